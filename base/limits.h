@@ -1,0 +1,60 @@
+// Every bound of the coordinator, in one place. The README repeats this table; each refusal names
+// the limit it met.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/json.h"
+#include "base/time.h"
+
+namespace entente::limits {
+
+// Payloads: a submitted input, a participant's answer, a signal, a completion.
+inline constexpr size_t kMaxPayloadBytes = size_t{1} << 20;
+inline constexpr size_t kMaxJsonDepth = 64;
+inline constexpr JsonLimits kPayloadJson{kMaxPayloadBytes, kMaxJsonDepth};
+
+// Definitions.
+inline constexpr size_t kMaxDefinitionBytes = size_t{1} << 20;
+inline constexpr JsonLimits kDefinitionJson{kMaxDefinitionBytes, kMaxJsonDepth};
+inline constexpr size_t kMaxSteps = 256;
+inline constexpr size_t kMaxAlternatives = 16;
+inline constexpr size_t kMaxParticipants = 64;
+inline constexpr size_t kMaxForEachBranches = 10'000;
+inline constexpr size_t kMaxLabels = 16;
+inline constexpr size_t kMaxLabelBytes = 256;  // Key and value each.
+inline constexpr size_t kMaxNameBytes = 128;   // Definition, step, participant and signal names.
+inline constexpr size_t kMaxChildDepth = 8;
+
+// Expressions.
+inline constexpr size_t kMaxExpressionBytes = 16 * 1024;
+inline constexpr size_t kMaxExpressionDepth = 64;
+inline constexpr uint64_t kMaxExpressionCost = 1'000'000;  // Evaluation steps, comprehensions too.
+
+// Transactions.
+inline constexpr size_t kMaxGidBytes = 128;  // As given by a caller; a child's is longer.
+inline constexpr size_t kMaxOpenTransactions = 2'000'000;
+inline constexpr size_t kMaxAttemptsShown = 100;  // Per branch, the latest ones.
+inline constexpr size_t kMaxErrorTextBytes = 2048;
+inline constexpr Duration kMaxWait = std::chrono::minutes(5);  // `wait` on a submit or a get.
+inline constexpr uint32_t kMaxAttempts = 1'000'000;
+
+// Servers.
+inline constexpr size_t kMaxRequestBytes = 2 * kMaxPayloadBytes;
+inline constexpr size_t kMaxHeaderBytes = 16 * 1024;
+inline constexpr size_t kMaxConnections = 10'000;
+inline constexpr size_t kMaxEventStreams = 1'000;
+inline constexpr Duration kIdleConnectionTimeout = std::chrono::seconds(75);
+inline constexpr Duration kRequestReadTimeout = std::chrono::seconds(30);
+inline constexpr size_t kMaxPageSize = 1'000;
+inline constexpr size_t kDefaultPageSize = 50;
+inline constexpr size_t kMaxQueuedInputsPerShard = 65'536;
+
+// Participants.
+inline constexpr Duration kDefaultCallTimeout = std::chrono::seconds(10);
+inline constexpr Duration kMaxCallTimeout = std::chrono::minutes(10);
+inline constexpr size_t kDefaultMaxConcurrentCalls = 512;  // Per participant.
+inline constexpr size_t kMaxIdleConnectionsPerParticipant = 512;
+
+}  // namespace entente::limits
