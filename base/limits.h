@@ -32,6 +32,12 @@ inline constexpr size_t kMaxExpressionBytes = 16 * 1024;
 inline constexpr size_t kMaxExpressionDepth = 64;
 inline constexpr uint64_t kMaxExpressionCost = 1'000'000;  // Evaluation steps, comprehensions too.
 
+// JSON Schemas of inputs.
+inline constexpr size_t kMaxSchemaNodes = 4096;          // Subschemas of one schema.
+inline constexpr size_t kMaxSchemaRecursion = 512;       // Subschemas being applied at one moment.
+inline constexpr uint64_t kMaxSchemaWork = 10'000'000;   // Subschemas and values looked at.
+inline constexpr size_t kMaxSchemaPatternBytes = 1024;
+
 // Transactions.
 inline constexpr size_t kMaxGidBytes = 128;  // As given by a caller; a child's is longer.
 inline constexpr size_t kMaxOpenTransactions = 2'000'000;
