@@ -1,0 +1,71 @@
+// The compiler: the text of a definition -> a Plan, or everything that is wrong with it.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/json.h"
+#include "base/status.h"
+#include "dsl/plan.h"
+
+namespace entente::dsl {
+
+// One mistake in a definition.
+struct Problem {
+  std::string pointer;     // JSON Pointer of the value or member meant: "/steps/0/participant".
+  size_t line = 0;         // From 1. In a string, the line and column are those of the very
+  size_t column = 0;       // character meant; counted in characters (code points), from 1.
+  std::string code;        // Stable: "definition.unknown_field".
+  std::string message;     // What is wrong.
+  std::string suggestion;  // What to do about it ("did you mean 'compensate'?"), or empty.
+
+  friend bool operator==(const Problem&, const Problem&) = default;
+};
+
+// The name of a variable -> its value, or nothing if it is not set.
+using EnvLookup = std::function<std::optional<std::string>(const std::string& name)>;
+
+// A Json object of strings (a Plan's `env`) as a lookup: the environment a version was registered
+// with. Keeps a copy.
+[[nodiscard]] EnvLookup EnvFrom(Json env);
+
+struct CompileOptions {
+  // The names that `env` may use; "*" at the end of one stands for any ending ("TRAVEL_*").
+  std::vector<std::string> allowed_env;
+  // How they are looked up; may be empty: nothing is set. Called during Compile only.
+  EnvLookup lookup_env;
+  // Without an environment (`entente validate`, `graph`): any name is allowed, and one that is not
+  // set stands for itself ("${env.NAME}"). Such a plan can be shown but not run.
+  bool offline = false;
+  // What this program can run. Another mode is refused with definition.mode_not_supported.
+  std::set<Mode> modes = {Mode::kSaga, Mode::kTcc, Mode::kTwoPhaseCommit};
+};
+
+using Problems = std::vector<Problem>;
+using CompileResult = std::variant<std::shared_ptr<const Plan>, Problems>;
+
+// Compiles the text of one definition. Reports every mistake found, in the order of the text, at
+// most kMaxProblems of them; text that is not JSON yields only what is wrong with it as JSON.
+// The Plan refers to nothing of `source` or `options`; its version is 0.
+// Pure, bounded (by limits::kMaxDefinitionBytes and the limits it names) and safe from any thread.
+[[nodiscard]] CompileResult Compile(std::string_view source, const CompileOptions& options);
+
+inline constexpr size_t kMaxProblems = 200;
+
+// "12:7: /steps/0/particpant: unknown field 'particpant' in a step; did you mean 'participant'?"
+[[nodiscard]] std::string FormatProblem(const Problem& problem);
+
+// The members of a Problem under the same names; `suggestion` only if there is one.
+[[nodiscard]] Json ProblemToJson(const Problem& problem);
+
+// kInvalidArgument "definition.invalid": how many problems, and the first of them.
+[[nodiscard]] Status ProblemsToStatus(const Problems& problems);
+
+}  // namespace entente::dsl

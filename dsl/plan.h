@@ -1,0 +1,177 @@
+// Plan: a definition after it was checked. Everything the engine needs, nothing it has to look up.
+//
+// A Plan is immutable once compiled and may be read from any thread. It refers to nothing outside
+// itself; the engine and the runtime keep it alive by std::shared_ptr<const Plan>, because every
+// running transaction of a definition's version shares the one Plan.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/json.h"
+#include "base/time.h"
+#include "dsl/cel/expression.h"
+#include "dsl/cel/template.h"
+#include "dsl/schema/schema.h"
+
+namespace entente::dsl {
+
+// How the branches of a transaction reach agreement. Values are stored; never reuse one.
+enum class Mode : uint8_t { kSaga = 1, kTcc = 2, kTwoPhaseCommit = 3 };
+
+// "saga", "tcc", "2pc".
+std::string_view ModeName(Mode mode);
+
+// The part an operation plays, whatever a mode calls it. Values are stored; never reuse one.
+enum class Role : uint8_t {
+  kForward = 1,  // action, try, prepare
+  kUndo = 2,     // compensate, cancel, rollback
+  kFinish = 3,   // confirm, commit; a saga has none
+};
+
+// What the mode calls it: "action", "compensate", "try", ... This is the `Entente-Operation` sent.
+std::string_view OperationName(Mode mode, Role role);
+
+struct RetryPolicy {
+  Duration initial = std::chrono::milliseconds(100);
+  double factor = 2.0;
+  Duration max = std::chrono::seconds(10);
+  uint32_t attempts = 8;  // In all, the first included.
+  double jitter = 0.2;    // A delay is spread evenly over [1 - jitter, 1 + jitter] of itself.
+};
+
+// The policy of undo and finish operations, and of steps after the pivot, unless the definition says
+// otherwise: there is no way back from them, so they are tried for longer.
+[[nodiscard]] RetryPolicy DefaultSettleRetry();
+
+// The delay before attempt `next_attempt` (2 for the first retry); `entropy` decides the jitter.
+[[nodiscard]] Duration RetryDelay(const RetryPolicy& policy, uint32_t next_attempt,
+                                  uint64_t entropy);
+
+struct HttpAddress {
+  std::string base_url;  // "https://host:port/prefix", no trailing slash.
+  std::vector<std::pair<std::string, std::string>> headers;
+};
+
+struct GrpcAddress {
+  std::string target;   // "host:port"
+  std::string service;  // "travel.v1.Hotels"
+  bool tls = false;
+  std::string descriptor_set;  // A serialized FileDescriptorSet, or empty: ask server reflection.
+  std::vector<std::pair<std::string, std::string>> metadata;
+};
+
+struct Participant {
+  std::string name;
+  std::variant<HttpAddress, GrpcAddress> address;
+  std::optional<Duration> timeout;               // Default for the calls to it.
+  std::optional<size_t> max_concurrent_calls;    // Default: limits::kDefaultMaxConcurrentCalls.
+  std::optional<double> max_calls_per_second;    // Default: no rate limit.
+};
+
+// Widens how answers are read. HTTP status numbers or gRPC status numbers, as the participant is.
+struct AnswerRules {
+  std::vector<int> succeed_on;
+  std::vector<int> fail_on;
+};
+
+struct HttpRequestTemplate {
+  std::string method;  // Upper case.
+  cel::Template path;  // A string; spliced values are percent-encoded as one path segment.
+  std::vector<std::pair<std::string, cel::Template>> headers;
+  std::optional<cel::Template> body;
+};
+
+struct GrpcRequestTemplate {
+  std::string method;  // "Reserve"; the service is the participant's.
+  cel::Template body;
+};
+
+// A call to a participant.
+struct CallTemplate {
+  size_t participant;  // Index into Plan::participants.
+  std::variant<HttpRequestTemplate, GrpcRequestTemplate> request;
+  AnswerRules answers;
+};
+
+// A whole transaction run as one operation.
+struct ChildTemplate {
+  std::string definition;
+  std::optional<uint32_t> version;  // Default: the newest when the child starts.
+  cel::Template input;
+};
+
+using OperationTemplate = std::variant<CallTemplate, ChildTemplate>;
+
+struct UndoTemplate {
+  // What to do when the forward call's outcome is unknown, so that there is no output to read.
+  enum class WhenUnknown : uint8_t { kSameCall, kIncident, kOtherCall };
+
+  OperationTemplate call;
+  WhenUnknown when_unknown = WhenUnknown::kSameCall;
+  std::optional<OperationTemplate> other_call;  // Present exactly for kOtherCall.
+};
+
+// A step that calls somebody: a participant or a child transaction.
+struct CallWork {
+  OperationTemplate forward;
+  std::vector<OperationTemplate> alternatives;  // Tried in order, each only after a refusal.
+  std::optional<UndoTemplate> undo;             // Absent: there is nothing to undo.
+  std::optional<OperationTemplate> finish;      // TCC's confirm, 2PC's commit.
+};
+
+struct WaitFor {
+  cel::Template duration;  // Renders to a duration string, checked at compile time if literal.
+};
+struct WaitUntil {
+  cel::Template instant;  // Renders to an RFC 3339 instant.
+};
+struct WaitSignal {
+  std::string name;
+  std::optional<Duration> timeout;
+  bool fail_on_timeout = true;  // Else the step succeeds with null as its output.
+};
+using WaitWork = std::variant<WaitFor, WaitUntil, WaitSignal>;
+
+// One branch per element of a list. In its expressions `item` and `index` are the element's.
+struct ForEach {
+  cel::Expression items;
+  size_t max_parallel;  // At most this many branches of the step are driven at once.
+};
+
+struct Step {
+  std::string id;
+  std::vector<size_t> after;   // Direct predecessors, as indices into Plan::steps.
+  std::vector<size_t> before;  // Direct successors.
+  std::optional<cel::Expression> when;
+  std::optional<ForEach> for_each;
+  std::variant<CallWork, WaitWork> work;
+  bool pivot = false;
+  bool after_pivot = false;  // Follows the pivot: only goes forward.
+  RetryPolicy retry;         // Of the forward operation.
+  RetryPolicy settle_retry;  // Of undo and finish: a larger budget.
+  Duration timeout;          // Of one attempt.
+  std::optional<Duration> deadline;  // Of the forward operation, all attempts and pending included.
+};
+
+struct Plan {
+  std::string name;
+  uint32_t version = 0;  // 0 for a plan that was never stored (inline, offline).
+  Mode mode = Mode::kSaga;
+  std::optional<Duration> deadline;
+  std::optional<Schema> input;
+  std::vector<Participant> participants;
+  std::vector<Step> steps;  // Every step comes after its predecessors.
+  std::optional<size_t> pivot;
+  std::optional<cel::Template> output;
+  std::map<std::string, cel::Template> labels;
+  Json env = Json::object();  // What `env` names, as resolved when the definition was registered.
+};
+
+}  // namespace entente::dsl
