@@ -1,0 +1,252 @@
+// $ref: finding the subschema it names, and refusing references that could never end.
+#include <algorithm>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "dsl/schema/closest.h"
+#include "dsl/schema/compiler.h"
+
+namespace entente::dsl::schema_internal {
+namespace {
+
+constexpr size_t kMaxQuotedBytes = 200;
+
+std::optional<unsigned> HexDigit(char c) {
+  if (c >= '0' && c <= '9') {
+    return static_cast<unsigned>(c - '0');
+  }
+  if (c >= 'a' && c <= 'f') {
+    return static_cast<unsigned>(c - 'a') + 10;
+  }
+  if (c >= 'A' && c <= 'F') {
+    return static_cast<unsigned>(c - 'A') + 10;
+  }
+  return std::nullopt;
+}
+
+// Undoes the percent-encoding of a URI fragment (RFC 3986, 2.1).
+std::optional<std::string> PercentDecoded(std::string_view text) {
+  std::string decoded;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      decoded += text[i];
+      continue;
+    }
+    const auto high = i + 2 < text.size() ? HexDigit(text[i + 1]) : std::nullopt;
+    const auto low = i + 2 < text.size() ? HexDigit(text[i + 2]) : std::nullopt;
+    if (!high || !low) {
+      return std::nullopt;
+    }
+    decoded += static_cast<char>(*high * 16 + *low);
+    i += 2;
+  }
+  return decoded;
+}
+
+// The reference tokens of a JSON Pointer (RFC 6901), or nothing when `text` is none.
+std::optional<std::vector<std::string>> PointerTokens(std::string_view text) {
+  std::vector<std::string> tokens;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '/') {
+      tokens.emplace_back();
+    } else if (tokens.empty()) {
+      return std::nullopt;
+    } else if (text[i] != '~') {
+      tokens.back() += text[i];
+    } else if (const std::string_view escape = text.substr(i, 2);
+               escape == "~0" || escape == "~1") {
+      tokens.back() += escape == "~0" ? '~' : '/';
+      ++i;
+    } else {
+      return std::nullopt;
+    }
+  }
+  return tokens;
+}
+
+const Json* Element(const Json& array, const std::string& token) {
+  static constexpr size_t kMaxIndexDigits = 9;
+  const bool is_index = !token.empty() && token.size() <= kMaxIndexDigits &&
+                        token.find_first_not_of("0123456789") == std::string::npos &&
+                        (token.size() == 1 || token.front() != '0');
+  const size_t index = is_index ? std::stoul(token) : array.size();
+  return index < array.size() ? &array[index] : nullptr;
+}
+
+const Json* Member(const Json& value, const std::string& token) {
+  if (value.is_array()) {
+    return Element(value, token);
+  }
+  if (!value.is_object()) {
+    return nullptr;
+  }
+  const auto member = value.find(token);
+  return member == value.end() ? nullptr : &*member;
+}
+
+std::string SuggestMember(const Json& value, const std::string& token, const std::string& parent) {
+  if (!value.is_object()) {
+    return "";
+  }
+  std::vector<std::string_view> names;
+  for (const auto& [name, unused] : value.get_ref<const Json::object_t&>()) {
+    names.push_back(name);
+  }
+  const auto closest = Closest(token, names);
+  return closest ? "did you mean '#" + parent + "/" + EscapePointerToken(*closest) + "'?" : "";
+}
+
+// The nodes that are applied to the very value that `keyword` is applied to.
+std::vector<NodeId> InPlace(const Keyword& keyword) {
+  return std::visit(
+      [](const auto& each) -> std::vector<NodeId> {
+        using Kind = std::decay_t<decltype(each)>;
+        if constexpr (std::is_same_v<Kind, RefKeyword>) {
+          return {each.target};
+        } else if constexpr (std::is_same_v<Kind, NotKeyword>) {
+          return {each.branch};
+        } else if constexpr (std::is_same_v<Kind, AllOfKeyword> ||
+                             std::is_same_v<Kind, AnyOfKeyword> ||
+                             std::is_same_v<Kind, OneOfKeyword>) {
+          return each.branches;
+        } else {
+          return {};
+        }
+      },
+      keyword);
+}
+
+struct Visit {
+  NodeId node;
+  std::vector<NodeId> next;  // Not yet followed.
+};
+
+// The open nodes from `first` to the latest.
+std::vector<NodeId> PathFrom(NodeId first, const std::vector<Visit>& open) {
+  std::vector<NodeId> path;
+  for (const Visit& visit : open) {
+    if (visit.node == first || !path.empty()) {
+      path.push_back(visit.node);
+    }
+  }
+  return path;
+}
+
+}  // namespace
+
+void Compiler::RefRule(const Site& site) {
+  if (!site.value.is_string()) {
+    Problem(site.pointer(), "'$ref' must be a string");
+    return;
+  }
+  const auto self = ids_by_pointer_.find(site.node_pointer);
+  ENTENTE_CHECK(self != ids_by_pointer_.end());
+  pending_.push_back({self->second, site.out.size(), site.value.get<std::string>()});
+  site.out.emplace_back(RefKeyword{kRootNode});
+}
+
+void Compiler::ResolveReferences() {
+  // A target may hold references of its own.
+  while (!pending_.empty()) {
+    const PendingReference reference = std::move(pending_.back());
+    pending_.pop_back();
+    Resolve(reference);
+  }
+}
+
+void Compiler::Resolve(const PendingReference& reference) {
+  const std::string place = nodes_[reference.node.value()].pointer + "/$ref";
+  const std::string shown = "'" + Cut(reference.text, kMaxQuotedBytes) + "'";
+  if (!reference.text.starts_with('#')) {
+    Problem(place, "$ref " + shown + " leads out of this document, which is not supported",
+            "copy what it names into $defs and write \"#/$defs/name\"");
+    return;
+  }
+  const auto fragment = PercentDecoded(std::string_view(reference.text).substr(1));
+  const auto tokens = fragment ? PointerTokens(*fragment) : std::nullopt;
+  if (!tokens) {
+    Problem(place, "$ref " + shown + " is not \"#\" followed by a JSON Pointer",
+            "write for example \"#/$defs/name\"");
+    return;
+  }
+  const Json* target = &document_;
+  std::string pointer;
+  for (const std::string& token : *tokens) {
+    const Json* const member = Member(*target, token);
+    if (member == nullptr) {
+      Problem(place,
+              "$ref " + shown + " names nothing: there is no '" + Cut(token, kMaxQuotedBytes) +
+                  "' at '#" + Cut(pointer, kMaxQuotedBytes) + "'",
+              SuggestMember(*target, token, pointer));
+      return;
+    }
+    target = member;
+    pointer += "/" + EscapePointerToken(token);
+  }
+  const NodeId id = Subschema(*target, pointer, tokens->size());
+  // The keyword is the one that RefRule put there, unless its node was given up with a problem.
+  std::vector<Keyword>& keywords = nodes_[reference.node.value()].keywords;
+  if (reference.keyword_index < keywords.size()) {
+    std::get<RefKeyword>(keywords[reference.keyword_index]).target = id;
+  }
+}
+
+void Compiler::ReportCycle(const std::vector<NodeId>& cycle) {
+  for (size_t i = cycle.size(); i-- > 0;) {
+    const Node& node = nodes_[cycle[i].value()];
+    const NodeId successor = cycle[(i + 1) % cycle.size()];
+    const bool is_reference =
+        std::any_of(node.keywords.begin(), node.keywords.end(), [successor](const Keyword& each) {
+          const auto* const reference = std::get_if<RefKeyword>(&each);
+          return reference != nullptr && reference->target == successor;
+        });
+    if (is_reference) {
+      Problem(node.pointer + "/$ref",
+              "this $ref leads back to itself through '#" + nodes_[successor.value()].pointer +
+                  "' without descending into the value, so checking it would never end",
+              "put the reference below properties, items or additionalProperties");
+      return;
+    }
+  }
+  // A document is a tree: only references close cycles.
+  ENTENTE_CHECK(cycle.empty());
+}
+
+void Compiler::FindReferenceCycles() {
+  enum class State { kUnseen, kOpen, kDone };
+  std::vector<State> states(nodes_.size(), State::kUnseen);
+  const auto visit = [this, &states](NodeId node) {
+    states[node.value()] = State::kOpen;
+    Visit opened{node, {}};
+    for (const Keyword& keyword : nodes_[node.value()].keywords) {
+      const std::vector<NodeId> targets = InPlace(keyword);
+      opened.next.insert(opened.next.end(), targets.begin(), targets.end());
+    }
+    return opened;
+  };
+  for (size_t root = 0; root < nodes_.size(); ++root) {
+    if (states[root] != State::kUnseen) {
+      continue;
+    }
+    // Depth first, with a stack of its own: a chain may be as long as there are nodes.
+    std::vector<Visit> open;
+    open.push_back(visit(NodeId(root)));
+    while (!open.empty()) {
+      if (open.back().next.empty()) {
+        states[open.back().node.value()] = State::kDone;
+        open.pop_back();
+        continue;
+      }
+      const NodeId next = open.back().next.back();
+      open.back().next.pop_back();
+      if (states[next.value()] == State::kUnseen) {
+        open.push_back(visit(next));
+      } else if (states[next.value()] == State::kOpen) {
+        ReportCycle(PathFrom(next, open));
+      }
+    }
+  }
+}
+
+}  // namespace entente::dsl::schema_internal

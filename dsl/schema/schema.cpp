@@ -1,0 +1,63 @@
+#include "dsl/schema/schema.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/limits.h"
+#include "dsl/schema/compiler.h"
+#include "dsl/schema/program.h"
+#include "dsl/schema/validator.h"
+
+namespace entente::dsl {
+namespace {
+
+using schema_internal::Report;
+using schema_internal::Validator;
+
+Violation TooMuch(Validator::Exhausted bound) {
+  if (bound == Validator::Exhausted::kRecursion) {
+    return {"", "",
+            "the value is nested too deeply for its schema: more than " +
+                std::to_string(limits::kMaxSchemaRecursion) +
+                " subschemas apply inside one another; nest it less"};
+  }
+  return {"", "",
+          "checking the value takes more than " + std::to_string(limits::kMaxSchemaWork) +
+              " steps; make it smaller or its schema simpler"};
+}
+
+}  // namespace
+
+Schema::Schema(std::shared_ptr<const schema_internal::Program> program)
+    : program_(std::move(program)) {}
+
+std::variant<Schema, std::vector<SchemaProblem>> Schema::Compile(const Json& schema) {
+  auto compiled = schema_internal::Compiler(schema).Run();
+  if (auto* const problems = std::get_if<std::vector<SchemaProblem>>(&compiled)) {
+    return std::move(*problems);
+  }
+  return Schema(std::make_shared<const schema_internal::Program>(
+      std::get<schema_internal::Program>(std::move(compiled))));
+}
+
+std::vector<Violation> Schema::Validate(const Json& instance, size_t max_violations) const {
+  const schema_internal::Path root{nullptr, nullptr, 0};
+  // Most instances are valid; only the others are looked at again, to describe what is wrong.
+  Validator quick(*program_, nullptr);
+  const bool valid = quick.Visit(schema_internal::kRootNode, instance, root);
+  if (quick.exhausted() != Validator::Exhausted::kNothing) {
+    return {TooMuch(quick.exhausted())};
+  }
+  if (valid) {
+    return {};
+  }
+  Report report{std::max<size_t>(1, max_violations), {}};
+  Validator thorough(*program_, &report);
+  thorough.Visit(schema_internal::kRootNode, instance, root);
+  if (report.violations.empty()) {  // Looking for all of them took too long to find the first.
+    report.violations.push_back(TooMuch(thorough.exhausted()));
+  }
+  return std::move(report.violations);
+}
+
+}  // namespace entente::dsl
