@@ -173,21 +173,21 @@ bool Validator::Check(const CountKeyword& keyword, const Site& site) {
         return false;
       }
       count = CodePoints(site.value.get_ref<const std::string&>());
-      what = "characters";
+      what = keyword.limit == 1 ? "character" : "characters";
       break;
     case CountKeyword::Of::kItems:
       if (!site.value.is_array()) {
         return true;
       }
       count = site.value.size();
-      what = "items";
+      what = keyword.limit == 1 ? "item" : "items";
       break;
     case CountKeyword::Of::kProperties:
       if (!site.value.is_object()) {
         return true;
       }
       count = site.value.size();
-      what = "properties";
+      what = keyword.limit == 1 ? "property" : "properties";
       break;
   }
   if (keyword.at_least ? count >= keyword.limit : count <= keyword.limit) {
