@@ -1,0 +1,255 @@
+#include "coordinator/config.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "base/json.h"
+#include "base/limits.h"
+
+namespace entente::coordinator {
+namespace {
+
+constexpr JsonLimits kConfigJson{size_t{1} << 20, 8};
+
+Status Invalid(const std::string& message) {
+  return InvalidArgument("config.invalid", message);
+}
+
+template <class Number>
+Status ParseNumber(const std::string& value, Number low, Number high, Number& to) {
+  Number number{};
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (error != std::errc() || end != value.data() + value.size() || number < low || number > high) {
+    return Invalid("'" + value + "' is not a whole number from " + std::to_string(low) + " to " +
+                   std::to_string(high));
+  }
+  to = number;
+  return {};
+}
+
+Status ParseDurationSetting(const std::string& value, Duration& to) {
+  ENTENTE_ASSIGN_OR_RETURN(to, ParseDuration(value));
+  return {};
+}
+
+std::string ShowStrings(const std::vector<std::string>& values) {
+  std::string text;
+  for (const std::string& value : values) {
+    text += (text.empty() ? "" : ",") + value;
+  }
+  return text;
+}
+
+// A member of Config that is a string, as a setting.
+template <std::string Config::*kMember>
+Setting StringSetting(std::string name, std::string environment, std::string help) {
+  return {std::move(name),
+          std::move(environment),
+          std::move(help),
+          false,
+          [](Config& config, const std::string& value) {
+            config.*kMember = value;
+            return Status();
+          },
+          [](const Config& config) { return config.*kMember; }};
+}
+
+template <std::vector<std::string> Config::*kMember>
+Setting ListSetting(std::string name, std::string environment, std::string help) {
+  return {std::move(name),
+          std::move(environment),
+          std::move(help),
+          true,
+          [](Config& config, const std::string& value) {
+            (config.*kMember).push_back(value);
+            return Status();
+          },
+          [](const Config& config) { return ShowStrings(config.*kMember); }};
+}
+
+template <Duration Config::*kMember>
+Setting DurationSetting(std::string name, std::string environment, std::string help) {
+  return {std::move(name),
+          std::move(environment),
+          std::move(help),
+          false,
+          [](Config& config, const std::string& value) {
+            return ParseDurationSetting(value, config.*kMember);
+          },
+          [](const Config& config) { return FormatDuration(config.*kMember); }};
+}
+
+bool IsLoopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+Status CheckListen(const std::string& flag, const std::string& text) {
+  auto address = ParseListenAddress(text);
+  if (!address.ok()) {
+    return Invalid("--" + flag + ": " + address.status().message());
+  }
+  if (!IsLoopback(address->host)) {
+    return Invalid("--" + flag + " " + text +
+                   ": refused, because other machines could reach it and there is no "
+                   "authentication; bind to 127.0.0.1 and put an authenticating proxy before it");
+  }
+  return {};
+}
+
+const Setting* FindSetting(const std::string& name) {
+  const auto& settings = Settings();
+  const auto found = std::find_if(settings.begin(), settings.end(),
+                                  [&name](const Setting& s) { return s.name == name; });
+  return found == settings.end() ? nullptr : &*found;
+}
+
+Status ApplyJson(const Setting& setting, const Json& value, Config& config) {
+  const auto text_of = [](const Json& one) {
+    return one.is_string() ? one.get<std::string>() : DumpJson(one);
+  };
+  if (value.is_array()) {
+    if (!setting.list) {
+      return Invalid("takes one value, not a list");
+    }
+    for (const Json& one : value) {
+      ENTENTE_RETURN_IF_ERROR(setting.apply(config, text_of(one)));
+    }
+    return {};
+  }
+  if (value.is_object() || value.is_null()) {
+    return Invalid("takes a string or a number");
+  }
+  return setting.apply(config, text_of(value));
+}
+
+}  // namespace
+
+const std::vector<Setting>& Settings() {
+  static const std::vector<Setting> settings = {
+      StringSetting<&Config::http>("http", "ENTENTE_HTTP", "Address of REST and the dashboard"),
+      StringSetting<&Config::grpc>("grpc", "ENTENTE_GRPC", "Address of gRPC, or 'off'"),
+      StringSetting<&Config::store>("store", "ENTENTE_STORE", "'sqlite:FILE' or 'memory:'"),
+      {"workers", "ENTENTE_WORKERS", "Worker threads; 0: one per processor", false,
+       [](Config& config, const std::string& value) {
+         return ParseNumber<uint32_t>(value, 0, static_cast<uint32_t>(16), config.workers);
+       },
+       [](const Config& config) { return std::to_string(config.workers); }},
+      DurationSetting<&Config::retention>("retention", "ENTENTE_RETENTION",
+                                          "How long finished transactions are kept"),
+      DurationSetting<&Config::drain_grace>("drain-grace", "ENTENTE_DRAIN_GRACE",
+                                            "How long SIGTERM waits for calls in flight"),
+      {"max-open-transactions", "ENTENTE_MAX_OPEN_TRANSACTIONS",
+       "Above this, new transactions are refused", false,
+       [](Config& config, const std::string& value) {
+         return ParseNumber<uint64_t>(value, 1, limits::kMaxOpenTransactions,
+                                      config.max_open_transactions);
+       },
+       [](const Config& config) { return std::to_string(config.max_open_transactions); }},
+      ListSetting<&Config::allow_env>(
+          "allow-env", "ENTENTE_ALLOW_ENV",
+          "Environment variable that definitions may read; 'TRAVEL_*' allows a family"),
+      ListSetting<&Config::allow_participants>(
+          "allow-participants", "ENTENTE_ALLOW_PARTICIPANTS",
+          "Address that participants may have, as [scheme://]host[:port]; none given: any but "
+          "link-local ones"),
+      StringSetting<&Config::tls_ca_file>("tls-ca", "ENTENTE_TLS_CA",
+                                          "PEM file of authorities to trust in participants"),
+      StringSetting<&Config::tls_certificate_file>("tls-certificate", "ENTENTE_TLS_CERTIFICATE",
+                                                   "PEM file shown to participants that ask"),
+      StringSetting<&Config::tls_key_file>("tls-key", "ENTENTE_TLS_KEY",
+                                           "PEM file of that certificate's key"),
+      {"log-level", "ENTENTE_LOG_LEVEL", "debug, info, warn or error", false,
+       [](Config& config, const std::string& value) {
+         if (value != "debug" && value != "info" && value != "warn" && value != "error") {
+           return Invalid("'" + value + "' is not one of debug, info, warn, error");
+         }
+         config.log_level = value;
+         return Status();
+       },
+       [](const Config& config) { return config.log_level; }},
+      StringSetting<&Config::port_file>("port-file", "ENTENTE_PORT_FILE",
+                                        "File that receives the actual ports once ready"),
+  };
+  return settings;
+}
+
+Status ApplyConfigFile(const std::string& path, Config& config) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    return Invalid("--config " + path + ": can not be opened; check the path and its permissions");
+  }
+  std::ostringstream text;
+  text << file.rdbuf();
+  const auto document = ParseJson(text.str(), kConfigJson);
+  if (!document.ok()) {
+    return Invalid(path + ": " + document.status().message());
+  }
+  if (!document->is_object()) {
+    return Invalid(path + ": must be a JSON object of settings");
+  }
+  for (const auto& [name, value] : document->items()) {
+    const Setting* setting = FindSetting(name);
+    if (setting == nullptr) {
+      return Invalid(path + ": unknown setting '" + name + "'; see 'entente serve --help'");
+    }
+    if (const Status applied = ApplyJson(*setting, value, config); !applied.ok()) {
+      return Invalid(path + ": " + name + ": " + applied.message());
+    }
+  }
+  return {};
+}
+
+Status ApplyEnvironment(Config& config) {
+  for (const Setting& setting : Settings()) {
+    const char* value = std::getenv(setting.environment.c_str());
+    if (value == nullptr || *value == '\0') {
+      continue;
+    }
+    std::istringstream values(value);
+    std::string one;
+    if (!setting.list) {
+      one = value;
+      if (const Status applied = setting.apply(config, one); !applied.ok()) {
+        return Invalid(setting.environment + ": " + applied.message());
+      }
+      continue;
+    }
+    while (std::getline(values, one, ',')) {
+      if (const Status applied = setting.apply(config, one); !applied.ok()) {
+        return Invalid(setting.environment + ": " + applied.message());
+      }
+    }
+  }
+  return {};
+}
+
+Status CheckConfig(const Config& config) {
+  ENTENTE_RETURN_IF_ERROR(CheckListen("http", config.http));
+  if (config.grpc != "off") {
+    ENTENTE_RETURN_IF_ERROR(CheckListen("grpc", config.grpc));
+  }
+  if (config.tls_certificate_file.empty() != config.tls_key_file.empty()) {
+    return Invalid("--tls-certificate and --tls-key go together: give both or neither");
+  }
+  return {};
+}
+
+Result<ListenAddress> ParseListenAddress(const std::string& text) {
+  const size_t colon = text.rfind(':');
+  uint16_t port = 0;
+  if (colon == std::string::npos ||
+      !ParseNumber<uint16_t>(text.substr(colon + 1), 0, UINT16_MAX, port).ok()) {
+    return Invalid("'" + text +
+                   "' is not HOST:PORT, such as 127.0.0.1:8080 (port 0: any free one)");
+  }
+  std::string host = text.substr(0, colon);
+  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  }
+  return ListenAddress{host.empty() ? "127.0.0.1" : host, port};
+}
+
+}  // namespace entente::coordinator

@@ -1,0 +1,61 @@
+// The settings of `entente serve`: flags, environment variables and a JSON file, in that order of
+// precedence.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "base/time.h"
+
+namespace entente::coordinator {
+
+struct Config {
+  std::string http = "127.0.0.1:8080";
+  std::string grpc = "127.0.0.1:9090";  // "off": none.
+  std::string store = "sqlite:entente.db";
+  uint32_t workers = 0;  // 0: one per processor, at most 16.
+  Duration retention = std::chrono::hours(24 * 7);
+  Duration drain_grace = std::chrono::seconds(10);
+  uint64_t max_open_transactions = 2'000'000;
+  std::vector<std::string> allow_env;           // What definitions may read as `env`.
+  std::vector<std::string> allow_participants;  // See transport::AddressPolicy.
+  std::string tls_ca_file;                      // For calls to participants; empty: the system's.
+  std::string tls_certificate_file;
+  std::string tls_key_file;
+  std::string log_level = "info";
+  std::string port_file;  // Where to write the actual ports once ready; empty: nowhere.
+};
+
+// One setting: where it comes from and where it goes.
+struct Setting {
+  std::string name;         // "--" + name on the command line, name in the file ("max-open").
+  std::string environment;  // "ENTENTE_HTTP"
+  std::string help;
+  bool list = false;  // May be repeated; in the environment separated by commas.
+  // Reads one value. Fails with kInvalidArgument, saying what is allowed.
+  Status (*apply)(Config& config, const std::string& value) = nullptr;
+  std::string (*show)(const Config& config) = nullptr;  // The default, for --help.
+};
+
+[[nodiscard]] const std::vector<Setting>& Settings();
+
+// Reads a JSON object of settings into `config`. kInvalidArgument, naming the file and the mistake.
+[[nodiscard]] Status ApplyConfigFile(const std::string& path, Config& config);
+
+// Reads the environment variables that are set.
+[[nodiscard]] Status ApplyEnvironment(Config& config);
+
+// What must hold of the whole: addresses can be read, and nothing is reachable from other machines,
+// because there is no authentication.
+[[nodiscard]] Status CheckConfig(const Config& config);
+
+struct ListenAddress {
+  std::string host;
+  uint16_t port = 0;
+};
+// "host:port", "[::1]:port", ":port" (loopback).
+[[nodiscard]] Result<ListenAddress> ParseListenAddress(const std::string& text);
+
+}  // namespace entente::coordinator

@@ -1,0 +1,44 @@
+// Caller: one worker's way to participants.
+#pragma once
+
+#include <memory>
+
+#include "coordinator/participants/gates.h"
+#include "coordinator/runtime/completion_token.h"
+#include "coordinator/runtime/host.h"
+#include "coordinator/runtime/participant_caller.h"
+#include "coordinator/transport/grpc_client.h"
+#include "coordinator/transport/http_client.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace entente::participants {
+
+struct CallerOptions {
+  transport::HttpClientOptions http;
+  transport::GrpcClientOptions grpc;
+};
+
+// Everything on the thread that runs `io`, which is also `host`'s. All references must outlive it.
+// A call waits at its participant's gate for at most its own timeout and then counts as not sent,
+// so that neither an abort nor an attempt budget waits for a breaker for ever.
+class Caller final : public runtime::ParticipantCaller {
+ public:
+  Caller(boost::asio::io_context& io, runtime::Host& host, CallerOptions options, Gates& gates,
+         const runtime::CompletionTokens& tokens);
+  // Calls in flight are dropped without an answer.
+  ~Caller() override;
+
+  void Call(const runtime::CallContext& context, engine::CallBranch call,
+            runtime::ReplyCallback done) override;
+  void Poll(const runtime::CallContext& context, engine::PollBranch poll,
+            runtime::ReplyCallback done) override;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace entente::participants

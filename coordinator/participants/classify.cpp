@@ -1,0 +1,268 @@
+#include "coordinator/participants/classify.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <ctime>
+#include <string>
+#include <utility>
+
+#include "base/limits.h"
+#include "coordinator/transport/url.h"
+
+namespace entente::participants {
+namespace {
+
+using engine::Failure;
+using engine::Reply;
+
+constexpr int kHttpAccepted = 202;
+constexpr size_t kShownBodyBytes = 300;
+
+bool Contains(const std::vector<int>& codes, int code) {
+  return std::find(codes.begin(), codes.end(), code) != codes.end();
+}
+
+Failure MakeFailure(std::string code, std::string message) {
+  if (message.size() > limits::kMaxErrorTextBytes) {
+    message.resize(limits::kMaxErrorTextBytes);
+  }
+  return {std::move(code), std::move(message)};
+}
+
+// The beginning of a body, for people.
+std::string Excerpt(const std::string& body) {
+  if (body.empty()) {
+    return {};
+  }
+  return ": " + body.substr(0, kShownBodyBytes) + (body.size() > kShownBodyBytes ? "..." : "");
+}
+
+Failure HttpFailure(const transport::HttpResponse& response, std::string_view hint = {}) {
+  std::string message = "HTTP " + std::to_string(response.status) + " " +
+                        std::string(transport::HttpReasonPhrase(response.status));
+  if (!hint.empty()) {
+    message += " (" + std::string(hint) + ")";
+  }
+  return MakeFailure("http." + std::to_string(response.status), message + Excerpt(response.body));
+}
+
+std::optional<Duration> RetryAfter(const transport::HttpHeaders& headers, Instant now) {
+  const auto value = headers.Find("retry-after");
+  return value ? ParseRetryAfter(*value, now) : std::nullopt;
+}
+
+// An output that can not be read does not matter where none is read.
+Reply DoneWithBody(const transport::HttpResponse& response, const AnswerContext& context) {
+  if (response.body.empty()) {
+    return engine::ReplyDone{};
+  }
+  auto body = ParseJson(response.body, limits::kPayloadJson);
+  if (body.ok()) {
+    return engine::ReplyDone{std::move(body).value()};
+  }
+  if (context.role != dsl::Role::kForward || response.status == 204) {
+    return engine::ReplyDone{};
+  }
+  return engine::ReplyUnknown{
+      MakeFailure("answer.not_json", "HTTP " + std::to_string(response.status) +
+                                         " with a body that is not JSON (" +
+                                         body.status().message() + ")" + Excerpt(response.body)),
+      std::nullopt};
+}
+
+// The absolute address of a pending operation, or empty if `location` leads elsewhere.
+std::string ResolvePollUrl(std::string_view location, const transport::Origin& origin) {
+  if (location.starts_with('/') && !location.starts_with("//")) {
+    return origin.ToString() + std::string(location);
+  }
+  const auto url = transport::ParseUrl(location);
+  return url.ok() && url->origin == origin ? std::string(location) : std::string();
+}
+
+// A pending answer, or nothing if a 202 is an ordinary success.
+std::optional<Reply> Pending(const transport::HttpResponse& response,
+                             const AnswerContext& context) {
+  const auto token = response.headers.Find("entente-pending");
+  const auto location = response.headers.Find("location");
+  if (token && *token != context.completion_token) {
+    return engine::ReplyUnknown{
+        MakeFailure("answer.foreign_token",
+                    "HTTP 202 with an Entente-Pending token that is not the one sent as "
+                    "Entente-Completion-Token"),
+        std::nullopt};
+  }
+  if (!location) {
+    return token ? std::optional<Reply>(engine::ReplyPending{}) : std::nullopt;
+  }
+  std::string poll_url =
+      context.origin == nullptr ? std::string() : ResolvePollUrl(*location, *context.origin);
+  if (poll_url.empty() && !token) {
+    return engine::ReplyUnknown{
+        MakeFailure("answer.foreign_location",
+                    "HTTP 202 with a Location outside the participant's own origin: " +
+                        std::string(location->substr(0, kShownBodyBytes))),
+        std::nullopt};
+  }
+  return engine::ReplyPending{std::move(poll_url), RetryAfter(response.headers, context.now)};
+}
+
+bool IsRetryableHttp(int status) {
+  return status == 408 || status == 425 || status == 429 || status >= 500;
+}
+
+}  // namespace
+
+Reply ClassifyHttp(transport::HttpResponse response, const AnswerContext& context) {
+  const int status = response.status;
+  if (context.rules != nullptr && Contains(context.rules->fail_on, status)) {
+    return engine::ReplyRefused{HttpFailure(response, "listed in failOn")};
+  }
+  if (context.rules != nullptr && Contains(context.rules->succeed_on, status)) {
+    auto body = ParseJson(response.body, limits::kPayloadJson);
+    return engine::ReplyDone{body.ok() ? std::move(body).value() : Json()};
+  }
+  if (status >= 200 && status < 300) {
+    if (status == kHttpAccepted) {
+      if (auto pending = Pending(response, context)) {
+        return std::move(*pending);
+      }
+    }
+    return DoneWithBody(response, context);
+  }
+  if (IsRetryableHttp(status)) {
+    return engine::ReplyUnknown{HttpFailure(response), RetryAfter(response.headers, context.now)};
+  }
+  if (status >= 400) {
+    return engine::ReplyRefused{HttpFailure(response)};
+  }
+  return engine::ReplyUnknown{
+      HttpFailure(response, "redirects are not followed: put the final URL in the definition"),
+      std::nullopt};
+}
+
+Reply ClassifyPoll(transport::HttpResponse response, std::string poll_url,
+                   const AnswerContext& context) {
+  const int status = response.status;
+  const auto again = RetryAfter(response.headers, context.now);
+  if (status == kHttpAccepted || status < 200 || (status >= 300 && status < 400) ||
+      IsRetryableHttp(status) || status == 404) {
+    return engine::ReplyPending{std::move(poll_url), again};
+  }
+  if (status >= 400) {
+    return engine::ReplyRefused{HttpFailure(response)};
+  }
+  Reply done = DoneWithBody(response, context);
+  if (std::holds_alternative<engine::ReplyUnknown>(done)) {
+    return engine::ReplyPending{std::move(poll_url), again};
+  }
+  return done;
+}
+
+Reply ClassifyGrpc(transport::GrpcResponse response, const AnswerContext& context) {
+  const auto failure = [&response] {
+    return MakeFailure("grpc." + GrpcCodeName(response.code),
+                       response.message.empty() ? GrpcCodeName(response.code) : response.message);
+  };
+  if (context.rules != nullptr && Contains(context.rules->fail_on, response.code)) {
+    return engine::ReplyRefused{failure()};
+  }
+  if (context.rules != nullptr && Contains(context.rules->succeed_on, response.code)) {
+    return engine::ReplyDone{std::move(response.body)};
+  }
+  switch (response.code) {
+    case 0: {
+      const auto token = response.metadata.Find("entente-pending");
+      if (!token) {
+        return engine::ReplyDone{std::move(response.body)};
+      }
+      if (*token != context.completion_token) {
+        return engine::ReplyUnknown{
+            MakeFailure("answer.foreign_token",
+                        "OK with an entente-pending token that is not the one sent as "
+                        "entente-completion-token"),
+            std::nullopt};
+      }
+      return engine::ReplyPending{};
+    }
+    case 3:   // INVALID_ARGUMENT
+    case 5:   // NOT_FOUND
+    case 6:   // ALREADY_EXISTS
+    case 7:   // PERMISSION_DENIED
+    case 9:   // FAILED_PRECONDITION
+    case 10:  // ABORTED
+    case 11:  // OUT_OF_RANGE
+    case 12:  // UNIMPLEMENTED
+    case 16:  // UNAUTHENTICATED
+      return engine::ReplyRefused{failure()};
+    default: return engine::ReplyUnknown{failure(), RetryAfter(response.metadata, context.now)};
+  }
+}
+
+Reply ClassifyError(const transport::CallError& error) {
+  Failure failure = MakeFailure(error.reason, error.message);
+  switch (error.failure) {
+    case transport::CallFailure::kInvalidRequest: return engine::ReplyRefused{std::move(failure)};
+    case transport::CallFailure::kNotSent:
+      return engine::ReplyNotSent{std::move(failure), std::nullopt};
+    case transport::CallFailure::kUnknown:
+    case transport::CallFailure::kBadResponse: break;
+  }
+  return engine::ReplyUnknown{std::move(failure), std::nullopt};
+}
+
+bool IsTransportFailure(const transport::HttpOutcome& outcome) {
+  const auto* error = std::get_if<transport::CallError>(&outcome);
+  return error != nullptr && transport::IsTransportFailure(error->failure);
+}
+
+bool IsTransportFailure(const transport::GrpcOutcome& outcome) {
+  if (const auto* error = std::get_if<transport::CallError>(&outcome)) {
+    return transport::IsTransportFailure(error->failure);
+  }
+  const int code = std::get<transport::GrpcResponse>(outcome).code;
+  return code == transport::kGrpcUnavailable || code == transport::kGrpcDeadlineExceeded;
+}
+
+std::string GrpcCodeName(int code) {
+  static constexpr std::array<std::string_view, 17> kNames = {"OK",
+                                                              "CANCELLED",
+                                                              "UNKNOWN",
+                                                              "INVALID_ARGUMENT",
+                                                              "DEADLINE_EXCEEDED",
+                                                              "NOT_FOUND",
+                                                              "ALREADY_EXISTS",
+                                                              "PERMISSION_DENIED",
+                                                              "RESOURCE_EXHAUSTED",
+                                                              "FAILED_PRECONDITION",
+                                                              "ABORTED",
+                                                              "OUT_OF_RANGE",
+                                                              "UNIMPLEMENTED",
+                                                              "INTERNAL",
+                                                              "UNAVAILABLE",
+                                                              "DATA_LOSS",
+                                                              "UNAUTHENTICATED"};
+  if (code < 0 || static_cast<size_t>(code) >= kNames.size()) {
+    return "CODE_" + std::to_string(code);
+  }
+  return std::string(kNames[static_cast<size_t>(code)]);
+}
+
+std::optional<Duration> ParseRetryAfter(std::string_view value, Instant now) {
+  int64_t seconds = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
+  if (error == std::errc() && end == value.data() + value.size()) {
+    constexpr int64_t kDay = 24 * 60 * 60;
+    return seconds < 0 ? std::nullopt
+                       : std::optional<Duration>(std::chrono::seconds(std::min(seconds, kDay)));
+  }
+  std::tm fields{};
+  const std::string text(value);
+  if (strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &fields) == nullptr) {
+    return std::nullopt;
+  }
+  const Instant at = Instant(std::chrono::seconds(timegm(&fields)));
+  return at > now ? std::optional<Duration>(at - now) : std::nullopt;
+}
+
+}  // namespace entente::participants

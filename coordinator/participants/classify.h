@@ -1,0 +1,51 @@
+// What a participant's answer means. Pure; the one place where status codes are read.
+#pragma once
+
+#include <string_view>
+
+#include "base/time.h"
+#include "coordinator/transport/call_error.h"
+#include "coordinator/transport/grpc_client.h"
+#include "coordinator/transport/http_client.h"
+#include "dsl/plan.h"
+#include "engine/input.h"
+
+namespace entente::participants {
+
+struct AnswerContext {
+  dsl::Role role = dsl::Role::kForward;
+  const dsl::AnswerRules* rules = nullptr;  // Null: none.
+  std::string_view completion_token;        // What was sent along; a pending answer repeats it.
+  // The participant's origin: a poll address elsewhere is refused, so that an answer can not steer
+  // the coordinator to a third party.
+  const transport::Origin* origin = nullptr;  // Null for gRPC.
+  Instant now;                                // To read a Retry-After date.
+};
+
+// The table of DESIGN section 7. A 2xx forward answer whose body is not JSON is unknown: it says
+// "done", but what was done can not be read, and a portal or proxy answers like that too.
+[[nodiscard]] engine::Reply ClassifyHttp(transport::HttpResponse response,
+                                         const AnswerContext& context);
+
+// The answer to a poll of a pending operation: 2xx done, 202 still pending, 4xx but 404, 408, 425
+// and 429 refused; anything else says nothing and it is polled again.
+[[nodiscard]] engine::Reply ClassifyPoll(transport::HttpResponse response, std::string poll_url,
+                                         const AnswerContext& context);
+
+[[nodiscard]] engine::Reply ClassifyGrpc(transport::GrpcResponse response,
+                                         const AnswerContext& context);
+
+[[nodiscard]] engine::Reply ClassifyError(const transport::CallError& error);
+
+// Whether the answer speaks of the participant's health rather than of this request: what the
+// circuit breaker counts.
+[[nodiscard]] bool IsTransportFailure(const transport::HttpOutcome& outcome);
+[[nodiscard]] bool IsTransportFailure(const transport::GrpcOutcome& outcome);
+
+// "UNAVAILABLE" for 14; "CODE_99" for a number gRPC does not define.
+[[nodiscard]] std::string GrpcCodeName(int code);
+
+// Retry-After (RFC 9110, 10.2.3): seconds or an HTTP date. Nothing if it is neither or in the past.
+[[nodiscard]] std::optional<Duration> ParseRetryAfter(std::string_view value, Instant now);
+
+}  // namespace entente::participants

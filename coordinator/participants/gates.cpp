@@ -1,0 +1,140 @@
+#include "coordinator/participants/gates.h"
+
+#include <utility>
+
+namespace entente::participants {
+namespace {
+
+std::string AddressOf(const dsl::Participant& participant) {
+  if (const auto* http = std::get_if<dsl::HttpAddress>(&participant.address)) {
+    return http->base_url;
+  }
+  const auto& grpc = std::get<dsl::GrpcAddress>(participant.address);
+  return (grpc.tls ? "grpcs://" : "grpc://") + grpc.target + "/" + grpc.service;
+}
+
+}  // namespace
+
+SharedGate::SharedGate(transport::GateOptions options, std::string participant,
+                       std::string definition, std::string address)
+    : gate_(options),
+      participant_(std::move(participant)),
+      definition_(std::move(definition)),
+      address_(std::move(address)) {}
+
+SharedGate::Entry SharedGate::Acquire(Instant now, const std::function<ParkedCall()>& make_parked) {
+  const std::lock_guard lock(mutex_);
+  ++calls_;
+  Entry entry{};
+  entry.ticket = next_ticket_++;
+  entry.admission = gate_.Acquire(entry.ticket, now, entry.permit);
+  if (entry.admission == transport::ParticipantGate::Admission::kParked) {
+    parked_.emplace(entry.ticket, make_parked());
+  }
+  return entry;
+}
+
+bool SharedGate::Withdraw(Ticket ticket) {
+  const std::lock_guard lock(mutex_);
+  parked_.erase(ticket);
+  return gate_.Withdraw(ticket);
+}
+
+SharedGate::Released SharedGate::TakeReleased(Instant now) {
+  std::vector<Permit> permits;
+  gate_.Release(now, permits);
+  Released released;
+  for (const Permit& permit : permits) {
+    const auto parked = parked_.find(permit.ticket);
+    released.emplace_back(std::move(parked->second), permit);
+    parked_.erase(parked);
+  }
+  return released;
+}
+
+void SharedGate::Finish(const Permit& permit, bool transport_failure, Instant now) {
+  Released released;
+  {
+    const std::lock_guard lock(mutex_);
+    failures_ += transport_failure ? 1 : 0;
+    gate_.OnFinished(permit,
+                     transport_failure ? transport::ParticipantGate::CallResult::kTransportFailure
+                                       : transport::ParticipantGate::CallResult::kAnswered,
+                     now);
+    if (!parked_.empty()) {
+      released = TakeReleased(now);
+    }
+  }
+  LetGo(std::move(released));
+}
+
+// Without the lock: a call that goes may come back here at once.
+void SharedGate::LetGo(Released released) {
+  for (auto& [parked, permit] : released) {
+    parked.post([go = std::move(parked.go), permit = permit] { go(permit); });
+  }
+}
+
+std::optional<Instant> SharedGate::Release(Instant now) {
+  Released released;
+  std::optional<Instant> next;
+  {
+    const std::lock_guard lock(mutex_);
+    released = TakeReleased(now);
+    next = gate_.NextWakeup();
+  }
+  LetGo(std::move(released));
+  return next;
+}
+
+std::string_view SharedGate::blocked_by(Instant now) {
+  const std::lock_guard lock(mutex_);
+  return transport::BlockedByName(gate_.blocked_by(now));
+}
+
+runtime::ParticipantStats SharedGate::Stats(Instant now) {
+  const std::lock_guard lock(mutex_);
+  const auto stats = gate_.stats();
+  runtime::ParticipantStats out;
+  out.name = participant_;
+  out.definition = definition_;
+  out.address = address_;
+  out.breaker = std::string(transport::BreakerStateName(stats.breaker));
+  if (const auto blocked = gate_.blocked_by(now); blocked != transport::BlockedBy::kNothing) {
+    out.blocked_by = std::string(transport::BlockedByName(blocked));
+  }
+  out.in_flight = stats.in_flight;
+  out.queued = stats.queued;
+  out.calls = calls_;
+  out.failures = failures_;
+  out.error_rate = stats.error_rate;
+  out.latency_millis = std::chrono::duration<double, std::milli>(stats.latency).count();
+  return out;
+}
+
+SharedGate& Gates::Find(const dsl::Participant& participant, const std::string& definition) {
+  transport::GateOptions options;
+  options.max_concurrent =
+      participant.max_concurrent_calls.value_or(limits::kDefaultMaxConcurrentCalls);
+  options.rate_per_second = participant.max_calls_per_second.value_or(0);
+  std::string address = AddressOf(participant);
+  const std::string key = address + ' ' + std::to_string(options.max_concurrent) + ' ' +
+                          std::to_string(options.rate_per_second);
+  const std::lock_guard lock(mutex_);
+  auto& gate = gates_[key];
+  if (gate == nullptr) {
+    gate = std::make_unique<SharedGate>(options, participant.name, definition, std::move(address));
+  }
+  return *gate;
+}
+
+std::vector<runtime::ParticipantStats> Gates::Stats(Instant now) {
+  const std::lock_guard lock(mutex_);
+  std::vector<runtime::ParticipantStats> stats;
+  for (const auto& [key, gate] : gates_) {
+    stats.push_back(gate->Stats(now));
+  }
+  return stats;
+}
+
+}  // namespace entente::participants

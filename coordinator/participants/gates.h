@@ -1,0 +1,84 @@
+// Gates: every participant's gate, shared by all workers.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/time.h"
+#include "coordinator/runtime/coordinator.h"
+#include "coordinator/transport/participant_gate.h"
+#include "dsl/plan.h"
+
+namespace entente::participants {
+
+// A call that waits: `go`, run through `post` on the thread that the call came from.
+struct ParkedCall {
+  std::function<void(std::function<void()>)> post;
+  std::function<void(transport::ParticipantGate::Permit)> go;
+};
+
+// One participant's gate behind a lock, because a concurrency limit of N means N, however many
+// workers there are. Thread-safe.
+class SharedGate {
+ public:
+  using Permit = transport::ParticipantGate::Permit;
+  using Ticket = transport::ParticipantGate::Ticket;
+
+  SharedGate(transport::GateOptions options, std::string participant, std::string definition,
+             std::string address);
+
+  struct Entry {
+    transport::ParticipantGate::Admission admission;
+    Permit permit;  // When admitted.
+    Ticket ticket;  // When parked.
+  };
+  // `make_parked` is called, with the lock held, only if the call has to wait.
+  [[nodiscard]] Entry Acquire(Instant now, const std::function<ParkedCall()>& make_parked);
+
+  // False if the call was let go in the meantime: its `go` is on the way.
+  [[nodiscard]] bool Withdraw(Ticket ticket);
+
+  // Ends an admitted call and lets waiting ones go.
+  void Finish(const Permit& permit, bool transport_failure, Instant now);
+
+  // Lets go whoever may go at `now`; returns when to come again.
+  std::optional<Instant> Release(Instant now);
+
+  [[nodiscard]] std::string_view blocked_by(Instant now);
+  [[nodiscard]] runtime::ParticipantStats Stats(Instant now);
+
+ private:
+  using Released = std::vector<std::pair<ParkedCall, Permit>>;
+  Released TakeReleased(Instant now);
+  static void LetGo(Released released);
+
+  std::mutex mutex_;
+  transport::ParticipantGate gate_;
+  std::unordered_map<Ticket, ParkedCall> parked_;
+  Ticket next_ticket_ = 1;
+  uint64_t calls_ = 0;
+  uint64_t failures_ = 0;
+  const std::string participant_;
+  const std::string definition_;
+  const std::string address_;
+};
+
+// Finds or makes the gate of a participant: one per address and limits. Thread-safe. Gates live as
+// long as this object.
+class Gates {
+ public:
+  SharedGate& Find(const dsl::Participant& participant, const std::string& definition);
+  [[nodiscard]] std::vector<runtime::ParticipantStats> Stats(Instant now);
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, std::unique_ptr<SharedGate>> gates_;
+};
+
+}  // namespace entente::participants

@@ -1,0 +1,175 @@
+// Coordinator: everything a client may ask, in C++ terms. REST and gRPC are two thin codecs over
+// it.
+//
+// Thread-safety: every method may be called from any thread, and never blocks. A callback runs
+// once: on the calling worker's own thread when the call came from a worker (so an HTTP
+// connection's handler is called back where the connection lives), else on some worker's thread.
+//
+// Lifetime: the Coordinator outlives its callers. What a callback receives by shared_ptr may be
+// kept for as long as is wished; it never changes.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/json.h"
+#include "base/status.h"
+#include "base/time.h"
+#include "dsl/compiler.h"
+#include "dsl/plan.h"
+#include "engine/engine.h"
+#include "storage/journal.h"
+
+namespace entente::runtime {
+
+template <class T>
+using Callback = std::function<void(Result<T>)>;
+
+// One transaction at one revision, durable when it is handed out.
+struct TxnView {
+  std::shared_ptr<const dsl::Plan> plan;
+  std::shared_ptr<const engine::TxnState> state;
+};
+
+struct SubmitRequest {
+  // Exactly one of `definition` and `inline_definition` is present.
+  std::string definition;
+  std::optional<uint32_t> version;               // Default: the newest.
+  std::optional<std::string> inline_definition;  // JSON text.
+  std::optional<Gid> gid;                        // Default: a new UUIDv7.
+  Json input;
+  std::vector<std::pair<std::string, std::string>> labels;
+  std::optional<Duration> deadline;
+  std::string traceparent;
+  // Absent: answer when accepted. Present: answer when it ended or this long has passed.
+  std::optional<Duration> wait;
+};
+
+struct SubmitReply {
+  TxnView view;
+  bool created = false;  // False: the same gid was submitted before with the same content.
+};
+
+// What an operator asks; which fields count depends on the verb.
+struct OperatorRequest {
+  enum class Verb : uint8_t { kCancel, kPause, kResume, kRetry, kSkip, kResolve };
+  Gid gid;
+  Verb verb = Verb::kCancel;
+  engine::Actor actor;
+  // The revision the operator saw. When present and another one is current: kConflict, reason
+  // transaction.revision_mismatch. Required for kSkip and kResolve.
+  std::optional<Sequence> expected_revision;
+  std::optional<BranchId> branch;                   // kRetry (optional), kSkip.
+  Json output;                                      // kSkip.
+  std::optional<engine::TxnStatus> forced_outcome;  // kResolve.
+};
+
+struct HistoryEntry {
+  Sequence revision;
+  engine::Record record;
+};
+struct History {
+  Gid gid;
+  engine::Mode mode = engine::Mode::kSaga;
+  std::vector<HistoryEntry> entries;
+  std::shared_ptr<const dsl::Plan> plan;  // For the names of steps; may be null.
+};
+
+// A durable step of some transaction, for live views.
+struct TxnEvent {
+  Gid gid;
+  std::string definition;
+  engine::TxnStatus status = engine::TxnStatus::kActive;
+  bool incident = false;
+  HistoryEntry entry;
+  std::shared_ptr<const dsl::Plan> plan;  // For the names of steps; may be null.
+};
+
+struct ParticipantStats {
+  std::string name;        // As the definition names it.
+  std::string definition;  // One of the definitions that names it.
+  std::string address;
+  std::string breaker;     // "closed", "open", "half-open"
+  std::string blocked_by;  // Empty, "breaker", "concurrency" or "rate".
+  uint64_t in_flight = 0;
+  uint64_t queued = 0;
+  uint64_t calls = 0;
+  uint64_t failures = 0;
+  double error_rate = 0;      // Moving average, 0 to 1.
+  double latency_millis = 0;  // Moving average.
+};
+
+// What /healthz, /readyz and /metrics tell.
+struct Health {
+  bool ready = false;
+  std::string reason;  // Why not, when not ready.
+  uint64_t open = 0;
+  uint64_t queued_inputs = 0;
+  std::optional<Duration> oldest_overdue;  // Age of the oldest timer that should have fired.
+  std::optional<Duration> store_lag;       // How long the oldest append has been waiting.
+};
+
+struct Metrics {
+  uint64_t accepted = 0, committed = 0, aborted = 0, mixed = 0, rejected = 0, incidents_raised = 0;
+  uint64_t inputs = 0, appends = 0, records = 0, calls = 0, calls_failed = 0;
+};
+
+// Stops the flow of events when destroyed. May be destroyed on any thread.
+class Subscription {
+ public:
+  virtual ~Subscription() = default;
+};
+
+class Coordinator {
+ public:
+  virtual ~Coordinator() = default;
+
+  // kNotFound definition.not_found; kInvalidArgument (gid.invalid, input.invalid, definition.*);
+  // kAlreadyExists transaction.content_differs: the gid is taken by other content;
+  // kResourceExhausted overloaded; kUnavailable store.unavailable or coordinator.draining.
+  virtual void Submit(SubmitRequest request, Callback<SubmitReply> done) = 0;
+
+  // With `wait`: answers when it ended or this long has passed. kNotFound transaction.not_found.
+  virtual void Get(const Gid& gid, std::optional<Duration> wait, Callback<TxnView> done) = 0;
+  virtual void GetHistory(const Gid& gid, Callback<History> done) = 0;
+  virtual void List(storage::Filter filter, storage::Page page,
+                    Callback<storage::SummaryPage> done) = 0;
+
+  // kFailedPrecondition transaction.finished, transaction.past_pivot, ...; kConflict.
+  virtual void Operate(OperatorRequest request, Callback<TxnView> done) = 0;
+  virtual void Signal(const Gid& gid, std::string name, Json payload, Callback<TxnView> done) = 0;
+
+  // The outcome of a pending operation. kNotFound completion.unknown_token for a token that is not
+  // ours; kFailedPrecondition completion.too_late.
+  virtual void Complete(std::string token,
+                        std::variant<engine::ReplyDone, engine::ReplyRefused> outcome,
+                        Callback<TxnView> done) = 0;
+
+  // kInvalidArgument definition.invalid; `problems` (never null) receives every mistake.
+  virtual void PutDefinition(
+      std::string name, std::string source,
+      std::function<void(Result<storage::DefinitionRow>, std::vector<dsl::Problem>)> done) = 0;
+  // Compiles without storing anything; empty when valid. Does not block.
+  [[nodiscard]] virtual std::vector<dsl::Problem> ValidateDefinition(std::string_view source) = 0;
+  virtual void GetDefinition(std::string name, std::optional<uint32_t> version,
+                             Callback<storage::DefinitionRow> done) = 0;
+  virtual void ListDefinitions(std::optional<std::string> name,
+                               Callback<std::vector<storage::DefinitionRow>> done) = 0;
+
+  // Calls `sink` (on any worker's thread, quickly, never blocking) for each record made durable
+  // from now on; of one transaction, or of all.
+  [[nodiscard]] virtual std::unique_ptr<Subscription> Subscribe(
+      std::optional<Gid> gid, std::function<void(const TxnEvent&)> sink) = 0;
+
+  [[nodiscard]] virtual std::vector<ParticipantStats> Participants() = 0;
+  [[nodiscard]] virtual Health GetHealth() = 0;
+  [[nodiscard]] virtual Metrics GetMetrics() = 0;
+};
+
+}  // namespace entente::runtime

@@ -1,0 +1,134 @@
+#include "coordinator/runtime/definitions.h"
+
+#include <variant>
+
+#include "base/limits.h"
+#include "coordinator/runtime/digest.h"
+
+namespace entente::runtime {
+namespace {
+
+// Names of inline definitions begin with a character no definition's own name may have, so they
+// never mix with registered ones.
+constexpr std::string_view kInlinePrefix = "~inline-";
+
+std::string DefinitionDigest(const std::string& source, const Json& env) {
+  return Sha256Hex(source + '\n' + DumpJson(env));
+}
+
+}  // namespace
+
+Definitions::Definitions(storage::Journal& journal, dsl::CompileOptions options)
+    : journal_(journal), options_(std::move(options)) {}
+
+PlanPtr Definitions::Cached(const std::string& name, std::optional<uint32_t> version) {
+  const std::lock_guard lock(mutex_);
+  if (version) {
+    const auto found = plans_.find({name, *version});
+    return found == plans_.end() ? nullptr : found->second;
+  }
+  const auto found = newest_.find(name);
+  return found == newest_.end() ? nullptr : found->second;
+}
+
+PlanPtr Definitions::Remember(dsl::Plan plan, bool newest) {
+  const std::lock_guard lock(mutex_);
+  PlanPtr& slot = plans_[{plan.name, plan.version}];
+  if (slot == nullptr) {
+    slot = std::make_shared<const dsl::Plan>(std::move(plan));
+  }
+  if (newest) {
+    PlanPtr& current = newest_[slot->name];
+    if (current == nullptr || current->version < slot->version) {
+      current = slot;
+    }
+  }
+  return slot;
+}
+
+Result<PlanPtr> Definitions::Get(const std::string& name, std::optional<uint32_t> version) {
+  if (PlanPtr cached = Cached(name, version)) {
+    return cached;
+  }
+  ENTENTE_ASSIGN_OR_RETURN(const storage::DefinitionRow row, journal_.GetDefinition(name, version));
+  // The environment it was registered with, not today's: a version means the same for ever.
+  const auto env = ParseJson(row.env, limits::kDefinitionJson);
+  if (!env.ok()) {
+    return DataLoss("store.bad_definition", "the stored environment of definition '" + name +
+                                                "' can not be read: " + env.status().message());
+  }
+  dsl::CompileOptions options = options_;
+  options.allowed_env = {"*"};
+  options.lookup_env = dsl::EnvFrom(*env);
+  auto compiled = dsl::Compile(row.source, options);
+  if (const auto* problems = std::get_if<dsl::Problems>(&compiled)) {
+    return DataLoss(
+        "store.bad_definition",
+        "version " + std::to_string(row.version) + " of definition '" + name +
+            "' does not compile any more: " + dsl::ProblemsToStatus(*problems).message());
+  }
+  dsl::Plan plan = *std::get<std::shared_ptr<const dsl::Plan>>(compiled);
+  plan.name = row.name;
+  plan.version = row.version;
+  return Remember(std::move(plan), !version.has_value());
+}
+
+Definitions::PutResult Definitions::Store(const std::string& stored_name, const std::string& source,
+                                          dsl::Plan plan) {
+  storage::DefinitionRow row;
+  row.name = stored_name;
+  row.source = source;
+  row.env = DumpJson(plan.env);
+  row.digest = DefinitionDigest(source, plan.env);
+  auto stored = journal_.PutDefinition(std::move(row));
+  if (stored.ok()) {
+    plan.name = stored_name;
+    plan.version = stored->version;
+    Remember(std::move(plan), true);
+  }
+  return {std::move(stored), {}};
+}
+
+Definitions::PutResult Definitions::Put(const std::string& name, const std::string& source) {
+  auto compiled = dsl::Compile(source, options_);
+  if (auto* problems = std::get_if<dsl::Problems>(&compiled)) {
+    return {dsl::ProblemsToStatus(*problems), std::move(*problems)};
+  }
+  const auto& plan = *std::get<std::shared_ptr<const dsl::Plan>>(compiled);
+  if (!name.empty() && name != plan.name) {
+    return {InvalidArgument("definition.name_mismatch", "the document names itself '" + plan.name +
+                                                            "', but was put as '" + name +
+                                                            "': make the two agree"),
+            {}};
+  }
+  return Store(plan.name, source, plan);
+}
+
+Definitions::PutResult Definitions::PutInline(const std::string& source) {
+  auto compiled = dsl::Compile(source, options_);
+  if (auto* problems = std::get_if<dsl::Problems>(&compiled)) {
+    return {dsl::ProblemsToStatus(*problems), std::move(*problems)};
+  }
+  const auto& plan = *std::get<std::shared_ptr<const dsl::Plan>>(compiled);
+  const std::string digest = DefinitionDigest(source, plan.env);
+  return Store(std::string(kInlinePrefix) + digest.substr(0, 16), source, plan);
+}
+
+std::vector<dsl::Problem> Definitions::Validate(std::string_view source) const {
+  auto compiled = dsl::Compile(source, options_);
+  if (auto* problems = std::get_if<dsl::Problems>(&compiled)) {
+    return std::move(*problems);
+  }
+  return {};
+}
+
+std::vector<PlanPtr> Definitions::Compiled() {
+  const std::lock_guard lock(mutex_);
+  std::vector<PlanPtr> plans;
+  for (const auto& [key, plan] : plans_) {
+    plans.push_back(plan);
+  }
+  return plans;
+}
+
+}  // namespace entente::runtime

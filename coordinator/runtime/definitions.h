@@ -1,0 +1,61 @@
+// Definitions: every version of every definition that running transactions may need, compiled.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+#include "dsl/compiler.h"
+#include "dsl/plan.h"
+#include "storage/journal.h"
+
+namespace entente::runtime {
+
+using PlanPtr = std::shared_ptr<const dsl::Plan>;
+
+// Thread-safe. The journal must outlive it.
+class Definitions {
+ public:
+  // `options` says which environment variables a definition may read, and which modes it may use.
+  Definitions(storage::Journal& journal, dsl::CompileOptions options);
+
+  // What is already compiled, or null. Never blocks on I/O. Without a version: the newest.
+  [[nodiscard]] PlanPtr Cached(const std::string& name, std::optional<uint32_t> version);
+
+  // Loads and compiles if need be. Blocks. kNotFound definition.not_found; kDataLoss for a stored
+  // definition that does not compile any more.
+  [[nodiscard]] Result<PlanPtr> Get(const std::string& name, std::optional<uint32_t> version);
+
+  struct PutResult {
+    Result<storage::DefinitionRow> row;
+    std::vector<dsl::Problem> problems;  // Every mistake, when the row is kInvalidArgument.
+  };
+  // Compiles and stores. An empty name takes the document's own; otherwise the two must agree.
+  // Blocks.
+  [[nodiscard]] PutResult Put(const std::string& name, const std::string& source);
+
+  // Stores a definition sent along with a transaction, under a name made of its content.
+  [[nodiscard]] PutResult PutInline(const std::string& source);
+
+  [[nodiscard]] std::vector<dsl::Problem> Validate(std::string_view source) const;
+
+  // The participants of every compiled plan.
+  [[nodiscard]] std::vector<PlanPtr> Compiled();
+
+ private:
+  PutResult Store(const std::string& stored_name, const std::string& source, dsl::Plan plan);
+  PlanPtr Remember(dsl::Plan plan, bool newest);
+
+  storage::Journal& journal_;
+  const dsl::CompileOptions options_;
+  std::mutex mutex_;
+  std::map<std::pair<std::string, uint32_t>, PlanPtr> plans_;
+  std::map<std::string, PlanPtr> newest_;
+};
+
+}  // namespace entente::runtime

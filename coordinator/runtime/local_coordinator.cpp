@@ -1,0 +1,537 @@
+#include "coordinator/runtime/local_coordinator.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <future>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "base/limits.h"
+#include "coordinator/runtime/digest.h"
+
+namespace entente::runtime {
+namespace {
+
+constexpr size_t kBlockingThreads = 2;
+constexpr size_t kPurgeBatch = 500;
+// A store that has not answered an append for this long gets no new transactions.
+constexpr Duration kStoreStalled = std::chrono::seconds(5);
+
+// Brings the answer back to the worker that asked, if one did.
+template <class T>
+Callback<T> ReturnTo(Worker* origin, Callback<T> done) {
+  if (origin == nullptr) {
+    return done;
+  }
+  return [origin, done = std::move(done)](Result<T> result) {
+    if (Worker::Current() == origin) {
+      done(std::move(result));
+      return;
+    }
+    auto held = std::make_shared<Result<T>>(std::move(result));
+    origin->Post([done, held] { done(std::move(*held)); });
+  };
+}
+
+Status CheckLabels(const storage::Labels& labels) {
+  if (labels.size() > limits::kMaxLabels) {
+    return InvalidArgument("labels.too_many", "a transaction may have at most " +
+                                                  std::to_string(limits::kMaxLabels) + " labels");
+  }
+  for (const auto& [key, value] : labels) {
+    if (key.empty() || key.size() > limits::kMaxLabelBytes ||
+        value.size() > limits::kMaxLabelBytes) {
+      return InvalidArgument("labels.too_long", "a label's key and value may have at most " +
+                                                    std::to_string(limits::kMaxLabelBytes) +
+                                                    " bytes, and the key at least one");
+    }
+  }
+  return {};
+}
+
+// Tells a resubmission of the same content from a conflict.
+std::string RequestDigest(const SubmitRequest& request) {
+  Json content = {{"definition", request.definition}, {"input", request.input}};
+  if (request.version) {
+    content["version"] = *request.version;
+  }
+  if (request.inline_definition) {
+    content["inline"] = *request.inline_definition;
+  }
+  if (request.deadline) {
+    content["deadline"] = request.deadline->count();
+  }
+  for (const auto& [key, value] : request.labels) {
+    content["labels"][key] = value;
+  }
+  return Sha256Hex(DumpJson(content)).substr(0, 32);
+}
+
+Status CheckInput(const dsl::Plan& plan, const Json& input) {
+  if (!plan.input) {
+    return {};
+  }
+  const auto violations = plan.input->Validate(input);
+  if (violations.empty()) {
+    return {};
+  }
+  std::string message = "the input does not match the schema of definition '" + plan.name + "': ";
+  for (size_t i = 0; i < violations.size(); ++i) {
+    message += (i == 0 ? "" : "; ") +
+               (violations[i].pointer.empty() ? std::string("the input") : violations[i].pointer) +
+               ": " + violations[i].message;
+  }
+  return InvalidArgument("input.invalid", std::move(message));
+}
+
+}  // namespace
+
+// Deletes finished transactions whose retention is over, a small batch at a time.
+struct LocalCoordinator::Purger {
+  std::mutex mutex;
+  std::condition_variable wake;
+  bool stop = false;
+  std::thread thread;
+};
+
+LocalCoordinator::LocalCoordinator(LocalCoordinatorOptions options, storage::Journal& journal,
+                                   std::string secret, ParticipantStatsSource participant_stats)
+    : options_(std::move(options)),
+      journal_(journal),
+      definitions_(journal, options_.compile),
+      tokens_(std::move(secret)),
+      participant_stats_(std::move(participant_stats)),
+      pool_(kBlockingThreads),
+      purger_(std::make_unique<Purger>()) {}
+
+LocalCoordinator::~LocalCoordinator() {
+  Stop();
+}
+
+Result<std::unique_ptr<LocalCoordinator>> LocalCoordinator::Start(
+    LocalCoordinatorOptions options, storage::Journal& journal, const CallerFactory& make_caller,
+    ParticipantStatsSource participant_stats) {
+  ENTENTE_CHECK(options.workers > 0);
+  ENTENTE_CHECK(options.workers <= kShardCount);
+  ENTENTE_ASSIGN_OR_RETURN(
+      std::string secret,
+      journal.GetOrPutSetting("completion-secret", ToBase64Url(RandomBytes(32))));
+  ENTENTE_ASSIGN_OR_RETURN(const uint64_t epoch, journal.Increment("epoch"));
+  std::unique_ptr<LocalCoordinator> coordinator(new LocalCoordinator(
+      std::move(options), journal, std::move(secret), std::move(participant_stats)));
+  ENTENTE_RETURN_IF_ERROR(coordinator->RecoverAll(Epoch(epoch), make_caller));
+  coordinator->ready_ = true;
+  coordinator->purger_->thread = std::thread([raw = coordinator.get()] { raw->PurgeLoop(); });
+  return coordinator;
+}
+
+Status LocalCoordinator::RecoverAll(Epoch epoch, const CallerFactory& make_caller) {
+  std::vector<std::future<Status>> recovered;
+  for (size_t i = 0; i < options_.workers; ++i) {
+    workers_.push_back(std::make_unique<Worker>(i, pool_));
+    callers_.push_back(make_caller(*workers_[i], tokens_));
+    ShardDriverOptions options;
+    options.owns = [i, count = options_.workers](ShardId shard) {
+      return shard.value() % count == i;
+    };
+    options.epoch = epoch;
+    options.max_open = std::max<size_t>(1, options_.max_open / options_.workers);
+    drivers_.push_back(std::make_unique<ShardDriver>(std::move(options), *workers_[i], journal_,
+                                                     *callers_[i], definitions_, events_,
+                                                     options_.on_fatal));
+  }
+  for (size_t i = 0; i < options_.workers; ++i) {
+    auto done = std::make_shared<std::promise<Status>>();
+    recovered.push_back(done->get_future());
+    workers_[i]->Post([driver = drivers_[i].get(), done] { done->set_value(driver->Recover()); });
+    workers_[i]->Start();
+  }
+  Status first;
+  for (auto& status : recovered) {
+    const Status one = status.get();
+    first = first.ok() ? one : first;
+  }
+  return first;
+}
+
+void LocalCoordinator::Drain(Duration grace) {
+  draining_ = true;
+  std::vector<std::future<void>> drained;
+  for (size_t i = 0; i < drivers_.size(); ++i) {
+    auto done = std::make_shared<std::promise<void>>();
+    drained.push_back(done->get_future());
+    workers_[i]->Post(
+        [driver = drivers_[i].get(), done] { driver->Drain([done] { done->set_value(); }); });
+  }
+  const auto deadline = std::chrono::steady_clock::now() + grace;
+  for (auto& one : drained) {
+    one.wait_until(deadline);
+  }
+}
+
+void LocalCoordinator::Stop() {
+  {
+    const std::lock_guard lock(purger_->mutex);
+    purger_->stop = true;
+  }
+  purger_->wake.notify_all();
+  if (purger_->thread.joinable()) {
+    purger_->thread.join();
+  }
+  for (const auto& worker : workers_) {
+    worker->Stop();
+  }
+}
+
+void LocalCoordinator::PurgeLoop() {
+  std::unique_lock lock(purger_->mutex);
+  while (!purger_->wake.wait_for(lock, options_.purge_interval, [this] { return purger_->stop; })) {
+    lock.unlock();
+    auto purged = journal_.Purge(WallNow() - options_.retention, kPurgeBatch);
+    bool stop = false;
+    while (!stop && purged.ok() && *purged == kPurgeBatch) {
+      purged = journal_.Purge(WallNow() - options_.retention, kPurgeBatch);
+      lock.lock();
+      stop = purger_->stop;
+      lock.unlock();
+    }
+    lock.lock();
+  }
+}
+
+size_t LocalCoordinator::WorkerOf(const Gid& gid) const {
+  return ShardOf(gid).value() % workers_.size();
+}
+
+// A gid of a shard that `worker` owns, so that the transaction is driven where it was asked for.
+Gid LocalCoordinator::NewGid(size_t worker) {
+  const auto millis = static_cast<uint64_t>(ToMicros(WallNow()) / 1000);
+  while (true) {
+    uint64_t high = 0;
+    uint64_t low = 0;
+    if (Worker* current = Worker::Current()) {
+      high = current->Entropy();
+      low = current->Entropy();
+    } else {
+      const std::string bytes = RandomBytes(16);
+      for (size_t i = 0; i < 8; ++i) {
+        high = (high << 8) | static_cast<unsigned char>(bytes[i]);
+        low = (low << 8) | static_cast<unsigned char>(bytes[8 + i]);
+      }
+    }
+    Gid gid(FormatUuidV7(millis, high, low));
+    if (WorkerOf(gid) == worker) {
+      return gid;
+    }
+  }
+}
+
+void LocalCoordinator::OnDriver(const Gid& gid, std::function<void(ShardDriver&)> task) {
+  const size_t index = WorkerOf(gid);
+  if (Worker::Current() == workers_[index].get()) {
+    task(*drivers_[index]);
+    return;
+  }
+  queued_.fetch_add(1, std::memory_order_relaxed);
+  workers_[index]->Post([this, index, task = std::move(task)] {
+    queued_.fetch_sub(1, std::memory_order_relaxed);
+    task(*drivers_[index]);
+  });
+}
+
+template <class T>
+void LocalCoordinator::OffloadTo(std::function<Result<T>()> work, Callback<T> done) {
+  done = ReturnTo(Worker::Current(), std::move(done));
+  pool_.Run([work = std::move(work), done = std::move(done)] { done(work()); });
+}
+
+void LocalCoordinator::Submit(SubmitRequest request, Callback<SubmitReply> done) {
+  done = ReturnTo(Worker::Current(), std::move(done));
+  if (request.gid) {
+    if (Status valid = ValidateGid(request.gid->str()); !valid.ok()) {
+      done(std::move(valid));
+      return;
+    }
+  }
+  if (Status valid = CheckLabels(request.labels); !valid.ok()) {
+    done(std::move(valid));
+    return;
+  }
+  if (!request.inline_definition) {
+    if (PlanPtr plan = definitions_.Cached(request.definition, request.version)) {
+      SubmitWithPlan(std::move(request), std::move(plan), std::move(done));
+      return;
+    }
+  }
+  auto held = std::make_shared<SubmitRequest>(std::move(request));
+  pool_.Run([this, held, done = std::move(done)]() mutable {
+    std::optional<uint32_t> version = held->version;
+    std::string name = held->definition;
+    if (held->inline_definition) {
+      const auto stored = definitions_.PutInline(*held->inline_definition);
+      if (!stored.row.ok()) {
+        done(stored.row.status());
+        return;
+      }
+      name = stored.row->name;
+      version = stored.row->version;
+    }
+    auto plan = definitions_.Get(name, version);
+    if (!plan.ok()) {
+      done(plan.status());
+    } else {
+      SubmitWithPlan(std::move(*held), std::move(*plan), std::move(done));
+    }
+  });
+}
+
+void LocalCoordinator::SubmitWithPlan(SubmitRequest request, PlanPtr plan,
+                                      Callback<SubmitReply> done) {
+  if (Status valid = CheckInput(*plan, request.input); !valid.ok()) {
+    done(std::move(valid));
+    return;
+  }
+  if (queued_.load(std::memory_order_relaxed) > limits::kMaxQueuedInputsPerShard) {
+    done(ResourceExhausted("coordinator.overloaded",
+                           "the coordinator's queues are full: try again, more slowly"));
+    return;
+  }
+  if (const auto lag = GetHealth().store_lag; lag && *lag > kStoreStalled) {
+    done(ResourceExhausted("store.stalled", "the store has not answered for " +
+                                                FormatDuration(*lag) + ": try again later"));
+    return;
+  }
+  ShardDriver::SubmitCommand command;
+  command.caller_named = request.gid.has_value();
+  command.submitted.request_digest = RequestDigest(request);
+  if (request.gid) {
+    command.submitted.gid = std::move(*request.gid);
+  } else {
+    const Worker* current = Worker::Current();
+    command.submitted.gid =
+        NewGid(current != nullptr
+                   ? current->index()
+                   : next_worker_.fetch_add(1, std::memory_order_relaxed) % workers_.size());
+  }
+  command.plan = std::move(plan);
+  command.submitted.input = std::move(request.input);
+  command.submitted.labels = std::move(request.labels);
+  command.submitted.deadline = request.deadline;
+  command.submitted.traceparent = std::move(request.traceparent);
+  if (request.wait) {
+    command.wait = std::min(*request.wait, limits::kMaxWait);
+  }
+  const size_t index = WorkerOf(command.submitted.gid);
+  if (Worker::Current() == workers_[index].get()) {
+    drivers_[index]->Submit(std::move(command), std::move(done));
+    return;
+  }
+  auto held = std::make_shared<ShardDriver::SubmitCommand>(std::move(command));
+  OnDriver(held->submitted.gid, [held, done = std::move(done)](ShardDriver& driver) {
+    driver.Submit(std::move(*held), done);
+  });
+}
+
+void LocalCoordinator::Get(const Gid& gid, std::optional<Duration> wait, Callback<TxnView> done) {
+  done = ReturnTo(Worker::Current(), std::move(done));
+  if (wait) {
+    wait = std::min(*wait, limits::kMaxWait);
+  }
+  OnDriver(gid, [gid, wait, done = std::move(done)](ShardDriver& driver) {
+    driver.Get(gid, wait, done);
+  });
+}
+
+void LocalCoordinator::GetHistory(const Gid& gid, Callback<History> done) {
+  done = ReturnTo(Worker::Current(), std::move(done));
+  OnDriver(gid,
+           [gid, done = std::move(done)](ShardDriver& driver) { driver.GetHistory(gid, done); });
+}
+
+void LocalCoordinator::List(storage::Filter filter, storage::Page page,
+                            Callback<storage::SummaryPage> done) {
+  OffloadTo<storage::SummaryPage>([this, filter = std::move(filter),
+                                   page = std::move(page)] { return journal_.Query(filter, page); },
+                                  std::move(done));
+}
+
+namespace {
+
+engine::Event ToEvent(OperatorRequest& request) {
+  using Verb = OperatorRequest::Verb;
+  switch (request.verb) {
+    case Verb::kCancel: return engine::AbortRequested{std::move(request.actor)};
+    case Verb::kPause: return engine::PauseRequested{std::move(request.actor)};
+    case Verb::kResume: return engine::ResumeRequested{std::move(request.actor)};
+    case Verb::kRetry:
+      return engine::RetryRequested{std::move(request.branch), std::move(request.actor)};
+    case Verb::kSkip:
+      return engine::SkipRequested{request.branch.value_or(BranchId()), std::move(request.output),
+                                   std::move(request.actor)};
+    case Verb::kResolve:
+      return engine::ResolveRequested{
+          request.forced_outcome.value_or(engine::TxnStatus::kCommitted), std::move(request.actor)};
+  }
+  CheckFailed("Verb is a declared enumerator", __FILE__, __LINE__);
+}
+
+// What must be said before the engine is asked.
+Status CheckOperatorRequest(const OperatorRequest& request) {
+  using Verb = OperatorRequest::Verb;
+  const bool decides = request.verb == Verb::kSkip || request.verb == Verb::kResolve;
+  if (request.actor.reason.empty() && decides) {
+    return InvalidArgument("operator.reason_required",
+                           "this action needs a reason, for the audit: say why");
+  }
+  if (decides && !request.expected_revision) {
+    return InvalidArgument("operator.revision_required",
+                           "this action needs the revision you saw (expectedRevision), so that it "
+                           "can not hit a transaction that has moved on");
+  }
+  if (request.verb == Verb::kSkip && !request.branch) {
+    return InvalidArgument("operator.branch_required", "say which branch to skip");
+  }
+  if (request.verb == Verb::kResolve && !request.forced_outcome) {
+    return InvalidArgument("operator.outcome_required",
+                           "say which outcome to force: committed or aborted");
+  }
+  return {};
+}
+
+}  // namespace
+
+void LocalCoordinator::Operate(OperatorRequest request, Callback<TxnView> done) {
+  done = ReturnTo(Worker::Current(), std::move(done));
+  if (Status valid = CheckOperatorRequest(request); !valid.ok()) {
+    done(std::move(valid));
+    return;
+  }
+  const Gid gid = request.gid;
+  const auto revision = request.expected_revision;
+  OnDriver(gid, [gid, revision, event = ToEvent(request), done = std::move(done)](
+                    ShardDriver& driver) { driver.Deliver(gid, event, revision, done); });
+}
+
+void LocalCoordinator::Signal(const Gid& gid, std::string name, Json payload,
+                              Callback<TxnView> done) {
+  done = ReturnTo(Worker::Current(), std::move(done));
+  OnDriver(gid, [gid, event = engine::SignalSent{std::move(name), std::move(payload)},
+                 done = std::move(done)](ShardDriver& driver) {
+    driver.Deliver(gid, event, std::nullopt, done);
+  });
+}
+
+void LocalCoordinator::Complete(std::string token,
+                                std::variant<engine::ReplyDone, engine::ReplyRefused> outcome,
+                                Callback<TxnView> done) {
+  done = ReturnTo(Worker::Current(), std::move(done));
+  const auto command = tokens_.Read(token);
+  if (!command) {
+    done(NotFound("completion.unknown_token",
+                  "this completion token was not issued here: use the value that came with the "
+                  "call as Entente-Completion-Token"));
+    return;
+  }
+  engine::CompletionReceived completion{command->branch, command->role, command->alternative,
+                                        std::move(outcome)};
+  OnDriver(command->gid,
+           [gid = command->gid, completion = std::move(completion), done = std::move(done)](
+               ShardDriver& driver) { driver.Deliver(gid, completion, std::nullopt, done); });
+}
+
+void LocalCoordinator::PutDefinition(
+    std::string name, std::string source,
+    std::function<void(Result<storage::DefinitionRow>, std::vector<dsl::Problem>)> done) {
+  Worker* origin = Worker::Current();
+  pool_.Run(
+      [this, origin, name = std::move(name), source = std::move(source), done = std::move(done)] {
+        auto result = std::make_shared<Definitions::PutResult>(definitions_.Put(name, source));
+        const auto answer = [done, result] {
+          done(std::move(result->row), std::move(result->problems));
+        };
+        if (origin != nullptr) {
+          origin->Post(answer);
+        } else {
+          answer();
+        }
+      });
+}
+
+std::vector<dsl::Problem> LocalCoordinator::ValidateDefinition(std::string_view source) {
+  return definitions_.Validate(source);
+}
+
+void LocalCoordinator::GetDefinition(std::string name, std::optional<uint32_t> version,
+                                     Callback<storage::DefinitionRow> done) {
+  OffloadTo<storage::DefinitionRow>(
+      [this, name = std::move(name), version] { return journal_.GetDefinition(name, version); },
+      std::move(done));
+}
+
+void LocalCoordinator::ListDefinitions(std::optional<std::string> name,
+                                       Callback<std::vector<storage::DefinitionRow>> done) {
+  OffloadTo<std::vector<storage::DefinitionRow>>(
+      [this, name = std::move(name)] { return journal_.ListDefinitions(name); }, std::move(done));
+}
+
+std::unique_ptr<Subscription> LocalCoordinator::Subscribe(
+    std::optional<Gid> gid, std::function<void(const TxnEvent&)> sink) {
+  return events_.Subscribe(std::move(gid), std::move(sink));
+}
+
+std::vector<ParticipantStats> LocalCoordinator::Participants() {
+  return participant_stats_();
+}
+
+Health LocalCoordinator::GetHealth() {
+  Health health;
+  const int64_t now = ToMicros(WallNow());
+  const auto longest = [](std::optional<Duration>& so_far, Duration candidate) {
+    so_far = std::max(so_far.value_or(candidate), candidate);
+  };
+  for (const auto& driver : drivers_) {
+    const DriverCounters& counters = driver->counters();
+    health.open += counters.open.load(std::memory_order_relaxed);
+    const int64_t timer = counters.next_timer_micros.load(std::memory_order_relaxed);
+    if (timer != 0 && timer < now) {
+      longest(health.oldest_overdue, Duration(now - timer));
+    }
+    const int64_t append = counters.append_since_micros.load(std::memory_order_relaxed);
+    if (append != 0 && append < now) {
+      longest(health.store_lag, Duration(now - append));
+    }
+  }
+  health.queued_inputs = queued_.load(std::memory_order_relaxed);
+  health.ready = ready_ && !draining_;
+  if (!ready_) {
+    health.reason = "recovering";
+  } else if (draining_) {
+    health.reason = "draining";
+  } else if (health.store_lag && *health.store_lag > kStoreStalled) {
+    health.ready = false;
+    health.reason = "the store has not answered for " + FormatDuration(*health.store_lag);
+  }
+  return health;
+}
+
+Metrics LocalCoordinator::GetMetrics() {
+  Metrics metrics;
+  for (const auto& driver : drivers_) {
+    const DriverCounters& counters = driver->counters();
+    metrics.accepted += counters.accepted;
+    metrics.committed += counters.committed;
+    metrics.aborted += counters.aborted;
+    metrics.mixed += counters.mixed;
+    metrics.rejected += counters.rejected;
+    metrics.incidents_raised += counters.incidents;
+    metrics.inputs += counters.inputs;
+    metrics.appends += counters.appends;
+    metrics.records += counters.records;
+    metrics.calls += counters.calls;
+    metrics.calls_failed += counters.calls_failed;
+  }
+  return metrics;
+}
+
+}  // namespace entente::runtime

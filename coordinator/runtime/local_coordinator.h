@@ -1,0 +1,107 @@
+// LocalCoordinator: the Coordinator of one process: workers, their shard drivers, the definitions.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/limits.h"
+#include "coordinator/runtime/completion_token.h"
+#include "coordinator/runtime/coordinator.h"
+#include "coordinator/runtime/definitions.h"
+#include "coordinator/runtime/event_hub.h"
+#include "coordinator/runtime/shard_driver.h"
+#include "coordinator/runtime/worker.h"
+
+namespace entente::runtime {
+
+struct LocalCoordinatorOptions {
+  size_t workers = 2;
+  size_t max_open = limits::kMaxOpenTransactions;
+  Duration retention = std::chrono::hours(24 * 7);  // Of finished transactions.
+  Duration purge_interval = std::chrono::seconds(30);
+  dsl::CompileOptions compile;
+  // Told once, on any thread, when the store can no longer be trusted: the process has to stop.
+  std::function<void(Status)> on_fatal;
+};
+
+// Makes the caller of one worker. Called during Start; `tokens` outlives the caller.
+using CallerFactory =
+    std::function<std::unique_ptr<ParticipantCaller>(Worker&, const CompletionTokens&)>;
+using ParticipantStatsSource = std::function<std::vector<ParticipantStats>()>;
+
+class LocalCoordinator final : public Coordinator {
+ public:
+  // Rebuilds what was open and carries on with it. Blocks until every shard is recovered. `journal`
+  // must outlive the coordinator's threads: call Stop before destroying it.
+  [[nodiscard]] static Result<std::unique_ptr<LocalCoordinator>> Start(
+      LocalCoordinatorOptions options, storage::Journal& journal, const CallerFactory& make_caller,
+      ParticipantStatsSource participant_stats);
+  // As Stop with no grace.
+  ~LocalCoordinator() override;
+
+  // Refuses what is new, waits up to `grace` for calls in flight, and until everything decided is
+  // durable. Blocks. The workers still run, so that answers get out.
+  void Drain(Duration grace);
+  // Ends the workers' threads. Blocks.
+  void Stop();
+
+  [[nodiscard]] const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
+
+  void Submit(SubmitRequest request, Callback<SubmitReply> done) override;
+  void Get(const Gid& gid, std::optional<Duration> wait, Callback<TxnView> done) override;
+  void GetHistory(const Gid& gid, Callback<History> done) override;
+  void List(storage::Filter filter, storage::Page page,
+            Callback<storage::SummaryPage> done) override;
+  void Operate(OperatorRequest request, Callback<TxnView> done) override;
+  void Signal(const Gid& gid, std::string name, Json payload, Callback<TxnView> done) override;
+  void Complete(std::string token, std::variant<engine::ReplyDone, engine::ReplyRefused> outcome,
+                Callback<TxnView> done) override;
+  void PutDefinition(
+      std::string name, std::string source,
+      std::function<void(Result<storage::DefinitionRow>, std::vector<dsl::Problem>)> done) override;
+  [[nodiscard]] std::vector<dsl::Problem> ValidateDefinition(std::string_view source) override;
+  void GetDefinition(std::string name, std::optional<uint32_t> version,
+                     Callback<storage::DefinitionRow> done) override;
+  void ListDefinitions(std::optional<std::string> name,
+                       Callback<std::vector<storage::DefinitionRow>> done) override;
+  [[nodiscard]] std::unique_ptr<Subscription> Subscribe(
+      std::optional<Gid> gid, std::function<void(const TxnEvent&)> sink) override;
+  [[nodiscard]] std::vector<ParticipantStats> Participants() override;
+  [[nodiscard]] Health GetHealth() override;
+  [[nodiscard]] Metrics GetMetrics() override;
+
+ private:
+  LocalCoordinator(LocalCoordinatorOptions options, storage::Journal& journal, std::string secret,
+                   ParticipantStatsSource participant_stats);
+
+  [[nodiscard]] Status RecoverAll(Epoch epoch, const CallerFactory& make_caller);
+  void SubmitWithPlan(SubmitRequest request, PlanPtr plan, Callback<SubmitReply> done);
+  [[nodiscard]] Gid NewGid(size_t worker);
+  [[nodiscard]] size_t WorkerOf(const Gid& gid) const;
+  // Runs `task` with the driver of `gid`, on its worker: at once if that is this thread.
+  void OnDriver(const Gid& gid, std::function<void(ShardDriver&)> task);
+  template <class T>
+  void OffloadTo(std::function<Result<T>()> work, Callback<T> done);
+  void PurgeLoop();
+
+  const LocalCoordinatorOptions options_;
+  storage::Journal& journal_;
+  Definitions definitions_;
+  EventHub events_;
+  const CompletionTokens tokens_;
+  ParticipantStatsSource participant_stats_;
+  BlockingPool pool_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::unique_ptr<ParticipantCaller>> callers_;
+  std::vector<std::unique_ptr<ShardDriver>> drivers_;
+  std::atomic<uint64_t> next_worker_{0};
+  std::atomic<uint64_t> queued_{0};
+  std::atomic<bool> ready_{false};
+  std::atomic<bool> draining_{false};
+  struct Purger;
+  std::unique_ptr<Purger> purger_;
+};
+
+}  // namespace entente::runtime

@@ -1,0 +1,34 @@
+// ParticipantCaller: how a shard driver reaches participants. The real one is in
+// coordinator/participants; the simulator has its own.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "dsl/plan.h"
+#include "engine/effect.h"
+#include "engine/input.h"
+
+namespace entente::runtime {
+
+// What travels along with every call of one transaction.
+struct CallContext {
+  std::shared_ptr<const dsl::Plan> plan;
+  std::string traceparent;
+  Epoch epoch;
+};
+
+using ReplyCallback = std::function<void(engine::Reply)>;
+
+// Used on one host's thread only. `done` runs on that thread, once, never before the call returned;
+// not at all once the caller was destroyed.
+class ParticipantCaller {
+ public:
+  virtual ~ParticipantCaller() = default;
+
+  virtual void Call(const CallContext& context, engine::CallBranch call, ReplyCallback done) = 0;
+  virtual void Poll(const CallContext& context, engine::PollBranch poll, ReplyCallback done) = 0;
+};
+
+}  // namespace entente::runtime

@@ -1,0 +1,242 @@
+// ShardDriver: decisions, batches, durability.
+#include <algorithm>
+#include <utility>
+
+#include "coordinator/runtime/record_codec.h"
+#include "coordinator/runtime/shard_driver.h"
+#include "coordinator/runtime/shard_txn.h"
+
+namespace entente::runtime {
+
+// Evolves the state and gathers the records. `riding` records wait for the transaction's next
+// append instead of causing one: losing them is harmless, and recovery would derive them again.
+void ShardDriver::Apply(const TxnPtr& txn, engine::Decision decision,
+                        std::function<void(Status)> reply, bool riding) {
+  Release release{txn, {}, {}, std::move(reply)};
+  const bool watched = events_.has_subscribers();
+  for (engine::Record& record : decision.records) {
+    if (Status evolved = engine::Evolve(*txn->state, record); !evolved.ok()) {
+      Fail(evolved);
+      return;
+    }
+    txn->unsaved.push_back(EncodeRecord(record));
+    txn->summary_changed = txn->summary_changed || ChangesSummary(record);
+    if (std::holds_alternative<engine::IncidentRaised>(record.body)) {
+      counters_.incidents.fetch_add(1, std::memory_order_relaxed);
+    }
+    if (watched) {
+      const engine::TxnState& state = *txn->state;
+      release.events.push_back({state.gid, state.definition, state.status, state.has_incident(),
+                                HistoryEntry{state.revision, std::move(record)}, txn->plan});
+    }
+  }
+  if (decision.records.empty()) {
+    CarryOut(txn, std::move(decision.effects));
+    if (release.reply) {
+      WhenDurable(txn, std::move(release.reply));
+    }
+    return;
+  }
+  const bool forced = decision.durability == engine::Durability::kForced;
+  if (forced) {
+    release.effects = std::move(decision.effects);
+  }
+  if (forced || !riding) {
+    Touch(txn);
+    if (!release.effects.empty() || !release.events.empty() || release.reply) {
+      gathering_.releases.push_back(std::move(release));
+    }
+    if (forced) {
+      flush_wanted_ = true;
+      ScheduleFlush();
+    } else if (!lazy_flush_timer_) {
+      lazy_flush_timer_ = timers_.Insert(host_.Now() + options_.lazy_flush_delay, FlushTimer{});
+      UpdateWake();
+    }
+  }
+  if (!forced) {
+    CarryOut(txn, std::move(decision.effects));
+  }
+}
+
+void ShardDriver::Touch(const TxnPtr& txn) {
+  if (!txn->touched) {
+    txn->touched = true;
+    gathering_.touched.push_back(txn);
+  }
+  txn->last_batch = gathering_.number;
+}
+
+void ShardDriver::WhenDurable(const TxnPtr& txn, std::function<void(Status)> run) {
+  if (failed_) {
+    run(Unavailable("store.failed",
+                    "the store failed and the coordinator is stopping: see its log"));
+    return;
+  }
+  if (txn->last_batch <= durable_batch_) {
+    run(Status());
+    return;
+  }
+  GatheringBatch& batch = txn->last_batch == gathering_.number ? gathering_ : in_flight_.value();
+  batch.releases.push_back({txn, {}, {}, std::move(run)});
+  if (&batch == &gathering_) {
+    flush_wanted_ = true;
+    ScheduleFlush();
+  }
+}
+
+// Posted, not called: what is already ready to run joins the batch first.
+void ShardDriver::ScheduleFlush() {
+  if (flush_posted_ || in_flight_ || failed_) {
+    return;
+  }
+  flush_posted_ = true;
+  host_.Post([this] {
+    flush_posted_ = false;
+    Flush();
+  });
+}
+
+void ShardDriver::Flush() {
+  if (in_flight_ || failed_ || gathering_.touched.empty()) {
+    return;
+  }
+  if (lazy_flush_timer_) {
+    timers_.Remove(*lazy_flush_timer_);
+    lazy_flush_timer_.reset();
+  }
+  flush_wanted_ = false;
+  storage::Batch batch;
+  batch.appends.reserve(gathering_.touched.size());
+  for (const TxnPtr& txn : gathering_.touched) {
+    ENTENTE_CHECK(!txn->unsaved.empty());
+    txn->touched = false;
+    counters_.records.fetch_add(txn->unsaved.size(), std::memory_order_relaxed);
+    storage::TxnAppend append{txn->state->gid, txn->saved.next(), std::move(txn->unsaved), {}};
+    txn->unsaved.clear();
+    txn->saved = txn->state->revision;
+    if (txn->summary_changed) {
+      append.summary = MakeSummary(*txn->plan, *txn->state);
+      txn->summary_changed = false;
+    }
+    batch.appends.push_back(std::move(append));
+  }
+  counters_.appends.fetch_add(1, std::memory_order_relaxed);
+  counters_.append_since_micros.store(ToMicros(host_.Now()), std::memory_order_relaxed);
+  in_flight_ = std::move(gathering_);
+  gathering_ = GatheringBatch{in_flight_->number + 1, {}, {}};
+  journal_.Append(std::move(batch), [this](const Status& status) {
+    host_.Post([this, status] { OnDurable(status); });
+  });
+}
+
+void ShardDriver::OnDurable(const Status& status) {
+  ENTENTE_CHECK(in_flight_.has_value());
+  GatheringBatch batch = std::move(*in_flight_);
+  in_flight_.reset();
+  counters_.append_since_micros.store(0, std::memory_order_relaxed);
+  if (status.code() == StatusCode::kUnavailable) {
+    RollBack(batch, status);
+  } else if (!status.ok()) {
+    Fail(status);
+    for (Release& release : batch.releases) {
+      if (release.reply) {
+        release.reply(status);
+      }
+    }
+    return;
+  } else {
+    durable_batch_ = batch.number;
+    // The journal gets its next batch before this one's effects are carried out, so that neither
+    // waits for the other.
+    if (flush_wanted_) {
+      Flush();
+    }
+    for (const TxnPtr& txn : batch.touched) {
+      txn->created = true;
+    }
+    for (Release& release : batch.releases) {
+      Carry(release);
+    }
+  }
+  if (flush_wanted_) {
+    ScheduleFlush();
+  }
+  CheckDrained();
+}
+
+void ShardDriver::Carry(Release& release) {
+  for (const TxnEvent& event : release.events) {
+    events_.Publish(event);
+  }
+  if (release.reply) {
+    release.reply(Status());
+  }
+  CarryOut(release.txn, std::move(release.effects));
+}
+
+// Nothing of `failed` was written. Its transactions, with what was staged on top of it since, are
+// rebuilt from the journal; all others go on.
+void ShardDriver::RollBack(GatheringBatch& failed, const Status& status) {
+  const auto is_affected = [&failed](const TxnPtr& txn) {
+    return std::find(failed.touched.begin(), failed.touched.end(), txn) != failed.touched.end();
+  };
+  std::vector<Release> lost = std::move(failed.releases);
+  auto& later = gathering_.releases;
+  const auto kept_releases = std::stable_partition(
+      later.begin(), later.end(),
+      [&is_affected](const Release& release) { return !is_affected(release.txn); });
+  std::move(kept_releases, later.end(), std::back_inserter(lost));
+  later.erase(kept_releases, later.end());
+  std::erase_if(gathering_.touched, is_affected);
+
+  for (const TxnPtr& txn : failed.touched) {
+    Forget(txn, status);
+  }
+  for (Release& release : lost) {
+    if (release.reply) {
+      release.reply(status);
+    }
+  }
+}
+
+void ShardDriver::Forget(const TxnPtr& txn, const Status& status) {
+  const Gid gid = txn->state->gid;
+  RemoveTimers(*txn);
+  open_.erase(gid);
+  counters_.open.store(open_.size(), std::memory_order_relaxed);
+  auto waiters = std::exchange(txn->waiters, {});
+  if (txn->created) {
+    // Those who wait stay: what they wait for was accepted and goes on.
+    for (Waiter& waiter : waiters) {
+      timers_.Remove(waiter.timeout);
+    }
+    reloading_.emplace(gid, std::move(waiters));
+    timers_.Insert(host_.Now() + options_.reload_delay, ReloadTimer{gid});
+    UpdateWake();
+    return;
+  }
+  for (Waiter& waiter : waiters) {
+    timers_.Remove(waiter.timeout);
+    waiter.done(status);
+  }
+}
+
+// Fail-stop: what the journal holds is no longer known. Nothing is acknowledged from here on.
+void ShardDriver::Fail(const Status& status) {
+  if (failed_) {
+    return;
+  }
+  failed_ = true;
+  on_fatal_(status);
+}
+
+void ShardDriver::CheckDrained() {
+  if (!draining_ || !on_drained_ || in_flight_ || !gathering_.touched.empty() ||
+      counters_.calls_in_flight.load(std::memory_order_relaxed) != 0) {
+    return;
+  }
+  std::exchange(on_drained_, nullptr)();
+}
+
+}  // namespace entente::runtime

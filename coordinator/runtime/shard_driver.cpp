@@ -1,0 +1,366 @@
+#include "coordinator/runtime/shard_driver.h"
+
+#include <utility>
+
+#include "coordinator/runtime/record_codec.h"
+#include "coordinator/runtime/shard_txn.h"
+
+namespace entente::runtime {
+namespace {
+
+Status NoSuchTransaction(const Gid& gid) {
+  return NotFound("transaction.not_found",
+                  "there is no transaction '" + gid.str() +
+                      "': check the gid; a finished one is deleted after its retention time");
+}
+
+Status Reloading(const Gid& gid) {
+  return Unavailable("transaction.reloading", "transaction '" + gid.str() +
+                                                  "' is being read back after a failed write: "
+                                                  "try again in a moment");
+}
+
+}  // namespace
+
+ShardDriver::ShardDriver(ShardDriverOptions options, Host& host, storage::Journal& journal,
+                         ParticipantCaller& caller, Definitions& definitions, EventHub& events,
+                         std::function<void(Status)> on_fatal)
+    : options_(std::move(options)),
+      host_(host),
+      journal_(journal),
+      caller_(caller),
+      definitions_(definitions),
+      events_(events),
+      on_fatal_(std::move(on_fatal)) {
+  host_.SetWakeHandler([this] { OnWake(); });
+}
+
+ShardDriver::~ShardDriver() = default;
+
+engine::Input ShardDriver::MakeInput(engine::Event event) {
+  counters_.inputs.fetch_add(1, std::memory_order_relaxed);
+  return {host_.Now(), host_.Entropy(), std::move(event)};
+}
+
+TxnView ShardDriver::View(const Txn& txn) const {
+  if (txn.state->finished()) {
+    return {txn.plan, txn.state};
+  }
+  return {txn.plan, std::make_shared<const engine::TxnState>(*txn.state)};
+}
+
+Status ShardDriver::RefuseNew() const {
+  if (failed_) {
+    return Unavailable("store.failed",
+                       "the store failed and the coordinator is stopping: see its log");
+  }
+  if (draining_) {
+    return Unavailable("coordinator.draining",
+                       "the coordinator is shutting down: try again, or another node");
+  }
+  if (open_.size() + looking_up_.size() >= options_.max_open) {
+    return ResourceExhausted("coordinator.too_many_open",
+                             "too many transactions are open (" + std::to_string(open_.size()) +
+                                 " here): try again when some have ended");
+  }
+  return {};
+}
+
+void ShardDriver::Submit(SubmitCommand command, Callback<SubmitReply> done) {
+  const Gid& gid = command.submitted.gid;
+  if (const auto found = open_.find(gid); found != open_.end()) {
+    AnswerResubmit(found->second, command, std::move(done));
+    return;
+  }
+  if (Status refused = RefuseNew(); !refused.ok()) {
+    counters_.rejected.fetch_add(1, std::memory_order_relaxed);
+    done(std::move(refused));
+    return;
+  }
+  if (command.caller_named) {
+    LookUpThenCreate(std::move(command), std::move(done));
+  } else {
+    Create(std::move(command), std::move(done));
+  }
+}
+
+void ShardDriver::LookUpThenCreate(SubmitCommand command, Callback<SubmitReply> done) {
+  const Gid gid = command.submitted.gid;
+  const auto [entry, first] = looking_up_.try_emplace(gid);
+  if (!first) {
+    entry->second.emplace_back(std::move(command), std::move(done));
+    return;
+  }
+  struct Job {
+    SubmitCommand command;
+    Callback<SubmitReply> done;
+    Result<storage::StoredTxn> stored = NotFound("transaction.not_found", "");
+  };
+  auto job = std::make_shared<Job>(Job{std::move(command), std::move(done)});
+  host_.Offload([this, gid, job] { job->stored = journal_.Load(gid); },
+                [this, gid, job] {
+                  OnLookedUp(gid, std::move(job->command), std::move(job->done),
+                             std::move(job->stored));
+                });
+}
+
+void ShardDriver::OnLookedUp(const Gid& gid, SubmitCommand command, Callback<SubmitReply> done,
+                             Result<storage::StoredTxn> stored) {
+  auto queued = std::move(looking_up_.at(gid));
+  looking_up_.erase(gid);
+  if (stored.ok()) {
+    auto txn = Rebuild(*stored);
+    if (!txn.ok()) {
+      done(txn.status());
+    } else if (!(*txn)->state->finished()) {
+      done(Reloading(gid));
+    } else {
+      AnswerResubmit(*txn, command, std::move(done));
+    }
+  } else if (stored.status().code() == StatusCode::kNotFound) {
+    Create(std::move(command), std::move(done));
+  } else {
+    done(stored.status());
+  }
+  for (auto& [next_command, next_done] : queued) {
+    Submit(std::move(next_command), std::move(next_done));
+  }
+}
+
+void ShardDriver::AnswerResubmit(const TxnPtr& txn, const SubmitCommand& command,
+                                 Callback<SubmitReply> done) {
+  if (txn->state->request_digest != command.submitted.request_digest) {
+    done(AlreadyExists("transaction.content_differs",
+                       "the gid '" + txn->state->gid.str() +
+                           "' is taken by a transaction with other content: use another gid, or "
+                           "submit exactly what was submitted first"));
+    return;
+  }
+  auto answer = [done = std::move(done)](Result<TxnView> view) {
+    if (!view.ok()) {
+      done(view.status());
+    } else {
+      done(SubmitReply{std::move(view).value(), false});
+    }
+  };
+  WhenDurable(txn, [this, txn, wait = command.wait, answer = std::move(answer)](Status status) {
+    if (!status.ok()) {
+      answer(std::move(status));
+    } else if (wait && !txn->state->finished()) {
+      AddWaiter(txn, *wait, answer);
+    } else {
+      answer(View(*txn));
+    }
+  });
+}
+
+void ShardDriver::Create(SubmitCommand command, Callback<SubmitReply> done) {
+  auto txn = std::make_shared<Txn>();
+  txn->plan = std::move(command.plan);
+  const Gid gid = command.submitted.gid;
+  engine::Decision decision =
+      engine::Decide(*txn->plan, *txn->state, MakeInput(std::move(command.submitted)));
+  if (!decision.status.ok()) {
+    counters_.rejected.fetch_add(1, std::memory_order_relaxed);
+    done(std::move(decision.status));
+    return;
+  }
+  open_.emplace(gid, txn);
+  counters_.accepted.fetch_add(1, std::memory_order_relaxed);
+  counters_.open.store(open_.size(), std::memory_order_relaxed);
+  if (command.wait) {
+    // Told when the end is durable, or that the accept failed: either way through the waiter.
+    AddWaiter(txn, *command.wait, [done = std::move(done)](Result<TxnView> view) {
+      if (!view.ok()) {
+        done(view.status());
+      } else {
+        done(SubmitReply{std::move(view).value(), true});
+      }
+    });
+    Apply(txn, std::move(decision), {});
+    return;
+  }
+  Apply(txn, std::move(decision), [this, txn, done = std::move(done)](Status status) {
+    if (!status.ok()) {
+      done(std::move(status));
+    } else {
+      done(SubmitReply{View(*txn), true});
+    }
+  });
+}
+
+void ShardDriver::AddWaiter(const TxnPtr& txn, Duration wait, Callback<TxnView> done) {
+  const uint64_t id = next_waiter_++;
+  const Timers::Handle timeout = timers_.Insert(host_.Now() + wait, WaiterTimer{txn, id});
+  txn->waiters.push_back(Waiter{id, std::move(done), timeout});
+  UpdateWake();
+}
+
+void ShardDriver::Get(const Gid& gid, std::optional<Duration> wait, Callback<TxnView> done) {
+  if (const auto found = open_.find(gid); found != open_.end()) {
+    const TxnPtr txn = found->second;
+    WhenDurable(txn, [this, txn, wait, done = std::move(done)](Status status) {
+      if (!status.ok()) {
+        done(std::move(status));
+      } else if (wait && !txn->state->finished()) {
+        AddWaiter(txn, *wait, done);
+      } else {
+        done(View(*txn));
+      }
+    });
+    return;
+  }
+  auto stored = std::make_shared<Result<storage::StoredTxn>>(NoSuchTransaction(gid));
+  host_.Offload([this, gid, stored] { *stored = journal_.Load(gid); },
+                [this, gid, stored, done = std::move(done)] {
+                  if (!stored->ok()) {
+                    done(stored->status().code() == StatusCode::kNotFound ? NoSuchTransaction(gid)
+                                                                          : stored->status());
+                    return;
+                  }
+                  auto txn = Rebuild(**stored);
+                  if (!txn.ok()) {
+                    done(txn.status());
+                  } else {
+                    done(View(**txn));
+                  }
+                });
+}
+
+void ShardDriver::GetHistory(const Gid& gid, Callback<History> done) {
+  auto load = [this, gid, done = std::move(done)](const Status& status) {
+    if (!status.ok()) {
+      done(status);
+      return;
+    }
+    auto history = std::make_shared<Result<History>>(NoSuchTransaction(gid));
+    const auto read = [this, gid, history] {
+      auto stored = journal_.Load(gid);
+      if (!stored.ok()) {
+        *history = stored.status().code() == StatusCode::kNotFound ? NoSuchTransaction(gid)
+                                                                   : stored.status();
+        return;
+      }
+      History entries;
+      entries.gid = gid;
+      Sequence revision;
+      for (const std::string& bytes : stored->records) {
+        auto record = DecodeRecord(bytes);
+        if (!record.ok()) {
+          *history = record.status();
+          return;
+        }
+        if (const auto* accepted = std::get_if<engine::Accepted>(&record->body)) {
+          entries.mode = accepted->mode;
+          if (auto plan = definitions_.Get(accepted->definition, accepted->version); plan.ok()) {
+            entries.plan = std::move(*plan);
+          }
+        }
+        revision = revision.next();
+        entries.entries.push_back({revision, std::move(record).value()});
+      }
+      *history = std::move(entries);
+    };
+    host_.Offload(read, [history, done] { done(std::move(*history)); });
+  };
+  // First let everything decided so far become durable: whoever subscribed before asking for the
+  // history then misses nothing between the two.
+  if (const auto found = open_.find(gid); found != open_.end()) {
+    WhenDurable(found->second, std::move(load));
+  } else {
+    load(Status());
+  }
+}
+
+void ShardDriver::Deliver(const Gid& gid, engine::Event event,
+                          std::optional<Sequence> expected_revision, Callback<TxnView> done) {
+  const auto found = open_.find(gid);
+  if (found == open_.end()) {
+    DeliverToStored(gid, std::move(event), std::move(done));
+    return;
+  }
+  const TxnPtr txn = found->second;
+  if (expected_revision && *expected_revision != txn->state->revision) {
+    done(Conflict("transaction.revision_mismatch",
+                  "transaction '" + gid.str() + "' is at revision " +
+                      std::to_string(txn->state->revision.value()) + ", not " +
+                      std::to_string(expected_revision->value()) +
+                      ": look at it again, then decide"));
+    return;
+  }
+  Take(txn, std::move(event), [this, txn, done = std::move(done)](Status status) {
+    if (!status.ok()) {
+      done(std::move(status));
+    } else {
+      done(View(*txn));
+    }
+  });
+}
+
+// Not in memory: it is finished, and the engine says what that means for the event; or it is being
+// read back.
+void ShardDriver::DeliverToStored(const Gid& gid, engine::Event event, Callback<TxnView> done) {
+  auto stored = std::make_shared<Result<storage::StoredTxn>>(NoSuchTransaction(gid));
+  host_.Offload([this, gid, stored] { *stored = journal_.Load(gid); },
+                [this, gid, stored, event = std::move(event), done = std::move(done)]() mutable {
+                  if (!stored->ok()) {
+                    done(stored->status().code() == StatusCode::kNotFound ? NoSuchTransaction(gid)
+                                                                          : stored->status());
+                    return;
+                  }
+                  auto txn = Rebuild(**stored);
+                  if (!txn.ok()) {
+                    done(txn.status());
+                    return;
+                  }
+                  if (!(*txn)->state->finished()) {
+                    done(Reloading(gid));
+                    return;
+                  }
+                  const engine::Decision decision =
+                      engine::Decide(*(*txn)->plan, *(*txn)->state, MakeInput(std::move(event)));
+                  if (!decision.status.ok()) {
+                    done(decision.status);
+                  } else {
+                    ENTENTE_CHECK(decision.records.empty());
+                    done(View(**txn));
+                  }
+                });
+}
+
+void ShardDriver::Take(const TxnPtr& txn, engine::Event event, std::function<void(Status)> reply) {
+  engine::Decision decision = engine::Decide(*txn->plan, *txn->state, MakeInput(std::move(event)));
+  if (!decision.status.ok()) {
+    counters_.rejected.fetch_add(1, std::memory_order_relaxed);
+    if (reply) {
+      // The refusal may rest on records that are not durable yet ("already finished").
+      WhenDurable(txn, [reply = std::move(reply), refused = decision.status](const Status& status) {
+        reply(status.ok() ? refused : status);
+      });
+    }
+    return;
+  }
+  Apply(txn, std::move(decision), std::move(reply));
+}
+
+void ShardDriver::Drain(std::function<void()> drained) {
+  draining_ = true;
+  on_drained_ = std::move(drained);
+  for (const auto& [gid, txn] : open_) {
+    for (Waiter& waiter : std::exchange(txn->waiters, {})) {
+      timers_.Remove(waiter.timeout);
+      WhenDurable(txn, [this, txn, done = std::move(waiter.done)](Status status) {
+        if (!status.ok()) {
+          done(std::move(status));
+        } else {
+          done(View(*txn));
+        }
+      });
+    }
+  }
+  flush_wanted_ = true;
+  ScheduleFlush();
+  CheckDrained();
+}
+
+}  // namespace entente::runtime

@@ -1,0 +1,207 @@
+// ShardDriver: drives every open transaction of the shards that one worker owns.
+//
+// The loop, for each input: stamp it with time and entropy, Decide, Evolve, gather the records into
+// the current batch; when everything that is ready was taken in, hand the batch to the journal;
+// when it is durable, release the effects and answers that waited for it. While one batch is being
+// written the next one gathers.
+//
+// State in memory runs ahead of the journal by at most the two batches in hand. Nothing that
+// depends on it leaves before it is durable: no effect, no answer, no event. If a batch could not
+// be written, its transactions are forgotten and rebuilt from the journal, as after a crash.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "coordinator/runtime/coordinator.h"
+#include "coordinator/runtime/definitions.h"
+#include "coordinator/runtime/event_hub.h"
+#include "coordinator/runtime/host.h"
+#include "coordinator/runtime/participant_caller.h"
+#include "coordinator/runtime/timer_queue.h"
+#include "engine/engine.h"
+#include "storage/journal.h"
+
+namespace entente::runtime {
+
+struct ShardDriverOptions {
+  std::function<bool(ShardId)> owns;
+  Epoch epoch;
+  size_t max_open = 0;  // Above it submits are refused.
+  // How long a lazy record may wait for company before it is written.
+  Duration lazy_flush_delay = std::chrono::milliseconds(20);
+  // How long a transaction whose append failed waits before it is read back.
+  Duration reload_delay = std::chrono::seconds(1);
+};
+
+// Read by other threads while the driver runs.
+struct DriverCounters {
+  std::atomic<uint64_t> open{0}, calls_in_flight{0}, accepted{0}, committed{0}, aborted{0},
+      mixed{0}, rejected{0}, incidents{0}, inputs{0}, appends{0}, records{0}, calls{0},
+      calls_failed{0};
+  std::atomic<int64_t> next_timer_micros{0};    // 0: no timer is armed.
+  std::atomic<int64_t> append_since_micros{0};  // 0: no append is under way.
+};
+
+// Everything on the host's own thread, except counters(). Callbacks run there too.
+// All references must outlive the driver; the host must not run its tasks after it is destroyed.
+class ShardDriver {
+ public:
+  // `on_fatal` is told once when the journal can no longer be trusted: the process has to stop.
+  ShardDriver(ShardDriverOptions options, Host& host, storage::Journal& journal,
+              ParticipantCaller& caller, Definitions& definitions, EventHub& events,
+              std::function<void(Status)> on_fatal);
+  ~ShardDriver();
+  ShardDriver(const ShardDriver&) = delete;
+  ShardDriver& operator=(const ShardDriver&) = delete;
+
+  // Rebuilds every open transaction and carries on with it. Blocks; once, before anything else.
+  [[nodiscard]] Status Recover();
+
+  struct SubmitCommand {
+    PlanPtr plan;
+    bool caller_named = false;  // The gid may have been used before.
+    engine::Submitted submitted;
+    std::optional<Duration> wait;
+  };
+  void Submit(SubmitCommand command, Callback<SubmitReply> done);
+
+  void Get(const Gid& gid, std::optional<Duration> wait, Callback<TxnView> done);
+  void GetHistory(const Gid& gid, Callback<History> done);
+
+  // Hands `event` to the transaction; answers when what it led to is durable.
+  void Deliver(const Gid& gid, engine::Event event, std::optional<Sequence> expected_revision,
+               Callback<TxnView> done);
+
+  // From now on nothing is accepted and no call is begun; what is in flight is recorded as it
+  // returns. `drained` runs when no call is out and everything is written. Clients that wait are
+  // answered with the state so far.
+  void Drain(std::function<void()> drained);
+
+  [[nodiscard]] const DriverCounters& counters() const { return counters_; }
+
+ private:
+  struct Txn;
+  using TxnPtr = std::shared_ptr<Txn>;  // Shared by the table, timers and the batches in hand.
+
+  struct TxnTimer {
+    TxnPtr txn;
+    std::optional<BranchId> branch;
+  };
+  struct WaiterTimer {
+    TxnPtr txn;
+    uint64_t waiter = 0;
+  };
+  struct ReloadTimer {
+    Gid gid;
+  };
+  struct FlushTimer {};
+  using Timers = TimerQueue<std::variant<TxnTimer, WaiterTimer, ReloadTimer, FlushTimer>>;
+
+  struct Waiter {
+    uint64_t id = 0;
+    Callback<TxnView> done;
+    Timers::Handle timeout;
+  };
+
+  // What waits for one batch to be durable.
+  struct Release {
+    TxnPtr txn;
+    std::vector<engine::Effect> effects;
+    std::vector<TxnEvent> events;
+    std::function<void(Status)> reply;  // May be empty.
+  };
+  struct GatheringBatch {
+    uint64_t number = 1;
+    std::vector<TxnPtr> touched;
+    std::vector<Release> releases;
+  };
+
+  // shard_driver.cpp: inputs.
+  void Create(SubmitCommand command, Callback<SubmitReply> done);
+  void AnswerResubmit(const TxnPtr& txn, const SubmitCommand& command, Callback<SubmitReply> done);
+  void LookUpThenCreate(SubmitCommand command, Callback<SubmitReply> done);
+  void OnLookedUp(const Gid& gid, SubmitCommand command, Callback<SubmitReply> done,
+                  Result<storage::StoredTxn> stored);
+  void DeliverToStored(const Gid& gid, engine::Event event, Callback<TxnView> done);
+  void Take(const TxnPtr& txn, engine::Event event, std::function<void(Status)> reply);
+  void AddWaiter(const TxnPtr& txn, Duration wait, Callback<TxnView> done);
+  [[nodiscard]] Status RefuseNew() const;
+  [[nodiscard]] engine::Input MakeInput(engine::Event event);
+  [[nodiscard]] TxnView View(const Txn& txn) const;
+
+  // shard_batch.cpp: decisions, batches, durability.
+  void Apply(const TxnPtr& txn, engine::Decision decision, std::function<void(Status)> reply,
+             bool riding = false);
+  void Touch(const TxnPtr& txn);
+  void WhenDurable(const TxnPtr& txn, std::function<void(Status)> run);
+  void ScheduleFlush();
+  void Flush();
+  void OnDurable(const Status& status);
+  void Carry(Release& release);
+  void RollBack(GatheringBatch& failed, const Status& status);
+  void Forget(const TxnPtr& txn, const Status& status);
+  void Fail(const Status& status);
+  void CheckDrained();
+
+  // shard_effects.cpp: effects, timers, recovery.
+  void CarryOut(const TxnPtr& txn, std::vector<engine::Effect> effects);
+  void CarryOut(const TxnPtr& txn, engine::CallBranch& call);
+  void CarryOut(const TxnPtr& txn, engine::PollBranch& poll);
+  void CarryOut(const TxnPtr& txn, engine::StartChild& start);
+  void CarryOut(const TxnPtr& txn, engine::CancelChild& cancel);
+  void CarryOut(const TxnPtr& txn, engine::ArmTimer& arm);
+  void CarryOut(const TxnPtr& txn, engine::NotifyEnded& ended);
+  void OnReply(const Gid& gid, engine::BranchReplied replied);
+  void StartChildWith(const Gid& parent, engine::StartChild start, Result<PlanPtr> plan);
+  void AttachChild(const TxnPtr& child, const engine::ParentLink& link,
+                   const engine::StartChild& start);
+  void ReplyToParent(const Gid& parent, const engine::StartChild& start, engine::Reply reply);
+  void RemoveTimers(Txn& txn);
+  void UpdateWake();
+  void OnWake();
+  [[nodiscard]] Result<TxnPtr> Rebuild(const storage::StoredTxn& stored);
+  void Resume(const TxnPtr& txn);
+  void Reload(const Gid& gid);
+
+  const ShardDriverOptions options_;
+  Host& host_;
+  storage::Journal& journal_;
+  ParticipantCaller& caller_;
+  Definitions& definitions_;
+  EventHub& events_;
+  std::function<void(Status)> on_fatal_;
+
+  std::unordered_map<Gid, TxnPtr> open_;
+  // Submits that wait for the store to say whether their gid is taken, and those queued behind
+  // them.
+  std::unordered_map<Gid, std::vector<std::pair<SubmitCommand, Callback<SubmitReply>>>> looking_up_;
+  // Open transactions that are not in memory because an append failed, with those who wait for
+  // them.
+  std::unordered_map<Gid, std::vector<Waiter>> reloading_;
+
+  Timers timers_;
+  std::optional<Instant> wake_wish_;
+  std::optional<Timers::Handle> lazy_flush_timer_;
+
+  GatheringBatch gathering_;
+  std::optional<GatheringBatch> in_flight_;
+  uint64_t durable_batch_ = 0;
+  bool flush_posted_ = false;
+  bool flush_wanted_ = false;  // Something in `gathering_` waits for it.
+
+  uint64_t next_waiter_ = 1;
+  bool failed_ = false;
+  bool draining_ = false;
+  std::function<void()> on_drained_;
+  DriverCounters counters_;
+};
+
+}  // namespace entente::runtime

@@ -1,0 +1,374 @@
+// ShardDriver: effects, timers, recovery.
+#include <algorithm>
+#include <utility>
+
+#include "base/limits.h"
+#include "coordinator/runtime/shard_driver.h"
+#include "coordinator/runtime/shard_txn.h"
+
+namespace entente::runtime {
+namespace {
+
+// Depth of a transaction in its family: 0 for one that a caller submitted.
+size_t ChildDepth(const Gid& gid) {
+  return static_cast<size_t>(std::count(gid.str().begin(), gid.str().end(), '~'));
+}
+
+engine::BranchReplied ReplyTo(const engine::CommandId& command, uint32_t attempt,
+                              engine::Reply reply) {
+  return {command.branch, command.role, command.alternative, attempt, std::move(reply)};
+}
+
+// What a finished child means for its parent's call.
+engine::Reply ChildOutcome(const engine::TxnState& child) {
+  switch (child.status) {
+    case engine::TxnStatus::kCommitted: return engine::ReplyDone{child.output};
+    case engine::TxnStatus::kAborted: {
+      engine::Failure failure{"child.aborted",
+                              "the child transaction '" + child.gid.str() + "' was aborted"};
+      if (child.abort) {
+        failure.message += ": " + child.abort->failure.message;
+      }
+      return engine::ReplyRefused{std::move(failure)};
+    }
+    case engine::TxnStatus::kMixed:
+      return engine::ReplyRefused{
+          {"child.mixed", "an operator forced the outcome of the child transaction '" +
+                              child.gid.str() + "': look at it and decide here too"}};
+    case engine::TxnStatus::kActive:
+    case engine::TxnStatus::kCommitting:
+    case engine::TxnStatus::kAborting: break;
+  }
+  CheckFailed("a child's outcome is asked for when it is finished", __FILE__, __LINE__);
+}
+
+}  // namespace
+
+void ShardDriver::CarryOut(const TxnPtr& txn, std::vector<engine::Effect> effects) {
+  for (engine::Effect& effect : effects) {
+    std::visit([this, &txn](auto& one) { CarryOut(txn, one); }, effect);
+  }
+}
+
+void ShardDriver::CarryOut(const TxnPtr& txn, engine::CallBranch& call) {
+  if (draining_) {
+    return;  // The journal says it is due; whoever recovers it makes the call.
+  }
+  counters_.calls.fetch_add(1, std::memory_order_relaxed);
+  counters_.calls_in_flight.fetch_add(1, std::memory_order_relaxed);
+  const CallContext context{txn->plan, txn->state->traceparent, options_.epoch};
+  const auto command = std::make_shared<const engine::CommandId>(call.command);
+  const uint32_t attempt = call.attempt;
+  caller_.Call(context, std::move(call), [this, command, attempt](engine::Reply reply) {
+    OnReply(command->gid, ReplyTo(*command, attempt, std::move(reply)));
+  });
+}
+
+void ShardDriver::CarryOut(const TxnPtr& txn, engine::PollBranch& poll) {
+  if (draining_) {
+    return;
+  }
+  counters_.calls_in_flight.fetch_add(1, std::memory_order_relaxed);
+  const CallContext context{txn->plan, txn->state->traceparent, options_.epoch};
+  const auto command = std::make_shared<const engine::CommandId>(poll.command);
+  const uint32_t attempt = poll.attempt;
+  caller_.Poll(context, std::move(poll), [this, command, attempt](engine::Reply reply) {
+    OnReply(command->gid, ReplyTo(*command, attempt, std::move(reply)));
+  });
+}
+
+void ShardDriver::OnReply(const Gid& gid, engine::BranchReplied replied) {
+  counters_.calls_in_flight.fetch_sub(1, std::memory_order_relaxed);
+  if (!std::holds_alternative<engine::ReplyDone>(replied.reply) &&
+      !std::holds_alternative<engine::ReplyPending>(replied.reply)) {
+    counters_.calls_failed.fetch_add(1, std::memory_order_relaxed);
+  }
+  if (const auto found = open_.find(gid); found != open_.end() && !failed_) {
+    const TxnPtr txn = found->second;
+    Take(txn, std::move(replied), {});
+  }
+  CheckDrained();
+}
+
+void ShardDriver::CarryOut(const TxnPtr& txn, engine::StartChild& start) {
+  if (draining_) {
+    return;
+  }
+  const Gid parent = txn->state->gid;
+  if (const auto found = open_.find(start.child); found != open_.end()) {
+    found->second->parent_call = std::move(start);
+    return;
+  }
+  if (ChildDepth(start.child) > limits::kMaxChildDepth) {
+    auto reply = engine::ReplyRefused{
+        {"child.too_deep", "child transactions are nested deeper than " +
+                               std::to_string(limits::kMaxChildDepth) + " levels"}};
+    host_.Post([this, parent, start = std::move(start), reply = std::move(reply)] {
+      ReplyToParent(parent, start, reply);
+    });
+    return;
+  }
+  // The child may exist: an earlier incarnation of this process may have started, even ended it.
+  struct Job {
+    engine::StartChild start;
+    Result<storage::StoredTxn> stored = NotFound("transaction.not_found", "");
+    Result<PlanPtr> plan = NotFound("definition.not_found", "");
+  };
+  auto job = std::make_shared<Job>(Job{std::move(start)});
+  host_.Offload(
+      [this, job] {
+        job->stored = journal_.Load(job->start.child);
+        if (!job->stored.ok() && job->stored.status().code() == StatusCode::kNotFound) {
+          job->plan = definitions_.Get(job->start.definition, job->start.version);
+        }
+      },
+      [this, job, parent] {
+        if (!job->stored.ok() && job->stored.status().code() == StatusCode::kNotFound) {
+          StartChildWith(parent, std::move(job->start), std::move(job->plan));
+          return;
+        }
+        const auto child =
+            job->stored.ok() ? Rebuild(*job->stored) : Result<TxnPtr>(job->stored.status());
+        if (!child.ok()) {
+          ReplyToParent(parent, job->start,
+                        engine::ReplyUnknown{{child.status().reason(), child.status().message()},
+                                             std::nullopt});
+        } else if ((*child)->state->finished()) {
+          ReplyToParent(parent, job->start, ChildOutcome(*(*child)->state));
+        } else if (const auto open = open_.find(job->start.child); open != open_.end()) {
+          open->second->parent_call = std::move(job->start);
+        }
+        // Otherwise the child is being read back, and Resume tells its parent when it has ended.
+      });
+}
+
+void ShardDriver::StartChildWith(const Gid& parent, engine::StartChild start,
+                                 Result<PlanPtr> plan) {
+  if (!plan.ok()) {
+    const Status& status = plan.status();
+    const engine::Failure failure{status.reason(), status.message()};
+    if (status.code() == StatusCode::kNotFound) {
+      ReplyToParent(parent, start, engine::ReplyRefused{failure});
+    } else {
+      ReplyToParent(parent, start, engine::ReplyNotSent{failure, std::nullopt});
+    }
+    return;
+  }
+  if (const auto& schema = (*plan)->input) {
+    if (const auto violations = schema->Validate(start.input); !violations.empty()) {
+      ReplyToParent(parent, start,
+                    engine::ReplyRefused{
+                        {"child.input_invalid", "the child's input does not match its schema: " +
+                                                    violations.front().message}});
+      return;
+    }
+  }
+  if (open_.contains(start.child)) {
+    open_.at(start.child)->parent_call = std::move(start);
+    return;
+  }
+  engine::Submitted submitted;
+  submitted.gid = start.child;
+  submitted.input = start.input;
+  submitted.parent = engine::ParentLink{parent, start.command.branch};
+  if (const auto found = open_.find(parent); found != open_.end()) {
+    submitted.traceparent = found->second->state->traceparent;
+  }
+  const Gid child = start.child;
+  Create(SubmitCommand{std::move(*plan), false, std::move(submitted), std::nullopt},
+         [this, parent, start](Result<SubmitReply> created) {
+           if (!created.ok() && !open_.contains(start.child)) {
+             ReplyToParent(
+                 parent, start,
+                 engine::ReplyNotSent{{created.status().reason(), created.status().message()},
+                                      std::nullopt});
+           }
+         });
+  if (const auto found = open_.find(child); found != open_.end()) {
+    found->second->parent_call = std::move(start);
+  }
+}
+
+void ShardDriver::ReplyToParent(const Gid& parent, const engine::StartChild& start,
+                                engine::Reply reply) {
+  if (const auto found = open_.find(parent); found != open_.end() && !failed_) {
+    const TxnPtr txn = found->second;
+    Take(txn, ReplyTo(start.command, start.attempt, std::move(reply)), {});
+  }
+}
+
+void ShardDriver::CarryOut(const TxnPtr& /*txn*/, engine::CancelChild& cancel) {
+  if (const auto found = open_.find(cancel.child); found != open_.end()) {
+    const TxnPtr child = found->second;
+    // A refusal means it is past its pivot or finished: its end answers the parent either way.
+    Take(child, engine::AbortRequested{{"parent", "the parent transaction aborts"}}, {});
+  }
+}
+
+void ShardDriver::CarryOut(const TxnPtr& txn, engine::ArmTimer& arm) {
+  if (!open_.contains(txn->state->gid)) {
+    return;
+  }
+  const auto same = std::find_if(txn->timers.begin(), txn->timers.end(),
+                                 [&arm](const auto& timer) { return timer.first == arm.branch; });
+  const Timers::Handle handle = timers_.Insert(arm.at, TxnTimer{txn, arm.branch});
+  if (same != txn->timers.end()) {
+    timers_.Remove(same->second);
+    same->second = handle;
+  } else {
+    txn->timers.emplace_back(arm.branch, handle);
+  }
+  UpdateWake();
+}
+
+void ShardDriver::CarryOut(const TxnPtr& txn, engine::NotifyEnded& /*ended*/) {
+  const engine::TxnState& state = *txn->state;
+  RemoveTimers(*txn);
+  open_.erase(state.gid);
+  counters_.open.store(open_.size(), std::memory_order_relaxed);
+  auto& ended = state.status == engine::TxnStatus::kCommitted ? counters_.committed
+                : state.status == engine::TxnStatus::kAborted ? counters_.aborted
+                                                              : counters_.mixed;
+  ended.fetch_add(1, std::memory_order_relaxed);
+  for (Waiter& waiter : std::exchange(txn->waiters, {})) {
+    timers_.Remove(waiter.timeout);
+    waiter.done(View(*txn));
+  }
+  if (state.parent && txn->parent_call) {
+    ReplyToParent(state.parent->gid, *txn->parent_call, ChildOutcome(state));
+  }
+}
+
+void ShardDriver::RemoveTimers(Txn& txn) {
+  for (const auto& [branch, handle] : txn.timers) {
+    timers_.Remove(handle);
+  }
+  txn.timers.clear();
+}
+
+void ShardDriver::UpdateWake() {
+  const auto next = timers_.Next();
+  if (next != wake_wish_) {
+    wake_wish_ = next;
+    counters_.next_timer_micros.store(next ? ToMicros(*next) : 0, std::memory_order_relaxed);
+    host_.WakeAt(next);
+  }
+}
+
+void ShardDriver::OnWake() {
+  wake_wish_.reset();
+  const Instant now = host_.Now();
+  while (auto due = timers_.PopDue(now)) {
+    if (auto* timer = std::get_if<TxnTimer>(&*due)) {
+      const TxnPtr txn = std::move(timer->txn);
+      std::erase_if(txn->timers, [timer](const auto& t) { return t.first == timer->branch; });
+      if (!failed_) {
+        Take(txn, engine::TimerFired{std::move(timer->branch)}, {});
+      }
+    } else if (const auto* waiting = std::get_if<WaiterTimer>(&*due)) {
+      const TxnPtr txn = waiting->txn;
+      const auto waiter =
+          std::find_if(txn->waiters.begin(), txn->waiters.end(),
+                       [waiting](const Waiter& w) { return w.id == waiting->waiter; });
+      ENTENTE_CHECK(waiter != txn->waiters.end());
+      auto done = std::move(waiter->done);
+      txn->waiters.erase(waiter);
+      WhenDurable(txn, [this, txn, done = std::move(done)](Status status) {
+        if (!status.ok()) {
+          done(std::move(status));
+        } else {
+          done(View(*txn));
+        }
+      });
+    } else if (const auto* reload = std::get_if<ReloadTimer>(&*due)) {
+      Reload(reload->gid);
+    } else {
+      lazy_flush_timer_.reset();
+      flush_wanted_ = true;
+      ScheduleFlush();
+    }
+  }
+  UpdateWake();
+}
+
+Result<ShardDriver::TxnPtr> ShardDriver::Rebuild(const storage::StoredTxn& stored) {
+  auto txn = std::make_shared<Txn>();
+  ENTENTE_ASSIGN_OR_RETURN(*txn->state, FoldRecords(stored));
+  ENTENTE_ASSIGN_OR_RETURN(txn->plan,
+                           definitions_.Get(txn->state->definition, txn->state->version));
+  txn->saved = txn->state->revision;
+  txn->created = true;
+  return txn;
+}
+
+// Carries on with a transaction that was just read back. Calls that were out may have happened.
+void ShardDriver::Resume(const TxnPtr& txn) {
+  open_.emplace(txn->state->gid, txn);
+  counters_.open.store(open_.size(), std::memory_order_relaxed);
+  engine::Decision decision =
+      engine::Decide(*txn->plan, *txn->state, MakeInput(engine::Recovered{}));
+  ENTENTE_CHECK(decision.status.ok());
+  // The same calls are among the outstanding ones below.
+  decision.effects.clear();
+  Apply(txn, std::move(decision), {}, /*riding=*/true);
+  CarryOut(txn, engine::Outstanding(*txn->plan, *txn->state));
+}
+
+Status ShardDriver::Recover() {
+  std::vector<TxnPtr> recovered;
+  ENTENTE_RETURN_IF_ERROR(
+      journal_.LoadOpen(options_.owns, [this, &recovered](storage::StoredTxn stored) -> Status {
+        ENTENTE_ASSIGN_OR_RETURN(TxnPtr txn, Rebuild(stored));
+        recovered.push_back(std::move(txn));
+        return {};
+      }));
+  // Children first, so that their parents find them and nobody starts one twice.
+  std::stable_sort(recovered.begin(), recovered.end(), [](const TxnPtr& a, const TxnPtr& b) {
+    return ChildDepth(a->state->gid) > ChildDepth(b->state->gid);
+  });
+  open_.reserve(recovered.size());
+  for (const TxnPtr& txn : recovered) {
+    Resume(txn);
+  }
+  return {};
+}
+
+void ShardDriver::Reload(const Gid& gid) {
+  auto stored = std::make_shared<Result<storage::StoredTxn>>(
+      Unavailable("store.unavailable", "not read yet"));
+  host_.Offload(
+      [this, gid, stored] { *stored = journal_.Load(gid); },
+      [this, gid, stored] {
+        auto txn = stored->ok() ? Rebuild(**stored) : Result<TxnPtr>(stored->status());
+        if (!txn.ok()) {
+          if (txn.status().code() != StatusCode::kUnavailable) {
+            Fail(txn.status());
+            return;
+          }
+          timers_.Insert(host_.Now() + options_.reload_delay, ReloadTimer{gid});
+          UpdateWake();
+          return;
+        }
+        std::vector<Waiter> waiters = std::move(reloading_.at(gid));
+        reloading_.erase(gid);
+        const TxnPtr back = std::move(txn).value();
+        Resume(back);
+        for (Waiter& waiter : waiters) {
+          AddWaiter(back, limits::kMaxWait, std::move(waiter.done));
+        }
+        // Its parent, if it has one, asked before the failure and waits for the answer.
+        if (back->state->parent) {
+          if (const auto parent = open_.find(back->state->parent->gid); parent != open_.end()) {
+            const TxnPtr asker = parent->second;
+            for (engine::Effect& effect : engine::Outstanding(*asker->plan, *asker->state)) {
+              if (auto* start = std::get_if<engine::StartChild>(&effect);
+                  start != nullptr && start->child == gid) {
+                CarryOut(asker, *start);
+              }
+            }
+          }
+        }
+      });
+}
+
+}  // namespace entente::runtime

@@ -1,0 +1,42 @@
+// What a shard driver keeps of one open transaction. Internal to the runtime.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "coordinator/runtime/shard_driver.h"
+
+namespace entente::runtime {
+
+struct ShardDriver::Txn {
+  PlanPtr plan;
+  // Changed in place while the transaction is open; handed out (and then never changed) once it is
+  // finished. Open ones are copied for whoever asks.
+  std::shared_ptr<engine::TxnState> state = std::make_shared<engine::TxnState>();
+
+  std::vector<std::string> unsaved;  // Encoded records not yet handed to the journal...
+  Sequence saved;                    // ...which follow this revision.
+  bool summary_changed = false;
+  uint64_t last_batch = 0;  // The batch that holds its latest records; durable if written.
+  bool touched = false;     // It is in the gathering batch.
+  bool created = false;     // Its first record is durable.
+
+  std::vector<Waiter> waiters;
+  std::vector<std::pair<std::optional<BranchId>, Timers::Handle>> timers;
+  // The parent's call that this transaction answers when it ends.
+  std::optional<engine::StartChild> parent_call;
+};
+
+// The list row of a transaction.
+[[nodiscard]] storage::Summary MakeSummary(const dsl::Plan& plan, const engine::TxnState& state);
+
+// True if the record changes what MakeSummary returns.
+[[nodiscard]] bool ChangesSummary(const engine::Record& record);
+
+// Folds stored records. kDataLoss if they are no journal of one transaction.
+[[nodiscard]] Result<engine::TxnState> FoldRecords(const storage::StoredTxn& stored);
+
+}  // namespace entente::runtime

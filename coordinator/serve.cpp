@@ -1,0 +1,266 @@
+#include "coordinator/serve.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <future>
+#include <memory>
+#include <thread>
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include "coordinator/api/grpc_server.h"
+#include "coordinator/api/rest.h"
+#include "coordinator/participants/caller.h"
+#include "coordinator/participants/gates.h"
+#include "coordinator/runtime/local_coordinator.h"
+#include "coordinator/transport/http_server.h"
+#include "storage/open.h"
+
+namespace entente::coordinator {
+namespace {
+
+constexpr int kExitCannotStart = 1;
+constexpr int kExitStoreFailed = 3;
+
+// The signals that end the process are taken by one thread that waits for them.
+sigset_t StopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+void SetUpLogging(const Config& config) {
+  auto logger = spdlog::stderr_logger_mt("entente");
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
+  logger->set_level(spdlog::level::from_str(config.log_level));
+  logger->flush_on(spdlog::level::info);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+// Connections are many; the limit that a shell sets is made for people.
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+int CannotStart(const Status& status) {
+  std::fprintf(stderr, "entente: can not start: %s\n", status.message().c_str());
+  return kExitCannotStart;
+}
+
+uint32_t WorkerCount(const Config& config) {
+  return config.workers != 0 ? config.workers
+                             : std::clamp(std::thread::hardware_concurrency(), 1U, 16U);
+}
+
+// Fail-stop: nothing more is acknowledged; what was is safe, and a restart recovers it.
+void StopOnStoreFailure(const Status& status) {
+  spdlog::critical("event=store_failed reason={} message=\"{}\"; stopping, see docs/operations.md",
+                   status.reason(), status.message());
+  spdlog::shutdown();
+  std::_Exit(kExitStoreFailed);
+}
+
+Result<participants::CallerOptions> MakeCallerOptions(const Config& config) {
+  participants::CallerOptions options;
+  ENTENTE_ASSIGN_OR_RETURN(options.http.policy,
+                           transport::AddressPolicy::Parse(config.allow_participants));
+  options.grpc.policy = options.http.policy;
+  options.grpc.tls = {config.tls_ca_file, config.tls_certificate_file, config.tls_key_file};
+  ENTENTE_ASSIGN_OR_RETURN(options.http.tls, transport::TlsContext::ForClients(options.grpc.tls));
+  return options;
+}
+
+// The HTTP servers, one on each worker, sharing one port.
+class Servers {
+ public:
+  Servers(runtime::LocalCoordinator& coordinator, transport::HttpHandler& handler) {
+    for (const auto& worker : coordinator.workers()) {
+      workers_.push_back(worker.get());
+      OnWorker(*worker, [&] {
+        servers_.push_back(std::make_unique<transport::HttpServer>(worker->io(), handler,
+                                                                   transport::HttpServerOptions{}));
+      });
+    }
+  }
+  Servers(const Servers&) = delete;
+  Servers& operator=(const Servers&) = delete;
+
+  // Closes what is left; the workers still run.
+  ~Servers() {
+    for (size_t i = 0; i < servers_.size(); ++i) {
+      OnWorker(*workers_[i], [&] { servers_[i].reset(); });
+    }
+  }
+
+  Result<uint16_t> Listen(const ListenAddress& address) {
+    // Alone first: with a shared port the kernel would not tell that another process has it.
+    uint16_t port = address.port;
+    for (size_t i = 0; i < servers_.size(); ++i) {
+      Result<uint16_t> bound = Internal("listen.failed", "not tried");
+      OnWorker(*workers_[i],
+               [&] { bound = servers_[i]->Listen(address.host, port, servers_.size() > 1); });
+      if (!bound.ok()) {
+        return bound.status();
+      }
+      port = *bound;
+    }
+    return port;
+  }
+
+  void Drain(Duration grace) {
+    std::vector<std::future<void>> drained;
+    for (size_t i = 0; i < servers_.size(); ++i) {
+      auto done = std::make_shared<std::promise<void>>();
+      drained.push_back(done->get_future());
+      OnWorker(*workers_[i], [&] { servers_[i]->Drain([done] { done->set_value(); }); });
+    }
+    const auto deadline = std::chrono::steady_clock::now() + grace;
+    for (auto& one : drained) {
+      one.wait_until(deadline);
+    }
+  }
+
+ private:
+  template <class Task>
+  static void OnWorker(runtime::Worker& worker, const Task& task) {
+    std::promise<void> done;
+    worker.Post([&] {
+      task();
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+
+  std::vector<runtime::Worker*> workers_;
+  std::vector<std::unique_ptr<transport::HttpServer>> servers_;
+};
+
+Status WritePortFile(const std::string& path, uint16_t http, int grpc) {
+  if (path.empty()) {
+    return {};
+  }
+  const std::string temporary = path + ".tmp";
+  {
+    std::ofstream file(temporary);
+    file << "{\"http\":" << http << ",\"grpc\":" << grpc << "}\n";
+    if (!file.flush()) {
+      return Unavailable("config.port_file", "--port-file " + path + ": can not be written");
+    }
+  }
+  if (std::rename(temporary.c_str(), path.c_str()) != 0) {
+    return Unavailable("config.port_file", "--port-file " + path + ": can not be written");
+  }
+  return {};
+}
+
+Result<runtime::LocalCoordinatorOptions> MakeOptions(const Config& config) {
+  runtime::LocalCoordinatorOptions options;
+  options.workers = WorkerCount(config);
+  options.max_open = config.max_open_transactions;
+  options.retention = config.retention;
+  options.compile.allowed_env = config.allow_env;
+  options.compile.lookup_env = [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  };
+  options.compile.modes = {dsl::Mode::kSaga};
+  options.on_fatal = StopOnStoreFailure;
+  return options;
+}
+
+int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator,
+                    const std::string& store) {
+  const auto http_address = ParseListenAddress(config.http);
+  api::RestApi rest(coordinator, api::RestOptions{});
+  Servers servers(coordinator, rest);
+  const auto http_port = servers.Listen(*http_address);
+  if (!http_port.ok()) {
+    return CannotStart(http_port.status());
+  }
+  std::unique_ptr<api::GrpcServer> grpc;
+  if (config.grpc != "off") {
+    auto started = api::GrpcServer::Start(coordinator, config.grpc, {});
+    if (!started.ok()) {
+      return CannotStart(started.status());
+    }
+    grpc = std::move(started).value();
+  }
+  const int grpc_port = grpc == nullptr ? 0 : grpc->port();
+  if (const Status written = WritePortFile(config.port_file, *http_port, grpc_port);
+      !written.ok()) {
+    return CannotStart(written);
+  }
+  spdlog::info("event=ready http=http://{}:{} grpc={} store={} workers={} open={}",
+               http_address->host, *http_port, grpc_port, store, coordinator.workers().size(),
+               coordinator.GetHealth().open);
+
+  const sigset_t signals = StopSignals();
+  int signal = 0;
+  sigwait(&signals, &signal);
+  spdlog::info("event=draining signal={} grace={}", signal, FormatDuration(config.drain_grace));
+  coordinator.Drain(config.drain_grace);
+  servers.Drain(std::chrono::seconds(1));
+  if (grpc != nullptr) {
+    grpc->Shutdown(std::chrono::seconds(1));
+  }
+  spdlog::info("event=stopped open={}", coordinator.GetHealth().open);
+  return 0;
+}
+
+}  // namespace
+
+int Serve(const Config& config) {
+  // Before any thread: all inherit the mask.
+  const sigset_t signals = StopSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  RaiseDescriptorLimit();
+  SetUpLogging(config);
+
+  if (const Status checked = CheckConfig(config); !checked.ok()) {
+    return CannotStart(checked);
+  }
+  const auto caller_options = MakeCallerOptions(config);
+  if (!caller_options.ok()) {
+    return CannotStart(caller_options.status());
+  }
+  auto journal = storage::OpenJournal(config.store);
+  if (!journal.ok()) {
+    return CannotStart(journal.status());
+  }
+  participants::Gates gates;
+  const auto make_caller = [&](runtime::Worker& worker, const runtime::CompletionTokens& tokens) {
+    return std::make_unique<participants::Caller>(worker.io(), worker, *caller_options, gates,
+                                                  tokens);
+  };
+  auto options = MakeOptions(config);
+  if (!options.ok()) {
+    return CannotStart(options.status());
+  }
+  auto coordinator =
+      runtime::LocalCoordinator::Start(std::move(*options), **journal, make_caller,
+                                       [&gates] { return gates.Stats(runtime::WallNow()); });
+  if (!coordinator.ok()) {
+    return CannotStart(coordinator.status());
+  }
+  const int code = RunUntilStopped(config, **coordinator, config.store);
+  (*coordinator)->Stop();
+  // Whatever was handed in is written before the journal ends; the drivers go after it.
+  journal->reset();
+  return code;
+}
+
+}  // namespace entente::coordinator

@@ -1,0 +1,76 @@
+// Effect: what the engine wants done in the world, once the records beside it are durable.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "engine/record.h"
+
+namespace entente::engine {
+
+// A rendered request; nothing of the plan is needed to send it but the participant's address.
+struct RenderedHttp {
+  std::string method;
+  std::string target;  // Path and query below the participant's base URL, percent-encoded.
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::optional<std::string> body;  // JSON text.
+};
+struct RenderedGrpc {
+  std::string method;
+  Json body;  // The request message in the proto3 JSON mapping.
+};
+
+// Call a participant; answer with BranchReplied carrying the same command and attempt.
+struct CallBranch {
+  CommandId command;
+  uint32_t attempt = 1;
+  size_t participant = 0;  // Index into Plan::participants.
+  std::variant<RenderedHttp, RenderedGrpc> request;
+  const dsl::AnswerRules* answers = nullptr;  // Owned by the plan; never null.
+  Duration timeout{};
+};
+
+// Ask a pending operation's own address how it stands.
+struct PollBranch {
+  CommandId command;
+  uint32_t attempt = 1;
+  size_t participant = 0;
+  std::string poll_url;
+  Duration timeout{};
+};
+
+// Submit a child transaction; answer with BranchReplied when it has ended: Done with its output if
+// COMMITTED, Refused if ABORTED, Unknown never (a child that is MIXED answers Refused with the code
+// "child.mixed", which the engine turns into an incident).
+struct StartChild {
+  CommandId command;
+  uint32_t attempt = 1;
+  Gid child;
+  std::string definition;
+  std::optional<uint32_t> version;
+  Json input;
+};
+
+// The parent aborts while the child is under way: request the child's abort. Its end still answers
+// the StartChild.
+struct CancelChild {
+  Gid child;
+};
+
+// Deliver TimerFired with the same branch at `at` or later. A later ArmTimer for the same branch
+// replaces an earlier one. A timer that outlives its reason is harmless: it is a no-op when it
+// fires.
+struct ArmTimer {
+  std::optional<BranchId> branch;  // Absent: the transaction's deadline.
+  Instant at;
+};
+
+// The transaction ended: tell whoever waits, and its parent.
+struct NotifyEnded {};
+
+using Effect = std::variant<CallBranch, PollBranch, StartChild, CancelChild, ArmTimer, NotifyEnded>;
+
+}  // namespace entente::engine

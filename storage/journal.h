@@ -1,0 +1,186 @@
+// The journal contract: how a coordinator's shards keep what they decided.
+//
+// A Journal stores opaque, already encoded records (proto/ has their schema) and small summary rows
+// for lists. It knows nothing of engines or plans.
+//
+// Thread-safety: every method may be called from any thread. Callbacks run on a thread of the
+// journal's own; they must be quick and must not call back into the journal synchronously (post to
+// your own executor). Callbacks of one caller's Appends run in the order of the calls.
+//
+// Lifetime: a Journal outlives its callers. Destroying it waits for what was handed in.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/status.h"
+#include "base/time.h"
+
+namespace entente::storage {
+
+using Labels = std::vector<std::pair<std::string, std::string>>;
+
+// One waiting-for-an-operator branch, as the incident inbox lists it.
+struct IncidentRow {
+  BranchId branch;
+  std::string participant;  // Empty for a child or wait step.
+  std::string operation;    // "compensate", ...
+  std::string code;         // Failure code: incidents are grouped by (participant, code).
+  std::string message;
+  Instant since;
+};
+
+// What lists show and filter by. Written whole with every append that changes it; definition,
+// version, mode, labels, created_at and parent are taken from the append that creates the
+// transaction and stay what they were.
+struct Summary {
+  std::string definition;
+  uint32_t version = 0;
+  std::string mode;    // dsl::ModeName
+  std::string status;  // engine::TxnStatusName
+  bool open = true;    // Not finished: LoadOpen returns it.
+  bool paused = false;
+  std::vector<IncidentRow> incidents;  // Empty: no incident.
+  Labels labels;
+  Instant created_at;
+  Instant updated_at;
+  std::optional<Gid> parent;
+  uint32_t attempts = 0;  // The largest attempt number of any branch.
+  std::string error;      // The latest failure, or empty.
+};
+
+// The records one transaction gained, in order. `first` is at least 1, the gid not empty: anything
+// else is a defect of the caller and aborts the process.
+struct TxnAppend {
+  Gid gid;
+  Sequence first;                    // Sequence of records[0]; 1 creates the transaction.
+  std::vector<std::string> records;  // Encoded; never empty.
+  std::optional<Summary> summary;    // Present when it changed; always for first == 1.
+};
+
+// One all-or-nothing append. `epoch` of each shard is checked where shards are leased.
+struct Batch {
+  std::vector<TxnAppend> appends;
+};
+
+// One transaction as read back.
+struct StoredTxn {
+  Gid gid;
+  Summary summary;
+  std::vector<std::string> records;  // All, in order from sequence 1.
+};
+
+struct SummaryRow {
+  Gid gid;
+  Summary summary;
+};
+
+struct Filter {
+  std::optional<std::string> status;
+  std::optional<std::string> mode;
+  std::optional<std::string> definition;
+  std::optional<std::pair<std::string, std::string>> label;
+  std::optional<bool> incident;
+  std::optional<Instant> since;  // created_at >= since
+  std::optional<Instant> until;  // created_at < until
+  std::optional<std::string> gid_prefix;
+  std::optional<Gid> parent;
+};
+
+// Newest first, in the order of creation. `cursor` is opaque, from the previous page; empty for the
+// first. A page may have fewer rows than `limit`, even none, and still a next_cursor: a sparse
+// filter ends a page after a bounded amount of work.
+struct Page {
+  size_t limit = 50;
+  std::string cursor;
+};
+struct SummaryPage {
+  std::vector<SummaryRow> rows;
+  std::string next_cursor;  // Empty: no more.
+};
+
+struct DefinitionRow {
+  std::string name;
+  uint32_t version = 0;  // From 1, without gaps.
+  std::string source;    // The document as it was put.
+  std::string env;       // JSON object: what `env` resolved to.
+  std::string digest;    // Of source and env.
+  Instant created_at;
+};
+
+struct Counts {
+  uint64_t open = 0;
+  uint64_t finished = 0;
+  uint64_t incidents = 0;  // Transactions with at least one.
+};
+
+// Outcome of an Append, a PutDefinition:
+//   ok              durable.
+//   kConflict       stale sequence (or epoch): nothing was written; `message` names the gid.
+//   kAlreadyExists  an append with first == 1 met an existing gid: nothing was written.
+//   kUnavailable    nothing was written (disk full, busy); may be repeated.
+//   kUnknownOutcome it may or may not have been written: reload before going on.
+//   kResourceExhausted  more than limits::kMaxAppendBytes of records: nothing was written.
+//   kDataLoss       the store is corrupt; it accepts nothing more (fail-stop).
+// A transaction may occur more than once in a batch, with consecutive sequences.
+using AppendCallback = std::function<void(Status)>;
+
+class Journal {
+ public:
+  virtual ~Journal() = default;
+
+  // All or nothing; `on_durable` runs once, only after fsync or commit. Does not block on I/O.
+  // After kUnknownOutcome or kDataLoss the journal refuses every later Append the same way.
+  virtual void Append(Batch batch, AppendCallback on_durable) = 0;
+
+  // Reads every open transaction of the shards for which `wanted` is true, each exactly once, in no
+  // particular order, and hands them to `sink` on the calling thread. Blocks. Stops at the first
+  // failure of `sink` and returns it.
+  [[nodiscard]] virtual Status LoadOpen(const std::function<bool(ShardId)>& wanted,
+                                        const std::function<Status(StoredTxn)>& sink) = 0;
+
+  // Reads one transaction, open or finished. kNotFound, reason transaction.not_found. Blocks.
+  [[nodiscard]] virtual Result<StoredTxn> Load(const Gid& gid) = 0;
+
+  // True if the gid is taken, by an open or a finished transaction. Blocks (a key look-up).
+  [[nodiscard]] virtual Result<bool> Exists(const Gid& gid) = 0;
+
+  // A page of summary rows, newest first. kInvalidArgument for a cursor that is not ours. Blocks.
+  [[nodiscard]] virtual Result<SummaryPage> Query(const Filter& filter, const Page& page) = 0;
+
+  [[nodiscard]] virtual Result<Counts> Count() = 0;
+
+  // Stores a new version of a definition, or returns the newest one if its digest is the same.
+  // `row.version` is ignored; the result has it. Blocks until durable.
+  [[nodiscard]] virtual Result<DefinitionRow> PutDefinition(DefinitionRow row) = 0;
+
+  // The version asked for, or the newest. kNotFound, reason definition.not_found. Blocks.
+  [[nodiscard]] virtual Result<DefinitionRow> GetDefinition(const std::string& name,
+                                                            std::optional<uint32_t> version) = 0;
+
+  // The newest version of every name, by name; or all versions of one name, newest first. Blocks.
+  [[nodiscard]] virtual Result<std::vector<DefinitionRow>> ListDefinitions(
+      const std::optional<std::string>& name) = 0;
+
+  // A small value that belongs to the store itself (its secret key, for example). Returns the value
+  // already stored under `name`, or stores `value` durably and returns it. Blocks.
+  [[nodiscard]] virtual Result<std::string> GetOrPutSetting(const std::string& name,
+                                                            const std::string& value) = 0;
+
+  // Raises the store's own counter `name` by one, durably, and returns it: 1 the first time. Each
+  // start of a coordinator takes its epoch from one. Blocks.
+  [[nodiscard]] virtual Result<uint64_t> Increment(const std::string& name) = 0;
+
+  // Deletes at most `limit` finished transactions whose last update is before `before`, with their
+  // records; returns how many. Never touches an open one. Blocks.
+  [[nodiscard]] virtual Result<size_t> Purge(Instant before, size_t limit) = 0;
+};
+
+}  // namespace entente::storage
