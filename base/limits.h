@@ -27,10 +27,17 @@ inline constexpr size_t kMaxLabelBytes = 256;  // Key and value each.
 inline constexpr size_t kMaxNameBytes = 128;   // Definition, step, participant and signal names.
 inline constexpr size_t kMaxChildDepth = 8;
 
+// Retry policies and forEach, as a definition may state them.
+inline constexpr Duration kMinRetryDelay = std::chrono::milliseconds(1);
+inline constexpr Duration kMaxRetryDelay = std::chrono::hours(24);
+inline constexpr double kMaxRetryFactor = 100.0;
+inline constexpr size_t kDefaultForEachParallel = 16;
+
 // Expressions.
 inline constexpr size_t kMaxExpressionBytes = 16 * 1024;
 inline constexpr size_t kMaxExpressionDepth = 64;
 inline constexpr uint64_t kMaxExpressionCost = 1'000'000;  // Evaluation steps, comprehensions too.
+inline constexpr size_t kMaxExpressionResultBytes = 4 * kMaxPayloadBytes;  // As JSON or as text.
 
 // JSON Schemas of inputs.
 inline constexpr size_t kMaxSchemaNodes = 4096;          // Subschemas of one schema.
@@ -45,6 +52,12 @@ inline constexpr size_t kMaxAttemptsShown = 100;  // Per branch, the latest ones
 inline constexpr size_t kMaxErrorTextBytes = 2048;
 inline constexpr Duration kMaxWait = std::chrono::minutes(5);  // `wait` on a submit or a get.
 inline constexpr uint32_t kMaxAttempts = 1'000'000;
+inline constexpr Duration kMaxRetryAfter = std::chrono::hours(1);  // A participant's longest wish.
+inline constexpr Duration kMinPollInterval = std::chrono::milliseconds(10);
+
+// Journal.
+inline constexpr size_t kMaxAppendBytes = size_t{256} << 20;  // Records handed in at once.
+inline constexpr size_t kMaxGroupBytes = size_t{8} << 20;     // After which a commit is full.
 
 // Servers.
 inline constexpr size_t kMaxRequestBytes = 2 * kMaxPayloadBytes;
@@ -61,6 +74,9 @@ inline constexpr size_t kMaxQueuedInputsPerShard = 65'536;
 inline constexpr Duration kDefaultCallTimeout = std::chrono::seconds(10);
 inline constexpr Duration kMaxCallTimeout = std::chrono::minutes(10);
 inline constexpr size_t kDefaultMaxConcurrentCalls = 512;  // Per participant.
+inline constexpr size_t kMaxConcurrentCalls = 65'536;
+inline constexpr double kMinCallsPerSecond = 0.001;
+inline constexpr double kMaxCallsPerSecond = 1'000'000.0;
 inline constexpr size_t kMaxIdleConnectionsPerParticipant = 512;
 
 }  // namespace entente::limits

@@ -1,0 +1,76 @@
+// Recursive descent over CEL's grammar. Private to dsl/cel.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "dsl/cel/ast.h"
+#include "dsl/cel/lexer.h"
+
+namespace entente::dsl::cel {
+
+// Parses one expression. Every Parse... function returns null after recording the error, which
+// stays the first one. The recursion is bounded by limits::kMaxExpressionDepth.
+class Parser {
+ public:
+  // `text` outlives the parser; the expression starts at `position`.
+  Parser(std::string_view text, size_t position) : text_(text), lexer_(text, position) {}
+
+  // Parses up to the end of the text or, if `until_brace`, up to and with a closing brace, whose
+  // end is then `end()`.
+  [[nodiscard]] std::variant<std::shared_ptr<const Program>, ParseError> Parse(bool until_brace);
+  [[nodiscard]] size_t end() const { return token_.end; }
+
+ private:
+  // Tokens.
+  bool Advance();
+  bool Expect(std::string_view punctuation);
+  bool TakeIf(std::string_view punctuation, bool* taken);
+  NodePtr Unexpected(std::string_view wanted);
+  NodePtr Fail(size_t offset, std::string message);
+
+  // Grammar, from loose to tight.
+  NodePtr ParseExpression();
+  NodePtr ParseConditional();
+  NodePtr ParseLogical(bool is_or);
+  NodePtr ParseRelation();
+  NodePtr ParseArithmetic(bool additive);
+  NodePtr ParseUnary();
+  NodePtr ParseMember(bool negative);
+  NodePtr ParsePrimary(bool negative);
+  NodePtr ParseList();
+  NodePtr ParseMap();
+  NodePtr ParseName();
+  NodePtr ParseNumber(bool negative);
+  NodePtr ParseSelection(NodePtr operand);
+  NodePtr ParseIndex(NodePtr operand);
+
+  // Calls; the current token is the one after the opening parenthesis.
+  NodePtr ParseFunctionCall(const Token& name);
+  NodePtr ParseMethodCall(NodePtr receiver, const Token& name);
+  NodePtr ParseHas(size_t offset);
+  NodePtr ParseComprehension(NodePtr range, Macro macro, const Token& name);
+  bool ParseArguments(std::string_view closing, std::vector<NodePtr>* arguments);
+  NodePtr MakeCall(const Token& name, bool is_method, std::vector<NodePtr> arguments);
+
+  // Nodes.
+  NodePtr Make(decltype(Node::content) content, size_t offset, size_t children_height);
+  NodePtr MakeConstant(Value value, size_t offset);
+  NodePtr MakeFreePath(std::string name, size_t offset);
+  NodePtr Extend(NodePtr operand, std::string field, size_t offset);
+
+  std::string_view text_;
+  Lexer lexer_;
+  Token token_;
+  size_t depth_ = 0;
+  std::vector<std::string> scopes_;  // Macro variables in sight; the position is the slot.
+  size_t slot_count_ = 0;
+  std::vector<ReferencePath> references_;
+  std::optional<ParseError> error_;
+};
+
+}  // namespace entente::dsl::cel

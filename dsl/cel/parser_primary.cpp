@@ -1,0 +1,324 @@
+// The parser's leaves: literals, names, calls and macros.
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include "dsl/cel/error.h"
+#include "dsl/cel/numbers.h"
+#include "dsl/cel/parser.h"
+
+namespace entente::dsl::cel {
+namespace {
+
+std::optional<Macro> MacroOf(std::string_view name) {
+  struct Entry {
+    std::string_view name;
+    Macro macro;
+  };
+  static constexpr std::array<Entry, 6> kMacros = {{{"all", Macro::kAll},
+                                                    {"exists", Macro::kExists},
+                                                    {"exists_one", Macro::kExistsOne},
+                                                    {"existsOne", Macro::kExistsOne},
+                                                    {"map", Macro::kMap},
+                                                    {"filter", Macro::kFilter}}};
+  for (const Entry& entry : kMacros) {
+    if (entry.name == name) {
+      return entry.macro;
+    }
+  }
+  return std::nullopt;
+}
+
+// The types that a lone name denotes.
+std::optional<Kind> TypeNamed(std::string_view name) {
+  for (const Kind kind : {Kind::kNull, Kind::kBool, Kind::kInt, Kind::kUint, Kind::kDouble,
+                          Kind::kString, Kind::kBytes, Kind::kList, Kind::kMap, Kind::kType}) {
+    if (KindName(kind) == name) {
+      return kind;
+    }
+  }
+  return std::nullopt;
+}
+
+// The digits of an int or uint literal, decimal or hexadecimal, as a magnitude.
+std::optional<uint64_t> Magnitude(std::string_view digits) {
+  int base = 10;
+  if (digits.starts_with("0x") || digits.starts_with("0X")) {
+    base = 16;
+    digits.remove_prefix(2);
+  }
+  uint64_t magnitude = 0;
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), magnitude, base);
+  return error == std::errc() ? std::optional(magnitude) : std::nullopt;
+}
+
+std::optional<Value> NumberOf(const Token& token, bool negative) {
+  if (token.kind == TokenKind::kDouble) {
+    const std::optional<double> number = ParseDouble(token.text);
+    return number ? std::optional(Value::Double(negative ? -*number : *number)) : std::nullopt;
+  }
+  const std::optional<uint64_t> magnitude = Magnitude(token.text);
+  if (!magnitude) {
+    return std::nullopt;
+  }
+  if (token.kind == TokenKind::kUint) {
+    return Value::Uint(*magnitude);
+  }
+  constexpr uint64_t kTwo63 = uint64_t{1} << 63;
+  if (*magnitude > kTwo63 || (*magnitude == kTwo63 && !negative)) {
+    return std::nullopt;
+  }
+  return Value::Int(static_cast<int64_t>(negative ? 0 - *magnitude : *magnitude));
+}
+
+std::string CountOf(size_t minimum, size_t maximum) {
+  if (minimum == 0 && maximum == 0) {
+    return "no arguments";
+  }
+  std::string count = std::to_string(minimum);
+  if (maximum != minimum) {
+    count += " to " + std::to_string(maximum);
+  }
+  return count + (maximum == 1 ? " argument" : " arguments");
+}
+
+}  // namespace
+
+NodePtr Parser::ParsePrimary(bool negative) {
+  const Token token = token_;
+  switch (token.kind) {
+    case TokenKind::kInt:
+    case TokenKind::kUint:
+    case TokenKind::kDouble: return ParseNumber(negative);
+    case TokenKind::kString:
+      return Advance() ? MakeConstant(Value::String(token.text), token.offset) : nullptr;
+    case TokenKind::kBytes:
+      return Advance() ? MakeConstant(Value::Bytes(token.text), token.offset) : nullptr;
+    case TokenKind::kName: return ParseName();
+    case TokenKind::kPunctuation: break;
+    case TokenKind::kEnd:
+    case TokenKind::kEscapedName: return Unexpected("a value");
+  }
+  if (token.Is("(")) {
+    NodePtr node = Advance() ? ParseExpression() : nullptr;
+    return node != nullptr && Expect(")") ? std::move(node) : nullptr;
+  }
+  if (token.Is("[")) {
+    return Advance() ? ParseList() : nullptr;
+  }
+  if (token.Is("{")) {
+    return Advance() ? ParseMap() : nullptr;
+  }
+  return token.Is(".") ? ParseName() : Unexpected("a value");
+}
+
+NodePtr Parser::ParseNumber(bool negative) {
+  const Token token = token_;
+  std::optional<Value> number = NumberOf(token, negative);
+  if (!number) {
+    const std::string_view kind = token.kind == TokenKind::kInt    ? "int"
+                                  : token.kind == TokenKind::kUint ? "uint"
+                                                                   : "double";
+    return Fail(token.offset, "range error: the literal does not fit a " + std::string(kind));
+  }
+  return Advance() ? MakeConstant(*std::move(number), token.offset) : nullptr;
+}
+
+NodePtr Parser::ParseList() {
+  const size_t offset = token_.offset;
+  ListLiteral list;
+  if (!ParseArguments("]", &list.elements)) {
+    return nullptr;
+  }
+  size_t height = 0;
+  for (const NodePtr& element : list.elements) {
+    height = std::max(height, element->height);
+  }
+  return Make(std::move(list), offset, height);
+}
+
+NodePtr Parser::ParseMap() {
+  const size_t offset = token_.offset;
+  MapLiteral map;
+  size_t height = 0;
+  while (!token_.Is("}")) {
+    if (!map.entries.empty() && !Expect(",")) {
+      return nullptr;
+    }
+    if (!map.entries.empty() && token_.Is("}")) {
+      break;
+    }
+    NodePtr key = ParseExpression();
+    NodePtr value = key != nullptr && Expect(":") ? ParseExpression() : nullptr;
+    if (value == nullptr) {
+      return nullptr;
+    }
+    height = std::max({height, key->height, value->height});
+    map.entries.emplace_back(std::move(key), std::move(value));
+    if (!token_.Is(",") && !token_.Is("}")) {
+      return Unexpected("',' or '}'");
+    }
+  }
+  return Advance() ? Make(std::move(map), offset, height) : nullptr;
+}
+
+NodePtr Parser::ParseName() {
+  bool is_rooted = false;  // ".x" is never a macro's variable.
+  if (!TakeIf(".", &is_rooted)) {
+    return nullptr;
+  }
+  const Token name = token_;
+  if (name.kind != TokenKind::kName || name.text == "in") {
+    return Unexpected("a value");
+  }
+  if (IsReservedWord(name.text)) {
+    return Fail(name.offset, Quote(name.text) + " is a reserved word and can not name a value");
+  }
+  bool is_call = false;
+  if (!Advance()) {
+    return nullptr;
+  }
+  if (name.text == "true" || name.text == "false") {
+    return MakeConstant(Value::Bool(name.text == "true"), name.offset);
+  }
+  if (name.text == "null") {
+    return MakeConstant(Value(), name.offset);
+  }
+  if (!TakeIf("(", &is_call)) {
+    return nullptr;
+  }
+  if (is_call) {
+    return ParseFunctionCall(name);
+  }
+  for (size_t slot = scopes_.size(); slot > 0 && !is_rooted; --slot) {
+    if (scopes_[slot - 1] == name.text) {
+      Path path;
+      path.names.push_back(name.text);
+      path.slot = slot - 1;
+      return Make(std::move(path), name.offset, 0);
+    }
+  }
+  return MakeFreePath(name.text, name.offset);
+}
+
+NodePtr Parser::MakeFreePath(std::string name, size_t offset) {
+  Path path;
+  path.type_name = TypeNamed(name);
+  path.names.push_back(std::move(name));
+  if (!path.type_name) {
+    path.reference = references_.size();
+    references_.push_back(ReferencePath{path.names, offset});
+  }
+  return Make(std::move(path), offset, 0);
+}
+
+NodePtr Parser::ParseFunctionCall(const Token& name) {
+  if (name.text == "has") {
+    return ParseHas(name.offset);
+  }
+  std::vector<NodePtr> arguments;
+  return ParseArguments(")", &arguments) ? MakeCall(name, false, std::move(arguments)) : nullptr;
+}
+
+NodePtr Parser::ParseMethodCall(NodePtr receiver, const Token& name) {
+  if (const std::optional<Macro> macro = MacroOf(name.text)) {
+    return ParseComprehension(std::move(receiver), *macro, name);
+  }
+  std::vector<NodePtr> arguments;
+  arguments.push_back(std::move(receiver));
+  return ParseArguments(")", &arguments) ? MakeCall(name, true, std::move(arguments)) : nullptr;
+}
+
+NodePtr Parser::MakeCall(const Token& name, bool is_method, std::vector<NodePtr> arguments) {
+  const Function* function = FindFunction(name.text, is_method);
+  if (function == nullptr) {
+    return Fail(name.offset, "undeclared reference to '" + name.text + "': no such " +
+                                 (is_method ? "method" : "function") +
+                                 SuggestFunction(name.text, is_method));
+  }
+  const size_t given = arguments.size() - (is_method ? 1 : 0);
+  if (given < function->min_arguments || given > function->max_arguments) {
+    return Fail(name.offset, "no such overload: '" + name.text + "' takes " +
+                                 CountOf(function->min_arguments, function->max_arguments) +
+                                 ", not " + std::to_string(given));
+  }
+  size_t height = 0;
+  for (const NodePtr& argument : arguments) {
+    height = std::max(height, argument->height);
+  }
+  if (name.text == "matches") {
+    const Constant* pattern = std::get_if<Constant>(&arguments[1]->content);
+    if (pattern != nullptr && pattern->value.kind() == Kind::kString) {
+      Match match{nullptr, CompileRegex(pattern->value.string_value())};
+      if (!match.pattern->ok()) {
+        return Fail(arguments[1]->offset, DescribeBadRegex(*match.pattern));
+      }
+      match.subject = std::move(arguments[0]);
+      return Make(std::move(match), name.offset, height);
+    }
+  }
+  return Make(Call{function, std::move(arguments)}, name.offset, height);
+}
+
+NodePtr Parser::ParseHas(size_t offset) {
+  std::vector<NodePtr> arguments;
+  if (!ParseArguments(")", &arguments)) {
+    return nullptr;
+  }
+  if (arguments.size() == 1) {
+    NodePtr node = std::move(arguments.front());
+    if (Path* path = std::get_if<Path>(&node->content);
+        path != nullptr && path->names.size() > 1 && !path->presence_test) {
+      path->presence_test = true;
+      return node;
+    }
+    if (Select* select = std::get_if<Select>(&node->content);
+        select != nullptr && !select->presence_test) {
+      select->presence_test = true;
+      return node;
+    }
+  }
+  return Fail(offset, "invalid argument to has() macro: it takes one selection, like has(a.b)");
+}
+
+NodePtr Parser::ParseComprehension(NodePtr range, Macro macro, const Token& name) {
+  const Token variable = token_;
+  const size_t max_bodies = macro == Macro::kMap ? 2 : 1;
+  if (variable.kind != TokenKind::kName || IsKeyword(variable) || IsReservedWord(variable.text)) {
+    return Unexpected("the name of a variable: " + name.text + "(x, ...)");
+  }
+  if (!Advance() || !Expect(",")) {
+    return nullptr;
+  }
+  scopes_.push_back(variable.text);
+  slot_count_ = std::max(slot_count_, scopes_.size());
+  std::vector<NodePtr> bodies;
+  const bool parsed = ParseArguments(")", &bodies);
+  scopes_.pop_back();
+  if (!parsed) {
+    return nullptr;
+  }
+  if (bodies.empty() || bodies.size() > max_bodies) {
+    return Fail(name.offset, "'" + name.text + "' takes a variable and " +
+                                 (max_bodies == 2 ? "1 or 2 expressions" : "1 expression") +
+                                 ", not " + std::to_string(bodies.size()));
+  }
+  size_t height = range->height;
+  for (const NodePtr& body : bodies) {
+    height = std::max(height, body->height);
+  }
+  Comprehension comprehension{macro, scopes_.size(), std::move(range), nullptr, nullptr};
+  if (macro == Macro::kMap) {
+    comprehension.transform = std::move(bodies.back());
+    bodies.pop_back();
+  }
+  if (!bodies.empty()) {
+    comprehension.predicate = std::move(bodies.front());
+  }
+  return Make(std::move(comprehension), name.offset, height);
+}
+
+}  // namespace entente::dsl::cel

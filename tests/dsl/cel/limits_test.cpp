@@ -1,0 +1,140 @@
+// What keeps an expression from costing more than its author is owed.
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+#include "base/limits.h"
+#include "dsl/cel/expression.h"
+
+namespace entente::dsl::cel {
+namespace {
+
+Status ErrorOf(const std::string& text, const Json& data = Json::object()) {
+  const Expression::ParseResult parsed = Expression::Parse(text);
+  REQUIRE(std::holds_alternative<Expression>(parsed));
+  return std::get<Expression>(parsed).EvaluateToJson(Activation(data)).status();
+}
+
+std::string ParseErrorOf(const std::string& text) {
+  const Expression::ParseResult parsed = Expression::Parse(text);
+  const ParseError* error = std::get_if<ParseError>(&parsed);
+  return error == nullptr ? "" : error->message;
+}
+
+std::string Repeat(const std::string& text, size_t times) {
+  std::string result;
+  for (size_t i = 0; i < times; ++i) {
+    result += text;
+  }
+  return result;
+}
+
+TEST_CASE("an expression longer than the limit is refused") {
+  const std::string most = "'" + std::string(limits::kMaxExpressionBytes - 2, 'x') + "'";
+  CHECK(ParseErrorOf(most).empty());
+  CHECK(ParseErrorOf(most + " ") == "the expression is longer than 16384 bytes");
+}
+
+TEST_CASE("an embedded expression longer than the limit is refused") {
+  const std::string text = "${" + Repeat("1 + ", 5000) + "1}";
+  size_t position = 2;
+  const auto parsed = Expression::ParseUntilBrace(text, &position);
+  REQUIRE(std::holds_alternative<ParseError>(parsed));
+  CHECK(std::get<ParseError>(parsed).message == "the expression is longer than 16384 bytes");
+}
+
+TEST_CASE("nesting past the limit is refused however it is written") {
+  const std::string message = "the expression nests deeper than 64 levels";
+  const std::vector<std::string> texts = {
+      Repeat("(", 10000) + "1",           Repeat("[", 10000),
+      Repeat("{'a':", 3000) + "1",        Repeat("size(", 3000) + "1",
+      Repeat("true ? 1 : ", 1000) + "1",  "1" + Repeat(" < 1", 1000),
+      "a" + Repeat("[0]", 1000),          "a" + Repeat(".trim()", 1000),
+      "[1]" + Repeat(".map(x, x)", 1000), "1" + Repeat(".f", 1) + Repeat(".g", 100),
+  };
+  for (const std::string& text : texts) {
+    INFO(text.substr(0, 40));
+    CHECK(ParseErrorOf(text) == message);
+  }
+}
+
+TEST_CASE("invalid UTF-8 is refused with its place") {
+  const Expression::ParseResult parsed = Expression::Parse("'ab\xff'");
+  REQUIRE(std::holds_alternative<ParseError>(parsed));
+  CHECK(std::get<ParseError>(parsed).offset == 3);
+  for (const std::string bad :
+       {"'\xc0\xaf'", "'\xed\xa0\x80'", "'\xf4\x90\x80\x80'", "'\xe2\x82'"}) {
+    CHECK(ParseErrorOf(bad) == "the expression is not valid UTF-8");
+  }
+}
+
+std::string NestedLoops(size_t levels, const std::string& body) {
+  std::string text = body;
+  for (size_t i = 0; i < levels; ++i) {
+    text = "[0,1,2,3,4,5,6,7,8,9].all(v" + std::to_string(i) + ", " + text + ")";
+  }
+  return text;
+}
+
+TEST_CASE("nested loops stop at the cost limit") {
+  CHECK(ErrorOf(NestedLoops(4, "true")).ok());
+  const Status error = ErrorOf(NestedLoops(9, "true"));
+  CHECK(error.code() == StatusCode::kInvalidArgument);
+  CHECK(error.reason() == "expression.too_costly");
+  CHECK(error.message() ==
+        "the evaluation takes more than 1000000 steps; make the expression or its data smaller");
+}
+
+TEST_CASE("a spent budget is not absorbed like other errors") {
+  const std::string loops = NestedLoops(9, "true");
+  CHECK(ErrorOf(loops + " || true").reason() == "expression.too_costly");
+  CHECK(ErrorOf("[1, 2].exists(x, (" + loops + ") || x == 2)").reason() == "expression.too_costly");
+}
+
+TEST_CASE("strings and lists that double stop at the cost limit") {
+  // Each level makes its element twice as long.
+  CHECK(ErrorOf("['abcdefgh']" + Repeat(".map(x, x + x)", 40)).reason() == "expression.too_costly");
+  CHECK(ErrorOf("[[1]]" + Repeat(".map(x, x + x)", 40)).reason() == "expression.too_costly");
+  CHECK(ErrorOf("['aaaaaaaaaaaaaaaa']" + Repeat(".map(x, x.replace('', 'aaaaaaaaaaaaaaaa'))", 12))
+            .reason() == "expression.too_costly");
+  CHECK(ErrorOf("['a']" + Repeat(".map(x, [x, x].join(x))", 30)).reason() ==
+        "expression.too_costly");
+}
+
+TEST_CASE("values that share their parts can not explode when compared or written out") {
+  // 2^40 leaves in a handful of lists.
+  const std::string shared = "[1]" + Repeat(".map(x, [x, x])", 40);
+  CHECK(ErrorOf(shared).message() == "the result is larger than 4194304 bytes of JSON");
+  CHECK(ErrorOf(shared + " == " + shared).reason() == "expression.too_costly");
+  const Json data = {{"s", std::string(1 << 20, 'x')}};
+  CHECK(ErrorOf("[s, s, s, s, s]", data).message() ==
+        "the result is larger than 4194304 bytes of JSON");
+  CHECK(ErrorOf("[s, s, s]", data).ok());
+}
+
+TEST_CASE("values do not nest deeper than JSON may") {
+  const std::string deeper = Repeat("[", 20) + "x" + Repeat("]", 20);
+  CHECK(ErrorOf("[1].map(x, " + deeper + ")").ok());
+  CHECK(ErrorOf("[1]" + Repeat(".map(x, " + deeper + ")", 5)).message() ==
+        "a value nests deeper than 64 levels");
+}
+
+TEST_CASE("a hostile pattern costs no more than its length") {
+  // RE2 matches in linear time and refuses patterns whose automaton would be too large.
+  const Json data = {{"p", Repeat("(a*)*", 50) + "b"},
+                     {"s", std::string(50000, 'a')},
+                     {"large", "((a{100}){100}){100}"}};
+  CHECK(ErrorOf("s.matches(p)", data).ok());
+  CHECK_FALSE(ErrorOf("s.matches(large)", data).ok());
+  Json many = Json::array();
+  for (int i = 0; i < 20000; ++i) {
+    many.push_back("p" + std::to_string(i));
+  }
+  CHECK(ErrorOf("l.exists(x, 'q'.matches(x))", {{"l", many}}).reason() == "expression.too_costly");
+}
+
+}  // namespace
+}  // namespace entente::dsl::cel
