@@ -7,6 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/json_scanner.h"
+#include "base/utf8.h"
+
 namespace entente {
 namespace {
 
@@ -160,34 +163,6 @@ class Builder {
   Failure failure_;
 };
 
-// The length of the longest prefix that is well-formed UTF-8 (Unicode 15, table 3-7).
-size_t ValidUtf8Prefix(std::string_view text) {
-  const auto byte = [text](size_t at) -> unsigned {
-    return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U;
-  };
-  const auto continues = [&byte](size_t at) { return (byte(at) & 0xC0U) == 0x80U; };
-  size_t at = 0;
-  while (at < text.size()) {
-    const unsigned lead = byte(at);
-    const unsigned second = byte(at + 1);
-    if (lead < 0x80U) {
-      at += 1;
-    } else if (lead >= 0xC2U && lead <= 0xDFU && continues(at + 1)) {
-      at += 2;
-    } else if (lead >= 0xE0U && lead <= 0xEFU && continues(at + 1) && continues(at + 2) &&
-               (lead != 0xE0U || second >= 0xA0U) && (lead != 0xEDU || second <= 0x9FU)) {
-      at += 3;
-    } else if (lead >= 0xF0U && lead <= 0xF4U && continues(at + 1) && continues(at + 2) &&
-               continues(at + 3) && (lead != 0xF0U || second >= 0x90U) &&
-               (lead != 0xF4U || second <= 0x8FU)) {
-      at += 4;
-    } else {
-      break;
-    }
-  }
-  return at;
-}
-
 // `offset` as people count: lines and characters from one.
 Status FailAt(std::string_view text, size_t offset, const char* reason,
               const std::string& message) {
@@ -230,6 +205,9 @@ Result<Json> ParseJson(std::string_view text, const JsonLimits& limits) {
     return InvalidArgument("json.too_large", "the JSON text has " + std::to_string(text.size()) +
                                                  " bytes, more than the limit of " +
                                                  std::to_string(limits.max_bytes));
+  }
+  if (Json value; JsonScanner(text).Scan(limits.max_depth, value)) {
+    return Result<Json>(std::move(value));
   }
   // The library takes a NUL for the end of the text, and skips a byte order mark.
   if (const size_t nul = text.find('\0'); nul != std::string_view::npos) {

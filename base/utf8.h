@@ -1,0 +1,21 @@
+// UTF-8, as far as reading JSON needs it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace entente {
+
+// The bytes, 1 to 4, of the well-formed character (Unicode 15, table 3-7) that `text` begins with;
+// 0 when it is empty or begins with none.
+[[nodiscard]] size_t Utf8CharacterBytes(std::string_view text);
+
+// The length of the longest prefix of `text` that is well-formed.
+[[nodiscard]] size_t ValidUtf8Prefix(std::string_view text);
+
+// Appends `code_point`, which is at most 0x10FFFF and no surrogate.
+void AppendUtf8(std::string& text, uint32_t code_point);
+
+}  // namespace entente
