@@ -1,0 +1,34 @@
+// How a call of a participant fails before it has an answer.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace entente::transport {
+
+// What a failed call proves about its effect, which is all that its caller decides by.
+enum class CallFailure {
+  kInvalidRequest,  // Not sent, and sending it again will not help: the request itself, or the
+                    // address it names, is not allowed.
+  kNotSent,         // Not delivered: name resolution, connect or TLS failed. May work later.
+  kUnknown,         // Bytes were sent and no answer came: the effect may have happened.
+  kBadResponse,  // An answer came that can not be used: malformed, too large, encoded. The effect
+                 // may have happened.
+};
+
+// The stable lower-case name ("not_sent").
+[[nodiscard]] std::string_view CallFailureName(CallFailure failure);
+
+struct CallError {
+  CallFailure failure;
+  std::string reason;   // A stable dotted word: "connect.refused", "call.timeout".
+  std::string message;  // What happened, with whom, and what to do.
+};
+
+// Whether a failure says something about the participant's health rather than about one request.
+// The circuit breaker counts these and nothing else.
+[[nodiscard]] constexpr bool IsTransportFailure(CallFailure failure) {
+  return failure == CallFailure::kNotSent || failure == CallFailure::kUnknown;
+}
+
+}  // namespace entente::transport

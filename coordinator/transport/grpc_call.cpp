@@ -1,0 +1,157 @@
+#include "coordinator/transport/grpc_call.h"
+
+#include <algorithm>
+
+#include <google/protobuf/message.h>
+#include <grpc/support/time.h>
+
+#include "coordinator/transport/proto_json.h"
+
+namespace entente::transport {
+namespace {
+
+using google::protobuf::Message;
+
+gpr_timespec ToGrpcDeadline(Deadline::Clock::time_point at) {
+  const auto left =
+      std::chrono::duration_cast<std::chrono::microseconds>(at - Deadline::Clock::now());
+  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                      gpr_time_from_micros(std::max<int64_t>(0, left.count()), GPR_TIMESPAN));
+}
+
+void AddMetadata(HttpHeaders& to, const std::multimap<grpc::string_ref, grpc::string_ref>& from) {
+  for (const auto& [name, value] : from) {
+    to.Add({name.data(), name.size()}, {value.data(), value.size()});
+  }
+}
+
+// Whether gRPC refused the answer for its size, before this program saw it.
+bool RefusedForSize(const grpc::Status& status) {
+  return status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED &&
+         status.error_message().find("Received message larger than max") != std::string::npos;
+}
+
+}  // namespace
+
+bool NeverConnected(const grpc::Status& status) {
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+         status.error_message().starts_with("failed to connect to all addresses");
+}
+
+Status GrpcCall::Run(grpc::GenericStub& stub, grpc::CompletionQueue& queue,
+                     std::shared_ptr<GrpcShapes> shapes, GrpcMethodShape& shape) {
+  shape.input->Clear();
+  ENTENTE_RETURN_IF_ERROR(MessageFromJson(request.body, *shape.input));
+  const size_t size = shape.input->ByteSizeLong();
+  if (size > max_message_bytes_) {
+    return ResourceExhausted("request.too_large",
+                             "the request message has " + std::to_string(size) +
+                                 " bytes; the limit is " + std::to_string(max_message_bytes_));
+  }
+  grpc::Slice slice(size);
+  // The slice is this function's own until it is handed over.
+  shape.input->SerializeWithCachedSizesToArray(const_cast<uint8_t*>(slice.begin()));
+  const grpc::ByteBuffer message(&slice, 1);
+  for (size_t i = 0; i < request.metadata.size(); ++i) {
+    context_.AddMetadata(std::string(request.metadata.name(i)),
+                         std::string(request.metadata.value(i)));
+  }
+  context_.set_deadline(ToGrpcDeadline(time_limit));
+  shapes_ = std::move(shapes);
+  shape_ = &shape;
+  running_ = true;
+  CancelDeadline();  // gRPC watches it from here on.
+  request.body = nullptr;
+  reader_ = stub.PrepareUnaryCall(&context_, request.method, message, &queue);
+  intrusive_ptr_add_ref(this);  // Given back in OnEvent.
+  reader_->StartCall();
+  reader_->Finish(&answer_, &status_, static_cast<GrpcEvent*>(this));
+  return Status();
+}
+
+void GrpcCall::OnEvent(bool /*ok*/) {
+  const boost::intrusive_ptr<GrpcCall> self(this, false);
+  running_ = false;
+  if (finished()) {
+    return;
+  }
+  if (on_status != nullptr) {
+    on_status(client, *this, status_);
+  }
+  Finish(TakeOutcome());
+}
+
+void GrpcCall::OnDeadline() {
+  Finish(Error(CallFailure::kNotSent, "call.timeout",
+               "neither connection nor descriptors were there in time; it was not sent"));
+}
+
+void GrpcCall::Finish(GrpcOutcome outcome) {
+  if (finished()) {
+    return;
+  }
+  const boost::intrusive_ptr<GrpcCall> self(this);
+  GrpcClient::Done done = std::move(done_);
+  CancelDeadline();
+  WaitingHook::unlink();
+  if (CallHook::is_linked()) {
+    CallHook::unlink();
+    intrusive_ptr_release(this);
+  }
+  if (running_) {
+    context_.TryCancel();
+  }
+  done(std::move(outcome));
+}
+
+GrpcOutcome GrpcCall::TakeOutcome() {
+  if (status_.ok()) {
+    return TakeAnswer();
+  }
+  if (NeverConnected(status_)) {
+    return Error(CallFailure::kNotSent, "connect.failed", status_.error_message());
+  }
+  if (RefusedForSize(status_)) {
+    return Error(CallFailure::kBadResponse, "response.too_large", status_.error_message());
+  }
+  GrpcResponse response;
+  response.code = static_cast<int>(status_.error_code());
+  response.message = status_.error_message();
+  response.metadata = TakeMetadata();
+  return response;
+}
+
+GrpcOutcome GrpcCall::TakeAnswer() {
+  if (answer_.Length() > max_message_bytes_) {
+    return Error(CallFailure::kBadResponse, "response.too_large",
+                 "its answer has " + std::to_string(answer_.Length()) + " bytes; the limit is " +
+                     std::to_string(max_message_bytes_));
+  }
+  grpc::Slice slice;
+  Message& message = *shape_->output;
+  if (!answer_.DumpToSingleSlice(&slice).ok() ||
+      !message.ParseFromArray(slice.begin(), static_cast<int>(slice.size()))) {
+    return Error(CallFailure::kBadResponse, "response.malformed",
+                 "its answer is not a " + message.GetDescriptor()->full_name());
+  }
+  auto body = MessageToJson(message, JsonBudget{max_message_bytes_, limits::kMaxJsonDepth});
+  message.Clear();
+  if (!body.ok()) {
+    const bool too_large = body.status().reason() == "proto.too_large";
+    return Error(CallFailure::kBadResponse, too_large ? "response.too_large" : "response.malformed",
+                 body.status().message());
+  }
+  GrpcResponse response;
+  response.body = std::move(body).value();
+  response.metadata = TakeMetadata();
+  return response;
+}
+
+HttpHeaders GrpcCall::TakeMetadata() const {
+  HttpHeaders metadata;
+  AddMetadata(metadata, context_.GetServerInitialMetadata());
+  AddMetadata(metadata, context_.GetServerTrailingMetadata());
+  return metadata;
+}
+
+}  // namespace entente::transport
