@@ -46,7 +46,8 @@ class Activation {
   // Every member of `object` becomes a name. Anything but an object binds nothing.
   explicit Activation(const Json& object) : object_(object.is_object() ? &object : nullptr) {}
 
-  // Binds `name`. A later binding of the same name hides the earlier one.
+  // Binds `name`, which may be qualified ("a.b"). A later binding of the same name hides the
+  // earlier one; a qualified name is only tried when its first part is not bound.
   Activation& Bind(std::string_view name, const Json& json);
   Activation& Bind(std::string_view name, Json&& json) = delete;  // It would dangle.
   Activation& Bind(std::string_view name, Value value);

@@ -52,7 +52,25 @@ bool Evaluator::Resolve(const Path& path, Value* out, size_t* consumed) {
     *out = Value::Type(*path.type_name);
     return true;
   }
-  return context_.Fail("undeclared reference to " + Quote(path.names.front()));
+  return ResolveQualified(path, out, consumed) ||
+         context_.Fail("undeclared reference to " + Quote(path.names.front()));
+}
+
+// A binding may itself have a qualified name, "a.b"; the longest one that fits wins.
+bool Evaluator::ResolveQualified(const Path& path, Value* out, size_t* consumed) {
+  std::string name;
+  for (const std::string& part : path.names) {
+    name += name.empty() ? part : '.' + part;
+  }
+  for (*consumed = path.names.size(); *consumed > 1; --*consumed) {
+    const Activation::Binding binding = activation_.Find(name);
+    if (binding.json != nullptr || binding.value != nullptr) {
+      *out = binding.json != nullptr ? Value::FromJson(*binding.json) : *binding.value;
+      return true;
+    }
+    name.resize(name.size() - path.names[*consumed - 1].size() - 1);
+  }
+  return false;
 }
 
 bool Evaluator::WalkJson(const Path& path, const Json& root, Value* out) {

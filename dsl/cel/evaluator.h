@@ -40,6 +40,7 @@ class Evaluator {
   bool Visit(const Comprehension& node, Value* out);
 
   bool Resolve(const Path& path, Value* out, size_t* consumed);
+  bool ResolveQualified(const Path& path, Value* out, size_t* consumed);
   bool WalkJson(const Path& path, const Json& root, Value* out);
   bool WalkValue(const Path& path, Value value, size_t consumed, Value* out);
   bool FailPath(const Path& path, size_t at, Kind kind);

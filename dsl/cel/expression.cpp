@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "dsl/cel/evaluator.h"
 #include "dsl/cel/parser.h"
 #include "dsl/cel/utf8.h"
@@ -15,8 +16,8 @@ std::optional<ParseError> CheckText(std::string_view text) {
     return ParseError{0, "the expression is longer than " +
                              std::to_string(limits::kMaxExpressionBytes) + " bytes"};
   }
-  if (const size_t bad = FindInvalidUtf8(text); bad != std::string_view::npos) {
-    return ParseError{bad, "the expression is not valid UTF-8"};
+  if (const size_t valid = ValidUtf8Prefix(text); valid != text.size()) {
+    return ParseError{valid, "the expression is not valid UTF-8"};
   }
   return std::nullopt;
 }

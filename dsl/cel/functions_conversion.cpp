@@ -5,6 +5,7 @@
 #include <limits>
 #include <string>
 
+#include "base/utf8.h"
 #include "dsl/cel/error.h"
 #include "dsl/cel/functions.h"
 #include "dsl/cel/numbers.h"
@@ -176,7 +177,7 @@ bool ToString(EvalContext& context, Arguments arguments, Value* out) {
     case Kind::kTimestamp:
     case Kind::kDuration: return context.Take(ToText(value), Value::String, out);
     case Kind::kBytes:
-      if (FindInvalidUtf8(value.bytes_value()) != std::string_view::npos) {
+      if (ValidUtf8Prefix(value.bytes_value()) != value.bytes_value().size()) {
         return context.Fail("invalid UTF-8 in bytes, which can not become a string");
       }
       *out = Value::String(value.bytes_value());

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "base/utf8.h"
 #include "dsl/cel/error.h"
 #include "dsl/cel/utf8.h"
 
@@ -217,7 +218,7 @@ std::optional<ParseError> Lexer::ReadEscape(bool bytes, std::string* out) {
     if (bytes) {
       out->push_back(static_cast<char>(code_point));
     } else {
-      AppendCodePoint(*out, code_point);
+      AppendUtf8(*out, code_point);
     }
     position_ += 4;
     return std::nullopt;
@@ -244,7 +245,7 @@ std::optional<ParseError> Lexer::ReadCodePoint(size_t digits, bool bytes, std::s
   if (bytes) {
     out->push_back(static_cast<char>(code_point));
   } else {
-    AppendCodePoint(*out, code_point);
+    AppendUtf8(*out, code_point);
   }
   position_ += 2 + digits;
   return std::nullopt;

