@@ -1,0 +1,37 @@
+#include "storage/journal_errors.h"
+
+namespace entente::storage {
+
+Status TransactionNotFound(const Gid& gid) {
+  return NotFound("transaction.not_found", "no transaction '" + gid.str() +
+                                               "' in this store; it may have been purged after "
+                                               "its retention time");
+}
+
+Status TransactionExists(const Gid& gid) {
+  return AlreadyExists("transaction.exists", "transaction '" + gid.str() + "' exists already");
+}
+
+Status StaleSequence(const Gid& gid, Sequence first, std::optional<Sequence> next) {
+  std::string message =
+      "append to '" + gid.str() + "' at sequence " + std::to_string(first.value()) + " refused: ";
+  message +=
+      next ? "the next one is " + std::to_string(next->value()) : "there is no such transaction";
+  return Conflict("journal.stale_sequence", message + "; load it and decide again");
+}
+
+Status DefinitionNotFound(const std::string& name, std::optional<uint32_t> version) {
+  std::string message = "no definition '" + name + "'";
+  if (version) {
+    message += " version " + std::to_string(*version);
+  }
+  return NotFound("definition.not_found", message + "; put it first, or list what there is");
+}
+
+Status BadCursor(const std::string& cursor) {
+  return InvalidArgument("query.bad_cursor",
+                         "'" + cursor.substr(0, 64) +
+                             "' is not a cursor of this list; use next_cursor of the page before");
+}
+
+}  // namespace entente::storage

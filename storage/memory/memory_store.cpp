@@ -1,0 +1,204 @@
+#include "storage/memory/memory_store.h"
+
+#include <iterator>
+#include <utility>
+
+#include "storage/journal_errors.h"
+#include "storage/summary_filter.h"
+
+namespace entente::storage {
+
+Status MemoryStore::Apply(Batch batch) {
+  const std::lock_guard lock(mutex_);
+  ENTENTE_RETURN_IF_ERROR(Validate(batch));
+  for (TxnAppend& append : batch.appends) {
+    Write(std::move(append));
+  }
+  return {};
+}
+
+Status MemoryStore::Validate(const Batch& batch) const {
+  std::unordered_map<Gid, uint64_t> staged;  // The sequence expected next, within this batch.
+  for (const TxnAppend& append : batch.appends) {
+    auto known = staged.find(append.gid);
+    if (known == staged.end()) {
+      const auto found = txns_.find(append.gid);
+      const uint64_t next = found == txns_.end() ? 1 : found->second.stored.records.size() + 1;
+      known = staged.emplace(append.gid, next).first;
+    }
+    uint64_t& next = known->second;
+    if (append.first.value() == 1 && next > 1) {
+      return TransactionExists(append.gid);
+    }
+    if (append.first.value() != next) {
+      return StaleSequence(append.gid, append.first,
+                           next > 1 ? std::optional(Sequence(next)) : std::nullopt);
+    }
+    next += append.records.size();
+  }
+  return {};
+}
+
+void MemoryStore::Write(TxnAppend append) {
+  const auto [entry, created] = txns_.try_emplace(append.gid);
+  Txn& txn = entry->second;
+  if (created) {
+    txn.position = next_position_++;
+    txn.stored.gid = append.gid;
+    by_position_.emplace(txn.position, append.gid);
+  }
+  std::ranges::move(append.records, std::back_inserter(txn.stored.records));
+  if (!append.summary) {
+    return;
+  }
+  Summary& summary = *append.summary;
+  if (!created) {
+    Summary& kept = txn.stored.summary;
+    summary.definition = std::move(kept.definition);
+    summary.version = kept.version;
+    summary.mode = std::move(kept.mode);
+    summary.labels = std::move(kept.labels);
+    summary.created_at = kept.created_at;
+    summary.parent = std::move(kept.parent);
+  }
+  txn.stored.summary = std::move(summary);
+  if (txn.stored.summary.open) {
+    open_.insert(txn.position);
+  } else {
+    open_.erase(txn.position);
+  }
+}
+
+Status MemoryStore::LoadOpen(const std::function<bool(ShardId)>& wanted,
+                             const std::function<Status(StoredTxn)>& sink) const {
+  std::vector<StoredTxn> loaded;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const int64_t position : open_) {
+      const Gid& gid = by_position_.at(position);
+      if (wanted(ShardOf(gid))) {
+        loaded.push_back(txns_.at(gid).stored);
+      }
+    }
+  }
+  // Outside the lock: the sink may use the journal.
+  for (StoredTxn& txn : loaded) {
+    ENTENTE_RETURN_IF_ERROR(sink(std::move(txn)));
+  }
+  return {};
+}
+
+Result<StoredTxn> MemoryStore::Load(const Gid& gid) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = txns_.find(gid);
+  if (found == txns_.end()) {
+    return TransactionNotFound(gid);
+  }
+  return found->second.stored;
+}
+
+bool MemoryStore::Exists(const Gid& gid) const {
+  const std::lock_guard lock(mutex_);
+  return txns_.contains(gid);
+}
+
+Result<SummaryPage> MemoryStore::Query(const Filter& filter, const Page& page) const {
+  ENTENTE_ASSIGN_OR_RETURN(const int64_t below, DecodeCursor(page.cursor));
+  const size_t limit = ClampPageLimit(page.limit);
+  SummaryPage result;
+  const std::lock_guard lock(mutex_);
+  int64_t last = 0;
+  for (auto at = by_position_.lower_bound(below); at != by_position_.begin();) {
+    --at;
+    const StoredTxn& txn = txns_.at(at->second).stored;
+    if (!Matches(filter, txn.gid, txn.summary)) {
+      continue;
+    }
+    if (result.rows.size() == limit) {
+      result.next_cursor = EncodeCursor(last);
+      break;
+    }
+    result.rows.push_back({txn.gid, txn.summary});
+    last = at->first;
+  }
+  return result;
+}
+
+Counts MemoryStore::Count() const {
+  const std::lock_guard lock(mutex_);
+  Counts counts;
+  counts.open = open_.size();
+  counts.finished = txns_.size() - open_.size();
+  for (const auto& [gid, txn] : txns_) {
+    counts.incidents += txn.stored.summary.incidents.empty() ? 0 : 1;
+  }
+  return counts;
+}
+
+DefinitionRow MemoryStore::PutDefinition(DefinitionRow row) {
+  const std::lock_guard lock(mutex_);
+  std::vector<DefinitionRow>& versions = definitions_[row.name];
+  if (!versions.empty() && versions.back().digest == row.digest) {
+    return versions.back();
+  }
+  row.version = static_cast<uint32_t>(versions.size() + 1);
+  versions.push_back(std::move(row));
+  return versions.back();
+}
+
+Result<DefinitionRow> MemoryStore::GetDefinition(const std::string& name,
+                                                 std::optional<uint32_t> version) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = definitions_.find(name);
+  if (found == definitions_.end()) {
+    return DefinitionNotFound(name, version);
+  }
+  const size_t wanted = version.value_or(static_cast<uint32_t>(found->second.size()));
+  if (wanted < 1 || wanted > found->second.size()) {
+    return DefinitionNotFound(name, version);
+  }
+  return found->second[wanted - 1];
+}
+
+std::vector<DefinitionRow> MemoryStore::ListDefinitions(
+    const std::optional<std::string>& name) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<DefinitionRow> rows;
+  if (!name) {
+    for (const auto& [each, versions] : definitions_) {
+      rows.push_back(versions.back());
+    }
+  } else if (const auto found = definitions_.find(*name); found != definitions_.end()) {
+    rows.assign(found->second.rbegin(), found->second.rend());
+  }
+  return rows;
+}
+
+std::string MemoryStore::GetOrPutSetting(const std::string& name, const std::string& value) {
+  const std::lock_guard lock(mutex_);
+  return settings_.emplace(name, value).first->second;
+}
+
+uint64_t MemoryStore::Increment(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  return ++counters_[name];
+}
+
+size_t MemoryStore::Purge(Instant before, size_t limit) {
+  const std::lock_guard lock(mutex_);
+  size_t purged = 0;
+  for (auto at = by_position_.begin(); at != by_position_.end() && purged < limit;) {
+    const auto txn = txns_.find(at->second);
+    const Summary& summary = txn->second.stored.summary;
+    if (summary.open || summary.updated_at >= before) {
+      ++at;
+      continue;
+    }
+    txns_.erase(txn);
+    at = by_position_.erase(at);
+    ++purged;
+  }
+  return purged;
+}
+
+}  // namespace entente::storage

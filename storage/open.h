@@ -1,0 +1,18 @@
+// Opens the journal a URL names.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "base/status.h"
+#include "storage/journal.h"
+
+namespace entente::storage {
+
+// "sqlite:<path>" opens or creates that file (one coordinator at a time; see
+// storage/sqlite/sqlite_journal.h for what can fail); "memory:" keeps everything in memory and
+// loses it at the end. kInvalidArgument, store.unknown_scheme or store.bad_url, for anything else.
+// Blocks on the disk.
+[[nodiscard]] Result<std::unique_ptr<Journal>> OpenJournal(std::string_view url);
+
+}  // namespace entente::storage

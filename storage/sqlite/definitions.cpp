@@ -1,0 +1,131 @@
+#include "storage/sqlite/definitions.h"
+
+#include <utility>
+
+#include "storage/journal_errors.h"
+
+namespace entente::storage::sqlite {
+namespace {
+
+constexpr std::string_view kSelect =
+    "SELECT name, version, source, env, digest, created_at FROM definition ";
+
+DefinitionRow Decode(const Statement& row) {
+  DefinitionRow definition;
+  definition.name = row.Bytes(0);
+  definition.version = static_cast<uint32_t>(row.Integer(1));
+  definition.source = row.Bytes(2);
+  definition.env = row.Bytes(3);
+  definition.digest = row.Bytes(4);
+  definition.created_at = InstantFromMicros(row.Integer(5));
+  return definition;
+}
+
+Status Insert(Connection& writer, const DefinitionRow& row) {
+  Statement insert;
+  ENTENTE_RETURN_IF_ERROR(
+      insert.Prepare(writer,
+                     "INSERT INTO definition(name, version, source, env, digest, created_at)"
+                     " VALUES(?1, ?2, ?3, ?4, ?5, ?6)"));
+  insert.BindText(1, row.name);
+  insert.Bind(2, row.version);
+  insert.BindText(3, row.source);
+  insert.BindText(4, row.env);
+  insert.BindText(5, row.digest);
+  insert.Bind(6, ToMicros(row.created_at));
+  return insert.Run("storing a definition");
+}
+
+}  // namespace
+
+Result<DefinitionRow> PutDefinition(Connection& writer, DefinitionRow row) {
+  const Result<DefinitionRow> newest = GetDefinition(writer, row.name, std::nullopt);
+  if (!newest.ok() && newest.status().code() != StatusCode::kNotFound) {
+    return newest.status();
+  }
+  if (newest.ok() && newest->digest == row.digest) {
+    return *newest;
+  }
+  row.version = newest.ok() ? newest->version + 1 : 1;
+  ENTENTE_RETURN_IF_ERROR(Insert(writer, row));
+  return row;
+}
+
+Result<DefinitionRow> GetDefinition(Connection& reader, const std::string& name,
+                                    std::optional<uint32_t> version) {
+  Statement select;
+  const std::string_view which = version ? "WHERE name = ?1 AND version = ?2"
+                                         : "WHERE name = ?1 ORDER BY version DESC LIMIT 1";
+  ENTENTE_RETURN_IF_ERROR(select.Prepare(reader, std::string(kSelect) + std::string(which)));
+  select.BindText(1, name);
+  if (version) {
+    select.Bind(2, *version);
+  }
+  const int code = select.Step();
+  if (code == SQLITE_DONE) {
+    return DefinitionNotFound(name, version);
+  }
+  if (code != SQLITE_ROW) {
+    return select.Failure(code, "reading a definition");
+  }
+  return Decode(select);
+}
+
+Result<std::vector<DefinitionRow>> ListDefinitions(Connection& reader,
+                                                   const std::optional<std::string>& name) {
+  Statement select;
+  const std::string_view which =
+      name ? "WHERE name = ?1 ORDER BY version DESC"
+           : "AS d WHERE version = (SELECT max(version) FROM definition WHERE name = d.name)"
+             " ORDER BY name";
+  ENTENTE_RETURN_IF_ERROR(select.Prepare(reader, std::string(kSelect) + std::string(which)));
+  if (name) {
+    select.BindText(1, *name);
+  }
+  std::vector<DefinitionRow> rows;
+  int code = select.Step();
+  for (; code == SQLITE_ROW; code = select.Step()) {
+    rows.push_back(Decode(select));
+  }
+  if (code != SQLITE_DONE) {
+    return select.Failure(code, "listing definitions");
+  }
+  return rows;
+}
+
+Result<std::string> GetOrPutSetting(Connection& writer, const std::string& name,
+                                    const std::string& value) {
+  Statement select;
+  ENTENTE_RETURN_IF_ERROR(select.Prepare(writer, "SELECT value FROM setting WHERE name = ?1"));
+  select.BindText(1, name);
+  const int code = select.Step();
+  if (code == SQLITE_ROW) {
+    return std::string(select.Bytes(0));
+  }
+  if (code != SQLITE_DONE) {
+    return select.Failure(code, "reading a setting");
+  }
+  Statement insert;
+  ENTENTE_RETURN_IF_ERROR(
+      insert.Prepare(writer, "INSERT INTO setting(name, value) VALUES(?1, ?2)"));
+  insert.BindText(1, name);
+  insert.BindBlob(2, value);
+  ENTENTE_RETURN_IF_ERROR(insert.Run("storing a setting"));
+  return value;
+}
+
+Result<uint64_t> Increment(Connection& writer, const std::string& name) {
+  Statement raise;
+  ENTENTE_RETURN_IF_ERROR(
+      raise.Prepare(writer,
+                    "INSERT INTO counter(name, value) VALUES(?1, 1)"
+                    " ON CONFLICT(name) DO UPDATE SET value = value + 1 RETURNING value"));
+  raise.BindText(1, name);
+  const int code = raise.Step();
+  if (code != SQLITE_ROW) {
+    return raise.Failure(code, "raising a counter");
+  }
+  return static_cast<uint64_t>(raise.Integer(0));
+}
+
+}  // namespace entente::storage::sqlite

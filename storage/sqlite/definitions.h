@@ -1,0 +1,25 @@
+// Definitions, settings and counters in their tables.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "storage/journal.h"
+#include "storage/sqlite/connection.h"
+
+namespace entente::storage::sqlite {
+
+// Free functions over a connection; as the methods of Journal with the same names. Those that write
+// run inside a transaction of the writer's.
+[[nodiscard]] Result<DefinitionRow> PutDefinition(Connection& writer, DefinitionRow row);
+[[nodiscard]] Result<DefinitionRow> GetDefinition(Connection& reader, const std::string& name,
+                                                  std::optional<uint32_t> version);
+[[nodiscard]] Result<std::vector<DefinitionRow>> ListDefinitions(
+    Connection& reader, const std::optional<std::string>& name);
+[[nodiscard]] Result<std::string> GetOrPutSetting(Connection& writer, const std::string& name,
+                                                  const std::string& value);
+[[nodiscard]] Result<uint64_t> Increment(Connection& writer, const std::string& name);
+
+}  // namespace entente::storage::sqlite

@@ -1,0 +1,319 @@
+#include "storage/sqlite/group_writer.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <future>
+#include <utility>
+
+#include "base/check.h"
+#include "base/limits.h"
+
+namespace entente::storage::sqlite {
+namespace {
+
+// A SQLite transaction of a group stays within these, so that a flood can not make one commit, and
+// everybody's wait for it, arbitrarily long.
+constexpr size_t kMaxGroupBatches = 4096;
+
+constexpr size_t kPageBytes = 4096;
+constexpr std::chrono::milliseconds kIdleBeforeCheckpoint(20);
+
+size_t RecordBytes(const Batch& batch) {
+  size_t bytes = 0;
+  for (const TxnAppend& append : batch.appends) {
+    for (const std::string& record : append.records) {
+      bytes += record.size();
+    }
+  }
+  return bytes;
+}
+
+void CheckWellFormed(const Batch& batch) {
+  for (const TxnAppend& append : batch.appends) {
+    ENTENTE_CHECK(!append.gid.empty());
+    ENTENTE_CHECK(!append.records.empty());
+    ENTENTE_CHECK(append.first.value() >= 1);
+    ENTENTE_CHECK(append.first.value() > 1 || append.summary.has_value());
+  }
+}
+
+bool IsFatal(const Status& status) {
+  return status.code() != StatusCode::kUnavailable;
+}
+
+}  // namespace
+
+GroupWriter::GroupWriter(std::unique_ptr<Connection> connection, Words& words,
+                         const SqliteOptions& options)
+    : wal_target_pages_(std::max<size_t>(options.wal_target_bytes / kPageBytes, 1)),
+      wal_idle_pages_(std::max<size_t>(options.wal_idle_bytes / kPageBytes, 1)),
+      connection_(std::move(connection)),
+      txns_(*connection_, words, options.cached_txns) {}
+
+Result<std::unique_ptr<GroupWriter>> GroupWriter::Start(std::unique_ptr<Connection> connection,
+                                                        Words& words,
+                                                        const SqliteOptions& options) {
+  std::unique_ptr<GroupWriter> writer(new GroupWriter(std::move(connection), words, options));
+  ENTENTE_RETURN_IF_ERROR(writer->Prepare());
+  writer->thread_ = std::thread([raw = writer.get()] { raw->Loop(); });
+  return writer;
+}
+
+Status GroupWriter::Prepare() {
+  // A log begun afresh leaves no stale frames of an earlier process behind the new ones. Another
+  // program reading the file may be in the way of that, and is no reason not to start.
+  sqlite3* const database = connection_->handle();
+  const int code =
+      sqlite3_wal_checkpoint_v2(database, "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY && (code & 0xff) != SQLITE_LOCKED) {
+    return connection_->Failure(code, "moving the write-ahead log into the database");
+  }
+  sqlite3_wal_hook(
+      database,
+      [](void* self, sqlite3*, const char*, int pages) {
+        static_cast<GroupWriter*>(self)->wal_pages_ = static_cast<size_t>(pages);
+        return SQLITE_OK;
+      },
+      this);
+  ENTENTE_RETURN_IF_ERROR(begin_.Prepare(*connection_, "BEGIN IMMEDIATE"));
+  ENTENTE_RETURN_IF_ERROR(commit_.Prepare(*connection_, "COMMIT"));
+  ENTENTE_RETURN_IF_ERROR(rollback_.Prepare(*connection_, "ROLLBACK"));
+  return txns_.Prepare();
+}
+
+GroupWriter::~GroupWriter() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  arrived_.notify_one();
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+  if (!health_.ok()) {
+    // Closing would checkpoint. After a failure the files stay as they are, for the next start to
+    // recover from.
+    sqlite3_db_config(connection_->handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  }
+}
+
+void GroupWriter::Append(Batch batch, AppendCallback on_durable) {
+  CheckWellFormed(batch);
+  Request request{std::move(batch), std::move(on_durable), Status()};
+  if (RecordBytes(request.batch) > limits::kMaxAppendBytes) {
+    request.status = ResourceExhausted(
+        "journal.append_too_large",
+        "one append may have " + std::to_string(limits::kMaxAppendBytes) +
+            " bytes of records (kMaxAppendBytes); nothing was written; send smaller payloads");
+  }
+  bool notify = false;
+  {
+    const std::lock_guard lock(mutex_);
+    ENTENTE_CHECK(!stopping_);
+    waiting_.push_back(std::move(request));
+    notify = std::exchange(idle_, false);
+  }
+  if (notify) {
+    arrived_.notify_one();
+  }
+}
+
+Status GroupWriter::Run(Job job) {
+  std::promise<Status> promise;
+  {
+    const std::lock_guard lock(mutex_);
+    ENTENTE_CHECK(!stopping_);
+    waiting_jobs_.push_back(
+        {std::move(job), [&promise](Status status) { promise.set_value(std::move(status)); }});
+    idle_ = false;
+  }
+  arrived_.notify_one();
+  return promise.get_future().get();
+}
+
+void GroupWriter::FailStop(const Status& status) {
+  const std::lock_guard lock(mutex_);
+  if (health_.ok()) {
+    health_ = status;
+  }
+}
+
+Status GroupWriter::health() const {
+  const std::lock_guard lock(mutex_);
+  return health_;
+}
+
+WriterStats GroupWriter::stats() {
+  WriterStats stats;
+  {
+    const std::lock_guard lock(mutex_);
+    stats = stats_;
+  }
+  clockid_t clock{};
+  timespec used{};
+  if (pthread_getcpuclockid(thread_.native_handle(), &clock) == 0 &&
+      clock_gettime(clock, &used) == 0) {
+    stats.cpu_nanoseconds = int64_t{used.tv_sec} * 1'000'000'000 + used.tv_nsec;
+  }
+  return stats;
+}
+
+void GroupWriter::Loop() {
+  while (AwaitWork()) {
+    CommitInGroups();
+    for (PendingJob& pending : jobs_) {
+      RunJob(pending);
+    }
+    jobs_.clear();
+    CheckpointIfLarge();
+  }
+}
+
+bool GroupWriter::AwaitWork() {
+  const auto has_work = [this] { return stopping_ || !waiting_.empty() || !waiting_jobs_.empty(); };
+  std::unique_lock lock(mutex_);
+  stats_.appends = txns_.appends();
+  if (!has_work() && wal_pages_ >= settled_pages_ + wal_idle_pages_) {
+    // A pause is the best time to move the log: nobody waits for it.
+    idle_ = true;
+    if (!arrived_.wait_for(lock, kIdleBeforeCheckpoint, has_work)) {
+      lock.unlock();
+      Checkpoint();
+      lock.lock();
+    }
+  }
+  while (!has_work()) {
+    idle_ = true;
+    arrived_.wait(lock);
+  }
+  idle_ = false;
+  group_.swap(waiting_);
+  jobs_.swap(waiting_jobs_);
+  return !group_.empty() || !jobs_.empty();
+}
+
+void GroupWriter::CommitInGroups() {
+  std::span<Request> rest(group_);
+  while (!rest.empty()) {
+    size_t count = 0;
+    size_t bytes = 0;
+    while (count < std::min(rest.size(), kMaxGroupBatches) && bytes < limits::kMaxGroupBytes) {
+      bytes += RecordBytes(rest[count].batch);
+      ++count;
+    }
+    CommitGroup(rest.first(count));
+    rest = rest.subspan(count);
+  }
+  group_.clear();
+}
+
+void GroupWriter::CommitGroup(std::span<Request> group) {
+  Status failure = health();
+  if (failure.ok()) {
+    failure = WriteGroup(group);
+  }
+  for (Request& request : group) {
+    // If the commit failed, so did the look-ups that a refusal was based on.
+    request.on_durable(failure.ok() ? std::move(request.status) : failure);
+  }
+}
+
+Status GroupWriter::WriteGroup(std::span<Request> group) {
+  Status failure = begin_.Run("beginning a commit");
+  for (Request& request : group) {
+    if (!failure.ok()) {
+      break;
+    }
+    if (request.status.ok()) {
+      failure = txns_.Write(request.batch, request.status);
+    }
+  }
+  if (failure.ok()) {
+    failure = Commit();
+  }
+  return failure.ok() ? failure : Abandon(std::move(failure));
+}
+
+Status GroupWriter::Commit() {
+  ENTENTE_RETURN_IF_ERROR(txns_.Flush());
+  // A reader may have found damage since the group began; then nothing more may be acknowledged.
+  ENTENTE_RETURN_IF_ERROR(health());
+  ENTENTE_RETURN_IF_ERROR(commit_.Run("committing"));
+  txns_.Committed();
+  const std::lock_guard lock(mutex_);
+  ++stats_.commits;
+  return {};
+}
+
+Status GroupWriter::Abandon(Status failure) {
+  // SQLite may have rolled back by itself already.
+  if (sqlite3_get_autocommit(connection_->handle()) == 0) {
+    const Status rolled_back = rollback_.Run("rolling back");
+    if (!rolled_back.ok()) {
+      failure = UnknownOutcome("store.io_error", rolled_back.message());
+    }
+  }
+  if (!IsFatal(failure)) {
+    const Status reloaded = txns_.RolledBack();
+    if (reloaded.ok()) {
+      return failure;
+    }
+    // Without a fresh picture of the store the next append could be checked against a wrong one.
+    failure = IsFatal(reloaded) ? reloaded : UnknownOutcome("store.io_error", reloaded.message());
+  }
+  FailStop(failure);
+  return failure;
+}
+
+void GroupWriter::RunJob(PendingJob& pending) {
+  Status status = health();
+  if (status.ok()) {
+    status = begin_.Run("beginning a commit");
+    if (status.ok()) {
+      status = pending.job(*connection_, txns_);
+    }
+    if (status.ok()) {
+      status = Commit();
+    }
+    if (!status.ok()) {
+      status = Abandon(std::move(status));
+    }
+  }
+  pending.done(std::move(status));
+}
+
+void GroupWriter::CheckpointIfLarge() {
+  if (wal_pages_ < settled_pages_) {
+    settled_pages_ = 0;
+  }
+  // A checkpoint that could not move all of a log (a reader still needs it, the disk is full) is
+  // worth another try only when the log has grown noticeably.
+  const size_t growth = settled_pages_ == 0 ? wal_target_pages_ : wal_target_pages_ / 2 + 1;
+  if (wal_pages_ >= settled_pages_ + growth) {
+    Checkpoint();
+  }
+}
+
+void GroupWriter::Checkpoint() {
+  if (!health().ok()) {
+    return;
+  }
+  const int code = sqlite3_wal_checkpoint_v2(connection_->handle(), "main",
+                                             SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  settled_pages_ = wal_pages_;
+  {
+    const std::lock_guard lock(mutex_);
+    ++stats_.checkpoints;
+  }
+  if (code != SQLITE_OK) {
+    const Status failure = connection_->Failure(code, "moving the write-ahead log");
+    if (IsFatal(failure)) {
+      FailStop(failure);
+    }
+  }
+}
+
+}  // namespace entente::storage::sqlite

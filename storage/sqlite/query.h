@@ -1,0 +1,14 @@
+// Lists of transactions, a page at a time.
+#pragma once
+
+#include "base/status.h"
+#include "storage/journal.h"
+#include "storage/sqlite/reader.h"
+
+namespace entente::storage::sqlite {
+
+// As Journal::Query. Looks at rows in descending id, found through the index that the filter
+// narrows most, and stops after a bounded number of them.
+[[nodiscard]] Result<SummaryPage> RunQuery(Reader& reader, const Filter& filter, const Page& page);
+
+}  // namespace entente::storage::sqlite

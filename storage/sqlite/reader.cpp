@@ -1,0 +1,172 @@
+#include "storage/sqlite/reader.h"
+
+#include <utility>
+
+#include "storage/journal_errors.h"
+#include "storage/sqlite/codec.h"
+
+namespace entente::storage::sqlite {
+namespace {
+
+constexpr int kBusyMilliseconds = 2'000;
+
+Status Damaged(std::string_view gid, const std::string& what) {
+  return DataLoss("store.corrupt", "transaction '" + std::string(gid) + "': " + what +
+                                       "; the store is damaged, restore a backup");
+}
+
+}  // namespace
+
+Snapshot::~Snapshot() {
+  if (sqlite3_get_autocommit(connection_.handle()) == 0) {
+    // A read transaction has nothing to lose.
+    static_cast<void>(connection_.Execute("COMMIT").ok());
+  }
+}
+
+Result<std::unique_ptr<Reader>> Reader::Open(const std::string& path, const std::string& vfs,
+                                             Words& words) {
+  ENTENTE_ASSIGN_OR_RETURN(
+      std::unique_ptr<Connection> connection,
+      Connection::Open(path, Connection::Access::kReadOnly, vfs, kBusyMilliseconds));
+  std::unique_ptr<Reader> reader(new Reader(std::move(connection), words));
+  ENTENTE_RETURN_IF_ERROR(reader->Prepare());
+  return reader;
+}
+
+Status Reader::Prepare() {
+  const std::string select =
+      std::string("SELECT ") + kSummaryColumns + " FROM " + kSummaryTables + " WHERE ";
+  // Within one state the index is in the order of creation, which is roughly that of the journal's
+  // pages: each is read once.
+  ENTENTE_RETURN_IF_ERROR(by_state_.Prepare(*connection_, select + "t.state = ?1 ORDER BY t.id"));
+  ENTENTE_RETURN_IF_ERROR(by_gid_.Prepare(*connection_, select + "t.gid = ?1"));
+  ENTENTE_RETURN_IF_ERROR(records_.Prepare(
+      *connection_, "SELECT first, records FROM journal WHERE txn = ?1 ORDER BY id"));
+  ENTENTE_RETURN_IF_ERROR(exists_.Prepare(*connection_, "SELECT 1 FROM txn WHERE gid = ?1"));
+  return totals_.Prepare(*connection_, "SELECT open, finished, incidents FROM totals");
+}
+
+Status Reader::LoadOpen(const std::function<bool(ShardId)>& wanted,
+                        const std::function<Status(StoredTxn)>& sink) {
+  Snapshot snapshot(*connection_);
+  ENTENTE_RETURN_IF_ERROR(snapshot.Begin());
+  for (const int64_t word : words_.Ids()) {
+    ENTENTE_RETURN_IF_ERROR(LoadState(StateOf(word, true), wanted, sink));
+  }
+  return {};
+}
+
+Status Reader::LoadState(int64_t state, const std::function<bool(ShardId)>& wanted,
+                         const std::function<Status(StoredTxn)>& sink) {
+  const ScopedReset reset(by_state_);
+  by_state_.Bind(1, state);
+  int code = by_state_.Step();
+  for (; code == SQLITE_ROW; code = by_state_.Step()) {
+    if (!wanted(ShardOf(Gid(std::string(by_state_.Bytes(1)))))) {
+      continue;
+    }
+    ENTENTE_ASSIGN_OR_RETURN(StoredTxn txn, ReadTxn(by_state_));
+    ENTENTE_RETURN_IF_ERROR(sink(std::move(txn)));
+  }
+  return code == SQLITE_DONE ? Status() : by_state_.Failure(code, "reading open transactions");
+}
+
+Result<StoredTxn> Reader::Load(const Gid& gid) {
+  Snapshot snapshot(*connection_);
+  ENTENTE_RETURN_IF_ERROR(snapshot.Begin());
+  const ScopedReset reset(by_gid_);
+  by_gid_.BindText(1, gid.str());
+  const int code = by_gid_.Step();
+  if (code == SQLITE_DONE) {
+    return TransactionNotFound(gid);
+  }
+  if (code != SQLITE_ROW) {
+    return by_gid_.Failure(code, "reading a transaction");
+  }
+  return ReadTxn(by_gid_);
+}
+
+Result<bool> Reader::Exists(const Gid& gid) {
+  const ScopedReset reset(exists_);
+  exists_.BindText(1, gid.str());
+  const int code = exists_.Step();
+  if (code != SQLITE_ROW && code != SQLITE_DONE) {
+    return exists_.Failure(code, "looking up a transaction");
+  }
+  return code == SQLITE_ROW;
+}
+
+Result<Counts> Reader::Count() {
+  const ScopedReset reset(totals_);
+  if (const int code = totals_.Step(); code != SQLITE_ROW) {
+    return totals_.Failure(code, "reading the totals");
+  }
+  return Counts{static_cast<uint64_t>(totals_.Integer(0)),
+                static_cast<uint64_t>(totals_.Integer(1)),
+                static_cast<uint64_t>(totals_.Integer(2))};
+}
+
+Result<StoredTxn> Reader::ReadTxn(const Statement& row) {
+  ENTENTE_ASSIGN_OR_RETURN(SummaryRow decoded, DecodeSummary(row));
+  StoredTxn txn{std::move(decoded.gid), std::move(decoded.summary), {}};
+  ENTENTE_RETURN_IF_ERROR(ReadRecords(row.Integer(0), txn));
+  return txn;
+}
+
+Status Reader::ReadRecords(int64_t id, StoredTxn& txn) {
+  const ScopedReset reset(records_);
+  records_.Bind(1, id);
+  int code = records_.Step();
+  for (; code == SQLITE_ROW; code = records_.Step()) {
+    const Sequence first(static_cast<uint64_t>(records_.Integer(0)));
+    const uint64_t expected = txn.records.size() + 1;
+    if (first.value() != expected) {
+      return Damaged(txn.gid.str(), "its journal goes on with record " +
+                                        std::to_string(first.value()) + " where " +
+                                        std::to_string(expected) + " is due");
+    }
+    if (!DecodeRecords(id, first, records_.Bytes(1), txn.records)) {
+      return Damaged(txn.gid.str(), "the records from " + std::to_string(first.value()) +
+                                        " on do not match their checksum");
+    }
+  }
+  if (code != SQLITE_DONE) {
+    return records_.Failure(code, "reading a journal");
+  }
+  return txn.records.empty() ? Damaged(txn.gid.str(), "its journal is missing") : Status();
+}
+
+Result<SummaryRow> Reader::DecodeSummary(const Statement& row) const {
+  SummaryRow result;
+  result.gid = Gid(std::string(row.Bytes(1)));
+  Summary& summary = result.summary;
+  std::optional<std::string> definition = words_.Text(row.Integer(2));
+  std::optional<std::string> mode = words_.Text(row.Integer(4));
+  std::optional<std::string> status = words_.Text(StatusWordOf(row.Integer(5)));
+  if (!definition || !mode || !status) {
+    return Damaged(result.gid.str(), "its row names a word that the dictionary does not have");
+  }
+  summary.definition = std::move(*definition);
+  summary.version = static_cast<uint32_t>(row.Integer(3));
+  summary.mode = std::move(*mode);
+  summary.status = std::move(*status);
+  summary.open = IsOpenState(row.Integer(5));
+  summary.paused = row.Integer(6) != 0;
+  summary.attempts = static_cast<uint32_t>(row.Integer(7));
+  summary.created_at = InstantFromMicros(row.Integer(8));
+  summary.updated_at = InstantFromMicros(row.Integer(9));
+  if (!row.IsNull(10)) {
+    summary.parent = Gid(std::string(row.Bytes(10)));
+  }
+  if (!row.IsNull(11) && !DecodeLabels(row.Bytes(11), summary.labels)) {
+    return Damaged(result.gid.str(), "its labels can not be read");
+  }
+  summary.error = row.Bytes(12);
+  if (!row.IsNull(13) && !DecodeIncidents(row.Bytes(13), summary.incidents)) {
+    return Damaged(result.gid.str(), "its incidents can not be read");
+  }
+  return result;
+}
+
+}  // namespace entente::storage::sqlite

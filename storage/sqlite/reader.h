@@ -1,0 +1,76 @@
+// Reading transactions back, on one read-only connection.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "storage/journal.h"
+#include "storage/sqlite/connection.h"
+#include "storage/sqlite/words.h"
+
+namespace entente::storage::sqlite {
+
+// The columns DecodeSummary reads, of `txn AS t LEFT JOIN incident AS i`.
+inline constexpr const char* kSummaryColumns =
+    "t.id, t.gid, t.definition, t.version, t.mode, t.state, t.paused, t.attempts, t.created_at, "
+    "t.updated_at, t.parent, t.labels, t.error, i.branches";
+inline constexpr const char* kSummaryTables = "txn AS t LEFT JOIN incident AS i ON i.txn = t.id";
+
+// Used by one thread at a time. Every call sees one snapshot of the store. Failures: kDataLoss,
+// store.corrupt, for damage (naming the transaction); what SqliteStatus says else.
+class Reader {
+ public:
+  // `words` must outlive the reader.
+  [[nodiscard]] static Result<std::unique_ptr<Reader>> Open(const std::string& path,
+                                                            const std::string& vfs, Words& words);
+
+  // As the methods of Journal.
+  [[nodiscard]] Status LoadOpen(const std::function<bool(ShardId)>& wanted,
+                                const std::function<Status(StoredTxn)>& sink);
+  [[nodiscard]] Result<StoredTxn> Load(const Gid& gid);
+  [[nodiscard]] Result<bool> Exists(const Gid& gid);
+  [[nodiscard]] Result<Counts> Count();
+
+  // The row a statement with kSummaryColumns stands on.
+  [[nodiscard]] Result<SummaryRow> DecodeSummary(const Statement& row) const;
+
+  [[nodiscard]] Connection& connection() { return *connection_; }
+  [[nodiscard]] const Words& words() const { return words_; }
+
+ private:
+  Reader(std::unique_ptr<Connection> connection, Words& words)
+      : connection_(std::move(connection)), words_(words) {}
+
+  [[nodiscard]] Status Prepare();
+  [[nodiscard]] Status LoadState(int64_t state, const std::function<bool(ShardId)>& wanted,
+                                 const std::function<Status(StoredTxn)>& sink);
+  [[nodiscard]] Result<StoredTxn> ReadTxn(const Statement& row);
+  [[nodiscard]] Status ReadRecords(int64_t id, StoredTxn& txn);
+
+  std::unique_ptr<Connection> connection_;
+  Words& words_;
+  Statement by_state_;
+  Statement by_gid_;
+  Statement records_;
+  Statement exists_;
+  Statement totals_;
+};
+
+// Holds one snapshot for as long as it lives: reads of several tables then agree.
+class Snapshot {
+ public:
+  explicit Snapshot(Connection& connection) : connection_(connection) {}
+  ~Snapshot();
+  Snapshot(const Snapshot&) = delete;
+  Snapshot& operator=(const Snapshot&) = delete;
+
+  // BEGIN alone would leave the snapshot to the first read.
+  [[nodiscard]] Status Begin() { return connection_.Execute("BEGIN; SELECT only FROM totals"); }
+
+ private:
+  Connection& connection_;
+};
+
+}  // namespace entente::storage::sqlite

@@ -1,0 +1,107 @@
+#include "storage/sqlite/schema.h"
+
+#include <string>
+
+namespace entente::storage::sqlite {
+namespace {
+
+// `only` makes a table of one row.
+constexpr const char* kCreate = R"sql(
+BEGIN IMMEDIATE;
+CREATE TABLE txn(
+  id INTEGER PRIMARY KEY,
+  gid TEXT NOT NULL,
+  definition INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  mode INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  paused INTEGER NOT NULL,
+  attempts INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  finished_at INTEGER,
+  parent TEXT,
+  labels BLOB,
+  error TEXT) STRICT;
+CREATE UNIQUE INDEX txn_gid ON txn(gid);
+CREATE INDEX txn_state ON txn(state);
+CREATE INDEX txn_definition ON txn(definition);
+CREATE INDEX txn_finished ON txn(finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX txn_parent ON txn(parent) WHERE parent IS NOT NULL;
+CREATE TABLE journal(
+  id INTEGER PRIMARY KEY,
+  txn INTEGER NOT NULL,
+  first INTEGER NOT NULL,
+  records BLOB NOT NULL) STRICT;
+CREATE INDEX journal_txn ON journal(txn);
+CREATE TABLE incident(txn INTEGER PRIMARY KEY, branches BLOB NOT NULL) STRICT;
+CREATE TABLE label(
+  name TEXT NOT NULL,
+  value TEXT NOT NULL,
+  txn INTEGER NOT NULL,
+  PRIMARY KEY(name, value, txn)) WITHOUT ROWID, STRICT;
+CREATE TABLE word(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE era(
+  first INTEGER PRIMARY KEY,
+  earliest INTEGER NOT NULL,
+  latest INTEGER NOT NULL) STRICT;
+CREATE TABLE totals(
+  only INTEGER PRIMARY KEY CHECK(only = 1),
+  next_txn INTEGER NOT NULL,
+  open INTEGER NOT NULL,
+  finished INTEGER NOT NULL,
+  incidents INTEGER NOT NULL) STRICT;
+INSERT INTO totals VALUES(1, 1, 0, 0, 0);
+CREATE TABLE definition(
+  name TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  source TEXT NOT NULL,
+  env TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  PRIMARY KEY(name, version)) STRICT;
+CREATE TABLE counter(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+CREATE TABLE setting(name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+)sql";
+
+Status Create(Connection& connection) {
+  const std::string rest = "PRAGMA application_id=" + std::to_string(kApplicationId) +
+                           "; PRAGMA user_version=" + std::to_string(kSchemaVersion) + "; COMMIT";
+  Status status = connection.Execute(kCreate);
+  if (status.ok()) {
+    status = connection.Execute(rest.c_str());
+  }
+  if (!status.ok() && sqlite3_get_autocommit(connection.handle()) == 0) {
+    // The first failure is the one to report.
+    static_cast<void>(connection.Execute("ROLLBACK").ok());
+  }
+  return status;
+}
+
+}  // namespace
+
+Status EnsureSchema(Connection& connection, const std::string& path) {
+  ENTENTE_ASSIGN_OR_RETURN(const int64_t application,
+                           connection.QueryInteger("PRAGMA application_id"));
+  ENTENTE_ASSIGN_OR_RETURN(const int64_t version, connection.QueryInteger("PRAGMA user_version"));
+  ENTENTE_ASSIGN_OR_RETURN(const int64_t objects,
+                           connection.QueryInteger("SELECT count(*) FROM sqlite_master"));
+  if (application == 0 && version == 0 && objects == 0) {
+    return Create(connection);
+  }
+  if (application != kApplicationId) {
+    return FailedPrecondition("store.foreign_file",
+                              path +
+                                  " is a SQLite database, but not a store of Entente; name another "
+                                  "file");
+  }
+  if (version != kSchemaVersion) {
+    return FailedPrecondition("store.wrong_version",
+                              path + " has schema version " + std::to_string(version) +
+                                  ", this program needs " + std::to_string(kSchemaVersion) +
+                                  "; use the release that wrote it, or another file");
+  }
+  return {};
+}
+
+}  // namespace entente::storage::sqlite

@@ -1,0 +1,25 @@
+// The tables of the store; docs/journal-format.md explains them.
+#pragma once
+
+#include <cstdint>
+
+#include "base/status.h"
+#include "storage/sqlite/connection.h"
+
+namespace entente::storage::sqlite {
+
+// "Ent1" in the file's header: tells a store from any other SQLite database.
+inline constexpr int64_t kApplicationId = 0x456e7431;
+
+// Raised with every change of the tables.
+inline constexpr int64_t kSchemaVersion = 1;
+
+// Transactions are counted off in eras of this many row ids; each full era keeps the range of its
+// creation times, so that a search by time skips the eras outside.
+inline constexpr int64_t kEraTxns = 4096;
+
+// Creates the tables in an empty database; else checks that it is a store of this version.
+// kFailedPrecondition, store.foreign_file or store.wrong_version.
+[[nodiscard]] Status EnsureSchema(Connection& connection, const std::string& path);
+
+}  // namespace entente::storage::sqlite

@@ -1,0 +1,54 @@
+// The journal in one SQLite file: the default store, for one coordinator.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "storage/journal.h"
+
+namespace entente::storage::sqlite {
+
+struct SqliteOptions {
+  // The VFS to use, by its registered name; empty for the system's own. Tests inject faults by it.
+  std::string vfs;
+
+  // Bytes of write-ahead log after which the writer moves them into the database file. A larger
+  // log means fewer, longer pauses.
+  size_t wal_target_bytes = size_t{16} << 20;
+
+  // The smallest log worth moving when nothing else is to do.
+  size_t wal_idle_bytes = size_t{1} << 20;
+
+  // Transactions whose position in the journal the writer keeps in memory (about 200 bytes each).
+  size_t cached_txns = 65'536;
+
+  // Read-only connections at most, beside one per running LoadOpen.
+  size_t max_readers = 4;
+};
+
+// Opens the store in the file `path`, creating it (mode 0600) if there is none. `<path>.lock` is
+// held for as long as the journal lives, and released by the system if the process dies.
+//
+// Fails, always saying which file and what to do, with
+//   kFailedPrecondition store.in_use          another process has it open
+//   kFailedPrecondition store.foreign_file    some other program's file
+//   kFailedPrecondition store.wrong_version   a store of another release
+//   kInvalidArgument    store.not_a_file, store.no_directory, store.no_permission
+//   kDataLoss           store.corrupt         damaged or cut short
+//   kUnavailable        store.unavailable     disk full, too many open files, ...
+// Blocks on the disk. The journal's threads are its own; see storage/journal.h for its contract.
+[[nodiscard]] Result<std::unique_ptr<Journal>> OpenSqliteJournal(const std::string& path,
+                                                                 const SqliteOptions& options = {});
+
+// Figures for benchmarks: what the writer of a journal from OpenSqliteJournal has done.
+struct WriterStats {
+  uint64_t appends = 0;         // TxnAppends written.
+  uint64_t commits = 0;         // SQLite transactions, one fsync each.
+  uint64_t checkpoints = 0;     // Runs.
+  int64_t cpu_nanoseconds = 0;  // Of the writer thread, callbacks included.
+};
+[[nodiscard]] WriterStats GetWriterStats(const Journal& journal);
+
+}  // namespace entente::storage::sqlite

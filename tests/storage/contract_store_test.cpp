@@ -1,0 +1,220 @@
+// The journal contract: definitions, settings, counters and purging. Every case runs against every
+// journal.
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/storage/journal_fixtures.h"
+
+namespace entente::storage {
+namespace {
+
+#define JOURNAL_TEST_CASE(name) TEMPLATE_TEST_CASE(name, "[contract]", MemoryFactory, SqliteFactory)
+
+DefinitionRow MakeDefinition(const std::string& name, const std::string& digest) {
+  return {name,
+          99,
+          "{\"name\":\"" + name + "\"}",
+          "{\"URL\":\"" + digest + "\"}",
+          digest,
+          InstantFromMicros(42)};
+}
+
+JOURNAL_TEST_CASE("definitions get versions from 1, and the same content the same version") {
+  TestType factory;
+  const auto journal = factory.Open();
+  CHECK(journal->PutDefinition(MakeDefinition("a", "d1"))->version == 1);
+  CHECK(journal->PutDefinition(MakeDefinition("a", "d1"))->version == 1);
+  CHECK(journal->PutDefinition(MakeDefinition("a", "d2"))->version == 2);
+  CHECK(journal->PutDefinition(MakeDefinition("b", "d1"))->version == 1);
+  // Going back to an older content is a change as well.
+  CHECK(journal->PutDefinition(MakeDefinition("a", "d1"))->version == 3);
+}
+
+JOURNAL_TEST_CASE("a definition is read back as it was put") {
+  TestType factory;
+  const auto journal = factory.Open();
+  REQUIRE(journal->PutDefinition(MakeDefinition("a", "d1")).ok());
+  REQUIRE(journal->PutDefinition(MakeDefinition("a", "d2")).ok());
+  const Result<DefinitionRow> first = journal->GetDefinition("a", 1);
+  REQUIRE(first.ok());
+  CHECK(first->name == "a");
+  CHECK(first->version == 1);
+  CHECK(first->source == "{\"name\":\"a\"}");
+  CHECK(first->env == "{\"URL\":\"d1\"}");
+  CHECK(first->digest == "d1");
+  CHECK(first->created_at == InstantFromMicros(42));
+  CHECK(journal->GetDefinition("a", std::nullopt)->digest == "d2");
+}
+
+JOURNAL_TEST_CASE("an unknown definition or version is not found") {
+  TestType factory;
+  const auto journal = factory.Open();
+  REQUIRE(journal->PutDefinition(MakeDefinition("a", "d1")).ok());
+  for (const Result<DefinitionRow>& row :
+       {journal->GetDefinition("b", std::nullopt), journal->GetDefinition("a", 2),
+        journal->GetDefinition("a", 0)}) {
+    CHECK(row.status().code() == StatusCode::kNotFound);
+    CHECK(row.status().reason() == "definition.not_found");
+  }
+}
+
+JOURNAL_TEST_CASE("definitions are listed by name, and versions newest first") {
+  TestType factory;
+  const auto journal = factory.Open();
+  for (const auto& [name, digest] : std::vector<std::pair<std::string, std::string>>{
+           {"b", "1"}, {"a", "1"}, {"a", "2"}, {"c", "1"}}) {
+    REQUIRE(journal->PutDefinition(MakeDefinition(name, digest)).ok());
+  }
+  const auto describe = [](const Result<std::vector<DefinitionRow>>& rows) {
+    std::string text;
+    for (const DefinitionRow& row : *rows) {
+      text += row.name + std::to_string(row.version) + " ";
+    }
+    return text;
+  };
+  CHECK(describe(journal->ListDefinitions(std::nullopt)) == "a2 b1 c1 ");
+  CHECK(describe(journal->ListDefinitions("a")) == "a2 a1 ");
+  CHECK(describe(journal->ListDefinitions("none")).empty());
+}
+
+JOURNAL_TEST_CASE("racing puts of definitions get versions without gaps") {
+  TestType factory;
+  const auto journal = factory.Open();
+  std::mutex mutex;
+  std::multiset<uint32_t> versions;
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < 4; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (int i = 0; i < 5; ++i) {
+        const std::string digest = std::to_string(thread) + "/" + std::to_string(i);
+        const Result<DefinitionRow> row = journal->PutDefinition(MakeDefinition("a", digest));
+        const std::lock_guard lock(mutex);
+        versions.insert(row.ok() ? row->version : 0);
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  uint32_t expected = 0;
+  for (const uint32_t version : versions) {
+    CHECK(version == ++expected);
+  }
+  CHECK(expected == 20);
+}
+
+JOURNAL_TEST_CASE("a setting keeps its first value, byte for byte") {
+  TestType factory;
+  const std::string value("k\0ey\xff", 5);
+  {
+    const auto journal = factory.Open();
+    CHECK(journal->GetOrPutSetting("secret", value).value() == value);
+    CHECK(journal->GetOrPutSetting("secret", "other").value() == value);
+    CHECK(journal->GetOrPutSetting("empty", "").value().empty());
+  }
+  CHECK(factory.Open()->GetOrPutSetting("secret", "third").value() == value);
+}
+
+JOURNAL_TEST_CASE("a counter goes up by one at each call, also after reopening") {
+  TestType factory;
+  {
+    const auto journal = factory.Open();
+    CHECK(journal->Increment("epoch").value() == 1);
+    CHECK(journal->Increment("epoch").value() == 2);
+    CHECK(journal->Increment("other").value() == 1);
+  }
+  CHECK(factory.Open()->Increment("epoch").value() == 3);
+}
+
+JOURNAL_TEST_CASE("a purge deletes finished transactions that are old enough, and nothing else") {
+  TestType factory;
+  const auto journal = factory.Open();
+  Summary labelled = FinishedSummary(1, 100);
+  labelled.labels = {{"team", "red"}};
+  labelled.incidents = {MakeIncident("hotel", "forced")};
+  Create(*journal, "old", labelled);
+  Create(*journal, "edge", FinishedSummary(1, 500));
+  Create(*journal, "young", FinishedSummary(1, 900));
+  Summary open = OpenSummary(1);
+  open.updated_at = InstantFromMicros(1);
+  Create(*journal, "open", open);
+
+  CHECK(journal->Purge(InstantFromMicros(500), 100).value() == 1);
+  CHECK_FALSE(journal->Exists(Gid("old")).value());
+  CHECK(journal->Load(Gid("old")).status().code() == StatusCode::kNotFound);
+  CHECK(QueryAll(*journal, {}) == std::vector<std::string>{"open", "young", "edge"});
+  Filter label;
+  label.label = {{"team", "red"}};
+  CHECK(QueryAll(*journal, label).empty());
+  Filter incident;
+  incident.incident = true;
+  CHECK(QueryAll(*journal, incident).empty());
+  CHECK(journal->Count()->incidents == 0);
+  CHECK(journal->Count()->finished == 2);
+  CHECK(HasRecords(MustLoad(*journal, "open"), 1));
+}
+
+JOURNAL_TEST_CASE("a purge counts from the last update, not from the creation") {
+  TestType factory;
+  const auto journal = factory.Open();
+  Create(*journal, "a", OpenSummary(1));
+  CHECK(journal->Purge(InstantFromMicros(1'000), 10).value() == 0);
+  REQUIRE(AppendAndWait(*journal, MakeAppend("a", 2, 1, FinishedSummary(1, 800))).ok());
+  CHECK(journal->Purge(InstantFromMicros(800), 10).value() == 0);
+  CHECK(journal->Purge(InstantFromMicros(801), 10).value() == 1);
+}
+
+JOURNAL_TEST_CASE("a purge deletes no more than its limit, the rest another time") {
+  TestType factory;
+  const auto journal = factory.Open();
+  std::vector<TxnAppend> appends;
+  for (int i = 0; i < 700; ++i) {
+    appends.push_back(MakeAppend("t" + std::to_string(i), 1, 2, FinishedSummary(1, i)));
+  }
+  REQUIRE(AppendAndWait(*journal, MakeBatch(std::move(appends))).ok());
+  CHECK(journal->Purge(InstantFromMicros(10'000), 0).value() == 0);
+  CHECK(journal->Purge(InstantFromMicros(10'000), 300).value() == 300);
+  CHECK(journal->Count()->finished == 400);
+  CHECK(journal->Purge(InstantFromMicros(10'000), 1'000).value() == 400);
+  CHECK(QueryAll(*journal, {}).empty());
+}
+
+JOURNAL_TEST_CASE("a purged name may be used again, and lists stay right") {
+  TestType factory;
+  const auto journal = factory.Open();
+  Create(*journal, "a", FinishedSummary(1, 1));
+  REQUIRE(journal->Purge(InstantFromMicros(10), 10).value() == 1);
+  CHECK(AppendAndWait(*journal, MakeAppend("a", 2)).code() == StatusCode::kConflict);
+  Create(*journal, "a", OpenSummary(50));
+  CHECK(HasRecords(MustLoad(*journal, "a"), 1));
+  Filter since;
+  since.since = InstantFromMicros(50);
+  CHECK(QueryAll(*journal, since) == std::vector<std::string>{"a"});
+}
+
+JOURNAL_TEST_CASE("appends go on while a purge runs") {
+  TestType factory;
+  const auto journal = factory.Open();
+  std::vector<TxnAppend> appends;
+  for (int i = 0; i < 1'000; ++i) {
+    appends.push_back(MakeAppend("old" + std::to_string(i), 1, 1, FinishedSummary(1, 1)));
+  }
+  REQUIRE(AppendAndWait(*journal, MakeBatch(std::move(appends))).ok());
+  std::atomic<size_t> purged = 0;
+  std::thread purger([&] { purged = journal->Purge(InstantFromMicros(10), 10'000).value(); });
+  for (int i = 0; i < 50; ++i) {
+    Create(*journal, "new" + std::to_string(i));
+  }
+  purger.join();
+  CHECK(purged == 1'000);
+  CHECK(OpenGids(*journal).size() == 50);
+  CHECK(journal->Count()->finished == 0);
+}
+
+}  // namespace
+}  // namespace entente::storage

@@ -1,0 +1,37 @@
+#include "storage/open.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "tests/storage/journal_fixtures.h"
+
+namespace entente::storage {
+namespace {
+
+TEST_CASE("a URL chooses the journal") {
+  TempDirectory directory;
+  const bool in_memory = GENERATE(true, false);
+  const std::string url = in_memory ? "memory:" : "sqlite:" + directory.File("s.db");
+  const auto journal = OpenJournal(url);
+  REQUIRE(journal.ok());
+  Create(**journal, "a");
+  CHECK((*journal)->Exists(Gid("a")).value());
+}
+
+TEST_CASE("an unknown store is refused with the names of the known ones") {
+  const std::string url =
+      GENERATE(as<std::string>(), "", "entente.db", "postgres:host", "SQLITE:x");
+  const auto journal = OpenJournal(url);
+  CHECK(journal.status().code() == StatusCode::kInvalidArgument);
+  CHECK(journal.status().reason() == "store.unknown_scheme");
+  CHECK(journal.status().message().find("sqlite:") != std::string::npos);
+  CHECK(journal.status().message().find("memory:") != std::string::npos);
+}
+
+TEST_CASE("a store URL with a missing or a superfluous path is refused") {
+  const std::string url = GENERATE(as<std::string>(), "sqlite:", "memory:x");
+  CHECK(OpenJournal(url).status().reason() == "store.bad_url");
+}
+
+}  // namespace
+}  // namespace entente::storage

@@ -1,0 +1,214 @@
+// Faults of the disk under the SQLite journal: errors, a full disk and lost power (G1 and G10).
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/storage/fault_vfs.h"
+#include "tests/storage/journal_fixtures.h"
+
+namespace entente::storage {
+namespace {
+
+struct FaultyStore {
+  FaultVfs vfs;
+  TempDirectory directory;
+  std::string path = directory.File("store.db");
+  sqlite::SqliteOptions options;
+
+  FaultyStore() { options.vfs = FaultVfs::kName; }
+
+  std::unique_ptr<Journal> Open() {
+    auto journal = sqlite::OpenSqliteJournal(path, options);
+    INFO(journal.status());
+    REQUIRE(journal.ok());
+    return std::move(journal).value();
+  }
+};
+
+TEST_CASE("after a failed fsync nothing is acknowledged any more") {
+  FaultyStore store;
+  {
+    const auto journal = store.Open();
+    Create(*journal, "a");
+    store.vfs.FailAt(FaultKind::kSyncError, 1, false, "-wal");
+    const Status failed = AppendAndWait(*journal, MakeAppend("a", 2));
+    CHECK(failed.code() == StatusCode::kUnknownOutcome);
+    // The next fsync would succeed, and say nothing about the pages that the failed one lost.
+    const Status later = AppendAndWait(*journal, MakeAppend("b", 1, 1, OpenSummary()));
+    CHECK(later == failed);
+    CHECK(journal->PutDefinition({}).status() == failed);
+    CHECK(journal->Purge(InstantFromMicros(1), 1).status() == failed);
+    CHECK(journal->Load(Gid("a")).ok());
+  }
+  const auto journal = store.Open();
+  CHECK(MustLoad(*journal, "a").records.size() <= 2);
+  CHECK_FALSE(journal->Exists(Gid("b")).value());
+}
+
+TEST_CASE("after a failed write nothing is acknowledged any more") {
+  FaultyStore store;
+  const uint64_t nth = GENERATE(1, 2, 3);
+  {
+    const auto journal = store.Open();
+    Create(*journal, "a");
+    store.vfs.FailAt(FaultKind::kWriteError, nth, true, "-wal");
+    CHECK(AppendAndWait(*journal, MakeAppend("a", 2)).code() == StatusCode::kUnknownOutcome);
+    store.vfs.Heal();
+    CHECK(AppendAndWait(*journal, MakeAppend("a", 2)).code() == StatusCode::kUnknownOutcome);
+  }
+  const auto journal = store.Open();
+  CHECK(HasRecords(MustLoad(*journal, "a"), 1));
+}
+
+TEST_CASE("a full disk refuses appends without harm and lets them through again with space") {
+  FaultyStore store;
+  const auto journal = store.Open();
+  Create(*journal, "a");
+  store.vfs.FailAt(FaultKind::kDiskFull, GENERATE(1, 2, 4), true);
+  for (int i = 0; i < 3; ++i) {
+    const Status full = AppendAndWait(*journal, MakeAppend("b", 1, 1, OpenSummary()));
+    CHECK(full.code() == StatusCode::kUnavailable);
+    CHECK(full.message().find("full") != std::string::npos);
+  }
+  CHECK(HasRecords(MustLoad(*journal, "a"), 1));
+  CHECK_FALSE(journal->Exists(Gid("b")).value());
+  CHECK(journal->Count()->open == 1);
+  CHECK(journal->PutDefinition({}).status().code() == StatusCode::kUnavailable);
+  store.vfs.Heal();
+  // A word that was first used in a commit that failed is written again.
+  Summary summary = OpenSummary();
+  summary.status = "ABORTING";
+  Create(*journal, "b", summary);
+  REQUIRE(AppendAndWait(*journal, MakeAppend("a", 2)).ok());
+  CHECK(OpenGids(*journal) == std::vector<std::string>{"a", "b"});
+  CHECK(MustLoad(*journal, "b").summary.status == "ABORTING");
+  CHECK(journal->Count()->open == 2);
+}
+
+TEST_CASE("a word lost with its commit gets a number again") {
+  FaultyStore store;
+  {
+    const auto journal = store.Open();
+    store.vfs.FailAt(FaultKind::kDiskFull, 1, false);
+    Summary lost = OpenSummary();
+    lost.definition = "lost";
+    CHECK_FALSE(AppendAndWait(*journal, MakeAppend("a", 1, 1, lost)).ok());
+    Summary kept = OpenSummary();
+    kept.definition = "kept";
+    Create(*journal, "a", kept);
+    Create(*journal, "b", lost);
+  }
+  const auto journal = store.Open();
+  CHECK(MustLoad(*journal, "a").summary.definition == "kept");
+  CHECK(MustLoad(*journal, "b").summary.definition == "lost");
+}
+
+TEST_CASE("a failed checkpoint stops the journal and loses nothing") {
+  FaultyStore store;
+  store.options.wal_target_bytes = 64 * 1024;
+  std::vector<std::string> acknowledged;
+  {
+    const auto journal = store.Open();
+    store.vfs.FailAt(GENERATE(FaultKind::kSyncError, FaultKind::kWriteError), 1, false, "store.db");
+    for (int i = 0; i < 200; ++i) {
+      const std::string gid = "t" + std::to_string(i);
+      const Status status = AppendAndWait(*journal, MakeAppend(gid, 1, 1, OpenSummary()));
+      if (!status.ok()) {
+        CHECK(status.code() == StatusCode::kUnknownOutcome);
+        break;
+      }
+      acknowledged.push_back(gid);
+    }
+    CHECK(acknowledged.size() < 200);
+  }
+  const auto journal = store.Open();
+  for (const std::string& gid : acknowledged) {
+    CHECK(HasRecords(MustLoad(*journal, gid), 1));
+  }
+}
+
+TEST_CASE("a checkpoint on a full disk is put off") {
+  FaultyStore store;
+  store.options.wal_target_bytes = 64 * 1024;
+  const auto journal = store.Open();
+  store.vfs.FailAt(FaultKind::kDiskFull, 1, true, "store.db");
+  for (int i = 0; i < 60; ++i) {
+    Create(*journal, "t" + std::to_string(i));
+  }
+  store.vfs.Heal();
+  for (int i = 60; i < 120; ++i) {
+    Create(*journal, "t" + std::to_string(i));
+  }
+  CHECK(OpenGids(*journal).size() == 120);
+}
+
+TEST_CASE("a failed read is reported, may be repeated and stops nothing") {
+  FaultyStore store;
+  store.Open().reset();
+  const auto journal = store.Open();
+  Create(*journal, "a");
+  store.vfs.FailAt(FaultKind::kReadError, 1, false);
+  CHECK(journal->Load(Gid("a")).status().code() == StatusCode::kUnavailable);
+  CHECK(HasRecords(MustLoad(*journal, "a"), 1));
+  Create(*journal, "b");
+}
+
+// Writes until the machine stops, then loses power. Returns what was acknowledged: gid -> records.
+std::map<std::string, size_t> WriteUntilStopped(FaultyStore& store, uint64_t stop_at) {
+  std::map<std::string, size_t> acknowledged;
+  std::mutex mutex;
+  const auto journal = store.Open();
+  store.vfs.StopAt(stop_at);
+  for (int i = 0; !store.vfs.stopped(); ++i) {
+    const std::string gid = "t" + std::to_string(i);
+    for (uint64_t first = 1; first <= 3; ++first) {
+      auto summary = first == 1 ? std::optional(OpenSummary(i)) : std::nullopt;
+      summary = first == 3 ? FinishedSummary(i) : summary;
+      journal->Append(MakeBatch({MakeAppend(gid, first, 1, summary)}),
+                      [&, gid](const Status& status) {
+                        const std::lock_guard lock(mutex);
+                        acknowledged[gid] += status.ok() ? 1 : 0;
+                      });
+    }
+    if (i % 4 == 3) {
+      static_cast<void>(AppendAndWait(*journal, Batch{}).ok());
+    }
+  }
+  static_cast<void>(AppendAndWait(*journal, Batch{}).ok());
+  const std::lock_guard lock(mutex);
+  return acknowledged;
+}
+
+TEST_CASE("whenever the power fails, what was acknowledged is there and journals have no gaps") {
+  const uint64_t seed = GENERATE(range(1, 41));
+  CAPTURE(seed);
+  FaultyStore store;
+  store.options.wal_target_bytes = seed % 2 == 0 ? 48 * 1024 : 16 << 20;
+  const std::map<std::string, size_t> acknowledged = WriteUntilStopped(store, 3 + seed * 11);
+  store.vfs.LosePower(seed);
+
+  const auto journal = store.Open();
+  for (const auto& [gid, count] : acknowledged) {
+    if (count > 0) {
+      const StoredTxn txn = MustLoad(*journal, gid);
+      CHECK(txn.records.size() >= count);
+      CHECK(HasRecords(txn, txn.records.size()));
+    }
+  }
+  // What was not acknowledged may be there or not; if it is, it is whole, and so are the lists.
+  size_t open = 0;
+  for (const std::string& gid : QueryAll(*journal, {})) {
+    const StoredTxn txn = MustLoad(*journal, gid);
+    CHECK(HasRecords(txn, txn.records.size()));
+    CHECK(txn.summary.open == (txn.records.size() < 3));
+    open += txn.summary.open ? 1 : 0;
+  }
+  CHECK(journal->Count()->open == open);
+  CHECK(OpenGids(*journal).size() == open);
+  Create(*journal, "after");
+}
+
+}  // namespace
+}  // namespace entente::storage

@@ -1,0 +1,301 @@
+// The file under the SQLite journal: who may open it, and what is refused with which words.
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "storage/sqlite/wal_check.h"
+#include "tests/storage/journal_fixtures.h"
+
+namespace entente::storage {
+namespace {
+
+namespace fs = std::filesystem;
+
+Status OpenStatus(const std::string& path) {
+  return sqlite::OpenSqliteJournal(path).status();
+}
+
+bool Mentions(const Status& status, const std::string& text) {
+  return status.message().find(text) != std::string::npos;
+}
+
+mode_t ModeOf(const std::string& path) {
+  struct stat info {};
+  REQUIRE(stat(path.c_str(), &info) == 0);
+  return info.st_mode & 0777;
+}
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void WriteFile(const std::string& path, const std::string& bytes) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << bytes;
+}
+
+void Flip(const std::string& path, size_t at) {
+  std::string bytes = ReadFile(path);
+  REQUIRE(at < bytes.size());
+  bytes[at] = static_cast<char>(bytes[at] ^ 0x55);
+  WriteFile(path, bytes);
+}
+
+void RunSql(const std::string& path, const std::string& sql) {
+  sqlite3* database = nullptr;
+  REQUIRE(sqlite3_open(path.c_str(), &database) == SQLITE_OK);
+  const int code = sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr);
+  sqlite3_close(database);
+  REQUIRE(code == SQLITE_OK);
+}
+
+// A copy of a store that is in use: as a crash would leave it, with a full write-ahead log.
+std::string CrashedCopy(SqliteFactory& factory, int transactions) {
+  const auto journal = factory.Open();
+  for (int i = 0; i < transactions; ++i) {
+    Create(*journal, "t" + std::to_string(i));
+  }
+  const std::string copy = factory.directory.File("copy.db");
+  fs::copy_file(factory.path, copy, fs::copy_options::overwrite_existing);
+  fs::copy_file(factory.path + "-wal", copy + "-wal", fs::copy_options::overwrite_existing);
+  return copy;
+}
+
+TEST_CASE("the files of a store are its owner's alone") {
+  SqliteFactory factory;
+  const auto journal = factory.Open();
+  Create(*journal, "a");
+  for (const char* suffix : {"", "-wal", "-shm", ".lock"}) {
+    CHECK(ModeOf(factory.path + suffix) == 0600);
+  }
+}
+
+TEST_CASE("a store that others may read is closed to them") {
+  SqliteFactory factory;
+  factory.Open().reset();
+  REQUIRE(chmod(factory.path.c_str(), 0644) == 0);
+  const auto journal = factory.Open();
+  CHECK(ModeOf(factory.path) == 0600);
+}
+
+TEST_CASE("a second coordinator on the same file is refused and told who has it") {
+  SqliteFactory factory;
+  auto journal = factory.Open();
+  const std::string link = factory.directory.File("link.db");
+  fs::create_symlink(factory.path, link);
+  for (const std::string& path : {factory.path, link}) {
+    const Status status = OpenStatus(path);
+    CHECK(status.code() == StatusCode::kFailedPrecondition);
+    CHECK(status.reason() == "store.in_use");
+    CHECK(Mentions(status, path));
+    CHECK(Mentions(status, std::to_string(getpid())));
+  }
+  Create(*journal, "a");
+  journal.reset();
+  CHECK(OpenStatus(factory.path).ok());
+}
+
+TEST_CASE("a missing directory, a directory and a device are no stores") {
+  TempDirectory directory;
+  const Status missing = OpenStatus(directory.File("none/store.db"));
+  CHECK(missing.code() == StatusCode::kInvalidArgument);
+  CHECK(missing.reason() == "store.no_directory");
+  CHECK(Mentions(missing, "none/store.db"));
+  const Status folder = OpenStatus(directory.File(""));
+  CHECK(folder.reason() == "store.not_a_file");
+  CHECK(OpenStatus("/dev/null").reason() == "store.not_a_file");
+  CHECK_FALSE(fs::exists("/dev/null.lock"));
+}
+
+TEST_CASE("a store that may not be written is refused") {
+  if (geteuid() == 0) {
+    return;  // Nothing is forbidden to root.
+  }
+  TempDirectory directory;
+  REQUIRE(chmod(directory.File("").c_str(), 0500) == 0);
+  CHECK(OpenStatus(directory.File("store.db")).reason() == "store.no_permission");
+  REQUIRE(chmod(directory.File("").c_str(), 0700) == 0);
+}
+
+TEST_CASE("another program's file is left alone") {
+  TempDirectory directory;
+  const std::string text = directory.File("notes.txt");
+  WriteFile(text, std::string(5'000, 'x'));
+  const Status status = OpenStatus(text);
+  CHECK(status.code() == StatusCode::kFailedPrecondition);
+  CHECK(status.reason() == "store.foreign_file");
+  CHECK(Mentions(status, text));
+  CHECK(ReadFile(text) == std::string(5'000, 'x'));
+
+  const std::string database = directory.File("other.db");
+  RunSql(database, "CREATE TABLE x(y); INSERT INTO x VALUES(1)");
+  const std::string before = ReadFile(database);
+  CHECK(OpenStatus(database).reason() == "store.foreign_file");
+  CHECK(ReadFile(database) == before);
+}
+
+TEST_CASE("a store of another schema version is refused") {
+  SqliteFactory factory;
+  factory.Open().reset();
+  RunSql(factory.path, "PRAGMA user_version=999");
+  const Status status = OpenStatus(factory.path);
+  CHECK(status.code() == StatusCode::kFailedPrecondition);
+  CHECK(status.reason() == "store.wrong_version");
+  CHECK(Mentions(status, "999"));
+}
+
+TEST_CASE("an interrupted creation is taken up again") {
+  TempDirectory directory;
+  const std::string path = directory.File("store.db");
+  SECTION("an empty file") {
+    WriteFile(path, "");
+  }
+  SECTION("a database without tables") {
+    RunSql(path, "PRAGMA journal_mode=WAL");
+  }
+  CHECK(OpenStatus(path).ok());
+}
+
+TEST_CASE("a damaged first page is refused") {
+  SqliteFactory factory;
+  factory.Open().reset();
+  Flip(factory.path, GENERATE(0, 5, 18));
+  const Status status = OpenStatus(factory.path);
+  CHECK_FALSE(status.ok());
+  CHECK(Mentions(status, factory.path));
+}
+
+TEST_CASE("a database that is cut short is refused") {
+  SqliteFactory factory;
+  {
+    const auto journal = factory.Open();
+    for (int i = 0; i < 50; ++i) {
+      REQUIRE(
+          AppendAndWait(*journal, MakeAppend("t" + std::to_string(i), 1, 200, OpenSummary())).ok());
+    }
+  }
+  const auto full = fs::file_size(factory.path);
+  fs::resize_file(factory.path, GENERATE_COPY(full - 1, full / 2, uintmax_t{4096}, uintmax_t{50}));
+  const Status status = OpenStatus(factory.path);
+  CHECK(status.code() == StatusCode::kDataLoss);
+  CHECK(status.reason() == "store.corrupt");
+  CHECK(Mentions(status, "cut short"));
+}
+
+TEST_CASE("an emptied database beside its log is refused") {
+  SqliteFactory factory;
+  const std::string copy = CrashedCopy(factory, 3);
+  fs::resize_file(copy, 0);
+  const Status status = OpenStatus(copy);
+  CHECK(status.code() == StatusCode::kDataLoss);
+  CHECK(Mentions(status, "-wal"));
+}
+
+TEST_CASE("a crash's write-ahead log is recovered") {
+  SqliteFactory factory;
+  const std::string copy = CrashedCopy(factory, 20);
+  const auto journal = sqlite::OpenSqliteJournal(copy);
+  REQUIRE(journal.ok());
+  CHECK(OpenGids(**journal).size() == 20);
+}
+
+TEST_CASE("a damaged header of the log is refused, not taken for an empty log") {
+  SqliteFactory factory;
+  const std::string copy = CrashedCopy(factory, 20);
+  Flip(copy + "-wal", GENERATE(0, 9, 17, 25));
+  const Status status = OpenStatus(copy);
+  CHECK(status.code() == StatusCode::kDataLoss);
+  CHECK(status.reason() == "store.corrupt");
+  CHECK(Mentions(status, copy + "-wal"));
+}
+
+TEST_CASE("damage in the log before acknowledged commits is refused") {
+  SqliteFactory factory;
+  const std::string copy = CrashedCopy(factory, 20);
+  const size_t frame = GENERATE(0, 1, 5, 30);
+  const size_t place = GENERATE(1, 6, 9, 17, 22, 2'000);
+  Flip(copy + "-wal", 32 + frame * (24 + 4096) + place);
+  const Status status = OpenStatus(copy);
+  CHECK(status.code() == StatusCode::kDataLoss);
+  CHECK(Mentions(status, "is damaged at byte"));
+}
+
+TEST_CASE("the torn tail of an unfinished commit is no damage") {
+  SqliteFactory factory;
+  const std::string copy = CrashedCopy(factory, 20);
+  const auto size = fs::file_size(copy + "-wal");
+  SECTION("a part of the last page is missing") {
+    fs::resize_file(copy + "-wal", size - 100);
+  }
+  SECTION("the last page has other bytes") {
+    Flip(copy + "-wal", size - 1);
+  }
+  SECTION("the log was only begun") {
+    WriteFile(copy + "-wal", std::string(32, '\0'));
+  }
+  CHECK(sqlite::CheckWal(copy + "-wal").ok());
+}
+
+TEST_CASE("damage met while reading stops the journal") {
+  SqliteFactory factory;
+  {
+    const auto journal = factory.Open();
+    TxnAppend append = MakeAppend("a", 1, 1, OpenSummary());
+    append.records = {"needle-in-the-page" + std::string(300, 'n')};
+    REQUIRE(AppendAndWait(*journal, std::move(append)).ok());
+  }
+  const size_t at = ReadFile(factory.path).find("needle-in-the-page");
+  REQUIRE(at != std::string::npos);
+  Flip(factory.path, at + 3);
+  const auto journal = factory.Open();
+  const Status read = journal->Load(Gid("a")).status();
+  CHECK(read.code() == StatusCode::kDataLoss);
+  CHECK(Mentions(read, "'a'"));
+  CHECK(Mentions(read, "checksum"));
+  const Status append = AppendAndWait(*journal, MakeAppend("b", 1, 1, OpenSummary()));
+  CHECK(append.code() == StatusCode::kDataLoss);
+}
+
+TEST_CASE("a missing piece of a journal is damage") {
+  SqliteFactory factory;
+  {
+    const auto journal = factory.Open();
+    Create(*journal, "a");
+    REQUIRE(AppendAndWait(*journal, MakeAppend("a", 2)).ok());
+    REQUIRE(AppendAndWait(*journal, MakeAppend("a", 3)).ok());
+  }
+  RunSql(factory.path, GENERATE(as<std::string>(), "DELETE FROM journal WHERE first=2",
+                                "DELETE FROM journal WHERE first=1", "DELETE FROM journal",
+                                "UPDATE journal SET first=1 WHERE first=3", "DELETE FROM word"));
+  const auto journal = factory.Open();
+  CHECK(journal->Load(Gid("a")).status().code() == StatusCode::kDataLoss);
+  const Status open =
+      journal->LoadOpen([](ShardId) { return true; }, [](const StoredTxn&) { return Status(); });
+  // Without words no state is known to be open; Load above still tells.
+  CHECK((open.code() == StatusCode::kDataLoss || open.ok()));
+}
+
+TEST_CASE("while another program holds the database locked, appends are unavailable, then work") {
+  SqliteFactory factory;
+  const auto journal = factory.Open();
+  Create(*journal, "a");
+  sqlite3* other = nullptr;
+  REQUIRE(sqlite3_open(factory.path.c_str(), &other) == SQLITE_OK);
+  REQUIRE(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK);
+  const Status blocked = AppendAndWait(*journal, MakeAppend("a", 2));
+  CHECK(blocked.code() == StatusCode::kUnavailable);
+  CHECK(blocked.reason() == "store.unavailable");
+  CHECK(HasRecords(MustLoad(*journal, "a"), 1));
+  sqlite3_close(other);
+  CHECK(AppendAndWait(*journal, MakeAppend("a", 2)).ok());
+}
+
+}  // namespace
+}  // namespace entente::storage
