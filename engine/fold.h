@@ -1,0 +1,413 @@
+// The meaning of each record, written once: Evolve folds it into a state, and a Draft folds it into
+// the overlay of a decision in the making. Internal to the engine.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "base/limits.h"
+#include "base/status.h"
+#include "engine/record.h"
+#include "engine/state.h"
+#include "engine/state_lookup.h"
+
+namespace entente::engine {
+
+// Store has:
+//   TxnStatus status() const; void SetStatus(TxnStatus); void SetPaused(bool);
+//   void SetDeadlineMissed();
+//   std::optional<BranchRef> Locate(const BranchId&);
+//   BranchFacts& Branch(BranchRef);        to be changed
+//   StepFacts& Step(size_t);               to be changed; created if the state does not reach there
+//   void Expand(const StepExpanded&);      makes the branches, all blocked
+//   void KeepOutput(BranchRef, const Json&);
+//   void KeepSignal(const SignalReceived&); void DropSignal(const std::string& name);
+//   void KeepAbort(const AbortDecided&); void KeepEnd(const Ended&, Instant);
+template <class Store>
+class Folder {
+ public:
+  Folder(Store& store, Instant at) : store_(store), at_(at) {}
+
+  [[nodiscard]] Status Fold(const RecordBody& body) {
+    return std::visit([this](const auto& record) { return Apply(record); }, body);
+  }
+
+ private:
+  using P = BranchPhase;
+
+  static Status Impossible(const std::string& what) {
+    return DataLoss("journal.impossible_record",
+                    "the journal holds a record that can not follow the ones before it (" + what +
+                        "): it is corrupt; restore it from a backup");
+  }
+  static Status Impossible(std::string_view record, const BranchFacts& branch) {
+    return Impossible(std::string(record) + " of branch '" + branch.id.str() + "' in phase " +
+                      std::string(BranchPhaseName(branch.phase)));
+  }
+
+  template <class... Phases>
+  [[nodiscard]] static bool In(const BranchFacts& branch, Phases... phases) {
+    return ((branch.phase == phases) || ...);
+  }
+
+  // Finds the branch and applies `change` to it, which returns false if it can not be.
+  template <class Change>
+  Status Alter(std::string_view record, const BranchId& id, Change change) {
+    const auto ref = store_.Locate(id);
+    if (!ref) {
+      return Impossible(std::string(record) + " of an unknown branch '" + id.str() + "'");
+    }
+    BranchFacts& branch = store_.Branch(*ref);
+    const P before = branch.phase;
+    if (!change(branch, *ref)) {
+      return Impossible(record, branch);
+    }
+    if (branch.phase != before) {
+      store_.Step(ref->step).phases.Move(before, branch.phase);
+    }
+    return {};
+  }
+
+  // No call is out, nothing is waited for.
+  static void Rest(BranchFacts& branch, P phase) {
+    branch.phase = phase;
+    branch.wake_at.reset();
+    branch.deadline.reset();
+    branch.stuck_since.reset();
+    branch.poll_url.clear();
+    branch.signal.clear();
+    branch.polls = 0;
+  }
+  void Settle(BranchFacts& branch, P phase) {
+    Rest(branch, phase);
+    branch.ended_at = at_;
+  }
+  static void Call(BranchFacts& branch, P phase) {
+    Rest(branch, phase);
+    ++branch.attempt;
+    ++branch.budget_used;
+  }
+
+  // The phase of the same role for each kind of place in it.
+  static P Calling(Role role) {
+    return role == Role::kForward ? P::kForward : role == Role::kUndo ? P::kUndo : P::kFinish;
+  }
+  static P Backoff(Role role) {
+    return role == Role::kForward ? P::kForwardBackoff
+           : role == Role::kUndo  ? P::kUndoBackoff
+                                  : P::kFinishBackoff;
+  }
+  static P Pending(Role role) {
+    return role == Role::kForward ? P::kForwardPending
+           : role == Role::kUndo  ? P::kUndoPending
+                                  : P::kFinishPending;
+  }
+  static P Settled(Role role) {
+    return role == Role::kForward ? P::kDone : role == Role::kUndo ? P::kUndone : P::kFinished;
+  }
+  static P Stuck(Role role) {
+    return role == Role::kForward ? P::kForwardStuck
+           : role == Role::kUndo  ? P::kUndoStuck
+                                  : P::kFinishStuck;
+  }
+
+  Status Apply(const Accepted&) { return Impossible("accepted, a second time"); }
+
+  Status Apply(const StepExpanded& record) {
+    if (record.step >= limits::kMaxSteps) {
+      return Impossible("step-expanded of step number " + std::to_string(record.step));
+    }
+    const StepFacts& step = store_.Step(record.step);
+    if (step.expanded || step.skipped) {
+      return Impossible("step-expanded of '" + record.id + "', which is begun or skipped");
+    }
+    store_.Expand(record);
+    return {};
+  }
+
+  Status Apply(const StepSkipped& record) {
+    if (record.step >= limits::kMaxSteps) {
+      return Impossible("step-skipped of step number " + std::to_string(record.step));
+    }
+    StepFacts& step = store_.Step(record.step);
+    if (step.expanded || step.skipped) {
+      return Impossible("step-skipped of a step that is begun or skipped");
+    }
+    step.skipped = true;
+    return {};
+  }
+
+  Status Apply(const OperationStarted& record) {
+    return Alter("operation-started", record.branch, [&](BranchFacts& branch, BranchRef) {
+      switch (record.role) {
+        case Role::kForward: return StartForward(branch, record);
+        case Role::kUndo:
+          if (!In(branch, P::kDone, P::kGaveUp)) {
+            return false;
+          }
+          branch.undo_without_output = branch.phase == P::kGaveUp;
+          break;
+        case Role::kFinish:
+          if (!In(branch, P::kDone)) {
+            return false;
+          }
+          break;
+      }
+      branch.attempt = branch.budget_used = branch.refusals = 0;
+      branch.ended_at.reset();
+      Call(branch, Calling(record.role));
+      return true;
+    });
+  }
+
+  bool StartForward(BranchFacts& branch, const OperationStarted& record) {
+    const bool first = branch.phase == P::kBlocked && record.alternative == 0;
+    const bool next = branch.phase == P::kRefused && record.alternative == branch.alternative + 1;
+    if (!first && !next) {
+      return false;
+    }
+    branch.alternative = record.alternative;
+    branch.attempt = branch.budget_used = branch.refusals = 0;
+    branch.may_have_happened = false;
+    branch.forward_deadline = record.deadline;
+    if (first) {
+      branch.started_at = at_;
+    }
+    branch.ended_at.reset();
+    Call(branch, P::kForward);
+    return true;
+  }
+
+  Status Apply(const WaitStarted& record) {
+    return Alter("wait-started", record.branch, [&](BranchFacts& branch, BranchRef) {
+      if (!In(branch, P::kBlocked, P::kForward)) {
+        return false;
+      }
+      Rest(branch, P::kWaiting);
+      branch.wake_at = record.until;
+      branch.signal = record.signal;
+      if (!branch.started_at) {
+        branch.started_at = at_;
+      }
+      return true;
+    });
+  }
+
+  Status Apply(const AttemptFailed& record) {
+    return Alter("attempt-failed", record.branch, [&](BranchFacts& branch, BranchRef) {
+      if (!IsCalling(branch.phase) && !In(branch, P::kUndoPending, P::kFinishPending)) {
+        return false;
+      }
+      if (branch.phase == P::kForward && record.outcome == AttemptOutcome::kUnknown) {
+        branch.may_have_happened = true;
+      }
+      branch.refusals += record.outcome == AttemptOutcome::kRefused ? 1 : 0;
+      Rest(branch, Backoff(RoleOf(branch.phase)));
+      branch.wake_at = record.retry_at;
+      branch.failure = record.failure;
+      return true;
+    });
+  }
+
+  Status Apply(const AttemptStarted& record) {
+    return Alter("attempt-started", record.branch, [&](BranchFacts& branch, BranchRef) {
+      if (!IsBackoff(branch.phase)) {
+        return false;
+      }
+      Call(branch, Calling(RoleOf(branch.phase)));
+      return true;
+    });
+  }
+
+  Status Apply(const CallInterrupted& record) {
+    return Alter("call-interrupted", record.branch, [&](BranchFacts& branch, BranchRef) {
+      if (!IsCalling(branch.phase)) {
+        return false;
+      }
+      // Not counted against the budget: it is not the participant that failed.
+      ++branch.attempt;
+      branch.may_have_happened = branch.may_have_happened || branch.phase == P::kForward;
+      return true;
+    });
+  }
+
+  Status Apply(const OperationPending& record) {
+    return Alter("operation-pending", record.branch, [&](BranchFacts& branch, BranchRef) {
+      if (!IsCalling(branch.phase)) {
+        return false;
+      }
+      Rest(branch, Pending(RoleOf(branch.phase)));
+      branch.poll_url = record.poll_url;
+      branch.wake_at = record.wake_at;
+      branch.deadline = record.deadline;
+      return true;
+    });
+  }
+
+  Status Apply(const PollScheduled& record) {
+    return Alter("poll-scheduled", record.branch, [&](BranchFacts& branch, BranchRef) {
+      if (!IsPending(branch.phase)) {
+        return false;
+      }
+      branch.wake_at = record.wake_at;
+      ++branch.polls;
+      return true;
+    });
+  }
+
+  Status Apply(const OperationSucceeded& record) {
+    return Alter("operation-succeeded", record.branch, [&](BranchFacts& branch, BranchRef ref) {
+      if (!IsCalling(branch.phase) && !IsBackoff(branch.phase) && !IsPending(branch.phase) &&
+          !IsStuck(branch.phase) && branch.phase != P::kWaiting) {
+        return false;
+      }
+      if (branch.phase == P::kWaiting && !branch.signal.empty()) {
+        store_.DropSignal(branch.signal);
+      }
+      const Role role = RoleOf(branch.phase);
+      Settle(branch, Settled(role));
+      if (role == Role::kForward) {
+        store_.KeepOutput(ref, record.output);
+      }
+      return true;
+    });
+  }
+
+  Status Apply(const OperationRefused& record) {
+    return Alter("operation-refused", record.branch, [&](BranchFacts& branch, BranchRef) {
+      if (!In(branch, P::kBlocked, P::kForward, P::kForwardBackoff, P::kForwardPending,
+              P::kWaiting)) {
+        return false;
+      }
+      Settle(branch, P::kRefused);
+      branch.failure = record.failure;
+      return true;
+    });
+  }
+
+  Status Apply(const OperationGaveUp& record) {
+    return Alter("operation-gave-up", record.branch, [&](BranchFacts& branch, BranchRef) {
+      if (!In(branch, P::kForward, P::kForwardBackoff, P::kForwardPending)) {
+        return false;
+      }
+      Settle(branch, P::kGaveUp);
+      branch.may_have_happened = true;
+      branch.failure = record.failure;
+      return true;
+    });
+  }
+
+  Status Apply(const IncidentRaised& record) {
+    return Alter("incident-raised", record.branch, [&](BranchFacts& branch, BranchRef) {
+      if (In(branch, P::kSkipped, P::kUndone, P::kFinished) || IsStuck(branch.phase)) {
+        return false;
+      }
+      Role role = RoleOf(branch.phase);
+      if (In(branch, P::kDone, P::kGaveUp)) {
+        // The operation that settles it could not even be begun.
+        role = store_.status() == TxnStatus::kAborting ? Role::kUndo : Role::kFinish;
+        branch.undo_without_output = branch.phase == P::kGaveUp;
+        branch.attempt = branch.budget_used = branch.refusals = 0;
+        branch.ended_at.reset();
+      } else if (In(branch, P::kForward, P::kForwardBackoff, P::kForwardPending)) {
+        // Its last call may be the one that worked: a later refusal proves nothing.
+        branch.may_have_happened = true;
+      }
+      Rest(branch, Stuck(role));
+      branch.stuck_since = at_;
+      branch.failure = record.failure;
+      return true;
+    });
+  }
+
+  Status Apply(const CommitDecided&) {
+    if (store_.status() != TxnStatus::kActive) {
+      return Impossible("commit-decided in status " + std::string(TxnStatusName(store_.status())));
+    }
+    store_.SetStatus(TxnStatus::kCommitting);
+    return {};
+  }
+
+  Status Apply(const AbortDecided& record) {
+    if (store_.status() != TxnStatus::kActive) {
+      return Impossible("abort-decided in status " + std::string(TxnStatusName(store_.status())));
+    }
+    store_.SetStatus(TxnStatus::kAborting);
+    store_.KeepAbort(record);
+    return {};
+  }
+
+  Status Apply(const DeadlineMissed&) {
+    store_.SetDeadlineMissed();
+    return {};
+  }
+
+  Status Apply(const SignalReceived& record) {
+    store_.KeepSignal(record);
+    return {};
+  }
+
+  Status Apply(const Paused&) {
+    store_.SetPaused(true);
+    return {};
+  }
+
+  Status Apply(const Resumed&) {
+    store_.SetPaused(false);
+    return {};
+  }
+
+  Status Apply(const OperatorRetried& record) {
+    return Alter("operator-retried", record.branch, [&](BranchFacts& branch, BranchRef) {
+      if (!IsStuck(branch.phase) && !IsBackoff(branch.phase)) {
+        return false;
+      }
+      Call(branch, Calling(RoleOf(branch.phase)));
+      branch.budget_used = 1;
+      // The step's own deadline is over or nearly so, or nobody would have had to act.
+      branch.forward_deadline.reset();
+      if (!branch.started_at) {
+        branch.started_at = at_;
+      }
+      return true;
+    });
+  }
+
+  Status Apply(const OperatorSkipped& record) {
+    return Alter("operator-skipped", record.branch, [&](BranchFacts& branch, BranchRef ref) {
+      if (!IsStuck(branch.phase) && !IsBackoff(branch.phase) && !IsPending(branch.phase) &&
+          branch.phase != P::kWaiting) {
+        return false;
+      }
+      const Role role = RoleOf(branch.phase);
+      Settle(branch, Settled(role));
+      if (role == Role::kForward) {
+        store_.KeepOutput(ref, record.output);
+      }
+      return true;
+    });
+  }
+
+  Status Apply(const Ended& record) {
+    const TxnStatus from = store_.status();
+    const bool possible = (record.status == TxnStatus::kCommitted &&
+                           (from == TxnStatus::kActive || from == TxnStatus::kCommitting)) ||
+                          (record.status == TxnStatus::kAborted && from == TxnStatus::kAborting) ||
+                          (record.status == TxnStatus::kMixed && record.forced.has_value());
+    if (!possible) {
+      return Impossible("ended " + std::string(TxnStatusName(record.status)) + " in status " +
+                        std::string(TxnStatusName(from)));
+    }
+    store_.SetStatus(record.status);
+    store_.KeepEnd(record, at_);
+    return {};
+  }
+
+  Store& store_;
+  Instant at_;
+};
+
+}  // namespace entente::engine

@@ -1,0 +1,112 @@
+// Input: what the world tells the engine. The shard stamps it with the time and entropy, because
+// the engine can ask for neither.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "engine/record.h"
+
+namespace entente::engine {
+
+// Begins a transaction. Only valid on a state that has no record.
+struct Submitted {
+  Gid gid;
+  Json input;  // Already checked against the plan's schema by the caller.
+  std::vector<std::pair<std::string, std::string>> labels;  // In addition to the definition's.
+  std::optional<Duration> deadline;                         // Instead of the definition's.
+  std::optional<ParentLink> parent;
+  std::string request_digest;
+  std::string traceparent;
+};
+
+// A participant's answer, classified by the transport (DESIGN section 7, the table of answers).
+struct ReplyDone {
+  Json output;
+};
+struct ReplyRefused {
+  Failure failure;
+};
+struct ReplyUnknown {
+  Failure failure;
+  std::optional<Duration> retry_after;  // The participant's own wish.
+};
+// The call certainly never reached the participant: it can not have had an effect.
+struct ReplyNotSent {
+  Failure failure;
+  std::optional<Duration> retry_after;
+};
+struct ReplyPending {
+  std::string poll_url;                // Empty: only a completion ends it.
+  std::optional<Duration> poll_after;  // Retry-After, else the engine's back-off.
+};
+using Reply = std::variant<ReplyDone, ReplyRefused, ReplyUnknown, ReplyNotSent, ReplyPending>;
+
+// Answers a CallBranch, a StartChild or a PollBranch. `role`, `alternative` and `attempt` are the
+// effect's own, so that a stray or late reply is told apart.
+struct BranchReplied {
+  BranchId branch;
+  Role role = Role::kForward;
+  uint32_t alternative = 0;
+  uint32_t attempt = 0;
+  Reply reply;
+};
+
+// POST /v1/completions/{token}, after the token was verified to name this command.
+struct CompletionReceived {
+  BranchId branch;
+  Role role = Role::kForward;
+  uint32_t alternative = 0;
+  std::variant<ReplyDone, ReplyRefused> outcome;
+};
+
+// A timer that ArmTimer asked for. Without a branch it is the transaction's deadline.
+struct TimerFired {
+  std::optional<BranchId> branch;
+};
+
+struct AbortRequested {
+  Actor actor;
+};
+
+struct SignalSent {
+  std::string name;
+  Json payload;
+};
+
+struct PauseRequested {
+  Actor actor;
+};
+struct ResumeRequested {
+  Actor actor;
+};
+struct RetryRequested {
+  std::optional<BranchId> branch;  // Absent: every branch that is stuck or backing off.
+  Actor actor;
+};
+struct SkipRequested {
+  BranchId branch;
+  Json output;
+  Actor actor;
+};
+struct ResolveRequested {
+  TxnStatus outcome = TxnStatus::kCommitted;  // kCommitted or kAborted.
+  Actor actor;
+};
+
+// The state was just rebuilt from the journal: calls that were in flight may have happened.
+struct Recovered {};
+
+using Event = std::variant<Submitted, BranchReplied, CompletionReceived, TimerFired, AbortRequested,
+                           SignalSent, PauseRequested, ResumeRequested, RetryRequested,
+                           SkipRequested, ResolveRequested, Recovered>;
+
+struct Input {
+  Instant now;
+  uint64_t entropy = 0;  // Decides jitter; any value is correct.
+  Event event;
+};
+
+}  // namespace entente::engine

@@ -1,0 +1,196 @@
+#include <algorithm>
+#include <vector>
+
+#include "engine/engine.h"
+#include "engine/render.h"
+
+namespace entente::engine {
+namespace {
+
+using P = BranchPhase;
+using Violation = std::optional<std::string>;
+
+bool IsUndoing(BranchPhase phase) {
+  return phase >= P::kUndo && phase <= P::kUndoStuck;
+}
+
+bool IsSettledForward(const StepState& step) {
+  return step.skipped || (step.expanded && step.phases.of(P::kDone) == step.size);
+}
+
+// What must hold of one branch by itself.
+Violation CheckBranch(const dsl::Step& plan, const TxnState& state, const BranchState& branch) {
+  const std::string name = "branch '" + branch.id.str() + "' in phase " +
+                           std::string(BranchPhaseName(branch.phase)) + ": ";
+  if (branch.stuck_since.has_value() != IsStuck(branch.phase)) {
+    return name + "stuck_since must be there exactly while it is stuck";
+  }
+  if (IsBackoff(branch.phase) && !branch.wake_at) {
+    return name + "a retry that is never due would be lost";
+  }
+  if (branch.wake_at && !IsBackoff(branch.phase) && !IsPending(branch.phase) &&
+      branch.phase != P::kWaiting) {
+    return name + "a timer without a reason";
+  }
+  if (IsCalling(branch.phase) && (branch.attempt == 0 || branch.budget_used == 0)) {
+    return name + "a call without an attempt";
+  }
+  if (IsPending(branch.phase) && !branch.poll_url.empty() && !branch.wake_at) {
+    return name + "a pending operation that is polled needs a timer";
+  }
+  if (IsUndoing(branch.phase) && !HasUndo(plan)) {
+    return name + "it has no undo";
+  }
+  const bool undoing_status = state.status == TxnStatus::kAborting ||
+                              state.status == TxnStatus::kAborted ||
+                              state.status == TxnStatus::kMixed;
+  if (IsUndoing(branch.phase) && !undoing_status) {
+    return name + "it is undone though no abort was decided";
+  }
+  if (branch.phase == P::kGaveUp && !undoing_status) {
+    return name + "given up without an abort: its effect could be lost";
+  }
+  if (branch.phase >= P::kFinish && state.mode == Mode::kSaga) {
+    return name + "a saga has no finish operation";
+  }
+  return std::nullopt;
+}
+
+Violation CheckStep(const dsl::Plan& plan, const TxnState& state, size_t index) {
+  const StepState& step = state.steps[index];
+  const std::string name = "step '" + plan.steps[index].id + "': ";
+  if (step.branches.size() != step.size || (step.skipped && step.expanded)) {
+    return name + "its branches do not fit its state";
+  }
+  PhaseCounts counted;
+  for (const BranchState& branch : step.branches) {
+    counted.Add(branch.phase, 1);
+    if (Violation violation = CheckBranch(plan.steps[index], state, branch)) {
+      return violation;
+    }
+  }
+  if (!(counted == step.phases)) {
+    return name + "the counts of its phases are wrong";
+  }
+  if (!step.expanded && !step.skipped) {
+    return std::nullopt;
+  }
+  const bool forward_only = state.status == TxnStatus::kActive ||
+                            state.status == TxnStatus::kCommitting ||
+                            state.status == TxnStatus::kCommitted;
+  for (const size_t before : plan.steps[index].after) {
+    if (forward_only && !IsSettledForward(state.steps[before])) {
+      return name + "begun before '" + plan.steps[before].id + "' was done";
+    }
+  }
+  return std::nullopt;
+}
+
+// I8: whatever is being undone, nothing that was built upon it still stands or runs.
+Violation CheckUndoOrder(const dsl::Plan& plan, const TxnState& state) {
+  std::vector<bool> clear(plan.steps.size(), true);
+  for (size_t step = plan.steps.size(); step-- > 0;) {
+    const bool successors_clear =
+        std::all_of(plan.steps[step].before.begin(), plan.steps[step].before.end(),
+                    [&clear](size_t next) { return clear[next]; });
+    if (step >= state.steps.size()) {
+      clear[step] = successors_clear;
+      continue;
+    }
+    const PhaseCounts& phases = state.steps[step].phases;
+    const uint32_t undoing =
+        phases.of(P::kUndo, P::kUndoBackoff, P::kUndoPending, P::kUndone, P::kUndoStuck);
+    if (undoing > 0 && !successors_clear) {
+      return "step '" + plan.steps[step].id + "' is undone before what was built upon it";
+    }
+    uint32_t standing =
+        phases.of(P::kForward, P::kForwardBackoff, P::kForwardPending, P::kForwardStuck, P::kUndo,
+                  P::kUndoBackoff, P::kUndoPending, P::kUndoStuck);
+    standing += HasUndo(plan.steps[step]) ? phases.of(P::kDone, P::kGaveUp) : 0;
+    clear[step] = successors_clear && standing == 0;
+  }
+  // I1, I4: nothing that may have happened is left behind.
+  if (state.status == TxnStatus::kAborted &&
+      std::find(clear.begin(), clear.end(), false) != clear.end()) {
+    return "the transaction is ABORTED though an effect may stand";
+  }
+  return std::nullopt;
+}
+
+Violation CheckDecision(const dsl::Plan& plan, const TxnState& state) {
+  const bool aborts = state.status == TxnStatus::kAborting || state.status == TxnStatus::kAborted;
+  if (aborts != state.abort.has_value() && state.status != TxnStatus::kMixed) {
+    return "an abort must have a cause, and only an abort has one";
+  }
+  if (state.finished() != state.ended_at.has_value()) {
+    return "ended_at must be there exactly when the transaction has ended";
+  }
+  if (state.forced.has_value() != (state.status == TxnStatus::kMixed)) {
+    return "only MIXED is forced";
+  }
+  if (state.status == TxnStatus::kCommitted) {
+    for (size_t step = 0; step < plan.steps.size(); ++step) {
+      if (step >= state.steps.size() || !IsSettledForward(state.steps[step])) {
+        return "COMMITTED though step '" + plan.steps[step].id + "' is not done";
+      }
+    }
+  }
+  if (plan.pivot) {
+    const bool reached = *plan.pivot < state.steps.size();
+    const bool passed = reached && IsSettledForward(state.steps[*plan.pivot]);
+    if (state.status == TxnStatus::kActive && passed) {
+      return "the pivot is done though the commit is not decided";
+    }
+    if (state.status == TxnStatus::kCommitting && !passed) {
+      return "COMMITTING though the pivot is not done";
+    }
+    if (aborts && reached && !HasUndo(plan.steps[*plan.pivot]) &&
+        state.steps[*plan.pivot].phases.of(P::kForward, P::kDone, P::kGaveUp) > 0) {
+      return "the transaction aborts though its pivot may have happened and can not be undone";
+    }
+  } else if (state.status == TxnStatus::kCommitting) {
+    return "COMMITTING without a pivot";
+  }
+  return std::nullopt;
+}
+
+// I9: somebody will do something about it: a reply, a timer, a completion, a signal or an operator.
+Violation CheckProgress(const dsl::Plan& plan, const TxnState& state) {
+  if (state.finished() || state.paused || state.has_incident() ||
+      !Outstanding(plan, state).empty()) {
+    return std::nullopt;
+  }
+  for (const StepState& step : state.steps) {
+    const bool expects = step.phases.of(P::kForwardPending, P::kUndoPending) > 0 ||
+                         (state.status != TxnStatus::kAborting && step.phases.of(P::kWaiting) > 0);
+    if (expects) {
+      return std::nullopt;
+    }
+  }
+  return "the transaction is open but waits for nothing";
+}
+
+}  // namespace
+
+std::optional<std::string> CheckInvariants(const dsl::Plan& plan, const TxnState& state) {
+  if (state.revision == Sequence()) {
+    return std::nullopt;
+  }
+  if (state.steps.size() > plan.steps.size()) {
+    return "the state has more steps than the plan";
+  }
+  for (size_t step = 0; step < state.steps.size(); ++step) {
+    if (Violation violation = CheckStep(plan, state, step)) {
+      return violation;
+    }
+  }
+  if (Violation violation = CheckDecision(plan, state)) {
+    return violation;
+  }
+  if (Violation violation = CheckUndoOrder(plan, state)) {
+    return violation;
+  }
+  return CheckProgress(plan, state);
+}
+
+}  // namespace entente::engine

@@ -1,0 +1,52 @@
+#include "engine/draft.h"
+#include "engine/engine.h"
+#include "engine/render.h"
+
+namespace entente::engine {
+namespace {
+
+void AddBranch(const Draft& draft, BranchRef ref, std::vector<Effect>& effects) {
+  const BranchFacts& branch = draft.branch(ref);
+  const bool aborting = draft.status() == TxnStatus::kAborting;
+  if (IsCalling(branch.phase)) {
+    auto call = RenderCall(draft, ref);
+    if (!call.ok()) {
+      return;  // Recovered turned it into an incident or an abort before anybody asks here.
+    }
+    const auto* child = std::get_if<StartChild>(&*call);
+    const bool cancel = child != nullptr && aborting && branch.phase == BranchPhase::kForward;
+    const Gid gid = child != nullptr ? child->child : Gid();
+    effects.push_back(std::move(call).value());
+    if (cancel) {
+      effects.emplace_back(CancelChild{gid});
+    }
+    return;
+  }
+  // An aborting transaction waits for nothing but its undos; a paused one has no timers at all.
+  const bool sleeps = IsBackoff(branch.phase) || IsPending(branch.phase) ||
+                      (branch.phase == BranchPhase::kWaiting && !aborting);
+  if (sleeps && branch.wake_at && !draft.paused()) {
+    effects.emplace_back(ArmTimer{branch.id, *branch.wake_at});
+  }
+}
+
+}  // namespace
+
+std::vector<Effect> Outstanding(const dsl::Plan& plan, const TxnState& state) {
+  std::vector<Effect> effects;
+  if (state.revision == Sequence() || state.finished()) {
+    return effects;
+  }
+  const Draft draft(plan, state, state.updated_at, 0);
+  if (state.deadline && state.status != TxnStatus::kAborting && !state.deadline_missed) {
+    effects.emplace_back(ArmTimer{std::nullopt, *state.deadline});
+  }
+  for (size_t step = 0; step < state.steps.size(); ++step) {
+    for (size_t i = 0; i < state.steps[step].size; ++i) {
+      AddBranch(draft, {step, i}, effects);
+    }
+  }
+  return effects;
+}
+
+}  // namespace entente::engine

@@ -1,0 +1,192 @@
+// Record: a durable fact about one transaction. Its journal is a list of these, and its state is
+// nothing but their fold (engine.h: Evolve).
+//
+// Records state what happened or was decided, never what to do next; a reader needs no plan to fold
+// them. proto/entente/journal/v1/journal.proto is their stored form.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "engine/branch.h"
+
+namespace entente::engine {
+
+struct ParentLink {
+  Gid gid;
+  BranchId branch;
+  friend bool operator==(const ParentLink&, const ParentLink&) = default;
+};
+
+// How one call of an operation ended when it did not succeed.
+enum class AttemptOutcome : uint8_t {
+  kNotSent = 1,  // Certainly never reached the participant.
+  kRefused = 2,  // The participant said no.
+  kUnknown = 3,  // It may have happened.
+};
+std::string_view AttemptOutcomeName(AttemptOutcome outcome);
+
+// Always the first record.
+struct Accepted {
+  Gid gid;
+  std::string definition;
+  uint32_t version = 0;
+  Mode mode = Mode::kSaga;
+  Json input;
+  std::vector<std::pair<std::string, std::string>> labels;
+  std::optional<Instant> deadline;
+  std::optional<ParentLink> parent;
+  std::string request_digest;  // Of what was submitted: tells a resubmit from a conflict.
+  std::string traceparent;     // W3C trace context of the submitter, or empty.
+};
+
+// The branches of a step are known: one, or as many as its forEach has items.
+struct StepExpanded {
+  size_t step = 0;
+  std::string id;           // The step's name, which its branches carry.
+  bool for_each = false;    // Else there is one branch, and no items.
+  std::vector<Json> items;  // Of a forEach; each branch keeps its own.
+};
+
+struct StepSkipped {
+  size_t step = 0;
+};
+
+// From here on the operation may be called; attempt 1 of it begins.
+struct OperationStarted {
+  BranchId branch;
+  Role role = Role::kForward;
+  uint32_t alternative = 0;
+  std::optional<Instant> deadline;  // Of a forward operation: no attempt begins after it.
+};
+
+// A wait step begins to wait, until `until` if present.
+struct WaitStarted {
+  BranchId branch;
+  std::optional<Instant> until;
+  std::string signal;  // The name waited for; empty if only time ends the wait.
+};
+
+// An attempt ended without success, and another one is due at `retry_at`.
+struct AttemptFailed {
+  BranchId branch;
+  AttemptOutcome outcome = AttemptOutcome::kUnknown;
+  Failure failure;
+  Instant retry_at;
+};
+
+// The back-off is over (or an operator cut it short); the next attempt begins.
+struct AttemptStarted {
+  BranchId branch;
+};
+
+// The coordinator stopped while the call was in flight: its outcome is unknown, and the next
+// attempt begins at once.
+struct CallInterrupted {
+  BranchId branch;
+};
+
+// The participant accepted the call and will answer later.
+struct OperationPending {
+  BranchId branch;
+  std::string poll_url;            // Empty: only a completion can end it.
+  std::optional<Instant> wake_at;  // The next poll or the deadline; absent if there is neither.
+  std::optional<Instant> deadline;
+};
+
+// A poll of a pending operation brought nothing yet.
+struct PollScheduled {
+  BranchId branch;
+  Instant wake_at;
+};
+
+struct OperationSucceeded {
+  BranchId branch;
+  Json output;
+};
+
+// A forward operation certainly had no effect and is not tried again. If an alternative follows,
+// its OperationStarted is in the same append.
+struct OperationRefused {
+  BranchId branch;
+  Failure failure;
+};
+
+// No more attempts at a forward operation, which may have had an effect.
+struct OperationGaveUp {
+  BranchId branch;
+  Failure failure;
+};
+
+// No more attempts without an operator. The branch is stuck in its current role.
+struct IncidentRaised {
+  BranchId branch;
+  Failure failure;
+};
+
+// The point of no return.
+struct CommitDecided {};
+
+struct AbortDecided {
+  AbortCause cause = AbortCause::kCancelled;
+  std::optional<BranchId> branch;  // The one that caused it.
+  Failure failure;
+  std::optional<Actor> actor;  // Present for kCancelled.
+};
+
+// The deadline passed when there was no way back; an alert, nothing else.
+struct DeadlineMissed {};
+
+struct SignalReceived {
+  std::string name;
+  Json payload;
+};
+
+struct Paused {
+  Actor actor;
+};
+struct Resumed {
+  Actor actor;
+};
+
+// An operator started a fresh budget for a branch that was stuck or backing off.
+struct OperatorRetried {
+  BranchId branch;
+  Actor actor;
+};
+
+// An operator vouches that the branch's current operation is settled.
+struct OperatorSkipped {
+  BranchId branch;
+  Json output;
+  Actor actor;
+};
+
+// Always the last record.
+struct Ended {
+  TxnStatus status = TxnStatus::kCommitted;  // kCommitted, kAborted or kMixed.
+  Json output;
+  std::optional<Failure> output_failure;  // The output expression failed; the end stands.
+  std::optional<TxnStatus> forced;        // For kMixed: kCommitted or kAborted, as was chosen.
+  std::optional<Actor> actor;             // For kMixed.
+};
+
+using RecordBody =
+    std::variant<Accepted, StepExpanded, StepSkipped, OperationStarted, WaitStarted, AttemptFailed,
+                 AttemptStarted, CallInterrupted, OperationPending, PollScheduled,
+                 OperationSucceeded, OperationRefused, OperationGaveUp, IncidentRaised,
+                 CommitDecided, AbortDecided, DeadlineMissed, SignalReceived, Paused, Resumed,
+                 OperatorRetried, OperatorSkipped, Ended>;
+
+struct Record {
+  Instant at;  // As stamped by the shard that decided it.
+  RecordBody body;
+};
+
+// "operation-succeeded": for histories, golden scenarios and logs.
+std::string_view RecordName(const Record& record);
+
+}  // namespace entente::engine

@@ -1,0 +1,400 @@
+#include "engine/render.h"
+
+#include <span>
+#include <string_view>
+
+#include "base/limits.h"
+
+namespace entente::engine {
+namespace {
+
+using dsl::cel::Activation;
+using dsl::cel::Resolver;
+using dsl::cel::Template;
+using dsl::cel::Value;
+
+Status ExpressionError(std::string message) {
+  return InvalidArgument("expression.error", std::move(message));
+}
+
+// The names an expression may read, answered from the draft in place.
+class Scope final : public Resolver {
+ public:
+  explicit Scope(const Draft& draft, std::optional<BranchRef> own = std::nullopt,
+                 Role role = Role::kForward)
+      : draft_(draft), own_(own), role_(role) {
+    activation_.Bind("input", draft.base().input).Bind("env", draft.plan().env).SetResolver(this);
+    if (own && draft.step(own->step).for_each) {
+      activation_.Bind("item", draft.item(*own))
+          .Bind("index", Value::Int(static_cast<int64_t>(own->index)));
+    }
+  }
+  Scope(const Scope&) = delete;
+  Scope& operator=(const Scope&) = delete;
+
+  [[nodiscard]] const Activation& activation() const { return activation_; }
+
+  [[nodiscard]] std::optional<Resolved> Resolve(std::span<const std::string> path) const override {
+    if (path[0] == "gid") {
+      return Resolved{Value::String(draft_.gid().str()), 1};
+    }
+    if (path[0] == "key" && own_) {
+      return Resolved{Value::String(StepKey(CommandOf(draft_, *own_, role_))), 1};
+    }
+    if (path[0] == "steps") {
+      return ResolveStep(path);
+    }
+    return std::nullopt;
+  }
+
+ private:
+  // The compiler refuses a reference to less than a step's member, so the answers for shorter
+  // paths only have to be safe.
+  [[nodiscard]] std::optional<Resolved> ResolveStep(std::span<const std::string> path) const {
+    const std::vector<dsl::Step>& steps = draft_.plan().steps;
+    for (size_t step = 0; path.size() >= 2 && step < steps.size(); ++step) {
+      if (steps[step].id != path[1]) {
+        continue;
+      }
+      if (path.size() >= 3 && path[2] == "output") {
+        return Resolved{Output(step), 3};
+      }
+      if (path.size() >= 3 && path[2] == "status") {
+        return Resolved{Value::String(std::string(StatusOf(step))), 3};
+      }
+      return Resolved{Value::Map({}), 2};
+    }
+    return Resolved{Value::Map({}), 1};
+  }
+
+  [[nodiscard]] Value Output(size_t step) const {
+    const StepFacts& facts = draft_.step(step);
+    if (own_ && own_->step == step) {
+      return Value::FromJson(draft_.output(*own_));
+    }
+    if (!facts.for_each) {
+      return facts.size == 0 ? Value() : Value::FromJson(draft_.output({step, 0}));
+    }
+    std::vector<Value> outputs;
+    outputs.reserve(facts.size);
+    for (size_t i = 0; i < facts.size; ++i) {
+      outputs.push_back(Value::FromJson(draft_.output({step, i})));
+    }
+    return Value::List(std::move(outputs));
+  }
+
+  [[nodiscard]] std::string_view StatusOf(size_t step) const {
+    const StepFacts& facts = draft_.step(step);
+    if (facts.skipped) {
+      return "skipped";
+    }
+    if (own_ && own_->step == step) {
+      const BranchFacts& branch = draft_.branch(*own_);
+      return branch.undo_without_output || branch.phase == BranchPhase::kGaveUp ? "unknown"
+                                                                                : "done";
+    }
+    return facts.expanded && facts.phases.of(BranchPhase::kDone) == facts.size ? "done" : "running";
+  }
+
+  const Draft& draft_;
+  std::optional<BranchRef> own_;
+  Role role_;
+  Activation activation_;
+};
+
+// For one path segment or query value: RFC 3986's unreserved characters and ':', which stands in
+// every key and means nothing there, stay; all others are escaped.
+std::string PercentEncode(std::string_view text) {
+  static constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string encoded;
+  encoded.reserve(text.size());
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '.' || c == '_' || c == '~' || c == ':';
+    if (plain) {
+      encoded.push_back(c);
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(c);
+    encoded.push_back('%');
+    encoded.push_back(kHex[byte >> 4]);
+    encoded.push_back(kHex[byte & 0xF]);
+  }
+  return encoded;
+}
+
+// Data must not climb out of the path that the definition's author wrote.
+Status CheckNoDotSegments(std::string_view target) {
+  std::string_view path = target.substr(0, target.find('?'));
+  while (!path.empty()) {
+    const size_t slash = path.find('/');
+    const std::string_view segment = path.substr(0, slash);
+    if (segment == "." || segment == "..") {
+      return ExpressionError("the path '" + std::string(target) + "' has '" + std::string(segment) +
+                             "' as one of its segments, which would lead elsewhere");
+    }
+    path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
+  }
+  return {};
+}
+
+Status CheckHeaderValue(const std::string& name, std::string_view value) {
+  for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && c != '\t') || byte == 0x7F) {
+      return ExpressionError("the value of header '" + name +
+                             "' holds a control character, which would forge other headers");
+    }
+  }
+  return {};
+}
+
+Result<RenderedHttp> RenderRequest(const dsl::HttpRequestTemplate& from,
+                                   const Activation& activation) {
+  RenderedHttp to;
+  to.method = from.method;
+  ENTENTE_ASSIGN_OR_RETURN(to.target, from.path.RenderText(activation, PercentEncode));
+  ENTENTE_RETURN_IF_ERROR(CheckNoDotSegments(to.target));
+  for (const auto& [name, value] : from.headers) {
+    ENTENTE_ASSIGN_OR_RETURN(std::string text,
+                             value.RenderText(activation, [](std::string_view spliced) {
+                               return std::string(spliced);
+                             }));
+    ENTENTE_RETURN_IF_ERROR(CheckHeaderValue(name, text));
+    to.headers.emplace_back(name, std::move(text));
+  }
+  if (from.body) {
+    ENTENTE_ASSIGN_OR_RETURN(const Json body, from.body->Render(activation));
+    to.body = DumpJson(body);
+  }
+  return to;
+}
+
+Result<RenderedGrpc> RenderRequest(const dsl::GrpcRequestTemplate& from,
+                                   const Activation& activation) {
+  ENTENTE_ASSIGN_OR_RETURN(Json body, from.body.Render(activation));
+  return RenderedGrpc{from.method, std::move(body)};
+}
+
+Result<Effect> RenderCallTemplate(const Draft& draft, BranchRef ref, Role role,
+                                  const dsl::CallTemplate& call) {
+  const Scope scope(draft, ref, role);
+  CallBranch effect;
+  effect.command = CommandOf(draft, ref, role);
+  effect.attempt = draft.branch(ref).attempt;
+  effect.participant = call.participant;
+  effect.answers = &call.answers;
+  effect.timeout = draft.plan_step(ref).timeout;
+  Status failed;
+  std::visit(
+      [&](const auto& request) {
+        auto rendered = RenderRequest(request, scope.activation());
+        if (rendered.ok()) {
+          effect.request = std::move(rendered).value();
+        } else {
+          failed = rendered.status();
+        }
+      },
+      call.request);
+  if (!failed.ok()) {
+    return failed;
+  }
+  return Effect(std::move(effect));
+}
+
+Result<Effect> RenderChild(const Draft& draft, BranchRef ref, Role role,
+                           const dsl::ChildTemplate& child) {
+  const Scope scope(draft, ref, role);
+  StartChild effect;
+  effect.command = CommandOf(draft, ref, role);
+  effect.attempt = draft.branch(ref).attempt;
+  effect.child = ChildOf(draft, ref, role);
+  effect.definition = child.definition;
+  effect.version = child.version;
+  ENTENTE_ASSIGN_OR_RETURN(effect.input, child.input.Render(scope.activation()));
+  return Effect(std::move(effect));
+}
+
+// "step 'x': <what>: <message>"
+Status InStep(const dsl::Step& step, std::string_view what, const Status& status) {
+  return {status.code(), status.reason(),
+          "step '" + step.id + "', " + std::string(what) + ": " + status.message()};
+}
+
+}  // namespace
+
+Failure FailureFrom(const Status& status) {
+  return {status.reason(), status.message().substr(0, limits::kMaxErrorTextBytes)};
+}
+
+bool HasUndo(const dsl::Step& step) {
+  const auto* work = std::get_if<dsl::CallWork>(&step.work);
+  return work != nullptr && work->undo.has_value();
+}
+
+const dsl::OperationTemplate* OperationOf(const Draft& draft, BranchRef ref, Role role) {
+  const auto* work = std::get_if<dsl::CallWork>(&draft.plan_step(ref).work);
+  if (work == nullptr) {
+    return nullptr;
+  }
+  const BranchFacts& branch = draft.branch(ref);
+  switch (role) {
+    case Role::kForward:
+      if (branch.alternative == 0) {
+        return &work->forward;
+      }
+      return branch.alternative <= work->alternatives.size()
+                 ? &work->alternatives[branch.alternative - 1]
+                 : nullptr;
+    case Role::kUndo:
+      if (!work->undo) {
+        return nullptr;
+      }
+      return branch.undo_without_output && work->undo->other_call ? &*work->undo->other_call
+                                                                  : &work->undo->call;
+    case Role::kFinish: return work->finish ? &*work->finish : nullptr;
+  }
+  return nullptr;
+}
+
+bool IsChildOperation(const Draft& draft, BranchRef ref, Role role) {
+  const dsl::OperationTemplate* operation = OperationOf(draft, ref, role);
+  return operation != nullptr && std::holds_alternative<dsl::ChildTemplate>(*operation);
+}
+
+CommandId CommandOf(const Draft& draft, BranchRef ref, Role role) {
+  const BranchFacts& branch = draft.branch(ref);
+  return {draft.gid(), branch.id, role, branch.alternative};
+}
+
+Gid ChildOf(const Draft& draft, BranchRef ref, Role role) {
+  const BranchFacts& branch = draft.branch(ref);
+  std::string name = branch.id.str();
+  if (branch.alternative > 0) {
+    name += ":alt" + std::to_string(branch.alternative);
+  }
+  if (role != Role::kForward) {
+    name.append(1, ':').append(dsl::OperationName(draft.plan().mode, role));
+  }
+  if (branch.refusals > 0) {
+    name += ":run" + std::to_string(branch.refusals + 1);
+  }
+  return ChildGid(draft.gid(), BranchId(std::move(name)));
+}
+
+Result<Effect> RenderCall(const Draft& draft, BranchRef ref) {
+  const Role role = RoleOf(draft.branch(ref).phase);
+  const dsl::OperationTemplate* operation = OperationOf(draft, ref, role);
+  if (operation == nullptr) {
+    return ExpressionError("the definition has no such operation");
+  }
+  auto effect = std::holds_alternative<dsl::CallTemplate>(*operation)
+                    ? RenderCallTemplate(draft, ref, role, std::get<dsl::CallTemplate>(*operation))
+                    : RenderChild(draft, ref, role, std::get<dsl::ChildTemplate>(*operation));
+  if (!effect.ok()) {
+    return InStep(draft.plan_step(ref), dsl::OperationName(draft.plan().mode, role),
+                  effect.status());
+  }
+  return effect;
+}
+
+PollBranch MakePoll(const Draft& draft, BranchRef ref) {
+  const BranchFacts& branch = draft.branch(ref);
+  const Role role = RoleOf(branch.phase);
+  PollBranch poll;
+  poll.command = CommandOf(draft, ref, role);
+  poll.attempt = branch.attempt;
+  if (const dsl::OperationTemplate* operation = OperationOf(draft, ref, role)) {
+    if (const auto* call = std::get_if<dsl::CallTemplate>(operation)) {
+      poll.participant = call->participant;
+    }
+  }
+  poll.poll_url = branch.poll_url;
+  poll.timeout = draft.plan_step(ref).timeout;
+  return poll;
+}
+
+Result<bool> EvaluateWhen(const Draft& draft, size_t step) {
+  const dsl::Step& plan = draft.plan().steps[step];
+  if (!plan.when) {
+    return true;
+  }
+  const Scope scope(draft);
+  auto value = plan.when->Evaluate(scope.activation());
+  if (!value.ok()) {
+    return InStep(plan, "when", value.status());
+  }
+  if (value->kind() != dsl::cel::Kind::kBool) {
+    return InStep(plan, "when",
+                  ExpressionError("it is of type " +
+                                  std::string(dsl::cel::KindName(value->kind())) + ", not bool"));
+  }
+  return value->bool_value();
+}
+
+Result<std::vector<Json>> EvaluateItems(const Draft& draft, size_t step) {
+  const dsl::Step& plan = draft.plan().steps[step];
+  const Scope scope(draft);
+  auto items = plan.for_each->items.EvaluateToJson(scope.activation());
+  if (!items.ok()) {
+    return InStep(plan, "forEach", items.status());
+  }
+  if (!items->is_array()) {
+    return InStep(plan, "forEach",
+                  ExpressionError("it is a " + std::string(items->type_name()) + ", not a list"));
+  }
+  if (items->size() > limits::kMaxForEachBranches) {
+    return InStep(
+        plan, "forEach",
+        ExpressionError("the list has " + std::to_string(items->size()) +
+                        " elements; the limit is " + std::to_string(limits::kMaxForEachBranches)));
+  }
+  return std::move(items->get_ref<Json::array_t&>());
+}
+
+Result<std::optional<Instant>> EvaluateWait(const Draft& draft, BranchRef ref) {
+  using Until = std::optional<Instant>;
+  const dsl::Step& plan = draft.plan_step(ref);
+  const auto& work = std::get<dsl::WaitWork>(plan.work);
+  if (const auto* signal = std::get_if<dsl::WaitSignal>(&work)) {
+    return signal->timeout ? Until(draft.now() + *signal->timeout) : Until();
+  }
+  const auto* duration = std::get_if<dsl::WaitFor>(&work);
+  const Template& text =
+      duration != nullptr ? duration->duration : std::get<dsl::WaitUntil>(work).instant;
+  const Scope scope(draft, ref);
+  auto rendered = text.Render(scope.activation());
+  if (!rendered.ok()) {
+    return InStep(plan, "wait", rendered.status());
+  }
+  if (!rendered->is_string()) {
+    return InStep(
+        plan, "wait",
+        ExpressionError("it is a " + std::string(rendered->type_name()) + ", not a string"));
+  }
+  const auto& value = rendered->get_ref<const std::string&>();
+  if (duration == nullptr) {
+    auto instant = ParseInstant(value);
+    return instant.ok() ? Result<Until>(Until(*instant))
+                        : InStep(plan, "wait", ExpressionError(instant.status().message()));
+  }
+  auto span = ParseDuration(value);
+  return span.ok() ? Result<Until>(Until(draft.now() + *span))
+                   : InStep(plan, "wait", ExpressionError(span.status().message()));
+}
+
+Result<Json> RenderOutput(const Draft& draft) {
+  if (!draft.plan().output) {
+    return Json();
+  }
+  const Scope scope(draft);
+  return draft.plan().output->Render(scope.activation());
+}
+
+Result<std::string> RenderLabel(const Draft& draft, const Template& label) {
+  const Scope scope(draft);
+  ENTENTE_ASSIGN_OR_RETURN(const Json value, label.Render(scope.activation()));
+  return value.is_string() ? value.get<std::string>() : DumpJson(value);
+}
+
+}  // namespace entente::engine

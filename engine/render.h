@@ -1,0 +1,49 @@
+// Turns the templates of a plan into requests and values, under the data of one transaction.
+// Internal to the engine.
+//
+// What expressions read: `input`, `env`, `gid`; `steps.<id>.output` (a forEach's is the list of its
+// branches' outputs; a branch that reads its own step reads its own output) and `steps.<id>.status`
+// ("done", "skipped", "unknown" or "running"); for a branch also `key`, and `item` and `index` of a
+// forEach. Nothing is copied to be read.
+//
+// All functions fail with kInvalidArgument and a message for the author of the definition.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/draft.h"
+
+namespace entente::engine {
+
+[[nodiscard]] Failure FailureFrom(const Status& status);
+
+// The operation that the branch's role stands for; null if the plan has none. `role` is the
+// branch's current one.
+[[nodiscard]] const dsl::OperationTemplate* OperationOf(const Draft& draft, BranchRef ref,
+                                                        Role role);
+[[nodiscard]] bool IsChildOperation(const Draft& draft, BranchRef ref, Role role);
+[[nodiscard]] bool HasUndo(const dsl::Step& step);
+
+[[nodiscard]] CommandId CommandOf(const Draft& draft, BranchRef ref, Role role);
+
+// The gid of the child transaction that the branch's current attempt runs. After a child that ended
+// without effect the next attempt has another one; until then every attempt has the same, so that
+// asking again can never start it twice.
+[[nodiscard]] Gid ChildOf(const Draft& draft, BranchRef ref, Role role);
+
+// The CallBranch or StartChild of the attempt that the branch is in.
+[[nodiscard]] Result<Effect> RenderCall(const Draft& draft, BranchRef ref);
+
+[[nodiscard]] PollBranch MakePoll(const Draft& draft, BranchRef ref);
+
+[[nodiscard]] Result<bool> EvaluateWhen(const Draft& draft, size_t step);
+// At most limits::kMaxForEachBranches.
+[[nodiscard]] Result<std::vector<Json>> EvaluateItems(const Draft& draft, size_t step);
+// When a wait step that begins now is over; absent: only a signal ends it.
+[[nodiscard]] Result<std::optional<Instant>> EvaluateWait(const Draft& draft, BranchRef ref);
+[[nodiscard]] Result<Json> RenderOutput(const Draft& draft);
+[[nodiscard]] Result<std::string> RenderLabel(const Draft& draft, const dsl::cel::Template& label);
+
+}  // namespace entente::engine

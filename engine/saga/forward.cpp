@@ -1,0 +1,369 @@
+#include <algorithm>
+#include <utility>
+
+#include "base/limits.h"
+#include "engine/saga/actions.h"
+
+namespace entente::engine::saga {
+namespace {
+
+// What a participant asks for is honoured, but not without a bound.
+std::optional<Duration> WishOf(const Event& event) {
+  const auto* replied = std::get_if<BranchReplied>(&event);
+  if (replied == nullptr) {
+    return std::nullopt;
+  }
+  std::optional<Duration> wish;
+  if (const auto* unknown = std::get_if<ReplyUnknown>(&replied->reply)) {
+    wish = unknown->retry_after;
+  } else if (const auto* not_sent = std::get_if<ReplyNotSent>(&replied->reply)) {
+    wish = not_sent->retry_after;
+  } else if (const auto* pending = std::get_if<ReplyPending>(&replied->reply)) {
+    wish = pending->poll_after;
+  }
+  if (!wish) {
+    return std::nullopt;
+  }
+  return std::clamp(*wish, Duration::zero(), limits::kMaxRetryAfter);
+}
+
+const Json& OutputOf(const Event& event) {
+  static const Json kNull;
+  if (const auto* replied = std::get_if<BranchReplied>(&event)) {
+    const auto* done = std::get_if<ReplyDone>(&replied->reply);
+    return done != nullptr ? done->output : kNull;
+  }
+  if (const auto* received = std::get_if<CompletionReceived>(&event)) {
+    const auto* done = std::get_if<ReplyDone>(&received->outcome);
+    return done != nullptr ? done->output : kNull;
+  }
+  return kNull;
+}
+
+bool HasAlternative(const Draft& draft, BranchRef ref) {
+  const auto* work = std::get_if<dsl::CallWork>(&draft.plan_step(ref).work);
+  return work != nullptr && draft.branch(ref).alternative < work->alternatives.size();
+}
+
+// An attempt ended without a definite answer: another one, or the end.
+void FailAttempt(Turn& turn, BranchRef ref, AttemptOutcome outcome) {
+  if (IsChildOperation(turn.draft, ref, Role::kForward)) {
+    AskChildAgain(turn, ref);
+    return;
+  }
+  const BranchFacts& branch = turn.draft.branch(ref);
+  const dsl::RetryPolicy& policy = turn.draft.plan_step(ref).retry;
+  Failure failure = FailureOf(turn.event);
+  if (branch.budget_used < policy.attempts) {
+    const Instant retry_at = RetryAt(turn, ref, policy);
+    if (!IsPast(branch.forward_deadline, retry_at)) {
+      turn.draft.Record(AttemptFailed{branch.id, outcome, std::move(failure), retry_at});
+      turn.draft.Arm(ref, retry_at);
+      return;
+    }
+  }
+  // Even if this very attempt was not sent, an earlier one may have been.
+  const bool may = branch.may_have_happened || outcome == AttemptOutcome::kUnknown;
+  EndForward(turn, ref,
+             {std::move(failure), may, may ? AbortCause::kGaveUp : AbortCause::kRefused, !may});
+}
+
+Duration PollDelay(Turn& turn, BranchRef ref) {
+  if (const auto wish = WishOf(turn.event)) {
+    return std::max(*wish, limits::kMinPollInterval);
+  }
+  const BranchFacts& branch = turn.draft.branch(ref);
+  return std::max(
+      dsl::RetryDelay(turn.draft.plan_step(ref).retry, branch.polls + 2, turn.draft.NextEntropy()),
+      limits::kMinPollInterval);
+}
+
+Instant NextPoll(Turn& turn, BranchRef ref, const std::optional<Instant>& deadline) {
+  const Instant next = turn.draft.now() + PollDelay(turn, ref);
+  return deadline ? std::min(next, *deadline) : next;
+}
+
+}  // namespace
+
+bool IsPast(const std::optional<Instant>& deadline, Instant now) {
+  return deadline && now >= *deadline;
+}
+
+bool IsChildMixed(const Failure& failure) {
+  return failure.code == "child.mixed";
+}
+
+Failure FailureOf(const Event& event) {
+  struct Finder {
+    Failure operator()(const ReplyDone&) const { return {}; }
+    Failure operator()(const ReplyRefused& reply) const { return reply.failure; }
+    Failure operator()(const ReplyUnknown& reply) const { return reply.failure; }
+    Failure operator()(const ReplyNotSent& reply) const { return reply.failure; }
+    Failure operator()(const ReplyPending&) const { return {}; }
+  };
+  Failure failure;
+  if (const auto* replied = std::get_if<BranchReplied>(&event)) {
+    failure = std::visit(Finder{}, replied->reply);
+  } else if (const auto* received = std::get_if<CompletionReceived>(&event)) {
+    failure = std::visit(Finder{}, received->outcome);
+  }
+  if (failure.message.size() > limits::kMaxErrorTextBytes) {
+    failure.message.resize(limits::kMaxErrorTextBytes);
+  }
+  return failure;
+}
+
+Instant RetryAt(Turn& turn, BranchRef ref, const dsl::RetryPolicy& policy) {
+  const uint32_t next = turn.draft.branch(ref).budget_used + 1;
+  const Duration delay = dsl::RetryDelay(policy, next, turn.draft.NextEntropy());
+  return turn.draft.now() + std::max(delay, WishOf(turn.event).value_or(Duration::zero()));
+}
+
+void RaiseIncident(Turn& turn, BranchRef ref, Failure failure) {
+  turn.draft.Record(IncidentRaised{turn.draft.branch(ref).id, std::move(failure)});
+}
+
+void RaiseIncidentOfRefusal(Turn& turn, BranchRef ref, Failure failure) {
+  const BranchFacts& branch = turn.draft.branch(ref);
+  if (IsCalling(branch.phase) && IsChildOperation(turn.draft, ref, RoleOf(branch.phase))) {
+    turn.draft.Record(
+        AttemptFailed{branch.id, AttemptOutcome::kRefused, failure, turn.draft.now()});
+  }
+  RaiseIncident(turn, ref, std::move(failure));
+}
+
+void AskChildAgain(Turn& turn, BranchRef ref) {
+  // Not counted as unknown, and never given up: the child is found or made under the same name.
+  const Instant retry_at = RetryAt(turn, ref, turn.draft.plan_step(ref).retry);
+  turn.draft.Record(AttemptFailed{turn.draft.branch(ref).id, AttemptOutcome::kNotSent,
+                                  FailureOf(turn.event), retry_at});
+  turn.draft.Arm(ref, retry_at);
+}
+
+bool PivotInDoubt(const Draft& draft) {
+  if (!draft.plan().pivot || HasUndo(draft.plan().steps[*draft.plan().pivot])) {
+    return false;
+  }
+  const StepFacts& step = draft.step(*draft.plan().pivot);
+  if (step.phases.of(BranchPhase::kForward, BranchPhase::kForwardPending, BranchPhase::kDone,
+                     BranchPhase::kForwardStuck) > 0) {
+    return true;
+  }
+  for (size_t i = 0; step.phases.of(BranchPhase::kForwardBackoff) > 0 && i < step.size; ++i) {
+    const BranchRef ref{*draft.plan().pivot, i};
+    const bool backing_off = draft.branch(ref).phase == BranchPhase::kForwardBackoff;
+    if (backing_off &&
+        (draft.branch(ref).may_have_happened || IsChildOperation(draft, ref, Role::kForward))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void EndForward(Turn& turn, BranchRef ref, ForwardEnd end) {
+  Draft& draft = turn.draft;
+  const BranchId id = draft.branch(ref).id;
+  const bool active = draft.status() == TxnStatus::kActive;
+  const bool driving = active || draft.status() == TxnStatus::kCommitting;
+  const bool another = end.alternatives && driving && HasAlternative(draft, ref) &&
+                       !IsPast(draft.branch(ref).forward_deadline, draft.now()) &&
+                       !(active && draft.deadline_missed());
+  if (another) {
+    // Advance begins it, now or when the transaction is resumed.
+    draft.Record(OperationRefused{id, std::move(end.failure)});
+    return;
+  }
+  const bool no_way_back =
+      draft.plan().pivot == ref.step && !HasUndo(draft.plan_step(ref)) && end.may_have_happened;
+  if (draft.status() == TxnStatus::kCommitting || (active && no_way_back)) {
+    if (end.cause == AbortCause::kRefused) {
+      RaiseIncidentOfRefusal(turn, ref, std::move(end.failure));
+    } else {
+      RaiseIncident(turn, ref, std::move(end.failure));
+    }
+    return;
+  }
+  if (end.may_have_happened) {
+    draft.Record(OperationGaveUp{id, end.failure});
+  } else {
+    draft.Record(OperationRefused{id, end.failure});
+  }
+  if (active) {
+    const AbortCause cause = draft.deadline_missed() ? AbortCause::kDeadline : end.cause;
+    DecideAbort(turn, {cause, id, std::move(end.failure), std::nullopt});
+  }
+}
+
+void EndByExpression(Turn& turn, BranchRef ref, const Status& status) {
+  if (RoleOf(turn.draft.branch(ref).phase) != Role::kForward) {
+    RaiseIncident(turn, ref, FailureFrom(status));
+    return;
+  }
+  EndForward(turn, ref,
+             {FailureFrom(status), turn.draft.branch(ref).may_have_happened,
+              AbortCause::kExpression, false});
+}
+
+void EmitCall(Turn& turn, BranchRef ref) {
+  auto effect = RenderCall(turn.draft, ref);
+  if (!effect.ok()) {
+    EndByExpression(turn, ref, effect.status());
+    return;
+  }
+  turn.draft.Emit(std::move(effect).value());
+}
+
+void StartForward(Turn& turn, BranchRef ref, uint32_t alternative) {
+  const BranchFacts& branch = turn.draft.branch(ref);
+  const dsl::Step& step = turn.draft.plan_step(ref);
+  std::optional<Instant> deadline = branch.forward_deadline;
+  if (alternative == 0 && step.deadline) {
+    deadline = turn.draft.now() + *step.deadline;
+  }
+  turn.draft.Record(OperationStarted{branch.id, Role::kForward, alternative, deadline});
+  EmitCall(turn, ref);
+}
+
+void StartAlternative(Turn& turn, BranchRef ref) {
+  Draft& draft = turn.draft;
+  const BranchFacts& branch = draft.branch(ref);
+  const bool deadline_missed = draft.status() == TxnStatus::kActive && draft.deadline_missed();
+  if (!deadline_missed && !IsPast(branch.forward_deadline, draft.now())) {
+    StartForward(turn, ref, branch.alternative + 1);
+    return;
+  }
+  // It was refused in time, but the transaction was paused until it was too late for another.
+  const Failure failure = branch.failure.value_or(Failure{});
+  if (draft.status() == TxnStatus::kActive) {
+    DecideAbort(turn, {deadline_missed ? AbortCause::kDeadline : AbortCause::kRefused, branch.id,
+                       failure, std::nullopt});
+  } else {
+    RaiseIncident(turn, ref, failure);
+  }
+}
+
+void StartAttempt(Turn& turn, BranchRef ref) {
+  const BranchFacts& branch = turn.draft.branch(ref);
+  // So far nothing can have happened. Should the next call go out and this record be lost, the
+  // journal would go on saying so, and a refusal caused by that very call would pass for one
+  // without effect.
+  if (RoleOf(branch.phase) == Role::kForward && !branch.may_have_happened) {
+    turn.draft.Force();
+  }
+  turn.draft.Record(AttemptStarted{branch.id});
+  EmitCall(turn, ref);
+}
+
+void CallAgain(Turn& turn, BranchRef ref) {
+  const BranchId id = turn.draft.branch(ref).id;
+  if (turn.draft.paused()) {
+    turn.draft.Record(AttemptFailed{
+        id, AttemptOutcome::kUnknown,
+        Failure{"coordinator.restarted", "the coordinator stopped while the call was under way"},
+        turn.draft.now()});
+    return;
+  }
+  turn.draft.Record(CallInterrupted{id});
+  EmitCall(turn, ref);
+}
+
+void MakePending(Turn& turn, BranchRef ref, std::optional<Instant> deadline) {
+  const auto& pending = std::get<ReplyPending>(std::get<BranchReplied>(turn.event).reply);
+  std::optional<Instant> wake_at = deadline;
+  if (!pending.poll_url.empty()) {
+    wake_at = NextPoll(turn, ref, deadline);
+  }
+  turn.draft.Record(
+      OperationPending{turn.draft.branch(ref).id, pending.poll_url, wake_at, deadline});
+  if (wake_at) {
+    turn.draft.Arm(ref, *wake_at);
+  }
+}
+
+void PollAgain(Turn& turn, BranchRef ref) {
+  const BranchFacts& branch = turn.draft.branch(ref);
+  if (branch.poll_url.empty()) {
+    return;
+  }
+  const Instant wake_at = NextPoll(turn, ref, branch.deadline);
+  turn.draft.Record(PollScheduled{branch.id, wake_at});
+  turn.draft.Arm(ref, wake_at);
+}
+
+void PollNow(Turn& turn, BranchRef ref) {
+  if (!turn.draft.branch(ref).poll_url.empty()) {
+    turn.draft.Emit(MakePoll(turn.draft, ref));
+  }
+}
+
+void Succeed(Turn& turn, BranchRef ref) {
+  const BranchFacts& branch = turn.draft.branch(ref);
+  const bool forward = RoleOf(branch.phase) == Role::kForward;
+  turn.draft.Record(OperationSucceeded{branch.id, forward ? OutputOf(turn.event) : Json()});
+}
+
+void ForwardRefused(Turn& turn, BranchRef ref) {
+  Failure failure = FailureOf(turn.event);
+  if (IsChildMixed(failure)) {
+    RaiseIncidentOfRefusal(turn, ref, std::move(failure));
+    return;
+  }
+  // After an unknown attempt a refusal may be the echo of a call that worked.
+  const bool may = turn.draft.branch(ref).may_have_happened;
+  EndForward(turn, ref,
+             {std::move(failure), may, may ? AbortCause::kGaveUp : AbortCause::kRefused, !may});
+}
+
+void ForwardUnknown(Turn& turn, BranchRef ref) {
+  FailAttempt(turn, ref, AttemptOutcome::kUnknown);
+}
+
+void ForwardNotSent(Turn& turn, BranchRef ref) {
+  FailAttempt(turn, ref, AttemptOutcome::kNotSent);
+}
+
+void ForwardPending(Turn& turn, BranchRef ref) {
+  MakePending(turn, ref, turn.draft.branch(ref).forward_deadline);
+}
+
+void ForwardRetryDue(Turn& turn, BranchRef ref) {
+  const BranchFacts& branch = turn.draft.branch(ref);
+  if (!IsPast(branch.forward_deadline, turn.draft.now()) ||
+      IsChildOperation(turn.draft, ref, Role::kForward)) {
+    StartAttempt(turn, ref);
+    return;
+  }
+  const bool may = branch.may_have_happened;
+  EndForward(turn, ref,
+             {branch.failure.value_or(Failure{}), may,
+              may ? AbortCause::kGaveUp : AbortCause::kRefused, false});
+}
+
+void ForwardPollDue(Turn& turn, BranchRef ref) {
+  if (!IsPast(turn.draft.branch(ref).deadline, turn.draft.now())) {
+    PollNow(turn, ref);
+    return;
+  }
+  EndForward(turn, ref,
+             {Failure{"step.deadline",
+                      "the participant accepted the call but did not complete it within the "
+                      "step's deadline"},
+              true, AbortCause::kGaveUp, false});
+}
+
+void ForwardPollAgain(Turn& turn, BranchRef ref) {
+  if (IsPast(turn.draft.branch(ref).deadline, turn.draft.now())) {
+    ForwardPollDue(turn, ref);
+  } else {
+    PollAgain(turn, ref);
+  }
+}
+
+void ForwardInterrupted(Turn& turn, BranchRef ref) {
+  // A child transaction is never in two minds: submitting it again finds it as it is.
+  if (!IsChildOperation(turn.draft, ref, Role::kForward)) {
+    CallAgain(turn, ref);
+  }
+}
+
+}  // namespace entente::engine::saga

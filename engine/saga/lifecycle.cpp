@@ -1,0 +1,228 @@
+#include <algorithm>
+#include <utility>
+
+#include "base/limits.h"
+#include "engine/saga/actions.h"
+
+namespace entente::engine::saga {
+namespace {
+
+using Labels = std::vector<std::pair<std::string, std::string>>;
+
+void SetLabel(Labels& labels, const std::string& key, std::string value) {
+  const auto found = std::find_if(labels.begin(), labels.end(),
+                                  [&](const auto& label) { return label.first == key; });
+  if (found == labels.end()) {
+    labels.emplace_back(key, std::move(value));
+  } else {
+    found->second = std::move(value);
+  }
+}
+
+// The definition's labels, rendered with the input, then the submitter's.
+Result<Labels> LabelsOf(const Draft& draft, const Submitted& submitted) {
+  Labels labels;
+  if (!draft.plan().labels.empty()) {
+    TxnState preview;
+    preview.gid = submitted.gid;
+    preview.input = submitted.input;
+    const Draft scope(draft.plan(), preview, draft.now(), 0);
+    for (const auto& [key, value] : draft.plan().labels) {
+      auto text = RenderLabel(scope, value);
+      if (!text.ok()) {
+        return InvalidArgument("label.invalid", "label '" + key + "' of definition '" +
+                                                    draft.plan().name +
+                                                    "': " + text.status().message());
+      }
+      SetLabel(labels, key, std::move(text).value());
+    }
+  }
+  for (const auto& [key, value] : submitted.labels) {
+    SetLabel(labels, key, value);
+  }
+  if (labels.size() > limits::kMaxLabels) {
+    return InvalidArgument("label.too_many",
+                           "the transaction would have " + std::to_string(labels.size()) +
+                               " labels, the definition's included; the limit is " +
+                               std::to_string(limits::kMaxLabels));
+  }
+  for (const auto& [key, value] : labels) {
+    if (key.size() > limits::kMaxLabelBytes || value.size() > limits::kMaxLabelBytes) {
+      return InvalidArgument("label.too_long",
+                             "label '" + key.substr(0, limits::kMaxLabelBytes) +
+                                 "' is too long: its key and its value may have " +
+                                 std::to_string(limits::kMaxLabelBytes) + " bytes each");
+    }
+  }
+  return labels;
+}
+
+// True if some step of the plan waits for the signal.
+bool IsAwaited(const dsl::Plan& plan, const std::string& name) {
+  return std::any_of(plan.steps.begin(), plan.steps.end(), [&name](const dsl::Step& step) {
+    const auto* wait = std::get_if<dsl::WaitWork>(&step.work);
+    const auto* signal = wait != nullptr ? std::get_if<dsl::WaitSignal>(wait) : nullptr;
+    return signal != nullptr && signal->name == name;
+  });
+}
+
+}  // namespace
+
+void Accept(Turn& turn) {
+  Draft& draft = turn.draft;
+  const auto& submitted = std::get<Submitted>(turn.event);
+  auto labels = LabelsOf(draft, submitted);
+  if (!labels.ok()) {
+    draft.Reject(labels.status());
+    return;
+  }
+  Accepted accepted;
+  accepted.gid = submitted.gid;
+  accepted.definition = draft.plan().name;
+  accepted.version = draft.plan().version;
+  accepted.mode = draft.plan().mode;
+  accepted.input = submitted.input;
+  accepted.labels = std::move(labels).value();
+  if (const auto span = submitted.deadline ? submitted.deadline : draft.plan().deadline) {
+    accepted.deadline = draft.now() + *span;
+    draft.Emit(ArmTimer{std::nullopt, *accepted.deadline});
+  }
+  accepted.parent = submitted.parent;
+  accepted.request_digest = submitted.request_digest;
+  accepted.traceparent = submitted.traceparent;
+  draft.Accept(std::move(accepted));
+}
+
+void DecideAbort(Turn& turn, AbortDecided decided) {
+  Draft& draft = turn.draft;
+  draft.Record(std::move(decided));
+  for (size_t step = 0; step < draft.plan().steps.size(); ++step) {
+    using P = BranchPhase;
+    const StepFacts& facts = draft.step(step);
+    if (facts.phases.of(P::kForward, P::kForwardBackoff, P::kForwardPending) == 0) {
+      continue;
+    }
+    const size_t size = facts.size;
+    for (size_t i = 0; i < size; ++i) {
+      Dispatch(turn, {step, i}, BranchEvent::kAbortDecided);
+    }
+  }
+}
+
+void Cancel(Turn& turn) {
+  Draft& draft = turn.draft;
+  if (PivotInDoubt(draft)) {
+    draft.Reject(Refusal("transaction.pivot_in_doubt", draft.gid()));
+    return;
+  }
+  const Actor& actor = std::get<AbortRequested>(turn.event).actor;
+  const std::string by = actor.name.empty() ? "" : " by " + actor.name;
+  const std::string why = actor.reason.empty() ? "" : ": " + actor.reason;
+  DecideAbort(turn, {AbortCause::kCancelled, std::nullopt,
+                     Failure{"transaction.cancelled", "cancelled" + by + why}, actor});
+}
+
+// It aborts already. The answer waits until that is durable.
+void CancelAgain(Turn& turn) {
+  turn.draft.Force();
+}
+
+void DeadlineDue(Turn& turn) {
+  // Once the pivot may have happened, only its outcome tells whether there is a way back; a refusal
+  // of it then aborts (EndForward).
+  if (PivotInDoubt(turn.draft)) {
+    MissDeadline(turn);
+    return;
+  }
+  DecideAbort(turn, {AbortCause::kDeadline, std::nullopt,
+                     Failure{"transaction.deadline", "the transaction's deadline has passed"},
+                     std::nullopt});
+}
+
+void MissDeadline(Turn& turn) {
+  if (!turn.draft.deadline_missed()) {
+    turn.draft.Record(DeadlineMissed{});
+  }
+}
+
+void RearmDeadline(Turn& turn) {
+  const auto& deadline = turn.draft.base().deadline;
+  if (deadline && !turn.draft.deadline_missed()) {
+    turn.draft.Emit(ArmTimer{std::nullopt, *deadline});
+  }
+}
+
+void StoreSignal(Turn& turn) {
+  Draft& draft = turn.draft;
+  const auto& sent = std::get<SignalSent>(turn.event);
+  if (!IsAwaited(draft.plan(), sent.name)) {
+    draft.Reject(NotFound("signal.not_found", "no step of definition '" + draft.plan().name +
+                                                  "' waits for a signal '" + sent.name + "'"));
+    return;
+  }
+  draft.Record(SignalReceived{sent.name, sent.payload});
+  for (size_t step = 0; step < draft.plan().steps.size(); ++step) {
+    const size_t waiting = draft.step(step).phases.of(BranchPhase::kWaiting);
+    const size_t size = waiting == 0 ? 0 : draft.step(step).size;
+    for (size_t i = 0; i < size; ++i) {
+      const BranchFacts& branch = draft.branch({step, i});
+      if (branch.phase == BranchPhase::kWaiting && branch.signal == sent.name) {
+        Dispatch(turn, {step, i}, BranchEvent::kSignal);
+        return;  // One signal wakes one branch.
+      }
+    }
+  }
+}
+
+void DeliverReply(Turn& turn) {
+  const auto& replied = std::get<BranchReplied>(turn.event);
+  if (const auto ref = turn.draft.Locate(replied.branch)) {
+    Dispatch(turn, *ref, Classify(turn.draft.branch(*ref), replied));
+  }
+}
+
+void DeliverCompletion(Turn& turn) {
+  const auto& received = std::get<CompletionReceived>(turn.event);
+  if (const auto ref = turn.draft.Locate(received.branch)) {
+    Dispatch(turn, *ref, Classify(turn.draft.branch(*ref), received));
+  } else {
+    turn.draft.Reject(Refusal("branch.not_found", turn.draft.gid(), received.branch));
+  }
+}
+
+void DeliverTimer(Turn& turn) {
+  const auto ref = turn.draft.Locate(*std::get<TimerFired>(turn.event).branch);
+  // While paused no timer acts: Resume looks at all of them.
+  if (ref && !turn.draft.paused()) {
+    FireTimer(turn, *ref);
+  }
+}
+
+void FireTimer(Turn& turn, BranchRef ref) {
+  const bool due = IsPast(turn.draft.branch(ref).wake_at, turn.draft.now());
+  Dispatch(turn, ref, due ? BranchEvent::kTimerDue : BranchEvent::kTimerEarly);
+}
+
+void Rearm(Turn& turn, BranchRef ref) {
+  if (const auto wake_at = turn.draft.branch(ref).wake_at) {
+    turn.draft.Arm(ref, *wake_at);
+  }
+}
+
+void Recover(Turn& turn) {
+  Draft& draft = turn.draft;
+  const std::vector<StepState>& steps = draft.base().steps;
+  for (size_t step = 0; step < steps.size(); ++step) {
+    using P = BranchPhase;
+    if (steps[step].phases.of(P::kForward, P::kUndo, P::kFinish) == 0) {
+      continue;
+    }
+    for (size_t i = 0; i < steps[step].size; ++i) {
+      if (IsCalling(draft.branch({step, i}).phase)) {
+        Dispatch(turn, {step, i}, BranchEvent::kInterrupted);
+      }
+    }
+  }
+}
+
+}  // namespace entente::engine::saga

@@ -1,0 +1,160 @@
+#include <vector>
+
+#include "engine/saga/actions.h"
+
+namespace entente::engine::saga {
+namespace {
+
+// A branch that is stuck because it could not even begin: what was to be found out before it began
+// is tried again.
+Status Reopen(const Draft& draft, BranchRef ref) {
+  const dsl::Step& step = draft.plan_step(ref);
+  if (step.for_each && !draft.step(ref.step).for_each) {
+    const auto items = EvaluateItems(draft, ref.step);
+    return items.ok() ? InvalidArgument("expression.error",
+                                        "the list of step '" + step.id +
+                                            "' could not be read when it began: skip the branch "
+                                            "with the output that later steps should see")
+                      : items.status();
+  }
+  return EvaluateWhen(draft, ref.step).status();
+}
+
+void RetryBranch(Turn& turn, BranchRef ref) {
+  turn.draft.Record(
+      OperatorRetried{turn.draft.branch(ref).id, std::get<RetryRequested>(turn.event).actor});
+}
+
+bool Acts(const Turn& turn, BranchRef ref, BranchEvent event) {
+  return turn.table.at(CourseOf(turn.draft.status()), turn.draft.branch(ref).phase, event).kind ==
+         CellKind::kAct;
+}
+
+// Every branch whose table cell acts on `event`, in the order of the plan.
+std::vector<BranchRef> BranchesThatAct(const Turn& turn, BranchEvent event) {
+  std::vector<BranchRef> refs;
+  for (size_t step = 0; step < turn.draft.plan().steps.size(); ++step) {
+    const size_t size = turn.draft.step(step).size;
+    for (size_t i = 0; i < size; ++i) {
+      if (Acts(turn, {step, i}, event)) {
+        refs.push_back({step, i});
+      }
+    }
+  }
+  return refs;
+}
+
+}  // namespace
+
+void RetryForward(Turn& turn, BranchRef ref) {
+  const bool began = turn.draft.branch(ref).attempt > 0;
+  RetryBranch(turn, ref);
+  if (!began) {
+    if (const Status status = Reopen(turn.draft, ref); !status.ok()) {
+      EndByExpression(turn, ref, status);
+      return;
+    }
+  }
+  if (std::holds_alternative<dsl::WaitWork>(turn.draft.plan_step(ref).work)) {
+    BeginWait(turn, ref);
+  } else {
+    EmitCall(turn, ref);
+  }
+}
+
+void RetryUndo(Turn& turn, BranchRef ref) {
+  const BranchFacts& branch = turn.draft.branch(ref);
+  const dsl::UndoTemplate& undo = *std::get<dsl::CallWork>(turn.draft.plan_step(ref).work).undo;
+  const bool needs_outcome =
+      branch.undo_without_output && undo.when_unknown == dsl::UndoTemplate::WhenUnknown::kIncident;
+  const Failure failure = branch.failure.value_or(Failure{});
+  RetryBranch(turn, ref);
+  if (needs_outcome) {
+    RaiseIncident(turn, ref, failure);
+  } else {
+    EmitCall(turn, ref);
+  }
+}
+
+void SkipBranch(Turn& turn, BranchRef ref) {
+  const auto& request = std::get<SkipRequested>(turn.event);
+  turn.draft.Record(OperatorSkipped{turn.draft.branch(ref).id, request.output, request.actor});
+}
+
+void Pause(Turn& turn) {
+  if (turn.draft.paused()) {
+    turn.draft.Force();
+    return;
+  }
+  turn.draft.Record(Paused{std::get<PauseRequested>(turn.event).actor});
+}
+
+void Resume(Turn& turn) {
+  Draft& draft = turn.draft;
+  if (!draft.paused()) {
+    draft.Force();
+    return;
+  }
+  draft.Record(Resumed{std::get<ResumeRequested>(turn.event).actor});
+  for (size_t step = 0; step < draft.plan().steps.size(); ++step) {
+    const size_t size = draft.step(step).size;
+    for (size_t i = 0; i < size; ++i) {
+      // What is due acts now; what is not is armed again.
+      if (draft.branch({step, i}).wake_at) {
+        FireTimer(turn, {step, i});
+      }
+    }
+  }
+}
+
+void Retry(Turn& turn) {
+  Draft& draft = turn.draft;
+  const auto& request = std::get<RetryRequested>(turn.event);
+  if (draft.paused()) {
+    draft.Reject(Refusal("transaction.paused", draft.gid()));
+    return;
+  }
+  if (request.branch) {
+    if (const auto ref = draft.Locate(*request.branch)) {
+      Dispatch(turn, *ref, BranchEvent::kOperatorRetry);
+    } else {
+      draft.Reject(Refusal("branch.not_found", draft.gid(), *request.branch));
+    }
+    return;
+  }
+  const std::vector<BranchRef> refs = BranchesThatAct(turn, BranchEvent::kOperatorRetry);
+  if (refs.empty()) {
+    draft.Reject(FailedPrecondition("branch.not_stuck",
+                                    "no branch of transaction '" + draft.gid().str() +
+                                        "' can be retried: none is stuck or between two attempts"));
+    return;
+  }
+  for (const BranchRef ref : refs) {
+    if (Acts(turn, ref, BranchEvent::kOperatorRetry)) {  // An earlier one may have led to an abort.
+      Dispatch(turn, ref, BranchEvent::kOperatorRetry);
+    }
+  }
+}
+
+void Skip(Turn& turn) {
+  const auto& request = std::get<SkipRequested>(turn.event);
+  if (const auto ref = turn.draft.Locate(request.branch)) {
+    Dispatch(turn, *ref, BranchEvent::kOperatorSkip);
+  } else {
+    turn.draft.Reject(Refusal("branch.not_found", turn.draft.gid(), request.branch));
+  }
+}
+
+void Resolve(Turn& turn) {
+  const auto& request = std::get<ResolveRequested>(turn.event);
+  if (request.outcome != TxnStatus::kCommitted && request.outcome != TxnStatus::kAborted) {
+    turn.draft.Reject(InvalidArgument(
+        "resolve.bad_outcome", "a transaction can be resolved as COMMITTED or ABORTED, not as " +
+                                   std::string(TxnStatusName(request.outcome))));
+    return;
+  }
+  turn.draft.Record(Ended{TxnStatus::kMixed, Json(), std::nullopt, request.outcome, request.actor});
+  turn.draft.Emit(NotifyEnded{});
+}
+
+}  // namespace entente::engine::saga

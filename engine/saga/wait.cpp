@@ -1,0 +1,46 @@
+#include "engine/saga/actions.h"
+
+namespace entente::engine::saga {
+namespace {
+
+const dsl::WaitSignal* SignalOf(const Draft& draft, BranchRef ref) {
+  return std::get_if<dsl::WaitSignal>(&std::get<dsl::WaitWork>(draft.plan_step(ref).work));
+}
+
+}  // namespace
+
+void BeginWait(Turn& turn, BranchRef ref) {
+  Draft& draft = turn.draft;
+  const auto until = EvaluateWait(draft, ref);
+  if (!until.ok()) {
+    EndByExpression(turn, ref, until.status());
+    return;
+  }
+  const dsl::WaitSignal* wanted = SignalOf(draft, ref);
+  const BranchId id = draft.branch(ref).id;
+  draft.Record(WaitStarted{id, *until, wanted != nullptr ? wanted->name : std::string()});
+  if (const Json* payload = wanted != nullptr ? draft.signal(wanted->name) : nullptr) {
+    draft.Record(OperationSucceeded{id, Json(*payload)});
+  } else if (*until) {
+    draft.Arm(ref, **until);
+  }
+}
+
+void WaitOver(Turn& turn, BranchRef ref) {
+  const dsl::WaitSignal* wanted = SignalOf(turn.draft, ref);
+  if (wanted == nullptr || !wanted->fail_on_timeout) {
+    turn.draft.Record(OperationSucceeded{turn.draft.branch(ref).id, Json()});
+    return;
+  }
+  EndForward(turn, ref,
+             {Failure{"wait.timeout", "the signal '" + wanted->name + "' did not come within " +
+                                          FormatDuration(wanted->timeout.value_or(Duration()))},
+              false, AbortCause::kRefused, false});
+}
+
+void TakeSignal(Turn& turn, BranchRef ref) {
+  turn.draft.Record(
+      OperationSucceeded{turn.draft.branch(ref).id, std::get<SignalSent>(turn.event).payload});
+}
+
+}  // namespace entente::engine::saga

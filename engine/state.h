@@ -1,0 +1,127 @@
+// TxnState: one transaction, as the fold of its records. A value; changed only by Evolve.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/record.h"
+
+namespace entente::engine {
+
+// Everything of a branch but its documents, which may be large.
+struct BranchFacts {
+  BranchId id;
+  BranchPhase phase = BranchPhase::kBlocked;
+  uint32_t alternative = 0;  // Of the forward operation that is or was called last.
+  uint32_t attempt = 0;      // Of the current operation; 1 while the first call is out.
+  uint32_t budget_used = 0;  // Attempts since the budget was last renewed by an operator.
+  // An attempt of the current forward call ended without a definite answer. From then on a refusal
+  // proves nothing (the first call may be what it collides with), and an abort undoes the branch.
+  bool may_have_happened = false;
+  // The undo runs for a forward call that never answered: there is no output to read.
+  bool undo_without_output = false;
+  std::optional<Instant> wake_at;           // Retry, poll, pending deadline or end of a wait.
+  std::optional<Instant> deadline;          // Of a pending operation.
+  std::optional<Instant> forward_deadline;  // The step's own, from its start.
+  std::string poll_url;
+  uint32_t refusals = 0;  // Of the current operation: attempts that were refused and yet repeated.
+  uint32_t polls = 0;     // That brought nothing, of the pending operation.
+  std::string signal;     // What a wait step waits for; empty if only time ends the wait.
+  std::optional<Failure> failure;      // The latest.
+  std::optional<Instant> stuck_since;  // Present exactly in the three stuck phases.
+  std::optional<Instant> started_at;
+  std::optional<Instant> ended_at;
+};
+
+struct BranchState : BranchFacts {
+  Json item;    // Of a forEach, else null.
+  Json output;  // Of the forward operation, once done.
+};
+
+// How many branches of a step are in each phase.
+class PhaseCounts {
+ public:
+  [[nodiscard]] uint32_t of(BranchPhase phase) const { return counts_[static_cast<size_t>(phase)]; }
+  template <class... Phases>
+  [[nodiscard]] uint32_t of(BranchPhase phase, Phases... more) const {
+    return of(phase) + of(more...);
+  }
+  void Add(BranchPhase phase, uint32_t branches) {
+    counts_[static_cast<size_t>(phase)] += branches;
+  }
+  void Move(BranchPhase from, BranchPhase to) {
+    --counts_[static_cast<size_t>(from)];
+    ++counts_[static_cast<size_t>(to)];
+  }
+  friend bool operator==(const PhaseCounts&, const PhaseCounts&) = default;
+
+ private:
+  std::array<uint32_t, static_cast<size_t>(BranchPhase::kFinishStuck) + 1> counts_{};
+};
+
+// Everything of a step but its branches.
+struct StepFacts {
+  std::string id;         // Empty until the step is expanded.
+  bool expanded = false;  // The branches are known.
+  bool skipped = false;
+  bool for_each = false;
+  size_t size = 0;     // Number of branches.
+  PhaseCounts phases;  // Of its branches; so that a step of 10 000 is not walked for each reply.
+};
+
+struct StepState : StepFacts {
+  std::vector<BranchState> branches;  // Exactly one, unless the step has a forEach.
+};
+
+struct AbortState {
+  AbortCause cause = AbortCause::kCancelled;
+  std::optional<BranchId> branch;
+  Failure failure;
+  std::optional<Actor> actor;
+};
+
+struct TxnState {
+  Gid gid;
+  std::string definition;
+  uint32_t version = 0;
+  Mode mode = Mode::kSaga;
+  Sequence revision;  // Number of records folded; 0 before the first.
+  TxnStatus status = TxnStatus::kActive;
+  bool paused = false;
+  bool deadline_missed = false;
+  Json input;
+  std::vector<std::pair<std::string, std::string>> labels;
+  Instant accepted_at;
+  Instant updated_at;
+  std::optional<Instant> deadline;
+  std::optional<Instant> ended_at;
+  std::optional<ParentLink> parent;
+  std::string request_digest;
+  std::string traceparent;
+  std::optional<AbortState> abort;
+  std::map<std::string, Json> signals;  // Received and not yet consumed, the latest of each name.
+  std::vector<StepState> steps;         // By step index; grows as steps expand or are skipped.
+  Json output;
+  std::optional<Failure> output_failure;
+  std::optional<TxnStatus> forced;
+
+  [[nodiscard]] bool finished() const { return IsFinished(status); }
+  // True while a branch is stuck: an operator has to act.
+  [[nodiscard]] bool has_incident() const;
+};
+
+// The branch of that name, or null if it is not known (yet). The pointer is valid until the next
+// Evolve of this state.
+[[nodiscard]] const BranchState* FindBranch(const TxnState& state, const BranchId& branch);
+
+// "<step>" or "<step>:<index>".
+[[nodiscard]] BranchId MakeBranchId(const dsl::Plan& plan, size_t step,
+                                    std::optional<size_t> index);
+
+}  // namespace entente::engine
