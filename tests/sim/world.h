@@ -1,0 +1,95 @@
+// One coordinator incarnation after another over one store, under a seeded scheduler.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "coordinator/runtime/shard_driver.h"
+#include "storage/memory/memory_journal.h"
+#include "tests/sim/scheduler.h"
+#include "tests/sim/services.h"
+
+namespace entente::sim {
+
+struct WorldOptions {
+  uint64_t seed = 1;
+  size_t transactions = 12;
+  Duration storm = std::chrono::seconds(4);  // Faults and crashes happen; then everything heals.
+  Duration limit = std::chrono::minutes(30);  // By then every transaction has ended.
+  bool trace = false;
+};
+
+// What one run did, so that a run which exercised nothing is noticed.
+struct Coverage {
+  uint64_t committed = 0, aborted = 0, crashes = 0, failed_appends = 0, incidents = 0, calls = 0,
+           timeouts = 0, effects = 0, undone = 0, resubmits = 0;
+};
+
+class World {
+ public:
+  explicit World(WorldOptions options);
+  ~World();
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  // Plays the run; returns the violations found, empty when every invariant held.
+  std::vector<std::string> Run();
+
+  [[nodiscard]] const Coverage& coverage() const { return coverage_; }
+
+ private:
+  class Host;
+  class Caller;
+  struct Incarnation;
+
+  // The client's side of one transaction.
+  struct Client {
+    Gid gid;
+    std::string definition;
+    Json input;
+    bool submitted = false;
+    bool acknowledged = false;
+    bool retry_armed = false;
+    std::set<engine::TxnStatus> ends_seen;
+  };
+
+  void PutDefinitions();
+  void PlanStorm();
+  void Start();
+  void Crash(const std::string& why);
+  void Heal();
+  void Tend();
+  void Submit(Client& client);
+  void Do(Client& client, engine::Event event);
+  void Nudge(Client& client);
+  void Observe(Client& client, const runtime::TxnView& view);
+  void ScheduleDelivery();
+  void Trace(const std::string& text);
+  [[nodiscard]] bool AllEnded();
+
+  void CheckEnds(std::vector<std::string>& violations);
+  void CheckLedger(std::vector<std::string>& violations);
+  void CheckUndoOrder(std::vector<std::string>& violations);
+  void CheckJournals(std::vector<std::string>& violations);
+
+  const WorldOptions options_;
+  Scheduler scheduler_;
+  Dice dice_;
+  Faults faults_;
+  Services services_;
+  std::shared_ptr<storage::MemoryStore> store_;
+  std::unique_ptr<Incarnation> live_;
+  std::vector<Client> clients_;
+  std::map<Gid, engine::TxnState> final_states_;
+  std::vector<std::string> failures_;  // Found on the way.
+  std::string host_failure_;           // The driver stopped itself.
+  size_t deliveries_scheduled_ = 0;
+  bool healed_ = false;
+  Coverage coverage_;
+};
+
+}  // namespace entente::sim
