@@ -1,5 +1,6 @@
 // Raw round trips per second of the transport library over loopback: a client on one thread, a
-// server on another, no coordinator in between. Usage: transport-probe [seconds per measurement]
+// server on another, no coordinator in between. Usage: transport-probe [seconds per measurement
+// [http|grpc]]
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -271,10 +272,15 @@ void MeasureGrpc(Clock::duration length) {
 
 int Main(int argc, char** argv) {
   const int seconds = argc > 1 ? std::max(1, std::atoi(argv[1])) : 3;
+  const std::string_view only = argc > 2 ? argv[2] : "";
   std::printf("%-6s %9s %12s %9s %9s %9s %11s %9s\n", "what", "in flight", "calls/s", "p50 us",
               "p99 us", "p99.9 us", "CPU us/call", "failures");
-  MeasureHttp(std::chrono::seconds(seconds));
-  MeasureGrpc(std::chrono::seconds(seconds));
+  if (only != "grpc") {
+    MeasureHttp(std::chrono::seconds(seconds));
+  }
+  if (only != "http") {
+    MeasureGrpc(std::chrono::seconds(seconds));
+  }
   return 0;
 }
 

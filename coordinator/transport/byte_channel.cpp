@@ -207,6 +207,11 @@ void ByteChannel::Push(std::string_view fresh) {
   }
   if (from_output) {
     output_sent_ = output_.size() - fresh.size();
+    // A stream whose reader never quite catches up must not keep all it has ever sent.
+    if (output_sent_ > output_.size() / 2) {
+      output_.erase(0, output_sent_);
+      output_sent_ = 0;
+    }
   } else {
     output_.assign(fresh);
     output_sent_ = 0;

@@ -1,9 +1,6 @@
 #include "coordinator/transport/server_connection.h"
 
-#include <array>
-#include <charconv>
-
-#include "base/json.h"
+#include "coordinator/transport/response_text.h"
 
 namespace entente::transport {
 namespace {
@@ -15,51 +12,6 @@ using Self = boost::intrusive_ptr<ServerConnection>;
 // Input that may wait while a request is being answered.
 constexpr size_t kMaxPipelinedBytes = 64 * 1024;
 constexpr Duration kLingerTime = std::chrono::seconds(2);
-
-bool FramesTheMessage(std::string_view name) {
-  return EqualsIgnoringCase(name, "content-length") ||
-         EqualsIgnoringCase(name, "transfer-encoding") || EqualsIgnoringCase(name, "connection");
-}
-
-bool MayBeSent(const HttpHeaders& headers) {
-  if (headers.FirstInvalid()) {
-    return false;
-  }
-  for (size_t i = 0; i < headers.size(); ++i) {
-    if (FramesTheMessage(headers.name(i))) {
-      return false;
-    }
-  }
-  return true;
-}
-
-void AppendNumber(std::string& text, size_t number, int base = 10) {
-  std::array<char, 24> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, base);
-  text.append(digits.data(), end.ptr);
-}
-
-void AppendStatusLine(std::string& text, int status) {
-  text.append("HTTP/1.1 ");
-  AppendNumber(text, static_cast<size_t>(status));
-  text.append(" ").append(HttpReasonPhrase(status)).append("\r\n");
-}
-
-// Statuses whose answers have no body by definition (RFC 9110, 6.4.1).
-bool IsBodiless(int status) {
-  return status == 204 || status == 304 || (status >= 100 && status < 200);
-}
-
-HttpServerResponse Problem(int status, std::string_view code, const std::string& detail) {
-  HttpServerResponse response;
-  response.status = status;
-  response.headers.Add("content-type", "application/problem+json");
-  response.body = DumpJson(Json{{"status", status},
-                                {"title", std::string(HttpReasonPhrase(status))},
-                                {"code", std::string(code)},
-                                {"detail", detail}});
-  return response;
-}
 
 }  // namespace
 
@@ -446,83 +398,6 @@ void ServerConnection::Shut() {
   context_.on_closed(context_.server);
   if (tell) {
     PeerGone();
-  }
-}
-
-Responder::Responder(Responder&& other) noexcept
-    : connection_(std::exchange(other.connection_, nullptr)) {}
-
-Responder& Responder::operator=(Responder&& other) noexcept {
-  std::swap(connection_, other.connection_);
-  return *this;
-}
-
-Responder::~Responder() {
-  if (connection_ != nullptr) {
-    connection_->RespondNothing();
-    intrusive_ptr_release(connection_);
-  }
-}
-
-void Responder::Respond(HttpServerResponse response) && {
-  if (connection_ != nullptr) {
-    const Self connection(std::exchange(connection_, nullptr), false);
-    connection->Respond(std::move(response));
-  }
-}
-
-ResponseStream Responder::Stream(int status, const HttpHeaders& headers) && {
-  if (connection_ == nullptr) {
-    return ResponseStream();
-  }
-  connection_->BeginStream(status, headers);
-  return ResponseStream(std::exchange(connection_, nullptr));
-}
-
-bool Responder::peer_gone() const {
-  return connection_ == nullptr || connection_->peer_gone();
-}
-
-void Responder::OnPeerGone(UniqueFunction<void()> gone) {
-  if (connection_ != nullptr) {
-    connection_->OnGone(std::move(gone));
-  }
-}
-
-ResponseStream::ResponseStream(ResponseStream&& other) noexcept
-    : connection_(std::exchange(other.connection_, nullptr)) {}
-
-ResponseStream& ResponseStream::operator=(ResponseStream&& other) noexcept {
-  std::swap(connection_, other.connection_);
-  return *this;
-}
-
-ResponseStream::~ResponseStream() {
-  End();
-}
-
-bool ResponseStream::Write(std::string_view piece) {
-  return connection_ != nullptr && connection_->WriteStream(piece);
-}
-
-void ResponseStream::End() {
-  if (connection_ != nullptr) {
-    const Self connection(std::exchange(connection_, nullptr), false);
-    connection->EndStream();
-  }
-}
-
-bool ResponseStream::open() const {
-  return connection_ != nullptr && connection_->stream_open();
-}
-
-size_t ResponseStream::buffered_bytes() const {
-  return connection_ == nullptr ? 0 : connection_->buffered_bytes();
-}
-
-void ResponseStream::OnClosed(UniqueFunction<void()> closed) {
-  if (connection_ != nullptr) {
-    connection_->OnGone(std::move(closed));
   }
 }
 

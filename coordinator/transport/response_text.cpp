@@ -1,0 +1,57 @@
+#include "coordinator/transport/response_text.h"
+
+#include <array>
+#include <charconv>
+
+#include "base/json.h"
+
+namespace entente::transport {
+namespace {
+
+bool FramesTheMessage(std::string_view name) {
+  return EqualsIgnoringCase(name, "content-length") ||
+         EqualsIgnoringCase(name, "transfer-encoding") || EqualsIgnoringCase(name, "connection");
+}
+
+}  // namespace
+
+bool MayBeSent(const HttpHeaders& headers) {
+  if (headers.FirstInvalid()) {
+    return false;
+  }
+  for (size_t i = 0; i < headers.size(); ++i) {
+    if (FramesTheMessage(headers.name(i))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void AppendNumber(std::string& text, size_t number, int base) {
+  std::array<char, 24> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, base);
+  text.append(digits.data(), end.ptr);
+}
+
+void AppendStatusLine(std::string& text, int status) {
+  text.append("HTTP/1.1 ");
+  AppendNumber(text, static_cast<size_t>(status));
+  text.append(" ").append(HttpReasonPhrase(status)).append("\r\n");
+}
+
+bool IsBodiless(int status) {
+  return status == 204 || status == 304 || (status >= 100 && status < 200);
+}
+
+HttpServerResponse Problem(int status, std::string_view code, const std::string& detail) {
+  HttpServerResponse response;
+  response.status = status;
+  response.headers.Add("content-type", "application/problem+json");
+  response.body = DumpJson(Json{{"status", status},
+                                {"title", std::string(HttpReasonPhrase(status))},
+                                {"code", std::string(code)},
+                                {"detail", detail}});
+  return response;
+}
+
+}  // namespace entente::transport
