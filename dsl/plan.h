@@ -46,8 +46,8 @@ struct RetryPolicy {
   double jitter = 0.2;    // A delay is spread evenly over [1 - jitter, 1 + jitter] of itself.
 };
 
-// The policy of undo and finish operations, and of steps after the pivot, unless the definition says
-// otherwise: there is no way back from them, so they are tried for longer.
+// The policy of undo and finish operations, and of steps after the pivot, unless the definition
+// says otherwise: there is no way back from them, so they are tried for longer.
 [[nodiscard]] RetryPolicy DefaultSettleRetry();
 
 // The delay before attempt `next_attempt` (2 for the first retry); `entropy` decides the jitter.
@@ -70,9 +70,9 @@ struct GrpcAddress {
 struct Participant {
   std::string name;
   std::variant<HttpAddress, GrpcAddress> address;
-  std::optional<Duration> timeout;               // Default for the calls to it.
-  std::optional<size_t> max_concurrent_calls;    // Default: limits::kDefaultMaxConcurrentCalls.
-  std::optional<double> max_calls_per_second;    // Default: no rate limit.
+  std::optional<Duration> timeout;             // Default for the calls to it.
+  std::optional<size_t> max_concurrent_calls;  // Default: limits::kDefaultMaxConcurrentCalls.
+  std::optional<double> max_calls_per_second;  // Default: no rate limit.
 };
 
 // Widens how answers are read. HTTP status numbers or gRPC status numbers, as the participant is.
@@ -153,10 +153,10 @@ struct Step {
   std::optional<ForEach> for_each;
   std::variant<CallWork, WaitWork> work;
   bool pivot = false;
-  bool after_pivot = false;  // Follows the pivot: only goes forward.
-  RetryPolicy retry;         // Of the forward operation.
-  RetryPolicy settle_retry;  // Of undo and finish: a larger budget.
-  Duration timeout;          // Of one attempt.
+  bool after_pivot = false;          // Follows the pivot: only goes forward.
+  RetryPolicy retry;                 // Of the forward operation.
+  RetryPolicy settle_retry;          // Of undo and finish: a larger budget.
+  Duration timeout;                  // Of one attempt.
   std::optional<Duration> deadline;  // Of the forward operation, all attempts and pending included.
 };
 

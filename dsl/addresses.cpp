@@ -1,0 +1,159 @@
+#include "dsl/addresses.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+
+#include "dsl/problem_list.h"
+
+namespace entente::dsl {
+namespace {
+
+bool IsAlphanumeric(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool IsHexDigit(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+bool IsPort(std::string_view text) {
+  uint32_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  return error == std::errc() && end == text.data() + text.size() && port >= 1 && port <= 65535;
+}
+
+bool IsHost(std::string_view host) {
+  if (host.starts_with('[')) {
+    return host.size() > 3 && host.ends_with(']') &&
+           std::all_of(host.begin() + 1, host.end() - 1,
+                       [](char c) { return IsHexDigit(c) || c == ':' || c == '.'; });
+  }
+  return !host.empty() && std::all_of(host.begin(), host.end(), [](char c) {
+    return IsAlphanumeric(c) || c == '-' || c == '.' || c == '_';
+  });
+}
+
+struct HostPort {
+  std::string_view host;
+  std::optional<std::string_view> port;
+};
+
+HostPort Split(std::string_view authority) {
+  const size_t colon = authority.rfind(':');
+  // A colon inside the brackets belongs to the address.
+  if (colon == std::string_view::npos || authority.find(']', colon) != std::string_view::npos) {
+    return {authority, std::nullopt};
+  }
+  return {authority.substr(0, colon), authority.substr(colon + 1)};
+}
+
+int Base64Digit(char c) {
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const size_t digit = kDigits.find(c);
+  return digit == std::string_view::npos ? -1 : static_cast<int>(digit);
+}
+
+}  // namespace
+
+std::optional<BadName> CheckHttpUrl(std::string_view url) {
+  const auto bad = [url](const std::string& why, std::string suggestion) {
+    return BadName{Quote(url) + " is not the URL of a participant: " + why, std::move(suggestion)};
+  };
+  std::string_view rest = url;
+  if (rest.starts_with("http://")) {
+    rest.remove_prefix(7);
+  } else if (rest.starts_with("https://")) {
+    rest.remove_prefix(8);
+  } else {
+    return bad("it does not start with 'http://' or 'https://'",
+               rest.find("://") == std::string_view::npos ? "write \"http://host:port\"" : "");
+  }
+  const size_t slash = std::min(rest.find_first_of("/?#"), rest.size());
+  const std::string_view authority = rest.substr(0, slash);
+  const std::string_view path = rest.substr(slash);
+  if (authority.find('@') != std::string_view::npos) {
+    return bad("it holds a user or password", "send credentials in 'headers', from 'env'");
+  }
+  const auto [host, port] = Split(authority);
+  if (!IsHost(host)) {
+    return bad(host.empty() ? "it has no host" : "its host is malformed", "");
+  }
+  if (port && !IsPort(*port)) {
+    return bad("its port is not a number between 1 and 65535", "");
+  }
+  if (path.find_first_of("?#") != std::string_view::npos) {
+    return bad("it has a query or a fragment", "put the query into the paths of the operations");
+  }
+  if (FindBadPathByte(path)) {
+    return bad("its path holds a character that has to be percent-encoded", "");
+  }
+  return std::nullopt;
+}
+
+std::optional<BadName> CheckGrpcTarget(std::string_view target) {
+  const auto bad = [target](const std::string& why, std::string suggestion) {
+    return BadName{Quote(target) + " is not the address of a gRPC participant: " + why,
+                   std::move(suggestion)};
+  };
+  if (target.find("://") != std::string_view::npos) {
+    return bad("it has a scheme", "write \"host:port\"; with TLS also \"tls\": true");
+  }
+  const auto [host, port] = Split(target);
+  if (!IsHost(host)) {
+    return bad(host.empty() ? "it has no host" : "its host is malformed", "write \"host:port\"");
+  }
+  if (!port || !IsPort(*port)) {
+    return bad("it has no port between 1 and 65535", "write \"host:port\"");
+  }
+  return std::nullopt;
+}
+
+std::optional<size_t> FindBadPathByte(std::string_view path) {
+  constexpr std::string_view kMarks = "-._~!$&'()*+,;=:@/?";
+  for (size_t at = 0; at < path.size(); ++at) {
+    const char c = path[at];
+    const bool escape =
+        c == '%' && at + 2 < path.size() && IsHexDigit(path[at + 1]) && IsHexDigit(path[at + 2]);
+    if (!escape && !IsAlphanumeric(c) && kMarks.find(c) == std::string_view::npos) {
+      return at;
+    }
+  }
+  return std::nullopt;
+}
+
+bool IsHeaderValue(std::string_view value) {
+  return std::none_of(value.begin(), value.end(), [](char c) {
+    return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F;
+  });
+}
+
+std::optional<std::string> DecodeBase64(std::string_view base64) {
+  if (base64.size() % 4 != 0) {
+    return std::nullopt;
+  }
+  size_t padding = 0;
+  while (padding < 2 && base64.ends_with('=')) {
+    base64.remove_suffix(1);
+    ++padding;
+  }
+  std::string bytes;
+  uint32_t bits = 0;
+  int bit_count = 0;
+  for (const char c : base64) {
+    const int digit = Base64Digit(c);
+    if (digit < 0) {
+      return std::nullopt;
+    }
+    bits = (bits << 6) | static_cast<uint32_t>(digit);
+    bit_count += 6;
+    if (bit_count >= 8) {
+      bit_count -= 8;
+      bytes.push_back(static_cast<char>((bits >> bit_count) & 0xFF));
+    }
+  }
+  return bytes;
+}
+
+}  // namespace entente::dsl

@@ -1,0 +1,28 @@
+// Addresses of participants, taken apart and checked.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "dsl/names.h"
+
+namespace entente::dsl {
+
+// "http://host[:port][/prefix]", or https. IPv6 hosts stand in brackets.
+[[nodiscard]] std::optional<BadName> CheckHttpUrl(std::string_view url);
+
+// "host:port". IPv6 hosts stand in brackets.
+[[nodiscard]] std::optional<BadName> CheckGrpcTarget(std::string_view target);
+
+// The path of a request, literal parts only: what RFC 3986 lets stand in a path and a query.
+// Returns the offset of the first byte that it does not, or nothing.
+[[nodiscard]] std::optional<size_t> FindBadPathByte(std::string_view path);
+
+// Whether `value` can be a header's value: no control characters but the tab.
+[[nodiscard]] bool IsHeaderValue(std::string_view value);
+
+// The bytes that `base64` (RFC 4648, padded) stands for, or nothing.
+[[nodiscard]] std::optional<std::string> DecodeBase64(std::string_view base64);
+
+}  // namespace entente::dsl

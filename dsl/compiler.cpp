@@ -1,0 +1,332 @@
+#include "dsl/compiler.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include "base/limits.h"
+#include "dsl/environment.h"
+#include "dsl/expressions.h"
+#include "dsl/names.h"
+#include "dsl/object_reader.h"
+#include "dsl/participants.h"
+#include "dsl/schema/closest.h"
+#include "dsl/step_list.h"
+#include "dsl/steps.h"
+
+namespace entente::dsl {
+namespace {
+
+constexpr std::array<Mode, 3> kModes = {Mode::kSaga, Mode::kTcc, Mode::kTwoPhaseCommit};
+constexpr Duration kMinDeadline = std::chrono::milliseconds(1);
+
+// Compiles one definition that is an object.
+class DefinitionCompiler {
+ public:
+  DefinitionCompiler(const Json& json, const CompileOptions& options, ProblemList& problems)
+      : options_(options),
+        problems_(problems),
+        environment_(options, problems),
+        mode_(ReadMode(json)),
+        reader_(json, "", fields::DefinitionOf(mode_), problems) {}
+
+  // Complete only if no problem was reported.
+  Plan Compile();
+
+ private:
+  Mode ReadMode(const Json& json);
+  void ReadHeader();
+  void ReadInput();
+  Participants ReadParticipants();
+  void ReadSteps(const Participants& participants);
+  void CompileSteps(const Json& steps, const StepList& list, const Participants& participants,
+                    ExpressionCompiler& expressions);
+  void ReadOutput(ExpressionCompiler& expressions);
+  void ReadLabels(ExpressionCompiler& expressions);
+  void PutInOrder(const StepOrder& order);
+
+  const CompileOptions& options_;
+  ProblemList& problems_;
+  Environment environment_;
+  Mode mode_;
+  ObjectReader reader_;
+  StepDefaults defaults_;
+  Plan plan_;
+};
+
+Plan DefinitionCompiler::Compile() {
+  plan_.mode = mode_;
+  const std::array elsewhere = {&fields::kSagaDefinition, &fields::kTccDefinition};
+  reader_.RefuseUnknownFields(elsewhere);
+  ReadHeader();
+  ReadInput();
+  ReadSteps(ReadParticipants());
+  plan_.env = environment_.values();
+  return std::move(plan_);
+}
+
+// An unknown mode is read as the one it resembles, so that the rest can be checked.
+Mode DefinitionCompiler::ReadMode(const Json& json) {
+  const auto member = json.find("mode");
+  if (member == json.end()) {
+    return Mode::kSaga;
+  }
+  if (!member->is_string()) {
+    problems_.AtValue("/mode", "wrong_type",
+                      "'mode' must be a string, not " + std::string(TypeName(*member)));
+    return Mode::kSaga;
+  }
+  const auto& name = member->get_ref<const std::string&>();
+  std::vector<std::string_view> names;
+  std::vector<std::string_view> supported;
+  for (const Mode mode : kModes) {
+    names.push_back(ModeName(mode));
+    if (options_.modes.contains(mode)) {
+      supported.push_back(ModeName(mode));
+    }
+  }
+  const bool known = std::find(names.begin(), names.end(), name) != names.end();
+  const std::string_view meant = known ? name : Closest(name, names).value_or("saga");
+  if (!known) {
+    problems_.AtValue("/mode", "bad_value", "there is no mode " + Quote(name),
+                      "write " + QuoteAll(names));
+  } else if (std::find(supported.begin(), supported.end(), name) == supported.end()) {
+    problems_.AtValue("/mode", "mode_not_supported",
+                      "transactions of mode " + Quote(name) + " can not be run here",
+                      "the modes that can are " + QuoteAll(supported, "and"));
+  }
+  return *std::find_if(kModes.begin(), kModes.end(),
+                       [meant](Mode mode) { return ModeName(mode) == meant; });
+}
+
+void DefinitionCompiler::ReadHeader() {
+  static_cast<void>(reader_.String("$schema"));
+  static_cast<void>(reader_.String("description"));
+  reader_.Require("name", "give the definition a name, such as \"travel-booking\"");
+  if (const auto name = reader_.String("name")) {
+    plan_.name = *name;
+    if (const auto bad = CheckName(*name, "a definition's name")) {
+      problems_.AtValue("/name", "bad_name", bad->message, bad->suggestion);
+    }
+  }
+  plan_.deadline = reader_.DurationIn("deadline", kMinDeadline, kMaxDuration);
+  defaults_.timeout = reader_.DurationIn("timeout", kMinDeadline, limits::kMaxCallTimeout);
+  defaults_.retry = ReadRetry(reader_, "retry", problems_);
+  defaults_.settle_retry =
+      ReadRetry(reader_, mode_ == Mode::kSaga ? "compensateRetry" : "settleRetry", problems_);
+}
+
+void DefinitionCompiler::ReadInput() {
+  const Json* input = reader_.Find("input");
+  if (input == nullptr) {
+    return;
+  }
+  auto compiled = Schema::Compile(*input);
+  if (const auto* schema_problems = std::get_if<std::vector<SchemaProblem>>(&compiled)) {
+    for (const SchemaProblem& problem : *schema_problems) {
+      problems_.AtKey("/input" + problem.pointer, "bad_schema", problem.message,
+                      problem.suggestion);
+    }
+    return;
+  }
+  plan_.input = std::get<Schema>(std::move(compiled));
+}
+
+Participants DefinitionCompiler::ReadParticipants() {
+  const Json* participants = reader_.Object("participants");
+  if (participants == nullptr) {
+    return {};
+  }
+  Participants result =
+      CompileParticipants(*participants, "/participants", environment_, problems_);
+  plan_.participants = result.compiled;
+  return result;
+}
+
+void DefinitionCompiler::ReadSteps(const Participants& participants) {
+  static const Json kNoSteps = Json::array();
+  reader_.Require("steps", "add the steps to take");
+  const Json* steps = reader_.Array("steps");
+  if (steps != nullptr && steps->empty()) {
+    problems_.AtValue("/steps", "missing_step", "a definition needs at least one step");
+  }
+  if (steps != nullptr && steps->size() > limits::kMaxSteps) {
+    problems_.AtValue("/steps", "too_many",
+                      "a definition has " + std::to_string(steps->size()) +
+                          " steps, more than the limit of " + std::to_string(limits::kMaxSteps));
+    return;
+  }
+  if (steps == nullptr) {
+    steps = &kNoSteps;
+  }
+  const StepList list = ReadStepList(*steps, "/steps", mode_, problems_);
+  ExpressionCompiler expressions(list.table, reader_.Find("input"), environment_, problems_);
+  CompileSteps(*steps, list, participants, expressions);
+  ReadOutput(expressions);
+  ReadLabels(expressions);
+  if (problems_.empty()) {
+    PutInOrder(list.table.order);
+  }
+}
+
+void DefinitionCompiler::CompileSteps(const Json& steps, const StepList& list,
+                                      const Participants& participants,
+                                      ExpressionCompiler& expressions) {
+  StepCompiler compiler(mode_, list, participants, defaults_, expressions, problems_);
+  for (size_t i = 0; i < steps.size(); ++i) {
+    auto step = compiler.Compile(i, steps[i], "/steps/" + std::to_string(i));
+    if (step) {
+      plan_.steps.push_back(*std::move(step));
+    }
+  }
+}
+
+void DefinitionCompiler::ReadOutput(ExpressionCompiler& expressions) {
+  if (const Json* output = reader_.Find("output")) {
+    plan_.output = expressions.Document(*output, "/output", Scope{.place = "'output'"});
+  }
+}
+
+void DefinitionCompiler::ReadLabels(ExpressionCompiler& expressions) {
+  const Json* labels = reader_.Object("labels");
+  if (labels == nullptr) {
+    return;
+  }
+  if (labels->size() > limits::kMaxLabels) {
+    problems_.AtValue("/labels", "too_many",
+                      "a definition has " + std::to_string(labels->size()) +
+                          " labels, more than the limit of " + std::to_string(limits::kMaxLabels));
+    return;
+  }
+  const Scope scope{.place = "a label", .steps = false};
+  for (const auto& [key, value] : labels->items()) {
+    const std::string pointer = "/labels/" + EscapePointerToken(key);
+    if (const auto bad = CheckLabelKey(key)) {
+      problems_.AtKey(pointer, "bad_name", bad->message, bad->suggestion);
+    }
+    std::optional<std::string> literal;
+    auto text = expressions.Text(value, pointer, scope, &literal);
+    if (literal && literal->size() > limits::kMaxLabelBytes) {
+      problems_.AtValue(pointer, "too_long",
+                        "a label's value has " + std::to_string(literal->size()) +
+                            " bytes, more than the limit of " +
+                            std::to_string(limits::kMaxLabelBytes));
+    }
+    if (text) {
+      plan_.labels.emplace(key, *std::move(text));
+    }
+  }
+}
+
+// Steps so far stand as in the definition; the plan wants them after their predecessors.
+void DefinitionCompiler::PutInOrder(const StepOrder& order) {
+  const std::vector<size_t> sorted = order.Sorted();
+  std::vector<size_t> place(sorted.size());
+  for (size_t i = 0; i < sorted.size(); ++i) {
+    place[sorted[i]] = i;
+  }
+  std::vector<Step> steps;
+  for (const size_t step : sorted) {
+    steps.push_back(std::move(plan_.steps[step]));
+  }
+  for (size_t i = 0; i < steps.size(); ++i) {
+    for (size_t& predecessor : steps[i].after) {
+      predecessor = place[predecessor];
+      steps[predecessor].before.push_back(i);
+    }
+    std::sort(steps[i].after.begin(), steps[i].after.end());
+    if (steps[i].pivot) {
+      plan_.pivot = i;
+    }
+  }
+  plan_.steps = std::move(steps);
+}
+
+// What ParseJson says in front of its message, "line 3, column 7: ", taken apart.
+Problem ProblemOf(const Status& status) {
+  Problem problem{"", 1, 1, status.reason(), status.message(), ""};
+  std::string_view rest = status.message();
+  const auto take = [&rest](std::string_view label, size_t* number) {
+    if (!rest.starts_with(label)) {
+      return false;
+    }
+    rest.remove_prefix(label.size());
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), *number);
+    rest.remove_prefix(static_cast<size_t>(end - rest.data()));
+    return error == std::errc();
+  };
+  size_t line = 0;
+  size_t column = 0;
+  if (take("line ", &line) && take(", column ", &column) && rest.starts_with(": ")) {
+    problem.line = line;
+    problem.column = column;
+    problem.message = std::string(rest.substr(2));
+  }
+  return problem;
+}
+
+}  // namespace
+
+EnvLookup EnvFrom(Json env) {
+  return [env = std::move(env)](const std::string& name) -> std::optional<std::string> {
+    const auto member = env.find(name);
+    if (member == env.end() || !member->is_string()) {
+      return std::nullopt;
+    }
+    return member->get<std::string>();
+  };
+}
+
+CompileResult Compile(std::string_view source, const CompileOptions& options) {
+  const Result<Json> json = ParseJson(source, limits::kDefinitionJson);
+  if (!json.ok()) {
+    return Problems{ProblemOf(json.status())};
+  }
+  const SourceMap map(source);
+  ProblemList problems(map);
+  if (!ObjectReader::IsObject(*json, "", "a definition", problems)) {
+    return std::move(problems).Take();
+  }
+  Plan plan = DefinitionCompiler(*json, options, problems).Compile();
+  if (!problems.empty()) {
+    return std::move(problems).Take();
+  }
+  // Shared because every transaction of the version keeps it alive, whatever is registered later.
+  return std::make_shared<const Plan>(std::move(plan));
+}
+
+std::string FormatProblem(const Problem& problem) {
+  std::string text = std::to_string(problem.line) + ":" + std::to_string(problem.column) + ": ";
+  if (!problem.pointer.empty()) {
+    text += problem.pointer + ": ";
+  }
+  text += problem.message;
+  if (!problem.suggestion.empty()) {
+    text += "; " + problem.suggestion;
+  }
+  return text;
+}
+
+Json ProblemToJson(const Problem& problem) {
+  Json json = {{"pointer", problem.pointer},
+               {"line", problem.line},
+               {"column", problem.column},
+               {"code", problem.code},
+               {"message", problem.message}};
+  if (!problem.suggestion.empty()) {
+    json["suggestion"] = problem.suggestion;
+  }
+  return json;
+}
+
+Status ProblemsToStatus(const Problems& problems) {
+  ENTENTE_CHECK(!problems.empty());
+  const std::string count =
+      problems.size() == 1
+          ? "the definition has a problem"
+          : "the definition has " + std::to_string(problems.size()) + " problems, the first";
+  return InvalidArgument("definition.invalid", count + " at " + FormatProblem(problems.front()));
+}
+
+}  // namespace entente::dsl

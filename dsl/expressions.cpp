@@ -1,0 +1,115 @@
+#include "dsl/expressions.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "dsl/object_reader.h"
+
+namespace entente::dsl {
+namespace {
+
+// Names that nothing is bound to: constants are evaluated without any.
+const cel::Activation& NoNames() {
+  static const cel::Activation activation;
+  return activation;
+}
+
+std::string Identity(std::string_view text) {
+  return std::string(text);
+}
+
+}  // namespace
+
+std::optional<cel::Expression> ExpressionCompiler::Whole(const Json& value,
+                                                         const std::string& pointer,
+                                                         const Scope& scope, cel::Kind wanted) {
+  const auto* text = value.get_ptr<const std::string*>();
+  if (text == nullptr || !text->starts_with("${")) {
+    const std::string found =
+        text == nullptr ? std::string(TypeName(value)) : "the text " + Quote(*text);
+    problems_.AtValue(pointer, "wrong_type",
+                      std::string(scope.place) + " must be one expression, not " + found,
+                      "write \"${...}\"");
+    return std::nullopt;
+  }
+  size_t position = 2;
+  auto parsed = cel::Expression::ParseUntilBrace(*text, &position);
+  if (const auto* error = std::get_if<cel::ParseError>(&parsed)) {
+    problems_.InString(pointer, error->offset, "bad_expression", error->message);
+    return std::nullopt;
+  }
+  if (position != text->size()) {
+    problems_.InString(pointer, position, "bad_expression",
+                       std::string(scope.place) + " must be one expression with nothing after it",
+                       "put all of it into one \"${...}\"");
+    return std::nullopt;
+  }
+  auto expression = std::get<cel::Expression>(std::move(parsed));
+  for (const cel::ReferencePath& path : expression.references()) {
+    CheckReference(path, pointer, scope);
+  }
+  if (expression.references().empty()) {
+    const Result<cel::Value> result = expression.Evaluate(NoNames());
+    if (!result.ok()) {
+      problems_.AtValue(pointer, "expression_fails",
+                        std::string(scope.place) + " always fails: " + result.status().message());
+    } else if (result->kind() != wanted) {
+      problems_.AtValue(pointer, "wrong_type",
+                        std::string(scope.place) + " must be a " +
+                            std::string(cel::KindName(wanted)) + ", but is always a " +
+                            std::string(cel::KindName(result->kind())));
+    }
+  }
+  return expression;
+}
+
+std::optional<cel::Template> ExpressionCompiler::Document(const Json& value,
+                                                          const std::string& pointer,
+                                                          const Scope& scope) {
+  auto compiled = cel::Template::Compile(value);
+  if (const auto* errors = std::get_if<std::vector<cel::TemplateError>>(&compiled)) {
+    for (const cel::TemplateError& error : *errors) {
+      problems_.InString(pointer + error.pointer, error.offset, "bad_expression", error.message);
+    }
+    return std::nullopt;
+  }
+  auto document = std::get<cel::Template>(std::move(compiled));
+  for (const cel::TemplateReference& reference : document.references()) {
+    CheckReference(reference.path, pointer + reference.pointer, scope);
+  }
+  return document;
+}
+
+std::optional<cel::Template> ExpressionCompiler::Text(const Json& value, const std::string& pointer,
+                                                      const Scope& scope,
+                                                      std::optional<std::string>* literal) {
+  if (!value.is_string()) {
+    problems_.AtValue(
+        pointer, "wrong_type",
+        std::string(scope.place) + " must be a string, not " + std::string(TypeName(value)));
+    return std::nullopt;
+  }
+  std::optional<cel::Template> text = Document(value, pointer, scope);
+  if (text && text->references().empty()) {
+    Result<std::string> rendered = text->RenderText(NoNames(), Identity);
+    if (!rendered.ok()) {
+      problems_.AtValue(pointer, "expression_fails",
+                        std::string(scope.place) + " always fails: " + rendered.status().message());
+    } else if (literal != nullptr) {
+      *literal = *std::move(rendered);
+    }
+  }
+  return text;
+}
+
+std::optional<ExpressionCompiler::Place> ExpressionCompiler::TakeOwnOutputRead() {
+  return std::exchange(own_output_read_, std::nullopt);
+}
+
+cel::Template LiteralTemplate(const Json& value) {
+  auto compiled = cel::Template::Compile(value);
+  ENTENTE_CHECK(std::holds_alternative<cel::Template>(compiled));
+  return std::get<cel::Template>(std::move(compiled));
+}
+
+}  // namespace entente::dsl

@@ -1,0 +1,102 @@
+// ExpressionCompiler: the expressions of a definition, parsed and checked against what they may
+// read where they stand.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "dsl/cel/expression.h"
+#include "dsl/cel/template.h"
+#include "dsl/environment.h"
+#include "dsl/problem_list.h"
+#include "dsl/step_order.h"
+
+namespace entente::dsl {
+
+// Which names an expression may read. `env` is always known.
+struct Scope {
+  std::string_view place;  // For messages: "the action".
+  bool input = true;
+  bool gid = true;
+  bool steps = true;
+  bool key = false;
+  bool element = false;  // `item` and `index`.
+  std::optional<size_t> step =
+      std::nullopt;           // Whose expression it is: reads what precedes. None: every step.
+  bool own_output = false;    // May read `steps.<itself>` as well.
+  bool when_unknown = false;  // Stands in for an undo that has no output to read.
+};
+
+// What expressions need to know about the steps, by their index in the definition.
+struct StepTable {
+  std::vector<std::string> ids;  // Empty where the id is unusable.
+  StepOrder order{{}};
+  // Steps whose place is not known because an `after` above them is wrong: what they may read is
+  // not checked, so that one mistake is not reported as many.
+  std::vector<bool> uncertain;
+
+  [[nodiscard]] std::optional<size_t> Find(std::string_view id) const;
+};
+
+// Borrows its arguments. Every function reports what is wrong and then returns nothing; a mistake
+// in what an expression reads is reported as well but does not keep it from being returned.
+class ExpressionCompiler {
+ public:
+  // `input_schema` is null if the definition has none.
+  ExpressionCompiler(const StepTable& steps, const Json* input_schema, Environment& environment,
+                     ProblemList& problems)
+      : steps_(steps),
+        input_schema_(input_schema),
+        environment_(environment),
+        problems_(problems) {}
+
+  // `value` is a string that is one `${...}` and nothing else. If it reads nothing, its result is
+  // checked to be of kind `wanted` ("a list").
+  [[nodiscard]] std::optional<cel::Expression> Whole(const Json& value, const std::string& pointer,
+                                                     const Scope& scope, cel::Kind wanted);
+
+  // Any JSON with expressions in its strings.
+  [[nodiscard]] std::optional<cel::Template> Document(const Json& value, const std::string& pointer,
+                                                      const Scope& scope);
+
+  // A string with expressions in it, which may not be anything but a string. `literal`, if given,
+  // receives its text when no expression is in it, or when its expressions read nothing.
+  [[nodiscard]] std::optional<cel::Template> Text(const Json& value, const std::string& pointer,
+                                                  const Scope& scope,
+                                                  std::optional<std::string>* literal = nullptr);
+
+  // Where the latest expressions read the output of their own step: the first such place, or
+  // nothing. Forgets it.
+  struct Place {
+    std::string pointer;
+    size_t offset;
+  };
+  [[nodiscard]] std::optional<Place> TakeOwnOutputRead();
+
+ private:
+  void CheckReference(const cel::ReferencePath& path, const std::string& pointer,
+                      const Scope& scope);
+  void CheckInputReference(const cel::ReferencePath& path, const std::string& pointer);
+  void CheckStepReference(const cel::ReferencePath& path, const std::string& pointer,
+                          const Scope& scope);
+  void CheckStepOrder(const cel::ReferencePath& path, size_t read, const std::string& pointer,
+                      const Scope& scope);
+  void CheckEnvReference(const cel::ReferencePath& path, const std::string& pointer);
+  void RefuseUnknownName(const cel::ReferencePath& path, const std::string& pointer,
+                         const Scope& scope);
+
+  const StepTable& steps_;
+  const Json* input_schema_;
+  Environment& environment_;
+  ProblemList& problems_;
+  std::optional<Place> own_output_read_;
+};
+
+// A template that always renders to `value`, which holds no "${".
+[[nodiscard]] cel::Template LiteralTemplate(const Json& value);
+
+}  // namespace entente::dsl

@@ -1,0 +1,164 @@
+#include "dsl/fields.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/check.h"
+
+namespace entente::dsl {
+namespace {
+
+using Name = std::string_view;
+
+constexpr std::array kSagaDefinitionFields = {
+    Name("$schema"), Name("name"),   Name("description"),     Name("mode"),  Name("deadline"),
+    Name("timeout"), Name("retry"),  Name("compensateRetry"), Name("input"), Name("participants"),
+    Name("steps"),   Name("output"), Name("labels")};
+// TCC and 2PC alike: what follows the decision has one retry policy, whichever way it went.
+constexpr std::array kDecidedDefinitionFields = {
+    Name("$schema"), Name("name"),   Name("description"), Name("mode"),  Name("deadline"),
+    Name("timeout"), Name("retry"),  Name("settleRetry"), Name("input"), Name("participants"),
+    Name("steps"),   Name("output"), Name("labels")};
+
+constexpr std::array kHttpParticipantFields = {Name("http"), Name("headers"), Name("timeout"),
+                                               Name("maxConcurrentCalls"),
+                                               Name("maxCallsPerSecond")};
+constexpr std::array kGrpcParticipantFields = {Name("grpc"),
+                                               Name("service"),
+                                               Name("tls"),
+                                               Name("descriptorSet"),
+                                               Name("metadata"),
+                                               Name("timeout"),
+                                               Name("maxConcurrentCalls"),
+                                               Name("maxCallsPerSecond")};
+
+constexpr std::array kSagaStepFields = {Name("id"),     Name("description"),    Name("participant"),
+                                        Name("after"),  Name("when"),           Name("forEach"),
+                                        Name("action"), Name("alternatives"),   Name("compensate"),
+                                        Name("pivot"),  Name("timeout"),        Name("deadline"),
+                                        Name("retry"),  Name("compensateRetry")};
+constexpr std::array kTccStepFields = {
+    Name("id"),      Name("description"), Name("participant"),  Name("after"),      Name("when"),
+    Name("forEach"), Name("try"),         Name("alternatives"), Name("confirm"),    Name("cancel"),
+    Name("timeout"), Name("deadline"),    Name("retry"),        Name("settleRetry")};
+constexpr std::array kTwoPhaseCommitStepFields = {
+    Name("id"),     Name("description"), Name("participant"), Name("after"),
+    Name("when"),   Name("forEach"),     Name("prepare"),     Name("alternatives"),
+    Name("commit"), Name("rollback"),    Name("timeout"),     Name("deadline"),
+    Name("retry"),  Name("settleRetry")};
+constexpr std::array kWaitStepFields = {Name("id"), Name("description"), Name("after"),
+                                        Name("when"), Name("wait")};
+
+constexpr std::array kForEachFields = {Name("items"), Name("maxParallel")};
+constexpr std::array kRetryFields = {Name("initial"), Name("factor"), Name("max"), Name("attempts"),
+                                     Name("jitter")};
+constexpr std::array kWaitForFields = {Name("for")};
+constexpr std::array kWaitUntilFields = {Name("until")};
+constexpr std::array kWaitSignalFields = {Name("signal"), Name("timeout"), Name("onTimeout")};
+
+constexpr std::array kHttpMethods = {Name("get"), Name("put"), Name("post"), Name("patch"),
+                                     Name("delete")};
+// The undo variants have one field more, the last.
+constexpr std::array kHttpUndoFields = {Name("get"),     Name("put"),        Name("post"),
+                                        Name("patch"),   Name("delete"),     Name("participant"),
+                                        Name("headers"), Name("body"),       Name("succeedOn"),
+                                        Name("failOn"),  Name("whenUnknown")};
+constexpr std::array kGrpcUndoFields = {Name("rpc"),    Name("participant"),
+                                        Name("body"),   Name("succeedOn"),
+                                        Name("failOn"), Name("whenUnknown")};
+constexpr std::array kTransactionUndoFields = {Name("transaction"), Name("whenUnknown")};
+constexpr std::array kTransactionFields = {Name("definition"), Name("version"), Name("input")};
+
+template <size_t size>
+constexpr std::span<const Name> AllButLast(const std::array<Name, size>& fields) {
+  return std::span<const Name>(fields).first(size - 1);
+}
+
+}  // namespace
+
+bool ObjectSpec::Has(std::string_view field) const {
+  return std::find(fields.begin(), fields.end(), field) != fields.end();
+}
+
+namespace fields {
+
+constexpr ObjectSpec kSagaDefinition = {"sagaDefinition", "a definition", kSagaDefinitionFields};
+constexpr ObjectSpec kTccDefinition = {"tccDefinition", "a definition of mode tcc",
+                                       kDecidedDefinitionFields};
+constexpr ObjectSpec kTwoPhaseCommitDefinition = {
+    "twoPhaseCommitDefinition", "a definition of mode 2pc", kDecidedDefinitionFields};
+constexpr ObjectSpec kHttpParticipant = {"httpParticipant", "an HTTP participant",
+                                         kHttpParticipantFields};
+constexpr ObjectSpec kGrpcParticipant = {"grpcParticipant", "a gRPC participant",
+                                         kGrpcParticipantFields};
+constexpr ObjectSpec kSagaStep = {"sagaStep", "a step of a saga", kSagaStepFields};
+constexpr ObjectSpec kTccStep = {"tccStep", "a step of mode tcc", kTccStepFields};
+constexpr ObjectSpec kTwoPhaseCommitStep = {"twoPhaseCommitStep", "a step of mode 2pc",
+                                            kTwoPhaseCommitStepFields};
+constexpr ObjectSpec kWaitStep = {"waitStep", "a step that waits", kWaitStepFields};
+constexpr ObjectSpec kForEach = {"forEach", "forEach", kForEachFields};
+constexpr ObjectSpec kRetry = {"retry", "a retry policy", kRetryFields};
+constexpr ObjectSpec kWaitFor = {"waitFor", "a wait for a duration", kWaitForFields};
+constexpr ObjectSpec kWaitUntil = {"waitUntil", "a wait for an instant", kWaitUntilFields};
+constexpr ObjectSpec kWaitSignal = {"waitSignal", "a wait for a signal", kWaitSignalFields};
+constexpr ObjectSpec kHttpOperation = {"httpOperation", "an HTTP operation",
+                                       AllButLast(kHttpUndoFields)};
+constexpr ObjectSpec kHttpUndo = {"httpUndo", "an HTTP operation that undoes", kHttpUndoFields};
+constexpr ObjectSpec kGrpcOperation = {"grpcOperation", "a gRPC operation",
+                                       AllButLast(kGrpcUndoFields)};
+constexpr ObjectSpec kGrpcUndo = {"grpcUndo", "a gRPC operation that undoes", kGrpcUndoFields};
+constexpr ObjectSpec kTransactionOperation = {"transactionOperation", "a child transaction",
+                                              AllButLast(kTransactionUndoFields)};
+constexpr ObjectSpec kTransactionUndo = {"transactionUndo", "a child transaction that undoes",
+                                         kTransactionUndoFields};
+constexpr ObjectSpec kTransaction = {"transaction", "'transaction'", kTransactionFields};
+
+std::span<const ObjectSpec* const> All() {
+  static constexpr std::array kAll = {&kSagaDefinition,
+                                      &kTccDefinition,
+                                      &kTwoPhaseCommitDefinition,
+                                      &kHttpParticipant,
+                                      &kGrpcParticipant,
+                                      &kSagaStep,
+                                      &kTccStep,
+                                      &kTwoPhaseCommitStep,
+                                      &kWaitStep,
+                                      &kForEach,
+                                      &kRetry,
+                                      &kWaitFor,
+                                      &kWaitUntil,
+                                      &kWaitSignal,
+                                      &kHttpOperation,
+                                      &kHttpUndo,
+                                      &kGrpcOperation,
+                                      &kGrpcUndo,
+                                      &kTransactionOperation,
+                                      &kTransactionUndo,
+                                      &kTransaction};
+  return kAll;
+}
+
+std::span<const std::string_view> HttpMethods() {
+  return kHttpMethods;
+}
+
+const ObjectSpec& DefinitionOf(Mode mode) {
+  switch (mode) {
+    case Mode::kSaga: return kSagaDefinition;
+    case Mode::kTcc: return kTccDefinition;
+    case Mode::kTwoPhaseCommit: return kTwoPhaseCommitDefinition;
+  }
+  ENTENTE_CHECK(false);
+}
+
+const ObjectSpec& StepOf(Mode mode) {
+  switch (mode) {
+    case Mode::kSaga: return kSagaStep;
+    case Mode::kTcc: return kTccStep;
+    case Mode::kTwoPhaseCommit: return kTwoPhaseCommitStep;
+  }
+  ENTENTE_CHECK(false);
+}
+
+}  // namespace fields
+}  // namespace entente::dsl

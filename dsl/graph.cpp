@@ -1,0 +1,170 @@
+#include "dsl/graph.h"
+
+#include <utility>
+#include <vector>
+
+namespace entente::dsl {
+namespace {
+
+// `text` may come from a definition; neither format may take a part of it for markup.
+std::string EscapeMermaid(std::string_view text) {
+  std::string escaped;
+  for (const char c : text) {
+    switch (c) {
+      case '"': escaped += "#quot;"; break;
+      case '#': escaped += "#35;"; break;
+      case '<': escaped += "#lt;"; break;
+      case '>': escaped += "#gt;"; break;
+      case '&': escaped += "#amp;"; break;
+      default: escaped += c;
+    }
+  }
+  return escaped;
+}
+
+std::string EscapeDot(std::string_view text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      escaped += '\\';
+    }
+    escaped += c;
+  }
+  return escaped;
+}
+
+std::string Describe(const Plan& plan, const OperationTemplate& operation) {
+  if (const auto* child = std::get_if<ChildTemplate>(&operation)) {
+    return "transaction " + child->definition +
+           (child->version ? " version " + std::to_string(*child->version) : "");
+  }
+  const auto& call = std::get<CallTemplate>(operation);
+  const std::string method =
+      std::visit([](const auto& request) { return request.method; }, call.request);
+  return plan.participants[call.participant].name + ": " + method;
+}
+
+std::vector<std::string> CallLines(const Plan& plan, const CallWork& work) {
+  const auto name = [&plan](Role role) { return std::string(OperationName(plan.mode, role)); };
+  std::vector<std::string> lines = {name(Role::kForward) + " " + Describe(plan, work.forward)};
+  for (const OperationTemplate& alternative : work.alternatives) {
+    lines.push_back("or " + Describe(plan, alternative));
+  }
+  if (work.finish) {
+    lines.push_back(name(Role::kFinish) + " " + Describe(plan, *work.finish));
+  }
+  if (work.undo) {
+    lines.push_back(name(Role::kUndo) + " " + Describe(plan, work.undo->call));
+  }
+  return lines;
+}
+
+std::string WaitLine(const WaitWork& work) {
+  if (const auto* signal = std::get_if<WaitSignal>(&work)) {
+    const std::string timeout =
+        signal->timeout ? ", at most " + FormatDuration(*signal->timeout) : "";
+    return "wait for the signal " + signal->name + timeout;
+  }
+  return std::holds_alternative<WaitFor>(work) ? "wait for a time" : "wait until an instant";
+}
+
+// The lines of a step's box.
+std::vector<std::string> Lines(const Plan& plan, const Step& step) {
+  std::vector<std::string> lines = {step.id + (step.pivot ? " (pivot)" : "")};
+  if (step.when) {
+    lines.emplace_back("only when its condition holds");
+  }
+  if (step.for_each) {
+    lines.push_back("for each element, " + std::to_string(step.for_each->max_parallel) +
+                    " at a time");
+  }
+  if (const auto* calls = std::get_if<CallWork>(&step.work)) {
+    for (std::string& line : CallLines(plan, *calls)) {
+      lines.push_back(std::move(line));
+    }
+  } else {
+    lines.push_back(WaitLine(std::get<WaitWork>(step.work)));
+  }
+  return lines;
+}
+
+std::string Join(const std::vector<std::string>& lines, std::string_view separator,
+                 std::string (*escape)(std::string_view)) {
+  std::string text;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    text += (i == 0 ? "" : std::string(separator)) + escape(lines[i]);
+  }
+  return text;
+}
+
+// Whether an abort can pass through the step on its way back.
+bool IsUndone(const Step& step) {
+  return !step.after_pivot;
+}
+
+// Step ids are identifiers, but Mermaid has words of its own ("end"): a number is always safe.
+std::string NodeName(size_t step) {
+  return "s" + std::to_string(step);
+}
+
+struct Arrow {
+  size_t from;
+  size_t to;
+  bool back;
+};
+
+std::vector<Arrow> Arrows(const Plan& plan) {
+  std::vector<Arrow> arrows;
+  for (size_t step = 0; step < plan.steps.size(); ++step) {
+    for (const size_t successor : plan.steps[step].before) {
+      arrows.push_back({step, successor, false});
+    }
+  }
+  for (size_t step = 0; step < plan.steps.size(); ++step) {
+    for (const size_t successor : plan.steps[step].before) {
+      if (plan.mode == Mode::kSaga && IsUndone(plan.steps[step]) &&
+          IsUndone(plan.steps[successor])) {
+        arrows.push_back({successor, step, true});
+      }
+    }
+  }
+  return arrows;
+}
+
+}  // namespace
+
+std::string ToMermaid(const Plan& plan) {
+  std::string text = "flowchart TD\n";
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    const Step& step = plan.steps[i];
+    const bool waits = std::holds_alternative<WaitWork>(step.work);
+    text += "  " + NodeName(i) + (waits ? "([\"" : "[\"") +
+            Join(Lines(plan, step), "<br/>", EscapeMermaid) + (waits ? "\"])" : "\"]") +
+            (step.pivot ? ":::pivot" : "") + "\n";
+  }
+  for (const Arrow& arrow : Arrows(plan)) {
+    text += "  " + NodeName(arrow.from) + (arrow.back ? " -. undo .-> " : " --> ") +
+            NodeName(arrow.to) + "\n";
+  }
+  if (plan.pivot) {
+    text += "  classDef pivot stroke-width:4px\n";
+  }
+  return text;
+}
+
+std::string ToDot(const Plan& plan) {
+  std::string text = "digraph \"" + EscapeDot(plan.name) + "\" {\n  node [shape=box];\n";
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    const Step& step = plan.steps[i];
+    text += "  " + NodeName(i) + " [label=\"" + Join(Lines(plan, step), "\\n", EscapeDot) + "\"" +
+            (std::holds_alternative<WaitWork>(step.work) ? ", style=rounded" : "") +
+            (step.pivot ? ", penwidth=4" : "") + "];\n";
+  }
+  for (const Arrow& arrow : Arrows(plan)) {
+    text += "  " + NodeName(arrow.from) + " -> " + NodeName(arrow.to) +
+            (arrow.back ? " [style=dashed, label=\"undo\", constraint=false]" : "") + ";\n";
+  }
+  return text + "}\n";
+}
+
+}  // namespace entente::dsl

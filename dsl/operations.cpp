@@ -1,0 +1,184 @@
+#include "dsl/operations.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "dsl/names.h"
+#include "dsl/object_reader.h"
+
+namespace entente::dsl {
+namespace {
+
+bool IsHttpMethod(std::string_view verb) {
+  const auto methods = fields::HttpMethods();
+  return std::find(methods.begin(), methods.end(), verb) != methods.end();
+}
+
+std::vector<std::string_view> Verbs() {
+  std::vector<std::string_view> verbs(fields::HttpMethods().begin(), fields::HttpMethods().end());
+  verbs.push_back("rpc");
+  verbs.push_back("transaction");
+  return verbs;
+}
+
+const ObjectSpec& SpecOf(std::string_view verb, bool is_undo) {
+  if (verb == "rpc") {
+    return is_undo ? fields::kGrpcUndo : fields::kGrpcOperation;
+  }
+  if (verb == "transaction") {
+    return is_undo ? fields::kTransactionUndo : fields::kTransactionOperation;
+  }
+  return is_undo ? fields::kHttpUndo : fields::kHttpOperation;
+}
+
+}  // namespace
+
+std::optional<OperationTemplate> OperationCompiler::Compile(const Json& json,
+                                                            const OperationSite& site) {
+  return CompileAs(json, site, /*is_undo=*/false);
+}
+
+std::optional<OperationTemplate> OperationCompiler::CompileAs(const Json& json,
+                                                              const OperationSite& site,
+                                                              bool is_undo) {
+  if (!ObjectReader::IsObject(json, site.pointer, site.scope.place, problems_)) {
+    return std::nullopt;
+  }
+  const std::optional<std::string_view> verb = FindVerb(json, site);
+  if (!verb) {
+    return std::nullopt;
+  }
+  const ObjectSpec& spec = SpecOf(*verb, is_undo);
+  const ObjectReader reader(json, site.pointer, spec, problems_);
+  const std::array elsewhere = {&fields::kHttpUndo, &fields::kGrpcUndo};
+  reader.RefuseUnknownFields(elsewhere);
+  if (*verb == "transaction") {
+    return Transaction(reader, site);
+  }
+  return Call(json, site, *verb, spec);
+}
+
+std::optional<std::string_view> OperationCompiler::FindVerb(const Json& json,
+                                                            const OperationSite& site) {
+  const std::vector<std::string_view> verbs = Verbs();
+  std::vector<std::string_view> found;
+  for (const std::string_view verb : verbs) {
+    if (json.contains(verb)) {
+      found.push_back(verb);
+    }
+  }
+  if (found.size() == 1) {
+    return found.front();
+  }
+  if (found.empty()) {
+    std::string suggestion;
+    for (const auto& [name, value] : json.items()) {
+      if (!fields::kHttpUndo.Has(name) && suggestion.empty()) {
+        suggestion = DidYouMean(name, verbs);
+      }
+    }
+    problems_.AtValue(site.pointer, "missing_operation",
+                      std::string(site.scope.place) +
+                          " does not say what to call: it needs one of " + QuoteAll(verbs),
+                      std::move(suggestion));
+  } else {
+    problems_.AtKey(site.pointer + "/" + std::string(found.back()), "ambiguous_operation",
+                    std::string(site.scope.place) + " names " + QuoteAll(found, "and") +
+                        "; an operation is one call",
+                    "keep one of them; further calls are steps or alternatives of their own");
+  }
+  return std::nullopt;
+}
+
+std::optional<OperationTemplate> OperationCompiler::Call(const Json& json,
+                                                         const OperationSite& site,
+                                                         std::string_view verb,
+                                                         const ObjectSpec& spec) {
+  const ObjectReader reader(json, site.pointer, spec, problems_);
+  const bool http = IsHttpMethod(verb);
+  const std::optional<size_t> participant = FindParticipant(reader, site, verb);
+  AnswerRules answers = Answers(reader, http);
+  std::optional<std::variant<HttpRequestTemplate, GrpcRequestTemplate>> request;
+  if (http) {
+    request = HttpRequest(reader, site, verb);
+  } else {
+    request = GrpcRequest(reader, site);
+  }
+  if (!participant || !request) {
+    return std::nullopt;
+  }
+  return CallTemplate{*participant, *std::move(request), std::move(answers)};
+}
+
+std::optional<size_t> OperationCompiler::FindParticipant(const ObjectReader& reader,
+                                                         const OperationSite& site,
+                                                         std::string_view verb) {
+  std::optional<size_t> participant = site.participant;
+  if (reader.Has("participant")) {
+    participant = ReadParticipant(reader, participants_, problems_);
+    if (!participant) {
+      return std::nullopt;
+    }
+  } else if (!participant) {
+    if (site.participant_known) {
+      problems_.AtValue(site.pointer, "missing_field",
+                        std::string(site.scope.place) +
+                            " calls somebody, but neither it nor its step names a 'participant'",
+                        "add \"participant\" to the step");
+    }
+    return std::nullopt;
+  }
+  const KnownParticipant& called = participants_[*participant];
+  const bool http = IsHttpMethod(verb);
+  if (called.kind == KnownParticipant::Kind::kHttp && !http) {
+    problems_.AtKey(
+        reader.PointerTo(verb), "wrong_protocol",
+        "'rpc' calls over gRPC, but participant " + Quote(called.name) + " is called over HTTP",
+        "write one of " + QuoteAll({"get", "put", "post", "patch", "delete"}) + " with a path");
+  } else if (called.kind == KnownParticipant::Kind::kGrpc && http) {
+    problems_.AtKey(reader.PointerTo(verb), "wrong_protocol",
+                    Quote(verb) + " calls over HTTP, but participant " + Quote(called.name) +
+                        " is called over gRPC",
+                    "write \"rpc\" with the name of a method");
+  }
+  return participant;
+}
+
+std::optional<OperationTemplate> OperationCompiler::Transaction(const ObjectReader& outer,
+                                                                const OperationSite& site) {
+  if (!site.may_be_transaction) {
+    problems_.AtKey(
+        outer.PointerTo("transaction"), "transaction_not_here",
+        std::string(site.scope.place) + " can not be a transaction: only a saga's step can run one",
+        "call a participant, or make this definition a saga");
+  }
+  const Json* json = outer.Find("transaction");
+  const std::string pointer = outer.PointerTo("transaction");
+  if (!ObjectReader::IsObject(*json, pointer, "'transaction'", problems_)) {
+    return std::nullopt;
+  }
+  const ObjectReader reader(*json, pointer, fields::kTransaction, problems_);
+  reader.RefuseUnknownFields();
+  ChildTemplate child{"", std::nullopt, LiteralTemplate(Json::object())};
+  reader.Require("definition", "name the definition to run");
+  if (const auto name = reader.String("definition")) {
+    child.definition = *name;
+    if (const auto bad = CheckName(*name, "a definition's name")) {
+      problems_.AtValue(reader.PointerTo("definition"), "bad_name", bad->message, bad->suggestion);
+    }
+  }
+  if (const auto version = reader.Integer("version", 1, UINT32_MAX)) {
+    child.version = static_cast<uint32_t>(*version);
+  }
+  if (const Json* input = reader.Find("input")) {
+    auto compiled = expressions_.Document(*input, reader.PointerTo("input"), site.scope);
+    if (!compiled) {
+      return std::nullopt;
+    }
+    child.input = *std::move(compiled);
+  }
+  return child;
+}
+
+}  // namespace entente::dsl

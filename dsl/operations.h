@@ -1,0 +1,71 @@
+// OperationCompiler: the calls of a step.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dsl/expressions.h"
+#include "dsl/participants.h"
+#include "dsl/plan.h"
+#include "dsl/problem_list.h"
+
+namespace entente::dsl {
+
+// Where an operation stands.
+struct OperationSite {
+  std::string pointer;
+  Scope scope;
+  std::optional<size_t> participant;  // The step's own, as an index of Participants::known.
+  bool participant_known = true;      // False: a wrong participant of the step is reported already.
+  bool may_be_transaction = true;
+};
+
+// Borrows its arguments. Reports what is wrong; an operation that could not be compiled is nothing.
+class OperationCompiler {
+ public:
+  OperationCompiler(const std::vector<KnownParticipant>& participants,
+                    ExpressionCompiler& expressions, ProblemList& problems)
+      : participants_(participants), expressions_(expressions), problems_(problems) {}
+
+  [[nodiscard]] std::optional<OperationTemplate> Compile(const Json& json,
+                                                         const OperationSite& site);
+  // With `whenUnknown`.
+  [[nodiscard]] std::optional<UndoTemplate> CompileUndo(const Json& json,
+                                                        const OperationSite& site);
+
+ private:
+  struct WhenUnknown {
+    UndoTemplate::WhenUnknown what = UndoTemplate::WhenUnknown::kSameCall;
+    std::optional<OperationTemplate> other_call;
+  };
+
+  std::optional<OperationTemplate> CompileAs(const Json& json, const OperationSite& site,
+                                             bool is_undo);
+  // The field that says what is called; reports none or several.
+  std::optional<std::string_view> FindVerb(const Json& json, const OperationSite& site);
+  std::optional<OperationTemplate> Call(const Json& json, const OperationSite& site,
+                                        std::string_view verb, const ObjectSpec& spec);
+  std::optional<OperationTemplate> Transaction(const ObjectReader& reader,
+                                               const OperationSite& site);
+  std::optional<size_t> FindParticipant(const ObjectReader& reader, const OperationSite& site,
+                                        std::string_view verb);
+  std::optional<HttpRequestTemplate> HttpRequest(const ObjectReader& reader,
+                                                 const OperationSite& site, std::string_view verb);
+  std::optional<GrpcRequestTemplate> GrpcRequest(const ObjectReader& reader,
+                                                 const OperationSite& site);
+  std::optional<cel::Template> Path(const Json& value, const std::string& pointer,
+                                    const Scope& scope);
+  void Headers(const ObjectReader& reader, const Scope& scope, HttpRequestTemplate* request);
+  AnswerRules Answers(const ObjectReader& reader, bool http);
+  std::vector<int> Statuses(const ObjectReader& reader, std::string_view field, bool http);
+  std::optional<int> Status(const Json& value, const std::string& pointer, bool http);
+  WhenUnknown CompileWhenUnknown(const Json& json, const OperationSite& site);
+
+  const std::vector<KnownParticipant>& participants_;
+  ExpressionCompiler& expressions_;
+  ProblemList& problems_;
+};
+
+}  // namespace entente::dsl

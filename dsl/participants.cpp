@@ -1,0 +1,248 @@
+#include "dsl/participants.h"
+
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "base/limits.h"
+#include "dsl/addresses.h"
+#include "dsl/expressions.h"
+#include "dsl/names.h"
+#include "dsl/object_reader.h"
+
+namespace entente::dsl {
+namespace {
+
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+class ParticipantCompiler {
+ public:
+  ParticipantCompiler(Environment& environment, ProblemList& problems)
+      : environment_(environment),
+        problems_(problems),
+        expressions_(no_steps_, nullptr, environment, problems) {}
+
+  KnownParticipant::Kind KindOf(const Json& json, const std::string& pointer);
+  std::optional<Participant> Compile(const std::string& name, const Json& json,
+                                     const std::string& pointer, KnownParticipant::Kind kind);
+
+ private:
+  HttpAddress Http(const ObjectReader& reader);
+  GrpcAddress Grpc(const ObjectReader& reader);
+  // A string with `env` in it, resolved; nothing if that is not possible.
+  std::optional<std::string> Resolved(const Json* value, const std::string& pointer,
+                                      std::string_view place);
+  Pairs ResolvedPairs(const ObjectReader& reader, std::string_view field,
+                      std::optional<BadName> (*check)(std::string_view));
+
+  Environment& environment_;
+  ProblemList& problems_;
+  StepTable no_steps_;
+  ExpressionCompiler expressions_;
+};
+
+// Offline a value may be unknown, and stand for itself: then it can not be checked.
+bool IsKnown(const std::string& text) {
+  return text.find("${env.") == std::string::npos;
+}
+
+KnownParticipant::Kind ParticipantCompiler::KindOf(const Json& json, const std::string& pointer) {
+  if (!ObjectReader::IsObject(json, pointer, "a participant", problems_)) {
+    return KnownParticipant::Kind::kUnknown;
+  }
+  const bool http = json.contains("http");
+  const bool grpc = json.contains("grpc");
+  if (http && grpc) {
+    problems_.AtKey(pointer + "/http", "ambiguous_participant",
+                    "a participant is called over HTTP or over gRPC, not both",
+                    "remove 'http' or 'grpc', or make it two participants");
+    return KnownParticipant::Kind::kUnknown;
+  }
+  if (!http && !grpc) {
+    std::string suggestion = "write \"http\": \"http://host:port\" or \"grpc\": \"host:port\"";
+    for (const auto& [name, value] : json.items()) {
+      if (auto similar = DidYouMean(name, {"http", "grpc"}); !similar.empty()) {
+        suggestion = std::move(similar);
+      }
+    }
+    problems_.AtValue(pointer, "missing_field", "a participant needs the field 'http' or 'grpc'",
+                      std::move(suggestion));
+    return KnownParticipant::Kind::kUnknown;
+  }
+  return http ? KnownParticipant::Kind::kHttp : KnownParticipant::Kind::kGrpc;
+}
+
+std::optional<Participant> ParticipantCompiler::Compile(const std::string& name, const Json& json,
+                                                        const std::string& pointer,
+                                                        KnownParticipant::Kind kind) {
+  if (kind == KnownParticipant::Kind::kUnknown) {
+    return std::nullopt;
+  }
+  const bool http = kind == KnownParticipant::Kind::kHttp;
+  const ObjectSpec& spec = http ? fields::kHttpParticipant : fields::kGrpcParticipant;
+  const ObjectSpec& other = http ? fields::kGrpcParticipant : fields::kHttpParticipant;
+  const ObjectReader reader(json, pointer, spec, problems_);
+  reader.RefuseUnknownFields(std::array{&other});
+  Participant participant;
+  participant.name = name;
+  if (http) {
+    participant.address = Http(reader);
+  } else {
+    participant.address = Grpc(reader);
+  }
+  participant.timeout =
+      reader.DurationIn("timeout", std::chrono::milliseconds(1), limits::kMaxCallTimeout);
+  participant.max_concurrent_calls =
+      reader.Integer("maxConcurrentCalls", 1, limits::kMaxConcurrentCalls);
+  participant.max_calls_per_second =
+      reader.Number("maxCallsPerSecond", limits::kMinCallsPerSecond, limits::kMaxCallsPerSecond);
+  return participant;
+}
+
+HttpAddress ParticipantCompiler::Http(const ObjectReader& reader) {
+  HttpAddress address;
+  const std::string pointer = reader.PointerTo("http");
+  if (const auto url = Resolved(reader.Find("http"), pointer, "'http'")) {
+    address.base_url = *url;
+    if (const auto bad = CheckHttpUrl(*url); bad && IsKnown(*url)) {
+      problems_.AtValue(pointer, "bad_address", bad->message, bad->suggestion);
+    }
+    while (address.base_url.ends_with('/')) {
+      address.base_url.pop_back();
+    }
+  }
+  address.headers = ResolvedPairs(reader, "headers", CheckHeaderName);
+  return address;
+}
+
+GrpcAddress ParticipantCompiler::Grpc(const ObjectReader& reader) {
+  GrpcAddress address;
+  const std::string pointer = reader.PointerTo("grpc");
+  if (const auto target = Resolved(reader.Find("grpc"), pointer, "'grpc'")) {
+    address.target = *target;
+    if (const auto bad = CheckGrpcTarget(*target); bad && IsKnown(*target)) {
+      problems_.AtValue(pointer, "bad_address", bad->message, bad->suggestion);
+    }
+  }
+  reader.Require("service", "write its full name, such as \"travel.v1.Hotels\"");
+  if (const auto service = reader.String("service")) {
+    address.service = *service;
+    if (!IsProtoFullName(*service)) {
+      problems_.AtValue(reader.PointerTo("service"), "bad_name",
+                        Quote(*service) + " is not the full name of a gRPC service",
+                        "write it as in its .proto file, with the package: \"travel.v1.Hotels\"");
+    }
+  }
+  address.tls = reader.Bool("tls").value_or(false);
+  if (const auto base64 = reader.String("descriptorSet")) {
+    if (auto bytes = DecodeBase64(*base64); bytes && !bytes->empty()) {
+      address.descriptor_set = *std::move(bytes);
+    } else {
+      problems_.AtValue(reader.PointerTo("descriptorSet"), "bad_base64",
+                        "'descriptorSet' is not base64",
+                        "encode what 'protoc --include_imports --descriptor_set_out' wrote");
+    }
+  }
+  address.metadata = ResolvedPairs(reader, "metadata", CheckMetadataKey);
+  return address;
+}
+
+std::optional<std::string> ParticipantCompiler::Resolved(const Json* value,
+                                                         const std::string& pointer,
+                                                         std::string_view place) {
+  if (value == nullptr) {
+    return std::nullopt;
+  }
+  const size_t problems_before = problems_.size();
+  const Scope scope{.place = place, .input = false, .gid = false, .steps = false};
+  const std::optional<cel::Template> text = expressions_.Text(*value, pointer, scope);
+  if (!text || problems_.size() != problems_before) {
+    return std::nullopt;
+  }
+  cel::Activation activation;
+  activation.Bind("env", environment_.values());
+  Result<std::string> rendered =
+      text->RenderText(activation, [](std::string_view spliced) { return std::string(spliced); });
+  if (!rendered.ok()) {
+    problems_.AtValue(pointer, "expression_fails",
+                      std::string(place) + " fails: " + rendered.status().message());
+    return std::nullopt;
+  }
+  return *std::move(rendered);
+}
+
+Pairs ParticipantCompiler::ResolvedPairs(const ObjectReader& reader, std::string_view field,
+                                         std::optional<BadName> (*check)(std::string_view)) {
+  Pairs pairs;
+  const Json* object = reader.Object(field);
+  if (object == nullptr) {
+    return pairs;
+  }
+  for (const auto& [name, value] : object->items()) {
+    const std::string pointer = reader.PointerTo(field) + "/" + EscapePointerToken(name);
+    if (const auto bad = check(name)) {
+      problems_.AtKey(pointer, "bad_header", bad->message, bad->suggestion);
+    }
+    auto text = Resolved(&value, pointer, Quote(name));
+    if (text && !IsHeaderValue(*text)) {
+      problems_.AtValue(
+          pointer, "bad_header",
+          "the value of " + Quote(name) + " holds a line break or a control character");
+    }
+    pairs.emplace_back(name, text.value_or(""));
+  }
+  return pairs;
+}
+
+}  // namespace
+
+Participants CompileParticipants(const Json& participants, const std::string& pointer,
+                                 Environment& environment, ProblemList& problems) {
+  Participants result;
+  if (participants.size() > limits::kMaxParticipants) {
+    problems.AtValue(pointer, "too_many",
+                     "a definition has " + std::to_string(participants.size()) +
+                         " participants, more than the limit of " +
+                         std::to_string(limits::kMaxParticipants));
+    return result;
+  }
+  ParticipantCompiler compiler(environment, problems);
+  for (const auto& [name, json] : participants.items()) {
+    const std::string own_pointer = pointer + "/" + EscapePointerToken(name);
+    if (const auto bad = CheckName(name, "a participant's name")) {
+      problems.AtKey(own_pointer, "bad_name", bad->message, bad->suggestion);
+    }
+    const KnownParticipant::Kind kind = compiler.KindOf(json, own_pointer);
+    result.known.push_back({name, kind});
+    if (auto participant = compiler.Compile(name, json, own_pointer, kind)) {
+      result.compiled.push_back(*std::move(participant));
+    }
+  }
+  return result;
+}
+
+std::optional<size_t> ReadParticipant(const ObjectReader& reader,
+                                      const std::vector<KnownParticipant>& known,
+                                      ProblemList& problems) {
+  const std::optional<std::string> name = reader.String("participant");
+  if (!name) {
+    return std::nullopt;
+  }
+  std::vector<std::string_view> names;
+  for (size_t i = 0; i < known.size(); ++i) {
+    if (known[i].name == *name) {
+      return i;
+    }
+    names.push_back(known[i].name);
+  }
+  std::string suggestion = DidYouMean(*name, names);
+  if (suggestion.empty()) {
+    suggestion = names.empty() ? "add it to 'participants'"
+                               : "the participants are " + QuoteAll(names, "and");
+  }
+  problems.AtValue(reader.PointerTo("participant"), "unknown_participant",
+                   "there is no participant " + Quote(*name), std::move(suggestion));
+  return std::nullopt;
+}
+
+}  // namespace entente::dsl

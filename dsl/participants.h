@@ -1,0 +1,38 @@
+// The `participants` of a definition: who is called, and where.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dsl/environment.h"
+#include "dsl/object_reader.h"
+#include "dsl/plan.h"
+#include "dsl/problem_list.h"
+
+namespace entente::dsl {
+
+// What the rest of the compiler needs to know of a participant, also of one with mistakes in it.
+struct KnownParticipant {
+  enum class Kind { kUnknown, kHttp, kGrpc };  // kUnknown: neither is said, or both are.
+
+  std::string name;
+  Kind kind = Kind::kUnknown;
+};
+
+struct Participants {
+  std::vector<KnownParticipant> known;
+  std::vector<Participant> compiled;  // In the same order, when nothing was reported.
+};
+
+// Compiles the object at `pointer` and reports what is wrong. Addresses, headers and metadata may
+// read `env` and nothing else; they are fixed here.
+[[nodiscard]] Participants CompileParticipants(const Json& participants, const std::string& pointer,
+                                               Environment& environment, ProblemList& problems);
+
+// The participant that the field `participant` of `reader` names; reports one that is not known.
+[[nodiscard]] std::optional<size_t> ReadParticipant(const ObjectReader& reader,
+                                                    const std::vector<KnownParticipant>& known,
+                                                    ProblemList& problems);
+
+}  // namespace entente::dsl

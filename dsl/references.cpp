@@ -1,0 +1,184 @@
+// What expressions may read where they stand: the names half of ExpressionCompiler.
+#include <algorithm>
+#include <utility>
+
+#include "dsl/expressions.h"
+
+namespace entente::dsl {
+namespace {
+
+std::vector<std::string_view> KnownNames(const Scope& scope) {
+  std::vector<std::string_view> names = {"env"};
+  const auto add = [&names](bool known, std::string_view name) {
+    if (known) {
+      names.push_back(name);
+    }
+  };
+  add(scope.input, "input");
+  add(scope.steps, "steps");
+  add(scope.gid, "gid");
+  add(scope.key, "key");
+  add(scope.element, "item");
+  add(scope.element, "index");
+  return names;
+}
+
+}  // namespace
+
+std::optional<size_t> StepTable::Find(std::string_view id) const {
+  const auto found = std::find(ids.begin(), ids.end(), id);
+  if (id.empty() || found == ids.end()) {
+    return std::nullopt;
+  }
+  return static_cast<size_t>(found - ids.begin());
+}
+
+void ExpressionCompiler::CheckReference(const cel::ReferencePath& path, const std::string& pointer,
+                                        const Scope& scope) {
+  const std::string& root = path.names.front();
+  const std::vector<std::string_view> known = KnownNames(scope);
+  if (std::find(known.begin(), known.end(), root) == known.end()) {
+    RefuseUnknownName(path, pointer, scope);
+  } else if (root == "input") {
+    CheckInputReference(path, pointer);
+  } else if (root == "steps") {
+    CheckStepReference(path, pointer, scope);
+  } else if (root == "env") {
+    CheckEnvReference(path, pointer);
+  }
+}
+
+void ExpressionCompiler::RefuseUnknownName(const cel::ReferencePath& path,
+                                           const std::string& pointer, const Scope& scope) {
+  const std::string& root = path.names.front();
+  const std::vector<std::string_view> known = KnownNames(scope);
+  const std::string place(scope.place);
+  if (root == "item" || root == "index") {
+    problems_.InString(pointer, path.offset, "unknown_name",
+                       Quote(root) + " is only known in the operations of a step with 'forEach'");
+    return;
+  }
+  if (root == "key" || root == "steps" || root == "gid" || root == "input") {
+    problems_.InString(pointer, path.offset, "unknown_name",
+                       Quote(root) + " can not be read in " + place,
+                       "only " + QuoteAll(known, "and") + " can be read there");
+    return;
+  }
+  std::string suggestion = DidYouMean(root, known);
+  if (suggestion.empty()) {
+    suggestion = steps_.Find(root) && scope.steps
+                     ? "did you mean 'steps." + root + ".output'?"
+                     : "the names known there are " + QuoteAll(known, "and") +
+                           "; text is written in quotes inside an expression";
+  }
+  problems_.InString(pointer, path.offset, "unknown_name", Quote(root) + " is not a known name",
+                     std::move(suggestion));
+}
+
+void ExpressionCompiler::CheckInputReference(const cel::ReferencePath& path,
+                                             const std::string& pointer) {
+  if (path.names.size() < 2 || input_schema_ == nullptr || !input_schema_->is_object()) {
+    return;
+  }
+  // Only a closed object says that a member can not be there.
+  const auto additional = input_schema_->find("additionalProperties");
+  const auto properties = input_schema_->find("properties");
+  if (additional == input_schema_->end() || *additional != false ||
+      properties == input_schema_->end() || !properties->is_object() ||
+      properties->contains(path.names[1])) {
+    return;
+  }
+  std::vector<std::string_view> names;
+  for (const auto& [name, schema] : properties->items()) {
+    names.push_back(name);
+  }
+  problems_.InString(pointer, path.offset, "unknown_input",
+                     "the input has no member " + Quote(path.names[1]) +
+                         ": its schema neither names it nor allows others",
+                     DidYouMean(path.names[1], names));
+}
+
+void ExpressionCompiler::CheckStepReference(const cel::ReferencePath& path,
+                                            const std::string& pointer, const Scope& scope) {
+  if (path.names.size() < 2) {
+    problems_.InString(pointer, path.offset, "vague_reference",
+                       "'steps' alone says too little: which step is read must be known beforehand",
+                       "write 'steps.ID.output' with the id of a step");
+    return;
+  }
+  const std::string& id = path.names[1];
+  const std::optional<size_t> read = steps_.Find(id);
+  if (!read) {
+    const std::vector<std::string_view> ids(steps_.ids.begin(), steps_.ids.end());
+    problems_.InString(pointer, path.offset, "unknown_step", "there is no step " + Quote(id),
+                       DidYouMean(id, ids));
+    return;
+  }
+  if (path.names.size() < 3) {
+    problems_.InString(pointer, path.offset, "vague_reference",
+                       "'steps." + id + "' alone says too little",
+                       "write 'steps." + id + ".output' or 'steps." + id + ".status'");
+    return;
+  }
+  if (path.names[2] != "output" && path.names[2] != "status") {
+    std::string suggestion = DidYouMean(path.names[2], {"output", "status"});
+    if (suggestion.empty()) {
+      suggestion = "did you mean 'steps." + id + ".output." + path.names[2] + "'?";
+    }
+    problems_.InString(pointer, path.offset, "unknown_step_member",
+                       "a step has 'output' and 'status', not " + Quote(path.names[2]),
+                       std::move(suggestion));
+    return;
+  }
+  CheckStepOrder(path, *read, pointer, scope);
+}
+
+void ExpressionCompiler::CheckStepOrder(const cel::ReferencePath& path, size_t read,
+                                        const std::string& pointer, const Scope& scope) {
+  if (!scope.step) {
+    return;
+  }
+  const size_t reader = *scope.step;
+  if (read == reader) {
+    if (!scope.own_output) {
+      const std::string why = scope.when_unknown
+                                  ? " reads its step's own output, which is not there when the "
+                                    "outcome is unknown"
+                                  : " reads its own step, which has not run then";
+      problems_.InString(pointer, path.offset, "reads_itself", std::string(scope.place) + why);
+    } else if (path.names[2] == "output" && !own_output_read_) {
+      own_output_read_ = Place{pointer, path.offset};
+    }
+    return;
+  }
+  if (steps_.uncertain[reader] || steps_.order.Precedes(read, reader)) {
+    return;
+  }
+  const std::string id = Quote(steps_.ids[read]);
+  const std::string own = steps_.ids[reader].empty() ? "this step" : Quote(steps_.ids[reader]);
+  const bool follows = steps_.order.Precedes(reader, read);
+  problems_.InString(
+      pointer, path.offset, "step_does_not_precede",
+      "step " + id + " does not come before " + own + ", so what it produced can not be read here",
+      follows ? "step " + id + " comes after " + own + "; read another step"
+              : "add " + id + " to 'after' of " + own);
+}
+
+void ExpressionCompiler::CheckEnvReference(const cel::ReferencePath& path,
+                                           const std::string& pointer) {
+  if (path.names.size() < 2) {
+    problems_.InString(pointer, path.offset, "vague_reference",
+                       "'env' alone says too little: the variable must be known beforehand",
+                       "write 'env.NAME'");
+    return;
+  }
+  if (path.names.size() > 2) {
+    problems_.InString(
+        pointer, path.offset, "unknown_name",
+        "'env." + path.names[1] + "' is a string and has no member " + Quote(path.names[2]));
+    return;
+  }
+  environment_.Use(path.names[1], pointer, path.offset);
+}
+
+}  // namespace entente::dsl

@@ -1,0 +1,265 @@
+// The requests of operations: path, headers, body, and how the answer is read. The other half of
+// OperationCompiler.
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "dsl/addresses.h"
+#include "dsl/names.h"
+#include "dsl/object_reader.h"
+#include "dsl/operations.h"
+
+namespace entente::dsl {
+namespace {
+
+// By number, from 0 (OK) to 16.
+constexpr std::array<std::string_view, 17> kGrpcStatusNames = {
+    "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+    "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+    "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+    "DATA_LOSS", "UNAUTHENTICATED"};
+constexpr int kMinHttpStatus = 200;  // Interim answers are not answers.
+constexpr int kMaxHttpStatus = 599;
+
+std::string UpperCase(std::string_view word) {
+  std::string upper(word);
+  std::transform(upper.begin(), upper.end(), upper.begin(), [](char c) {
+    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  });
+  return upper;
+}
+
+// A part of a template's text that is not an expression.
+struct LiteralPart {
+  size_t offset;
+  std::string_view text;
+};
+
+// `text` was compiled before, so its expressions end where they should.
+std::vector<LiteralPart> LiteralParts(std::string_view text) {
+  std::vector<LiteralPart> parts;
+  size_t start = 0;
+  for (size_t at = 0; at < text.size();) {
+    if (text.substr(at, 3) == "$${") {
+      at += 3;
+    } else if (text.substr(at, 2) == "${") {
+      parts.push_back({start, text.substr(start, at - start)});
+      at += 2;
+      static_cast<void>(cel::Expression::ParseUntilBrace(text, &at));
+      start = at;
+    } else {
+      ++at;
+    }
+  }
+  parts.push_back({start, text.substr(start)});
+  return parts;
+}
+
+}  // namespace
+
+std::optional<HttpRequestTemplate> OperationCompiler::HttpRequest(const ObjectReader& reader,
+                                                                  const OperationSite& site,
+                                                                  std::string_view verb) {
+  std::optional<cel::Template> path = Path(*reader.Find(verb), reader.PointerTo(verb), site.scope);
+  HttpRequestTemplate request{UpperCase(verb), path.value_or(LiteralTemplate("/")), {}, {}};
+  Headers(reader, site.scope, &request);
+  if (const Json* body = reader.Find("body")) {
+    if (verb == "get") {
+      problems_.AtKey(reader.PointerTo("body"), "body_not_here", "a GET request has no body",
+                      "put what it says into the path, or use 'post'");
+    }
+    request.body = expressions_.Document(*body, reader.PointerTo("body"), site.scope);
+  }
+  if (!path) {
+    return std::nullopt;
+  }
+  return request;
+}
+
+std::optional<cel::Template> OperationCompiler::Path(const Json& value, const std::string& pointer,
+                                                     const Scope& scope) {
+  Scope path_scope = scope;
+  path_scope.place = "a path";
+  std::optional<cel::Template> path = expressions_.Text(value, pointer, path_scope);
+  if (!path) {
+    return std::nullopt;
+  }
+  const auto& text = value.get_ref<const std::string&>();
+  if (!text.starts_with('/')) {
+    problems_.AtValue(pointer, "bad_path",
+                      "the path " + Quote(text) +
+                          " does not start with '/'; what an expression gives becomes part of one "
+                          "segment, a '/' in it percent-encoded",
+                      text.find("://") != std::string::npos
+                          ? "the host belongs into 'participants'; write the path only"
+                          : "write " + Quote("/" + text));
+  }
+  for (const LiteralPart& part : LiteralParts(text)) {
+    if (const auto bad = FindBadPathByte(part.text)) {
+      problems_.InString(pointer, part.offset + *bad, "bad_path",
+                         "a path can not hold this character as it is", "percent-encode it");
+      break;
+    }
+  }
+  return path;
+}
+
+void OperationCompiler::Headers(const ObjectReader& reader, const Scope& scope,
+                                HttpRequestTemplate* request) {
+  const Json* headers = reader.Object("headers");
+  if (headers == nullptr) {
+    return;
+  }
+  for (const auto& [name, value] : headers->items()) {
+    const std::string pointer = reader.PointerTo("headers") + "/" + EscapePointerToken(name);
+    if (const auto bad = CheckHeaderName(name)) {
+      problems_.AtKey(pointer, "bad_header", bad->message, bad->suggestion);
+    }
+    Scope header_scope = scope;
+    header_scope.place = "a header";
+    std::optional<std::string> literal;
+    auto text = expressions_.Text(value, pointer, header_scope, &literal);
+    if (literal && !IsHeaderValue(*literal)) {
+      problems_.AtValue(
+          pointer, "bad_header",
+          "the value of " + Quote(name) + " holds a line break or a control character");
+    }
+    if (text) {
+      request->headers.emplace_back(name, *std::move(text));
+    }
+  }
+}
+
+std::optional<GrpcRequestTemplate> OperationCompiler::GrpcRequest(const ObjectReader& reader,
+                                                                  const OperationSite& site) {
+  const std::optional<std::string> method = reader.String("rpc");
+  if (method && !IsProtoIdentifier(*method)) {
+    const size_t slash = method->find_last_of("/.");
+    problems_.AtValue(
+        reader.PointerTo("rpc"), "bad_name", Quote(*method) + " is not the name of a gRPC method",
+        slash == std::string::npos
+            ? ""
+            : "the service belongs to the participant; write " + Quote(method->substr(slash + 1)));
+  }
+  std::optional<cel::Template> body = LiteralTemplate(Json::object());
+  if (const Json* json = reader.Find("body")) {
+    const bool whole_expression =
+        json->is_string() && json->get_ref<const std::string&>().starts_with("${");
+    if (!json->is_object() && !whole_expression) {
+      problems_.AtValue(reader.PointerTo("body"), "wrong_type",
+                        "the body of an rpc is a message: it must be an object or an expression, "
+                        "not " +
+                            std::string(TypeName(*json)));
+    }
+    body = expressions_.Document(*json, reader.PointerTo("body"), site.scope);
+  }
+  if (!method || !body) {
+    return std::nullopt;
+  }
+  return GrpcRequestTemplate{*method, *std::move(body)};
+}
+
+AnswerRules OperationCompiler::Answers(const ObjectReader& reader, bool http) {
+  AnswerRules rules{Statuses(reader, "succeedOn", http), Statuses(reader, "failOn", http)};
+  for (const int status : rules.fail_on) {
+    if (std::find(rules.succeed_on.begin(), rules.succeed_on.end(), status) !=
+        rules.succeed_on.end()) {
+      problems_.AtValue(reader.PointerTo("failOn"), "contradiction",
+                        "the answer " +
+                            (http ? std::to_string(status)
+                                  : std::string(kGrpcStatusNames[static_cast<size_t>(status)])) +
+                            " stands in both 'succeedOn' and 'failOn'",
+                        "remove it from one of them");
+    }
+  }
+  return rules;
+}
+
+std::vector<int> OperationCompiler::Statuses(const ObjectReader& reader, std::string_view field,
+                                             bool http) {
+  std::vector<int> statuses;
+  const Json* array = reader.Array(field);
+  if (array == nullptr) {
+    return statuses;
+  }
+  for (size_t i = 0; i < array->size(); ++i) {
+    const auto status =
+        Status((*array)[i], reader.PointerTo(field) + "/" + std::to_string(i), http);
+    if (status && std::find(statuses.begin(), statuses.end(), *status) == statuses.end()) {
+      statuses.push_back(*status);
+    }
+  }
+  return statuses;
+}
+
+std::optional<int> OperationCompiler::Status(const Json& value, const std::string& pointer,
+                                             bool http) {
+  const int min = http ? kMinHttpStatus : 0;
+  const int max = http ? kMaxHttpStatus : static_cast<int>(kGrpcStatusNames.size()) - 1;
+  if (value.is_number_integer() && value >= min && value <= max) {
+    return value.get<int>();
+  }
+  if (http) {
+    problems_.AtValue(pointer, "bad_status",
+                      "an HTTP answer is named by its status, a number from 200 to 599, not " +
+                          Quote(DumpJson(value)));
+    return std::nullopt;
+  }
+  std::string suggestion = "write its name, such as \"NOT_FOUND\"";
+  if (const auto* name = value.get_ptr<const std::string*>()) {
+    const auto known = std::find(kGrpcStatusNames.begin(), kGrpcStatusNames.end(), *name);
+    if (known != kGrpcStatusNames.end()) {
+      return static_cast<int>(known - kGrpcStatusNames.begin());
+    }
+    auto similar = DidYouMean(UpperCase(*name), {kGrpcStatusNames.begin(), kGrpcStatusNames.end()});
+    suggestion = similar.empty() ? suggestion : similar;
+  }
+  problems_.AtValue(pointer, "bad_status",
+                    Quote(DumpJson(value)) + " is not a gRPC status, by name or by number 0 to 16",
+                    std::move(suggestion));
+  return std::nullopt;
+}
+
+std::optional<UndoTemplate> OperationCompiler::CompileUndo(const Json& json,
+                                                           const OperationSite& site) {
+  static_cast<void>(expressions_.TakeOwnOutputRead());
+  std::optional<OperationTemplate> call = CompileAs(json, site, /*is_undo=*/true);
+  const auto reads_output = expressions_.TakeOwnOutputRead();
+  const bool says_when_unknown = json.is_object() && json.contains("whenUnknown");
+  if (reads_output && !says_when_unknown) {
+    problems_.InString(
+        reads_output->pointer, reads_output->offset, "undo_reads_output",
+        std::string(site.scope.place) +
+            " reads its own step's output, which is not there when the call's outcome is unknown",
+        "undo by 'key', or add \"whenUnknown\": \"incident\" or another call");
+  }
+  WhenUnknown when_unknown;
+  if (says_when_unknown) {
+    when_unknown = CompileWhenUnknown(json["whenUnknown"], site);
+  }
+  if (!call) {
+    return std::nullopt;
+  }
+  return UndoTemplate{*std::move(call), when_unknown.what, std::move(when_unknown.other_call)};
+}
+
+OperationCompiler::WhenUnknown OperationCompiler::CompileWhenUnknown(const Json& json,
+                                                                     const OperationSite& site) {
+  OperationSite other = site;
+  other.pointer = site.pointer + "/whenUnknown";
+  other.scope.place = "'whenUnknown'";
+  other.scope.own_output = false;
+  other.scope.when_unknown = true;
+  if (json.is_object()) {
+    return {UndoTemplate::WhenUnknown::kOtherCall, Compile(json, other)};
+  }
+  if (json != "incident") {
+    problems_.AtValue(
+        other.pointer, "bad_value",
+        "'whenUnknown' must be \"incident\" or an operation, not " + Quote(DumpJson(json)),
+        json.is_string() ? DidYouMean(json.get<std::string>(), {"incident"}) : "");
+  }
+  return {UndoTemplate::WhenUnknown::kIncident, std::nullopt};
+}
+
+}  // namespace entente::dsl

@@ -1,0 +1,199 @@
+#include "dsl/step_list.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "dsl/names.h"
+#include "dsl/object_reader.h"
+
+namespace entente::dsl {
+namespace {
+
+class StepListReader {
+ public:
+  StepListReader(const Json& steps, const std::string& pointer, ProblemList& problems)
+      : steps_(steps), pointer_(pointer), problems_(problems) {}
+
+  StepList Read(Mode mode) {
+    ReadIds();
+    faulty_.assign(steps_.size(), false);
+    for (size_t step = 0; step < steps_.size(); ++step) {
+      list_.after.push_back(ReadAfter(step));
+    }
+    list_.table.order = StepOrder(list_.after);
+    ReportCycles();
+    MarkUncertain();
+    if (mode == Mode::kSaga) {
+      ReadPivot();
+    }
+    return std::move(list_);
+  }
+
+ private:
+  [[nodiscard]] std::string PointerTo(size_t step) const {
+    return pointer_ + "/" + std::to_string(step);
+  }
+  [[nodiscard]] const Json* Find(size_t step, std::string_view field) const {
+    const Json& json = steps_[step];
+    return json.is_object() && json.contains(field) ? &json[std::string(field)] : nullptr;
+  }
+  [[nodiscard]] std::string NameOf(size_t step) const {
+    const std::string& id = list_.table.ids[step];
+    return id.empty() ? "the step at " + PointerTo(step) : Quote(id);
+  }
+
+  void ReadIds();
+  std::vector<size_t> ReadAfter(size_t step);
+  std::optional<size_t> ReadPredecessor(size_t step, const Json& json, const std::string& pointer);
+  void ReportCycles();
+  void MarkUncertain();
+  void ReadPivot();
+
+  const Json& steps_;
+  const std::string& pointer_;
+  ProblemList& problems_;
+  StepList list_;
+  std::vector<bool> faulty_;  // Its `after` is wrong or it waits for itself.
+};
+
+void StepListReader::ReadIds() {
+  std::vector<std::string>& ids = list_.table.ids;
+  for (size_t step = 0; step < steps_.size(); ++step) {
+    const Json* json = Find(step, "id");
+    const auto* id = json == nullptr ? nullptr : json->get_ptr<const std::string*>();
+    if (id == nullptr) {
+      ids.emplace_back();  // Reported where the step's fields are read.
+      continue;
+    }
+    const std::string pointer = PointerTo(step) + "/id";
+    const auto first = std::find(ids.begin(), ids.end(), *id);
+    if (const auto bad = CheckStepId(*id)) {
+      problems_.AtValue(pointer, "bad_name", bad->message, bad->suggestion);
+    } else if (first != ids.end()) {
+      problems_.AtValue(pointer, "duplicate_id",
+                        "the id " + Quote(*id) + " is taken by the step at " +
+                            PointerTo(static_cast<size_t>(first - ids.begin())),
+                        "give each step an id of its own");
+    }
+    ids.push_back(*id);
+  }
+}
+
+std::vector<size_t> StepListReader::ReadAfter(size_t step) {
+  const Json* json = Find(step, "after");
+  if (json == nullptr) {
+    return step == 0 ? std::vector<size_t>() : std::vector<size_t>{step - 1};
+  }
+  const std::string pointer = PointerTo(step) + "/after";
+  if (!json->is_array()) {
+    faulty_[step] = true;
+    problems_.AtValue(pointer, "wrong_type",
+                      "'after' must be an array of step ids, not " + std::string(TypeName(*json)),
+                      json->is_string() ? "write [" + DumpJson(*json) + "]" : "");
+    return {};
+  }
+  std::vector<size_t> after;
+  for (size_t i = 0; i < json->size(); ++i) {
+    const auto predecessor = ReadPredecessor(step, (*json)[i], pointer + "/" + std::to_string(i));
+    if (!predecessor) {
+      faulty_[step] = true;
+    } else if (std::find(after.begin(), after.end(), *predecessor) == after.end()) {
+      after.push_back(*predecessor);
+    }
+  }
+  std::sort(after.begin(), after.end());
+  return after;
+}
+
+std::optional<size_t> StepListReader::ReadPredecessor(size_t step, const Json& json,
+                                                      const std::string& pointer) {
+  const auto* id = json.get_ptr<const std::string*>();
+  if (id == nullptr) {
+    problems_.AtValue(pointer, "wrong_type",
+                      "'after' must hold step ids, not " + std::string(TypeName(json)));
+    return std::nullopt;
+  }
+  // A step whose id is repeated may well mean itself: then the cycle is the lesser surprise.
+  const auto predecessor =
+      *id == list_.table.ids[step] && !id->empty() ? std::optional(step) : list_.table.Find(*id);
+  if (!predecessor) {
+    std::vector<std::string_view> others;
+    for (size_t other = 0; other < list_.table.ids.size(); ++other) {
+      if (other != step) {
+        others.push_back(list_.table.ids[other]);
+      }
+    }
+    problems_.AtValue(pointer, "unknown_step", "there is no step " + Quote(*id) + " to come after",
+                      DidYouMean(*id, others));
+  }
+  return predecessor;
+}
+
+void StepListReader::ReportCycles() {
+  for (const std::vector<size_t>& cycle : list_.table.order.cycles()) {
+    std::string path;
+    for (const size_t step : cycle) {
+      faulty_[step] = true;
+      path += NameOf(step) + " -> ";
+    }
+    path += NameOf(cycle.front());
+    problems_.AtValue(PointerTo(cycle.front()) + "/after", "cycle",
+                      cycle.size() == 1 ? "step " + NameOf(cycle.front()) + " comes after itself"
+                                        : "steps come after each other in a circle: " + path +
+                                              " (each after the next)",
+                      "remove one of them from 'after'");
+  }
+}
+
+void StepListReader::MarkUncertain() {
+  list_.table.uncertain = faulty_;
+  for (size_t step = 0; step < steps_.size(); ++step) {
+    for (size_t other = 0; other < steps_.size(); ++other) {
+      if (faulty_[other] && list_.table.order.Precedes(other, step)) {
+        list_.table.uncertain[step] = true;
+      }
+    }
+  }
+}
+
+void StepListReader::ReadPivot() {
+  for (size_t step = 0; step < steps_.size(); ++step) {
+    const Json* json = Find(step, "pivot");
+    if (json == nullptr || *json != true) {
+      continue;
+    }
+    if (list_.pivot) {
+      problems_.AtValue(PointerTo(step) + "/pivot", "second_pivot",
+                        "step " + NameOf(*list_.pivot) +
+                            " is the pivot already; a saga has at "
+                            "most one point of no return",
+                        "keep 'pivot' at one step");
+    } else {
+      list_.pivot = step;
+    }
+  }
+  if (!list_.pivot) {
+    return;
+  }
+  const size_t pivot = *list_.pivot;
+  const StepTable& table = list_.table;
+  for (size_t step = 0; step < steps_.size(); ++step) {
+    if (step == pivot || table.uncertain[step] || table.uncertain[pivot] ||
+        table.order.Precedes(step, pivot) || table.order.Precedes(pivot, step)) {
+      continue;
+    }
+    problems_.AtValue(PointerTo(step), "beside_pivot",
+                      "step " + NameOf(step) + " would run at the same time as the pivot " +
+                          NameOf(pivot) + ": when it fails it could be too late to undo",
+                      "add it to 'after' of the pivot, or let it come after the pivot");
+  }
+}
+
+}  // namespace
+
+StepList ReadStepList(const Json& steps, const std::string& pointer, Mode mode,
+                      ProblemList& problems) {
+  return StepListReader(steps, pointer, problems).Read(mode);
+}
+
+}  // namespace entente::dsl

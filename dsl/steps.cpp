@@ -1,0 +1,268 @@
+#include "dsl/steps.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/limits.h"
+
+namespace entente::dsl {
+namespace {
+
+constexpr Duration kMinTimeout = std::chrono::milliseconds(1);
+
+// The names of a mode's operations, in quotes, as the expressions' scopes show them.
+std::string_view PlaceOf(Mode mode, Role role) {
+  switch (mode) {
+    case Mode::kSaga: return role == Role::kForward ? "'action'" : "'compensate'";
+    case Mode::kTcc:
+      return role == Role::kForward ? "'try'" : role == Role::kUndo ? "'cancel'" : "'confirm'";
+    case Mode::kTwoPhaseCommit:
+      return role == Role::kForward ? "'prepare'" : role == Role::kUndo ? "'rollback'" : "'commit'";
+  }
+  ENTENTE_CHECK(false);
+}
+
+bool CallsWithoutParticipant(const Json* operation) {
+  return operation != nullptr && operation->is_object() && !operation->contains("participant") &&
+         !operation->contains("transaction");
+}
+
+}  // namespace
+
+Scope StepCompiler::ScopeOf(size_t index, std::string_view place) const {
+  return Scope{.place = place, .step = index};
+}
+
+std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
+                                          const std::string& pointer) {
+  if (!ObjectReader::IsObject(json, pointer, "a step", problems_)) {
+    return std::nullopt;
+  }
+  const std::string_view forward = OperationName(mode_, Role::kForward);
+  const bool waits = json.contains("wait");
+  if (waits && json.contains(forward)) {
+    problems_.AtKey(pointer + "/wait", "ambiguous_step",
+                    "a step either waits or calls; this one has 'wait' and " + Quote(forward),
+                    "make them two steps");
+    return std::nullopt;
+  }
+  const ObjectSpec& spec = waits ? fields::kWaitStep : fields::StepOf(mode_);
+  const ObjectReader reader(json, pointer, spec, problems_);
+  const std::array elsewhere = {&fields::StepOf(mode_), &fields::kSagaStep, &fields::kTccStep,
+                                &fields::kTwoPhaseCommitStep};
+  reader.RefuseUnknownFields(elsewhere);
+  reader.Require("id", "give the step a name, such as \"flight\"");
+  std::string id = reader.String("id").value_or("");
+  static_cast<void>(reader.String("description"));
+  std::optional<cel::Expression> when;
+  if (const Json* condition = reader.Find("when")) {
+    when = expressions_.Whole(*condition, reader.PointerTo("when"), ScopeOf(index, "'when'"),
+                              cel::Kind::kBool);
+  }
+  std::optional<ForEach> for_each = waits ? std::nullopt : Fan(index, reader);
+  std::optional<std::variant<CallWork, WaitWork>> work;
+  if (waits) {
+    work = Wait(index, reader);
+  } else {
+    work = Calls(index, reader);
+  }
+  const Policies policies = ReadPolicies(index, reader);
+  if (!work) {
+    return std::nullopt;
+  }
+  return Step{.id = std::move(id),
+              .after = list_.after[index],
+              .before = {},
+              .when = std::move(when),
+              .for_each = std::move(for_each),
+              .work = *std::move(work),
+              .pivot = list_.pivot == index,
+              .after_pivot = list_.IsAfterPivot(index),
+              .retry = policies.retry,
+              .settle_retry = policies.settle_retry,
+              .timeout = policies.timeout,
+              .deadline = policies.deadline};
+}
+
+std::optional<CallWork> StepCompiler::Calls(size_t index, const ObjectReader& reader) {
+  static_cast<void>(reader.Bool("pivot"));
+  const std::string_view forward_name = OperationName(mode_, Role::kForward);
+  const Json* forward_json =
+      reader.Require(forward_name, "say what the step does, or let it 'wait'");
+  OperationSite site{.pointer = "",
+                     .scope = ScopeOf(index, PlaceOf(mode_, Role::kForward)),
+                     .participant = std::nullopt,
+                     .participant_known = true,
+                     .may_be_transaction = mode_ == Mode::kSaga};
+  site.scope.key = true;
+  site.scope.element = reader.Has("forEach");
+  CheckParticipantGiven(reader, &site);
+  std::optional<OperationTemplate> forward;
+  if (forward_json != nullptr) {
+    site.pointer = reader.PointerTo(forward_name);
+    forward = operations_.Compile(*forward_json, site);
+  }
+  // The rest is compiled in any case, to report all that is wrong with it.
+  CallWork work{forward ? *std::move(forward)
+                        : OperationTemplate(ChildTemplate{"", {}, LiteralTemplate(nullptr)}),
+                {},
+                {},
+                {}};
+  Alternatives(reader, site, &work);
+  Undo(index, reader, site, &work);
+  return work;
+}
+
+void StepCompiler::CheckParticipantGiven(const ObjectReader& reader, OperationSite* site) {
+  if (reader.Has("participant")) {
+    site->participant = ReadParticipant(reader, participants_.known, problems_);
+    site->participant_known = site->participant.has_value();
+    return;
+  }
+  std::vector<const Json*> operations;
+  for (const Role role : {Role::kForward, Role::kUndo, Role::kFinish}) {
+    if (mode_ != Mode::kSaga || role != Role::kFinish) {
+      operations.push_back(reader.Find(OperationName(mode_, role)));
+    }
+  }
+  if (const Json* alternatives = reader.Find("alternatives");
+      alternatives != nullptr && alternatives->is_array()) {
+    for (const Json& alternative : *alternatives) {
+      operations.push_back(&alternative);
+    }
+  }
+  if (std::any_of(operations.begin(), operations.end(), CallsWithoutParticipant)) {
+    site->participant_known = false;
+    reader.Require("participant", "name whom the step calls");
+  }
+}
+
+void StepCompiler::Alternatives(const ObjectReader& reader, OperationSite site, CallWork* work) {
+  const Json* alternatives = reader.Array("alternatives");
+  if (alternatives == nullptr) {
+    return;
+  }
+  const std::string pointer = reader.PointerTo("alternatives");
+  if (alternatives->size() > limits::kMaxAlternatives) {
+    problems_.AtValue(pointer, "too_many",
+                      "a step has " + std::to_string(alternatives->size()) +
+                          " alternatives, more than the limit of " +
+                          std::to_string(limits::kMaxAlternatives));
+    return;
+  }
+  site.scope.place = "an alternative";
+  for (size_t i = 0; i < alternatives->size(); ++i) {
+    site.pointer = pointer + "/" + std::to_string(i);
+    if (auto alternative = operations_.Compile((*alternatives)[i], site)) {
+      work->alternatives.push_back(*std::move(alternative));
+    }
+  }
+}
+
+void StepCompiler::Undo(size_t index, const ObjectReader& reader, const OperationSite& site,
+                        CallWork* work) {
+  OperationSite settling = site;
+  settling.scope.own_output = true;
+  const std::string_view undo = OperationName(mode_, Role::kUndo);
+  if (const Json* json = FindSettling(index, reader, undo)) {
+    settling.scope.place = PlaceOf(mode_, Role::kUndo);
+    settling.pointer = reader.PointerTo(undo);
+    work->undo = operations_.CompileUndo(*json, settling);
+  }
+  if (mode_ == Mode::kSaga) {
+    return;
+  }
+  const std::string_view finish = OperationName(mode_, Role::kFinish);
+  if (const Json* json = FindSettling(index, reader, finish)) {
+    settling.scope.place = PlaceOf(mode_, Role::kFinish);
+    settling.pointer = reader.PointerTo(finish);
+    work->finish = operations_.Compile(*json, settling);
+  }
+}
+
+const Json* StepCompiler::FindSettling(size_t index, const ObjectReader& reader,
+                                       std::string_view field) {
+  const Json* json = reader.Find(field);
+  const std::string id = Quote(list_.table.ids[index]);
+  if (json != nullptr && json->is_null() && mode_ == Mode::kTwoPhaseCommit) {
+    problems_.AtValue(reader.PointerTo(field), "wrong_type",
+                      Quote(field) + " can not be null: what is prepared has to be ended");
+    return nullptr;
+  }
+  if (json != nullptr) {
+    if (!json->is_null() && list_.IsAfterPivot(index)) {
+      problems_.AtKey(reader.PointerTo(field), "compensation_never_runs",
+                      "step " + id + " comes after the pivot and is never undone",
+                      "remove 'compensate', or move the pivot");
+    }
+    return json->is_null() ? nullptr : json;
+  }
+  if (mode_ != Mode::kSaga) {
+    reader.Require(
+        field, mode_ == Mode::kTcc ? "name the call, or write null if there is nothing to do" : "");
+    return nullptr;
+  }
+  const bool is_pivot = list_.pivot == index;
+  const bool place_known = !list_.pivot || !list_.table.uncertain[index];
+  if (is_pivot && reader.Has("forEach")) {
+    problems_.AtValue(reader.pointer(), "missing_compensation",
+                      "the pivot " + id +
+                          " has several branches and no 'compensate': when one is refused, those "
+                          "that succeeded have to be undone",
+                      "add 'compensate', or remove 'forEach'");
+  } else if (!is_pivot && place_known && !list_.IsAfterPivot(index)) {
+    problems_.AtValue(reader.pointer(), "missing_compensation",
+                      "step " + id + " may have to be undone and has no 'compensate'",
+                      "add it, or write \"compensate\": null if there is nothing to undo");
+  }
+  return nullptr;
+}
+
+std::optional<ForEach> StepCompiler::Fan(size_t index, const ObjectReader& reader) {
+  const Json* json = reader.Find("forEach");
+  if (json == nullptr) {
+    return std::nullopt;
+  }
+  const Scope scope = ScopeOf(index, "'forEach'");
+  const std::string pointer = reader.PointerTo("forEach");
+  size_t max_parallel = limits::kDefaultForEachParallel;
+  std::optional<cel::Expression> items;
+  if (json->is_object()) {
+    const ObjectReader fan(*json, pointer, fields::kForEach, problems_);
+    fan.RefuseUnknownFields();
+    if (const Json* value = fan.Require("items", "name the list: \"${input.rooms}\"")) {
+      items = expressions_.Whole(*value, fan.PointerTo("items"), scope, cel::Kind::kList);
+    }
+    max_parallel = fan.Integer("maxParallel", 1, limits::kMaxForEachBranches)
+                       .value_or(limits::kDefaultForEachParallel);
+  } else {
+    items = expressions_.Whole(*json, pointer, scope, cel::Kind::kList);
+  }
+  if (!items) {
+    return std::nullopt;
+  }
+  return ForEach{*std::move(items), max_parallel};
+}
+
+StepCompiler::Policies StepCompiler::ReadPolicies(size_t index, const ObjectReader& reader) {
+  const RetryPolicy forward_base = list_.IsAfterPivot(index) ? DefaultSettleRetry() : RetryPolicy();
+  const std::string_view settle = mode_ == Mode::kSaga ? "compensateRetry" : "settleRetry";
+  Duration timeout = defaults_.timeout.value_or(limits::kDefaultCallTimeout);
+  if (const Json* name = reader.Find("participant")) {
+    for (const Participant& participant : participants_.compiled) {
+      if (*name == participant.name) {
+        timeout = participant.timeout.value_or(timeout);
+      }
+    }
+  }
+  return Policies{
+      .retry = ReadRetry(reader, "retry", problems_).ApplyTo(defaults_.retry.ApplyTo(forward_base)),
+      .settle_retry = ReadRetry(reader, settle, problems_)
+                          .ApplyTo(defaults_.settle_retry.ApplyTo(DefaultSettleRetry())),
+      .timeout =
+          reader.DurationIn("timeout", kMinTimeout, limits::kMaxCallTimeout).value_or(timeout),
+      .deadline = reader.DurationIn("deadline", kMinTimeout, kMaxDuration)};
+}
+
+}  // namespace entente::dsl

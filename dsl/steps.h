@@ -1,0 +1,75 @@
+// StepCompiler: one step of a definition -> a Step of the plan.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "dsl/expressions.h"
+#include "dsl/operations.h"
+#include "dsl/participants.h"
+#include "dsl/plan.h"
+#include "dsl/problem_list.h"
+#include "dsl/retry.h"
+#include "dsl/step_list.h"
+
+namespace entente::dsl {
+
+// What a definition says for all its steps.
+struct StepDefaults {
+  RetryOverrides retry;
+  RetryOverrides settle_retry;
+  std::optional<Duration> timeout;
+};
+
+// Borrows its arguments. Reports what is wrong.
+class StepCompiler {
+ public:
+  StepCompiler(Mode mode, const StepList& list, const Participants& participants,
+               const StepDefaults& defaults, ExpressionCompiler& expressions, ProblemList& problems)
+      : mode_(mode),
+        list_(list),
+        participants_(participants),
+        defaults_(defaults),
+        expressions_(expressions),
+        operations_(participants.known, expressions, problems),
+        problems_(problems) {}
+
+  // The step at `index`, with `after` as indices in the definition and `before` empty; nothing if
+  // it could not be compiled.
+  [[nodiscard]] std::optional<Step> Compile(size_t index, const Json& json,
+                                            const std::string& pointer);
+
+ private:
+  struct Policies {
+    RetryPolicy retry;
+    RetryPolicy settle_retry;
+    Duration timeout;
+    std::optional<Duration> deadline;
+  };
+
+  [[nodiscard]] Scope ScopeOf(size_t index, std::string_view place) const;
+  std::optional<CallWork> Calls(size_t index, const ObjectReader& reader);
+  void Alternatives(const ObjectReader& reader, OperationSite site, CallWork* work);
+  void Undo(size_t index, const ObjectReader& reader, const OperationSite& site, CallWork* work);
+  // The field of an undo or a finish; null if there is nothing to call. Reports it missing.
+  const Json* FindSettling(size_t index, const ObjectReader& reader, std::string_view field);
+  std::optional<OperationSite> SiteOf(size_t index, const ObjectReader& reader);
+  void CheckParticipantGiven(const ObjectReader& reader, OperationSite* site);
+  std::optional<ForEach> Fan(size_t index, const ObjectReader& reader);
+  std::optional<WaitWork> Wait(size_t index, const ObjectReader& reader);
+  std::optional<WaitWork> WaitForDuration(size_t index, const ObjectReader& wait);
+  std::optional<WaitWork> WaitUntilInstant(size_t index, const ObjectReader& wait);
+  std::optional<WaitWork> WaitForSignal(size_t index, const ObjectReader& wait);
+  Policies ReadPolicies(size_t index, const ObjectReader& reader);
+
+  Mode mode_;
+  const StepList& list_;
+  const Participants& participants_;
+  const StepDefaults& defaults_;
+  ExpressionCompiler& expressions_;
+  OperationCompiler operations_;
+  ProblemList& problems_;
+};
+
+}  // namespace entente::dsl

@@ -1,0 +1,77 @@
+#include "dsl/graph.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/dsl/compiler/compile_support.h"
+
+namespace entente::dsl {
+namespace {
+
+constexpr std::string_view kDefinition = R"({
+  "name": "trip",
+  "participants": {
+    "flights": { "http": "http://flights" },
+    "hotels": { "grpc": "hotels:1", "service": "travel.Hotels" }
+  },
+  "steps": [
+    { "id": "flight", "participant": "flights", "action": { "put": "/a" },
+      "compensate": { "delete": "/a" } },
+    { "id": "end", "after": ["flight"], "participant": "hotels", "when": "${input.x < 1}",
+      "forEach": { "items": "${input.rooms}", "maxParallel": 2 },
+      "action": { "rpc": "Reserve" }, "alternatives": [ { "rpc": "Ask" } ], "compensate": null },
+    { "id": "pay", "participant": "flights", "pivot": true, "action": { "post": "/charges" } },
+    { "id": "rest", "wait": { "signal": "go", "timeout": "1h", "onTimeout": "continue" } }
+  ]
+})";
+
+TEST_CASE("a flowchart shows the steps, their order and the way back") {
+  CHECK(ToMermaid(*PlanOf(kDefinition)) ==
+        "flowchart TD\n"
+        "  s0[\"flight<br/>action flights: PUT<br/>compensate flights: DELETE\"]\n"
+        "  s1[\"end<br/>only when its condition holds<br/>for each element, 2 at a time"
+        "<br/>action hotels: Reserve<br/>or hotels: Ask\"]\n"
+        "  s2[\"pay (pivot)<br/>action flights: POST\"]:::pivot\n"
+        "  s3([\"rest<br/>wait for the signal go, at most 1h\"])\n"
+        "  s0 --> s1\n"
+        "  s1 --> s2\n"
+        "  s2 --> s3\n"
+        "  s1 -. undo .-> s0\n"
+        "  s2 -. undo .-> s1\n"
+        "  classDef pivot stroke-width:4px\n");
+}
+
+TEST_CASE("a digraph shows the same") {
+  CHECK(ToDot(*PlanOf(kDefinition)) ==
+        "digraph \"trip\" {\n"
+        "  node [shape=box];\n"
+        "  s0 [label=\"flight\\naction flights: PUT\\ncompensate flights: DELETE\"];\n"
+        "  s1 [label=\"end\\nonly when its condition holds\\nfor each element, 2 at a time"
+        "\\naction hotels: Reserve\\nor hotels: Ask\"];\n"
+        "  s2 [label=\"pay (pivot)\\naction flights: POST\", penwidth=4];\n"
+        "  s3 [label=\"rest\\nwait for the signal go, at most 1h\", style=rounded];\n"
+        "  s0 -> s1;\n"
+        "  s1 -> s2;\n"
+        "  s2 -> s3;\n"
+        "  s1 -> s0 [style=dashed, label=\"undo\", constraint=false];\n"
+        "  s2 -> s1 [style=dashed, label=\"undo\", constraint=false];\n"
+        "}\n");
+}
+
+TEST_CASE("the other modes show all their operations") {
+  const auto plan = PlanOf(ReadFile(CaseFolder() / "good/tcc.json"));
+  CHECK_THAT(ToMermaid(*plan), Catch::Contains("try flights: PUT<br/>confirm flights: POST<br/>"
+                                               "cancel flights: DELETE"));
+}
+
+TEST_CASE("every good definition can be drawn") {
+  for (const auto& file : GoodFiles()) {
+    const auto plan = PlanOf(ReadFile(file));
+    for (const Step& step : plan->steps) {
+      CHECK_THAT(ToMermaid(*plan), Catch::Contains("\"" + step.id));
+      CHECK_THAT(ToDot(*plan), Catch::Contains("\"" + step.id));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace entente::dsl
