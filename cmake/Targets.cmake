@@ -7,12 +7,23 @@ function(entente_warnings target)
   target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized -Wno-restrict -Wno-null-dereference)
 endfunction()
 
+# The headers that nearly every file includes are compiled once and reused: a third of the build time.
+set(ENTENTE_COMMON_HEADERS
+  <nlohmann/json.hpp> <algorithm> <functional> <map> <memory> <optional> <string> <unordered_map>
+  <variant> <vector>)
+set(CMAKE_PCH_WARN_INVALID OFF)
+add_library(entente_pch STATIC ${PROJECT_SOURCE_DIR}/cmake/pch/common.cpp)
+target_link_libraries(entente_pch PUBLIC nlohmann_json::nlohmann_json)
+target_precompile_headers(entente_pch PRIVATE ${ENTENTE_COMMON_HEADERS})
+entente_warnings(entente_pch)
+
 # entente_library(NAME SOURCES a.cpp ... [PUBLIC lib ...] [PRIVATE lib ...])
 function(entente_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
   target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
+  target_precompile_headers(${name} REUSE_FROM entente_pch)
   entente_warnings(${name})
 endfunction()
 
@@ -22,6 +33,7 @@ function(entente_program name)
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${ARG_LIBS})
+  target_precompile_headers(${name} REUSE_FROM entente_pch)
   entente_warnings(${name})
 endfunction()
 
@@ -34,6 +46,7 @@ function(entente_test name)
   target_link_libraries(${name} PRIVATE ${ARG_LIBS} entente_catch_main)
   target_compile_definitions(${name} PRIVATE
     ENTENTE_SOURCE_DIR="${PROJECT_SOURCE_DIR}" ENTENTE_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  target_precompile_headers(${name} REUSE_FROM entente_catch_main)
   entente_warnings(${name})
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
   set_tests_properties(${name} PROPERTIES TIMEOUT 600)

@@ -2,7 +2,7 @@
 entente_library(entente_serve
   SOURCES config.cpp serve.cpp
   PUBLIC entente_base
-  PRIVATE entente_api entente_participants entente_runtime entente_storage entente_transport
+  PRIVATE entente_api entente_participants entente_runtime entente_storage_open entente_transport
     entente_boost spdlog::spdlog)
 entente_program(entente
   SOURCES main.cpp

@@ -86,11 +86,12 @@ Result<participants::CallerOptions> MakeCallerOptions(const Config& config) {
 // The HTTP servers, one on each worker, sharing one port.
 class Servers {
  public:
-  Servers(runtime::LocalCoordinator& coordinator, transport::HttpHandler& handler) {
+  Servers(runtime::LocalCoordinator& coordinator, api::RestApi& rest) {
     for (const auto& worker : coordinator.workers()) {
       workers_.push_back(worker.get());
       OnWorker(*worker, [&] {
-        servers_.push_back(std::make_unique<transport::HttpServer>(worker->io(), handler,
+        handlers_.push_back(rest.HandlerFor(worker->io()));
+        servers_.push_back(std::make_unique<transport::HttpServer>(worker->io(), *handlers_.back(),
                                                                    transport::HttpServerOptions{}));
       });
     }
@@ -101,12 +102,14 @@ class Servers {
   // Closes what is left; the workers still run.
   ~Servers() {
     for (size_t i = 0; i < servers_.size(); ++i) {
-      OnWorker(*workers_[i], [&] { servers_[i].reset(); });
+      OnWorker(*workers_[i], [&] {
+        servers_[i].reset();
+        handlers_[i].reset();
+      });
     }
   }
 
   Result<uint16_t> Listen(const ListenAddress& address) {
-    // Alone first: with a shared port the kernel would not tell that another process has it.
     uint16_t port = address.port;
     for (size_t i = 0; i < servers_.size(); ++i) {
       Result<uint16_t> bound = Internal("listen.failed", "not tried");
@@ -145,6 +148,7 @@ class Servers {
   }
 
   std::vector<runtime::Worker*> workers_;
+  std::vector<std::unique_ptr<transport::HttpHandler>> handlers_;
   std::vector<std::unique_ptr<transport::HttpServer>> servers_;
 };
 
@@ -184,7 +188,12 @@ Result<runtime::LocalCoordinatorOptions> MakeOptions(const Config& config) {
 int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator,
                     const std::string& store) {
   const auto http_address = ParseListenAddress(config.http);
-  api::RestApi rest(coordinator, api::RestOptions{});
+  api::RestOptions rest_options;
+  rest_options.on_defect = [](const Status& status, const std::string& target) {
+    spdlog::error("event=defect target={} reason={} message=\"{}\"", target, status.reason(),
+                  status.message());
+  };
+  api::RestApi rest(coordinator, std::move(rest_options));
   Servers servers(coordinator, rest);
   const auto http_port = servers.Listen(*http_address);
   if (!http_port.ok()) {

@@ -64,7 +64,8 @@ int main(int argc, char** argv) {
   }
   const auto n = [](uint64_t value) { return static_cast<unsigned long long>(value); };
   std::printf(
-      "%llu seeds: %llu committed, %llu aborted, %llu crashes, %llu failed appends, %llu incidents, "
+      "%llu seeds: %llu committed, %llu aborted, %llu crashes, %llu failed appends, %llu "
+      "incidents, "
       "%llu calls (%llu timed out), %llu effects (%llu undone), %llu resubmits\n",
       n(seeds), n(total.committed), n(total.aborted), n(total.crashes), n(total.failed_appends),
       n(total.incidents), n(total.calls), n(total.timeouts), n(total.effects), n(total.undone),

@@ -26,7 +26,8 @@ class Dice {
   bool Chance(uint32_t per_thousand) { return Below(1000) < per_thousand; }
   // In [low, high].
   Duration Between(Duration low, Duration high) {
-    return low + Duration(static_cast<int64_t>(Below(static_cast<uint64_t>((high - low).count()) + 1)));
+    return low +
+           Duration(static_cast<int64_t>(Below(static_cast<uint64_t>((high - low).count()) + 1)));
   }
 
  private:

@@ -1,5 +1,5 @@
-// Participants that lie about nothing but time: idempotent by key, a tombstone for an undo that comes
-// first, and an append-only ledger as ground truth.
+// Participants that lie about nothing but time: idempotent by key, a tombstone for an undo that
+// comes first, and an append-only ledger as ground truth.
 #pragma once
 
 #include <map>
@@ -26,11 +26,11 @@ struct Faults {
   uint32_t lose_request = 0;
   uint32_t lose_reply = 0;
   uint32_t duplicate = 0;
-  uint32_t slow = 0;          // Longer than the caller's timeout.
-  uint32_t fail_before = 0;   // 5xx, nothing done.
-  uint32_t fail_after = 0;    // Done, then 5xx.
-  uint32_t refuse_undo = 0;   // The undo answers 409: retried, then an incident.
-  uint32_t pending = 0;       // Of forward calls.
+  uint32_t slow = 0;         // Longer than the caller's timeout.
+  uint32_t fail_before = 0;  // 5xx, nothing done.
+  uint32_t fail_after = 0;   // Done, then 5xx.
+  uint32_t refuse_undo = 0;  // The undo answers 409: retried, then an incident.
+  uint32_t pending = 0;      // Of forward calls.
 };
 
 class Services {
@@ -38,7 +38,8 @@ class Services {
   Services(uint64_t seed, uint32_t refusals) : seed_(seed), refusals_(refusals) {}
 
   // Carries out one call that arrived now.
-  engine::Reply Handle(const engine::CommandId& command, Instant now, const Faults& faults, Dice& dice) {
+  engine::Reply Handle(const engine::CommandId& command, Instant now, const Faults& faults,
+                       Dice& dice) {
     if (dice.Chance(faults.fail_before)) {
       return engine::ReplyUnknown{{"http.503", "nothing done"}, std::nullopt};
     }

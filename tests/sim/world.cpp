@@ -20,7 +20,8 @@ std::string Step(const std::string& id, const std::string& more) {
   return R"({"id": ")" + id + R"(", "participant": "p", "action": {"post": "/)" + id +
          R"(/${key}", "body": {}}, "compensate": {"delete": "/)" + id +
          R"(/${key}"}, "compensateRetry": {"initial": "10ms", "factor": 2, "max": "100ms",
-         "attempts": 6})" + more + "}";
+         "attempts": 6})" +
+         more + "}";
 }
 
 std::string Definition(const std::string& name, const std::string& steps) {
@@ -31,26 +32,29 @@ std::string Definition(const std::string& name, const std::string& steps) {
 // The shapes that a saga may have.
 const std::vector<std::string>& Definitions() {
   static const std::vector<std::string> definitions = {
-      Definition("line", Step("a", "") + "," +
-                             Step("b", R"(, "alternatives": [{"post": "/b2/${key}", "body": {}}])") +
-                             "," + Step("c", "")),
+      Definition("line",
+                 Step("a", "") + "," +
+                     Step("b", R"(, "alternatives": [{"post": "/b2/${key}", "body": {}}])") + "," +
+                     Step("c", "")),
       Definition("diamond", Step("a", "") + "," + Step("b", R"(, "after": ["a"])") + "," +
                                 Step("c", R"(, "after": ["a"])") + "," +
                                 Step("d", R"(, "after": ["b", "c"])")),
-      Definition("pivot",
-                 Step("a", "") + "," + Step("p", R"(, "pivot": true)") +
-                     R"(, {"id": "z", "participant": "p", "action": {"post": "/z/${key}"},
+      Definition("pivot", Step("a", "") + "," + Step("p", R"(, "pivot": true)") +
+                              R"(, {"id": "z", "participant": "p", "action": {"post": "/z/${key}"},
                      "retry": {"initial": "10ms", "max": "100ms", "attempts": 30}})"),
-      Definition("fan", Step("a", "") + "," +
-                            Step("f", R"(, "forEach": {"items": "${input.items}", "maxParallel": 2})") +
-                            "," + Step("c", R"(, "when": "${size(steps.f.output) > 1}")")),
+      Definition("fan",
+                 Step("a", "") + "," +
+                     Step("f", R"(, "forEach": {"items": "${input.items}", "maxParallel": 2})") +
+                     "," + Step("c", R"(, "when": "${size(steps.f.output) > 1}")")),
       Definition("waits", Step("a", "") + R"(, {"id": "w", "wait": {"for": "50ms"}},
                      {"id": "s", "wait": {"signal": "go", "timeout": "2s", "onTimeout": "continue"}},)" +
                               Step("b", "")),
-      Definition("parent", Step("a", "") +
-                               R"(, {"id": "kid", "action": {"transaction": {"definition": "line", "input": {}}},
+      Definition(
+          "parent",
+          Step("a", "") +
+              R"(, {"id": "kid", "action": {"transaction": {"definition": "line", "input": {}}},
                      "compensate": null},)" +
-                               Step("c", "")),
+              Step("c", "")),
   };
   return definitions;
 }
@@ -118,7 +122,8 @@ class World::Caller final : public runtime::ParticipantCaller {
     const Faults& faults = world_.faults_;
     ++world_.coverage_.calls;
     auto answered = std::make_shared<bool>(false);
-    auto answer = [this, answered, done = std::move(done), alive = host_.alive()](engine::Reply reply) {
+    auto answer = [this, answered, done = std::move(done),
+                   alive = host_.alive()](engine::Reply reply) {
       if (*alive && !std::exchange(*answered, true)) {
         if (const auto* unknown = std::get_if<engine::ReplyUnknown>(&reply);
             unknown != nullptr && unknown->failure.code == "timeout") {
@@ -139,10 +144,9 @@ class World::Caller final : public runtime::ParticipantCaller {
     const int copies = dice.Chance(faults.duplicate) ? 2 : 1;
     for (int copy = 0; copy < copies; ++copy) {
       if (!dice.Chance(faults.lose_request)) {
-        world_.scheduler_.After(Delay(call.timeout), [this, command = call.command, answer,
-                                                      timeout = call.timeout, &world = world_] {
-          Arrive(world, command, timeout, answer);
-        });
+        world_.scheduler_.After(Delay(call.timeout),
+                                [this, command = call.command, answer, timeout = call.timeout,
+                                 &world = world_] { Arrive(world, command, timeout, answer); });
       }
     }
   }
@@ -195,12 +199,9 @@ struct World::Incarnation {
         host(world.scheduler_, seed),
         caller(world, host),
         definitions(journal, {}),
-        driver(
-            {[](ShardId) { return true; }, Epoch(1), 100'000},
-            host, journal, caller, definitions, events,
-            [&world](const Status& status) {
-              world.host_failure_ = status.message();
-            }) {}
+        driver({[](ShardId) { return true; }, Epoch(1), 100'000}, host, journal, caller,
+               definitions, events,
+               [&world](const Status& status) { world.host_failure_ = status.message(); }) {}
   storage::MemoryJournal journal;
   Host host;
   Caller caller;
@@ -227,7 +228,8 @@ void World::Caller::Complete(World& world, const engine::CommandId& command) {
           // Unavailable: it is being read back. Unknown outcome: the coordinator stopped over it.
           *taken = view.status().code() != StatusCode::kUnavailable &&
                    view.status().code() != StatusCode::kUnknownOutcome;
-          world.Trace("completion of " + engine::StepKey(command) + ": " + view.status().ToString());
+          world.Trace("completion of " + engine::StepKey(command) + ": " +
+                      view.status().ToString());
         });
   }
   world.scheduler_.After(std::chrono::milliseconds(100), [&world, command, taken] {
@@ -237,7 +239,8 @@ void World::Caller::Complete(World& world, const engine::CommandId& command) {
   });
 }
 
-// ---- the run --------------------------------------------------------------------------------------
+// ---- the run
+// --------------------------------------------------------------------------------------
 
 World::World(WorldOptions options)
     : options_(options),
@@ -290,28 +293,32 @@ void World::Crash(const std::string& why) {
   for (Client& client : clients_) {
     client.retry_armed = false;
   }
-  scheduler_.After(dice_.Between(std::chrono::milliseconds(1), std::chrono::milliseconds(300)), [this] {
-    if (live_ == nullptr) {
-      Start();
-      for (Client& client : clients_) {
-        if (client.submitted) {
-          Nudge(client);
-        }
-      }
-    }
-  });
+  scheduler_.After(dice_.Between(std::chrono::milliseconds(1), std::chrono::milliseconds(300)),
+                   [this] {
+                     if (live_ == nullptr) {
+                       Start();
+                       for (Client& client : clients_) {
+                         if (client.submitted) {
+                           Nudge(client);
+                         }
+                       }
+                     }
+                   });
 }
 
 void World::PlanStorm() {
-  const auto chance = [this](uint64_t at_most) { return static_cast<uint32_t>(dice_.Below(at_most + 1)); };
-  faults_ = {chance(60), chance(80), chance(80), chance(150), chance(80),
+  const auto chance = [this](uint64_t at_most) {
+    return static_cast<uint32_t>(dice_.Below(at_most + 1));
+  };
+  faults_ = {chance(60), chance(80), chance(80),  chance(150), chance(80),
              chance(80), chance(80), chance(400), chance(100)};
   const Instant begin = scheduler_.now();
   for (size_t i = 0; i < options_.transactions; ++i) {
     Client client;
     client.gid = Gid("t" + std::to_string(i));
     const auto& plan_source = sim::Definitions()[dice_.Below(sim::Definitions().size())];
-    client.definition = ParseJson(plan_source, limits::kDefinitionJson)->at("name").get<std::string>();
+    client.definition =
+        ParseJson(plan_source, limits::kDefinitionJson)->at("name").get<std::string>();
     client.input = {{"items", Json::array()}};
     for (uint64_t n = dice_.Below(5); n > 0; --n) {
       client.input["items"].push_back(n);
@@ -322,24 +329,31 @@ void World::PlanStorm() {
     const Instant at = begin + dice_.Between(Duration(0), options_.storm / 2);
     scheduler_.At(at, [this, &client] { Submit(client); });
     if (dice_.Chance(200)) {
-      scheduler_.At(at + dice_.Between(Duration(0), std::chrono::milliseconds(400)), [this, &client] {
-        Do(client, engine::AbortRequested{{"client", "changed my mind"}});
-      });
+      scheduler_.At(at + dice_.Between(Duration(0), std::chrono::milliseconds(400)),
+                    [this, &client] {
+                      Do(client, engine::AbortRequested{{"client", "changed my mind"}});
+                    });
     }
     if (dice_.Chance(150)) {
       const Instant pause = at + dice_.Between(Duration(0), std::chrono::milliseconds(200));
-      scheduler_.At(pause, [this, &client] { Do(client, engine::PauseRequested{{"ops", "look"}}); });
+      scheduler_.At(pause, [this, &client] {
+        Do(client, engine::PauseRequested{{"ops", "look"}});
+      });
     }
     if (dice_.Chance(700)) {
       scheduler_.At(at + dice_.Between(Duration(0), std::chrono::milliseconds(500)),
-                    [this, &client] { Do(client, engine::SignalSent{"go", 1}); });
+                    [this, &client] {
+                      Do(client, engine::SignalSent{"go", 1});
+                    });
     }
     if (dice_.Chance(300)) {
-      scheduler_.At(at + dice_.Between(Duration(0), options_.storm), [this, &client] { Submit(client); });
+      scheduler_.At(at + dice_.Between(Duration(0), options_.storm),
+                    [this, &client] { Submit(client); });
     }
   }
   for (uint64_t n = dice_.Below(7); n > 0; --n) {
-    scheduler_.At(begin + dice_.Between(Duration(0), options_.storm), [this] { Crash("at a random instant"); });
+    scheduler_.At(begin + dice_.Between(Duration(0), options_.storm),
+                  [this] { Crash("at a random instant"); });
   }
   scheduler_.At(begin + options_.storm, [this] { Heal(); });
 }
@@ -375,17 +389,18 @@ void World::Submit(Client& client) {
   }
   coverage_.resubmits += client.acknowledged ? 1 : 0;
   const bool known = client.acknowledged;
-  live_->driver.Submit(std::move(command), [this, &client, known](const Result<runtime::SubmitReply>& reply) {
-    if (reply.ok()) {
-      if (known && reply->created) {
-        failures_.push_back("I2: " + client.gid.str() + " was acknowledged, and created again");
-      }
-      client.acknowledged = true;
-      Observe(client, reply->view);
-    } else {
-      Nudge(client);
-    }
-  });
+  live_->driver.Submit(
+      std::move(command), [this, &client, known](const Result<runtime::SubmitReply>& reply) {
+        if (reply.ok()) {
+          if (known && reply->created) {
+            failures_.push_back("I2: " + client.gid.str() + " was acknowledged, and created again");
+          }
+          client.acknowledged = true;
+          Observe(client, reply->view);
+        } else {
+          Nudge(client);
+        }
+      });
 }
 
 // Until it is told, a client asks again with the same gid.
@@ -459,11 +474,12 @@ void World::Tend() {
     }
     for (Client& client : clients_) {
       Do(client, engine::ResumeRequested{{"ops", "looked"}});
-      live_->driver.Get(client.gid, std::nullopt, [this, &client](const Result<runtime::TxnView>& view) {
-        if (view.ok()) {
-          Observe(client, *view);
-        }
-      });
+      live_->driver.Get(client.gid, std::nullopt,
+                        [this, &client](const Result<runtime::TxnView>& view) {
+                          if (view.ok()) {
+                            Observe(client, *view);
+                          }
+                        });
     }
   }
   if (!AllEnded()) {
@@ -505,12 +521,14 @@ std::vector<std::string> World::Run() {
   return violations;
 }
 
-// ---- the invariants -------------------------------------------------------------------------------
+// ---- the invariants
+// -------------------------------------------------------------------------------
 
 void World::CheckEnds(std::vector<std::string>& violations) {
   for (const Client& client : clients_) {
     if (client.ends_seen.empty()) {
-      violations.push_back("I9: " + client.gid.str() + " (" + client.definition + ") has not ended");
+      violations.push_back("I9: " + client.gid.str() + " (" + client.definition +
+                           ") has not ended");
     }
     if (client.ends_seen.size() > 1) {
       violations.push_back("I3: " + client.gid.str() + " was seen to end in two ways");
@@ -543,12 +561,17 @@ void World::CheckJournals(std::vector<std::string>& violations) {
         std::printf("  %s  %s\n", row.gid.str().c_str(),
                     engine::Describe(*record, **plan, state.accepted_at).c_str());
       }
-      const bool forward = state.status == TxnStatus::kCommitting || state.status == TxnStatus::kCommitted;
-      const bool undoing = state.status == TxnStatus::kAborting || state.status == TxnStatus::kAborted;
-      if ((forward && decided == TxnStatus::kAborting) || (undoing && decided == TxnStatus::kCommitting)) {
+      const bool forward =
+          state.status == TxnStatus::kCommitting || state.status == TxnStatus::kCommitted;
+      const bool undoing =
+          state.status == TxnStatus::kAborting || state.status == TxnStatus::kAborted;
+      if ((forward && decided == TxnStatus::kAborting) ||
+          (undoing && decided == TxnStatus::kCommitting)) {
         violations.push_back("I3: the decision of " + row.gid.str() + " flipped");
       }
-      decided = forward ? TxnStatus::kCommitting : undoing ? TxnStatus::kAborting : TxnStatus::kActive;
+      decided = forward   ? TxnStatus::kCommitting
+                : undoing ? TxnStatus::kAborting
+                          : TxnStatus::kActive;
       coverage_.incidents += std::holds_alternative<engine::IncidentRaised>(record->body) ? 1 : 0;
     }
     const auto plan = definitions.Get(state.definition, state.version);
@@ -570,7 +593,8 @@ void World::CheckJournals(std::vector<std::string>& violations) {
   }
 }
 
-// I1, I4, I5: every effect at most once; committed: each branch's effect stands; aborted: none does.
+// I1, I4, I5: every effect at most once; committed: each branch's effect stands; aborted: none
+// does.
 void World::CheckLedger(std::vector<std::string>& violations) {
   std::map<std::pair<Gid, std::string>, int> net;
   std::map<std::pair<std::string, dsl::Role>, int> effects;
@@ -590,8 +614,8 @@ void World::CheckLedger(std::vector<std::string>& violations) {
     const bool committed = state->second.status == TxnStatus::kCommitted;
     if (sum != (committed ? 1 : 0) && state->second.finished()) {
       violations.push_back("I1: " + where.first.str() + " is " +
-                           std::string(engine::TxnStatusName(state->second.status)) + ", but branch " +
-                           where.second + " holds " + std::to_string(sum));
+                           std::string(engine::TxnStatusName(state->second.status)) +
+                           ", but branch " + where.second + " holds " + std::to_string(sum));
     }
   }
   for (const auto& [gid, state] : final_states_) {
@@ -602,7 +626,8 @@ void World::CheckLedger(std::vector<std::string>& violations) {
       for (const engine::BranchState& branch : step.branches) {
         const bool calls = branch.output.is_object() && branch.output.contains("id");
         if (calls && net[{gid, branch.id.str()}] != 1) {
-          violations.push_back("I1: " + gid.str() + " is COMMITTED without the effect of " + branch.id.str());
+          violations.push_back("I1: " + gid.str() + " is COMMITTED without the effect of " +
+                               branch.id.str());
         }
       }
     }
@@ -629,9 +654,10 @@ void World::CheckUndoOrder(std::vector<std::string>& violations) {
       for (const size_t before : step.after) {
         const auto later = undone.find({gid, step.id});
         const auto earlier = first_undone.find({gid, (*plan)->steps[before].id});
-        if (later != undone.end() && earlier != first_undone.end() && earlier->second < later->second) {
-          violations.push_back("I8: " + gid.str() + " undid " + (*plan)->steps[before].id + " before " +
-                               step.id);
+        if (later != undone.end() && earlier != first_undone.end() &&
+            earlier->second < later->second) {
+          violations.push_back("I8: " + gid.str() + " undid " + (*plan)->steps[before].id +
+                               " before " + step.id);
         }
       }
     }

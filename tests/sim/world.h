@@ -18,7 +18,7 @@ namespace entente::sim {
 struct WorldOptions {
   uint64_t seed = 1;
   size_t transactions = 12;
-  Duration storm = std::chrono::seconds(4);  // Faults and crashes happen; then everything heals.
+  Duration storm = std::chrono::seconds(4);   // Faults and crashes happen; then everything heals.
   Duration limit = std::chrono::minutes(30);  // By then every transaction has ended.
   bool trace = false;
 };

@@ -1,0 +1,217 @@
+// bench-load: a closed loop of requests with the coordinator's own HTTP or gRPC client; prints one
+// line of JSON.
+//
+//   bench-load raw-http --target http://127.0.0.1:PORT/do     the raw limit: no coordinator
+//   bench-load raw-grpc --target 127.0.0.1:PORT
+//   bench-load saga --target http://127.0.0.1:PORT --definition NAME     submit and wait for the
+//   end bench-load open --target ... --definition NAME --count N             submit N and do not
+//   wait
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include "coordinator/transport/grpc_client.h"
+#include "coordinator/transport/http_client.h"
+
+namespace {
+
+using entente::Duration;
+using entente::transport::HttpOutcome;
+using entente::transport::HttpRequest;
+using entente::transport::HttpResponse;
+using Clock = std::chrono::steady_clock;
+
+constexpr Duration kTimeout = std::chrono::seconds(60);
+
+struct Options {
+  std::string mode;
+  std::string target;
+  std::string definition;
+  size_t in_flight = 64;
+  double seconds = 5;
+  double warm_up = 1;
+  uint64_t count = 0;
+};
+
+// Keeps `in_flight` requests going until the time is over or `count` were sent.
+class Loop {
+ public:
+  Loop(const Options& options, boost::asio::io_context& io) : options_(options), io_(io) {}
+
+  // `send(done)` sends one request and calls done(ok) at its end.
+  std::function<void(std::function<void(bool)>)> send;
+
+  void Run() {
+    begin_ = Clock::now();
+    measure_from_ =
+        begin_ + std::chrono::duration_cast<Clock::duration>(
+                     std::chrono::duration<double>(options_.count ? 0 : options_.warm_up));
+    until_ = measure_from_ + std::chrono::duration_cast<Clock::duration>(
+                                 std::chrono::duration<double>(options_.seconds));
+    for (size_t i = 0; i < options_.in_flight; ++i) {
+      Next();
+    }
+    io_.run();
+    Print();
+  }
+
+ private:
+  void Next() {
+    const bool over = options_.count != 0 ? sent_ >= options_.count : Clock::now() >= until_;
+    if (over) {
+      if (running_ == 0) {
+        io_.stop();
+      }
+      return;
+    }
+    ++sent_;
+    ++running_;
+    const auto start = Clock::now();
+    send([this, start](bool ok) {
+      --running_;
+      const auto end = Clock::now();
+      if (start >= measure_from_ && (options_.count != 0 || end <= until_)) {
+        ok ? latencies_.push_back(std::chrono::duration<double, std::milli>(end - start).count())
+           : void(++failed_);
+      }
+      last_ = end;
+      Next();
+    });
+  }
+
+  double Percentile(double share) const {
+    if (latencies_.empty()) {
+      return 0;
+    }
+    const auto index = static_cast<size_t>(share * static_cast<double>(latencies_.size()));
+    return latencies_[std::min(index, latencies_.size() - 1)];
+  }
+
+  void Print() {
+    std::sort(latencies_.begin(), latencies_.end());
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    const auto seconds_of = [](const timeval& t) {
+      return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+    };
+    const double measured = options_.count != 0
+                                ? std::chrono::duration<double>(last_ - begin_).count()
+                                : options_.seconds;
+    std::printf(
+        "{\"count\": %zu, \"failed\": %llu, \"sent\": %llu, \"seconds\": %.3f, \"per_second\": "
+        "%.1f, "
+        "\"p50_ms\": %.3f, \"p99_ms\": %.3f, \"p999_ms\": %.3f, \"cpu_seconds\": %.3f}\n",
+        latencies_.size(), static_cast<unsigned long long>(failed_),
+        static_cast<unsigned long long>(sent_), measured,
+        static_cast<double>(latencies_.size()) / measured, Percentile(0.5), Percentile(0.99),
+        Percentile(0.999), seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime));
+  }
+
+  const Options& options_;
+  boost::asio::io_context& io_;
+  Clock::time_point begin_, measure_from_, until_, last_;
+  uint64_t sent_ = 0;
+  uint64_t running_ = 0;
+  uint64_t failed_ = 0;
+  std::vector<double> latencies_;
+};
+
+// The request that the coordinator would send to a participant.
+HttpRequest RawRequest(const entente::transport::Url& url) {
+  HttpRequest request;
+  request.url = url;
+  request.headers.Add("Idempotency-Key", "0193a0a0-0000-7000-8000-000000000000:flight:action");
+  request.headers.Add("Entente-Gid", "0193a0a0-0000-7000-8000-000000000000");
+  request.headers.Add("Entente-Branch", "flight");
+  request.headers.Add("Entente-Operation", "action");
+  request.headers.Add("Entente-Attempt", "1");
+  request.headers.Add("Entente-Epoch", "1");
+  request.headers.Add("Content-Type", "application/json");
+  request.body = R"({"key":"0193a0a0-0000-7000-8000-000000000000:flight","amount":100})";
+  return request;
+}
+
+HttpRequest SubmitRequest(const entente::transport::Url& url, const Options& options) {
+  HttpRequest request;
+  request.url = url;
+  request.url.target = "/v1/transactions";
+  request.headers.Add("Content-Type", "application/json");
+  request.body = R"({"definition":")" + options.definition + R"(","input":{"amount":100})" +
+                 (options.mode == "saga" ? R"(,"wait":"60s"})" : "}");
+  return request;
+}
+
+int RunHttp(const Options& options) {
+  const auto url = entente::transport::ParseUrl(options.target);
+  if (!url.ok()) {
+    std::fprintf(stderr, "bench-load: %s\n", url.status().message().c_str());
+    return 2;
+  }
+  boost::asio::io_context io(1);
+  entente::transport::HttpClient client(io, {});
+  Loop loop(options, io);
+  const HttpRequest request =
+      options.mode == "raw-http" ? RawRequest(*url) : SubmitRequest(*url, options);
+  loop.send = [&](std::function<void(bool)> done) {
+    client.Call(request, kTimeout, [&options, done = std::move(done)](HttpOutcome outcome) {
+      const auto* response = std::get_if<HttpResponse>(&outcome);
+      const bool good = response != nullptr && response->status < 300;
+      // A saga that did not commit is no result.
+      done(good &&
+           (options.mode != "saga" || response->body.find("\"COMMITTED\"") != std::string::npos));
+    });
+  };
+  loop.Run();
+  return 0;
+}
+
+int RunGrpc(const Options& options) {
+  const auto target = entente::transport::ParseAuthority(options.target, false, 0);
+  if (!target.ok()) {
+    std::fprintf(stderr, "bench-load: %s\n", target.status().message().c_str());
+    return 2;
+  }
+  boost::asio::io_context io(1);
+  entente::transport::GrpcClient client(io, {});
+  Loop loop(options, io);
+  loop.send = [&](std::function<void(bool)> done) {
+    entente::transport::GrpcRequest request;
+    request.target = *target;
+    request.method = "/entente.bench.v1.Bench/Do";
+    request.body = {{"key", "0193a0a0-0000-7000-8000-000000000000:flight"}, {"amount", 100}};
+    request.metadata.Add("idempotency-key", "0193a0a0-0000-7000-8000-000000000000:flight:action");
+    request.metadata.Add("entente-gid", "0193a0a0-0000-7000-8000-000000000000");
+    client.Call(std::move(request), kTimeout,
+                [done = std::move(done)](entente::transport::GrpcOutcome outcome) {
+                  const auto* response = std::get_if<entente::transport::GrpcResponse>(&outcome);
+                  done(response != nullptr && response->code == 0);
+                });
+  };
+  loop.Run();
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app{"A closed loop of requests", "bench-load"};
+  app.add_option("mode", options.mode, "raw-http, raw-grpc, saga or open")->required();
+  app.add_option("--target", options.target)->required();
+  app.add_option("--definition", options.definition);
+  app.add_option("--in-flight", options.in_flight);
+  app.add_option("--seconds", options.seconds);
+  app.add_option("--warm-up", options.warm_up);
+  app.add_option("--count", options.count);
+  CLI11_PARSE(app, argc, argv);
+  return options.mode == "raw-grpc" ? RunGrpc(options) : RunHttp(options);
+}

@@ -1,0 +1,1 @@
+// Compiles the headers that most files include, once (cmake/Targets.cmake).

@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+"""The travel agency at work: what Entente does when all goes well, and when it does not."""
+
+import argparse
+import concurrent.futures
+import pathlib
+import sys
+import tempfile
+import time
+
+from agency import Agency, ApiError
+
+BOLD, DIM, GREEN, RED, YELLOW, RESET = (
+    ("\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[33m", "\033[0m") if sys.stdout.isatty() else ("",) * 6
+)
+KILLED_BOOKINGS = 50
+# What each phase of a branch means to somebody who has never seen one.
+PHASES = {
+    "done": "done",
+    "refused": "refused, so it had no effect",
+    "gave-up": "no answer; it may have happened",
+    "undone": "done, then given back",
+    "skipped": "not wanted",
+    "blocked": "not reached",
+}
+
+
+def title(number, text):
+    print(f"\n{BOLD}{number}. {text}{RESET}")
+
+
+def account(agency, gid):
+    """One line per branch, from what the coordinator knows."""
+    txn = agency.coordinator.get(gid)
+    colour = GREEN if txn["status"] == "COMMITTED" else YELLOW if txn["status"] == "ABORTED" else RED
+    print(f"   {colour}{txn['status']}{RESET}  {DIM}{gid}{RESET}")
+    for branch in txn.get("branches", []):
+        phase = branch["phase"]
+        text = PHASES.get(phase, phase)
+        if branch.get("alternative") and phase in ("done", "undone"):
+            text += f", by alternative {branch['alternative']}"
+        if phase == "undone" and branch.get("mayHaveHappened"):
+            text = "no answer, may have happened: undone"
+        failure = branch.get("failure")
+        if failure:
+            text += f"  {DIM}({failure['message'][:70]}){RESET}"
+        print(f"     {branch['id']:<8}{text}")
+    if txn["status"] == "COMMITTED" and txn.get("output"):
+        print(f"     {DIM}output: {txn['output']}{RESET}")
+    if txn.get("abort"):
+        print(f"     {DIM}because: {txn['abort'].get('message', txn['abort'].get('cause'))[:100]}{RESET}")
+    return txn
+
+
+def expect(txn, status):
+    if txn["status"] != status:
+        sys.exit(f"demo: {txn['gid']} ended {txn['status']}, not {status}: this is a defect")
+
+
+def book(agency, gid, city="Lisbon", car=True, wait="60s"):
+    return agency.coordinator.submit(
+        "travel-booking", {"traveller": "Ada", "city": city, "car": car}, gid=gid, wait=wait)
+
+
+def scenarios(agency):
+    hotels, payments = agency.services["hotels"], agency.services["payments"]
+
+    title(1, "Everything is free: booked")
+    expect(book(agency, "trip-1"), "COMMITTED")
+    account(agency, "trip-1")
+
+    title(2, "No room of 4 stars: the alternative of 3 stars is taken")
+    hotels.control(capacity_of={"Lisbon/4": 0})
+    expect(book(agency, "trip-2"), "COMMITTED")
+    account(agency, "trip-2")
+
+    title(3, "No room at all: flight and car are given back")
+    hotels.control(capacity_of={"Porto/4": 0, "Porto/3": 0, "Porto/2": 0})
+    expect(book(agency, "trip-3", city="Porto"), "ABORTED")
+    account(agency, "trip-3")
+
+    title(4, "The payment charges, but its answer never comes: refunded, and all given back")
+    print(f"   {DIM}three attempts of 2 s each{RESET}")
+    payments.control(hang_next=3, only="forward")
+    expect(book(agency, "trip-4"), "ABORTED")
+    account(agency, "trip-4")
+    rows = [r for r in payments.ledger() if r["gid"] == "trip-4"]
+    print(f"     {DIM}the payment service's own ledger: "
+          + ", ".join(f"{r['effect']} {r['amount']:+d}" for r in rows) + RESET)
+    payments.control(hang_next=0)
+
+
+def crash(agency):
+    title(5, f"kill -9 with {KILLED_BOOKINGS} bookings in flight, then a restart")
+    for service in agency.services.values():
+        service.control(delay="150ms")
+    gids = [f"crash-{n}" for n in range(KILLED_BOOKINGS)]
+
+    def submit(gid):
+        try:
+            book(agency, gid, city=f"City{gid[-1]}", wait=None)
+            return True
+        except (OSError, ApiError):
+            return False
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        accepted = [gid for gid, ok in zip(gids, pool.map(submit, gids)) if ok]
+    time.sleep(0.2)
+    agency.kill_coordinator()
+    print(f"   killed: {len(accepted)} bookings accepted, none of them told how it ends")
+    for service in agency.services.values():
+        service.control(delay="0ms")
+    begin = time.monotonic()
+    agency.start_coordinator(same_ports=True)
+    ready = time.monotonic() - begin
+    ended = {gid: agency.coordinator.get(gid, wait="60s")["status"] for gid in accepted}
+    counts = {s: list(ended.values()).count(s) for s in sorted(set(ended.values()))}
+    print(f"   restarted and ready after {ready:.2f} s; all {len(accepted)} ended "
+          f"{time.monotonic() - begin:.2f} s after the restart: "
+          + ", ".join(f"{n} {s}" for s, n in counts.items()))
+    if set(ended.values()) - {"COMMITTED", "ABORTED"}:
+        sys.exit("demo: a booking did not end: this is a defect")
+
+
+def sums(agency):
+    """What the services themselves say they hold, against what the coordinator says was committed."""
+    title(6, "The services' own ledgers against the coordinator's word")
+    committed = {t["gid"] for t in agency.coordinator.list(status="COMMITTED")}
+    wrong = 0
+    print(f"   {'service':<10}{'done':>7}{'undone':>9}{'held now':>10}{'should be':>11}")
+    for name, service in agency.services.items():
+        net = {}
+        forward = undone = 0
+        for row in service.ledger():
+            net[row["gid"]] = net.get(row["gid"], 0) + row["amount"]
+            if row["amount"] > 0:
+                forward += 1
+            else:
+                undone += 1
+        held = {gid for gid, amount in net.items() if amount != 0}
+        stray = held - committed
+        missing = committed - held
+        wrong += len(stray) + len(missing)
+        verdict = f"{GREEN}ok{RESET}" if not stray and not missing else f"{RED}WRONG{RESET}"
+        print(f"   {name:<10}{forward:>7}{undone:>9}{len(held):>10}{len(committed):>11}  {verdict}")
+    if wrong:
+        sys.exit(f"demo: {wrong} effects are held or missing that should not be: this is a defect")
+    print("   Nothing is held that should not be, and nothing is missing.")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev demo", description=__doc__)
+    parser.add_argument("name", nargs="?", default="saga", choices=["saga"], help="which demo")
+    parser.add_argument("--build", default="build", help=argparse.SUPPRESS)
+    parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
+    arguments = parser.parse_args()
+    begin = time.monotonic()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="entente-demo-")) if arguments.keep else None
+    with Agency(arguments.build, folder) as agency:
+        print(f"{BOLD}A package is a flight, a room, a car and a payment, owned by four companies.{RESET}")
+        print(f"{DIM}The coordinator is at {agency.coordinator.url}; its definition is "
+              f"examples/travel/definitions/travel-booking.json.{RESET}")
+        scenarios(agency)
+        crash(agency)
+        sums(agency)
+        print(f"\n{DIM}{time.monotonic() - begin:.0f} s in all.{RESET}")
+        if arguments.keep:
+            print(f"\n{BOLD}Left running{RESET} in {agency.folder}; Ctrl-C ends it. Try:\n"
+                  f"  export ENTENTE_SERVER={agency.coordinator.url}\n"
+                  f"  build/entente list\n"
+                  f"  build/entente get trip-4\n"
+                  f"  build/entente submit travel-booking --wait "
+                  f"--input '{{\"traveller\":\"Grace\",\"city\":\"Rome\",\"car\":true}}'")
+            for name, service in agency.services.items():
+                print(f"  curl {service.http.host}:{service.http.port}/summary   # {name}")
+            try:
+                agency.coordinator.process.popen.wait()
+            except KeyboardInterrupt:
+                print()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+"""What a client and an operator go through, over real processes: every ending, and what survives."""
+
+import argparse
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples" / "demo")]
+
+from agency import Agency, ApiError  # noqa: E402
+from checker import check  # noqa: E402
+
+BUILD = None
+TRIP = {"traveller": "Ada", "city": "Lisbon", "car": True}
+
+
+def fast(name="fast"):
+    """A booking that gives up quickly, so that incidents do not take minutes."""
+    return {
+        "name": name, "mode": "saga", "deadline": "5m",
+        "participants": {"cars": {"http": "${env.CARS_URL}", "timeout": "1s"},
+                         "payments": {"http": "${env.PAYMENTS_URL}", "timeout": "1s"}},
+        "steps": [
+            {"id": "car", "participant": "cars",
+             "action": {"put": "/rentals/${key}", "body": {"from": "2026-01-01"}},
+             "compensate": {"delete": "/rentals/${key}"},
+             "compensateRetry": {"initial": "20ms", "factor": 1, "max": "20ms", "attempts": 3}},
+            {"id": "pay", "participant": "payments",
+             "action": {"post": "/charges", "body": {"amount": 100}},
+             "retry": {"initial": "20ms", "factor": 1, "max": "20ms", "attempts": 2},
+             "compensate": {"post": "/refunds", "body": {"charge": "${key}"}}},
+        ],
+    }
+
+
+class Lifecycle(unittest.TestCase):
+    def setUp(self):
+        self.agency = Agency(BUILD)
+        self.addCleanup(self.agency.close)
+        self.coordinator = self.agency.coordinator
+
+    def entente(self, *arguments):
+        return subprocess.run([str(self.agency.build / "entente"), "--server", self.agency.coordinator.url,
+                               *arguments], capture_output=True, text=True, timeout=60)
+
+    def assert_clean(self, statuses):
+        ledgers = {name: s.ledger() for name, s in self.agency.services.items()}
+        self.assertEqual([], check(ledgers, statuses, set(statuses)))
+
+    def test_a_booking_commits_and_its_output_is_what_the_services_said(self):
+        txn = self.coordinator.submit("travel-booking", TRIP, gid="a", wait="30s")
+        self.assertEqual("COMMITTED", txn["status"])
+        charged = self.agency.services["payments"].summary()["net"]
+        self.assertEqual(charged, txn["output"]["charged"])
+        self.assert_clean({"a": "COMMITTED"})
+
+    def test_the_same_gid_gives_the_same_outcome_and_another_body_is_a_conflict(self):
+        first = self.coordinator.submit("travel-booking", TRIP, gid="a", wait="30s")
+        again = self.coordinator.submit("travel-booking", TRIP, gid="a", wait="30s")
+        self.assertEqual(first["output"], again["output"])
+        with self.assertRaises(ApiError) as raised:
+            self.coordinator.submit("travel-booking", {**TRIP, "city": "Rome"}, gid="a")
+        self.assertEqual((409, "transaction.content_differs"), (raised.exception.status, raised.exception.code))
+        self.assert_clean({"a": "COMMITTED"})
+
+    def test_an_unknown_charge_is_refunded(self):
+        self.coordinator.put_definition(fast())
+        self.agency.services["payments"].control(fail_after_next=2, only="forward")
+        txn = self.coordinator.submit("fast", {}, gid="a", wait="30s")
+        self.assertEqual("ABORTED", txn["status"])
+        effects = [r["effect"] for r in self.agency.services["payments"].ledger()]
+        self.assertEqual(["charged", "refunded"], effects)
+
+    def test_a_compensation_that_keeps_failing_is_an_incident_that_an_operator_ends(self):
+        self.coordinator.put_definition(fast())
+        self.agency.services["payments"].control(refuse_next=1)
+        self.agency.services["cars"].control(fail_next=1000, only="undo")
+        self.coordinator.submit("fast", {}, gid="a")
+        txn = self.wait_for(lambda: self.coordinator.get("a"), lambda t: t["incident"])
+        self.assertEqual("ABORTING", txn["status"])
+        listed = self.coordinator.http.call("GET", "/v1/incidents")
+        self.assertIn("a", json.dumps(listed))
+
+        # It survives a crash, and a retry with the cause mended ends it.
+        self.agency.kill_coordinator()
+        self.agency.start_coordinator(same_ports=True)
+        self.coordinator = self.agency.coordinator
+        self.assertTrue(self.coordinator.get("a")["incident"])
+        self.agency.services["cars"].control(fail_next=0)
+        result = self.entente("retry", "a", "--reason", "the car company is back")
+        self.assertEqual(0, result.returncode, result.stderr)
+        self.assertEqual("ABORTED", self.coordinator.get("a", wait="30s")["status"])
+        net = sum(r["amount"] for r in self.agency.services["cars"].ledger())
+        self.assertEqual(0, net)
+
+    def test_a_cancel_undoes_what_was_done(self):
+        self.agency.services["payments"].control(delay="1500ms")
+        self.coordinator.submit("travel-booking", TRIP, gid="a")
+        self.wait_for(lambda: self.agency.services["cars"].ledger(), bool)
+        self.coordinator.http.call("POST", "/v1/transactions/a:cancel", {"reason": "changed my mind"})
+        self.assertEqual("ABORTED", self.coordinator.get("a", wait="30s")["status"])
+        self.assert_clean({"a": "ABORTED"})
+
+    def test_a_pending_operation_is_polled_until_it_is_done(self):
+        self.coordinator.put_definition(fast())
+        self.agency.services["cars"].control(pending_next=1, pending_for="300ms")
+        txn = self.coordinator.submit("fast", {}, gid="a", wait="30s")
+        self.assertEqual("COMMITTED", txn["status"])
+
+    def test_sigterm_drains_and_what_is_open_goes_on_after_the_restart(self):
+        self.agency.services["cars"].control(delay="300ms")
+        for n in range(10):
+            self.coordinator.submit("travel-booking", TRIP, gid=f"t-{n}")
+        code = self.coordinator.process.stop(signal.SIGTERM)
+        self.assertEqual(0, code)
+        self.agency.start_coordinator(same_ports=True)
+        statuses = {f"t-{n}": self.agency.coordinator.get(f"t-{n}", wait="60s")["status"] for n in range(10)}
+        self.assert_clean(statuses)
+        self.assertEqual({"COMMITTED"}, set(statuses.values()))
+
+    def test_a_paused_transaction_waits_until_it_is_resumed(self):
+        self.agency.services["cars"].control(delay="500ms")
+        self.coordinator.submit("travel-booking", TRIP, gid="a")
+        self.coordinator.http.call("POST", "/v1/transactions/a:pause", {"reason": "look first"})
+        self.wait_for(lambda: self.coordinator.get("a"),
+                      lambda t: all(b["phase"] != "forward" for b in t["branches"]))
+        self.assertEqual([], self.agency.services["payments"].ledger())
+        self.coordinator.http.call("POST", "/v1/transactions/a:resume", {"reason": "looked"})
+        self.assertEqual("COMMITTED", self.coordinator.get("a", wait="30s")["status"])
+
+    def test_waits_signals_children_and_for_each_over_the_wire(self):
+        self.coordinator.put_definition(fast("leg"))
+        self.coordinator.put_definition({
+            "name": "tour", "mode": "saga",
+            "participants": {"cars": {"http": "${env.CARS_URL}"}},
+            "input": {"type": "object", "required": ["days"],
+                      "properties": {"days": {"type": "array", "items": {"type": "string"}}}},
+            "steps": [
+                {"id": "go", "wait": {"signal": "go", "timeout": "1m"}},
+                {"id": "cars", "participant": "cars", "forEach": "${input.days}",
+                 "action": {"put": "/rentals/${key}", "body": {"from": "${item}"}},
+                 "compensate": {"delete": "/rentals/${key}"}},
+                {"id": "leg", "transaction": {"definition": "leg", "input": {}}, "compensate": None},
+                {"id": "rest", "wait": {"for": "50ms"}},
+            ],
+            "output": {"cars": "${size(steps.cars.output)}", "by": "${steps.go.output.by}"},
+        })
+        self.coordinator.submit("tour", {"days": ["2026-01-01", "2026-01-02", "2026-01-03"]}, gid="a")
+        result = self.entente("signal", "a", "go", "--payload", '{"by": "Grace"}')
+        self.assertEqual(0, result.returncode, result.stderr)
+        txn = self.coordinator.get("a", wait="30s")
+        self.assertEqual(("COMMITTED", {"cars": 3, "by": "Grace"}), (txn["status"], txn["output"]))
+        self.assertEqual("COMMITTED", self.coordinator.get("a~leg")["status"])
+
+    def wait_for(self, ask, good, seconds=30):
+        deadline = time.monotonic() + seconds
+        while True:
+            answer = ask()
+            if good(answer):
+                return answer
+            self.assertLess(time.monotonic(), deadline, f"still not so: {answer}")
+            time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", required=True)
+    known, rest = parser.parse_known_args()
+    BUILD = known.build
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)

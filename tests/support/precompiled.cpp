@@ -1,0 +1,1 @@
+// Compiles the headers that every test includes, once (tests/CMakeLists.txt).

@@ -1,0 +1,65 @@
+"""Which folder may include which: dependencies run downward only.
+
+Two checks. Includes: a file may include only what its folder may use. Targets: a folder may include
+only what its CMake target declares, so that no link works by accident.
+"""
+
+import re
+
+# Folder -> folders it may include from. The most specific prefix of a file's path counts.
+ALLOWED = {
+    "base": {"base"},
+    "dsl/cel": {"dsl/cel", "base"},
+    "dsl/schema": {"dsl/schema", "base"},
+    "dsl": {"dsl", "dsl/cel", "dsl/schema", "base"},
+    "engine": {"engine", "dsl", "dsl/cel", "dsl/schema", "base"},
+    "storage": {"storage", "base"},
+    "coordinator/transport": {"coordinator/transport", "base"},
+    "coordinator/runtime": {"coordinator/runtime", "engine", "dsl", "dsl/cel", "dsl/schema", "storage", "base"},
+    "coordinator/participants": {"coordinator/participants", "coordinator/runtime", "coordinator/transport",
+                                 "engine", "dsl", "dsl/cel", "dsl/schema", "base"},
+    "coordinator/api": {"coordinator/api", "coordinator/runtime", "coordinator/transport", "engine", "dsl",
+                        "dsl/cel", "dsl/schema", "storage", "base"},
+    "coordinator": {"coordinator", "coordinator/api", "coordinator/participants", "coordinator/runtime",
+                    "coordinator/transport", "storage", "dsl", "engine", "base", "cli"},
+    "participant-sdk": {"participant-sdk", "base"},
+    "cli": {"cli", "participant-sdk", "engine", "dsl", "dsl/cel", "dsl/schema", "base"},
+    # Complete services of other companies: nothing of ours.
+    "examples": {"examples"},
+}
+UNCHECKED = ("tests/", "bench/", "chaos/")
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
+GENERATED = re.compile(r"\.(grpc\.)?pb\.h$")
+
+
+def folder_of(path):
+    best = ""
+    for folder in ALLOWED:
+        if path.startswith(folder + "/") and len(folder) > len(best):
+            best = folder
+    return best
+
+
+def check(root, sources):
+    problems = []
+    for name in sources:
+        if name.startswith(UNCHECKED):
+            continue
+        folder = folder_of(name)
+        if not folder:
+            problems.append(f"{name}: lies in no folder that tools/lint/layers.py knows")
+            continue
+        for number, line in enumerate((root / name).read_text().splitlines(), 1):
+            match = INCLUDE.match(line)
+            if not match or GENERATED.search(match[1]):
+                continue
+            target = match[1]
+            if not (root / target).is_file():
+                if folder == "examples" or (root / name).parent.joinpath(target).is_file():
+                    continue
+                target_folder = ""
+            else:
+                target_folder = folder_of(target)
+            if target_folder not in ALLOWED[folder]:
+                problems.append(f"{name}:{number}: {folder}/ may not use {match[1]}")
+    return problems
