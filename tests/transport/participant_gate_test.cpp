@@ -257,6 +257,19 @@ TEST_CASE("results of calls from before the breaker opened do not move it") {
   CHECK(gate.stats().breaker == BreakerState::kClosed);
 }
 
+TEST_CASE("only the probe's own answer closes the breaker") {
+  ParticipantGate gate(WithBreaker(1));
+  Permit early;
+  Permit probe;
+  REQUIRE(gate.Acquire(1, At(0), early) == Admission::kAdmitted);
+  Fail(gate, At(1));
+  REQUIRE(gate.Acquire(2, At(101), probe) == Admission::kAdmitted);
+  gate.OnFinished(early, CallResult::kAnswered, At(102));
+  CHECK(gate.stats().breaker == BreakerState::kHalfOpen);
+  gate.OnFinished(probe, CallResult::kAnswered, At(103));
+  CHECK(gate.stats().breaker == BreakerState::kClosed);
+}
+
 TEST_CASE("a clock that steps back frees nothing and breaks nothing") {
   GateOptions options = WithBreaker(1);
   options.rate_per_second = 10;
