@@ -9,8 +9,11 @@
 //      append AND every earlier one of this transaction is durable; if it is kLazy, go on.
 //   4. Only then carry out decision.effects, in order.
 //   5. After a crash: fold all records with Evolve, then hand in Input{Recovered}, apply its
-//   decision
-//      as any other, and carry out Outstanding(plan, state).
+//      decision as any other (it never has effects of its own), and carry out
+//      Outstanding(plan, state).
+//
+// A decision that is forced although it has no record (a cancel of what aborts already) was taken in
+// an earlier one: its answer waits until everything before it is durable.
 //
 // Nothing here reads a clock, draws random numbers, blocks, allocates threads, or touches a socket
 // or a file. All functions are safe to call from any thread on distinct states.

@@ -1,0 +1,110 @@
+// What golden scenarios do not show: bounds, labels, headers, large fans.
+#include <catch2/catch.hpp>
+
+#include "base/limits.h"
+#include "engine/state_lookup.h"
+#include "tests/engine/world.h"
+
+namespace entente::engine::test {
+namespace {
+
+PlanPtr PlanWith(const std::string& step, const std::string& more = "") {
+  return CompilePlan(
+      R"({"name": "x", "mode": "saga", "participants": {"p": {"http": "http://p"}},)" + more +
+      R"("steps": [{"id": "a", "participant": "p", "compensate": null, )" + step + "}]}");
+}
+
+const RenderedHttp& FirstCall(const World& world) {
+  for (const Effect& effect : world.effects()) {
+    if (const auto* call = std::get_if<CallBranch>(&effect)) {
+      return std::get<RenderedHttp>(call->request);
+    }
+  }
+  throw std::runtime_error("no call was made");
+}
+
+}  // namespace
+
+TEST_CASE("data spliced into a path stays one segment") {
+  World world(PlanWith(R"("action": {"get": "/x/${input.v}?q=${input.v}"})"));
+  world.Submit({{"v", "a/b?c=%&\xC3\xA9 :~"}});
+  CHECK(FirstCall(world).target ==
+        "/x/a%2Fb%3Fc%3D%25%26%C3%A9%20:~?q=a%2Fb%3Fc%3D%25%26%C3%A9%20:~");
+}
+
+TEST_CASE("data can neither climb out of a path nor forge a header") {
+  const auto aborts = [](const PlanPtr& plan, Json input) {
+    World world(plan);
+    world.Submit(std::move(input));
+    CHECK(world.state().status == TxnStatus::kAborted);
+    CHECK(world.state().abort->cause == AbortCause::kExpression);
+    CHECK(world.effects().size() == 1);  // The news of the end; no call.
+  };
+  aborts(PlanWith(R"("action": {"get": "/x/${input.v}/y"})"), {{"v", ".."}});
+  aborts(PlanWith(R"("action": {"get": "/x/${input.v}"})"), {{"v", "."}});
+  aborts(PlanWith(R"("action": {"get": "/x", "headers": {"X-A": "${input.v}"}})"),
+         {{"v", "a\r\nX-B: c"}});
+}
+
+TEST_CASE("labels come from the definition and the submitter, within bounds") {
+  const PlanPtr plan =
+      PlanWith(R"("action": {"post": "/x"})", R"("labels": {"city": "${input.city}", "n": "1"},)");
+  const auto submit = [&](Json input, std::vector<std::pair<std::string, std::string>> labels) {
+    Submitted submitted;
+    submitted.gid = Gid("t1");
+    submitted.input = std::move(input);
+    submitted.labels = std::move(labels);
+    return Decide(*plan, TxnState(), Input{kOrigin, 0, std::move(submitted)});
+  };
+  const Decision taken = submit({{"city", "Rome"}}, {{"n", "2"}, {"who", "ada"}});
+  REQUIRE(taken.status.ok());
+  CHECK(std::get<Accepted>(taken.records[0].body).labels ==
+        std::vector<std::pair<std::string, std::string>>{
+            {"city", "Rome"}, {"n", "2"}, {"who", "ada"}});
+  CHECK(submit(Json::object(), {}).status.reason() == "label.invalid");
+  CHECK(submit({{"city", std::string(limits::kMaxLabelBytes + 1, 'x')}}, {}).status.reason() ==
+        "label.too_long");
+  std::vector<std::pair<std::string, std::string>> many;
+  for (size_t i = 0; i < limits::kMaxLabels; ++i) {
+    many.emplace_back("k" + std::to_string(i), "v");
+  }
+  CHECK(submit({{"city", "Rome"}}, many).status.reason() == "label.too_many");
+}
+
+TEST_CASE("a fan of the largest size is driven within its bound, one more is refused") {
+  const PlanPtr plan = PlanWith(
+      R"("forEach": {"items": "${input}", "maxParallel": 100}, "action": {"post": "/x/${item}"})");
+  World world(plan);
+  world.Submit(Json(std::vector<int>(300, 7)));
+  CHECK(world.calls().size() == 100);
+  while (!world.calls().empty()) {
+    world.Answer(std::get<0>(world.calls().begin()->first), ReplyDone{});
+    CHECK(world.calls().size() <= 100);
+  }
+  CHECK(world.state().status == TxnStatus::kCommitted);
+
+  TxnState state;
+  Submitted submitted;
+  submitted.gid = Gid("t2");
+  submitted.input = std::vector<int>(limits::kMaxForEachBranches + 1, 7);
+  const Decision decision = Decide(*plan, state, Input{kOrigin, 0, std::move(submitted)});
+  CHECK(std::get<Ended>(decision.records.back().body).status == TxnStatus::kAborted);
+}
+
+TEST_CASE("a participant's wish to be left alone is bounded, and so is its error text") {
+  World world(PlanWith(R"("action": {"post": "/x"})"));
+  world.Submit();
+  world.Answer("a", ReplyUnknown{{"http.429", std::string(10'000, 'x')}, std::chrono::hours(99)});
+  const BranchState& branch = *FindBranch(world.state(), BranchId("a"));
+  CHECK(*branch.wake_at == kOrigin + limits::kMaxRetryAfter);
+  CHECK(branch.failure->message.size() == limits::kMaxErrorTextBytes);
+}
+
+TEST_CASE("a mode without tables is refused") {
+  dsl::Plan plan = *PlanWith(R"("action": {"post": "/x"})");
+  plan.mode = Mode::kTcc;
+  CHECK(Decide(plan, TxnState(), Input{kOrigin, 0, Submitted{}}).status.reason() ==
+        "definition.mode_not_supported");
+}
+
+}  // namespace entente::engine::test

@@ -1,0 +1,122 @@
+// Evolve: the only way a state changes, and what it refuses.
+#include <catch2/catch.hpp>
+
+#include "engine/state_lookup.h"
+#include "tests/engine/world.h"
+
+namespace entente::engine::test {
+namespace {
+
+Record At(RecordBody body) {
+  return {kOrigin, std::move(body)};
+}
+
+TxnState Accept() {
+  TxnState state;
+  Accepted accepted;
+  accepted.gid = Gid("t1");
+  REQUIRE(Evolve(state, At(accepted)).ok());
+  return state;
+}
+
+void Apply(TxnState& state, RecordBody body) {
+  REQUIRE(Evolve(state, At(std::move(body))).ok());
+}
+
+void RefusedAfter(TxnState state, RecordBody body) {
+  const Status status = Evolve(state, At(std::move(body)));
+  CHECK(status.code() == StatusCode::kDataLoss);
+  CHECK(status.reason() == "journal.impossible_record");
+}
+
+}  // namespace
+
+TEST_CASE("a journal that can not be is refused, not guessed at") {
+  const BranchId a("a");
+  RefusedAfter(TxnState(), CommitDecided{});
+  RefusedAfter(Accept(), Accepted{});
+  RefusedAfter(Accept(), OperationStarted{a, Role::kForward, 0, std::nullopt});
+  RefusedAfter(Accept(), StepExpanded{1'000'000, "a", false, {}});
+  RefusedAfter(Accept(), StepSkipped{1'000'000});
+  RefusedAfter(Accept(), Ended{TxnStatus::kAborted, {}, {}, {}, {}});
+  RefusedAfter(Accept(), Ended{TxnStatus::kMixed, {}, {}, {}, {}});
+
+  TxnState state = Accept();
+  Apply(state, StepExpanded{0, "a", false, {}});
+  RefusedAfter(state, StepExpanded{0, "a", false, {}});
+  RefusedAfter(state, StepSkipped{0});
+  RefusedAfter(state, OperationSucceeded{a, {}});
+  RefusedAfter(state, AttemptStarted{a});
+  RefusedAfter(state, OperationStarted{a, Role::kUndo, 0, std::nullopt});
+  RefusedAfter(state, OperationStarted{a, Role::kForward, 1, std::nullopt});
+  Apply(state, OperationStarted{a, Role::kForward, 0, std::nullopt});
+  RefusedAfter(state, PollScheduled{a, kOrigin});
+  RefusedAfter(state, OperatorRetried{a, {}});
+  RefusedAfter(state, OperatorSkipped{a, {}, {}});
+  Apply(state, OperationSucceeded{a, {}});
+  RefusedAfter(state, CallInterrupted{a});
+  RefusedAfter(state, OperationGaveUp{a, {}});
+  Apply(state, AbortDecided{});
+  RefusedAfter(state, AbortDecided{});
+  RefusedAfter(state, CommitDecided{});
+  RefusedAfter(state, Ended{TxnStatus::kCommitted, {}, {}, {}, {}});
+  Apply(state, Ended{TxnStatus::kAborted, {}, {}, {}, {}});
+  RefusedAfter(state, Paused{});
+}
+
+TEST_CASE("an interrupted forward call may have happened and costs no budget") {
+  const BranchId a("a");
+  TxnState state = Accept();
+  Apply(state, StepExpanded{0, "a", false, {}});
+  Apply(state, OperationStarted{a, Role::kForward, 0, std::nullopt});
+  Apply(state, CallInterrupted{a});
+  const BranchState& branch = *FindBranch(state, a);
+  CHECK(branch.may_have_happened);
+  CHECK(branch.attempt == 2);
+  CHECK(branch.budget_used == 1);
+}
+
+TEST_CASE("branches are found by the very names they are given") {
+  TxnState state = Accept();
+  Apply(state, StepExpanded{0, "a", false, {}});
+  Apply(state, StepExpanded{1, "b", true, {1, 2}});
+  CHECK(FindBranch(state, BranchId("a"))->id == BranchId("a"));
+  CHECK(FindBranch(state, BranchId("b:1"))->item == Json(2));
+  for (const char* name :
+       {"", "b", "a:0", "b:2", "b:01", "b:", "b:x", "b:-1", "c", ":", "b:99999999999999999999"}) {
+    INFO(name);
+    CHECK(FindBranch(state, BranchId(name)) == nullptr);
+  }
+}
+
+TEST_CASE("keys name the transaction, the branch and the alternative, never the attempt") {
+  const CommandId command{Gid("t1"), BranchId("a:3"), Role::kUndo, 2};
+  CHECK(StepKey(command) == "t1:a:3:alt2");
+  CHECK(IdempotencyKey(command, Mode::kSaga) == "t1:a:3:alt2:compensate");
+  CHECK(IdempotencyKey({Gid("t1"), BranchId("a"), Role::kForward, 0}, Mode::kSaga) ==
+        "t1:a:action");
+}
+
+TEST_CASE("a violated invariant is named") {
+  const PlanPtr plan = CompilePlan(R"({"name": "x", "mode": "saga",
+    "participants": {"p": {"http": "http://p"}},
+    "steps": [{"id": "a", "participant": "p", "action": {"post": "/a"}, "compensate": null},
+              {"id": "b", "participant": "p", "action": {"post": "/b"}, "compensate": null}]})");
+  World world(plan);
+  world.Submit();
+  TxnState state = world.state();
+  REQUIRE_FALSE(CheckInvariants(*plan, state));
+  state.steps[0].branches[0].wake_at = kOrigin;
+  CHECK(CheckInvariants(*plan, state)->find("a timer without a reason") != std::string::npos);
+  state = world.state();
+  state.status = TxnStatus::kCommitted;
+  state.ended_at = kOrigin;
+  CHECK(CheckInvariants(*plan, state)->find("is not done") != std::string::npos);
+  state = world.state();
+  state.steps[0].branches[0].phase = BranchPhase::kDone;
+  CHECK(CheckInvariants(*plan, state)->find("counts") != std::string::npos);
+  state.steps[0].phases.Move(BranchPhase::kForward, BranchPhase::kDone);
+  CHECK(CheckInvariants(*plan, state)->find("waits for nothing") != std::string::npos);
+}
+
+}  // namespace entente::engine::test

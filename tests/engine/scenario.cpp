@@ -1,0 +1,317 @@
+#include "tests/engine/scenario.h"
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+#include "base/limits.h"
+#include "engine/state_lookup.h"
+#include "engine/text.h"
+#include "tests/engine/world.h"
+
+namespace entente::engine::test {
+namespace {
+
+// One input line taken apart: words, and options written as name=value.
+class Line {
+ public:
+  explicit Line(const std::string& text) : stream_(text) {}
+
+  // The next word; empty at the end.
+  std::string Word() {
+    std::string word;
+    stream_ >> word;
+    return word;
+  }
+  // The value of `name=` if it comes next.
+  std::optional<std::string> Option(const std::string& name) {
+    const auto before = stream_.tellg();
+    std::string word = Word();
+    if (word.rfind(name + "=", 0) == 0) {
+      return word.substr(name.size() + 1);
+    }
+    stream_.clear();
+    stream_.seekg(before);
+    return std::nullopt;
+  }
+  std::string Rest() {
+    std::string rest;
+    std::getline(stream_ >> std::ws, rest);
+    return rest;
+  }
+  Json RestAsJson() {
+    const std::string rest = Rest();
+    return rest.empty() ? Json() : ParseJson(rest, limits::kPayloadJson).value();
+  }
+
+ private:
+  std::istringstream stream_;
+};
+
+Duration DurationOf(const std::string& text) {
+  return ParseDuration(text).value();
+}
+
+class Script {
+ public:
+  explicit Script(PlanPtr plan) : world_(std::move(plan)) {}
+
+  // What the input line leads to, each line of it indented.
+  std::string Run(const std::string& input) {
+    output_.clear();
+    Line line(input);
+    const std::string command = line.Word();
+    if (command == "advance") {
+      Advance(world_.now() + DurationOf(line.Word()));
+    } else if (command == "crash") {
+      Print(world_.Crash());
+    } else if (command == "clock") {
+      world_.set_now(world_.now() + DurationOf(line.Word()));
+    } else {
+      Print(world_.Feed(Parse(command, line)));
+    }
+    PrintState();
+    return output_;
+  }
+
+ private:
+  Event Parse(const std::string& command, Line& line) {
+    const Actor actor{"ann", ""};
+    if (command == "submit") {
+      Submitted submitted;
+      submitted.gid = Gid("t1");
+      if (const auto deadline = line.Option("deadline")) {
+        submitted.deadline = DurationOf(*deadline);
+      }
+      submitted.input = line.RestAsJson();
+      return submitted;
+    }
+    if (command == "reply") {
+      return ParseReply(line);
+    }
+    if (command == "complete") {
+      return ParseCompletion(line);
+    }
+    if (command == "timer") {
+      const std::string branch = line.Word();
+      return TimerFired{branch == "deadline" ? std::optional<BranchId>() : BranchId(branch)};
+    }
+    if (command == "cancel") {
+      return AbortRequested{{"ann", line.Rest()}};
+    }
+    if (command == "signal") {
+      const std::string name = line.Word();
+      return SignalSent{name, line.RestAsJson()};
+    }
+    if (command == "pause") {
+      return PauseRequested{actor};
+    }
+    if (command == "resume") {
+      return ResumeRequested{actor};
+    }
+    if (command == "retry") {
+      const std::string branch = line.Word();
+      return RetryRequested{branch.empty() ? std::optional<BranchId>() : BranchId(branch), actor};
+    }
+    if (command == "skip") {
+      const std::string branch = line.Word();
+      return SkipRequested{BranchId(branch), line.RestAsJson(), actor};
+    }
+    if (command == "resolve") {
+      return ResolveRequested{
+          line.Word() == "committed" ? TxnStatus::kCommitted : TxnStatus::kAborted, actor};
+    }
+    throw std::runtime_error("unknown input '" + command + "'");
+  }
+
+  [[nodiscard]] BranchFacts Facts(const std::string& name) const {
+    const BranchState* branch = FindBranch(world_.state(), BranchId(name));
+    return branch != nullptr ? BranchFacts(*branch) : BranchFacts{};
+  }
+
+  static Role RoleNamed(const std::string& name) {
+    return name == "compensate" ? Role::kUndo : Role::kForward;
+  }
+
+  Event ParseReply(Line& line) {
+    const std::string name = line.Word();
+    const BranchFacts facts = Facts(name);
+    BranchReplied replied{BranchId(name), RoleOf(facts.phase), facts.alternative, facts.attempt,
+                          ReplyDone{}};
+    if (const auto operation = line.Option("op")) {
+      replied.role = RoleNamed(*operation);
+    }
+    if (const auto alternative = line.Option("alt")) {
+      replied.alternative = static_cast<uint32_t>(std::stoul(*alternative));
+    }
+    if (const auto attempt = line.Option("attempt")) {
+      replied.attempt = static_cast<uint32_t>(std::stoul(*attempt));
+    }
+    replied.reply = ParseOutcome(line);
+    return replied;
+  }
+
+  static Reply ParseOutcome(Line& line) {
+    const std::string outcome = line.Word();
+    if (outcome == "done") {
+      return ReplyDone{line.RestAsJson()};
+    }
+    if (outcome == "pending") {
+      ReplyPending pending;
+      pending.poll_url = line.Option("poll").value_or("");
+      if (const auto after = line.Option("after")) {
+        pending.poll_after = DurationOf(*after);
+      }
+      return pending;
+    }
+    std::optional<Duration> after;
+    if (const auto wish = line.Option("after")) {
+      after = DurationOf(*wish);
+    }
+    Failure failure{line.Word(), ""};
+    failure.message = line.Rest();
+    if (outcome == "refused") {
+      return ReplyRefused{std::move(failure)};
+    }
+    if (outcome == "unknown") {
+      return ReplyUnknown{std::move(failure), after};
+    }
+    if (outcome == "not-sent") {
+      return ReplyNotSent{std::move(failure), after};
+    }
+    throw std::runtime_error("unknown outcome '" + outcome + "'");
+  }
+
+  Event ParseCompletion(Line& line) {
+    const std::string name = line.Word();
+    const BranchFacts facts = Facts(name);
+    CompletionReceived received{BranchId(name), RoleOf(facts.phase), facts.alternative,
+                                ReplyDone{}};
+    if (const auto operation = line.Option("op")) {
+      received.role = RoleNamed(*operation);
+    }
+    if (const auto alternative = line.Option("alt")) {
+      received.alternative = static_cast<uint32_t>(std::stoul(*alternative));
+    }
+    if (line.Word() == "refused") {
+      Failure failure{line.Word(), ""};
+      failure.message = line.Rest();
+      received.outcome = ReplyRefused{std::move(failure)};
+    } else {
+      received.outcome = ReplyDone{line.RestAsJson()};
+    }
+    return received;
+  }
+
+  void Advance(Instant until) {
+    while (const auto timer = world_.NextTimer(until)) {
+      output_ += "  @" + DescribeInstant(timer->at, kOrigin) + " timer " +
+                 (timer->branch ? timer->branch->str() : "deadline") + '\n';
+      world_.set_now(std::max(world_.now(), timer->at));
+      const Decision& decision = world_.Feed(TimerFired{timer->branch});
+      Print(decision);
+    }
+    world_.set_now(until);
+  }
+
+  void Print(const Decision& decision) {
+    if (!decision.status.ok()) {
+      output_ += "  refused: " + decision.status.ToString() + '\n';
+      return;
+    }
+    for (const Record& record : decision.records) {
+      output_ += "  " + Describe(record, world_.plan(), kOrigin) + '\n';
+    }
+    if (!decision.records.empty() || decision.durability == Durability::kForced) {
+      output_ += decision.durability == Durability::kForced ? "  -- forced\n" : "  -- lazy\n";
+    }
+    for (const Effect& effect : decision.effects) {
+      output_ += "  -> " + Describe(effect, world_.plan(), kOrigin) + '\n';
+    }
+  }
+
+  void PrintState() {
+    const TxnState& state = world_.state();
+    if (state.revision == Sequence()) {
+      return;
+    }
+    output_ += "  = " + std::string(TxnStatusName(state.status));
+    output_ += state.paused ? " paused" : "";
+    output_ += state.deadline_missed ? " deadline-missed" : "";
+    output_ += state.has_incident() ? " incident" : "";
+    for (size_t step = 0; step < state.steps.size(); ++step) {
+      if (state.steps[step].skipped) {
+        output_ += ' ' + world_.plan().steps[step].id + ":skipped";
+      }
+      for (const BranchState& branch : state.steps[step].branches) {
+        output_ += ' ' + branch.id.str() + ':' + std::string(BranchPhaseName(branch.phase));
+      }
+    }
+    output_ += '\n';
+  }
+
+  World world_;
+  std::string output_;
+};
+
+}  // namespace
+
+std::vector<std::filesystem::path> ScenarioFiles() {
+  std::vector<std::filesystem::path> files;
+  const std::filesystem::path folder = std::filesystem::path(ENTENTE_SCENARIOS_DIR);
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() == ".scenario") {
+      files.push_back(entry.path());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::string ReadFile(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::string RunScenario(const std::string& text) {
+  std::istringstream stream(text);
+  std::string output;
+  std::string definition;
+  std::optional<Script> script;
+  std::string line;
+  bool begun = false;
+  for (size_t number = 1; std::getline(stream, line); ++number) {
+    if (line.rfind("> ", 0) == 0) {
+      if (!script) {
+        script.emplace(CompilePlan(definition));
+      }
+      begun = true;
+      output += line + '\n';
+      try {
+        output += script->Run(line.substr(2));
+      } catch (const std::exception& error) {
+        throw std::runtime_error("line " + std::to_string(number) + " (" + line +
+                                 "): " + error.what());
+      }
+      continue;
+    }
+    if (script && line.rfind("  ", 0) == 0) {
+      continue;  // What the engine said last time.
+    }
+    output += line + '\n';
+    if (line.rfind("== ", 0) == 0) {
+      begun = true;
+      script.reset();  // Another transaction of the same definition.
+    } else if (!begun && line.rfind('#', 0) != 0) {
+      definition += line + '\n';
+    } else if (!line.empty() && line.rfind('#', 0) != 0) {
+      throw std::runtime_error("line " + std::to_string(number) + " is neither input nor comment");
+    }
+  }
+  return output;
+}
+
+}  // namespace entente::engine::test
