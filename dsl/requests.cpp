@@ -55,6 +55,19 @@ std::vector<LiteralPart> LiteralParts(std::string_view text) {
   return parts;
 }
 
+// Whether a segment of the path is "." or "..", which a server would take for a step upwards.
+bool HasDotSegment(const std::vector<LiteralPart>& parts) {
+  std::string path;
+  for (const LiteralPart& part : parts) {
+    // An expression's value stands for some text that is no dot; the engine checks that.
+    path += path.empty() ? "" : "*";
+    path += part.text;
+  }
+  path.resize(std::min(path.find('?'), path.size()));
+  path += '/';
+  return path.find("/./") != std::string::npos || path.find("/../") != std::string::npos;
+}
+
 }  // namespace
 
 std::optional<HttpRequestTemplate> OperationCompiler::HttpRequest(const ObjectReader& reader,
@@ -94,7 +107,13 @@ std::optional<cel::Template> OperationCompiler::Path(const Json& value, const st
                           ? "the host belongs into 'participants'; write the path only"
                           : "write " + Quote("/" + text));
   }
-  for (const LiteralPart& part : LiteralParts(text)) {
+  const std::vector<LiteralPart> parts = LiteralParts(text);
+  if (HasDotSegment(parts)) {
+    problems_.AtValue(pointer, "bad_path",
+                      "the path " + Quote(text) + " has '.' or '..' as one of its segments",
+                      "write the path that it leads to");
+  }
+  for (const LiteralPart& part : parts) {
     if (const auto bad = FindBadPathByte(part.text)) {
       problems_.InString(pointer, part.offset + *bad, "bad_path",
                          "a path can not hold this character as it is", "percent-encode it");

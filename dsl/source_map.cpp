@@ -43,6 +43,10 @@ size_t DecodeOne(std::string_view text, size_t at, std::string* out) {
 }
 
 bool KeyEquals(std::string_view text, size_t quote, const std::string& name) {
+  const std::string_view raw = text.substr(quote + 1, name.size() + 1);
+  if (raw.find('\\') == std::string_view::npos && name.find('"') == std::string::npos) {
+    return raw.size() > name.size() && raw.back() == '"' && raw.starts_with(name);
+  }
   std::string decoded;
   size_t at = quote + 1;
   while (text[at] != '"') {

@@ -97,6 +97,10 @@ TEST_CASE("the published schema sees the mistakes of shape") {
     const Json good = ReadJson(CaseFolder() / "good" / (base + ".json"));
     const bool accepted = schema.Validate(good.patch(row["patch"])).empty();
     refused += accepted ? 0 : 1;
+    if (row["problems"].empty()) {
+      CHECK(accepted);
+      continue;
+    }
     const auto is = [problem = row["problems"][0].get<std::string>()](const char* code) {
       return problem.ends_with(code);
     };

@@ -37,6 +37,14 @@ TEST_CASE("pointers are unescaped and keys decoded") {
   CHECK(map.OfValue("/") == Position{1, 40});
 }
 
+TEST_CASE("a name is not mistaken for one that begins alike") {
+  const SourceMap map(R"({"a": "b", "ab": 1, "a\": \"": 2})");
+  CHECK(map.OfValue("/a") == Position{1, 7});
+  CHECK(map.OfValue("/ab") == Position{1, 18});
+  CHECK(map.OfValue("/a\": \"") == Position{1, 32});
+  CHECK(map.OfValue("/abc") == Position{1, 1});
+}
+
 TEST_CASE("columns count characters, not bytes") {
   const SourceMap map("{\"\xC3\xA9\xE2\x82\xAC\": 1}");
   CHECK(map.OfValue("/\xC3\xA9\xE2\x82\xAC") == Position{1, 8});
