@@ -63,11 +63,12 @@ Result<std::unique_ptr<GroupWriter>> GroupWriter::Start(std::unique_ptr<Connecti
 }
 
 Status GroupWriter::Prepare() {
-  // A log begun afresh leaves no stale frames of an earlier process behind the new ones. Another
-  // program reading the file may be in the way of that, and is no reason not to start.
+  // A log begun afresh leaves no frames of an earlier process among the new ones. It is not cut:
+  // syncing a file that does not grow costs one write less. Another program reading the file may be
+  // in the way, and is no reason not to start.
   sqlite3* const database = connection_->handle();
   const int code =
-      sqlite3_wal_checkpoint_v2(database, "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+      sqlite3_wal_checkpoint_v2(database, "main", SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
   if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY && (code & 0xff) != SQLITE_LOCKED) {
     return connection_->Failure(code, "moving the write-ahead log into the database");
   }

@@ -43,6 +43,7 @@ struct State {
   uint64_t syncs = 0;
   uint64_t stop_countdown = 0;  // 0: never.
   bool stopped = false;
+  bool lies = false;
   std::map<std::string, std::vector<Undo>> unsynced;
 };
 
@@ -158,6 +159,9 @@ int Sync(sqlite3_file* file, int flags) {
   ++g_state->syncs;
   if (Stops() || Hits(FaultKind::kSyncError, f)) {
     return SQLITE_IOERR_FSYNC;
+  }
+  if (g_state->lies) {
+    return SQLITE_OK;
   }
   const int code = f.real()->pMethods->xSync(f.real(), flags);
   if (code == SQLITE_OK) {
@@ -316,6 +320,11 @@ bool FaultVfs::stopped() const {
   return g_state->stopped;
 }
 
+void FaultVfs::LieAboutSyncs() {
+  const std::lock_guard lock(g_state->mutex);
+  g_state->lies = true;
+}
+
 void FaultVfs::LosePower(uint64_t seed) {
   std::mt19937_64 random(seed);
   const std::lock_guard lock(g_state->mutex);
@@ -330,6 +339,7 @@ void FaultVfs::LosePower(uint64_t seed) {
   }
   g_state->unsynced.clear();
   g_state->stopped = false;
+  g_state->lies = false;
   g_state->stop_countdown = 0;
 }
 

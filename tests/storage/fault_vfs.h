@@ -40,6 +40,9 @@ class FaultVfs {
   void StopAt(uint64_t nth);
   [[nodiscard]] bool stopped() const;
 
+  // From here on a sync succeeds without doing anything, as on a disk that lies.
+  void LieAboutSyncs();
+
   // After everything is closed: takes back, in each file, a random part of what was written since
   // its last sync, in sectors. What was synced stays.
   void LosePower(uint64_t seed);
