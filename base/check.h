@@ -11,9 +11,9 @@ namespace entente {
 }  // namespace entente
 
 // One condition per check, so that the report names the one that failed.
-#define ENTENTE_CHECK(condition)                                  \
-  do {                                                            \
-    if (!(condition)) {                                           \
-      ::entente::CheckFailed(#condition, __FILE__, __LINE__);     \
-    }                                                             \
+#define ENTENTE_CHECK(condition)                              \
+  do {                                                        \
+    if (!(condition)) {                                       \
+      ::entente::CheckFailed(#condition, __FILE__, __LINE__); \
+    }                                                         \
   } while (false)

@@ -21,11 +21,10 @@ Status ValidateGid(std::string_view gid) {
     valid = valid && (IsAlphanumeric(c) || c == '.' || c == '_' || c == '-');
   }
   if (!valid) {
-    return InvalidArgument(
-        "gid.invalid",
-        "gid '" + std::string(gid.substr(0, limits::kMaxGidBytes)) +
-            "' is not valid: use 1 to " + std::to_string(limits::kMaxGidBytes) +
-            " of A-Z a-z 0-9 . _ - and begin with a letter or digit");
+    return InvalidArgument("gid.invalid",
+                           "gid '" + std::string(gid.substr(0, limits::kMaxGidBytes)) +
+                               "' is not valid: use 1 to " + std::to_string(limits::kMaxGidBytes) +
+                               " of A-Z a-z 0-9 . _ - and begin with a letter or digit");
   }
   return {};
 }

@@ -40,9 +40,9 @@ inline constexpr uint64_t kMaxExpressionCost = 1'000'000;  // Evaluation steps, 
 inline constexpr size_t kMaxExpressionResultBytes = 4 * kMaxPayloadBytes;  // As JSON or as text.
 
 // JSON Schemas of inputs.
-inline constexpr size_t kMaxSchemaNodes = 4096;          // Subschemas of one schema.
-inline constexpr size_t kMaxSchemaRecursion = 512;       // Subschemas being applied at one moment.
-inline constexpr uint64_t kMaxSchemaWork = 10'000'000;   // Subschemas and values looked at.
+inline constexpr size_t kMaxSchemaNodes = 4096;         // Subschemas of one schema.
+inline constexpr size_t kMaxSchemaRecursion = 512;      // Subschemas being applied at one moment.
+inline constexpr uint64_t kMaxSchemaWork = 10'000'000;  // Subschemas and values looked at.
 inline constexpr size_t kMaxSchemaPatternBytes = 1024;
 
 // Transactions.

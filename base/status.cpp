@@ -33,8 +33,8 @@ std::ostream& operator<<(std::ostream& out, const Status& status) {
   return out << status.ToString();
 }
 
-#define ENTENTE_DEFINE_SHORTHAND(Name, code)             \
-  Status Name(std::string reason, std::string message) { \
+#define ENTENTE_DEFINE_SHORTHAND(Name, code)              \
+  Status Name(std::string reason, std::string message) {  \
     return {code, std::move(reason), std::move(message)}; \
   }
 

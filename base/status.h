@@ -87,7 +87,7 @@ std::ostream& operator<<(std::ostream& out, const Status& status);
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : content_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(T value) : content_(std::move(value)) {}        // NOLINT(google-explicit-constructor)
   Result(Status status) : content_(std::move(status)) {  // NOLINT(google-explicit-constructor)
     ENTENTE_CHECK(!std::get<Status>(content_).ok());
   }
@@ -126,11 +126,11 @@ class [[nodiscard]] Result {
 #define ENTENTE_CONCAT(a, b) ENTENTE_CONCAT_INNER(a, b)
 
 // Returns the Status of `expression` from the enclosing function unless it is ok.
-#define ENTENTE_RETURN_IF_ERROR(expression)                          \
-  do {                                                               \
+#define ENTENTE_RETURN_IF_ERROR(expression)                                      \
+  do {                                                                           \
     if (::entente::Status entente_status = (expression); !entente_status.ok()) { \
-      return entente_status;                                         \
-    }                                                                \
+      return entente_status;                                                     \
+    }                                                                            \
   } while (false)
 
 // Evaluates a Result; returns its Status on failure, else moves its value into `target`.

@@ -88,8 +88,8 @@ int main(int argc, char** argv) {
   int grpc_port = 0;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &grpc_port);
   builder.RegisterService(&service);
-  const auto grpc_server = builder.BuildAndStart();
-  if (grpc_server == nullptr) {
+  const auto rpc_server = builder.BuildAndStart();
+  if (rpc_server == nullptr) {
     std::fprintf(stderr, "bench-participant: gRPC can not listen\n");
     return 1;
   }
@@ -107,7 +107,7 @@ int main(int argc, char** argv) {
 
   int signal = 0;
   sigwait(&signals, &signal);
-  grpc_server->Shutdown(std::chrono::system_clock::now());
+  rpc_server->Shutdown(std::chrono::system_clock::now());
   boost::asio::post(io, [&] {
     server.reset();
     guard.reset();

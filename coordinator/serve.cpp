@@ -110,17 +110,19 @@ class Servers {
   }
 
   Result<uint16_t> Listen(const ListenAddress& address) {
+    // Alone first: on a shared port the kernel would let another process of ours listen too.
     uint16_t port = address.port;
-    for (size_t i = 0; i < servers_.size(); ++i) {
-      Result<uint16_t> bound = Internal("listen.failed", "not tried");
+    Result<uint16_t> bound = Internal("listen.failed", "not tried");
+    OnWorker(*workers_[0], [&] {
+      transport::HttpServer alone(workers_[0]->io(), *handlers_[0], {});
+      bound = alone.Listen(address.host, port, false);
+    });
+    for (size_t i = 0; bound.ok() && i < servers_.size(); ++i) {
       OnWorker(*workers_[i],
                [&] { bound = servers_[i]->Listen(address.host, port, servers_.size() > 1); });
-      if (!bound.ok()) {
-        return bound.status();
-      }
-      port = *bound;
+      port = bound.ok() ? *bound : port;
     }
-    return port;
+    return bound;
   }
 
   void Drain(Duration grace) {

@@ -12,8 +12,8 @@
 //      decision as any other (it never has effects of its own), and carry out
 //      Outstanding(plan, state).
 //
-// A decision that is forced although it has no record (a cancel of what aborts already) was taken in
-// an earlier one: its answer waits until everything before it is durable.
+// A decision that is forced although it has no record (a cancel of what aborts already) was taken
+// in an earlier one: its answer waits until everything before it is durable.
 //
 // Nothing here reads a clock, draws random numbers, blocks, allocates threads, or touches a socket
 // or a file. All functions are safe to call from any thread on distinct states.

@@ -191,8 +191,9 @@ void ShardDriver::Create(SubmitCommand command, Callback<SubmitReply> done) {
 
 void ShardDriver::AddWaiter(const TxnPtr& txn, Duration wait, Callback<TxnView> done) {
   const uint64_t id = next_waiter_++;
-  const Timers::Handle timeout = timers_.Insert(host_.Now() + wait, WaiterTimer{txn, id});
-  txn->waiters.push_back(Waiter{id, std::move(done), timeout});
+  const Instant until = host_.Now() + wait;
+  const Timers::Handle timeout = timers_.Insert(until, WaiterTimer{txn, id});
+  txn->waiters.push_back(Waiter{id, std::move(done), until, timeout});
   UpdateWake();
 }
 

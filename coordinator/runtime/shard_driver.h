@@ -108,6 +108,7 @@ class ShardDriver {
   struct Waiter {
     uint64_t id = 0;
     Callback<TxnView> done;
+    Instant until;
     Timers::Handle timeout;
   };
 

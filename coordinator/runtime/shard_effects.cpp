@@ -354,7 +354,8 @@ void ShardDriver::Reload(const Gid& gid) {
         const TxnPtr back = std::move(txn).value();
         Resume(back);
         for (Waiter& waiter : waiters) {
-          AddWaiter(back, limits::kMaxWait, std::move(waiter.done));
+          AddWaiter(back, std::max(waiter.until - host_.Now(), Duration(0)),
+                    std::move(waiter.done));
         }
         // Its parent, if it has one, asked before the failure and waits for the answer.
         if (back->state->parent) {

@@ -19,7 +19,8 @@ import urllib.parse
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEFINITIONS = ROOT / "examples" / "travel" / "definitions"
 SERVICES = ("flights", "hotels", "cars", "payments")
-START_SECONDS = 20
+START_SECONDS = 60
+KEEP_SECONDS = 2  # An idle connection is not used again after this long.
 
 
 class ApiError(Exception):
@@ -45,9 +46,13 @@ class Http:
     def request(self, method, path, body=None, headers=None, raw=False):
         """Returns (status, document). Raises OSError or HTTPException when the connection breaks."""
         connection = getattr(self._local, "connection", None)
+        if connection is not None and time.monotonic() - self._local.used > KEEP_SECONDS:
+            connection.close()  # The other side may be about to do the same.
+            connection = None
         if connection is None:
             connection = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
             self._local.connection = connection
+        self._local.used = time.monotonic()
         fields = dict(headers or {})
         data = None
         if body is not None:
@@ -70,8 +75,14 @@ class Http:
         return response.status, document
 
     def call(self, method, path, body=None, headers=None):
-        """Returns the document; raises ApiError for 400 and above."""
-        status, document = self.request(method, path, body, headers)
+        """Returns the document; raises ApiError for 400 and above. A GET whose kept-alive connection
+        turns out to be dead is asked again."""
+        try:
+            status, document = self.request(method, path, body, headers)
+        except (OSError, http.client.HTTPException):
+            if method != "GET":
+                raise
+            status, document = self.request(method, path, body, headers)
         if status >= 400:
             raise ApiError(status, document)
         return document

@@ -32,7 +32,7 @@ def fast(name="fast"):
              "compensate": {"delete": "/rentals/${key}"},
              "compensateRetry": {"initial": "20ms", "factor": 1, "max": "20ms", "attempts": 3}},
             {"id": "pay", "participant": "payments",
-             "action": {"post": "/charges", "body": {"amount": 100}},
+             "action": {"put": "/charges/${key}", "body": {"amount": 100}},
              "retry": {"initial": "20ms", "factor": 1, "max": "20ms", "attempts": 2},
              "compensate": {"post": "/refunds", "body": {"charge": "${key}"}}},
         ],
@@ -146,7 +146,7 @@ class Lifecycle(unittest.TestCase):
                 {"id": "cars", "participant": "cars", "forEach": "${input.days}",
                  "action": {"put": "/rentals/${key}", "body": {"from": "${item}"}},
                  "compensate": {"delete": "/rentals/${key}"}},
-                {"id": "leg", "transaction": {"definition": "leg", "input": {}}, "compensate": None},
+                {"id": "leg", "action": {"transaction": {"definition": "leg", "input": {}}}, "compensate": None},
                 {"id": "rest", "wait": {"for": "50ms"}},
             ],
             "output": {"cars": "${size(steps.cars.output)}", "by": "${steps.go.output.by}"},
@@ -173,4 +173,4 @@ if __name__ == "__main__":
     parser.add_argument("--build", required=True)
     known, rest = parser.parse_known_args()
     BUILD = known.build
-    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=2, warnings="ignore")

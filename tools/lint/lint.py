@@ -2,12 +2,12 @@
 """Checks the source text: formatting, layers, purity, and a short clang-tidy list."""
 
 import argparse
+import ast
 import concurrent.futures
 import hashlib
 import json
 import os
 import pathlib
-import py_compile
 import re
 import subprocess
 import sys
@@ -100,9 +100,9 @@ def check_python(names):
     problems = []
     for name in names:
         try:
-            py_compile.compile(str(ROOT / name), cfile=os.devnull, doraise=True)
-        except py_compile.PyCompileError as error:
-            problems.append(f"{name}: {error.msg.strip()}")
+            ast.parse((ROOT / name).read_text(), name)
+        except SyntaxError as error:
+            problems.append(f"{name}:{error.lineno}: {error.msg}")
     return problems
 
 
