@@ -16,7 +16,6 @@ using Clock = Deadline::Clock;
 using CallPtr = boost::intrusive_ptr<GrpcCall>;
 using ChannelPtr = std::shared_ptr<GrpcChannel>;
 
-constexpr Duration kReflectionTimeout = std::chrono::seconds(5);
 constexpr Duration kFirstReflectionPause = std::chrono::seconds(1);
 constexpr Duration kMaxReflectionPause = std::chrono::seconds(30);
 constexpr Duration kResolveAgainAfter = std::chrono::seconds(1);
@@ -278,7 +277,7 @@ class GrpcClient::Impl {
   void StartQuery(const ChannelPtr& channel, const std::string& name, GrpcService& service,
                   bool use_v1) {
     service.query =
-        ReflectionQuery::Start(*channel->stub, events_, name, kReflectionTimeout, use_v1,
+        ReflectionQuery::Start(*channel->stub, events_, name, options_.reflection_timeout, use_v1,
                                [this, channel, name, use_v1](ReflectionResult result) {
                                  OnReflection(channel, name, use_v1, std::move(result));
                                });

@@ -54,6 +54,8 @@ using GrpcOutcome = std::variant<GrpcResponse, CallError>;
 
 struct GrpcClientOptions {
   size_t max_message_bytes = limits::kMaxPayloadBytes;  // Received; as bytes on the wire.
+  // For one service's descriptors; calls that wait for them keep their own time as well.
+  Duration reflection_timeout = std::chrono::seconds(5);
   TlsClientOptions tls;
   AddressPolicy policy;
 };

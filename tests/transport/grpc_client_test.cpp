@@ -109,6 +109,7 @@ class Server {
 class Caller {
  public:
   explicit Caller(GrpcClientOptions options = {}) {
+    options.reflection_timeout = kLong;  // A slow machine is not what these tests are about.
     loop_.Run([&] { client_ = std::make_unique<GrpcClient>(loop_.io(), options); });
   }
   ~Caller() {
