@@ -1,0 +1,272 @@
+#include "coordinator/api/command_checks.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/limits.h"
+#include "coordinator/api/text.h"
+#include "engine/engine.h"
+
+namespace entente::api {
+namespace {
+
+using Verb = runtime::OperatorRequest::Verb;
+
+void CheckLabels(const storage::Labels& labels, Checker& check) {
+  if (labels.size() > limits::kMaxLabels) {
+    check.Fail("labels", "has " + std::to_string(labels.size()) +
+                             " labels, more than the limit of " +
+                             std::to_string(limits::kMaxLabels));
+    return;
+  }
+  for (const auto& [key, value] : labels) {
+    const std::string field = "labels." + key.substr(0, limits::kMaxNameBytes);
+    if (key.empty()) {
+      check.Fail(field, "a label's name must not be empty");
+    }
+    check.CheckLength(field.c_str(), key, limits::kMaxLabelBytes);
+    check.CheckLength(field.c_str(), value, limits::kMaxLabelBytes);
+  }
+}
+
+// A W3C traceparent of version 00, or nothing: a broken one must not fail the request.
+std::string CheckedTraceparent(const std::string& text) {
+  constexpr std::string_view kShape = "00-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh-hhhhhhhhhhhhhhhh-hh";
+  const auto fits = [](char c, char shape) {
+    return shape == 'h' ? (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') : c == shape;
+  };
+  const bool valid =
+      text.size() == kShape.size() && std::equal(text.begin(), text.end(), kShape.begin(), fits);
+  return valid ? text : std::string();
+}
+
+std::optional<engine::TxnStatus> StatusNamed(std::string_view name) {
+  using engine::TxnStatus;
+  for (const TxnStatus status : {TxnStatus::kActive, TxnStatus::kCommitting, TxnStatus::kCommitted,
+                                 TxnStatus::kAborting, TxnStatus::kAborted, TxnStatus::kMixed}) {
+    if (engine::TxnStatusName(status) == name) {
+      return status;
+    }
+  }
+  return std::nullopt;
+}
+
+constexpr std::array<std::string_view, 6> kStatusNames{"ACTIVE",   "COMMITTING", "COMMITTED",
+                                                       "ABORTING", "ABORTED",    "MIXED"};
+constexpr std::array<std::string_view, 3> kModeNames{"saga", "tcc", "2pc"};
+
+void CheckStatusName(const std::string& name, Checker& check) {
+  if (!name.empty() && !StatusNamed(name)) {
+    check.Fail("status", "is not a status: ACTIVE, COMMITTING, COMMITTED, ABORTING, ABORTED, MIXED",
+               SuggestName(name, kStatusNames));
+  }
+}
+
+}  // namespace
+
+void Checker::Fail(std::string field, std::string message, std::string suggestion) {
+  violations_.push_back({std::move(field), std::move(message), std::move(suggestion)});
+}
+
+void Checker::Require(const char* field, bool present, const char* why) {
+  if (!present) {
+    Fail(field, std::string("is required: ") + why);
+  }
+}
+
+void Checker::CheckLength(const char* field, std::string_view text, size_t limit) {
+  if (text.size() > limit) {
+    Fail(field, "has " + std::to_string(text.size()) + " bytes, more than the limit of " +
+                    std::to_string(limit));
+  }
+}
+
+void Checker::CheckPayload(const char* field, const Json& payload, size_t wire_bytes) {
+  // JSON text is at most about 2.2 times as long as the same value in Protobuf (a double of 24
+  // digits against 11 bytes), and never longer than the JSON it was read from.
+  if (wire_bytes <= limits::kMaxPayloadBytes / 3) {
+    return;
+  }
+  const size_t bytes = DumpJson(payload).size();
+  if (bytes > limits::kMaxPayloadBytes) {
+    too_large_ = InvalidArgument("payload.too_large",
+                                 "'" + std::string(field) + "' has " + std::to_string(bytes) +
+                                     " bytes as JSON, more than the limit of " +
+                                     std::to_string(limits::kMaxPayloadBytes));
+  }
+}
+
+std::optional<Duration> Checker::ReadDuration(const char* field, const std::string& text) {
+  const Result<Duration> duration = ParseDuration(text);
+  if (!duration.ok()) {
+    Fail(field, duration.status().message());
+    return std::nullopt;
+  }
+  return duration.value();
+}
+
+std::optional<Duration> Checker::ReadWait(const std::optional<std::string>& text) {
+  if (!text) {
+    return std::nullopt;
+  }
+  const std::optional<Duration> wait = ReadDuration("wait", *text);
+  if (wait && *wait > limits::kMaxWait) {
+    Fail("wait", "is longer than the limit of " + FormatDuration(limits::kMaxWait),
+         "ask again when it has passed");
+  }
+  return wait;
+}
+
+Error Checker::TakeError() {
+  if (too_large_) {
+    return {std::move(*too_large_), {}, {}};
+  }
+  return InvalidRequest(std::move(violations_));
+}
+
+std::optional<Error> CheckFilter(const EventFilter& filter) {
+  Checker check;
+  CheckStatusName(filter.status, check);
+  return check.ok() ? std::nullopt : std::optional(check.TakeError());
+}
+
+std::variant<engine::ReplyDone, engine::ReplyRefused> ReadOutcome(CompleteCommand& command,
+                                                                  Checker& check) {
+  const bool refused = command.outcome == "refused";
+  if (!refused && command.outcome != "done") {
+    check.Fail("outcome", "must be 'done' or 'refused'");
+  }
+  if (refused && !command.output.is_null()) {
+    check.Fail("output", "a refusal has no output", "say why in 'code' and 'message'");
+  }
+  if (!refused && !(command.code.empty() && command.message.empty())) {
+    check.Fail(command.code.empty() ? "message" : "code", "belongs to a refusal only");
+  }
+  check.CheckLength("code", command.code, limits::kMaxNameBytes);
+  check.CheckLength("message", command.message, limits::kMaxErrorTextBytes);
+  check.CheckPayload("output", command.output, command.wire_bytes);
+  if (!refused) {
+    return engine::ReplyDone{std::move(command.output)};
+  }
+  return engine::ReplyRefused{
+      {command.code.empty() ? "completion.refused" : std::move(command.code),
+       command.message.empty() ? "the participant refused" : std::move(command.message)}};
+}
+
+storage::Filter ReadFilter(ListCommand& command, Checker& check) {
+  storage::Filter filter;
+  CheckStatusName(command.status, check);
+  if (!command.status.empty()) {
+    filter.status = std::move(command.status);
+  }
+  if (!command.mode.empty()) {
+    if (std::find(kModeNames.begin(), kModeNames.end(), command.mode) == kModeNames.end()) {
+      check.Fail("mode", "is not a mode: saga, tcc, 2pc", SuggestName(command.mode, kModeNames));
+    }
+    filter.mode = std::move(command.mode);
+  }
+  if (!command.label.empty()) {
+    const size_t equals = command.label.find('=');
+    if (equals == 0 || equals == std::string::npos) {
+      check.Fail("label", "is not of the form name=value");
+    } else {
+      filter.label.emplace(command.label.substr(0, equals), command.label.substr(equals + 1));
+    }
+  }
+  if (!command.definition.empty()) {
+    filter.definition = std::move(command.definition);
+  }
+  if (!command.q.empty()) {
+    filter.gid_prefix = std::move(command.q);
+  }
+  if (!command.parent.empty()) {
+    filter.parent = Gid(std::move(command.parent));
+  }
+  filter.incident = command.incident;
+  filter.since = command.since;
+  filter.until = command.until;
+  return filter;
+}
+
+storage::Page ReadPage(ListCommand& command, Checker& check) {
+  if (command.limit > limits::kMaxPageSize) {
+    check.Fail("limit", "is more than the limit of " + std::to_string(limits::kMaxPageSize),
+               "page with the cursor");
+  }
+  return {command.limit == 0 ? limits::kDefaultPageSize : command.limit, std::move(command.cursor)};
+}
+
+runtime::SubmitRequest ReadSubmit(SubmitCommand& command, Checker& check) {
+  runtime::SubmitRequest request;
+  if (command.definition.empty() == !command.inline_definition.has_value()) {
+    check.Fail("definition", "exactly one of 'definition' and 'inline' is required");
+  }
+  if (command.version && (command.inline_definition || *command.version == 0)) {
+    check.Fail("version", command.inline_definition ? "an inline definition has no version"
+                                                    : "versions count from 1");
+  }
+  if (command.inline_definition) {
+    request.inline_definition = DumpJson(*command.inline_definition);
+  }
+  if (!command.gid.empty()) {
+    if (Status status = ValidateGid(command.gid); !status.ok()) {
+      check.Fail("gid", status.message());
+    }
+    request.gid = Gid(std::move(command.gid));
+  }
+  if (!command.deadline.empty()) {
+    request.deadline = check.ReadDuration("deadline", command.deadline);
+    if (request.deadline && *request.deadline == Duration::zero()) {
+      check.Fail("deadline", "must be longer than zero");
+    }
+  }
+  CheckLabels(command.labels, check);
+  check.CheckPayload("input", command.input, command.wire_bytes);
+  request.wait = check.ReadWait(command.wait);
+  request.definition = std::move(command.definition);
+  request.version = command.version;
+  request.input = std::move(command.input);
+  request.labels = std::move(command.labels);
+  request.traceparent = CheckedTraceparent(command.traceparent);
+  return request;
+}
+
+runtime::OperatorRequest ReadOperate(OperateCommand& command, Checker& check) {
+  const bool skip = command.verb == Verb::kSkip;
+  const bool resolve = command.verb == Verb::kResolve;
+  if (skip || resolve) {
+    check.Require("reason", !command.reason.empty(), "say why, it is kept in the history");
+    check.Require("expectedRevision", command.expected_revision.has_value(),
+                  "the transaction's revision as you saw it, so that nothing else is overridden");
+  }
+  if (skip) {
+    check.Require("branch", !command.branch.empty(), "the branch whose operation is settled");
+  }
+  check.CheckPayload("output", command.output, command.wire_bytes);
+  check.CheckLength("reason", command.reason, limits::kMaxErrorTextBytes);
+  check.CheckLength("actor", command.actor, limits::kMaxNameBytes);
+
+  runtime::OperatorRequest request;
+  if (resolve) {
+    if (command.outcome != "COMMITTED" && command.outcome != "ABORTED") {
+      check.Fail("outcome", "must be COMMITTED or ABORTED");
+    } else {
+      request.forced_outcome = StatusNamed(command.outcome);
+    }
+  }
+  request.gid = Gid(std::move(command.gid));
+  request.verb = command.verb;
+  request.actor = {command.actor.empty() ? "anonymous" : std::move(command.actor),
+                   std::move(command.reason)};
+  if (command.expected_revision) {
+    request.expected_revision = Sequence(*command.expected_revision);
+  }
+  if (!command.branch.empty()) {
+    request.branch = BranchId(std::move(command.branch));
+  }
+  request.output = std::move(command.output);
+  return request;
+}
+
+}  // namespace entente::api

@@ -1,0 +1,103 @@
+// What a request asks, after its codec and before its checks: one struct per method. `wire_bytes`
+// is the size of the request as it came.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/json.h"
+#include "base/time.h"
+#include "coordinator/runtime/coordinator.h"
+#include "storage/journal.h"
+
+namespace entente::api {
+
+struct SubmitCommand {
+  std::string definition;
+  std::optional<Json> inline_definition;
+  std::optional<uint32_t> version;
+  std::string gid;
+  Json input;
+  storage::Labels labels;
+  std::string deadline;
+  std::optional<std::string> wait;
+  std::string traceparent;
+  size_t wire_bytes = 0;
+};
+
+struct GetCommand {
+  std::string gid;
+  std::optional<std::string> wait;
+};
+
+struct ListCommand {
+  std::string status;
+  std::string mode;
+  std::string definition;
+  std::string label;
+  std::optional<bool> incident;
+  std::optional<Instant> since;
+  std::optional<Instant> until;
+  std::string q;
+  std::string parent;
+  uint32_t limit = 0;  // 0: the default.
+  std::string cursor;
+};
+
+struct OperateCommand {
+  runtime::OperatorRequest::Verb verb = runtime::OperatorRequest::Verb::kCancel;
+  std::string gid;
+  std::string reason;
+  std::string actor;
+  std::optional<uint32_t> expected_revision;
+  std::string branch;
+  Json output;
+  std::string outcome;
+  size_t wire_bytes = 0;
+};
+
+struct SignalCommand {
+  std::string gid;
+  std::string name;
+  Json payload;
+  size_t wire_bytes = 0;
+};
+
+struct CompleteCommand {
+  std::string token;
+  std::string outcome;
+  Json output;
+  std::string code;
+  std::string message;
+  size_t wire_bytes = 0;
+};
+
+struct SubmitResult {
+  runtime::TxnView view;
+  bool created = false;
+  bool waited = false;  // The caller asked to wait for the end.
+};
+
+// A transaction, and for each of its plan's participants why calls to it do not go out.
+struct TxnDetail {
+  runtime::TxnView view;
+  std::vector<std::string> blocked_by;  // By participant index; may be empty.
+};
+
+struct CompleteResult {
+  Gid gid;
+  engine::TxnStatus status = engine::TxnStatus::kActive;
+  Sequence revision;
+};
+
+struct HealthReport {
+  runtime::Health health;
+  bool stalled = false;
+};
+
+}  // namespace entente::api

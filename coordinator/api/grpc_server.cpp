@@ -1,0 +1,355 @@
+#include "coordinator/api/grpc_server.h"
+
+#include <mutex>
+#include <utility>
+
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include "coordinator/api/command_checks.h"
+#include "coordinator/api/grpc_status.h"
+#include "coordinator/api/grpc_streams.h"
+#include "coordinator/api/proto_codec.h"
+#include "entente/v1/coordinator.grpc.pb.h"
+
+namespace entente::api {
+namespace {
+
+using OnDefect = std::function<void(const Status& status, const std::string& method)>;
+using grpc::CallbackServerContext;
+using grpc::ServerUnaryReactor;
+
+// One unary call. gRPC must hear Finish exactly once, from the answer or from the client's leaving,
+// whichever comes first; the other finds the gate shut.
+class UnaryCall final : public ServerUnaryReactor {
+ public:
+  UnaryCall() : gate_(std::make_shared<Gate>()) { gate_->call = this; }
+
+  struct Gate {
+    std::mutex mutex;
+    UnaryCall* call = nullptr;  // Null once finished.
+
+    // `fill` fills the response, which lives until then, and returns the status.
+    template <class Fill>
+    void Finish(Fill fill) {
+      const std::lock_guard lock(mutex);
+      if (call != nullptr) {
+        const grpc::Status status = fill();
+        std::exchange(call, nullptr)->ServerUnaryReactor::Finish(status);
+      }
+    }
+  };
+
+  [[nodiscard]] const std::shared_ptr<Gate>& gate() const { return gate_; }
+
+  void OnCancel() override {
+    const std::shared_ptr<Gate> gate = gate_;  // Finish may end this object.
+    gate->Finish([] { return grpc::Status::CANCELLED; });
+  }
+  void OnDone() override { delete this; }
+
+ private:
+  std::shared_ptr<Gate> gate_;  // Shared with the callback, which may come after the call's end.
+};
+
+class CoordinatorService final : public pb::Coordinator::CallbackService {
+ public:
+  CoordinatorService(runtime::Coordinator& coordinator, const GrpcOptions& options)
+      : service_(coordinator, options.service),
+        on_defect_(std::make_shared<const OnDefect>(options.on_defect)),
+        streams_(coordinator, options.max_event_streams) {}
+
+  GrpcEventStreams& streams() { return streams_; }
+
+  ServerUnaryReactor* PutDefinition(CallbackServerContext*, const pb::PutDefinitionRequest* request,
+                                    pb::Definition* response) override {
+    auto* call = new UnaryCall;
+    service_.PutDefinition(request->name(), request->source(),
+                           Reply<storage::DefinitionRow>(call, "PutDefinition", response));
+    return call;
+  }
+
+  ServerUnaryReactor* ValidateDefinition(CallbackServerContext* context,
+                                         const pb::ValidateDefinitionRequest* request,
+                                         pb::ValidateDefinitionResponse* response) override {
+    ToProto(service_.ValidateDefinition(request->source()), response);
+    return FinishOk(context);
+  }
+
+  ServerUnaryReactor* GetDefinition(CallbackServerContext*, const pb::GetDefinitionRequest* request,
+                                    pb::Definition* response) override {
+    auto* call = new UnaryCall;
+    std::optional<uint32_t> version;
+    if (request->has_version()) {
+      version = request->version();
+    }
+    service_.GetDefinition(request->name(), version,
+                           Reply<storage::DefinitionRow>(call, "GetDefinition", response));
+    return call;
+  }
+
+  ServerUnaryReactor* ListDefinitions(CallbackServerContext*,
+                                      const pb::ListDefinitionsRequest* request,
+                                      pb::ListDefinitionsResponse* response) override {
+    auto* call = new UnaryCall;
+    std::optional<std::string> name;
+    if (request->has_name()) {
+      name = request->name();
+    }
+    service_.ListDefinitions(std::move(name), Reply<std::vector<storage::DefinitionRow>>(
+                                                  call, "ListDefinitions", response));
+    return call;
+  }
+
+  ServerUnaryReactor* SubmitTransaction(CallbackServerContext* context,
+                                        const pb::SubmitTransactionRequest* request,
+                                        pb::Transaction* response) override {
+    auto* call = new UnaryCall;
+    SubmitCommand command = FromProto(*request);
+    const auto& metadata = context->client_metadata();
+    if (const auto found = metadata.find("traceparent"); found != metadata.end()) {
+      command.traceparent.assign(found->second.data(), found->second.size());
+    }
+    service_.Submit(std::move(command),
+                    Reply<SubmitResult>(call, "SubmitTransaction", response,
+                                        [context](const SubmitResult& result) {
+                                          context->AddTrailingMetadata(
+                                              "entente-created", result.created ? "true" : "false");
+                                        }));
+    return call;
+  }
+
+  ServerUnaryReactor* GetTransaction(CallbackServerContext*,
+                                     const pb::GetTransactionRequest* request,
+                                     pb::Transaction* response) override {
+    auto* call = new UnaryCall;
+    service_.Get(FromProto(*request), Reply<TxnDetail>(call, "GetTransaction", response));
+    return call;
+  }
+
+  ServerUnaryReactor* ListTransactions(CallbackServerContext*,
+                                       const pb::ListTransactionsRequest* request,
+                                       pb::ListTransactionsResponse* response) override {
+    auto* call = new UnaryCall;
+    service_.List(FromProto(*request),
+                  Reply<storage::SummaryPage>(call, "ListTransactions", response));
+    return call;
+  }
+
+  ServerUnaryReactor* GetHistory(CallbackServerContext*, const pb::GetHistoryRequest* request,
+                                 pb::History* response) override {
+    auto* call = new UnaryCall;
+    service_.GetHistory(request->gid(), Reply<runtime::History>(call, "GetHistory", response));
+    return call;
+  }
+
+  grpc::ServerWriteReactor<pb::TransactionEvent>* WatchTransaction(
+      CallbackServerContext*, const pb::WatchTransactionRequest* request) override {
+    return streams_.WatchTransaction(Gid(request->gid()), Sequence(request->after_revision()));
+  }
+
+  grpc::ServerWriteReactor<pb::TransactionEvent>* WatchEvents(
+      CallbackServerContext*, const pb::WatchEventsRequest* request) override {
+    return streams_.WatchAll({request->definition(), request->status()});
+  }
+
+  ServerUnaryReactor* CancelTransaction(CallbackServerContext*,
+                                        const pb::CancelTransactionRequest* request,
+                                        pb::Transaction* response) override {
+    return Operate("CancelTransaction", *request, response);
+  }
+  ServerUnaryReactor* PauseTransaction(CallbackServerContext*,
+                                       const pb::PauseTransactionRequest* request,
+                                       pb::Transaction* response) override {
+    return Operate("PauseTransaction", *request, response);
+  }
+  ServerUnaryReactor* ResumeTransaction(CallbackServerContext*,
+                                        const pb::ResumeTransactionRequest* request,
+                                        pb::Transaction* response) override {
+    return Operate("ResumeTransaction", *request, response);
+  }
+  ServerUnaryReactor* RetryTransaction(CallbackServerContext*,
+                                       const pb::RetryTransactionRequest* request,
+                                       pb::Transaction* response) override {
+    return Operate("RetryTransaction", *request, response);
+  }
+  ServerUnaryReactor* SkipBranch(CallbackServerContext*, const pb::SkipBranchRequest* request,
+                                 pb::Transaction* response) override {
+    return Operate("SkipBranch", *request, response);
+  }
+  ServerUnaryReactor* ResolveTransaction(CallbackServerContext*,
+                                         const pb::ResolveTransactionRequest* request,
+                                         pb::Transaction* response) override {
+    return Operate("ResolveTransaction", *request, response);
+  }
+
+  ServerUnaryReactor* SignalTransaction(CallbackServerContext*,
+                                        const pb::SignalTransactionRequest* request,
+                                        pb::Transaction* response) override {
+    auto* call = new UnaryCall;
+    service_.Signal(FromProto(*request), Reply<TxnDetail>(call, "SignalTransaction", response));
+    return call;
+  }
+
+  ServerUnaryReactor* CompleteOperation(CallbackServerContext*,
+                                        const pb::CompleteOperationRequest* request,
+                                        pb::CompleteOperationResponse* response) override {
+    auto* call = new UnaryCall;
+    service_.Complete(FromProto(*request),
+                      Reply<CompleteResult>(call, "CompleteOperation", response));
+    return call;
+  }
+
+  ServerUnaryReactor* ListIncidents(CallbackServerContext*, const pb::ListIncidentsRequest* request,
+                                    pb::ListIncidentsResponse* response) override {
+    auto* call = new UnaryCall;
+    service_.List(FromProto(*request),
+                  Reply<storage::SummaryPage>(call, "ListIncidents", response));
+    return call;
+  }
+
+  ServerUnaryReactor* ListParticipants(CallbackServerContext* context,
+                                       const pb::ListParticipantsRequest*,
+                                       pb::ListParticipantsResponse* response) override {
+    ToProto(service_.Participants(), response);
+    return FinishOk(context);
+  }
+
+  ServerUnaryReactor* GetHealth(CallbackServerContext* context, const pb::GetHealthRequest*,
+                                pb::Health* response) override {
+    ToProto(service_.Health(), response);
+    return FinishOk(context);
+  }
+
+ private:
+  static ServerUnaryReactor* FinishOk(CallbackServerContext* context) {
+    ServerUnaryReactor* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+
+  template <class Request>
+  ServerUnaryReactor* Operate(const char* method, const Request& request,
+                              pb::Transaction* response) {
+    auto* call = new UnaryCall;
+    service_.Operate(FromProto(request), Reply<TxnDetail>(call, method, response));
+    return call;
+  }
+
+  template <class T, class Response>
+  Done<T> Reply(UnaryCall* call, const char* method, Response* response) {
+    return Reply<T>(call, method, response, [](const T&) {});
+  }
+
+  // What the Service is given: finishes the call with the result or the failure. `also` sees a
+  // result before the call is finished.
+  template <class T, class Response, class Also>
+  Done<T> Reply(UnaryCall* call, const char* method, Response* response, Also also) {
+    return
+        [on_defect = on_defect_, gate = call->gate(), method, response, also](Outcome<T> outcome) {
+          if (const Error* error = std::get_if<Error>(&outcome)) {
+            ReportDefect(*on_defect, error->status, method);
+          }
+          gate->Finish([&] {
+            if (const Error* error = std::get_if<Error>(&outcome)) {
+              return ToGrpcStatus(*error);
+            }
+            const T& result = std::get<T>(outcome);
+            ToProto(result, response);
+            also(result);
+            return grpc::Status::OK;
+          });
+        };
+  }
+
+  static void ReportDefect(const OnDefect& on_defect, const Status& status, const char* method) {
+    if (HttpStatusOf(status) == 500 && on_defect) {
+      on_defect(status, method);
+    }
+  }
+
+  api::Service service_;
+  std::shared_ptr<const OnDefect> on_defect_;  // Shared with answers, which may come after the end.
+  GrpcEventStreams streams_;
+};
+
+int Millis(Duration duration) {
+  return static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
+}
+
+void Configure(const GrpcOptions& options, grpc::ServerBuilder& builder) {
+  builder.SetMaxReceiveMessageSize(static_cast<int>(options.max_receive_bytes));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+                             static_cast<int>(options.max_concurrent_streams));
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE,
+                             static_cast<int>(options.max_header_bytes));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Millis(options.keepalive_interval));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Millis(options.keepalive_timeout));
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             Millis(options.min_client_ping_interval));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, Millis(options.max_connection_idle));
+  // A second program on the same port is a mistake, not a helper.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+}
+
+}  // namespace
+
+class GrpcServer::Impl {
+ public:
+  Impl(runtime::Coordinator& coordinator, const GrpcOptions& options)
+      : service_(coordinator, options) {}
+  ~Impl() { Shutdown(Duration::zero()); }
+
+  Status Listen(const std::string& address, const GrpcOptions& options) {
+    grpc::ServerBuilder builder;
+    Configure(options, builder);
+    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port_);
+    builder.RegisterService(&service_);
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr || port_ == 0) {
+      return Unavailable("listen.failed",
+                         "can not listen for gRPC on " + address +
+                             "; choose another address or port, or stop the program that uses it");
+    }
+    return {};
+  }
+
+  [[nodiscard]] int port() const { return port_; }
+
+  void Shutdown(Duration grace) {
+    if (server_ == nullptr) {
+      return;
+    }
+    service_.streams().EndAll();
+    server_->Shutdown(std::chrono::system_clock::now() + grace);
+    server_->Wait();
+    server_.reset();
+  }
+
+ private:
+  CoordinatorService service_;
+  std::unique_ptr<grpc::Server> server_;  // After the service, which it uses.
+  int port_ = 0;
+};
+
+Result<std::unique_ptr<GrpcServer>> GrpcServer::Start(runtime::Coordinator& coordinator,
+                                                      const std::string& address,
+                                                      GrpcOptions options) {
+  auto impl = std::make_unique<Impl>(coordinator, options);
+  ENTENTE_RETURN_IF_ERROR(impl->Listen(address, options));
+  return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(impl)));
+}
+
+GrpcServer::GrpcServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+GrpcServer::~GrpcServer() = default;
+
+int GrpcServer::port() const {
+  return impl_->port();
+}
+
+void GrpcServer::Shutdown(Duration grace) {
+  impl_->Shutdown(grace);
+}
+
+}  // namespace entente::api

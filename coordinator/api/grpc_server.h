@@ -1,0 +1,61 @@
+// GrpcServer: the gRPC side of the API.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/limits.h"
+#include "base/status.h"
+#include "base/time.h"
+#include "coordinator/api/service.h"
+#include "coordinator/runtime/coordinator.h"
+
+namespace entente::api {
+
+struct GrpcOptions {
+  ServiceOptions service;
+  size_t max_receive_bytes = limits::kMaxRequestBytes;
+  size_t max_header_bytes = limits::kMaxHeaderBytes;
+  size_t max_concurrent_streams = 1'000;  // Calls at a time on one connection.
+  size_t max_event_streams = limits::kMaxEventStreams;
+  // A connection that is silent for this long is asked whether it lives, and closed without an
+  // answer.
+  Duration keepalive_interval = std::chrono::minutes(1);
+  Duration keepalive_timeout = std::chrono::seconds(20);
+  // A client that asks more often than this is cut off.
+  Duration min_client_ping_interval = std::chrono::seconds(10);
+  Duration max_connection_idle = std::chrono::minutes(15);
+  // As RestOptions::on_defect, with the method's name.
+  std::function<void(const Status& status, const std::string& method)> on_defect;
+};
+
+// Serves entente.v1.Coordinator in plain text on threads of gRPC's own, and one for event streams.
+//
+// Ownership: `coordinator` must outlive the server. Thread-safety: every method may be called from
+// any thread, Shutdown once.
+class GrpcServer {
+ public:
+  // Listens on `address`, "host:port" ("[v6]:port"; port 0: any free one). Blocks shortly. Fails
+  // with kUnavailable, reason listen.failed.
+  [[nodiscard]] static Result<std::unique_ptr<GrpcServer>> Start(runtime::Coordinator& coordinator,
+                                                                 const std::string& address,
+                                                                 GrpcOptions options);
+  // Shuts down at once if that has not been done.
+  ~GrpcServer();
+  GrpcServer(const GrpcServer&) = delete;
+  GrpcServer& operator=(const GrpcServer&) = delete;
+
+  [[nodiscard]] int port() const;
+
+  // Takes no new call, ends event streams, lets other calls end for `grace` and cancels the rest.
+  // Blocks until all have ended.
+  void Shutdown(Duration grace);
+
+ private:
+  class Impl;
+  explicit GrpcServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace entente::api

@@ -1,0 +1,139 @@
+#include "coordinator/api/json_decode.h"
+
+#include <utility>
+
+#include "base/limits.h"
+#include "coordinator/api/field_reader.h"
+
+namespace entente::api {
+namespace {
+
+using Verb = runtime::OperatorRequest::Verb;
+
+// A command, unless its reader found mistakes.
+template <class Command, class Reader>
+Outcome<Command> Finish(Reader& reader, Command command) {
+  if (std::optional<Error> error = reader.Finish()) {
+    return std::move(*error);
+  }
+  return command;
+}
+
+}  // namespace
+
+Outcome<Json> ParseBody(std::string_view body) {
+  // The body is one level around a payload.
+  Result<Json> json = ParseJson(body, {limits::kMaxRequestBytes, limits::kMaxJsonDepth + 1});
+  if (!json.ok()) {
+    return Error{json.status(), {}, {}};
+  }
+  return std::move(json).value();
+}
+
+Outcome<SubmitCommand> DecodeSubmit(Json body) {
+  BodyReader reader(std::move(body));
+  SubmitCommand command;
+  command.definition = reader.TakeString("definition");
+  command.inline_definition = reader.TakeValue("inline");
+  command.version = reader.TakeNumber("version");
+  command.gid = reader.TakeString("gid");
+  if (std::optional<Json> input = reader.TakeValue("input")) {
+    command.input = std::move(*input);
+  }
+  command.labels = reader.TakeStringMap("labels");
+  command.deadline = reader.TakeString("deadline");
+  command.wait = reader.TakeOptionalString("wait");
+  return Finish(reader, std::move(command));
+}
+
+Outcome<OperateCommand> DecodeOperate(Verb verb, std::string gid, Json body) {
+  BodyReader reader(std::move(body));
+  OperateCommand command;
+  command.verb = verb;
+  command.gid = std::move(gid);
+  command.reason = reader.TakeString("reason");
+  command.actor = reader.TakeString("actor");
+  command.expected_revision = reader.TakeNumber("expectedRevision");
+  if (verb == Verb::kRetry || verb == Verb::kSkip) {
+    command.branch = reader.TakeString("branch");
+  }
+  if (verb == Verb::kSkip) {
+    command.output = reader.TakeValue("output").value_or(Json());
+  }
+  if (verb == Verb::kResolve) {
+    command.outcome = reader.TakeString("outcome");
+  }
+  return Finish(reader, std::move(command));
+}
+
+Outcome<SignalCommand> DecodeSignal(std::string gid, Json body) {
+  BodyReader reader(std::move(body));
+  SignalCommand command;
+  command.gid = std::move(gid);
+  command.name = reader.TakeString("name");
+  command.payload = reader.TakeValue("payload").value_or(Json());
+  return Finish(reader, std::move(command));
+}
+
+Outcome<CompleteCommand> DecodeComplete(std::string token, Json body) {
+  BodyReader reader(std::move(body));
+  CompleteCommand command;
+  command.token = std::move(token);
+  command.outcome = reader.TakeString("outcome");
+  command.output = reader.TakeValue("output").value_or(Json());
+  command.code = reader.TakeString("code");
+  command.message = reader.TakeString("message");
+  return Finish(reader, std::move(command));
+}
+
+Outcome<GetCommand> DecodeGet(std::string gid, std::string_view query) {
+  QueryReader reader(query);
+  GetCommand command;
+  command.gid = std::move(gid);
+  command.wait = reader.TakeOptionalString("wait");
+  return Finish(reader, std::move(command));
+}
+
+Outcome<ListCommand> DecodeList(std::string_view query) {
+  QueryReader reader(query);
+  ListCommand command;
+  command.status = reader.TakeString("status");
+  command.mode = reader.TakeString("mode");
+  command.definition = reader.TakeString("definition");
+  command.label = reader.TakeString("label");
+  command.incident = reader.TakeBool("incident");
+  command.since = reader.TakeInstant("since");
+  command.until = reader.TakeInstant("until");
+  command.q = reader.TakeString("q");
+  command.parent = reader.TakeString("parent");
+  command.limit = reader.TakeNumber("limit").value_or(0);
+  command.cursor = reader.TakeString("cursor");
+  return Finish(reader, std::move(command));
+}
+
+Outcome<ListCommand> DecodeIncidents(std::string_view query) {
+  QueryReader reader(query);
+  ListCommand command;
+  command.incident = true;
+  command.definition = reader.TakeString("definition");
+  command.mode = reader.TakeString("mode");
+  command.label = reader.TakeString("label");
+  command.limit = reader.TakeNumber("limit").value_or(0);
+  command.cursor = reader.TakeString("cursor");
+  return Finish(reader, std::move(command));
+}
+
+Outcome<EventFilter> DecodeEventFilter(std::string_view query) {
+  QueryReader reader(query);
+  EventFilter filter;
+  filter.definition = reader.TakeString("definition");
+  filter.status = reader.TakeString("status");
+  return Finish(reader, std::move(filter));
+}
+
+std::optional<Error> RefuseQuery(std::string_view query) {
+  QueryReader reader(query);
+  return reader.Finish();
+}
+
+}  // namespace entente::api

@@ -1,0 +1,27 @@
+// Results as JSON text: the REST side of coordinator.proto's messages.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "coordinator/api/commands.h"
+#include "coordinator/runtime/coordinator.h"
+#include "storage/journal.h"
+
+namespace entente::api {
+
+// Each returns one document, the proto3 JSON form of the message it is named for. Numbers are
+// plain, of 64 bits too.
+[[nodiscard]] std::string TransactionJson(const TxnDetail& detail);
+[[nodiscard]] std::string TransactionListJson(const storage::SummaryPage& page);
+[[nodiscard]] std::string HistoryJson(const runtime::History& history);
+[[nodiscard]] std::string EventJson(const runtime::TxnEvent& event);
+[[nodiscard]] std::string DefinitionJson(const storage::DefinitionRow& row);
+[[nodiscard]] std::string DefinitionListJson(const std::vector<storage::DefinitionRow>& rows);
+[[nodiscard]] std::string ValidationJson(const std::vector<dsl::Problem>& problems);
+[[nodiscard]] std::string CompletionJson(const CompleteResult& result);
+[[nodiscard]] std::string IncidentListJson(const storage::SummaryPage& page);
+[[nodiscard]] std::string ParticipantListJson(const std::vector<runtime::ParticipantStats>& stats);
+[[nodiscard]] std::string HealthJson(const HealthReport& report);
+
+}  // namespace entente::api

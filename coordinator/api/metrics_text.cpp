@@ -1,0 +1,145 @@
+#include "coordinator/api/metrics_text.h"
+
+#include <array>
+#include <charconv>
+
+#include "coordinator/api/text.h"
+
+namespace entente::api {
+namespace {
+
+using runtime::ParticipantStats;
+
+class MetricsWriter {
+ public:
+  void Family(std::string_view name, std::string_view type, std::string_view help) {
+    name_ = name;
+    text_ += "# HELP " + name_ + " " + std::string(help) + "\n# TYPE " + name_ + " " +
+             std::string(type) + "\n";
+  }
+
+  void Sample(const std::string& labels, double value) {
+    std::array<char, 32> digits;
+    const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), value);
+    text_ += name_ + labels + " ";
+    text_.append(digits.data(), end);
+    text_ += '\n';
+  }
+
+  // A family of one sample.
+  void Single(std::string_view name, std::string_view type, std::string_view help, double value) {
+    Family(name, type, help);
+    Sample("", value);
+  }
+
+  [[nodiscard]] std::string Take() { return std::move(text_); }
+
+ private:
+  std::string name_;
+  std::string text_;
+};
+
+std::string EscapeLabel(std::string_view value) {
+  std::string escaped;
+  for (const char c : ToUtf8(value)) {
+    switch (c) {
+      case '\\': escaped += "\\\\"; break;
+      case '"': escaped += "\\\""; break;
+      case '\n': escaped += "\\n"; break;
+      default: escaped += c;
+    }
+  }
+  return escaped;
+}
+
+std::string LabelsOf(const ParticipantStats& stats) {
+  return "{participant=\"" + EscapeLabel(stats.name) + "\",address=\"" +
+         EscapeLabel(stats.address) + "\"}";
+}
+
+double Seconds(const std::optional<Duration>& duration) {
+  return duration ? std::chrono::duration<double>(*duration).count() : 0;
+}
+
+double Number(uint64_t count) {
+  return static_cast<double>(count);
+}
+
+void WriteTransactions(const runtime::Metrics& metrics, MetricsWriter& out) {
+  out.Single("entente_transactions_accepted_total", "counter", "Transactions accepted.",
+             Number(metrics.accepted));
+  out.Family("entente_transactions_ended_total", "counter", "Transactions ended, by outcome.");
+  out.Sample("{status=\"COMMITTED\"}", Number(metrics.committed));
+  out.Sample("{status=\"ABORTED\"}", Number(metrics.aborted));
+  out.Sample("{status=\"MIXED\"}", Number(metrics.mixed));
+  out.Single("entente_requests_rejected_total", "counter", "Requests refused at the door.",
+             Number(metrics.rejected));
+  out.Single("entente_incidents_raised_total", "counter", "Incidents raised.",
+             Number(metrics.incidents_raised));
+  out.Single("entente_inputs_total", "counter", "Inputs taken by the engine.",
+             Number(metrics.inputs));
+  out.Single("entente_journal_appends_total", "counter", "Batches made durable.",
+             Number(metrics.appends));
+  out.Single("entente_journal_records_total", "counter", "Records made durable.",
+             Number(metrics.records));
+  out.Single("entente_calls_total", "counter", "Calls of participants.", Number(metrics.calls));
+  out.Single("entente_calls_failed_total", "counter", "Calls of participants that failed.",
+             Number(metrics.calls_failed));
+}
+
+void WriteHealth(const HealthReport& report, MetricsWriter& out) {
+  const runtime::Health& health = report.health;
+  out.Single("entente_ready", "gauge", "1 if the coordinator takes work.", health.ready ? 1 : 0);
+  out.Single("entente_stalled", "gauge", "1 if work that is due is not being done.",
+             report.stalled ? 1 : 0);
+  out.Single("entente_transactions_open", "gauge", "Transactions that have not ended.",
+             Number(health.open));
+  out.Single("entente_queued_inputs", "gauge", "Inputs that wait for the engine.",
+             Number(health.queued_inputs));
+  out.Single("entente_oldest_overdue_seconds", "gauge",
+             "Age of the oldest timer that should have fired.", Seconds(health.oldest_overdue));
+  out.Single("entente_journal_lag_seconds", "gauge", "How long the oldest append has been waiting.",
+             Seconds(health.store_lag));
+}
+
+template <class Value>
+void WriteEach(const std::vector<ParticipantStats>& participants, std::string_view name,
+               std::string_view type, std::string_view help, Value value, MetricsWriter& out) {
+  out.Family(name, type, help);
+  for (const ParticipantStats& stats : participants) {
+    out.Sample(LabelsOf(stats), value(stats));
+  }
+}
+
+void WriteParticipants(const std::vector<ParticipantStats>& participants, MetricsWriter& out) {
+  if (participants.empty()) {
+    return;
+  }
+  const auto each = [&](std::string_view name, std::string_view type, std::string_view help,
+                        auto value) { WriteEach(participants, name, type, help, value, out); };
+  each("entente_participant_calls_total", "counter", "Calls of this participant.",
+       [](const ParticipantStats& stats) { return Number(stats.calls); });
+  each("entente_participant_failures_total", "counter", "Transport failures of this participant.",
+       [](const ParticipantStats& stats) { return Number(stats.failures); });
+  each("entente_participant_in_flight", "gauge", "Calls that are out.",
+       [](const ParticipantStats& stats) { return Number(stats.in_flight); });
+  each("entente_participant_queued", "gauge", "Calls that wait to go out.",
+       [](const ParticipantStats& stats) { return Number(stats.queued); });
+  each("entente_participant_latency_seconds", "gauge", "Moving average.",
+       [](const ParticipantStats& stats) { return stats.latency_millis / 1000; });
+  each("entente_participant_breaker_open", "gauge", "1 if the circuit breaker is not closed.",
+       [](const ParticipantStats& stats) { return stats.breaker == "closed" ? 0.0 : 1.0; });
+}
+
+}  // namespace
+
+std::string MetricsText(const runtime::Metrics& metrics, const HealthReport& report,
+                        const std::vector<ParticipantStats>& participants) {
+  MetricsWriter out;
+  WriteTransactions(metrics, out);
+  WriteHealth(report, out);
+  WriteParticipants(participants, out);
+  return out.Take();
+}
+
+}  // namespace entente::api

@@ -1,0 +1,16 @@
+// Counters in the text format that Prometheus reads.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "coordinator/api/commands.h"
+
+namespace entente::api {
+
+inline constexpr std::string_view kMetricsContentType = "text/plain; version=0.0.4; charset=utf-8";
+
+[[nodiscard]] std::string MetricsText(const runtime::Metrics& metrics, const HealthReport& report,
+                                      const std::vector<runtime::ParticipantStats>& participants);
+
+}  // namespace entente::api

@@ -1,0 +1,49 @@
+// coordinator.proto's messages to and from commands and results: the gRPC side.
+#pragma once
+
+#include <vector>
+
+#include "base/json.h"
+#include "coordinator/api/commands.h"
+#include "coordinator/api/problem.h"
+#include "coordinator/runtime/coordinator.h"
+#include "entente/v1/coordinator.pb.h"
+
+namespace entente::api {
+
+namespace pb = ::entente::v1;
+
+// JSON values. A number without a fraction becomes an integer, as it would have been in JSON text;
+// one beyond 2^53 loses digits on the way, because google.protobuf.Value has doubles only.
+[[nodiscard]] Json FromValue(const google::protobuf::Value& value);
+void ToValue(const Json& json, google::protobuf::Value* value);
+
+[[nodiscard]] SubmitCommand FromProto(const pb::SubmitTransactionRequest& request);
+[[nodiscard]] GetCommand FromProto(const pb::GetTransactionRequest& request);
+[[nodiscard]] ListCommand FromProto(const pb::ListTransactionsRequest& request);
+[[nodiscard]] ListCommand FromProto(const pb::ListIncidentsRequest& request);
+[[nodiscard]] OperateCommand FromProto(const pb::CancelTransactionRequest& request);
+[[nodiscard]] OperateCommand FromProto(const pb::PauseTransactionRequest& request);
+[[nodiscard]] OperateCommand FromProto(const pb::ResumeTransactionRequest& request);
+[[nodiscard]] OperateCommand FromProto(const pb::RetryTransactionRequest& request);
+[[nodiscard]] OperateCommand FromProto(const pb::SkipBranchRequest& request);
+[[nodiscard]] OperateCommand FromProto(const pb::ResolveTransactionRequest& request);
+[[nodiscard]] SignalCommand FromProto(const pb::SignalTransactionRequest& request);
+[[nodiscard]] CompleteCommand FromProto(const pb::CompleteOperationRequest& request);
+
+void ToProto(const TxnDetail& detail, pb::Transaction* out);
+void ToProto(const SubmitResult& result, pb::Transaction* out);
+void ToProto(const storage::SummaryPage& page, pb::ListTransactionsResponse* out);
+void ToProto(const storage::SummaryPage& page, pb::ListIncidentsResponse* out);
+void ToProto(const runtime::History& history, pb::History* out);
+void ToProto(const runtime::TxnEvent& event, pb::TransactionEvent* out);
+void ToProto(const storage::DefinitionRow& row, pb::Definition* out);
+void ToProto(const std::vector<storage::DefinitionRow>& rows, pb::ListDefinitionsResponse* out);
+void ToProto(const std::vector<dsl::Problem>& problems, pb::ValidateDefinitionResponse* out);
+void ToProto(const CompleteResult& result, pb::CompleteOperationResponse* out);
+void ToProto(const std::vector<runtime::ParticipantStats>& stats,
+             pb::ListParticipantsResponse* out);
+void ToProto(const HealthReport& report, pb::Health* out);
+void ToProto(const Error& error, pb::Problem* out);
+
+}  // namespace entente::api

@@ -1,0 +1,138 @@
+#include <algorithm>
+
+#include "coordinator/api/proto_codec.h"
+
+namespace entente::api {
+namespace {
+
+using Verb = runtime::OperatorRequest::Verb;
+
+std::optional<Instant> ReadTime(bool present, const google::protobuf::Timestamp& time) {
+  if (!present) {
+    return std::nullopt;
+  }
+  // Clamped to the years 1 to 9999, as Timestamp's own range is, so that nothing overflows.
+  constexpr int64_t kFirstSecond = -62'135'596'800;
+  constexpr int64_t kLastSecond = 253'402'300'799;
+  const int64_t seconds = std::min(std::max(time.seconds(), kFirstSecond), kLastSecond);
+  return InstantFromMicros(seconds * 1'000'000 + time.nanos() / 1000);
+}
+
+// What every operator's action has.
+template <class Request>
+OperateCommand ReadAction(Verb verb, const Request& request) {
+  OperateCommand command;
+  command.verb = verb;
+  command.wire_bytes = request.ByteSizeLong();
+  command.gid = request.gid();
+  command.reason = request.reason();
+  command.actor = request.actor();
+  if (request.has_expected_revision()) {
+    command.expected_revision = request.expected_revision();
+  }
+  return command;
+}
+
+}  // namespace
+
+SubmitCommand FromProto(const pb::SubmitTransactionRequest& request) {
+  SubmitCommand command;
+  command.wire_bytes = request.ByteSizeLong();
+  command.definition = request.definition();
+  if (request.has_inline_()) {
+    command.inline_definition = FromValue(request.inline_());
+  }
+  if (request.has_version()) {
+    command.version = request.version();
+  }
+  command.gid = request.gid();
+  command.input = FromValue(request.input());
+  command.labels.assign(request.labels().begin(), request.labels().end());
+  // A map has no order of its own; REST's members come sorted.
+  std::sort(command.labels.begin(), command.labels.end());
+  command.deadline = request.deadline();
+  if (request.has_wait()) {
+    command.wait = request.wait();
+  }
+  return command;
+}
+
+GetCommand FromProto(const pb::GetTransactionRequest& request) {
+  GetCommand command;
+  command.gid = request.gid();
+  if (request.has_wait()) {
+    command.wait = request.wait();
+  }
+  return command;
+}
+
+ListCommand FromProto(const pb::ListTransactionsRequest& request) {
+  ListCommand command;
+  command.status = request.status();
+  command.mode = request.mode();
+  command.definition = request.definition();
+  command.label = request.label();
+  if (request.has_incident()) {
+    command.incident = request.incident();
+  }
+  command.since = ReadTime(request.has_since(), request.since());
+  command.until = ReadTime(request.has_until(), request.until());
+  command.q = request.q();
+  command.parent = request.parent();
+  command.limit = request.limit();
+  command.cursor = request.cursor();
+  return command;
+}
+
+ListCommand FromProto(const pb::ListIncidentsRequest& request) {
+  ListCommand command;
+  command.incident = true;
+  command.definition = request.definition();
+  command.mode = request.mode();
+  command.label = request.label();
+  command.limit = request.limit();
+  command.cursor = request.cursor();
+  return command;
+}
+
+OperateCommand FromProto(const pb::CancelTransactionRequest& request) {
+  return ReadAction(Verb::kCancel, request);
+}
+
+OperateCommand FromProto(const pb::PauseTransactionRequest& request) {
+  return ReadAction(Verb::kPause, request);
+}
+
+OperateCommand FromProto(const pb::ResumeTransactionRequest& request) {
+  return ReadAction(Verb::kResume, request);
+}
+
+OperateCommand FromProto(const pb::RetryTransactionRequest& request) {
+  OperateCommand command = ReadAction(Verb::kRetry, request);
+  command.branch = request.branch();
+  return command;
+}
+
+OperateCommand FromProto(const pb::SkipBranchRequest& request) {
+  OperateCommand command = ReadAction(Verb::kSkip, request);
+  command.branch = request.branch();
+  command.output = FromValue(request.output());
+  return command;
+}
+
+OperateCommand FromProto(const pb::ResolveTransactionRequest& request) {
+  OperateCommand command = ReadAction(Verb::kResolve, request);
+  command.outcome = request.outcome();
+  return command;
+}
+
+SignalCommand FromProto(const pb::SignalTransactionRequest& request) {
+  return {request.gid(), request.name(), FromValue(request.payload()), request.ByteSizeLong()};
+}
+
+CompleteCommand FromProto(const pb::CompleteOperationRequest& request) {
+  return {request.token(), request.outcome(), FromValue(request.output()),
+          request.code(),  request.message(), request.ByteSizeLong()};
+}
+
+}  // namespace entente::api

@@ -1,0 +1,36 @@
+// What every HTTP request must satisfy before its route is even looked at, and what every answer
+// carries: the defence against other sites' pages and rebound names.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/api/problem.h"
+#include "coordinator/transport/http_headers.h"
+#include "coordinator/transport/http_server.h"
+
+namespace entente::api {
+
+struct GuardOptions {
+  // Bound to loopback: a Host other than a loopback name or address, or one of `allowed_hosts`,
+  // comes from a page whose name was rebound to us.
+  bool loopback_only = true;
+  // Further hosts, without ports. If not empty, others are refused on any address.
+  std::vector<std::string> allowed_hosts;
+  // Origins ("https://ops.example.org") whose pages may change state, beside our own.
+  std::vector<std::string> allowed_origins;
+};
+
+// Refuses an unknown Host (request.host), a state change from a foreign page (request.origin), and
+// an encoded body (request.media_type).
+[[nodiscard]] std::optional<Error> CheckRequest(const transport::HttpServerRequest& request,
+                                                const GuardOptions& options);
+
+// Refuses a body that is not declared as JSON (request.media_type), or that has no business there.
+[[nodiscard]] std::optional<Error> CheckMediaType(const transport::HttpServerRequest& request);
+
+// The fields of an answer with `content_type`.
+[[nodiscard]] transport::HttpHeaders AnswerHeaders(std::string_view content_type);
+
+}  // namespace entente::api

@@ -1,0 +1,165 @@
+#include "coordinator/api/rest.h"
+
+#include <utility>
+
+#include "coordinator/api/rest_exchange.h"
+
+namespace entente::api {
+namespace {
+
+constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kProblemJson = "application/problem+json";
+constexpr std::string_view kEventStream = "text/event-stream";
+
+Error Refusal(StatusCode code, std::string reason, std::string message) {
+  return {Status(code, std::move(reason), std::move(message)), {}, {}};
+}
+
+// Routes an HttpServer's requests; the state of one worker.
+class RestHandler final : public transport::HttpHandler {
+ public:
+  RestHandler(RestApi::Shared& shared, boost::asio::io_context& io)
+      : shared_(shared),
+        streams_(std::make_shared<StreamSet>(
+            io, shared.options.heartbeat, shared.options.max_event_streams, shared.event_streams)) {
+  }
+
+  void Handle(transport::HttpServerRequest request, transport::Responder responder) override {
+    auto exchange =
+        std::make_shared<Exchange>(std::move(request), std::move(responder), shared_, streams_);
+    if (const std::optional<Error> error =
+            CheckRequest(exchange->request(), shared_.options.guard)) {
+      exchange->Fail(*error);
+      return;
+    }
+    RouteMatch match = FindRoute(exchange->request().method, exchange->path());
+    if (match.route == nullptr) {
+      FailUnrouted(*exchange, match.allow);
+      return;
+    }
+    if (const std::optional<Error> error = CheckBody(exchange->request(), match.route->body)) {
+      exchange->Fail(*error);
+      return;
+    }
+    exchange->set_parameters(std::move(match.parameters));
+    Perform(match.route->action, exchange);
+  }
+
+ private:
+  static void FailUnrouted(Exchange& exchange, const std::string& allow) {
+    if (allow.empty()) {
+      exchange.Fail(Refusal(StatusCode::kNotFound, "request.no_route",
+                            "there is nothing at this path; /openapi.json lists what there is"));
+    } else {
+      exchange.Fail(Refusal(StatusCode::kInvalidArgument, "request.method",
+                            "the method is not for this path; use " + allow),
+                    allow);
+    }
+  }
+
+  static std::optional<Error> CheckBody(const transport::HttpServerRequest& request, Body body) {
+    if (request.body.empty()) {
+      if (body != Body::kRequired) {
+        return std::nullopt;
+      }
+      return Refusal(StatusCode::kInvalidArgument, "request.no_body",
+                     "the request has no body; send JSON as application/json");
+    }
+    if (body == Body::kNone) {
+      return Refusal(StatusCode::kInvalidArgument, "request.body",
+                     "this request takes no body; send it without");
+    }
+    return CheckMediaType(request);
+  }
+
+  RestApi::Shared& shared_;
+  // Shared with the exchanges, which find it gone when the worker has stopped serving.
+  std::shared_ptr<StreamSet> streams_;
+};
+
+}  // namespace
+
+RestApi::RestApi(runtime::Coordinator& coordinator, RestOptions options)
+    : shared_(std::make_unique<Shared>(coordinator, std::move(options))) {}
+
+RestApi::~RestApi() = default;
+
+std::unique_ptr<transport::HttpHandler> RestApi::HandlerFor(boost::asio::io_context& io) {
+  return std::make_unique<RestHandler>(*shared_, io);
+}
+
+size_t RestApi::event_streams() const {
+  return shared_->event_streams.load();
+}
+
+StreamSet::~StreamSet() {
+  while (!streams_.empty()) {
+    Remove(*streams_.begin());
+  }
+}
+
+std::shared_ptr<SseStream> StreamSet::Add() {
+  if (open_.fetch_add(1) >= limit_) {
+    open_.fetch_sub(1);
+    return nullptr;
+  }
+  std::shared_ptr<SseStream> stream = SseStream::Create(io_, heartbeat_);
+  streams_.insert(stream);
+  return stream;
+}
+
+void StreamSet::Remove(const std::shared_ptr<SseStream>& stream) {
+  const std::shared_ptr<SseStream> removed = stream;
+  if (streams_.erase(removed) != 0) {
+    open_.fetch_sub(1);
+    removed->Stop();
+  }
+}
+
+Exchange::Exchange(transport::HttpServerRequest request, transport::Responder responder,
+                   RestApi::Shared& shared, std::weak_ptr<StreamSet> streams)
+    : request_(std::move(request)),
+      responder_(std::move(responder)),
+      shared_(shared),
+      streams_(std::move(streams)) {
+  const std::string_view target = request_.target;
+  const size_t mark = target.find('?');
+  path_ = target.substr(0, mark);
+  query_ = mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
+}
+
+void Exchange::Answer(int status, std::string body) {
+  AnswerWith(status, AnswerHeaders(kJson), std::move(body));
+}
+
+void Exchange::AnswerText(std::string_view content_type, std::string body) {
+  AnswerWith(200, AnswerHeaders(content_type), std::move(body));
+}
+
+void Exchange::AnswerWith(int status, transport::HttpHeaders headers, std::string body) {
+  std::move(responder_).Respond({status, std::move(headers), std::move(body)});
+}
+
+void Exchange::Fail(const Error& error, std::string_view allow) {
+  if (streams_.expired()) {
+    return;  // The worker stopped serving: nobody is there to be answered, nor what `shared_` was.
+  }
+  const int status = HttpStatusOf(error.status);
+  if (status == 500 && shared_.options.on_defect) {
+    shared_.options.on_defect(error.status, request_.target);
+  }
+  transport::HttpHeaders headers = AnswerHeaders(kProblemJson);
+  if (IsRetryable(error.status)) {
+    headers.Add("Retry-After", kRetryAfterSeconds);
+  }
+  if (!allow.empty()) {
+    headers.Add("Allow", allow);
+  }
+  AnswerWith(status, std::move(headers), ProblemJson(error, path_));
+}
+
+transport::ResponseStream Exchange::Stream() {
+  return std::move(responder_).Stream(200, AnswerHeaders(kEventStream));
+}
+
+}  // namespace entente::api

@@ -1,0 +1,57 @@
+// RestApi: the HTTP side of the API.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/limits.h"
+#include "coordinator/api/request_guard.h"
+#include "coordinator/api/service.h"
+#include "coordinator/runtime/coordinator.h"
+#include "coordinator/transport/http_server.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace entente::api {
+
+struct RestOptions {
+  GuardOptions guard;
+  ServiceOptions service;
+  // An event stream that has nothing to say sends a comment this often, so that neither side takes
+  // the other for gone.
+  Duration heartbeat = std::chrono::seconds(15);
+  size_t max_event_streams = limits::kMaxEventStreams;
+  // Told about every answer that hides its cause from the client (kInternal, kDataLoss). May be
+  // empty; called on any worker's thread, must not block.
+  std::function<void(const Status& status, const std::string& target)> on_defect;
+};
+
+// Purpose: answers every request of the routes in routes.h, for all workers together.
+//
+// Ownership: `coordinator` must outlive the RestApi, and the RestApi its handlers.
+// Thread-safety: HandlerFor may be called from any thread.
+class RestApi {
+ public:
+  RestApi(runtime::Coordinator& coordinator, RestOptions options);
+  ~RestApi();
+  RestApi(const RestApi&) = delete;
+  RestApi& operator=(const RestApi&) = delete;
+
+  // The handler for the HttpServer that runs on `io`, which must outlive it. To be used, and
+  // destroyed, on that server's thread, after the server: event streams end with it. One per
+  // worker.
+  [[nodiscard]] std::unique_ptr<transport::HttpHandler> HandlerFor(boost::asio::io_context& io);
+
+  // Event streams that are open, over all workers.
+  [[nodiscard]] size_t event_streams() const;
+
+  struct Shared;  // Internal.
+
+ private:
+  std::unique_ptr<Shared> shared_;
+};
+
+}  // namespace entente::api

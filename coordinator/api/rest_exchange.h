@@ -1,0 +1,92 @@
+// One HTTP request on its way to its answer. Internal to api.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+
+#include "coordinator/api/rest.h"
+#include "coordinator/api/routes.h"
+#include "coordinator/api/sse_stream.h"
+
+namespace entente::api {
+
+// What all workers' handlers have in common. Thread-safe.
+struct RestApi::Shared {
+  Shared(runtime::Coordinator& coordinator, RestOptions given)
+      : options(std::move(given)), service(coordinator, options.service) {}
+
+  RestOptions options;
+  Service service;
+  std::atomic<size_t> event_streams{0};
+};
+
+// The event streams of one worker. Single-threaded.
+class StreamSet {
+ public:
+  StreamSet(boost::asio::io_context& io, Duration heartbeat, size_t limit,
+            std::atomic<size_t>& open)
+      : io_(io), heartbeat_(heartbeat), limit_(limit), open_(open) {}
+  ~StreamSet();
+  StreamSet(const StreamSet&) = delete;
+  StreamSet& operator=(const StreamSet&) = delete;
+
+  // A stream that is not started yet, or null: there are as many as there may be.
+  [[nodiscard]] std::shared_ptr<SseStream> Add();
+  // Stops it.
+  void Remove(const std::shared_ptr<SseStream>& stream);
+
+ private:
+  boost::asio::io_context& io_;
+  const Duration heartbeat_;
+  const size_t limit_;
+  std::atomic<size_t>& open_;  // Of all workers.
+  std::set<std::shared_ptr<SseStream>> streams_;
+};
+
+// A request with its duty to be answered. Held by shared_ptr, because the Coordinator's callbacks
+// are copyable. Single-threaded.
+class Exchange {
+ public:
+  Exchange(transport::HttpServerRequest request, transport::Responder responder,
+           RestApi::Shared& shared, std::weak_ptr<StreamSet> streams);
+
+  [[nodiscard]] const transport::HttpServerRequest& request() const { return request_; }
+  [[nodiscard]] std::string_view path() const { return path_; }
+  [[nodiscard]] std::string_view query() const { return query_; }
+  [[nodiscard]] const Service& service() const { return shared_.service; }
+  [[nodiscard]] std::shared_ptr<StreamSet> streams() const { return streams_.lock(); }
+
+  [[nodiscard]] std::string& parameter(size_t index) { return parameters_[index]; }
+  void set_parameters(std::vector<std::string> parameters) { parameters_ = std::move(parameters); }
+  [[nodiscard]] std::string TakeBody() { return std::move(request_.body); }
+
+  // Each answers, once.
+  void Answer(int status, std::string body);
+  void AnswerText(std::string_view content_type, std::string body);
+  void AnswerWith(int status, transport::HttpHeaders headers, std::string body);
+  void Fail(const Error& error, std::string_view allow = "");
+  [[nodiscard]] transport::ResponseStream Stream();
+
+ private:
+  transport::HttpServerRequest request_;
+  transport::Responder responder_;
+  RestApi::Shared& shared_;           // Only while streams_ has not expired.
+  std::weak_ptr<StreamSet> streams_;  // Gone once the worker has stopped serving.
+  std::string_view path_;             // Of request_.target.
+  std::string_view query_;
+  std::vector<std::string> parameters_;
+};
+using ExchangePtr = std::shared_ptr<Exchange>;
+
+// Does what the route is there for.
+void Perform(Action action, const ExchangePtr& exchange);
+
+}  // namespace entente::api

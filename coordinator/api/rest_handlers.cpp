@@ -1,0 +1,377 @@
+// One function for each route: the codec around one method of the Service.
+#include <utility>
+
+#include "coordinator/api/command_checks.h"
+#include "coordinator/api/field_reader.h"
+#include "coordinator/api/json_decode.h"
+#include "coordinator/api/json_encode.h"
+#include "coordinator/api/metrics_text.h"
+#include "coordinator/api/openapi_document.h"
+#include "coordinator/api/rest_exchange.h"
+
+namespace entente::api {
+namespace {
+
+using Verb = runtime::OperatorRequest::Verb;
+
+constexpr std::string_view kTraceparent = "traceparent";
+
+// What the Service is given: answers a failure, and hands a result to `encode`.
+template <class T, class Encode>
+Done<T> Reply(const ExchangePtr& exchange, Encode encode) {
+  return [exchange, encode = std::move(encode)](Outcome<T> outcome) {
+    if (const Error* error = std::get_if<Error>(&outcome)) {
+      exchange->Fail(*error);
+    } else {
+      encode(*exchange, std::get<T>(outcome));
+    }
+  };
+}
+
+// The common case: 200 and a document.
+template <class T, class ToJson>
+Done<T> ReplyJson(const ExchangePtr& exchange, ToJson to_json) {
+  return Reply<T>(exchange, [to_json](Exchange& answered, const T& result) {
+    answered.Answer(200, to_json(result));
+  });
+}
+
+// Takes the command out of `outcome`, or answers the failure.
+template <class Command>
+std::optional<Command> CommandOf(Exchange& exchange, Outcome<Command> outcome) {
+  if (const Error* error = std::get_if<Error>(&outcome)) {
+    exchange.Fail(*error);
+    return std::nullopt;
+  }
+  return std::get<Command>(std::move(outcome));
+}
+
+// Refuses every query parameter. False: it is answered.
+bool WithoutQuery(Exchange& exchange) {
+  if (exchange.query().empty()) {
+    return true;
+  }
+  const std::optional<Error> error = RefuseQuery(exchange.query());
+  if (error) {
+    exchange.Fail(*error);
+  }
+  return !error;
+}
+
+// The body as JSON, for routes without a query. An absent one is an empty object.
+std::optional<Json> BodyOf(Exchange& exchange) {
+  if (!WithoutQuery(exchange)) {
+    return std::nullopt;
+  }
+  if (exchange.request().body.empty()) {
+    return Json::object();
+  }
+  return CommandOf(exchange, ParseBody(exchange.request().body));
+}
+
+// ---- Transactions.
+
+void AnswerSubmit(Exchange& exchange, const SubmitResult& result) {
+  const engine::TxnState& state = *result.view.state;
+  int status = result.created ? 201 : 200;
+  if (result.waited) {
+    status = state.finished() ? 200 : 202;
+  }
+  transport::HttpHeaders headers = AnswerHeaders("application/json");
+  headers.Add("Location", "/v1/transactions/" + state.gid.str());
+  headers.Add("Entente-Created", result.created ? "true" : "false");
+  exchange.AnswerWith(status, std::move(headers), TransactionJson({result.view, {}}));
+}
+
+void Submit(const ExchangePtr& exchange) {
+  std::optional<Json> body = BodyOf(*exchange);
+  if (!body) {
+    return;
+  }
+  std::optional<SubmitCommand> command = CommandOf(*exchange, DecodeSubmit(std::move(*body)));
+  if (!command) {
+    return;
+  }
+  command->wire_bytes = exchange->request().body.size();
+  command->traceparent = exchange->request().headers.Find(kTraceparent).value_or("");
+  exchange->service().Submit(std::move(*command), Reply<SubmitResult>(exchange, AnswerSubmit));
+}
+
+void GetTransaction(const ExchangePtr& exchange) {
+  std::optional<GetCommand> command =
+      CommandOf(*exchange, DecodeGet(std::move(exchange->parameter(0)), exchange->query()));
+  if (!command) {
+    return;
+  }
+  const bool waited = command->wait.has_value();
+  exchange->service().Get(
+      std::move(*command),
+      Reply<TxnDetail>(exchange, [waited](Exchange& answered, const TxnDetail& detail) {
+        const bool early = waited && !detail.view.state->finished();
+        answered.Answer(early ? 202 : 200, TransactionJson(detail));
+      }));
+}
+
+void ListTransactions(const ExchangePtr& exchange) {
+  if (auto command = CommandOf(*exchange, DecodeList(exchange->query()))) {
+    exchange->service().List(std::move(*command),
+                             ReplyJson<storage::SummaryPage>(exchange, TransactionListJson));
+  }
+}
+
+void GetHistory(const ExchangePtr& exchange) {
+  if (WithoutQuery(*exchange)) {
+    exchange->service().GetHistory(exchange->parameter(0),
+                                   ReplyJson<runtime::History>(exchange, HistoryJson));
+  }
+}
+
+void Operate(Verb verb, const ExchangePtr& exchange) {
+  std::optional<Json> body = BodyOf(*exchange);
+  if (!body) {
+    return;
+  }
+  std::optional<OperateCommand> command = CommandOf(
+      *exchange, DecodeOperate(verb, std::move(exchange->parameter(0)), std::move(*body)));
+  if (command) {
+    command->wire_bytes = exchange->request().body.size();
+    exchange->service().Operate(std::move(*command),
+                                ReplyJson<TxnDetail>(exchange, TransactionJson));
+  }
+}
+
+void Signal(const ExchangePtr& exchange) {
+  std::optional<Json> body = BodyOf(*exchange);
+  if (!body) {
+    return;
+  }
+  std::optional<SignalCommand> command =
+      CommandOf(*exchange, DecodeSignal(std::move(exchange->parameter(0)), std::move(*body)));
+  if (command) {
+    command->wire_bytes = exchange->request().body.size();
+    exchange->service().Signal(std::move(*command),
+                               ReplyJson<TxnDetail>(exchange, TransactionJson));
+  }
+}
+
+void Complete(const ExchangePtr& exchange) {
+  std::optional<Json> body = BodyOf(*exchange);
+  if (!body) {
+    return;
+  }
+  std::optional<CompleteCommand> command =
+      CommandOf(*exchange, DecodeComplete(std::move(exchange->parameter(0)), std::move(*body)));
+  if (command) {
+    command->wire_bytes = exchange->request().body.size();
+    exchange->service().Complete(std::move(*command),
+                                 ReplyJson<CompleteResult>(exchange, CompletionJson));
+  }
+}
+
+// ---- Definitions.
+
+void PutDefinition(const ExchangePtr& exchange) {
+  if (WithoutQuery(*exchange)) {
+    exchange->service().PutDefinition(std::move(exchange->parameter(0)), exchange->TakeBody(),
+                                      ReplyJson<storage::DefinitionRow>(exchange, DefinitionJson));
+  }
+}
+
+void ValidateDefinition(const ExchangePtr& exchange) {
+  if (WithoutQuery(*exchange)) {
+    exchange->Answer(
+        200, ValidationJson(exchange->service().ValidateDefinition(exchange->request().body)));
+  }
+}
+
+void GetDefinition(const ExchangePtr& exchange) {
+  if (WithoutQuery(*exchange)) {
+    exchange->service().GetDefinition(std::move(exchange->parameter(0)), std::nullopt,
+                                      ReplyJson<storage::DefinitionRow>(exchange, DefinitionJson));
+  }
+}
+
+void GetVersion(const ExchangePtr& exchange) {
+  if (!WithoutQuery(*exchange)) {
+    return;
+  }
+  const std::optional<uint32_t> version = ParseNumber(exchange->parameter(1));
+  if (!version || *version == 0) {
+    exchange->Fail(InvalidRequest({{"version", "must be a whole number from 1", ""}}));
+    return;
+  }
+  exchange->service().GetDefinition(std::move(exchange->parameter(0)), version,
+                                    ReplyJson<storage::DefinitionRow>(exchange, DefinitionJson));
+}
+
+void ListDefinitions(const ExchangePtr& exchange, std::optional<std::string> name) {
+  if (WithoutQuery(*exchange)) {
+    exchange->service().ListDefinitions(
+        std::move(name),
+        ReplyJson<std::vector<storage::DefinitionRow>>(exchange, DefinitionListJson));
+  }
+}
+
+// ---- The coordinator.
+
+void ListIncidents(const ExchangePtr& exchange) {
+  if (auto command = CommandOf(*exchange, DecodeIncidents(exchange->query()))) {
+    exchange->service().List(std::move(*command),
+                             ReplyJson<storage::SummaryPage>(exchange, IncidentListJson));
+  }
+}
+
+void ListParticipants(const ExchangePtr& exchange) {
+  if (WithoutQuery(*exchange)) {
+    exchange->Answer(200, ParticipantListJson(exchange->service().Participants()));
+  }
+}
+
+void Health(const ExchangePtr& exchange) {
+  if (WithoutQuery(*exchange)) {
+    const HealthReport report = exchange->service().Health();
+    exchange->Answer(report.stalled ? 503 : 200, HealthJson(report));
+  }
+}
+
+void Ready(const ExchangePtr& exchange) {
+  if (WithoutQuery(*exchange)) {
+    const HealthReport report = exchange->service().Health();
+    exchange->Answer(report.health.ready ? 200 : 503, HealthJson(report));
+  }
+}
+
+void Metrics(const ExchangePtr& exchange) {
+  if (WithoutQuery(*exchange)) {
+    const Service& service = exchange->service();
+    exchange->AnswerText(kMetricsContentType,
+                         MetricsText(service.Metrics(), service.Health(), service.Participants()));
+  }
+}
+
+void OpenApi(const ExchangePtr& exchange) {
+  if (WithoutQuery(*exchange)) {
+    exchange->AnswerText("application/json", std::string(OpenApiDocument()));
+  }
+}
+
+// ---- Server-sent events.
+
+// A stream to be started, or null if the request is answered.
+std::shared_ptr<SseStream> NewStream(Exchange& exchange) {
+  const std::shared_ptr<StreamSet> streams = exchange.streams();
+  std::shared_ptr<SseStream> stream = streams == nullptr ? nullptr : streams->Add();
+  if (stream == nullptr) {
+    exchange.Fail({ResourceExhausted("events.too_many_streams",
+                                     "as many event streams are open as there may be; close one, "
+                                     "or ask again later"),
+                   {},
+                   {}});
+    return nullptr;
+  }
+  stream->OnEnded([streams = std::weak_ptr(streams)](const std::shared_ptr<SseStream>& ended) {
+    if (const std::shared_ptr<StreamSet> set = streams.lock()) {
+      set->Remove(ended);
+    }
+  });
+  return stream;
+}
+
+// From the header that EventSource sends when it comes back, else from the query.
+Outcome<uint32_t> AfterRevision(Exchange& exchange) {
+  QueryReader query(exchange.query());
+  const std::optional<uint32_t> asked = query.TakeNumber("afterRevision");
+  if (std::optional<Error> error = query.Finish()) {
+    return std::move(*error);
+  }
+  const std::optional<std::string_view> seen = exchange.request().headers.Find("Last-Event-ID");
+  if (!seen) {
+    return asked.value_or(0);
+  }
+  const std::optional<uint32_t> revision = ParseNumber(*seen);
+  if (!revision) {
+    return InvalidRequest({{"Last-Event-ID", "is not a revision", "send the id of an event"}});
+  }
+  return *revision;
+}
+
+void WatchTransaction(const ExchangePtr& exchange) {
+  const std::optional<uint32_t> after = CommandOf(*exchange, AfterRevision(*exchange));
+  if (!after) {
+    return;
+  }
+  const std::shared_ptr<SseStream> stream = NewStream(*exchange);
+  if (stream == nullptr) {
+    return;
+  }
+  stream->feed()->WatchTransaction(
+      exchange->service().coordinator(), Gid(exchange->parameter(0)), Sequence(*after),
+      [exchange, stream](Outcome<bool> opened) {
+        const std::shared_ptr<StreamSet> streams = exchange->streams();
+        if (streams == nullptr) {
+          return;  // The worker stopped serving, and the stream with it.
+        }
+        const Error* error = std::get_if<Error>(&opened);
+        if (error == nullptr && std::get<bool>(opened)) {
+          stream->Start(exchange->Stream(), /*with_ids=*/true);
+          return;
+        }
+        streams->Remove(stream);
+        if (error != nullptr) {
+          exchange->Fail(*error);
+        } else {
+          // All of it was seen: 204 tells an EventSource not to come back.
+          exchange->AnswerWith(204, AnswerHeaders("text/event-stream"), "");
+        }
+      });
+}
+
+void WatchEvents(const ExchangePtr& exchange) {
+  std::optional<EventFilter> filter = CommandOf(*exchange, DecodeEventFilter(exchange->query()));
+  if (!filter) {
+    return;
+  }
+  if (const std::optional<Error> error = CheckFilter(*filter)) {
+    exchange->Fail(*error);
+    return;
+  }
+  if (const std::shared_ptr<SseStream> stream = NewStream(*exchange)) {
+    stream->feed()->WatchAll(exchange->service().coordinator(), std::move(*filter));
+    stream->Start(exchange->Stream(), /*with_ids=*/false);
+  }
+}
+
+}  // namespace
+
+void Perform(Action action, const ExchangePtr& exchange) {
+  switch (action) {
+    case Action::kSubmit: return Submit(exchange);
+    case Action::kGetTransaction: return GetTransaction(exchange);
+    case Action::kListTransactions: return ListTransactions(exchange);
+    case Action::kGetHistory: return GetHistory(exchange);
+    case Action::kWatchTransaction: return WatchTransaction(exchange);
+    case Action::kCancel: return Operate(Verb::kCancel, exchange);
+    case Action::kPause: return Operate(Verb::kPause, exchange);
+    case Action::kResume: return Operate(Verb::kResume, exchange);
+    case Action::kRetry: return Operate(Verb::kRetry, exchange);
+    case Action::kSkip: return Operate(Verb::kSkip, exchange);
+    case Action::kResolve: return Operate(Verb::kResolve, exchange);
+    case Action::kSignal: return Signal(exchange);
+    case Action::kComplete: return Complete(exchange);
+    case Action::kPutDefinition: return PutDefinition(exchange);
+    case Action::kValidateDefinition: return ValidateDefinition(exchange);
+    case Action::kGetDefinition: return GetDefinition(exchange);
+    case Action::kListDefinitions: return ListDefinitions(exchange, std::nullopt);
+    case Action::kListVersions: return ListDefinitions(exchange, exchange->parameter(0));
+    case Action::kGetVersion: return GetVersion(exchange);
+    case Action::kListIncidents: return ListIncidents(exchange);
+    case Action::kListParticipants: return ListParticipants(exchange);
+    case Action::kWatchEvents: return WatchEvents(exchange);
+    case Action::kHealth: return Health(exchange);
+    case Action::kReady: return Ready(exchange);
+    case Action::kMetrics: return Metrics(exchange);
+    case Action::kOpenApi: return OpenApi(exchange);
+  }
+}
+
+}  // namespace entente::api

@@ -1,0 +1,71 @@
+// The table of REST routes, and how a request finds its own.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace entente::api {
+
+enum class Method : uint8_t { kGet, kPut, kPost };
+
+// What a route does; rest_handlers.cpp has one function for each.
+enum class Action : uint8_t {
+  kSubmit,
+  kGetTransaction,
+  kListTransactions,
+  kGetHistory,
+  kWatchTransaction,
+  kCancel,
+  kPause,
+  kResume,
+  kRetry,
+  kSkip,
+  kResolve,
+  kSignal,
+  kComplete,
+  kPutDefinition,
+  kValidateDefinition,
+  kGetDefinition,
+  kListDefinitions,
+  kListVersions,
+  kGetVersion,
+  kListIncidents,
+  kListParticipants,
+  kWatchEvents,
+  kHealth,
+  kReady,
+  kMetrics,
+  kOpenApi,
+};
+
+enum class Body : uint8_t {
+  kNone,
+  kOptional,
+  kRequired,
+};
+
+struct Route {
+  Method method;
+  // Segments are literal or "{name}"; either may end in a verb, ":cancel".
+  std::string_view pattern;
+  Action action;
+  Body body;
+};
+
+[[nodiscard]] std::span<const Route> Routes();
+[[nodiscard]] std::string_view MethodName(Method method);
+
+struct RouteMatch {
+  const Route* route = nullptr;         // Null: no route, or not with this method.
+  std::vector<std::string> parameters;  // In the pattern's order, percent-decoded.
+  std::string allow;                    // For a path that exists with other methods: which.
+};
+
+// `path` is still percent-encoded. HEAD finds the route of GET.
+[[nodiscard]] RouteMatch FindRoute(std::string_view method, std::string_view path);
+
+}  // namespace entente::api

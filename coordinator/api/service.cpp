@@ -1,0 +1,231 @@
+#include "coordinator/api/service.h"
+
+#include <utility>
+
+#include "base/limits.h"
+#include "coordinator/api/command_checks.h"
+
+namespace entente::api {
+namespace {
+
+template <class T>
+void Refuse(const Done<T>& done, Status status) {
+  done(Error{std::move(status), {}, {}});
+}
+
+// Passes a failure on, and a value through `convert`.
+template <class From, class To, class Convert>
+runtime::Callback<From> Translate(Done<To> done, Convert convert) {
+  return [done = std::move(done), convert = std::move(convert)](Result<From> result) {
+    if (!result.ok()) {
+      Refuse(done, result.status());
+    } else {
+      done(convert(std::move(result).value()));
+    }
+  };
+}
+
+template <class T>
+runtime::Callback<T> Forward(Done<T> done) {
+  return Translate<T, T>(std::move(done), [](T value) { return value; });
+}
+
+// Gids of transactions that exist include those of children, which no caller may choose.
+constexpr size_t kMaxStoredGidBytes =
+    limits::kMaxGidBytes + limits::kMaxChildDepth * (limits::kMaxNameBytes + 16);
+
+bool IsPossibleGid(std::string_view gid) {
+  return !gid.empty() && gid.size() <= kMaxStoredGidBytes;
+}
+
+Status NoSuchTransaction(const std::string& gid) {
+  return NotFound("transaction.not_found",
+                  "there is no transaction '" + gid.substr(0, limits::kMaxGidBytes) + "'");
+}
+
+TxnDetail DetailOf(runtime::TxnView view) {
+  return {std::move(view), {}};
+}
+
+// For each participant of the plan, why calls to it do not go out.
+std::vector<std::string> BlockedBy(runtime::Coordinator& coordinator,
+                                   const runtime::TxnView& view) {
+  if (view.state->finished() || view.plan == nullptr) {
+    return {};
+  }
+  std::vector<std::string> blocked_by(view.plan->participants.size());
+  for (runtime::ParticipantStats& stats : coordinator.Participants()) {
+    for (size_t i = 0; i < blocked_by.size(); ++i) {
+      const dsl::Participant& participant = view.plan->participants[i];
+      const auto* http = std::get_if<dsl::HttpAddress>(&participant.address);
+      const auto* grpc = std::get_if<dsl::GrpcAddress>(&participant.address);
+      if (stats.address == (http != nullptr ? http->base_url : grpc->target)) {
+        blocked_by[i] = stats.blocked_by;
+      }
+    }
+  }
+  return blocked_by;
+}
+
+}  // namespace
+
+void Service::Submit(SubmitCommand command, Done<SubmitResult> done) const {
+  Checker check;
+  const bool waited = command.wait.has_value();
+  runtime::SubmitRequest request = ReadSubmit(command, check);
+  if (!check.ok()) {
+    done(check.TakeError());
+    return;
+  }
+  // Kept for the list of mistakes, which the failure itself does not carry.
+  std::shared_ptr<const std::string> source;
+  if (request.inline_definition) {
+    source = std::make_shared<const std::string>(*request.inline_definition);
+  }
+  coordinator_.Submit(std::move(request),
+                      [this, waited, source = std::move(source),
+                       done = std::move(done)](Result<runtime::SubmitReply> result) {
+                        if (result.ok()) {
+                          done(SubmitResult{std::move(result->view), result->created, waited});
+                          return;
+                        }
+                        Error error{result.status(), {}, {}};
+                        if (source != nullptr && error.status.reason() == "definition.invalid") {
+                          error.problems = coordinator_.ValidateDefinition(*source);
+                        }
+                        done(std::move(error));
+                      });
+}
+
+void Service::Get(GetCommand command, Done<TxnDetail> done) const {
+  Checker check;
+  const std::optional<Duration> wait = check.ReadWait(command.wait);
+  if (!check.ok()) {
+    done(check.TakeError());
+    return;
+  }
+  if (!IsPossibleGid(command.gid)) {
+    Refuse(done, NoSuchTransaction(command.gid));
+    return;
+  }
+  coordinator_.Get(Gid(std::move(command.gid)), wait,
+                   Translate<runtime::TxnView>(
+                       std::move(done), [&coordinator = coordinator_](runtime::TxnView view) {
+                         std::vector<std::string> blocked_by = BlockedBy(coordinator, view);
+                         return TxnDetail{std::move(view), std::move(blocked_by)};
+                       }));
+}
+
+void Service::GetHistory(const std::string& gid, Done<runtime::History> done) const {
+  if (!IsPossibleGid(gid)) {
+    Refuse(done, NoSuchTransaction(gid));
+    return;
+  }
+  coordinator_.GetHistory(Gid(gid), Forward<runtime::History>(std::move(done)));
+}
+
+void Service::List(ListCommand command, Done<storage::SummaryPage> done) const {
+  Checker check;
+  storage::Filter filter = ReadFilter(command, check);
+  storage::Page page = ReadPage(command, check);
+  if (!check.ok()) {
+    done(check.TakeError());
+    return;
+  }
+  coordinator_.List(std::move(filter), std::move(page),
+                    Forward<storage::SummaryPage>(std::move(done)));
+}
+
+void Service::Operate(OperateCommand command, Done<TxnDetail> done) const {
+  if (!IsPossibleGid(command.gid)) {
+    Refuse(done, NoSuchTransaction(command.gid));
+    return;
+  }
+  Checker check;
+  runtime::OperatorRequest request = ReadOperate(command, check);
+  if (!check.ok()) {
+    done(check.TakeError());
+    return;
+  }
+  coordinator_.Operate(std::move(request), Translate<runtime::TxnView>(std::move(done), DetailOf));
+}
+
+void Service::Signal(SignalCommand command, Done<TxnDetail> done) const {
+  if (!IsPossibleGid(command.gid)) {
+    Refuse(done, NoSuchTransaction(command.gid));
+    return;
+  }
+  Checker check;
+  check.Require("name", !command.name.empty(), "the name of the signal a step waits for");
+  check.CheckLength("name", command.name, limits::kMaxNameBytes);
+  check.CheckPayload("payload", command.payload, command.wire_bytes);
+  if (!check.ok()) {
+    done(check.TakeError());
+    return;
+  }
+  coordinator_.Signal(Gid(std::move(command.gid)), std::move(command.name),
+                      std::move(command.payload),
+                      Translate<runtime::TxnView>(std::move(done), DetailOf));
+}
+
+void Service::Complete(CompleteCommand command, Done<CompleteResult> done) const {
+  Checker check;
+  std::variant<engine::ReplyDone, engine::ReplyRefused> outcome = ReadOutcome(command, check);
+  if (!check.ok()) {
+    done(check.TakeError());
+    return;
+  }
+  coordinator_.Complete(
+      std::move(command.token), std::move(outcome),
+      Translate<runtime::TxnView>(std::move(done), [](runtime::TxnView view) {
+        return CompleteResult{view.state->gid, view.state->status, view.state->revision};
+      }));
+}
+
+void Service::PutDefinition(std::string name, std::string source,
+                            Done<storage::DefinitionRow> done) const {
+  coordinator_.PutDefinition(std::move(name), std::move(source),
+                             [done = std::move(done)](Result<storage::DefinitionRow> row,
+                                                      std::vector<dsl::Problem> problems) {
+                               if (row.ok()) {
+                                 done(std::move(row).value());
+                               } else {
+                                 done(Error{row.status(), std::move(problems), {}});
+                               }
+                             });
+}
+
+std::vector<dsl::Problem> Service::ValidateDefinition(std::string_view source) const {
+  return coordinator_.ValidateDefinition(source);
+}
+
+void Service::GetDefinition(std::string name, std::optional<uint32_t> version,
+                            Done<storage::DefinitionRow> done) const {
+  coordinator_.GetDefinition(std::move(name), version,
+                             Forward<storage::DefinitionRow>(std::move(done)));
+}
+
+void Service::ListDefinitions(std::optional<std::string> name,
+                              Done<std::vector<storage::DefinitionRow>> done) const {
+  coordinator_.ListDefinitions(std::move(name),
+                               Forward<std::vector<storage::DefinitionRow>>(std::move(done)));
+}
+
+std::vector<runtime::ParticipantStats> Service::Participants() const {
+  return coordinator_.Participants();
+}
+
+HealthReport Service::Health() const {
+  HealthReport report{coordinator_.GetHealth(), false};
+  const auto late = [this](const std::optional<Duration>& age) {
+    return age && *age > options_.stalled_after;
+  };
+  report.stalled = late(report.health.oldest_overdue) || late(report.health.store_lag);
+  return report;
+}
+
+runtime::Metrics Service::Metrics() const {
+  return coordinator_.GetMetrics();
+}
+
+}  // namespace entente::api

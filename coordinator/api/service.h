@@ -1,0 +1,55 @@
+// Service: the one implementation of every method. REST and gRPC only translate to and from it.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "coordinator/api/commands.h"
+#include "coordinator/api/problem.h"
+#include "coordinator/runtime/coordinator.h"
+
+namespace entente::api {
+
+struct ServiceOptions {
+  // Health is "stalled" when work that is due, or an append, has been waiting for longer than this.
+  Duration stalled_after = std::chrono::seconds(30);
+};
+
+// Checks what a command says, hands it to the Coordinator and turns what comes back into the
+// method's result. Stateless: every method may be called from any thread and never blocks; `done`
+// runs once, at once for a command that is refused here, else as coordinator.h says. `coordinator`
+// outlives it.
+class Service {
+ public:
+  Service(runtime::Coordinator& coordinator, ServiceOptions options)
+      : coordinator_(coordinator), options_(options) {}
+
+  void Submit(SubmitCommand command, Done<SubmitResult> done) const;
+  void Get(GetCommand command, Done<TxnDetail> done) const;
+  void GetHistory(const std::string& gid, Done<runtime::History> done) const;
+  // Also the list of incidents: with `incident` set, rows carry what waits.
+  void List(ListCommand command, Done<storage::SummaryPage> done) const;
+  void Operate(OperateCommand command, Done<TxnDetail> done) const;
+  void Signal(SignalCommand command, Done<TxnDetail> done) const;
+  void Complete(CompleteCommand command, Done<CompleteResult> done) const;
+
+  void PutDefinition(std::string name, std::string source, Done<storage::DefinitionRow> done) const;
+  [[nodiscard]] std::vector<dsl::Problem> ValidateDefinition(std::string_view source) const;
+  void GetDefinition(std::string name, std::optional<uint32_t> version,
+                     Done<storage::DefinitionRow> done) const;
+  void ListDefinitions(std::optional<std::string> name,
+                       Done<std::vector<storage::DefinitionRow>> done) const;
+
+  [[nodiscard]] std::vector<runtime::ParticipantStats> Participants() const;
+  [[nodiscard]] HealthReport Health() const;
+  [[nodiscard]] runtime::Metrics Metrics() const;
+
+  [[nodiscard]] runtime::Coordinator& coordinator() const { return coordinator_; }
+
+ private:
+  runtime::Coordinator& coordinator_;
+  ServiceOptions options_;
+};
+
+}  // namespace entente::api

@@ -1,0 +1,107 @@
+// A Coordinator that answers what a test told it to, at once, and remembers what it was asked.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/runtime/coordinator.h"
+
+namespace entente::api::test {
+
+// Thread-safe: tests look at it while servers call it.
+class FakeCoordinator : public runtime::Coordinator {
+ public:
+  FakeCoordinator();
+
+  // What the methods answer from now on. The view is that of every method that returns one.
+  void AnswerWithView(runtime::TxnView view, bool created = true);
+  void AnswerWithFailure(Status status, std::vector<dsl::Problem> problems = {});
+  void AnswerWithHistory(runtime::History history);
+  void SetHealth(runtime::Health health);
+  // GetHistory keeps its callbacks until Release.
+  void HoldHistory();
+  // The callbacks that were held; each is to be called with the answer on the thread it belongs to.
+  [[nodiscard]] std::vector<runtime::Callback<runtime::History>> TakeHeld();
+  [[nodiscard]] Result<runtime::History> HistoryAnswer();
+
+  // Tells every subscriber, with a lock held that Subscription's end also takes, as the runtime
+  // does.
+  void Publish(const runtime::TxnEvent& event);
+  [[nodiscard]] size_t subscriptions();
+
+  // What was asked last.
+  [[nodiscard]] std::optional<runtime::SubmitRequest> last_submit();
+  [[nodiscard]] std::optional<runtime::OperatorRequest> last_operate();
+  [[nodiscard]] std::optional<storage::Filter> last_filter();
+  [[nodiscard]] storage::Page last_page();
+  [[nodiscard]] std::string last_text();  // Gids, names, tokens and payloads, joined by '|'.
+  [[nodiscard]] std::optional<Duration> last_wait();
+  [[nodiscard]] std::optional<std::variant<engine::ReplyDone, engine::ReplyRefused>> last_outcome();
+  // How many calls could have changed something.
+  [[nodiscard]] size_t mutations();
+
+  void Submit(runtime::SubmitRequest request,
+              runtime::Callback<runtime::SubmitReply> done) override;
+  void Get(const Gid& gid, std::optional<Duration> wait,
+           runtime::Callback<runtime::TxnView> done) override;
+  void GetHistory(const Gid& gid, runtime::Callback<runtime::History> done) override;
+  void List(storage::Filter filter, storage::Page page,
+            runtime::Callback<storage::SummaryPage> done) override;
+  void Operate(runtime::OperatorRequest request, runtime::Callback<runtime::TxnView> done) override;
+  void Signal(const Gid& gid, std::string name, Json payload,
+              runtime::Callback<runtime::TxnView> done) override;
+  void Complete(std::string token, std::variant<engine::ReplyDone, engine::ReplyRefused> outcome,
+                runtime::Callback<runtime::TxnView> done) override;
+  void PutDefinition(
+      std::string name, std::string source,
+      std::function<void(Result<storage::DefinitionRow>, std::vector<dsl::Problem>)> done) override;
+  [[nodiscard]] std::vector<dsl::Problem> ValidateDefinition(std::string_view source) override;
+  void GetDefinition(std::string name, std::optional<uint32_t> version,
+                     runtime::Callback<storage::DefinitionRow> done) override;
+  void ListDefinitions(std::optional<std::string> name,
+                       runtime::Callback<std::vector<storage::DefinitionRow>> done) override;
+  [[nodiscard]] std::unique_ptr<runtime::Subscription> Subscribe(
+      std::optional<Gid> gid, std::function<void(const runtime::TxnEvent&)> sink) override;
+  [[nodiscard]] std::vector<runtime::ParticipantStats> Participants() override;
+  [[nodiscard]] runtime::Health GetHealth() override;
+  [[nodiscard]] runtime::Metrics GetMetrics() override;
+
+ private:
+  struct Sink {
+    std::optional<Gid> gid;
+    std::function<void(const runtime::TxnEvent&)> deliver;
+  };
+  class Registration;
+
+  template <class T>
+  Result<T> Either(T value) {
+    return failure_.ok() ? Result<T>(std::move(value)) : Result<T>(failure_);
+  }
+
+  std::mutex mutex_;
+  runtime::TxnView view_;
+  bool created_ = true;
+  Status failure_;
+  std::vector<dsl::Problem> problems_;
+  runtime::History history_;
+  bool hold_history_ = false;
+  std::vector<runtime::Callback<runtime::History>> held_;
+  runtime::Health health_;
+  std::optional<runtime::SubmitRequest> last_submit_;
+  std::optional<runtime::OperatorRequest> last_operate_;
+  std::optional<storage::Filter> last_filter_;
+  storage::Page last_page_;
+  std::string last_text_;
+  std::optional<Duration> last_wait_;
+  std::optional<std::variant<engine::ReplyDone, engine::ReplyRefused>> last_outcome_;
+  size_t mutations_ = 0;
+
+  std::mutex sinks_mutex_;
+  std::map<uint64_t, Sink> sinks_;
+  uint64_t next_sink_ = 1;
+};
+
+}  // namespace entente::api::test

@@ -1,0 +1,48 @@
+// Plans and transactions to show, made of records as the engine writes them.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "coordinator/runtime/coordinator.h"
+
+namespace entente::api::test {
+
+// A saga of six steps: flight, rooms (a forEach), approval (a signal), pause (a duration),
+// insurance (a child transaction) and pay (the pivot).
+std::shared_ptr<const dsl::Plan> TripPlan();
+
+// `offset` seconds after a fixed instant.
+Instant At(int64_t offset_seconds);
+
+// The records of one transaction, each a second after the one before.
+class Story {
+ public:
+  explicit Story(std::string gid = "trip-1");
+
+  Story& Then(engine::RecordBody body);
+
+  [[nodiscard]] runtime::TxnView View() const;
+  [[nodiscard]] runtime::History History() const;
+  // The event that tells of record `revision`.
+  [[nodiscard]] runtime::TxnEvent Event(uint64_t revision) const;
+  [[nodiscard]] size_t size() const { return records_.size(); }
+
+ private:
+  std::string gid_;
+  std::vector<engine::Record> records_;
+};
+
+// Stories that between them use every record, every phase and every optional field.
+Story CommittedStory();
+Story AbortedStory();
+Story StuckStory();  // With an incident, an alternative, a pending and a waiting branch.
+Story ResolvedStory();
+std::vector<Story> AllStories();
+
+storage::SummaryPage SomeSummaries();
+storage::DefinitionRow SomeDefinition();
+std::vector<runtime::ParticipantStats> SomeParticipants();
+
+}  // namespace entente::api::test

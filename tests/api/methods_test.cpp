@@ -1,0 +1,255 @@
+#include <catch2/catch.hpp>
+
+#include "base/limits.h"
+#include "tests/api/fixtures.h"
+#include "tests/api/http_client.h"
+
+namespace entente::api::test {
+namespace {
+
+using Verb = runtime::OperatorRequest::Verb;
+
+TEST_CASE("a transaction shows its branches and why they do not move") {
+  RestServer server;
+  server.coordinator.AnswerWithView(StuckStory().View());
+  const Json transaction = server.Get("/v1/transactions/stuck-1").Document();
+  CHECK(transaction["status"] == "ABORTING");
+  CHECK(transaction["incident"] == true);
+  CHECK(transaction["abort"]["cause"] == "cancelled");
+  CHECK(transaction["abort"]["actor"]["name"] == "ann");
+
+  std::map<std::string, std::string> blocked_by;
+  for (const Json& branch : transaction["branches"]) {
+    blocked_by[branch["id"]] = branch.value("blockedBy", "");
+  }
+  CHECK(blocked_by == std::map<std::string, std::string>{{"flight", "operator"},
+                                                         {"rooms:0", "participant"},
+                                                         {"rooms:1", "timer"},
+                                                         {"rooms:2", "concurrency"},
+                                                         {"approval", "signal"},
+                                                         {"pause", "timer"},
+                                                         {"insurance", "child"},
+                                                         {"pay", ""}});
+  const Json& flight = transaction["branches"][0];
+  CHECK(flight["operation"] == "compensate");
+  CHECK(flight["participant"] == "flights");
+  CHECK(flight["maxAttempts"] == 40);
+  CHECK(flight["key"] == "stuck-1:flight");
+  CHECK(flight.contains("stuckSince"));
+  CHECK(transaction["branches"][6]["child"] == "stuck-1~insurance");
+}
+
+TEST_CASE("a get may wait, and says whether the end was reached") {
+  RestServer server;
+  server.coordinator.AnswerWithView(Story().View());
+  CHECK(server.Get("/v1/transactions/t?wait=250ms").status == 202);
+  CHECK(server.coordinator.last_wait() == std::chrono::milliseconds(250));
+  CHECK(server.Get("/v1/transactions/t").status == 200);
+  CHECK_FALSE(server.coordinator.last_wait());
+  server.coordinator.AnswerWithView(AbortedStory().View());
+  CHECK(server.Get("/v1/transactions/t?wait=250ms").status == 200);
+  CHECK(server.Get("/v1/transactions/t?wait=6m").status == 400);
+}
+
+TEST_CASE("filters and pages reach the store") {
+  RestServer server;
+  const Answer answer = server.Get(
+      "/v1/"
+      "transactions?status=ABORTING&mode=saga&definition=trip&label=team%3Dred+one&incident=true"
+      "&since=2026-11-21T00:00:00Z&until=2026-11-22T00:00:00Z&q=trip-&parent=p1&limit=1000"
+      "&cursor=abc");
+  REQUIRE(answer.status == 200);
+  const auto filter = server.coordinator.last_filter();
+  REQUIRE(filter);
+  CHECK(filter->status == "ABORTING");
+  CHECK(filter->mode == "saga");
+  CHECK(filter->definition == "trip");
+  CHECK(filter->label == std::pair<std::string, std::string>("team", "red one"));
+  CHECK(filter->incident == true);
+  CHECK(FormatInstant(*filter->since) == "2026-11-21T00:00:00Z");
+  CHECK(FormatInstant(*filter->until) == "2026-11-22T00:00:00Z");
+  CHECK(filter->gid_prefix == "trip-");
+  CHECK(filter->parent == Gid("p1"));
+  CHECK(server.coordinator.last_page().limit == 1000);
+  CHECK(server.coordinator.last_page().cursor == "abc");
+  CHECK(answer.Document()["nextCursor"] == "next-page");
+  CHECK(answer.Document()["transactions"].size() == 2);
+
+  REQUIRE(server.Get("/v1/transactions").status == 200);
+  CHECK(server.coordinator.last_page().limit == limits::kDefaultPageSize);
+  CHECK_FALSE(server.coordinator.last_filter()->status);
+}
+
+TEST_CASE("incidents are one entry for each stuck branch") {
+  RestServer server;
+  const Json list = server.Get("/v1/incidents?definition=trip&limit=5").Document();
+  CHECK(server.coordinator.last_filter()->incident == true);
+  CHECK(server.coordinator.last_filter()->definition == "trip");
+  CHECK(server.coordinator.last_page().limit == 5);
+  REQUIRE(list["incidents"].size() == 2);
+  CHECK(list["incidents"][0]["branch"] == "flight");
+  CHECK(list["incidents"][0]["code"] == "http.500");
+  CHECK(list["incidents"][1]["gid"] == "stuck-1");
+}
+
+TEST_CASE("an operator's action says who, why and at which revision") {
+  RestServer server;
+  REQUIRE(server
+              .Post("/v1/transactions/t1:cancel",
+                    R"({"reason":"wrong city","actor":"ann","expectedRevision":7})")
+              .status == 200);
+  const auto cancel = server.coordinator.last_operate();
+  REQUIRE(cancel);
+  CHECK(cancel->verb == Verb::kCancel);
+  CHECK(cancel->gid == Gid("t1"));
+  CHECK(cancel->actor == engine::Actor{"ann", "wrong city"});
+  CHECK(cancel->expected_revision == Sequence(7));
+
+  REQUIRE(server.Post("/v1/transactions/t1:retry", R"({"branch":"rooms:1"})").status == 200);
+  CHECK(server.coordinator.last_operate()->verb == Verb::kRetry);
+  CHECK(server.coordinator.last_operate()->branch == BranchId("rooms:1"));
+  CHECK(server.coordinator.last_operate()->actor.name == "anonymous");
+
+  REQUIRE(server.Send("POST", "/v1/transactions/t1:pause").status == 200);
+  CHECK(server.coordinator.last_operate()->verb == Verb::kPause);
+  REQUIRE(server.Send("POST", "/v1/transactions/t1:resume").status == 200);
+  CHECK(server.coordinator.last_operate()->verb == Verb::kResume);
+}
+
+TEST_CASE(
+    "an action that overrides the machine needs evidence and the revision it was decided on") {
+  RestServer server;
+  CHECK(server.Post("/v1/transactions/t1:skip", R"({"branch":"b"})")
+            .Document()["violations"]
+            .size() == 2);
+  CHECK(server.Post("/v1/transactions/t1:skip", R"({"reason":"x","expectedRevision":1})").status ==
+        400);
+  CHECK(server
+            .Post("/v1/transactions/t1:resolve",
+                  R"({"reason":"x","expectedRevision":1,"outcome":"MIXED"})")
+            .status == 400);
+  CHECK(server.coordinator.mutations() == 0);
+
+  REQUIRE(
+      server
+          .Post(
+              "/v1/transactions/t1:skip",
+              R"({"reason":"paid by hand","expectedRevision":9,"branch":"pay","output":{"id":1}})")
+          .status == 200);
+  const auto skip = server.coordinator.last_operate();
+  CHECK(skip->branch == BranchId("pay"));
+  CHECK(skip->output == Json{{"id", 1}});
+  REQUIRE(server
+              .Post("/v1/transactions/t1:resolve",
+                    R"({"reason":"closed","expectedRevision":9,"outcome":"ABORTED"})")
+              .status == 200);
+  CHECK(server.coordinator.last_operate()->forced_outcome == engine::TxnStatus::kAborted);
+}
+
+TEST_CASE("a signal and a completion carry their payload") {
+  RestServer server;
+  REQUIRE(
+      server.Post("/v1/transactions/t1:signal", R"({"name":"approved","payload":[1]})").status ==
+      200);
+  CHECK(server.coordinator.last_text() == "t1|approved|[1]");
+  CHECK(server.Post("/v1/transactions/t1:signal", R"({"payload":1})").status == 400);
+
+  const Answer done =
+      server.Post("/v1/completions/tok.en", R"({"outcome":"done","output":{"a":1}})");
+  REQUIRE(done.status == 200);
+  CHECK(server.coordinator.last_text() == "tok.en");
+  CHECK(std::get<engine::ReplyDone>(*server.coordinator.last_outcome()).output == Json{{"a", 1}});
+  // A participant is not shown the transaction.
+  CHECK(done.Document() == Json{{"gid", "committed-1"}, {"status", "COMMITTED"}, {"revision", 25}});
+
+  REQUIRE(
+      server.Post("/v1/completions/t", R"({"outcome":"refused","code":"full","message":"no room"})")
+          .status == 200);
+  CHECK(std::get<engine::ReplyRefused>(*server.coordinator.last_outcome()).failure ==
+        engine::Failure{"full", "no room"});
+  CHECK(server.Post("/v1/completions/t", R"({"outcome":"maybe"})").status == 400);
+  CHECK(server.Post("/v1/completions/t", R"({"outcome":"refused","output":1})").status == 400);
+  CHECK(server.Post("/v1/completions/t", R"({"outcome":"done","code":"x"})").status == 400);
+}
+
+TEST_CASE("definitions are put, read by version and listed") {
+  RestServer server;
+  const std::string source = "{\n \"name\": \"trip\" }";
+  const Answer put = server.Send("PUT", "/v1/definitions/trip", source);
+  REQUIRE(put.status == 200);
+  CHECK(server.coordinator.last_text() == "trip|" + source);
+  CHECK(put.Document()["source"] == SomeDefinition().source);
+
+  REQUIRE(server.Get("/v1/definitions/trip").status == 200);
+  CHECK(server.coordinator.last_text() == "trip|newest");
+  REQUIRE(server.Get("/v1/definitions/trip/versions/2").status == 200);
+  CHECK(server.coordinator.last_text() == "trip|2");
+  CHECK(server.Get("/v1/definitions/trip/versions/0").status == 400);
+  CHECK(server.Get("/v1/definitions/trip/versions/two").status == 400);
+  REQUIRE(server.Get("/v1/definitions/trip/versions").status == 200);
+  CHECK(server.coordinator.last_text() == "trip");
+  const Answer all = server.Get("/v1/definitions");
+  CHECK(server.coordinator.last_text() == "all");
+  CHECK_FALSE(all.Document()["definitions"][0].contains("source"));
+}
+
+TEST_CASE("validating tells every mistake and stores nothing") {
+  RestServer server;
+  CHECK(server.Post("/v1/definitions:validate", "{}").Document() ==
+        Json{{"valid", true}, {"problems", Json::array()}});
+  server.coordinator.AnswerWithFailure(
+      InvalidArgument("definition.invalid", "2 problems"),
+      {{"/a", 1, 2, "definition.unknown_field", "unknown field 'a'", ""},
+       {"/b", 3, 4, "definition.unknown_field", "unknown field 'b'", ""}});
+  const Answer answer = server.Post("/v1/definitions:validate", "{\"a\":1,\"b\":2}");
+  CHECK(answer.status == 200);
+  CHECK(answer.Document()["valid"] == false);
+  CHECK(answer.Document()["problems"].size() == 2);
+  CHECK(server.coordinator.mutations() == 0);
+
+  const Answer put = server.Send("PUT", "/v1/definitions/x", "{\"a\":1,\"b\":2}");
+  CHECK(put.status == 422);
+  CHECK(put.Document()["problems"].size() == 2);
+}
+
+TEST_CASE("health is about progress, and readiness apart from it") {
+  RestServer server;
+  CHECK(server.Get("/healthz").status == 200);
+  CHECK(server.Get("/readyz").status == 200);
+
+  runtime::Health draining;
+  draining.reason = "draining";
+  server.coordinator.SetHealth(draining);
+  CHECK(server.Get("/healthz").status == 200);
+  const Answer not_ready = server.Get("/readyz");
+  CHECK(not_ready.status == 503);
+  CHECK(not_ready.Document()["reason"] == "draining");
+
+  runtime::Health stalled;
+  stalled.ready = true;
+  stalled.oldest_overdue = std::chrono::seconds(31);
+  server.coordinator.SetHealth(stalled);
+  const Answer late = server.Get("/healthz");
+  CHECK(late.status == 503);
+  CHECK(late.Document()["status"] == "stalled");
+  CHECK(late.Document()["oldestOverdue"] == "31s");
+}
+
+TEST_CASE("metrics are in the format Prometheus reads") {
+  RestServer server;
+  const Answer answer = server.Get("/metrics");
+  CHECK(answer.Header("Content-Type") == "text/plain; version=0.0.4; charset=utf-8");
+  for (const char* line :
+       {"# TYPE entente_transactions_accepted_total counter\nentente_transactions_accepted_total "
+        "5\n",
+        "entente_transactions_ended_total{status=\"COMMITTED\"} 3\n", "entente_ready 1\n",
+        "entente_participant_breaker_open{participant=\"flights\",address=\"http://"
+        "127.0.0.1:7001\"} "
+        "1\n"}) {
+    CAPTURE(line);
+    CHECK(answer.body.find(line) != std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace entente::api::test

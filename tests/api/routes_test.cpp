@@ -1,0 +1,79 @@
+#include <catch2/catch.hpp>
+
+#include "coordinator/api/routes.h"
+#include "tests/api/http_client.h"
+
+namespace entente::api::test {
+namespace {
+
+Action ActionOf(std::string_view method, std::string_view path) {
+  const RouteMatch match = FindRoute(method, path);
+  REQUIRE(match.route != nullptr);
+  return match.route->action;
+}
+
+TEST_CASE("every route is found by its own pattern") {
+  for (const Route& route : Routes()) {
+    std::string path(route.pattern);
+    for (size_t open = path.find('{'); open != std::string::npos; open = path.find('{')) {
+      path.replace(open, path.find('}') - open + 1, "x1");
+    }
+    CAPTURE(path);
+    CHECK(FindRoute(MethodName(route.method), path).route == &route);
+  }
+}
+
+TEST_CASE("a gid may hold what a child's gid holds, and a verb is only at the end") {
+  const RouteMatch child = FindRoute("GET", "/v1/transactions/trip-1~rooms:3");
+  REQUIRE(child.route != nullptr);
+  CHECK(child.route->action == Action::kGetTransaction);
+  CHECK(child.parameters == std::vector<std::string>{"trip-1~rooms:3"});
+
+  const RouteMatch cancel = FindRoute("POST", "/v1/transactions/trip-1~rooms:3:cancel");
+  REQUIRE(cancel.route != nullptr);
+  CHECK(cancel.route->action == Action::kCancel);
+  CHECK(cancel.parameters == std::vector<std::string>{"trip-1~rooms:3"});
+
+  const RouteMatch encoded = FindRoute("GET", "/v1/transactions/a%7Eb");
+  CHECK(encoded.parameters == std::vector<std::string>{"a~b"});
+}
+
+TEST_CASE("a path without a route is not found, whatever its shape") {
+  for (const char* path :
+       {"", "/", "v1/transactions", "/v1", "/v1/transactions/", "/v1/transactions//",
+        "/v1/transactions/a/b", "*", "/v1/transactions/%zz", "/v1/definitions/a/versions/1/2"}) {
+    CAPTURE(path);
+    const RouteMatch match = FindRoute("GET", path);
+    CHECK(match.route == nullptr);
+    CHECK(match.allow.empty());
+  }
+}
+
+TEST_CASE("HEAD is answered where GET is") {
+  CHECK(ActionOf("HEAD", "/healthz") == Action::kHealth);
+}
+
+TEST_CASE("another method on a known path is 405 and says which are allowed") {
+  RestServer server;
+  const Answer put = server.Send("PUT", "/v1/transactions", "{}");
+  CHECK(put.status == 405);
+  CHECK(put.Header("Allow") == "POST, GET, HEAD");
+  CHECK(put.Document()["code"] == "request.method");
+  // No verb, so it is the transaction itself that would be posted to.
+  CHECK(server.Post("/v1/transactions/a:explode", "{}").Header("Allow") == "GET, HEAD");
+  // A state change is never a GET.
+  CHECK(server.Get("/v1/completions/t").status == 405);
+  CHECK(server.coordinator.mutations() == 0);
+}
+
+TEST_CASE("an unknown path is 404 and points to the description") {
+  RestServer server;
+  const Answer answer = server.Get("/v2/anything");
+  CHECK(answer.status == 404);
+  CHECK(answer.Header("Content-Type") == "application/problem+json");
+  CHECK(answer.Document()["code"] == "request.no_route");
+  CHECK(answer.Document()["instance"] == "/v2/anything");
+}
+
+}  // namespace
+}  // namespace entente::api::test
