@@ -1,0 +1,134 @@
+#include "cli/context.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+#include "base/limits.h"
+
+namespace entente::cli {
+namespace {
+
+// What is read from a file or a pipe: more would be refused wherever it goes.
+constexpr size_t kMaxFileBytes = size_t{16} << 20;
+
+Result<std::string> ReadAll(std::istream& in, const std::string& name) {
+  std::string content;
+  char chunk[64 * 1024];
+  while (in.read(chunk, sizeof chunk) || in.gcount() > 0) {
+    content.append(chunk, static_cast<size_t>(in.gcount()));
+    if (content.size() > kMaxFileBytes) {
+      return InvalidArgument("file.too_large", name + " is larger than the limit of " +
+                                                   std::to_string(kMaxFileBytes) + " bytes");
+    }
+  }
+  if (in.bad()) {
+    return Internal("file.unreadable", "cannot read " + name + ": " + std::strerror(errno));
+  }
+  return content;
+}
+
+bool IsWrongUse(const std::string& reason) {
+  return reason.starts_with("cli.") || reason.starts_with("client.bad_server") ||
+         reason.starts_with("client.bad_request");
+}
+
+}  // namespace
+
+sdk::Client Context::NewClient() const {
+  sdk::ClientOptions options;
+  options.server = server;
+  return sdk::Client(std::move(options));
+}
+
+void Context::Fail(const Status& status) {
+  std::string message = status.message();
+  if (status.reason() == "client.unreachable") {
+    message += "; is `entente serve` running? Choose another with --server or ENTENTE_SERVER";
+  }
+  // Line by line: a list of mistakes stays one.
+  std::istringstream lines(message);
+  std::string line;
+  std::string prefix = "entente: ";
+  while (std::getline(lines, line)) {
+    terminal.err << prefix << Sanitize(line);
+    // The stable code, for those who look it up.
+    if (!prefix.empty() && !IsWrongUse(status.reason())) {
+      terminal.err << " [" << Sanitize(status.reason()) << "]";
+    }
+    terminal.err << "\n";
+    prefix.clear();
+  }
+  exit_code = IsWrongUse(status.reason()) ? kExitWrongUse : kExitNo;
+}
+
+void Context::PrintJson(const std::string& text) {
+  terminal.out << text << (text.ends_with('\n') ? "" : "\n") << std::flush;
+}
+
+Result<std::string> ReadFile(Context& context, const std::string& path) {
+  if (path == "-") {
+    return ReadAll(context.terminal.in, "standard input");
+  }
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  if (!file || file.peek() == std::ifstream::traits_type::eof()) {
+    if (file.eof() && errno == 0) {
+      return std::string();
+    }
+    return NotFound("file.unreadable",
+                    "cannot read '" + path + "': " + std::strerror(errno == 0 ? EIO : errno));
+  }
+  return ReadAll(file, "'" + path + "'");
+}
+
+Result<Json> ReadJsonArgument(Context& context, std::string_view option, const std::string& text) {
+  const bool named = text.starts_with('@') || text == "-";
+  std::string content = text;
+  if (named) {
+    ENTENTE_ASSIGN_OR_RETURN(content, ReadFile(context, text == "-" ? text : text.substr(1)));
+  }
+  Result<Json> json = ParseJson(content, {kMaxFileBytes, limits::kMaxJsonDepth});
+  if (!json.ok()) {
+    const std::string hint =
+        named ? "" : "; give JSON, @FILE, or - for standard input (text needs its own quotes)";
+    return InvalidArgument("cli.bad_json", std::string(option) + ": " +
+                                               (named ? text + ": " : std::string()) +
+                                               json.status().message() + hint);
+  }
+  return json;
+}
+
+Result<Duration> ReadDurationArgument(std::string_view option, const std::string& text) {
+  Result<Duration> duration = ParseDuration(text);
+  if (!duration.ok()) {
+    return InvalidArgument("cli.bad_duration",
+                           std::string(option) + ": " + duration.status().message());
+  }
+  return duration;
+}
+
+std::string Text(const Json& object, const char* member) {
+  const auto found = object.find(member);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+std::string NumberText(const Json& object, const char* member) {
+  const auto found = object.find(member);
+  return found != object.end() && found->is_number() ? DumpJson(*found) : std::string();
+}
+
+bool IsTrue(const Json& object, const char* member) {
+  const auto found = object.find(member);
+  return found != object.end() && found->is_boolean() && found->get<bool>();
+}
+
+const Json& Items(const Json& object, const char* member) {
+  static const Json kNone = Json::array();
+  const auto found = object.find(member);
+  return found != object.end() && found->is_array() ? *found : kNone;
+}
+
+}  // namespace entente::cli

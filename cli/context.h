@@ -1,0 +1,59 @@
+// What every subcommand works with.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+#include "base/status.h"
+#include "cli/terminal.h"
+#include "entente/client.h"
+
+namespace entente::cli {
+
+// The exit codes of the program.
+inline constexpr int kExitDone = 0;
+inline constexpr int kExitNo = 1;
+inline constexpr int kExitWrongUse = 2;
+
+// One per program; shared by its subcommands, of which one runs. Not thread-safe.
+struct Context {
+  explicit Context(Terminal where, int& exit) : terminal(where), exit_code(exit) {}
+
+  Terminal terminal;
+  int& exit_code;
+  std::string server;  // --server
+  bool json = false;   // --json
+
+  [[nodiscard]] sdk::Client NewClient() const;
+
+  // Says `status` on stderr and sets the exit code: kExitNo, or kExitWrongUse for what is wrong
+  // with the command line itself (reasons "cli." and "client.bad_").
+  void Fail(const Status& status);
+
+  // Writes an answer for scripts, as it came and with a line break.
+  void PrintJson(const std::string& text);
+};
+
+// A whole file, or standard input for "-". Fails with file.unreadable, saying why.
+[[nodiscard]] Result<std::string> ReadFile(Context& context, const std::string& path);
+
+// A JSON argument: JSON itself, "@FILE", or "-" for standard input. `option` is named in errors
+// (cli.bad_json).
+[[nodiscard]] Result<Json> ReadJsonArgument(Context& context, std::string_view option,
+                                            const std::string& text);
+
+// "--wait" and the like, as cli.bad_duration.
+[[nodiscard]] Result<Duration> ReadDurationArgument(std::string_view option,
+                                                    const std::string& text);
+
+// A string member of `object`, or nothing.
+[[nodiscard]] std::string Text(const Json& object, const char* member);
+// A number member as text: nothing if absent.
+[[nodiscard]] std::string NumberText(const Json& object, const char* member);
+[[nodiscard]] bool IsTrue(const Json& object, const char* member);
+// An array member, or an empty array.
+[[nodiscard]] const Json& Items(const Json& object, const char* member);
+
+}  // namespace entente::cli

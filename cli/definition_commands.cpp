@@ -1,0 +1,192 @@
+// definitions put, get, list, show.
+#include <memory>
+
+#include <CLI/CLI.hpp>
+
+#include "base/limits.h"
+#include "cli/commands.h"
+#include "cli/context.h"
+#include "cli/instants.h"
+#include "cli/problem_text.h"
+#include "cli/table.h"
+
+namespace entente::cli {
+namespace {
+
+struct PutOptions {
+  std::string file;
+  std::string name;
+};
+
+// The name that the definition gives itself, if it can be read: the coordinator says what is wrong
+// with one that can not.
+std::string NameIn(const std::string& source) {
+  const Result<Json> json = ParseJson(source, limits::kDefinitionJson);
+  return json.ok() ? Text(*json, "name") : std::string();
+}
+
+void RunPut(Context& context, PutOptions options) {
+  const Result<std::string> source = ReadFile(context, options.file);
+  if (!source.ok()) {
+    return context.Fail(source.status());
+  }
+  if (options.name.empty()) {
+    options.name = NameIn(*source);
+  }
+  if (options.name.empty()) {
+    return context.Fail(InvalidArgument(
+        "definition.no_name", options.file +
+                                  " has no \"name\" that can be read; `entente validate " +
+                                  options.file + "` shows every mistake"));
+  }
+  sdk::Client client = context.NewClient();
+  const Result<sdk::Document> stored = client.PutDefinition(options.name, *source);
+  if (stored.ok()) {
+    if (context.json) {
+      context.PrintJson(stored->text);
+    } else {
+      context.terminal.out << Sanitize(Text(stored->json, "name")) << " version "
+                           << NumberText(stored->json, "version") << std::endl;
+    }
+    return;
+  }
+  const Json& problems = Items(client.last_problem(), "problems");
+  if (problems.empty()) {
+    return context.Fail(stored.status());
+  }
+  for (const Json& problem : problems) {
+    context.terminal.err << ShowProblem(options.file, *source, problem);
+  }
+  context.exit_code = kExitNo;
+}
+
+struct GetOptions {
+  std::string name;
+  uint32_t version = 0;
+};
+
+void RunGet(Context& context, const GetOptions& options) {
+  const Result<sdk::Document> found = context.NewClient().GetDefinition(
+      options.name, options.version == 0 ? std::nullopt : std::optional(options.version));
+  if (!found.ok()) {
+    context.Fail(found.status());
+  } else {
+    context.PrintJson(context.json ? found->text : Text(found->json, "source"));
+  }
+}
+
+void RunList(Context& context, const std::string& name) {
+  const Result<sdk::Document> list = context.NewClient().ListDefinitions(name);
+  if (!list.ok()) {
+    return context.Fail(list.status());
+  }
+  if (context.json) {
+    return context.PrintJson(list->text);
+  }
+  Table table({"NAME", "VERSION", "CREATED", "DIGEST"});
+  for (const Json& row : Items(list->json, "definitions")) {
+    table.Add({Text(row, "name"), NumberText(row, "version"),
+               ShowInstant(Text(row, "createdAt"), Now()), Text(row, "digest").substr(0, 12)});
+  }
+  context.terminal.out << (table.empty() ? "no definitions\n" : table.Render(context.terminal))
+                       << std::flush;
+}
+
+std::string JoinedNames(const Json& value) {
+  std::string text;
+  for (const Json& name : value.is_array() ? value : Json::array()) {
+    text += (text.empty() ? "" : ", ") + (name.is_string() ? name.get<std::string>() : "?");
+  }
+  return text;
+}
+
+// The steps as their author wrote them.
+Table StepsOf(const Json& definition) {
+  Table table({"STEP", "AFTER", "CALLS", "UNDONE BY", ""});
+  for (const Json& step : Items(definition, "steps")) {
+    std::string calls = Text(step, "participant");
+    if (step.contains("wait")) {
+      calls = "waits";
+    } else if (step.contains("transaction")) {
+      calls = "child transaction";
+    }
+    std::string undo;
+    for (const char* member : {"compensate", "cancel", "rollback"}) {
+      undo = step.contains(member) ? member : undo;
+    }
+    std::string notes;
+    for (const char* member : {"pivot", "when", "forEach", "alternatives"}) {
+      notes += step.contains(member) ? (notes.empty() ? "" : ", ") + std::string(member) : "";
+    }
+    const auto after = step.find("after");
+    table.Add(
+        {Text(step, "id"), after == step.end() ? "" : JoinedNames(*after), calls, undo, notes});
+  }
+  return table;
+}
+
+void RunShow(Context& context, const GetOptions& options) {
+  const Result<sdk::Document> found = context.NewClient().GetDefinition(
+      options.name, options.version == 0 ? std::nullopt : std::optional(options.version));
+  if (!found.ok()) {
+    return context.Fail(found.status());
+  }
+  if (context.json) {
+    return context.PrintJson(found->text);
+  }
+  const Result<Json> source = ParseJson(Text(found->json, "source"), limits::kDefinitionJson);
+  const Json definition = source.ok() ? *source : Json::object();
+  Table table({});
+  const auto add = [&table](const char* name, std::string text) {
+    if (!text.empty()) {
+      table.Add({{name, Style::kDim}, std::move(text)});
+    }
+  };
+  add("name", Text(found->json, "name"));
+  add("version", NumberText(found->json, "version"));
+  add("mode", Text(definition, "mode"));
+  add("deadline", Text(definition, "deadline"));
+  add("created", ShowInstant(Text(found->json, "createdAt"), Now()));
+  add("digest", Text(found->json, "digest"));
+  context.terminal.out << table.Render(context.terminal) << "\n"
+                       << StepsOf(definition).Render(context.terminal) << std::flush;
+}
+
+void AddGetLike(CLI::App& definitions, Context& context, const char* name, const char* help,
+                void (*run)(Context&, const GetOptions&)) {
+  CLI::App* command = definitions.add_subcommand(name, help);
+  const auto options = std::make_shared<GetOptions>();
+  command->add_option("NAME", options->name, "The definition")->required()->type_name("");
+  command->add_option("--version", options->version, "[the newest]")
+      ->check(CLI::Range(1U, ~0U))
+      ->type_name("N");
+  AddClientOptions(*command, context);
+  command->callback([&context, options, run] { run(context, *options); });
+}
+
+}  // namespace
+
+void AddDefinitionCommands(CLI::App& app, Context& context) {
+  CLI::App* definitions = app.add_subcommand("definitions", "Store and read definitions");
+  definitions->require_subcommand(1);
+
+  CLI::App* put = definitions->add_subcommand("put", "Store a new version of a definition");
+  const auto put_options = std::make_shared<PutOptions>();
+  put->add_option("FILE", put_options->file, "The definition; - is standard input")
+      ->required()
+      ->type_name("");
+  put->add_option("--name", put_options->name, "[the \"name\" in the file]")->type_name("NAME");
+  AddClientOptions(*put, context);
+  put->callback([&context, put_options] { RunPut(context, *put_options); });
+
+  AddGetLike(*definitions, context, "get", "Print a definition as it was stored", RunGet);
+  AddGetLike(*definitions, context, "show", "Summarize a definition", RunShow);
+
+  CLI::App* list = definitions->add_subcommand("list", "List the newest version of each");
+  const auto name = std::make_shared<std::string>();
+  list->add_option("NAME", *name, "All versions of this one instead")->type_name("");
+  AddClientOptions(*list, context);
+  list->callback([&context, name] { RunList(context, *name); });
+}
+
+}  // namespace entente::cli

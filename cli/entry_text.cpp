@@ -1,0 +1,182 @@
+#include "cli/entry_text.h"
+
+#include <functional>
+#include <map>
+#include <string_view>
+
+#include "cli/context.h"
+#include "cli/table.h"
+
+namespace entente::cli {
+namespace {
+
+constexpr size_t kBranchColumn = 16;
+constexpr size_t kMaxPayloadShown = 160;
+
+std::string FailureText(const Json& entry) {
+  const auto failure = entry.find("failure");
+  if (failure == entry.end()) {
+    return "";
+  }
+  const std::string code = Text(*failure, "code");
+  const std::string message = Text(*failure, "message");
+  return code.empty() || message.empty() ? code + message : code + ": " + message;
+}
+
+// ": <text>", or nothing.
+std::string After(const std::string& text) {
+  return text.empty() ? "" : ": " + text;
+}
+
+std::string Payload(const Json& entry) {
+  const auto payload = entry.find("payload");
+  return payload == entry.end() ? "" : Shorten(DumpJson(*payload), kMaxPayloadShown);
+}
+
+std::string ByWhom(const Json& entry) {
+  const auto actor = entry.find("actor");
+  if (actor == entry.end()) {
+    return "";
+  }
+  const std::string name = Text(*actor, "name");
+  return (name.empty() ? " by an operator" : " by " + name) + After(Text(*actor, "reason"));
+}
+
+// The time of day of an RFC 3339 instant.
+std::string TimeOfDay(const std::string& instant) {
+  const size_t t = instant.find('T');
+  if (t == std::string::npos) {
+    return instant;
+  }
+  std::string time = instant.substr(t + 1, 12);
+  if (time.ends_with('Z')) {
+    time.pop_back();
+  }
+  if (time.size() == 8) {
+    time += '.';
+  }
+  while (time.size() < 12) {
+    time += '0';
+  }
+  return time[11] == 'Z' ? time.substr(0, 11) + "0" : time;
+}
+
+std::string Due(const Json& entry, std::string_view what) {
+  const std::string at = Text(entry, "dueAt");
+  return at.empty() ? "" : "; " + std::string(what) + " at " + TimeOfDay(at);
+}
+
+std::string Accepted(const Json& entry) {
+  const std::string version = NumberText(entry, "version");
+  return "accepted " + Text(entry, "name") + (version.empty() ? "" : " v" + version);
+}
+
+std::string Expanded(const Json& entry) {
+  const auto items = entry.find("payload");
+  return items == entry.end() || !items->is_array() ? "ready"
+                                                    : std::to_string(items->size()) + " branches";
+}
+
+std::string Started(const Json& entry) {
+  const std::string alternative = NumberText(entry, "alternative");
+  return Text(entry, "operation") + (alternative.empty() ? "" : ", alternative " + alternative);
+}
+
+std::string Waits(const Json& entry) {
+  const std::string until = Text(entry, "dueAt");
+  return until.empty() ? "waits for a signal" : "waits, at most until " + until;
+}
+
+std::string AttemptFailed(const Json& entry) {
+  const std::string outcome = Text(entry, "outcome");
+  const std::string what = outcome == "unknown"    ? "may have happened"
+                           : outcome == "not-sent" ? "not sent"
+                                                   : outcome;
+  return what + After(FailureText(entry)) + Due(entry, "again");
+}
+
+std::string AbortDecided(const Json& entry) {
+  const std::string cause = Text(entry, "cause");
+  return "will be undone" + After(cause) + After(FailureText(entry)) + ByWhom(entry);
+}
+
+std::string Ended(const Json& entry) {
+  std::string text = "ended " + Text(entry, "status");
+  if (const std::string forced = Text(entry, "forced"); !forced.empty()) {
+    text += ", forced to " + forced;
+  }
+  const std::string failure = FailureText(entry);
+  return text + ByWhom(entry) + (failure.empty() ? "" : "; no output: " + failure);
+}
+
+using Describe = std::function<std::string(const Json&)>;
+
+const std::map<std::string, Describe>& Descriptions() {
+  const auto fixed = [](std::string text) { return [text](const Json&) { return text; }; };
+  static const std::map<std::string, Describe> kDescriptions{
+      {"accepted", Accepted},
+      {"step-expanded", Expanded},
+      {"step-skipped", fixed("skipped")},
+      {"operation-started", Started},
+      {"wait-started", Waits},
+      {"attempt-failed", AttemptFailed},
+      {"attempt-started", fixed("tried again")},
+      {"call-interrupted", fixed("the call was interrupted; it may have happened")},
+      {"operation-pending", [](const Json& entry) { return "pending" + Due(entry, "asked for"); }},
+      {"poll-scheduled",
+       [](const Json& entry) { return "still pending" + Due(entry, "asked for"); }},
+      {"operation-succeeded", [](const Json& entry) { return "done" + After(Payload(entry)); }},
+      {"operation-refused",
+       [](const Json& entry) { return "refused" + After(FailureText(entry)); }},
+      {"operation-gave-up",
+       [](const Json& entry) { return "gave up" + After(FailureText(entry)); }},
+      {"incident-raised",
+       [](const Json& entry) { return "needs an operator" + After(FailureText(entry)); }},
+      {"commit-decided", fixed("will be finished: no way back")},
+      {"abort-decided", AbortDecided},
+      {"deadline-missed", fixed("missed its deadline")},
+      {"signal-received",
+       [](const Json& entry) { return "signal " + Text(entry, "name") + After(Payload(entry)); }},
+      {"paused", [](const Json& entry) { return "paused" + ByWhom(entry); }},
+      {"resumed", [](const Json& entry) { return "resumed" + ByWhom(entry); }},
+      {"operator-retried", [](const Json& entry) { return "retried" + ByWhom(entry); }},
+      {"operator-skipped", [](const Json& entry) { return "skipped" + ByWhom(entry); }},
+      {"ended", Ended},
+  };
+  return kDescriptions;
+}
+
+Style StyleOf(const Json& entry) {
+  const std::string type = Text(entry, "type");
+  if (type == "ended") {
+    return StyleOfStatus(Text(entry, "status"));
+  }
+  if (type == "incident-raised" || type == "operation-gave-up") {
+    return Style::kBad;
+  }
+  if (type == "operation-refused" || type == "attempt-failed" || type == "abort-decided" ||
+      type == "deadline-missed") {
+    return Style::kWarning;
+  }
+  return type == "operation-succeeded" ? Style::kGood : Style::kPlain;
+}
+
+}  // namespace
+
+std::string DescribeEntry(const Json& entry) {
+  const std::string type = Text(entry, "type");
+  const auto found = Descriptions().find(type);
+  return Sanitize(found == Descriptions().end() ? type : found->second(entry));
+}
+
+std::string ShowEntry(const Json& entry, const Terminal& terminal) {
+  const std::string branch = Text(entry, "branch");
+  std::string who = Sanitize(branch.empty() ? Text(entry, "step") : branch);
+  if (const size_t width = DisplayWidth(who); width < kBranchColumn) {
+    who.append(kBranchColumn - width, ' ');
+  }
+  return terminal.Paint(Style::kDim, TimeOfDay(Text(entry, "at"))) + "  " + who + "  " +
+         terminal.Paint(StyleOf(entry), DescribeEntry(entry)) + "\n";
+}
+
+}  // namespace entente::cli

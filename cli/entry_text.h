@@ -1,0 +1,17 @@
+// One durable step of a transaction as a line.
+#pragma once
+
+#include <string>
+
+#include "base/json.h"
+#include "cli/terminal.h"
+
+namespace entente::cli {
+
+// What a HistoryEntry says, in words; a type this program does not know is shown by its name.
+[[nodiscard]] std::string DescribeEntry(const Json& entry);
+
+// The time of day in UTC, the branch or step, and DescribeEntry; one line, ended.
+[[nodiscard]] std::string ShowEntry(const Json& entry, const Terminal& terminal);
+
+}  // namespace entente::cli

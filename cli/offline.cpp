@@ -1,0 +1,44 @@
+#include "cli/offline.h"
+
+#include <utility>
+
+#include "cli/context.h"
+#include "cli/problem_text.h"
+
+namespace entente::cli {
+
+Compiled CompileFile(Context& context, const std::string& path) {
+  Compiled compiled;
+  Result<std::string> source = ReadFile(context, path);
+  if (!source.ok()) {
+    compiled.unreadable = source.status();
+    return compiled;
+  }
+  compiled.source = std::move(source).value();
+  dsl::CompileOptions options;
+  options.offline = true;
+  dsl::CompileResult result = dsl::Compile(compiled.source, options);
+  if (auto* problems = std::get_if<dsl::Problems>(&result)) {
+    compiled.problems = std::move(*problems);
+  } else {
+    compiled.plan = std::get<std::shared_ptr<const dsl::Plan>>(std::move(result));
+  }
+  return compiled;
+}
+
+void PrintProblems(Context& context, const std::string& file, const Compiled& compiled) {
+  for (const dsl::Problem& problem : compiled.problems) {
+    context.terminal.err << ShowProblem(file == "-" ? "standard input" : file, compiled.source,
+                                        dsl::ProblemToJson(problem));
+  }
+}
+
+Json ProblemsJson(const dsl::Problems& problems) {
+  Json list = Json::array();
+  for (const dsl::Problem& problem : problems) {
+    list.push_back(dsl::ProblemToJson(problem));
+  }
+  return list;
+}
+
+}  // namespace entente::cli

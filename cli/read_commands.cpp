@@ -1,0 +1,179 @@
+// get, list, history, incidents, participants, health.
+#include <functional>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/commands.h"
+#include "cli/context.h"
+#include "cli/entry_text.h"
+#include "cli/instants.h"
+#include "cli/transaction_text.h"
+
+namespace entente::cli {
+namespace {
+
+using sdk::Document;
+
+// Prints an answer: as it came with --json, else as `show` puts it.
+void Print(Context& context, const Result<Document>& answer,
+           const std::function<std::string(const Json&)>& show) {
+  if (!answer.ok()) {
+    context.Fail(answer.status());
+  } else if (context.json) {
+    context.PrintJson(answer->text);
+  } else {
+    context.terminal.out << show(answer->json) << std::flush;
+  }
+}
+
+struct GetOptions {
+  std::string gid;
+  std::string wait;
+};
+
+void RunGet(Context& context, const GetOptions& options) {
+  std::optional<Duration> wait;
+  if (!options.wait.empty()) {
+    const Result<Duration> read = ReadDurationArgument("--wait", options.wait);
+    if (!read.ok()) {
+      return context.Fail(read.status());
+    }
+    wait = *read;
+  }
+  const Result<sdk::Transaction> transaction = context.NewClient().Get(options.gid, wait);
+  if (!transaction.ok()) {
+    context.Fail(transaction.status());
+  } else if (context.json) {
+    context.PrintJson(transaction->text());
+  } else {
+    context.terminal.out << ShowTransaction(transaction->json(), context.terminal, Now())
+                         << std::flush;
+  }
+}
+
+void AddGet(CLI::App& app, Context& context) {
+  CLI::App* get = app.add_subcommand("get", "Show one transaction and its branches");
+  const auto options = std::make_shared<GetOptions>();
+  get->add_option("GID", options->gid, "The transaction")->required()->type_name("");
+  get->add_option("--wait", options->wait, "Wait this long for its end (at most 5m)")
+      ->type_name("DURATION");
+  AddClientOptions(*get, context);
+  get->callback([&context, options] { RunGet(context, *options); });
+}
+
+struct ListOptions {
+  sdk::ListRequest request;
+  bool incident = false;
+  std::string since;
+  std::string until;
+};
+
+void RunList(Context& context, ListOptions options) {
+  const Instant now = Now();
+  if (options.incident) {
+    options.request.incident = true;
+  }
+  for (auto [text, bound] : {std::pair(&options.since, &options.request.since),
+                             std::pair(&options.until, &options.request.until)}) {
+    if (!text->empty()) {
+      const Result<Instant> read = ReadInstant(*text, now);
+      if (!read.ok()) {
+        return context.Fail(read.status());
+      }
+      *bound = *read;
+    }
+  }
+  Print(context, context.NewClient().List(options.request),
+        [&](const Json& list) { return ShowTransactions(list, context.terminal, now); });
+}
+
+// The filters that transactions and incidents have in common.
+void AddFilters(CLI::App& command, sdk::ListRequest& request) {
+  command.add_option("--definition", request.definition, "Only of this definition")
+      ->type_name("NAME");
+  command.add_option("--mode", request.mode, "Only of this mode: saga, tcc, 2pc")
+      ->type_name("MODE");
+  command.add_option("--label", request.label, "Only with this label")->type_name("KEY=VALUE");
+  command.add_option("--limit", request.limit, "At most so many (50, at most 1000)")
+      ->type_name("N");
+  command.add_option("--cursor", request.cursor, "Go on after the page that ended with this")
+      ->type_name("CURSOR");
+}
+
+void AddList(CLI::App& app, Context& context) {
+  CLI::App* list = app.add_subcommand("list", "List transactions, the newest first");
+  const auto options = std::make_shared<ListOptions>();
+  list->add_option("--status", options->request.status,
+                   "ACTIVE, COMMITTING, COMMITTED, ABORTING, ABORTED or MIXED")
+      ->type_name("STATUS");
+  AddFilters(*list, options->request);
+  list->add_flag("--incident", options->incident, "Only what waits for an operator");
+  list->add_option("--since", options->since, "Created at or after: an instant, or how long ago")
+      ->type_name("TIME");
+  list->add_option("--until", options->until, "Created before: an instant, or how long ago")
+      ->type_name("TIME");
+  list->add_option("--gid-prefix", options->request.gid_prefix, "Only gids that begin so")
+      ->type_name("TEXT");
+  list->add_option("--parent", options->request.parent, "Only the children of this transaction")
+      ->type_name("GID");
+  AddClientOptions(*list, context);
+  list->callback([&context, options] { RunList(context, *options); });
+}
+
+void AddHistory(CLI::App& app, Context& context) {
+  CLI::App* history = app.add_subcommand("history", "Show every durable step of a transaction");
+  const auto gid = std::make_shared<std::string>();
+  history->add_option("GID", *gid, "The transaction")->required()->type_name("");
+  AddClientOptions(*history, context);
+  history->callback([&context, gid] {
+    Print(context, context.NewClient().History(*gid), [&](const Json& answer) {
+      std::string text;
+      for (const Json& entry : Items(answer, "entries")) {
+        text += ShowEntry(entry, context.terminal);
+      }
+      return text;
+    });
+  });
+}
+
+void AddIncidents(CLI::App& app, Context& context) {
+  CLI::App* incidents = app.add_subcommand("incidents", "List what waits for an operator");
+  const auto request = std::make_shared<sdk::ListRequest>();
+  AddFilters(*incidents, *request);
+  AddClientOptions(*incidents, context);
+  incidents->callback([&context, request] {
+    Print(context, context.NewClient().Incidents(*request),
+          [&](const Json& list) { return ShowIncidents(list, context.terminal, Now()); });
+  });
+}
+
+void RunHealth(Context& context) {
+  const Result<Document> health = context.NewClient().Health();
+  Print(context, health, [&](const Json& report) { return ShowHealth(report, context.terminal); });
+  if (health.ok() && !(Text(health->json, "status") == "ok" && IsTrue(health->json, "ready"))) {
+    context.exit_code = kExitNo;
+  }
+}
+
+}  // namespace
+
+void AddReadCommands(CLI::App& app, Context& context) {
+  AddGet(app, context);
+  AddList(app, context);
+  AddHistory(app, context);
+  AddIncidents(app, context);
+  CLI::App* participants =
+      app.add_subcommand("participants", "List the participants this coordinator calls");
+  AddClientOptions(*participants, context);
+  participants->callback([&context] {
+    Print(context, context.NewClient().Participants(),
+          [&](const Json& list) { return ShowParticipants(list, context.terminal); });
+  });
+  CLI::App* health =
+      app.add_subcommand("health", "Ask whether work is progressing (exit 1 if it is not)");
+  AddClientOptions(*health, context);
+  health->callback([&context] { RunHealth(context); });
+}
+
+}  // namespace entente::cli

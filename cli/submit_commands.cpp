@@ -1,0 +1,262 @@
+// submit and watch.
+#include <algorithm>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+
+#include "base/limits.h"
+#include "cli/commands.h"
+#include "cli/context.h"
+#include "cli/entry_text.h"
+#include "cli/instants.h"
+#include "cli/transaction_text.h"
+#include "cli/watch_view.h"
+
+namespace entente::cli {
+namespace {
+
+struct SubmitOptions {
+  std::string definition;
+  std::string file;
+  uint32_t version = 0;
+  std::string gid;
+  std::string input;
+  std::vector<std::string> labels;
+  std::string deadline;
+  std::string wait;
+  bool waits = false;
+};
+
+Status WrongUse(std::string message) {
+  return InvalidArgument("cli.usage", std::move(message));
+}
+
+Status ReadLabels(const std::vector<std::string>& labels, sdk::SubmitRequest& request) {
+  for (const std::string& label : labels) {
+    const size_t equals = label.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return WrongUse("--label: '" + label + "' is not KEY=VALUE");
+    }
+    request.labels[label.substr(0, equals)] = label.substr(equals + 1);
+  }
+  return {};
+}
+
+// `--wait` takes a duration or none, so the word after it may have been meant as the definition.
+void SortOutWait(SubmitOptions& options) {
+  if (options.definition.empty() && options.file.empty() && !options.wait.empty() &&
+      !ParseDuration(options.wait).ok()) {
+    options.definition = std::exchange(options.wait, std::string());
+  }
+}
+
+Result<sdk::SubmitRequest> RequestOf(Context& context, const SubmitOptions& options) {
+  sdk::SubmitRequest request;
+  if (options.definition.empty() == options.file.empty()) {
+    return WrongUse("name one definition: either DEFINITION or --file");
+  }
+  request.definition = options.definition;
+  if (!options.file.empty()) {
+    ENTENTE_ASSIGN_OR_RETURN(const std::string text, ReadFile(context, options.file));
+    Result<Json> json = ParseJson(text, limits::kDefinitionJson);
+    if (!json.ok()) {
+      return InvalidArgument(json.status().reason(), options.file + ": " + json.status().message());
+    }
+    request.inline_definition = std::move(json).value();
+  }
+  if (options.version != 0) {
+    request.version = options.version;
+  }
+  request.gid = options.gid;
+  if (!options.input.empty()) {
+    ENTENTE_ASSIGN_OR_RETURN(request.input, ReadJsonArgument(context, "--input", options.input));
+  }
+  ENTENTE_RETURN_IF_ERROR(ReadLabels(options.labels, request));
+  if (!options.deadline.empty()) {
+    ENTENTE_ASSIGN_OR_RETURN(request.deadline,
+                             ReadDurationArgument("--deadline", options.deadline));
+  }
+  if (options.waits && options.wait.empty()) {
+    request.wait = limits::kMaxWait;
+  } else if (options.waits) {
+    ENTENTE_ASSIGN_OR_RETURN(const Duration wait, ReadDurationArgument("--wait", options.wait));
+    request.wait = std::min(wait, limits::kMaxWait);
+  }
+  return request;
+}
+
+// How long `--wait` still goes on: longer than one request may last.
+Result<sdk::Transaction> WaitOn(sdk::Client& client, sdk::Transaction transaction,
+                                std::optional<Instant> until) {
+  while (!transaction.finished()) {
+    Duration wait = limits::kMaxWait;
+    if (until) {
+      wait = std::min(wait, *until - Now());
+      if (wait <= Duration::zero()) {
+        break;
+      }
+    }
+    ENTENTE_ASSIGN_OR_RETURN(transaction, client.Get(transaction.gid(), wait));
+  }
+  return transaction;
+}
+
+void PrintSubmitted(Context& context, const sdk::Transaction& transaction, bool created,
+                    bool waited) {
+  if (context.json) {
+    context.PrintJson(transaction.text());
+  } else if (waited) {
+    context.terminal.out << ShowTransaction(transaction.json(), context.terminal, Now())
+                         << std::flush;
+  } else {
+    context.terminal.out << ShowOutcome(transaction.json(), context.terminal) << std::flush;
+    if (!created) {
+      context.terminal.err << "entente: it had been submitted before with the same content\n";
+    }
+  }
+}
+
+void RunSubmit(Context& context, SubmitOptions options) {
+  SortOutWait(options);
+  Result<sdk::SubmitRequest> request = RequestOf(context, options);
+  if (!request.ok()) {
+    return context.Fail(request.status());
+  }
+  std::optional<Instant> until;
+  if (!options.wait.empty()) {
+    until = Now() + *ParseDuration(options.wait);
+  }
+  sdk::Client client = context.NewClient();
+  Result<sdk::SubmitResult> submitted = client.Submit(std::move(request).value());
+  if (!submitted.ok()) {
+    return context.Fail(submitted.status());
+  }
+  sdk::Transaction transaction = std::move(submitted->transaction);
+  if (options.waits) {
+    const std::string gid = transaction.gid();
+    Result<sdk::Transaction> waited = WaitOn(client, std::move(transaction), until);
+    if (!waited.ok()) {
+      context.terminal.err << "entente: " << gid
+                           << " was accepted, but how it goes on can not be asked for now\n";
+      return context.Fail(waited.status());
+    }
+    transaction = std::move(waited).value();
+  }
+  PrintSubmitted(context, transaction, submitted->created, options.waits);
+  if (options.waits && !transaction.committed()) {
+    context.exit_code = kExitNo;
+  }
+}
+
+void AddSubmit(CLI::App& app, Context& context) {
+  CLI::App* submit = app.add_subcommand("submit", "Start a transaction");
+  const auto options = std::make_shared<SubmitOptions>();
+  submit->add_option("DEFINITION", options->definition, "The name of a stored definition")
+      ->type_name("");
+  submit->add_option("--file", options->file, "Or a definition of its own, for this once")
+      ->type_name("FILE");
+  submit->add_option("--version", options->version, "Of the definition [the newest]")
+      ->check(CLI::Range(1U, ~0U))
+      ->type_name("N");
+  submit->add_option("--gid", options->gid, "Its name; submitting twice with it is safe [a UUID]")
+      ->type_name("GID");
+  submit->add_option("--input", options->input, "Its input [{}]")->type_name("JSON|@FILE|-");
+  submit->add_option("--label", options->labels, "A label; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->expected(1, -1)
+      ->allow_extra_args(false);
+  submit->add_option("--deadline", options->deadline, "It is undone unless decided by then")
+      ->type_name("DURATION");
+  CLI::Option* wait =
+      submit
+          ->add_option("--wait", options->wait,
+                       "Wait for the end, or at most so long; exit 1 unless COMMITTED")
+          ->type_name("[DURATION]")
+          ->expected(0, 1);
+  AddClientOptions(*submit, context);
+  submit->callback([&context, options, wait] {
+    options->waits = wait->count() > 0;
+    RunSubmit(context, *options);
+  });
+}
+
+// ---- watch
+
+struct WatchOptions {
+  std::string gid;
+  uint64_t after = 0;
+};
+
+// Draws the branches after each step. An event that an earlier look had seen already is skipped:
+// the transaction as it is shows several steps at once.
+Status WatchLive(Context& context, const WatchOptions& options, sdk::Client& client) {
+  sdk::Client reader = context.NewClient();
+  LiveView view(context.terminal);
+  uint64_t shown = 0;
+  return client.Watch(options.gid, options.after, [&](const sdk::Event& event) {
+    if (event.revision <= shown) {
+      return true;
+    }
+    const Result<sdk::Transaction> transaction = reader.Get(options.gid);
+    if (!transaction.ok()) {
+      // The events go on by themselves if the coordinator is only away for a moment.
+      return transaction.status().code() == StatusCode::kUnavailable ||
+             transaction.status().code() == StatusCode::kUnknownOutcome;
+    }
+    shown = transaction->revision();
+    view.Draw(transaction->json(), Now());
+    return true;
+  });
+}
+
+Status WatchLines(Context& context, const WatchOptions& options, sdk::Client& client) {
+  return client.Watch(options.gid, options.after, [&context](const sdk::Event& event) {
+    if (context.json) {
+      context.PrintJson(event.document.text);
+    } else {
+      const auto entry = event.document.json.find("entry");
+      if (entry != event.document.json.end()) {
+        context.terminal.out << ShowEntry(*entry, context.terminal) << std::flush;
+      }
+    }
+    return true;
+  });
+}
+
+void RunWatch(Context& context, const WatchOptions& options) {
+  const bool live = context.terminal.live && !context.json;
+  sdk::Client client = context.NewClient();
+  const Status watched =
+      live ? WatchLive(context, options, client) : WatchLines(context, options, client);
+  if (!watched.ok()) {
+    return context.Fail(watched);
+  }
+  const Result<sdk::Transaction> transaction = client.Get(options.gid);
+  if (!transaction.ok()) {
+    return context.Fail(transaction.status());
+  }
+  if (!context.json && !live) {
+    context.terminal.out << ShowOutcome(transaction->json(), context.terminal) << std::flush;
+  }
+  context.exit_code = transaction->committed() ? kExitDone : kExitNo;
+}
+
+void AddWatch(CLI::App& app, Context& context) {
+  CLI::App* watch =
+      app.add_subcommand("watch", "Follow a transaction to its end; exit 1 unless COMMITTED");
+  const auto options = std::make_shared<WatchOptions>();
+  watch->add_option("GID", options->gid, "The transaction")->required()->type_name("");
+  watch->add_option("--after", options->after, "Begin after this revision [0: the beginning]")
+      ->type_name("N");
+  AddClientOptions(*watch, context);
+  watch->callback([&context, options] { RunWatch(context, *options); });
+}
+
+}  // namespace
+
+void AddSubmitCommands(CLI::App& app, Context& context) {
+  AddSubmit(app, context);
+  AddWatch(app, context);
+}
+
+}  // namespace entente::cli

@@ -1,0 +1,279 @@
+#include "cli/transaction_text.h"
+
+#include <algorithm>
+#include <array>
+
+#include "cli/context.h"
+#include "cli/instants.h"
+#include "cli/table.h"
+
+namespace entente::cli {
+namespace {
+
+constexpr size_t kMaxDocumentShown = 400;  // Columns; --json shows all.
+constexpr size_t kMaxNote = 100;
+
+std::string StatusText(const Json& transaction) {
+  std::string text = Text(transaction, "status");
+  if (IsTrue(transaction, "incident")) {
+    text += " !";
+  }
+  if (IsTrue(transaction, "paused")) {
+    text += " (paused)";
+  }
+  return text;
+}
+
+Style StatusStyle(const Json& transaction) {
+  return IsTrue(transaction, "incident") ? Style::kBad : StyleOfStatus(Text(transaction, "status"));
+}
+
+std::string DefinitionText(const Json& transaction) {
+  const std::string version = NumberText(transaction, "version");
+  const std::string name = Text(transaction, "definition");
+  return version.empty() ? name : name + " v" + version;
+}
+
+std::string LabelsText(const Json& transaction) {
+  std::string text;
+  const auto labels = transaction.find("labels");
+  if (labels != transaction.end() && labels->is_object()) {
+    for (const auto& [key, value] : labels->items()) {
+      text += (text.empty() ? "" : ", ") + key + "=" +
+              (value.is_string() ? value.get<std::string>() : DumpJson(value));
+    }
+  }
+  return text;
+}
+
+std::string FailureText(const Json& failure) {
+  const std::string code = Text(failure, "code");
+  const std::string message = Text(failure, "message");
+  return code.empty() || message.empty() ? code + message : code + ": " + message;
+}
+
+std::string AbortText(const Json& abort) {
+  std::string text = Text(abort, "cause");
+  if (const std::string branch = Text(abort, "branch"); !branch.empty()) {
+    text += " at " + branch;
+  }
+  if (const std::string failure = FailureText(abort); !failure.empty()) {
+    text += ": " + failure;
+  }
+  if (const auto actor = abort.find("actor"); actor != abort.end()) {
+    text += " (by " + Text(*actor, "name");
+    const std::string reason = Text(*actor, "reason");
+    text += reason.empty() ? ")" : ": " + reason + ")";
+  }
+  return text;
+}
+
+std::string AttemptText(const Json& branch) {
+  const std::string attempt = NumberText(branch, "attempt");
+  const std::string most = NumberText(branch, "maxAttempts");
+  return attempt.empty() || most.empty() ? attempt : attempt + "/" + most;
+}
+
+std::string TookText(const Json& branch) {
+  const Result<Instant> from = ParseInstant(Text(branch, "startedAt"));
+  const Result<Instant> to = ParseInstant(Text(branch, "endedAt"));
+  return from.ok() && to.ok() && *to >= *from ? FormatAbout(*to - *from) : "";
+}
+
+std::string NoteText(const Json& branch, Instant now) {
+  std::string note;
+  const auto add = [&note](const std::string& text) {
+    note += (note.empty() || text.empty() ? "" : "; ") + text;
+  };
+  if (const auto failure = branch.find("failure"); failure != branch.end()) {
+    add(FailureText(*failure));
+  }
+  if (IsTrue(branch, "mayHaveHappened") && Text(branch, "endedAt").empty()) {
+    add("may have happened");
+  }
+  if (const std::string at = Text(branch, "nextAttemptAt"); !at.empty()) {
+    add("next " + ShowAge(at, now));
+  } else if (const std::string until = Text(branch, "waitsUntil"); !until.empty()) {
+    add("until " + ShowInstant(until, now));
+  } else if (const std::string why = Text(branch, "blockedBy"); !why.empty()) {
+    add("waits for " + (why == "operator" ? "an operator" : why));
+  }
+  if (const std::string child = Text(branch, "child"); !child.empty()) {
+    add("child " + child);
+  }
+  return Shorten(note, kMaxNote);
+}
+
+// Branches that move or need somebody first, when not all can be shown.
+int Interest(const Json& branch) {
+  const std::string phase = Text(branch, "phase");
+  if (phase.ends_with("-stuck")) {
+    return 0;
+  }
+  const bool settled = phase == "done" || phase == "undone" || phase == "finished" ||
+                       phase == "skipped" || phase == "blocked";
+  return settled ? 2 : 1;
+}
+
+void AddIfAny(const char* name, const std::string& text, Table& table, Style style = {}) {
+  if (!text.empty()) {
+    table.Add({{name, Style::kDim}, {text, style}});
+  }
+}
+
+std::string DocumentText(const Json& transaction, const char* member) {
+  const auto found = transaction.find(member);
+  return found == transaction.end() || found->is_null()
+             ? ""
+             : Shorten(DumpJson(*found), kMaxDocumentShown);
+}
+
+std::string NextPage(const Json& list) {
+  const std::string cursor = Text(list, "nextCursor");
+  return cursor.empty() ? "" : "more: --cursor " + Sanitize(cursor) + "\n";
+}
+
+}  // namespace
+
+std::string ShowBranches(const Json& transaction, const Terminal& terminal, Instant now,
+                         size_t max_lines) {
+  std::vector<const Json*> branches;
+  for (const Json& branch : Items(transaction, "branches")) {
+    branches.push_back(&branch);
+  }
+  const size_t all = branches.size();
+  if (max_lines > 0 && all > max_lines) {
+    std::vector<const Json*> ranked = branches;
+    std::stable_sort(ranked.begin(), ranked.end(), [](const Json* left, const Json* right) {
+      return Interest(*left) < Interest(*right);
+    });
+    ranked.resize(max_lines - 1);
+    branches = std::move(ranked);
+  }
+  Table table({"BRANCH", "PARTICIPANT", "PHASE", "OPERATION", "ATTEMPT", "TOOK", "NOTE"});
+  for (const Json* branch : branches) {
+    const std::string phase = Text(*branch, "phase");
+    const std::string alternative = NumberText(*branch, "alternative");
+    table.Add({Text(*branch, "id"),
+               Text(*branch, "participant"),
+               {phase, StyleOfPhase(phase)},
+               Text(*branch, "operation") + (alternative.empty() ? "" : " alt " + alternative),
+               AttemptText(*branch),
+               TookText(*branch),
+               NoteText(*branch, now)});
+  }
+  std::string text = table.Render(terminal);
+  if (branches.size() < all) {
+    text += "… and " + std::to_string(all - branches.size()) + " more branches\n";
+  }
+  return text;
+}
+
+std::string ShowTransaction(const Json& transaction, const Terminal& terminal, Instant now) {
+  Table table({});
+  AddIfAny("gid", Text(transaction, "gid"), table, Style::kBold);
+  AddIfAny("status", StatusText(transaction), table, StatusStyle(transaction));
+  const std::string definition = DefinitionText(transaction);
+  AddIfAny("definition",
+           definition.empty() ? "" : definition + " (" + Text(transaction, "mode") + ")", table);
+  AddIfAny("revision", NumberText(transaction, "revision"), table);
+  AddIfAny("created", ShowInstant(Text(transaction, "createdAt"), now), table);
+  AddIfAny("ended", ShowInstant(Text(transaction, "endedAt"), now), table);
+  const std::string deadline = ShowInstant(Text(transaction, "deadline"), now);
+  const bool missed = IsTrue(transaction, "deadlineMissed");
+  AddIfAny("deadline", missed ? deadline + ", missed" : deadline, table,
+           missed ? Style::kWarning : Style::kPlain);
+  if (const auto parent = transaction.find("parent"); parent != transaction.end()) {
+    AddIfAny("parent", Text(*parent, "gid") + ", branch " + Text(*parent, "branch"), table);
+  }
+  AddIfAny("labels", LabelsText(transaction), table);
+  if (const auto abort = transaction.find("abort"); abort != transaction.end()) {
+    AddIfAny("aborted", AbortText(*abort), table, Style::kWarning);
+  }
+  AddIfAny("forced", Text(transaction, "forced"), table, Style::kBad);
+  AddIfAny("input", DocumentText(transaction, "input"), table);
+  AddIfAny("output", DocumentText(transaction, "output"), table);
+  if (const auto failure = transaction.find("outputFailure"); failure != transaction.end()) {
+    AddIfAny("no output", FailureText(*failure), table, Style::kWarning);
+  }
+  const std::string branches = ShowBranches(transaction, terminal, now, 0);
+  return table.Render(terminal) + (branches.empty() ? "" : "\n" + branches);
+}
+
+std::string ShowOutcome(const Json& transaction, const Terminal& terminal) {
+  std::string text = Sanitize(Text(transaction, "gid")) + " " +
+                     terminal.Paint(StatusStyle(transaction), Text(transaction, "status")) +
+                     ", revision " + NumberText(transaction, "revision");
+  if (IsTrue(transaction, "paused")) {
+    text += ", paused";
+  }
+  if (IsTrue(transaction, "incident")) {
+    text += ", waits for an operator";
+  }
+  if (const auto abort = transaction.find("abort"); abort != transaction.end()) {
+    text += " (" + Sanitize(AbortText(*abort)) + ")";
+  }
+  return text + "\n";
+}
+
+std::string ShowTransactions(const Json& list, const Terminal& terminal, Instant now) {
+  Table table({"GID", "STATUS", "DEFINITION", "CREATED", "UPDATED", "ATTEMPTS", "LABELS", "ERROR"});
+  for (const Json& row : Items(list, "transactions")) {
+    table.Add({Text(row, "gid"),
+               {StatusText(row), StatusStyle(row)},
+               DefinitionText(row),
+               ShowAge(Text(row, "createdAt"), now),
+               ShowAge(Text(row, "updatedAt"), now),
+               NumberText(row, "attempts"),
+               Shorten(LabelsText(row), kMaxNote / 2),
+               Shorten(Text(row, "error"), kMaxNote)});
+  }
+  return table.empty() ? "no transactions\n" : table.Render(terminal) + NextPage(list);
+}
+
+std::string ShowIncidents(const Json& list, const Terminal& terminal, Instant now) {
+  Table table({"GID", "BRANCH", "OPERATION", "PARTICIPANT", "SINCE", "ERROR"});
+  for (const Json& row : Items(list, "incidents")) {
+    table.Add({Text(row, "gid"),
+               Text(row, "branch"),
+               Text(row, "operation"),
+               Text(row, "participant"),
+               ShowAge(Text(row, "since"), now),
+               {Shorten(FailureText(row), kMaxNote), Style::kBad}});
+  }
+  return table.empty() ? "no incidents\n" + NextPage(list)
+                       : table.Render(terminal) + NextPage(list);
+}
+
+std::string ShowParticipants(const Json& list, const Terminal& terminal) {
+  Table table({"NAME", "ADDRESS", "BREAKER", "BLOCKED BY", "IN FLIGHT", "QUEUED", "CALLS",
+               "FAILURES", "MS"});
+  for (const Json& row : Items(list, "participants")) {
+    const std::string breaker = Text(row, "breaker");
+    table.Add({Text(row, "name"),
+               Text(row, "address"),
+               {breaker, breaker == "closed" ? Style::kPlain : Style::kBad},
+               Text(row, "blockedBy"),
+               NumberText(row, "inFlight"),
+               NumberText(row, "queued"),
+               NumberText(row, "calls"),
+               NumberText(row, "failures"),
+               NumberText(row, "latencyMillis").substr(0, 6)});
+  }
+  return table.empty() ? "no participants were called yet\n" : table.Render(terminal);
+}
+
+std::string ShowHealth(const Json& health, const Terminal& terminal) {
+  Table table({});
+  const std::string status = Text(health, "status");
+  AddIfAny("status", status, table, StyleOfStatus(status));
+  AddIfAny("ready", IsTrue(health, "ready") ? "yes" : "no", table);
+  AddIfAny("reason", Text(health, "reason"), table, Style::kWarning);
+  AddIfAny("open transactions", NumberText(health, "open"), table);
+  AddIfAny("queued inputs", NumberText(health, "queuedInputs"), table);
+  AddIfAny("oldest overdue", Text(health, "oldestOverdue"), table, Style::kWarning);
+  AddIfAny("store behind by", Text(health, "storeLag"), table);
+  return table.Render(terminal);
+}
+
+}  // namespace entente::cli

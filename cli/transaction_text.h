@@ -1,0 +1,29 @@
+// Transactions, their histories and lists of them, as people read them.
+#pragma once
+
+#include <string>
+
+#include "base/json.h"
+#include "base/time.h"
+#include "cli/terminal.h"
+
+namespace entente::cli {
+
+// A Transaction document: what it is, how it stands, and one line per branch.
+[[nodiscard]] std::string ShowTransaction(const Json& transaction, const Terminal& terminal,
+                                          Instant now);
+
+// "GID STATUS, revision N", with what stands in its way.
+[[nodiscard]] std::string ShowOutcome(const Json& transaction, const Terminal& terminal);
+
+// The branches alone: at most `max_lines` of them, 0 for all.
+[[nodiscard]] std::string ShowBranches(const Json& transaction, const Terminal& terminal,
+                                       Instant now, size_t max_lines);
+
+// A ListTransactionsResponse, a ListIncidentsResponse, a ListParticipantsResponse, a Health.
+[[nodiscard]] std::string ShowTransactions(const Json& list, const Terminal& terminal, Instant now);
+[[nodiscard]] std::string ShowIncidents(const Json& list, const Terminal& terminal, Instant now);
+[[nodiscard]] std::string ShowParticipants(const Json& list, const Terminal& terminal);
+[[nodiscard]] std::string ShowHealth(const Json& health, const Terminal& terminal);
+
+}  // namespace entente::cli

@@ -1,0 +1,210 @@
+// The client of a coordinator: starts transactions, watches them and acts on them.
+//
+//   entente::sdk::Client client({.server = "http://127.0.0.1:8080"});
+//   entente::sdk::SubmitRequest order{.definition = "travel-booking", .input = {{"city", "Rome"}}};
+//   order.wait = std::chrono::seconds(30);
+//   auto submitted = client.Submit(order);
+//   if (!submitted.ok()) { ... submitted.status().message() ... }
+//   if (submitted->transaction.committed()) { ... submitted->transaction.output() ... }
+//
+// What the documents hold is said in proto/entente/v1/coordinator.proto; names are camelCase.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+#include "base/status.h"
+#include "base/time.h"
+
+namespace entente::sdk {
+
+// The members of the structs below all have defaults, so that designated initializers may leave out
+// any of them.
+struct ClientOptions {
+  // "http://host[:port]"; port 80 where none is given. An IPv6 host stands in brackets.
+  std::string server = "http://127.0.0.1:8080";
+  Duration connect_timeout = std::chrono::seconds(5);
+  // For sending a request and receiving the whole answer. `wait` is added where one is asked for.
+  Duration call_timeout = std::chrono::seconds(30);
+  // How long a submit is repeated, and a watch reconnected, when the coordinator can not be reached
+  // any more. Counted from the first failure; zero: never repeated.
+  Duration retry_for = std::chrono::seconds(15);
+  // An answer larger than this is an error.
+  size_t max_answer_bytes = size_t{256} << 20;
+};
+
+// An answer: the bytes as they came and what they say.
+struct Document {
+  std::string text = {};
+  Json json = {};
+};
+
+// A Transaction document. A value type; safe to share between threads once constructed. References
+// live as long as it does. Members that are absent read as empty, zero, false or null.
+class Transaction {
+ public:
+  Transaction() = default;
+  explicit Transaction(Document document) : document_(std::move(document)) {}
+
+  [[nodiscard]] std::string gid() const;
+  [[nodiscard]] std::string status() const;  // "ACTIVE", ..., see DESIGN's words.
+  [[nodiscard]] uint64_t revision() const;   // What an operator's action names as seen.
+  [[nodiscard]] bool incident() const;       // It waits for an operator.
+  [[nodiscard]] bool paused() const;
+  [[nodiscard]] bool finished() const;   // COMMITTED, ABORTED or MIXED.
+  [[nodiscard]] bool committed() const;  // COMMITTED.
+  [[nodiscard]] Json output() const;     // Null unless committed.
+
+  [[nodiscard]] const Json& json() const { return document_.json; }
+  [[nodiscard]] const std::string& text() const { return document_.text; }
+
+ private:
+  Document document_;
+};
+
+// Whether a status is final.
+[[nodiscard]] bool IsFinalStatus(std::string_view status);
+
+struct SubmitRequest {
+  std::string definition = {};           // Its name; or else `inline_definition`.
+  Json inline_definition = {};           // Null: none.
+  std::optional<uint32_t> version = {};  // Of `definition`. Default: the newest.
+  std::string gid = {};                  // Empty: a UUIDv7 is made here, before the first attempt.
+  Json input = Json::object();
+  std::map<std::string, std::string> labels = {};
+  std::optional<Duration> deadline = {};  // From the submit. Default: the definition's.
+  // Absent: answers when accepted. Present: when it ended, or after this long (at most five
+  // minutes) with the state so far.
+  std::optional<Duration> wait = {};
+};
+
+struct SubmitResult {
+  Transaction transaction;
+  bool created = false;  // False: the same gid was submitted before with the same content.
+};
+
+// Every filter is optional; those given must all hold.
+struct ListRequest {
+  std::string status = {};
+  std::string mode = {};
+  std::string definition = {};
+  std::string label = {};  // "key=value"
+  std::optional<bool> incident = {};
+  std::optional<Instant> since = {};  // Created at or after.
+  std::optional<Instant> until = {};  // Created before.
+  std::string gid_prefix = {};
+  std::string parent = {};  // A gid.
+  uint32_t limit = 0;       // 0: the coordinator's default.
+  std::string cursor = {};  // The page before's nextCursor.
+};
+
+enum class Action { kCancel, kPause, kResume, kRetry, kSkip, kResolve };
+
+// An operator's action. Which fields an action takes is said beside them; others must be empty.
+struct ActionRequest {
+  std::string gid = {};
+  std::string reason = {};  // Skip and resolve need one.
+  std::string actor = {};   // Who acts.
+  // The revision the operator saw; the action is refused if another one is current. Skip and
+  // resolve need one.
+  std::optional<uint32_t> expected_revision = {};
+  std::string branch = {};          // Skip: needed. Retry: empty for every branch that is stuck.
+  std::optional<Json> output = {};  // Skip: what later steps read as the branch's output.
+  std::string outcome = {};         // Resolve: "COMMITTED" or "ABORTED".
+};
+
+// The outcome of an operation that was answered with "pending".
+struct CompletionRequest {
+  std::string token = {};
+  bool refused = false;
+  std::optional<Json> output = {};  // Unless refused.
+  std::string code = {};            // If refused.
+  std::string message = {};         // If refused.
+};
+
+struct Event {
+  uint64_t revision = 0;
+  Document document = {};  // A TransactionEvent.
+};
+
+// A synchronous client. Every method blocks until it has an answer, at most for the time-outs of
+// ClientOptions (looking up a host's name takes as long as the system's resolver).
+//
+// One connection is kept open between calls; Watch uses one of its own. Thread-compatible: calls of
+// one Client need outside locking; use one Client per thread. Movable.
+//
+// Errors. What the coordinator refuses comes as the Status of its problem document: `reason` is the
+// document's `code`, `message` its `detail` followed by one line per mistake. Without an answer:
+//   kUnavailable     client.unreachable: nothing was sent.
+//   kUnknownOutcome  client.broken: the connection broke; the call may have been carried out.
+//   kUnknownOutcome  client.timeout: no answer in time; it may have been, or may yet be.
+//   kInternal        client.bad_answer: what answered does not speak the coordinator's protocol.
+//   kInvalidArgument client.bad_server: `server` is not a URL this client can use.
+//   kInvalidArgument client.bad_request: a request contradicts itself; nothing was sent.
+// Reads are repeated once when a kept connection turns out to be closed. Submit and Watch are
+// repeated as ClientOptions::retry_for says; nothing else that changes something ever is.
+class Client {
+ public:
+  explicit Client(ClientOptions options = {});
+  ~Client();
+  Client(Client&&) noexcept;
+  Client& operator=(Client&&) noexcept;
+
+  // Starts a transaction. Durable when it returns. Attempts after a broken connection, a time-out
+  // or a 503 name the same gid, so that the transaction runs once whatever was lost. When it gives
+  // up after an attempt that may have arrived, the message names the gid to ask for.
+  [[nodiscard]] Result<SubmitResult> Submit(SubmitRequest request);
+
+  // `wait`: answers when the transaction has ended, or after this long (at most five minutes).
+  [[nodiscard]] Result<Transaction> Get(std::string_view gid,
+                                        std::optional<Duration> wait = std::nullopt);
+  [[nodiscard]] Result<Document> List(const ListRequest& request);
+  [[nodiscard]] Result<Document> History(std::string_view gid);
+
+  // Calls `on_event` for each durable step after `after_revision` in order, without a gap and
+  // without a repetition, until the transaction has ended or `on_event` returns false. A stream
+  // that breaks is taken up again where it stopped. `on_event` may use another Client, or this one
+  // between events (Watch has its own connection). Ok at the end or when stopped.
+  [[nodiscard]] Status Watch(std::string_view gid, uint64_t after_revision,
+                             const std::function<bool(const Event&)>& on_event);
+
+  // An operator's action; answers with the transaction as it then is.
+  [[nodiscard]] Result<Transaction> Act(Action action, const ActionRequest& request);
+  // Delivers `payload` to a step that waits for the signal `name`, or will.
+  [[nodiscard]] Result<Transaction> Signal(std::string_view gid, std::string_view name,
+                                           const Json& payload);
+  [[nodiscard]] Result<Document> Complete(const CompletionRequest& request);
+
+  // `source` is the text of a definition, stored as it is. Answers with the stored version.
+  [[nodiscard]] Result<Document> PutDefinition(std::string_view name, std::string_view source);
+  [[nodiscard]] Result<Document> GetDefinition(std::string_view name,
+                                               std::optional<uint32_t> version = std::nullopt);
+  // Empty: the newest version of each. A name: all its versions, newest first.
+  [[nodiscard]] Result<Document> ListDefinitions(std::string_view name = {});
+  // What the coordinator thinks of a definition, without storing it: {valid, problems}.
+  [[nodiscard]] Result<Document> ValidateDefinition(std::string_view source);
+
+  // What waits for an operator. Of `request`: mode, definition, label, limit and cursor.
+  [[nodiscard]] Result<Document> Incidents(const ListRequest& request = {});
+  [[nodiscard]] Result<Document> Participants();
+  // Answers with the report also when the coordinator says that it is stalled.
+  [[nodiscard]] Result<Document> Health();
+
+  // The problem document (RFC 9457) of the latest call, with its `problems` and `violations`; null
+  // if that call did not fail by one. Lives until the next call.
+  [[nodiscard]] const Json& last_problem() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace entente::sdk

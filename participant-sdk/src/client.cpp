@@ -1,0 +1,239 @@
+#include "entente/client.h"
+
+#include <utility>
+
+#include "base/limits.h"
+#include "participant-sdk/src/client_impl.h"
+#include "participant-sdk/src/problem.h"
+
+namespace entente::sdk {
+namespace {
+
+std::string_view VerbOf(Action action) {
+  switch (action) {
+    case Action::kCancel: return ":cancel";
+    case Action::kPause: return ":pause";
+    case Action::kResume: return ":resume";
+    case Action::kRetry: return ":retry";
+    case Action::kSkip: return ":skip";
+    case Action::kResolve: return ":resolve";
+  }
+  CheckFailed("Action is a declared enumerator", __FILE__, __LINE__);
+}
+
+void AddText(const char* name, const std::string& value, Json& body) {
+  if (!value.empty()) {
+    body[name] = value;
+  }
+}
+
+std::string NumberText(uint32_t number) {
+  return number == 0 ? "" : std::to_string(number);
+}
+
+std::string InstantText(const std::optional<Instant>& instant) {
+  return instant ? FormatInstant(*instant) : "";
+}
+
+HttpRequest GetFrom(std::string target) {
+  return {"GET", std::move(target), "", "", ""};
+}
+HttpRequest Post(std::string target, std::string body) {
+  return {"POST", std::move(target), std::move(body), "", ""};
+}
+
+}  // namespace
+
+std::string TransactionPath(std::string_view gid, std::string_view rest) {
+  return "/v1/transactions/" + PercentEncode(gid) + std::string(rest);
+}
+
+// ---- One call.
+
+Client::Impl::Impl(ClientOptions options) : options_(std::move(options)) {}
+
+Status Client::Impl::Prepare() {
+  if (!connection_) {
+    ENTENTE_ASSIGN_OR_RETURN(Server server, ParseServer(options_.server));
+    connection_.emplace(std::move(server), options_.connect_timeout, options_.max_answer_bytes);
+  }
+  return {};
+}
+
+Result<Json> Client::Impl::ReadJson(std::string_view text, const HttpRequest& request) const {
+  // Documents of a transaction stand a few levels inside an answer.
+  Result<Json> json = ParseJson(text, {options_.max_answer_bytes, limits::kMaxJsonDepth + 8});
+  if (!json.ok()) {
+    return Internal("client.bad_answer", "the answer to " + request.method + " " +
+                                             connection_->server().ToString() + request.target +
+                                             " is not JSON (" + json.status().message() +
+                                             "); is it the coordinator's HTTP address?");
+  }
+  return json;
+}
+
+Status Client::Impl::Failure(const HttpRequest& request, const HttpAnswer& answer) {
+  retry_after_ = answer.retry_after;
+  if (answer.content_type.starts_with("application/problem+json")) {
+    if (Result<Json> problem = ReadJson(answer.body, request); problem.ok()) {
+      problem_ = std::move(problem).value();
+    }
+  }
+  return StatusOfProblem(answer.status, problem_,
+                         request.method + " " + connection_->server().ToString() + request.target);
+}
+
+Result<Answered> Client::Impl::Call(const HttpRequest& request, Duration extra_time,
+                                    int also_good) {
+  problem_ = Json();
+  retry_after_ = std::chrono::seconds(0);
+  ENTENTE_RETURN_IF_ERROR(Prepare());
+  ENTENTE_ASSIGN_OR_RETURN(HttpAnswer answer,
+                           connection_->Call(request, options_.call_timeout + extra_time));
+  const bool good = answer.status >= 200 && answer.status < 300;
+  if (!good && answer.status != also_good) {
+    return Failure(request, answer);
+  }
+  ENTENTE_ASSIGN_OR_RETURN(Json json, ReadJson(answer.body, request));
+  if (!json.is_object()) {
+    return Internal("client.bad_answer", "the answer to " + request.method + " " + request.target +
+                                             " is JSON but not an object");
+  }
+  Document document{std::move(answer.body), std::move(json)};
+  return Answered{std::move(answer), std::move(document)};
+}
+
+Result<Document> Client::Impl::CallForDocument(const HttpRequest& request) {
+  ENTENTE_ASSIGN_OR_RETURN(Answered answered, Call(request));
+  return std::move(answered.document);
+}
+
+Result<Transaction> Client::Impl::CallForTransaction(const HttpRequest& request,
+                                                     Duration extra_time) {
+  ENTENTE_ASSIGN_OR_RETURN(Answered answered, Call(request, extra_time));
+  return Transaction(std::move(answered.document));
+}
+
+// ---- The methods.
+
+Client::Client(ClientOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Client::~Client() = default;
+Client::Client(Client&&) noexcept = default;
+Client& Client::operator=(Client&&) noexcept = default;
+
+const Json& Client::last_problem() const {
+  return impl_->problem();
+}
+
+Result<SubmitResult> Client::Submit(SubmitRequest request) {
+  return impl_->Submit(std::move(request));
+}
+
+Status Client::Watch(std::string_view gid, uint64_t after_revision,
+                     const std::function<bool(const Event&)>& on_event) {
+  return impl_->Watch(gid, after_revision, on_event);
+}
+
+Result<Transaction> Client::Get(std::string_view gid, std::optional<Duration> wait) {
+  Query query;
+  if (wait) {
+    query.Add("wait", FormatDuration(*wait));
+  }
+  return impl_->CallForTransaction(GetFrom(TransactionPath(gid) + query.text()),
+                                   wait.value_or(Duration::zero()));
+}
+
+Result<Document> Client::List(const ListRequest& request) {
+  Query query;
+  query.Add("status", request.status).Add("mode", request.mode);
+  query.Add("definition", request.definition).Add("label", request.label);
+  if (request.incident) {
+    query.Add("incident", *request.incident ? "true" : "false");
+  }
+  query.Add("since", InstantText(request.since)).Add("until", InstantText(request.until));
+  query.Add("q", request.gid_prefix).Add("parent", request.parent);
+  query.Add("limit", NumberText(request.limit)).Add("cursor", request.cursor);
+  return impl_->CallForDocument(GetFrom("/v1/transactions" + query.text()));
+}
+
+Result<Document> Client::History(std::string_view gid) {
+  return impl_->CallForDocument(GetFrom(TransactionPath(gid, "/history")));
+}
+
+Result<Transaction> Client::Act(Action action, const ActionRequest& request) {
+  Json body = Json::object();
+  AddText("reason", request.reason, body);
+  AddText("actor", request.actor, body);
+  AddText("branch", request.branch, body);
+  AddText("outcome", request.outcome, body);
+  if (request.expected_revision) {
+    body["expectedRevision"] = *request.expected_revision;
+  }
+  if (request.output) {
+    body["output"] = *request.output;
+  }
+  return impl_->CallForTransaction(
+      Post(TransactionPath(request.gid, VerbOf(action)), DumpJson(body)));
+}
+
+Result<Transaction> Client::Signal(std::string_view gid, std::string_view name,
+                                   const Json& payload) {
+  const Json body{{"name", name}, {"payload", payload}};
+  return impl_->CallForTransaction(Post(TransactionPath(gid, ":signal"), DumpJson(body)));
+}
+
+Result<Document> Client::Complete(const CompletionRequest& request) {
+  Json body{{"outcome", request.refused ? "refused" : "done"}};
+  if (request.output) {
+    body["output"] = *request.output;
+  }
+  AddText("code", request.code, body);
+  AddText("message", request.message, body);
+  return impl_->CallForDocument(
+      Post("/v1/completions/" + PercentEncode(request.token), DumpJson(body)));
+}
+
+Result<Document> Client::PutDefinition(std::string_view name, std::string_view source) {
+  return impl_->CallForDocument(
+      {"PUT", "/v1/definitions/" + PercentEncode(name), std::string(source), "", ""});
+}
+
+Result<Document> Client::GetDefinition(std::string_view name, std::optional<uint32_t> version) {
+  std::string target = "/v1/definitions/" + PercentEncode(name);
+  if (version) {
+    target += "/versions/" + std::to_string(*version);
+  }
+  return impl_->CallForDocument(GetFrom(std::move(target)));
+}
+
+Result<Document> Client::ListDefinitions(std::string_view name) {
+  std::string target = "/v1/definitions";
+  if (!name.empty()) {
+    target += "/" + PercentEncode(name) + "/versions";
+  }
+  return impl_->CallForDocument(GetFrom(std::move(target)));
+}
+
+Result<Document> Client::ValidateDefinition(std::string_view source) {
+  return impl_->CallForDocument(Post("/v1/definitions:validate", std::string(source)));
+}
+
+Result<Document> Client::Incidents(const ListRequest& request) {
+  Query query;
+  query.Add("definition", request.definition).Add("mode", request.mode);
+  query.Add("label", request.label).Add("limit", NumberText(request.limit));
+  query.Add("cursor", request.cursor);
+  return impl_->CallForDocument(GetFrom("/v1/incidents" + query.text()));
+}
+
+Result<Document> Client::Participants() {
+  return impl_->CallForDocument(GetFrom("/v1/participants"));
+}
+
+Result<Document> Client::Health() {
+  ENTENTE_ASSIGN_OR_RETURN(Answered answered,
+                           impl_->Call(GetFrom("/healthz"), Duration::zero(), /*also_good=*/503));
+  return std::move(answered.document);
+}
+
+}  // namespace entente::sdk

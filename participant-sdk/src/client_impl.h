@@ -1,0 +1,68 @@
+// What the parts of Client share. Internal to the client.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "entente/client.h"
+#include "participant-sdk/src/http_connection.h"
+
+namespace entente::sdk {
+
+struct Answered {
+  HttpAnswer http;
+  Document document;
+};
+
+// A pause between attempts: doubling, and shortened at random so that many clients spread.
+class Backoff {
+ public:
+  explicit Backoff(Duration budget) : budget_(budget) {}
+
+  // Waits for the next attempt, at least `at_least` unless that is past the budget. False: the
+  // budget, counted from the first call, is used up.
+  [[nodiscard]] bool Wait(Duration at_least = {});
+
+ private:
+  const Duration budget_;
+  std::optional<std::chrono::steady_clock::time_point> first_failure_;
+  Duration delay_ = std::chrono::milliseconds(50);
+};
+
+class Client::Impl {
+ public:
+  explicit Impl(ClientOptions options);
+
+  // Sends one request. An answer that is not a success becomes its Status, unless its HTTP status
+  // is `also_good`.
+  [[nodiscard]] Result<Answered> Call(const HttpRequest& request, Duration extra_time = {},
+                                      int also_good = 0);
+  [[nodiscard]] Result<Document> CallForDocument(const HttpRequest& request);
+  [[nodiscard]] Result<Transaction> CallForTransaction(const HttpRequest& request,
+                                                       Duration extra_time = {});
+
+  [[nodiscard]] Result<SubmitResult> Submit(SubmitRequest request);
+  [[nodiscard]] Status Watch(std::string_view gid, uint64_t after_revision,
+                             const std::function<bool(const Event&)>& on_event);
+
+  [[nodiscard]] const Json& problem() const { return problem_; }
+
+ private:
+  // The connection, or why there can be none.
+  [[nodiscard]] Status Prepare();
+  [[nodiscard]] Status Failure(const HttpRequest& request, const HttpAnswer& answer);
+  [[nodiscard]] Result<Json> ReadJson(std::string_view text, const HttpRequest& request) const;
+
+  const ClientOptions options_;
+  std::optional<HttpConnection> connection_;
+  std::chrono::seconds retry_after_{0};  // What the latest failed answer asked for.
+  Json problem_;
+};
+
+// "/v1/transactions/{gid}", then `rest`.
+[[nodiscard]] std::string TransactionPath(std::string_view gid, std::string_view rest = {});
+
+}  // namespace entente::sdk

@@ -1,0 +1,226 @@
+#include <algorithm>
+
+#include <catch2/catch.hpp>
+
+#include "base/json.h"
+#include "tests/cli/runner.h"
+#include "tests/sdk/canned_server.h"
+
+namespace entente::cli {
+namespace {
+
+using sdk::test::Canned;
+using sdk::test::CannedServer;
+using sdk::test::Problem;
+using test::Ran;
+using test::Run;
+using test::ScratchFile;
+
+constexpr const char* kActive = R"({"gid":"g1","status":"ACTIVE","revision":2})";
+constexpr const char* kCommitted = R"({"gid":"g1","status":"COMMITTED","revision":8})";
+constexpr const char* kAborted = R"({"gid":"g1","status":"ABORTED","revision":8})";
+
+TEST_CASE("no command, an unknown one and a wrong option are wrong use") {
+  CHECK(Run({}).exit_code == 2);
+  CHECK(Run({"frobnicate"}).exit_code == 2);
+  CHECK(Run({"get"}).exit_code == 2);
+  CHECK(Run({"get", "g", "--nonsense"}).exit_code == 2);
+  CHECK(Run({"resolve", "g", "--reason", "x", "--revision", "1", "--outcome", "MAYBE"}).exit_code ==
+        2);
+  CHECK(Run({"skip", "g", "--branch", "b", "--revision", "1"}).exit_code == 2);
+  CHECK(Run({"submit", "d", "--input", "{oops"}).exit_code == 2);
+  CHECK(Run({"submit", "d", "--label", "novalue"}).exit_code == 2);
+  CHECK(Run({"submit"}).exit_code == 2);
+  CHECK(Run({"get", "g", "--server", "localhost"}).exit_code == 2);
+  CHECK(Run({"--help"}).exit_code == 0);
+}
+
+TEST_CASE("nobody listening is said with what to do") {
+  std::string url;
+  { url = CannedServer(std::vector<Canned>()).url(); }
+  const Ran ran = Run({"get", "g1", "--server", url});
+  CHECK(ran.exit_code == 1);
+  CHECK(ran.err == "entente: cannot connect to " + url +
+                       ": connection refused; is `entente serve` running? Choose another with "
+                       "--server or ENTENTE_SERVER [client.unreachable]\n");
+}
+
+TEST_CASE("scripts get the coordinator's bytes, wherever the option stands") {
+  const std::string text = R"({"z":1,"a":2})";
+  CannedServer server({{.body = text}, {.body = text}});
+  CHECK(Run({"--server", server.url(), "--json", "list"}).out == text + "\n");
+  CHECK(Run({"list", "--json", "--server", server.url()}).out == text + "\n");
+}
+
+TEST_CASE("submit sends what the command line says") {
+  CannedServer server({{.status = 201, .body = kActive}});
+  const Ran ran = Run({"submit", "travel", "--server", server.url(), "--gid", "g1", "--input", "-",
+                       "--label", "a=b", "--label", "c=d=e", "--deadline", "10m", "--version", "3"},
+                      {.in = R"({"city":"Rome"})"});
+  CHECK(ran.exit_code == 0);
+  CHECK(ran.out == "g1 ACTIVE, revision 2\n");
+  CHECK(Json::parse(server.seen().at(0).body) == Json::parse(R"({
+    "definition":"travel","gid":"g1","input":{"city":"Rome"},"labels":{"a":"b","c":"d=e"},
+    "deadline":"10m","version":3})"));
+}
+
+TEST_CASE("input may be JSON, a list too, or a file") {
+  const ScratchFile file(R"({"from":"file"})");
+  CannedServer server({{.body = kActive}, {.body = kActive}});
+  CHECK(Run({"submit", "d", "--server", server.url(), "--input", "[1,2]"}).exit_code == 0);
+  CHECK(Run({"submit", "d", "--server", server.url(), "--input", "@" + file.path()}).exit_code ==
+        0);
+  CHECK(Json::parse(server.seen()[0].body)["input"] == Json::parse("[1,2]"));
+  CHECK(Json::parse(server.seen()[1].body)["input"]["from"] == "file");
+}
+
+TEST_CASE("submit --wait waits for the end and its exit code says how it ended") {
+  CannedServer server({{.status = 202, .body = kActive},
+                       {.status = 202, .body = kActive},
+                       {.body = kCommitted},
+                       {.body = kAborted}});
+  CHECK(Run({"submit", "d", "--server", server.url(), "--wait"}).exit_code == 0);
+  CHECK(Json::parse(server.seen()[0].body)["wait"] == "5m");
+  CHECK(server.seen()[2].target == "/v1/transactions/g1?wait=5m");
+  // The word after --wait is not a duration: it is the definition.
+  CHECK(Run({"submit", "--server", server.url(), "--wait", "d"}).exit_code == 1);
+  CHECK(Json::parse(server.seen()[3].body)["definition"] == "d");
+}
+
+TEST_CASE("a refused submit shows the code and every mistake") {
+  CannedServer server({Problem(400, "request.invalid", "2 mistakes",
+                               R"("violations":[{"field":"a","message":"m1"},)"
+                               R"({"field":"b","message":"m2"}])")});
+  const Ran ran = Run({"submit", "d", "--server", server.url()});
+  CHECK(ran.exit_code == 1);
+  CHECK(ran.err == "entente: 2 mistakes [request.invalid]\n  a: m1\n  b: m2\n");
+}
+
+TEST_CASE("an action carries who, why and what was seen") {
+  CannedServer server({{.body = kActive}, {.body = kActive}, {.body = kActive}});
+  CHECK(Run({"cancel", "g1", "--server", server.url(), "--reason", "changed", "--actor", "ann",
+             "--revision", "2"})
+            .exit_code == 0);
+  CHECK(Run({"resolve", "g1", "--server", server.url(), "--reason", "called", "--actor", "ann",
+             "--revision", "2", "--outcome", "ABORTED"})
+            .exit_code == 0);
+  CHECK(Run({"skip", "g1", "--server", server.url(), "--reason", "seen", "--actor", "ann",
+             "--revision", "2", "--branch", "b", "--output", "{\"x\":1}"})
+            .exit_code == 0);
+  const auto seen = server.seen();
+  CHECK(seen[0].target == "/v1/transactions/g1:cancel");
+  CHECK(seen[0].body == R"({"actor":"ann","expectedRevision":2,"reason":"changed"})");
+  CHECK(Json::parse(seen[1].body)["outcome"] == "ABORTED");
+  CHECK(Json::parse(seen[2].body)["output"] == Json{{"x", 1}});
+}
+
+TEST_CASE("list turns times ago into instants and shows the next page") {
+  CannedServer server({{.body = R"({"transactions":[{"gid":"g1","status":"ACTIVE",
+    "definition":"d","version":1,"incident":true}],"nextCursor":"c7"})"},
+                       {.body = R"({"transactions":[]})"}});
+  const Ran ran = Run({"list", "--server", server.url(), "--since", "2026-01-02T03:04:05Z",
+                       "--incident", "--gid-prefix", "g"});
+  CHECK(ran.out ==
+        "GID  STATUS    DEFINITION\n"
+        "g1   ACTIVE !  d v1\n"
+        "more: --cursor c7\n");
+  CHECK(server.seen()[0].target ==
+        "/v1/transactions?incident=true&since=2026-01-02T03%3A04%3A05Z&q=g");
+  CHECK(Run({"list", "--server", server.url()}).out == "no transactions\n");
+}
+
+Canned Events(const std::string& last) {
+  Canned stream;
+  stream.content_type = "text/event-stream";
+  stream.body =
+      "id: 1\ndata: {\"status\":\"ACTIVE\",\"entry\":{\"type\":\"accepted\",\"name\":\"d\","
+      "\"at\":\"2026-01-02T03:04:05Z\"}}\n\n"
+      "id: 2\ndata: {\"status\":\"" +
+      last + "\",\"entry\":{\"type\":\"ended\",\"status\":\"" + last +
+      "\",\"at\":\"2026-01-02T03:04:05.125Z\"}}\n\n";
+  stream.close_after = true;
+  return stream;
+}
+
+TEST_CASE("watch appends a line per step and exits by the outcome") {
+  CannedServer good({Events("COMMITTED"), {.body = kCommitted}});
+  const Ran committed = Run({"watch", "g1", "--server", good.url()});
+  CHECK(committed.exit_code == 0);
+  CHECK(committed.out ==
+        "03:04:05.000                    accepted d\n"
+        "03:04:05.125                    ended COMMITTED\n"
+        "g1 COMMITTED, revision 8\n");
+  CannedServer bad({Events("ABORTED"), {.body = kAborted}});
+  CHECK(Run({"watch", "g1", "--server", bad.url()}).exit_code == 1);
+}
+
+TEST_CASE("watch gives scripts one event per line, on a terminal too") {
+  CannedServer server({Events("COMMITTED"), {.body = kCommitted}});
+  const Ran ran = Run({"watch", "g1", "--server", server.url(), "--json"}, {.live = true});
+  CHECK(ran.exit_code == 0);
+  CHECK(ran.out.find("\x1b[") == std::string::npos);
+  CHECK(ran.out.starts_with("{\"status\":\"ACTIVE\","));
+  CHECK(std::count(ran.out.begin(), ran.out.end(), '\n') == 2);
+}
+
+TEST_CASE("definitions put takes the name from the file and shows mistakes in it") {
+  const ScratchFile file("{\n  \"name\": \"trip\"\n}");
+  CannedServer server({{.body = R"({"name":"trip","version":4})"},
+                       Problem(422, "definition.invalid", "1 problem",
+                               R"("problems":[{"pointer":"/name","line":2,"column":3,)"
+                               R"("code":"c","message":"bad"}])")});
+  CHECK(Run({"definitions", "put", file.path(), "--server", server.url()}).out ==
+        "trip version 4\n");
+  CHECK(server.seen()[0].method == "PUT");
+  CHECK(server.seen()[0].target == "/v1/definitions/trip");
+  const Ran bad = Run({"definitions", "put", file.path(), "--server", server.url()});
+  CHECK(bad.exit_code == 1);
+  CHECK(bad.err == file.path() + ":2:3: bad\n    \"name\": \"trip\"\n    ^\n");
+}
+
+TEST_CASE("definitions get prints the source as it was stored") {
+  CannedServer server({{.body = R"({"name":"d","source":"{ \"name\": \"d\" }"})"}});
+  CHECK(Run({"definitions", "get", "d", "--version", "2", "--server", server.url()}).out ==
+        "{ \"name\": \"d\" }\n");
+  CHECK(server.seen()[0].target == "/v1/definitions/d/versions/2");
+}
+
+TEST_CASE("definitions show lists the steps") {
+  CannedServer server({{.body = R"({"name":"d","version":2,"source":"{\"mode\":\"saga\",)"
+                                R"(\"steps\":[{\"id\":\"a\",\"participant\":\"p\",)"
+                                R"(\"compensate\":{},\"pivot\":true}]}"})"}});
+  CHECK(Run({"definitions", "show", "d", "--server", server.url()}).out ==
+        "name     d\n"
+        "version  2\n"
+        "mode     saga\n"
+        "\n"
+        "STEP  CALLS  UNDONE BY\n"
+        "a     p      compensate  pivot\n");
+}
+
+TEST_CASE("complete reports an outcome, and refuses a contradiction") {
+  CannedServer server({{.body = kActive}});
+  CHECK(Run({"complete", "tok", "--server", server.url(), "--output", "7"}).exit_code == 0);
+  CHECK(server.seen()[0].body == R"({"outcome":"done","output":7})");
+  CHECK(Run({"complete", "tok", "--code", "full"}).exit_code == 2);
+  CHECK(Run({"complete", "tok", "--refused", "--output", "7"}).exit_code == 2);
+}
+
+TEST_CASE("health is a no when work does not progress") {
+  CannedServer server({{.status = 503, .body = R"({"status":"stalled","ready":true})"},
+                       {.body = R"({"status":"ok","ready":true,"open":3})"}});
+  CHECK(Run({"health", "--server", server.url()}).exit_code == 1);
+  const Ran ok = Run({"health", "--server", server.url()});
+  CHECK(ok.exit_code == 0);
+  CHECK(ok.out == "status             ok\nready              yes\nopen transactions  3\n");
+}
+
+TEST_CASE("history is one line per step") {
+  CannedServer server({{.body = R"({"gid":"g","entries":[{"type":"operation-succeeded",
+    "branch":"flight","at":"2026-01-02T03:04:05Z","payload":{"id":1}}]})"}});
+  CHECK(Run({"history", "g", "--server", server.url()}).out ==
+        "03:04:05.000  flight            done: {\"id\":1}\n");
+}
+
+}  // namespace
+}  // namespace entente::cli

@@ -1,0 +1,119 @@
+#include <catch2/catch.hpp>
+
+#include "tests/cli/runner.h"
+
+namespace entente::cli {
+namespace {
+
+using test::Ran;
+using test::Run;
+using test::ScratchFile;
+
+constexpr const char* kGood = R"({
+  "name": "trip", "mode": "saga",
+  "participants": { "flights": { "http": "${env.FLIGHTS_URL}" } },
+  "steps": [
+    { "id": "flight", "participant": "flights",
+      "action": { "put": "/bookings/${key}", "body": { "who": "${input.who}" } },
+      "compensate": { "delete": "/bookings/${key}" } }
+  ]
+})";
+
+constexpr const char* kBad = R"({
+  "name": "trip", "mode": "saga",
+  "participants": { "flights": { "http": "http://127.0.0.1:1" } },
+  "steps": [
+    { "id": "flight", "particpant": "flights",
+      "action": { "put": "/bookings/${key}" },
+      "compensate": { "delete": "/bookings/${key}" } }
+  ]
+})";
+
+TEST_CASE("validate says what is right") {
+  const ScratchFile file(kGood);
+  const Ran ran = Run({"validate", file.path()});
+  CHECK(ran.exit_code == 0);
+  CHECK(ran.out == file.path() + ": ok (trip, saga, 1 steps)\n");
+  CHECK(ran.err.empty());
+}
+
+TEST_CASE("validate shows each mistake where it stands") {
+  const ScratchFile file(kBad);
+  const Ran ran = Run({"validate", file.path()});
+  CHECK(ran.exit_code == 1);
+  CHECK(ran.err.find(file.path() + ":5:23: ") != std::string::npos);
+  CHECK(ran.err.find("participant") != std::string::npos);
+  CHECK(ran.err.find("\n                        ^\n") != std::string::npos);
+}
+
+TEST_CASE("validate checks every file, also after one that can not be read") {
+  const ScratchFile file(kGood);
+  const Ran ran = Run({"validate", "/does/not/exist.json", file.path()});
+  CHECK(ran.exit_code == 1);
+  CHECK(ran.err ==
+        "entente: cannot read '/does/not/exist.json': No such file or directory "
+        "[file.unreadable]\n");
+  CHECK(ran.out.find("ok") != std::string::npos);
+}
+
+TEST_CASE("validate reads standard input, and answers scripts in JSON") {
+  const Ran ran = Run({"validate", "--json", "-"}, {.in = kBad});
+  CHECK(ran.exit_code == 1);
+  CHECK(ran.out.find(R"("valid":false)") != std::string::npos);
+  CHECK(ran.out.find(R"("line":5)") != std::string::npos);
+}
+
+TEST_CASE("graph draws a definition in either format, and refuses a broken one") {
+  CHECK(Run({"graph", "-"}, {.in = kGood}).out.find("flowchart") != std::string::npos);
+  CHECK(Run({"graph", "-", "--format", "dot"}, {.in = kGood}).out.find("digraph") !=
+        std::string::npos);
+  CHECK(Run({"graph", "-"}, {.in = kBad}).exit_code == 1);
+  CHECK(Run({"graph", "-", "--format", "png"}, {.in = kGood}).exit_code == 2);
+}
+
+TEST_CASE("dry-run shows the path that the stated answers lead to") {
+  const ScratchFile definition(kGood);
+  const Ran good = Run({"dry-run", definition.path(), "--input", R"({"who":"ann"})"});
+  CHECK(good.exit_code == 0);
+  CHECK(good.out.find("COMMITTED") != std::string::npos);
+  const Ran refused =
+      Run({"dry-run", definition.path(), "--answers", "-", "--input", R"({"who":"ann"})", "--json"},
+          {.in = R"({"flight.action":[{"refused":"http.409"}]})"});
+  CHECK(refused.exit_code == 1);
+  CHECK(refused.out.find(R"("status":"ABORTED")") != std::string::npos);
+}
+
+TEST_CASE("dry-run says which answer is wrong, and refuses a broken definition") {
+  const ScratchFile definition(kGood);
+  const Ran ran =
+      Run({"dry-run", definition.path(), "--answers", "-"}, {.in = R"({"fligth.action":[]})"});
+  CHECK(ran.exit_code == 1);
+  CHECK(ran.err.find("fligth") != std::string::npos);
+  CHECK(Run({"dry-run", "-"}, {.in = kBad}).err.find("standard input:5:23: ") != std::string::npos);
+}
+
+TEST_CASE("eval prints the value as JSON") {
+  const ScratchFile data(R"({"input":{"price":20,"names":["a","b"]}})");
+  CHECK(Run({"eval", "input.price * 2", "--data", data.path()}).out == "40\n");
+  CHECK(Run({"eval", "input.names.map(n, n + '!')", "--data", "-"},
+            {.in = R"({"input":{"names":["x"]}})"})
+            .out == "[\"x!\"]\n");
+  CHECK(Run({"eval", "[1, 2]"}).out == "[1,2]\n");
+  CHECK(Run({"eval", "--", "-3"}).out == "-3\n");
+}
+
+TEST_CASE("eval says why there is no value") {
+  const Ran runtime = Run({"eval", "1 / 0"});
+  CHECK(runtime.exit_code == 1);
+  CHECK(runtime.out.empty());
+  CHECK(runtime.err == "entente: divide by zero [expression.error]\n");
+  const Ran syntax = Run({"eval", "1 +"});
+  CHECK(syntax.exit_code == 1);
+  CHECK(syntax.err.find("\n  1 +\n     ^\n") != std::string::npos);
+  CHECK(Run({"eval", "x", "--data", "-"}, {.in = "[1]"}).exit_code == 1);
+  CHECK(Run({"eval", "x", "--data", "-"}, {.in = "{"}).exit_code == 1);
+  CHECK(Run({"eval"}).exit_code == 2);
+}
+
+}  // namespace
+}  // namespace entente::cli

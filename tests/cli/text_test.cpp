@@ -1,0 +1,151 @@
+#include <sstream>
+
+#include <catch2/catch.hpp>
+
+#include "cli/entry_text.h"
+#include "cli/instants.h"
+#include "cli/problem_text.h"
+#include "cli/table.h"
+#include "cli/transaction_text.h"
+#include "cli/watch_view.h"
+
+namespace entente::cli {
+namespace {
+
+struct Screen {
+  std::istringstream in;
+  std::ostringstream out;
+  Terminal plain{in, out, out, false, false};
+  Terminal colored{in, out, out, true, true};
+};
+
+TEST_CASE("columns are aligned by characters, and empty ones left out") {
+  Screen screen;
+  Table table({"NAME", "NOTHING", "NOTE"});
+  table.Add({{"é"}, {""}, {"x"}});
+  table.Add({{"long name"}, {""}, {""}});
+  CHECK(table.Render(screen.plain) ==
+        "NAME       NOTE\n"
+        "é          x\n"
+        "long name\n");
+}
+
+TEST_CASE("colours are only painted where they are shown") {
+  Screen screen;
+  CHECK(screen.plain.Paint(Style::kBad, "x") == "x");
+  CHECK(screen.colored.Paint(Style::kBad, "x") == "\x1b[31mx\x1b[0m");
+}
+
+TEST_CASE("what a participant answered can not control the terminal") {
+  CHECK(Sanitize("a\x1b[31mb\nc\xc2\x9b") == "a?[31mb c?");
+  CHECK(Sanitize("ünïcode") == "ünïcode");
+}
+
+TEST_CASE("text is shortened by characters") {
+  CHECK(Shorten("abc", 3) == "abc");
+  CHECK(Shorten("ééééé", 3) == "éé…");
+}
+
+TEST_CASE("times read as people say them") {
+  CHECK(FormatAbout(std::chrono::milliseconds(850)) == "850ms");
+  CHECK(FormatAbout(std::chrono::seconds(200)) == "3m 20s");
+  CHECK(FormatAbout(std::chrono::hours(50)) == "2d 2h");
+  CHECK(FormatAbout(std::chrono::hours(1)) == "1h");
+  const Instant now = ParseInstant("2026-01-02T03:04:05Z").value();
+  CHECK(ShowInstant("2026-01-02T03:04:00.5Z", now) == "4s ago (2026-01-02T03:04:00Z)");
+  CHECK(ShowAge("2026-01-02T03:05:05Z", now) == "in 1m");
+  CHECK(ReadInstant("2h", now).value() == now - std::chrono::hours(2));
+  CHECK(ReadInstant("yesterday", now).status().reason() == "cli.bad_time");
+}
+
+TEST_CASE("a problem shows its line and a caret under the character meant") {
+  const Json problem{{"line", 2}, {"column", 4}, {"message", "unknown"}, {"suggestion", "try x"}};
+  CHECK(ShowProblem("d.json", "{\n \"é\"\n}", problem) ==
+        "d.json:2:4: unknown; try x\n"
+        "   \"é\"\n"
+        "     ^\n");
+  CHECK(ShowProblem("d.json", "", Json{{"message", "whole"}}) == "d.json: whole\n");
+}
+
+TEST_CASE("only the surroundings of a mistake in a very long line are shown") {
+  const std::string line = std::string(500, 'a') + "B" + std::string(500, 'c');
+  const std::string text =
+      ShowProblem("d", line, Json{{"line", 1}, {"column", 501}, {"message", "m"}});
+  std::istringstream lines(text);
+  std::string shown;
+  std::string caret;
+  std::getline(lines, shown);
+  std::getline(lines, shown);
+  std::getline(lines, caret);
+  CHECK(shown.size() < 110);
+  CHECK(shown.at(caret.find('^')) == 'B');
+}
+
+TEST_CASE("history entries read as sentences") {
+  const auto describe = [](const char* text) { return DescribeEntry(Json::parse(text)); };
+  CHECK(describe(R"({"type":"attempt-failed","outcome":"unknown",
+                     "failure":{"code":"timeout","message":"after 2s"},
+                     "dueAt":"2026-01-02T03:04:05.5Z"})") ==
+        "may have happened: timeout: after 2s; again at 03:04:05.500");
+  CHECK(describe(R"({"type":"operation-started","operation":"action","alternative":1})") ==
+        "action, alternative 1");
+  CHECK(describe(R"({"type":"paused","actor":{"name":"ann","reason":"look"}})") ==
+        "paused by ann: look");
+  CHECK(describe(R"({"type":"ended","status":"MIXED","forced":"ABORTED"})") ==
+        "ended MIXED, forced to ABORTED");
+  CHECK(describe(R"({"type":"some-later-type"})") == "some-later-type");
+}
+
+TEST_CASE("a transaction shows its branches, and why they wait") {
+  Screen screen;
+  const Instant now = ParseInstant("2026-01-02T03:04:05Z").value();
+  const Json transaction = Json::parse(R"({
+    "gid":"g1","status":"ACTIVE","definition":"travel","version":2,"mode":"saga","revision":9,
+    "incident":true,"createdAt":"2026-01-02T03:03:05Z","labels":{"tier":"gold"},"input":{"a":1},
+    "branches":[
+      {"id":"flight","participant":"flights","phase":"done","operation":"action","attempt":1,
+       "maxAttempts":5,"startedAt":"2026-01-02T03:03:05Z","endedAt":"2026-01-02T03:03:05.25Z"},
+      {"id":"hotel","phase":"forward-stuck","operation":"action","alternative":1,
+       "blockedBy":"operator","failure":{"code":"http.500","message":"oops"}}]})");
+  CHECK(ShowTransaction(transaction, screen.plain, now) ==
+        "gid         g1\n"
+        "status      ACTIVE !\n"
+        "definition  travel v2 (saga)\n"
+        "revision    9\n"
+        "created     1m ago (2026-01-02T03:03:05Z)\n"
+        "labels      tier=gold\n"
+        "input       {\"a\":1}\n"
+        "\n"
+        "BRANCH  PARTICIPANT  PHASE          OPERATION     ATTEMPT  TOOK   NOTE\n"
+        "flight  flights      done           action        1/5      250ms\n"
+        "hotel                forward-stuck  action alt 1                  http.500: oops; waits "
+        "for an operator\n");
+}
+
+TEST_CASE("a live view draws over exactly what it drew") {
+  Screen screen;
+  const Terminal live{screen.in, screen.out, screen.out, false, true};
+  LiveView view(live);
+  const Json transaction = Json::parse(
+      R"({"gid":"g","status":"ACTIVE","revision":1,"branches":[{"id":"a"},{"id":"b"}]})");
+  view.Draw(transaction, Now());
+  const std::string first = screen.out.str();
+  CHECK(first == "\x1b[J\x1b[?7lg ACTIVE, revision 1\nBRANCH\na\nb\n\x1b[?7h");
+  view.Draw(transaction, Now());
+  CHECK(screen.out.str() == first + "\x1b[4A\r" + first);
+}
+
+TEST_CASE("of many branches those that move are shown first") {
+  Screen screen;
+  Json transaction{{"branches", Json::array()}};
+  for (int i = 0; i < 10; ++i) {
+    transaction["branches"].push_back(
+        {{"id", "s:" + std::to_string(i)}, {"phase", i == 9 ? "forward-stuck" : "done"}});
+  }
+  const std::string text = ShowBranches(transaction, screen.plain, Now(), 3);
+  CHECK(text.find("s:9") != std::string::npos);
+  CHECK(text.find("8 more branches") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace entente::cli

@@ -1,0 +1,97 @@
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+#include "entente/client.h"
+#include "tests/sdk/canned_server.h"
+
+namespace entente::sdk {
+namespace {
+
+using test::Canned;
+using test::CannedServer;
+using test::Problem;
+
+std::string EventText(uint64_t revision, const std::string& status) {
+  return "id: " + std::to_string(revision) + "\ndata: {\"status\":\"" + status + "\"}\n\n";
+}
+
+Canned Stream(const std::string& text) {
+  return {.body = text, .content_type = "text/event-stream"};
+}
+
+struct Watched {
+  Status status;
+  std::vector<uint64_t> revisions;
+};
+
+Watched WatchAll(const CannedServer& server, uint64_t after = 0) {
+  Client client({.server = server.url(), .retry_for = std::chrono::seconds(5)});
+  Watched watched;
+  watched.status = client.Watch("g", after, [&](const Event& event) {
+    watched.revisions.push_back(event.revision);
+    return true;
+  });
+  return watched;
+}
+
+TEST_CASE("a watch ends with the transaction") {
+  CannedServer server({Stream(": ready\n\n" + EventText(1, "ACTIVE") + EventText(2, "COMMITTED"))});
+  const Watched watched = WatchAll(server);
+  CHECK(watched.status.ok());
+  CHECK(watched.revisions == std::vector<uint64_t>{1, 2});
+  CHECK(server.seen()[0].target == "/v1/transactions/g/events");
+}
+
+TEST_CASE("a stream that breaks is taken up where it stopped, without gap or repetition") {
+  Canned broken = Stream(EventText(1, "ACTIVE") + EventText(2, "ACTIVE") + "id: 3\ndata: {\"sta");
+  broken.cut_off = true;
+  CannedServer server(
+      {broken,
+       {.hang_up = true},
+       Stream(EventText(2, "ACTIVE") + EventText(3, "ACTIVE") + EventText(4, "ABORTED"))});
+  const Watched watched = WatchAll(server);
+  CHECK(watched.status.ok());
+  CHECK(watched.revisions == std::vector<uint64_t>{1, 2, 3, 4});
+  CHECK(server.seen()[1].last_event_id == "2");
+  CHECK(server.seen()[2].last_event_id == "2");
+}
+
+TEST_CASE("a stream that lost events is opened again from the last one seen") {
+  CannedServer server({Stream(EventText(1, "ACTIVE") + "event: lost\ndata: {}\n\n"),
+                       Stream(EventText(2, "MIXED"))});
+  const Watched watched = WatchAll(server);
+  CHECK(watched.status.ok());
+  CHECK(watched.revisions == std::vector<uint64_t>{1, 2});
+}
+
+TEST_CASE("nothing left to see is the end") {
+  CannedServer server(std::vector<Canned>{{.status = 204, .body = ""}});
+  const Watched watched = WatchAll(server, 9);
+  CHECK(watched.status.ok());
+  CHECK(watched.revisions.empty());
+  CHECK(server.seen()[0].last_event_id == "9");
+}
+
+TEST_CASE("the caller may stop a watch") {
+  CannedServer server({Stream(EventText(1, "ACTIVE") + EventText(2, "ACTIVE"))});
+  Client client({.server = server.url()});
+  int seen = 0;
+  CHECK(client.Watch("g", 0, [&seen](const Event&) { return ++seen < 1; }).ok());
+  CHECK(seen == 1);
+}
+
+TEST_CASE("a watch of what does not exist fails at once") {
+  CannedServer server({Problem(404, "transaction.not_found", "no 'g'")});
+  CHECK(WatchAll(server).status == NotFound("transaction.not_found", "no 'g'"));
+}
+
+TEST_CASE("an event that can not be read ends the watch with an error") {
+  CannedServer server({Stream("id: 1\ndata: {oops\n\n")});
+  CHECK(WatchAll(server).status.reason() == "client.bad_answer");
+  CannedServer nameless({Stream("data: {}\n\n")});
+  CHECK(WatchAll(nameless).status.reason() == "client.bad_answer");
+}
+
+}  // namespace
+}  // namespace entente::sdk
