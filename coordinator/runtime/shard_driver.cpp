@@ -211,6 +211,11 @@ void ShardDriver::Get(const Gid& gid, std::optional<Duration> wait, Callback<Txn
     });
     return;
   }
+  if (const auto reloading = reloading_.find(gid); wait && reloading != reloading_.end()) {
+    // Open, and back in memory in a moment: whoever waits for its end waits through that too.
+    reloading->second.push_back(Waiter{next_waiter_++, std::move(done), host_.Now() + *wait, {}});
+    return;
+  }
   auto stored = std::make_shared<Result<storage::StoredTxn>>(NoSuchTransaction(gid));
   host_.Offload([this, gid, stored] { *stored = journal_.Load(gid); },
                 [this, gid, stored, done = std::move(done)] {
