@@ -135,7 +135,9 @@ void ShardDriver::OnDurable(const Status& status) {
   GatheringBatch batch = std::move(*in_flight_);
   in_flight_.reset();
   counters_.append_since_micros.store(0, std::memory_order_relaxed);
-  if (status.code() == StatusCode::kUnavailable) {
+  // Too large a batch is not written either; its transactions come back one by one.
+  if (status.code() == StatusCode::kUnavailable ||
+      status.code() == StatusCode::kResourceExhausted) {
     RollBack(batch, status);
   } else if (!status.ok()) {
     Fail(status);

@@ -125,7 +125,7 @@ class Lifecycle(unittest.TestCase):
         self.assertEqual({"COMMITTED"}, set(statuses.values()))
 
     def test_a_paused_transaction_waits_until_it_is_resumed(self):
-        self.agency.services["cars"].control(delay="500ms")
+        self.agency.services["cars"].control(delay="3s")
         self.coordinator.submit("travel-booking", TRIP, gid="a")
         self.coordinator.http.call("POST", "/v1/transactions/a:pause", {"reason": "look first"})
         self.wait_for(lambda: self.coordinator.get("a"),
