@@ -5,6 +5,9 @@
 namespace entente::engine {
 namespace {
 
+// Enough for a result, a step and the end: few decisions grow the list a second time.
+constexpr size_t kUsualRecords = 6;
+
 const Json& NullJson() {
   static const Json null;
   return null;
@@ -84,6 +87,9 @@ std::optional<BranchRef> Draft::Locate(const BranchId& id) const {
 }
 
 void Draft::Record(RecordBody body) {
+  if (decision_.records.empty()) {
+    decision_.records.reserve(kUsualRecords);
+  }
   decision_.records.push_back({now_, std::move(body)});
   // A record that can not follow the state is a defect in a table or an action; going on would
   // write a journal that nothing can read again.
@@ -92,6 +98,7 @@ void Draft::Record(RecordBody body) {
 }
 
 void Draft::Accept(Accepted accepted) {
+  decision_.records.reserve(kUsualRecords);
   decision_.records.push_back({now_, std::move(accepted)});
   const Status folded = Evolve(begun_.emplace(), decision_.records.back());
   ENTENTE_CHECK(folded.ok());
