@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -12,6 +14,16 @@ namespace entente::cli {
 namespace {
 
 constexpr const char* kDefaultServer = "http://127.0.0.1:8080";
+
+// What is wrong with the command line, and where to look.
+std::string UsageError(const CLI::App* app, const CLI::Error& error) {
+  std::string text = "entente: " + std::string(error.what());
+  const std::vector<std::string> unread = app->remaining();
+  if (app->get_subcommands().empty() && !unread.empty()) {
+    text = "entente: there is no command '" + Sanitize(unread.front()) + "'";
+  }
+  return text + "; --help shows what there is\n";
+}
 
 }  // namespace
 
@@ -31,6 +43,7 @@ void AddCommandsOn(const Terminal& terminal, CLI::App& app, int& exit_code) {
   // that is not given must not overrule another that is.
   const char* server = std::getenv("ENTENTE_SERVER");
   context->server = server != nullptr && *server != '\0' ? server : kDefaultServer;
+  app.failure_message(UsageError);
   AddClientOptions(app, *context);
   AddDefinitionCommands(app, *context);
   AddOfflineCommands(app, *context);

@@ -72,9 +72,12 @@ std::string Accepted(const Json& entry) {
 }
 
 std::string Expanded(const Json& entry) {
-  const auto items = entry.find("payload");
-  return items == entry.end() || !items->is_array() ? "ready"
-                                                    : std::to_string(items->size()) + " branches";
+  return std::to_string(Items(entry, "payload").size()) + " branches";
+}
+
+// A step of one branch becoming ready: its operation's start says the same.
+bool SaysNothing(const Json& entry) {
+  return Text(entry, "type") == "step-expanded" && !entry.contains("payload");
 }
 
 std::string Started(const Json& entry) {
@@ -170,6 +173,9 @@ std::string DescribeEntry(const Json& entry) {
 }
 
 std::string ShowEntry(const Json& entry, const Terminal& terminal) {
+  if (SaysNothing(entry)) {
+    return "";
+  }
   const std::string branch = Text(entry, "branch");
   std::string who = Sanitize(branch.empty() ? Text(entry, "step") : branch);
   if (const size_t width = DisplayWidth(who); width < kBranchColumn) {

@@ -12,6 +12,7 @@ namespace entente::cli {
 [[nodiscard]] std::string DescribeEntry(const Json& entry);
 
 // The time of day in UTC, the branch or step, and DescribeEntry; one line, ended.
+// Nothing for an entry that the next one repeats.
 [[nodiscard]] std::string ShowEntry(const Json& entry, const Terminal& terminal);
 
 }  // namespace entente::cli

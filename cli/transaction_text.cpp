@@ -181,7 +181,8 @@ std::string ShowTransaction(const Json& transaction, const Terminal& terminal, I
   AddIfAny("ended", ShowInstant(Text(transaction, "endedAt"), now), table);
   const std::string deadline = ShowInstant(Text(transaction, "deadline"), now);
   const bool missed = IsTrue(transaction, "deadlineMissed");
-  AddIfAny("deadline", missed ? deadline + ", missed" : deadline, table,
+  const bool ended = transaction.contains("endedAt");
+  AddIfAny("deadline", missed ? deadline + ", missed" : (ended ? "" : deadline), table,
            missed ? Style::kWarning : Style::kPlain);
   if (const auto parent = transaction.find("parent"); parent != transaction.end()) {
     AddIfAny("parent", Text(*parent, "gid") + ", branch " + Text(*parent, "branch"), table);

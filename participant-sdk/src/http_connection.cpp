@@ -95,7 +95,7 @@ class HttpConnection::Impl {
     if (parser_->get().result_int() != 200) {
       return Receive(request);
     }
-    parser_->eager(true);
+    // Not eager: that would withhold a chunk until the next one begins.
     return HeadOf(*parser_);
   }
 

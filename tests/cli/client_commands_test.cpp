@@ -23,7 +23,10 @@ constexpr const char* kAborted = R"({"gid":"g1","status":"ABORTED","revision":8}
 TEST_CASE("no command, an unknown one and a wrong option are wrong use") {
   CHECK(Run({}).exit_code == 2);
   CHECK(Run({"frobnicate"}).exit_code == 2);
+  CHECK(Run({"frobnicate"}).err ==
+        "entente: there is no command 'frobnicate'; --help shows what there is\n");
   CHECK(Run({"get"}).exit_code == 2);
+  CHECK(Run({"get"}).err == "entente: GID is required; --help shows what there is\n");
   CHECK(Run({"get", "g", "--nonsense"}).exit_code == 2);
   CHECK(Run({"resolve", "g", "--reason", "x", "--revision", "1", "--outcome", "MAYBE"}).exit_code ==
         2);
@@ -216,7 +219,8 @@ TEST_CASE("health is a no when work does not progress") {
 }
 
 TEST_CASE("history is one line per step") {
-  CannedServer server({{.body = R"({"gid":"g","entries":[{"type":"operation-succeeded",
+  CannedServer server({{.body = R"({"gid":"g","entries":[{"type":"step-expanded",
+    "step":"flight"},{"type":"operation-succeeded",
     "branch":"flight","at":"2026-01-02T03:04:05Z","payload":{"id":1}}]})"}});
   CHECK(Run({"history", "g", "--server", server.url()}).out ==
         "03:04:05.000  flight            done: {\"id\":1}\n");

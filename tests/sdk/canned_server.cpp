@@ -135,7 +135,8 @@ class CannedServer::Impl {
         continue;  // The next read waits until the client gives up.
       }
       boost::system::error_code error;
-      asio::write(socket, asio::buffer(AnswerText(canned)), error);
+      asio::write(socket, asio::buffer(canned.raw.empty() ? AnswerText(canned) : canned.raw),
+                  error);
       if (error || canned.cut_off || canned.close_after) {
         return;
       }

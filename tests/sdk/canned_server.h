@@ -13,6 +13,7 @@ struct Canned {
   std::string body = "{}";
   std::string content_type = "application/json";
   std::string headers = {};  // Whole lines, each ended by "\r\n".
+  std::string raw = {};      // Sent instead of all of the above, and then nothing more.
   bool hang_up = false;      // Close without an answer.
   bool cut_off = false;      // Announce more than is sent, then close.
   bool stay_mute = false;    // Neither answer nor close, until the server is destroyed.

@@ -1,3 +1,4 @@
+#include <sstream>
 #include <vector>
 
 #include <catch2/catch.hpp>
@@ -41,6 +42,30 @@ TEST_CASE("a watch ends with the transaction") {
   CHECK(watched.status.ok());
   CHECK(watched.revisions == std::vector<uint64_t>{1, 2});
   CHECK(server.seen()[0].target == "/v1/transactions/g/events");
+}
+
+std::string Chunk(const std::string& text) {
+  std::ostringstream head;
+  head << std::hex << text.size();
+  return head.str() + "\r\n" + text + "\r\n";
+}
+
+TEST_CASE("an event is delivered when it arrives, not when the next one does") {
+  Canned open_ended;
+  open_ended.raw =
+      "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n" +
+      Chunk(": ready\n\n") + Chunk(EventText(1, "ACTIVE")) + Chunk(EventText(2, "ACTIVE"));
+  CannedServer server({open_ended});
+  Client client({.server = server.url()});
+  uint64_t latest = 0;
+  CHECK(client
+            .Watch("g", 0,
+                   [&latest](const Event& event) {
+                     latest = event.revision;
+                     return latest < 2;
+                   })
+            .ok());
+  CHECK(latest == 2);
 }
 
 TEST_CASE("a stream that breaks is taken up where it stopped, without gap or repetition") {
