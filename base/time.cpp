@@ -299,6 +299,18 @@ Result<Instant> ParseInstant(std::string_view text) {
   return *instant;
 }
 
+namespace {
+
+void AppendDigits(std::string& text, int value, size_t width) {
+  std::array<char, 4> digits{};
+  for (size_t i = width; i-- > 0; value /= 10) {
+    digits.at(i) = static_cast<char>('0' + value % 10);
+  }
+  text.append(digits.data(), width);
+}
+
+}  // namespace
+
 std::string FormatInstant(Instant instant) {
   // RFC 3339 has years of four digits; what lies outside is shown as the nearest one.
   static constexpr int64_t kFirst = -62'167'219'200 * kMicrosPerSecond;
@@ -308,14 +320,22 @@ std::string FormatInstant(Instant instant) {
   const std::chrono::year_month_day date{std::chrono::sys_days(day)};
   const int64_t micros = Duration(since_epoch - day).count();
   const auto second_of_day = static_cast<int>(micros / kMicrosPerSecond);
-  std::array<char, 64> buffer{};
-  std::snprintf(buffer.data(), buffer.size(), "%04d-%02u-%02uT%02d:%02d:%02d",
-                static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                static_cast<unsigned>(date.day()), second_of_day / 3600, second_of_day / 60 % 60,
-                second_of_day % 60);
-  std::string text = buffer.data();
+  std::string text;
+  text.reserve(sizeof "2026-01-01T00:00:00.000000Z");
+  AppendDigits(text, static_cast<int>(date.year()), 4);
+  text += '-';
+  AppendDigits(text, static_cast<int>(static_cast<unsigned>(date.month())), 2);
+  text += '-';
+  AppendDigits(text, static_cast<int>(static_cast<unsigned>(date.day())), 2);
+  text += 'T';
+  AppendDigits(text, second_of_day / 3600, 2);
+  text += ':';
+  AppendDigits(text, second_of_day / 60 % 60, 2);
+  text += ':';
+  AppendDigits(text, second_of_day % 60, 2);
   AppendFraction(text, micros % kMicrosPerSecond);
-  return text + 'Z';
+  text += 'Z';
+  return text;
 }
 
 }  // namespace entente

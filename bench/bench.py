@@ -36,8 +36,6 @@ def definition(kind, name, hold=False):
     else:
         participant = {"grpc": "${env.BENCH_ADDR}", "service": "entente.bench.v1.Bench"}
         call = undo = {"rpc": "Do", "body": {"key": "${key}", "amount": "${input.amount}"}}
-    if hold:
-        participant["maxConcurrentCalls"] = 65536
     steps = [{"id": name_, "participant": "p", "action": call, "compensate": undo, **({"timeout": "10m"} if hold else {})}
              for name_ in ("flight", "hotel", "car")]
     return {"name": name, "mode": "saga", "participants": {"p": participant}, "steps": steps,
@@ -47,6 +45,12 @@ def definition(kind, name, hold=False):
 def cpu_seconds(pid):
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+
+
+def idle_seconds():
+    """Of all processors together, since the machine started; waiting for the disk is idle too."""
+    fields = pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    return (int(fields[4]) + int(fields[5])) / CLOCK_TICKS
 
 
 def memory_mib(pid):
@@ -113,7 +117,9 @@ class Bench:
             raw = self.load(f"raw-{kind}", raw_target, *options)
             pid = self.coordinator.process.popen.pid
             cpu, appends = cpu_seconds(pid), self.metric("entente_journal_appends_total")
+            idle, begin = idle_seconds(), time.perf_counter()
             saga = self.load("saga", self.coordinator.url, "--definition", f"bench-{kind}", *options)
+            busy = 1 - (idle_seconds() - idle) / (time.perf_counter() - begin) / os.cpu_count()
             done = max(saga["sent"], 1)
             rows.append({
                 "participants": kind, "in_flight": in_flight, "raw_per_second": raw["per_second"],
@@ -123,12 +129,14 @@ class Bench:
                 "cpu_us_per_saga": (cpu_seconds(pid) - cpu) / done * 1e6,
                 "appends_per_saga": (self.metric("entente_journal_appends_total") - appends) / done,
                 "ratio": saga["per_second"] * ROUND_TRIPS / max(raw["per_second"], 1),
+                "processors_busy": busy,
             })
             print_row(rows[-1])
         return rows
 
     def recovery(self, count):
-        """kill -9 with `count` open transactions, each waiting for an answer that never comes."""
+        """kill -9 with `count` open transactions, each with a call that is never answered: as many on the wire
+        as the participant may have at once, the others waiting for their turn."""
         self.coordinator.put_definition(definition("http", "bench-hold", hold=True))
         self.load("open", self.coordinator.url, "--definition", "bench-hold", "--count", count,
                   "--in-flight", 256)
@@ -157,7 +165,11 @@ class Bench:
         saga = self.load("saga", self.coordinator.url, "--definition", "bench-http", "--in-flight", in_flight,
                          "--seconds", 2, "--warm-up", 0)
         tracer.send_signal(signal.SIGINT)
-        tracer.wait()
+        try:
+            tracer.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            tracer.kill()
+            return None
         calls = sum(int(line.split()[3]) for line in trace.read_text().splitlines()
                     if line.endswith(("fsync", "fdatasync")))
         return calls / max(saga["sent"], 1)
@@ -171,7 +183,8 @@ class Bench:
 def print_row(row):
     print(f"| {row['participants']} | {row['in_flight']} | {row['raw_per_second']:,.0f} | "
           f"{row['sagas_per_second']:,.0f} | {row['ratio']:.2f} | {row['p50_ms']:.2f} | {row['p99_ms']:.2f} | "
-          f"{row['p999_ms']:.2f} | {row['cpu_us_per_saga']:.0f} | {row['appends_per_saga']:.2f} |", flush=True)
+          f"{row['p999_ms']:.2f} | {row['cpu_us_per_saga']:.0f} | {row['appends_per_saga']:.2f} | "
+          f"{row['processors_busy']:.0%} |", flush=True)
 
 
 def main():
@@ -179,8 +192,7 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build", help=argparse.SUPPRESS)
     parser.add_argument("--seconds", type=float, default=4, help="of each measurement")
-    parser.add_argument("--open", type=int, default=20_000,
-                        help="transactions open at the kill; each holds a connection, of which loopback has 28 000")
+    parser.add_argument("--open", type=int, default=100_000, help="transactions open at the kill")
     parser.add_argument("--folder", help="on the disk to measure (default: a new one here)")
     parser.add_argument("--json", default="build/bench.json", help="where the figures go")
     arguments = parser.parse_args()
@@ -192,7 +204,7 @@ def main():
         bench.start()
         idle = memory_mib(bench.coordinator.process.popen.pid)
         print("| participants | in flight | raw round trips/s | sagas/s | R1 ratio | p50 ms | p99 ms | p99.9 ms | "
-              "CPU us/saga | appends/saga |\n|---|---|---|---|---|---|---|---|---|---|")
+              "CPU us/saga | appends/saga | processors busy |\n|---|---|---|---|---|---|---|---|---|---|---|")
         rows = bench.throughput("http") + bench.throughput("grpc")
         fsyncs = {n: bench.fsyncs_per_saga(n) for n in (1, 64)}
         alone = rows[0]

@@ -1,9 +1,6 @@
 #include "coordinator/runtime/completion_token.h"
 
 #include <charconv>
-
-#include "coordinator/runtime/digest.h"
-
 namespace entente::runtime {
 namespace {
 
@@ -41,7 +38,7 @@ std::optional<uint32_t> TakeNumber(std::string_view& rest) {
 
 std::string CompletionTokens::Make(const engine::CommandId& command) const {
   const std::string payload = Payload(command);
-  return ToBase64Url(Hmac128(secret_, payload) + payload);
+  return ToBase64Url(mac_.Of(payload) + payload);
 }
 
 std::optional<engine::CommandId> CompletionTokens::Read(std::string_view token) const {
@@ -50,7 +47,7 @@ std::optional<engine::CommandId> CompletionTokens::Read(std::string_view token) 
     return std::nullopt;
   }
   std::string_view rest = std::string_view(bytes).substr(kMacBytes);
-  if (!EqualInConstantTime(std::string_view(bytes).substr(0, kMacBytes), Hmac128(secret_, rest))) {
+  if (!EqualInConstantTime(std::string_view(bytes).substr(0, kMacBytes), mac_.Of(rest))) {
     return std::nullopt;
   }
   const auto gid = TakeField(rest);

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "coordinator/runtime/digest.h"
 #include "engine/branch.h"
 
 namespace entente::runtime {
@@ -14,7 +15,7 @@ namespace entente::runtime {
 // alternative), and nothing has to be looked up to read it. Immutable; thread-safe.
 class CompletionTokens {
  public:
-  explicit CompletionTokens(std::string secret) : secret_(std::move(secret)) {}
+  explicit CompletionTokens(std::string_view secret) : mac_(secret) {}
 
   // URL-safe text: what travels as `Entente-Completion-Token`.
   [[nodiscard]] std::string Make(const engine::CommandId& command) const;
@@ -23,7 +24,7 @@ class CompletionTokens {
   [[nodiscard]] std::optional<engine::CommandId> Read(std::string_view token) const;
 
  private:
-  std::string secret_;
+  Hmac mac_;
 };
 
 }  // namespace entente::runtime

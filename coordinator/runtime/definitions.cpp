@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "coordinator/runtime/digest.h"
+#include "coordinator/runtime/worker.h"
 
 namespace entente::runtime {
 namespace {
@@ -80,6 +81,7 @@ Definitions::PutResult Definitions::Store(const std::string& stored_name, const 
   row.source = source;
   row.env = DumpJson(plan.env);
   row.digest = DefinitionDigest(source, plan.env);
+  row.created_at = WallNow();
   auto stored = journal_.PutDefinition(std::move(row));
   if (stored.ok()) {
     plan.name = stored_name;

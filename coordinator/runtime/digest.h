@@ -1,6 +1,7 @@
 // Hashes and message authentication, by OpenSSL.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -9,8 +10,21 @@ namespace entente::runtime {
 // Lower-case hexadecimal SHA-256 (FIPS 180-4).
 [[nodiscard]] std::string Sha256Hex(std::string_view text);
 
-// The first 16 bytes of HMAC-SHA-256 (RFC 2104), raw.
-[[nodiscard]] std::string Hmac128(std::string_view key, std::string_view text);
+// HMAC-SHA-256 (RFC 2104) with one key, whose two blocks are hashed once. Immutable; thread-safe.
+class Hmac {
+ public:
+  explicit Hmac(std::string_view key);
+  ~Hmac();
+  Hmac(const Hmac&) = delete;
+  Hmac& operator=(const Hmac&) = delete;
+
+  // The first 16 bytes of the code, raw.
+  [[nodiscard]] std::string Of(std::string_view text) const;
+
+ private:
+  struct Keyed;
+  std::unique_ptr<const Keyed> keyed_;
+};
 
 // Compares in time that depends on the lengths only.
 [[nodiscard]] bool EqualInConstantTime(std::string_view a, std::string_view b);

@@ -96,11 +96,12 @@ struct LocalCoordinator::Purger {
 };
 
 LocalCoordinator::LocalCoordinator(LocalCoordinatorOptions options, storage::Journal& journal,
-                                   std::string secret, ParticipantStatsSource participant_stats)
+                                   const std::string& secret,
+                                   ParticipantStatsSource participant_stats)
     : options_(std::move(options)),
       journal_(journal),
       definitions_(journal, options_.compile),
-      tokens_(std::move(secret)),
+      tokens_(secret),
       participant_stats_(std::move(participant_stats)),
       pool_(kBlockingThreads),
       purger_(std::make_unique<Purger>()) {}
@@ -115,11 +116,11 @@ Result<std::unique_ptr<LocalCoordinator>> LocalCoordinator::Start(
   ENTENTE_CHECK(options.workers > 0);
   ENTENTE_CHECK(options.workers <= kShardCount);
   ENTENTE_ASSIGN_OR_RETURN(
-      std::string secret,
+      const std::string secret,
       journal.GetOrPutSetting("completion-secret", ToBase64Url(RandomBytes(32))));
   ENTENTE_ASSIGN_OR_RETURN(const uint64_t epoch, journal.Increment("epoch"));
-  std::unique_ptr<LocalCoordinator> coordinator(new LocalCoordinator(
-      std::move(options), journal, std::move(secret), std::move(participant_stats)));
+  std::unique_ptr<LocalCoordinator> coordinator(
+      new LocalCoordinator(std::move(options), journal, secret, std::move(participant_stats)));
   ENTENTE_RETURN_IF_ERROR(coordinator->RecoverAll(Epoch(epoch), make_caller));
   coordinator->ready_ = true;
   coordinator->purger_->thread = std::thread([raw = coordinator.get()] { raw->PurgeLoop(); });

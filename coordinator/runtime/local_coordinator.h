@@ -73,8 +73,8 @@ class LocalCoordinator final : public Coordinator {
   [[nodiscard]] Metrics GetMetrics() override;
 
  private:
-  LocalCoordinator(LocalCoordinatorOptions options, storage::Journal& journal, std::string secret,
-                   ParticipantStatsSource participant_stats);
+  LocalCoordinator(LocalCoordinatorOptions options, storage::Journal& journal,
+                   const std::string& secret, ParticipantStatsSource participant_stats);
 
   [[nodiscard]] Status RecoverAll(Epoch epoch, const CallerFactory& make_caller);
   void SubmitWithPlan(SubmitRequest request, PlanPtr plan, Callback<SubmitReply> done);

@@ -16,7 +16,8 @@ namespace entente::transport {
 
 struct GateOptions {
   size_t max_concurrent = limits::kDefaultMaxConcurrentCalls;
-  size_t max_queued = limits::kMaxQueuedInputsPerShard;
+  // Every open transaction may have a call that waits: what was accepted is never turned away here.
+  size_t max_queued = limits::kMaxOpenTransactions;
   // Calls per second, 0 for no limit; `burst` calls (at least one) may come at once after a pause.
   double rate_per_second = 0;
   double burst = 1;

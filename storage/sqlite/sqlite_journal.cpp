@@ -13,6 +13,7 @@
 #include "storage/sqlite/reader_pool.h"
 #include "storage/sqlite/schema.h"
 #include "storage/sqlite/wal_check.h"
+#include "storage/sqlite/wal_space.h"
 #include "storage/sqlite/words.h"
 
 namespace entente::storage::sqlite {
@@ -199,6 +200,7 @@ Result<std::unique_ptr<Journal>> OpenSqliteJournal(const std::string& path,
   ENTENTE_RETURN_IF_ERROR(words->Load(*connection));
   ENTENTE_ASSIGN_OR_RETURN(std::unique_ptr<GroupWriter> writer,
                            GroupWriter::Start(std::move(connection), *words, options));
+  ReserveLog(path + "-wal", options.wal_target_bytes);
   return std::unique_ptr<Journal>(std::make_unique<SqliteJournal>(
       std::move(guard), std::move(words), std::move(writer), path, options));
 }

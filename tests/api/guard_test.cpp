@@ -5,10 +5,10 @@
 namespace entente::api::test {
 namespace {
 
-const std::string kSubmit = R"({"definition":"trip"})";
+const std::string kSubmitBody = R"({"definition":"trip"})";
 
 int Submit(RestServer& server, const Fields& headers) {
-  return server.Send("POST", "/v1/transactions", kSubmit, headers).status;
+  return server.Send("POST", "/v1/transactions", kSubmitBody, headers).status;
 }
 
 TEST_CASE("a page of another site can not change anything") {

@@ -1,0 +1,163 @@
+#include "coordinator/participants/classify.h"
+
+#include <string>
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+namespace entente::participants {
+namespace {
+
+using dsl::Role;
+
+const transport::Origin kOrigin = transport::ParseUrl("http://flights.example:8081/")->origin;
+
+transport::HttpResponse Http(int status, std::string body = "{}",
+                             std::vector<std::pair<std::string, std::string>> headers = {}) {
+  transport::HttpResponse response;
+  response.status = status;
+  response.body = std::move(body);
+  for (const auto& [name, value] : headers) {
+    response.headers.Add(name, value);
+  }
+  return response;
+}
+
+AnswerContext Context(Role role = Role::kForward) {
+  return {role, nullptr, "the-token", &kOrigin, Instant(std::chrono::seconds(1'000'000'000))};
+}
+
+struct KindNamer {
+  std::string operator()(const engine::ReplyDone&) const { return "done"; }
+  std::string operator()(const engine::ReplyRefused&) const { return "refused"; }
+  std::string operator()(const engine::ReplyUnknown&) const { return "unknown"; }
+  std::string operator()(const engine::ReplyNotSent&) const { return "not-sent"; }
+  std::string operator()(const engine::ReplyPending& pending) const {
+    return "pending " + pending.poll_url;
+  }
+};
+
+std::string KindOf(const engine::Reply& reply) {
+  return std::visit(KindNamer{}, reply);
+}
+
+}  // namespace
+
+TEST_CASE("every HTTP status has one meaning") {
+  const auto [status, kind] = GENERATE(table<int, std::string>({
+      {200, "done"},    {201, "done"},    {202, "done"},    {204, "done"},    {299, "done"},
+      {300, "unknown"}, {301, "unknown"}, {302, "unknown"}, {307, "unknown"}, {400, "refused"},
+      {401, "refused"}, {403, "refused"}, {404, "refused"}, {405, "refused"}, {408, "unknown"},
+      {409, "refused"}, {410, "refused"}, {412, "refused"}, {422, "refused"}, {425, "unknown"},
+      {429, "unknown"}, {451, "refused"}, {500, "unknown"}, {501, "unknown"}, {502, "unknown"},
+      {503, "unknown"}, {504, "unknown"}, {599, "unknown"},
+  }));
+  CAPTURE(status);
+  CHECK(KindOf(ClassifyHttp(Http(status), Context())) == kind);
+}
+
+TEST_CASE("every gRPC status has one meaning") {
+  const auto [code, kind] = GENERATE(table<int, std::string>({
+      {0, "done"},     {1, "unknown"},  {2, "unknown"},  {3, "refused"},  {4, "unknown"},
+      {5, "refused"},  {6, "refused"},  {7, "refused"},  {8, "unknown"},  {9, "refused"},
+      {10, "refused"}, {11, "refused"}, {12, "refused"}, {13, "unknown"}, {14, "unknown"},
+      {15, "unknown"}, {16, "refused"}, {17, "unknown"}, {99, "unknown"},
+  }));
+  CAPTURE(code);
+  transport::GrpcResponse response;
+  response.code = code;
+  CHECK(KindOf(ClassifyGrpc(std::move(response), Context())) == kind);
+}
+
+TEST_CASE("a definition widens what counts as done and as refused, and refused wins") {
+  const dsl::AnswerRules rules{{404, 503}, {503, 200}};
+  AnswerContext context = Context();
+  context.rules = &rules;
+  CHECK(KindOf(ClassifyHttp(Http(404, "no JSON"), context)) == "done");
+  CHECK(KindOf(ClassifyHttp(Http(503), context)) == "refused");
+  CHECK(KindOf(ClassifyHttp(Http(200), context)) == "refused");
+  CHECK(KindOf(ClassifyHttp(Http(409), context)) == "refused");
+}
+
+TEST_CASE("a forward answer that can not be read is unknown, an undo's is done") {
+  CHECK(KindOf(ClassifyHttp(Http(200, "<html>"), Context())) == "unknown");
+  CHECK(KindOf(ClassifyHttp(Http(200, "<html>"), Context(Role::kUndo))) == "done");
+  CHECK(KindOf(ClassifyHttp(Http(200, ""), Context())) == "done");
+  const engine::Reply reply = ClassifyHttp(Http(200, R"({"id": 7})"), Context());
+  CHECK(std::get<engine::ReplyDone>(reply).output == Json{{"id", 7}});
+}
+
+TEST_CASE("202 is pending only with a place to ask or the token that was sent") {
+  const auto kind = [](std::vector<std::pair<std::string, std::string>> headers) {
+    return KindOf(ClassifyHttp(Http(202, "{}", std::move(headers)), Context()));
+  };
+  CHECK(kind({}) == "done");
+  CHECK(kind({{"Entente-Pending", "the-token"}}) == "pending ");
+  CHECK(kind({{"Entente-Pending", "another"}}) == "unknown");
+  CHECK(kind({{"Location", "/jobs/1"}}) == "pending http://flights.example:8081/jobs/1");
+  CHECK(kind({{"Location", "http://flights.example:8081/jobs/1"}}) ==
+        "pending http://flights.example:8081/jobs/1");
+}
+
+TEST_CASE("an answer can not steer the coordinator to another host") {
+  for (const char* location :
+       {"http://evil.example/", "//evil.example/x", "https://flights.example:8081/x",
+        "http://flights.example:8082/x", "ftp://flights.example:8081/x", "jobs/1"}) {
+    CAPTURE(location);
+    CHECK(KindOf(ClassifyHttp(Http(202, "{}", {{"Location", location}}), Context())) == "unknown");
+  }
+}
+
+TEST_CASE("a poll that says nothing certain is repeated") {
+  const auto [status, kind] = GENERATE(table<int, std::string>({
+      {200, "done"},
+      {202, "pending u"},
+      {302, "pending u"},
+      {404, "pending u"},
+      {408, "pending u"},
+      {409, "refused"},
+      {410, "refused"},
+      {429, "pending u"},
+      {500, "pending u"},
+      {503, "pending u"},
+  }));
+  CAPTURE(status);
+  CHECK(KindOf(ClassifyPoll(Http(status), "u", Context())) == kind);
+  CHECK(KindOf(ClassifyPoll(Http(200, "<html>"), "u", Context())) == "pending u");
+}
+
+TEST_CASE("what the transport knows decides between unknown and not sent") {
+  using transport::CallFailure;
+  const auto kind = [](CallFailure failure) {
+    return KindOf(ClassifyError({failure, "reason", "message"}));
+  };
+  CHECK(kind(CallFailure::kInvalidRequest) == "refused");
+  CHECK(kind(CallFailure::kNotSent) == "not-sent");
+  CHECK(kind(CallFailure::kUnknown) == "unknown");
+  CHECK(kind(CallFailure::kBadResponse) == "unknown");
+}
+
+TEST_CASE("Retry-After is read as seconds or as a date, within a day, and never backwards") {
+  const Instant now = Instant(std::chrono::seconds(784'111'777));  // 1994-11-06T08:49:37Z
+  CHECK(ParseRetryAfter("120", now) == Duration(std::chrono::seconds(120)));
+  CHECK(ParseRetryAfter("99999999", now) == Duration(std::chrono::hours(24)));
+  CHECK(ParseRetryAfter("Sun, 06 Nov 1994 08:49:47 GMT", now) ==
+        Duration(std::chrono::seconds(10)));
+  CHECK_FALSE(ParseRetryAfter("Sun, 06 Nov 1994 08:49:00 GMT", now));
+  CHECK_FALSE(ParseRetryAfter("-1", now));
+  CHECK_FALSE(ParseRetryAfter("soon", now));
+  CHECK_FALSE(ParseRetryAfter("", now));
+}
+
+TEST_CASE("only failures of the transport count against a participant's health") {
+  CHECK(IsTransportFailure(
+      transport::HttpOutcome(transport::CallError{transport::CallFailure::kUnknown, "", ""})));
+  CHECK_FALSE(IsTransportFailure(transport::HttpOutcome(Http(409))));
+  transport::GrpcResponse refused;
+  refused.code = 9;
+  CHECK_FALSE(IsTransportFailure(transport::GrpcOutcome(refused)));
+  refused.code = 14;
+  CHECK(IsTransportFailure(transport::GrpcOutcome(refused)));
+}
+
+}  // namespace entente::participants
