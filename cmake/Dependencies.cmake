@@ -11,6 +11,7 @@ find_package(Protobuf REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(GRPC REQUIRED IMPORTED_TARGET grpc++)
+find_library(JEMALLOC_LIBRARY jemalloc REQUIRED)
 find_library(GRPC_REFLECTION_LIBRARY grpc++_reflection REQUIRED)
 find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
 

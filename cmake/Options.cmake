@@ -22,6 +22,10 @@ elseif(ENTENTE_SANITIZE)
   message(FATAL_ERROR "ENTENTE_SANITIZE is '${ENTENTE_SANITIZE}'; it may be empty, address or thread")
 endif()
 
+if(ENTENTE_SANITIZE)
+  set(CMAKE_CXX_FLAGS_RELEASE "-O1 -g1")  # Reports stay readable, and builds short.
+endif()
+
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
   # What ccache needs to work with precompiled headers.

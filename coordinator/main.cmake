@@ -7,3 +7,7 @@ entente_library(entente_serve
 entente_program(entente
   SOURCES main.cpp
   LIBS entente_serve entente_cli CLI11::CLI11)
+# Sanitizers bring an allocator of their own.
+if(NOT ENTENTE_SANITIZE)
+  target_link_libraries(entente PRIVATE ${JEMALLOC_LIBRARY})
+endif()
