@@ -1,5 +1,7 @@
 #include "coordinator/config.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
@@ -82,8 +84,13 @@ Setting DurationSetting(std::string name, std::string environment, std::string h
           [](const Config& config) { return FormatDuration(config.*kMember); }};
 }
 
+// By its number, not its looks: "127.example.com" is a name that anybody may point anywhere.
 bool IsLoopback(const std::string& host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
+  in_addr address{};
+  if (inet_pton(AF_INET, host.c_str(), &address) == 1) {
+    return (ntohl(address.s_addr) >> 24) == 127;
+  }
+  return host == "localhost" || host == "::1";
 }
 
 Status CheckListen(const std::string& flag, const std::string& text) {
@@ -129,7 +136,7 @@ Status ApplyJson(const Setting& setting, const Json& value, Config& config) {
 
 const std::vector<Setting>& Settings() {
   static const std::vector<Setting> settings = {
-      StringSetting<&Config::http>("http", "ENTENTE_HTTP", "Address of REST and the dashboard"),
+      StringSetting<&Config::http>("http", "ENTENTE_HTTP", "Address of REST"),
       StringSetting<&Config::grpc>("grpc", "ENTENTE_GRPC", "Address of gRPC, or 'off'"),
       StringSetting<&Config::store>("store", "ENTENTE_STORE", "'sqlite:FILE' or 'memory:'"),
       {"workers", "ENTENTE_WORKERS", "Worker threads; 0: one per processor", false,
