@@ -141,12 +141,13 @@ class Servers {
  private:
   template <class Task>
   static void OnWorker(runtime::Worker& worker, const Task& task) {
-    std::promise<void> done;
-    worker.Post([&] {
+    // Shared: whoever waits may be gone before set_value returns.
+    const auto done = std::make_shared<std::promise<void>>();
+    worker.Post([done, &task] {
       task();
-      done.set_value();
+      done->set_value();
     });
-    done.get_future().wait();
+    done->get_future().wait();
   }
 
   std::vector<runtime::Worker*> workers_;

@@ -199,7 +199,7 @@ bool ToBytes(EvalContext& context, Arguments arguments, Value* out) {
   return context.ChargeBytes(value.string_value().size());
 }
 
-constexpr std::array<Function, 10> kFunctions = {{
+constexpr std::array<Function, 10> kConversionFunctions = {{
     {"bool", false, 1, 1, ToBool},
     {"bytes", false, 1, 1, ToBytes},
     {"double", false, 1, 1, ToDouble},
@@ -215,7 +215,7 @@ constexpr std::array<Function, 10> kFunctions = {{
 }  // namespace
 
 std::span<const Function> ConversionFunctions() {
-  return kFunctions;
+  return kConversionFunctions;
 }
 
 }  // namespace entente::dsl::cel

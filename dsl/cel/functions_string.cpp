@@ -342,7 +342,7 @@ bool Reverse(EvalContext& context, Arguments arguments, Value* out) {
   return true;
 }
 
-constexpr std::array<Function, 16> kFunctions = {{
+constexpr std::array<Function, 16> kStringFunctions = {{
     {"charAt", true, 1, 1, CharAt},
     {"contains", true, 1, 1, Contains},
     {"endsWith", true, 1, 1, EndsWith},
@@ -364,7 +364,7 @@ constexpr std::array<Function, 16> kFunctions = {{
 }  // namespace
 
 std::span<const Function> StringFunctions() {
-  return kFunctions;
+  return kStringFunctions;
 }
 
 }  // namespace entente::dsl::cel

@@ -125,7 +125,7 @@ bool GetMilliseconds(EvalContext& context, Arguments arguments, Value* out) {
       1'000'000, 1000, out);
 }
 
-constexpr std::array<Function, 12> kFunctions = {{
+constexpr std::array<Function, 12> kTimeFunctions = {{
     {"duration", false, 1, 1, ToDuration},
     {"getDate", true, 0, 1, GetDate},
     {"getDayOfMonth", true, 0, 1, GetDayOfMonth},
@@ -143,7 +143,7 @@ constexpr std::array<Function, 12> kFunctions = {{
 }  // namespace
 
 std::span<const Function> TimeFunctions() {
-  return kFunctions;
+  return kTimeFunctions;
 }
 
 }  // namespace entente::dsl::cel

@@ -9,7 +9,6 @@
 namespace entente::dsl::schema_internal {
 namespace {
 
-constexpr size_t kMaxQuotedBytes = 80;
 constexpr size_t kMaxFormsShown = 4;
 
 bool IsNever(const Node& node) {
@@ -101,7 +100,7 @@ bool Validator::CheckProperty(const PropertiesKeyword& keyword, const Site& site
     return Visit(*keyword.additional, value, path);
   }
   return Refuse("additionalProperties", Site{site.node, value, path}, [&] {
-    return "the property '" + Cut(name, kMaxQuotedBytes) + "' is not expected here" +
+    return "the property '" + Cut(name, kMaxShownBytes) + "' is not expected here" +
            Suggestion(keyword, site.value, name);
   });
 }

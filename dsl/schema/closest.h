@@ -16,6 +16,9 @@ namespace entente::dsl {
 [[nodiscard]] std::optional<std::string_view> Closest(
     std::string_view word, const std::vector<std::string_view>& candidates);
 
+// How much of a text a message shows.
+inline constexpr size_t kMaxShownBytes = 80;
+
 // `text`, cut between two characters to at most `max_bytes` and "..." if it is longer.
 [[nodiscard]] std::string Cut(std::string_view text, size_t max_bytes);
 

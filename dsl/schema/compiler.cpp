@@ -11,7 +11,6 @@ namespace entente::dsl::schema_internal {
 namespace {
 
 constexpr size_t kMaxProblems = 100;
-constexpr size_t kMaxQuotedBytes = 80;
 constexpr std::string_view kDialect = "https://json-schema.org/draft/2020-12/schema";
 
 struct Unsupported {
@@ -96,7 +95,7 @@ NodeId Compiler::Subschema(const Json& schema, const std::string& pointer, size_
     Keywords(schema, pointer, depth, keywords);
   } else if (!schema.is_boolean()) {
     Problem(pointer,
-            "a schema is an object, true or false, not " + Cut(DumpJson(schema), kMaxQuotedBytes));
+            "a schema is an object, true or false, not " + Cut(DumpJson(schema), kMaxShownBytes));
   } else if (!schema.get<bool>()) {
     keywords.emplace_back(NeverKeyword{});
   }
@@ -121,7 +120,7 @@ void Compiler::Keywords(const Json& schema, const std::string& pointer, size_t d
 
 void Compiler::UnknownKeyword(const std::string& name, const std::string& pointer) {
   const std::string place = pointer + "/" + EscapePointerToken(name);
-  const std::string shown = Cut(name, kMaxQuotedBytes);
+  const std::string shown = Cut(name, kMaxShownBytes);
   const auto* const unsupported =
       std::find_if(kUnsupported.begin(), kUnsupported.end(),
                    [&name](const Unsupported& each) { return each.name == name; });

@@ -10,7 +10,7 @@
 namespace entente::dsl::schema_internal {
 namespace {
 
-constexpr size_t kMaxQuotedBytes = 200;
+constexpr size_t kMaxQuotedReferenceBytes = 200;
 
 std::optional<unsigned> HexDigit(char c) {
   if (c >= '0' && c <= '9') {
@@ -101,14 +101,14 @@ std::string SuggestMember(const Json& value, const std::string& token, const std
 std::vector<NodeId> InPlace(const Keyword& keyword) {
   return std::visit(
       [](const auto& each) -> std::vector<NodeId> {
-        using Kind = std::decay_t<decltype(each)>;
-        if constexpr (std::is_same_v<Kind, RefKeyword>) {
+        using Each = std::decay_t<decltype(each)>;
+        if constexpr (std::is_same_v<Each, RefKeyword>) {
           return {each.target};
-        } else if constexpr (std::is_same_v<Kind, NotKeyword>) {
+        } else if constexpr (std::is_same_v<Each, NotKeyword>) {
           return {each.branch};
-        } else if constexpr (std::is_same_v<Kind, AllOfKeyword> ||
-                             std::is_same_v<Kind, AnyOfKeyword> ||
-                             std::is_same_v<Kind, OneOfKeyword>) {
+        } else if constexpr (std::is_same_v<Each, AllOfKeyword> ||
+                             std::is_same_v<Each, AnyOfKeyword> ||
+                             std::is_same_v<Each, OneOfKeyword>) {
           return each.branches;
         } else {
           return {};
@@ -157,7 +157,7 @@ void Compiler::ResolveReferences() {
 
 void Compiler::Resolve(const PendingReference& reference) {
   const std::string place = nodes_[reference.node.value()].pointer + "/$ref";
-  const std::string shown = "'" + Cut(reference.text, kMaxQuotedBytes) + "'";
+  const std::string shown = "'" + Cut(reference.text, kMaxQuotedReferenceBytes) + "'";
   if (!reference.text.starts_with('#')) {
     Problem(place, "$ref " + shown + " leads out of this document, which is not supported",
             "copy what it names into $defs and write \"#/$defs/name\"");
@@ -176,8 +176,9 @@ void Compiler::Resolve(const PendingReference& reference) {
     const Json* const member = Member(*target, token);
     if (member == nullptr) {
       Problem(place,
-              "$ref " + shown + " names nothing: there is no '" + Cut(token, kMaxQuotedBytes) +
-                  "' at '#" + Cut(pointer, kMaxQuotedBytes) + "'",
+              "$ref " + shown + " names nothing: there is no '" +
+                  Cut(token, kMaxQuotedReferenceBytes) + "' at '#" +
+                  Cut(pointer, kMaxQuotedReferenceBytes) + "'",
               SuggestMember(*target, token, pointer));
       return;
     }

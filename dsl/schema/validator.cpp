@@ -14,7 +14,6 @@ namespace {
 
 constexpr size_t kMaxPointerBytes = 1024;
 constexpr size_t kMaxMessageBytes = 600;
-constexpr size_t kMaxQuotedBytes = 80;
 // Texts cost a step per so many bytes: reading them is fast, matching them is not.
 constexpr uint64_t kTextBytesPerStep = 16;
 constexpr uint64_t kMatchedBytesPerStep = 4;
@@ -57,9 +56,9 @@ std::string Shown(const Json& value) {
     case Json::value_t::object: return "an object";
     case Json::value_t::string: {
       const auto& text = value.get_ref<const std::string&>();
-      return DumpJson(Json(Cut(text, kMaxQuotedBytes)));
+      return DumpJson(Json(Cut(text, kMaxShownBytes)));
     }
-    default: return Cut(DumpJson(value), kMaxQuotedBytes);
+    default: return Cut(DumpJson(value), kMaxShownBytes);
   }
 }
 
@@ -212,8 +211,8 @@ bool Validator::Check(const PatternKeyword& keyword, const Site& site) {
     return true;
   }
   return Refuse("pattern", site, [&] {
-    return "must match the pattern " + Cut(keyword.regex->pattern(), kMaxQuotedBytes) +
-           ", but is " + Shown(site.value);
+    return "must match the pattern " + Cut(keyword.regex->pattern(), kMaxShownBytes) + ", but is " +
+           Shown(site.value);
   });
 }
 
@@ -230,7 +229,7 @@ bool Validator::Check(const RequiredKeyword& keyword, const Site& site) {
       continue;
     }
     valid = Refuse("required", site,
-                   [&] { return "the property '" + Cut(name, kMaxQuotedBytes) + "' is missing"; });
+                   [&] { return "the property '" + Cut(name, kMaxShownBytes) + "' is missing"; });
     if (Done()) {
       break;
     }

@@ -32,9 +32,9 @@ void PutText(std::string& out, std::string_view text) {
 }
 
 // Reads what the functions above wrote. After the first malformed item everything fails.
-class Reader {
+class BlobReader {
  public:
-  explicit Reader(std::string_view rest) : rest_(rest) {}
+  explicit BlobReader(std::string_view rest) : rest_(rest) {}
 
   bool Varint(uint64_t& value) {
     value = 0;
@@ -108,7 +108,7 @@ bool DecodeRecords(int64_t txn_id, Sequence first, std::string_view blob,
   if (blob.substr(0, kChecksumBytes) != checksum) {
     return false;
   }
-  Reader reader(blob.substr(kChecksumBytes));
+  BlobReader reader(blob.substr(kChecksumBytes));
   uint64_t count = 0;
   if (!reader.Count(count) || count == 0) {
     return false;
@@ -136,7 +136,7 @@ std::string EncodeIncidents(const std::vector<IncidentRow>& incidents) {
 }
 
 bool DecodeIncidents(std::string_view blob, std::vector<IncidentRow>& incidents) {
-  Reader reader(blob);
+  BlobReader reader(blob);
   uint64_t count = 0;
   if (!reader.Count(count)) {
     return false;
@@ -167,7 +167,7 @@ std::string EncodeLabels(const Labels& labels) {
 }
 
 bool DecodeLabels(std::string_view blob, Labels& labels) {
-  Reader reader(blob);
+  BlobReader reader(blob);
   uint64_t count = 0;
   if (!reader.Count(count)) {
     return false;

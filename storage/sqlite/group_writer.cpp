@@ -123,16 +123,17 @@ void GroupWriter::Append(Batch batch, AppendCallback on_durable) {
 }
 
 Status GroupWriter::Run(Job job) {
-  std::promise<Status> promise;
+  // Shared: whoever waits may be gone before set_value returns.
+  const auto promise = std::make_shared<std::promise<Status>>();
   {
     const std::lock_guard lock(mutex_);
     ENTENTE_CHECK(!stopping_);
     waiting_jobs_.push_back(
-        {std::move(job), [&promise](Status status) { promise.set_value(std::move(status)); }});
+        {std::move(job), [promise](Status status) { promise->set_value(std::move(status)); }});
     idle_ = false;
   }
   arrived_.notify_one();
-  return promise.get_future().get();
+  return promise->get_future().get();
 }
 
 void GroupWriter::FailStop(const Status& status) {
