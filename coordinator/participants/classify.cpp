@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "coordinator/transport/url.h"
 
 namespace entente::participants {
@@ -23,11 +24,9 @@ bool Contains(const std::vector<int>& codes, int code) {
   return std::find(codes.begin(), codes.end(), code) != codes.end();
 }
 
-Failure MakeFailure(std::string code, std::string message) {
-  if (message.size() > limits::kMaxErrorTextBytes) {
-    message.resize(limits::kMaxErrorTextBytes);
-  }
-  return {std::move(code), std::move(message)};
+// `message` may hold what a participant sent: any bytes.
+Failure MakeFailure(std::string code, std::string_view message) {
+  return {std::move(code), ToUtf8(message, limits::kMaxErrorTextBytes)};
 }
 
 // The beginning of a body, for people.
@@ -73,11 +72,10 @@ Reply DoneWithBody(const transport::HttpResponse& response, const AnswerContext&
 
 // The absolute address of a pending operation, or empty if `location` leads elsewhere.
 std::string ResolvePollUrl(std::string_view location, const transport::Origin& origin) {
-  if (location.starts_with('/') && !location.starts_with("//")) {
-    return origin.ToString() + std::string(location);
-  }
-  const auto url = transport::ParseUrl(location);
-  return url.ok() && url->origin == origin ? std::string(location) : std::string();
+  const bool relative = location.starts_with('/') && !location.starts_with("//");
+  std::string absolute = relative ? origin.ToString() + std::string(location) : std::string(location);
+  const auto url = transport::ParseUrl(absolute);
+  return url.ok() && url->origin == origin ? absolute : std::string();
 }
 
 // A pending answer, or nothing if a 202 is an ordinary success.
