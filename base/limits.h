@@ -55,6 +55,10 @@ inline constexpr uint32_t kMaxAttempts = 1'000'000;
 inline constexpr Duration kMaxRetryAfter = std::chrono::hours(1);  // A participant's longest wish.
 inline constexpr Duration kMinPollInterval = std::chrono::milliseconds(10);
 
+// Client-driven transactions: when they abort by themselves.
+inline constexpr Duration kDefaultClientDrivenLimit = std::chrono::minutes(1);
+inline constexpr Duration kMaxClientDrivenLimit = std::chrono::hours(24);
+
 // Journal.
 inline constexpr size_t kMaxAppendBytes = size_t{256} << 20;  // Records handed in at once.
 inline constexpr size_t kMaxGroupBytes = size_t{8} << 20;     // After which a commit is full.

@@ -69,10 +69,24 @@ BranchId MakeBranchId(const dsl::Plan& plan, size_t step, std::optional<size_t> 
 }
 
 Role RoleOf(BranchPhase phase) {
-  if (phase >= BranchPhase::kFinish) {
+  if (phase >= BranchPhase::kFinish && phase <= BranchPhase::kFinishStuck) {
     return Role::kFinish;
   }
-  return phase >= BranchPhase::kUndo ? Role::kUndo : Role::kForward;
+  return phase >= BranchPhase::kUndo && phase <= BranchPhase::kUndoStuck ? Role::kUndo
+                                                                         : Role::kForward;
+}
+
+std::string_view OutcomeOf(const TxnState& state) {
+  const auto decided = [&state](TxnStatus end) { return state.forced == end; };
+  if (state.commit_decided || state.status == TxnStatus::kCommitted) {
+    return "committed";
+  }
+  if (state.abort || state.status == TxnStatus::kAborted) {
+    return "aborted";
+  }
+  return decided(TxnStatus::kCommitted) ? "committed"
+         : decided(TxnStatus::kAborted) ? "aborted"
+                                        : "undecided";
 }
 
 }  // namespace entente::engine

@@ -85,6 +85,16 @@ void ShardDriver::WhenDurable(const TxnPtr& txn, std::function<void(Status)> run
   }
 }
 
+// As WhenDurable, but hurries nobody: it is told when what is there was written in its own time.
+void ShardDriver::WhenWritten(const TxnPtr& txn, std::function<void(Status)> run) {
+  if (failed_ || txn->last_batch <= durable_batch_) {
+    WhenDurable(txn, std::move(run));
+    return;
+  }
+  GatheringBatch& batch = txn->last_batch == gathering_.number ? gathering_ : in_flight_.value();
+  batch.releases.push_back({txn, {}, {}, std::move(run)});
+}
+
 // Posted, not called: what is already ready to run joins the batch first.
 void ShardDriver::ScheduleFlush() {
   if (flush_posted_ || in_flight_ || failed_) {

@@ -80,6 +80,12 @@ class ShardDriver {
   void Deliver(const Gid& gid, engine::Event event, std::optional<Sequence> expected_revision,
                Callback<TxnView> done);
 
+  // Adds a branch to a client-driven transaction; `branch` is its description as JSON text. When it
+  // does not compile, `problems` (shared with the caller) receives every mistake.
+  void Enlist(const Gid& gid, const std::string& branch,
+              const std::shared_ptr<std::vector<dsl::Problem>>& problems,
+              Callback<EnlistReply> done);
+
   // From now on nothing is accepted and no call is begun; what is in flight is recorded as it
   // returns. `drained` runs when no call is out and everything is written. Clients that wait are
   // answered with the state so far.
@@ -133,6 +139,7 @@ class ShardDriver {
                   Result<storage::StoredTxn> stored);
   void DeliverToStored(const Gid& gid, engine::Event event, Callback<TxnView> done);
   void Take(const TxnPtr& txn, engine::Event event, std::function<void(Status)> reply);
+  void Conclude(const TxnPtr& txn, engine::Decision decision, std::function<void(Status)> reply);
   void AddWaiter(const TxnPtr& txn, Duration wait, Callback<TxnView> done);
   [[nodiscard]] Status RefuseNew() const;
   [[nodiscard]] engine::Input MakeInput(engine::Event event);
@@ -160,6 +167,7 @@ class ShardDriver {
   void CarryOut(const TxnPtr& txn, engine::CancelChild& cancel);
   void CarryOut(const TxnPtr& txn, engine::ArmTimer& arm);
   void CarryOut(const TxnPtr& txn, engine::NotifyEnded& ended);
+  void WhenWritten(const TxnPtr& txn, std::function<void(Status)> run);
   void OnReply(const Gid& gid, engine::BranchReplied replied);
   void StartChildWith(const Gid& parent, engine::StartChild start, Result<PlanPtr> plan);
   void AttachChild(const TxnPtr& child, const engine::ParentLink& link,

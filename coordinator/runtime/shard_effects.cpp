@@ -96,7 +96,17 @@ void ShardDriver::CarryOut(const TxnPtr& txn, engine::StartChild& start) {
   }
   const Gid parent = txn->state->gid;
   if (const auto found = open_.find(start.child); found != open_.end()) {
-    found->second->parent_call = std::move(start);
+    const TxnPtr child = found->second;
+    if (!child->state->finished()) {
+      child->parent_call = std::move(start);
+      return;
+    }
+    // It ended, and only its last records are not written yet.
+    WhenDurable(child, [this, child, parent, start = std::move(start)](const Status& status) {
+      if (status.ok()) {
+        ReplyToParent(parent, start, ChildOutcome(*child->state));
+      }
+    });
     return;
   }
   if (ChildDepth(start.child) > limits::kMaxChildDepth) {
@@ -224,12 +234,20 @@ void ShardDriver::CarryOut(const TxnPtr& txn, engine::ArmTimer& arm) {
 void ShardDriver::CarryOut(const TxnPtr& txn, engine::NotifyEnded& /*ended*/) {
   const engine::TxnState& state = *txn->state;
   RemoveTimers(*txn);
-  open_.erase(state.gid);
-  counters_.open.store(open_.size(), std::memory_order_relaxed);
-  auto& ended = state.status == engine::TxnStatus::kCommitted ? counters_.committed
-                : state.status == engine::TxnStatus::kAborted ? counters_.aborted
-                                                              : counters_.mixed;
-  ended.fetch_add(1, std::memory_order_relaxed);
+  // A TCC or two-phase commit is told to have ended as soon as its durable decision was carried
+  // out; its last records may still be on their way. Until they arrive it stays here: whoever asks
+  // must not be shown what the journal holds.
+  WhenWritten(txn, [this, txn](const Status& status) {
+    if (!status.ok()) {
+      return;  // It is read back, and ends again.
+    }
+    open_.erase(txn->state->gid);
+    counters_.open.store(open_.size(), std::memory_order_relaxed);
+    auto& ended = txn->state->status == engine::TxnStatus::kCommitted ? counters_.committed
+                  : txn->state->status == engine::TxnStatus::kAborted ? counters_.aborted
+                                                                      : counters_.mixed;
+    ended.fetch_add(1, std::memory_order_relaxed);
+  });
   for (Waiter& waiter : std::exchange(txn->waiters, {})) {
     timers_.Remove(waiter.timeout);
     waiter.done(View(*txn));
@@ -295,7 +313,9 @@ Result<ShardDriver::TxnPtr> ShardDriver::Rebuild(const storage::StoredTxn& store
   auto txn = std::make_shared<Txn>();
   ENTENTE_ASSIGN_OR_RETURN(*txn->state, FoldRecords(stored));
   ENTENTE_ASSIGN_OR_RETURN(txn->plan,
-                           definitions_.Get(txn->state->definition, txn->state->version));
+                           txn->state->client_driven
+                               ? ClientDrivenPlanOf(*txn->state)
+                               : definitions_.Get(txn->state->definition, txn->state->version));
   txn->saved = txn->state->revision;
   txn->created = true;
   return txn;
@@ -310,7 +330,13 @@ void ShardDriver::Resume(const TxnPtr& txn) {
   ENTENTE_CHECK(decision.status.ok());
   // The same calls are among the outstanding ones below.
   decision.effects.clear();
-  Apply(txn, std::move(decision), {}, /*riding=*/true);
+  const bool ends = std::any_of(
+      decision.records.begin(), decision.records.end(),
+      [](const engine::Record& one) { return std::holds_alternative<engine::Ended>(one.body); });
+  if (ends) {
+    decision.effects.emplace_back(engine::NotifyEnded{});
+  }
+  Apply(txn, std::move(decision), {}, /*riding=*/!ends);
   CarryOut(txn, engine::Outstanding(*txn->plan, *txn->state));
 }
 

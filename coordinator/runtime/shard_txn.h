@@ -36,6 +36,9 @@ struct ShardDriver::Txn {
 // True if the record changes what MakeSummary returns.
 [[nodiscard]] bool ChangesSummary(const engine::Record& record);
 
+// The plan of a client-driven transaction, from what its branches were enlisted with.
+[[nodiscard]] Result<PlanPtr> ClientDrivenPlanOf(const engine::TxnState& state);
+
 // Folds stored records. kDataLoss if they are no journal of one transaction.
 [[nodiscard]] Result<engine::TxnState> FoldRecords(const storage::StoredTxn& stored);
 

@@ -2,9 +2,9 @@
 #include <utility>
 
 #include "base/limits.h"
-#include "engine/saga/actions.h"
+#include "engine/actions/actions.h"
 
-namespace entente::engine::saga {
+namespace entente::engine {
 namespace {
 
 // What a participant asks for is honoured, but not without a bound.
@@ -27,19 +27,6 @@ std::optional<Duration> WishOf(const Event& event) {
   return std::clamp(*wish, Duration::zero(), limits::kMaxRetryAfter);
 }
 
-const Json& OutputOf(const Event& event) {
-  static const Json kNull;
-  if (const auto* replied = std::get_if<BranchReplied>(&event)) {
-    const auto* done = std::get_if<ReplyDone>(&replied->reply);
-    return done != nullptr ? done->output : kNull;
-  }
-  if (const auto* received = std::get_if<CompletionReceived>(&event)) {
-    const auto* done = std::get_if<ReplyDone>(&received->outcome);
-    return done != nullptr ? done->output : kNull;
-  }
-  return kNull;
-}
-
 bool HasAlternative(const Draft& draft, BranchRef ref) {
   const auto* work = std::get_if<dsl::CallWork>(&draft.plan_step(ref).work);
   return work != nullptr && draft.branch(ref).alternative < work->alternatives.size();
@@ -57,13 +44,12 @@ void FailAttempt(Turn& turn, BranchRef ref, AttemptOutcome outcome) {
   if (branch.budget_used < policy.attempts) {
     const Instant retry_at = RetryAt(turn, ref, policy);
     if (!IsPast(branch.forward_deadline, retry_at)) {
-      turn.draft.Record(AttemptFailed{branch.id, outcome, std::move(failure), retry_at});
-      turn.draft.Arm(ref, retry_at);
+      RetryLater(turn, ref, outcome, std::move(failure), retry_at);
       return;
     }
   }
   // Even if this very attempt was not sent, an earlier one may have been.
-  const bool may = branch.may_have_happened || outcome == AttemptOutcome::kUnknown;
+  const bool may = MayStand(branch) || outcome == AttemptOutcome::kUnknown;
   EndForward(turn, ref,
              {std::move(failure), may, may ? AbortCause::kGaveUp : AbortCause::kRefused, !may});
 }
@@ -89,6 +75,21 @@ bool IsPast(const std::optional<Instant>& deadline, Instant now) {
   return deadline && now >= *deadline;
 }
 
+bool MayStand(const BranchFacts& branch) {
+  return branch.may_have_happened || branch.enlisted;
+}
+
+const ReplyDone& DoneOf(const Event& event) {
+  static const ReplyDone kNothing;
+  const ReplyDone* done = nullptr;
+  if (const auto* replied = std::get_if<BranchReplied>(&event)) {
+    done = std::get_if<ReplyDone>(&replied->reply);
+  } else if (const auto* received = std::get_if<CompletionReceived>(&event)) {
+    done = std::get_if<ReplyDone>(&received->outcome);
+  }
+  return done != nullptr ? *done : kNothing;
+}
+
 bool IsChildMixed(const Failure& failure) {
   return failure.code == "child.mixed";
 }
@@ -100,6 +101,7 @@ Failure FailureOf(const Event& event) {
     Failure operator()(const ReplyUnknown& reply) const { return reply.failure; }
     Failure operator()(const ReplyNotSent& reply) const { return reply.failure; }
     Failure operator()(const ReplyPending&) const { return {}; }
+    Failure operator()(const ReplyHeuristic& reply) const { return reply.failure; }
   };
   Failure failure;
   if (const auto* replied = std::get_if<BranchReplied>(&event)) {
@@ -132,32 +134,17 @@ void RaiseIncidentOfRefusal(Turn& turn, BranchRef ref, Failure failure) {
   RaiseIncident(turn, ref, std::move(failure));
 }
 
-void AskChildAgain(Turn& turn, BranchRef ref) {
-  // Not counted as unknown, and never given up: the child is found or made under the same name.
-  const Instant retry_at = RetryAt(turn, ref, turn.draft.plan_step(ref).retry);
-  turn.draft.Record(AttemptFailed{turn.draft.branch(ref).id, AttemptOutcome::kNotSent,
-                                  FailureOf(turn.event), retry_at});
+void RetryLater(Turn& turn, BranchRef ref, AttemptOutcome outcome, Failure failure,
+                Instant retry_at) {
+  turn.draft.Record(
+      AttemptFailed{turn.draft.branch(ref).id, outcome, std::move(failure), retry_at});
   turn.draft.Arm(ref, retry_at);
 }
 
-bool PivotInDoubt(const Draft& draft) {
-  if (!draft.plan().pivot || HasUndo(draft.plan().steps[*draft.plan().pivot])) {
-    return false;
-  }
-  const StepFacts& step = draft.step(*draft.plan().pivot);
-  if (step.phases.of(BranchPhase::kForward, BranchPhase::kForwardPending, BranchPhase::kDone,
-                     BranchPhase::kForwardStuck) > 0) {
-    return true;
-  }
-  for (size_t i = 0; step.phases.of(BranchPhase::kForwardBackoff) > 0 && i < step.size; ++i) {
-    const BranchRef ref{*draft.plan().pivot, i};
-    const bool backing_off = draft.branch(ref).phase == BranchPhase::kForwardBackoff;
-    if (backing_off &&
-        (draft.branch(ref).may_have_happened || IsChildOperation(draft, ref, Role::kForward))) {
-      return true;
-    }
-  }
-  return false;
+void AskChildAgain(Turn& turn, BranchRef ref) {
+  // Not counted as unknown, and never given up: the child is found or made under the same name.
+  const Instant retry_at = RetryAt(turn, ref, turn.draft.plan_step(ref).retry);
+  RetryLater(turn, ref, AttemptOutcome::kNotSent, FailureOf(turn.event), retry_at);
 }
 
 void EndForward(Turn& turn, BranchRef ref, ForwardEnd end) {
@@ -195,13 +182,13 @@ void EndForward(Turn& turn, BranchRef ref, ForwardEnd end) {
 }
 
 void EndByExpression(Turn& turn, BranchRef ref, const Status& status) {
-  if (RoleOf(turn.draft.branch(ref).phase) != Role::kForward) {
+  const BranchFacts& branch = turn.draft.branch(ref);
+  const bool in_doubt = branch.one_phase && branch.may_have_happened;
+  if ((RoleOf(branch.phase) != Role::kForward && !branch.one_phase) || in_doubt) {
     RaiseIncident(turn, ref, FailureFrom(status));
     return;
   }
-  EndForward(turn, ref,
-             {FailureFrom(status), turn.draft.branch(ref).may_have_happened,
-              AbortCause::kExpression, false});
+  EndForward(turn, ref, {FailureFrom(status), MayStand(branch), AbortCause::kExpression, false});
 }
 
 void EmitCall(Turn& turn, BranchRef ref) {
@@ -220,7 +207,7 @@ void StartForward(Turn& turn, BranchRef ref, uint32_t alternative) {
   if (alternative == 0 && step.deadline) {
     deadline = turn.draft.now() + *step.deadline;
   }
-  turn.draft.Record(OperationStarted{branch.id, Role::kForward, alternative, deadline});
+  turn.draft.Record(OperationStarted{branch.id, Role::kForward, alternative, deadline, false});
   EmitCall(turn, ref);
 }
 
@@ -247,7 +234,8 @@ void StartAttempt(Turn& turn, BranchRef ref) {
   // So far nothing can have happened. Should the next call go out and this record be lost, the
   // journal would go on saying so, and a refusal caused by that very call would pass for one
   // without effect.
-  if (RoleOf(branch.phase) == Role::kForward && !branch.may_have_happened) {
+  const bool decides = RoleOf(branch.phase) == Role::kForward || branch.one_phase;
+  if (decides && !branch.may_have_happened) {
     turn.draft.Force();
   }
   turn.draft.Record(AttemptStarted{branch.id});
@@ -298,8 +286,13 @@ void PollNow(Turn& turn, BranchRef ref) {
 
 void Succeed(Turn& turn, BranchRef ref) {
   const BranchFacts& branch = turn.draft.branch(ref);
-  const bool forward = RoleOf(branch.phase) == Role::kForward;
-  turn.draft.Record(OperationSucceeded{branch.id, forward ? OutputOf(turn.event) : Json()});
+  const bool has_output = RoleOf(branch.phase) == Role::kForward || branch.one_phase;
+  OperationSucceeded succeeded;
+  succeeded.branch = branch.id;
+  if (has_output) {
+    succeeded.output = DoneOf(turn.event).output;
+  }
+  turn.draft.Record(std::move(succeeded));
 }
 
 void ForwardRefused(Turn& turn, BranchRef ref) {
@@ -333,7 +326,7 @@ void ForwardRetryDue(Turn& turn, BranchRef ref) {
     StartAttempt(turn, ref);
     return;
   }
-  const bool may = branch.may_have_happened;
+  const bool may = MayStand(branch);
   EndForward(turn, ref,
              {branch.failure.value_or(Failure{}), may,
               may ? AbortCause::kGaveUp : AbortCause::kRefused, false});
@@ -366,4 +359,4 @@ void ForwardInterrupted(Turn& turn, BranchRef ref) {
   }
 }
 
-}  // namespace entente::engine::saga
+}  // namespace entente::engine
