@@ -86,8 +86,9 @@ class Folder {
     Rest(branch, phase);
     branch.ended_at = at_;
   }
-  static void Call(BranchFacts& branch, P phase) {
+  void Call(BranchFacts& branch, P phase) {
     Rest(branch, phase);
+    branch.attempt_at = at_;
     ++branch.attempt;
     ++branch.budget_used;
   }
@@ -245,6 +246,7 @@ class Folder {
       }
       // Not counted against the budget: it is not the participant that failed.
       ++branch.attempt;
+      branch.attempt_at = at_;
       branch.may_have_happened = branch.may_have_happened || Decides(branch);
       return true;
     });

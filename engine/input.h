@@ -41,6 +41,7 @@ struct ReplyUnknown {
 struct ReplyNotSent {
   Failure failure;
   std::optional<Duration> retry_after;
+  bool blocked = false;  // Its participant's gate (breaker, limits) held it back all the time.
 };
 struct ReplyPending {
   std::string poll_url;                // Empty: only a completion ends it.

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/limits.h"
+#include "base/utf8.h"
 
 namespace entente::engine {
 namespace {
@@ -225,7 +226,7 @@ Status InStep(const dsl::Step& step, std::string_view what, const Status& status
 }  // namespace
 
 Failure FailureFrom(const Status& status) {
-  return {status.reason(), status.message().substr(0, limits::kMaxErrorTextBytes)};
+  return {status.reason(), ToUtf8(status.message(), limits::kMaxErrorTextBytes)};
 }
 
 bool HasUndo(const dsl::Step& step) {

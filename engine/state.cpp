@@ -5,6 +5,9 @@
 namespace entente::engine {
 
 bool TxnState::has_incident() const {
+  if (finished()) {
+    return false;
+  }
   for (const StepState& step : steps) {
     if (step.phases.of(BranchPhase::kForwardStuck, BranchPhase::kUndoStuck,
                        BranchPhase::kFinishStuck) > 0) {

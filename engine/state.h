@@ -29,6 +29,7 @@ struct BranchFacts {
   bool enlisted = false;   // By a client, which works with the participant itself.
   bool one_phase = false;  // Its finish is the participant's own decision.
   // Retry, poll, pending deadline, end of a wait, or the last safe moment to decide a commit.
+  std::optional<Instant> attempt_at;  // When the latest attempt of the current operation began.
   std::optional<Instant> wake_at;
   std::optional<Instant> deadline;            // Of a pending operation.
   std::optional<Instant> forward_deadline;    // The step's own, from its start.
@@ -114,7 +115,7 @@ struct TxnState {
   std::string request_digest;
   std::string traceparent;
   std::optional<AbortState> abort;
-  std::map<std::string, Json> signals;  // Received and not yet consumed, the latest of each name.
+  std::map<std::string, Json> signals;  // Received and not yet taken, by name.
   std::vector<StepState> steps;         // By step index; grows as steps expand or are skipped.
   Json output;
   std::optional<Failure> output_failure;

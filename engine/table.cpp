@@ -47,6 +47,10 @@ constexpr RefusalText kRefusals[] = {
     {"branch.aborting", StatusCode::kFailedPrecondition,
      " is not called again because the transaction is being undone: skip the branch once its "
      "outcome is known, or resolve the transaction"},
+    {"signal.not_taken_yet", StatusCode::kFailedPrecondition,
+     " holds a signal of that name with another payload, which no step has taken yet: send this "
+     "one "
+     "when a step waits for it"},
     {"completion.too_late", StatusCode::kFailedPrecondition,
      " does not wait for this completion: the operation has ended or was given up"},
 };

@@ -22,6 +22,8 @@ Role RoleOf(BranchPhase phase) {
     case BranchPhase::kDone:
     case BranchPhase::kRefused:
     case BranchPhase::kGaveUp:
+    case BranchPhase::kEnlisted:
+    case BranchPhase::kReadOnly:
     case BranchPhase::kForwardStuck: return Role::kForward;
     case BranchPhase::kUndo:
     case BranchPhase::kUndoBackoff:

@@ -75,25 +75,31 @@ std::string IdentityOf(const dsl::Participant& participant) {
 
 // The facts that travel with every call; gRPC metadata has the same names in lower case.
 template <class Add>
-void AddFacts(const runtime::CallContext& context, const engine::CallBranch& call,
-              const std::string& token, bool lower_case, const Add& add) {
+void AddCommand(const runtime::CallContext& context, const engine::CommandId& command,
+                uint32_t attempt, bool lower_case, const Add& add) {
   const auto name = [lower_case](std::string_view http, std::string_view grpc) {
     return lower_case ? grpc : http;
   };
   const dsl::Mode mode = context.plan->mode;
-  add(name("Idempotency-Key", "idempotency-key"), engine::IdempotencyKey(call.command, mode));
-  add(name("Entente-Gid", "entente-gid"), call.command.gid.str());
-  add(name("Entente-Branch", "entente-branch"), call.command.branch.str());
-  add(name("Entente-Operation", "entente-operation"), dsl::OperationName(mode, call.command.role));
-  add(name("Entente-Attempt", "entente-attempt"), std::to_string(call.attempt));
+  add(name("Idempotency-Key", "idempotency-key"), engine::IdempotencyKey(command, mode));
+  add(name("Entente-Gid", "entente-gid"), command.gid.str());
+  add(name("Entente-Branch", "entente-branch"), command.branch.str());
+  add(name("Entente-Operation", "entente-operation"), dsl::OperationName(mode, command.role));
+  add(name("Entente-Attempt", "entente-attempt"), std::to_string(attempt));
   add(name("Entente-Epoch", "entente-epoch"), std::to_string(context.epoch.value()));
-  if (call.one_phase) {
-    add(name("Entente-One-Phase", "entente-one-phase"), "true");
-  }
-  add(name("Entente-Completion-Token", "entente-completion-token"), token);
   if (!context.traceparent.empty()) {
     add("traceparent", context.traceparent);
   }
+}
+
+template <class Add>
+void AddFacts(const runtime::CallContext& context, const engine::CallBranch& call,
+              const std::string& token, bool lower_case, const Add& add) {
+  AddCommand(context, call.command, call.attempt, lower_case, add);
+  if (call.one_phase) {
+    add(lower_case ? "entente-one-phase" : "Entente-One-Phase", "true");
+  }
+  add(lower_case ? "entente-completion-token" : "Entente-Completion-Token", token);
 }
 
 engine::ReplyNotSent NotSent(std::string code, std::string message) {
@@ -162,6 +168,10 @@ class Caller::Impl {
     request.method = "GET";
     request.url = std::move(url).value();
     AddOwnHeaders(target, request.headers);
+    AddCommand(context, poll.command, poll.attempt, false,
+               [&request](std::string_view name, std::string_view value) {
+                 request.headers.Add(name, value);
+               });
     http_.Call(std::move(request), poll.timeout,
                [this, poll_url = std::move(poll.poll_url), origin = &target.origin,
                 role = poll.command.role, done = std::move(done)](transport::HttpOutcome outcome) {
@@ -220,11 +230,13 @@ class Caller::Impl {
           if (error || closing_ || !target.gate->Withdraw(ticket)) {
             return;
           }
-          waiting->done(NotSent("participant.blocked",
-                                "the call waited " + FormatDuration(waiting->call.timeout) +
-                                    " for participant '" + target.participant->name +
-                                    "', which is blocked by its " +
-                                    std::string(target.gate->blocked_by(host_.Now()))));
+          engine::ReplyNotSent blocked = NotSent(
+              "participant.blocked", "the call waited " + FormatDuration(waiting->call.timeout) +
+                                         " for participant '" + target.participant->name +
+                                         "', which is blocked by its " +
+                                         std::string(target.gate->blocked_by(host_.Now())));
+          blocked.blocked = true;
+          waiting->done(std::move(blocked));
         });
     ScheduleRelease(*target.gate, target.gate->Release(host_.Now()));
   }

@@ -141,7 +141,8 @@ Reply DoneWithBody(const transport::HttpResponse& response, const AnswerContext&
 // The absolute address of a pending operation, or empty if `location` leads elsewhere.
 std::string ResolvePollUrl(std::string_view location, const transport::Origin& origin) {
   const bool relative = location.starts_with('/') && !location.starts_with("//");
-  std::string absolute = relative ? origin.ToString() + std::string(location) : std::string(location);
+  std::string absolute =
+      relative ? origin.ToString() + std::string(location) : std::string(location);
   const auto url = transport::ParseUrl(absolute);
   return url.ok() && url->origin == origin ? absolute : std::string();
 }

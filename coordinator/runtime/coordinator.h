@@ -132,6 +132,7 @@ struct Health {
 
 struct Metrics {
   uint64_t accepted = 0, committed = 0, aborted = 0, mixed = 0, rejected = 0, incidents_raised = 0;
+  uint64_t incidents_open = 0;  // Transactions that wait for an operator now.
   uint64_t inputs = 0, appends = 0, records = 0, calls = 0, calls_failed = 0;
 };
 

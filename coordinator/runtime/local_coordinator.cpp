@@ -69,23 +69,6 @@ std::string RequestDigest(const SubmitRequest& request) {
   return Sha256Hex(DumpJson(content)).substr(0, 32);
 }
 
-Status CheckInput(const dsl::Plan& plan, const Json& input) {
-  if (!plan.input) {
-    return {};
-  }
-  const auto violations = plan.input->Validate(input);
-  if (violations.empty()) {
-    return {};
-  }
-  std::string message = "the input does not match the schema of definition '" + plan.name + "': ";
-  for (size_t i = 0; i < violations.size(); ++i) {
-    message += (i == 0 ? "" : "; ") +
-               (violations[i].pointer.empty() ? std::string("the input") : violations[i].pointer) +
-               ": " + violations[i].message;
-  }
-  return InvalidArgument("input.invalid", std::move(message));
-}
-
 }  // namespace
 
 // Deletes finished transactions whose retention is over, a small batch at a time.
@@ -290,10 +273,6 @@ void LocalCoordinator::Submit(SubmitRequest request, Callback<SubmitReply> done)
 
 void LocalCoordinator::SubmitWithPlan(SubmitRequest request, PlanPtr plan,
                                       Callback<SubmitReply> done) {
-  if (Status valid = CheckInput(*plan, request.input); !valid.ok()) {
-    done(std::move(valid));
-    return;
-  }
   if (queued_.load(std::memory_order_relaxed) > limits::kMaxQueuedInputsPerShard) {
     done(ResourceExhausted("coordinator.overloaded",
                            "the coordinator's queues are full: try again, more slowly"));
@@ -590,6 +569,7 @@ Metrics LocalCoordinator::GetMetrics() {
     metrics.mixed += counters.mixed;
     metrics.rejected += counters.rejected;
     metrics.incidents_raised += counters.incidents;
+    metrics.incidents_open += counters.open_incidents;
     metrics.inputs += counters.inputs;
     metrics.appends += counters.appends;
     metrics.records += counters.records;

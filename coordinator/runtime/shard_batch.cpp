@@ -30,6 +30,7 @@ void ShardDriver::Apply(const TxnPtr& txn, engine::Decision decision,
                                 HistoryEntry{state.revision, std::move(record)}, txn->plan});
     }
   }
+  CountIncident(*txn);
   if (decision.records.empty()) {
     CarryOut(txn, std::move(decision.effects));
     if (release.reply) {
@@ -215,6 +216,7 @@ void ShardDriver::RollBack(GatheringBatch& failed, const Status& status) {
 void ShardDriver::Forget(const TxnPtr& txn, const Status& status) {
   const Gid gid = txn->state->gid;
   RemoveTimers(*txn);
+  CountIncident(*txn, /*forgotten=*/true);
   open_.erase(gid);
   counters_.open.store(open_.size(), std::memory_order_relaxed);
   auto waiters = std::exchange(txn->waiters, {});

@@ -21,6 +21,24 @@ Status Reloading(const Gid& gid) {
                                                   "try again in a moment");
 }
 
+// A child's input was checked when its parent asked for it.
+Status CheckInput(const dsl::Plan& plan, const engine::Submitted& submitted) {
+  if (!plan.input || submitted.parent) {
+    return {};
+  }
+  const auto violations = plan.input->Validate(submitted.input);
+  if (violations.empty()) {
+    return {};
+  }
+  std::string message = "the input does not match the schema of definition '" + plan.name + "': ";
+  for (size_t i = 0; i < violations.size(); ++i) {
+    message += (i == 0 ? "" : "; ") +
+               (violations[i].pointer.empty() ? std::string("the input") : violations[i].pointer) +
+               ": " + violations[i].message;
+  }
+  return InvalidArgument("input.invalid", std::move(message));
+}
+
 }  // namespace
 
 ShardDriver::ShardDriver(ShardDriverOptions options, Host& host, storage::Journal& journal,
@@ -156,6 +174,12 @@ void ShardDriver::AnswerResubmit(const TxnPtr& txn, const SubmitCommand& command
 }
 
 void ShardDriver::Create(SubmitCommand command, Callback<SubmitReply> done) {
+  // Only of what is new: a definition may have changed since the same was submitted before.
+  if (Status valid = CheckInput(*command.plan, command.submitted); !valid.ok()) {
+    counters_.rejected.fetch_add(1, std::memory_order_relaxed);
+    done(std::move(valid));
+    return;
+  }
   auto txn = std::make_shared<Txn>();
   txn->plan = std::move(command.plan);
   const Gid gid = command.submitted.gid;

@@ -45,7 +45,7 @@ struct ShardDriverOptions {
 struct DriverCounters {
   std::atomic<uint64_t> open{0}, calls_in_flight{0}, accepted{0}, committed{0}, aborted{0},
       mixed{0}, rejected{0}, incidents{0}, inputs{0}, appends{0}, records{0}, calls{0},
-      calls_failed{0};
+      calls_failed{0}, open_incidents{0};
   std::atomic<int64_t> next_timer_micros{0};    // 0: no timer is armed.
   std::atomic<int64_t> append_since_micros{0};  // 0: no append is under way.
 };
@@ -174,6 +174,7 @@ class ShardDriver {
                    const engine::StartChild& start);
   void ReplyToParent(const Gid& parent, const engine::StartChild& start, engine::Reply reply);
   void RemoveTimers(Txn& txn);
+  void CountIncident(Txn& txn, bool forgotten = false);
   void UpdateWake();
   void OnWake();
   [[nodiscard]] Result<TxnPtr> Rebuild(const storage::StoredTxn& stored);

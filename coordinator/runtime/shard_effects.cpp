@@ -234,6 +234,7 @@ void ShardDriver::CarryOut(const TxnPtr& txn, engine::ArmTimer& arm) {
 void ShardDriver::CarryOut(const TxnPtr& txn, engine::NotifyEnded& /*ended*/) {
   const engine::TxnState& state = *txn->state;
   RemoveTimers(*txn);
+  CountIncident(*txn);
   // A TCC or two-phase commit is told to have ended as soon as its durable decision was carried
   // out; its last records may still be on their way. Until they arrive it stays here: whoever asks
   // must not be shown what the journal holds.
@@ -262,13 +263,22 @@ void ShardDriver::RemoveTimers(Txn& txn) {
     timers_.Remove(handle);
   }
   txn.timers.clear();
+  UpdateWake();
+}
+
+void ShardDriver::CountIncident(Txn& txn, bool forgotten) {
+  const bool incident = !forgotten && txn.state->has_incident();
+  if (incident != txn.incident) {
+    txn.incident = incident;
+    counters_.open_incidents.fetch_add(incident ? 1 : uint64_t(-1), std::memory_order_relaxed);
+  }
 }
 
 void ShardDriver::UpdateWake() {
   const auto next = timers_.Next();
+  counters_.next_timer_micros.store(next ? ToMicros(*next) : 0, std::memory_order_relaxed);
   if (next != wake_wish_) {
     wake_wish_ = next;
-    counters_.next_timer_micros.store(next ? ToMicros(*next) : 0, std::memory_order_relaxed);
     host_.WakeAt(next);
   }
 }
@@ -336,8 +346,20 @@ void ShardDriver::Resume(const TxnPtr& txn) {
   if (ends) {
     decision.effects.emplace_back(engine::NotifyEnded{});
   }
+  const bool forced = decision.durability == engine::Durability::kForced;
   Apply(txn, std::move(decision), {}, /*riding=*/!ends);
-  CarryOut(txn, engine::Outstanding(*txn->plan, *txn->state));
+  CountIncident(*txn);
+  if (!forced) {
+    CarryOut(txn, engine::Outstanding(*txn->plan, *txn->state));
+    return;
+  }
+  WhenDurable(txn, [this, txn](const Status& status) {
+    // Not written: it was forgotten and is read back once more. Otherwise nothing can have come in
+    // between, since nothing of it was out.
+    if (status.ok()) {
+      CarryOut(txn, engine::Outstanding(*txn->plan, *txn->state));
+    }
+  });
 }
 
 Status ShardDriver::Recover() {

@@ -23,6 +23,7 @@ struct ShardDriver::Txn {
   uint64_t last_batch = 0;  // The batch that holds its latest records; durable if written.
   bool touched = false;     // It is in the gathering batch.
   bool created = false;     // Its first record is durable.
+  bool incident = false;    // It is counted among those that wait for an operator.
 
   std::vector<Waiter> waiters;
   std::vector<std::pair<std::optional<BranchId>, Timers::Handle>> timers;

@@ -114,10 +114,29 @@ void StopPending(Turn& turn, BranchRef ref) {
   EndStopped(turn, ref, kStopped, true);
 }
 
+// The process that made the call is gone, the call may not be: until its time is over it could
+// still act, and its own undo must not overtake it.
 void StoppedInterrupted(Turn& turn, BranchRef ref) {
-  if (!IsChildOperation(turn.draft, ref, Role::kForward)) {
-    EndStopped(turn, ref, kStopped, true);
+  if (IsChildOperation(turn.draft, ref, Role::kForward)) {
+    return;
   }
+  const BranchFacts& branch = turn.draft.branch(ref);
+  const Instant over =
+      branch.attempt_at.value_or(turn.draft.now()) + turn.draft.plan_step(ref).timeout;
+  if (IsPast(over, turn.draft.now())) {
+    EndStopped(turn, ref, kStopped, true);
+  } else {
+    RetryLater(turn, ref, AttemptOutcome::kUnknown, kStopped, over);
+  }
+}
+
+void StoppedOver(Turn& turn, BranchRef ref) {
+  if (IsChildOperation(turn.draft, ref, Role::kForward)) {
+    StopChildAgain(turn, ref);
+    return;
+  }
+  const BranchFacts& branch = turn.draft.branch(ref);
+  EndStopped(turn, ref, branch.failure.value_or(kStopped), MayStand(branch));
 }
 
 }  // namespace entente::engine

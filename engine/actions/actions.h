@@ -23,6 +23,7 @@ void ForwardRefused(Turn& turn, BranchRef ref);
 void ForwardUnknown(Turn& turn, BranchRef ref);
 void ForwardNotSent(Turn& turn, BranchRef ref);
 void ForwardPending(Turn& turn, BranchRef ref);
+void ForwardPendingRefused(Turn& turn, BranchRef ref);
 void ForwardRetryDue(Turn& turn, BranchRef ref);
 void ForwardPollDue(Turn& turn, BranchRef ref);
 void ForwardPollAgain(Turn& turn, BranchRef ref);
@@ -54,6 +55,8 @@ void StoppedNotSent(Turn& turn, BranchRef ref);
 void StoppedInterrupted(Turn& turn, BranchRef ref);
 // A child transaction that could not be asked to stop is asked again.
 void StopChildAgain(Turn& turn, BranchRef ref);
+// The time is over in which a call that an earlier process made could still be answered.
+void StoppedOver(Turn& turn, BranchRef ref);
 void Cancel(Turn& turn);
 void CancelAgain(Turn& turn);
 void DeadlineDue(Turn& turn);
@@ -150,6 +153,9 @@ void EndByExpression(Turn& turn, BranchRef ref, const Status& status);
 // Emits the call of the attempt that the branch is in.
 void EmitCall(Turn& turn, BranchRef ref);
 void StartAttempt(Turn& turn, BranchRef ref);
+// A call that its participant's gate held back all the time goes back to the gate: nothing is
+// recorded and no attempt is spent on a participant that is known to be away. False: it was not.
+bool WaitAtGate(Turn& turn, BranchRef ref);
 void MakePending(Turn& turn, BranchRef ref, std::optional<Instant> deadline);
 void PollAgain(Turn& turn, BranchRef ref);
 void PollNow(Turn& turn, BranchRef ref);

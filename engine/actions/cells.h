@@ -103,6 +103,8 @@ inline constexpr BranchCell kSkipIt = Act(&SkipBranch, "skip");
 inline constexpr BranchCell kFwdRefused = Act(&ForwardRefused, "forward-refused");
 inline constexpr BranchCell kFwdUnknown = Act(&ForwardUnknown, "forward-unknown");
 inline constexpr BranchCell kFwdNotSent = Act(&ForwardNotSent, "forward-not-sent");
+inline constexpr BranchCell kFwdPendingRefused =
+    Act(&ForwardPendingRefused, "forward-pending-refused");
 inline constexpr BranchCell kFwdPending = Act(&ForwardPending, "forward-pending");
 inline constexpr BranchCell kFwdRetryDue = Act(&ForwardRetryDue, "forward-retry-due");
 inline constexpr BranchCell kFwdPollDue = Act(&ForwardPollDue, "forward-poll-due");
@@ -118,7 +120,7 @@ inline constexpr BranchCell kStoppedUnknown = Act(&StoppedUnknown, "stopped-unkn
 inline constexpr BranchCell kStoppedNotSent = Act(&StoppedNotSent, "stopped-not-sent");
 inline constexpr BranchCell kStoppedPending = Act(&StopPending, "stopped-pending");
 inline constexpr BranchCell kStoppedInterrupted = Act(&StoppedInterrupted, "stopped-interrupted");
-inline constexpr BranchCell kStopChildAgain = Act(&StopChildAgain, "stop-child-again");
+inline constexpr BranchCell kStoppedOver = Act(&StoppedOver, "stopped-over");
 inline constexpr BranchCell kSettleRefused = Act(&SettleRefused, "settle-refused");
 inline constexpr BranchCell kSettleUnknown = Act(&SettleUnknown, "settle-unknown");
 inline constexpr BranchCell kSettleNotSent = Act(&SettleNotSent, "settle-not-sent");
@@ -133,6 +135,9 @@ inline constexpr BranchCell kDiffers = Act(&HeuristicDiffers, "heuristic-differs
 
 // Nothing is out and nothing is expected: every reply is a duplicate or late.
 inline constexpr BranchRow kIdle = {o, o, o, o, o, o, o, o, L, L, L, o, N, N, o, o, o, o};
+// Its answer is known. Whoever was not told that we know it may say so again.
+inline constexpr BranchRow kSettledRow = {o, o, o, o, o, o, o, o, o, L, L, o, N, N, o, o, o, o};
+inline constexpr BranchRow kRefusedRow = {o, o, o, o, o, o, o, o, L, o, L, o, N, N, o, o, o, o};
 // A phase that no branch is in on this course.
 inline constexpr BranchRow kNever = kIdle;
 // A course that the mode does not take.
@@ -154,7 +159,7 @@ constexpr BranchRow ForwardBackoff(BranchCell done) {
           o, kRetryForward, kSkipIt, o, o, o, o};
 }
 constexpr BranchRow ForwardPendingRow(BranchCell done) {
-  return {done, kFwdRefused, kFwdPollAgain, kFwdPollAgain, kFwdPollAgain, o,
+  return {done, kFwdPendingRefused, kFwdPollAgain, kFwdPollAgain, kFwdPollAgain, o,
           kFwdPollDue, kRearm, done, kFwdRefused, L,
           o, N, kSkipIt, o, o, o, o};
 }
@@ -168,6 +173,13 @@ constexpr BranchRow StoppedForward(BranchCell done) {
   return {done, kFwdRefused, kStoppedUnknown, kStoppedNotSent, kStoppedPending, o,
           o, o, done, kFwdRefused, L,
           o, A, N, kStoppedInterrupted, kStopForward, o, o};
+}
+// Still so after the decision: a child transaction's start, which is asked for again; and a call
+// that was out when the process that made it ended, until its time is over.
+constexpr BranchRow StoppedBackoff(BranchCell done) {
+  return {done, o, o, o, o, o,
+          kStoppedOver, kRearm, done, kFwdRefused, L,
+          o, A, N, o, kStopBackoff, o, o};
 }
 // These two do not outlast the decision.
 inline constexpr BranchRow kStoppedBackoffRow = {
@@ -190,7 +202,7 @@ inline constexpr BranchRow kSettlingPending = {
     o, N, kSkipIt, o, o, kAgrees, kDiffers};
 inline constexpr BranchRow kSettlingStuck = {
     kSucceed, o, o, o, o, o,
-    o, o, kSucceed, o, L,
+    o, o, kSucceed, L, L,
     o, kRetrySettling, kSkipIt, o, o, kAgrees, o};
 
 // clang-format on

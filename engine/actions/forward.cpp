@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "engine/actions/actions.h"
 
 namespace entente::engine {
@@ -41,7 +42,12 @@ void FailAttempt(Turn& turn, BranchRef ref, AttemptOutcome outcome) {
   const BranchFacts& branch = turn.draft.branch(ref);
   const dsl::RetryPolicy& policy = turn.draft.plan_step(ref).retry;
   Failure failure = FailureOf(turn.event);
-  if (branch.budget_used < policy.attempts) {
+  const bool too_late = turn.draft.status() == TxnStatus::kActive && turn.draft.deadline_missed() &&
+                        outcome == AttemptOutcome::kNotSent && !MayStand(branch);
+  if (!too_late && !IsPast(branch.forward_deadline, turn.draft.now()) && WaitAtGate(turn, ref)) {
+    return;
+  }
+  if (!too_late && branch.budget_used < policy.attempts) {
     const Instant retry_at = RetryAt(turn, ref, policy);
     if (!IsPast(branch.forward_deadline, retry_at)) {
       RetryLater(turn, ref, outcome, std::move(failure), retry_at);
@@ -110,7 +116,7 @@ Failure FailureOf(const Event& event) {
     failure = std::visit(Finder{}, received->outcome);
   }
   if (failure.message.size() > limits::kMaxErrorTextBytes) {
-    failure.message.resize(limits::kMaxErrorTextBytes);
+    failure.message = ToUtf8(failure.message, limits::kMaxErrorTextBytes);
   }
   return failure;
 }
@@ -229,6 +235,16 @@ void StartAlternative(Turn& turn, BranchRef ref) {
   }
 }
 
+bool WaitAtGate(Turn& turn, BranchRef ref) {
+  const auto* replied = std::get_if<BranchReplied>(&turn.event);
+  const auto* not_sent = replied == nullptr ? nullptr : std::get_if<ReplyNotSent>(&replied->reply);
+  if (not_sent == nullptr || !not_sent->blocked || turn.draft.paused()) {
+    return false;
+  }
+  EmitCall(turn, ref);
+  return true;
+}
+
 void StartAttempt(Turn& turn, BranchRef ref) {
   const BranchFacts& branch = turn.draft.branch(ref);
   // So far nothing can have happened. Should the next call go out and this record be lost, the
@@ -316,7 +332,18 @@ void ForwardNotSent(Turn& turn, BranchRef ref) {
 }
 
 void ForwardPending(Turn& turn, BranchRef ref) {
-  MakePending(turn, ref, turn.draft.branch(ref).forward_deadline);
+  std::optional<Instant> deadline = turn.draft.branch(ref).forward_deadline;
+  if (!deadline && turn.draft.status() == TxnStatus::kCommitting) {
+    // Nothing else would ever end the wait: there is no way back that a deadline could take.
+    deadline = turn.draft.now() + limits::kMaxSettlePending;
+  }
+  MakePending(turn, ref, deadline);
+}
+
+void ForwardPendingRefused(Turn& turn, BranchRef ref) {
+  // The participant had accepted the call. That it now refuses to tell how it stands (the address
+  // is gone, the right to ask has expired) proves nothing about the effect.
+  EndForward(turn, ref, {FailureOf(turn.event), true, AbortCause::kGaveUp, false});
 }
 
 void ForwardRetryDue(Turn& turn, BranchRef ref) {

@@ -109,6 +109,15 @@ void StoreSignal(Turn& turn) {
                                                   "' waits for a signal '" + sent.name + "'"));
     return;
   }
+  if (const Json* stored = draft.signal(sent.name)) {
+    // The same again is the same signal, sent by somebody who was not told that it arrived.
+    if (*stored == sent.payload) {
+      draft.Force();
+    } else {
+      draft.Reject(Refusal("signal.not_taken_yet", draft.gid()));
+    }
+    return;
+  }
   draft.Record(SignalReceived{sent.name, sent.payload});
   for (size_t step = 0; step < draft.plan().steps.size(); ++step) {
     const size_t waiting = draft.step(step).phases.of(BranchPhase::kWaiting);

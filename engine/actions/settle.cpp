@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "base/limits.h"
 #include "engine/actions/actions.h"
 
 namespace entente::engine {
@@ -10,6 +11,9 @@ void FailSettling(Turn& turn, BranchRef ref, AttemptOutcome outcome) {
   const BranchFacts& branch = turn.draft.branch(ref);
   const dsl::RetryPolicy& policy = turn.draft.plan_step(ref).settle_retry;
   Failure failure = FailureOf(turn.event);
+  if (WaitAtGate(turn, ref)) {
+    return;
+  }
   if (branch.budget_used >= policy.attempts || IsChildMixed(failure)) {
     if (outcome == AttemptOutcome::kRefused) {
       RaiseIncidentOfRefusal(turn, ref, std::move(failure));
@@ -20,6 +24,10 @@ void FailSettling(Turn& turn, BranchRef ref, AttemptOutcome outcome) {
   }
   RetryLater(turn, ref, outcome, std::move(failure), RetryAt(turn, ref, policy));
 }
+
+const Failure kNeverCompleted{"operation.never_completed",
+                              "the participant accepted the call and has not completed it since: "
+                              "find out what became of it, then retry or skip the branch"};
 
 void ReportHeuristic(Turn& turn, BranchRef ref) {
   const auto& reply = std::get<ReplyHeuristic>(std::get<BranchReplied>(turn.event).reply);
@@ -66,7 +74,7 @@ void SettleNotSent(Turn& turn, BranchRef ref) {
 }
 
 void SettlePending(Turn& turn, BranchRef ref) {
-  MakePending(turn, ref, std::nullopt);
+  MakePending(turn, ref, turn.draft.now() + limits::kMaxSettlePending);
 }
 
 void SettleRetryDue(Turn& turn, BranchRef ref) {
@@ -74,11 +82,19 @@ void SettleRetryDue(Turn& turn, BranchRef ref) {
 }
 
 void SettlePollDue(Turn& turn, BranchRef ref) {
-  PollNow(turn, ref);
+  if (IsPast(turn.draft.branch(ref).deadline, turn.draft.now())) {
+    RaiseIncident(turn, ref, kNeverCompleted);
+  } else {
+    PollNow(turn, ref);
+  }
 }
 
 void SettlePollAgain(Turn& turn, BranchRef ref) {
-  PollAgain(turn, ref);
+  if (IsPast(turn.draft.branch(ref).deadline, turn.draft.now())) {
+    RaiseIncident(turn, ref, kNeverCompleted);
+  } else {
+    PollAgain(turn, ref);
+  }
 }
 
 void SettleInterrupted(Turn& turn, BranchRef ref) {

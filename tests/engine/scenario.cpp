@@ -209,7 +209,8 @@ class Script {
       return ReplyUnknown{std::move(failure), after};
     }
     if (outcome == "not-sent") {
-      return ReplyNotSent{std::move(failure), after};
+      const bool blocked = failure.code == "participant.blocked";
+      return ReplyNotSent{std::move(failure), after, blocked};
     }
     throw std::runtime_error("unknown outcome '" + outcome + "'");
   }

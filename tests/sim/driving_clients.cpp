@@ -93,24 +93,24 @@ void World::WorkFor(Client& client, const BranchId& branch) {
 
 void World::Decide(Client& client) {
   const bool abort = client.wants_abort;
-  live_->driver.Deliver(client.gid,
-                        abort ? engine::Event(engine::AbortRequested{{"client", "changed my mind"}})
-                              : engine::Event(engine::CommitRequested{}),
-                        std::nullopt, [this, &client, abort](const Result<runtime::TxnView>& view) {
-                          if (view.ok()) {
-                            Observe(client, *view);
-                            const TxnStatus status = view->state->status;
-                            const bool committed =
-                                status == TxnStatus::kCommitted || status == TxnStatus::kCommitting;
-                            if (abort && committed) {
-                              failures_.push_back("I3: an abort of " + client.gid.str() +
-                                                  " was answered by " +
-                                                  std::string(engine::TxnStatusName(status)));
-                            }
-                          } else if (view.status().reason() == "transaction.aborted") {
-                            client.wants_abort = true;  // It is not what it wanted, but what it gets.
-                          }
-                        });
+  live_->driver.Deliver(
+      client.gid,
+      abort ? engine::Event(engine::AbortRequested{{"client", "changed my mind"}})
+            : engine::Event(engine::CommitRequested{}),
+      std::nullopt, [this, &client, abort](const Result<runtime::TxnView>& view) {
+        if (view.ok()) {
+          Observe(client, *view);
+          const TxnStatus status = view->state->status;
+          const bool committed =
+              status == TxnStatus::kCommitted || status == TxnStatus::kCommitting;
+          if (abort && committed) {
+            failures_.push_back("I3: an abort of " + client.gid.str() + " was answered by " +
+                                std::string(engine::TxnStatusName(status)));
+          }
+        } else if (view.status().reason() == "transaction.aborted") {
+          client.wants_abort = true;  // It is not what it wanted, but what it gets.
+        }
+      });
 }
 
 }  // namespace entente::sim
