@@ -71,7 +71,7 @@ void World::DriveOn(Client& client) {
 
 void World::Enlist(Client& client) {
   const size_t index = client.enlisted;
-  live_->driver.Enlist(
+  driver().Enlist(
       client.gid, client.branches[index], std::make_shared<std::vector<dsl::Problem>>(),
       [this, &client, index](const Result<runtime::EnlistReply>& reply) {
         if (reply.ok() && client.enlisted == index) {
@@ -93,7 +93,7 @@ void World::WorkFor(Client& client, const BranchId& branch) {
 
 void World::Decide(Client& client) {
   const bool abort = client.wants_abort;
-  live_->driver.Deliver(
+  driver().Deliver(
       client.gid,
       abort ? engine::Event(engine::AbortRequested{{"client", "changed my mind"}})
             : engine::Event(engine::CommitRequested{}),

@@ -260,6 +260,10 @@ struct World::Incarnation {
   runtime::ShardDriver driver;
 };
 
+runtime::ShardDriver& World::driver() {
+  return live_->driver;
+}
+
 void World::Caller::Complete(World& world, const sim::Call& call) {
   const engine::CommandId& command = call.command;
   engine::Reply reply = world.services_.Forward(call, world.scheduler_.now());

@@ -48,6 +48,7 @@ class World {
   class Host;
   class Caller;
   struct Incarnation;
+  runtime::ShardDriver& driver();  // Of the incarnation that lives.
 
   // The client's side of one transaction.
   struct Client {
