@@ -38,10 +38,10 @@ class Client::Impl {
 
   // Sends one request. An answer that is not a success becomes its Status, unless its HTTP status
   // is `also_good`.
-  [[nodiscard]] Result<Answered> Call(const HttpRequest& request, Duration extra_time = {},
+  [[nodiscard]] Result<Answered> Call(const OutgoingRequest& request, Duration extra_time = {},
                                       int also_good = 0);
-  [[nodiscard]] Result<Document> CallForDocument(const HttpRequest& request);
-  [[nodiscard]] Result<Transaction> CallForTransaction(const HttpRequest& request,
+  [[nodiscard]] Result<Document> CallForDocument(const OutgoingRequest& request);
+  [[nodiscard]] Result<Transaction> CallForTransaction(const OutgoingRequest& request,
                                                        Duration extra_time = {});
 
   [[nodiscard]] Result<SubmitResult> Submit(SubmitRequest request);
@@ -53,8 +53,8 @@ class Client::Impl {
  private:
   // The connection, or why there can be none.
   [[nodiscard]] Status Prepare();
-  [[nodiscard]] Status Failure(const HttpRequest& request, const HttpAnswer& answer);
-  [[nodiscard]] Result<Json> ReadJson(std::string_view text, const HttpRequest& request) const;
+  [[nodiscard]] Status Failure(const OutgoingRequest& request, const HttpAnswer& answer);
+  [[nodiscard]] Result<Json> ReadJson(std::string_view text, const OutgoingRequest& request) const;
 
   const ClientOptions options_;
   std::optional<HttpConnection> connection_;

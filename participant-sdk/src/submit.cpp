@@ -79,7 +79,7 @@ Result<SubmitResult> Client::Impl::Submit(SubmitRequest request) {
   if (request.gid.empty()) {
     request.gid = NewGid();
   }
-  const HttpRequest http{"POST", "/v1/transactions", DumpJson(BodyOf(request)), "", ""};
+  const OutgoingRequest http{"POST", "/v1/transactions", DumpJson(BodyOf(request)), "", ""};
   Backoff backoff(options_.retry_for);
   bool may_have_arrived = false;
   while (true) {
