@@ -35,10 +35,10 @@ std::string InstantText(const std::optional<Instant>& instant) {
   return instant ? FormatInstant(*instant) : "";
 }
 
-HttpRequest GetFrom(std::string target) {
+OutgoingRequest GetFrom(std::string target) {
   return {"GET", std::move(target), "", "", ""};
 }
-HttpRequest Post(std::string target, std::string body) {
+OutgoingRequest Post(std::string target, std::string body) {
   return {"POST", std::move(target), std::move(body), "", ""};
 }
 
@@ -60,7 +60,7 @@ Status Client::Impl::Prepare() {
   return {};
 }
 
-Result<Json> Client::Impl::ReadJson(std::string_view text, const HttpRequest& request) const {
+Result<Json> Client::Impl::ReadJson(std::string_view text, const OutgoingRequest& request) const {
   // Documents of a transaction stand a few levels inside an answer.
   Result<Json> json = ParseJson(text, {options_.max_answer_bytes, limits::kMaxJsonDepth + 8});
   if (!json.ok()) {
@@ -72,7 +72,7 @@ Result<Json> Client::Impl::ReadJson(std::string_view text, const HttpRequest& re
   return json;
 }
 
-Status Client::Impl::Failure(const HttpRequest& request, const HttpAnswer& answer) {
+Status Client::Impl::Failure(const OutgoingRequest& request, const HttpAnswer& answer) {
   retry_after_ = answer.retry_after;
   if (answer.content_type.starts_with("application/problem+json")) {
     if (Result<Json> problem = ReadJson(answer.body, request); problem.ok()) {
@@ -83,7 +83,7 @@ Status Client::Impl::Failure(const HttpRequest& request, const HttpAnswer& answe
                          request.method + " " + connection_->server().ToString() + request.target);
 }
 
-Result<Answered> Client::Impl::Call(const HttpRequest& request, Duration extra_time,
+Result<Answered> Client::Impl::Call(const OutgoingRequest& request, Duration extra_time,
                                     int also_good) {
   problem_ = Json();
   retry_after_ = std::chrono::seconds(0);
@@ -103,12 +103,12 @@ Result<Answered> Client::Impl::Call(const HttpRequest& request, Duration extra_t
   return Answered{std::move(answer), std::move(document)};
 }
 
-Result<Document> Client::Impl::CallForDocument(const HttpRequest& request) {
+Result<Document> Client::Impl::CallForDocument(const OutgoingRequest& request) {
   ENTENTE_ASSIGN_OR_RETURN(Answered answered, Call(request));
   return std::move(answered.document);
 }
 
-Result<Transaction> Client::Impl::CallForTransaction(const HttpRequest& request,
+Result<Transaction> Client::Impl::CallForTransaction(const OutgoingRequest& request,
                                                      Duration extra_time) {
   ENTENTE_ASSIGN_OR_RETURN(Answered answered, Call(request, extra_time));
   return Transaction(std::move(answered.document));
@@ -123,10 +123,6 @@ Client& Client::operator=(Client&&) noexcept = default;
 
 const Json& Client::last_problem() const {
   return impl_->problem();
-}
-
-Result<SubmitResult> Client::Submit(SubmitRequest request) {
-  return impl_->Submit(std::move(request));
 }
 
 Status Client::Watch(std::string_view gid, uint64_t after_revision,

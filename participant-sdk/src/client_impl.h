@@ -38,13 +38,19 @@ class Client::Impl {
 
   // Sends one request. An answer that is not a success becomes its Status, unless its HTTP status
   // is `also_good`.
-  [[nodiscard]] Result<Answered> Call(const HttpRequest& request, Duration extra_time = {},
+  [[nodiscard]] Result<Answered> Call(const OutgoingRequest& request, Duration extra_time = {},
                                       int also_good = 0);
-  [[nodiscard]] Result<Document> CallForDocument(const HttpRequest& request);
-  [[nodiscard]] Result<Transaction> CallForTransaction(const HttpRequest& request,
+  [[nodiscard]] Result<Document> CallForDocument(const OutgoingRequest& request);
+  [[nodiscard]] Result<Transaction> CallForTransaction(const OutgoingRequest& request,
                                                        Duration extra_time = {});
 
-  [[nodiscard]] Result<SubmitResult> Submit(SubmitRequest request);
+  // Repeats a call whose repetition changes nothing, as ClientOptions::retry_for says. `advice`
+  // follows the message when it is given up after an attempt that may have arrived.
+  [[nodiscard]] Result<Answered> CallRepeatedly(const OutgoingRequest& request, Duration extra_time,
+                                                const std::string& advice);
+  [[nodiscard]] Result<SubmitResult> CreateRepeatedly(const OutgoingRequest& request,
+                                                      Duration extra_time,
+                                                      const std::string& advice);
   [[nodiscard]] Status Watch(std::string_view gid, uint64_t after_revision,
                              const std::function<bool(const Event&)>& on_event);
 
@@ -53,8 +59,8 @@ class Client::Impl {
  private:
   // The connection, or why there can be none.
   [[nodiscard]] Status Prepare();
-  [[nodiscard]] Status Failure(const HttpRequest& request, const HttpAnswer& answer);
-  [[nodiscard]] Result<Json> ReadJson(std::string_view text, const HttpRequest& request) const;
+  [[nodiscard]] Status Failure(const OutgoingRequest& request, const HttpAnswer& answer);
+  [[nodiscard]] Result<Json> ReadJson(std::string_view text, const OutgoingRequest& request) const;
 
   const ClientOptions options_;
   std::optional<HttpConnection> connection_;
@@ -64,5 +70,14 @@ class Client::Impl {
 
 // "/v1/transactions/{gid}", then `rest`.
 [[nodiscard]] std::string TransactionPath(std::string_view gid, std::string_view rest = {});
+
+// A UUIDv7.
+[[nodiscard]] std::string NewGid();
+
+// A submit as the coordinator reads it, and back. `request` has a gid.
+[[nodiscard]] Json SubmitBody(const SubmitRequest& request);
+[[nodiscard]] Result<SubmitRequest> ReadSubmitBody(const Json& body);
+// Whether it contradicts itself.
+[[nodiscard]] Status CheckSubmit(const SubmitRequest& request);
 
 }  // namespace entente::sdk

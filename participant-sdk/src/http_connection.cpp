@@ -23,11 +23,11 @@ namespace http = boost::beast::http;
 using boost::system::error_code;
 using Parser = http::response_parser<http::string_body>;
 
-std::string Asked(const Server& server, const HttpRequest& request) {
+std::string Asked(const Server& server, const OutgoingRequest& request) {
   return request.method + " " + server.ToString() + request.target;
 }
 
-http::request<http::string_body> ToBeast(const Server& server, const HttpRequest& request) {
+http::request<http::string_body> ToBeast(const Server& server, const OutgoingRequest& request) {
   http::request<http::string_body> message;
   message.version(11);
   message.method_string(request.method);
@@ -74,7 +74,7 @@ class HttpConnection::Impl {
 
   [[nodiscard]] const Server& server() const { return server_; }
 
-  Result<HttpAnswer> Call(const HttpRequest& request, Duration timeout) {
+  Result<HttpAnswer> Call(const OutgoingRequest& request, Duration timeout) {
     const bool kept = DropIfClosed();
     Result<HttpAnswer> answer = CallOnce(request, timeout);
     const bool closed_on_us = !answer.ok() && answer.status().reason() == "client.broken";
@@ -84,7 +84,7 @@ class HttpConnection::Impl {
     return answer;
   }
 
-  Result<HttpAnswer> Open(const HttpRequest& request, Duration timeout) {
+  Result<HttpAnswer> Open(const OutgoingRequest& request, Duration timeout) {
     Close();
     ENTENTE_RETURN_IF_ERROR(Send(request, timeout));
     if (const error_code failed = Await([this](auto done) {
@@ -116,7 +116,7 @@ class HttpConnection::Impl {
       if (const error_code failed = Await([this](auto done) {
             http::async_read_some(*stream_, buffer_, *parser_, std::move(done));
           })) {
-        return Broken(HttpRequest{"reading", "", "", "", ""}, failed);
+        return Broken(OutgoingRequest{"reading", "", "", "", ""}, failed);
       }
     }
   }
@@ -191,7 +191,7 @@ class HttpConnection::Impl {
   }
 
   // Closes; what was sent may have arrived.
-  Status Broken(const HttpRequest& request, const error_code& error) {
+  Status Broken(const OutgoingRequest& request, const error_code& error) {
     const std::string asked = Asked(server_, request);
     Close();
     if (error == beast::error::timeout) {
@@ -218,7 +218,7 @@ class HttpConnection::Impl {
   }
 
   // Connects, sends, and makes ready to receive. `timeout` runs from here until the answer is in.
-  Status Send(const HttpRequest& request, Duration timeout) {
+  Status Send(const OutgoingRequest& request, Duration timeout) {
     ENTENTE_RETURN_IF_ERROR(Connect());
     auto message = ToBeast(server_, request);
     stream_->expires_after(timeout);
@@ -232,7 +232,7 @@ class HttpConnection::Impl {
     return {};
   }
 
-  Result<HttpAnswer> Receive(const HttpRequest& request) {
+  Result<HttpAnswer> Receive(const OutgoingRequest& request) {
     if (const error_code failed = Await([this](auto done) {
           http::async_read(*stream_, buffer_, *parser_, std::move(done));
         })) {
@@ -246,7 +246,7 @@ class HttpConnection::Impl {
     return answer;
   }
 
-  Result<HttpAnswer> CallOnce(const HttpRequest& request, Duration timeout) {
+  Result<HttpAnswer> CallOnce(const OutgoingRequest& request, Duration timeout) {
     ENTENTE_RETURN_IF_ERROR(Send(request, timeout));
     return Receive(request);
   }
@@ -264,10 +264,10 @@ HttpConnection::HttpConnection(Server server, Duration connect_timeout, size_t m
     : impl_(std::make_unique<Impl>(std::move(server), connect_timeout, max_answer_bytes)) {}
 HttpConnection::~HttpConnection() = default;
 
-Result<HttpAnswer> HttpConnection::Call(const HttpRequest& request, Duration timeout) {
+Result<HttpAnswer> HttpConnection::Call(const OutgoingRequest& request, Duration timeout) {
   return impl_->Call(request, timeout);
 }
-Result<HttpAnswer> HttpConnection::Open(const HttpRequest& request, Duration timeout) {
+Result<HttpAnswer> HttpConnection::Open(const OutgoingRequest& request, Duration timeout) {
   return impl_->Open(request, timeout);
 }
 Result<std::string> HttpConnection::Read(Duration timeout) {

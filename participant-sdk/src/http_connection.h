@@ -13,7 +13,7 @@
 
 namespace entente::sdk {
 
-struct HttpRequest {
+struct OutgoingRequest {
   std::string method;
   std::string target;
   std::string body;           // JSON, or empty.
@@ -39,11 +39,11 @@ class HttpConnection {
   HttpConnection& operator=(const HttpConnection&) = delete;
 
   // Sends and receives within `timeout`, after connecting.
-  [[nodiscard]] Result<HttpAnswer> Call(const HttpRequest& request, Duration timeout);
+  [[nodiscard]] Result<HttpAnswer> Call(const OutgoingRequest& request, Duration timeout);
 
   // Sends, and receives the head of an endless answer. An answer whose status is not 200 is
   // received whole.
-  [[nodiscard]] Result<HttpAnswer> Open(const HttpRequest& request, Duration timeout);
+  [[nodiscard]] Result<HttpAnswer> Open(const OutgoingRequest& request, Duration timeout);
   // The next bytes of the opened answer. Empty: it has ended. client.broken or client.timeout: it
   // was cut off, or nothing came within `timeout`.
   [[nodiscard]] Result<std::string> Read(Duration timeout);

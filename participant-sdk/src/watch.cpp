@@ -76,7 +76,7 @@ Status Client::Impl::Watch(std::string_view gid, uint64_t after_revision,
   HttpConnection connection(connection_->server(), options_.connect_timeout,
                             options_.max_answer_bytes);
   Follower follower{on_event, after_revision};
-  HttpRequest request{"GET", TransactionPath(gid, "/events"), "", "text/event-stream", ""};
+  OutgoingRequest request{"GET", TransactionPath(gid, "/events"), "", "text/event-stream", ""};
   std::optional<Backoff> backoff;
   bool was_open = false;
   while (true) {

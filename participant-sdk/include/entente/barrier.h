@@ -1,0 +1,71 @@
+// The barrier: what makes a participant's operations safe to repeat, to reorder and to lose.
+//
+// A barrier writes one row for each branch, in the same local transaction as the business write, in
+// the service's own database. The row is locked while an operation runs, so that what races is
+// carried out one after the other. It keeps five promises:
+//
+//   1. An operation runs at most once, however often it arrives, also at the same moment.
+//   2. A repeat is given the answer of the run, from the row.
+//   3. A compensate, cancel or rollback whose action, try or prepare never came is recorded, does
+//      nothing and is answered with Done: there is nothing to undo.
+//   4. An action, try or prepare that arrives after it is refused (barrier.suspended).
+//   5. A call of an older epoch than the row has seen is refused (barrier.stale_epoch): it comes
+//      from a coordinator that has lost the transaction to another one.
+//
+// A confirm or commit without its try or prepare is refused (barrier.not_tried), and so is one
+// after the branch was undone (barrier.undone), and an undo after it was finished
+// (barrier.finished).
+//
+// What is kept. Done, ReadOnly and Pending commit the business write and are stored. Refused,
+// Retry, Heuristic and errors roll it back and store nothing: a refusal leaves no effect, so a
+// repeat runs again and may be answered otherwise, which is what an operator wants who removed the
+// reason. The one exception is a one-phase commit: there the participant itself decides, so its
+// refusal is the decision and is stored.
+//
+// sqlite_barrier.h and postgres_barrier.h have the barriers.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/ids.h"
+#include "base/status.h"
+#include "base/time.h"
+
+namespace entente::sdk {
+
+struct BarrierOptions {
+  // The table: letters, digits and '_', at most 48 of them, not a digit first.
+  std::string table = "entente_barrier";
+  // What dates the rows. Default: the system's clock. Called from any thread.
+  std::function<Instant()> now = {};
+};
+
+// What Purge may remove. Rows of branches that are not finished are never touched.
+struct PurgeOptions {
+  // A finished branch's answers are dropped this long after its last operation. The row itself
+  // stays: it is what refuses a late action. A late repeat of a finish or undo is still answered
+  // with Done, one of the action with a refusal (barrier.purged).
+  Duration answers_after = std::chrono::hours(24 * 7);
+  // The row is removed this long after the branch was finished. Default: never. From then on, a
+  // duplicate of the forward call would run, so this must be longer than any message can be under
+  // way and than any coordinator can be stopped and come back; less than a day is refused. A row
+  // whose action never came is kept for ever: it may still come.
+  std::optional<Duration> rows_after = {};
+  // A saga's action that stands is not known to be finished: whether it will be compensated is only
+  // known to the coordinator. Such rows are kept unless this says that the transaction has ended.
+  // Client::Get answers that; on an error the row is kept.
+  std::function<Result<bool>(const Gid&)> has_ended = {};
+  // At most so many rows are looked at in one call, which is one short transaction.
+  size_t max_rows = 1000;
+};
+
+struct PurgeReport {
+  size_t answers_dropped = 0;
+  size_t rows_removed = 0;
+  bool more = false;  // Call again: max_rows was reached.
+};
+
+}  // namespace entente::sdk

@@ -1,0 +1,124 @@
+// One call of a participant, and what it may answer. Shared by all parts of the SDK.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "base/ids.h"
+#include "base/json.h"
+#include "base/status.h"
+#include "base/time.h"
+
+namespace entente::sdk {
+
+// What a participant can be asked to do, by mode. The words are those of definitions.
+enum class Operation {
+  kAction,      // saga
+  kCompensate,  // saga
+  kTry,         // tcc
+  kConfirm,     // tcc
+  kCancel,      // tcc
+  kPrepare,     // 2pc
+  kCommit,      // 2pc
+  kRollback,    // 2pc
+};
+
+// "action", "compensate", "try", ...
+[[nodiscard]] std::string_view OperationName(Operation operation);
+[[nodiscard]] std::optional<Operation> ParseOperation(std::string_view name);
+
+// The mode an operation belongs to: "saga", "tcc" or "2pc".
+[[nodiscard]] std::string_view FamilyName(Operation operation);
+
+// What an operation is for, whatever the mode.
+enum class Purpose {
+  kForward,  // action, try, prepare: a refusal is an answer like another.
+  kFinish,   // confirm, commit: there is no way back.
+  kUndo,     // compensate, cancel, rollback: must work also when the forward call never came.
+};
+[[nodiscard]] Purpose PurposeOf(Operation operation);
+
+// The facts that come with every call, and its input. A value type.
+struct Call {
+  Gid gid = {};
+  BranchId branch = {};
+  Operation operation = Operation::kAction;
+  // 0: the step's first choice; n: its n-th alternative. Part of the idempotency key.
+  uint32_t alternative = 0;
+  uint32_t attempt = 1;
+  // The coordinator's ownership of the transaction. Absent: the caller states none, and the barrier
+  // does not check it.
+  std::optional<Epoch> epoch = {};
+  std::string idempotency_key = {};   // The same for every attempt of this operation.
+  std::string completion_token = {};  // Names this operation when it is completed later.
+  std::string traceparent = {};       // W3C trace context; empty: none.
+  // A commit without a prepare: this participant is the only one, and decides.
+  bool one_phase = false;
+  Json input = {};
+};
+
+// The number of the alternative in an idempotency key "gid:branch[:altN]:operation"; 0 when it has
+// none or another form.
+[[nodiscard]] uint32_t AlternativeOfKey(std::string_view key, const Call& call);
+
+// The participant's own decision against, or without, the coordinator's.
+enum class HeuristicOutcome { kCommitted, kRolledBack, kMixed };
+// "committed", "rolled-back" or "mixed".
+[[nodiscard]] std::string_view HeuristicName(HeuristicOutcome outcome);
+
+struct DoneAnswer {
+  Json output = {};
+  friend bool operator==(const DoneAnswer&, const DoneAnswer&) = default;
+};
+struct RefusedAnswer {
+  std::string code = {};
+  std::string message = {};
+  friend bool operator==(const RefusedAnswer&, const RefusedAnswer&) = default;
+};
+struct PendingAnswer {
+  std::string location = {};
+  friend bool operator==(const PendingAnswer&, const PendingAnswer&) = default;
+};
+struct RetryAnswer {
+  std::string code = {};
+  std::string message = {};
+  Duration after = {};
+  friend bool operator==(const RetryAnswer&, const RetryAnswer&) = default;
+};
+struct ReadOnlyAnswer {
+  friend bool operator==(const ReadOnlyAnswer&, const ReadOnlyAnswer&) = default;
+};
+struct HeuristicAnswer {
+  HeuristicOutcome outcome = HeuristicOutcome::kMixed;
+  std::string message = {};
+  friend bool operator==(const HeuristicAnswer&, const HeuristicAnswer&) = default;
+};
+
+// What a handler answers. Made by the functions below.
+using Answer = std::variant<DoneAnswer, RefusedAnswer, PendingAnswer, RetryAnswer, ReadOnlyAnswer,
+                            HeuristicAnswer>;
+
+// Carried out (or found carried out). `output` is what later steps of the transaction read.
+[[nodiscard]] Answer Done(Json output = nullptr);
+// Certainly not carried out, and there is no effect. Forward: the transaction goes another way.
+// Finish or undo: asked again, then an operator is called. `code` is a stable word for programs.
+[[nodiscard]] Answer Refused(std::string code, std::string message);
+// Accepted; the outcome is delivered later to POST /v1/completions/{call.completion_token}, or, if
+// `location` is not empty, found by polling that path of this service.
+[[nodiscard]] Answer Pending(std::string location = {});
+// The outcome is unknown, or it did not happen but may work later: ask again, no sooner than
+// `after` (zero: as the definition says).
+[[nodiscard]] Answer Retry(std::string code, std::string message, Duration after = {});
+// A prepare's vote: nothing was written, leave this participant out of the second phase.
+[[nodiscard]] Answer ReadOnly();
+// The answer of a confirm, commit, cancel or rollback by a participant that could not wait and
+// decided by itself. Calls an operator unless it agrees with the decision.
+[[nodiscard]] Answer Heuristic(HeuristicOutcome outcome, std::string message);
+
+// A Status as an answer: always Retry, since an error proves nothing about what happened.
+[[nodiscard]] Answer AnswerOf(const Status& status);
+
+}  // namespace entente::sdk

@@ -1,0 +1,111 @@
+// A participant: its handlers, registered once and served over REST and gRPC.
+//
+//   entente::sdk::Participant participant;
+//   participant.Register("flight", entente::sdk::SagaHandlers{
+//       .action = [&](const entente::sdk::Call& call) { return Book(call); },
+//       .compensate = [&](const entente::sdk::Call& call) { return GiveBack(call); }});
+//
+// A service that has a server keeps it: hand HTTP requests to Participant::Handle, and add the
+// service of participant_grpc.h to your own grpc::ServerBuilder. For one that has none,
+// participant_server.h and participant_grpc_server.h have small ready-made ones.
+//
+// REST: POST {prefix}/{handler}/{operation} with the operation's input as a JSON body, and the
+// facts of the call as headers: Idempotency-Key, Entente-Gid, Entente-Branch, Entente-Operation,
+// Entente-Attempt, Entente-Epoch, Entente-Completion-Token, Entente-One-Phase, traceparent. That is
+// how the coordinator calls; a definition writes "post": "/flight/action".
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/limits.h"
+#include "entente/call.h"
+
+namespace entente::sdk {
+
+// Carries out one call. Called from several threads at once, also for one and the same branch: the
+// barrier orders those. An error Status and an exception are answered with Retry.
+using Handler = std::function<Result<Answer>(const Call&)>;
+
+struct SagaHandlers {
+  Handler action = {};
+  Handler compensate = {};  // May be empty: nothing to undo; a call of it is refused.
+};
+struct TccHandlers {
+  Handler try_ = {};
+  Handler confirm = {};
+  Handler cancel = {};
+};
+struct TwoPhaseHandlers {
+  Handler prepare = {};
+  Handler commit = {};
+  Handler rollback = {};
+};
+
+using HttpHeaderList = std::vector<std::pair<std::string, std::string>>;
+
+// A request as any server can hand it over.
+struct HttpRequest {
+  std::string method = {};  // "POST"
+  std::string target = {};  // Path, with the query if there is one: "/flight/action".
+  HttpHeaderList headers = {};
+  std::string body = {};
+};
+struct HttpResponse {
+  int status = 200;
+  HttpHeaderList headers = {};
+  std::string body = {};  // JSON.
+};
+
+// What became of a call, before it is written in a protocol's words.
+struct Outcome {
+  // What refused a call that reached no handler, or what a handler did wrong.
+  enum class Fault { kNone, kBadRequest, kNotFound, kHandler };
+  Fault fault = Fault::kNone;
+  Answer answer = {};
+};
+
+// A set of handlers. Register from one thread, before the first call; Handle and Dispatch are
+// thread-safe after that and block as long as the handlers do. Must outlive every server it is
+// given to.
+class Participant {
+ public:
+  // `prefix`: what stands before the handler's name in a path: "" or "/entente".
+  explicit Participant(std::string prefix = {}) : prefix_(std::move(prefix)) {}
+  Participant(const Participant&) = delete;
+  Participant& operator=(const Participant&) = delete;
+
+  // `name`: 1 to 128 letters, digits, '.', '_' and '-'. One name may have handlers of several
+  // modes. Fails with kInvalidArgument (participant.bad_name, participant.no_handler) or
+  // kAlreadyExists (participant.duplicate); nothing is registered then.
+  [[nodiscard]] Status Register(std::string_view name, SagaHandlers handlers);
+  [[nodiscard]] Status Register(std::string_view name, TccHandlers handlers);
+  [[nodiscard]] Status Register(std::string_view name, TwoPhaseHandlers handlers);
+
+  // Answers one request, whatever it is; never throws. A body over limits::kMaxPayloadBytes is
+  // refused; a server should stop reading before.
+  [[nodiscard]] HttpResponse Handle(const HttpRequest& request) const;
+
+  // For other protocols: finds the handler and calls it. `fact` gives a header or metadata by its
+  // lower-case name, empty if there is none.
+  using FactSource = std::function<std::string(std::string_view name)>;
+  [[nodiscard]] Outcome Dispatch(std::string_view handler, Operation operation,
+                                 const FactSource& fact, Json input) const;
+
+  [[nodiscard]] const std::string& prefix() const { return prefix_; }
+
+ private:
+  using Handlers = std::map<Operation, Handler>;
+  [[nodiscard]] Status Add(std::string_view name, std::vector<std::pair<Operation, Handler>> set,
+                           std::string_view optional);
+
+  const std::string prefix_;
+  std::map<std::string, Handlers, std::less<>> handlers_;
+};
+
+}  // namespace entente::sdk

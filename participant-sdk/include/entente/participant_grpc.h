@@ -1,0 +1,32 @@
+// A participant over gRPC, inside a service's own server:
+//
+//   const auto service = entente::sdk::MakeGrpcService(participant);
+//   grpc::ServerBuilder builder;
+//   builder.RegisterService(service.get());
+//
+// The coordinator learns the messages' shapes by server reflection, which the service turns on, or
+// from a descriptor set in the definition. The schema is
+// proto/entente/participant/v1/participant.proto.
+//
+// Numbers travel as doubles (google.protobuf.Value): an integer beyond 2^53 and nesting deeper than
+// kMaxGrpcDepth can not be answered; the call ends as UNKNOWN and says so.
+#pragma once
+
+#include <memory>
+
+#include "entente/participant.h"
+
+namespace grpc {
+class Service;
+}
+
+namespace entente::sdk {
+
+// Protobuf's own limit on nested messages, in levels of JSON.
+inline constexpr int kMaxGrpcDepth = 32;
+
+// `participant` must outlive the service, and the service its server. Blocks the server's threads
+// as long as the handlers do.
+[[nodiscard]] std::shared_ptr<grpc::Service> MakeGrpcService(const Participant& participant);
+
+}  // namespace entente::sdk

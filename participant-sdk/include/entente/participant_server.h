@@ -1,0 +1,56 @@
+// A small HTTP/1.1 server for a participant that has none. Plain HTTP: put what is reachable from
+// elsewhere behind a proxy that speaks TLS, or use a server of your own and Participant::Handle.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/limits.h"
+#include "base/status.h"
+#include "base/time.h"
+#include "entente/participant.h"
+
+namespace entente::sdk {
+
+struct ServerOptions {
+  std::string address = "127.0.0.1";  // A literal IPv4 or IPv6 address.
+  uint16_t port = 0;                  // 0: any free one.
+  size_t threads = 8;                 // Handlers that run at once.
+  // Requests that wait for a thread; one more is answered with 503 and Retry-After.
+  size_t max_waiting = 1024;
+  size_t max_connections = 1024;  // One more is closed at once.
+  size_t max_body_bytes = limits::kMaxPayloadBytes;
+  Duration idle_timeout = limits::kIdleConnectionTimeout;  // Between two requests.
+  Duration read_timeout = limits::kRequestReadTimeout;     // Of one request, once it has begun.
+};
+
+// Thread-safe. `participant` must outlive it. One thread of its own for the sockets, and those of
+// ServerOptions for the handlers.
+class HttpServer {
+ public:
+  // Listens and serves. Fails with kInvalidArgument (server.bad_address) or kUnavailable
+  // (server.cannot_listen).
+  [[nodiscard]] static Result<std::unique_ptr<HttpServer>> Start(const Participant& participant,
+                                                                 const ServerOptions& options = {});
+  // As Stop, with five seconds.
+  ~HttpServer();
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  [[nodiscard]] uint16_t port() const;
+  [[nodiscard]] std::string url() const;  // "http://127.0.0.1:8081"
+
+  // Accepts nothing more, lets requests under way end and their answers leave, at most for `grace`,
+  // then closes. A handler that still runs is waited for: it can not be interrupted. May be called
+  // again.
+  void Stop(Duration grace = std::chrono::seconds(5));
+
+ private:
+  class Impl;
+  explicit HttpServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace entente::sdk

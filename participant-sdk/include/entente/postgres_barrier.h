@@ -1,0 +1,69 @@
+// The barrier of a participant that keeps its data in PostgreSQL. barrier.h has the promises.
+//
+//   const entente::sdk::PostgresBarrier barrier;
+//   barrier.CreateSchema(connection);  // Once, at start.
+//   ...
+//   return barrier.Run(connection, call, [&](PGconn* tx) -> entente::Result<entente::sdk::Answer> {
+//     if (!Charge(tx, call.input)) {
+//       return entente::sdk::Refused("no_funds", "the account does not cover it");
+//     }
+//     return entente::sdk::Done();
+//   });
+#pragma once
+
+#include <functional>
+
+#include "entente/barrier.h"
+#include "entente/call.h"
+
+// libpq's PGconn.
+struct pg_conn;
+
+namespace entente::sdk {
+
+// Holds no connection: each call brings the caller's own, which must be idle and in no transaction,
+// and which no other thread uses meanwhile. Thread-safe. Blocks on the server and on locks of other
+// transactions; set lock_timeout and statement_timeout on the connection to bound that.
+//
+// Transactions are READ COMMITTED: the row's lock orders what races.
+//
+// Errors:
+//   kUnavailable        barrier.busy: serialization failure, deadlock, lock or statement time-out;
+//                       nothing was done. Ask again.
+//   kUnavailable        barrier.no_connection: the connection broke before the commit; nothing was
+//                       done. Reset it (PQreset).
+//   kUnknownOutcome     barrier.commit_lost: it broke during the commit. A repeat finds out.
+//   kFailedPrecondition barrier.in_transaction: the connection is in a transaction already.
+//   kFailedPrecondition barrier.no_schema: call CreateSchema first.
+//   kInvalidArgument    barrier.no_name, sdk.bad_table
+//   kInternal           barrier.work_threw, barrier.work_ended_transaction (see Run)
+//   kInternal           barrier.work_failed: a statement of the business write failed, so nothing
+//                       could be committed, though it was answered with Done.
+//   kInternal           postgres.error: any other, with its SQLSTATE. Nothing was done.
+//   kDataLoss           barrier.bad_row
+class PostgresBarrier {
+ public:
+  // Makes the business write on the connection it is handed, inside the barrier's transaction,
+  // which it must neither commit nor roll back. An error or an exception rolls back.
+  using Work = std::function<Result<Answer>(pg_conn*)>;
+
+  explicit PostgresBarrier(BarrierOptions options = {});
+
+  // Creates the table, in the first schema of the search path, unless it is there. Safe to call at
+  // every start, also by several processes at once.
+  [[nodiscard]] Status CreateSchema(pg_conn* connection) const;
+
+  // Carries out `call` once: runs `work` in a transaction together with the branch's row, or
+  // answers from the row.
+  [[nodiscard]] Result<Answer> Run(pg_conn* connection, const Call& call, const Work& work) const;
+
+  // Drops what is not needed any more. Call it now and then. An error leaves the rest for the next
+  // time.
+  [[nodiscard]] Result<PurgeReport> Purge(pg_conn* connection,
+                                          const PurgeOptions& options = {}) const;
+
+ private:
+  BarrierOptions options_;
+};
+
+}  // namespace entente::sdk

@@ -1,0 +1,233 @@
+#include "participant-sdk/src/barrier_rules.h"
+
+#include <chrono>
+#include <utility>
+
+#include "base/limits.h"
+
+namespace entente::sdk {
+namespace {
+
+constexpr size_t kMaxTableNameBytes = 48;
+constexpr Duration kMinRowsAfter = std::chrono::hours(24);
+// A stored answer wraps the output in one more object.
+constexpr JsonLimits kAnswerJson{limits::kMaxPayloadBytes * 6 + 1024, limits::kMaxJsonDepth + 2};
+
+std::string BranchText(const Call& call) {
+  return "branch '" + call.branch.str() + "' of transaction '" + call.gid.str() + "'";
+}
+
+Verdict Run(RowState next) {
+  Verdict verdict;
+  verdict.kind = Verdict::Kind::kRun;
+  verdict.next = next;
+  return verdict;
+}
+
+Verdict Refuse(const char* code, const Call& call, const char* why) {
+  Verdict verdict;
+  verdict.answer = Refused(code, BranchText(call) + ": " + why);
+  return verdict;
+}
+
+Verdict AnswerWith(Answer answer) {
+  Verdict verdict;
+  verdict.answer = std::move(answer);
+  return verdict;
+}
+
+Verdict Suspend(const Call& call) {
+  return Refuse("barrier.suspended", call,
+                "it was undone before this call arrived, so it must not be carried out any more");
+}
+
+Result<Verdict> Repeat(const std::optional<std::string>& stored) {
+  if (!stored) {
+    return AnswerWith(Done());
+  }
+  ENTENTE_ASSIGN_OR_RETURN(Answer answer, DecodeAnswer(*stored));
+  return AnswerWith(std::move(answer));
+}
+
+Verdict WithoutRow(const Call& call) {
+  switch (PurposeOf(call.operation)) {
+    case Purpose::kForward: return Run(RowState::kDone);
+    case Purpose::kFinish: {
+      if (!call.one_phase) {
+        return Refuse("barrier.not_tried", call,
+                      "nothing was tried or prepared here, so there is nothing to finish");
+      }
+      Verdict verdict = Run(RowState::kFinished);
+      verdict.decides = true;
+      return verdict;
+    }
+    case Purpose::kUndo: break;
+  }
+  Verdict verdict;
+  verdict.kind = Verdict::Kind::kRecord;
+  verdict.next = RowState::kSuspended;
+  verdict.answer = Done();
+  return verdict;
+}
+
+Result<Verdict> ForwardAgain(const Row& row, const Call& call) {
+  switch (row.state) {
+    case RowState::kDone:
+    case RowState::kFinished:
+      if (!row.forward_answer) {
+        return Refuse("barrier.purged", call,
+                      "it was carried out and finished; its answer is not kept any more");
+      }
+      return Repeat(row.forward_answer);
+    case RowState::kUndone:
+    case RowState::kSuspended:
+    case RowState::kRefused: break;
+  }
+  return Suspend(call);
+}
+
+Result<Verdict> FinishAgain(const Row& row, const Call& call) {
+  switch (row.state) {
+    case RowState::kDone: return Run(RowState::kFinished);
+    case RowState::kFinished:
+    case RowState::kRefused: return Repeat(row.settle_answer);
+    case RowState::kUndone:
+    case RowState::kSuspended: break;
+  }
+  return Refuse("barrier.undone", call, "it was undone, so it can not be finished");
+}
+
+Result<Verdict> UndoAgain(const Row& row, const Call& call) {
+  switch (row.state) {
+    case RowState::kDone: return Run(RowState::kUndone);
+    case RowState::kUndone:
+    case RowState::kSuspended: return Repeat(row.settle_answer);
+    case RowState::kRefused: return AnswerWith(Done());
+    case RowState::kFinished: break;
+  }
+  return Refuse("barrier.finished", call, "it was finished, so it can not be undone");
+}
+
+Result<Verdict> WithRow(const Row& row, const Call& call) {
+  switch (PurposeOf(call.operation)) {
+    case Purpose::kForward: return ForwardAgain(row, call);
+    case Purpose::kFinish: return FinishAgain(row, call);
+    case Purpose::kUndo: break;
+  }
+  return UndoAgain(row, call);
+}
+
+}  // namespace
+
+Result<Verdict> Judge(const std::optional<Row>& row, const Call& call) {
+  if (!row) {
+    return WithoutRow(call);
+  }
+  if (row->epoch && call.epoch && call.epoch->value() < *row->epoch) {
+    return Refuse("barrier.stale_epoch", call,
+                  "the call comes from a coordinator that does not own the transaction any more");
+  }
+  ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, WithRow(*row, call));
+  verdict.raise_epoch = call.epoch && (!row->epoch || call.epoch->value() > *row->epoch);
+  return verdict;
+}
+
+bool IsKept(const Answer& answer) {
+  return std::holds_alternative<DoneAnswer>(answer) ||
+         std::holds_alternative<PendingAnswer>(answer) ||
+         std::holds_alternative<ReadOnlyAnswer>(answer);
+}
+
+bool IsForwardAnswer(const Call& call) {
+  return PurposeOf(call.operation) == Purpose::kForward;
+}
+
+std::string EncodeAnswer(const Answer& answer) {
+  if (const auto* done = std::get_if<DoneAnswer>(&answer)) {
+    return DumpJson(Json{{"done", done->output}});
+  }
+  if (const auto* pending = std::get_if<PendingAnswer>(&answer)) {
+    return DumpJson(Json{{"pending", pending->location}});
+  }
+  if (const auto* refused = std::get_if<RefusedAnswer>(&answer)) {
+    return DumpJson(Json{{"refused", {{"code", refused->code}, {"message", refused->message}}}});
+  }
+  ENTENTE_CHECK(std::holds_alternative<ReadOnlyAnswer>(answer));
+  return R"({"readOnly":true})";
+}
+
+Result<Answer> DecodeAnswer(std::string_view text) {
+  auto json = ParseJson(text, kAnswerJson);
+  if (json.ok() && json->is_object() && json->size() == 1) {
+    const std::string kind = json->begin().key();
+    Json& value = json->begin().value();
+    if (kind == "done") {
+      return Done(std::move(value));
+    }
+    if (kind == "pending" && value.is_string()) {
+      return Pending(value.get<std::string>());
+    }
+    if (kind == "readOnly") {
+      return ReadOnly();
+    }
+    if (kind == "refused" && value.is_object()) {
+      return Refused(value.value("code", ""), value.value("message", ""));
+    }
+  }
+  return DataLoss("barrier.bad_row", "a stored answer of the barrier can not be read: " +
+                                         std::string(text.substr(0, 200)));
+}
+
+Result<RowState> StateOf(int stored) {
+  const int state = stored % kPurged;
+  if (stored < 0 || stored >= 2 * kPurged || state < static_cast<int>(RowState::kDone) ||
+      state > static_cast<int>(RowState::kRefused)) {
+    return DataLoss("barrier.bad_row",
+                    "the barrier's table holds the unknown state " + std::to_string(stored));
+  }
+  return static_cast<RowState>(state);
+}
+
+Status CheckTableName(const std::string& table) {
+  const bool letters =
+      table.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") ==
+      std::string::npos;
+  if (table.empty() || table.size() > kMaxTableNameBytes || !letters ||
+      (table.front() >= '0' && table.front() <= '9')) {
+    return InvalidArgument("sdk.bad_table",
+                           "'" + table + "' can not be a table's name here: use at most " +
+                               std::to_string(kMaxTableNameBytes) + " letters, digits and '_'");
+  }
+  return Status();
+}
+
+Status CheckCall(const Call& call) {
+  if (call.gid.empty() || call.branch.empty()) {
+    return InvalidArgument("barrier.no_name",
+                           "a call without its transaction and branch can not be made safe to "
+                           "repeat; it carries them as Entente-Gid and Entente-Branch");
+  }
+  return Status();
+}
+
+Status CheckPurge(const PurgeOptions& options) {
+  if (options.rows_after && *options.rows_after < kMinRowsAfter) {
+    return InvalidArgument("barrier.bad_purge",
+                           "rows_after is " + FormatDuration(*options.rows_after) +
+                               ": a row that is removed within a day can not refuse a late call");
+  }
+  if (options.max_rows == 0) {
+    return InvalidArgument("barrier.bad_purge", "max_rows is 0: nothing could be purged");
+  }
+  return Status();
+}
+
+Instant NowOf(const BarrierOptions& options) {
+  if (options.now) {
+    return options.now();
+  }
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return Instant(std::chrono::duration_cast<Duration>(now));
+}
+
+}  // namespace entente::sdk

@@ -1,0 +1,67 @@
+// What the barrier does with a call, given its branch's row. Pure; the databases differ elsewhere.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "entente/barrier.h"
+#include "entente/call.h"
+
+namespace entente::sdk {
+
+// Kept in the table: never change a number.
+enum class RowState : int {
+  kDone = 1,       // The forward operation stands.
+  kFinished = 2,   // Confirmed or committed.
+  kUndone = 3,     // Compensated, cancelled or rolled back.
+  kSuspended = 4,  // Undone before anything was done.
+  kRefused = 5,    // A one-phase commit was refused.
+};
+// Added to the number of a state once its answers were purged, so that Purge finds what is left.
+inline constexpr int kPurged = 10;
+
+struct Row {
+  RowState state = RowState::kDone;
+  std::optional<uint64_t> epoch;
+  std::optional<std::string> forward_answer;  // As EncodeAnswer wrote it. Absent: none, or purged.
+  std::optional<std::string> settle_answer;
+};
+
+struct Verdict {
+  enum class Kind {
+    kRun,     // Run the work; if its answer is kept, the row becomes `next`.
+    kRecord,  // Nothing to run; the row becomes `next` with `answer`.
+    kAnswer,  // Nothing to run or to write but `raise_epoch`.
+  };
+  Kind kind = Kind::kAnswer;
+  RowState next = RowState::kDone;
+  Answer answer = {};
+  bool raise_epoch = false;  // The call's epoch is newer than the row's.
+  // Of kRun: a one-phase commit, where nothing was prepared. A refusal of it is this participant's
+  // decision, to be kept without the business write.
+  bool decides = false;
+};
+
+// `row` is absent if there is none. Fails with kDataLoss if the row's answer can not be read.
+[[nodiscard]] Result<Verdict> Judge(const std::optional<Row>& row, const Call& call);
+
+// Whether an answer commits the business write.
+[[nodiscard]] bool IsKept(const Answer& answer);
+
+// Only answers that are kept, and refusals.
+[[nodiscard]] std::string EncodeAnswer(const Answer& answer);
+[[nodiscard]] Result<Answer> DecodeAnswer(std::string_view text);
+
+// Whether the answer of `call` belongs in the row's forward column.
+[[nodiscard]] bool IsForwardAnswer(const Call& call);
+
+// The row's columns as they are kept. Fails with kDataLoss if there is no such state.
+[[nodiscard]] Result<RowState> StateOf(int stored);
+
+[[nodiscard]] Status CheckTableName(const std::string& table);
+[[nodiscard]] Status CheckCall(const Call& call);
+[[nodiscard]] Status CheckPurge(const PurgeOptions& options);
+[[nodiscard]] Instant NowOf(const BarrierOptions& options);
+
+}  // namespace entente::sdk

@@ -1,0 +1,131 @@
+#include "entente/participant_grpc.h"
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/status.h>
+
+#include <string>
+#include <utility>
+
+#include "entente/participant/v1/participant.grpc.pb.h"
+#include "participant-sdk/src/proto_value.h"
+
+namespace entente::sdk {
+namespace {
+
+namespace v1 = participant::v1;
+using google::protobuf::Value;
+
+// Shown to people; a status message is a header and should stay small.
+constexpr size_t kMaxMessageBytes = limits::kMaxErrorTextBytes;
+
+grpc::Status Failed(grpc::StatusCode code, const std::string& reason, const std::string& message) {
+  return {code, (reason + ": " + message).substr(0, kMaxMessageBytes)};
+}
+
+std::string FindMetadata(const grpc::ServerContext& context, std::string_view name) {
+  const auto& metadata = context.client_metadata();
+  const auto found = metadata.find(grpc::string_ref(name.data(), name.size()));
+  return found == metadata.end() ? std::string()
+                                 : std::string(found->second.data(), found->second.size());
+}
+
+struct AnswerWriter {
+  Outcome::Fault fault;
+  grpc::ServerContext& context;
+  Value& value;
+
+  grpc::Status operator()(const DoneAnswer& done) const {
+    const Status written = ToProtoValue(done.output, kMaxGrpcDepth, value);
+    return written.ok() ? grpc::Status::OK
+                        : Failed(grpc::StatusCode::UNKNOWN, written.reason(), written.message());
+  }
+
+  grpc::Status operator()(const RefusedAnswer& refused) const {
+    const grpc::StatusCode code =
+        fault == Outcome::Fault::kBadRequest ? grpc::StatusCode::INVALID_ARGUMENT
+        : fault == Outcome::Fault::kNotFound ? grpc::StatusCode::NOT_FOUND
+                                             : grpc::StatusCode::FAILED_PRECONDITION;
+    return Failed(code, refused.code, refused.message);
+  }
+
+  // There is no address to poll over gRPC; only the token tells the outcome.
+  grpc::Status operator()(const PendingAnswer&) const {
+    value.set_null_value(google::protobuf::NULL_VALUE);
+    const std::string token = FindMetadata(context, "entente-completion-token");
+    if (token.empty()) {
+      return Failed(grpc::StatusCode::UNKNOWN, "handler.bad_answer",
+                    "a pending operation is completed by its token, and the call brought none");
+    }
+    context.AddInitialMetadata("entente-pending", token);
+    return grpc::Status::OK;
+  }
+
+  // UNAVAILABLE would say that the service can not be reached, and count against it.
+  grpc::Status operator()(const RetryAnswer& retry) const {
+    if (retry.after > Duration::zero()) {
+      const auto seconds = std::chrono::ceil<std::chrono::seconds>(retry.after).count();
+      context.AddTrailingMetadata("retry-after", std::to_string(seconds));
+    }
+    const bool defect = fault == Outcome::Fault::kHandler;
+    return Failed(defect ? grpc::StatusCode::INTERNAL : grpc::StatusCode::UNKNOWN, retry.code,
+                  retry.message);
+  }
+
+  grpc::Status operator()(const ReadOnlyAnswer&) const {
+    (*value.mutable_struct_value()->mutable_fields())["vote"].set_string_value("read-only");
+    context.AddInitialMetadata("entente-vote", "read-only");
+    return grpc::Status::OK;
+  }
+
+  grpc::Status operator()(const HeuristicAnswer& heuristic) const {
+    const std::string name(HeuristicName(heuristic.outcome));
+    context.AddTrailingMetadata("entente-heuristic", name);
+    return Failed(grpc::StatusCode::ABORTED, "heuristic." + name, heuristic.message);
+  }
+};
+
+class Service final : public v1::Participant::Service {
+ public:
+  explicit Service(const Participant& participant) : participant_(participant) {}
+
+  // The names are those of the schema.
+#define ENTENTE_METHOD(name, operation)                                                        \
+  grpc::Status name(grpc::ServerContext* context, const v1::Request* request, Value* response) \
+      override {                                                                               \
+    return Serve(operation, *context, *request, *response);                                    \
+  }
+  ENTENTE_METHOD(Action, Operation::kAction)
+  ENTENTE_METHOD(Compensate, Operation::kCompensate)
+  ENTENTE_METHOD(Try, Operation::kTry)
+  ENTENTE_METHOD(Confirm, Operation::kConfirm)
+  ENTENTE_METHOD(Cancel, Operation::kCancel)
+  ENTENTE_METHOD(Prepare, Operation::kPrepare)
+  ENTENTE_METHOD(Commit, Operation::kCommit)
+  ENTENTE_METHOD(Rollback, Operation::kRollback)
+#undef ENTENTE_METHOD
+
+ private:
+  grpc::Status Serve(Operation operation, grpc::ServerContext& context, const v1::Request& request,
+                     Value& response) {
+    Result<Json> input = FromProtoValue(request.input(), static_cast<int>(limits::kMaxJsonDepth));
+    if (!input.ok()) {
+      return Failed(grpc::StatusCode::INVALID_ARGUMENT, input.status().reason(),
+                    input.status().message());
+    }
+    const Outcome outcome = participant_.Dispatch(
+        request.handler(), operation,
+        [&context](std::string_view name) { return FindMetadata(context, name); },
+        std::move(input).value());
+    return std::visit(AnswerWriter{outcome.fault, context, response}, outcome.answer);
+  }
+
+  const Participant& participant_;
+};
+
+}  // namespace
+
+std::shared_ptr<grpc::Service> MakeGrpcService(const Participant& participant) {
+  return std::make_shared<Service>(participant);
+}
+
+}  // namespace entente::sdk

@@ -1,0 +1,156 @@
+// A participant in the words of HTTP.
+#include <algorithm>
+#include <cctype>
+#include <optional>
+#include <utility>
+
+#include "entente/participant.h"
+
+namespace entente::sdk {
+namespace {
+
+constexpr size_t kMaxHeaderValueBytes = 256;
+
+bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
+    return std::tolower(x) == std::tolower(y);
+  });
+}
+
+std::string FindHeader(const HttpHeaderList& headers, std::string_view name) {
+  for (const auto& [key, value] : headers) {
+    if (EqualsIgnoringCase(key, name)) {
+      return value;
+    }
+  }
+  return {};
+}
+
+HttpResponse Problem(int status, std::string_view code, const std::string& detail) {
+  HttpResponse response;
+  response.status = status;
+  response.headers.emplace_back("Content-Type", "application/problem+json");
+  response.body = DumpJson(Json{{"status", status}, {"code", code}, {"detail", detail}});
+  return response;
+}
+
+HttpResponse Good(int status, const Json& body) {
+  HttpResponse response;
+  response.status = status;
+  response.headers.emplace_back("Content-Type", "application/json");
+  response.body = DumpJson(body);
+  return response;
+}
+
+// What a handler puts into a header must not begin another one.
+std::string HeaderValue(std::string_view text) {
+  std::string value(text.substr(0, kMaxHeaderValueBytes));
+  std::replace_if(
+      value.begin(), value.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  return value;
+}
+
+struct AnswerWriter {
+  Outcome::Fault fault;
+  const std::string& completion_token;
+
+  HttpResponse operator()(const DoneAnswer& done) const { return Good(200, done.output); }
+
+  HttpResponse operator()(const RefusedAnswer& refused) const {
+    const int status = fault == Outcome::Fault::kBadRequest ? 400
+                       : fault == Outcome::Fault::kNotFound ? 404
+                                                            : 409;
+    return Problem(status, refused.code, refused.message);
+  }
+
+  HttpResponse operator()(const PendingAnswer& pending) const {
+    HttpResponse response = Good(202, nullptr);
+    if (!completion_token.empty()) {
+      response.headers.emplace_back("Entente-Pending", completion_token);
+    }
+    if (!pending.location.empty()) {
+      response.headers.emplace_back("Location", HeaderValue(pending.location));
+    }
+    return response;
+  }
+
+  HttpResponse operator()(const RetryAnswer& retry) const {
+    const int status = fault == Outcome::Fault::kHandler ? 500 : 503;
+    HttpResponse response = Problem(status, retry.code, retry.message);
+    if (retry.after > Duration::zero()) {
+      const auto seconds = std::chrono::ceil<std::chrono::seconds>(retry.after).count();
+      response.headers.emplace_back("Retry-After", std::to_string(seconds));
+    }
+    return response;
+  }
+
+  HttpResponse operator()(const ReadOnlyAnswer&) const {
+    HttpResponse response = Good(200, Json{{"vote", "read-only"}});
+    response.headers.emplace_back("Entente-Vote", "read-only");
+    return response;
+  }
+
+  HttpResponse operator()(const HeuristicAnswer& heuristic) const {
+    const std::string name(HeuristicName(heuristic.outcome));
+    HttpResponse response = Problem(409, "heuristic." + name, heuristic.message);
+    response.headers.emplace_back("Entente-Heuristic", name);
+    return response;
+  }
+};
+
+struct Route {
+  std::string_view handler;
+  Operation operation = Operation::kAction;
+};
+
+std::optional<Route> ParseTarget(std::string_view target, std::string_view prefix) {
+  target = target.substr(0, target.find('?'));
+  if (!target.starts_with(prefix)) {
+    return std::nullopt;
+  }
+  target.remove_prefix(prefix.size());
+  const size_t slash = target.find('/', 1);
+  if (!target.starts_with('/') || slash == std::string_view::npos) {
+    return std::nullopt;
+  }
+  const auto operation = ParseOperation(target.substr(slash + 1));
+  if (!operation) {
+    return std::nullopt;
+  }
+  return Route{target.substr(1, slash - 1), *operation};
+}
+
+}  // namespace
+
+HttpResponse Participant::Handle(const HttpRequest& request) const {
+  const auto route = ParseTarget(request.target, prefix_);
+  if (!route) {
+    return Problem(404, "handler.unknown",
+                   "no operation has this address; operations are at POST " + prefix_ +
+                       "/{handler}/{operation}");
+  }
+  if (request.method != "POST") {
+    HttpResponse response =
+        Problem(405, "call.bad_method",
+                "operations are called by POST, not " + request.method.substr(0, 20));
+    response.headers.emplace_back("Allow", "POST");
+    return response;
+  }
+  Json input;
+  if (!request.body.empty()) {
+    Result<Json> parsed = ParseJson(request.body, limits::kPayloadJson);
+    if (!parsed.ok()) {
+      return Problem(parsed.status().reason() == "json.too_large" ? 413 : 400,
+                     parsed.status().reason(), parsed.status().message());
+    }
+    input = std::move(parsed).value();
+  }
+  const Outcome outcome = Dispatch(
+      route->handler, route->operation,
+      [&request](std::string_view name) { return FindHeader(request.headers, name); },
+      std::move(input));
+  const std::string token = HeaderValue(FindHeader(request.headers, "entente-completion-token"));
+  return std::visit(AnswerWriter{outcome.fault, token}, outcome.answer);
+}
+
+}  // namespace entente::sdk

@@ -1,0 +1,343 @@
+#include "entente/participant_server.h"
+
+#include <condition_variable>
+#include <list>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+
+namespace entente::sdk {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+constexpr std::chrono::milliseconds kAcceptPause{100};
+
+HttpRequest FromBeast(const http::request<http::string_body>& message) {
+  HttpRequest request;
+  request.method = std::string(message.method_string());
+  request.target = std::string(message.target());
+  for (const auto& field : message) {
+    request.headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
+  }
+  request.body = message.body();
+  return request;
+}
+
+HttpResponse Refusal(int status, const char* code, const std::string& detail) {
+  HttpResponse response;
+  response.status = status;
+  response.headers.emplace_back("Content-Type", "application/problem+json");
+  response.body = DumpJson(Json{{"status", status}, {"code", code}, {"detail", detail}});
+  return response;
+}
+
+}  // namespace
+
+class HttpServer::Impl {
+ public:
+  Impl(const Participant& participant, const ServerOptions& options)
+      : participant_(participant),
+        options_(options),
+        acceptor_(io_),
+        accept_again_(io_),
+        workers_(std::max<size_t>(1, options.threads)) {}
+
+  Status Listen() {
+    error_code error;
+    const auto address = asio::ip::make_address(options_.address, error);
+    if (error) {
+      return InvalidArgument("server.bad_address",
+                             "'" + options_.address + "' is not an IP address to listen on");
+    }
+    const tcp::endpoint endpoint(address, options_.port);
+    acceptor_.open(endpoint.protocol(), error);
+    if (!error) {
+      acceptor_.set_option(asio::socket_base::reuse_address(true), error);
+    }
+    if (!error) {
+      acceptor_.bind(endpoint, error);
+    }
+    if (!error) {
+      acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    }
+    if (error) {
+      return Unavailable("server.cannot_listen", "cannot listen on " + options_.address + ":" +
+                                                     std::to_string(options_.port) + ": " +
+                                                     error.message());
+    }
+    port_ = acceptor_.local_endpoint().port();
+    Accept();
+    thread_ = std::thread([this] { io_.run(); });
+    return Status();
+  }
+
+  uint16_t port() const { return port_; }
+
+  std::string url() const {
+    const bool v6 = options_.address.find(':') != std::string::npos;
+    const std::string host = v6 ? "[" + options_.address + "]" : options_.address;
+    return "http://" + host + ":" + std::to_string(port_);
+  }
+
+  void Stop(Duration grace) {
+    const std::lock_guard lock(stopping_mutex_);
+    if (!thread_.joinable()) {
+      return;
+    }
+    asio::post(io_, [this] { BeginStop(); });
+    {
+      std::unique_lock idle_lock(idle_mutex_);
+      idle_.wait_for(idle_lock, grace, [this] { return drained_; });
+    }
+    asio::post(io_, [this] { CloseAll(); });
+    workers_.join();
+    io_.stop();
+    thread_.join();
+    sessions_.clear();  // What still reads or writes is closed.
+  }
+
+ private:
+  // One connection. Lives in sessions_ until its last operation has ended. All on the io thread,
+  // but for the handler.
+  class Session {
+   public:
+    Session(Impl& server, tcp::socket socket) : server_(server), stream_(std::move(socket)) {}
+
+    void Read() {
+      parser_.emplace();
+      parser_->body_limit(server_.options_.max_body_bytes);
+      parser_->header_limit(static_cast<uint32_t>(limits::kMaxHeaderBytes));
+      busy_ = false;
+      stream_.expires_after(server_.options_.idle_timeout);
+      // The first byte ends the idling and begins the request.
+      stream_.async_read_some(buffer_.prepare(4096), [this](error_code error, size_t bytes) {
+        buffer_.commit(bytes);
+        OnFirstBytes(error);
+      });
+    }
+
+    void ReadBuffered() {
+      parser_.emplace();
+      parser_->body_limit(server_.options_.max_body_bytes);
+      parser_->header_limit(static_cast<uint32_t>(limits::kMaxHeaderBytes));
+      OnFirstBytes({});
+    }
+
+    // Ends at once if nothing is under way, else after the answer.
+    void Close(bool now) {
+      closing_ = true;
+      if (now || !busy_) {
+        error_code ignored;
+        stream_.socket().shutdown(tcp::socket::shutdown_both, ignored);
+        stream_.cancel();
+      }
+    }
+
+    std::list<Session>::iterator self;
+
+   private:
+    void OnFirstBytes(error_code error) {
+      if (error || (closing_ && !busy_)) {
+        return server_.Remove(self);
+      }
+      busy_ = true;
+      stream_.expires_after(server_.options_.read_timeout);
+      http::async_read(stream_, buffer_, *parser_,
+                       [this](error_code failed, size_t) { OnRead(failed); });
+    }
+
+    void OnRead(error_code error) {
+      if (error == http::error::body_limit || error == http::error::header_limit) {
+        return Answer(
+            Refusal(
+                413, "call.too_large",
+                "a request body has at most " + std::to_string(server_.options_.max_body_bytes) +
+                    " bytes, and its headers at most " + std::to_string(limits::kMaxHeaderBytes)),
+            false);
+      }
+      if (error.category() == http::make_error_code(http::error::bad_method).category() &&
+          error != http::error::end_of_stream && error != http::error::partial_message) {
+        return Answer(Refusal(400, "call.bad_http", error.message()), false);
+      }
+      if (error) {
+        return server_.Remove(self);
+      }
+      // The answer takes as long as the handler does.
+      stream_.expires_never();
+      if (!server_.Enqueue(*this, FromBeast(parser_->get()))) {
+        HttpResponse full = Refusal(503, "server.busy", "too many requests wait for a handler");
+        full.headers.emplace_back("Retry-After", "1");
+        Answer(full, parser_->get().keep_alive());
+      }
+    }
+
+   public:
+    void Answer(const HttpResponse& response, bool keep_alive) {
+      message_ = {};
+      message_.version(11);
+      message_.result(static_cast<unsigned>(response.status));
+      message_.keep_alive(keep_alive && !closing_);
+      for (const auto& [name, value] : response.headers) {
+        message_.set(name, value);
+      }
+      message_.body() = response.body;
+      message_.prepare_payload();
+      stream_.expires_after(server_.options_.read_timeout);
+      http::async_write(stream_, message_, [this](error_code error, size_t) { OnWritten(error); });
+    }
+    void AnswerHandled(const HttpResponse& response) {
+      Answer(response, parser_->get().keep_alive());
+    }
+
+   private:
+    void OnWritten(error_code error) {
+      if (error || !message_.keep_alive() || closing_) {
+        error_code ignored;
+        stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+        return server_.Remove(self);
+      }
+      if (buffer_.size() > 0) {
+        return ReadBuffered();
+      }
+      Read();
+    }
+
+    Impl& server_;
+    beast::tcp_stream stream_;
+    beast::flat_buffer buffer_;
+    std::optional<http::request_parser<http::string_body>> parser_;
+    http::response<http::string_body> message_;
+    bool busy_ = false;  // A request is being read, handled or answered.
+    bool closing_ = false;
+  };
+
+  void Accept() {
+    acceptor_.async_accept([this](error_code error, tcp::socket socket) {
+      if (!acceptor_.is_open()) {
+        return;
+      }
+      if (error) {
+        // Out of descriptors, most likely: accepting again at once would spin.
+        accept_again_.expires_after(kAcceptPause);
+        accept_again_.async_wait([this](error_code stopped) {
+          if (!stopped) {
+            Accept();
+          }
+        });
+        return;
+      }
+      if (sessions_.size() < options_.max_connections) {
+        error_code ignored;
+        socket.set_option(tcp::no_delay(true), ignored);
+        Session& session = sessions_.emplace_back(*this, std::move(socket));
+        session.self = std::prev(sessions_.end());
+        session.Read();
+      }
+      Accept();
+    });
+  }
+
+  // Hands a request to a worker. False: too many wait already.
+  bool Enqueue(Session& session, HttpRequest request) {
+    if (under_way_ >= options_.threads + options_.max_waiting) {
+      return false;
+    }
+    ++under_way_;
+    asio::post(workers_, [this, &session, request = std::move(request)] {
+      HttpResponse response = participant_.Handle(request);
+      asio::post(io_, [this, &session, response = std::move(response)] {
+        --under_way_;
+        session.AnswerHandled(response);
+      });
+    });
+    return true;
+  }
+
+  void Remove(std::list<Session>::iterator session) {
+    sessions_.erase(session);
+    TellIfDrained();
+  }
+
+  void BeginStop() {
+    error_code ignored;
+    acceptor_.close(ignored);
+    accept_again_.cancel();
+    stopping_ = true;
+    for (Session& session : sessions_) {
+      session.Close(false);
+    }
+    TellIfDrained();
+  }
+
+  void CloseAll() {
+    for (Session& session : sessions_) {
+      session.Close(true);
+    }
+  }
+
+  void TellIfDrained() {
+    if (stopping_ && sessions_.empty()) {
+      const std::lock_guard lock(idle_mutex_);
+      drained_ = true;
+      idle_.notify_all();
+    }
+  }
+
+  const Participant& participant_;
+  const ServerOptions options_;
+  asio::io_context io_{1};
+  // While a handler runs its connection waits for nothing, and the loop must not end for that.
+  asio::executor_work_guard<asio::io_context::executor_type> guard_{io_.get_executor()};
+  tcp::acceptor acceptor_;
+  asio::steady_timer accept_again_;
+  std::list<Session> sessions_;
+  size_t under_way_ = 0;
+  bool stopping_ = false;
+  asio::thread_pool workers_;
+  uint16_t port_ = 0;
+  std::thread thread_;
+  std::mutex stopping_mutex_;
+  std::mutex idle_mutex_;
+  std::condition_variable idle_;
+  bool drained_ = false;
+};
+
+HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Result<std::unique_ptr<HttpServer>> HttpServer::Start(const Participant& participant,
+                                                      const ServerOptions& options) {
+  auto impl = std::make_unique<Impl>(participant, options);
+  ENTENTE_RETURN_IF_ERROR(impl->Listen());
+  return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
+}
+
+HttpServer::~HttpServer() {
+  impl_->Stop(std::chrono::seconds(5));
+}
+
+uint16_t HttpServer::port() const {
+  return impl_->port();
+}
+std::string HttpServer::url() const {
+  return impl_->url();
+}
+void HttpServer::Stop(Duration grace) {
+  impl_->Stop(grace);
+}
+
+}  // namespace entente::sdk

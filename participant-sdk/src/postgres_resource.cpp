@@ -1,0 +1,427 @@
+#include "entente/postgres_resource.h"
+
+#include <set>
+#include <utility>
+
+#include "entente/postgres_barrier.h"
+#include "participant-sdk/src/postgres_table.h"
+#include "participant-sdk/src/prepared_names.h"
+
+namespace entente::sdk {
+namespace {
+
+constexpr std::string_view kUnknownName = "42704";       // undefined_object
+constexpr std::string_view kDuplicateName = "42710";     // duplicate_object
+constexpr std::string_view kNoSlot = "53200";            // out_of_memory
+constexpr std::string_view kNotEnabledOrBusy = "55000";  // object_not_in_prerequisite_state
+constexpr std::string_view kNotSupported = "0A000";      // feature_not_supported
+constexpr std::string_view kNotOwner = "42501";          // insufficient_privilege
+constexpr std::string_view kNameTooLong = "22023";       // invalid_parameter_value
+constexpr int kMaxRounds = 4;
+// How long a rollback waits for a prepare that is under way at the same moment, each round.
+constexpr std::string_view kTombstoneLockTimeout = "1s";
+
+std::string Said(const PgResult& result) {
+  return result.message() + " (SQLSTATE " + result.sqlstate() + ")";
+}
+
+bool IsLost(const PgResult& result, PGconn* connection) {
+  return result.sqlstate().empty() || PQstatus(connection) != CONNECTION_OK;
+}
+
+Status Lost(std::string_view what, const PgResult& result) {
+  return UnknownOutcome("resource.outcome_lost", "the connection to PostgreSQL broke during " +
+                                                     std::string(what) + ": " + result.message());
+}
+
+// An answer of PREPARE TRANSACTION that is no YES. The server has rolled back.
+Result<Answer> PrepareFailed(const PgResult& result, PGconn* connection) {
+  if (IsLost(result, connection)) {
+    return Lost("PREPARE TRANSACTION", result);
+  }
+  const std::string state = result.sqlstate();
+  if (state == kNoSlot) {
+    return Unavailable(
+        "resource.no_slot",
+        "max_prepared_transactions of the PostgreSQL server is reached; raise it, or "
+        "find what stays prepared: " +
+            Said(result));
+  }
+  if (state == kNotEnabledOrBusy) {
+    return Refused("resource.not_enabled",
+                   "prepared transactions are disabled: set max_prepared_transactions on the "
+                   "PostgreSQL server and restart it: " +
+                       Said(result));
+  }
+  if (state == kNotSupported) {
+    return Refused("resource.not_preparable",
+                   "the transaction did what can not be prepared: " + Said(result));
+  }
+  if (state == kNameTooLong) {
+    return Refused("resource.name_too_long", Said(result));
+  }
+  if (state == kDuplicateName) {
+    return Refused("resource.duplicate_name",
+                   "a transaction is prepared under this name already, and not by this service: " +
+                       Said(result));
+  }
+  return result.ToStatus();
+}
+
+// COMMIT PREPARED or ROLLBACK PREPARED. True: it was there and is finished. False: no such name.
+// An answer: it can not be finished from here.
+struct Finished {
+  bool found = false;
+  std::optional<Answer> refused = {};
+};
+Result<Finished> FinishPrepared(PGconn* connection, const std::string& verb,
+                                const std::string& name) {
+  const PgResult result = PgExecute(connection, verb + " " + PgLiteral(name));
+  if (result.ok()) {
+    return Finished{true, {}};
+  }
+  if (IsLost(result, connection)) {
+    return Lost(verb, result);
+  }
+  const std::string state = result.sqlstate();
+  if (state == kUnknownName) {
+    return Finished{};
+  }
+  if (state == kNotSupported) {
+    return Finished{false, Refused("resource.other_database",
+                                   "it was prepared in another database than this connection's: " +
+                                       Said(result))};
+  }
+  if (state == kNotOwner) {
+    return Finished{
+        false,
+        Refused("resource.not_owner",
+                "only the user who prepared it, or a superuser, can finish it: " + Said(result))};
+  }
+  if (state == kNotEnabledOrBusy) {
+    return Unavailable("barrier.busy", "somebody else is finishing it: " + Said(result));
+  }
+  return result.ToStatus();
+}
+
+Result<bool> IsPrepared(PGconn* connection, const std::string& name) {
+  const PgResult result =
+      PgExecute(connection,
+                "SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE gid = $1 AND "
+                "database = current_database())",
+                {name});
+  ENTENTE_RETURN_IF_ERROR(result.ToStatus());
+  return result.Boolean(0, 0);
+}
+
+// What a vote can be made of.
+Status CheckVote(const Answer& answer, PGconn* connection) {
+  if (PQtransactionStatus(connection) == PQTRANS_IDLE) {
+    return PgEndedByWork();
+  }
+  const auto* done = std::get_if<DoneAnswer>(&answer);
+  const bool keeps_output = done != nullptr && !done->output.is_null();
+  if (keeps_output || std::holds_alternative<PendingAnswer>(answer)) {
+    return Internal(
+        "resource.bad_answer",
+        "the work of a prepare answers Done without an output: what is prepared can not "
+        "be read, so a repeat could not be given the same output");
+  }
+  return Status();
+}
+
+// Whether the open transaction has written or locked anything.
+Result<bool> HasWritten(PGconn* connection) {
+  const PgResult result =
+      PgExecute(connection, "SELECT pg_current_xact_id_if_assigned() IS NOT NULL");
+  ENTENTE_RETURN_IF_ERROR(result.ToStatus());
+  return result.Boolean(0, 0);
+}
+
+// One call of Prepare. Its references must outlive it.
+class Preparation {
+ public:
+  Preparation(PGconn* connection, const PostgresTable& table, const Call& call,
+              const std::string& name)
+      : connection_(connection), table_(table), call_(call), name_(name) {}
+
+  // The vote of an earlier call, if there was one.
+  Result<std::optional<Answer>> Repeated() const {
+    ENTENTE_ASSIGN_OR_RETURN(const std::optional<Row> row, table_.Read());
+    if (row) {
+      ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, Judge(row, call_));
+      return std::optional<Answer>(std::move(verdict.answer));
+    }
+    ENTENTE_ASSIGN_OR_RETURN(const bool prepared, IsPrepared(connection_, name_));
+    return prepared ? std::optional<Answer>(Done()) : std::nullopt;
+  }
+
+  // Nothing: another call was faster, and Repeated knows more.
+  Result<std::optional<Answer>> Run(const PostgresResource::Work& work,
+                                    const std::string& settings) const {
+    PgTransaction transaction(connection_);
+    ENTENTE_RETURN_IF_ERROR(transaction.Begin(settings));
+    ENTENTE_ASSIGN_OR_RETURN(Answer answer, PgGuarded(connection_, work));
+    if (!IsKept(answer)) {
+      return std::optional<Answer>(std::move(answer));
+    }
+    ENTENTE_RETURN_IF_ERROR(CheckVote(answer, connection_));
+    if (PQtransactionStatus(connection_) == PQTRANS_INTRANS) {
+      ENTENTE_ASSIGN_OR_RETURN(const bool written, HasWritten(connection_));
+      if (!written) {
+        ENTENTE_RETURN_IF_ERROR(transaction.Commit());
+        return std::optional<Answer>(ReadOnly());
+      }
+      // Waits for a transaction that holds the same row: one that is being prepared or has been.
+      const std::string committed = EncodeAnswer(Done());
+      const Result<bool> first = table_.Insert(RowState::kFinished, committed, committed);
+      if (!first.ok() && first.status().code() != StatusCode::kUnavailable) {
+        return first.status();
+      }
+      if (!first.ok() || !*first) {
+        return std::optional<Answer>();
+      }
+    }
+    ENTENTE_ASSIGN_OR_RETURN(answer, PrepareTransaction());
+    return std::optional<Answer>(std::move(answer));
+  }
+
+ private:
+  Result<Answer> PrepareTransaction() const {
+    const PgResult prepared = PgExecute(connection_, "PREPARE TRANSACTION " + PgLiteral(name_));
+    if (!prepared.ok()) {
+      return PrepareFailed(prepared, connection_);
+    }
+    // In a failed transaction there is no error, only this tag.
+    if (prepared.tag() != "PREPARE TRANSACTION") {
+      return Refused("resource.failed_transaction",
+                     "PostgreSQL rolled the transaction back instead of preparing it: one of its "
+                     "statements had failed, and the business write answered as if it had not");
+    }
+    return Done();
+  }
+
+  PGconn* connection_;
+  const PostgresTable& table_;
+  const Call& call_;
+  const std::string& name_;
+};
+
+}  // namespace
+
+PostgresResource::PostgresResource(PostgresResourceOptions options)
+    : options_(std::move(options)) {}
+
+Status PostgresResource::CreateSchema(pg_conn* connection) const {
+  return PostgresTable::Create(connection, options_.barrier.table);
+}
+
+Status PostgresResource::Check(pg_conn* connection) const {
+  ENTENTE_RETURN_IF_ERROR(CheckPreparedNameParts(options_.prefix, options_.node));
+  ENTENTE_RETURN_IF_ERROR(CheckTableName(options_.barrier.table));
+  ENTENTE_RETURN_IF_ERROR(PgCheckIdle(connection));
+  const PgResult limit = PgExecute(connection, "SHOW max_prepared_transactions");
+  ENTENTE_RETURN_IF_ERROR(limit.ToStatus());
+  if (limit.Text(0, 0) == "0") {
+    return FailedPrecondition(
+        "resource.not_enabled",
+        "max_prepared_transactions of the PostgreSQL server is 0: set it to "
+        "at least the number of transactions that are prepared at one moment, "
+        "and restart the server");
+  }
+  return PgRun(connection, "SELECT FROM " + options_.barrier.table + " LIMIT 0");
+}
+
+std::string PostgresResource::NameOf(const Call& call, const std::string& database) const {
+  return PreparedName(PreparedNameHead(options_.prefix, options_.node), call, database);
+}
+
+Result<Answer> PostgresResource::Prepare(pg_conn* connection, const Call& call,
+                                         const Work& work) const {
+  ENTENTE_RETURN_IF_ERROR(CheckPreparedNameParts(options_.prefix, options_.node));
+  ENTENTE_RETURN_IF_ERROR(CheckCall(call));
+  ENTENTE_RETURN_IF_ERROR(PgCheckIdle(connection));
+  const std::string name = NameOf(call, PQdb(connection));
+  if (name.size() > kMaxPreparedNameBytes) {
+    return Refused("resource.name_too_long",
+                   "PostgreSQL allows " + std::to_string(kMaxPreparedNameBytes) +
+                       " bytes for the name of a prepared transaction, and '" + name + "' has " +
+                       std::to_string(name.size()) +
+                       "; shorten the gid, the names of branches or this resource's node");
+  }
+  const std::string settings =
+      options_.lock_timeout > Duration::zero()
+          ? "; SET LOCAL lock_timeout = '" +
+                std::to_string(options_.lock_timeout / std::chrono::milliseconds(1)) + "ms'"
+          : std::string();
+  const PostgresTable table(connection, options_.barrier.table, call, NowOf(options_.barrier));
+  const Preparation preparation(connection, table, call, name);
+  for (int round = 0; round < 2; ++round) {
+    ENTENTE_ASSIGN_OR_RETURN(std::optional<Answer> repeated, preparation.Repeated());
+    if (repeated) {
+      return std::move(*repeated);
+    }
+    ENTENTE_ASSIGN_OR_RETURN(std::optional<Answer> voted, preparation.Run(work, settings));
+    if (voted) {
+      return std::move(*voted);
+    }
+  }
+  ENTENTE_ASSIGN_OR_RETURN(std::optional<Answer> repeated, preparation.Repeated());
+  if (repeated) {
+    return std::move(*repeated);
+  }
+  return Unavailable("barrier.busy", "another call is preparing this branch; ask again");
+}
+
+Result<Answer> PostgresResource::Commit(pg_conn* connection, const Call& call,
+                                        const Work& work) const {
+  if (call.one_phase) {
+    if (!work) {
+      return Refused("resource.no_one_phase", "this participant can not commit in one phase");
+    }
+    return PostgresBarrier(options_.barrier).Run(connection, call, work);
+  }
+  ENTENTE_RETURN_IF_ERROR(CheckCall(call));
+  ENTENTE_RETURN_IF_ERROR(PgCheckIdle(connection));
+  const std::string name = NameOf(call, PQdb(connection));
+  ENTENTE_ASSIGN_OR_RETURN(Finished finished, FinishPrepared(connection, "COMMIT PREPARED", name));
+  if (finished.refused) {
+    return std::move(*finished.refused);
+  }
+  if (finished.found) {
+    return Done();
+  }
+  const PostgresTable table(connection, options_.barrier.table, call, NowOf(options_.barrier));
+  ENTENTE_ASSIGN_OR_RETURN(const std::optional<Row> row, table.Read());
+  if (row && row->state == RowState::kFinished) {
+    return Done();
+  }
+  // The coordinator commits only what voted YES, so it was here once.
+  return Heuristic(HeuristicOutcome::kRolledBack,
+                   "the prepared transaction '" + name +
+                       "' is not there and was not committed: it was rolled back by somebody else, "
+                       "or never prepared");
+}
+
+namespace {
+
+// Leaves the row that refuses a later prepare. Nothing: a prepare holds the row at this moment.
+Result<std::optional<Answer>> LeaveTombstone(PGconn* connection, const PostgresTable& table,
+                                             const Call& call) {
+  PgTransaction transaction(connection);
+  ENTENTE_RETURN_IF_ERROR(
+      transaction.Begin("; SET LOCAL lock_timeout = '" + std::string(kTombstoneLockTimeout) + "'"));
+  const Result<bool> inserted =
+      table.Insert(RowState::kSuspended, std::nullopt, EncodeAnswer(Done()));
+  if (!inserted.ok()) {
+    if (inserted.status().reason() == "barrier.busy") {
+      return std::optional<Answer>();
+    }
+    return inserted.status();
+  }
+  if (*inserted) {
+    ENTENTE_RETURN_IF_ERROR(transaction.Commit());
+    return std::optional<Answer>(Done());
+  }
+  ENTENTE_ASSIGN_OR_RETURN(const std::optional<Row> row, table.Read());
+  if (row && row->state == RowState::kFinished) {
+    return std::optional<Answer>(Heuristic(HeuristicOutcome::kCommitted,
+                                           "branch '" + call.branch.str() + "' of transaction '" +
+                                               call.gid.str() +
+                                               "' is committed here and can not be rolled back"));
+  }
+  return std::optional<Answer>(Done());
+}
+
+}  // namespace
+
+Result<Answer> PostgresResource::Rollback(pg_conn* connection, const Call& call) const {
+  ENTENTE_RETURN_IF_ERROR(CheckCall(call));
+  ENTENTE_RETURN_IF_ERROR(PgCheckIdle(connection));
+  const std::string name = NameOf(call, PQdb(connection));
+  const PostgresTable table(connection, options_.barrier.table, call, NowOf(options_.barrier));
+  // A prepare may come in between the two statements; then both are needed again.
+  for (int round = 0; round < kMaxRounds; ++round) {
+    ENTENTE_ASSIGN_OR_RETURN(Finished finished,
+                             FinishPrepared(connection, "ROLLBACK PREPARED", name));
+    if (finished.refused) {
+      return std::move(*finished.refused);
+    }
+    ENTENTE_ASSIGN_OR_RETURN(std::optional<Answer> answer, LeaveTombstone(connection, table, call));
+    if (answer) {
+      return std::move(*answer);
+    }
+  }
+  return Unavailable("barrier.busy", "another call is preparing this branch; ask again");
+}
+
+Result<RecoveryReport> PostgresResource::Recover(pg_conn* connection,
+                                                 const DecisionSource& decide) {
+  ENTENTE_RETURN_IF_ERROR(CheckPreparedNameParts(options_.prefix, options_.node));
+  ENTENTE_RETURN_IF_ERROR(PgCheckIdle(connection));
+  const std::string head = PreparedNameHead(options_.prefix, options_.node);
+  const PgResult listed =
+      PgExecute(connection,
+                "SELECT gid FROM pg_prepared_xacts WHERE database = current_database() AND "
+                "starts_with(gid, $1) ORDER BY prepared",
+                {head});
+  ENTENTE_RETURN_IF_ERROR(listed.ToStatus());
+  const Instant now = NowOf(options_.barrier);
+  const std::lock_guard lock(mutex_);
+  std::map<std::string, Instant> seen;
+  RecoveryReport report;
+  for (int i = 0; i < listed.rows(); ++i) {
+    const std::string name = listed.Text(i, 0);
+    const auto known = first_seen_.find(name);
+    const Instant since = known == first_seen_.end() ? now : known->second;
+    seen.emplace(name, since);
+    const std::optional<Gid> gid = GidOfPreparedName(name, head);
+    if (!gid) {
+      report.unknown.push_back(name + ": is no name that this resource gives");
+      continue;
+    }
+    const Result<Decision> decision = decide(*gid);
+    if (!decision.ok()) {
+      report.unknown.push_back(name + ": " + decision.status().ToString());
+      continue;
+    }
+    const bool commit = *decision == Decision::kCommitted;
+    if (*decision == Decision::kUndecided || (!commit && now - since < options_.safety_interval)) {
+      ++report.waiting;
+      continue;
+    }
+    const Result<Finished> finished =
+        FinishPrepared(connection, commit ? "COMMIT PREPARED" : "ROLLBACK PREPARED", name);
+    if (finished.ok() && !finished->refused) {
+      // Not found: a call, or another process's recovery, was faster.
+      (commit ? report.committed : report.rolled_back) += finished->found ? 1 : 0;
+      seen.erase(name);
+      continue;
+    }
+    report.unknown.push_back(name + ": " +
+                             (finished.ok() ? std::get<RefusedAnswer>(*finished->refused).message
+                                            : finished.status().ToString()));
+  }
+  first_seen_ = std::move(seen);
+  return report;
+}
+
+Result<PreparedReport> PostgresResource::Prepared(pg_conn* connection) const {
+  ENTENTE_RETURN_IF_ERROR(PgCheckIdle(connection));
+  const PgResult oldest =
+      PgExecute(connection,
+                "SELECT gid, (extract(epoch FROM clock_timestamp() - prepared) * 1000000)::bigint, "
+                "count(*) OVER () FROM pg_prepared_xacts WHERE database = current_database() AND "
+                "starts_with(gid, $1) ORDER BY prepared LIMIT 1",
+                {PreparedNameHead(options_.prefix, options_.node)});
+  ENTENTE_RETURN_IF_ERROR(oldest.ToStatus());
+  PreparedReport report;
+  if (oldest.rows() > 0) {
+    report.oldest_name = oldest.Text(0, 0);
+    report.oldest_age = std::max(Duration::zero(), Duration(oldest.Integer(0, 1)));
+    report.count = static_cast<size_t>(oldest.Integer(0, 2));
+  }
+  return report;
+}
+
+}  // namespace entente::sdk

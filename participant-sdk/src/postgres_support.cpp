@@ -1,0 +1,221 @@
+#include "participant-sdk/src/postgres_support.h"
+
+#include <array>
+#include <charconv>
+#include <exception>
+#include <vector>
+
+namespace entente::sdk {
+namespace {
+
+// SQLSTATEs after which the same transaction may well succeed.
+constexpr std::array<std::string_view, 8> kBusyStates{
+    "40001",  // serialization_failure
+    "40P01",  // deadlock_detected
+    "55P03",  // lock_not_available
+    "57014",  // query_canceled: a time-out
+    "53300",  // too_many_connections
+    "57P01",  // admin_shutdown
+    "57P02",  // crash_shutdown
+    "57P03",  // cannot_connect_now
+};
+constexpr std::string_view kUndefinedTable = "42P01";
+
+bool IsBusy(const std::string& state) {
+  for (const std::string_view busy : kBusyStates) {
+    if (state == busy) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::string WithoutLineEnd(std::string text) {
+  while (!text.empty() && text.back() == '\n') {
+    text.pop_back();
+  }
+  return text;
+}
+
+}  // namespace
+
+PgResult::PgResult(PGresult* handle, PGconn* connection)
+    : handle_(handle),
+      message_(WithoutLineEnd(handle != nullptr ? PQresultErrorMessage(handle)
+                                                : PQerrorMessage(connection))) {}
+
+bool PgResult::ok() const {
+  const ExecStatusType status = PQresultStatus(handle_.get());
+  return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+}
+
+std::string PgResult::sqlstate() const {
+  const char* state = PQresultErrorField(handle_.get(), PG_DIAG_SQLSTATE);
+  return state == nullptr ? std::string() : std::string(state);
+}
+
+std::string PgResult::tag() const {
+  return handle_ == nullptr ? std::string() : std::string(PQcmdStatus(handle_.get()));
+}
+
+size_t PgResult::changed() const {
+  const std::string_view text = handle_ == nullptr ? "" : PQcmdTuples(handle_.get());
+  size_t count = 0;
+  std::from_chars(text.data(), text.data() + text.size(), count);
+  return count;
+}
+
+int PgResult::rows() const {
+  return PQntuples(handle_.get());
+}
+
+std::optional<std::string> PgResult::OptionalText(int row, int column) const {
+  if (PQgetisnull(handle_.get(), row, column) != 0) {
+    return std::nullopt;
+  }
+  return std::string(PQgetvalue(handle_.get(), row, column),
+                     static_cast<size_t>(PQgetlength(handle_.get(), row, column)));
+}
+
+std::string PgResult::Text(int row, int column) const {
+  return OptionalText(row, column).value_or(std::string());
+}
+
+int64_t PgResult::Integer(int row, int column) const {
+  const std::string text = Text(row, column);
+  int64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+bool PgResult::Boolean(int row, int column) const {
+  return Text(row, column) == "t";
+}
+
+Status PgResult::ToStatus() const {
+  if (ok()) {
+    return Status();
+  }
+  const std::string state = sqlstate();
+  if (state.empty()) {
+    return Unavailable("barrier.no_connection",
+                       "the connection to PostgreSQL is lost: " + message_);
+  }
+  const std::string text = message_ + " (SQLSTATE " + state + ")";
+  if (IsBusy(state)) {
+    return Unavailable("barrier.busy", text + "; ask again");
+  }
+  if (state == kUndefinedTable) {
+    return FailedPrecondition("barrier.no_schema", text + "; call CreateSchema at start");
+  }
+  return Internal("postgres.error", text);
+}
+
+PgResult PgExecute(PGconn* connection, const std::string& sql) {
+  return PgResult(PQexec(connection, sql.c_str()), connection);
+}
+
+PgResult PgExecute(PGconn* connection, const std::string& sql,
+                   std::initializer_list<PgValue> values) {
+  std::vector<const char*> pointers;
+  pointers.reserve(values.size());
+  for (const PgValue& value : values) {
+    pointers.push_back(value ? value->c_str() : nullptr);
+  }
+  return PgResult(PQexecParams(connection, sql.c_str(), static_cast<int>(pointers.size()), nullptr,
+                               pointers.data(), nullptr, nullptr, 0),
+                  connection);
+}
+
+Status PgRun(PGconn* connection, const std::string& sql) {
+  return PgExecute(connection, sql).ToStatus();
+}
+
+Status PgCreate(PGconn* connection, const std::string& table, const std::string& sql) {
+  ENTENTE_RETURN_IF_ERROR(PgCheckIdle(connection));
+  PgTransaction transaction(connection);
+  // CREATE ... IF NOT EXISTS alone can still fail when two processes start together.
+  ENTENTE_RETURN_IF_ERROR(transaction.Begin(
+      "; SET LOCAL client_min_messages = warning; SELECT pg_advisory_xact_lock(hashtext('" + table +
+      "'))"));
+  ENTENTE_RETURN_IF_ERROR(PgRun(connection, sql));
+  return transaction.Commit();
+}
+
+std::string PgLiteral(std::string_view text) {
+  // Names are made of characters that need no escape but the quote; the E form keeps a backslash
+  // from depending on the server's settings.
+  std::string literal = "E'";
+  for (const char c : text) {
+    if (c == '\'' || c == '\\') {
+      literal += c;
+    }
+    literal += c;
+  }
+  return literal + "'";
+}
+
+Status PgCheckIdle(PGconn* connection) {
+  if (PQstatus(connection) != CONNECTION_OK) {
+    return Unavailable("barrier.no_connection", "the connection to PostgreSQL is lost: " +
+                                                    WithoutLineEnd(PQerrorMessage(connection)));
+  }
+  if (PQtransactionStatus(connection) != PQTRANS_IDLE) {
+    return FailedPrecondition("barrier.in_transaction",
+                              "the connection is in a transaction or busy; an idle one is needed");
+  }
+  return Status();
+}
+
+Result<Answer> PgGuarded(PGconn* connection, const std::function<Result<Answer>(PGconn*)>& work) {
+  try {
+    return work(connection);
+  } catch (const std::exception& error) {
+    return Internal("barrier.work_threw", std::string("the business write threw: ") + error.what());
+  } catch (...) {
+    return Internal("barrier.work_threw", "the business write threw what is no exception");
+  }
+}
+
+Status PgEndedByWork() {
+  return Internal("barrier.work_ended_transaction",
+                  "the business write committed or rolled back its transaction; it must leave that "
+                  "to its caller");
+}
+
+PgTransaction::~PgTransaction() {
+  if (begun_ && open()) {
+    (void)PgExecute(connection_, "ROLLBACK");
+  }
+}
+
+Status PgTransaction::Begin(const std::string& more) {
+  ENTENTE_RETURN_IF_ERROR(PgRun(connection_, "BEGIN ISOLATION LEVEL READ COMMITTED" + more));
+  begun_ = true;
+  return Status();
+}
+
+Status PgTransaction::Commit() {
+  const PgResult committed = PgExecute(connection_, "COMMIT");
+  if (!committed.ok()) {
+    if (committed.sqlstate().empty() || PQstatus(connection_) != CONNECTION_OK) {
+      return UnknownOutcome(
+          "barrier.commit_lost",
+          "the connection to PostgreSQL broke during the commit: " + committed.message());
+    }
+    return committed.ToStatus();
+  }
+  if (committed.tag() != "COMMIT") {
+    return Internal("barrier.work_failed",
+                    "PostgreSQL rolled the transaction back: one of its statements had failed, and "
+                    "the business write answered as if it had not");
+  }
+  return Status();
+}
+
+bool PgTransaction::open() const {
+  const PGTransactionStatusType status = PQtransactionStatus(connection_);
+  return status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
+}
+
+}  // namespace entente::sdk

@@ -1,0 +1,91 @@
+// Statements and transactions of PostgreSQL with Status. Internal to the SDK.
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "entente/call.h"
+
+namespace entente::sdk {
+
+// A parameter in text form; absent: NULL.
+using PgValue = std::optional<std::string>;
+
+// A statement's result, good or not.
+class PgResult {
+ public:
+  explicit PgResult(PGresult* handle, PGconn* connection);
+
+  [[nodiscard]] bool ok() const;
+  // Five characters; empty if the server did not say: the connection broke.
+  [[nodiscard]] std::string sqlstate() const;
+  [[nodiscard]] const std::string& message() const { return message_; }
+  [[nodiscard]] std::string tag() const;  // "INSERT 0 1", "PREPARE TRANSACTION", ...
+  [[nodiscard]] size_t changed() const;   // Rows, of an INSERT, UPDATE or DELETE.
+  [[nodiscard]] int rows() const;
+  [[nodiscard]] std::optional<std::string> OptionalText(int row, int column) const;
+  [[nodiscard]] std::string Text(int row, int column) const;
+  [[nodiscard]] int64_t Integer(int row, int column) const;
+  [[nodiscard]] bool Boolean(int row, int column) const;
+
+  // What a failure means; nothing of the transaction happened. ok() gives an ok Status.
+  [[nodiscard]] Status ToStatus() const;
+
+ private:
+  struct Clear {
+    void operator()(PGresult* handle) const { PQclear(handle); }
+  };
+  std::unique_ptr<PGresult, Clear> handle_;
+  std::string message_;
+};
+
+[[nodiscard]] PgResult PgExecute(PGconn* connection, const std::string& sql);
+[[nodiscard]] PgResult PgExecute(PGconn* connection, const std::string& sql,
+                                 std::initializer_list<PgValue> values);
+[[nodiscard]] Status PgRun(PGconn* connection, const std::string& sql);
+
+// Runs DDL in a transaction, one process at a time. `table` names what it makes.
+[[nodiscard]] Status PgCreate(PGconn* connection, const std::string& table, const std::string& sql);
+
+// `text` as a literal, quoted.
+[[nodiscard]] std::string PgLiteral(std::string_view text);
+
+// Fails unless the connection stands and is in no transaction.
+[[nodiscard]] Status PgCheckIdle(PGconn* connection);
+
+// Runs a business write; what it throws becomes barrier.work_threw.
+[[nodiscard]] Result<Answer> PgGuarded(PGconn* connection,
+                                       const std::function<Result<Answer>(PGconn*)>& work);
+// Our answer to a business write that committed or rolled back what is not its own.
+[[nodiscard]] Status PgEndedByWork();
+
+// A transaction, rolled back unless it was committed or otherwise ended.
+class PgTransaction {
+ public:
+  explicit PgTransaction(PGconn* connection) : connection_(connection) {}
+  ~PgTransaction();
+  PgTransaction(const PgTransaction&) = delete;
+  PgTransaction& operator=(const PgTransaction&) = delete;
+
+  // `more` follows in the same message: "; SET LOCAL ...".
+  [[nodiscard]] Status Begin(const std::string& more = {});
+  // Fails if the server rolled back instead, which it does without an error when a statement of the
+  // transaction had failed.
+  [[nodiscard]] Status Commit();
+  // Whether the transaction is still open, failed or not.
+  [[nodiscard]] bool open() const;
+
+ private:
+  PGconn* connection_;
+  bool begun_ = false;
+};
+
+}  // namespace entente::sdk

@@ -1,0 +1,111 @@
+#include "participant-sdk/src/proto_value.h"
+
+#include <cmath>
+
+namespace entente::sdk {
+namespace {
+
+using google::protobuf::Value;
+
+constexpr double kMaxExact = 9007199254740992.0;  // 2^53: every integer up to it is a double.
+
+Status TooDeep() {
+  return InvalidArgument("value.too_deep", "the JSON is nested deeper than a gRPC message can be");
+}
+
+bool IsExact(const Json& number) {
+  if (number.is_number_float()) {
+    return true;
+  }
+  return number.is_number_unsigned() ? number.get<uint64_t>() <= static_cast<uint64_t>(kMaxExact)
+                                     : std::abs(number.get<double>()) <= kMaxExact;
+}
+
+Status NumberTo(const Json& number, Value& value) {
+  if (!IsExact(number)) {
+    return InvalidArgument("value.inexact", "the integer " + number.dump() +
+                                                " is too large for a double, which is all that a "
+                                                "gRPC value holds; send it as a string");
+  }
+  value.set_number_value(number.get<double>());
+  return Status();
+}
+
+Json NumberFrom(double number) {
+  if (std::trunc(number) == number && std::abs(number) <= kMaxExact) {
+    return static_cast<int64_t>(number);
+  }
+  return number;
+}
+
+}  // namespace
+
+Status ToProtoValue(const Json& json, int max_depth, Value& value) {
+  if (json.is_structured() && max_depth <= 0) {
+    return TooDeep();
+  }
+  switch (json.type()) {
+    case Json::value_t::object: {
+      auto& fields = *value.mutable_struct_value()->mutable_fields();
+      for (const auto& [name, member] : json.items()) {
+        ENTENTE_RETURN_IF_ERROR(ToProtoValue(member, max_depth - 1, fields[name]));
+      }
+      return Status();
+    }
+    case Json::value_t::array: {
+      auto& values = *value.mutable_list_value();
+      for (const Json& element : json) {
+        ENTENTE_RETURN_IF_ERROR(ToProtoValue(element, max_depth - 1, *values.add_values()));
+      }
+      return Status();
+    }
+    case Json::value_t::string: value.set_string_value(json.get<std::string>()); return Status();
+    case Json::value_t::boolean: value.set_bool_value(json.get<bool>()); return Status();
+    case Json::value_t::number_integer:
+    case Json::value_t::number_unsigned:
+    case Json::value_t::number_float: return NumberTo(json, value);
+    case Json::value_t::null:
+    case Json::value_t::binary:
+    case Json::value_t::discarded: break;
+  }
+  value.set_null_value(google::protobuf::NULL_VALUE);
+  return Status();
+}
+
+Result<Json> FromProtoValue(const Value& value, int max_depth) {
+  switch (value.kind_case()) {
+    case Value::kStructValue: {
+      if (max_depth <= 0) {
+        return TooDeep();
+      }
+      Json object = Json::object();
+      for (const auto& [name, member] : value.struct_value().fields()) {
+        ENTENTE_ASSIGN_OR_RETURN(object[name], FromProtoValue(member, max_depth - 1));
+      }
+      return object;
+    }
+    case Value::kListValue: {
+      if (max_depth <= 0) {
+        return TooDeep();
+      }
+      Json array = Json::array();
+      for (const Value& element : value.list_value().values()) {
+        ENTENTE_ASSIGN_OR_RETURN(Json json, FromProtoValue(element, max_depth - 1));
+        array.push_back(std::move(json));
+      }
+      return array;
+    }
+    case Value::kStringValue: return Json(value.string_value());
+    case Value::kBoolValue: return Json(value.bool_value());
+    case Value::kNumberValue:
+      if (!std::isfinite(value.number_value())) {
+        return InvalidArgument("value.not_finite", "a number of the input is not finite");
+      }
+      return NumberFrom(value.number_value());
+    case Value::kNullValue:
+    case Value::KIND_NOT_SET: break;
+  }
+  return Json();
+}
+
+}  // namespace entente::sdk

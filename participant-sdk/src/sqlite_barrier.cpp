@@ -1,0 +1,292 @@
+#include "entente/sqlite_barrier.h"
+
+#include <exception>
+#include <utility>
+#include <vector>
+
+#include "participant-sdk/src/barrier_rules.h"
+#include "participant-sdk/src/sqlite_support.h"
+
+namespace entente::sdk {
+namespace {
+
+constexpr const char* kBusy = "barrier.busy";
+constexpr const char* kSavepoint = "SAVEPOINT entente_barrier_work";
+constexpr const char* kUndoWork = "ROLLBACK TO entente_barrier_work";
+
+std::optional<int64_t> EpochOf(const Call& call) {
+  return call.epoch ? std::optional<int64_t>(static_cast<int64_t>(call.epoch->value()))
+                    : std::nullopt;
+}
+
+// One call's view of the table. `table` and `call` must outlive it.
+class BarrierTable {
+ public:
+  BarrierTable(sqlite3* db, const std::string& table, const Call& call, Instant now)
+      : db_(db), table_(table), call_(call), now_(now) {}
+
+  Result<std::optional<Row>> Read() const {
+    SqliteStatement select(db_,
+                           "SELECT state, epoch, forward_answer, settle_answer FROM " + table_ +
+                               " WHERE gid = ?1 AND branch = ?2 AND family = ?3 AND "
+                               "alternative = ?4",
+                           kBusy);
+    BindKey(select);
+    const Result<bool> found = select.Step();
+    if (!found.ok()) {
+      const bool missing = found.status().message().find("no such table") != std::string::npos;
+      return missing ? FailedPrecondition(
+                           "barrier.no_schema",
+                           "the table '" + table_ + "' does not exist: call CreateSchema at start")
+                     : found.status();
+    }
+    if (!*found) {
+      return std::optional<Row>();
+    }
+    Row row;
+    ENTENTE_ASSIGN_OR_RETURN(row.state, StateOf(static_cast<int>(select.Integer(0))));
+    if (const auto epoch = select.OptionalInteger(1)) {
+      row.epoch = static_cast<uint64_t>(*epoch);
+    }
+    row.forward_answer = select.OptionalText(2);
+    row.settle_answer = select.OptionalText(3);
+    return std::optional<Row>(std::move(row));
+  }
+
+  // The row as it is after this call. The answer of another operation and a higher epoch stay.
+  Status Write(RowState state, const Answer& answer) const {
+    const std::optional<std::string> text = EncodeAnswer(answer);
+    const bool forward = IsForwardAnswer(call_);
+    SqliteStatement upsert(
+        db_,
+        "INSERT INTO " + table_ +
+            " (gid, branch, family, alternative, state, epoch, forward_answer, settle_answer, "
+            "changed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO UPDATE SET "
+            "state = excluded.state, epoch = max(coalesce(epoch, excluded.epoch), "
+            "coalesce(excluded.epoch, epoch)), "
+            "forward_answer = coalesce(excluded.forward_answer, forward_answer), "
+            "settle_answer = coalesce(excluded.settle_answer, settle_answer), "
+            "changed_at = excluded.changed_at",
+        kBusy);
+    upsert.Bind(call_.gid.str(), call_.branch.str(), FamilyName(call_.operation),
+                int64_t{call_.alternative}, static_cast<int64_t>(state), EpochOf(call_),
+                forward ? text : std::nullopt, forward ? std::nullopt : text, ToMicros(now_));
+    return upsert.Run();
+  }
+
+  Status RaiseEpoch() const {
+    SqliteStatement update(db_,
+                           "UPDATE " + table_ +
+                               " SET epoch = ?5 WHERE gid = ?1 AND branch = ?2 AND family = ?3 "
+                               "AND alternative = ?4",
+                           kBusy);
+    update.Bind(call_.gid.str(), call_.branch.str(), FamilyName(call_.operation),
+                int64_t{call_.alternative}, EpochOf(call_));
+    return update.Run();
+  }
+
+ private:
+  void BindKey(SqliteStatement& statement) const {
+    statement.Bind(call_.gid.str(), call_.branch.str(), FamilyName(call_.operation),
+                   int64_t{call_.alternative});
+  }
+
+  sqlite3* db_;
+  const std::string& table_;
+  const Call& call_;
+  Instant now_;
+};
+
+Result<Answer> Guarded(sqlite3* db, const SqliteBarrier::Work& work) {
+  try {
+    return work(db);
+  } catch (const std::exception& error) {
+    return Internal("barrier.work_threw", std::string("the business write threw: ") + error.what());
+  } catch (...) {
+    return Internal("barrier.work_threw", "the business write threw what is no exception");
+  }
+}
+
+Status EndedByWork() {
+  return Internal("barrier.work_ended_transaction",
+                  "the business write committed or rolled back the barrier's transaction; it must "
+                  "leave that to the barrier");
+}
+
+// Runs the work inside the open transaction and leaves in it what is to be committed. A
+// transaction that is to be rolled back is left to its owner: `keep` says which.
+Result<Answer> RunWork(sqlite3* db, const BarrierTable& table, const SqliteBarrier::Work& work,
+                       const Verdict& verdict, bool& keep) {
+  if (verdict.decides) {
+    ENTENTE_RETURN_IF_ERROR(SqliteExecute(db, kSavepoint, kBusy));
+  }
+  Result<Answer> answer = Guarded(db, work);
+  if (sqlite3_get_autocommit(db) != 0) {
+    return answer.ok() ? EndedByWork() : answer;
+  }
+  if (!answer.ok()) {
+    return answer;
+  }
+  RowState next = verdict.next;
+  if (verdict.decides && std::holds_alternative<RefusedAnswer>(*answer)) {
+    ENTENTE_RETURN_IF_ERROR(SqliteExecute(db, kUndoWork, kBusy));
+    next = RowState::kRefused;
+  } else if (!IsKept(*answer)) {
+    return answer;
+  }
+  ENTENTE_RETURN_IF_ERROR(table.Write(next, *answer));
+  keep = true;
+  return answer;
+}
+
+}  // namespace
+
+SqliteBarrier::SqliteBarrier(BarrierOptions options) : options_(std::move(options)) {}
+
+Status SqliteBarrier::CreateSchema(sqlite3* db) const {
+  const std::string& table = options_.table;
+  ENTENTE_RETURN_IF_ERROR(CheckTableName(table));
+  return SqliteExecute(db,
+                       "CREATE TABLE IF NOT EXISTS " + table +
+                           " (gid TEXT NOT NULL, branch TEXT NOT NULL, family TEXT NOT NULL, "
+                           "alternative INTEGER NOT NULL, state INTEGER NOT NULL, epoch INTEGER, "
+                           "forward_answer TEXT, settle_answer TEXT, changed_at INTEGER NOT NULL, "
+                           "PRIMARY KEY (gid, branch, family, alternative)) WITHOUT ROWID;"
+                           "CREATE INDEX IF NOT EXISTS " +
+                           table + "_by_state ON " + table + " (state, changed_at)",
+                       kBusy);
+}
+
+Result<Answer> SqliteBarrier::Run(sqlite3* db, const Call& call, const Work& work) const {
+  ENTENTE_RETURN_IF_ERROR(CheckTableName(options_.table));
+  ENTENTE_RETURN_IF_ERROR(CheckCall(call));
+  if (sqlite3_get_autocommit(db) == 0) {
+    return FailedPrecondition("barrier.in_transaction",
+                              "the connection is in a transaction; the barrier opens its own");
+  }
+  SqliteTransaction transaction(db, kBusy);
+  ENTENTE_RETURN_IF_ERROR(transaction.Begin());
+  const BarrierTable table(db, options_.table, call, NowOf(options_));
+  ENTENTE_ASSIGN_OR_RETURN(const std::optional<Row> row, table.Read());
+  ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, Judge(row, call));
+  Answer answer = std::move(verdict.answer);
+  bool keep = verdict.raise_epoch;
+  if (verdict.kind == Verdict::Kind::kRun) {
+    keep = false;
+    ENTENTE_ASSIGN_OR_RETURN(answer, RunWork(db, table, work, verdict, keep));
+  } else if (verdict.kind == Verdict::Kind::kRecord) {
+    keep = true;
+    ENTENTE_RETURN_IF_ERROR(table.Write(verdict.next, answer));
+  } else if (keep) {
+    ENTENTE_RETURN_IF_ERROR(table.RaiseEpoch());
+  }
+  if (keep) {
+    ENTENTE_RETURN_IF_ERROR(transaction.Commit());
+  }
+  return answer;
+}
+
+namespace {
+
+struct Key {
+  std::string gid;
+  std::string branch;
+  std::string family;
+  int64_t alternative = 0;
+  int64_t changed_at = 0;
+};
+
+// Sagas whose action stands, oldest first.
+Result<std::vector<Key>> OldSagas(sqlite3* db, const std::string& table, Instant before,
+                                  size_t limit) {
+  SqliteStatement select(db,
+                         "SELECT gid, branch, family, alternative, changed_at FROM " + table +
+                             " WHERE state = 1 AND changed_at < ?1 AND family = 'saga' "
+                             "ORDER BY changed_at LIMIT ?2",
+                         kBusy);
+  select.Bind(ToMicros(before), static_cast<int64_t>(limit));
+  std::vector<Key> keys;
+  while (true) {
+    ENTENTE_ASSIGN_OR_RETURN(const bool found, select.Step());
+    if (!found) {
+      return keys;
+    }
+    keys.push_back(
+        {select.Text(0), select.Text(1), select.Text(2), select.Integer(3), select.Integer(4)});
+  }
+}
+
+// Those that go on are dated anew, so that the next purge begins with others. A row that changed
+// meanwhile is left alone.
+Status MarkSaga(sqlite3* db, const std::string& table, const Key& key, bool ended, Instant now) {
+  SqliteStatement update(
+      db,
+      "UPDATE " + table + " SET " +
+          (ended ? "state = 11, forward_answer = NULL, settle_answer = NULL"
+                 : "changed_at = " + std::to_string(ToMicros(now))) +
+          " WHERE gid = ?1 AND branch = ?2 AND family = ?3 AND alternative = ?4 AND state = 1 "
+          "AND changed_at = ?5",
+      kBusy);
+  update.Bind(key.gid, key.branch, key.family, key.alternative, key.changed_at);
+  return update.Run();
+}
+
+// Changes at most `limit` rows in `states` that are older than `before`.
+Result<size_t> Sweep(sqlite3* db, const std::string& change, const std::string& table,
+                     const std::string& states, Instant before, size_t limit) {
+  SqliteStatement statement(
+      db,
+      change +
+          " WHERE (gid, branch, family, alternative) IN (SELECT gid, branch, family, "
+          "alternative FROM " +
+          table + " WHERE state IN (" + states + ") AND changed_at < ?1 LIMIT ?2)",
+      kBusy);
+  statement.Bind(ToMicros(before), static_cast<int64_t>(limit));
+  ENTENTE_RETURN_IF_ERROR(statement.Run());
+  return static_cast<size_t>(sqlite3_changes64(db));
+}
+
+}  // namespace
+
+Result<PurgeReport> SqliteBarrier::Purge(sqlite3* db, const PurgeOptions& options) const {
+  ENTENTE_RETURN_IF_ERROR(CheckTableName(options_.table));
+  ENTENTE_RETURN_IF_ERROR(CheckPurge(options));
+  const std::string& table = options_.table;
+  const Instant now = NowOf(options_);
+  PurgeReport report;
+  // The coordinator is asked outside of the transaction.
+  std::vector<std::pair<Key, bool>> sagas;
+  if (options.has_ended) {
+    ENTENTE_ASSIGN_OR_RETURN(std::vector<Key> keys,
+                             OldSagas(db, table, now - options.answers_after, options.max_rows));
+    report.more = keys.size() == options.max_rows;
+    for (Key& key : keys) {
+      const Result<bool> ended = options.has_ended(Gid(key.gid));
+      sagas.emplace_back(std::move(key), ended.ok() && *ended);
+    }
+  }
+  SqliteTransaction transaction(db, kBusy);
+  ENTENTE_RETURN_IF_ERROR(transaction.Begin());
+  for (const auto& [key, ended] : sagas) {
+    ENTENTE_RETURN_IF_ERROR(MarkSaga(db, table, key, ended, now));
+    report.answers_dropped += ended && sqlite3_changes64(db) == 1 ? 1 : 0;
+  }
+  ENTENTE_ASSIGN_OR_RETURN(
+      const size_t dropped,
+      Sweep(db,
+            "UPDATE " + table +
+                " SET state = state + 10, forward_answer = NULL, settle_answer = NULL",
+            table, "2, 3", now - options.answers_after, options.max_rows));
+  report.answers_dropped += dropped;
+  if (options.rows_after) {
+    ENTENTE_ASSIGN_OR_RETURN(report.rows_removed,
+                             Sweep(db, "DELETE FROM " + table, table, "11, 12, 13",
+                                   now - *options.rows_after, options.max_rows));
+  }
+  report.more =
+      report.more || dropped == options.max_rows || report.rows_removed == options.max_rows;
+  ENTENTE_RETURN_IF_ERROR(transaction.Commit());
+  return report;
+}
+
+}  // namespace entente::sdk

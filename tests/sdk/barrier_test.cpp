@@ -1,0 +1,533 @@
+// The barrier's promises, on a real database; linked once with each of them.
+#include <atomic>
+#include <barrier>
+#include <stdexcept>
+#include <thread>
+
+#include <catch2/catch.hpp>
+
+#include "tests/sdk/barrier_world.h"
+
+namespace entente::sdk {
+namespace {
+
+using test::Business;
+using test::Connection;
+using test::MakeWorld;
+using test::Work;
+
+using Effects = std::vector<std::string>;
+constexpr int kRounds = 20;
+
+Call CallOf(Operation operation, const std::string& gid = "g1", uint64_t epoch = 1) {
+  Call call;
+  call.gid = Gid(gid);
+  call.branch = BranchId("flight");
+  call.operation = operation;
+  call.epoch = Epoch(epoch);
+  return call;
+}
+
+Work Writing(const std::string& effect, Json output = nullptr) {
+  return [effect, output](Business& business) -> Result<Answer> {
+    business.Write(effect);
+    return Done(output);
+  };
+}
+
+Answer RunOk(Connection& connection, const Call& call, const Work& work) {
+  const Result<Answer> answer = connection.Run(call, work);
+  INFO(answer.status());
+  REQUIRE(answer.ok());
+  CHECK_FALSE(connection.InTransaction());
+  return *answer;
+}
+
+std::string RefusalOf(const Answer& answer) {
+  const auto* refused = std::get_if<RefusedAnswer>(&answer);
+  return refused == nullptr ? "" : refused->code;
+}
+
+// Runs both at the same moment, each on a connection of its own.
+template <class First, class Second>
+void Race(test::World& world, const First& first, const Second& second) {
+  const auto one = world.Connect();
+  const auto two = world.Connect();
+  std::barrier start(2);
+  std::thread other([&] {
+    start.arrive_and_wait();
+    second(*two);
+  });
+  start.arrive_and_wait();
+  first(*one);
+  other.join();
+}
+
+struct Mode {
+  Operation forward;
+  Operation finish;  // Of a saga: none; the action itself.
+  Operation undo;
+};
+const Mode kTcc{Operation::kTry, Operation::kConfirm, Operation::kCancel};
+const Mode kTwoPhase{Operation::kPrepare, Operation::kCommit, Operation::kRollback};
+const Mode kSaga{Operation::kAction, Operation::kAction, Operation::kCompensate};
+
+TEST_CASE("an operation runs once and each repeat is given its answer") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  for (const Mode& mode : {kSaga, kTcc, kTwoPhase}) {
+    const std::string gid = std::string(FamilyName(mode.forward));
+    const Call forward = CallOf(mode.forward, gid);
+    const Answer first =
+        RunOk(*connection, forward, Writing(gid + " forward", {{"seat", "12A"}, {"row", 12}}));
+    CHECK(first == Done({{"seat", "12A"}, {"row", 12}}));
+    CHECK(RunOk(*connection, forward, Writing("again", "other")) == first);
+  }
+  const Answer confirmed =
+      RunOk(*connection, CallOf(kTcc.finish, "tcc"), Writing("tcc finish", "confirmed"));
+  CHECK(RunOk(*connection, CallOf(kTcc.finish, "tcc"), Writing("again", 1)) == confirmed);
+  // The try's own answer is still there.
+  CHECK(RunOk(*connection, CallOf(kTcc.forward, "tcc"), Writing("again", 1)) ==
+        Done({{"seat", "12A"}, {"row", 12}}));
+  const Answer undone =
+      RunOk(*connection, CallOf(kSaga.undo, "saga"), Writing("saga undo", "undone"));
+  CHECK(RunOk(*connection, CallOf(kSaga.undo, "saga"), Writing("again", 1)) == undone);
+  CHECK(world->Connect()->Ledger() ==
+        Effects{"2pc forward", "saga forward", "saga undo", "tcc finish", "tcc forward"});
+}
+
+TEST_CASE("two connections racing with one operation run it once and are given one answer") {
+  const auto world = MakeWorld();
+  Effects expected;
+  for (int round = 0; round < kRounds; ++round) {
+    const std::string gid = "g" + std::to_string(round);
+    std::atomic<int> runs{0};
+    std::array<Answer, 2> answers;
+    const auto run = [&](int which) {
+      return [&, which](Connection& connection) {
+        answers.at(static_cast<size_t>(which)) =
+            RunOk(connection, CallOf(Operation::kAction, gid), [&](Business& business) {
+              ++runs;
+              business.Write(gid);
+              return Result<Answer>(Done(which));
+            });
+      };
+    };
+    Race(*world, run(0), run(1));
+    CHECK(runs == 1);
+    CHECK(answers[0] == answers[1]);
+    expected.push_back(gid);
+  }
+  std::sort(expected.begin(), expected.end());
+  CHECK(world->Connect()->Ledger() == expected);
+}
+
+TEST_CASE("an undo without its action is recorded and does nothing") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  for (const Mode& mode : {kSaga, kTcc, kTwoPhase}) {
+    const Call undo = CallOf(mode.undo, std::string(FamilyName(mode.undo)));
+    CHECK(RunOk(*connection, undo, Writing("undo")) == Done());
+    CHECK(RunOk(*connection, undo, Writing("undo")) == Done());
+  }
+  CHECK(connection->Ledger().empty());
+}
+
+TEST_CASE("an action that comes after its undo is refused, however often") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  for (const Mode& mode : {kSaga, kTcc, kTwoPhase}) {
+    const std::string gid = std::string(FamilyName(mode.forward));
+    RunOk(*connection, CallOf(mode.undo, gid), Writing("undo"));
+    for (int i = 0; i < 2; ++i) {
+      CHECK(RefusalOf(RunOk(*connection, CallOf(mode.forward, gid), Writing("late"))) ==
+            "barrier.suspended");
+    }
+    // Also after an undo that had something to undo.
+    RunOk(*connection, CallOf(mode.forward, gid + "2"), Writing(gid));
+    RunOk(*connection, CallOf(mode.undo, gid + "2"), Writing(gid + " undone"));
+    CHECK(RefusalOf(RunOk(*connection, CallOf(mode.forward, gid + "2"), Writing("late"))) ==
+          "barrier.suspended");
+  }
+  CHECK(connection->Ledger().size() == 6);
+}
+
+TEST_CASE("an action racing its own undo is either undone by it or refused") {
+  const auto world = MakeWorld();
+  for (int round = 0; round < kRounds; ++round) {
+    const std::string gid = "g" + std::to_string(round);
+    Answer forward;
+    Answer undo;
+    Race(
+        *world,
+        [&](Connection& connection) {
+          forward = RunOk(connection, CallOf(Operation::kTry, gid), Writing(gid + " try"));
+        },
+        [&](Connection& connection) {
+          undo = RunOk(connection, CallOf(Operation::kCancel, gid), Writing(gid + " cancel"));
+        });
+    CHECK(undo == Done());
+    Effects effects;
+    for (const std::string& effect : world->Connect()->Ledger()) {
+      if (effect.starts_with(gid + " ")) {
+        effects.push_back(effect);
+      }
+    }
+    if (forward == Done()) {
+      CHECK(effects == Effects{gid + " cancel", gid + " try"});
+    } else {
+      CHECK(RefusalOf(forward) == "barrier.suspended");
+      CHECK(effects.empty());
+    }
+  }
+}
+
+TEST_CASE("a confirm racing a cancel: one of them wins and the other is refused") {
+  const auto world = MakeWorld();
+  for (int round = 0; round < kRounds; ++round) {
+    const std::string gid = "g" + std::to_string(round);
+    RunOk(*world->Connect(), CallOf(Operation::kTry, gid), Writing("try"));
+    Answer confirm;
+    Answer cancel;
+    Race(
+        *world,
+        [&](Connection& connection) {
+          confirm = RunOk(connection, CallOf(Operation::kConfirm, gid), Writing("confirm"));
+        },
+        [&](Connection& connection) {
+          cancel = RunOk(connection, CallOf(Operation::kCancel, gid), Writing("cancel"));
+        });
+    const bool confirmed = confirm == Done();
+    CHECK(RefusalOf(confirm) == (confirmed ? "" : "barrier.undone"));
+    CHECK(RefusalOf(cancel) == (confirmed ? "barrier.finished" : ""));
+  }
+  CHECK(world->Connect()->Ledger().size() == 2 * kRounds);
+}
+
+TEST_CASE("a call of an older epoch is refused") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  RunOk(*connection, CallOf(Operation::kTry, "g", 5), Writing("try", 1));
+  CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kTry, "g", 4), Writing("old"))) ==
+        "barrier.stale_epoch");
+  CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kConfirm, "g", 4), Writing("old"))) ==
+        "barrier.stale_epoch");
+  // A mere repeat by the new owner shuts the old one out.
+  CHECK(RunOk(*connection, CallOf(Operation::kTry, "g", 7), Writing("again")) == Done(1));
+  CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kConfirm, "g", 6), Writing("old"))) ==
+        "barrier.stale_epoch");
+  CHECK(RunOk(*connection, CallOf(Operation::kConfirm, "g", 7), Writing("confirm")) == Done());
+  // The highest epoch is kept also through operations that state none.
+  Call anonymous = CallOf(Operation::kConfirm, "g");
+  anonymous.epoch.reset();
+  CHECK(RunOk(*connection, anonymous, Writing("again")) == Done());
+  CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kConfirm, "g", 6), Writing("old"))) ==
+        "barrier.stale_epoch");
+  CHECK(connection->Ledger() == Effects{"confirm", "try"});
+}
+
+TEST_CASE("racing epochs: the older one has no effect after the newer one") {
+  const auto world = MakeWorld();
+  for (int round = 0; round < kRounds; ++round) {
+    const std::string gid = "g" + std::to_string(round);
+    Answer older;
+    Race(
+        *world,
+        [&](Connection& connection) {
+          older = RunOk(connection, CallOf(Operation::kAction, gid, 1), Writing(gid, "old"));
+        },
+        [&](Connection& connection) {
+          RunOk(connection, CallOf(Operation::kAction, gid, 2), Writing(gid, "new"));
+        });
+    CHECK((older == Done("old") || RefusalOf(older) == "barrier.stale_epoch"));
+    CHECK(RefusalOf(RunOk(*world->Connect(), CallOf(Operation::kCompensate, gid, 1),
+                          Writing("zombie"))) == "barrier.stale_epoch");
+  }
+  CHECK(world->Connect()->Ledger().size() == kRounds);
+}
+
+TEST_CASE("a finish without its try is an error") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kConfirm), Writing("x"))) ==
+        "barrier.not_tried");
+  CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kCommit), Writing("x"))) ==
+        "barrier.not_tried");
+  RunOk(*connection, CallOf(Operation::kCancel), Writing("x"));
+  CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kConfirm), Writing("x"))) ==
+        "barrier.undone");
+  CHECK(connection->Ledger().empty());
+}
+
+TEST_CASE("a refusal leaves no effect and a repeat may be answered otherwise") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  const auto refuse = [](Business& business) -> Result<Answer> {
+    business.Write("half done");
+    return Refused("full", "no seat is left");
+  };
+  CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kAction), refuse)) == "full");
+  CHECK(connection->Ledger().empty());
+  CHECK(RunOk(*connection, CallOf(Operation::kAction), Writing("seat")) == Done());
+  // An undo that was refused runs again too.
+  CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kCompensate), refuse)) == "full");
+  CHECK(RunOk(*connection, CallOf(Operation::kCompensate), Writing("seat given back")) == Done());
+  CHECK(connection->Ledger() == Effects{"seat", "seat given back"});
+}
+
+TEST_CASE("what is not final is rolled back") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  const auto retry = [](Business& business) -> Result<Answer> {
+    business.Write("half done");
+    return Retry("upstream", "ask later");
+  };
+  CHECK(RunOk(*connection, CallOf(Operation::kAction), retry) == Retry("upstream", "ask later"));
+  const auto failing = [](Business& business) -> Result<Answer> {
+    business.Write("half done");
+    return Unavailable("x", "y");
+  };
+  CHECK(connection->Run(CallOf(Operation::kAction), failing).status() == Unavailable("x", "y"));
+  const auto throwing = [](Business& business) -> Result<Answer> {
+    business.Write("half done");
+    throw std::runtime_error("boom");
+  };
+  const Status threw = connection->Run(CallOf(Operation::kAction), throwing).status();
+  CHECK(threw.reason() == "barrier.work_threw");
+  CHECK_THAT(threw.message(), Catch::Contains("boom"));
+  CHECK_FALSE(connection->InTransaction());
+  CHECK(connection->Ledger().empty());
+  RunOk(*connection, CallOf(Operation::kAction), Writing("done"));
+  CHECK(connection->Ledger() == Effects{"done"});
+}
+
+TEST_CASE("pending and read-only answers are kept") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  const auto pending = [](Business& business) -> Result<Answer> {
+    business.Write("queued");
+    return Pending("/orders/7");
+  };
+  CHECK(RunOk(*connection, CallOf(Operation::kAction), pending) == Pending("/orders/7"));
+  CHECK(RunOk(*connection, CallOf(Operation::kAction), pending) == Pending("/orders/7"));
+  const auto read_only = [](Business&) -> Result<Answer> { return ReadOnly(); };
+  CHECK(RunOk(*connection, CallOf(Operation::kPrepare), read_only) == ReadOnly());
+  CHECK(RunOk(*connection, CallOf(Operation::kPrepare), Writing("x")) == ReadOnly());
+  CHECK(connection->Ledger() == Effects{"queued"});
+}
+
+TEST_CASE("a one-phase commit is decided here, either way, once") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  Call yes = CallOf(Operation::kCommit, "yes");
+  yes.one_phase = true;
+  CHECK(RunOk(*connection, yes, Writing("committed", 1)) == Done(1));
+  CHECK(RunOk(*connection, yes, Writing("again", 2)) == Done(1));
+  CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kRollback, "yes"), Writing("x"))) ==
+        "barrier.finished");
+  Call no = CallOf(Operation::kCommit, "no");
+  no.one_phase = true;
+  const auto refuse = [](Business& business) -> Result<Answer> {
+    business.Write("half done");
+    return Refused("full", "no room");
+  };
+  CHECK(RunOk(*connection, no, refuse) == Refused("full", "no room"));
+  CHECK(RunOk(*connection, no, Writing("late")) == Refused("full", "no room"));
+  CHECK(RunOk(*connection, CallOf(Operation::kRollback, "no"), Writing("x")) == Done());
+  CHECK(connection->Ledger() == Effects{"committed"});
+}
+
+TEST_CASE("a one-phase commit of what was prepared is no decision of its own") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  RunOk(*connection, CallOf(Operation::kPrepare), Writing("prepared"));
+  Call commit = CallOf(Operation::kCommit);
+  commit.one_phase = true;
+  const auto refuse = [](Business&) -> Result<Answer> { return Refused("not_now", "later"); };
+  CHECK(RefusalOf(RunOk(*connection, commit, refuse)) == "not_now");
+  CHECK(RunOk(*connection, CallOf(Operation::kRollback), Writing("rolled back")) == Done());
+  CHECK(connection->Ledger() == Effects{"prepared", "rolled back"});
+}
+
+TEST_CASE("alternatives and modes of one branch are kept apart") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  Call second = CallOf(Operation::kAction);
+  second.alternative = 1;
+  RunOk(*connection, CallOf(Operation::kAction), Writing("first"));
+  RunOk(*connection, second, Writing("second"));
+  RunOk(*connection, CallOf(Operation::kTry), Writing("third"));
+  Call undo = CallOf(Operation::kCompensate);
+  undo.alternative = 1;
+  RunOk(*connection, undo, Writing("second undone"));
+  CHECK(RunOk(*connection, CallOf(Operation::kAction), Writing("x")) == Done());
+  CHECK(connection->Ledger() == Effects{"first", "second", "second undone", "third"});
+}
+
+TEST_CASE("a late action is refused also after finished rows were purged") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  RunOk(*connection, CallOf(Operation::kAction, "undone"), Writing("a", 1));
+  RunOk(*connection, CallOf(Operation::kCompensate, "undone"), Writing("b", 2));
+  RunOk(*connection, CallOf(Operation::kTry, "confirmed"), Writing("c", 3));
+  RunOk(*connection, CallOf(Operation::kConfirm, "confirmed"), Writing("d", 4));
+  RunOk(*connection, CallOf(Operation::kCancel, "suspended"), Writing("x"));
+  RunOk(*connection, CallOf(Operation::kTry, "open"), Writing("e", 5));
+  const size_t effects = connection->Ledger().size();
+
+  CHECK(connection->Purge({})->answers_dropped == 0);
+  world->now += std::chrono::hours(24 * 8);
+  const Result<PurgeReport> purged = connection->Purge({});
+  REQUIRE(purged.ok());
+  CHECK(purged->answers_dropped == 2);
+  CHECK(purged->rows_removed == 0);
+  CHECK(connection->Purge({})->answers_dropped == 0);
+
+  const auto refusal = [&](Operation operation, const std::string& gid) {
+    return RefusalOf(RunOk(*connection, CallOf(operation, gid), Writing("late")));
+  };
+  CHECK(refusal(Operation::kAction, "undone") == "barrier.suspended");
+  CHECK(refusal(Operation::kTry, "suspended") == "barrier.suspended");
+  CHECK(refusal(Operation::kTry, "confirmed") == "barrier.purged");
+  CHECK(refusal(Operation::kCancel, "confirmed") == "barrier.finished");
+  CHECK(RunOk(*connection, CallOf(Operation::kConfirm, "confirmed"), Writing("x")) == Done());
+  CHECK(RunOk(*connection, CallOf(Operation::kCompensate, "undone"), Writing("x")) == Done());
+  // What is not finished keeps its answer.
+  CHECK(RunOk(*connection, CallOf(Operation::kTry, "open"), Writing("x")) == Done(5));
+  CHECK(connection->Ledger().size() == effects);
+}
+
+TEST_CASE("rows are removed only when asked for, and never those whose action may still come") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  RunOk(*connection, CallOf(Operation::kTry, "confirmed"), Writing("c"));
+  RunOk(*connection, CallOf(Operation::kConfirm, "confirmed"), Writing("d"));
+  RunOk(*connection, CallOf(Operation::kCancel, "suspended"), Writing("x"));
+  PurgeOptions options;
+  options.rows_after = std::chrono::hours(1);
+  CHECK(connection->Purge(options).status().reason() == "barrier.bad_purge");
+  options.rows_after = std::chrono::hours(24 * 30);
+  world->now += std::chrono::hours(24 * 31);
+  const Result<PurgeReport> purged = connection->Purge(options);
+  REQUIRE(purged.ok());
+  CHECK(purged->rows_removed == 1);
+  CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kConfirm, "confirmed"), Writing("x"))) ==
+        "barrier.not_tried");
+  CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kTry, "suspended"), Writing("x"))) ==
+        "barrier.suspended");
+}
+
+TEST_CASE("a saga's standing action is purged only once its transaction has ended") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  for (const char* gid : {"ended", "open", "unknown"}) {
+    RunOk(*connection, CallOf(Operation::kAction, gid), Writing(gid, gid));
+  }
+  world->now += std::chrono::hours(24 * 8);
+  PurgeOptions options;
+  options.has_ended = [](const Gid& gid) -> Result<bool> {
+    if (gid.str() == "unknown") {
+      return Unavailable("client.unreachable", "nobody there");
+    }
+    return gid.str() == "ended";
+  };
+  CHECK(connection->Purge(options)->answers_dropped == 1);
+  CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kAction, "ended"), Writing("x"))) ==
+        "barrier.purged");
+  CHECK(RunOk(*connection, CallOf(Operation::kAction, "open"), Writing("x")) == Done("open"));
+  CHECK(RunOk(*connection, CallOf(Operation::kAction, "unknown"), Writing("x")) == Done("unknown"));
+}
+
+TEST_CASE("a purge goes on where the one before it stopped") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  for (int i = 0; i < 5; ++i) {
+    RunOk(*connection, CallOf(Operation::kTry, "g" + std::to_string(i)), Writing("t"));
+    RunOk(*connection, CallOf(Operation::kCancel, "g" + std::to_string(i)), Writing("c"));
+  }
+  world->now += std::chrono::hours(24 * 8);
+  PurgeOptions options;
+  options.max_rows = 2;
+  std::vector<size_t> dropped;
+  while (true) {
+    const Result<PurgeReport> report = connection->Purge(options);
+    REQUIRE(report.ok());
+    dropped.push_back(report->answers_dropped);
+    if (!report->more) {
+      break;
+    }
+  }
+  CHECK(dropped == std::vector<size_t>{2, 2, 1});
+}
+
+TEST_CASE("a purge racing late actions lets none of them run") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  for (int i = 0; i < kRounds; ++i) {
+    RunOk(*connection, CallOf(Operation::kAction, "g" + std::to_string(i)), Writing("a"));
+    RunOk(*connection, CallOf(Operation::kCompensate, "g" + std::to_string(i)), Writing("b"));
+  }
+  world->now += std::chrono::hours(24 * 8);
+  PurgeOptions options;
+  options.max_rows = 1;
+  Race(
+      *world,
+      [&](Connection& purger) {
+        for (int i = 0; i < kRounds; ++i) {
+          CHECK(purger.Purge(options).ok());
+        }
+      },
+      [&](Connection& late) {
+        for (int i = 0; i < kRounds; ++i) {
+          CHECK(RefusalOf(RunOk(late, CallOf(Operation::kAction, "g" + std::to_string(i)),
+                                Writing("late"))) == "barrier.suspended");
+        }
+      });
+  CHECK(connection->Ledger().size() == 2 * kRounds);
+}
+
+TEST_CASE("a business write that ends the transaction is told so") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  const auto committing = [](Business& business) -> Result<Answer> {
+    business.Write("x");
+    business.Commit();
+    return Done();
+  };
+  CHECK(connection->Run(CallOf(Operation::kAction), committing).status().reason() ==
+        "barrier.work_ended_transaction");
+  CHECK_FALSE(connection->InTransaction());
+}
+
+TEST_CASE("a connection that is in a transaction is turned away") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  connection->Execute("BEGIN");
+  CHECK(connection->Run(CallOf(Operation::kAction), Writing("x")).status().reason() ==
+        "barrier.in_transaction");
+}
+
+TEST_CASE("a missing table and a call without a name are reported, and nothing runs") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  CHECK(connection->CreateSchema().ok());  // A second time.
+  Call nameless = CallOf(Operation::kAction);
+  nameless.branch = BranchId();
+  CHECK(connection->Run(nameless, Writing("x")).status().reason() == "barrier.no_name");
+  connection->Execute("DROP TABLE entente_barrier");
+  CHECK(connection->Run(CallOf(Operation::kAction), Writing("x")).status().reason() ==
+        "barrier.no_schema");
+  CHECK(connection->Ledger().empty());
+}
+
+TEST_CASE("a name keeps its quotes") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  Call call = CallOf(Operation::kAction, "it's \"g\"");
+  call.branch = BranchId("step:0'; DROP TABLE ledger; --");
+  CHECK(RunOk(*connection, call, Writing("once", "a'b\\\"c")) == Done("a'b\\\"c"));
+  CHECK(RunOk(*connection, call, Writing("twice")) == Done("a'b\\\"c"));
+}
+
+}  // namespace
+}  // namespace entente::sdk

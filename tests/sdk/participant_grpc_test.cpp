@@ -1,0 +1,207 @@
+// The participant over gRPC, called as the coordinator calls it: JSON in and out, the messages'
+// shapes by server reflection.
+#include "entente/participant_grpc.h"
+
+#include <atomic>
+#include <future>
+#include <latch>
+
+#include <catch2/catch.hpp>
+
+#include "coordinator/transport/grpc_client.h"
+#include "entente/participant_grpc_server.h"
+#include "tests/transport/loopback.h"
+
+namespace entente::sdk {
+namespace {
+
+using transport::GrpcOutcome;
+using transport::GrpcResponse;
+
+class Fixture {
+ public:
+  Fixture() {
+    const Handler scripted = [this](const Call& call) {
+      seen = call;
+      return answer;
+    };
+    REQUIRE(participant.Register("x", SagaHandlers{scripted, scripted}).ok());
+    REQUIRE(participant.Register("x", TccHandlers{scripted, scripted, scripted}).ok());
+    REQUIRE(participant.Register("x", TwoPhaseHandlers{scripted, scripted, scripted}).ok());
+    auto started = GrpcServer::Start(participant);
+    REQUIRE(started.ok());
+    server = std::move(started).value();
+  }
+
+  GrpcResponse Ask(const std::string& method, Json body, transport::HttpHeaders metadata = {}) {
+    transport::GrpcRequest request;
+    request.target = *transport::ParseAuthority(server->target(), false, 0);
+    request.method = "/entente.participant.v1.Participant/" + method;
+    request.body = std::move(body);
+    request.metadata = std::move(metadata);
+    request.metadata.Add("entente-gid", "g1");
+    request.metadata.Add("entente-branch", "b1");
+    request.metadata.Add("entente-completion-token", "t0ken");
+    std::promise<GrpcOutcome> promise;
+    loop.Run([&] {
+      client->Call(std::move(request), std::chrono::minutes(5),
+                   [&](GrpcOutcome outcome) { promise.set_value(std::move(outcome)); });
+    });
+    GrpcOutcome outcome = promise.get_future().get();
+    if (const auto* error = std::get_if<transport::CallError>(&outcome)) {
+      FAIL(error->message);
+    }
+    return std::get<GrpcResponse>(std::move(outcome));
+  }
+
+  ~Fixture() {
+    loop.Run([&] { client.reset(); });
+  }
+
+  transport::testing::Loop loop;
+  std::unique_ptr<transport::GrpcClient> client =
+      std::make_unique<transport::GrpcClient>(loop.io(), transport::GrpcClientOptions());
+  Participant participant;
+  std::unique_ptr<GrpcServer> server;
+  Result<Answer> answer = Done();
+  Call seen;
+};
+
+Json BodyOf(Json input) {
+  return Json{{"handler", "x"}, {"input", std::move(input)}};
+}
+
+std::string Metadata(const GrpcResponse& response, std::string_view name) {
+  return std::string(response.metadata.Find(name).value_or(""));
+}
+
+TEST_CASE("every operation has its method, and the answer is the output itself") {
+  Fixture fixture;
+  const std::vector<std::pair<std::string, Operation>> methods{
+      {"Action", Operation::kAction}, {"Compensate", Operation::kCompensate},
+      {"Try", Operation::kTry},       {"Confirm", Operation::kConfirm},
+      {"Cancel", Operation::kCancel}, {"Prepare", Operation::kPrepare},
+      {"Commit", Operation::kCommit}, {"Rollback", Operation::kRollback}};
+  for (const auto& [method, operation] : methods) {
+    fixture.answer = Done({{"did", method}});
+    const GrpcResponse response = fixture.Ask(method, BodyOf(nullptr));
+    CHECK(response.code == 0);
+    CHECK(response.body == Json{{"did", method}});
+    CHECK(fixture.seen.operation == operation);
+  }
+}
+
+TEST_CASE("JSON of every kind arrives and comes back as it was") {
+  Fixture fixture;
+  const Json value = {{"text", "ü\n\"q\""},
+                      {"whole", 9007199254740992},
+                      {"minus", -5},
+                      {"real", 2.5},
+                      {"yes", true},
+                      {"none", nullptr},
+                      {"list", {1, "a", Json::array(), Json::object(), {{"deep", {1}}}}}};
+  fixture.answer = Done(value);
+  const GrpcResponse response = fixture.Ask("Action", BodyOf(value));
+  CHECK(fixture.seen.input == value);
+  CHECK(fixture.seen.input["whole"].is_number_integer());
+  CHECK(response.body == value);
+  fixture.answer = Done();
+  CHECK(fixture.Ask("Action", Json{{"handler", "x"}}).body == nullptr);
+  CHECK(fixture.seen.input == nullptr);
+}
+
+TEST_CASE("the facts arrive as metadata") {
+  Fixture fixture;
+  transport::HttpHeaders metadata;
+  metadata.Add("idempotency-key", "g1:b1:alt1:commit");
+  metadata.Add("entente-epoch", "9");
+  metadata.Add("entente-attempt", "2");
+  metadata.Add("entente-one-phase", "true");
+  fixture.Ask("Commit", BodyOf({}), std::move(metadata));
+  CHECK(fixture.seen.gid.str() == "g1");
+  CHECK(fixture.seen.epoch == Epoch(9));
+  CHECK(fixture.seen.attempt == 2);
+  CHECK(fixture.seen.alternative == 1);
+  CHECK(fixture.seen.one_phase);
+}
+
+TEST_CASE("each answer has its gRPC form") {
+  Fixture fixture;
+  fixture.answer = Refused("full", "no seat");
+  const GrpcResponse refused = fixture.Ask("Action", BodyOf({}));
+  CHECK(refused.code == 9);
+  CHECK(refused.message == "full: no seat");
+
+  fixture.answer = Pending();
+  const GrpcResponse pending = fixture.Ask("Action", BodyOf({}));
+  CHECK(pending.code == 0);
+  CHECK(Metadata(pending, "entente-pending") == "t0ken");
+
+  fixture.answer = Retry("later", "soon", std::chrono::milliseconds(1500));
+  const GrpcResponse retry = fixture.Ask("Action", BodyOf({}));
+  CHECK(retry.code == 2);
+  CHECK(Metadata(retry, "retry-after") == "2");
+
+  fixture.answer = ReadOnly();
+  const GrpcResponse read_only = fixture.Ask("Prepare", BodyOf({}));
+  CHECK(read_only.code == 0);
+  CHECK(Metadata(read_only, "entente-vote") == "read-only");
+
+  fixture.answer = Heuristic(HeuristicOutcome::kCommitted, "by hand");
+  const GrpcResponse heuristic = fixture.Ask("Rollback", BodyOf({}));
+  CHECK(heuristic.code == 10);
+  CHECK(Metadata(heuristic, "entente-heuristic") == "committed");
+
+  fixture.answer = Internal("bug", "ours");
+  CHECK(fixture.Ask("Action", BodyOf({})).code == 13);
+  fixture.answer = Unavailable("barrier.busy", "locked");
+  CHECK(fixture.Ask("Action", BodyOf({})).code == 2);
+  CHECK(fixture.Ask("Action", Json{{"handler", "y"}}).code == 5);
+}
+
+TEST_CASE("what a value can not hold is reported, not rounded") {
+  Fixture fixture;
+  fixture.answer = Done({{"id", 9007199254740993}});
+  const GrpcResponse inexact = fixture.Ask("Action", BodyOf({}));
+  CHECK(inexact.code == 2);
+  CHECK_THAT(inexact.message, Catch::Contains("value.inexact"));
+  Json nested = 1;
+  for (int i = 0; i <= kMaxGrpcDepth; ++i) {
+    nested = Json::array({std::move(nested)});
+  }
+  fixture.answer = Done(nested);
+  CHECK_THAT(fixture.Ask("Action", BodyOf({})).message, Catch::Contains("value.too_deep"));
+  fixture.answer = Done(nested[0]);
+  CHECK(fixture.Ask("Action", BodyOf({})).body == nested[0]);
+}
+
+TEST_CASE("a stop waits for the call under way") {
+  Participant participant;
+  std::latch entered(1);
+  std::latch release(1);
+  const Handler slow = [&](const Call&) -> Result<Answer> {
+    entered.count_down();
+    release.wait();
+    return Done("released");
+  };
+  REQUIRE(participant.Register("slow", SagaHandlers{slow, {}}).ok());
+  Fixture fixture;
+  fixture.server = std::move(GrpcServer::Start(participant)).value();
+  auto response = std::async([&] { return fixture.Ask("Action", Json{{"handler", "slow"}}); });
+  entered.wait();
+  std::thread stopper([&] { fixture.server->Stop(std::chrono::minutes(5)); });
+  release.count_down();
+  CHECK(response.get().body == "released");
+  stopper.join();
+}
+
+TEST_CASE("a port that is taken is reported") {
+  Fixture fixture;
+  GrpcServerOptions options;
+  options.port = fixture.server->port();
+  CHECK(GrpcServer::Start(fixture.participant, options).status().reason() ==
+        "server.cannot_listen");
+}
+
+}  // namespace
+}  // namespace entente::sdk

@@ -1,0 +1,186 @@
+#include "entente/participant.h"
+
+#include <stdexcept>
+
+#include <catch2/catch.hpp>
+
+namespace entente::sdk {
+namespace {
+
+HttpRequest Post(const std::string& target, const std::string& body = "{}",
+                 HttpHeaderList more = {}) {
+  HttpRequest request{.method = "POST",
+                      .target = target,
+                      .headers = {{"Entente-Gid", "g1"}, {"entente-branch", "flight"}},
+                      .body = body};
+  for (auto& header : more) {
+    request.headers.push_back(std::move(header));
+  }
+  return request;
+}
+
+std::string Header(const HttpResponse& response, const std::string& name) {
+  for (const auto& [key, value] : response.headers) {
+    if (key == name) {
+      return value;
+    }
+  }
+  return "";
+}
+
+std::string CodeOf(const HttpResponse& response) {
+  return Json::parse(response.body).value("code", "");
+}
+
+// A participant whose saga handler "x" answers everything with `answer`.
+struct Answering {
+  explicit Answering(const Result<Answer>& answer) {
+    const Handler handler = [answer](const Call&) { return answer; };
+    REQUIRE(participant.Register("x", SagaHandlers{handler, handler}).ok());
+    REQUIRE(participant.Register("x", TwoPhaseHandlers{handler, handler, handler}).ok());
+  }
+  HttpResponse Ask(const std::string& operation) {
+    return participant.Handle(
+        Post("/x/" + operation, "{}", {{"Entente-Completion-Token", "t0ken"}}));
+  }
+  Participant participant;
+};
+
+TEST_CASE("a handler is given the facts of its call") {
+  Participant participant("/entente");
+  Call seen;
+  const Handler remember = [&seen](const Call& call) -> Result<Answer> {
+    seen = call;
+    return Done({{"seat", "12A"}});
+  };
+  REQUIRE(participant.Register("flight", TwoPhaseHandlers{remember, remember, remember}).ok());
+  const HttpResponse response =
+      participant.Handle(Post("/entente/flight/commit?x=1", R"({"to":"Rome"})",
+                              {{"IDEMPOTENCY-KEY", "g1:flight:alt2:commit"},
+                               {"Entente-Operation", "commit"},
+                               {"Entente-Attempt", "3"},
+                               {"Entente-Epoch", "7"},
+                               {"Entente-Completion-Token", "token"},
+                               {"Entente-One-Phase", "true"},
+                               {"traceparent", "00-a-b-01"}}));
+  CHECK(response.status == 200);
+  CHECK(response.body == R"({"seat":"12A"})");
+  CHECK(Header(response, "Content-Type") == "application/json");
+  CHECK(seen.gid.str() == "g1");
+  CHECK(seen.branch.str() == "flight");
+  CHECK(seen.operation == Operation::kCommit);
+  CHECK(seen.alternative == 2);
+  CHECK(seen.attempt == 3);
+  CHECK(seen.epoch == Epoch(7));
+  CHECK(seen.idempotency_key == "g1:flight:alt2:commit");
+  CHECK(seen.completion_token == "token");
+  CHECK(seen.one_phase);
+  CHECK(seen.traceparent == "00-a-b-01");
+  CHECK(seen.input == Json{{"to", "Rome"}});
+  // Without them there are defaults; an empty body is null.
+  CHECK(participant.Handle(Post("/entente/flight/prepare", "")).status == 200);
+  CHECK(seen.attempt == 1);
+  CHECK_FALSE(seen.epoch);
+  CHECK_FALSE(seen.one_phase);
+  CHECK(seen.input == nullptr);
+}
+
+TEST_CASE("each answer has its HTTP form") {
+  const HttpResponse refused = Answering(Refused("full", "no seat")).Ask("action");
+  CHECK(refused.status == 409);
+  CHECK(CodeOf(refused) == "full");
+
+  const HttpResponse pending = Answering(Pending("/orders/7")).Ask("action");
+  CHECK(pending.status == 202);
+  CHECK(Header(pending, "Entente-Pending") == "t0ken");
+  CHECK(Header(pending, "Location") == "/orders/7");
+
+  const HttpResponse retry =
+      Answering(Retry("later", "soon", std::chrono::milliseconds(1200))).Ask("action");
+  CHECK(retry.status == 503);
+  CHECK(Header(retry, "Retry-After") == "2");
+  CHECK(Header(Answering(Retry("later", "soon")).Ask("action"), "Retry-After").empty());
+
+  const HttpResponse read_only = Answering(ReadOnly()).Ask("prepare");
+  CHECK(read_only.status == 200);
+  CHECK(Header(read_only, "Entente-Vote") == "read-only");
+
+  const HttpResponse heuristic =
+      Answering(Heuristic(HeuristicOutcome::kRolledBack, "by hand")).Ask("commit");
+  CHECK(heuristic.status == 409);
+  CHECK(Header(heuristic, "Entente-Heuristic") == "rolled-back");
+  CHECK(Answering(Done()).Ask("compensate").body == "null");
+}
+
+TEST_CASE("an error proves nothing: it is to be asked again") {
+  CHECK(Answering(Unavailable("barrier.busy", "locked")).Ask("action").status == 503);
+  CHECK(Answering(Internal("bug", "ours")).Ask("action").status == 500);
+  Participant participant;
+  REQUIRE(participant
+              .Register("x", SagaHandlers{[](const Call&) -> Result<Answer> {
+                                            throw std::runtime_error("boom");
+                                          },
+                                          {}})
+              .ok());
+  const HttpResponse threw = participant.Handle(Post("/x/action"));
+  CHECK(threw.status == 500);
+  CHECK(CodeOf(threw) == "handler.threw");
+}
+
+TEST_CASE("an answer without a meaning for the operation is the handler's mistake") {
+  CHECK(Answering(ReadOnly()).Ask("action").status == 500);
+  CHECK(Answering(Heuristic(HeuristicOutcome::kMixed, "")).Ask("action").status == 500);
+  Answering pending(Pending());
+  CHECK(CodeOf(pending.participant.Handle(Post("/x/action"))) == "handler.bad_answer");
+}
+
+TEST_CASE("a request that reaches no handler is refused with its reason") {
+  Answering x(Done());
+  const auto handle = [&x](const HttpRequest& request) {
+    const HttpResponse response = x.participant.Handle(request);
+    return std::to_string(response.status) + " " + CodeOf(response);
+  };
+  CHECK(handle(Post("/y/action")) == "404 handler.unknown");
+  CHECK(handle(Post("/x/try")) == "404 handler.no_operation");
+  CHECK(handle(Post("/x/dance")) == "404 handler.unknown");
+  CHECK(handle(Post("/x")) == "404 handler.unknown");
+  CHECK(handle(Post("")) == "404 handler.unknown");
+  CHECK(handle(Post("/x/action/")) == "404 handler.unknown");
+  CHECK(handle(Post("/x/action", "{")) == "400 json.syntax");
+  CHECK(handle(Post("/x/action", R"({"a":1,"a":2})")) == "400 json.duplicate_key");
+  CHECK(handle(Post("/x/action", std::string(limits::kMaxPayloadBytes + 1, ' '))) ==
+        "413 json.too_large");
+  CHECK(handle(Post("/x/action", "{}", {{"Entente-Operation", "compensate"}})) ==
+        "400 call.wrong_operation");
+  CHECK(handle(Post("/x/action", "{}", {{"Entente-Epoch", "-1"}})) == "400 call.bad_fact");
+  CHECK(handle(Post("/x/action", "{}", {{"Entente-Epoch", "9223372036854775808"}})) ==
+        "400 call.bad_fact");
+  CHECK(handle(Post("/x/action", "{}", {{"Entente-Attempt", "1x"}})) == "400 call.bad_fact");
+  CHECK(handle({.method = "POST", .target = "/x/action"}) == "400 call.no_name");
+  HttpRequest get = Post("/x/action");
+  get.method = "GET";
+  CHECK(handle(get) == "405 call.bad_method");
+}
+
+TEST_CASE("a handler can not write into the headers") {
+  const HttpResponse response = Answering(Pending("/x\r\nEvil: 1")).Ask("action");
+  CHECK(Header(response, "Location") == "/x  Evil: 1");
+}
+
+TEST_CASE("handlers are registered once, whole, and under a good name") {
+  Participant participant;
+  const Handler done = [](const Call&) -> Result<Answer> { return Done(); };
+  CHECK(participant.Register("x", TccHandlers{done, done, {}}).reason() ==
+        "participant.no_handler");
+  CHECK(participant.Handle(Post("/x/try")).status == 404);
+  CHECK(participant.Register("x", TccHandlers{done, done, done}).ok());
+  CHECK(participant.Register("x", TccHandlers{done, done, done}).reason() ==
+        "participant.duplicate");
+  CHECK(participant.Register("x", SagaHandlers{done, {}}).ok());
+  for (const char* name : {"", "a/b", "a b", "ä"}) {
+    CHECK(participant.Register(name, SagaHandlers{done, done}).reason() == "participant.bad_name");
+  }
+}
+
+}  // namespace
+}  // namespace entente::sdk

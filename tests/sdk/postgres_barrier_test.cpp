@@ -1,0 +1,106 @@
+// What only PostgreSQL can do to a barrier.
+#include "entente/postgres_barrier.h"
+
+#include <barrier>
+#include <thread>
+
+#include "tests/sdk/postgres_connection.h"
+
+namespace entente::sdk {
+namespace {
+
+using test::ConnectPostgres;
+using test::PgHandle;
+using test::Query;
+
+Call CallOf(const std::string& gid) {
+  Call call;
+  call.gid = Gid(gid);
+  call.branch = BranchId("b");
+  return call;
+}
+
+PgHandle Prepared(const std::string& schema) {
+  PgHandle connection = ConnectPostgres();
+  Query(connection.get(), "CREATE SCHEMA " + schema + "; SET search_path = " + schema +
+                              "; CREATE TABLE account (name text PRIMARY KEY, balance int); "
+                              "INSERT INTO account VALUES ('a', 1), ('b', 1)");
+  REQUIRE(PostgresBarrier().CreateSchema(connection.get()).ok());
+  return connection;
+}
+
+PgHandle Another(const std::string& schema) {
+  PgHandle connection = ConnectPostgres();
+  Query(connection.get(), "SET search_path = " + schema);
+  return connection;
+}
+
+TEST_CASE("a failed statement that the write kept silent about is found out") {
+  const PgHandle connection = Prepared("silent");
+  const Result<Answer> answer =
+      PostgresBarrier().Run(connection.get(), CallOf("g"), [](PGconn* tx) -> Result<Answer> {
+        PQclear(PQexec(tx, "SELECT nonsense"));
+        return Done();
+      });
+  CHECK(answer.status().reason() == "barrier.work_failed");
+  CHECK(Query(connection.get(), "SELECT count(*) FROM entente_barrier") == "0");
+}
+
+TEST_CASE("a deadlock between two business writes is to be asked again, by one of them") {
+  const PgHandle first = Prepared("deadlock");
+  const PgHandle second = Another("deadlock");
+  std::barrier met(2);
+  const auto transfer = [&](PGconn* connection, const std::string& gid, const std::string& one,
+                            const std::string& two) {
+    return PostgresBarrier().Run(connection, CallOf(gid), [&](PGconn* tx) -> Result<Answer> {
+      Query(tx, "UPDATE account SET balance = 2 WHERE name = '" + one + "'");
+      met.arrive_and_wait();
+      PGresult* result =
+          PQexec(tx, ("UPDATE account SET balance = 2 WHERE name = '" + two + "'").c_str());
+      PQclear(result);
+      return Done();
+    });
+  };
+  Result<Answer> left = Done();
+  std::thread other([&] { left = transfer(first.get(), "left", "a", "b"); });
+  const Result<Answer> right = transfer(second.get(), "right", "b", "a");
+  other.join();
+  CHECK(left.ok() != right.ok());
+}
+
+TEST_CASE("a time-out on the barrier's own row is to be asked again") {
+  const PgHandle first = Prepared("timeout");
+  const PgHandle second = Another("timeout");
+  Query(second.get(), "SET lock_timeout = '20ms'");
+  const Result<Answer> outer =
+      PostgresBarrier().Run(first.get(), CallOf("g"), [&](PGconn*) -> Result<Answer> {
+        const Result<Answer> inner = PostgresBarrier().Run(
+            second.get(), CallOf("g"), [](PGconn*) -> Result<Answer> { return Done("second"); });
+        CHECK(inner.status().code() == StatusCode::kUnavailable);
+        CHECK(inner.status().reason() == "barrier.busy");
+        return Done("first");
+      });
+  CHECK(*outer == Done("first"));
+}
+
+TEST_CASE("a connection that breaks during the write: nothing happened") {
+  const PgHandle connection = Prepared("broken");
+  const PgHandle killer = Another("broken");
+  const std::string pid = std::to_string(PQbackendPID(connection.get()));
+  const Result<Answer> answer =
+      PostgresBarrier().Run(connection.get(), CallOf("g"), [&](PGconn* tx) -> Result<Answer> {
+        Query(tx, "UPDATE account SET balance = 5");
+        Query(killer.get(), "SELECT pg_terminate_backend(" + pid + ", 10000)");
+        return Done();
+      });
+  CHECK(answer.status().code() == StatusCode::kUnavailable);
+  CHECK(PostgresBarrier()
+            .Run(connection.get(), CallOf("g"), [](PGconn*) -> Result<Answer> { return Done(); })
+            .status()
+            .reason() == "barrier.no_connection");
+  CHECK(Query(killer.get(), "SELECT max(balance) FROM account") == "1");
+  CHECK(Query(killer.get(), "SELECT count(*) FROM entente_barrier") == "0");
+}
+
+}  // namespace
+}  // namespace entente::sdk

@@ -1,0 +1,41 @@
+// A connection to the tests' PostgreSQL.
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include <catch2/catch.hpp>
+
+namespace entente::sdk::test {
+
+struct Finish {
+  void operator()(PGconn* connection) const { PQfinish(connection); }
+};
+using PgHandle = std::unique_ptr<PGconn, Finish>;
+
+inline PgHandle ConnectPostgres(const std::string& more = {}) {
+  const char* conninfo = std::getenv("ENTENTE_TEST_POSTGRES");
+  REQUIRE(conninfo != nullptr);  // Run below `tests/support/postgres.py run`.
+  PgHandle connection(PQconnectdb((std::string(conninfo) + " " + more).c_str()));
+  INFO(PQerrorMessage(connection.get()));
+  REQUIRE(PQstatus(connection.get()) == CONNECTION_OK);
+  PQsetNoticeProcessor(
+      connection.get(), [](void*, const char*) {}, nullptr);
+  return connection;
+}
+
+// The first value of what `sql` yields; empty if it yields nothing. Fails the test on an error.
+inline std::string Query(PGconn* connection, const std::string& sql) {
+  PGresult* result = PQexec(connection, sql.c_str());
+  const ExecStatusType status = PQresultStatus(result);
+  INFO(sql << ": " << PQresultErrorMessage(result));
+  REQUIRE((status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK));
+  std::string value = PQntuples(result) > 0 ? PQgetvalue(result, 0, 0) : "";
+  PQclear(result);
+  return value;
+}
+
+}  // namespace entente::sdk::test

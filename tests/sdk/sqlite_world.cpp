@@ -1,0 +1,99 @@
+#include <sqlite3.h>
+#include <stdlib.h>
+
+#include <filesystem>
+
+#include <catch2/catch.hpp>
+
+#include "entente/sqlite_barrier.h"
+#include "tests/sdk/barrier_world.h"
+
+namespace entente::sdk::test {
+namespace {
+
+void Must(sqlite3* db, const std::string& sql) {
+  char* error = nullptr;
+  if (sqlite3_exec(db, sql.c_str(), nullptr, nullptr, &error) != SQLITE_OK) {
+    FAIL(sql << ": " << error);
+  }
+}
+
+class SqliteBusiness final : public Business {
+ public:
+  explicit SqliteBusiness(sqlite3* db) : db_(db) {}
+  void Write(const std::string& effect) override {
+    Must(db_, "INSERT INTO ledger VALUES ('" + effect + "')");
+  }
+  void Fail() override { sqlite3_exec(db_, "SELECT nonsense", nullptr, nullptr, nullptr); }
+  void Commit() override { Must(db_, "COMMIT"); }
+
+ private:
+  sqlite3* db_;
+};
+
+class SqliteConnection final : public Connection {
+ public:
+  SqliteConnection(const std::string& path, BarrierOptions options) : barrier_(std::move(options)) {
+    REQUIRE(sqlite3_open(path.c_str(), &db_) == SQLITE_OK);
+    sqlite3_busy_timeout(db_, 60'000);
+  }
+  ~SqliteConnection() override { sqlite3_close(db_); }
+
+  Result<Answer> Run(const Call& call, const Work& work) override {
+    return barrier_.Run(db_, call, [&](sqlite3* db) {
+      SqliteBusiness business(db);
+      return work(business);
+    });
+  }
+  Result<PurgeReport> Purge(const PurgeOptions& options) override {
+    return barrier_.Purge(db_, options);
+  }
+  Status CreateSchema() override { return barrier_.CreateSchema(db_); }
+  std::vector<std::string> Ledger() override {
+    std::vector<std::string> effects;
+    sqlite3_exec(
+        db_, "SELECT effect FROM ledger ORDER BY effect",
+        [](void* out, int, char** values, char**) {
+          static_cast<std::vector<std::string>*>(out)->push_back(values[0]);
+          return 0;
+        },
+        &effects, nullptr);
+    return effects;
+  }
+  void Execute(const std::string& sql) override { Must(db_, sql); }
+  bool InTransaction() override { return sqlite3_get_autocommit(db_) == 0; }
+
+ private:
+  SqliteBarrier barrier_;
+  sqlite3* db_ = nullptr;
+};
+
+class SqliteWorld final : public World {
+ public:
+  SqliteWorld() {
+    std::string name = (std::filesystem::temp_directory_path() / "barrier-XXXXXX").string();
+    REQUIRE(mkdtemp(name.data()) != nullptr);
+    directory_ = name;
+    auto connection = Connect();
+    connection->Execute("PRAGMA journal_mode = WAL; CREATE TABLE ledger (effect TEXT)");
+    REQUIRE(connection->CreateSchema().ok());
+  }
+  ~SqliteWorld() override { std::filesystem::remove_all(directory_); }
+
+  std::unique_ptr<Connection> Connect() override {
+    BarrierOptions options;
+    options.now = [this] { return now; };
+    return std::make_unique<SqliteConnection>((directory_ / "db").string(), options);
+  }
+
+ private:
+  std::filesystem::path directory_;
+};
+
+}  // namespace
+
+std::unique_ptr<World> MakeWorld() {
+  return std::make_unique<SqliteWorld>();
+}
+
+}  // namespace entente::sdk::test
