@@ -1,118 +1,18 @@
 #include "entente/postgres_resource.h"
 
-#include <set>
 #include <utility>
 
 #include "entente/postgres_barrier.h"
 #include "participant-sdk/src/postgres_table.h"
 #include "participant-sdk/src/prepared_names.h"
+#include "participant-sdk/src/prepared_transactions.h"
 
 namespace entente::sdk {
 namespace {
 
-constexpr std::string_view kUnknownName = "42704";       // undefined_object
-constexpr std::string_view kDuplicateName = "42710";     // duplicate_object
-constexpr std::string_view kNoSlot = "53200";            // out_of_memory
-constexpr std::string_view kNotEnabledOrBusy = "55000";  // object_not_in_prerequisite_state
-constexpr std::string_view kNotSupported = "0A000";      // feature_not_supported
-constexpr std::string_view kNotOwner = "42501";          // insufficient_privilege
-constexpr std::string_view kNameTooLong = "22023";       // invalid_parameter_value
 constexpr int kMaxRounds = 4;
 // How long a rollback waits for a prepare that is under way at the same moment, each round.
 constexpr std::string_view kTombstoneLockTimeout = "1s";
-
-std::string Said(const PgResult& result) {
-  return result.message() + " (SQLSTATE " + result.sqlstate() + ")";
-}
-
-bool IsLost(const PgResult& result, PGconn* connection) {
-  return result.sqlstate().empty() || PQstatus(connection) != CONNECTION_OK;
-}
-
-Status Lost(std::string_view what, const PgResult& result) {
-  return UnknownOutcome("resource.outcome_lost", "the connection to PostgreSQL broke during " +
-                                                     std::string(what) + ": " + result.message());
-}
-
-// An answer of PREPARE TRANSACTION that is no YES. The server has rolled back.
-Result<Answer> PrepareFailed(const PgResult& result, PGconn* connection) {
-  if (IsLost(result, connection)) {
-    return Lost("PREPARE TRANSACTION", result);
-  }
-  const std::string state = result.sqlstate();
-  if (state == kNoSlot) {
-    return Unavailable(
-        "resource.no_slot",
-        "max_prepared_transactions of the PostgreSQL server is reached; raise it, or "
-        "find what stays prepared: " +
-            Said(result));
-  }
-  if (state == kNotEnabledOrBusy) {
-    return Refused("resource.not_enabled",
-                   "prepared transactions are disabled: set max_prepared_transactions on the "
-                   "PostgreSQL server and restart it: " +
-                       Said(result));
-  }
-  if (state == kNotSupported) {
-    return Refused("resource.not_preparable",
-                   "the transaction did what can not be prepared: " + Said(result));
-  }
-  if (state == kNameTooLong) {
-    return Refused("resource.name_too_long", Said(result));
-  }
-  if (state == kDuplicateName) {
-    return Refused("resource.duplicate_name",
-                   "a transaction is prepared under this name already, and not by this service: " +
-                       Said(result));
-  }
-  return result.ToStatus();
-}
-
-// COMMIT PREPARED or ROLLBACK PREPARED. True: it was there and is finished. False: no such name.
-// An answer: it can not be finished from here.
-struct Finished {
-  bool found = false;
-  std::optional<Answer> refused = {};
-};
-Result<Finished> FinishPrepared(PGconn* connection, const std::string& verb,
-                                const std::string& name) {
-  const PgResult result = PgExecute(connection, verb + " " + PgLiteral(name));
-  if (result.ok()) {
-    return Finished{true, {}};
-  }
-  if (IsLost(result, connection)) {
-    return Lost(verb, result);
-  }
-  const std::string state = result.sqlstate();
-  if (state == kUnknownName) {
-    return Finished{};
-  }
-  if (state == kNotSupported) {
-    return Finished{false, Refused("resource.other_database",
-                                   "it was prepared in another database than this connection's: " +
-                                       Said(result))};
-  }
-  if (state == kNotOwner) {
-    return Finished{
-        false,
-        Refused("resource.not_owner",
-                "only the user who prepared it, or a superuser, can finish it: " + Said(result))};
-  }
-  if (state == kNotEnabledOrBusy) {
-    return Unavailable("barrier.busy", "somebody else is finishing it: " + Said(result));
-  }
-  return result.ToStatus();
-}
-
-Result<bool> IsPrepared(PGconn* connection, const std::string& name) {
-  const PgResult result =
-      PgExecute(connection,
-                "SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE gid = $1 AND "
-                "database = current_database())",
-                {name});
-  ENTENTE_RETURN_IF_ERROR(result.ToStatus());
-  return result.Boolean(0, 0);
-}
 
 // What a vote can be made of.
 Status CheckVote(const Answer& answer, PGconn* connection) {
@@ -182,25 +82,11 @@ class Preparation {
         return std::optional<Answer>();
       }
     }
-    ENTENTE_ASSIGN_OR_RETURN(answer, PrepareTransaction());
+    ENTENTE_ASSIGN_OR_RETURN(answer, PrepareTransaction(connection_, name_));
     return std::optional<Answer>(std::move(answer));
   }
 
  private:
-  Result<Answer> PrepareTransaction() const {
-    const PgResult prepared = PgExecute(connection_, "PREPARE TRANSACTION " + PgLiteral(name_));
-    if (!prepared.ok()) {
-      return PrepareFailed(prepared, connection_);
-    }
-    // In a failed transaction there is no error, only this tag.
-    if (prepared.tag() != "PREPARE TRANSACTION") {
-      return Refused("resource.failed_transaction",
-                     "PostgreSQL rolled the transaction back instead of preparing it: one of its "
-                     "statements had failed, and the business write answered as if it had not");
-    }
-    return Done();
-  }
-
   PGconn* connection_;
   const PostgresTable& table_;
   const Call& call_;
@@ -355,6 +241,35 @@ Result<Answer> PostgresResource::Rollback(pg_conn* connection, const Call& call)
   return Unavailable("barrier.busy", "another call is preparing this branch; ask again");
 }
 
+namespace {
+
+// Carries a decision out. False: it is still prepared, as far as is known.
+bool Settle(PGconn* connection, const std::string& name, const Result<Decision>& decision,
+            bool old_enough, RecoveryReport& report) {
+  if (!decision.ok()) {
+    report.unknown.push_back(name + ": " + decision.status().ToString());
+    return false;
+  }
+  const bool commit = *decision == Decision::kCommitted;
+  if (*decision == Decision::kUndecided || (!commit && !old_enough)) {
+    ++report.waiting;
+    return false;
+  }
+  const Result<Finished> finished =
+      FinishPrepared(connection, commit ? "COMMIT PREPARED" : "ROLLBACK PREPARED", name);
+  if (finished.ok() && !finished->refused) {
+    // Not found: a call, or another process's recovery, was faster.
+    (commit ? report.committed : report.rolled_back) += finished->found ? 1 : 0;
+    return true;
+  }
+  report.unknown.push_back(name + ": " +
+                           (finished.ok() ? std::get<RefusedAnswer>(*finished->refused).message
+                                          : finished.status().ToString()));
+  return false;
+}
+
+}  // namespace
+
 Result<RecoveryReport> PostgresResource::Recover(pg_conn* connection,
                                                  const DecisionSource& decide) {
   ENTENTE_RETURN_IF_ERROR(CheckPreparedNameParts(options_.prefix, options_.node));
@@ -374,33 +289,14 @@ Result<RecoveryReport> PostgresResource::Recover(pg_conn* connection,
     const std::string name = listed.Text(i, 0);
     const auto known = first_seen_.find(name);
     const Instant since = known == first_seen_.end() ? now : known->second;
-    seen.emplace(name, since);
     const std::optional<Gid> gid = GidOfPreparedName(name, head);
-    if (!gid) {
-      report.unknown.push_back(name + ": is no name that this resource gives");
-      continue;
+    const Result<Decision> decision =
+        gid ? decide(*gid)
+            : InvalidArgument("resource.bad_name", "it is no name that this resource gives");
+    const bool old_enough = now - since >= options_.safety_interval;
+    if (!Settle(connection, name, decision, old_enough, report)) {
+      seen.emplace(name, since);
     }
-    const Result<Decision> decision = decide(*gid);
-    if (!decision.ok()) {
-      report.unknown.push_back(name + ": " + decision.status().ToString());
-      continue;
-    }
-    const bool commit = *decision == Decision::kCommitted;
-    if (*decision == Decision::kUndecided || (!commit && now - since < options_.safety_interval)) {
-      ++report.waiting;
-      continue;
-    }
-    const Result<Finished> finished =
-        FinishPrepared(connection, commit ? "COMMIT PREPARED" : "ROLLBACK PREPARED", name);
-    if (finished.ok() && !finished->refused) {
-      // Not found: a call, or another process's recovery, was faster.
-      (commit ? report.committed : report.rolled_back) += finished->found ? 1 : 0;
-      seen.erase(name);
-      continue;
-    }
-    report.unknown.push_back(name + ": " +
-                             (finished.ok() ? std::get<RefusedAnswer>(*finished->refused).message
-                                            : finished.status().ToString()));
   }
   first_seen_ = std::move(seen);
   return report;
