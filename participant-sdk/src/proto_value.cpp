@@ -17,8 +17,13 @@ bool IsExact(const Json& number) {
   if (number.is_number_float()) {
     return true;
   }
-  return number.is_number_unsigned() ? number.get<uint64_t>() <= static_cast<uint64_t>(kMaxExact)
-                                     : std::abs(number.get<double>()) <= kMaxExact;
+  // As integers: the first one that is too large is rounded to the last that is not.
+  constexpr auto kLimit = static_cast<int64_t>(kMaxExact);
+  if (number.is_number_unsigned()) {
+    return number.get<uint64_t>() <= static_cast<uint64_t>(kLimit);
+  }
+  const auto value = number.get<int64_t>();
+  return value >= -kLimit && value <= kLimit;
 }
 
 Status NumberTo(const Json& number, Value& value) {

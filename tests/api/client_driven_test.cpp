@@ -10,7 +10,8 @@ constexpr const char* kBeginPath = "/v1/transactions:begin";
 
 std::vector<std::string> FieldsOf(const Answer& answer) {
   std::vector<std::string> fields;
-  for (const Json& violation : answer.Document()["violations"]) {
+  const Json document = answer.Document();
+  for (const Json& violation : document["violations"]) {
     fields.push_back(violation["field"]);
   }
   return fields;
@@ -155,7 +156,6 @@ TEST_CASE("a wrong commit or abort decides nothing") {
             "/v1/transactions/t:abort",
             Json{{"actor", std::string(200, 'a')}, {"reason", std::string(3000, 'r')}}.dump())) ==
         std::vector<std::string>{"reason", "actor"});
-  CHECK(server.Get("/v1/transactions/t:commit").status == 404);
   CHECK(server.Send("POST", "/v1/transactions/" + std::string(8000, 'x') + ":commit").status ==
         404);
   CHECK(server.coordinator.mutations() == 0);
