@@ -15,7 +15,7 @@ class Participants {
  public:
   Participants(Dice& dice, dsl::Mode mode) : dice_(dice), mode_(mode) {}
 
-  using Name = std::pair<std::string, uint32_t>;  // Branch and alternative.
+  using Name = std::pair<std::string, uint32_t>;   // Branch and alternative.
   enum class Hold { kWorked, kReserved, kFinal };  // kWorked: by a client, and not prepared yet.
 
   // What an attempt does, and what is answered. Throws std::runtime_error for a call that may never

@@ -71,17 +71,17 @@ void World::DriveOn(Client& client) {
 
 void World::Enlist(Client& client) {
   const size_t index = client.enlisted;
-  driver().Enlist(
-      client.gid, client.branches[index], std::make_shared<std::vector<dsl::Problem>>(),
-      [this, &client, index](const Result<runtime::EnlistReply>& reply) {
-        if (reply.ok() && client.enlisted == index) {
-          ++client.enlisted;
-          Observe(client, reply->view);
-          WorkFor(client, BranchId("b" + std::to_string(client.branches.size() - index)));
-        } else if (reply.status().code() == StatusCode::kFailedPrecondition) {
-          client.wants_abort = true;  // The time limit has passed.
-        }
-      });
+  driver().Enlist(client.gid, client.branches[index], std::make_shared<std::vector<dsl::Problem>>(),
+                  [this, &client, index](const Result<runtime::EnlistReply>& reply) {
+                    if (reply.ok() && client.enlisted == index) {
+                      ++client.enlisted;
+                      Observe(client, reply->view);
+                      WorkFor(client,
+                              BranchId("b" + std::to_string(client.branches.size() - index)));
+                    } else if (reply.status().code() == StatusCode::kFailedPrecondition) {
+                      client.wants_abort = true;  // The time limit has passed.
+                    }
+                  });
 }
 
 void World::WorkFor(Client& client, const BranchId& branch) {
@@ -93,24 +93,24 @@ void World::WorkFor(Client& client, const BranchId& branch) {
 
 void World::Decide(Client& client) {
   const bool abort = client.wants_abort;
-  driver().Deliver(
-      client.gid,
-      abort ? engine::Event(engine::AbortRequested{{"client", "changed my mind"}})
-            : engine::Event(engine::CommitRequested{}),
-      std::nullopt, [this, &client, abort](const Result<runtime::TxnView>& view) {
-        if (view.ok()) {
-          Observe(client, *view);
-          const TxnStatus status = view->state->status;
-          const bool committed =
-              status == TxnStatus::kCommitted || status == TxnStatus::kCommitting;
-          if (abort && committed) {
-            failures_.push_back("I3: an abort of " + client.gid.str() + " was answered by " +
-                                std::string(engine::TxnStatusName(status)));
-          }
-        } else if (view.status().reason() == "transaction.aborted") {
-          client.wants_abort = true;  // It is not what it wanted, but what it gets.
-        }
-      });
+  driver().Deliver(client.gid,
+                   abort ? engine::Event(engine::AbortRequested{{"client", "changed my mind"}})
+                         : engine::Event(engine::CommitRequested{}),
+                   std::nullopt, [this, &client, abort](const Result<runtime::TxnView>& view) {
+                     if (view.ok()) {
+                       Observe(client, *view);
+                       const TxnStatus status = view->state->status;
+                       const bool committed =
+                           status == TxnStatus::kCommitted || status == TxnStatus::kCommitting;
+                       if (abort && committed) {
+                         failures_.push_back("I3: an abort of " + client.gid.str() +
+                                             " was answered by " +
+                                             std::string(engine::TxnStatusName(status)));
+                       }
+                     } else if (view.status().reason() == "transaction.aborted") {
+                       client.wants_abort = true;  // It is not what it wanted, but what it gets.
+                     }
+                   });
 }
 
 }  // namespace entente::sim
