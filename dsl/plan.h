@@ -147,7 +147,7 @@ struct ForEach {
 
 // How long a participant holds what was tried.
 struct Expiry {
-  cel::Template at;   // Renders to a duration from the answer on, or to an RFC 3339 instant.
+  cel::Template at;   // Renders to a duration from the first call on, or to an RFC 3339 instant.
   Duration margin{};  // This long before it is too late to decide that it be confirmed.
 };
 

@@ -408,7 +408,8 @@ Result<std::optional<Instant>> EvaluateExpiry(const Draft& draft, BranchRef ref)
   }
   const auto& text = rendered->get_ref<const std::string&>();
   if (const auto span = ParseDuration(text); span.ok()) {
-    return Expiry(draft.now() + *span);
+    // Not from the answer on: an earlier call, whose answer was lost, may be the one that reserved.
+    return Expiry(draft.branch(ref).started_at.value_or(draft.now()) + *span);
   }
   if (const auto instant = ParseInstant(text); instant.ok()) {
     return Expiry(*instant);

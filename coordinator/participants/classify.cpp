@@ -53,17 +53,11 @@ std::optional<Duration> RetryAfter(const transport::HttpHeaders& headers, Instan
   return value ? ParseRetryAfter(*value, now) : std::nullopt;
 }
 
-// Entente-Expires: an RFC 3339 instant, or a duration from now on.
-std::optional<Instant> ExpiresOf(const transport::HttpHeaders& headers, Instant now) {
+// Entente-Expires: an RFC 3339 instant.
+std::optional<Instant> ExpiresOf(const transport::HttpHeaders& headers) {
   const auto value = headers.Find("entente-expires");
-  if (!value) {
-    return std::nullopt;
-  }
-  if (const auto span = ParseDuration(*value); span.ok()) {
-    return now + *span;
-  }
-  const auto instant = ParseInstant(*value);
-  return instant.ok() ? std::optional<Instant>(*instant) : std::nullopt;
+  const auto instant = value ? ParseInstant(*value) : Result<Instant>(Instant());
+  return value && instant.ok() ? std::optional<Instant>(*instant) : std::nullopt;
 }
 
 // What a forward answer says beside its output.
@@ -73,7 +67,7 @@ engine::ReplyDone Done(Json output, const transport::HttpHeaders& headers,
   done.output = std::move(output);
   if (context.role == dsl::Role::kForward) {
     done.read_only = headers.Find("entente-vote") == "read-only";
-    done.expires = ExpiresOf(headers, context.now);
+    done.expires = ExpiresOf(headers);
   }
   return done;
 }

@@ -24,7 +24,8 @@ struct AnswerContext {
 
 // The table of DESIGN section 7, and what an answer may say in headers (or metadata) beside it:
 //   Entente-Vote: read-only          a prepare: there is nothing to commit or roll back
-//   Entente-Expires: <instant>|<duration>   a try: how long the reservation holds
+//   Entente-Expires: <RFC 3339 instant>     a try: how long the reservation holds. No duration: an
+//                                    answer may be a repeat of one that was given long ago.
 //   Entente-Heuristic: committed|rolled-back|mixed   with 409 (ABORTED) to an operation that
 //   carries
 //                                    out a decision: the participant decided by itself. HTTP may
