@@ -7,18 +7,20 @@ namespace {
 
 using google::protobuf::Value;
 
-constexpr double kMaxExact = 9007199254740992.0;  // 2^53: every integer up to it is a double.
+constexpr int64_t kMaxExact = int64_t{1} << 53;  // Every integer up to it is a double.
 
 Status TooDeep() {
   return InvalidArgument("value.too_deep", "the JSON is nested deeper than a gRPC message can be");
 }
 
 bool IsExact(const Json& number) {
-  if (number.is_number_float()) {
-    return true;
+  if (number.is_number_unsigned()) {
+    return number.get<uint64_t>() <= static_cast<uint64_t>(kMaxExact);
   }
-  return number.is_number_unsigned() ? number.get<uint64_t>() <= static_cast<uint64_t>(kMaxExact)
-                                     : std::abs(number.get<double>()) <= kMaxExact;
+  if (number.is_number_integer()) {
+    return number.get<int64_t>() >= -kMaxExact && number.get<int64_t>() <= kMaxExact;
+  }
+  return true;
 }
 
 Status NumberTo(const Json& number, Value& value) {
@@ -32,7 +34,7 @@ Status NumberTo(const Json& number, Value& value) {
 }
 
 Json NumberFrom(double number) {
-  if (std::trunc(number) == number && std::abs(number) <= kMaxExact) {
+  if (std::trunc(number) == number && std::abs(number) <= static_cast<double>(kMaxExact)) {
     return static_cast<int64_t>(number);
   }
   return number;
