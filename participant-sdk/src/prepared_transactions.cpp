@@ -101,7 +101,8 @@ Result<bool> IsPrepared(PGconn* connection, const std::string& name) {
 }
 
 Result<Answer> PrepareTransaction(PGconn* connection, const std::string& name) {
-  const PgResult prepared = PgExecute(connection, "PREPARE TRANSACTION " + PgLiteral(connection, name));
+  const PgResult prepared =
+      PgExecute(connection, "PREPARE TRANSACTION " + PgLiteral(connection, name));
   if (!prepared.ok()) {
     return PrepareFailed(prepared, connection);
   }
