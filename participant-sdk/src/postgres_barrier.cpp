@@ -15,10 +15,12 @@ Status FailedByWork() {
                   "though it was answered as done");
 }
 
-// Runs the work inside the open transaction and leaves in it what is to be committed. A
-// transaction that is to be rolled back is left to its owner: `keep` says which.
+// What the transaction is to end with: a commit after `last`, or, if absent, a rollback.
+using Ending = std::optional<std::string>;
+
+// Runs the work inside the open transaction.
 Result<Answer> RunWork(PGconn* connection, const PostgresTable& table,
-                       const PostgresBarrier::Work& work, const Verdict& verdict, bool& keep) {
+                       const PostgresBarrier::Work& work, const Verdict& verdict, Ending& ending) {
   if (verdict.decides) {
     ENTENTE_RETURN_IF_ERROR(PgRun(connection, "SAVEPOINT entente_barrier_work"));
   }
@@ -39,50 +41,54 @@ Result<Answer> RunWork(PGconn* connection, const PostgresTable& table,
   if (PQtransactionStatus(connection) == PQTRANS_INERROR) {
     return FailedByWork();
   }
-  ENTENTE_RETURN_IF_ERROR(table.Update(next, *answer));
-  keep = true;
+  ending = table.UpdateText(next, *answer) + "; ";
   return answer;
 }
 
-// The verdict on a call whose branch has no row in this transaction's view. The row is made first:
-// it is the lock that whoever else brings the same call waits for.
-Result<Verdict> JudgeFresh(const PostgresTable& table, const Call& call, bool& fresh) {
-  ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, Judge(std::nullopt, call));
-  fresh = false;
-  if (verdict.kind == Verdict::Kind::kAnswer) {
-    return verdict;
-  }
-  const bool record = verdict.kind == Verdict::Kind::kRecord;
-  const std::optional<std::string> answer =
-      record ? std::optional<std::string>(EncodeAnswer(verdict.answer)) : std::nullopt;
-  ENTENTE_ASSIGN_OR_RETURN(fresh, table.Insert(verdict.next, std::nullopt, answer));
-  return verdict;
-}
+// What Enter found: the verdict, and whether this transaction made the row.
+struct Entry {
+  Verdict verdict = {};
+  bool fresh = false;
+};
 
-Result<Verdict> JudgeExisting(const PostgresTable& table, const Call& call) {
+// The row that is there, or that somebody else is making at this moment.
+Result<Entry> EnterExisting(const PostgresTable& table, const Call& call) {
   ENTENTE_ASSIGN_OR_RETURN(const std::optional<Row> row, table.Lock());
   if (!row) {
     return Unavailable("barrier.busy", "the branch's row was purged at this moment; ask again");
   }
-  return Judge(row, call);
+  ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, Judge(row, call));
+  return Entry{std::move(verdict), false};
 }
 
-// Forward calls and first undos most often have no row; what finishes has one.
-Result<Verdict> Enter(const PostgresTable& table, const Call& call, bool& fresh) {
-  fresh = false;
-  if (PurposeOf(call.operation) == Purpose::kForward || call.one_phase) {
-    ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, JudgeFresh(table, call, fresh));
-    return fresh ? std::move(verdict) : JudgeExisting(table, call);
+std::string InsertText(const PostgresTable& table, const Verdict& verdict) {
+  const bool record = verdict.kind == Verdict::Kind::kRecord;
+  return table.InsertText(verdict.next, std::nullopt,
+                          record ? PgValue(EncodeAnswer(verdict.answer)) : std::nullopt);
+}
+
+// Begins the transaction and takes the row's lock. Forward calls most often have no row: it is made
+// first, as the lock that whoever else brings the same call waits for.
+Result<Entry> EnterForward(PgTransaction& transaction, const PostgresTable& table,
+                           const Call& call) {
+  ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, Judge(std::nullopt, call));
+  ENTENTE_ASSIGN_OR_RETURN(
+      const bool fresh, PostgresTable::Inserted(transaction.BeginWith(InsertText(table, verdict))));
+  return fresh ? Entry{std::move(verdict), true} : EnterExisting(table, call);
+}
+
+// What finishes or undoes most often has a row.
+Result<Entry> EnterSettling(PgTransaction& transaction, const PostgresTable& table,
+                            const Call& call) {
+  ENTENTE_ASSIGN_OR_RETURN(const std::optional<Row> row,
+                           PostgresTable::RowOf(transaction.BeginWith(table.LockText())));
+  ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, Judge(row, call));
+  if (row || verdict.kind == Verdict::Kind::kAnswer) {
+    return Entry{std::move(verdict), false};
   }
-  ENTENTE_ASSIGN_OR_RETURN(const std::optional<Row> row, table.Lock());
-  if (row) {
-    return Judge(row, call);
-  }
-  ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, JudgeFresh(table, call, fresh));
-  if (fresh || verdict.kind == Verdict::Kind::kAnswer) {
-    return verdict;
-  }
-  return JudgeExisting(table, call);
+  ENTENTE_ASSIGN_OR_RETURN(const bool fresh,
+                           table.Insert(verdict.next, std::nullopt, EncodeAnswer(verdict.answer)));
+  return fresh ? Entry{std::move(verdict), true} : EnterExisting(table, call);
 }
 
 }  // namespace
@@ -98,20 +104,21 @@ Result<Answer> PostgresBarrier::Run(pg_conn* connection, const Call& call, const
   ENTENTE_RETURN_IF_ERROR(CheckCall(call));
   ENTENTE_RETURN_IF_ERROR(PgCheckIdle(connection));
   PgTransaction transaction(connection);
-  ENTENTE_RETURN_IF_ERROR(transaction.Begin());
   const PostgresTable table(connection, options_.table, call, NowOf(options_));
-  bool keep = false;
-  ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, Enter(table, call, keep));
-  Answer answer = std::move(verdict.answer);
-  if (verdict.kind == Verdict::Kind::kRun) {
-    keep = false;
-    ENTENTE_ASSIGN_OR_RETURN(answer, RunWork(connection, table, work, verdict, keep));
-  } else if (verdict.raise_epoch) {
-    ENTENTE_RETURN_IF_ERROR(table.RaiseEpoch());
-    keep = true;
+  const bool forward = PurposeOf(call.operation) == Purpose::kForward || call.one_phase;
+  ENTENTE_ASSIGN_OR_RETURN(Entry entry, forward ? EnterForward(transaction, table, call)
+                                                : EnterSettling(transaction, table, call));
+  Answer answer = std::move(entry.verdict.answer);
+  Ending ending;
+  if (entry.verdict.kind == Verdict::Kind::kRun) {
+    ENTENTE_ASSIGN_OR_RETURN(answer, RunWork(connection, table, work, entry.verdict, ending));
+  } else if (entry.fresh) {
+    ending = "";
+  } else if (entry.verdict.raise_epoch) {
+    ending = table.RaiseEpochText() + "; ";
   }
-  if (keep) {
-    ENTENTE_RETURN_IF_ERROR(transaction.Commit());
+  if (ending) {
+    ENTENTE_RETURN_IF_ERROR(transaction.Commit(*ending));
   }
   return answer;
 }

@@ -142,17 +142,16 @@ Status PgCreate(PGconn* connection, const std::string& table, const std::string&
   return transaction.Commit();
 }
 
-std::string PgLiteral(std::string_view text) {
-  // Names are made of characters that need no escape but the quote; the E form keeps a backslash
-  // from depending on the server's settings.
-  std::string literal = "E'";
-  for (const char c : text) {
-    if (c == '\'' || c == '\\') {
-      literal += c;
-    }
-    literal += c;
+std::string PgLiteral(PGconn* connection, const PgValue& text) {
+  if (!text) {
+    return "NULL";
   }
-  return literal + "'";
+  // Fails for text that is broken in the connection's encoding, which the server would refuse too;
+  // what stands instead is no statement.
+  char* quoted = PQescapeLiteral(connection, text->data(), text->size());
+  std::string literal = quoted == nullptr ? "<text in a wrong encoding>" : quoted;
+  PQfreemem(quoted);
+  return literal;
 }
 
 Status PgCheckIdle(PGconn* connection) {
@@ -195,8 +194,13 @@ Status PgTransaction::Begin(const std::string& more) {
   return Status();
 }
 
-Status PgTransaction::Commit() {
-  const PgResult committed = PgExecute(connection_, "COMMIT");
+PgResult PgTransaction::BeginWith(const std::string& statement) {
+  begun_ = true;
+  return PgExecute(connection_, "BEGIN ISOLATION LEVEL READ COMMITTED; " + statement);
+}
+
+Status PgTransaction::Commit(const std::string& last) {
+  const PgResult committed = PgExecute(connection_, last + "COMMIT");
   if (!committed.ok()) {
     if (committed.sqlstate().empty() || PQstatus(connection_) != CONNECTION_OK) {
       return UnknownOutcome(

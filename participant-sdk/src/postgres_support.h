@@ -55,8 +55,9 @@ class PgResult {
 // Runs DDL in a transaction, one process at a time. `table` names what it makes.
 [[nodiscard]] Status PgCreate(PGconn* connection, const std::string& table, const std::string& sql);
 
-// `text` as a literal, quoted.
-[[nodiscard]] std::string PgLiteral(std::string_view text);
+// `text` as a literal, quoted in the connection's encoding; absent: NULL. For statements that are
+// sent several at a time, where parameters can not be.
+[[nodiscard]] std::string PgLiteral(PGconn* connection, const PgValue& text);
 
 // Fails unless the connection stands and is in no transaction.
 [[nodiscard]] Status PgCheckIdle(PGconn* connection);
@@ -77,9 +78,11 @@ class PgTransaction {
 
   // `more` follows in the same message: "; SET LOCAL ...".
   [[nodiscard]] Status Begin(const std::string& more = {});
+  // As Begin, with a statement sent along in the same message, which answers the result.
+  [[nodiscard]] PgResult BeginWith(const std::string& statement);
   // Fails if the server rolled back instead, which it does without an error when a statement of the
-  // transaction had failed.
-  [[nodiscard]] Status Commit();
+  // transaction had failed. `last` is a statement sent along in the same message: "UPDATE ...; ".
+  [[nodiscard]] Status Commit(const std::string& last = {});
   // Whether the transaction is still open, failed or not.
   [[nodiscard]] bool open() const;
 

@@ -10,6 +10,9 @@
 namespace entente::sdk {
 
 // One call's view of the table. `connection`, `table` and `call` must outlive it.
+//
+// Statements come as text, so that one can travel in the same message as BEGIN or COMMIT: a barrier
+// costs the server's work, and no further way there and back.
 class PostgresTable {
  public:
   PostgresTable(PGconn* connection, const std::string& table, const Call& call, Instant now)
@@ -17,20 +20,37 @@ class PostgresTable {
 
   [[nodiscard]] static Status Create(PGconn* connection, const std::string& table);
 
-  // Makes the row with `state` and no answer, if there is none: true. Waits for another transaction
-  // that is making it; afterwards the row, whoever made it, is seen by Lock.
+  // Makes the row, if there is none: Inserted says whether. Waits for another transaction that is
+  // making it; afterwards the row, whoever made it, is seen.
+  [[nodiscard]] std::string InsertText(RowState state, const std::optional<std::string>& forward,
+                                       const std::optional<std::string>& settle) const;
+  [[nodiscard]] static Result<bool> Inserted(const PgResult& result);
   [[nodiscard]] Result<bool> Insert(RowState state, const std::optional<std::string>& forward,
-                                    const std::optional<std::string>& settle) const;
+                                    const std::optional<std::string>& settle) const {
+    return Inserted(PgExecute(connection_, InsertText(state, forward, settle)));
+  }
+
   // The row, locked until the transaction ends, or only read.
-  [[nodiscard]] Result<std::optional<Row>> Lock() const { return Select(" FOR UPDATE"); }
-  [[nodiscard]] Result<std::optional<Row>> Read() const { return Select(""); }
+  [[nodiscard]] std::string LockText() const { return SelectText() + " FOR UPDATE"; }
+  [[nodiscard]] static Result<std::optional<Row>> RowOf(const PgResult& result);
+  [[nodiscard]] Result<std::optional<Row>> Lock() const {
+    return RowOf(PgExecute(connection_, LockText()));
+  }
+  [[nodiscard]] Result<std::optional<Row>> Read() const {
+    return RowOf(PgExecute(connection_, SelectText()));
+  }
+
   // The row that is there gets `state` and the answer; a higher epoch stays.
-  [[nodiscard]] Status Update(RowState state, const Answer& answer) const;
-  [[nodiscard]] Status RaiseEpoch() const;
+  [[nodiscard]] std::string UpdateText(RowState state, const Answer& answer) const;
+  [[nodiscard]] std::string RaiseEpochText() const;
 
  private:
-  [[nodiscard]] Result<std::optional<Row>> Select(const char* suffix) const;
-  [[nodiscard]] PgValue Epoch() const;
+  [[nodiscard]] std::string SelectText() const;
+  [[nodiscard]] std::string WhereText() const;
+  [[nodiscard]] std::string Literal(const PgValue& value) const {
+    return PgLiteral(connection_, value);
+  }
+  [[nodiscard]] std::string EpochText() const;
 
   PGconn* connection_;
   const std::string& table_;

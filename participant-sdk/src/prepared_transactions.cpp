@@ -62,7 +62,7 @@ Result<Answer> PrepareFailed(const PgResult& result, PGconn* connection) {
 
 Result<Finished> FinishPrepared(PGconn* connection, const std::string& verb,
                                 const std::string& name) {
-  const PgResult result = PgExecute(connection, verb + " " + PgLiteral(name));
+  const PgResult result = PgExecute(connection, verb + " " + PgLiteral(connection, name));
   if (result.ok()) {
     return Finished{true, {}};
   }
@@ -101,7 +101,8 @@ Result<bool> IsPrepared(PGconn* connection, const std::string& name) {
 }
 
 Result<Answer> PrepareTransaction(PGconn* connection, const std::string& name) {
-  const PgResult prepared = PgExecute(connection, "PREPARE TRANSACTION " + PgLiteral(name));
+  const PgResult prepared =
+      PgExecute(connection, "PREPARE TRANSACTION " + PgLiteral(connection, name));
   if (!prepared.ok()) {
     return PrepareFailed(prepared, connection);
   }

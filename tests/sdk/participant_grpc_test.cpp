@@ -161,18 +161,24 @@ TEST_CASE("each answer has its gRPC form") {
 
 TEST_CASE("what a value can not hold is reported, not rounded") {
   Fixture fixture;
-  fixture.answer = Done({{"id", 9007199254740993}});
-  const GrpcResponse inexact = fixture.Ask("Action", BodyOf({}));
-  CHECK(inexact.code == 2);
-  CHECK_THAT(inexact.message, Catch::Contains("value.inexact"));
-  Json nested = 1;
-  for (int i = 0; i <= kMaxGrpcDepth; ++i) {
-    nested = Json::array({std::move(nested)});
+  for (const Json& number :
+       {Json(9007199254740993), Json(-9007199254740993), Json(18446744073709551615u)}) {
+    fixture.answer = Done({{"id", number}});
+    const GrpcResponse inexact = fixture.Ask("Action", BodyOf({}));
+    CHECK(inexact.code == 2);
+    CHECK_THAT(inexact.message, Catch::Contains("value.inexact"));
   }
-  fixture.answer = Done(nested);
-  CHECK_THAT(fixture.Ask("Action", BodyOf({})).message, Catch::Contains("value.too_deep"));
-  fixture.answer = Done(nested[0]);
-  CHECK(fixture.Ask("Action", BodyOf({})).body == nested[0]);
+  for (const bool objects : {false, true}) {
+    Json nested = 1;
+    for (int i = 0; i < kMaxGrpcDepth; ++i) {
+      nested = objects ? Json{{"x", nested}} : Json::array({nested});
+    }
+    fixture.answer = Done(nested);
+    CHECK(fixture.Ask("Action", BodyOf(nested)).body == nested);
+    CHECK(fixture.seen.input == nested);
+    fixture.answer = Done(Json::array({nested}));
+    CHECK_THAT(fixture.Ask("Action", BodyOf({})).message, Catch::Contains("value.too_deep"));
+  }
 }
 
 TEST_CASE("a stop waits for the call under way") {

@@ -186,7 +186,7 @@ TEST_CASE("two connections racing to prepare one branch prepare it once, both vo
   for (int round = 0; round < 10; ++round) {
     const std::string gid = "g" + std::to_string(round);
     std::barrier start(2);
-    std::array<Answer, 2> votes;
+    std::array<Result<Answer>, 2> votes{Retry("", ""), Retry("", "")};
     desk.lock_timeout = std::chrono::milliseconds(300);
     desk.Restart();
     PostgresResource& resource = desk.resource();
@@ -214,17 +214,19 @@ TEST_CASE("a rollback racing a prepare leaves nothing prepared") {
   for (int round = 0; round < 10; ++round) {
     const std::string gid = "g" + std::to_string(round);
     std::barrier start(2);
-    Answer vote;
+    const PgHandle connection = desk.Connect();
+    Result<Answer> voted = Retry("", "");
     std::thread other([&] {
-      const PgHandle connection = desk.Connect();
       start.arrive_and_wait();
-      vote = Desk::Ok(resource.Prepare(connection.get(), Desk::CallOf(Operation::kPrepare, gid),
-                                       Executing("INSERT INTO ledger VALUES ('x')")));
+      voted = resource.Prepare(connection.get(), Desk::CallOf(Operation::kPrepare, gid),
+                               Executing("INSERT INTO ledger VALUES ('x')"));
     });
     start.arrive_and_wait();
-    const Answer undone = desk.Rollback(gid);
+    const Result<Answer> undone =
+        resource.Rollback(desk.connection.get(), Desk::CallOf(Operation::kRollback, gid));
     other.join();
-    CHECK(undone == Done());
+    CHECK(Desk::Ok(undone) == Done());
+    const Answer vote = Desk::Ok(voted);
     CHECK((vote == Done() || RefusalOf(vote) == "barrier.suspended"));
     CHECK(desk.Prepared() == 0);
     CHECK(RefusalOf(desk.Prepare(gid)) == "barrier.suspended");

@@ -30,9 +30,10 @@ namespace entente::sdk {
 // Errors:
 //   kUnavailable        barrier.busy: serialization failure, deadlock, lock or statement time-out;
 //                       nothing was done. Ask again.
-//   kUnavailable        barrier.no_connection: the connection broke before the commit; nothing was
+//   kUnavailable        barrier.no_connection: the connection broke before the work; nothing was
 //                       done. Reset it (PQreset).
-//   kUnknownOutcome     barrier.commit_lost: it broke during the commit. A repeat finds out.
+//   kUnknownOutcome     barrier.commit_lost: it broke during the work or the commit. A repeat, on
+//                       another connection, finds out.
 //   kFailedPrecondition barrier.in_transaction: the connection is in a transaction already.
 //   kFailedPrecondition barrier.no_schema: call CreateSchema first.
 //   kInvalidArgument    barrier.no_name, sdk.bad_table
