@@ -22,8 +22,9 @@ class Service;
 
 namespace entente::sdk {
 
-// In levels of JSON, of which each takes two of the 64 nested messages that the coordinator reads.
-inline constexpr int kMaxGrpcDepth = 31;
+// In levels of JSON. Each is up to three messages, of which Protobuf reads a hundred inside each
+// other, and two of the 64 that the coordinator reads.
+inline constexpr int kMaxGrpcDepth = 30;
 
 // `participant` must outlive the service, and the service its server. Blocks the server's threads
 // as long as the handlers do.
