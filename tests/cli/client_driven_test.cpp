@@ -18,25 +18,30 @@ Canned Standing(const std::string& status, int http = 200) {
   return {.status = http, .body = Json{{"gid", "g1"}, {"status", status}, {"revision", 3}}.dump()};
 }
 
+Canned Begun(int status, const std::string& created) {
+  Canned answer = Standing("ACTIVE", status);
+  answer.headers = "Entente-Created: " + created + "\r\n";
+  return answer;
+}
+
 TEST_CASE("begin sends what the command line says") {
-  CannedServer server({{.status = 201,
-                        .body = R"({"gid":"g1","status":"ACTIVE","revision":1})",
-                        .headers = "Entente-Created: true\r\n"}});
+  CannedServer server({Begun(201, "true")});
   const Ran ran = Run({"begin", "--server", server.url(), "--mode", "tcc", "--gid", "g1",
                        "--time-limit", "30s", "--label", "a=b"});
   CHECK(ran.exit_code == 0);
-  CHECK(ran.out == "g1 ACTIVE, revision 1\n");
+  CHECK(ran.out == "g1 ACTIVE, revision 3\n");
   CHECK(ran.err.empty());
   CHECK(server.seen().at(0).target == "/v1/transactions:begin");
   CHECK(Json::parse(server.seen()[0].body) ==
         Json::parse(R"({"mode":"tcc","gid":"g1","timeLimit":"30s","labels":{"a":"b"}})"));
 }
 
-TEST_CASE("a begin that was done before says so") {
-  CannedServer server({{.body = R"({"gid":"g1","status":"ACTIVE","revision":1})",
-                        .headers = "Entente-Created: false\r\n"}});
+TEST_CASE("what was begun or enlisted before says so") {
+  CannedServer server({Begun(200, "false"), Begun(200, "false")});
   CHECK(Run({"begin", "--server", server.url(), "--mode", "2pc", "--gid", "g1"}).err ==
         "entente: it had been begun before with the same content\n");
+  CHECK(Run({"enlist", "g1", "-", "--server", server.url()}, {.in = "{}"}).err ==
+        "entente: the branch had been enlisted before with the same content\n");
 }
 
 TEST_CASE("begin needs a mode that there is, and the rest to be right") {
@@ -49,7 +54,7 @@ TEST_CASE("begin needs a mode that there is, and the rest to be right") {
 TEST_CASE("enlist sends the branch as it is in the file") {
   const std::string branch = "{ \"id\":\n \"flight\" }";
   const ScratchFile file(branch);
-  CannedServer server({Standing("ACTIVE", 201), Standing("ACTIVE", 201)});
+  CannedServer server({Begun(201, "true"), Begun(201, "true")});
   CHECK(Run({"enlist", "g1", file.path(), "--server", server.url()}).exit_code == 0);
   CHECK(Run({"enlist", "g1", "-", "--server", server.url(), "--json"}, {.in = branch}).out ==
         Standing("ACTIVE").body + "\n");
