@@ -1,5 +1,4 @@
 // begin, enlist, commit, abort, decision: a transaction driven by whoever runs these commands.
-#include <cstdlib>
 #include <memory>
 
 #include <CLI/CLI.hpp>
@@ -102,7 +101,7 @@ void RunEnlist(Context& context, const EnlistOptions& options) {
     return PrintCreated(context, *enlisted, "the branch had been enlisted");
   }
   const Json& problems = Items(client.last_problem(), "problems");
-  if (problems.empty()) {
+  if (problems.empty() || context.json) {
     return context.Fail(enlisted.status());
   }
   const std::string name = options.file == "-" ? "standard input" : options.file;
@@ -185,21 +184,31 @@ void AddDecide(CLI::App& app, Context& context, bool commit) {
 
 // ---- decision
 
+int ExitCodeOf(sdk::Decision decision) {
+  switch (decision) {
+    case sdk::Decision::kCommitted: return kExitDone;
+    case sdk::Decision::kAborted: return kExitAborted;
+    case sdk::Decision::kUndecided: return kExitUndecided;
+  }
+  return kExitNo;
+}
+
 void RunDecision(Context& context, const std::string& gid) {
   const Result<sdk::Document> answer = context.NewClient().Decision(gid);
   if (!answer.ok()) {
     return context.Fail(answer.status());
   }
-  const std::string decision = Text(answer->json, "decision");
+  const Result<sdk::Decision> decision = sdk::ReadDecision(*answer);
+  if (!decision.ok()) {
+    return context.Fail(decision.status());
+  }
   if (context.json) {
     context.PrintJson(answer->text);
   } else {
-    context.terminal.out << Sanitize(gid) << " " << Sanitize(decision)
+    context.terminal.out << Sanitize(gid) << " " << Text(answer->json, "decision")
                          << (IsTrue(answer->json, "known") ? "" : " (not known)") << std::endl;
   }
-  context.exit_code = decision == "committed" ? kExitDone
-                      : decision == "aborted" ? kExitAborted
-                                              : kExitUndecided;
+  context.exit_code = ExitCodeOf(*decision);
 }
 
 void AddDecision(CLI::App& app, Context& context) {
