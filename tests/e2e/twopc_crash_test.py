@@ -49,6 +49,15 @@ def definition():
     return document
 
 
+def alone():
+    """A single participant that may decide by itself: it is asked to commit without a prepare."""
+    document = definition()
+    step = document["steps"][0]
+    step["onePhase"] = True
+    step["commit"]["body"] = step["prepare"]["body"]
+    return {**document, "name": "alone", "steps": [step], "output": None}
+
+
 class TwoPhaseCrashes(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -60,15 +69,17 @@ class TwoPhaseCrashes(unittest.TestCase):
                                    "--safety-interval-ms", "500"])
         world.add("payments", "travel-desk", ["--db", world.folder / "payments.db"])
         world.env = {f"{name.upper()}_URL": service.url for name, service in world.services.items()}
-        world.start_coordinator().put_definition(definition())
-        cls.statuses = {}
+        world.start_coordinator()
+        for document in (definition(), alone()):
+            world.coordinator.put_definition({k: v for k, v in document.items() if v is not None})
+        cls.statuses, cls.takes_part = {}, {}
 
     @property
     def coordinator(self):
         return self.world.coordinator
 
-    def submit(self, gid, city="Rome"):
-        self.coordinator.submit("travel-2pc", {"city": city, "seats": 1}, gid=gid)
+    def submit(self, gid, city="Rome", name="travel-2pc"):
+        self.coordinator.submit(name, {"city": city, "seats": 1}, gid=gid)
 
     def hold(self, name, operation, when, gid):
         switch = "hang-before-next" if when == "before" else "hang-next"
@@ -100,13 +111,13 @@ class TwoPhaseCrashes(unittest.TestCase):
             world.start_coordinator()
         self.let_go()
 
-    def assert_clean(self, statuses):
+    def assert_clean(self, statuses, names=ALL):
+        """Nothing is prepared anywhere, and no transaction so far is mixed."""
         self.statuses.update(statuses)
-        wait_until(lambda: prepared(self.world), lambda names: not names)
-        takes_part = {gid: ALL for gid in self.statuses}
-        ledgers = wait_until(lambda: read_ledgers(self.world),
-                             lambda rows: not check(rows, self.statuses, takes_part) or None) or {}
-        self.assertEqual([], check(ledgers, self.statuses, takes_part))
+        self.takes_part.update(dict.fromkeys(statuses, names))
+        wait_until(lambda: prepared(self.world), lambda found: not found)
+        wait_until(lambda: check(read_ledgers(self.world), self.statuses, self.takes_part),
+                   lambda violations: not violations)
 
     def assert_stock(self):
         """Every seat is sold or left."""
@@ -140,6 +151,18 @@ class TwoPhaseCrashes(unittest.TestCase):
         self.world.start_coordinator()
         self.assertEqual(status, self.coordinator.get("told", wait="60s")["status"])
         self.assert_clean({"told": status})
+
+    def test_a_participant_that_decides_alone_commits_once_whoever_is_killed(self):
+        for when in ("before", "after"):
+            for victim in VICTIMS:
+                with self.subTest(when=when, victim=victim):
+                    gid = f"alone-{when}-{victim}"
+                    reached = self.hold("flights", "commit", when, gid)
+                    self.submit(gid, name="alone")
+                    reached()
+                    self.crash(victim, "flights")
+                    self.assertEqual("COMMITTED", self.coordinator.get(gid, wait="60s")["status"])
+                    self.assert_clean({gid: "COMMITTED"}, ("flights",))
 
     def enlistment(self, name):
         service = self.world.services[name]
