@@ -52,11 +52,15 @@ Result<Verdict> Repeat(const std::optional<std::string>& stored) {
 Verdict WithoutRow(const Call& call) {
   switch (PurposeOf(call.operation)) {
     case Purpose::kForward: return Run(RowState::kDone);
-    case Purpose::kFinish:
-      return call.one_phase
-                 ? Run(RowState::kFinished)
-                 : Refuse("barrier.not_tried", call,
-                          "nothing was tried or prepared here, so there is nothing to finish");
+    case Purpose::kFinish: {
+      if (!call.one_phase) {
+        return Refuse("barrier.not_tried", call,
+                      "nothing was tried or prepared here, so there is nothing to finish");
+      }
+      Verdict verdict = Run(RowState::kFinished);
+      verdict.decides = true;
+      return verdict;
+    }
     case Purpose::kUndo: break;
   }
   Verdict verdict;
@@ -132,10 +136,6 @@ bool IsKept(const Answer& answer) {
   return std::holds_alternative<DoneAnswer>(answer) ||
          std::holds_alternative<PendingAnswer>(answer) ||
          std::holds_alternative<ReadOnlyAnswer>(answer);
-}
-
-bool IsDecidedRefusal(const Call& call, const Answer& answer) {
-  return call.one_phase && std::holds_alternative<RefusedAnswer>(answer);
 }
 
 bool IsForwardAnswer(const Call& call) {

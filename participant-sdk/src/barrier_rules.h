@@ -38,6 +38,9 @@ struct Verdict {
   RowState next = RowState::kDone;
   Answer answer = {};
   bool raise_epoch = false;  // The call's epoch is newer than the row's.
+  // Of kRun: a one-phase commit, where nothing was prepared. A refusal of it is this participant's
+  // decision, to be kept without the business write.
+  bool decides = false;
 };
 
 // `row` is absent if there is none. Fails with kDataLoss if the row's answer can not be read.
@@ -45,9 +48,6 @@ struct Verdict {
 
 // Whether an answer commits the business write.
 [[nodiscard]] bool IsKept(const Answer& answer);
-
-// Whether a refused answer of this call is a decision, to be kept without the business write.
-[[nodiscard]] bool IsDecidedRefusal(const Call& call, const Answer& answer);
 
 // Only answers that are kept, and refusals.
 [[nodiscard]] std::string EncodeAnswer(const Answer& answer);

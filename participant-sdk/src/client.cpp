@@ -125,10 +125,6 @@ const Json& Client::last_problem() const {
   return impl_->problem();
 }
 
-Result<SubmitResult> Client::Submit(SubmitRequest request) {
-  return impl_->Submit(std::move(request));
-}
-
 Status Client::Watch(std::string_view gid, uint64_t after_revision,
                      const std::function<bool(const Event&)>& on_event) {
   return impl_->Watch(gid, after_revision, on_event);

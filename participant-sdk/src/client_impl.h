@@ -44,7 +44,13 @@ class Client::Impl {
   [[nodiscard]] Result<Transaction> CallForTransaction(const OutgoingRequest& request,
                                                        Duration extra_time = {});
 
-  [[nodiscard]] Result<SubmitResult> Submit(SubmitRequest request);
+  // Repeats a call whose repetition changes nothing, as ClientOptions::retry_for says. `advice`
+  // follows the message when it is given up after an attempt that may have arrived.
+  [[nodiscard]] Result<Answered> CallRepeatedly(const OutgoingRequest& request, Duration extra_time,
+                                                const std::string& advice);
+  [[nodiscard]] Result<SubmitResult> CreateRepeatedly(const OutgoingRequest& request,
+                                                      Duration extra_time,
+                                                      const std::string& advice);
   [[nodiscard]] Status Watch(std::string_view gid, uint64_t after_revision,
                              const std::function<bool(const Event&)>& on_event);
 
@@ -64,5 +70,14 @@ class Client::Impl {
 
 // "/v1/transactions/{gid}", then `rest`.
 [[nodiscard]] std::string TransactionPath(std::string_view gid, std::string_view rest = {});
+
+// A UUIDv7.
+[[nodiscard]] std::string NewGid();
+
+// A submit as the coordinator reads it, and back. `request` has a gid.
+[[nodiscard]] Json SubmitBody(const SubmitRequest& request);
+[[nodiscard]] Result<SubmitRequest> ReadSubmitBody(const Json& body);
+// Whether it contradicts itself.
+[[nodiscard]] Status CheckSubmit(const SubmitRequest& request);
 
 }  // namespace entente::sdk

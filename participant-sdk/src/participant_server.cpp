@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
@@ -94,20 +95,20 @@ class HttpServer::Impl {
   }
 
   void Stop(Duration grace) {
-    {
-      const std::lock_guard lock(stopping_mutex_);
-      if (!thread_.joinable()) {
-        return;
-      }
-      asio::post(io_, [this] { BeginStop(); });
-      std::unique_lock lock_idle(idle_mutex_);
-      idle_.wait_for(lock_idle, grace, [this] { return drained_; });
-      lock_idle.unlock();
-      asio::post(io_, [this] { CloseAll(); });
-      workers_.join();
-      io_.stop();
-      thread_.join();
+    const std::lock_guard lock(stopping_mutex_);
+    if (!thread_.joinable()) {
+      return;
     }
+    asio::post(io_, [this] { BeginStop(); });
+    {
+      std::unique_lock idle_lock(idle_mutex_);
+      idle_.wait_for(idle_lock, grace, [this] { return drained_; });
+    }
+    asio::post(io_, [this] { CloseAll(); });
+    workers_.join();
+    io_.stop();
+    thread_.join();
+    sessions_.clear();  // What still reads or writes is closed.
   }
 
  private:
@@ -300,6 +301,8 @@ class HttpServer::Impl {
   const Participant& participant_;
   const ServerOptions options_;
   asio::io_context io_{1};
+  // While a handler runs its connection waits for nothing, and the loop must not end for that.
+  asio::executor_work_guard<asio::io_context::executor_type> guard_{io_.get_executor()};
   tcp::acceptor acceptor_;
   asio::steady_timer accept_again_;
   std::list<Session> sessions_;

@@ -1,6 +1,5 @@
 #include "entente/postgres_barrier.h"
 
-#include <exception>
 #include <utility>
 #include <vector>
 
@@ -8,22 +7,6 @@
 
 namespace entente::sdk {
 namespace {
-
-Result<Answer> Guarded(PGconn* connection, const PostgresBarrier::Work& work) {
-  try {
-    return work(connection);
-  } catch (const std::exception& error) {
-    return Internal("barrier.work_threw", std::string("the business write threw: ") + error.what());
-  } catch (...) {
-    return Internal("barrier.work_threw", "the business write threw what is no exception");
-  }
-}
-
-Status EndedByWork() {
-  return Internal("barrier.work_ended_transaction",
-                  "the business write committed or rolled back the barrier's transaction; it must "
-                  "leave that to the barrier");
-}
 
 // A statement of the work failed and the work did not say so: what it wrote is lost already.
 Status FailedByWork() {
@@ -34,19 +17,20 @@ Status FailedByWork() {
 
 // Runs the work inside the open transaction and leaves in it what is to be committed. A
 // transaction that is to be rolled back is left to its owner: `keep` says which.
-Result<Answer> RunWork(PGconn* connection, const PostgresTable& table, const Call& call,
-                       const PostgresBarrier::Work& work, RowState next, bool& keep) {
-  if (call.one_phase) {
+Result<Answer> RunWork(PGconn* connection, const PostgresTable& table,
+                       const PostgresBarrier::Work& work, const Verdict& verdict, bool& keep) {
+  if (verdict.decides) {
     ENTENTE_RETURN_IF_ERROR(PgRun(connection, "SAVEPOINT entente_barrier_work"));
   }
-  Result<Answer> answer = Guarded(connection, work);
+  Result<Answer> answer = PgGuarded(connection, work);
   if (!answer.ok()) {
     return answer;
   }
   if (PQtransactionStatus(connection) == PQTRANS_IDLE) {
-    return EndedByWork();
+    return PgEndedByWork();
   }
-  if (IsDecidedRefusal(call, *answer)) {
+  RowState next = verdict.next;
+  if (verdict.decides && std::holds_alternative<RefusedAnswer>(*answer)) {
     ENTENTE_RETURN_IF_ERROR(PgRun(connection, "ROLLBACK TO entente_barrier_work"));
     next = RowState::kRefused;
   } else if (!IsKept(*answer)) {
@@ -121,7 +105,7 @@ Result<Answer> PostgresBarrier::Run(pg_conn* connection, const Call& call, const
   Answer answer = std::move(verdict.answer);
   if (verdict.kind == Verdict::Kind::kRun) {
     keep = false;
-    ENTENTE_ASSIGN_OR_RETURN(answer, RunWork(connection, table, call, work, verdict.next, keep));
+    ENTENTE_ASSIGN_OR_RETURN(answer, RunWork(connection, table, work, verdict, keep));
   } else if (verdict.raise_epoch) {
     ENTENTE_RETURN_IF_ERROR(table.RaiseEpoch());
     keep = true;

@@ -1,6 +1,5 @@
 #include "entente/postgres_resource.h"
 
-#include <exception>
 #include <set>
 #include <utility>
 
@@ -115,22 +114,10 @@ Result<bool> IsPrepared(PGconn* connection, const std::string& name) {
   return result.Boolean(0, 0);
 }
 
-Result<Answer> Guarded(PGconn* connection, const PostgresResource::Work& work) {
-  try {
-    return work(connection);
-  } catch (const std::exception& error) {
-    return Internal("barrier.work_threw", std::string("the business write threw: ") + error.what());
-  } catch (...) {
-    return Internal("barrier.work_threw", "the business write threw what is no exception");
-  }
-}
-
 // What a vote can be made of.
 Status CheckVote(const Answer& answer, PGconn* connection) {
   if (PQtransactionStatus(connection) == PQTRANS_IDLE) {
-    return Internal("barrier.work_ended_transaction",
-                    "the business write committed or rolled back its transaction; it must leave "
-                    "that to the resource");
+    return PgEndedByWork();
   }
   const auto* done = std::get_if<DoneAnswer>(&answer);
   const bool keeps_output = done != nullptr && !done->output.is_null();
@@ -174,7 +161,7 @@ class Preparation {
                                     const std::string& settings) const {
     PgTransaction transaction(connection_);
     ENTENTE_RETURN_IF_ERROR(transaction.Begin(settings));
-    ENTENTE_ASSIGN_OR_RETURN(Answer answer, Guarded(connection_, work));
+    ENTENTE_ASSIGN_OR_RETURN(Answer answer, PgGuarded(connection_, work));
     if (!IsKept(answer)) {
       return std::optional<Answer>(std::move(answer));
     }

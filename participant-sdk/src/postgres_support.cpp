@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <exception>
 #include <vector>
 
 namespace entente::sdk {
@@ -130,6 +131,17 @@ Status PgRun(PGconn* connection, const std::string& sql) {
   return PgExecute(connection, sql).ToStatus();
 }
 
+Status PgCreate(PGconn* connection, const std::string& table, const std::string& sql) {
+  ENTENTE_RETURN_IF_ERROR(PgCheckIdle(connection));
+  PgTransaction transaction(connection);
+  // CREATE ... IF NOT EXISTS alone can still fail when two processes start together.
+  ENTENTE_RETURN_IF_ERROR(transaction.Begin(
+      "; SET LOCAL client_min_messages = warning; SELECT pg_advisory_xact_lock(hashtext('" + table +
+      "'))"));
+  ENTENTE_RETURN_IF_ERROR(PgRun(connection, sql));
+  return transaction.Commit();
+}
+
 std::string PgLiteral(std::string_view text) {
   // Names are made of characters that need no escape but the quote; the E form keeps a backslash
   // from depending on the server's settings.
@@ -153,6 +165,22 @@ Status PgCheckIdle(PGconn* connection) {
                               "the connection is in a transaction or busy; an idle one is needed");
   }
   return Status();
+}
+
+Result<Answer> PgGuarded(PGconn* connection, const std::function<Result<Answer>(PGconn*)>& work) {
+  try {
+    return work(connection);
+  } catch (const std::exception& error) {
+    return Internal("barrier.work_threw", std::string("the business write threw: ") + error.what());
+  } catch (...) {
+    return Internal("barrier.work_threw", "the business write threw what is no exception");
+  }
+}
+
+Status PgEndedByWork() {
+  return Internal("barrier.work_ended_transaction",
+                  "the business write committed or rolled back its transaction; it must leave that "
+                  "to its caller");
 }
 
 PgTransaction::~PgTransaction() {

@@ -4,6 +4,7 @@
 #include <libpq-fe.h>
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -11,6 +12,7 @@
 #include <string_view>
 
 #include "base/status.h"
+#include "entente/call.h"
 
 namespace entente::sdk {
 
@@ -50,11 +52,20 @@ class PgResult {
                                  std::initializer_list<PgValue> values);
 [[nodiscard]] Status PgRun(PGconn* connection, const std::string& sql);
 
+// Runs DDL in a transaction, one process at a time. `table` names what it makes.
+[[nodiscard]] Status PgCreate(PGconn* connection, const std::string& table, const std::string& sql);
+
 // `text` as a literal, quoted.
 [[nodiscard]] std::string PgLiteral(std::string_view text);
 
 // Fails unless the connection stands and is in no transaction.
 [[nodiscard]] Status PgCheckIdle(PGconn* connection);
+
+// Runs a business write; what it throws becomes barrier.work_threw.
+[[nodiscard]] Result<Answer> PgGuarded(PGconn* connection,
+                                       const std::function<Result<Answer>(PGconn*)>& work);
+// Our answer to a business write that committed or rolled back what is not its own.
+[[nodiscard]] Status PgEndedByWork();
 
 // A transaction, rolled back unless it was committed or otherwise ended.
 class PgTransaction {

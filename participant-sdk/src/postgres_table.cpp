@@ -11,21 +11,14 @@ constexpr const char* kKey = " WHERE gid = $1 AND branch = $2 AND family = $3 AN
 
 Status PostgresTable::Create(PGconn* connection, const std::string& table) {
   ENTENTE_RETURN_IF_ERROR(CheckTableName(table));
-  ENTENTE_RETURN_IF_ERROR(PgCheckIdle(connection));
-  PgTransaction transaction(connection);
-  // CREATE ... IF NOT EXISTS alone can still fail when two processes start together.
-  ENTENTE_RETURN_IF_ERROR(transaction.Begin(
-      "; SET LOCAL client_min_messages = warning; SELECT pg_advisory_xact_lock(hashtext('" + table +
-      "'))"));
-  ENTENTE_RETURN_IF_ERROR(
-      PgRun(connection, "CREATE TABLE IF NOT EXISTS " + table +
-                            " (gid text NOT NULL, branch text NOT NULL, family text NOT NULL, "
-                            "alternative integer NOT NULL, state smallint NOT NULL, epoch bigint, "
-                            "forward_answer text, settle_answer text, changed_at bigint NOT NULL, "
-                            "PRIMARY KEY (gid, branch, family, alternative)); "
-                            "CREATE INDEX IF NOT EXISTS " +
-                            table + "_by_state ON " + table + " (state, changed_at)"));
-  return transaction.Commit();
+  return PgCreate(connection, table,
+                  "CREATE TABLE IF NOT EXISTS " + table +
+                      " (gid text NOT NULL, branch text NOT NULL, family text NOT NULL, "
+                      "alternative integer NOT NULL, state smallint NOT NULL, epoch bigint, "
+                      "forward_answer text, settle_answer text, changed_at bigint NOT NULL, "
+                      "PRIMARY KEY (gid, branch, family, alternative)); "
+                      "CREATE INDEX IF NOT EXISTS " +
+                      table + "_by_state ON " + table + " (state, changed_at)");
 }
 
 PgValue PostgresTable::Epoch() const {

@@ -115,9 +115,9 @@ Status EndedByWork() {
 
 // Runs the work inside the open transaction and leaves in it what is to be committed. A
 // transaction that is to be rolled back is left to its owner: `keep` says which.
-Result<Answer> RunWork(sqlite3* db, const BarrierTable& table, const Call& call,
-                       const SqliteBarrier::Work& work, RowState next, bool& keep) {
-  if (call.one_phase) {
+Result<Answer> RunWork(sqlite3* db, const BarrierTable& table, const SqliteBarrier::Work& work,
+                       const Verdict& verdict, bool& keep) {
+  if (verdict.decides) {
     ENTENTE_RETURN_IF_ERROR(SqliteExecute(db, kSavepoint, kBusy));
   }
   Result<Answer> answer = Guarded(db, work);
@@ -127,7 +127,8 @@ Result<Answer> RunWork(sqlite3* db, const BarrierTable& table, const Call& call,
   if (!answer.ok()) {
     return answer;
   }
-  if (IsDecidedRefusal(call, *answer)) {
+  RowState next = verdict.next;
+  if (verdict.decides && std::holds_alternative<RefusedAnswer>(*answer)) {
     ENTENTE_RETURN_IF_ERROR(SqliteExecute(db, kUndoWork, kBusy));
     next = RowState::kRefused;
   } else if (!IsKept(*answer)) {
@@ -172,7 +173,7 @@ Result<Answer> SqliteBarrier::Run(sqlite3* db, const Call& call, const Work& wor
   bool keep = verdict.raise_epoch;
   if (verdict.kind == Verdict::Kind::kRun) {
     keep = false;
-    ENTENTE_ASSIGN_OR_RETURN(answer, RunWork(db, table, call, work, verdict.next, keep));
+    ENTENTE_ASSIGN_OR_RETURN(answer, RunWork(db, table, work, verdict, keep));
   } else if (verdict.kind == Verdict::Kind::kRecord) {
     keep = true;
     ENTENTE_RETURN_IF_ERROR(table.Write(verdict.next, answer));

@@ -337,6 +337,18 @@ TEST_CASE("a one-phase commit is decided here, either way, once") {
   CHECK(connection->Ledger() == Effects{"committed"});
 }
 
+TEST_CASE("a one-phase commit of what was prepared is no decision of its own") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  RunOk(*connection, CallOf(Operation::kPrepare), Writing("prepared"));
+  Call commit = CallOf(Operation::kCommit);
+  commit.one_phase = true;
+  const auto refuse = [](Business&) -> Result<Answer> { return Refused("not_now", "later"); };
+  CHECK(RefusalOf(RunOk(*connection, commit, refuse)) == "not_now");
+  CHECK(RunOk(*connection, CallOf(Operation::kRollback), Writing("rolled back")) == Done());
+  CHECK(connection->Ledger() == Effects{"prepared", "rolled back"});
+}
+
 TEST_CASE("alternatives and modes of one branch are kept apart") {
   const auto world = MakeWorld();
   const auto connection = world->Connect();

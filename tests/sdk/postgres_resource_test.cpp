@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "base/limits.h"
 #include "tests/sdk/postgres_connection.h"
 
 namespace entente::sdk {
@@ -502,6 +503,7 @@ TEST_CASE("the age of the oldest prepared transaction is reported") {
 TEST_CASE("a lock that somebody holds is waited for so long and no longer") {
   Desk desk;
   desk.lock_timeout = std::chrono::milliseconds(50);
+  desk.Restart();
   const PgHandle holder = desk.Connect();
   Query(holder.get(), "BEGIN; LOCK TABLE ledger");
   const Result<Answer> vote = desk.resource().Prepare(

@@ -23,6 +23,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "base/time.h"
+#include "entente/decision.h"
 
 namespace entente::sdk {
 
@@ -91,6 +92,17 @@ struct SubmitResult {
   bool created = false;  // False: the same gid was submitted before with the same content.
 };
 
+// A transaction that the client drives itself: it begins it, enlists each branch before it works
+// with the branch's participant, and commits or aborts.
+struct BeginRequest {
+  std::string mode = {};  // "tcc", "2pc" or "saga".
+  std::string gid = {};   // Empty: a UUIDv7 is made here, before the first attempt.
+  // Unless committed by then, it is undone: a client that dies leaves nothing held longer. Default:
+  // the coordinator's.
+  std::optional<Duration> time_limit = {};
+  std::map<std::string, std::string> labels = {};
+};
+
 // Every filter is optional; those given must all hold.
 struct ListRequest {
   std::string status = {};
@@ -149,8 +161,9 @@ struct Event {
 //   kInternal        client.bad_answer: what answered does not speak the coordinator's protocol.
 //   kInvalidArgument client.bad_server: `server` is not a URL this client can use.
 //   kInvalidArgument client.bad_request: a request contradicts itself; nothing was sent.
-// Reads are repeated once when a kept connection turns out to be closed. Submit and Watch are
-// repeated as ClientOptions::retry_for says; nothing else that changes something ever is.
+// Reads are repeated once when a kept connection turns out to be closed. Submit, Begin, Enlist,
+// Commit, Abort and Watch are repeated as ClientOptions::retry_for says, since the coordinator
+// makes a repeat of those change nothing; nothing else that changes something ever is.
 class Client {
  public:
   explicit Client(ClientOptions options = {});
@@ -162,6 +175,24 @@ class Client {
   // or a 503 name the same gid, so that the transaction runs once whatever was lost. When it gives
   // up after an attempt that may have arrived, the message names the gid to ask for.
   [[nodiscard]] Result<SubmitResult> Submit(SubmitRequest request);
+
+  // Begins a transaction that the caller drives. Durable when it returns. Repeating it with the
+  // same gid and content is safe, and `created` is false then.
+  [[nodiscard]] Result<SubmitResult> Begin(BeginRequest request);
+  // Enlists a branch, durably, before the caller works with its participant. `branch` is JSON in
+  // the words of a definition's step: {"id", "participant", "confirm", "cancel", ...}. `created` is
+  // false if the same branch was enlisted before.
+  [[nodiscard]] Result<SubmitResult> Enlist(std::string_view gid, std::string_view branch);
+  // Decides. Answers when the decision is durable, or, with `wait`, when the transaction has ended,
+  // or after this long with the state so far. Repeating it changes nothing. What was decided
+  // otherwise before is kFailedPrecondition. After kUnknownOutcome, ask for the decision.
+  [[nodiscard]] Result<Transaction> Commit(std::string_view gid,
+                                           std::optional<Duration> wait = std::nullopt);
+  [[nodiscard]] Result<Transaction> Abort(std::string_view gid, std::string_view reason = {},
+                                          std::optional<Duration> wait = std::nullopt);
+  // {"gid", "decision": "committed" | "aborted" | "undecided", "known"}; one that the coordinator
+  // does not know is aborted. ReadDecision reads it.
+  [[nodiscard]] Result<Document> Decision(std::string_view gid);
 
   // `wait`: answers when the transaction has ended, or after this long (at most five minutes).
   [[nodiscard]] Result<Transaction> Get(std::string_view gid,
@@ -206,5 +237,12 @@ class Client {
   class Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// What an answer of Client::Decision says. Fails with kInternal (client.bad_answer).
+[[nodiscard]] Result<Decision> ReadDecision(const Document& document);
+
+// Asks the coordinator of `options`, by a client of its own. The result may be called from any
+// thread; calls wait for each other.
+[[nodiscard]] DecisionSource AskCoordinator(ClientOptions options);
 
 }  // namespace entente::sdk

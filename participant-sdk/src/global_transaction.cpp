@@ -1,0 +1,42 @@
+#include "entente/global_transaction.h"
+
+namespace entente::sdk {
+
+Result<GlobalTransaction> GlobalTransaction::Begin(Client& client, BeginRequest request) {
+  ENTENTE_ASSIGN_OR_RETURN(const SubmitResult begun, client.Begin(std::move(request)));
+  std::string gid = begun.transaction.gid();
+  if (gid.empty()) {
+    return Internal("client.bad_answer", "the coordinator began a transaction without a name");
+  }
+  return GlobalTransaction(client, std::move(gid));
+}
+
+Status GlobalTransaction::Enlist(const Json& branch) {
+  return client_->Enlist(gid_, DumpJson(branch)).status();
+}
+
+std::vector<std::pair<std::string, std::string>> GlobalTransaction::HeadersFor(
+    std::string_view branch, Operation operation) const {
+  const std::string name(branch);
+  const std::string word(OperationName(operation));
+  return {{"Idempotency-Key", gid_ + ":" + name + ":" + word},
+          {"Entente-Gid", gid_},
+          {"Entente-Branch", name},
+          {"Entente-Operation", word}};
+}
+
+Result<Transaction> GlobalTransaction::Commit(std::optional<Duration> wait) {
+  return client_->Commit(gid_, wait);
+}
+
+Result<Transaction> GlobalTransaction::Abort(std::string_view reason,
+                                             std::optional<Duration> wait) {
+  return client_->Abort(gid_, reason, wait);
+}
+
+Result<Decision> GlobalTransaction::AskDecision() {
+  ENTENTE_ASSIGN_OR_RETURN(const Document document, client_->Decision(gid_));
+  return ReadDecision(document);
+}
+
+}  // namespace entente::sdk

@@ -1,0 +1,150 @@
+#include <utility>
+
+#include "participant-sdk/src/outbox_rules.h"
+#include "participant-sdk/src/postgres_support.h"
+
+namespace entente::sdk {
+namespace {
+
+std::string Micros(Instant instant) {
+  return std::to_string(ToMicros(instant));
+}
+
+class PostgresOutboxStore final : public OutboxStore {
+ public:
+  PostgresOutboxStore(PGconn* connection, OutboxOptions options)
+      : connection_(connection), options_(std::move(options)) {}
+
+  // One short transaction: a relay that dies holds up nobody longer than its lease.
+  Result<std::vector<OutboxEntry>> Claim(size_t max, Duration lease) override {
+    const Instant now = OutboxNow(options_);
+    return Entries(PgExecute(
+        connection_,
+        "UPDATE " + options_.table +
+            " SET due_at = $1, attempts = attempts + 1 WHERE id IN (SELECT id FROM " +
+            options_.table +
+            " WHERE state = 0 AND due_at <= $2 ORDER BY due_at, id LIMIT $3 FOR UPDATE SKIP "
+            "LOCKED) RETURNING gid, request, attempts, error",
+        {Micros(now + lease), Micros(now), std::to_string(max)}));
+  }
+
+  Status Delivered(std::string_view gid) override {
+    return PgExecute(connection_, "DELETE FROM " + options_.table + " WHERE gid = $1",
+                     {std::string(gid)})
+        .ToStatus();
+  }
+
+  Status Postpone(std::string_view gid, Duration delay, std::string_view error) override {
+    return PgExecute(connection_,
+                     "UPDATE " + options_.table + " SET due_at = $2, error = $3 WHERE gid = $1",
+                     {std::string(gid), Micros(OutboxNow(options_) + delay), ErrorText(error)})
+        .ToStatus();
+  }
+
+  Status Bury(std::string_view gid, std::string_view error) override {
+    return PgExecute(connection_,
+                     "UPDATE " + options_.table + " SET state = 1, error = $2 WHERE gid = $1",
+                     {std::string(gid), ErrorText(error)})
+        .ToStatus();
+  }
+
+  Result<OutboxCounts> Count() override {
+    const PgResult count =
+        PgExecute(connection_,
+                  "SELECT count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1), "
+                  "min(created_at) FILTER (WHERE state = 0) FROM " +
+                      options_.table);
+    ENTENTE_RETURN_IF_ERROR(count.ToStatus());
+    OutboxCounts counts;
+    counts.waiting = static_cast<size_t>(count.Integer(0, 0));
+    counts.dead = static_cast<size_t>(count.Integer(0, 1));
+    if (count.OptionalText(0, 2)) {
+      counts.oldest_age = OutboxNow(options_) - InstantFromMicros(count.Integer(0, 2));
+    }
+    return counts;
+  }
+
+  Result<std::vector<OutboxEntry>> Dead(size_t max) override {
+    return Entries(PgExecute(connection_,
+                             "SELECT gid, request, attempts, error FROM " + options_.table +
+                                 " WHERE state = 1 ORDER BY id LIMIT $1",
+                             {std::to_string(max)}));
+  }
+
+  Status Revive(std::string_view gid) override {
+    return ChangeDead("UPDATE " + options_.table + " SET state = 0, due_at = 0, attempts = 0", gid);
+  }
+  Status Remove(std::string_view gid) override {
+    return ChangeDead("DELETE FROM " + options_.table, gid);
+  }
+
+ private:
+  Status ChangeDead(const std::string& change, std::string_view gid) {
+    const PgResult changed =
+        PgExecute(connection_, change + " WHERE state = 1 AND gid = $1", {std::string(gid)});
+    ENTENTE_RETURN_IF_ERROR(changed.ToStatus());
+    return changed.changed() == 1 ? Status() : NoSuchDeadEntry(gid);
+  }
+
+  static Result<std::vector<OutboxEntry>> Entries(const PgResult& result) {
+    ENTENTE_RETURN_IF_ERROR(result.ToStatus());
+    std::vector<OutboxEntry> entries;
+    for (int i = 0; i < result.rows(); ++i) {
+      entries.push_back({result.Text(i, 0), result.Text(i, 1),
+                         static_cast<uint32_t>(result.Integer(i, 2)), result.Text(i, 3)});
+    }
+    return entries;
+  }
+
+  PGconn* connection_;
+  const OutboxOptions options_;
+};
+
+}  // namespace
+
+PostgresOutbox::PostgresOutbox(OutboxOptions options) : options_(std::move(options)) {}
+
+Status PostgresOutbox::CreateSchema(pg_conn* connection) const {
+  ENTENTE_RETURN_IF_ERROR(CheckOutboxTable(options_));
+  const std::string& table = options_.table;
+  return PgCreate(connection, table,
+                  "CREATE TABLE IF NOT EXISTS " + table +
+                      " (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, gid text NOT NULL "
+                      "UNIQUE, request text NOT NULL, state smallint NOT NULL, attempts integer "
+                      "NOT NULL, created_at bigint NOT NULL, due_at bigint NOT NULL, error text); "
+                      "CREATE INDEX IF NOT EXISTS " +
+                      table + "_due ON " + table + " (state, due_at)");
+}
+
+Result<std::string> PostgresOutbox::Put(pg_conn* transaction, SubmitRequest request) const {
+  ENTENTE_RETURN_IF_ERROR(CheckOutboxTable(options_));
+  if (PQtransactionStatus(transaction) != PQTRANS_INTRANS) {
+    return FailedPrecondition("outbox.no_transaction",
+                              "put into the outbox inside the transaction of the business write, "
+                              "while it has not failed");
+  }
+  ENTENTE_ASSIGN_OR_RETURN(StoredSubmit stored, StoreSubmit(std::move(request)));
+  const PgResult inserted =
+      PgExecute(transaction,
+                "INSERT INTO " + options_.table +
+                    " (gid, request, state, attempts, created_at, due_at) VALUES ($1, $2, 0, 0, "
+                    "$3, $3) ON CONFLICT (gid) DO NOTHING",
+                {stored.gid, stored.request, Micros(OutboxNow(options_))});
+  ENTENTE_RETURN_IF_ERROR(inserted.ToStatus());
+  if (inserted.changed() == 1) {
+    return std::move(stored.gid);
+  }
+  const PgResult selected = PgExecute(
+      transaction, "SELECT request FROM " + options_.table + " WHERE gid = $1", {stored.gid});
+  ENTENTE_RETURN_IF_ERROR(selected.ToStatus());
+  // It may have been delivered and removed at this very moment: then it has been submitted.
+  return selected.rows() == 0 || selected.Text(0, 0) == stored.request
+             ? Result<std::string>(stored.gid)
+             : GidTaken(stored.gid);
+}
+
+std::unique_ptr<OutboxStore> PostgresOutbox::Open(pg_conn* connection) const {
+  return std::make_unique<PostgresOutboxStore>(connection, options_);
+}
+
+}  // namespace entente::sdk

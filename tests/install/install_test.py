@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+"""Installs the SDK into an empty folder and uses it from there, as a project of its own."""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# A project that wants one component must get by without what the others need.
+ALONE = {
+    "Client": ("#include <entente/global_transaction.h>\n#include <entente/outbox.h>",
+               "entente::sdk::Client client; return client.last_problem().is_null() ? 0 : 1;"),
+    "Postgres": ("#include <entente/postgres_resource.h>",
+                 'entente::sdk::PostgresResource resource({.node = "n"});\n'
+                 '  return resource.NameOf({}, "db").empty() ? 1 : 0;'),
+}
+
+
+def run(*command, **more):
+    done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          **more)
+    if done.returncode != 0:
+        sys.exit(f"failed ({done.returncode}): {' '.join(map(str, command))}\n{done.stdout}")
+    return done.stdout
+
+
+def check(condition, what):
+    if not condition:
+        sys.exit("wrong: " + what)
+
+
+def headers_compile_alone(prefix, compiler):
+    """Each installed header is included by itself, with nothing of this source tree in reach."""
+    include = prefix / "include" / "entente-sdk"
+    headers = sorted(include.glob("entente/*.h")) + sorted(include.glob("base/*.h"))
+    check(len(headers) > 15, f"only {len(headers)} headers are installed")
+
+    def compile_one(header):
+        name = header.relative_to(include)
+        # Included twice: a header must guard itself.
+        source = f"#include <{name}>\n#include <{name}>\n"
+        done = subprocess.run([compiler, "-std=c++20", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c++",
+                               f"-I{include}", "-"], input=source, capture_output=True, text=True)
+        return f"{name} does not compile alone:\n{done.stderr}" if done.returncode else None
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        problems = [p for p in pool.map(compile_one, headers) if p]
+    check(not problems, "\n".join(problems))
+    print(f"{len(headers)} headers compile alone")
+
+
+def build(cmake, source, build_dir, prefix):
+    run(cmake, "-S", source, "-B", build_dir, f"-DCMAKE_PREFIX_PATH={prefix}", "-DCMAKE_BUILD_TYPE=Debug")
+    run(cmake, "--build", build_dir)
+
+
+def components_stand_alone(cmake, prefix, scratch):
+    for component, (includes, body) in ALONE.items():
+        project = scratch / component.lower()
+        project.mkdir()
+        (project / "CMakeLists.txt").write_text(
+            "cmake_minimum_required(VERSION 3.25)\nproject(alone LANGUAGES CXX)\n"
+            f"find_package(Entente REQUIRED COMPONENTS {component})\n"
+            f"add_executable(alone main.cpp)\ntarget_link_libraries(alone PRIVATE Entente::{component})\n")
+        (project / "main.cpp").write_text(f"{includes}\n\nint main() {{\n  {body}\n}}\n")
+        build(cmake, project, project / "build", prefix)
+        run(project / "build" / "alone")
+        print(f"component {component} builds and runs alone")
+    project = scratch / "unknown"
+    project.mkdir()
+    (project / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.25)\nproject(unknown LANGUAGES CXX)\n"
+        "find_package(Entente REQUIRED COMPONENTS Nonsense)\n")
+    done = subprocess.run([cmake, "-S", project, "-B", project / "build", f"-DCMAKE_PREFIX_PATH={prefix}"],
+                          capture_output=True, text=True)
+    check(done.returncode != 0 and "no component 'Nonsense'" in done.stderr, "an unknown component was found")
+
+
+class Seats:
+    """The example service, running."""
+
+    def __init__(self, program, database):
+        self.process = subprocess.Popen([program, database], stdout=subprocess.PIPE, text=True)
+        self.url = self.process.stdout.readline().split()[1]
+        self.process.stdout.readline()
+
+    def post(self, operation, gid):
+        request = urllib.request.Request(
+            f"{self.url}/seats/{operation}", data=b"{}", method="POST",
+            headers={"Entente-Gid": gid, "Entente-Branch": "seat", "Entente-Operation": operation,
+                     "Entente-Epoch": "1", "Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request) as response:
+                return response.status, json.load(response)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error).get("code")
+
+    def stop(self):
+        self.process.terminate()
+        check(self.process.wait(timeout=60) == 0, "the service did not end cleanly")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def example_works(program, scratch):
+    seats = Seats(program, scratch / "seats.db")
+    try:
+        check(seats.post("action", "g1") == (200, {"seat": 1}), "the first seat is sold")
+        check(seats.post("action", "g1") == (200, {"seat": 1}), "a repeat is given the same seat")
+        check(seats.post("try", "g2") == (200, {"seat": 2}), "a seat is held")
+        check(seats.post("compensate", "g3") == (200, None), "an undo without its action is harmless")
+        check(seats.post("action", "g3") == (409, "barrier.suspended"), "the late action is refused")
+        check(seats.post("action", "g4") == (200, {"seat": 3}), "the last seat")
+        check(seats.post("action", "g5") == (409, "sold_out"), "no seat is left")
+        check(seats.post("confirm", "g5") == (409, "barrier.not_tried"), "nothing to confirm")
+        seats.kill()
+        seats = Seats(program, scratch / "seats.db")
+        check(seats.post("confirm", "g2") == (200, {"seat": 2}), "what was held before a crash is sold")
+        check(seats.post("confirm", "g2") == (200, {"seat": 2}), "a repeat of it")
+        check(seats.post("compensate", "g1") == (200, {"seat": 1}), "a seat is given back")
+        check(seats.post("action", "g5") == (200, {"seat": 1}), "and sold again")
+        seats.stop()
+    finally:
+        if seats.process.poll() is None:
+            seats.kill()
+    print("the example works against the installed tree")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--cmake", default="cmake")
+    parser.add_argument("--compiler", default="c++")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="entente-install-") as name:
+        scratch = pathlib.Path(name)
+        prefix = scratch / "prefix"
+        run(arguments.cmake, "--install", arguments.build, "--prefix", prefix, "--component", "sdk")
+        headers_compile_alone(prefix, arguments.compiler)
+        components_stand_alone(arguments.cmake, prefix, scratch)
+        build(arguments.cmake, ROOT / "examples" / "embed", scratch / "embed", prefix)
+        example_works(scratch / "embed" / "seats", scratch)
+
+
+if __name__ == "__main__":
+    main()
