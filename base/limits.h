@@ -53,7 +53,14 @@ inline constexpr size_t kMaxErrorTextBytes = 2048;
 inline constexpr Duration kMaxWait = std::chrono::minutes(5);  // `wait` on a submit or a get.
 inline constexpr uint32_t kMaxAttempts = 1'000'000;
 inline constexpr Duration kMaxRetryAfter = std::chrono::hours(1);  // A participant's longest wish.
+// How long an undo, a finish or a step past the pivot may stay "accepted" before an operator is
+// called.
+inline constexpr Duration kMaxSettlePending = std::chrono::hours(1);
 inline constexpr Duration kMinPollInterval = std::chrono::milliseconds(10);
+
+// Client-driven transactions: when they abort by themselves.
+inline constexpr Duration kDefaultClientDrivenLimit = std::chrono::minutes(1);
+inline constexpr Duration kMaxClientDrivenLimit = std::chrono::hours(24);
 
 // Journal.
 inline constexpr size_t kMaxAppendBytes = size_t{256} << 20;  // Records handed in at once.

@@ -35,6 +35,21 @@ size_t ValidUtf8Prefix(std::string_view text) {
   return at;
 }
 
+std::string ToUtf8(std::string_view bytes, size_t max_bytes) {
+  static constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+  std::string text;
+  while (!bytes.empty()) {
+    const size_t valid = Utf8CharacterBytes(bytes);
+    const std::string_view next = valid == 0 ? kReplacement : bytes.substr(0, valid);
+    if (text.size() + next.size() > max_bytes) {
+      break;
+    }
+    text += next;
+    bytes.remove_prefix(valid == 0 ? 1 : valid);
+  }
+  return text;
+}
+
 void AppendUtf8(std::string& text, uint32_t code_point) {
   const auto append = [&text](uint32_t byte) { text += static_cast<char>(byte); };
   if (code_point < 0x80) {

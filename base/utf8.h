@@ -15,6 +15,10 @@ namespace entente {
 // The length of the longest prefix of `text` that is well-formed.
 [[nodiscard]] size_t ValidUtf8Prefix(std::string_view text);
 
+// Text from outside, such as a participant's error page, as text that can be stored and shown: what
+// is not UTF-8 becomes U+FFFD, and no more than `max_bytes` are kept, cut between two characters.
+[[nodiscard]] std::string ToUtf8(std::string_view bytes, size_t max_bytes);
+
 // Appends `code_point`, which is at most 0x10FFFF and no surrogate.
 void AppendUtf8(std::string& text, uint32_t code_point);
 

@@ -48,6 +48,11 @@ void Context::Fail(const Status& status) {
   if (status.reason() == "client.unreachable") {
     message += "; is `entente serve` running? Choose another with --server or ENTENTE_SERVER";
   }
+  exit_code = IsWrongUse(status.reason()) ? kExitWrongUse : kExitNo;
+  if (json) {
+    terminal.err << DumpJson({{"code", status.reason()}, {"detail", message}}) << "\n";
+    return;
+  }
   // Line by line: a list of mistakes stays one.
   std::istringstream lines(message);
   std::string line;
@@ -61,7 +66,6 @@ void Context::Fail(const Status& status) {
     terminal.err << "\n";
     prefix.clear();
   }
-  exit_code = IsWrongUse(status.reason()) ? kExitWrongUse : kExitNo;
 }
 
 void Context::PrintJson(const std::string& text) {

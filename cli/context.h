@@ -30,6 +30,8 @@ struct Context {
 
   // Says `status` on stderr and sets the exit code: kExitNo, or kExitWrongUse for what is wrong
   // with the command line itself (reasons "cli." and "client.bad_").
+  // With --json a JSON object of `code` and `detail`, otherwise lines for people; on standard
+  // error.
   void Fail(const Status& status);
 
   // Writes an answer for scripts, as it came and with a line break.

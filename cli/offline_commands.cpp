@@ -71,6 +71,11 @@ void RunGraph(Context& context, const GraphOptions& options) {
   }
   const std::string text =
       options.format == "dot" ? dsl::ToDot(*compiled.plan) : dsl::ToMermaid(*compiled.plan);
+  if (context.json) {
+    context.PrintJson(
+        DumpJson({{"name", compiled.plan->name}, {"format", options.format}, {"text", text}}));
+    return;
+  }
   context.terminal.out << text << (text.ends_with('\n') ? "" : "\n") << std::flush;
 }
 
@@ -83,6 +88,8 @@ void AddGraph(CLI::App& app, Context& context) {
   graph->add_option("--format", options->format, "mermaid or dot [mermaid]")
       ->check(CLI::IsMember({"mermaid", "dot"}))
       ->type_name("FORMAT");
+  graph->add_flag("--json", context.json,
+                  "Print the drawing within one JSON document, for scripts");
   graph->callback([&context, options] { RunGraph(context, *options); });
 }
 
@@ -136,6 +143,7 @@ void AddEval(CLI::App& app, Context& context) {
   eval->add_option("--data", options->data,
                    "A JSON object: the names it may use; - is standard input")
       ->type_name("FILE");
+  eval->add_flag("--json", context.json, "Errors too as JSON, for scripts");
   eval->callback([&context, options] {
     const Result<Json> value = Evaluate(context, *options);
     if (value.ok()) {

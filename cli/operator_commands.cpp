@@ -79,7 +79,7 @@ void AddAct(CLI::App& app, Context& context, Action action, const char* name, co
   if (action == Action::kResolve) {
     command->add_option("--outcome", options->request.outcome, "COMMITTED or ABORTED")
         ->required()
-        ->check(CLI::IsMember({"COMMITTED", "ABORTED"}))
+        ->transform(CLI::IsMember({"COMMITTED", "ABORTED"}, CLI::ignore_case))
         ->type_name("STATUS");
   }
   AddClientOptions(*command, context);

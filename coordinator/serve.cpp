@@ -183,7 +183,6 @@ Result<runtime::LocalCoordinatorOptions> MakeOptions(const Config& config) {
     const char* value = std::getenv(name.c_str());
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
   };
-  options.compile.modes = {dsl::Mode::kSaga};
   options.on_fatal = StopOnStoreFailure;
   return options;
 }

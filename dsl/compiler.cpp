@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <utility>
 
 #include "base/limits.h"
 #include "dsl/environment.h"
 #include "dsl/expressions.h"
+#include "dsl/json_problem.h"
 #include "dsl/names.h"
 #include "dsl/object_reader.h"
 #include "dsl/participants.h"
@@ -243,29 +243,6 @@ void DefinitionCompiler::PutInOrder(const StepOrder& order) {
   plan_.steps = std::move(steps);
 }
 
-// What ParseJson says in front of its message, "line 3, column 7: ", taken apart.
-Problem ProblemOf(const Status& status) {
-  Problem problem{"", 1, 1, status.reason(), status.message(), ""};
-  std::string_view rest = status.message();
-  const auto take = [&rest](std::string_view label, size_t* number) {
-    if (!rest.starts_with(label)) {
-      return false;
-    }
-    rest.remove_prefix(label.size());
-    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), *number);
-    rest.remove_prefix(static_cast<size_t>(end - rest.data()));
-    return error == std::errc();
-  };
-  size_t line = 0;
-  size_t column = 0;
-  if (take("line ", &line) && take(", column ", &column) && rest.starts_with(": ")) {
-    problem.line = line;
-    problem.column = column;
-    problem.message = std::string(rest.substr(2));
-  }
-  return problem;
-}
-
 }  // namespace
 
 EnvLookup EnvFrom(Json env) {
@@ -281,7 +258,7 @@ EnvLookup EnvFrom(Json env) {
 CompileResult Compile(std::string_view source, const CompileOptions& options) {
   const Result<Json> json = ParseJson(source, limits::kDefinitionJson);
   if (!json.ok()) {
-    return Problems{ProblemOf(json.status())};
+    return Problems{JsonProblem(json.status())};
   }
   const SourceMap map(source);
   ProblemList problems(map);

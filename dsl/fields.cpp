@@ -37,18 +37,32 @@ constexpr std::array kSagaStepFields = {Name("id"),     Name("description"),    
                                         Name("action"), Name("alternatives"),   Name("compensate"),
                                         Name("pivot"),  Name("timeout"),        Name("deadline"),
                                         Name("retry"),  Name("compensateRetry")};
-constexpr std::array kTccStepFields = {
-    Name("id"),      Name("description"), Name("participant"),  Name("after"),      Name("when"),
-    Name("forEach"), Name("try"),         Name("alternatives"), Name("confirm"),    Name("cancel"),
-    Name("timeout"), Name("deadline"),    Name("retry"),        Name("settleRetry")};
+constexpr std::array kTccStepFields = {Name("id"),     Name("description"),  Name("participant"),
+                                       Name("after"),  Name("when"),         Name("forEach"),
+                                       Name("try"),    Name("alternatives"), Name("confirm"),
+                                       Name("cancel"), Name("timeout"),      Name("deadline"),
+                                       Name("retry"),  Name("settleRetry"),  Name("expires")};
 constexpr std::array kTwoPhaseCommitStepFields = {
     Name("id"),     Name("description"), Name("participant"), Name("after"),
     Name("when"),   Name("forEach"),     Name("prepare"),     Name("alternatives"),
     Name("commit"), Name("rollback"),    Name("timeout"),     Name("deadline"),
-    Name("retry"),  Name("settleRetry")};
+    Name("retry"),  Name("settleRetry"), Name("onePhase")};
 constexpr std::array kWaitStepFields = {Name("id"), Name("description"), Name("after"),
                                         Name("when"), Name("wait")};
 
+// Branches that a client enlists: their forward part, if any, is the client's own.
+constexpr std::array kSagaBranchFields = {Name("id"),          Name("description"),
+                                          Name("participant"), Name("compensate"),
+                                          Name("timeout"),     Name("compensateRetry")};
+constexpr std::array kTccBranchFields = {Name("id"),      Name("description"), Name("participant"),
+                                         Name("confirm"), Name("cancel"),      Name("expires"),
+                                         Name("timeout"), Name("settleRetry")};
+constexpr std::array kTwoPhaseCommitBranchFields = {
+    Name("id"),       Name("description"), Name("participant"), Name("prepare"),
+    Name("commit"),   Name("rollback"),    Name("onePhase"),    Name("timeout"),
+    Name("deadline"), Name("retry"),       Name("settleRetry")};
+
+constexpr std::array kExpiresFields = {Name("at"), Name("margin")};
 constexpr std::array kForEachFields = {Name("items"), Name("maxParallel")};
 constexpr std::array kRetryFields = {Name("initial"), Name("factor"), Name("max"), Name("attempts"),
                                      Name("jitter")};
@@ -96,6 +110,11 @@ constexpr ObjectSpec kTccStep = {"tccStep", "a step of mode tcc", kTccStepFields
 constexpr ObjectSpec kTwoPhaseCommitStep = {"twoPhaseCommitStep", "a step of mode 2pc",
                                             kTwoPhaseCommitStepFields};
 constexpr ObjectSpec kWaitStep = {"waitStep", "a step that waits", kWaitStepFields};
+constexpr ObjectSpec kSagaBranch = {"sagaBranch", "a branch of a saga", kSagaBranchFields};
+constexpr ObjectSpec kTccBranch = {"tccBranch", "a branch of mode tcc", kTccBranchFields};
+constexpr ObjectSpec kTwoPhaseCommitBranch = {"twoPhaseCommitBranch", "a branch of mode 2pc",
+                                              kTwoPhaseCommitBranchFields};
+constexpr ObjectSpec kExpires = {"expires", "expires", kExpiresFields};
 constexpr ObjectSpec kForEach = {"forEach", "forEach", kForEachFields};
 constexpr ObjectSpec kRetry = {"retry", "a retry policy", kRetryFields};
 constexpr ObjectSpec kWaitFor = {"waitFor", "a wait for a duration", kWaitForFields};
@@ -123,6 +142,10 @@ std::span<const ObjectSpec* const> All() {
                                       &kTccStep,
                                       &kTwoPhaseCommitStep,
                                       &kWaitStep,
+                                      &kSagaBranch,
+                                      &kTccBranch,
+                                      &kTwoPhaseCommitBranch,
+                                      &kExpires,
                                       &kForEach,
                                       &kRetry,
                                       &kWaitFor,
@@ -147,6 +170,15 @@ const ObjectSpec& DefinitionOf(Mode mode) {
     case Mode::kSaga: return kSagaDefinition;
     case Mode::kTcc: return kTccDefinition;
     case Mode::kTwoPhaseCommit: return kTwoPhaseCommitDefinition;
+  }
+  ENTENTE_CHECK(false);
+}
+
+const ObjectSpec& BranchOf(Mode mode) {
+  switch (mode) {
+    case Mode::kSaga: return kSagaBranch;
+    case Mode::kTcc: return kTccBranch;
+    case Mode::kTwoPhaseCommit: return kTwoPhaseCommitBranch;
   }
   ENTENTE_CHECK(false);
 }

@@ -28,6 +28,10 @@ extern const ObjectSpec kSagaStep;
 extern const ObjectSpec kTccStep;
 extern const ObjectSpec kTwoPhaseCommitStep;
 extern const ObjectSpec kWaitStep;
+extern const ObjectSpec kSagaBranch;
+extern const ObjectSpec kTccBranch;
+extern const ObjectSpec kTwoPhaseCommitBranch;
+extern const ObjectSpec kExpires;
 extern const ObjectSpec kForEach;
 extern const ObjectSpec kRetry;
 extern const ObjectSpec kWaitFor;
@@ -49,6 +53,8 @@ extern const ObjectSpec kTransaction;
 
 [[nodiscard]] const ObjectSpec& DefinitionOf(Mode mode);
 [[nodiscard]] const ObjectSpec& StepOf(Mode mode);
+// Of a branch that a client enlists.
+[[nodiscard]] const ObjectSpec& BranchOf(Mode mode);
 
 }  // namespace fields
 }  // namespace entente::dsl

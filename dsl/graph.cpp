@@ -46,7 +46,10 @@ std::string Describe(const Plan& plan, const OperationTemplate& operation) {
 
 std::vector<std::string> CallLines(const Plan& plan, const CallWork& work) {
   const auto name = [&plan](Role role) { return std::string(OperationName(plan.mode, role)); };
-  std::vector<std::string> lines = {name(Role::kForward) + " " + Describe(plan, work.forward)};
+  std::vector<std::string> lines;
+  if (work.forward) {
+    lines.push_back(name(Role::kForward) + " " + Describe(plan, *work.forward));
+  }
   for (const OperationTemplate& alternative : work.alternatives) {
     lines.push_back("or " + Describe(plan, alternative));
   }

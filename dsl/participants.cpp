@@ -221,6 +221,22 @@ Participants CompileParticipants(const Json& participants, const std::string& po
   return result;
 }
 
+Participants CompileParticipant(const Json& participant, const std::string& pointer,
+                                Environment& environment, ProblemList& problems) {
+  Participants result;
+  ParticipantCompiler compiler(environment, problems);
+  const KnownParticipant::Kind kind = compiler.KindOf(participant, pointer);
+  result.known.push_back({"", kind});
+  if (auto compiled = compiler.Compile("", participant, pointer, kind)) {
+    const auto* http = std::get_if<HttpAddress>(&compiled->address);
+    compiled->name =
+        http != nullptr ? http->base_url : std::get<GrpcAddress>(compiled->address).target;
+    result.known.front().name = compiled->name;
+    result.compiled.push_back(*std::move(compiled));
+  }
+  return result;
+}
+
 std::optional<size_t> ReadParticipant(const ObjectReader& reader,
                                       const std::vector<KnownParticipant>& known,
                                       ProblemList& problems) {

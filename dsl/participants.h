@@ -30,6 +30,10 @@ struct Participants {
 [[nodiscard]] Participants CompileParticipants(const Json& participants, const std::string& pointer,
                                                Environment& environment, ProblemList& problems);
 
+// One participant, written where it is used; its address is its name.
+[[nodiscard]] Participants CompileParticipant(const Json& participant, const std::string& pointer,
+                                              Environment& environment, ProblemList& problems);
+
 // The participant that the field `participant` of `reader` names; reports one that is not known.
 [[nodiscard]] std::optional<size_t> ReadParticipant(const ObjectReader& reader,
                                                     const std::vector<KnownParticipant>& known,

@@ -120,7 +120,7 @@ struct UndoTemplate {
 
 // A step that calls somebody: a participant or a child transaction.
 struct CallWork {
-  OperationTemplate forward;
+  std::optional<OperationTemplate> forward;     // Absent: a client does it by itself.
   std::vector<OperationTemplate> alternatives;  // Tried in order, each only after a refusal.
   std::optional<UndoTemplate> undo;             // Absent: there is nothing to undo.
   std::optional<OperationTemplate> finish;      // TCC's confirm, 2PC's commit.
@@ -145,6 +145,12 @@ struct ForEach {
   size_t max_parallel;  // At most this many branches of the step are driven at once.
 };
 
+// How long a participant holds what was tried.
+struct Expiry {
+  cel::Template at;   // Renders to a duration from the answer on, or to an RFC 3339 instant.
+  Duration margin{};  // This long before it is too late to decide that it be confirmed.
+};
+
 struct Step {
   std::string id;
   std::vector<size_t> after;   // Direct predecessors, as indices into Plan::steps.
@@ -158,12 +164,17 @@ struct Step {
   RetryPolicy settle_retry;          // Of undo and finish: a larger budget.
   Duration timeout;                  // Of one attempt.
   std::optional<Duration> deadline;  // Of the forward operation, all attempts and pending included.
+  std::optional<Expiry> expires;     // TCC only.
+  bool one_phase = false;            // 2PC only: alone, its participant may decide by itself.
 };
 
 struct Plan {
   std::string name;
   uint32_t version = 0;  // 0 for a plan that was never stored (inline, offline).
   Mode mode = Mode::kSaga;
+  // Of no definition: a client begins the transaction, its steps are the branches it enlisted so
+  // far (dsl/client_branches.h), and it says when to commit.
+  bool client_driven = false;
   std::optional<Duration> deadline;
   std::optional<Schema> input;
   std::vector<Participant> participants;

@@ -68,6 +68,8 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
     work = Calls(index, reader);
   }
   const Policies policies = ReadPolicies(index, reader);
+  auto expires = Expires(index, reader, policies.timeout);
+  const bool one_phase = OnePhase(reader);
   if (!work) {
     return std::nullopt;
   }
@@ -82,7 +84,9 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
               .retry = policies.retry,
               .settle_retry = policies.settle_retry,
               .timeout = policies.timeout,
-              .deadline = policies.deadline};
+              .deadline = policies.deadline,
+              .expires = std::move(expires),
+              .one_phase = one_phase};
 }
 
 std::optional<CallWork> StepCompiler::Calls(size_t index, const ObjectReader& reader) {
@@ -104,11 +108,7 @@ std::optional<CallWork> StepCompiler::Calls(size_t index, const ObjectReader& re
     forward = operations_.Compile(*forward_json, site);
   }
   // The rest is compiled in any case, to report all that is wrong with it.
-  CallWork work{forward ? *std::move(forward)
-                        : OperationTemplate(ChildTemplate{"", {}, LiteralTemplate(nullptr)}),
-                {},
-                {},
-                {}};
+  CallWork work{std::move(forward), {}, {}, {}};
   Alternatives(reader, site, &work);
   Undo(index, reader, site, &work);
   return work;
@@ -177,7 +177,17 @@ void StepCompiler::Undo(size_t index, const ObjectReader& reader, const Operatio
   if (const Json* json = FindSettling(index, reader, finish)) {
     settling.scope.place = PlaceOf(mode_, Role::kFinish);
     settling.pointer = reader.PointerTo(finish);
+    static_cast<void>(expressions_.TakeOwnOutputRead());
     work->finish = operations_.Compile(*json, settling);
+    const auto reads_output = expressions_.TakeOwnOutputRead();
+    if (const Json* one_phase = reader.Find("onePhase");
+        reads_output && one_phase != nullptr && *one_phase == true) {
+      problems_.InString(reads_output->pointer, reads_output->offset, "one_phase_reads_output",
+                         Quote(finish) + " reads the output of " +
+                             Quote(OperationName(mode_, Role::kForward)) +
+                             ", which is not called when the step is committed in one phase",
+                         "let it read 'key' or 'input', or remove 'onePhase'");
+    }
   }
 }
 

@@ -62,6 +62,8 @@ class StepCompiler {
   std::optional<WaitWork> WaitUntilInstant(size_t index, const ObjectReader& wait);
   std::optional<WaitWork> WaitForSignal(size_t index, const ObjectReader& wait);
   Policies ReadPolicies(size_t index, const ObjectReader& reader);
+  std::optional<Expiry> Expires(size_t index, const ObjectReader& reader, Duration timeout);
+  bool OnePhase(const ObjectReader& reader);
 
   Mode mode_;
   const StepList& list_;

@@ -36,6 +36,8 @@ std::string_view BranchPhaseName(BranchPhase phase) {
     case BranchPhase::kFinishPending: return "finish-pending";
     case BranchPhase::kFinished: return "finished";
     case BranchPhase::kFinishStuck: return "finish-stuck";
+    case BranchPhase::kEnlisted: return "enlisted";
+    case BranchPhase::kReadOnly: return "read-only";
   }
   return "unknown";
 }
@@ -47,6 +49,16 @@ std::string_view AbortCauseName(AbortCause cause) {
     case AbortCause::kCancelled: return "cancelled";
     case AbortCause::kDeadline: return "deadline";
     case AbortCause::kExpression: return "expression";
+    case AbortCause::kExpired: return "expired";
+  }
+  return "unknown";
+}
+
+std::string_view HeuristicOutcomeName(HeuristicOutcome outcome) {
+  switch (outcome) {
+    case HeuristicOutcome::kCommitted: return "committed";
+    case HeuristicOutcome::kRolledBack: return "rolled-back";
+    case HeuristicOutcome::kMixed: return "mixed";
   }
   return "unknown";
 }

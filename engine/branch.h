@@ -53,6 +53,8 @@ enum class BranchPhase : uint8_t {
   kFinishPending = 18,
   kFinished = 19,
   kFinishStuck = 20,  // Incident.
+  kEnlisted = 21,     // The client works with the participant itself: it may have happened.
+  kReadOnly = 22,     // Prepared, and there is nothing to commit or roll back.
 };
 std::string_view BranchPhaseName(BranchPhase phase);  // "forward-backoff", ...
 
@@ -97,7 +99,13 @@ enum class AbortCause : uint8_t {
   kCancelled = 3,  // Somebody asked.
   kDeadline = 4,
   kExpression = 5,  // An expression of the definition failed on this transaction's data.
+  kExpired = 6,     // A reservation could no longer be confirmed safely.
 };
 std::string_view AbortCauseName(AbortCause cause);
+
+// How a participant says it settled a branch without waiting for the decision, or against it.
+// Values are stored; never reuse one.
+enum class HeuristicOutcome : uint8_t { kCommitted = 1, kRolledBack = 2, kMixed = 3 };
+std::string_view HeuristicOutcomeName(HeuristicOutcome outcome);  // "committed", ...
 
 }  // namespace entente::engine

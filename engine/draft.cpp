@@ -52,7 +52,7 @@ BranchFacts& Draft::Branch(BranchRef ref) {
 const Json& Draft::item(BranchRef ref) const {
   if (const auto found = expansions_.find(ref.step); found != expansions_.end()) {
     const auto* record = BodyAt<StepExpanded>(found->second);
-    return record->for_each ? record->items[ref.index] : NullJson();
+    return record != nullptr && record->for_each ? record->items[ref.index] : NullJson();
   }
   return state_->steps[ref.step].branches[ref.index].item;
 }
@@ -153,12 +153,13 @@ uint64_t Draft::NextEntropy() {
   return z ^ (z >> 31);
 }
 
-Decision Draft::Take(const Event& event) {
+Decision Draft::Take(const Event& event, bool lazy_settling) {
   if (!decision_.status.ok()) {
     return {std::move(decision_.status), Durability::kLazy, {}, {}};
   }
   decision_.durability =
-      force_ ? Durability::kForced : DurabilityOf(event, decision_.records, decision_.effects);
+      force_ ? Durability::kForced
+             : DurabilityOf(event, decision_.records, decision_.effects, lazy_settling);
   return std::move(decision_);
 }
 

@@ -30,7 +30,8 @@ class Draft {
         entropy_(entropy),
         status_(state.status),
         paused_(state.paused),
-        deadline_missed_(state.deadline_missed) {}
+        deadline_missed_(state.deadline_missed),
+        closed_(state.closed) {}
   Draft(const Draft&) = delete;
   Draft& operator=(const Draft&) = delete;
 
@@ -42,6 +43,7 @@ class Draft {
   [[nodiscard]] TxnStatus status() const { return status_; }
   [[nodiscard]] bool paused() const { return paused_; }
   [[nodiscard]] bool deadline_missed() const { return deadline_missed_; }
+  [[nodiscard]] bool closed() const { return closed_; }  // As TxnState's.
   [[nodiscard]] const StepFacts& step(size_t step) const;
   [[nodiscard]] const BranchFacts& branch(BranchRef ref) const;
   [[nodiscard]] const Json& item(BranchRef ref) const;    // Of a forEach, else null.
@@ -73,8 +75,8 @@ class Draft {
   // Different at each call, decided by the input's entropy.
   [[nodiscard]] uint64_t NextEntropy();
 
-  // The decision. Leaves the draft empty.
-  [[nodiscard]] Decision Take(const Event& event);
+  // The decision. Leaves the draft empty. `lazy_settling` as in durability.h.
+  [[nodiscard]] Decision Take(const Event& event, bool lazy_settling);
 
  private:
   friend class Folder<Draft>;
@@ -83,12 +85,15 @@ class Draft {
   void SetStatus(TxnStatus status) { status_ = status; }
   void SetPaused(bool paused) { paused_ = paused; }
   void SetDeadlineMissed() { deadline_missed_ = true; }
+  void SetClosed() { closed_ = true; }
   BranchFacts& Branch(BranchRef ref);
   StepFacts& Step(size_t step);
   void Expand(const StepExpanded& record);
   void KeepOutput(BranchRef ref, const Json& output);
   void KeepSignal(const SignalReceived& record);
   void DropSignal(const std::string& name);
+  void KeepSource(size_t, const std::string&) {}
+  void KeepCommit() {}
   void KeepAbort(const AbortDecided&) {}
   void KeepEnd(const Ended&, Instant) {}
 
@@ -109,6 +114,7 @@ class Draft {
   TxnStatus status_;
   bool paused_;
   bool deadline_missed_;
+  bool closed_;
   // Ordered maps: their elements stay where they are. Lazily filled, hence mutable: a branch of a
   // step that was expanded in this very draft exists nowhere else.
   std::map<size_t, StepFacts> steps_;

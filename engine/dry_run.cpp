@@ -18,7 +18,7 @@ constexpr Instant kStart = InstantFromMicros(1'800'000'000'000'000);
 std::string Describe(const dsl::Plan& plan, const BranchReplied& replied) {
   struct Writer {
     std::string operator()(const ReplyDone& reply) const {
-      return "done " + DumpJson(reply.output);
+      return (reply.read_only ? "read-only " : "done ") + DumpJson(reply.output);
     }
     std::string operator()(const ReplyRefused& reply) const {
       return "refused " + reply.failure.code;
@@ -30,6 +30,9 @@ std::string Describe(const dsl::Plan& plan, const BranchReplied& replied) {
       return "not sent " + reply.failure.code;
     }
     std::string operator()(const ReplyPending&) const { return "pending"; }
+    std::string operator()(const ReplyHeuristic& reply) const {
+      return "heuristic " + std::string(HeuristicOutcomeName(reply.outcome));
+    }
   };
   return replied.branch.str() + ' ' + std::string(dsl::OperationName(plan.mode, replied.role)) +
          " #" + std::to_string(replied.attempt) + " answers " + std::visit(Writer{}, replied.reply);

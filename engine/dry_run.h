@@ -10,6 +10,8 @@
 //   {"unknown": "timeout"}         no definite answer; takes the step's timeout unless it says more
 //   {"notSent": "connect.refused"} it never arrived
 //   {"pending": "30s"}             accepted, and completed with the next stated answer after 30s
+//   {"readOnly": <output>}         to a prepare: yes, and there is nothing to commit
+//   {"heuristic": "rolled-back"}   to an undo or finish: the participant decided by itself
 //
 // and may say how long it "takes" and, after unknown and notSent, "retryAfter" ("2s").
 // The member "events" is a list of {"at": "5s", "cancel": "why"} and

@@ -31,8 +31,8 @@ Result<std::optional<Duration>> ReadOptionalDuration(const std::string& where, c
   return std::optional<Duration>(duration);
 }
 
-constexpr std::array<std::string_view, 5> kOutcomes = {"done", "refused", "unknown", "notSent",
-                                                       "pending"};
+constexpr std::array<std::string_view, 7> kOutcomes = {"done",    "readOnly", "refused",  "unknown",
+                                                       "notSent", "pending",  "heuristic"};
 
 Result<std::string> OutcomeOf(const std::string& where, const Json& json) {
   std::string found;
@@ -47,9 +47,20 @@ Result<std::string> OutcomeOf(const std::string& where, const Json& json) {
     }
   }
   if (found.empty()) {
-    return Bad(where, "it needs one of done, refused, unknown, notSent, pending");
+    return Bad(where,
+               "it needs one of done, readOnly, refused, unknown, notSent, pending, heuristic");
   }
   return found;
+}
+
+Result<Reply> ReadHeuristic(const std::string& where, const std::string& name) {
+  for (const HeuristicOutcome outcome :
+       {HeuristicOutcome::kCommitted, HeuristicOutcome::kRolledBack, HeuristicOutcome::kMixed}) {
+    if (HeuristicOutcomeName(outcome) == name) {
+      return Reply(ReplyHeuristic{outcome, Failure{"participant.heuristic", name}});
+    }
+  }
+  return Bad(where + "/heuristic", "it is committed, rolled-back or mixed");
 }
 
 Result<StatedAnswer> ReadAnswer(const std::string& where, const Json& json) {
@@ -66,8 +77,11 @@ Result<StatedAnswer> ReadAnswer(const std::string& where, const Json& json) {
   ENTENTE_ASSIGN_OR_RETURN(answer.takes, ReadOptionalDuration(where, json, "takes"));
   ENTENTE_ASSIGN_OR_RETURN(const auto retry_after, ReadOptionalDuration(where, json, "retryAfter"));
   const Json& value = json[outcome];
-  if (outcome == "done") {
-    answer.reply = ReplyDone{value};
+  if (outcome == "done" || outcome == "readOnly") {
+    ReplyDone done;
+    done.output = value;
+    done.read_only = outcome == "readOnly";
+    answer.reply = std::move(done);
     return answer;
   }
   if (outcome == "pending") {
@@ -77,6 +91,10 @@ Result<StatedAnswer> ReadAnswer(const std::string& where, const Json& json) {
   }
   if (!value.is_string()) {
     return Bad(where + '/' + outcome, "it is a code, such as \"http.409\"");
+  }
+  if (outcome == "heuristic") {
+    ENTENTE_ASSIGN_OR_RETURN(answer.reply, ReadHeuristic(where, value.get<std::string>()));
+    return answer;
   }
   Failure failure{value.get<std::string>(), ""};
   if (outcome == "refused") {

@@ -9,12 +9,13 @@ struct MustBeForced {
   // that unlocks nothing rides along; if it is lost, the same call is made again with its key.
   bool acted_upon;
   bool from_reply;
+  bool lazy_settling;
 
   bool operator()(const Accepted&) const { return true; }
   bool operator()(const StepExpanded&) const { return acted_upon; }
   bool operator()(const StepSkipped&) const { return acted_upon; }
   // Lost, an alternative that was called would be forgotten and never undone.
-  bool operator()(const OperationStarted&) const { return true; }
+  bool operator()(const OperationStarted&) const { return !lazy_settling; }
   bool operator()(const WaitStarted&) const { return true; }
   // Lost, the call counts as interrupted, which also means "unknown".
   bool operator()(const AttemptFailed&) const { return false; }
@@ -24,7 +25,9 @@ struct MustBeForced {
   bool operator()(const OperationPending&) const { return true; }
   bool operator()(const PollScheduled&) const { return false; }
   // A completion comes only once, and its sender goes by the acknowledgement.
-  bool operator()(const OperationSucceeded&) const { return acted_upon || !from_reply; }
+  bool operator()(const OperationSucceeded&) const {
+    return !from_reply || (acted_upon && !lazy_settling);
+  }
   bool operator()(const OperationRefused&) const { return true; }
   bool operator()(const OperationGaveUp&) const { return true; }
   bool operator()(const IncidentRaised&) const { return true; }
@@ -37,7 +40,12 @@ struct MustBeForced {
   bool operator()(const Resumed&) const { return true; }
   bool operator()(const OperatorRetried&) const { return true; }
   bool operator()(const OperatorSkipped&) const { return true; }
-  bool operator()(const Ended&) const { return true; }
+  bool operator()(const Ended&) const { return !from_reply || !lazy_settling; }
+  bool operator()(const BranchEnlisted&) const { return true; }
+  bool operator()(const EnlistmentClosed&) const { return true; }
+  bool operator()(const HeuristicReported&) const { return true; }
+  // Lost with the answer that it came with.
+  bool operator()(const ReservationExpires&) const { return acted_upon || !from_reply; }
 };
 
 bool IsActedUpon(const std::vector<Effect>& effects) {
@@ -52,9 +60,9 @@ bool IsActedUpon(const std::vector<Effect>& effects) {
 }  // namespace
 
 Durability DurabilityOf(const Event& event, const std::vector<Record>& records,
-                        const std::vector<Effect>& effects) {
+                        const std::vector<Effect>& effects, bool lazy_settling) {
   const MustBeForced must_be_forced{IsActedUpon(effects),
-                                    std::holds_alternative<BranchReplied>(event)};
+                                    std::holds_alternative<BranchReplied>(event), lazy_settling};
   for (const Record& record : records) {
     if (std::visit(must_be_forced, record.body)) {
       return Durability::kForced;

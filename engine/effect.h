@@ -31,6 +31,7 @@ struct CallBranch {
   std::variant<RenderedHttp, RenderedGrpc> request;
   const dsl::AnswerRules* answers = nullptr;  // Owned by the plan; never null.
   Duration timeout{};
+  bool one_phase = false;  // A commit without a prepare: the participant decides.
 };
 
 // Ask a pending operation's own address how it stands.

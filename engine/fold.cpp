@@ -14,6 +14,7 @@ class StateStore {
   void SetStatus(TxnStatus status) { state_.status = status; }
   void SetPaused(bool paused) { state_.paused = paused; }
   void SetDeadlineMissed() { state_.deadline_missed = true; }
+  void SetClosed() { state_.closed = true; }
 
   std::optional<BranchRef> Locate(const BranchId& id) { return LocateBranch(state_, id); }
   BranchFacts& Branch(BranchRef ref) { return state_.steps[ref.step].branches[ref.index]; }
@@ -46,6 +47,8 @@ class StateStore {
   }
   void KeepSignal(const SignalReceived& record) { state_.signals[record.name] = record.payload; }
   void DropSignal(const std::string& name) { state_.signals.erase(name); }
+  void KeepSource(size_t step, const std::string& source) { state_.steps[step].source = source; }
+  void KeepCommit() { state_.commit_decided = true; }
   void KeepAbort(const AbortDecided& record) {
     state_.abort = AbortState{record.cause, record.branch, record.failure, record.actor};
   }
@@ -72,6 +75,7 @@ void Accept(TxnState& state, const Accepted& record, Instant at) {
   state.parent = record.parent;
   state.request_digest = record.request_digest;
   state.traceparent = record.traceparent;
+  state.client_driven = record.client_driven;
 }
 
 }  // namespace

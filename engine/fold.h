@@ -18,14 +18,15 @@ namespace entente::engine {
 
 // Store has:
 //   TxnStatus status() const; void SetStatus(TxnStatus); void SetPaused(bool);
-//   void SetDeadlineMissed();
+//   void SetDeadlineMissed(); void SetClosed();
 //   std::optional<BranchRef> Locate(const BranchId&);
 //   BranchFacts& Branch(BranchRef);        to be changed
 //   StepFacts& Step(size_t);               to be changed; created if the state does not reach there
 //   void Expand(const StepExpanded&);      makes the branches, all blocked
 //   void KeepOutput(BranchRef, const Json&);
 //   void KeepSignal(const SignalReceived&); void DropSignal(const std::string& name);
-//   void KeepAbort(const AbortDecided&); void KeepEnd(const Ended&, Instant);
+//   void KeepSource(size_t step, const std::string&);   of an enlisted branch
+//   void KeepCommit(); void KeepAbort(const AbortDecided&); void KeepEnd(const Ended&, Instant);
 template <class Store>
 class Folder {
  public:
@@ -85,10 +86,20 @@ class Folder {
     Rest(branch, phase);
     branch.ended_at = at_;
   }
-  static void Call(BranchFacts& branch, P phase) {
+  void Call(BranchFacts& branch, P phase) {
     Rest(branch, phase);
+    branch.attempt_at = at_;
     ++branch.attempt;
     ++branch.budget_used;
+  }
+
+  // Its operation is what happens or does not: a forward one, or a commit in one phase.
+  static bool Decides(const BranchFacts& branch) {
+    return branch.one_phase || RoleOf(branch.phase) == Role::kForward;
+  }
+  static bool IsUnfinishedOnePhase(const BranchFacts& branch) {
+    return branch.one_phase &&
+           In(branch, P::kFinish, P::kFinishBackoff, P::kFinishPending, P::kFinishStuck);
   }
 
   // The phase of the same role for each kind of place in it.
@@ -145,16 +156,22 @@ class Folder {
       switch (record.role) {
         case Role::kForward: return StartForward(branch, record);
         case Role::kUndo:
-          if (!In(branch, P::kDone, P::kGaveUp)) {
+          if (!In(branch, P::kDone, P::kGaveUp, P::kEnlisted)) {
             return false;
           }
-          branch.undo_without_output = branch.phase == P::kGaveUp;
+          branch.undo_without_output = branch.phase != P::kDone;
           break;
         case Role::kFinish:
-          if (!In(branch, P::kDone)) {
+          if (!In(branch, P::kDone, P::kEnlisted) &&
+              !(record.one_phase && In(branch, P::kBlocked))) {
             return false;
           }
+          branch.may_have_happened = false;
           break;
+      }
+      branch.one_phase = record.one_phase;
+      if (!branch.started_at) {
+        branch.started_at = at_;
       }
       branch.attempt = branch.budget_used = branch.refusals = 0;
       branch.ended_at.reset();
@@ -164,7 +181,7 @@ class Folder {
   }
 
   bool StartForward(BranchFacts& branch, const OperationStarted& record) {
-    const bool first = branch.phase == P::kBlocked && record.alternative == 0;
+    const bool first = In(branch, P::kBlocked, P::kEnlisted) && record.alternative == 0;
     const bool next = branch.phase == P::kRefused && record.alternative == branch.alternative + 1;
     if (!first && !next) {
       return false;
@@ -201,7 +218,7 @@ class Folder {
       if (!IsCalling(branch.phase) && !In(branch, P::kUndoPending, P::kFinishPending)) {
         return false;
       }
-      if (branch.phase == P::kForward && record.outcome == AttemptOutcome::kUnknown) {
+      if (Decides(branch) && record.outcome == AttemptOutcome::kUnknown) {
         branch.may_have_happened = true;
       }
       branch.refusals += record.outcome == AttemptOutcome::kRefused ? 1 : 0;
@@ -229,7 +246,8 @@ class Folder {
       }
       // Not counted against the budget: it is not the participant that failed.
       ++branch.attempt;
-      branch.may_have_happened = branch.may_have_happened || branch.phase == P::kForward;
+      branch.attempt_at = at_;
+      branch.may_have_happened = branch.may_have_happened || Decides(branch);
       return true;
     });
   }
@@ -267,9 +285,9 @@ class Folder {
       if (branch.phase == P::kWaiting && !branch.signal.empty()) {
         store_.DropSignal(branch.signal);
       }
-      const Role role = RoleOf(branch.phase);
-      Settle(branch, Settled(role));
-      if (role == Role::kForward) {
+      const bool decides = Decides(branch);
+      Settle(branch, record.read_only ? P::kReadOnly : Settled(RoleOf(branch.phase)));
+      if (decides) {
         store_.KeepOutput(ref, record.output);
       }
       return true;
@@ -279,7 +297,8 @@ class Folder {
   Status Apply(const OperationRefused& record) {
     return Alter("operation-refused", record.branch, [&](BranchFacts& branch, BranchRef) {
       if (!In(branch, P::kBlocked, P::kForward, P::kForwardBackoff, P::kForwardPending,
-              P::kWaiting)) {
+              P::kWaiting) &&
+          !IsUnfinishedOnePhase(branch)) {
         return false;
       }
       Settle(branch, P::kRefused);
@@ -290,7 +309,8 @@ class Folder {
 
   Status Apply(const OperationGaveUp& record) {
     return Alter("operation-gave-up", record.branch, [&](BranchFacts& branch, BranchRef) {
-      if (!In(branch, P::kForward, P::kForwardBackoff, P::kForwardPending)) {
+      if (!In(branch, P::kForward, P::kForwardBackoff, P::kForwardPending) &&
+          !IsUnfinishedOnePhase(branch)) {
         return false;
       }
       Settle(branch, P::kGaveUp);
@@ -302,17 +322,19 @@ class Folder {
 
   Status Apply(const IncidentRaised& record) {
     return Alter("incident-raised", record.branch, [&](BranchFacts& branch, BranchRef) {
-      if (In(branch, P::kSkipped, P::kUndone, P::kFinished) || IsStuck(branch.phase)) {
+      if (In(branch, P::kSkipped, P::kUndone, P::kFinished, P::kReadOnly) ||
+          IsStuck(branch.phase)) {
         return false;
       }
       Role role = RoleOf(branch.phase);
-      if (In(branch, P::kDone, P::kGaveUp)) {
+      if (In(branch, P::kDone, P::kGaveUp, P::kEnlisted)) {
         // The operation that settles it could not even be begun.
         role = store_.status() == TxnStatus::kAborting ? Role::kUndo : Role::kFinish;
-        branch.undo_without_output = branch.phase == P::kGaveUp;
+        branch.undo_without_output = branch.phase != P::kDone;
         branch.attempt = branch.budget_used = branch.refusals = 0;
         branch.ended_at.reset();
-      } else if (In(branch, P::kForward, P::kForwardBackoff, P::kForwardPending)) {
+      } else if (branch.one_phase ||
+                 In(branch, P::kForward, P::kForwardBackoff, P::kForwardPending)) {
         // Its last call may be the one that worked: a later refusal proves nothing.
         branch.may_have_happened = true;
       }
@@ -328,6 +350,7 @@ class Folder {
       return Impossible("commit-decided in status " + std::string(TxnStatusName(store_.status())));
     }
     store_.SetStatus(TxnStatus::kCommitting);
+    store_.KeepCommit();
     return {};
   }
 
@@ -382,11 +405,57 @@ class Folder {
           branch.phase != P::kWaiting) {
         return false;
       }
-      const Role role = RoleOf(branch.phase);
-      Settle(branch, Settled(role));
-      if (role == Role::kForward) {
+      const bool decides = Decides(branch);
+      Settle(branch, Settled(RoleOf(branch.phase)));
+      if (decides) {
         store_.KeepOutput(ref, record.output);
       }
+      return true;
+    });
+  }
+
+  Status Apply(const BranchEnlisted& record) {
+    if (record.step >= limits::kMaxSteps || store_.Step(record.step).expanded ||
+        store_.status() != TxnStatus::kActive) {
+      return Impossible("branch-enlisted of '" + record.branch.str() + "'");
+    }
+    store_.Expand(StepExpanded{record.step, record.branch.str(), false, {}});
+    store_.KeepSource(record.step, record.source);
+    BranchFacts& branch = store_.Branch({record.step, 0});
+    store_.Step(record.step).phases.Move(branch.phase, P::kEnlisted);
+    branch.phase = P::kEnlisted;
+    branch.enlisted = true;
+    branch.started_at = at_;
+    return {};
+  }
+
+  Status Apply(const ReservationExpires& record) {
+    return Alter("reservation-expires", record.branch, [&](BranchFacts& branch, BranchRef) {
+      if (!In(branch, P::kDone, P::kEnlisted)) {
+        return false;
+      }
+      branch.expires_at = record.expires;
+      branch.wake_at = record.safe_until;
+      return true;
+    });
+  }
+
+  Status Apply(const EnlistmentClosed&) {
+    if (store_.status() != TxnStatus::kActive) {
+      return Impossible("enlistment-closed in status " +
+                        std::string(TxnStatusName(store_.status())));
+    }
+    store_.SetClosed();
+    return {};
+  }
+
+  Status Apply(const HeuristicReported& record) {
+    return Alter("heuristic-reported", record.branch, [&](BranchFacts& branch, BranchRef) {
+      if (RoleOf(branch.phase) == Role::kForward) {
+        return false;
+      }
+      branch.heuristic = record.outcome;
+      branch.failure = record.failure;
       return true;
     });
   }

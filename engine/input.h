@@ -11,7 +11,8 @@
 
 namespace entente::engine {
 
-// Begins a transaction. Only valid on a state that has no record.
+// Begins a transaction: of the plan's definition, or one that a client drives (a plan of
+// dsl::ClientDrivenPlan). Only valid on a state that has no record.
 struct Submitted {
   Gid gid;
   Json input;  // Already checked against the plan's schema by the caller.
@@ -25,6 +26,9 @@ struct Submitted {
 // A participant's answer, classified by the transport (DESIGN section 7, the table of answers).
 struct ReplyDone {
   Json output;
+  bool read_only = false;  // Of a prepare: there is nothing to commit or roll back.
+  // Of a try: the participant's own word on how long it holds.
+  std::optional<Instant> expires = std::nullopt;
 };
 struct ReplyRefused {
   Failure failure;
@@ -37,12 +41,20 @@ struct ReplyUnknown {
 struct ReplyNotSent {
   Failure failure;
   std::optional<Duration> retry_after;
+  bool blocked = false;  // Its participant's gate (breaker, limits) held it back all the time.
 };
 struct ReplyPending {
   std::string poll_url;                // Empty: only a completion ends it.
   std::optional<Duration> poll_after;  // Retry-After, else the engine's back-off.
 };
-using Reply = std::variant<ReplyDone, ReplyRefused, ReplyUnknown, ReplyNotSent, ReplyPending>;
+// The participant settled the branch without waiting for the decision, or against it. Only an undo
+// or a finish is answered so; of a forward operation it counts as a refusal.
+struct ReplyHeuristic {
+  HeuristicOutcome outcome = HeuristicOutcome::kMixed;
+  Failure failure;
+};
+using Reply =
+    std::variant<ReplyDone, ReplyRefused, ReplyUnknown, ReplyNotSent, ReplyPending, ReplyHeuristic>;
 
 // Answers a CallBranch, a StartChild or a PollBranch. `role`, `alternative` and `attempt` are the
 // effect's own, so that a stray or late reply is told apart.
@@ -70,6 +82,17 @@ struct TimerFired {
 struct AbortRequested {
   Actor actor;
 };
+
+// A client announces a branch of the transaction it drives. Decide is given the plan *with* the
+// branch as its last step, unless the transaction has a branch of that name; if the input is taken,
+// the host goes on with that plan.
+struct EnlistRequested {
+  BranchId branch;
+  std::string source;  // What that step was compiled from (dsl::CompileBranch), canonical.
+};
+
+// A client wants its transaction to commit.
+struct CommitRequested {};
 
 struct SignalSent {
   std::string name;
@@ -99,9 +122,10 @@ struct ResolveRequested {
 // The state was just rebuilt from the journal: calls that were in flight may have happened.
 struct Recovered {};
 
-using Event = std::variant<Submitted, BranchReplied, CompletionReceived, TimerFired, AbortRequested,
-                           SignalSent, PauseRequested, ResumeRequested, RetryRequested,
-                           SkipRequested, ResolveRequested, Recovered>;
+using Event =
+    std::variant<Submitted, BranchReplied, CompletionReceived, TimerFired, AbortRequested,
+                 SignalSent, PauseRequested, ResumeRequested, RetryRequested, SkipRequested,
+                 ResolveRequested, Recovered, EnlistRequested, CommitRequested>;
 
 struct Input {
   Instant now;

@@ -3,6 +3,7 @@
 
 #include "engine/engine.h"
 #include "engine/render.h"
+#include "engine/state_lookup.h"
 
 namespace entente::engine {
 namespace {
@@ -11,11 +12,26 @@ using P = BranchPhase;
 using Violation = std::optional<std::string>;
 
 bool IsUndoing(BranchPhase phase) {
-  return phase >= P::kUndo && phase <= P::kUndoStuck;
+  return RoleOf(phase) == Role::kUndo;
 }
 
 bool IsSettledForward(const StepState& step) {
-  return step.skipped || (step.expanded && step.phases.of(P::kDone) == step.size);
+  return step.skipped || (step.expanded && ForwardDone(step) == step.size);
+}
+
+// G3: nothing is made final before that was decided, and nothing after an abort was.
+Violation CheckFinish(const dsl::Step& plan, const TxnState& state, const BranchState& branch,
+                      const std::string& name) {
+  if (RoleOf(branch.phase) != Role::kFinish) {
+    return std::nullopt;
+  }
+  if (!HasFinish(plan)) {
+    return name + "it has no finish operation";
+  }
+  if (branch.one_phase ? state.abort.has_value() : !state.commit_decided) {
+    return name + "it is made final though no commit was decided";
+  }
+  return std::nullopt;
 }
 
 // What must hold of one branch by itself.
@@ -29,7 +45,7 @@ Violation CheckBranch(const dsl::Step& plan, const TxnState& state, const Branch
     return name + "a retry that is never due would be lost";
   }
   if (branch.wake_at && !IsBackoff(branch.phase) && !IsPending(branch.phase) &&
-      branch.phase != P::kWaiting) {
+      branch.phase != P::kWaiting && !HoldsReservation(branch)) {
     return name + "a timer without a reason";
   }
   if (IsCalling(branch.phase) && (branch.attempt == 0 || branch.budget_used == 0)) {
@@ -50,10 +66,13 @@ Violation CheckBranch(const dsl::Step& plan, const TxnState& state, const Branch
   if (branch.phase == P::kGaveUp && !undoing_status) {
     return name + "given up without an abort: its effect could be lost";
   }
-  if (branch.phase >= P::kFinish && state.mode == Mode::kSaga) {
-    return name + "a saga has no finish operation";
+  if (branch.phase == P::kEnlisted && !state.client_driven) {
+    return name + "only a client enlists";
   }
-  return std::nullopt;
+  if (branch.phase == P::kReadOnly && state.mode != Mode::kTwoPhaseCommit) {
+    return name + "only a vote is read-only";
+  }
+  return CheckFinish(plan, state, branch, name);
 }
 
 Violation CheckStep(const dsl::Plan& plan, const TxnState& state, size_t index) {
@@ -79,15 +98,40 @@ Violation CheckStep(const dsl::Plan& plan, const TxnState& state, size_t index) 
                             state.status == TxnStatus::kCommitting ||
                             state.status == TxnStatus::kCommitted;
   for (const size_t before : plan.steps[index].after) {
-    if (forward_only && !IsSettledForward(state.steps[before])) {
+    if (forward_only && !state.client_driven && !IsSettledForward(state.steps[before])) {
       return name + "begun before '" + plan.steps[before].id + "' was done";
     }
   }
   return std::nullopt;
 }
 
-// I8: whatever is being undone, nothing that was built upon it still stands or runs.
+// How many branches of the step may hold something that an abort has to take back, or take back.
+uint32_t Standing(const dsl::Plan& plan, const TxnState& state, size_t step) {
+  const PhaseCounts& phases = state.steps[step].phases;
+  return phases.of(P::kForward, P::kForwardBackoff, P::kForwardPending, P::kForwardStuck) +
+         phases.of(P::kUndo, P::kUndoBackoff, P::kUndoPending, P::kUndoStuck) +
+         phases.of(P::kFinish, P::kFinishBackoff, P::kFinishPending, P::kFinished,
+                   P::kFinishStuck) +
+         (HasUndo(plan.steps[step]) ? phases.of(P::kDone, P::kGaveUp, P::kEnlisted) : 0);
+}
+
+// I1, I4: nothing that may have happened is left behind.
+Violation CheckNothingStands(const dsl::Plan& plan, const TxnState& state) {
+  for (size_t step = 0; step < state.steps.size(); ++step) {
+    if (state.status == TxnStatus::kAborted && Standing(plan, state, step) > 0) {
+      return "the transaction is ABORTED though an effect of step '" + plan.steps[step].id +
+             "' may stand";
+    }
+  }
+  return std::nullopt;
+}
+
+// I8: whatever is being undone, nothing that was built upon it still stands or runs. What a TCC or
+// two-phase commit takes back was never visible to anybody, so its order does not matter.
 Violation CheckUndoOrder(const dsl::Plan& plan, const TxnState& state) {
+  if (state.mode != Mode::kSaga) {
+    return std::nullopt;
+  }
   std::vector<bool> clear(plan.steps.size(), true);
   for (size_t step = plan.steps.size(); step-- > 0;) {
     const bool successors_clear =
@@ -103,16 +147,41 @@ Violation CheckUndoOrder(const dsl::Plan& plan, const TxnState& state) {
     if (undoing > 0 && !successors_clear) {
       return "step '" + plan.steps[step].id + "' is undone before what was built upon it";
     }
-    uint32_t standing =
-        phases.of(P::kForward, P::kForwardBackoff, P::kForwardPending, P::kForwardStuck, P::kUndo,
-                  P::kUndoBackoff, P::kUndoPending, P::kUndoStuck);
-    standing += HasUndo(plan.steps[step]) ? phases.of(P::kDone, P::kGaveUp) : 0;
-    clear[step] = successors_clear && standing == 0;
+    clear[step] = successors_clear && Standing(plan, state, step) == 0;
   }
-  // I1, I4: nothing that may have happened is left behind.
-  if (state.status == TxnStatus::kAborted &&
-      std::find(clear.begin(), clear.end(), false) != clear.end()) {
-    return "the transaction is ABORTED though an effect may stand";
+  return std::nullopt;
+}
+
+// Every branch of a step did what the outcome COMMITTED says of it.
+bool IsFinal(const dsl::Plan& plan, const TxnState& state, size_t step) {
+  if (state.mode == Mode::kSaga && state.client_driven) {
+    return true;  // The client did it.
+  }
+  if (step >= state.steps.size()) {
+    return false;
+  }
+  const PhaseCounts& phases = state.steps[step].phases;
+  if (!HasFinish(plan.steps[step])) {
+    return IsSettledForward(state.steps[step]) || phases.of(P::kEnlisted) == state.steps[step].size;
+  }
+  return state.steps[step].skipped ||
+         phases.of(P::kFinished, P::kReadOnly) == state.steps[step].size;
+}
+
+// What a mode that decides once may hold after the decision to commit.
+Violation CheckCommitting(const dsl::Plan& plan, const TxnState& state) {
+  if (state.mode == Mode::kSaga || state.status != TxnStatus::kCommitting) {
+    return std::nullopt;
+  }
+  for (size_t step = 0; step < plan.steps.size(); ++step) {
+    const bool ready = step < state.steps.size() &&
+                       (IsSettledForward(state.steps[step]) ||
+                        (state.mode == Mode::kTcc && state.steps[step].phases.of(P::kEnlisted) +
+                                                             ForwardDone(state.steps[step]) ==
+                                                         state.steps[step].size));
+    if (!ready) {
+      return "COMMITTING though step '" + plan.steps[step].id + "' is not ready for it";
+    }
   }
   return std::nullopt;
 }
@@ -128,11 +197,17 @@ Violation CheckDecision(const dsl::Plan& plan, const TxnState& state) {
   if (state.forced.has_value() != (state.status == TxnStatus::kMixed)) {
     return "only MIXED is forced";
   }
+  if (state.commit_decided && state.abort) {
+    return "both a commit and an abort were decided";
+  }
   if (state.status == TxnStatus::kCommitted) {
     for (size_t step = 0; step < plan.steps.size(); ++step) {
-      if (step >= state.steps.size() || !IsSettledForward(state.steps[step])) {
+      if (!IsFinal(plan, state, step)) {
         return "COMMITTED though step '" + plan.steps[step].id + "' is not done";
       }
+    }
+    if (state.mode != Mode::kSaga && !state.commit_decided) {
+      return "COMMITTED though no commit was decided";
     }
   }
   if (plan.pivot) {
@@ -148,7 +223,7 @@ Violation CheckDecision(const dsl::Plan& plan, const TxnState& state) {
         state.steps[*plan.pivot].phases.of(P::kForward, P::kDone, P::kGaveUp) > 0) {
       return "the transaction aborts though its pivot may have happened and can not be undone";
     }
-  } else if (state.status == TxnStatus::kCommitting) {
+  } else if (state.status == TxnStatus::kCommitting && state.mode == Mode::kSaga) {
     return "COMMITTING without a pivot";
   }
   return std::nullopt;
@@ -161,8 +236,9 @@ Violation CheckProgress(const dsl::Plan& plan, const TxnState& state) {
     return std::nullopt;
   }
   for (const StepState& step : state.steps) {
-    const bool expects = step.phases.of(P::kForwardPending, P::kUndoPending) > 0 ||
-                         (state.status != TxnStatus::kAborting && step.phases.of(P::kWaiting) > 0);
+    const bool expects =
+        step.phases.of(P::kForwardPending, P::kUndoPending, P::kFinishPending) > 0 ||
+        (state.status != TxnStatus::kAborting && step.phases.of(P::kWaiting) > 0);
     if (expects) {
       return std::nullopt;
     }
@@ -185,6 +261,12 @@ std::optional<std::string> CheckInvariants(const dsl::Plan& plan, const TxnState
     }
   }
   if (Violation violation = CheckDecision(plan, state)) {
+    return violation;
+  }
+  if (Violation violation = CheckCommitting(plan, state)) {
+    return violation;
+  }
+  if (Violation violation = CheckNothingStands(plan, state)) {
     return violation;
   }
   if (Violation violation = CheckUndoOrder(plan, state)) {

@@ -24,7 +24,8 @@ void AddBranch(const Draft& draft, BranchRef ref, std::vector<Effect>& effects) 
   }
   // An aborting transaction waits for nothing but its undos; a paused one has no timers at all.
   const bool sleeps = IsBackoff(branch.phase) || IsPending(branch.phase) ||
-                      (branch.phase == BranchPhase::kWaiting && !aborting);
+                      (branch.phase == BranchPhase::kWaiting && !aborting) ||
+                      (HoldsReservation(branch) && draft.status() == TxnStatus::kActive);
   if (sleeps && branch.wake_at && !draft.paused()) {
     effects.emplace_back(ArmTimer{branch.id, *branch.wake_at});
   }

@@ -41,7 +41,18 @@ struct Accepted {
   std::optional<ParentLink> parent;
   std::string request_digest;  // Of what was submitted: tells a resubmit from a conflict.
   std::string traceparent;     // W3C trace context of the submitter, or empty.
+  bool client_driven = false;  // Without a definition: a client enlists and decides.
 };
+
+// A client announced a branch of its transaction, before it works with the participant.
+struct BranchEnlisted {
+  size_t step = 0;  // The next one.
+  BranchId branch;
+  std::string source;  // JSON text: how to call the participant. Recovery compiles it again.
+};
+
+// The client wants to commit: nobody joins any more.
+struct EnlistmentClosed {};
 
 // The branches of a step are known: one, or as many as its forEach has items.
 struct StepExpanded {
@@ -61,6 +72,7 @@ struct OperationStarted {
   Role role = Role::kForward;
   uint32_t alternative = 0;
   std::optional<Instant> deadline;  // Of a forward operation: no attempt begins after it.
+  bool one_phase = false;           // Of a finish: the participant itself decides.
 };
 
 // A wait step begins to wait, until `until` if present.
@@ -106,16 +118,32 @@ struct PollScheduled {
 struct OperationSucceeded {
   BranchId branch;
   Json output;
+  bool read_only = false;  // Of a prepare: there is nothing to commit or roll back.
 };
 
-// A forward operation certainly had no effect and is not tried again. If an alternative follows,
-// its OperationStarted is in the same append.
+// What the branch holds at its participant is let go at `expires`; from `safe_until` on it is too
+// late to decide that it be confirmed.
+struct ReservationExpires {
+  BranchId branch;
+  Instant expires;
+  Instant safe_until;
+};
+
+// A participant said that it settled the branch by itself. What follows is a record of its own.
+struct HeuristicReported {
+  BranchId branch;
+  HeuristicOutcome outcome = HeuristicOutcome::kMixed;
+  Failure failure;
+};
+
+// A forward operation (or a commit in one phase) certainly had no effect and is not tried again. If
+// an alternative follows, its OperationStarted is in the same append.
 struct OperationRefused {
   BranchId branch;
   Failure failure;
 };
 
-// No more attempts at a forward operation, which may have had an effect.
+// No more attempts at a forward operation (or a commit in one phase), which may have had an effect.
 struct OperationGaveUp {
   BranchId branch;
   Failure failure;
@@ -127,7 +155,8 @@ struct IncidentRaised {
   Failure failure;
 };
 
-// The point of no return.
+// The point of no return: a saga's pivot happened; or every branch of a TCC or two-phase commit is
+// reserved or prepared, and from here on is only confirmed or committed.
 struct CommitDecided {};
 
 struct AbortDecided {
@@ -179,7 +208,8 @@ using RecordBody =
                  AttemptStarted, CallInterrupted, OperationPending, PollScheduled,
                  OperationSucceeded, OperationRefused, OperationGaveUp, IncidentRaised,
                  CommitDecided, AbortDecided, DeadlineMissed, SignalReceived, Paused, Resumed,
-                 OperatorRetried, OperatorSkipped, Ended>;
+                 OperatorRetried, OperatorSkipped, Ended, BranchEnlisted, EnlistmentClosed,
+                 HeuristicReported, ReservationExpires>;
 
 struct Record {
   Instant at;  // As stamped by the shard that decided it.

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/limits.h"
+#include "base/utf8.h"
 
 namespace entente::engine {
 namespace {
@@ -93,7 +94,7 @@ class Scope final : public Resolver {
       return branch.undo_without_output || branch.phase == BranchPhase::kGaveUp ? "unknown"
                                                                                 : "done";
     }
-    return facts.expanded && facts.phases.of(BranchPhase::kDone) == facts.size ? "done" : "running";
+    return facts.expanded && ForwardDone(facts) == facts.size ? "done" : "running";
   }
 
   const Draft& draft_;
@@ -185,6 +186,7 @@ Result<Effect> RenderCallTemplate(const Draft& draft, BranchRef ref, Role role,
   effect.participant = call.participant;
   effect.answers = &call.answers;
   effect.timeout = draft.plan_step(ref).timeout;
+  effect.one_phase = draft.branch(ref).one_phase;
   Status failed;
   std::visit(
       [&](const auto& request) {
@@ -224,12 +226,17 @@ Status InStep(const dsl::Step& step, std::string_view what, const Status& status
 }  // namespace
 
 Failure FailureFrom(const Status& status) {
-  return {status.reason(), status.message().substr(0, limits::kMaxErrorTextBytes)};
+  return {status.reason(), ToUtf8(status.message(), limits::kMaxErrorTextBytes)};
 }
 
 bool HasUndo(const dsl::Step& step) {
   const auto* work = std::get_if<dsl::CallWork>(&step.work);
   return work != nullptr && work->undo.has_value();
+}
+
+bool HasFinish(const dsl::Step& step) {
+  const auto* work = std::get_if<dsl::CallWork>(&step.work);
+  return work != nullptr && work->finish.has_value();
 }
 
 const dsl::OperationTemplate* OperationOf(const Draft& draft, BranchRef ref, Role role) {
@@ -241,7 +248,7 @@ const dsl::OperationTemplate* OperationOf(const Draft& draft, BranchRef ref, Rol
   switch (role) {
     case Role::kForward:
       if (branch.alternative == 0) {
-        return &work->forward;
+        return work->forward ? &*work->forward : nullptr;
       }
       return branch.alternative <= work->alternatives.size()
                  ? &work->alternatives[branch.alternative - 1]
@@ -381,6 +388,39 @@ Result<std::optional<Instant>> EvaluateWait(const Draft& draft, BranchRef ref) {
   auto span = ParseDuration(value);
   return span.ok() ? Result<Until>(Until(draft.now() + *span))
                    : InStep(plan, "wait", ExpressionError(span.status().message()));
+}
+
+Result<std::optional<Instant>> EvaluateExpiry(const Draft& draft, BranchRef ref) {
+  using Expiry = std::optional<Instant>;
+  const dsl::Step& plan = draft.plan_step(ref);
+  if (!plan.expires) {
+    return Expiry();
+  }
+  const Scope scope(draft, ref);
+  auto rendered = plan.expires->at.Render(scope.activation());
+  if (!rendered.ok()) {
+    return InStep(plan, "expires", rendered.status());
+  }
+  if (!rendered->is_string()) {
+    return InStep(
+        plan, "expires",
+        ExpressionError("it is a " + std::string(rendered->type_name()) + ", not a string"));
+  }
+  const auto& text = rendered->get_ref<const std::string&>();
+  if (const auto span = ParseDuration(text); span.ok()) {
+    return Expiry(draft.now() + *span);
+  }
+  if (const auto instant = ParseInstant(text); instant.ok()) {
+    return Expiry(*instant);
+  }
+  return InStep(plan, "expires",
+                ExpressionError("'" + text.substr(0, limits::kMaxNameBytes) +
+                                "' is neither a duration, such as '15m', nor an RFC 3339 instant"));
+}
+
+Duration ExpiryMargin(const Draft& draft, BranchRef ref) {
+  const dsl::Step& plan = draft.plan_step(ref);
+  return plan.expires ? plan.expires->margin : 2 * plan.timeout;
 }
 
 Result<Json> RenderOutput(const Draft& draft) {

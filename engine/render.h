@@ -25,6 +25,7 @@ namespace entente::engine {
                                                         Role role);
 [[nodiscard]] bool IsChildOperation(const Draft& draft, BranchRef ref, Role role);
 [[nodiscard]] bool HasUndo(const dsl::Step& step);
+[[nodiscard]] bool HasFinish(const dsl::Step& step);
 
 [[nodiscard]] CommandId CommandOf(const Draft& draft, BranchRef ref, Role role);
 
@@ -43,6 +44,10 @@ namespace entente::engine {
 [[nodiscard]] Result<std::vector<Json>> EvaluateItems(const Draft& draft, size_t step);
 // When a wait step that begins now is over; absent: only a signal ends it.
 [[nodiscard]] Result<std::optional<Instant>> EvaluateWait(const Draft& draft, BranchRef ref);
+// When what the branch holds expires, by its step's own rule; absent: it has none.
+[[nodiscard]] Result<std::optional<Instant>> EvaluateExpiry(const Draft& draft, BranchRef ref);
+// How long before that it is too late to decide a commit.
+[[nodiscard]] Duration ExpiryMargin(const Draft& draft, BranchRef ref);
 [[nodiscard]] Result<Json> RenderOutput(const Draft& draft);
 [[nodiscard]] Result<std::string> RenderLabel(const Draft& draft, const dsl::cel::Template& label);
 

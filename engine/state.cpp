@@ -5,6 +5,9 @@
 namespace entente::engine {
 
 bool TxnState::has_incident() const {
+  if (finished()) {
+    return false;
+  }
   for (const StepState& step : steps) {
     if (step.phases.of(BranchPhase::kForwardStuck, BranchPhase::kUndoStuck,
                        BranchPhase::kFinishStuck) > 0) {
@@ -69,10 +72,24 @@ BranchId MakeBranchId(const dsl::Plan& plan, size_t step, std::optional<size_t> 
 }
 
 Role RoleOf(BranchPhase phase) {
-  if (phase >= BranchPhase::kFinish) {
+  if (phase >= BranchPhase::kFinish && phase <= BranchPhase::kFinishStuck) {
     return Role::kFinish;
   }
-  return phase >= BranchPhase::kUndo ? Role::kUndo : Role::kForward;
+  return phase >= BranchPhase::kUndo && phase <= BranchPhase::kUndoStuck ? Role::kUndo
+                                                                         : Role::kForward;
+}
+
+std::string_view OutcomeOf(const TxnState& state) {
+  const auto decided = [&state](TxnStatus end) { return state.forced == end; };
+  if (state.commit_decided || state.status == TxnStatus::kCommitted) {
+    return "committed";
+  }
+  if (state.abort || state.status == TxnStatus::kAborted) {
+    return "aborted";
+  }
+  return decided(TxnStatus::kCommitted) ? "committed"
+         : decided(TxnStatus::kAborted) ? "aborted"
+                                        : "undecided";
 }
 
 }  // namespace entente::engine

@@ -26,9 +26,15 @@ struct BranchFacts {
   bool may_have_happened = false;
   // The undo runs for a forward call that never answered: there is no output to read.
   bool undo_without_output = false;
-  std::optional<Instant> wake_at;           // Retry, poll, pending deadline or end of a wait.
-  std::optional<Instant> deadline;          // Of a pending operation.
-  std::optional<Instant> forward_deadline;  // The step's own, from its start.
+  bool enlisted = false;   // By a client, which works with the participant itself.
+  bool one_phase = false;  // Its finish is the participant's own decision.
+  // Retry, poll, pending deadline, end of a wait, or the last safe moment to decide a commit.
+  std::optional<Instant> attempt_at;  // When the latest attempt of the current operation began.
+  std::optional<Instant> wake_at;
+  std::optional<Instant> deadline;            // Of a pending operation.
+  std::optional<Instant> forward_deadline;    // The step's own, from its start.
+  std::optional<Instant> expires_at;          // What the participant holds for the branch.
+  std::optional<HeuristicOutcome> heuristic;  // The latest that it reported.
   std::string poll_url;
   uint32_t refusals = 0;  // Of the current operation: attempts that were refused and yet repeated.
   uint32_t polls = 0;     // That brought nothing, of the pending operation.
@@ -62,7 +68,7 @@ class PhaseCounts {
   friend bool operator==(const PhaseCounts&, const PhaseCounts&) = default;
 
  private:
-  std::array<uint32_t, static_cast<size_t>(BranchPhase::kFinishStuck) + 1> counts_{};
+  std::array<uint32_t, static_cast<size_t>(BranchPhase::kReadOnly) + 1> counts_{};
 };
 
 // Everything of a step but its branches.
@@ -77,6 +83,7 @@ struct StepFacts {
 
 struct StepState : StepFacts {
   std::vector<BranchState> branches;  // Exactly one, unless the step has a forEach.
+  std::string source;                 // Of an enlisted branch: what the client described it with.
 };
 
 struct AbortState {
@@ -95,6 +102,9 @@ struct TxnState {
   TxnStatus status = TxnStatus::kActive;
   bool paused = false;
   bool deadline_missed = false;
+  bool client_driven = false;
+  bool closed = false;  // The client wants to commit: nobody joins any more.
+  bool commit_decided = false;
   Json input;
   std::vector<std::pair<std::string, std::string>> labels;
   Instant accepted_at;
@@ -105,7 +115,7 @@ struct TxnState {
   std::string request_digest;
   std::string traceparent;
   std::optional<AbortState> abort;
-  std::map<std::string, Json> signals;  // Received and not yet consumed, the latest of each name.
+  std::map<std::string, Json> signals;  // Received and not yet taken, by name.
   std::vector<StepState> steps;         // By step index; grows as steps expand or are skipped.
   Json output;
   std::optional<Failure> output_failure;
@@ -115,6 +125,10 @@ struct TxnState {
   // True while a branch is stuck: an operator has to act.
   [[nodiscard]] bool has_incident() const;
 };
+
+// What a participant in doubt is told: "committed", "aborted" or "undecided". It never changes once
+// it is one of the first two, unless an operator forces an outcome before anything was decided.
+[[nodiscard]] std::string_view OutcomeOf(const TxnState& state);
 
 // The branch of that name, or null if it is not known (yet). The pointer is valid until the next
 // Evolve of this state.

@@ -49,6 +49,19 @@ struct BranchName {
          phase == BranchPhase::kFinishStuck;
 }
 
+// Its timer says when the reservation is too old to be confirmed.
+[[nodiscard]] inline bool HoldsReservation(const BranchFacts& branch) {
+  return branch.expires_at &&
+         (branch.phase == BranchPhase::kDone || branch.phase == BranchPhase::kEnlisted);
+}
+
+// How many branches of a step did their forward part, whatever became of them since.
+[[nodiscard]] inline uint32_t ForwardDone(const StepFacts& step) {
+  using P = BranchPhase;
+  return step.phases.of(P::kDone, P::kReadOnly, P::kFinish, P::kFinishBackoff, P::kFinishPending,
+                        P::kFinished, P::kFinishStuck);
+}
+
 // The role that a phase is about: of a branch that is blocked, waits or is settled, the last one.
 [[nodiscard]] Role RoleOf(BranchPhase phase);
 

@@ -3,6 +3,8 @@
 #include <string>
 
 #include "engine/saga/saga.h"
+#include "engine/tcc/tcc.h"
+#include "engine/twopc/twopc.h"
 
 namespace entente::engine {
 namespace {
@@ -25,8 +27,18 @@ constexpr RefusalText kRefusals[] = {
     {"transaction.pivot_in_doubt", StatusCode::kFailedPrecondition,
      " is at its point of no return: the pivot may already have happened and has no compensation; "
      "wait for its outcome, or resolve the transaction"},
+    {"transaction.commit_in_doubt", StatusCode::kFailedPrecondition,
+     " is being committed in one phase: its only participant decides, and may have done so; wait "
+     "for its answer, or resolve the transaction"},
+    {"transaction.committing", StatusCode::kFailedPrecondition,
+     " is committed or about to be: it can no longer be joined or aborted"},
     {"transaction.aborting", StatusCode::kFailedPrecondition,
      " is being undone: no step waits for anything any more"},
+    {"transaction.aborted", StatusCode::kFailedPrecondition,
+     " was aborted, by request, by its time limit or by a participant: begin another one"},
+    {"transaction.not_client_driven", StatusCode::kFailedPrecondition,
+     " follows a definition, which says what belongs to it and when it commits: submit what it "
+     "should do, or begin a transaction without a definition"},
     {"transaction.paused", StatusCode::kFailedPrecondition, " is paused: resume it first"},
     {"branch.not_found", StatusCode::kNotFound,
      " is not known (yet): list the transaction's branches"},
@@ -35,6 +47,10 @@ constexpr RefusalText kRefusals[] = {
     {"branch.aborting", StatusCode::kFailedPrecondition,
      " is not called again because the transaction is being undone: skip the branch once its "
      "outcome is known, or resolve the transaction"},
+    {"signal.not_taken_yet", StatusCode::kFailedPrecondition,
+     " holds a signal of that name with another payload, which no step has taken yet: send this "
+     "one "
+     "when a step waits for it"},
     {"completion.too_late", StatusCode::kFailedPrecondition,
      " does not wait for this completion: the operation has ended or was given up"},
 };
@@ -86,6 +102,8 @@ std::string_view TxnEventName(TxnEvent event) {
     case TxnEvent::kSkip: return "skip";
     case TxnEvent::kResolve: return "resolve";
     case TxnEvent::kRecovered: return "recovered";
+    case TxnEvent::kEnlist: return "enlist";
+    case TxnEvent::kCommit: return "commit";
   }
   return "unknown";
 }
@@ -112,12 +130,19 @@ TxnEvent Classify(const TxnState& state, const Input& input) {
     TxnEvent operator()(const SkipRequested&) const { return TxnEvent::kSkip; }
     TxnEvent operator()(const ResolveRequested&) const { return TxnEvent::kResolve; }
     TxnEvent operator()(const Recovered&) const { return TxnEvent::kRecovered; }
+    TxnEvent operator()(const EnlistRequested&) const { return TxnEvent::kEnlist; }
+    TxnEvent operator()(const CommitRequested&) const { return TxnEvent::kCommit; }
   };
   return std::visit(Classifier{state, input.now}, input.event);
 }
 
 std::string_view CourseName(Course course) {
-  return course == Course::kDriving ? "driving" : "undoing";
+  switch (course) {
+    case Course::kDriving: return "driving";
+    case Course::kFinishing: return "finishing";
+    case Course::kUndoing: return "undoing";
+  }
+  return "unknown";
 }
 
 std::string_view BranchEventName(BranchEvent event) {
@@ -138,9 +163,22 @@ std::string_view BranchEventName(BranchEvent event) {
     case BranchEvent::kOperatorSkip: return "operator-skip";
     case BranchEvent::kInterrupted: return "interrupted";
     case BranchEvent::kAbortDecided: return "abort-decided";
+    case BranchEvent::kHeuristicAgrees: return "heuristic-agrees";
+    case BranchEvent::kHeuristicDiffers: return "heuristic-differs";
   }
   return "unknown";
 }
+
+namespace {
+
+BranchEvent ClassifyHeuristic(const BranchFacts& branch, HeuristicOutcome outcome) {
+  const HeuristicOutcome decided = RoleOf(branch.phase) == Role::kUndo
+                                       ? HeuristicOutcome::kRolledBack
+                                       : HeuristicOutcome::kCommitted;
+  return outcome == decided ? BranchEvent::kHeuristicAgrees : BranchEvent::kHeuristicDiffers;
+}
+
+}  // namespace
 
 BranchEvent Classify(const BranchFacts& branch, const BranchReplied& replied) {
   const bool current_command =
@@ -151,6 +189,10 @@ BranchEvent Classify(const BranchFacts& branch, const BranchReplied& replied) {
   if (std::holds_alternative<ReplyDone>(replied.reply)) {
     return BranchEvent::kDone;
   }
+  const auto* heuristic = std::get_if<ReplyHeuristic>(&replied.reply);
+  if (heuristic != nullptr && replied.role != Role::kForward) {
+    return ClassifyHeuristic(branch, heuristic->outcome);
+  }
   if (replied.attempt != branch.attempt) {
     return BranchEvent::kStray;
   }
@@ -160,6 +202,8 @@ BranchEvent Classify(const BranchFacts& branch, const BranchReplied& replied) {
     BranchEvent operator()(const ReplyUnknown&) const { return BranchEvent::kUnknown; }
     BranchEvent operator()(const ReplyNotSent&) const { return BranchEvent::kNotSent; }
     BranchEvent operator()(const ReplyPending&) const { return BranchEvent::kPending; }
+    // Nothing was decided that it could report on.
+    BranchEvent operator()(const ReplyHeuristic&) const { return BranchEvent::kRefused; }
   };
   return std::visit(Classifier{}, replied.reply);
 }
@@ -172,22 +216,18 @@ BranchEvent Classify(const BranchFacts& branch, const CompletionReceived& receiv
                                                              : BranchEvent::kCompletionRefused;
 }
 
-const ModeTable* TableOf(Mode mode) {
+const ModeTable& TableOf(Mode mode) {
   switch (mode) {
-    case Mode::kSaga: return &saga::Table();
-    case Mode::kTcc:
-    case Mode::kTwoPhaseCommit: return nullptr;
+    case Mode::kSaga: return saga::Table();
+    case Mode::kTcc: return tcc::Table();
+    case Mode::kTwoPhaseCommit: return twopc::Table();
   }
-  return nullptr;
-}
-
-Course CourseOf(TxnStatus status) {
-  return status == TxnStatus::kAborting ? Course::kUndoing : Course::kDriving;
+  CheckFailed("Mode is a declared enumerator", __FILE__, __LINE__);
 }
 
 void Dispatch(Turn& turn, BranchRef ref, BranchEvent event) {
   const BranchFacts& branch = turn.draft.branch(ref);
-  const Course course = CourseOf(turn.draft.status());
+  const Course course = turn.course();
   const BranchCell& cell = turn.table.at(course, branch.phase, event);
   if (cell_observer != nullptr) {
     cell_observer->OnCell(turn.table.mode, course, branch.phase, event);

@@ -1,10 +1,10 @@
-// What a mode is: two transition tables, written as data. Internal to the engine, but for tests,
-// which enumerate every cell.
+// What a mode is: transition tables, written as data. Internal to the engine, but for tests, which
+// enumerate every cell.
 //
 // The transaction table says what each kind of input means in each status. Inputs that concern a
 // branch go on to the branch table: what each event means in each phase, while the transaction is
-// driven forward and while it is undone. Every cell is an action, a no-op or a rejection; there is
-// no default.
+// driven forward, while what was decided is finished, and while it is undone. Every cell is an
+// action, a no-op or a rejection; there is no default.
 #pragma once
 
 #include <array>
@@ -46,14 +46,20 @@ enum class TxnEvent : uint8_t {
   kSkip,
   kResolve,
   kRecovered,
+  kEnlist,
+  kCommit,
 };
-inline constexpr size_t kTxnEvents = 14;
+inline constexpr size_t kTxnEvents = 16;
 std::string_view TxnEventName(TxnEvent event);
 [[nodiscard]] TxnEvent Classify(const TxnState& state, const Input& input);
 
 // Which way the transaction goes.
-enum class Course : uint8_t { kDriving, kUndoing };
-inline constexpr size_t kCourses = 2;
+enum class Course : uint8_t {
+  kDriving,    // Forward, step by step.
+  kFinishing,  // Every branch did its part; each is told to make it final.
+  kUndoing,
+};
+inline constexpr size_t kCourses = 3;
 std::string_view CourseName(Course course);
 
 enum class BranchEvent : uint8_t {
@@ -73,13 +79,16 @@ enum class BranchEvent : uint8_t {
   kOperatorSkip,
   kInterrupted,   // Recovery found the call in flight.
   kAbortDecided,  // Just now, in this very decision.
+  // The participant settled the branch by itself: as was decided, or otherwise.
+  kHeuristicAgrees,
+  kHeuristicDiffers,
 };
-inline constexpr size_t kBranchEvents = 16;
+inline constexpr size_t kBranchEvents = 18;
 std::string_view BranchEventName(BranchEvent event);
 [[nodiscard]] BranchEvent Classify(const BranchFacts& branch, const BranchReplied& replied);
 [[nodiscard]] BranchEvent Classify(const BranchFacts& branch, const CompletionReceived& received);
 
-inline constexpr size_t kBranchPhases = static_cast<size_t>(BranchPhase::kFinishStuck);
+inline constexpr size_t kBranchPhases = static_cast<size_t>(BranchPhase::kReadOnly);
 
 struct ModeTable;
 
@@ -88,6 +97,8 @@ struct Turn {
   const ModeTable& table;
   Draft& draft;
   const Event& event;
+
+  [[nodiscard]] Course course() const;
 };
 
 enum class CellKind : uint8_t { kAct, kIgnore, kReject };
@@ -110,10 +121,17 @@ using BranchTable = std::array<BranchRow, kBranchPhases>;  // kBlocked, the firs
 struct ModeTable {
   Mode mode;
   TxnTable txn;
+  std::array<Course, kTxnRows> courses;  // By status; of the finished ones it does not matter.
   std::array<BranchTable, kCourses> branch;
   // Starts whatever has become due by the records so far, and ends the transaction if nothing is
   // left to do. Runs after every action; changes nothing when nothing is due.
   void (*advance)(Turn&);
+  // Why no abort can be decided just now although the transaction is ACTIVE: the code of the
+  // refusal, or empty if one can.
+  std::string_view (*in_doubt)(const Draft&);
+  // What follows the decision only carries it out: answers to it and the end may be lost in a
+  // crash, since recovery carries it out again (DESIGN section 4). False: the end is a decision.
+  bool lazy_settling = false;
 
   [[nodiscard]] const TxnCell& at(TxnRow row, TxnEvent event) const {
     return txn[static_cast<size_t>(row)][static_cast<size_t>(event)];
@@ -122,15 +140,20 @@ struct ModeTable {
     return branch[static_cast<size_t>(course)][static_cast<size_t>(phase) - 1]
                  [static_cast<size_t>(event)];
   }
+  [[nodiscard]] Course CourseOf(TxnStatus status) const {
+    return courses[static_cast<size_t>(status)];
+  }
 };
 
-// The tables of a mode; null if it has none.
-[[nodiscard]] const ModeTable* TableOf(Mode mode);
+inline Course Turn::course() const {
+  return table.CourseOf(draft.status());
+}
+
+[[nodiscard]] const ModeTable& TableOf(Mode mode);
 
 // Looks the cell up and does what it says.
 void Dispatch(Turn& turn, BranchRef ref, BranchEvent event);
 void Dispatch(Turn& turn, TxnRow row, TxnEvent event);
-[[nodiscard]] Course CourseOf(TxnStatus status);
 
 // The refusal that a code in the tables stands for.
 [[nodiscard]] Status Refusal(std::string_view code, const Gid& gid, const BranchId& branch = {});

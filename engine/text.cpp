@@ -31,6 +31,9 @@ class RecordWriter {
     for (const auto& [key, value] : record.labels) {
       text += ' ' + key + '=' + value;
     }
+    if (record.client_driven) {
+      text += "driven by a client";
+    }
     if (record.deadline) {
       text += " deadline " + At(*record.deadline);
     }
@@ -48,7 +51,7 @@ class RecordWriter {
   }
   std::string operator()(const OperationStarted& record) const {
     return record.branch.str() + ' ' + std::string(dsl::OperationName(plan_.mode, record.role)) +
-           Alternative(record.alternative) +
+           Alternative(record.alternative) + (record.one_phase ? " in one phase" : "") +
            (record.deadline ? " deadline " + At(*record.deadline) : "");
   }
   std::string operator()(const WaitStarted& record) const {
@@ -70,7 +73,7 @@ class RecordWriter {
     return record.branch.str() + ' ' + At(record.wake_at);
   }
   std::string operator()(const OperationSucceeded& record) const {
-    return record.branch.str() + OrNothing(record.output);
+    return record.branch.str() + (record.read_only ? " read-only" : "") + OrNothing(record.output);
   }
   std::string operator()(const OperationRefused& record) const {
     return record.branch.str() + ' ' + Text(record.failure);
@@ -104,6 +107,17 @@ class RecordWriter {
            (record.forced ? " forced to " + std::string(TxnStatusName(*record.forced)) : "") +
            (record.actor ? ' ' + Text(*record.actor) : "");
   }
+  std::string operator()(const BranchEnlisted& record) const {
+    return record.branch.str() + ' ' + record.source;
+  }
+  std::string operator()(const EnlistmentClosed&) const { return ""; }
+  std::string operator()(const HeuristicReported& record) const {
+    return record.branch.str() + ' ' + std::string(HeuristicOutcomeName(record.outcome)) + ' ' +
+           Text(record.failure);
+  }
+  std::string operator()(const ReservationExpires& record) const {
+    return record.branch.str() + ' ' + At(record.expires) + " safe until " + At(record.safe_until);
+  }
 
  private:
   [[nodiscard]] std::string At(Instant at) const { return DescribeInstant(at, origin_); }
@@ -120,7 +134,7 @@ class EffectWriter {
     return "call " + Command(effect.command, effect.attempt) + ' ' +
            std::visit([&](const auto& request) { return Request(effect, request); },
                       effect.request) +
-           " timeout " + FormatDuration(effect.timeout);
+           " timeout " + FormatDuration(effect.timeout) + (effect.one_phase ? " one-phase" : "");
   }
   std::string operator()(const PollBranch& effect) const {
     return "poll " + Command(effect.command, effect.attempt) + ' ' + effect.poll_url;

@@ -74,6 +74,8 @@ void WriteTransactions(const runtime::Metrics& metrics, MetricsWriter& out) {
   out.Sample("{status=\"MIXED\"}", Number(metrics.mixed));
   out.Single("entente_requests_rejected_total", "counter", "Requests refused at the door.",
              Number(metrics.rejected));
+  out.Single("entente_incidents_open", "gauge", "Transactions that wait for an operator.",
+             Number(metrics.incidents_open));
   out.Single("entente_incidents_raised_total", "counter", "Incidents raised.",
              Number(metrics.incidents_raised));
   out.Single("entente_inputs_total", "counter", "Inputs taken by the engine.",

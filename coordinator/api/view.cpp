@@ -22,6 +22,8 @@ Role RoleOf(BranchPhase phase) {
     case BranchPhase::kDone:
     case BranchPhase::kRefused:
     case BranchPhase::kGaveUp:
+    case BranchPhase::kEnlisted:
+    case BranchPhase::kReadOnly:
     case BranchPhase::kForwardStuck: return Role::kForward;
     case BranchPhase::kUndo:
     case BranchPhase::kUndoBackoff:
@@ -60,7 +62,7 @@ const dsl::OperationTemplate* OperationOf(const dsl::CallWork& work, Role role,
   switch (role) {
     case Role::kForward:
       if (branch.alternative == 0) {
-        return &work.forward;
+        return work.forward ? &*work.forward : nullptr;
       }
       return branch.alternative <= work.alternatives.size()
                  ? &work.alternatives[branch.alternative - 1]
@@ -125,7 +127,7 @@ void DescribeCall(const Context& at, const BranchState& branch, Role role, Branc
   if (call != nullptr) {
     fields.participant = at.plan.participants[call->participant].name;
   }
-  const bool is_child = std::holds_alternative<dsl::ChildTemplate>(work.forward);
+  const bool is_child = work.forward && std::holds_alternative<dsl::ChildTemplate>(*work.forward);
   const bool began = branch.phase != BranchPhase::kBlocked && branch.phase != BranchPhase::kSkipped;
   if (is_child && began) {
     fields.child = ChildGid(at.state.gid, branch.id).str();
@@ -181,7 +183,8 @@ BranchFields DescribeUnexpanded(const Context& at, bool skipped) {
   fields.phase = engine::BranchPhaseName(skipped ? BranchPhase::kSkipped : BranchPhase::kBlocked);
   if (const auto* work = std::get_if<dsl::CallWork>(&at.step.work)) {
     fields.operation = dsl::OperationName(at.plan.mode, Role::kForward);
-    if (const auto* call = std::get_if<dsl::CallTemplate>(&work->forward)) {
+    if (const auto* call =
+            work->forward ? std::get_if<dsl::CallTemplate>(&*work->forward) : nullptr) {
       fields.participant = at.plan.participants[call->participant].name;
     }
   } else {
@@ -274,6 +277,16 @@ class Describer {
     out_.failure = record.output_failure ? &*record.output_failure : nullptr;
     out_.forced = record.forced ? engine::TxnStatusName(*record.forced) : std::string_view();
     out_.actor = record.actor ? &*record.actor : nullptr;
+  }
+  void operator()(const engine::BranchEnlisted&) {}
+  void operator()(const engine::EnlistmentClosed&) {}
+  void operator()(const engine::HeuristicReported& record) {
+    out_.outcome = engine::HeuristicOutcomeName(record.outcome);
+    out_.failure = &record.failure;
+  }
+  void operator()(const engine::ReservationExpires& record) {
+    out_.deadline = record.expires;
+    out_.due_at = record.safe_until;
   }
 
  private:

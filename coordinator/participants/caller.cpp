@@ -17,9 +17,9 @@ namespace {
 using Admission = transport::ParticipantGate::Admission;
 using Permit = transport::ParticipantGate::Permit;
 
-// A participant of one plan, with what each call needs worked out once.
+// A participant, with what each call needs worked out once.
 struct Target {
-  std::shared_ptr<const dsl::Plan> plan;  // Keeps `participant` alive.
+  std::shared_ptr<const void> owner;  // Keeps `participant` alive.
   const dsl::Participant* participant = nullptr;
   SharedGate* gate = nullptr;
   Status unusable;  // The address can not be read: every call is refused with this.
@@ -27,11 +27,13 @@ struct Target {
   std::string base_path;  // Of an HTTP address: no slash at the end.
 };
 
-Target MakeTarget(std::shared_ptr<const dsl::Plan> plan, size_t index, Gates& gates) {
+// `definition` is where the participant is named.
+Target MakeTarget(std::shared_ptr<const void> owner, const dsl::Participant& participant,
+                  const std::string& definition, Gates& gates) {
   Target target;
-  target.participant = &plan->participants.at(index);
-  target.gate = &gates.Find(*target.participant, plan->name);
-  target.plan = std::move(plan);
+  target.participant = &participant;
+  target.gate = &gates.Find(participant, definition);
+  target.owner = std::move(owner);
   if (const auto* http = std::get_if<dsl::HttpAddress>(&target.participant->address)) {
     auto url = transport::ParseUrl(http->base_url);
     if (!url.ok()) {
@@ -52,24 +54,52 @@ Target MakeTarget(std::shared_ptr<const dsl::Plan> plan, size_t index, Gates& ga
   return target;
 }
 
+// Equal for participants that are called in the same way.
+std::string IdentityOf(const dsl::Participant& participant) {
+  Json identity = {participant.name, participant.max_concurrent_calls.value_or(0),
+                   participant.max_calls_per_second.value_or(0)};
+  const auto add = [&identity](const auto& pairs) {
+    for (const auto& [name, value] : pairs) {
+      identity.push_back({name, value});
+    }
+  };
+  if (const auto* http = std::get_if<dsl::HttpAddress>(&participant.address)) {
+    add(http->headers);
+  } else {
+    const auto& grpc = std::get<dsl::GrpcAddress>(participant.address);
+    identity.push_back({grpc.service, grpc.tls, std::hash<std::string>()(grpc.descriptor_set)});
+    add(grpc.metadata);
+  }
+  return DumpJson(identity);
+}
+
 // The facts that travel with every call; gRPC metadata has the same names in lower case.
 template <class Add>
-void AddFacts(const runtime::CallContext& context, const engine::CallBranch& call,
-              const std::string& token, bool lower_case, const Add& add) {
+void AddCommand(const runtime::CallContext& context, const engine::CommandId& command,
+                uint32_t attempt, bool lower_case, const Add& add) {
   const auto name = [lower_case](std::string_view http, std::string_view grpc) {
     return lower_case ? grpc : http;
   };
   const dsl::Mode mode = context.plan->mode;
-  add(name("Idempotency-Key", "idempotency-key"), engine::IdempotencyKey(call.command, mode));
-  add(name("Entente-Gid", "entente-gid"), call.command.gid.str());
-  add(name("Entente-Branch", "entente-branch"), call.command.branch.str());
-  add(name("Entente-Operation", "entente-operation"), dsl::OperationName(mode, call.command.role));
-  add(name("Entente-Attempt", "entente-attempt"), std::to_string(call.attempt));
+  add(name("Idempotency-Key", "idempotency-key"), engine::IdempotencyKey(command, mode));
+  add(name("Entente-Gid", "entente-gid"), command.gid.str());
+  add(name("Entente-Branch", "entente-branch"), command.branch.str());
+  add(name("Entente-Operation", "entente-operation"), dsl::OperationName(mode, command.role));
+  add(name("Entente-Attempt", "entente-attempt"), std::to_string(attempt));
   add(name("Entente-Epoch", "entente-epoch"), std::to_string(context.epoch.value()));
-  add(name("Entente-Completion-Token", "entente-completion-token"), token);
   if (!context.traceparent.empty()) {
     add("traceparent", context.traceparent);
   }
+}
+
+template <class Add>
+void AddFacts(const runtime::CallContext& context, const engine::CallBranch& call,
+              const std::string& token, bool lower_case, const Add& add) {
+  AddCommand(context, call.command, call.attempt, lower_case, add);
+  if (call.one_phase) {
+    add(lower_case ? "entente-one-phase" : "Entente-One-Phase", "true");
+  }
+  add(lower_case ? "entente-completion-token" : "Entente-Completion-Token", token);
 }
 
 engine::ReplyNotSent NotSent(std::string code, std::string message) {
@@ -138,6 +168,10 @@ class Caller::Impl {
     request.method = "GET";
     request.url = std::move(url).value();
     AddOwnHeaders(target, request.headers);
+    AddCommand(context, poll.command, poll.attempt, false,
+               [&request](std::string_view name, std::string_view value) {
+                 request.headers.Add(name, value);
+               });
     http_.Call(std::move(request), poll.timeout,
                [this, poll_url = std::move(poll.poll_url), origin = &target.origin,
                 role = poll.command.role, done = std::move(done)](transport::HttpOutcome outcome) {
@@ -162,9 +196,19 @@ class Caller::Impl {
 
   Target& TargetOf(const runtime::CallContext& context, size_t index) {
     const dsl::Participant* participant = &context.plan->participants.at(index);
+    if (context.plan->client_driven) {
+      // Each such transaction has a plan of its own, which must not be kept.
+      auto& slot = client_targets_[IdentityOf(*participant)];
+      if (slot == nullptr) {
+        const auto copy = std::make_shared<const dsl::Participant>(*participant);
+        slot = std::make_unique<Target>(MakeTarget(copy, *copy, {}, gates_));
+      }
+      return *slot;
+    }
     auto& slot = targets_[participant];
     if (slot == nullptr) {
-      slot = std::make_unique<Target>(MakeTarget(context.plan, index, gates_));
+      slot = std::make_unique<Target>(
+          MakeTarget(context.plan, *participant, context.plan->name, gates_));
     }
     return *slot;
   }
@@ -186,11 +230,13 @@ class Caller::Impl {
           if (error || closing_ || !target.gate->Withdraw(ticket)) {
             return;
           }
-          waiting->done(NotSent("participant.blocked",
-                                "the call waited " + FormatDuration(waiting->call.timeout) +
-                                    " for participant '" + target.participant->name +
-                                    "', which is blocked by its " +
-                                    std::string(target.gate->blocked_by(host_.Now()))));
+          engine::ReplyNotSent blocked = NotSent(
+              "participant.blocked", "the call waited " + FormatDuration(waiting->call.timeout) +
+                                         " for participant '" + target.participant->name +
+                                         "', which is blocked by its " +
+                                         std::string(target.gate->blocked_by(host_.Now())));
+          blocked.blocked = true;
+          waiting->done(std::move(blocked));
         });
     ScheduleRelease(*target.gate, target.gate->Release(host_.Now()));
   }
@@ -323,6 +369,7 @@ class Caller::Impl {
   const runtime::CompletionTokens& tokens_;
   bool closing_ = false;
   std::unordered_map<const dsl::Participant*, std::unique_ptr<Target>> targets_;
+  std::unordered_map<std::string, std::unique_ptr<Target>> client_targets_;
   std::unordered_map<const dsl::Participant*, bool> descriptors_registered_;
   std::unordered_map<SharedGate*, std::unique_ptr<boost::asio::steady_timer>> release_timers_;
   transport::HttpClient http_;

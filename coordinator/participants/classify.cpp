@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "coordinator/transport/url.h"
 
 namespace entente::participants {
@@ -17,17 +18,17 @@ using engine::Failure;
 using engine::Reply;
 
 constexpr int kHttpAccepted = 202;
+constexpr int kHttpConflict = 409;
+constexpr int kGrpcAborted = 10;
 constexpr size_t kShownBodyBytes = 300;
 
 bool Contains(const std::vector<int>& codes, int code) {
   return std::find(codes.begin(), codes.end(), code) != codes.end();
 }
 
-Failure MakeFailure(std::string code, std::string message) {
-  if (message.size() > limits::kMaxErrorTextBytes) {
-    message.resize(limits::kMaxErrorTextBytes);
-  }
-  return {std::move(code), std::move(message)};
+// `message` may hold what a participant sent: any bytes.
+Failure MakeFailure(std::string code, std::string_view message) {
+  return {std::move(code), ToUtf8(message, limits::kMaxErrorTextBytes)};
 }
 
 // The beginning of a body, for people.
@@ -52,17 +53,83 @@ std::optional<Duration> RetryAfter(const transport::HttpHeaders& headers, Instan
   return value ? ParseRetryAfter(*value, now) : std::nullopt;
 }
 
+// Entente-Expires: an RFC 3339 instant, or a duration from now on.
+std::optional<Instant> ExpiresOf(const transport::HttpHeaders& headers, Instant now) {
+  const auto value = headers.Find("entente-expires");
+  if (!value) {
+    return std::nullopt;
+  }
+  if (const auto span = ParseDuration(*value); span.ok()) {
+    return now + *span;
+  }
+  const auto instant = ParseInstant(*value);
+  return instant.ok() ? std::optional<Instant>(*instant) : std::nullopt;
+}
+
+// What a forward answer says beside its output.
+engine::ReplyDone Done(Json output, const transport::HttpHeaders& headers,
+                       const AnswerContext& context) {
+  engine::ReplyDone done;
+  done.output = std::move(output);
+  if (context.role == dsl::Role::kForward) {
+    done.read_only = headers.Find("entente-vote") == "read-only";
+    done.expires = ExpiresOf(headers, context.now);
+  }
+  return done;
+}
+
+std::optional<engine::HeuristicOutcome> HeuristicNamed(std::string_view name) {
+  for (const auto outcome :
+       {engine::HeuristicOutcome::kCommitted, engine::HeuristicOutcome::kRolledBack,
+        engine::HeuristicOutcome::kMixed}) {
+    if (engine::HeuristicOutcomeName(outcome) == name) {
+      return outcome;
+    }
+  }
+  return std::nullopt;
+}
+
+// A participant that settled the branch by itself says so in a header of its refusal, or as the
+// member `heuristic` of the refusal's body. Only of an operation that carries out a decision.
+std::optional<engine::HeuristicOutcome> HeuristicOf(const transport::HttpHeaders& headers,
+                                                    const std::string& body,
+                                                    const AnswerContext& context) {
+  if (context.role == dsl::Role::kForward) {
+    return std::nullopt;
+  }
+  if (const auto header = headers.Find("entente-heuristic")) {
+    return HeuristicNamed(*header);
+  }
+  const auto json = ParseJson(body, limits::kPayloadJson);
+  if (!json.ok() || !json->is_object()) {
+    return std::nullopt;
+  }
+  const auto member = json->find("heuristic");
+  return member != json->end() && member->is_string() ? HeuristicNamed(member->get<std::string>())
+                                                      : std::nullopt;
+}
+
+Reply Refused(const transport::HttpResponse& response, const AnswerContext& context) {
+  const auto heuristic = response.status == kHttpConflict
+                             ? HeuristicOf(response.headers, response.body, context)
+                             : std::nullopt;
+  if (heuristic) {
+    return engine::ReplyHeuristic{*heuristic, HttpFailure(response)};
+  }
+  return engine::ReplyRefused{HttpFailure(response)};
+}
+
 // An output that can not be read does not matter where none is read.
 Reply DoneWithBody(const transport::HttpResponse& response, const AnswerContext& context) {
   if (response.body.empty()) {
-    return engine::ReplyDone{};
+    return Done(Json(), response.headers, context);
   }
   auto body = ParseJson(response.body, limits::kPayloadJson);
   if (body.ok()) {
-    return engine::ReplyDone{std::move(body).value()};
+    return Done(std::move(body).value(), response.headers, context);
   }
   if (context.role != dsl::Role::kForward || response.status == 204) {
-    return engine::ReplyDone{};
+    return Done(Json(), response.headers, context);
   }
   return engine::ReplyUnknown{
       MakeFailure("answer.not_json", "HTTP " + std::to_string(response.status) +
@@ -73,11 +140,11 @@ Reply DoneWithBody(const transport::HttpResponse& response, const AnswerContext&
 
 // The absolute address of a pending operation, or empty if `location` leads elsewhere.
 std::string ResolvePollUrl(std::string_view location, const transport::Origin& origin) {
-  if (location.starts_with('/') && !location.starts_with("//")) {
-    return origin.ToString() + std::string(location);
-  }
-  const auto url = transport::ParseUrl(location);
-  return url.ok() && url->origin == origin ? std::string(location) : std::string();
+  const bool relative = location.starts_with('/') && !location.starts_with("//");
+  std::string absolute =
+      relative ? origin.ToString() + std::string(location) : std::string(location);
+  const auto url = transport::ParseUrl(absolute);
+  return url.ok() && url->origin == origin ? absolute : std::string();
 }
 
 // A pending answer, or nothing if a 202 is an ordinary success.
@@ -120,7 +187,7 @@ Reply ClassifyHttp(transport::HttpResponse response, const AnswerContext& contex
   }
   if (context.rules != nullptr && Contains(context.rules->succeed_on, status)) {
     auto body = ParseJson(response.body, limits::kPayloadJson);
-    return engine::ReplyDone{body.ok() ? std::move(body).value() : Json()};
+    return Done(body.ok() ? std::move(body).value() : Json(), response.headers, context);
   }
   if (status >= 200 && status < 300) {
     if (status == kHttpAccepted) {
@@ -134,7 +201,7 @@ Reply ClassifyHttp(transport::HttpResponse response, const AnswerContext& contex
     return engine::ReplyUnknown{HttpFailure(response), RetryAfter(response.headers, context.now)};
   }
   if (status >= 400) {
-    return engine::ReplyRefused{HttpFailure(response)};
+    return Refused(response, context);
   }
   return engine::ReplyUnknown{
       HttpFailure(response, "redirects are not followed: put the final URL in the definition"),
@@ -150,7 +217,7 @@ Reply ClassifyPoll(transport::HttpResponse response, std::string poll_url,
     return engine::ReplyPending{std::move(poll_url), again};
   }
   if (status >= 400) {
-    return engine::ReplyRefused{HttpFailure(response)};
+    return Refused(response, context);
   }
   Reply done = DoneWithBody(response, context);
   if (std::holds_alternative<engine::ReplyUnknown>(done)) {
@@ -168,13 +235,13 @@ Reply ClassifyGrpc(transport::GrpcResponse response, const AnswerContext& contex
     return engine::ReplyRefused{failure()};
   }
   if (context.rules != nullptr && Contains(context.rules->succeed_on, response.code)) {
-    return engine::ReplyDone{std::move(response.body)};
+    return Done(std::move(response.body), response.metadata, context);
   }
   switch (response.code) {
     case 0: {
       const auto token = response.metadata.Find("entente-pending");
       if (!token) {
-        return engine::ReplyDone{std::move(response.body)};
+        return Done(std::move(response.body), response.metadata, context);
       }
       if (*token != context.completion_token) {
         return engine::ReplyUnknown{
@@ -194,6 +261,10 @@ Reply ClassifyGrpc(transport::GrpcResponse response, const AnswerContext& contex
     case 11:  // OUT_OF_RANGE
     case 12:  // UNIMPLEMENTED
     case 16:  // UNAUTHENTICATED
+      if (const auto heuristic = HeuristicOf(response.metadata, {}, context);
+          heuristic && response.code == kGrpcAborted) {
+        return engine::ReplyHeuristic{*heuristic, failure()};
+      }
       return engine::ReplyRefused{failure()};
     default: return engine::ReplyUnknown{failure(), RetryAfter(response.metadata, context.now)};
   }

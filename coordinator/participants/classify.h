@@ -22,7 +22,14 @@ struct AnswerContext {
   Instant now;                                // To read a Retry-After date.
 };
 
-// The table of DESIGN section 7. A 2xx forward answer whose body is not JSON is unknown: it says
+// The table of DESIGN section 7, and what an answer may say in headers (or metadata) beside it:
+//   Entente-Vote: read-only          a prepare: there is nothing to commit or roll back
+//   Entente-Expires: <instant>|<duration>   a try: how long the reservation holds
+//   Entente-Heuristic: committed|rolled-back|mixed   with 409 (ABORTED) to an operation that
+//   carries
+//                                    out a decision: the participant decided by itself. HTTP may
+//                                    say it as the member "heuristic" of a JSON body too.
+// A 2xx forward answer whose body is not JSON is unknown: it says
 // "done", but what was done can not be read, and a portal or proxy answers like that too.
 [[nodiscard]] engine::Reply ClassifyHttp(transport::HttpResponse response,
                                          const AnswerContext& context);

@@ -56,6 +56,21 @@ struct SubmitReply {
   bool created = false;  // False: the same gid was submitted before with the same content.
 };
 
+// A transaction without a definition, which its client drives: it enlists branches, works with
+// their participants, and commits or aborts.
+struct BeginRequest {
+  engine::Mode mode = engine::Mode::kTcc;
+  std::optional<Gid> gid;              // Default: a new UUIDv7.
+  std::optional<Duration> time_limit;  // Default: limits::kDefaultClientDrivenLimit.
+  std::vector<std::pair<std::string, std::string>> labels;
+  std::string traceparent;
+};
+
+struct EnlistReply {
+  TxnView view;
+  bool created = false;  // False: the same branch was enlisted before with the same content.
+};
+
 // What an operator asks; which fields count depends on the verb.
 struct OperatorRequest {
   enum class Verb : uint8_t { kCancel, kPause, kResume, kRetry, kSkip, kResolve };
@@ -117,6 +132,7 @@ struct Health {
 
 struct Metrics {
   uint64_t accepted = 0, committed = 0, aborted = 0, mixed = 0, rejected = 0, incidents_raised = 0;
+  uint64_t incidents_open = 0;  // Transactions that wait for an operator now.
   uint64_t inputs = 0, appends = 0, records = 0, calls = 0, calls_failed = 0;
 };
 
@@ -134,6 +150,27 @@ class Coordinator {
   // kAlreadyExists transaction.content_differs: the gid is taken by other content;
   // kResourceExhausted overloaded; kUnavailable store.unavailable or coordinator.draining.
   virtual void Submit(SubmitRequest request, Callback<SubmitReply> done) = 0;
+
+  // As Submit: the same gid with the same content is the same transaction. When its time limit has
+  // passed without a commit it aborts. kInvalidArgument (gid.invalid, transaction.bad_time_limit).
+  virtual void Begin(BeginRequest request, Callback<SubmitReply> done) = 0;
+
+  // Announces a branch before its participant is worked with; `branch` is the JSON text that
+  // dsl/client_branches.h describes. Durable when answered. Repeating it changes nothing.
+  // kInvalidArgument branch.invalid, and then `problems` holds every mistake; kAlreadyExists
+  // branch.content_differs; kFailedPrecondition transaction.committing, .aborted, .finished,
+  // .not_client_driven; kResourceExhausted transaction.too_many_branches; kNotFound.
+  virtual void Enlist(
+      const Gid& gid, std::string branch,
+      std::function<void(Result<EnlistReply>, std::vector<dsl::Problem> problems)> done) = 0;
+
+  // Both answer when that is durable, or with `wait` when the transaction ended or this long has
+  // passed; both may be repeated at any time. A commit may still turn into an abort (a no vote, an
+  // expired reservation): the view's status tells. kFailedPrecondition: of a commit
+  // transaction.aborted; of an abort transaction.committing, .finished, .commit_in_doubt.
+  virtual void Commit(const Gid& gid, std::optional<Duration> wait, Callback<TxnView> done) = 0;
+  virtual void Abort(const Gid& gid, engine::Actor actor, std::optional<Duration> wait,
+                     Callback<TxnView> done) = 0;
 
   // With `wait`: answers when it ended or this long has passed. kNotFound transaction.not_found.
   virtual void Get(const Gid& gid, std::optional<Duration> wait, Callback<TxnView> done) = 0;

@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "coordinator/runtime/digest.h"
+#include "dsl/client_branches.h"
 
 namespace entente::runtime {
 namespace {
@@ -66,23 +67,6 @@ std::string RequestDigest(const SubmitRequest& request) {
     content["labels"][key] = value;
   }
   return Sha256Hex(DumpJson(content)).substr(0, 32);
-}
-
-Status CheckInput(const dsl::Plan& plan, const Json& input) {
-  if (!plan.input) {
-    return {};
-  }
-  const auto violations = plan.input->Validate(input);
-  if (violations.empty()) {
-    return {};
-  }
-  std::string message = "the input does not match the schema of definition '" + plan.name + "': ";
-  for (size_t i = 0; i < violations.size(); ++i) {
-    message += (i == 0 ? "" : "; ") +
-               (violations[i].pointer.empty() ? std::string("the input") : violations[i].pointer) +
-               ": " + violations[i].message;
-  }
-  return InvalidArgument("input.invalid", std::move(message));
 }
 
 }  // namespace
@@ -289,10 +273,6 @@ void LocalCoordinator::Submit(SubmitRequest request, Callback<SubmitReply> done)
 
 void LocalCoordinator::SubmitWithPlan(SubmitRequest request, PlanPtr plan,
                                       Callback<SubmitReply> done) {
-  if (Status valid = CheckInput(*plan, request.input); !valid.ok()) {
-    done(std::move(valid));
-    return;
-  }
   if (queued_.load(std::memory_order_relaxed) > limits::kMaxQueuedInputsPerShard) {
     done(ResourceExhausted("coordinator.overloaded",
                            "the coordinator's queues are full: try again, more slowly"));
@@ -332,6 +312,69 @@ void LocalCoordinator::SubmitWithPlan(SubmitRequest request, PlanPtr plan,
   OnDriver(held->submitted.gid, [held, done = std::move(done)](ShardDriver& driver) {
     driver.Submit(std::move(*held), done);
   });
+}
+
+void LocalCoordinator::Begin(BeginRequest request, Callback<SubmitReply> done) {
+  done = ReturnTo(Worker::Current(), std::move(done));
+  Status valid = request.gid ? ValidateGid(request.gid->str()) : Status();
+  if (valid.ok()) {
+    valid = CheckLabels(request.labels);
+  }
+  const Duration limit = request.time_limit.value_or(limits::kDefaultClientDrivenLimit);
+  if (valid.ok() && (limit <= Duration::zero() || limit > limits::kMaxClientDrivenLimit)) {
+    valid = InvalidArgument("transaction.bad_time_limit",
+                            "the time limit of a client-driven transaction is more than nothing "
+                            "and at most " +
+                                FormatDuration(limits::kMaxClientDrivenLimit));
+  }
+  if (!valid.ok()) {
+    done(std::move(valid));
+    return;
+  }
+  SubmitRequest submit;
+  // For the digest, in place of the definition there is none of; no definition has such a name.
+  submit.definition = "~begin-" + std::string(dsl::ModeName(request.mode));
+  submit.gid = std::move(request.gid);
+  submit.labels = std::move(request.labels);
+  submit.deadline = limit;
+  submit.traceparent = std::move(request.traceparent);
+  SubmitWithPlan(std::move(submit), dsl::BeginClientDriven(request.mode), std::move(done));
+}
+
+void LocalCoordinator::Enlist(
+    const Gid& gid, std::string branch,
+    std::function<void(Result<EnlistReply>, std::vector<dsl::Problem>)> done) {
+  auto problems = std::make_shared<std::vector<dsl::Problem>>();
+  Callback<EnlistReply> answer = ReturnTo<EnlistReply>(
+      Worker::Current(), [done = std::move(done), problems](Result<EnlistReply> reply) {
+        done(std::move(reply), std::move(*problems));
+      });
+  OnDriver(gid, [gid, branch = std::move(branch), problems, answer = std::move(answer)](
+                    ShardDriver& driver) { driver.Enlist(gid, branch, problems, answer); });
+}
+
+void LocalCoordinator::DeliverAndWait(const Gid& gid, engine::Event event,
+                                      std::optional<Duration> wait, Callback<TxnView> done) {
+  done = ReturnTo(Worker::Current(), std::move(done));
+  OnDriver(gid, [gid, event = std::move(event), wait, done = std::move(done)](ShardDriver& driver) {
+    driver.Deliver(gid, event, std::nullopt, [&driver, gid, wait, done](Result<TxnView> view) {
+      if (view.ok() && wait && !view->state->finished()) {
+        driver.Get(gid, std::min(*wait, limits::kMaxWait), done);
+      } else {
+        done(std::move(view));
+      }
+    });
+  });
+}
+
+void LocalCoordinator::Commit(const Gid& gid, std::optional<Duration> wait,
+                              Callback<TxnView> done) {
+  DeliverAndWait(gid, engine::CommitRequested{}, wait, std::move(done));
+}
+
+void LocalCoordinator::Abort(const Gid& gid, engine::Actor actor, std::optional<Duration> wait,
+                             Callback<TxnView> done) {
+  DeliverAndWait(gid, engine::AbortRequested{std::move(actor)}, wait, std::move(done));
 }
 
 void LocalCoordinator::Get(const Gid& gid, std::optional<Duration> wait, Callback<TxnView> done) {
@@ -526,6 +569,7 @@ Metrics LocalCoordinator::GetMetrics() {
     metrics.mixed += counters.mixed;
     metrics.rejected += counters.rejected;
     metrics.incidents_raised += counters.incidents;
+    metrics.incidents_open += counters.open_incidents;
     metrics.inputs += counters.inputs;
     metrics.appends += counters.appends;
     metrics.records += counters.records;

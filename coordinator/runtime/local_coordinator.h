@@ -50,6 +50,12 @@ class LocalCoordinator final : public Coordinator {
   [[nodiscard]] const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
 
   void Submit(SubmitRequest request, Callback<SubmitReply> done) override;
+  void Begin(BeginRequest request, Callback<SubmitReply> done) override;
+  void Enlist(const Gid& gid, std::string branch,
+              std::function<void(Result<EnlistReply>, std::vector<dsl::Problem>)> done) override;
+  void Commit(const Gid& gid, std::optional<Duration> wait, Callback<TxnView> done) override;
+  void Abort(const Gid& gid, engine::Actor actor, std::optional<Duration> wait,
+             Callback<TxnView> done) override;
   void Get(const Gid& gid, std::optional<Duration> wait, Callback<TxnView> done) override;
   void GetHistory(const Gid& gid, Callback<History> done) override;
   void List(storage::Filter filter, storage::Page page,
@@ -78,6 +84,8 @@ class LocalCoordinator final : public Coordinator {
 
   [[nodiscard]] Status RecoverAll(Epoch epoch, const CallerFactory& make_caller);
   void SubmitWithPlan(SubmitRequest request, PlanPtr plan, Callback<SubmitReply> done);
+  void DeliverAndWait(const Gid& gid, engine::Event event, std::optional<Duration> wait,
+                      Callback<TxnView> done);
   [[nodiscard]] Gid NewGid(size_t worker);
   [[nodiscard]] size_t WorkerOf(const Gid& gid) const;
   // Runs `task` with the driver of `gid`, on its worker: at once if that is this thread.

@@ -53,6 +53,7 @@ void Put(const eng::Accepted& from, pb::Record& record) {
   }
   to->set_request_digest(from.request_digest);
   to->set_traceparent(from.traceparent);
+  to->set_client_driven(from.client_driven);
 }
 
 void Put(const eng::StepExpanded& from, pb::Record& record) {
@@ -77,6 +78,7 @@ void Put(const eng::OperationStarted& from, pb::Record& record) {
   if (from.deadline) {
     to->set_deadline(ToMicros(*from.deadline));
   }
+  to->set_one_phase(from.one_phase);
 }
 
 void Put(const eng::WaitStarted& from, pb::Record& record) {
@@ -126,6 +128,7 @@ void Put(const eng::OperationSucceeded& from, pb::Record& record) {
   auto* to = record.mutable_operation_succeeded();
   to->set_branch(from.branch.str());
   to->set_output(EncodeJson(from.output));
+  to->set_read_only(from.read_only);
 }
 
 template <class From>
@@ -208,6 +211,31 @@ void Put(const eng::Ended& from, pb::Record& record) {
   }
 }
 
+void Put(const eng::BranchEnlisted& from, pb::Record& record) {
+  auto* to = record.mutable_branch_enlisted();
+  to->set_step(static_cast<uint32_t>(from.step));
+  to->set_branch(from.branch.str());
+  to->set_source(from.source);
+}
+
+void Put(const eng::EnlistmentClosed& /*from*/, pb::Record& record) {
+  record.mutable_enlistment_closed();
+}
+
+void Put(const eng::HeuristicReported& from, pb::Record& record) {
+  auto* to = record.mutable_heuristic_reported();
+  to->set_branch(from.branch.str());
+  to->set_outcome(static_cast<uint32_t>(from.outcome));
+  Put(from.failure, to->mutable_failure());
+}
+
+void Put(const eng::ReservationExpires& from, pb::Record& record) {
+  auto* to = record.mutable_reservation_expires();
+  to->set_branch(from.branch.str());
+  to->set_expires(ToMicros(from.expires));
+  to->set_safe_until(ToMicros(from.safe_until));
+}
+
 // ---- decoding ----------------------------------------------------------------------------------
 
 Status BadRecord(const std::string& why) {
@@ -263,6 +291,7 @@ Result<eng::RecordBody> Get(const pb::Accepted& from) {
   }
   to.request_digest = from.request_digest();
   to.traceparent = from.traceparent();
+  to.client_driven = from.client_driven();
   return eng::RecordBody(std::move(to));
 }
 
@@ -286,6 +315,7 @@ Result<eng::RecordBody> Get(const pb::OperationStarted& from) {
   if (from.has_deadline()) {
     to.deadline = InstantFromMicros(from.deadline());
   }
+  to.one_phase = from.one_phase();
   return eng::RecordBody(std::move(to));
 }
 
@@ -320,13 +350,14 @@ Result<eng::RecordBody> Get(const pb::OperationPending& from) {
 Result<eng::RecordBody> Get(const pb::OperationSucceeded& from) {
   eng::OperationSucceeded to;
   to.branch = BranchId(from.branch());
+  to.read_only = from.read_only();
   ENTENTE_RETURN_IF_ERROR(GetJson(from.output(), to.output));
   return eng::RecordBody(std::move(to));
 }
 
 Result<eng::RecordBody> Get(const pb::AbortDecided& from) {
   eng::AbortDecided to;
-  ENTENTE_RETURN_IF_ERROR(GetEnum(from.cause(), eng::AbortCause::kExpression, to.cause));
+  ENTENTE_RETURN_IF_ERROR(GetEnum(from.cause(), eng::AbortCause::kExpired, to.cause));
   if (from.has_branch()) {
     to.branch = BranchId(from.branch());
   }
@@ -370,6 +401,14 @@ Result<eng::RecordBody> Get(const pb::Ended& from) {
   return eng::RecordBody(std::move(to));
 }
 
+Result<eng::RecordBody> Get(const pb::HeuristicReported& from) {
+  eng::HeuristicReported to;
+  to.branch = BranchId(from.branch());
+  ENTENTE_RETURN_IF_ERROR(GetEnum(from.outcome(), eng::HeuristicOutcome::kMixed, to.outcome));
+  to.failure = Get(from.failure());
+  return eng::RecordBody(std::move(to));
+}
+
 Result<eng::RecordBody> GetBody(const pb::Record& from) {
   using Body = eng::RecordBody;
   switch (from.body_case()) {
@@ -408,6 +447,17 @@ Result<eng::RecordBody> GetBody(const pb::Record& from) {
                                        Get(from.operator_retried().actor())});
     case pb::Record::kOperatorSkipped: return Get(from.operator_skipped());
     case pb::Record::kEnded: return Get(from.ended());
+    case pb::Record::kBranchEnlisted:
+      return Body(eng::BranchEnlisted{from.branch_enlisted().step(),
+                                      BranchId(from.branch_enlisted().branch()),
+                                      from.branch_enlisted().source()});
+    case pb::Record::kEnlistmentClosed: return Body(eng::EnlistmentClosed{});
+    case pb::Record::kHeuristicReported: return Get(from.heuristic_reported());
+    case pb::Record::kReservationExpires:
+      return Body(
+          eng::ReservationExpires{BranchId(from.reservation_expires().branch()),
+                                  InstantFromMicros(from.reservation_expires().expires()),
+                                  InstantFromMicros(from.reservation_expires().safe_until())});
     case pb::Record::BODY_NOT_SET: break;
   }
   return BadRecord("a body this release does not know");

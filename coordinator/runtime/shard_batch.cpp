@@ -30,6 +30,7 @@ void ShardDriver::Apply(const TxnPtr& txn, engine::Decision decision,
                                 HistoryEntry{state.revision, std::move(record)}, txn->plan});
     }
   }
+  CountIncident(*txn);
   if (decision.records.empty()) {
     CarryOut(txn, std::move(decision.effects));
     if (release.reply) {
@@ -83,6 +84,16 @@ void ShardDriver::WhenDurable(const TxnPtr& txn, std::function<void(Status)> run
     flush_wanted_ = true;
     ScheduleFlush();
   }
+}
+
+// As WhenDurable, but hurries nobody: it is told when what is there was written in its own time.
+void ShardDriver::WhenWritten(const TxnPtr& txn, std::function<void(Status)> run) {
+  if (failed_ || txn->last_batch <= durable_batch_) {
+    WhenDurable(txn, std::move(run));
+    return;
+  }
+  GatheringBatch& batch = txn->last_batch == gathering_.number ? gathering_ : in_flight_.value();
+  batch.releases.push_back({txn, {}, {}, std::move(run)});
 }
 
 // Posted, not called: what is already ready to run joins the batch first.
@@ -205,6 +216,7 @@ void ShardDriver::RollBack(GatheringBatch& failed, const Status& status) {
 void ShardDriver::Forget(const TxnPtr& txn, const Status& status) {
   const Gid gid = txn->state->gid;
   RemoveTimers(*txn);
+  CountIncident(*txn, /*forgotten=*/true);
   open_.erase(gid);
   counters_.open.store(open_.size(), std::memory_order_relaxed);
   auto waiters = std::exchange(txn->waiters, {});

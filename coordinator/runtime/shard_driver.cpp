@@ -4,6 +4,7 @@
 
 #include "coordinator/runtime/record_codec.h"
 #include "coordinator/runtime/shard_txn.h"
+#include "dsl/client_branches.h"
 
 namespace entente::runtime {
 namespace {
@@ -18,6 +19,24 @@ Status Reloading(const Gid& gid) {
   return Unavailable("transaction.reloading", "transaction '" + gid.str() +
                                                   "' is being read back after a failed write: "
                                                   "try again in a moment");
+}
+
+// A child's input was checked when its parent asked for it.
+Status CheckInput(const dsl::Plan& plan, const engine::Submitted& submitted) {
+  if (!plan.input || submitted.parent) {
+    return {};
+  }
+  const auto violations = plan.input->Validate(submitted.input);
+  if (violations.empty()) {
+    return {};
+  }
+  std::string message = "the input does not match the schema of definition '" + plan.name + "': ";
+  for (size_t i = 0; i < violations.size(); ++i) {
+    message += (i == 0 ? "" : "; ") +
+               (violations[i].pointer.empty() ? std::string("the input") : violations[i].pointer) +
+               ": " + violations[i].message;
+  }
+  return InvalidArgument("input.invalid", std::move(message));
 }
 
 }  // namespace
@@ -155,6 +174,12 @@ void ShardDriver::AnswerResubmit(const TxnPtr& txn, const SubmitCommand& command
 }
 
 void ShardDriver::Create(SubmitCommand command, Callback<SubmitReply> done) {
+  // Only of what is new: a definition may have changed since the same was submitted before.
+  if (Status valid = CheckInput(*command.plan, command.submitted); !valid.ok()) {
+    counters_.rejected.fetch_add(1, std::memory_order_relaxed);
+    done(std::move(valid));
+    return;
+  }
   auto txn = std::make_shared<Txn>();
   txn->plan = std::move(command.plan);
   const Gid gid = command.submitted.gid;
@@ -256,8 +281,11 @@ void ShardDriver::GetHistory(const Gid& gid, Callback<History> done) {
           *history = record.status();
           return;
         }
-        if (const auto* accepted = std::get_if<engine::Accepted>(&record->body)) {
+        const auto* accepted = std::get_if<engine::Accepted>(&record->body);
+        if (accepted != nullptr) {
           entries.mode = accepted->mode;
+        }
+        if (accepted != nullptr && !accepted->client_driven) {
           if (auto plan = definitions_.Get(accepted->definition, accepted->version); plan.ok()) {
             entries.plan = std::move(*plan);
           }
@@ -335,7 +363,12 @@ void ShardDriver::DeliverToStored(const Gid& gid, engine::Event event, Callback<
 }
 
 void ShardDriver::Take(const TxnPtr& txn, engine::Event event, std::function<void(Status)> reply) {
-  engine::Decision decision = engine::Decide(*txn->plan, *txn->state, MakeInput(std::move(event)));
+  Conclude(txn, engine::Decide(*txn->plan, *txn->state, MakeInput(std::move(event))),
+           std::move(reply));
+}
+
+void ShardDriver::Conclude(const TxnPtr& txn, engine::Decision decision,
+                           std::function<void(Status)> reply) {
   if (!decision.status.ok()) {
     counters_.rejected.fetch_add(1, std::memory_order_relaxed);
     if (reply) {
@@ -347,6 +380,56 @@ void ShardDriver::Take(const TxnPtr& txn, engine::Event event, std::function<voi
     return;
   }
   Apply(txn, std::move(decision), std::move(reply));
+}
+
+void ShardDriver::Enlist(const Gid& gid, const std::string& branch,
+                         const std::shared_ptr<std::vector<dsl::Problem>>& problems,
+                         Callback<EnlistReply> done) {
+  auto answer = [done = std::move(done)](Result<TxnView> view, bool created) {
+    if (!view.ok()) {
+      done(view.status());
+    } else {
+      done(EnlistReply{std::move(view).value(), created});
+    }
+  };
+  const auto found = open_.find(gid);
+  if (found == open_.end() || !found->second->state->client_driven) {
+    // It is refused, whatever the branch is; the engine says why.
+    Deliver(gid, engine::EnlistRequested{}, std::nullopt,
+            [answer](Result<TxnView> view) { answer(std::move(view), false); });
+    return;
+  }
+  const TxnPtr txn = found->second;
+  auto compiled = dsl::CompileClientBranch(txn->plan->mode, branch);
+  if (auto* mistakes = std::get_if<dsl::Problems>(&compiled)) {
+    const Status status = dsl::ProblemsToStatus(*mistakes);
+    *problems = std::move(*mistakes);
+    answer(InvalidArgument("branch.invalid", status.message()), false);
+    return;
+  }
+  auto client_branch = std::get<dsl::ClientBranch>(std::move(compiled));
+  engine::EnlistRequested request{BranchId(client_branch.step.id), client_branch.source};
+  PlanPtr plan = txn->plan;
+  const bool known = engine::FindBranch(*txn->state, request.branch) != nullptr;
+  if (!known) {
+    auto grown = dsl::WithBranch(*plan, std::move(client_branch));
+    if (!grown.ok()) {
+      answer(grown.status(), false);
+      return;
+    }
+    plan = std::move(grown).value();
+  }
+  engine::Decision decision = engine::Decide(*plan, *txn->state, MakeInput(std::move(request)));
+  if (decision.status.ok()) {
+    txn->plan = std::move(plan);
+  }
+  Conclude(txn, std::move(decision), [this, txn, known, answer](Status status) {
+    if (!status.ok()) {
+      answer(std::move(status), false);
+    } else {
+      answer(View(*txn), !known);
+    }
+  });
 }
 
 void ShardDriver::Drain(std::function<void()> drained) {

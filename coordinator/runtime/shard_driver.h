@@ -45,7 +45,7 @@ struct ShardDriverOptions {
 struct DriverCounters {
   std::atomic<uint64_t> open{0}, calls_in_flight{0}, accepted{0}, committed{0}, aborted{0},
       mixed{0}, rejected{0}, incidents{0}, inputs{0}, appends{0}, records{0}, calls{0},
-      calls_failed{0};
+      calls_failed{0}, open_incidents{0};
   std::atomic<int64_t> next_timer_micros{0};    // 0: no timer is armed.
   std::atomic<int64_t> append_since_micros{0};  // 0: no append is under way.
 };
@@ -79,6 +79,12 @@ class ShardDriver {
   // Hands `event` to the transaction; answers when what it led to is durable.
   void Deliver(const Gid& gid, engine::Event event, std::optional<Sequence> expected_revision,
                Callback<TxnView> done);
+
+  // Adds a branch to a client-driven transaction; `branch` is its description as JSON text. When it
+  // does not compile, `problems` (shared with the caller) receives every mistake.
+  void Enlist(const Gid& gid, const std::string& branch,
+              const std::shared_ptr<std::vector<dsl::Problem>>& problems,
+              Callback<EnlistReply> done);
 
   // From now on nothing is accepted and no call is begun; what is in flight is recorded as it
   // returns. `drained` runs when no call is out and everything is written. Clients that wait are
@@ -133,6 +139,7 @@ class ShardDriver {
                   Result<storage::StoredTxn> stored);
   void DeliverToStored(const Gid& gid, engine::Event event, Callback<TxnView> done);
   void Take(const TxnPtr& txn, engine::Event event, std::function<void(Status)> reply);
+  void Conclude(const TxnPtr& txn, engine::Decision decision, std::function<void(Status)> reply);
   void AddWaiter(const TxnPtr& txn, Duration wait, Callback<TxnView> done);
   [[nodiscard]] Status RefuseNew() const;
   [[nodiscard]] engine::Input MakeInput(engine::Event event);
@@ -160,12 +167,14 @@ class ShardDriver {
   void CarryOut(const TxnPtr& txn, engine::CancelChild& cancel);
   void CarryOut(const TxnPtr& txn, engine::ArmTimer& arm);
   void CarryOut(const TxnPtr& txn, engine::NotifyEnded& ended);
+  void WhenWritten(const TxnPtr& txn, std::function<void(Status)> run);
   void OnReply(const Gid& gid, engine::BranchReplied replied);
   void StartChildWith(const Gid& parent, engine::StartChild start, Result<PlanPtr> plan);
   void AttachChild(const TxnPtr& child, const engine::ParentLink& link,
                    const engine::StartChild& start);
   void ReplyToParent(const Gid& parent, const engine::StartChild& start, engine::Reply reply);
   void RemoveTimers(Txn& txn);
+  void CountIncident(Txn& txn, bool forgotten = false);
   void UpdateWake();
   void OnWake();
   [[nodiscard]] Result<TxnPtr> Rebuild(const storage::StoredTxn& stored);

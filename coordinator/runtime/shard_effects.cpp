@@ -96,7 +96,17 @@ void ShardDriver::CarryOut(const TxnPtr& txn, engine::StartChild& start) {
   }
   const Gid parent = txn->state->gid;
   if (const auto found = open_.find(start.child); found != open_.end()) {
-    found->second->parent_call = std::move(start);
+    const TxnPtr child = found->second;
+    if (!child->state->finished()) {
+      child->parent_call = std::move(start);
+      return;
+    }
+    // It ended, and only its last records are not written yet.
+    WhenDurable(child, [this, child, parent, start = std::move(start)](const Status& status) {
+      if (status.ok()) {
+        ReplyToParent(parent, start, ChildOutcome(*child->state));
+      }
+    });
     return;
   }
   if (ChildDepth(start.child) > limits::kMaxChildDepth) {
@@ -224,12 +234,21 @@ void ShardDriver::CarryOut(const TxnPtr& txn, engine::ArmTimer& arm) {
 void ShardDriver::CarryOut(const TxnPtr& txn, engine::NotifyEnded& /*ended*/) {
   const engine::TxnState& state = *txn->state;
   RemoveTimers(*txn);
-  open_.erase(state.gid);
-  counters_.open.store(open_.size(), std::memory_order_relaxed);
-  auto& ended = state.status == engine::TxnStatus::kCommitted ? counters_.committed
-                : state.status == engine::TxnStatus::kAborted ? counters_.aborted
-                                                              : counters_.mixed;
-  ended.fetch_add(1, std::memory_order_relaxed);
+  CountIncident(*txn);
+  // A TCC or two-phase commit is told to have ended as soon as its durable decision was carried
+  // out; its last records may still be on their way. Until they arrive it stays here: whoever asks
+  // must not be shown what the journal holds.
+  WhenWritten(txn, [this, txn](const Status& status) {
+    if (!status.ok()) {
+      return;  // It is read back, and ends again.
+    }
+    open_.erase(txn->state->gid);
+    counters_.open.store(open_.size(), std::memory_order_relaxed);
+    auto& ended = txn->state->status == engine::TxnStatus::kCommitted ? counters_.committed
+                  : txn->state->status == engine::TxnStatus::kAborted ? counters_.aborted
+                                                                      : counters_.mixed;
+    ended.fetch_add(1, std::memory_order_relaxed);
+  });
   for (Waiter& waiter : std::exchange(txn->waiters, {})) {
     timers_.Remove(waiter.timeout);
     waiter.done(View(*txn));
@@ -244,13 +263,22 @@ void ShardDriver::RemoveTimers(Txn& txn) {
     timers_.Remove(handle);
   }
   txn.timers.clear();
+  UpdateWake();
+}
+
+void ShardDriver::CountIncident(Txn& txn, bool forgotten) {
+  const bool incident = !forgotten && txn.state->has_incident();
+  if (incident != txn.incident) {
+    txn.incident = incident;
+    counters_.open_incidents.fetch_add(incident ? 1 : uint64_t(-1), std::memory_order_relaxed);
+  }
 }
 
 void ShardDriver::UpdateWake() {
   const auto next = timers_.Next();
+  counters_.next_timer_micros.store(next ? ToMicros(*next) : 0, std::memory_order_relaxed);
   if (next != wake_wish_) {
     wake_wish_ = next;
-    counters_.next_timer_micros.store(next ? ToMicros(*next) : 0, std::memory_order_relaxed);
     host_.WakeAt(next);
   }
 }
@@ -295,7 +323,9 @@ Result<ShardDriver::TxnPtr> ShardDriver::Rebuild(const storage::StoredTxn& store
   auto txn = std::make_shared<Txn>();
   ENTENTE_ASSIGN_OR_RETURN(*txn->state, FoldRecords(stored));
   ENTENTE_ASSIGN_OR_RETURN(txn->plan,
-                           definitions_.Get(txn->state->definition, txn->state->version));
+                           txn->state->client_driven
+                               ? ClientDrivenPlanOf(*txn->state)
+                               : definitions_.Get(txn->state->definition, txn->state->version));
   txn->saved = txn->state->revision;
   txn->created = true;
   return txn;
@@ -310,8 +340,26 @@ void ShardDriver::Resume(const TxnPtr& txn) {
   ENTENTE_CHECK(decision.status.ok());
   // The same calls are among the outstanding ones below.
   decision.effects.clear();
-  Apply(txn, std::move(decision), {}, /*riding=*/true);
-  CarryOut(txn, engine::Outstanding(*txn->plan, *txn->state));
+  const bool ends = std::any_of(
+      decision.records.begin(), decision.records.end(),
+      [](const engine::Record& one) { return std::holds_alternative<engine::Ended>(one.body); });
+  if (ends) {
+    decision.effects.emplace_back(engine::NotifyEnded{});
+  }
+  const bool forced = decision.durability == engine::Durability::kForced;
+  Apply(txn, std::move(decision), {}, /*riding=*/!ends);
+  CountIncident(*txn);
+  if (!forced) {
+    CarryOut(txn, engine::Outstanding(*txn->plan, *txn->state));
+    return;
+  }
+  WhenDurable(txn, [this, txn](const Status& status) {
+    // Not written: it was forgotten and is read back once more. Otherwise nothing can have come in
+    // between, since nothing of it was out.
+    if (status.ok()) {
+      CarryOut(txn, engine::Outstanding(*txn->plan, *txn->state));
+    }
+  });
 }
 
 Status ShardDriver::Recover() {

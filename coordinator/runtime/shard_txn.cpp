@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "coordinator/runtime/record_codec.h"
+#include "dsl/client_branches.h"
 
 namespace entente::runtime {
 namespace {
@@ -23,7 +24,12 @@ std::string ParticipantOf(const dsl::Plan& plan, const dsl::Step& step) {
   if (work == nullptr) {
     return {};
   }
-  const auto* call = std::get_if<dsl::CallTemplate>(&work->forward);
+  // What a client does by itself is made final or undone by calls to the same participant.
+  const dsl::OperationTemplate* operation = work->forward  ? &*work->forward
+                                            : work->finish ? &*work->finish
+                                            : work->undo   ? &work->undo->call
+                                                           : nullptr;
+  const auto* call = operation == nullptr ? nullptr : std::get_if<dsl::CallTemplate>(operation);
   return call == nullptr ? std::string() : plan.participants.at(call->participant).name;
 }
 
@@ -94,8 +100,26 @@ bool ChangesSummary(const engine::Record& record) {
     bool operator()(const engine::OperatorRetried&) const { return true; }
     bool operator()(const engine::OperatorSkipped&) const { return true; }
     bool operator()(const engine::Ended&) const { return true; }
+    bool operator()(const engine::BranchEnlisted&) const { return false; }
+    bool operator()(const engine::EnlistmentClosed&) const { return false; }
+    bool operator()(const engine::HeuristicReported&) const { return true; }
+    bool operator()(const engine::ReservationExpires&) const { return false; }
   };
   return std::visit(Visitor{}, record.body);
+}
+
+Result<PlanPtr> ClientDrivenPlanOf(const engine::TxnState& state) {
+  std::vector<std::string> sources;
+  sources.reserve(state.steps.size());
+  for (const engine::StepState& step : state.steps) {
+    sources.push_back(step.source);
+  }
+  auto plan = dsl::ClientDrivenPlan(state.mode, sources);
+  if (!plan.ok()) {
+    return DataLoss(plan.status().reason(),
+                    "transaction '" + state.gid.str() + "': " + plan.status().message());
+  }
+  return plan;
 }
 
 Result<engine::TxnState> FoldRecords(const storage::StoredTxn& stored) {

@@ -23,6 +23,7 @@ struct ShardDriver::Txn {
   uint64_t last_batch = 0;  // The batch that holds its latest records; durable if written.
   bool touched = false;     // It is in the gathering batch.
   bool created = false;     // Its first record is durable.
+  bool incident = false;    // It is counted among those that wait for an operator.
 
   std::vector<Waiter> waiters;
   std::vector<std::pair<std::optional<BranchId>, Timers::Handle>> timers;
@@ -35,6 +36,9 @@ struct ShardDriver::Txn {
 
 // True if the record changes what MakeSummary returns.
 [[nodiscard]] bool ChangesSummary(const engine::Record& record);
+
+// The plan of a client-driven transaction, from what its branches were enlisted with.
+[[nodiscard]] Result<PlanPtr> ClientDrivenPlanOf(const engine::TxnState& state);
 
 // Folds stored records. kDataLoss if they are no journal of one transaction.
 [[nodiscard]] Result<engine::TxnState> FoldRecords(const storage::StoredTxn& stored);

@@ -101,7 +101,7 @@ bool Parser::Expect(std::string_view punctuation) {
 }
 
 NodePtr Parser::Unexpected(std::string_view wanted) {
-  std::string found = "the end of the expression";
+  std::string found = "end of the expression";
   if (token_.kind != TokenKind::kEnd) {
     found = Quote(text_.substr(token_.offset, token_.end - token_.offset));
   }

@@ -112,6 +112,11 @@ FakeCoordinator::last_outcome() {
   return last_outcome_;
 }
 
+std::optional<runtime::BeginRequest> FakeCoordinator::last_begin() {
+  const std::lock_guard lock(mutex_);
+  return last_begin_;
+}
+
 size_t FakeCoordinator::mutations() {
   const std::lock_guard lock(mutex_);
   return mutations_;
@@ -123,6 +128,50 @@ void FakeCoordinator::Submit(runtime::SubmitRequest request,
   ++mutations_;
   last_submit_ = std::move(request);
   const Result<runtime::SubmitReply> answer = Either(runtime::SubmitReply{view_, created_});
+  lock.unlock();
+  done(answer);
+}
+
+void FakeCoordinator::Begin(runtime::BeginRequest request,
+                            runtime::Callback<runtime::SubmitReply> done) {
+  std::unique_lock lock(mutex_);
+  ++mutations_;
+  last_begin_ = std::move(request);
+  const Result<runtime::SubmitReply> answer = Either(runtime::SubmitReply{view_, created_});
+  lock.unlock();
+  done(answer);
+}
+
+void FakeCoordinator::Enlist(
+    const Gid& gid, std::string branch,
+    std::function<void(Result<runtime::EnlistReply>, std::vector<dsl::Problem>)> done) {
+  std::unique_lock lock(mutex_);
+  ++mutations_;
+  last_text_ = gid.str() + '|' + branch;
+  const Result<runtime::EnlistReply> answer = Either(runtime::EnlistReply{view_, created_});
+  const std::vector<dsl::Problem> problems = problems_;
+  lock.unlock();
+  done(answer, problems);
+}
+
+void FakeCoordinator::Commit(const Gid& gid, std::optional<Duration> wait,
+                             runtime::Callback<runtime::TxnView> done) {
+  std::unique_lock lock(mutex_);
+  ++mutations_;
+  last_text_ = gid.str() + "|commit";
+  last_wait_ = wait;
+  const Result<runtime::TxnView> answer = Either(view_);
+  lock.unlock();
+  done(answer);
+}
+
+void FakeCoordinator::Abort(const Gid& gid, engine::Actor actor, std::optional<Duration> wait,
+                            runtime::Callback<runtime::TxnView> done) {
+  std::unique_lock lock(mutex_);
+  ++mutations_;
+  last_text_ = gid.str() + "|abort|" + actor.name + '|' + actor.reason;
+  last_wait_ = wait;
+  const Result<runtime::TxnView> answer = Either(view_);
   lock.unlock();
   done(answer);
 }

@@ -34,6 +34,7 @@ class FakeCoordinator : public runtime::Coordinator {
 
   // What was asked last.
   [[nodiscard]] std::optional<runtime::SubmitRequest> last_submit();
+  [[nodiscard]] std::optional<runtime::BeginRequest> last_begin();
   [[nodiscard]] std::optional<runtime::OperatorRequest> last_operate();
   [[nodiscard]] std::optional<storage::Filter> last_filter();
   [[nodiscard]] storage::Page last_page();
@@ -45,6 +46,14 @@ class FakeCoordinator : public runtime::Coordinator {
 
   void Submit(runtime::SubmitRequest request,
               runtime::Callback<runtime::SubmitReply> done) override;
+  void Begin(runtime::BeginRequest request, runtime::Callback<runtime::SubmitReply> done) override;
+  void Enlist(
+      const Gid& gid, std::string branch,
+      std::function<void(Result<runtime::EnlistReply>, std::vector<dsl::Problem>)> done) override;
+  void Commit(const Gid& gid, std::optional<Duration> wait,
+              runtime::Callback<runtime::TxnView> done) override;
+  void Abort(const Gid& gid, engine::Actor actor, std::optional<Duration> wait,
+             runtime::Callback<runtime::TxnView> done) override;
   void Get(const Gid& gid, std::optional<Duration> wait,
            runtime::Callback<runtime::TxnView> done) override;
   void GetHistory(const Gid& gid, runtime::Callback<runtime::History> done) override;
@@ -91,6 +100,7 @@ class FakeCoordinator : public runtime::Coordinator {
   std::vector<runtime::Callback<runtime::History>> held_;
   runtime::Health health_;
   std::optional<runtime::SubmitRequest> last_submit_;
+  std::optional<runtime::BeginRequest> last_begin_;
   std::optional<runtime::OperatorRequest> last_operate_;
   std::optional<storage::Filter> last_filter_;
   storage::Page last_page_;

@@ -43,4 +43,13 @@ TEST_CASE("a prefix ends before the first ill-formed byte") {
 }
 
 }  // namespace
+TEST_CASE("text from outside becomes UTF-8 within its bound") {
+  CHECK(ToUtf8("plain", 80) == "plain");
+  CHECK(ToUtf8("caf\xC3\xA9", 80) == "caf\xC3\xA9");
+  CHECK(ToUtf8("caf\xC3\xA9", 4) == "caf");
+  CHECK(ToUtf8("caf\xE9", 80) == "caf\xEF\xBF\xBD");
+  CHECK(ToUtf8("\xFF\xFE", 5) == "\xEF\xBF\xBD");
+  CHECK(ToUtf8("", 0).empty());
+}
+
 }  // namespace entente

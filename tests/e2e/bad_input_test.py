@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import socketserver
 import sqlite3
@@ -49,6 +50,10 @@ class Nasty(http.server.BaseHTTPRequestHandler):
             self.answer(200, b'{"ok": true}', Content_Type="application/json")
         elif kind == "garbage":
             self.answer(200, b"\x00\xff<html>not json", Content_Type="application/json")
+        elif kind == "latin1":
+            self.answer(409, b"x" * 299 + b"\xc3\xa9 caf\xe9 \xff\xfe\x00 " + b"\xe9" * 400, Content_Type="text/plain")
+        elif kind == "elsewhere":
+            self.answer(202, Location="/jobs/\xff\xfe")
         elif kind == "html":
             self.answer(200, b"<html>welcome</html>", Content_Type="text/html")
         elif kind == "redirect":
@@ -210,6 +215,28 @@ class BadInput(unittest.TestCase):
                 # It may have happened, so it was undone.
                 self.assertEqual("undone", txn["branches"][0]["phase"], txn)
                 self.assertTrue(txn["abort"]["message"], txn)
+
+    def test_what_a_participant_says_can_be_read_back_after_a_crash_whatever_bytes_it_sent(self):
+        folder = self.folder / "bytes"
+        folder.mkdir()
+        coordinator = Coordinator(BUILD, folder, self.env)
+        try:
+            for kind in ("latin1", "elsewhere"):
+                document = definition(kind, alternatives=[{"post": "/good"}] if kind == "latin1" else [])
+                # Still open when the coordinator dies, so that it has to be rebuilt.
+                document["steps"].append({"id": "wait", "after": [], "wait": {"signal": "go"}})
+                coordinator.put_definition(document)
+                coordinator.submit(f"nasty-{kind}", {}, gid=kind, wait="1s")
+            coordinator.process.stop(signal.SIGKILL)
+            coordinator = Coordinator(BUILD, folder, self.env)
+            for kind in ("latin1", "elsewhere"):
+                status, history = coordinator.http.request("GET", f"/v1/transactions/{kind}/history")
+                self.assertEqual(200, status, history)
+            coordinator.http.call("POST", "/v1/transactions/latin1:signal", {"name": "go"})
+            self.assertEqual("COMMITTED", coordinator.get("latin1", wait="30s")["status"])
+            self.assertEqual("ABORTED", coordinator.get("elsewhere", wait="30s")["status"])
+        finally:
+            coordinator.process.stop()
 
     def test_an_absent_participant_certainly_did_nothing(self):
         with socket.socket() as unused:

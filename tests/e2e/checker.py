@@ -33,9 +33,11 @@ def check(services, statuses, acknowledged, seen=None):
             violations.append(f"I3: {gid} was seen as {sorted(decided)}")
     for name, rows in services.items():
         net = collections.Counter()
+        by_key = collections.defaultdict(collections.Counter)
         effects = collections.Counter()
         for row in rows:
             net[row["gid"]] += row["amount"]
+            by_key[row["gid"]][row["key"]] += row["amount"]
             effects[(row["gid"], row["branch"], row["operation"], row["key"])] += 1
             if row["gid"] not in statuses:
                 violations.append(f"I1: {name} has an effect of {row['gid']}, which nobody submitted")
@@ -43,8 +45,10 @@ def check(services, statuses, acknowledged, seen=None):
             if count > 1:
                 violations.append(f"I5: {name} carried out {command} {count} times")
         for gid, status in statuses.items():
-            if status == "COMMITTED" and net[gid] <= 0:
-                violations.append(f"I1: {gid} is COMMITTED, but {name} holds {net[gid]} for it")
+            # Each alternative has a key of its own: two that stand are one room too many.
+            standing = sorted(key for key, amount in by_key[gid].items() if amount != 0)
+            if status == "COMMITTED" and (len(standing) != 1 or net[gid] <= 0):
+                violations.append(f"I1: {gid} is COMMITTED, but {name} holds {net[gid]} for it, by {standing}")
             if status == "ABORTED" and net[gid] != 0:
                 violations.append(f"I1/I4: {gid} is ABORTED, but {name} still holds {net[gid]} for it")
     return violations

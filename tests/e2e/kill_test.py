@@ -8,6 +8,7 @@ import random
 import sys
 import threading
 import time
+import zlib
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples" / "demo")]
@@ -44,10 +45,20 @@ class Load:
             with self.lock:
                 self.attempted.add(gid)
                 wait = self.random.choice([None, "200ms"])
+                cancels = self.random.random() < 0.15
             self.submit_until_told(gid, wait)
+            if cancels:
+                self.cancel(gid)
+
+    def cancel(self, gid):
+        """Once: whether it was heard is left open, and so is whether it came in time."""
+        try:
+            self.agency.coordinator.http.call("POST", f"/v1/transactions/{gid}:cancel", {"reason": "changed my mind"})
+        except (ApiError, OSError, http.client.HTTPException):
+            pass
 
     def submit_until_told(self, gid, wait):
-        data = {"traveller": gid, "city": f"City{hash(gid) % 7}", "car": True}
+        data = {"traveller": gid, "city": f"City{zlib.crc32(gid.encode()) % 7}", "car": True}
         while True:
             try:
                 txn = self.agency.coordinator.submit("travel-booking", data, gid=gid, wait=wait)

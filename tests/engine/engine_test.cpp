@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "base/limits.h"
+#include "dsl/client_branches.h"
 #include "engine/state_lookup.h"
 #include "tests/engine/world.h"
 
@@ -100,11 +101,44 @@ TEST_CASE("a participant's wish to be left alone is bounded, and so is its error
   CHECK(branch.failure->message.size() == limits::kMaxErrorTextBytes);
 }
 
-TEST_CASE("a mode without tables is refused") {
-  dsl::Plan plan = *PlanWith(R"("action": {"post": "/x"})");
-  plan.mode = Mode::kTcc;
-  CHECK(Decide(plan, TxnState(), Input{kOrigin, 0, Submitted{}}).status.reason() ==
-        "definition.mode_not_supported");
+TEST_CASE("a participant in doubt is told the decision, and never another one") {
+  World world(
+      CompilePlan(R"({"name": "x", "mode": "2pc", "participants": {"p": {"http": "http://p"}},
+    "steps": [{"id": "a", "participant": "p", "prepare": {"post": "/p"}, "commit": {"post": "/c"},
+               "rollback": {"post": "/r"}}]})"));
+  world.Submit();
+  CHECK(OutcomeOf(world.state()) == "undecided");
+  world.Answer("a", ReplyDone{});
+  CHECK(OutcomeOf(world.state()) == "committed");
+  World other(world);
+  world.Answer("a", ReplyDone{});
+  CHECK(OutcomeOf(world.state()) == "committed");
+  other.Feed(ResolveRequested{TxnStatus::kAborted, {"ann", "stuck"}});
+  CHECK(other.state().status == TxnStatus::kMixed);
+  CHECK(OutcomeOf(other.state()) == "committed");
+
+  World aborted(
+      CompilePlan(R"({"name": "x", "mode": "tcc", "participants": {"p": {"http": "http://p"}},
+    "steps": [{"id": "a", "participant": "p", "try": {"post": "/t"}, "confirm": {"post": "/c"},
+               "cancel": {"post": "/x"}}]})"));
+  aborted.Submit();
+  World forced(aborted);
+  forced.Feed(ResolveRequested{TxnStatus::kAborted, {"ann", "stuck"}});
+  CHECK(OutcomeOf(forced.state()) == "aborted");
+  aborted.Feed(AbortRequested{});
+  CHECK(OutcomeOf(aborted.state()) == "aborted");
+}
+
+TEST_CASE("an enlisted branch is written with what it takes to call it again") {
+  World world(dsl::BeginClientDriven(Mode::kTcc));
+  world.Submit();
+  CHECK(world.state().deadline == kOrigin + limits::kDefaultClientDrivenLimit);
+  const Decision decision = world.EnlistBranch(
+      R"({"participant": {"http": "http://p"}, "id": "a", "cancel": null, "confirm": null})");
+  const auto& enlisted = std::get<BranchEnlisted>(decision.records.at(0).body);
+  CHECK(enlisted.source ==
+        R"({"cancel":null,"confirm":null,"id":"a","participant":{"http":"http://p"}})");
+  CHECK(decision.durability == Durability::kForced);
 }
 
 }  // namespace entente::engine::test

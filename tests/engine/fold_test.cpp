@@ -64,6 +64,45 @@ TEST_CASE("a journal that can not be is refused, not guessed at") {
   RefusedAfter(state, Paused{});
 }
 
+TEST_CASE("what only some modes write is refused where it can not follow") {
+  const BranchId a("a");
+  TxnState state = Accept();
+  RefusedAfter(state, HeuristicReported{a, HeuristicOutcome::kMixed, {}});
+  RefusedAfter(state, ReservationExpires{a, kOrigin, kOrigin});
+  RefusedAfter(state, BranchEnlisted{1'000'000, a, "{}"});
+  Apply(state, BranchEnlisted{0, a, "{}"});
+  RefusedAfter(state, BranchEnlisted{0, a, "{}"});
+  Apply(state, ReservationExpires{a, kOrigin, kOrigin});
+  RefusedAfter(state, HeuristicReported{a, HeuristicOutcome::kMixed, {}});
+  Apply(state, EnlistmentClosed{});
+  Apply(state, CommitDecided{});
+  RefusedAfter(state, EnlistmentClosed{});
+  RefusedAfter(state, BranchEnlisted{1, BranchId("b"), "{}"});
+  RefusedAfter(state, OperationRefused{a, {}});
+  Apply(state, OperationStarted{a, Role::kFinish, 0, std::nullopt});
+  RefusedAfter(state, OperationRefused{a, {}});
+  RefusedAfter(state, OperationGaveUp{a, {}});
+  RefusedAfter(state, ReservationExpires{a, kOrigin, kOrigin});
+  Apply(state, HeuristicReported{a, HeuristicOutcome::kRolledBack, {}});
+  Apply(state, IncidentRaised{a, {}});
+  RefusedAfter(state, IncidentRaised{a, {}});
+  Apply(state, OperatorSkipped{a, {}, {}});
+  CHECK(FindBranch(state, a)->phase == BranchPhase::kFinished);
+  RefusedAfter(state, OperationStarted{a, Role::kUndo, 0, std::nullopt});
+}
+
+TEST_CASE("a finish before the decision is the participant's own, or an impossible record") {
+  const BranchId a("a");
+  TxnState state = Accept();
+  Apply(state, StepExpanded{0, "a", false, {}});
+  RefusedAfter(state, OperationStarted{a, Role::kFinish, 0, std::nullopt});
+  Apply(state, OperationStarted{a, Role::kFinish, 0, std::nullopt, true});
+  Apply(state, AttemptFailed{a, AttemptOutcome::kUnknown, {}, kOrigin});
+  CHECK(FindBranch(state, a)->may_have_happened);
+  Apply(state, OperationRefused{a, {}});
+  CHECK(FindBranch(state, a)->phase == BranchPhase::kRefused);
+}
+
 TEST_CASE("an interrupted forward call may have happened and costs no budget") {
   const BranchId a("a");
   TxnState state = Accept();
@@ -117,6 +156,36 @@ TEST_CASE("a violated invariant is named") {
   CHECK(CheckInvariants(*plan, state)->find("counts") != std::string::npos);
   state.steps[0].phases.Move(BranchPhase::kForward, BranchPhase::kDone);
   CHECK(CheckInvariants(*plan, state)->find("waits for nothing") != std::string::npos);
+}
+
+TEST_CASE("an invariant of the modes that decide once is named") {
+  const PlanPtr plan = CompilePlan(R"({"name": "x", "mode": "tcc",
+    "participants": {"p": {"http": "http://p"}},
+    "steps": [{"id": "a", "participant": "p", "try": {"post": "/t"}, "confirm": {"post": "/c"},
+               "cancel": {"post": "/x"}}]})");
+  World world(plan);
+  world.Submit();
+  const auto broken = [&plan](TxnState state, BranchPhase phase) {
+    BranchState& branch = state.steps[0].branches[0];
+    state.steps[0].phases.Move(branch.phase, phase);
+    branch.phase = phase;
+    return CheckInvariants(*plan, state).value_or("nothing");
+  };
+  CHECK_THAT(broken(world.state(), BranchPhase::kFinish), Catch::Contains("no commit was decided"));
+  CHECK_THAT(broken(world.state(), BranchPhase::kUndo), Catch::Contains("no abort was decided"));
+  CHECK_THAT(broken(world.state(), BranchPhase::kReadOnly), Catch::Contains("only a vote"));
+  CHECK_THAT(broken(world.state(), BranchPhase::kEnlisted), Catch::Contains("only a client"));
+  world.Answer("a", ReplyDone{});
+  CHECK_THAT(broken(world.state(), BranchPhase::kForward), Catch::Contains("not ready for it"));
+  TxnState state = world.state();
+  state.status = TxnStatus::kCommitted;
+  state.ended_at = kOrigin;
+  CHECK_THAT(broken(state, BranchPhase::kDone), Catch::Contains("is not done"));
+  state.abort = AbortState{};
+  CHECK_THAT(broken(state, BranchPhase::kFinished), Catch::Contains("an abort must have a cause"));
+  state.status = TxnStatus::kAborted;
+  CHECK_THAT(broken(state, BranchPhase::kFinished),
+             Catch::Contains("no commit was decided") || Catch::Contains("both a commit"));
 }
 
 }  // namespace entente::engine::test

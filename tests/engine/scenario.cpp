@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "base/limits.h"
+#include "dsl/client_branches.h"
 #include "engine/state_lookup.h"
 #include "engine/text.h"
 #include "tests/engine/world.h"
@@ -66,6 +67,8 @@ class Script {
       Advance(world_.now() + DurationOf(line.Word()));
     } else if (command == "crash") {
       Print(world_.Crash());
+    } else if (command == "enlist") {
+      Print(world_.EnlistBranch(line.Rest()));
     } else if (command == "clock") {
       world_.set_now(world_.now() + DurationOf(line.Word()));
     } else {
@@ -86,6 +89,9 @@ class Script {
       }
       submitted.input = line.RestAsJson();
       return submitted;
+    }
+    if (command == "commit") {
+      return CommitRequested{};
     }
     if (command == "reply") {
       return ParseReply(line);
@@ -130,8 +136,14 @@ class Script {
     return branch != nullptr ? BranchFacts(*branch) : BranchFacts{};
   }
 
-  static Role RoleNamed(const std::string& name) {
-    return name == "compensate" ? Role::kUndo : Role::kForward;
+  [[nodiscard]] Role RoleNamed(const std::string& name) const {
+    for (const Role role : {Role::kForward, Role::kUndo, Role::kFinish}) {
+      const bool exists = role != Role::kFinish || world_.plan().mode != dsl::Mode::kSaga;
+      if (exists && dsl::OperationName(world_.plan().mode, role) == name) {
+        return role;
+      }
+    }
+    throw std::runtime_error("unknown operation '" + name + "'");
   }
 
   Event ParseReply(Line& line) {
@@ -152,10 +164,29 @@ class Script {
     return replied;
   }
 
+  static HeuristicOutcome HeuristicNamed(const std::string& name) {
+    for (const HeuristicOutcome outcome :
+         {HeuristicOutcome::kCommitted, HeuristicOutcome::kRolledBack, HeuristicOutcome::kMixed}) {
+      if (HeuristicOutcomeName(outcome) == name) {
+        return outcome;
+      }
+    }
+    throw std::runtime_error("unknown heuristic outcome '" + name + "'");
+  }
+
   static Reply ParseOutcome(Line& line) {
     const std::string outcome = line.Word();
-    if (outcome == "done") {
-      return ReplyDone{line.RestAsJson()};
+    if (outcome == "done" || outcome == "read-only") {
+      ReplyDone done;
+      done.read_only = outcome == "read-only";
+      if (const auto expires = line.Option("expires")) {
+        done.expires = kOrigin + DurationOf(*expires);
+      }
+      done.output = line.RestAsJson();
+      return done;
+    }
+    if (outcome == "heuristic") {
+      return ReplyHeuristic{HeuristicNamed(line.Word()), {"participant.heuristic", ""}};
     }
     if (outcome == "pending") {
       ReplyPending pending;
@@ -178,7 +209,8 @@ class Script {
       return ReplyUnknown{std::move(failure), after};
     }
     if (outcome == "not-sent") {
-      return ReplyNotSent{std::move(failure), after};
+      const bool blocked = failure.code == "participant.blocked";
+      return ReplyNotSent{std::move(failure), after, blocked};
     }
     throw std::runtime_error("unknown outcome '" + outcome + "'");
   }
@@ -239,6 +271,7 @@ class Script {
     output_ += "  = " + std::string(TxnStatusName(state.status));
     output_ += state.paused ? " paused" : "";
     output_ += state.deadline_missed ? " deadline-missed" : "";
+    output_ += state.closed && state.status == TxnStatus::kActive ? " closed" : "";
     output_ += state.has_incident() ? " incident" : "";
     for (size_t step = 0; step < state.steps.size(); ++step) {
       if (state.steps[step].skipped) {
@@ -254,6 +287,24 @@ class Script {
   World world_;
   std::string output_;
 };
+
+}  // namespace
+
+namespace {
+
+// A definition, or {"clientDriven": <mode>}.
+PlanPtr PlanOf(const std::string& definition) {
+  const auto json = ParseJson(definition, limits::kDefinitionJson);
+  if (!json.ok() || !json->contains("clientDriven")) {
+    return CompilePlan(definition);
+  }
+  for (const auto mode : {dsl::Mode::kSaga, dsl::Mode::kTcc, dsl::Mode::kTwoPhaseCommit}) {
+    if (dsl::ModeName(mode) == (*json)["clientDriven"]) {
+      return dsl::BeginClientDriven(mode);
+    }
+  }
+  throw std::runtime_error("unknown mode in 'clientDriven'");
+}
 
 }  // namespace
 
@@ -286,7 +337,7 @@ std::string RunScenario(const std::string& text) {
   for (size_t number = 1; std::getline(stream, line); ++number) {
     if (line.rfind("> ", 0) == 0) {
       if (!script) {
-        script.emplace(CompilePlan(definition));
+        script.emplace(PlanOf(definition));
       }
       begun = true;
       output += line + '\n';

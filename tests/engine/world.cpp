@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "dsl/client_branches.h"
 #include "dsl/compiler.h"
 #include "engine/state_lookup.h"
 #include "engine/text.h"
@@ -34,8 +35,12 @@ std::string Dump(const BranchState& branch) {
   }
   text += branch.may_have_happened ? " may" : " -";
   text += branch.undo_without_output ? " blind" : " -";
-  for (const auto& instant : {branch.wake_at, branch.deadline, branch.forward_deadline,
-                              branch.stuck_since, branch.started_at, branch.ended_at}) {
+  text += branch.enlisted ? " enlisted" : " -";
+  text += branch.one_phase ? " one-phase" : " -";
+  text += branch.heuristic ? ' ' + std::string(HeuristicOutcomeName(*branch.heuristic)) : " -";
+  for (const auto& instant :
+       {branch.wake_at, branch.deadline, branch.forward_deadline, branch.stuck_since,
+        branch.started_at, branch.ended_at, branch.expires_at}) {
     text += ' ' + Text(instant);
   }
   return text + ' ' + branch.poll_url + ' ' + branch.signal + ' ' + Text(branch.failure) + ' ' +
@@ -48,9 +53,11 @@ std::string Dump(const TxnState& state) {
   std::string text =
       state.gid.str() + ' ' + state.definition + ' ' + std::to_string(state.version) + ' ' +
       std::to_string(state.revision.value()) + ' ' + std::string(TxnStatusName(state.status)) +
-      (state.paused ? " paused" : "") + (state.deadline_missed ? " missed" : "") + ' ' +
-      DumpJson(state.input) + ' ' + Text(state.deadline) + ' ' + Text(state.ended_at) + ' ' +
-      DumpJson(state.output) + ' ' + Text(state.output_failure) + ' ' +
+      (state.paused ? " paused" : "") + (state.deadline_missed ? " missed" : "") +
+      (state.client_driven ? " client-driven" : "") + (state.closed ? " closed" : "") +
+      (state.commit_decided ? " commit" : "") + ' ' + DumpJson(state.input) + ' ' +
+      Text(state.deadline) + ' ' + Text(state.ended_at) + ' ' + DumpJson(state.output) + ' ' +
+      Text(state.output_failure) + ' ' +
       (state.forced ? std::string(TxnStatusName(*state.forced)) : "-") + '\n';
   for (const auto& [name, payload] : state.signals) {
     text += "signal " + name + ' ' + DumpJson(payload) + '\n';
@@ -61,7 +68,8 @@ std::string Dump(const TxnState& state) {
   }
   for (const StepState& step : state.steps) {
     text += "step " + step.id + (step.expanded ? " expanded" : "") +
-            (step.skipped ? " skipped" : "") + (step.for_each ? " each" : "") + '\n';
+            (step.skipped ? " skipped" : "") + (step.for_each ? " each" : "") + ' ' + step.source +
+            '\n';
     for (const BranchState& branch : step.branches) {
       text += Dump(branch);
     }
@@ -83,8 +91,12 @@ PlanPtr CompilePlan(std::string_view definition) {
 
 const Decision& World::Feed(Event event) {
   const Input input{now_, entropy_++, std::move(event)};
-  last_ = Decide(*plan_, state_, input);
-  CheckDecision(last_);
+  const bool enlists = std::holds_alternative<EnlistRequested>(input.event);
+  last_ = Decide(enlists ? *enlisting_ : *plan_, state_, input);
+  if (enlists && last_.status.ok()) {
+    plan_ = enlisting_;
+  }
+  CheckDecision(input, last_);
   const TxnStatus before = state_.status;
   for (const Record& record : last_.records) {
     if (const Status status = Evolve(state_, record); !status.ok()) {
@@ -132,6 +144,20 @@ void World::Submit(Json input, std::optional<Duration> deadline) {
   }
 }
 
+const Decision& World::EnlistBranch(const std::string& source) {
+  auto compiled = dsl::CompileClientBranch(plan_->mode, source);
+  if (const auto* problems = std::get_if<dsl::Problems>(&compiled)) {
+    Fail("the branch does not compile: " + dsl::FormatProblem(problems->front()));
+  }
+  auto branch = std::get<dsl::ClientBranch>(std::move(compiled));
+  EnlistRequested request{BranchId(branch.step.id), branch.source};
+  enlisting_ = plan_;
+  if (FindBranch(state_, request.branch) == nullptr) {
+    enlisting_ = dsl::WithBranch(*plan_, std::move(branch)).value();
+  }
+  return Feed(std::move(request));
+}
+
 const Decision& World::Answer(const std::string& name, Reply reply) {
   const BranchState* branch = FindBranch(state_, BranchId(name));
   if (branch == nullptr) {
@@ -156,6 +182,13 @@ const Decision& World::Crash(bool lose_lazy) {
     Fail("the folded journal differs from the live state:\n" + Dump(folded) + Dump(state_));
   }
   state_ = std::move(folded);
+  if (state_.client_driven) {
+    std::vector<std::string> sources;
+    for (const StepState& step : state_.steps) {
+      sources.push_back(step.source);
+    }
+    plan_ = dsl::ClientDrivenPlan(state_.mode, sources).value();
+  }
   calls_.clear();
   polls_.clear();
   cancelled_children_.clear();
@@ -204,19 +237,46 @@ void World::Forget(const Event& event) {
   }
 }
 
-void World::CheckDecision(const Decision& decision) const {
+void World::CheckDecision(const Input& input, const Decision& decision) const {
   if (!decision.status.ok() && (!decision.records.empty() || !decision.effects.empty())) {
     Fail("a refused input left a trace");
   }
-  // The decision and the accept are never allowed to be lost.
+  const bool decided =
+      state_.status == TxnStatus::kCommitting || state_.status == TxnStatus::kAborting;
+  const bool settling = decided && state_.mode != dsl::Mode::kSaga;
+  // The decision and the accept are never allowed to be lost. What follows the decision in a TCC or
+  // two-phase commit need not be durable, or every answer would cost a sync.
   for (const Record& record : decision.records) {
     const bool decisive = std::holds_alternative<Accepted>(record.body) ||
                           std::holds_alternative<AbortDecided>(record.body) ||
                           std::holds_alternative<CommitDecided>(record.body) ||
-                          std::holds_alternative<OperationStarted>(record.body) ||
-                          std::holds_alternative<Ended>(record.body);
-    if (decisive && decision.durability != Durability::kForced) {
+                          std::holds_alternative<BranchEnlisted>(record.body);
+    const bool follows = std::holds_alternative<OperationStarted>(record.body) ||
+                         std::holds_alternative<Ended>(record.body);
+    if ((decisive || (follows && !settling)) && decision.durability != Durability::kForced) {
       Fail("not forced: " + std::string(RecordName(record)));
+    }
+    const bool answered = std::holds_alternative<BranchReplied>(input.event);
+    if (follows && settling && answered && decision.records.size() <= 2 &&
+        std::holds_alternative<OperationSucceeded>(decision.records.front().body) &&
+        decision.durability != Durability::kLazy) {
+      Fail("forced for nothing: " + std::string(RecordName(record)));
+    }
+  }
+  for (const Record& record : decision.records) {
+    if (std::holds_alternative<CommitDecided>(record.body)) {
+      CheckReservations(record.at);
+    }
+  }
+}
+
+// No reservation that a commit relies on may be about to run out.
+void World::CheckReservations(Instant decided_at) const {
+  for (const StepState& step : state_.steps) {
+    for (const BranchState& branch : step.branches) {
+      if (branch.expires_at && branch.wake_at && *branch.wake_at <= decided_at) {
+        Fail("a commit was decided though '" + branch.id.str() + "' expires too soon");
+      }
     }
   }
 }

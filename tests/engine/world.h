@@ -33,6 +33,9 @@ class World {
   void set_now(Instant now) { now_ = now; }
   void set_entropy(uint64_t entropy) { entropy_ = entropy; }
 
+  // Announces a branch of a client-driven transaction, compiled from `source`.
+  const Decision& EnlistBranch(const std::string& source);
+
   // Decides and folds. Throws std::runtime_error if the decision breaks the contract, an invariant
   // does not hold, or the effects so far are not what Outstanding says.
   const Decision& Feed(Event event);
@@ -64,10 +67,12 @@ class World {
  private:
   void Track(const Effect& effect);
   void Forget(const Event& event);
-  void CheckDecision(const Decision& decision) const;
+  void CheckDecision(const Input& input, const Decision& decision) const;
+  void CheckReservations(Instant decided_at) const;
   void CheckOutstanding() const;
 
   PlanPtr plan_;
+  PlanPtr enlisting_;  // What the plan becomes if the branch is taken.
   TxnState state_;
   std::vector<Record> journal_;
   size_t durable_ = 0;  // Of the journal: certainly survives a crash.

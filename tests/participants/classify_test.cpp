@@ -5,6 +5,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "base/utf8.h"
+
 namespace entente::participants {
 namespace {
 
@@ -34,6 +36,9 @@ struct KindNamer {
   std::string operator()(const engine::ReplyNotSent&) const { return "not-sent"; }
   std::string operator()(const engine::ReplyPending& pending) const {
     return "pending " + pending.poll_url;
+  }
+  std::string operator()(const engine::ReplyHeuristic& heuristic) const {
+    return "heuristic " + std::string(engine::HeuristicOutcomeName(heuristic.outcome));
   }
 };
 
@@ -85,6 +90,24 @@ TEST_CASE("a forward answer that can not be read is unknown, an undo's is done")
   CHECK(KindOf(ClassifyHttp(Http(200, ""), Context())) == "done");
   const engine::Reply reply = ClassifyHttp(Http(200, R"({"id": 7})"), Context());
   CHECK(std::get<engine::ReplyDone>(reply).output == Json{{"id", 7}});
+}
+
+TEST_CASE("what a participant says is kept as text, whatever bytes it sent") {
+  std::string body(299, 'x');
+  body += "\xC3\xA9\xFF end";  // The excerpt ends in the middle of a character.
+  const engine::Reply reply = ClassifyHttp(Http(409, body), Context());
+  const std::string& message = std::get<engine::ReplyRefused>(reply).failure.message;
+  CHECK(ValidUtf8Prefix(message) == message.size());
+  CHECK(message.find("x\xEF\xBF\xBD") != std::string::npos);
+
+  transport::GrpcResponse grpc;
+  grpc.code = 9;
+  grpc.message = "\xFF\xFE";
+  const engine::Reply refused = ClassifyGrpc(std::move(grpc), Context());
+  const std::string& text = std::get<engine::ReplyRefused>(refused).failure.message;
+  CHECK(ValidUtf8Prefix(text) == text.size());
+
+  CHECK(KindOf(ClassifyHttp(Http(202, "", {{"Location", "/jobs/\xFF"}}), Context())) == "unknown");
 }
 
 TEST_CASE("202 is pending only with a place to ask or the token that was sent") {
@@ -158,6 +181,55 @@ TEST_CASE("only failures of the transport count against a participant's health")
   CHECK_FALSE(IsTransportFailure(transport::GrpcOutcome(refused)));
   refused.code = 14;
   CHECK(IsTransportFailure(transport::GrpcOutcome(refused)));
+}
+
+TEST_CASE("a vote may be read-only, and a reservation may say how long it holds") {
+  const auto done = [](const AnswerContext& context, const std::string& name,
+                       const std::string& value) {
+    return std::get<engine::ReplyDone>(ClassifyHttp(Http(200, "{}", {{name, value}}), context));
+  };
+  CHECK(done(Context(), "Entente-Vote", "read-only").read_only);
+  CHECK_FALSE(done(Context(), "Entente-Vote", "yes").read_only);
+  CHECK_FALSE(done(Context(Role::kFinish), "Entente-Vote", "read-only").read_only);
+  CHECK(done(Context(), "Entente-Expires", "90s").expires ==
+        Context().now + std::chrono::seconds(90));
+  CHECK(done(Context(), "Entente-Expires", "2001-09-09T02:00:00Z").expires ==
+        Context().now + std::chrono::seconds(800));
+  CHECK_FALSE(done(Context(), "Entente-Expires", "soon").expires);
+  CHECK_FALSE(done(Context(Role::kUndo), "Entente-Expires", "90s").expires);
+
+  transport::GrpcResponse vote;
+  vote.metadata.Add("entente-vote", "read-only");
+  CHECK(std::get<engine::ReplyDone>(ClassifyGrpc(vote, Context())).read_only);
+}
+
+TEST_CASE("a participant that decided by itself says so where a decision is carried out") {
+  const Role settling = GENERATE(Role::kUndo, Role::kFinish);
+  const auto kind = [&](int status, const std::string& body, const std::string& header) {
+    std::vector<std::pair<std::string, std::string>> headers;
+    if (!header.empty()) {
+      headers.emplace_back("Entente-Heuristic", header);
+    }
+    return KindOf(ClassifyHttp(Http(status, body, headers), Context(settling)));
+  };
+  CHECK(kind(409, "", "committed") == "heuristic committed");
+  CHECK(kind(409, "{}", "rolled-back") == "heuristic rolled-back");
+  CHECK(kind(409, R"({"heuristic": "mixed"})", "") == "heuristic mixed");
+  CHECK(kind(409, R"({"heuristic": "perhaps"})", "") == "refused");
+  CHECK(kind(409, R"(["heuristic"])", "") == "refused");
+  CHECK(kind(409, "not json", "") == "refused");
+  CHECK(kind(410, "", "committed") == "refused");
+  CHECK(kind(500, "", "committed") == "unknown");
+  CHECK(KindOf(ClassifyHttp(Http(409, "", {{"Entente-Heuristic", "mixed"}}), Context())) ==
+        "refused");
+  CHECK(KindOf(ClassifyPoll(Http(409, "", {{"Entente-Heuristic", "mixed"}}), "/x",
+                            Context(settling))) == "heuristic mixed");
+
+  transport::GrpcResponse aborted;
+  aborted.code = 10;
+  aborted.metadata.Add("entente-heuristic", "rolled-back");
+  CHECK(KindOf(ClassifyGrpc(aborted, Context(settling))) == "heuristic rolled-back");
+  CHECK(KindOf(ClassifyGrpc(aborted, Context())) == "refused");
 }
 
 }  // namespace entente::participants

@@ -43,6 +43,9 @@ std::vector<std::pair<std::string, Record>> Samples() {
   child.parent = ParentLink{Gid("trip"), BranchId("booking")};
   child.request_digest = "0123456789abcdef";
   child.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  Accepted begun = accepted;
+  begun.mode = Mode::kTwoPhaseCommit;
+  begun.client_driven = true;
   const Json output = Json::parse(R"({"id":"r-7","list":[1,null,"x"]})");
   return {
       {"accepted", With(accepted)},
@@ -76,6 +79,18 @@ std::vector<std::pair<std::string, Record>> Samples() {
       {"operator-skipped", With(OperatorSkipped{branch, output, actor})},
       {"ended",
        With(Ended{TxnStatus::kCommitted, output, std::nullopt, std::nullopt, std::nullopt})},
+      {"accepted-client-driven", With(begun)},
+      {"operation-started-one-phase",
+       With(OperationStarted{branch, Role::kFinish, 0, std::nullopt, true})},
+      {"operation-succeeded-read-only", With(OperationSucceeded{branch, output, true})},
+      {"abort-decided-expired",
+       With(AbortDecided{AbortCause::kExpired, branch, failure, std::nullopt})},
+      {"branch-enlisted", With(BranchEnlisted{3, BranchId("flight"), R"({"id":"flight"})"})},
+      {"enlistment-closed", With(EnlistmentClosed{})},
+      {"heuristic-reported",
+       With(HeuristicReported{branch, HeuristicOutcome::kRolledBack, failure})},
+      {"reservation-expires", With(ReservationExpires{branch, At(900), At(880)})},
+      {"not-utf-8", With(OperationRefused{branch, Failure{"http.409", "caf\xE9"}})},
       {"ended-mixed", With(Ended{TxnStatus::kMixed, Json(), failure, TxnStatus::kAborted, actor})},
   };
 }

@@ -32,6 +32,13 @@ size_t Play(uint64_t seed, bool trace, Coverage& total) {
   total.effects += one.effects;
   total.undone += one.undone;
   total.resubmits += one.resubmits;
+  total.heuristics += one.heuristics;
+  total.expired += one.expired;
+  total.read_only += one.read_only;
+  total.one_phase += one.one_phase;
+  for (const auto& [kind, ended] : one.ended) {
+    total.ended[kind] += ended;
+  }
   return violations.size();
 }
 
@@ -70,14 +77,24 @@ int main(int argc, char** argv) {
       n(seeds), n(total.committed), n(total.aborted), n(total.crashes), n(total.failed_appends),
       n(total.incidents), n(total.calls), n(total.timeouts), n(total.effects), n(total.undone),
       n(total.resubmits));
+  std::printf(
+      "%llu heuristic reports, %llu expired, %llu read-only votes, %llu one-phase commits\n",
+      n(total.heuristics), n(total.expired), n(total.read_only), n(total.one_phase));
+  for (const auto& [kind, ended] : total.ended) {
+    std::printf("%s, %s: %llu transactions\n",
+                std::string(entente::dsl::ModeName(kind.first)).c_str(),
+                kind.second ? "client-driven" : "declared", n(ended));
+  }
   if (failed != 0) {
     std::printf("%zu seeds failed; replay one with ./dev test --seed N\n", failed);
     return 1;
   }
   // Runs that exercise nothing prove nothing.
-  const bool exercised = replay || (total.committed > 0 && total.aborted > 0 && total.crashes > 0 &&
-                                    total.failed_appends > 0 && total.incidents > 0 &&
-                                    total.timeouts > 0 && total.undone > 0);
+  const bool exercised =
+      replay ||
+      (total.committed > 0 && total.aborted > 0 && total.crashes > 0 && total.failed_appends > 0 &&
+       total.incidents > 0 && total.timeouts > 0 && total.undone > 0 && total.heuristics > 0 &&
+       total.expired > 0 && total.read_only > 0 && total.one_phase > 0 && total.ended.size() == 6);
   if (!exercised) {
     std::printf("the runs did not exercise every kind of trouble\n");
   }

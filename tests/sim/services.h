@@ -12,10 +12,11 @@
 
 namespace entente::sim {
 
+// Something that became visible: a saga's action and its compensation, a confirm, a commit.
 struct Effect {
   Gid gid;
   BranchId branch;
-  dsl::Role role;
+  dsl::Role role;  // kUndo takes it back; the others bring it about.
   std::string key;
   Instant at;
 };
@@ -26,11 +27,20 @@ struct Faults {
   uint32_t lose_request = 0;
   uint32_t lose_reply = 0;
   uint32_t duplicate = 0;
-  uint32_t slow = 0;         // Longer than the caller's timeout.
-  uint32_t fail_before = 0;  // 5xx, nothing done.
-  uint32_t fail_after = 0;   // Done, then 5xx.
-  uint32_t refuse_undo = 0;  // The undo answers 409: retried, then an incident.
-  uint32_t pending = 0;      // Of forward calls.
+  uint32_t slow = 0;             // Longer than the caller's timeout.
+  uint32_t fail_before = 0;      // 5xx, nothing done.
+  uint32_t fail_after = 0;       // Done, then 5xx.
+  uint32_t refuse_settling = 0;  // An undo or a finish answers 409: retried, then an incident.
+  uint32_t pending = 0;          // Of forward calls.
+  uint32_t heuristic = 0;        // An undo or a finish was carried out before it was asked for.
+};
+
+// One call as it arrives.
+struct Call {
+  engine::CommandId command;
+  dsl::Mode mode = dsl::Mode::kSaga;
+  bool client_driven = false;
+  bool one_phase = false;
 };
 
 class Services {
@@ -38,60 +48,42 @@ class Services {
   Services(uint64_t seed, uint32_t refusals) : seed_(seed), refusals_(refusals) {}
 
   // Carries out one call that arrived now.
-  engine::Reply Handle(const engine::CommandId& command, Instant now, const Faults& faults,
-                       Dice& dice) {
-    if (dice.Chance(faults.fail_before)) {
-      return engine::ReplyUnknown{{"http.503", "nothing done"}, std::nullopt};
-    }
-    engine::Reply reply = command.role == dsl::Role::kForward ? Forward(command, now)
-                                                              : Undo(command, now, faults, dice);
-    if (dice.Chance(faults.fail_after)) {
-      return engine::ReplyUnknown{{"http.500", "done, but who knows"}, std::nullopt};
-    }
-    return reply;
-  }
+  engine::Reply Handle(const Call& call, Instant now, const Faults& faults, Dice& dice);
 
-  engine::Reply Forward(const engine::CommandId& command, Instant now) {
-    const std::string key = engine::StepKey(command);
-    Entry& entry = entries_[key];
-    if (entry == Entry::kUndone) {
-      return engine::ReplyRefused{{"http.409", "it was undone before"}};
-    }
-    if (entry == Entry::kNone) {
-      if (std::hash<std::string>()(key + std::to_string(seed_)) % 1000 < refusals_) {
-        return engine::ReplyRefused{{"http.409", "no room"}};
-      }
-      entry = Entry::kDone;
-      ledger_.push_back({command.gid, command.branch, command.role, key, now});
-    }
-    return engine::ReplyDone{Json{{"id", key}, {"price", 100}}};
-  }
+  // The forward operation alone, without faults of the way there.
+  engine::Reply Forward(const Call& call, Instant now);
+
+  // A client's own work for a branch that it enlisted; false if it is refused.
+  bool Work(const Call& call, Instant now);
 
   void StopRefusing() { refusals_ = 0; }
 
   [[nodiscard]] const std::vector<Effect>& ledger() const { return ledger_; }
+  // Calls that no coordinator may ever make.
+  [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
 
  private:
-  enum class Entry { kNone, kDone, kUndone };
+  enum class Entry {
+    kNone,
+    kWorked,    // By a client, in a two-phase commit: not prepared yet.
+    kReserved,  // Tried or prepared.
+    kReadOnly,  // Prepared, and nothing to commit.
+    kDone,
+    kUndone,   // Also when there was nothing to undo: what comes later is refused.
+    kRefused,  // For good.
+  };
 
-  engine::Reply Undo(const engine::CommandId& command, Instant now, const Faults& faults,
-                     Dice& dice) {
-    if (dice.Chance(faults.refuse_undo)) {
-      return engine::ReplyRefused{{"http.409", "not now"}};
-    }
-    const std::string key = engine::StepKey(command);
-    Entry& entry = entries_[key];
-    if (entry == Entry::kDone) {
-      ledger_.push_back({command.gid, command.branch, command.role, key, now});
-    }
-    entry = Entry::kUndone;
-    return engine::ReplyDone{};
-  }
+  engine::Reply Undo(const Call& call, Instant now);
+  engine::Reply Finish(const Call& call, Instant now);
+  engine::Reply CommitInOnePhase(const Call& call, Instant now);
+  [[nodiscard]] bool Refuses(const std::string& key) const;
+  void Write(const Call& call, const std::string& key, Instant now);
 
   const uint64_t seed_;
   uint32_t refusals_;
   std::map<std::string, Entry> entries_;
   std::vector<Effect> ledger_;
+  std::vector<std::string> violations_;
 };
 
 }  // namespace entente::sim

@@ -6,6 +6,8 @@
 
 #include "base/limits.h"
 #include "coordinator/runtime/record_codec.h"
+#include "coordinator/runtime/shard_txn.h"
+#include "dsl/client_branches.h"
 #include "engine/text.h"
 
 namespace entente::sim {
@@ -24,12 +26,35 @@ std::string Step(const std::string& id, const std::string& more) {
          more + "}";
 }
 
-std::string Definition(const std::string& name, const std::string& steps) {
-  return R"({"name": ")" + name + R"(", "mode": "saga", )" + kParticipants + R"("steps": [)" +
-         steps + "]}";
+std::string Definition(const std::string& name, const std::string& steps,
+                       const std::string& mode = "saga") {
+  return R"({"name": ")" + name + R"(", "mode": ")" + mode + R"(", )" + kParticipants +
+         R"("steps": [)" + steps + "]}";
 }
 
-// The shapes that a saga may have.
+constexpr const char* kSettleRetry =
+    R"(, "settleRetry": {"initial": "10ms", "factor": 2, "max": "100ms", "attempts": 6})";
+
+std::string TccStep(const std::string& id, const std::string& more) {
+  return R"({"id": ")" + id + R"(", "participant": "p", "try": {"post": "/)" + id +
+         R"(/${key}"}, "confirm": {"post": "/)" + id + R"(/${key}/confirm"},
+         "cancel": {"delete": "/)" +
+         id + R"(/${key}"})" + kSettleRetry + more + "}";
+}
+
+std::string VoteStep(const std::string& id, const std::string& more) {
+  return R"({"id": ")" + id + R"(", "participant": "p", "prepare": {"post": "/)" + id +
+         R"(/${key}"}, "commit": {"post": "/)" + id + R"(/${key}/commit"},
+         "rollback": {"delete": "/)" +
+         id + R"(/${key}"})" + kSettleRetry + more + "}";
+}
+
+std::string ChildStep(const std::string& id, const std::string& definition) {
+  return R"({"id": ")" + id + R"(", "action": {"transaction": {"definition": ")" + definition +
+         R"(", "input": {"items": [1, 2]}}}, "compensate": null})";
+}
+
+// The shapes that a transaction may have.
 const std::vector<std::string>& Definitions() {
   static const std::vector<std::string> definitions = {
       Definition("line",
@@ -55,6 +80,29 @@ const std::vector<std::string>& Definitions() {
               R"(, {"id": "kid", "action": {"transaction": {"definition": "line", "input": {}}},
                      "compensate": null},)" +
               Step("c", "")),
+      Definition(
+          "hold-all",
+          TccStep("a", R"(, "expires": "1s")") + "," + TccStep("b", R"(, "after": [])") + "," +
+              TccStep("c", R"(, "after": [], "expires": {"at": "800ms", "margin": "300ms"})"),
+          "tcc"),
+      Definition("hold-fan",
+                 TccStep("a", "") + "," +
+                     TccStep("f", R"(, "forEach": {"items": "${input.items}", "maxParallel": 2})") +
+                     R"(, {"id": "w", "after": ["a"], "wait": {"for": "50ms"}})",
+                 "tcc"),
+      Definition("vote",
+                 VoteStep("a", "") + "," + VoteStep("b", R"(, "after": [])") + "," +
+                     VoteStep("c", R"(, "after": [], "when": "${size(input.items) > 2}")"),
+                 "2pc"),
+      Definition("alone",
+                 VoteStep("a", R"(, "onePhase": true)") + "," +
+                     VoteStep("b", R"(, "when": "${size(input.items) > 3}", "onePhase": true)"),
+                 "2pc"),
+      Definition("solo", VoteStep("a", R"(, "onePhase": true)"), "2pc"),
+      Definition("parent-of-tcc",
+                 Step("a", "") + "," + ChildStep("kid", "hold-fan") + "," + Step("c", "")),
+      Definition("parent-of-2pc",
+                 Step("a", "") + "," + ChildStep("kid", "vote") + "," + Step("c", "")),
   };
   return definitions;
 }
@@ -116,7 +164,7 @@ class World::Caller final : public runtime::ParticipantCaller {
  public:
   Caller(World& world, World::Host& host) : world_(world), host_(host) {}
 
-  void Call(const runtime::CallContext& /*context*/, engine::CallBranch call,
+  void Call(const runtime::CallContext& context, engine::CallBranch call,
             runtime::ReplyCallback done) override {
     Dice& dice = world_.dice_;
     const Faults& faults = world_.faults_;
@@ -144,9 +192,12 @@ class World::Caller final : public runtime::ParticipantCaller {
     const int copies = dice.Chance(faults.duplicate) ? 2 : 1;
     for (int copy = 0; copy < copies; ++copy) {
       if (!dice.Chance(faults.lose_request)) {
+        const sim::Call sent{call.command, context.plan->mode, context.plan->client_driven,
+                             call.one_phase};
         world_.scheduler_.After(Delay(call.timeout),
-                                [this, command = call.command, answer, timeout = call.timeout,
-                                 &world = world_] { Arrive(world, command, timeout, answer); });
+                                [sent, answer, timeout = call.timeout, &world = world_] {
+                                  Arrive(world, sent, timeout, answer);
+                                });
       }
     }
   }
@@ -169,16 +220,15 @@ class World::Caller final : public runtime::ParticipantCaller {
 
   // `this` may be gone by now: only the world is used.
   template <class Answer>
-  static void Arrive(World& world, const engine::CommandId& command, Duration timeout,
-                     const Answer& answer) {
+  static void Arrive(World& world, const sim::Call& call, Duration timeout, const Answer& answer) {
     Dice& dice = world.dice_;
     engine::Reply reply;
-    if (command.role == dsl::Role::kForward && dice.Chance(world.faults_.pending)) {
+    if (call.command.role == dsl::Role::kForward && dice.Chance(world.faults_.pending)) {
       reply = engine::ReplyPending{};
       world.scheduler_.After(dice.Between(Duration(100), 2 * timeout),
-                             [&world, command] { Complete(world, command); });
+                             [&world, call] { Complete(world, call); });
     } else {
-      reply = world.services_.Handle(command, world.scheduler_.now(), world.faults_, dice);
+      reply = world.services_.Handle(call, world.scheduler_.now(), world.faults_, dice);
     }
     if (!dice.Chance(world.faults_.lose_reply)) {
       world.scheduler_.After(dice.Between(Duration(100), std::chrono::milliseconds(5)),
@@ -187,7 +237,7 @@ class World::Caller final : public runtime::ParticipantCaller {
   }
 
   // The service carries out a pending operation and says so, until somebody takes it in.
-  static void Complete(World& world, const engine::CommandId& command);
+  static void Complete(World& world, const sim::Call& call);
 
   World& world_;
   World::Host& host_;
@@ -210,8 +260,13 @@ struct World::Incarnation {
   runtime::ShardDriver driver;
 };
 
-void World::Caller::Complete(World& world, const engine::CommandId& command) {
-  engine::Reply reply = world.services_.Forward(command, world.scheduler_.now());
+runtime::ShardDriver& World::driver() {
+  return live_->driver;
+}
+
+void World::Caller::Complete(World& world, const sim::Call& call) {
+  const engine::CommandId& command = call.command;
+  engine::Reply reply = world.services_.Forward(call, world.scheduler_.now());
   std::variant<engine::ReplyDone, engine::ReplyRefused> outcome;
   if (auto* done = std::get_if<engine::ReplyDone>(&reply)) {
     outcome = std::move(*done);
@@ -232,9 +287,9 @@ void World::Caller::Complete(World& world, const engine::CommandId& command) {
                       view.status().ToString());
         });
   }
-  world.scheduler_.After(std::chrono::milliseconds(100), [&world, command, taken] {
+  world.scheduler_.After(std::chrono::milliseconds(100), [&world, call, taken] {
     if (!*taken) {
-      Complete(world, command);
+      Complete(world, call);
     }
   });
 }
@@ -311,11 +366,16 @@ void World::PlanStorm() {
     return static_cast<uint32_t>(dice_.Below(at_most + 1));
   };
   faults_ = {chance(60), chance(80), chance(80),  chance(150), chance(80),
-             chance(80), chance(80), chance(400), chance(100)};
+             chance(80), chance(80), chance(400), chance(100), chance(100)};
   const Instant begin = scheduler_.now();
   for (size_t i = 0; i < options_.transactions; ++i) {
     Client client;
     client.gid = Gid("t" + std::to_string(i));
+    if (dice_.Chance(250)) {
+      MakeDriving(client);
+      clients_.push_back(std::move(client));
+      continue;
+    }
     const auto& plan_source = sim::Definitions()[dice_.Below(sim::Definitions().size())];
     client.definition =
         ParseJson(plan_source, limits::kDefinitionJson)->at("name").get<std::string>();
@@ -376,17 +436,7 @@ void World::Submit(Client& client) {
     Nudge(client);
     return;
   }
-  auto plan = live_->definitions.Get(client.definition, std::nullopt);
-  ENTENTE_CHECK(plan.ok());
-  runtime::ShardDriver::SubmitCommand command;
-  command.plan = std::move(*plan);
-  command.caller_named = true;
-  command.submitted.gid = client.gid;
-  command.submitted.input = client.input;
-  command.submitted.request_digest = client.definition + DumpJson(client.input);
-  if (dice_.Chance(300)) {
-    command.wait = std::chrono::milliseconds(100);
-  }
+  runtime::ShardDriver::SubmitCommand command = CommandOf(client);
   coverage_.resubmits += client.acknowledged ? 1 : 0;
   const bool known = client.acknowledged;
   live_->driver.Submit(
@@ -395,12 +445,35 @@ void World::Submit(Client& client) {
           if (known && reply->created) {
             failures_.push_back("I2: " + client.gid.str() + " was acknowledged, and created again");
           }
-          client.acknowledged = true;
+          const bool first = !std::exchange(client.acknowledged, true);
           Observe(client, reply->view);
+          if (first && client.drives) {
+            DriveSoon(client);
+          }
         } else {
           Nudge(client);
         }
       });
+}
+
+runtime::ShardDriver::SubmitCommand World::CommandOf(const Client& client) {
+  runtime::ShardDriver::SubmitCommand command;
+  command.caller_named = true;
+  command.submitted.gid = client.gid;
+  command.submitted.input = client.input;
+  command.submitted.request_digest = client.definition + DumpJson(client.input);
+  if (client.drives) {
+    command.plan = dsl::BeginClientDriven(*client.drives);
+    command.submitted.deadline = std::chrono::seconds(3);
+    return command;
+  }
+  auto plan = live_->definitions.Get(client.definition, std::nullopt);
+  ENTENTE_CHECK(plan.ok());
+  command.plan = std::move(*plan);
+  if (dice_.Chance(300)) {
+    command.wait = std::chrono::milliseconds(100);
+  }
+  return command;
 }
 
 // Until it is told, a client asks again with the same gid.
@@ -514,154 +587,12 @@ std::vector<std::string> World::Run() {
     }
   }
   std::vector<std::string> violations = failures_;
+  violations.insert(violations.end(), services_.violations().begin(), services_.violations().end());
   CheckEnds(violations);
   CheckJournals(violations);
   CheckLedger(violations);
   CheckUndoOrder(violations);
   return violations;
-}
-
-// ---- the invariants
-// -------------------------------------------------------------------------------
-
-void World::CheckEnds(std::vector<std::string>& violations) {
-  for (const Client& client : clients_) {
-    if (client.ends_seen.empty()) {
-      violations.push_back("I9: " + client.gid.str() + " (" + client.definition +
-                           ") has not ended");
-    }
-    if (client.ends_seen.size() > 1) {
-      violations.push_back("I3: " + client.gid.str() + " was seen to end in two ways");
-    }
-  }
-}
-
-// I13: the journal's fold is the state, after every record; and nothing follows the end.
-void World::CheckJournals(std::vector<std::string>& violations) {
-  storage::MemoryJournal journal(store_);
-  runtime::Definitions definitions(journal, {});
-  const auto rows = journal.Query({}, {1000, ""});
-  ENTENTE_CHECK(rows.ok());
-  for (const storage::SummaryRow& row : rows->rows) {
-    const auto stored = journal.Load(row.gid);
-    ENTENTE_CHECK(stored.ok());
-    engine::TxnState state;
-    std::optional<TxnStatus> decided;
-    for (const std::string& bytes : stored->records) {
-      const auto record = runtime::DecodeRecord(bytes);
-      ENTENTE_CHECK(record.ok());
-      const Status evolved = engine::Evolve(state, *record);
-      if (!evolved.ok()) {
-        violations.push_back("I13: " + row.gid.str() + ": " + evolved.message());
-        break;
-      }
-      const auto plan = definitions.Get(state.definition, state.version);
-      ENTENTE_CHECK(plan.ok());
-      if (options_.trace) {
-        std::printf("  %s  %s\n", row.gid.str().c_str(),
-                    engine::Describe(*record, **plan, state.accepted_at).c_str());
-      }
-      const bool forward =
-          state.status == TxnStatus::kCommitting || state.status == TxnStatus::kCommitted;
-      const bool undoing =
-          state.status == TxnStatus::kAborting || state.status == TxnStatus::kAborted;
-      if ((forward && decided == TxnStatus::kAborting) ||
-          (undoing && decided == TxnStatus::kCommitting)) {
-        violations.push_back("I3: the decision of " + row.gid.str() + " flipped");
-      }
-      decided = forward   ? TxnStatus::kCommitting
-                : undoing ? TxnStatus::kAborting
-                          : TxnStatus::kActive;
-      coverage_.incidents += std::holds_alternative<engine::IncidentRaised>(record->body) ? 1 : 0;
-    }
-    const auto plan = definitions.Get(state.definition, state.version);
-    ENTENTE_CHECK(plan.ok());
-    if (const auto broken = engine::CheckInvariants(**plan, state)) {
-      violations.push_back(row.gid.str() + ": " + *broken);
-    }
-    if (row.summary.status != engine::TxnStatusName(state.status)) {
-      violations.push_back("I13: the list says " + row.summary.status + " of " + row.gid.str() +
-                           ", its journal " + std::string(engine::TxnStatusName(state.status)));
-    }
-    (state.status == TxnStatus::kCommitted ? coverage_.committed : coverage_.aborted) += 1;
-    final_states_.emplace(row.gid, std::move(state));
-  }
-  for (const Client& client : clients_) {
-    if (client.acknowledged && !final_states_.contains(client.gid)) {
-      violations.push_back("I2: " + client.gid.str() + " was acknowledged and is lost");
-    }
-  }
-}
-
-// I1, I4, I5: every effect at most once; committed: each branch's effect stands; aborted: none
-// does.
-void World::CheckLedger(std::vector<std::string>& violations) {
-  std::map<std::pair<Gid, std::string>, int> net;
-  std::map<std::pair<std::string, dsl::Role>, int> effects;
-  for (const Effect& effect : services_.ledger()) {
-    net[{effect.gid, effect.branch.str()}] += effect.role == dsl::Role::kForward ? 1 : -1;
-    (effect.role == dsl::Role::kForward ? coverage_.effects : coverage_.undone) += 1;
-    if (++effects[{effect.key, effect.role}] > 1) {
-      violations.push_back("I5: " + effect.key + " took effect twice");
-    }
-  }
-  for (const auto& [where, sum] : net) {
-    const auto state = final_states_.find(where.first);
-    if (state == final_states_.end()) {
-      violations.push_back("I1: an effect of " + where.first.str() + ", which nobody accepted");
-      continue;
-    }
-    const bool committed = state->second.status == TxnStatus::kCommitted;
-    if (sum != (committed ? 1 : 0) && state->second.finished()) {
-      violations.push_back("I1: " + where.first.str() + " is " +
-                           std::string(engine::TxnStatusName(state->second.status)) +
-                           ", but branch " + where.second + " holds " + std::to_string(sum));
-    }
-  }
-  for (const auto& [gid, state] : final_states_) {
-    if (state.status != TxnStatus::kCommitted) {
-      continue;
-    }
-    for (const engine::StepState& step : state.steps) {
-      for (const engine::BranchState& branch : step.branches) {
-        const bool calls = branch.output.is_object() && branch.output.contains("id");
-        if (calls && net[{gid, branch.id.str()}] != 1) {
-          violations.push_back("I1: " + gid.str() + " is COMMITTED without the effect of " +
-                               branch.id.str());
-        }
-      }
-    }
-  }
-}
-
-// I8: what came later is undone first.
-void World::CheckUndoOrder(std::vector<std::string>& violations) {
-  storage::MemoryJournal journal(store_);
-  runtime::Definitions definitions(journal, {});
-  std::map<std::pair<Gid, std::string>, Instant> undone;  // By step: its last undo.
-  std::map<std::pair<Gid, std::string>, Instant> first_undone;
-  for (const Effect& effect : services_.ledger()) {
-    if (effect.role == dsl::Role::kUndo) {
-      const std::string step = effect.branch.str().substr(0, effect.branch.str().find(':'));
-      undone[{effect.gid, step}] = effect.at;
-      first_undone.try_emplace({effect.gid, step}, effect.at);
-    }
-  }
-  for (const auto& [gid, state] : final_states_) {
-    const auto plan = definitions.Get(state.definition, state.version);
-    ENTENTE_CHECK(plan.ok());
-    for (const dsl::Step& step : (*plan)->steps) {
-      for (const size_t before : step.after) {
-        const auto later = undone.find({gid, step.id});
-        const auto earlier = first_undone.find({gid, (*plan)->steps[before].id});
-        if (later != undone.end() && earlier != first_undone.end() &&
-            earlier->second < later->second) {
-          violations.push_back("I8: " + gid.str() + " undid " + (*plan)->steps[before].id +
-                               " before " + step.id);
-        }
-      }
-    }
-  }
 }
 
 }  // namespace entente::sim

@@ -26,7 +26,10 @@ struct WorldOptions {
 // What one run did, so that a run which exercised nothing is noticed.
 struct Coverage {
   uint64_t committed = 0, aborted = 0, crashes = 0, failed_appends = 0, incidents = 0, calls = 0,
-           timeouts = 0, effects = 0, undone = 0, resubmits = 0;
+           timeouts = 0, effects = 0, undone = 0, resubmits = 0, heuristics = 0, expired = 0,
+           read_only = 0, one_phase = 0;
+  // By mode, declared and client-driven.
+  std::map<std::pair<dsl::Mode, bool>, uint64_t> ended;
 };
 
 class World {
@@ -45,6 +48,7 @@ class World {
   class Host;
   class Caller;
   struct Incarnation;
+  runtime::ShardDriver& driver();  // Of the incarnation that lives.
 
   // The client's side of one transaction.
   struct Client {
@@ -55,6 +59,13 @@ class World {
     bool acknowledged = false;
     bool retry_armed = false;
     std::set<engine::TxnStatus> ends_seen;
+
+    // A client that drives its transaction itself: it enlists, works, and says what it wants.
+    std::optional<dsl::Mode> drives;
+    std::vector<std::string> branches;  // Descriptions, in order.
+    size_t enlisted = 0;
+    bool wants_abort = false;
+    bool gone = false;  // It died and never comes back.
   };
 
   void PutDefinitions();
@@ -64,6 +75,13 @@ class World {
   void Heal();
   void Tend();
   void Submit(Client& client);
+  [[nodiscard]] runtime::ShardDriver::SubmitCommand CommandOf(const Client& client);
+  void MakeDriving(Client& client);
+  void DriveOn(Client& client);
+  void DriveSoon(Client& client);
+  void Enlist(Client& client);
+  void WorkFor(Client& client, const BranchId& branch);
+  void Decide(Client& client);
   void Do(Client& client, engine::Event event);
   void Nudge(Client& client);
   void Observe(Client& client, const runtime::TxnView& view);
@@ -75,6 +93,9 @@ class World {
   void CheckLedger(std::vector<std::string>& violations);
   void CheckUndoOrder(std::vector<std::string>& violations);
   void CheckJournals(std::vector<std::string>& violations);
+  void CheckJournal(const storage::StoredTxn& stored, runtime::Definitions& definitions,
+                    std::vector<std::string>& violations);
+  void Cover(const engine::TxnState& state);
 
   const WorldOptions options_;
   Scheduler scheduler_;

@@ -186,7 +186,7 @@ TEST_CASE("an embedded expression reports offsets from the start of the text") {
   REQUIRE(std::holds_alternative<ParseError>(open));
   CHECK(std::get<ParseError>(open).offset == 5);
   CHECK(std::get<ParseError>(open).message ==
-        "unexpected the end of the expression; expected an operator, or '}' to close '${'");
+        "unexpected end of the expression; expected an operator, or '}' to close '${'");
 }
 
 }  // namespace

@@ -99,7 +99,7 @@ TEST_CASE("every wrong string is reported with its pointer and offset") {
   CHECK(errors[2].pointer == "/c/2");
   CHECK(errors[2].offset == 5);
   CHECK(errors[2].message ==
-        "unexpected the end of the expression; expected an operator, or '}' to close '${'");
+        "unexpected end of the expression; expected an operator, or '}' to close '${'");
   CHECK(errors[3].pointer == "/d");
   CHECK(errors[3].message ==
         "undeclared reference to 'startswith': no such method; did you mean 'startsWith'?");

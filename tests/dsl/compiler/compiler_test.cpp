@@ -37,7 +37,7 @@ std::vector<std::string> IdsOf(const Plan& plan, const std::vector<size_t>& step
 }
 
 const CallTemplate& ActionOf(const Step& step) {
-  return std::get<CallTemplate>(std::get<CallWork>(step.work).forward);
+  return std::get<CallTemplate>(*std::get<CallWork>(step.work).forward);
 }
 
 TEST_CASE("the header of a definition becomes that of the plan") {
@@ -220,7 +220,7 @@ TEST_CASE("an undo says what to do when the outcome is unknown") {
 TEST_CASE("a child transaction is an operation") {
   const auto plan = Everything();
   const auto& work = std::get<CallWork>(StepOf(*plan, "insurance").work);
-  const auto& child = std::get<ChildTemplate>(work.forward);
+  const auto& child = std::get<ChildTemplate>(*work.forward);
   CHECK(child.definition == "insure");
   CHECK(child.version == 3u);
   CHECK_FALSE(child.input.is_literal());
@@ -263,6 +263,15 @@ TEST_CASE("the other modes become plans of the same shape") {
   const auto bank = PlanOf(ReadFile(CaseFolder() / "good/two-phase-commit.json"));
   CHECK(bank->mode == Mode::kTwoPhaseCommit);
   CHECK(std::get<CallWork>(bank->steps[1].work).finish);
+  CHECK_FALSE(bank->steps[0].one_phase);
+  CHECK(bank->steps[1].one_phase);
+}
+
+TEST_CASE("a reservation's expiry has a margin, twice the timeout unless it is stated") {
+  const auto tcc = PlanOf(ReadFile(CaseFolder() / "good/tcc.json"));
+  CHECK(StepOf(*tcc, "flight").expires->margin == seconds(20));
+  CHECK(StepOf(*tcc, "hotel").expires->margin == seconds(5));
+  CHECK_FALSE(StepOf(*tcc, "credit_check").expires);
 }
 
 TEST_CASE("a mode that can not be run here is refused by its name") {

@@ -1,6 +1,6 @@
-#include "engine/saga/actions.h"
+#include "engine/actions/actions.h"
 
-namespace entente::engine::saga {
+namespace entente::engine {
 namespace {
 
 const dsl::WaitSignal* SignalOf(const Draft& draft, BranchRef ref) {
@@ -43,4 +43,4 @@ void TakeSignal(Turn& turn, BranchRef ref) {
       OperationSucceeded{turn.draft.branch(ref).id, std::get<SignalSent>(turn.event).payload});
 }
 
-}  // namespace entente::engine::saga
+}  // namespace entente::engine

@@ -2,9 +2,10 @@
 #include <utility>
 
 #include "base/limits.h"
-#include "engine/saga/actions.h"
+#include "base/utf8.h"
+#include "engine/actions/actions.h"
 
-namespace entente::engine::saga {
+namespace entente::engine {
 namespace {
 
 // What a participant asks for is honoured, but not without a bound.
@@ -27,19 +28,6 @@ std::optional<Duration> WishOf(const Event& event) {
   return std::clamp(*wish, Duration::zero(), limits::kMaxRetryAfter);
 }
 
-const Json& OutputOf(const Event& event) {
-  static const Json kNull;
-  if (const auto* replied = std::get_if<BranchReplied>(&event)) {
-    const auto* done = std::get_if<ReplyDone>(&replied->reply);
-    return done != nullptr ? done->output : kNull;
-  }
-  if (const auto* received = std::get_if<CompletionReceived>(&event)) {
-    const auto* done = std::get_if<ReplyDone>(&received->outcome);
-    return done != nullptr ? done->output : kNull;
-  }
-  return kNull;
-}
-
 bool HasAlternative(const Draft& draft, BranchRef ref) {
   const auto* work = std::get_if<dsl::CallWork>(&draft.plan_step(ref).work);
   return work != nullptr && draft.branch(ref).alternative < work->alternatives.size();
@@ -54,16 +42,20 @@ void FailAttempt(Turn& turn, BranchRef ref, AttemptOutcome outcome) {
   const BranchFacts& branch = turn.draft.branch(ref);
   const dsl::RetryPolicy& policy = turn.draft.plan_step(ref).retry;
   Failure failure = FailureOf(turn.event);
-  if (branch.budget_used < policy.attempts) {
+  const bool too_late = turn.draft.status() == TxnStatus::kActive && turn.draft.deadline_missed() &&
+                        outcome == AttemptOutcome::kNotSent && !MayStand(branch);
+  if (!too_late && !IsPast(branch.forward_deadline, turn.draft.now()) && WaitAtGate(turn, ref)) {
+    return;
+  }
+  if (!too_late && branch.budget_used < policy.attempts) {
     const Instant retry_at = RetryAt(turn, ref, policy);
     if (!IsPast(branch.forward_deadline, retry_at)) {
-      turn.draft.Record(AttemptFailed{branch.id, outcome, std::move(failure), retry_at});
-      turn.draft.Arm(ref, retry_at);
+      RetryLater(turn, ref, outcome, std::move(failure), retry_at);
       return;
     }
   }
   // Even if this very attempt was not sent, an earlier one may have been.
-  const bool may = branch.may_have_happened || outcome == AttemptOutcome::kUnknown;
+  const bool may = MayStand(branch) || outcome == AttemptOutcome::kUnknown;
   EndForward(turn, ref,
              {std::move(failure), may, may ? AbortCause::kGaveUp : AbortCause::kRefused, !may});
 }
@@ -89,6 +81,21 @@ bool IsPast(const std::optional<Instant>& deadline, Instant now) {
   return deadline && now >= *deadline;
 }
 
+bool MayStand(const BranchFacts& branch) {
+  return branch.may_have_happened || branch.enlisted;
+}
+
+const ReplyDone& DoneOf(const Event& event) {
+  static const ReplyDone kNothing;
+  const ReplyDone* done = nullptr;
+  if (const auto* replied = std::get_if<BranchReplied>(&event)) {
+    done = std::get_if<ReplyDone>(&replied->reply);
+  } else if (const auto* received = std::get_if<CompletionReceived>(&event)) {
+    done = std::get_if<ReplyDone>(&received->outcome);
+  }
+  return done != nullptr ? *done : kNothing;
+}
+
 bool IsChildMixed(const Failure& failure) {
   return failure.code == "child.mixed";
 }
@@ -100,6 +107,7 @@ Failure FailureOf(const Event& event) {
     Failure operator()(const ReplyUnknown& reply) const { return reply.failure; }
     Failure operator()(const ReplyNotSent& reply) const { return reply.failure; }
     Failure operator()(const ReplyPending&) const { return {}; }
+    Failure operator()(const ReplyHeuristic& reply) const { return reply.failure; }
   };
   Failure failure;
   if (const auto* replied = std::get_if<BranchReplied>(&event)) {
@@ -108,7 +116,7 @@ Failure FailureOf(const Event& event) {
     failure = std::visit(Finder{}, received->outcome);
   }
   if (failure.message.size() > limits::kMaxErrorTextBytes) {
-    failure.message.resize(limits::kMaxErrorTextBytes);
+    failure.message = ToUtf8(failure.message, limits::kMaxErrorTextBytes);
   }
   return failure;
 }
@@ -132,32 +140,17 @@ void RaiseIncidentOfRefusal(Turn& turn, BranchRef ref, Failure failure) {
   RaiseIncident(turn, ref, std::move(failure));
 }
 
-void AskChildAgain(Turn& turn, BranchRef ref) {
-  // Not counted as unknown, and never given up: the child is found or made under the same name.
-  const Instant retry_at = RetryAt(turn, ref, turn.draft.plan_step(ref).retry);
-  turn.draft.Record(AttemptFailed{turn.draft.branch(ref).id, AttemptOutcome::kNotSent,
-                                  FailureOf(turn.event), retry_at});
+void RetryLater(Turn& turn, BranchRef ref, AttemptOutcome outcome, Failure failure,
+                Instant retry_at) {
+  turn.draft.Record(
+      AttemptFailed{turn.draft.branch(ref).id, outcome, std::move(failure), retry_at});
   turn.draft.Arm(ref, retry_at);
 }
 
-bool PivotInDoubt(const Draft& draft) {
-  if (!draft.plan().pivot || HasUndo(draft.plan().steps[*draft.plan().pivot])) {
-    return false;
-  }
-  const StepFacts& step = draft.step(*draft.plan().pivot);
-  if (step.phases.of(BranchPhase::kForward, BranchPhase::kForwardPending, BranchPhase::kDone,
-                     BranchPhase::kForwardStuck) > 0) {
-    return true;
-  }
-  for (size_t i = 0; step.phases.of(BranchPhase::kForwardBackoff) > 0 && i < step.size; ++i) {
-    const BranchRef ref{*draft.plan().pivot, i};
-    const bool backing_off = draft.branch(ref).phase == BranchPhase::kForwardBackoff;
-    if (backing_off &&
-        (draft.branch(ref).may_have_happened || IsChildOperation(draft, ref, Role::kForward))) {
-      return true;
-    }
-  }
-  return false;
+void AskChildAgain(Turn& turn, BranchRef ref) {
+  // Not counted as unknown, and never given up: the child is found or made under the same name.
+  const Instant retry_at = RetryAt(turn, ref, turn.draft.plan_step(ref).retry);
+  RetryLater(turn, ref, AttemptOutcome::kNotSent, FailureOf(turn.event), retry_at);
 }
 
 void EndForward(Turn& turn, BranchRef ref, ForwardEnd end) {
@@ -195,13 +188,13 @@ void EndForward(Turn& turn, BranchRef ref, ForwardEnd end) {
 }
 
 void EndByExpression(Turn& turn, BranchRef ref, const Status& status) {
-  if (RoleOf(turn.draft.branch(ref).phase) != Role::kForward) {
+  const BranchFacts& branch = turn.draft.branch(ref);
+  const bool in_doubt = branch.one_phase && branch.may_have_happened;
+  if ((RoleOf(branch.phase) != Role::kForward && !branch.one_phase) || in_doubt) {
     RaiseIncident(turn, ref, FailureFrom(status));
     return;
   }
-  EndForward(turn, ref,
-             {FailureFrom(status), turn.draft.branch(ref).may_have_happened,
-              AbortCause::kExpression, false});
+  EndForward(turn, ref, {FailureFrom(status), MayStand(branch), AbortCause::kExpression, false});
 }
 
 void EmitCall(Turn& turn, BranchRef ref) {
@@ -220,7 +213,7 @@ void StartForward(Turn& turn, BranchRef ref, uint32_t alternative) {
   if (alternative == 0 && step.deadline) {
     deadline = turn.draft.now() + *step.deadline;
   }
-  turn.draft.Record(OperationStarted{branch.id, Role::kForward, alternative, deadline});
+  turn.draft.Record(OperationStarted{branch.id, Role::kForward, alternative, deadline, false});
   EmitCall(turn, ref);
 }
 
@@ -242,12 +235,23 @@ void StartAlternative(Turn& turn, BranchRef ref) {
   }
 }
 
+bool WaitAtGate(Turn& turn, BranchRef ref) {
+  const auto* replied = std::get_if<BranchReplied>(&turn.event);
+  const auto* not_sent = replied == nullptr ? nullptr : std::get_if<ReplyNotSent>(&replied->reply);
+  if (not_sent == nullptr || !not_sent->blocked || turn.draft.paused()) {
+    return false;
+  }
+  EmitCall(turn, ref);
+  return true;
+}
+
 void StartAttempt(Turn& turn, BranchRef ref) {
   const BranchFacts& branch = turn.draft.branch(ref);
   // So far nothing can have happened. Should the next call go out and this record be lost, the
   // journal would go on saying so, and a refusal caused by that very call would pass for one
   // without effect.
-  if (RoleOf(branch.phase) == Role::kForward && !branch.may_have_happened) {
+  const bool decides = RoleOf(branch.phase) == Role::kForward || branch.one_phase;
+  if (decides && !branch.may_have_happened) {
     turn.draft.Force();
   }
   turn.draft.Record(AttemptStarted{branch.id});
@@ -298,8 +302,13 @@ void PollNow(Turn& turn, BranchRef ref) {
 
 void Succeed(Turn& turn, BranchRef ref) {
   const BranchFacts& branch = turn.draft.branch(ref);
-  const bool forward = RoleOf(branch.phase) == Role::kForward;
-  turn.draft.Record(OperationSucceeded{branch.id, forward ? OutputOf(turn.event) : Json()});
+  const bool has_output = RoleOf(branch.phase) == Role::kForward || branch.one_phase;
+  OperationSucceeded succeeded;
+  succeeded.branch = branch.id;
+  if (has_output) {
+    succeeded.output = DoneOf(turn.event).output;
+  }
+  turn.draft.Record(std::move(succeeded));
 }
 
 void ForwardRefused(Turn& turn, BranchRef ref) {
@@ -323,7 +332,18 @@ void ForwardNotSent(Turn& turn, BranchRef ref) {
 }
 
 void ForwardPending(Turn& turn, BranchRef ref) {
-  MakePending(turn, ref, turn.draft.branch(ref).forward_deadline);
+  std::optional<Instant> deadline = turn.draft.branch(ref).forward_deadline;
+  if (!deadline && turn.draft.status() == TxnStatus::kCommitting) {
+    // Nothing else would ever end the wait: there is no way back that a deadline could take.
+    deadline = turn.draft.now() + limits::kMaxSettlePending;
+  }
+  MakePending(turn, ref, deadline);
+}
+
+void ForwardPendingRefused(Turn& turn, BranchRef ref) {
+  // The participant had accepted the call. That it now refuses to tell how it stands (the address
+  // is gone, the right to ask has expired) proves nothing about the effect.
+  EndForward(turn, ref, {FailureOf(turn.event), true, AbortCause::kGaveUp, false});
 }
 
 void ForwardRetryDue(Turn& turn, BranchRef ref) {
@@ -333,7 +353,7 @@ void ForwardRetryDue(Turn& turn, BranchRef ref) {
     StartAttempt(turn, ref);
     return;
   }
-  const bool may = branch.may_have_happened;
+  const bool may = MayStand(branch);
   EndForward(turn, ref,
              {branch.failure.value_or(Failure{}), may,
               may ? AbortCause::kGaveUp : AbortCause::kRefused, false});
@@ -366,4 +386,4 @@ void ForwardInterrupted(Turn& turn, BranchRef ref) {
   }
 }
 
-}  // namespace entente::engine::saga
+}  // namespace entente::engine

@@ -1,8 +1,8 @@
 #include <vector>
 
-#include "engine/saga/actions.h"
+#include "engine/actions/actions.h"
 
-namespace entente::engine::saga {
+namespace entente::engine {
 namespace {
 
 // A branch that is stuck because it could not even begin: what was to be found out before it began
@@ -26,8 +26,7 @@ void RetryBranch(Turn& turn, BranchRef ref) {
 }
 
 bool Acts(const Turn& turn, BranchRef ref, BranchEvent event) {
-  return turn.table.at(CourseOf(turn.draft.status()), turn.draft.branch(ref).phase, event).kind ==
-         CellKind::kAct;
+  return turn.table.at(turn.course(), turn.draft.branch(ref).phase, event).kind == CellKind::kAct;
 }
 
 // Every branch whose table cell acts on `event`, in the order of the plan.
@@ -62,11 +61,11 @@ void RetryForward(Turn& turn, BranchRef ref) {
   }
 }
 
-void RetryUndo(Turn& turn, BranchRef ref) {
+void RetrySettling(Turn& turn, BranchRef ref) {
   const BranchFacts& branch = turn.draft.branch(ref);
-  const dsl::UndoTemplate& undo = *std::get<dsl::CallWork>(turn.draft.plan_step(ref).work).undo;
-  const bool needs_outcome =
-      branch.undo_without_output && undo.when_unknown == dsl::UndoTemplate::WhenUnknown::kIncident;
+  const auto& undo = std::get<dsl::CallWork>(turn.draft.plan_step(ref).work).undo;
+  const bool needs_outcome = RoleOf(branch.phase) == Role::kUndo && branch.undo_without_output &&
+                             undo->when_unknown == dsl::UndoTemplate::WhenUnknown::kIncident;
   const Failure failure = branch.failure.value_or(Failure{});
   RetryBranch(turn, ref);
   if (needs_outcome) {
@@ -157,4 +156,4 @@ void Resolve(Turn& turn) {
   turn.draft.Emit(NotifyEnded{});
 }
 
-}  // namespace entente::engine::saga
+}  // namespace entente::engine

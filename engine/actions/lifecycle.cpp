@@ -2,9 +2,9 @@
 #include <utility>
 
 #include "base/limits.h"
-#include "engine/saga/actions.h"
+#include "engine/actions/actions.h"
 
-namespace entente::engine::saga {
+namespace entente::engine {
 namespace {
 
 using Labels = std::vector<std::pair<std::string, std::string>>;
@@ -90,59 +90,8 @@ void Accept(Turn& turn) {
   accepted.parent = submitted.parent;
   accepted.request_digest = submitted.request_digest;
   accepted.traceparent = submitted.traceparent;
+  accepted.client_driven = draft.plan().client_driven;
   draft.Accept(std::move(accepted));
-}
-
-void DecideAbort(Turn& turn, AbortDecided decided) {
-  Draft& draft = turn.draft;
-  draft.Record(std::move(decided));
-  for (size_t step = 0; step < draft.plan().steps.size(); ++step) {
-    using P = BranchPhase;
-    const StepFacts& facts = draft.step(step);
-    if (facts.phases.of(P::kForward, P::kForwardBackoff, P::kForwardPending) == 0) {
-      continue;
-    }
-    const size_t size = facts.size;
-    for (size_t i = 0; i < size; ++i) {
-      Dispatch(turn, {step, i}, BranchEvent::kAbortDecided);
-    }
-  }
-}
-
-void Cancel(Turn& turn) {
-  Draft& draft = turn.draft;
-  if (PivotInDoubt(draft)) {
-    draft.Reject(Refusal("transaction.pivot_in_doubt", draft.gid()));
-    return;
-  }
-  const Actor& actor = std::get<AbortRequested>(turn.event).actor;
-  const std::string by = actor.name.empty() ? "" : " by " + actor.name;
-  const std::string why = actor.reason.empty() ? "" : ": " + actor.reason;
-  DecideAbort(turn, {AbortCause::kCancelled, std::nullopt,
-                     Failure{"transaction.cancelled", "cancelled" + by + why}, actor});
-}
-
-// It aborts already. The answer waits until that is durable.
-void CancelAgain(Turn& turn) {
-  turn.draft.Force();
-}
-
-void DeadlineDue(Turn& turn) {
-  // Once the pivot may have happened, only its outcome tells whether there is a way back; a refusal
-  // of it then aborts (EndForward).
-  if (PivotInDoubt(turn.draft)) {
-    MissDeadline(turn);
-    return;
-  }
-  DecideAbort(turn, {AbortCause::kDeadline, std::nullopt,
-                     Failure{"transaction.deadline", "the transaction's deadline has passed"},
-                     std::nullopt});
-}
-
-void MissDeadline(Turn& turn) {
-  if (!turn.draft.deadline_missed()) {
-    turn.draft.Record(DeadlineMissed{});
-  }
 }
 
 void RearmDeadline(Turn& turn) {
@@ -158,6 +107,15 @@ void StoreSignal(Turn& turn) {
   if (!IsAwaited(draft.plan(), sent.name)) {
     draft.Reject(NotFound("signal.not_found", "no step of definition '" + draft.plan().name +
                                                   "' waits for a signal '" + sent.name + "'"));
+    return;
+  }
+  if (const Json* stored = draft.signal(sent.name)) {
+    // The same again is the same signal, sent by somebody who was not told that it arrived.
+    if (*stored == sent.payload) {
+      draft.Force();
+    } else {
+      draft.Reject(Refusal("signal.not_taken_yet", draft.gid()));
+    }
     return;
   }
   draft.Record(SignalReceived{sent.name, sent.payload});
@@ -225,4 +183,4 @@ void Recover(Turn& turn) {
   }
 }
 
-}  // namespace entente::engine::saga
+}  // namespace entente::engine

@@ -1,0 +1,179 @@
+// The actions that the modes' tables name, and what those share. Internal to the engine.
+//
+// An action knows nothing of modes: what a mode does differently is another cell in its tables or a
+// function of its own (engine/saga, engine/tcc, engine/twopc).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engine/render.h"
+#include "engine/table.h"
+
+namespace entente::engine {
+
+// ---- forward.cpp: a forward operation is called and answered ----
+void StartForward(Turn& turn, BranchRef ref, uint32_t alternative);
+// The next alternative of a refused branch, or the end of the step if it came too late for one.
+void StartAlternative(Turn& turn, BranchRef ref);
+// A branch's operation ended well, whichever it is.
+void Succeed(Turn& turn, BranchRef ref);
+void ForwardRefused(Turn& turn, BranchRef ref);
+void ForwardUnknown(Turn& turn, BranchRef ref);
+void ForwardNotSent(Turn& turn, BranchRef ref);
+void ForwardPending(Turn& turn, BranchRef ref);
+void ForwardPendingRefused(Turn& turn, BranchRef ref);
+void ForwardRetryDue(Turn& turn, BranchRef ref);
+void ForwardPollDue(Turn& turn, BranchRef ref);
+void ForwardPollAgain(Turn& turn, BranchRef ref);
+void ForwardInterrupted(Turn& turn, BranchRef ref);
+
+// ---- settle.cpp: undo and finish, which are never given up ----
+void StartUndo(Turn& turn, BranchRef ref);
+void StartFinish(Turn& turn, BranchRef ref);
+void SettleRefused(Turn& turn, BranchRef ref);
+void SettleUnknown(Turn& turn, BranchRef ref);
+void SettleNotSent(Turn& turn, BranchRef ref);
+void SettlePending(Turn& turn, BranchRef ref);
+void SettleRetryDue(Turn& turn, BranchRef ref);
+void SettlePollDue(Turn& turn, BranchRef ref);
+void SettlePollAgain(Turn& turn, BranchRef ref);
+void SettleInterrupted(Turn& turn, BranchRef ref);
+// The participant decided by itself: as was decided here, or otherwise.
+void HeuristicAgrees(Turn& turn, BranchRef ref);
+void HeuristicDiffers(Turn& turn, BranchRef ref);
+
+// ---- abort.cpp: an abort is decided ----
+void DecideAbort(Turn& turn, AbortDecided decided);
+// A forward call was out, backing off or pending then. It is waited for but never made again.
+void StopForward(Turn& turn, BranchRef ref);
+void StopBackoff(Turn& turn, BranchRef ref);
+void StopPending(Turn& turn, BranchRef ref);
+void StoppedUnknown(Turn& turn, BranchRef ref);
+void StoppedNotSent(Turn& turn, BranchRef ref);
+void StoppedInterrupted(Turn& turn, BranchRef ref);
+// A child transaction that could not be asked to stop is asked again.
+void StopChildAgain(Turn& turn, BranchRef ref);
+// The time is over in which a call that an earlier process made could still be answered.
+void StoppedOver(Turn& turn, BranchRef ref);
+void Cancel(Turn& turn);
+void CancelAgain(Turn& turn);
+void DeadlineDue(Turn& turn);
+void MissDeadline(Turn& turn);
+
+// ---- wait.cpp ----
+void BeginWait(Turn& turn, BranchRef ref);
+void WaitOver(Turn& turn, BranchRef ref);
+void TakeSignal(Turn& turn, BranchRef ref);
+
+// ---- operator.cpp ----
+void RetryForward(Turn& turn, BranchRef ref);
+void RetrySettling(Turn& turn, BranchRef ref);
+void SkipBranch(Turn& turn, BranchRef ref);
+void Pause(Turn& turn);
+void Resume(Turn& turn);
+void Retry(Turn& turn);
+void Skip(Turn& turn);
+void Resolve(Turn& turn);
+
+// ---- client.cpp: transactions that a client drives itself ----
+void Enlist(Turn& turn);
+// The client wants to commit: from here on nobody joins, and the mode's advance does the rest.
+void Close(Turn& turn);
+void CloseAgain(Turn& turn);
+
+// ---- reservation.cpp: what participants hold, and for how long ----
+// Records when what the branch holds expires, if it does.
+void LimitReservation(Turn& turn, BranchRef ref);
+// It is too late to decide that the branch be confirmed.
+void Expire(Turn& turn, BranchRef ref);
+[[nodiscard]] std::optional<BranchRef> FindExpired(const Draft& draft);
+
+// ---- lifecycle.cpp: the transaction as a whole ----
+void Accept(Turn& turn);
+void RearmDeadline(Turn& turn);
+void StoreSignal(Turn& turn);
+void DeliverReply(Turn& turn);
+void DeliverCompletion(Turn& turn);
+void DeliverTimer(Turn& turn);
+void Recover(Turn& turn);
+// The timer of a branch, now.
+void FireTimer(Turn& turn, BranchRef ref);
+// A timer fired too early: it was replaced, or the clock was set back. Arms it again.
+void Rearm(Turn& turn, BranchRef ref);
+
+// ---- drive.cpp: what a mode's advance is made of ----
+// Where the modes differ while they drive steps forward. Null: they do not.
+struct DriveRules {
+  // Whether a step whose predecessors are done may begin.
+  bool (*may_open)(const Draft& draft, size_t step) = nullptr;
+  // Begins the first operation of a branch that is not a wait.
+  void (*begin)(Turn& turn, BranchRef ref) = nullptr;
+  // After each look at a step, also while paused.
+  void (*looked)(Turn& turn, size_t step) = nullptr;
+};
+// Begins whatever has become due. True if every step is done and the transaction still goes
+// forward.
+[[nodiscard]] bool DriveSteps(Turn& turn, const DriveRules& rules);
+// Going forward, and not ended.
+[[nodiscard]] bool IsDriving(const Turn& turn);
+[[nodiscard]] bool IsDone(const StepFacts& step);
+// How many branches of the step may be under way at once.
+[[nodiscard]] size_t MaxParallel(const Draft& draft, size_t step);
+// Whether a branch of the step has to be undone and is not being so.
+[[nodiscard]] bool NeedsUndo(const Draft& draft, size_t step);
+// As many of them as the step's bound allows.
+void StartUndos(Turn& turn, size_t step);
+// Nothing of the step is under way any more, and nothing is left to undo.
+[[nodiscard]] bool IsClear(const Draft& draft, size_t step);
+// Undoes every branch as soon as its own call is out of the way, and ends the transaction.
+void UndoAll(Turn& turn);
+// Finishes every branch, and ends the transaction.
+void FinishAll(Turn& turn);
+void EndCommitted(Turn& turn);
+void EndAborted(Turn& turn);
+
+// ---- shared (forward.cpp, settle.cpp) ----
+// How a forward operation ends without success.
+struct ForwardEnd {
+  Failure failure;
+  bool may_have_happened = false;
+  AbortCause cause = AbortCause::kRefused;
+  bool alternatives = false;  // One may be tried, if there is one.
+};
+// Records the end and what follows from it: an abort before the point of no return, an incident
+// after it.
+void EndForward(Turn& turn, BranchRef ref, ForwardEnd end);
+// An expression that the branch needs failed.
+void EndByExpression(Turn& turn, BranchRef ref, const Status& status);
+// Something of the branch may stand although no call of ours was without an answer: either an
+// earlier one was, or the client itself works with the participant.
+[[nodiscard]] bool MayStand(const BranchFacts& branch);
+// Emits the call of the attempt that the branch is in.
+void EmitCall(Turn& turn, BranchRef ref);
+void StartAttempt(Turn& turn, BranchRef ref);
+// A call that its participant's gate held back all the time goes back to the gate: nothing is
+// recorded and no attempt is spent on a participant that is known to be away. False: it was not.
+bool WaitAtGate(Turn& turn, BranchRef ref);
+void MakePending(Turn& turn, BranchRef ref, std::optional<Instant> deadline);
+void PollAgain(Turn& turn, BranchRef ref);
+void PollNow(Turn& turn, BranchRef ref);
+void RaiseIncident(Turn& turn, BranchRef ref, Failure failure);
+// The same for an attempt that was refused: a child transaction's next attempt is another child.
+void RaiseIncidentOfRefusal(Turn& turn, BranchRef ref, Failure failure);
+// Records a failed attempt and when the next one is due.
+void RetryLater(Turn& turn, BranchRef ref, AttemptOutcome outcome, Failure failure,
+                Instant retry_at);
+// Whether a child transaction was begun is not known; asking again, by its name, will tell.
+void AskChildAgain(Turn& turn, BranchRef ref);
+// Interrupted calls are made again at once, or when the transaction is resumed.
+void CallAgain(Turn& turn, BranchRef ref);
+[[nodiscard]] Instant RetryAt(Turn& turn, BranchRef ref, const dsl::RetryPolicy& policy);
+[[nodiscard]] bool IsPast(const std::optional<Instant>& deadline, Instant now);
+[[nodiscard]] Failure FailureOf(const Event& event);
+// Of a reply or completion that says done; else nothing is in it.
+[[nodiscard]] const ReplyDone& DoneOf(const Event& event);
+[[nodiscard]] bool IsChildMixed(const Failure& failure);
+
+}  // namespace entente::engine

@@ -1,0 +1,248 @@
+// What a mode's advance is made of: steps begin, branches are settled, the transaction ends.
+#include <algorithm>
+#include <utility>
+
+#include "engine/actions/actions.h"
+
+namespace entente::engine {
+namespace {
+
+using P = BranchPhase;
+
+bool IsReady(const Draft& draft, size_t step, const DriveRules& rules) {
+  for (const size_t before : draft.plan().steps[step].after) {
+    if (!IsDone(draft.step(before))) {
+      return false;
+    }
+  }
+  return rules.may_open == nullptr || rules.may_open(draft, step);
+}
+
+// The step could not even be begun. Before the point of no return the transaction aborts; after it
+// a branch is made for the incident to be seen and acted upon.
+void FailStep(Turn& turn, size_t step, const Status& status) {
+  Draft& draft = turn.draft;
+  if (draft.status() == TxnStatus::kActive) {
+    DecideAbort(turn, {AbortCause::kExpression, std::nullopt, FailureFrom(status), std::nullopt});
+    return;
+  }
+  draft.Record(StepExpanded{step, draft.plan().steps[step].id, false, {}});
+  RaiseIncident(turn, {step, 0}, FailureFrom(status));
+}
+
+void OpenStep(Turn& turn, size_t step) {
+  Draft& draft = turn.draft;
+  const dsl::Step& plan = draft.plan().steps[step];
+  const auto wanted = EvaluateWhen(draft, step);
+  if (!wanted.ok()) {
+    FailStep(turn, step, wanted.status());
+    return;
+  }
+  if (!*wanted) {
+    draft.Record(StepSkipped{step});
+    return;
+  }
+  if (!plan.for_each) {
+    draft.Record(StepExpanded{step, plan.id, false, {}});
+    return;
+  }
+  auto items = EvaluateItems(draft, step);
+  if (!items.ok()) {
+    FailStep(turn, step, items.status());
+    return;
+  }
+  draft.Record(StepExpanded{step, plan.id, true, std::move(items).value()});
+}
+
+void StartBranch(Turn& turn, BranchRef ref, const DriveRules& rules) {
+  if (std::holds_alternative<dsl::WaitWork>(turn.draft.plan_step(ref).work)) {
+    BeginWait(turn, ref);
+  } else if (rules.begin != nullptr) {
+    rules.begin(turn, ref);
+  } else {
+    StartForward(turn, ref, 0);
+  }
+}
+
+void StartAlternatives(Turn& turn, size_t step) {
+  const size_t size = turn.draft.step(step).size;
+  for (size_t i = 0; i < size && turn.draft.step(step).phases.of(P::kRefused) > 0; ++i) {
+    if (turn.draft.branch({step, i}).phase == P::kRefused) {
+      StartAlternative(turn, {step, i});
+      if (!IsDriving(turn)) {
+        return;
+      }
+    }
+  }
+}
+
+// Branches begin in the order of their index, as far as the step's bound allows.
+void StartBranches(Turn& turn, size_t step, const DriveRules& rules) {
+  const Draft& draft = turn.draft;
+  const size_t limit = MaxParallel(draft, step);
+  while (IsDriving(turn)) {
+    const StepFacts& facts = draft.step(step);
+    const size_t driven =
+        facts.phases.of(P::kForward, P::kForwardBackoff, P::kForwardPending, P::kWaiting);
+    const size_t blocked = facts.phases.of(P::kBlocked);
+    if (blocked == 0 || driven >= limit) {
+      return;
+    }
+    StartBranch(turn, {step, facts.size - blocked}, rules);
+  }
+}
+
+void DriveStep(Turn& turn, size_t step, const DriveRules& rules) {
+  Draft& draft = turn.draft;
+  if (!draft.paused() && !draft.step(step).skipped && !IsDone(draft.step(step))) {
+    if (!draft.step(step).expanded && IsReady(draft, step, rules)) {
+      OpenStep(turn, step);
+    }
+    if (draft.step(step).expanded && IsDriving(turn)) {
+      StartAlternatives(turn, step);
+      StartBranches(turn, step, rules);
+    }
+  }
+  if (rules.looked != nullptr && IsDriving(turn)) {
+    rules.looked(turn, step);
+  }
+}
+
+bool NeedsFinish(const Draft& draft, size_t step) {
+  return HasFinish(draft.plan().steps[step]) &&
+         draft.step(step).phases.of(P::kDone, P::kEnlisted) > 0;
+}
+
+void StartFinishes(Turn& turn, size_t step) {
+  const Draft& draft = turn.draft;
+  const size_t limit = MaxParallel(draft, step);
+  const size_t size = draft.step(step).size;
+  for (size_t i = 0; i < size && NeedsFinish(draft, step); ++i) {
+    if (draft.step(step).phases.of(P::kFinish, P::kFinishBackoff, P::kFinishPending) >= limit) {
+      return;
+    }
+    const BranchPhase phase = draft.branch({step, i}).phase;
+    if (phase == P::kDone || phase == P::kEnlisted) {
+      StartFinish(turn, {step, i});
+    }
+  }
+}
+
+}  // namespace
+
+bool IsDriving(const Turn& turn) {
+  return !IsFinished(turn.draft.status()) && turn.course() == Course::kDriving;
+}
+
+bool IsDone(const StepFacts& step) {
+  return step.skipped ||
+         (step.expanded && step.phases.of(P::kDone, P::kReadOnly, P::kFinished) == step.size);
+}
+
+size_t MaxParallel(const Draft& draft, size_t step) {
+  const auto& for_each = draft.plan().steps[step].for_each;
+  return for_each ? std::max<size_t>(for_each->max_parallel, 1) : 1;
+}
+
+bool DriveSteps(Turn& turn, const DriveRules& rules) {
+  const Draft& draft = turn.draft;
+  if (draft.plan().client_driven) {
+    // The client itself did the work, and says when it is complete.
+    return IsDriving(turn) && draft.closed() && !draft.paused();
+  }
+  const size_t count = draft.plan().steps.size();
+  // A step may be unlocked by one that the plan lists after it (only a saga's pivot is), hence
+  // again until nothing changes. Every round but the last finishes a step.
+  for (size_t done = count + 1; IsDriving(turn);) {
+    size_t now_done = 0;
+    for (size_t step = 0; step < count && IsDriving(turn); ++step) {
+      DriveStep(turn, step, rules);
+      now_done += IsDone(draft.step(step)) ? 1 : 0;
+    }
+    if (now_done == count && IsDriving(turn)) {
+      return true;
+    }
+    if (now_done == done) {
+      return false;
+    }
+    done = now_done;
+  }
+  return false;
+}
+
+bool NeedsUndo(const Draft& draft, size_t step) {
+  return HasUndo(draft.plan().steps[step]) &&
+         draft.step(step).phases.of(P::kDone, P::kGaveUp, P::kEnlisted) > 0;
+}
+
+// Nothing of the step can have an effect any more that an undo of what it builds upon would miss.
+bool IsClear(const Draft& draft, size_t step) {
+  const PhaseCounts& phases = draft.step(step).phases;
+  const uint32_t under_way =
+      phases.of(P::kForward, P::kForwardBackoff, P::kForwardPending, P::kForwardStuck) +
+      phases.of(P::kUndo, P::kUndoBackoff, P::kUndoPending, P::kUndoStuck);
+  return under_way == 0 && !NeedsUndo(draft, step);
+}
+
+void StartUndos(Turn& turn, size_t step) {
+  const Draft& draft = turn.draft;
+  const size_t limit = MaxParallel(draft, step);
+  const size_t size = draft.step(step).size;
+  for (size_t i = 0; i < size && NeedsUndo(draft, step); ++i) {
+    if (draft.step(step).phases.of(P::kUndo, P::kUndoBackoff, P::kUndoPending) >= limit) {
+      return;
+    }
+    const BranchPhase phase = draft.branch({step, i}).phase;
+    if (phase == P::kDone || phase == P::kGaveUp || phase == P::kEnlisted) {
+      StartUndo(turn, {step, i});
+    }
+  }
+}
+
+void UndoAll(Turn& turn) {
+  bool all_clear = true;
+  for (size_t step = 0; step < turn.draft.plan().steps.size(); ++step) {
+    if (!turn.draft.paused() && NeedsUndo(turn.draft, step)) {
+      StartUndos(turn, step);
+    }
+    all_clear = all_clear && IsClear(turn.draft, step);
+  }
+  if (all_clear) {
+    EndAborted(turn);
+  }
+}
+
+void FinishAll(Turn& turn) {
+  bool all_finished = true;
+  for (size_t step = 0; step < turn.draft.plan().steps.size(); ++step) {
+    if (!turn.draft.paused() && NeedsFinish(turn.draft, step)) {
+      StartFinishes(turn, step);
+    }
+    const PhaseCounts& phases = turn.draft.step(step).phases;
+    all_finished =
+        all_finished && !NeedsFinish(turn.draft, step) &&
+        phases.of(P::kFinish, P::kFinishBackoff, P::kFinishPending, P::kFinishStuck) == 0;
+  }
+  if (all_finished) {
+    EndCommitted(turn);
+  }
+}
+
+void EndCommitted(Turn& turn) {
+  Ended ended{TxnStatus::kCommitted, Json(), std::nullopt, std::nullopt, std::nullopt};
+  auto output = RenderOutput(turn.draft);
+  if (output.ok()) {
+    ended.output = std::move(output).value();
+  } else {
+    ended.output_failure = FailureFrom(output.status());
+  }
+  turn.draft.Record(std::move(ended));
+  turn.draft.Emit(NotifyEnded{});
+}
+
+void EndAborted(Turn& turn) {
+  turn.draft.Record(Ended{TxnStatus::kAborted, Json(), std::nullopt, std::nullopt, std::nullopt});
+  turn.draft.Emit(NotifyEnded{});
+}
+
+}  // namespace entente::engine

@@ -1,0 +1,152 @@
+#include "tests/engine/random_plan.h"
+
+#include <optional>
+
+#include "base/json.h"
+
+namespace entente::engine::test {
+namespace {
+
+using dsl::Mode;
+using dsl::Role;
+
+std::string Name(Mode mode, Role role) {
+  return std::string(dsl::OperationName(mode, role));
+}
+
+Json RandomRetry(Dice& dice) {
+  return {{"initial", "1s"}, {"factor", 2}, {"max", "5s"}, {"attempts", 1 + dice.Below(3)}};
+}
+
+Json RandomWait(Dice& dice, bool past_pivot) {
+  if (dice.Chance(40)) {
+    return {{"for", "2s"}};
+  }
+  Json wait = {{"signal", "go"}, {"timeout", "30s"}};
+  if (past_pivot || dice.Chance(50)) {
+    wait["onTimeout"] = "continue";
+  }
+  return wait;
+}
+
+Json RandomUndo(Dice& dice, Mode mode, const std::string& id) {
+  switch (dice.Below(4)) {
+    case 0:
+      return {{"delete", "/" + id + "/${steps." + id + ".output.n}"},
+              {"whenUnknown", {{"delete", "/" + id + "/${key}"}}}};
+    case 1:
+      if (mode == Mode::kSaga) {
+        return {{"transaction", {{"definition", "undo-child"}, {"input", Json::object()}}}};
+      }
+      [[fallthrough]];
+    default: return {{"delete", "/" + id + "/${key}"}};
+  }
+}
+
+Json RandomCall(Dice& dice, Mode mode, const std::string& id) {
+  if (mode == Mode::kSaga && dice.Chance(15)) {
+    return {{"transaction", {{"definition", "child"}, {"input", {{"key", "${key}"}}}}}};
+  }
+  return {{"post", "/" + id}, {"body", {{"key", "${key}"}}}};
+}
+
+void AddSettling(Dice& dice, Mode mode, const std::string& id, Json& step) {
+  step[Name(mode, Role::kUndo)] = RandomUndo(dice, mode, id);
+  if (mode != Mode::kSaga) {
+    step[Name(mode, Role::kFinish)] = {{"post", "/" + id + "/${key}"}};
+  }
+  if (mode == Mode::kTcc && dice.Chance(30)) {
+    step["expires"] = {{"at", "20s"}, {"margin", "1s"}};
+  }
+  if (mode == Mode::kTwoPhaseCommit && !step.contains("alternatives") && dice.Chance(50)) {
+    step["onePhase"] = true;
+  }
+}
+
+Json RandomStep(Dice& dice, Mode mode, size_t index, bool past_pivot, bool pivot) {
+  const std::string id = "s" + std::to_string(index);
+  Json step = {{"id", id}};
+  if (dice.Chance(15)) {
+    step["when"] = "${input.yes" + std::string(dice.Chance(50) ? "" : " && input.no") + "}";
+  }
+  if (!pivot && dice.Chance(15)) {
+    step["wait"] = RandomWait(dice, past_pivot);
+    return step;
+  }
+  step["participant"] = "p";
+  step[Name(mode, Role::kForward)] = RandomCall(dice, mode, id);
+  if (dice.Chance(25)) {
+    step["alternatives"] = Json::array({RandomCall(dice, mode, id)});
+  }
+  if (!pivot && dice.Chance(20)) {
+    step["forEach"] = {{"items", "${input.list}"}, {"maxParallel", 2}};
+  }
+  if (!past_pivot && !(pivot && dice.Chance(60))) {
+    AddSettling(dice, mode, id, step);
+  }
+  if (pivot) {
+    step["pivot"] = true;
+  }
+  if (dice.Chance(20)) {
+    step["deadline"] = "6s";
+  }
+  return step;
+}
+
+std::string SettleRetryName(Mode mode) {
+  return mode == Mode::kSaga ? "compensateRetry" : "settleRetry";
+}
+
+}  // namespace
+
+std::string RandomDefinition(Dice& dice, Mode mode) {
+  const size_t count = 1 + dice.Below(mode == Mode::kTwoPhaseCommit ? 4 : 6);
+  const bool graph = dice.Chance(50);
+  const std::optional<size_t> pivot = mode == Mode::kSaga && !graph && dice.Chance(50)
+                                          ? std::optional(dice.Below(count))
+                                          : std::nullopt;
+  Json steps = Json::array();
+  for (size_t i = 0; i < count; ++i) {
+    Json step = RandomStep(dice, mode, i, pivot && i > *pivot, pivot == i);
+    if (graph) {
+      step["after"] = Json::array();
+      for (size_t before = 0; before < i; ++before) {
+        if (dice.Chance(40)) {
+          step["after"].push_back("s" + std::to_string(before));
+        }
+      }
+    }
+    steps.push_back(std::move(step));
+  }
+  Json definition = {{"name", "walk"},
+                     {"mode", std::string(dsl::ModeName(mode))},
+                     {"participants", {{"p", {{"http", "http://p"}}}}},
+                     {"retry", RandomRetry(dice)},
+                     {SettleRetryName(mode), RandomRetry(dice)},
+                     {"steps", std::move(steps)}};
+  if (dice.Chance(30)) {
+    definition["deadline"] = "40s";
+  }
+  return definition.dump();
+}
+
+std::string RandomBranch(Dice& dice, Mode mode, const std::string& id) {
+  Json branch = {{"id", id},
+                 {"participant", {{"http", "http://p"}}},
+                 {SettleRetryName(mode), RandomRetry(dice)},
+                 {Name(mode, Role::kUndo), {{"delete", "/" + id + "/${key}"}}}};
+  if (mode != Mode::kSaga) {
+    branch[Name(mode, Role::kFinish)] = {{"post", "/" + id + "/${key}"}};
+  }
+  if (mode == Mode::kTcc && dice.Chance(40)) {
+    branch["expires"] = {{"at", "20s"}, {"margin", "1s"}};
+  }
+  if (mode == Mode::kTwoPhaseCommit) {
+    branch[Name(mode, Role::kForward)] = {{"post", "/" + id}};
+    branch["retry"] = RandomRetry(dice);
+    branch["onePhase"] = dice.Chance(60);
+  }
+  return branch.dump();
+}
+
+}  // namespace entente::engine::test
