@@ -35,6 +35,13 @@ void AddClientOptions(CLI::App& command, Context& context) {
   command.add_flag("--json", context.json, "Print the coordinator's JSON, for scripts");
 }
 
+void AddLabelOption(CLI::App& command, std::vector<std::string>& labels) {
+  command.add_option("--label", labels, "A label; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->expected(1, -1)
+      ->allow_extra_args(false);
+}
+
 void AddCommandsOn(const Terminal& terminal, CLI::App& app, int& exit_code) {
   // The callbacks share it and nothing else could own it: it lives as long as they do.
   const auto context = std::make_shared<Context>(terminal, exit_code);
@@ -49,6 +56,7 @@ void AddCommandsOn(const Terminal& terminal, CLI::App& app, int& exit_code) {
   AddOfflineCommands(app, *context);
   AddDryRun(app, *context);
   AddSubmitCommands(app, *context);
+  AddClientDrivenCommands(app, *context);
   AddReadCommands(app, *context);
   AddOperatorCommands(app, *context);
 }

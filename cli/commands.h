@@ -2,6 +2,9 @@
 // parse.
 #pragma once
 
+#include <string>
+#include <vector>
+
 namespace CLI {
 class App;
 }
@@ -11,15 +14,19 @@ namespace entente::cli {
 struct Context;
 struct Terminal;
 
-void AddDefinitionCommands(CLI::App& app, Context& context);  // definitions put, get, list, show
-void AddOfflineCommands(CLI::App& app, Context& context);     // validate, graph, eval
-void AddDryRun(CLI::App& app, Context& context);              // dry-run
-void AddSubmitCommands(CLI::App& app, Context& context);      // submit, watch
-void AddReadCommands(CLI::App& app, Context& context);        // get, list, history, ...
-void AddOperatorCommands(CLI::App& app, Context& context);    // cancel, pause, ..., complete
+void AddDefinitionCommands(CLI::App& app, Context& context);    // definitions put, get, list, show
+void AddOfflineCommands(CLI::App& app, Context& context);       // validate, graph, eval
+void AddDryRun(CLI::App& app, Context& context);                // dry-run
+void AddSubmitCommands(CLI::App& app, Context& context);        // submit, watch
+void AddClientDrivenCommands(CLI::App& app, Context& context);  // begin, enlist, ..., decision
+void AddReadCommands(CLI::App& app, Context& context);          // get, list, history, ...
+void AddOperatorCommands(CLI::App& app, Context& context);      // cancel, pause, ..., complete
 
 // All of them on `terminal` rather than the process's own streams; for tests.
 void AddCommandsOn(const Terminal& terminal, CLI::App& app, int& exit_code);
+
+// --label, which may be repeated; `labels` must outlive the parse.
+void AddLabelOption(CLI::App& command, std::vector<std::string>& labels);
 
 // --server and --json, which every command that talks to a coordinator takes.
 void AddClientOptions(CLI::App& command, Context& context);

@@ -114,6 +114,18 @@ Result<Duration> ReadDurationArgument(std::string_view option, const std::string
   return duration;
 }
 
+Result<std::map<std::string, std::string>> ReadLabels(const std::vector<std::string>& labels) {
+  std::map<std::string, std::string> read;
+  for (const std::string& label : labels) {
+    const size_t equals = label.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return InvalidArgument("cli.usage", "--label: '" + label + "' is not KEY=VALUE");
+    }
+    read[label.substr(0, equals)] = label.substr(equals + 1);
+  }
+  return read;
+}
+
 std::string Text(const Json& object, const char* member) {
   const auto found = object.find(member);
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();

@@ -1,9 +1,11 @@
 // What every subcommand works with.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/json.h"
 #include "base/status.h"
@@ -49,6 +51,10 @@ struct Context {
 // "--wait" and the like, as cli.bad_duration.
 [[nodiscard]] Result<Duration> ReadDurationArgument(std::string_view option,
                                                     const std::string& text);
+
+// Repeated "--label KEY=VALUE" as a map: cli.usage.
+[[nodiscard]] Result<std::map<std::string, std::string>> ReadLabels(
+    const std::vector<std::string>& labels);
 
 // A string member of `object`, or nothing.
 [[nodiscard]] std::string Text(const Json& object, const char* member);

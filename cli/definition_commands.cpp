@@ -115,7 +115,7 @@ Table StepsOf(const Json& definition) {
       undo = step.contains(member) ? member : undo;
     }
     std::string notes;
-    for (const char* member : {"pivot", "when", "forEach", "alternatives"}) {
+    for (const char* member : {"pivot", "when", "forEach", "alternatives", "expires", "onePhase"}) {
       notes += step.contains(member) ? (notes.empty() ? "" : ", ") + std::string(member) : "";
     }
     const auto after = step.find("after");

@@ -67,6 +67,9 @@ std::string Due(const Json& entry, std::string_view what) {
 }
 
 std::string Accepted(const Json& entry) {
+  if (IsTrue(entry, "clientDriven")) {
+    return "begun by a client";
+  }
   const std::string version = NumberText(entry, "version");
   return "accepted " + Text(entry, "name") + (version.empty() ? "" : " v" + version);
 }
@@ -82,7 +85,32 @@ bool SaysNothing(const Json& entry) {
 
 std::string Started(const Json& entry) {
   const std::string alternative = NumberText(entry, "alternative");
-  return Text(entry, "operation") + (alternative.empty() ? "" : ", alternative " + alternative);
+  return Text(entry, "operation") + (alternative.empty() ? "" : ", alternative " + alternative) +
+         (IsTrue(entry, "onePhase") ? ", in one phase" : "");
+}
+
+// Whom an enlisted branch calls.
+std::string Enlisted(const Json& entry) {
+  const Json::json_pointer where("/payload/participant");
+  if (!entry.contains(where) || !entry.at(where).is_object()) {
+    return "enlisted";
+  }
+  const Json& participant = entry.at(where);
+  const std::string http = Text(participant, "http");
+  return "enlisted" + After(http.empty() ? Text(participant, "grpc") : http);
+}
+
+std::string Succeeded(const Json& entry) {
+  const bool read_only = Text(entry, "vote") == "read-only";
+  return (read_only ? "read-only, nothing to commit" : "done") + After(Payload(entry));
+}
+
+std::string Expires(const Json& entry) {
+  return "held until " + Text(entry, "expiresAt") + Due(entry, "to be decided");
+}
+
+std::string Heuristic(const Json& entry) {
+  return Text(entry, "outcome") + " by itself" + After(FailureText(entry));
 }
 
 std::string Waits(const Json& entry) {
@@ -128,7 +156,7 @@ const std::map<std::string, Describe>& Descriptions() {
       {"operation-pending", [](const Json& entry) { return "pending" + Due(entry, "asked for"); }},
       {"poll-scheduled",
        [](const Json& entry) { return "still pending" + Due(entry, "asked for"); }},
-      {"operation-succeeded", [](const Json& entry) { return "done" + After(Payload(entry)); }},
+      {"operation-succeeded", Succeeded},
       {"operation-refused",
        [](const Json& entry) { return "refused" + After(FailureText(entry)); }},
       {"operation-gave-up",
@@ -145,6 +173,10 @@ const std::map<std::string, Describe>& Descriptions() {
       {"operator-retried", [](const Json& entry) { return "retried" + ByWhom(entry); }},
       {"operator-skipped", [](const Json& entry) { return "skipped" + ByWhom(entry); }},
       {"ended", Ended},
+      {"branch-enlisted", Enlisted},
+      {"enlistment-closed", fixed("its client wants to commit: nobody joins any more")},
+      {"reservation-expires", Expires},
+      {"heuristic-reported", Heuristic},
   };
   return kDescriptions;
 }
@@ -154,7 +186,7 @@ Style StyleOf(const Json& entry) {
   if (type == "ended") {
     return StyleOfStatus(Text(entry, "status"));
   }
-  if (type == "incident-raised" || type == "operation-gave-up") {
+  if (type == "incident-raised" || type == "operation-gave-up" || type == "heuristic-reported") {
     return Style::kBad;
   }
   if (type == "operation-refused" || type == "attempt-failed" || type == "abort-decided" ||

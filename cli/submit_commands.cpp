@@ -1,5 +1,4 @@
 // submit and watch.
-#include <algorithm>
 #include <memory>
 
 #include <CLI/CLI.hpp>
@@ -10,6 +9,7 @@
 #include "cli/entry_text.h"
 #include "cli/instants.h"
 #include "cli/transaction_text.h"
+#include "cli/wait.h"
 #include "cli/watch_view.h"
 
 namespace entente::cli {
@@ -23,30 +23,19 @@ struct SubmitOptions {
   std::string input;
   std::vector<std::string> labels;
   std::string deadline;
-  std::string wait;
-  bool waits = false;
+  WaitOption wait;
 };
 
 Status WrongUse(std::string message) {
   return InvalidArgument("cli.usage", std::move(message));
 }
 
-Status ReadLabels(const std::vector<std::string>& labels, sdk::SubmitRequest& request) {
-  for (const std::string& label : labels) {
-    const size_t equals = label.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      return WrongUse("--label: '" + label + "' is not KEY=VALUE");
-    }
-    request.labels[label.substr(0, equals)] = label.substr(equals + 1);
-  }
-  return {};
-}
-
 // `--wait` takes a duration or none, so the word after it may have been meant as the definition.
 void SortOutWait(SubmitOptions& options) {
-  if (options.definition.empty() && options.file.empty() && !options.wait.empty() &&
-      !ParseDuration(options.wait).ok()) {
-    options.definition = std::exchange(options.wait, std::string());
+  std::string& wait = options.wait.text;
+  if (options.definition.empty() && options.file.empty() && !wait.empty() &&
+      !ParseDuration(wait).ok()) {
+    options.definition = std::exchange(wait, std::string());
   }
 }
 
@@ -71,34 +60,12 @@ Result<sdk::SubmitRequest> RequestOf(Context& context, const SubmitOptions& opti
   if (!options.input.empty()) {
     ENTENTE_ASSIGN_OR_RETURN(request.input, ReadJsonArgument(context, "--input", options.input));
   }
-  ENTENTE_RETURN_IF_ERROR(ReadLabels(options.labels, request));
+  ENTENTE_ASSIGN_OR_RETURN(request.labels, ReadLabels(options.labels));
   if (!options.deadline.empty()) {
     ENTENTE_ASSIGN_OR_RETURN(request.deadline,
                              ReadDurationArgument("--deadline", options.deadline));
   }
-  if (options.waits && options.wait.empty()) {
-    request.wait = limits::kMaxWait;
-  } else if (options.waits) {
-    ENTENTE_ASSIGN_OR_RETURN(const Duration wait, ReadDurationArgument("--wait", options.wait));
-    request.wait = std::min(wait, limits::kMaxWait);
-  }
   return request;
-}
-
-// How long `--wait` still goes on: longer than one request may last.
-Result<sdk::Transaction> WaitOn(sdk::Client& client, sdk::Transaction transaction,
-                                std::optional<Instant> until) {
-  while (!transaction.finished()) {
-    Duration wait = limits::kMaxWait;
-    if (until) {
-      wait = std::min(wait, *until - Now());
-      if (wait <= Duration::zero()) {
-        break;
-      }
-    }
-    ENTENTE_ASSIGN_OR_RETURN(transaction, client.Get(transaction.gid(), wait));
-  }
-  return transaction;
 }
 
 void PrintSubmitted(Context& context, const sdk::Transaction& transaction, bool created,
@@ -119,22 +86,20 @@ void PrintSubmitted(Context& context, const sdk::Transaction& transaction, bool 
 void RunSubmit(Context& context, SubmitOptions options) {
   SortOutWait(options);
   Result<sdk::SubmitRequest> request = RequestOf(context, options);
-  if (!request.ok()) {
-    return context.Fail(request.status());
+  const Result<WaitPlan> wait = ReadWait(options.wait);
+  if (!request.ok() || !wait.ok()) {
+    return context.Fail(request.ok() ? wait.status() : request.status());
   }
-  std::optional<Instant> until;
-  if (!options.wait.empty()) {
-    until = Now() + *ParseDuration(options.wait);
-  }
+  request->wait = wait->first;
   sdk::Client client = context.NewClient();
   Result<sdk::SubmitResult> submitted = client.Submit(std::move(request).value());
   if (!submitted.ok()) {
     return context.Fail(submitted.status());
   }
   sdk::Transaction transaction = std::move(submitted->transaction);
-  if (options.waits) {
+  if (options.wait.given) {
     const std::string gid = transaction.gid();
-    Result<sdk::Transaction> waited = WaitOn(client, std::move(transaction), until);
+    Result<sdk::Transaction> waited = WaitOn(client, std::move(transaction), wait->until);
     if (!waited.ok()) {
       context.terminal.err << "entente: " << gid
                            << " was accepted, but how it goes on can not be asked for now\n";
@@ -142,8 +107,8 @@ void RunSubmit(Context& context, SubmitOptions options) {
     }
     transaction = std::move(waited).value();
   }
-  PrintSubmitted(context, transaction, submitted->created, options.waits);
-  if (options.waits && !transaction.committed()) {
+  PrintSubmitted(context, transaction, submitted->created, options.wait.given);
+  if (options.wait.given && !transaction.committed()) {
     context.exit_code = kExitNo;
   }
 }
@@ -161,21 +126,14 @@ void AddSubmit(CLI::App& app, Context& context) {
   submit->add_option("--gid", options->gid, "Its name; submitting twice with it is safe [a UUID]")
       ->type_name("GID");
   submit->add_option("--input", options->input, "Its input [{}]")->type_name("JSON|@FILE|-");
-  submit->add_option("--label", options->labels, "A label; may be repeated")
-      ->type_name("KEY=VALUE")
-      ->expected(1, -1)
-      ->allow_extra_args(false);
+  AddLabelOption(*submit, options->labels);
   submit->add_option("--deadline", options->deadline, "It is undone unless decided by then")
       ->type_name("DURATION");
-  CLI::Option* wait =
-      submit
-          ->add_option("--wait", options->wait,
-                       "Wait for the end, or at most so long; exit 1 unless COMMITTED")
-          ->type_name("[DURATION]")
-          ->expected(0, 1);
+  CLI::Option* wait = AddWaitOption(
+      *submit, options->wait, "Wait for the end, or at most so long; exit 1 unless COMMITTED");
   AddClientOptions(*submit, context);
   submit->callback([&context, options, wait] {
-    options->waits = wait->count() > 0;
+    options->wait.given = wait->count() > 0;
     RunSubmit(context, *options);
   });
 }

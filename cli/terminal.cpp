@@ -63,7 +63,7 @@ Style StyleOfStatus(std::string_view status) {
 }
 
 Style StyleOfPhase(std::string_view phase) {
-  if (phase == "done" || phase == "finished") {
+  if (phase == "done" || phase == "finished" || phase == "read-only") {
     return Style::kGood;
   }
   if (phase.ends_with("-stuck") || phase == "gave-up") {

@@ -34,6 +34,41 @@ std::string DefinitionText(const Json& transaction) {
   return version.empty() ? name : name + " v" + version;
 }
 
+// In a list: a saga of a definition is the usual case, and needs no word.
+std::string ModeText(const Json& transaction) {
+  const std::string mode = Text(transaction, "mode");
+  return mode == "saga" && !Text(transaction, "definition").empty() ? "" : mode;
+}
+
+// Who drives it: the definition, or the client.
+void AddDriver(const Json& transaction, Table& table) {
+  const std::string mode = Text(transaction, "mode");
+  if (IsTrue(transaction, "clientDriven")) {
+    const bool closed = IsTrue(transaction, "closed");
+    table.Add({{"driven by", Style::kDim},
+               "a client (" + mode + ")" + (closed ? ", which wants to commit" : "")});
+  } else if (const std::string definition = DefinitionText(transaction); !definition.empty()) {
+    table.Add({{"definition", Style::kDim}, definition + " (" + mode + ")"});
+  }
+}
+
+// "reserved until": a reservation matters as long as it may still be confirmed.
+std::string ExpiryText(const Json& branch, Instant now) {
+  const std::string phase = Text(branch, "phase");
+  const bool over = phase == "finished" || phase == "undone";
+  return over ? "" : ShowAge(Text(branch, "expiresAt"), now);
+}
+
+std::string OperationText(const Json& branch) {
+  const std::string alternative = NumberText(branch, "alternative");
+  return Text(branch, "operation") + (alternative.empty() ? "" : " alt " + alternative) +
+         (IsTrue(branch, "onePhase") ? " in one phase" : "");
+}
+
+std::string WhoBlocks(const std::string& reason) {
+  return reason == "operator" ? "an operator" : reason == "client" ? "its client" : reason;
+}
+
 std::string LabelsText(const Json& transaction) {
   std::string text;
   const auto labels = transaction.find("labels");
@@ -88,6 +123,9 @@ std::string NoteText(const Json& branch, Instant now) {
   if (const auto failure = branch.find("failure"); failure != branch.end()) {
     add(FailureText(*failure));
   }
+  if (const std::string heuristic = Text(branch, "heuristic"); !heuristic.empty()) {
+    add(heuristic + " by itself");
+  }
   if (IsTrue(branch, "mayHaveHappened") && Text(branch, "endedAt").empty()) {
     add("may have happened");
   }
@@ -96,7 +134,10 @@ std::string NoteText(const Json& branch, Instant now) {
   } else if (const std::string until = Text(branch, "waitsUntil"); !until.empty()) {
     add("until " + ShowInstant(until, now));
   } else if (const std::string why = Text(branch, "blockedBy"); !why.empty()) {
-    add("waits for " + (why == "operator" ? "an operator" : why));
+    add("waits for " + WhoBlocks(why));
+  }
+  if (const std::string by = Text(branch, "decideBy"); !by.empty()) {
+    add("undone unless decided " + ShowAge(by, now));
   }
   if (const std::string child = Text(branch, "child"); !child.empty()) {
     add("child " + child);
@@ -111,7 +152,7 @@ int Interest(const Json& branch) {
     return 0;
   }
   const bool settled = phase == "done" || phase == "undone" || phase == "finished" ||
-                       phase == "skipped" || phase == "blocked";
+                       phase == "skipped" || phase == "blocked" || phase == "read-only";
   return settled ? 2 : 1;
 }
 
@@ -150,16 +191,18 @@ std::string ShowBranches(const Json& transaction, const Terminal& terminal, Inst
     ranked.resize(max_lines - 1);
     branches = std::move(ranked);
   }
-  Table table({"BRANCH", "PARTICIPANT", "PHASE", "OPERATION", "ATTEMPT", "TOOK", "NOTE"});
+  Table table({"BRANCH", "PARTICIPANT", "PHASE", "OPERATION", "ATTEMPT", "TOOK", "VOTE", "EXPIRES",
+               "NOTE"});
   for (const Json* branch : branches) {
     const std::string phase = Text(*branch, "phase");
-    const std::string alternative = NumberText(*branch, "alternative");
     table.Add({Text(*branch, "id"),
                Text(*branch, "participant"),
                {phase, StyleOfPhase(phase)},
-               Text(*branch, "operation") + (alternative.empty() ? "" : " alt " + alternative),
+               OperationText(*branch),
                AttemptText(*branch),
                TookText(*branch),
+               Text(*branch, "vote"),
+               ExpiryText(*branch, now),
                NoteText(*branch, now)});
   }
   std::string text = table.Render(terminal);
@@ -173,16 +216,15 @@ std::string ShowTransaction(const Json& transaction, const Terminal& terminal, I
   Table table({});
   AddIfAny("gid", Text(transaction, "gid"), table, Style::kBold);
   AddIfAny("status", StatusText(transaction), table, StatusStyle(transaction));
-  const std::string definition = DefinitionText(transaction);
-  AddIfAny("definition",
-           definition.empty() ? "" : definition + " (" + Text(transaction, "mode") + ")", table);
+  AddDriver(transaction, table);
   AddIfAny("revision", NumberText(transaction, "revision"), table);
   AddIfAny("created", ShowInstant(Text(transaction, "createdAt"), now), table);
   AddIfAny("ended", ShowInstant(Text(transaction, "endedAt"), now), table);
   const std::string deadline = ShowInstant(Text(transaction, "deadline"), now);
   const bool missed = IsTrue(transaction, "deadlineMissed");
   const bool ended = transaction.contains("endedAt");
-  AddIfAny("deadline", missed ? deadline + ", missed" : (ended ? "" : deadline), table,
+  AddIfAny(IsTrue(transaction, "clientDriven") ? "time limit" : "deadline",
+           missed ? deadline + ", missed" : (ended ? "" : deadline), table,
            missed ? Style::kWarning : Style::kPlain);
   if (const auto parent = transaction.find("parent"); parent != transaction.end()) {
     AddIfAny("parent", Text(*parent, "gid") + ", branch " + Text(*parent, "branch"), table);
@@ -191,7 +233,10 @@ std::string ShowTransaction(const Json& transaction, const Terminal& terminal, I
   if (const auto abort = transaction.find("abort"); abort != transaction.end()) {
     AddIfAny("aborted", AbortText(*abort), table, Style::kWarning);
   }
-  AddIfAny("forced", Text(transaction, "forced"), table, Style::kBad);
+  if (const std::string forced = Text(transaction, "forced"); !forced.empty()) {
+    AddIfAny("decision", Text(transaction, "decision"), table);
+    AddIfAny("forced", forced, table, Style::kBad);
+  }
   AddIfAny("input", DocumentText(transaction, "input"), table);
   AddIfAny("output", DocumentText(transaction, "output"), table);
   if (const auto failure = transaction.find("outputFailure"); failure != transaction.end()) {
@@ -218,11 +263,13 @@ std::string ShowOutcome(const Json& transaction, const Terminal& terminal) {
 }
 
 std::string ShowTransactions(const Json& list, const Terminal& terminal, Instant now) {
-  Table table({"GID", "STATUS", "DEFINITION", "CREATED", "UPDATED", "ATTEMPTS", "LABELS", "ERROR"});
+  Table table(
+      {"GID", "STATUS", "DEFINITION", "MODE", "CREATED", "UPDATED", "ATTEMPTS", "LABELS", "ERROR"});
   for (const Json& row : Items(list, "transactions")) {
     table.Add({Text(row, "gid"),
                {StatusText(row), StatusStyle(row)},
                DefinitionText(row),
+               ModeText(row),
                ShowAge(Text(row, "createdAt"), now),
                ShowAge(Text(row, "updatedAt"), now),
                NumberText(row, "attempts"),

@@ -56,6 +56,34 @@ constexpr std::array<std::string_view, 6> kStatusNames{"ACTIVE",   "COMMITTING",
                                                        "ABORTING", "ABORTED",    "MIXED"};
 constexpr std::array<std::string_view, 3> kModeNames{"saga", "tcc", "2pc"};
 
+std::optional<engine::Mode> ReadMode(const std::string& name, Checker& check) {
+  using engine::Mode;
+  for (const Mode mode : {Mode::kSaga, Mode::kTcc, Mode::kTwoPhaseCommit}) {
+    if (dsl::ModeName(mode) == name) {
+      return mode;
+    }
+  }
+  check.Fail("mode", "is not a mode: saga, tcc, 2pc", SuggestName(name, kModeNames));
+  return std::nullopt;
+}
+
+std::optional<Gid> ReadNewGid(std::string& gid, Checker& check) {
+  if (gid.empty()) {
+    return std::nullopt;
+  }
+  if (Status status = ValidateGid(gid); !status.ok()) {
+    check.Fail("gid", status.message());
+  }
+  return Gid(std::move(gid));
+}
+
+// Who acts and why, as the caller says.
+engine::Actor ReadActor(std::string& name, std::string& reason, Checker& check) {
+  check.CheckLength("reason", reason, limits::kMaxErrorTextBytes);
+  check.CheckLength("actor", name, limits::kMaxNameBytes);
+  return {name.empty() ? "anonymous" : std::move(name), std::move(reason)};
+}
+
 void CheckStatusName(const std::string& name, Checker& check) {
   if (!name.empty() && !StatusNamed(name)) {
     check.Fail("status", "is not a status: ACTIVE, COMMITTING, COMMITTED, ABORTING, ABORTED, MIXED",
@@ -161,9 +189,7 @@ storage::Filter ReadFilter(ListCommand& command, Checker& check) {
     filter.status = std::move(command.status);
   }
   if (!command.mode.empty()) {
-    if (std::find(kModeNames.begin(), kModeNames.end(), command.mode) == kModeNames.end()) {
-      check.Fail("mode", "is not a mode: saga, tcc, 2pc", SuggestName(command.mode, kModeNames));
-    }
+    static_cast<void>(ReadMode(command.mode, check));
     filter.mode = std::move(command.mode);
   }
   if (!command.label.empty()) {
@@ -209,12 +235,7 @@ runtime::SubmitRequest ReadSubmit(SubmitCommand& command, Checker& check) {
   if (command.inline_definition) {
     request.inline_definition = DumpJson(*command.inline_definition);
   }
-  if (!command.gid.empty()) {
-    if (Status status = ValidateGid(command.gid); !status.ok()) {
-      check.Fail("gid", status.message());
-    }
-    request.gid = Gid(std::move(command.gid));
-  }
+  request.gid = ReadNewGid(command.gid, check);
   if (!command.deadline.empty()) {
     request.deadline = check.ReadDuration("deadline", command.deadline);
     if (request.deadline && *request.deadline == Duration::zero()) {
@@ -232,6 +253,33 @@ runtime::SubmitRequest ReadSubmit(SubmitCommand& command, Checker& check) {
   return request;
 }
 
+runtime::BeginRequest ReadBegin(BeginCommand& command, Checker& check) {
+  runtime::BeginRequest request;
+  if (command.mode.empty()) {
+    check.Require("mode", false, "saga, tcc or 2pc");
+  } else {
+    request.mode = ReadMode(command.mode, check).value_or(request.mode);
+  }
+  request.gid = ReadNewGid(command.gid, check);
+  if (!command.time_limit.empty()) {
+    request.time_limit = check.ReadDuration("timeLimit", command.time_limit);
+    if (request.time_limit == Duration::zero()) {
+      check.Fail("timeLimit", "must be longer than zero");
+    } else if (request.time_limit > limits::kMaxClientDrivenLimit) {
+      check.Fail("timeLimit",
+                 "is longer than the limit of " + FormatDuration(limits::kMaxClientDrivenLimit));
+    }
+  }
+  CheckLabels(command.labels, check);
+  request.labels = std::move(command.labels);
+  request.traceparent = CheckedTraceparent(command.traceparent);
+  return request;
+}
+
+engine::Actor ReadDecider(DecideCommand& command, Checker& check) {
+  return ReadActor(command.actor, command.reason, check);
+}
+
 runtime::OperatorRequest ReadOperate(OperateCommand& command, Checker& check) {
   const bool skip = command.verb == Verb::kSkip;
   const bool resolve = command.verb == Verb::kResolve;
@@ -244,10 +292,9 @@ runtime::OperatorRequest ReadOperate(OperateCommand& command, Checker& check) {
     check.Require("branch", !command.branch.empty(), "the branch whose operation is settled");
   }
   check.CheckPayload("output", command.output, command.wire_bytes);
-  check.CheckLength("reason", command.reason, limits::kMaxErrorTextBytes);
-  check.CheckLength("actor", command.actor, limits::kMaxNameBytes);
 
   runtime::OperatorRequest request;
+  request.actor = ReadActor(command.actor, command.reason, check);
   if (resolve) {
     if (command.outcome != "COMMITTED" && command.outcome != "ABORTED") {
       check.Fail("outcome", "must be COMMITTED or ABORTED");
@@ -257,8 +304,6 @@ runtime::OperatorRequest ReadOperate(OperateCommand& command, Checker& check) {
   }
   request.gid = Gid(std::move(command.gid));
   request.verb = command.verb;
-  request.actor = {command.actor.empty() ? "anonymous" : std::move(command.actor),
-                   std::move(command.reason)};
   if (command.expected_revision) {
     request.expected_revision = Sequence(*command.expected_revision);
   }

@@ -36,6 +36,8 @@ class Checker {
 // Each notes the mistakes of `command` in `check`; what it returns counts only if there are none.
 // Parts of `command` are moved from.
 [[nodiscard]] runtime::SubmitRequest ReadSubmit(SubmitCommand& command, Checker& check);
+[[nodiscard]] runtime::BeginRequest ReadBegin(BeginCommand& command, Checker& check);
+[[nodiscard]] engine::Actor ReadDecider(DecideCommand& command, Checker& check);
 [[nodiscard]] runtime::OperatorRequest ReadOperate(OperateCommand& command, Checker& check);
 [[nodiscard]] std::variant<engine::ReplyDone, engine::ReplyRefused> ReadOutcome(
     CompleteCommand& command, Checker& check);

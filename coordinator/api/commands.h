@@ -30,6 +30,29 @@ struct SubmitCommand {
   size_t wire_bytes = 0;
 };
 
+struct BeginCommand {
+  std::string mode;
+  std::string gid;
+  std::string time_limit;
+  storage::Labels labels;
+  std::string traceparent;
+};
+
+struct EnlistCommand {
+  std::string gid;
+  std::string branch;  // JSON text.
+};
+
+// Commit or abort, by the client that drives the transaction.
+struct DecideCommand {
+  enum class Verb : uint8_t { kCommit, kAbort };
+  Verb verb = Verb::kCommit;
+  std::string gid;
+  std::string reason;  // Of an abort, as the actor.
+  std::string actor;
+  std::optional<std::string> wait;
+};
+
 struct GetCommand {
   std::string gid;
   std::optional<std::string> wait;
@@ -87,6 +110,13 @@ struct SubmitResult {
 struct TxnDetail {
   runtime::TxnView view;
   std::vector<std::string> blocked_by;  // By participant index; may be empty.
+};
+
+// What a participant in doubt is told.
+struct DecisionResult {
+  Gid gid;
+  std::string_view decision;  // "committed", "aborted" or "undecided"
+  bool known = false;         // False: there is no such transaction, so it did not commit.
 };
 
 struct CompleteResult {

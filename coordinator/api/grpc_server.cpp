@@ -107,16 +107,49 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
                                         pb::Transaction* response) override {
     auto* call = new UnaryCall;
     SubmitCommand command = FromProto(*request);
-    const auto& metadata = context->client_metadata();
-    if (const auto found = metadata.find("traceparent"); found != metadata.end()) {
-      command.traceparent.assign(found->second.data(), found->second.size());
-    }
-    service_.Submit(std::move(command),
-                    Reply<SubmitResult>(call, "SubmitTransaction", response,
-                                        [context](const SubmitResult& result) {
-                                          context->AddTrailingMetadata(
-                                              "entente-created", result.created ? "true" : "false");
-                                        }));
+    command.traceparent = TraceparentOf(*context);
+    service_.Submit(std::move(command), ReplyCreated(call, "SubmitTransaction", context, response));
+    return call;
+  }
+
+  ServerUnaryReactor* BeginTransaction(CallbackServerContext* context,
+                                       const pb::BeginTransactionRequest* request,
+                                       pb::Transaction* response) override {
+    auto* call = new UnaryCall;
+    BeginCommand command = FromProto(*request);
+    command.traceparent = TraceparentOf(*context);
+    service_.Begin(std::move(command), ReplyCreated(call, "BeginTransaction", context, response));
+    return call;
+  }
+
+  ServerUnaryReactor* EnlistBranch(CallbackServerContext* context,
+                                   const pb::EnlistBranchRequest* request,
+                                   pb::Transaction* response) override {
+    auto* call = new UnaryCall;
+    service_.Enlist(FromProto(*request), ReplyCreated(call, "EnlistBranch", context, response));
+    return call;
+  }
+
+  ServerUnaryReactor* CommitTransaction(CallbackServerContext*,
+                                        const pb::CommitTransactionRequest* request,
+                                        pb::Transaction* response) override {
+    auto* call = new UnaryCall;
+    service_.Decide(FromProto(*request), Reply<TxnDetail>(call, "CommitTransaction", response));
+    return call;
+  }
+
+  ServerUnaryReactor* AbortTransaction(CallbackServerContext*,
+                                       const pb::AbortTransactionRequest* request,
+                                       pb::Transaction* response) override {
+    auto* call = new UnaryCall;
+    service_.Decide(FromProto(*request), Reply<TxnDetail>(call, "AbortTransaction", response));
+    return call;
+  }
+
+  ServerUnaryReactor* GetDecision(CallbackServerContext*, const pb::GetDecisionRequest* request,
+                                  pb::Decision* response) override {
+    auto* call = new UnaryCall;
+    service_.GetDecision(request->gid(), Reply<DecisionResult>(call, "GetDecision", response));
     return call;
   }
 
@@ -235,6 +268,21 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
     auto* call = new UnaryCall;
     service_.Operate(FromProto(request), Reply<TxnDetail>(call, method, response));
     return call;
+  }
+
+  static std::string TraceparentOf(const CallbackServerContext& context) {
+    const auto& metadata = context.client_metadata();
+    const auto found = metadata.find("traceparent");
+    return found == metadata.end() ? std::string()
+                                   : std::string(found->second.data(), found->second.size());
+  }
+
+  // A result with the trailer that says whether this very call created it.
+  Done<SubmitResult> ReplyCreated(UnaryCall* call, const char* method,
+                                  CallbackServerContext* context, pb::Transaction* response) {
+    return Reply<SubmitResult>(call, method, response, [context](const SubmitResult& result) {
+      context->AddTrailingMetadata("entente-created", result.created ? "true" : "false");
+    });
   }
 
   template <class T, class Response>

@@ -46,6 +46,29 @@ Outcome<SubmitCommand> DecodeSubmit(Json body) {
   return Finish(reader, std::move(command));
 }
 
+Outcome<BeginCommand> DecodeBegin(Json body) {
+  BodyReader reader(std::move(body));
+  BeginCommand command;
+  command.mode = reader.TakeString("mode");
+  command.gid = reader.TakeString("gid");
+  command.time_limit = reader.TakeString("timeLimit");
+  command.labels = reader.TakeStringMap("labels");
+  return Finish(reader, std::move(command));
+}
+
+Outcome<DecideCommand> DecodeDecide(DecideCommand::Verb verb, std::string gid, Json body) {
+  BodyReader reader(std::move(body));
+  DecideCommand command;
+  command.verb = verb;
+  command.gid = std::move(gid);
+  if (verb == DecideCommand::Verb::kAbort) {
+    command.reason = reader.TakeString("reason");
+    command.actor = reader.TakeString("actor");
+  }
+  command.wait = reader.TakeOptionalString("wait");
+  return Finish(reader, std::move(command));
+}
+
 Outcome<OperateCommand> DecodeOperate(Verb verb, std::string gid, Json body) {
   BodyReader reader(std::move(body));
   OperateCommand command;

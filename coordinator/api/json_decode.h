@@ -18,6 +18,9 @@ namespace entente::api {
 
 // Each takes the parsed body. What is in the path is given apart.
 [[nodiscard]] Outcome<SubmitCommand> DecodeSubmit(Json body);
+[[nodiscard]] Outcome<BeginCommand> DecodeBegin(Json body);
+[[nodiscard]] Outcome<DecideCommand> DecodeDecide(DecideCommand::Verb verb, std::string gid,
+                                                  Json body);
 [[nodiscard]] Outcome<OperateCommand> DecodeOperate(runtime::OperatorRequest::Verb verb,
                                                     std::string gid, Json body);
 [[nodiscard]] Outcome<SignalCommand> DecodeSignal(std::string gid, Json body);

@@ -10,6 +10,8 @@
 
 namespace entente::api {
 
+class JsonWriter;
+
 // Each returns one document, the proto3 JSON form of the message it is named for. Numbers are
 // plain, of 64 bits too.
 [[nodiscard]] std::string TransactionJson(const TxnDetail& detail);
@@ -19,9 +21,13 @@ namespace entente::api {
 [[nodiscard]] std::string DefinitionJson(const storage::DefinitionRow& row);
 [[nodiscard]] std::string DefinitionListJson(const std::vector<storage::DefinitionRow>& rows);
 [[nodiscard]] std::string ValidationJson(const std::vector<dsl::Problem>& problems);
+[[nodiscard]] std::string DecisionJson(const DecisionResult& result);
 [[nodiscard]] std::string CompletionJson(const CompleteResult& result);
 [[nodiscard]] std::string IncidentListJson(const storage::SummaryPage& page);
 [[nodiscard]] std::string ParticipantListJson(const std::vector<runtime::ParticipantStats>& stats);
 [[nodiscard]] std::string HealthJson(const HealthReport& report);
+
+// The member "labels", left out when there are none.
+void WriteLabels(const storage::Labels& labels, JsonWriter& json);
 
 }  // namespace entente::api

@@ -129,6 +129,13 @@ void JsonWriter::OptionalNumber(std::string_view key, uint64_t number) {
   }
 }
 
+void JsonWriter::OptionalBool(std::string_view key, bool value) {
+  if (value) {
+    Key(key);
+    Bool(true);
+  }
+}
+
 void JsonWriter::OptionalTime(std::string_view key, const std::optional<Instant>& instant) {
   if (instant) {
     Key(key);

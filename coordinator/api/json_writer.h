@@ -32,9 +32,10 @@ class JsonWriter {
   void Seconds(Duration duration);  // "1.5s", as proto3 JSON writes a Duration.
   void Value(const Json& value);
 
-  // A member, left out when the value is empty, zero or absent.
+  // A member, left out when the value is empty, zero, false or absent.
   void OptionalString(std::string_view key, std::string_view text);
   void OptionalNumber(std::string_view key, uint64_t number);
+  void OptionalBool(std::string_view key, bool value);
   void OptionalTime(std::string_view key, const std::optional<Instant>& instant);
 
  private:

@@ -19,6 +19,10 @@ namespace pb = ::entente::v1;
 void ToValue(const Json& json, google::protobuf::Value* value);
 
 [[nodiscard]] SubmitCommand FromProto(const pb::SubmitTransactionRequest& request);
+[[nodiscard]] BeginCommand FromProto(const pb::BeginTransactionRequest& request);
+[[nodiscard]] EnlistCommand FromProto(const pb::EnlistBranchRequest& request);
+[[nodiscard]] DecideCommand FromProto(const pb::CommitTransactionRequest& request);
+[[nodiscard]] DecideCommand FromProto(const pb::AbortTransactionRequest& request);
 [[nodiscard]] GetCommand FromProto(const pb::GetTransactionRequest& request);
 [[nodiscard]] ListCommand FromProto(const pb::ListTransactionsRequest& request);
 [[nodiscard]] ListCommand FromProto(const pb::ListIncidentsRequest& request);
@@ -40,6 +44,7 @@ void ToProto(const runtime::TxnEvent& event, pb::TransactionEvent* out);
 void ToProto(const storage::DefinitionRow& row, pb::Definition* out);
 void ToProto(const std::vector<storage::DefinitionRow>& rows, pb::ListDefinitionsResponse* out);
 void ToProto(const std::vector<dsl::Problem>& problems, pb::ValidateDefinitionResponse* out);
+void ToProto(const DecisionResult& result, pb::Decision* out);
 void ToProto(const CompleteResult& result, pb::CompleteOperationResponse* out);
 void ToProto(const std::vector<runtime::ParticipantStats>& stats,
              pb::ListParticipantsResponse* out);

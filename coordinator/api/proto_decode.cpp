@@ -18,6 +18,25 @@ std::optional<Instant> ReadTime(bool present, const google::protobuf::Timestamp&
   return InstantFromMicros(seconds * 1'000'000 + time.nanos() / 1000);
 }
 
+template <class Map>
+storage::Labels ReadLabels(const Map& map) {
+  storage::Labels labels(map.begin(), map.end());
+  // A map has no order of its own; REST's members come sorted.
+  std::sort(labels.begin(), labels.end());
+  return labels;
+}
+
+template <class Request>
+DecideCommand ReadDecide(DecideCommand::Verb verb, const Request& request) {
+  DecideCommand command;
+  command.verb = verb;
+  command.gid = request.gid();
+  if (request.has_wait()) {
+    command.wait = request.wait();
+  }
+  return command;
+}
+
 // What every operator's action has.
 template <class Request>
 OperateCommand ReadAction(Verb verb, const Request& request) {
@@ -47,13 +66,35 @@ SubmitCommand FromProto(const pb::SubmitTransactionRequest& request) {
   }
   command.gid = request.gid();
   command.input = FromValue(request.input());
-  command.labels.assign(request.labels().begin(), request.labels().end());
-  // A map has no order of its own; REST's members come sorted.
-  std::sort(command.labels.begin(), command.labels.end());
+  command.labels = ReadLabels(request.labels());
   command.deadline = request.deadline();
   if (request.has_wait()) {
     command.wait = request.wait();
   }
+  return command;
+}
+
+BeginCommand FromProto(const pb::BeginTransactionRequest& request) {
+  BeginCommand command;
+  command.mode = request.mode();
+  command.gid = request.gid();
+  command.time_limit = request.time_limit();
+  command.labels = ReadLabels(request.labels());
+  return command;
+}
+
+EnlistCommand FromProto(const pb::EnlistBranchRequest& request) {
+  return {request.gid(), request.branch()};
+}
+
+DecideCommand FromProto(const pb::CommitTransactionRequest& request) {
+  return ReadDecide(DecideCommand::Verb::kCommit, request);
+}
+
+DecideCommand FromProto(const pb::AbortTransactionRequest& request) {
+  DecideCommand command = ReadDecide(DecideCommand::Verb::kAbort, request);
+  command.reason = request.reason();
+  command.actor = request.actor();
   return command;
 }
 

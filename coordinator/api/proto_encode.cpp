@@ -64,6 +64,12 @@ void SetBranchTimes(const BranchFields& branch, pb::Branch* out) {
   if (branch.deadline) {
     SetTime(*branch.deadline, out->mutable_deadline());
   }
+  if (branch.expires_at) {
+    SetTime(*branch.expires_at, out->mutable_expires_at());
+  }
+  if (branch.decide_by) {
+    SetTime(*branch.decide_by, out->mutable_decide_by());
+  }
 }
 
 void SetBranch(const BranchFields& branch, pb::Branch* out) {
@@ -91,6 +97,9 @@ void SetBranch(const BranchFields& branch, pb::Branch* out) {
   out->set_key(Text(branch.key));
   out->set_blocked_by(Text(branch.blocked_by));
   out->set_child(Text(branch.child));
+  out->set_vote(Text(branch.vote));
+  out->set_one_phase(branch.one_phase);
+  out->set_heuristic(Text(branch.heuristic));
   SetBranchTimes(branch, out);
 }
 
@@ -139,6 +148,12 @@ void SetEntry(const runtime::HistoryEntry& entry, engine::Mode mode, const dsl::
   out->set_version(fields.version);
   if (fields.parent != nullptr) {
     SetParent(*fields.parent, out->mutable_parent());
+  }
+  out->set_client_driven(fields.client_driven);
+  out->set_vote(Text(fields.vote));
+  out->set_one_phase(fields.one_phase);
+  if (fields.expires_at) {
+    SetTime(*fields.expires_at, out->mutable_expires_at());
   }
 }
 
@@ -220,6 +235,9 @@ void ToProto(const TxnDetail& detail, pb::Transaction* out) {
   if (state.output_failure) {
     SetFailure(*state.output_failure, out->mutable_output_failure());
   }
+  out->set_decision(Text(engine::OutcomeOf(state)));
+  out->set_client_driven(state.client_driven);
+  out->set_closed(state.closed);
 }
 
 void ToProto(const SubmitResult& result, pb::Transaction* out) {
@@ -283,6 +301,12 @@ void ToProto(const std::vector<dsl::Problem>& problems, pb::ValidateDefinitionRe
   for (const dsl::Problem& problem : problems) {
     SetProblem(problem, out->add_problems());
   }
+}
+
+void ToProto(const DecisionResult& result, pb::Decision* out) {
+  out->set_gid(Text(result.gid.str()));
+  out->set_decision(Text(result.decision));
+  out->set_known(result.known);
 }
 
 void ToProto(const CompleteResult& result, pb::CompleteOperationResponse* out) {

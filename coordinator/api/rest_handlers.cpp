@@ -1,4 +1,5 @@
-// One function for each route: the codec around one method of the Service.
+// One function for each route: the codec around one method of the Service. Those of transactions
+// that a client drives are in rest_client_driven.cpp.
 #include <utility>
 
 #include "coordinator/api/command_checks.h"
@@ -7,81 +8,14 @@
 #include "coordinator/api/json_encode.h"
 #include "coordinator/api/metrics_text.h"
 #include "coordinator/api/openapi_document.h"
-#include "coordinator/api/rest_exchange.h"
+#include "coordinator/api/rest_reply.h"
 
 namespace entente::api {
 namespace {
 
 using Verb = runtime::OperatorRequest::Verb;
 
-constexpr std::string_view kTraceparent = "traceparent";
-
-// What the Service is given: answers a failure, and hands a result to `encode`.
-template <class T, class Encode>
-Done<T> Reply(const ExchangePtr& exchange, Encode encode) {
-  return [exchange, encode = std::move(encode)](Outcome<T> outcome) {
-    if (const Error* error = std::get_if<Error>(&outcome)) {
-      exchange->Fail(*error);
-    } else {
-      encode(*exchange, std::get<T>(outcome));
-    }
-  };
-}
-
-// The common case: 200 and a document.
-template <class T, class ToJson>
-Done<T> ReplyJson(const ExchangePtr& exchange, ToJson to_json) {
-  return Reply<T>(exchange, [to_json](Exchange& answered, const T& result) {
-    answered.Answer(200, to_json(result));
-  });
-}
-
-// Takes the command out of `outcome`, or answers the failure.
-template <class Command>
-std::optional<Command> CommandOf(Exchange& exchange, Outcome<Command> outcome) {
-  if (const Error* error = std::get_if<Error>(&outcome)) {
-    exchange.Fail(*error);
-    return std::nullopt;
-  }
-  return std::get<Command>(std::move(outcome));
-}
-
-// Refuses every query parameter. False: it is answered.
-bool WithoutQuery(Exchange& exchange) {
-  if (exchange.query().empty()) {
-    return true;
-  }
-  const std::optional<Error> error = RefuseQuery(exchange.query());
-  if (error) {
-    exchange.Fail(*error);
-  }
-  return !error;
-}
-
-// The body as JSON, for routes without a query. An absent one is an empty object.
-std::optional<Json> BodyOf(Exchange& exchange) {
-  if (!WithoutQuery(exchange)) {
-    return std::nullopt;
-  }
-  if (exchange.request().body.empty()) {
-    return Json::object();
-  }
-  return CommandOf(exchange, ParseBody(exchange.request().body));
-}
-
 // ---- Transactions.
-
-void AnswerSubmit(Exchange& exchange, const SubmitResult& result) {
-  const engine::TxnState& state = *result.view.state;
-  int status = result.created ? 201 : 200;
-  if (result.waited) {
-    status = state.finished() ? 200 : 202;
-  }
-  transport::HttpHeaders headers = AnswerHeaders("application/json");
-  headers.Add("Location", "/v1/transactions/" + state.gid.str());
-  headers.Add("Entente-Created", result.created ? "true" : "false");
-  exchange.AnswerWith(status, std::move(headers), TransactionJson({result.view, {}}));
-}
 
 void Submit(const ExchangePtr& exchange) {
   std::optional<Json> body = BodyOf(*exchange);
@@ -93,7 +27,7 @@ void Submit(const ExchangePtr& exchange) {
     return;
   }
   command->wire_bytes = exchange->request().body.size();
-  command->traceparent = exchange->request().headers.Find(kTraceparent).value_or("");
+  command->traceparent = TraceparentOf(*exchange);
   exchange->service().Submit(std::move(*command), Reply<SubmitResult>(exchange, AnswerSubmit));
 }
 
@@ -346,6 +280,11 @@ void WatchEvents(const ExchangePtr& exchange) {
 void Perform(Action action, const ExchangePtr& exchange) {
   switch (action) {
     case Action::kSubmit: return Submit(exchange);
+    case Action::kBegin: return Begin(exchange);
+    case Action::kEnlist: return Enlist(exchange);
+    case Action::kCommit: return Decide(DecideCommand::Verb::kCommit, exchange);
+    case Action::kAbort: return Decide(DecideCommand::Verb::kAbort, exchange);
+    case Action::kGetDecision: return GetDecision(exchange);
     case Action::kGetTransaction: return GetTransaction(exchange);
     case Action::kListTransactions: return ListTransactions(exchange);
     case Action::kGetHistory: return GetHistory(exchange);

@@ -15,6 +15,11 @@ enum class Method : uint8_t { kGet, kPut, kPost };
 // What a route does; rest_handlers.cpp has one function for each.
 enum class Action : uint8_t {
   kSubmit,
+  kBegin,
+  kEnlist,
+  kCommit,
+  kAbort,
+  kGetDecision,
   kGetTransaction,
   kListTransactions,
   kGetHistory,

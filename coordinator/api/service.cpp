@@ -1,5 +1,6 @@
 #include "coordinator/api/service.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/limits.h"
@@ -38,9 +39,29 @@ bool IsPossibleGid(std::string_view gid) {
   return !gid.empty() && gid.size() <= kMaxStoredGidBytes;
 }
 
+// For a participant that asks what was decided: "there is no such transaction" would tell it to
+// undo its work, which a name that was cut off or mangled on the way must not do.
+Status CheckStoredGid(const std::string& gid) {
+  const bool possible = IsPossibleGid(gid) && std::all_of(gid.begin(), gid.end(), [](char c) {
+                          return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+                                 (c >= 'a' && c <= 'z') || c == '.' || c == '_' || c == '-' ||
+                                 c == '~';
+                        });
+  if (possible) {
+    return {};
+  }
+  return InvalidArgument("gid.invalid", "'" + gid.substr(0, limits::kMaxGidBytes) +
+                                            "' can not be a transaction's gid; nothing is said "
+                                            "about its outcome");
+}
+
 Status NoSuchTransaction(const std::string& gid) {
   return NotFound("transaction.not_found",
                   "there is no transaction '" + gid.substr(0, limits::kMaxGidBytes) + "'");
+}
+
+SubmitResult SubmitResultOf(runtime::SubmitReply reply) {
+  return {std::move(reply.view), reply.created, false};
 }
 
 TxnDetail DetailOf(runtime::TxnView view) {
@@ -95,6 +116,71 @@ void Service::Submit(SubmitCommand command, Done<SubmitResult> done) const {
                         }
                         done(std::move(error));
                       });
+}
+
+void Service::Begin(BeginCommand command, Done<SubmitResult> done) const {
+  Checker check;
+  runtime::BeginRequest request = ReadBegin(command, check);
+  if (!check.ok()) {
+    done(check.TakeError());
+    return;
+  }
+  coordinator_.Begin(std::move(request),
+                     Translate<runtime::SubmitReply>(std::move(done), SubmitResultOf));
+}
+
+void Service::Enlist(EnlistCommand command, Done<SubmitResult> done) const {
+  if (!IsPossibleGid(command.gid)) {
+    Refuse(done, NoSuchTransaction(command.gid));
+    return;
+  }
+  coordinator_.Enlist(Gid(std::move(command.gid)), std::move(command.branch),
+                      [done = std::move(done)](Result<runtime::EnlistReply> reply,
+                                               std::vector<dsl::Problem> problems) {
+                        if (reply.ok()) {
+                          done(SubmitResult{std::move(reply->view), reply->created, false});
+                        } else {
+                          done(Error{reply.status(), std::move(problems), {}});
+                        }
+                      });
+}
+
+void Service::Decide(DecideCommand command, Done<TxnDetail> done) const {
+  if (!IsPossibleGid(command.gid)) {
+    Refuse(done, NoSuchTransaction(command.gid));
+    return;
+  }
+  Checker check;
+  engine::Actor actor = ReadDecider(command, check);
+  const std::optional<Duration> wait = check.ReadWait(command.wait);
+  if (!check.ok()) {
+    done(check.TakeError());
+    return;
+  }
+  const Gid gid(std::move(command.gid));
+  auto answer = Translate<runtime::TxnView>(std::move(done), DetailOf);
+  if (command.verb == DecideCommand::Verb::kCommit) {
+    coordinator_.Commit(gid, wait, std::move(answer));
+  } else {
+    coordinator_.Abort(gid, std::move(actor), wait, std::move(answer));
+  }
+}
+
+void Service::GetDecision(const std::string& text, Done<DecisionResult> done) const {
+  if (Status status = CheckStoredGid(text); !status.ok()) {
+    Refuse(done, std::move(status));
+    return;
+  }
+  const Gid gid(text);
+  coordinator_.Get(gid, std::nullopt, [gid, done = std::move(done)](Result<runtime::TxnView> view) {
+    if (view.ok()) {
+      done(DecisionResult{gid, engine::OutcomeOf(*view->state), true});
+    } else if (view.status().reason() == "transaction.not_found") {
+      done(DecisionResult{gid, "aborted", false});
+    } else {
+      Refuse(done, view.status());
+    }
+  });
 }
 
 void Service::Get(GetCommand command, Done<TxnDetail> done) const {

@@ -26,6 +26,13 @@ class Service {
       : coordinator_(coordinator), options_(options) {}
 
   void Submit(SubmitCommand command, Done<SubmitResult> done) const;
+  void Begin(BeginCommand command, Done<SubmitResult> done) const;
+  // A branch that is described wrongly comes back with every mistake of its description.
+  void Enlist(EnlistCommand command, Done<SubmitResult> done) const;
+  void Decide(DecideCommand command, Done<TxnDetail> done) const;
+  // What a participant in doubt is to do. A transaction that is not known was never committed, or
+  // every participant has long heard of it (presumed abort); one that can not be read is an error.
+  void GetDecision(const std::string& gid, Done<DecisionResult> done) const;
   void Get(GetCommand command, Done<TxnDetail> done) const;
   void GetHistory(const std::string& gid, Done<runtime::History> done) const;
   // Also the list of incidents: with `incident` set, rows carry what waits.

@@ -1,6 +1,5 @@
 #include "coordinator/api/view.h"
 
-#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -78,6 +77,29 @@ const dsl::OperationTemplate* OperationOf(const dsl::CallWork& work, Role role,
   CheckFailed("Role is a declared enumerator", __FILE__, __LINE__);
 }
 
+// Whoever a step calls, also where its forward operation is the client's own.
+const dsl::CallTemplate* AnyCallOf(const dsl::CallWork& work) {
+  const dsl::OperationTemplate* operation = work.forward  ? &*work.forward
+                                            : work.finish ? &*work.finish
+                                            : work.undo   ? &work.undo->call
+                                                          : nullptr;
+  return operation == nullptr ? nullptr : std::get_if<dsl::CallTemplate>(operation);
+}
+
+// How the participant of a two-phase commit voted; empty if it did not, or did not have to.
+std::string_view VoteOf(const BranchState& branch) {
+  switch (RoleOf(branch.phase)) {
+    case Role::kForward:
+      return branch.phase == BranchPhase::kReadOnly                       ? "read-only"
+             : branch.phase == BranchPhase::kDone                         ? "yes"
+             : branch.phase == BranchPhase::kRefused && !branch.one_phase ? "no"
+                                                                          : "";
+    case Role::kUndo: return branch.undo_without_output ? "" : "yes";
+    case Role::kFinish: return branch.one_phase ? "" : "yes";
+  }
+  CheckFailed("Role is a declared enumerator", __FILE__, __LINE__);
+}
+
 struct Context {
   const TxnDetail& detail;
   const dsl::Plan& plan;
@@ -114,18 +136,34 @@ std::string_view WhyBlocked(const Context& at, const BranchState& branch,
   if (IsBackoff(branch.phase)) {
     return at.state.paused ? "paused" : "timer";
   }
-  if (branch.phase == BranchPhase::kBlocked && MayStillStart(at.state)) {
+  if (!MayStillStart(at.state)) {
+    return {};
+  }
+  if (branch.phase == BranchPhase::kEnlisted && !at.state.closed) {
+    return "client";
+  }
+  if (branch.phase == BranchPhase::kBlocked || branch.phase == BranchPhase::kEnlisted) {
     return at.state.paused ? "paused" : "predecessors";
   }
   return {};
+}
+
+// What is not called has no operation, no attempts and nothing to wait for but the client.
+void DescribeEnlisted(const Context& at, const BranchState& branch, BranchFields& fields) {
+  fields.key = engine::StepKey({at.state.gid, branch.id, Role::kForward, 0});
+  fields.blocked_by = WhyBlocked(at, branch, nullptr, false);
 }
 
 void DescribeCall(const Context& at, const BranchState& branch, Role role, BranchFields& fields) {
   const auto& work = std::get<dsl::CallWork>(at.step.work);
   const dsl::OperationTemplate* operation = OperationOf(work, role, branch);
   const auto* call = operation == nullptr ? nullptr : std::get_if<dsl::CallTemplate>(operation);
-  if (call != nullptr) {
-    fields.participant = at.plan.participants[call->participant].name;
+  if (const dsl::CallTemplate* named = call != nullptr ? call : AnyCallOf(work)) {
+    fields.participant = at.plan.participants[named->participant].name;
+  }
+  if (branch.phase == BranchPhase::kEnlisted) {
+    DescribeEnlisted(at, branch, fields);
+    return;
   }
   const bool is_child = work.forward && std::holds_alternative<dsl::ChildTemplate>(*work.forward);
   const bool began = branch.phase != BranchPhase::kBlocked && branch.phase != BranchPhase::kSkipped;
@@ -133,6 +171,9 @@ void DescribeCall(const Context& at, const BranchState& branch, Role role, Branc
     fields.child = ChildGid(at.state.gid, branch.id).str();
   }
   fields.operation = dsl::OperationName(at.plan.mode, role);
+  if (at.plan.mode == dsl::Mode::kTwoPhaseCommit) {
+    fields.vote = VoteOf(branch);
+  }
   fields.max_attempts =
       role == Role::kForward ? at.step.retry.attempts : at.step.settle_retry.attempts;
   fields.key = engine::StepKey({at.state.gid, branch.id, role, branch.alternative});
@@ -160,7 +201,17 @@ BranchFields DescribeBranch(const Context& at, const BranchState& branch,
   } else if (branch.phase == BranchPhase::kWaiting) {
     fields.waits_until = branch.wake_at;
   }
-  const Role role = RoleOf(branch.phase);
+  fields.one_phase = branch.one_phase;
+  fields.expires_at = branch.expires_at;
+  if (branch.heuristic) {
+    fields.heuristic = engine::HeuristicOutcomeName(*branch.heuristic);
+  }
+  const bool held = branch.phase == BranchPhase::kDone || branch.phase == BranchPhase::kEnlisted;
+  if (held && branch.expires_at && at.state.status == engine::TxnStatus::kActive) {
+    fields.decide_by = branch.wake_at;
+  }
+  // A commit in one phase is the only call there was, also when it was refused.
+  const Role role = branch.one_phase ? Role::kFinish : RoleOf(branch.phase);
   fields.deadline = branch.deadline;
   const bool settled = branch.ended_at.has_value();
   if (!fields.deadline && role == Role::kForward && !settled) {
@@ -183,8 +234,7 @@ BranchFields DescribeUnexpanded(const Context& at, bool skipped) {
   fields.phase = engine::BranchPhaseName(skipped ? BranchPhase::kSkipped : BranchPhase::kBlocked);
   if (const auto* work = std::get_if<dsl::CallWork>(&at.step.work)) {
     fields.operation = dsl::OperationName(at.plan.mode, Role::kForward);
-    if (const auto* call =
-            work->forward ? std::get_if<dsl::CallTemplate>(&*work->forward) : nullptr) {
+    if (const dsl::CallTemplate* call = AnyCallOf(*work)) {
       fields.participant = at.plan.participants[call->participant].name;
     }
   } else {
@@ -195,108 +245,6 @@ BranchFields DescribeUnexpanded(const Context& at, bool skipped) {
   }
   return fields;
 }
-
-std::string StepName(size_t step, const dsl::Plan* plan) {
-  return plan != nullptr && step < plan->steps.size() ? plan->steps[step].id
-                                                      : "#" + std::to_string(step);
-}
-
-const Json* ValueOrNothing(const Json& value) {
-  return value.is_null() ? nullptr : &value;
-}
-
-// One overload per record; what they have in common is in DescribeRecord.
-class Describer {
- public:
-  Describer(engine::Mode mode, const dsl::Plan* plan, HistoryFields& out)
-      : mode_(mode), plan_(plan), out_(out) {}
-
-  void operator()(const engine::Accepted& record) {
-    out_.name = record.definition;
-    out_.version = record.version;
-    out_.payload = &record.input;
-    out_.deadline = record.deadline;
-    out_.parent = record.parent ? &*record.parent : nullptr;
-  }
-  void operator()(const engine::StepExpanded& record) {
-    out_.step = record.id.empty() ? StepName(record.step, plan_) : record.id;
-    if (record.for_each) {
-      out_.owned_payload = Json(record.items);
-    }
-  }
-  void operator()(const engine::StepSkipped& record) { out_.step = StepName(record.step, plan_); }
-  void operator()(const engine::OperationStarted& record) {
-    out_.operation = dsl::OperationName(mode_, record.role);
-    out_.alternative = record.alternative;
-    out_.deadline = record.deadline;
-  }
-  void operator()(const engine::WaitStarted& record) {
-    out_.due_at = record.until;
-    out_.name = record.signal;
-  }
-  void operator()(const engine::AttemptFailed& record) {
-    out_.outcome = engine::AttemptOutcomeName(record.outcome);
-    out_.failure = &record.failure;
-    out_.due_at = record.retry_at;
-  }
-  void operator()(const engine::AttemptStarted&) {}
-  void operator()(const engine::CallInterrupted&) {}
-  void operator()(const engine::OperationPending& record) {
-    out_.due_at = record.wake_at;
-    out_.deadline = record.deadline;
-  }
-  void operator()(const engine::PollScheduled& record) { out_.due_at = record.wake_at; }
-  void operator()(const engine::OperationSucceeded& record) {
-    out_.payload = ValueOrNothing(record.output);
-  }
-  void operator()(const engine::OperationRefused& record) { out_.failure = &record.failure; }
-  void operator()(const engine::OperationGaveUp& record) { out_.failure = &record.failure; }
-  void operator()(const engine::IncidentRaised& record) { out_.failure = &record.failure; }
-  void operator()(const engine::CommitDecided&) {}
-  void operator()(const engine::AbortDecided& record) {
-    out_.cause = engine::AbortCauseName(record.cause);
-    out_.branch = record.branch ? std::string_view(record.branch->str()) : std::string_view();
-    out_.failure = &record.failure;
-    out_.actor = record.actor ? &*record.actor : nullptr;
-  }
-  void operator()(const engine::DeadlineMissed&) {}
-  void operator()(const engine::SignalReceived& record) {
-    out_.name = record.name;
-    out_.payload = ValueOrNothing(record.payload);
-  }
-  void operator()(const engine::Paused& record) { out_.actor = &record.actor; }
-  void operator()(const engine::Resumed& record) { out_.actor = &record.actor; }
-  void operator()(const engine::OperatorRetried& record) { out_.actor = &record.actor; }
-  void operator()(const engine::OperatorSkipped& record) {
-    out_.actor = &record.actor;
-    out_.payload = ValueOrNothing(record.output);
-  }
-  void operator()(const engine::Ended& record) {
-    out_.status = engine::TxnStatusName(record.status);
-    out_.payload = ValueOrNothing(record.output);
-    out_.failure = record.output_failure ? &*record.output_failure : nullptr;
-    out_.forced = record.forced ? engine::TxnStatusName(*record.forced) : std::string_view();
-    out_.actor = record.actor ? &*record.actor : nullptr;
-  }
-  void operator()(const engine::BranchEnlisted&) {}
-  void operator()(const engine::EnlistmentClosed&) {}
-  void operator()(const engine::HeuristicReported& record) {
-    out_.outcome = engine::HeuristicOutcomeName(record.outcome);
-    out_.failure = &record.failure;
-  }
-  void operator()(const engine::ReservationExpires& record) {
-    out_.deadline = record.expires;
-    out_.due_at = record.safe_until;
-  }
-
- private:
-  engine::Mode mode_;
-  const dsl::Plan* plan_;
-  HistoryFields& out_;
-};
-
-template <class T>
-concept NamesBranch = std::is_same_v<decltype(T::branch), BranchId>;
 
 }  // namespace
 
@@ -323,26 +271,6 @@ void ForEachBranch(const TxnDetail& detail, const std::function<void(const Branc
 const Json* OutputOf(const engine::TxnState& state) {
   const bool shown = state.status == engine::TxnStatus::kCommitted || !state.output.is_null();
   return shown ? &state.output : nullptr;
-}
-
-HistoryFields DescribeRecord(const engine::Record& record, engine::Mode mode,
-                             const dsl::Plan* plan) {
-  HistoryFields fields;
-  fields.type = engine::RecordName(record);
-  Describer describer(mode, plan, fields);
-  std::visit(
-      [&](const auto& body) {
-        if constexpr (NamesBranch<std::decay_t<decltype(body)>>) {
-          fields.branch = body.branch.str();
-        }
-        describer(body);
-      },
-      record.body);
-  return fields;
-}
-
-engine::Mode ModeOf(const runtime::TxnEvent& event) {
-  return event.plan != nullptr ? event.plan->mode : engine::Mode::kSaga;
 }
 
 }  // namespace entente::api

@@ -34,6 +34,11 @@ struct BranchFields {
   std::optional<Instant> stuck_since;
   std::optional<Instant> waits_until;
   std::optional<Instant> deadline;
+  std::optional<Instant> expires_at;
+  std::optional<Instant> decide_by;
+  std::string_view vote;
+  std::string_view heuristic;
+  bool one_phase = false;
   std::string key;
   std::string_view blocked_by;
   std::string child;
@@ -66,6 +71,10 @@ struct HistoryFields {
   const engine::Actor* actor = nullptr;
   uint32_t version = 0;
   const engine::ParentLink* parent = nullptr;
+  bool client_driven = false;
+  std::string_view vote;
+  bool one_phase = false;
+  std::optional<Instant> expires_at;
 
   [[nodiscard]] const Json* shown_payload() const {
     return owned_payload ? &*owned_payload : payload;

@@ -82,6 +82,11 @@ TEST_CASE("the other answers are the same over REST and gRPC") {
   const CompleteResult completed{Gid("t1"), engine::TxnStatus::kActive, Sequence(5)};
   CheckSame<pb::CompleteOperationResponse>(completed, CompletionJson(completed));
 
+  for (const bool known : {true, false}) {
+    const DecisionResult decision{Gid("t1"), "aborted", known};
+    CheckSame<pb::Decision>(decision, DecisionJson(decision));
+  }
+
   HealthReport report;
   report.health.reason = "draining";
   report.health.open = 12;
@@ -123,6 +128,36 @@ TEST_CASE("a submit means the same over REST and gRPC") {
   CHECK(rest.labels == grpc.labels);
   CHECK(rest.deadline == grpc.deadline);
   CHECK(rest.wait == grpc.wait);
+}
+
+TEST_CASE("a begin means the same over REST and gRPC") {
+  constexpr const char* kBegin =
+      R"({"mode":"2pc","gid":"g1","timeLimit":"30s","labels":{"z":"1","a":"2"}})";
+  const auto rest = std::get<BeginCommand>(DecodeBegin(Json::parse(kBegin)));
+  const BeginCommand grpc = FromProto(Parse<pb::BeginTransactionRequest>(kBegin));
+  CHECK(rest.mode == "2pc");
+  CHECK(rest.mode == grpc.mode);
+  CHECK(rest.gid == grpc.gid);
+  CHECK(rest.time_limit == grpc.time_limit);
+  CHECK(rest.labels == grpc.labels);
+}
+
+template <class Request>
+void CheckDecide(DecideCommand::Verb verb, const char* json) {
+  const auto rest = std::get<DecideCommand>(DecodeDecide(verb, "", Json::parse(json)));
+  const DecideCommand grpc = FromProto(Parse<Request>(json));
+  CHECK(rest.verb == grpc.verb);
+  CHECK(rest.reason == grpc.reason);
+  CHECK(rest.actor == grpc.actor);
+  CHECK(rest.wait == grpc.wait);
+}
+
+TEST_CASE("a commit and an abort mean the same over REST and gRPC") {
+  using Verb = DecideCommand::Verb;
+  CheckDecide<pb::CommitTransactionRequest>(Verb::kCommit, R"({"wait":"1s"})");
+  CheckDecide<pb::CommitTransactionRequest>(Verb::kCommit, "{}");
+  CheckDecide<pb::AbortTransactionRequest>(Verb::kAbort,
+                                           R"({"actor":"a","reason":"r","wait":"1s"})");
 }
 
 template <class Request>

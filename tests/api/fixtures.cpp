@@ -32,8 +32,9 @@ dsl::CallWork Bookable(size_t participant) {
 }
 
 dsl::Step StepOf(std::string id, std::variant<dsl::CallWork, dsl::WaitWork> work) {
-  dsl::Step step{std::move(id), {},    {}, std::nullopt, std::nullopt, std::move(work),
-                 false,         false, {}, {},           {},           std::nullopt};
+  dsl::Step step;
+  step.id = std::move(id);
+  step.work = std::move(work);
   step.retry.attempts = 8;
   step.settle_retry.attempts = 40;
   return step;
@@ -76,7 +77,18 @@ Instant At(int64_t offset_seconds) {
   return InstantFromMicros((1'795'000'000 + offset_seconds) * 1'000'000 + 250'000);
 }
 
-Story::Story(std::string gid) : gid_(std::move(gid)) {
+Story::Story(std::string gid, std::shared_ptr<const dsl::Plan> plan)
+    : gid_(std::move(gid)), plan_(std::move(plan)) {
+  engine::Accepted accepted;
+  accepted.gid = Gid(gid_);
+  accepted.definition = plan_->name;
+  accepted.mode = plan_->mode;
+  accepted.client_driven = plan_->client_driven;
+  accepted.deadline = At(60);
+  Then(std::move(accepted));
+}
+
+Story::Story(std::string gid) : gid_(std::move(gid)), plan_(TripPlan()) {
   engine::Accepted accepted;
   accepted.gid = Gid(gid_);
   accepted.definition = "trip";
@@ -99,13 +111,14 @@ runtime::TxnView Story::View() const {
     const Status folded = engine::Evolve(state, record);
     ENTENTE_CHECK(folded.ok());
   }
-  return {TripPlan(), std::make_shared<const engine::TxnState>(std::move(state))};
+  return {plan_, std::make_shared<const engine::TxnState>(std::move(state))};
 }
 
 runtime::History Story::History() const {
   runtime::History history;
   history.gid = Gid(gid_);
-  history.plan = TripPlan();
+  history.mode = plan_->mode;
+  history.plan = plan_;
   for (size_t i = 0; i < records_.size(); ++i) {
     history.entries.push_back({Sequence(i + 1), records_[i]});
   }
@@ -221,7 +234,9 @@ Story ResolvedStory() {
 }
 
 std::vector<Story> AllStories() {
-  return {Story(), CommittedStory(), AbortedStory(), StuckStory(), ResolvedStory()};
+  return {Story(),         CommittedStory(), AbortedStory(),   StuckStory(),
+          ResolvedStory(), ReservedStory(),  HeuristicStory(), VotedStory(),
+          OnePhaseStory(), EnlistedStory(),  ForcedStory()};
 }
 
 storage::SummaryPage SomeSummaries() {

@@ -16,10 +16,18 @@ std::shared_ptr<const dsl::Plan> TripPlan();
 // `offset` seconds after a fixed instant.
 Instant At(int64_t offset_seconds);
 
+// A flight and a hotel: held and confirmed, or prepared and committed.
+std::shared_ptr<const dsl::Plan> ReservePlan();   // tcc
+std::shared_ptr<const dsl::Plan> TransferPlan();  // 2pc, with a ledger beside them.
+
+// A branch as a client enlists it, by mode; "flight" or whatever it is named.
+std::string BranchSource(dsl::Mode mode, const std::string& id);
+
 // The records of one transaction, each a second after the one before.
 class Story {
  public:
-  explicit Story(std::string gid = "trip-1");
+  explicit Story(std::string gid = "trip-1");  // Of the trip.
+  Story(std::string gid, std::shared_ptr<const dsl::Plan> plan);
 
   Story& Then(engine::RecordBody body);
 
@@ -31,6 +39,7 @@ class Story {
 
  private:
   std::string gid_;
+  std::shared_ptr<const dsl::Plan> plan_;
   std::vector<engine::Record> records_;
 };
 
@@ -39,6 +48,12 @@ Story CommittedStory();
 Story AbortedStory();
 Story StuckStory();  // With an incident, an alternative, a pending and a waiting branch.
 Story ResolvedStory();
+Story ReservedStory();   // A TCC whose reservations are held, one with an expiry.
+Story HeuristicStory();  // A TCC whose hotel let go of its hold after the decision to confirm.
+Story VotedStory();      // A two-phase commit with a yes, a read-only vote and a no.
+Story OnePhaseStory();   // A two-phase commit with a client and one branch, committed in one phase.
+Story EnlistedStory();   // A TCC with a client that is at work.
+Story ForcedStory();     // Decided to commit, and then forced to end as aborted.
 std::vector<Story> AllStories();
 
 storage::SummaryPage SomeSummaries();

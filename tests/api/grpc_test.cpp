@@ -2,45 +2,12 @@
 
 #include <catch2/catch.hpp>
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
-
 #include "base/limits.h"
-#include "coordinator/api/grpc_server.h"
-#include "entente/v1/coordinator.grpc.pb.h"
-#include "tests/api/fake_coordinator.h"
 #include "tests/api/fixtures.h"
+#include "tests/api/grpc_fixture.h"
 
 namespace entente::api::test {
 namespace {
-
-namespace pb = ::entente::v1;
-
-class Grpc {
- public:
-  explicit Grpc(GrpcOptions options = {}) {
-    Result<std::unique_ptr<GrpcServer>> started =
-        GrpcServer::Start(coordinator, "127.0.0.1:0", std::move(options));
-    REQUIRE(started.ok());
-    server = std::move(started).value();
-    stub = pb::Coordinator::NewStub(grpc::CreateChannel(
-        "127.0.0.1:" + std::to_string(server->port()), grpc::InsecureChannelCredentials()));
-  }
-
-  FakeCoordinator coordinator;
-  std::unique_ptr<GrpcServer> server;
-  std::unique_ptr<pb::Coordinator::Stub> stub;
-};
-
-pb::Problem ProblemOf(const grpc::Status& status) {
-  pb::ErrorStatus details;
-  REQUIRE(details.ParseFromString(status.error_details()));
-  CHECK(details.code() == status.error_code());
-  REQUIRE(details.details_size() == 1);
-  pb::Problem problem;
-  REQUIRE(details.details(0).UnpackTo(&problem));
-  return problem;
-}
 
 std::vector<uint32_t> ReadToEnd(grpc::ClientReader<pb::TransactionEvent>& reader) {
   std::vector<uint32_t> revisions;
@@ -66,10 +33,7 @@ TEST_CASE("gRPC submits a transaction and says whether it was created") {
   REQUIRE(status.ok());
   CHECK(transaction.gid() == "committed-1");
   CHECK(transaction.branches_size() == 7);
-  const auto trailers = context.GetServerTrailingMetadata();
-  const auto created = trailers.find("entente-created");
-  REQUIRE(created != trailers.end());
-  CHECK(created->second == "true");
+  CHECK(CreatedTrailer(context) == "true");
 
   const auto submit = grpc.coordinator.last_submit();
   CHECK(submit->gid == Gid("g1"));

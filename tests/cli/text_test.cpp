@@ -96,6 +96,30 @@ TEST_CASE("history entries read as sentences") {
   CHECK(describe(R"({"type":"some-later-type"})") == "some-later-type");
 }
 
+TEST_CASE("history entries of the other modes read as sentences") {
+  const auto describe = [](const char* text) { return DescribeEntry(Json::parse(text)); };
+  CHECK(describe(R"({"type":"accepted","clientDriven":true})") == "begun by a client");
+  CHECK(describe(R"({"type":"branch-enlisted","branch":"flight",
+                     "payload":{"id":"flight","participant":{"http":"http://f:1"}}})") ==
+        "enlisted: http://f:1");
+  CHECK(describe(R"({"type":"branch-enlisted","payload":{"participant":{"grpc":"f:1"}}})") ==
+        "enlisted: f:1");
+  CHECK(describe(R"({"type":"branch-enlisted","payload":{}})") == "enlisted");
+  CHECK(describe(R"({"type":"branch-enlisted"})") == "enlisted");
+  CHECK(describe(R"({"type":"enlistment-closed"})") ==
+        "its client wants to commit: nobody joins any more");
+  CHECK(describe(R"({"type":"reservation-expires","expiresAt":"2026-01-02T03:14:05Z",
+                     "dueAt":"2026-01-02T03:13:45Z"})") ==
+        "held until 2026-01-02T03:14:05Z; to be decided at 03:13:45.000");
+  CHECK(describe(R"({"type":"operation-started","operation":"commit","onePhase":true})") ==
+        "commit, in one phase");
+  CHECK(describe(R"({"type":"operation-succeeded","vote":"read-only"})") ==
+        "read-only, nothing to commit");
+  CHECK(describe(R"({"type":"heuristic-reported","outcome":"rolled-back",
+                     "failure":{"code":"heuristic.rolled-back","message":"gone"}})") ==
+        "rolled-back by itself: heuristic.rolled-back: gone");
+}
+
 TEST_CASE("a transaction shows its branches, and why they wait") {
   Screen screen;
   const Instant now = ParseInstant("2026-01-02T03:04:05Z").value();
@@ -120,6 +144,70 @@ TEST_CASE("a transaction shows its branches, and why they wait") {
         "flight  flights      done           action        1/5      250ms\n"
         "hotel                forward-stuck  action alt 1                  http.500: oops; waits "
         "for an operator\n");
+}
+
+TEST_CASE("votes, expiries and heuristic outcomes have their place, where there are any") {
+  Screen screen;
+  const Instant now = ParseInstant("2026-01-02T03:04:05Z").value();
+  const Json votes = Json::parse(R"({"branches":[
+      {"id":"from","phase":"done","operation":"prepare","vote":"yes"},
+      {"id":"rates","phase":"read-only","operation":"prepare","vote":"read-only"},
+      {"id":"to","phase":"finish","operation":"commit","onePhase":true}]})");
+  CHECK(ShowBranches(votes, screen.plain, now, 0) ==
+        "BRANCH  PHASE      OPERATION            VOTE\n"
+        "from    done       prepare              yes\n"
+        "rates   read-only  prepare              read-only\n"
+        "to      finish     commit in one phase\n");
+  const Json holds = Json::parse(R"({"branches":[
+      {"id":"flight","phase":"enlisted","operation":"","blockedBy":"client",
+       "expiresAt":"2026-01-02T03:14:05Z","decideBy":"2026-01-02T03:13:05Z"},
+      {"id":"hotel","phase":"finish-stuck","operation":"confirm","heuristic":"rolled-back",
+       "blockedBy":"operator"},
+      {"id":"car","phase":"finished","operation":"confirm","expiresAt":"2026-01-02T03:14:05Z"}]})");
+  CHECK(ShowBranches(holds, screen.plain, now, 0) ==
+        "BRANCH  PHASE         OPERATION  EXPIRES  NOTE\n"
+        "flight  enlisted                 in 10m   waits for its client; undone unless decided in "
+        "9m\n"
+        "hotel   finish-stuck  confirm             rolled-back by itself; waits for an operator\n"
+        "car     finished      confirm\n");
+}
+
+TEST_CASE("a transaction says who drives it, and what was decided before it was forced") {
+  Screen screen;
+  const Instant now = ParseInstant("2026-01-02T03:04:05Z").value();
+  const Json transaction = Json::parse(R"({
+    "gid":"g1","status":"ACTIVE","mode":"tcc","revision":3,"decision":"undecided",
+    "clientDriven":true,"closed":true,"deadline":"2026-01-02T03:05:05Z","input":null,
+    "branches":[]})");
+  CHECK(ShowTransaction(transaction, screen.plain, now) ==
+        "gid         g1\n"
+        "status      ACTIVE\n"
+        "driven by   a client (tcc), which wants to commit\n"
+        "revision    3\n"
+        "time limit  in 1m (2026-01-02T03:05:05Z)\n");
+  const Json forced = Json::parse(
+      R"({"gid":"g","status":"MIXED","definition":"d","mode":"2pc","revision":3,
+          "decision":"committed","forced":"ABORTED"})");
+  CHECK(ShowTransaction(forced, screen.plain, now) ==
+        "gid         g\n"
+        "status      MIXED\n"
+        "definition  d (2pc)\n"
+        "revision    3\n"
+        "decision    committed\n"
+        "forced      ABORTED\n");
+}
+
+TEST_CASE("a list names the mode of what is not a saga of a definition") {
+  Screen screen;
+  const Json list = Json::parse(R"({"transactions":[
+      {"gid":"a","status":"ACTIVE","definition":"d","mode":"saga"},
+      {"gid":"b","status":"ACTIVE","mode":"saga"},
+      {"gid":"c","status":"ACTIVE","definition":"e","mode":"2pc"}]})");
+  CHECK(ShowTransactions(list, screen.plain, Now()) ==
+        "GID  STATUS  DEFINITION  MODE\n"
+        "a    ACTIVE  d\n"
+        "b    ACTIVE              saga\n"
+        "c    ACTIVE  e           2pc\n");
 }
 
 TEST_CASE("a live view draws over exactly what it drew") {

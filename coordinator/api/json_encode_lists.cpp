@@ -1,0 +1,219 @@
+// Lists, definitions and reports as JSON text.
+#include "coordinator/api/json_encode.h"
+#include "coordinator/api/json_writer.h"
+#include "coordinator/api/problem.h"
+#include "engine/engine.h"
+
+namespace entente::api {
+namespace {
+
+void WriteSummary(const storage::SummaryRow& row, JsonWriter& json) {
+  const storage::Summary& summary = row.summary;
+  json.BeginObject();
+  json.Key("gid");
+  json.String(row.gid.str());
+  json.OptionalString("definition", summary.definition);
+  json.OptionalNumber("version", summary.version);
+  json.Key("mode");
+  json.String(summary.mode);
+  json.Key("status");
+  json.String(summary.status);
+  json.Key("incident");
+  json.Bool(!summary.incidents.empty());
+  json.Key("paused");
+  json.Bool(summary.paused);
+  WriteLabels(summary.labels, json);
+  json.Key("createdAt");
+  json.Time(summary.created_at);
+  json.Key("updatedAt");
+  json.Time(summary.updated_at);
+  if (summary.parent) {
+    json.OptionalString("parent", summary.parent->str());
+  }
+  json.OptionalNumber("attempts", summary.attempts);
+  json.OptionalString("error", summary.error);
+  json.EndObject();
+}
+
+void WriteIncident(const storage::SummaryRow& row, const storage::IncidentRow& incident,
+                   JsonWriter& json) {
+  json.BeginObject();
+  json.Key("gid");
+  json.String(row.gid.str());
+  json.OptionalString("definition", row.summary.definition);
+  json.OptionalNumber("version", row.summary.version);
+  json.Key("status");
+  json.String(row.summary.status);
+  json.Key("branch");
+  json.String(incident.branch.str());
+  json.OptionalString("participant", incident.participant);
+  json.Key("operation");
+  json.String(incident.operation);
+  json.Key("code");
+  json.String(incident.code);
+  json.Key("message");
+  json.String(incident.message);
+  json.Key("since");
+  json.Time(incident.since);
+  json.EndObject();
+}
+
+void WriteDefinition(const storage::DefinitionRow& row, bool with_source, JsonWriter& json) {
+  json.BeginObject();
+  json.Key("name");
+  json.String(row.name);
+  json.Key("version");
+  json.Number(row.version);
+  json.Key("digest");
+  json.String(row.digest);
+  json.Key("createdAt");
+  json.Time(row.created_at);
+  if (with_source) {
+    json.Key("source");
+    json.String(row.source);
+  }
+  json.EndObject();
+}
+
+void WriteParticipant(const runtime::ParticipantStats& stats, JsonWriter& json) {
+  json.BeginObject();
+  json.Key("name");
+  json.String(stats.name);
+  json.OptionalString("definition", stats.definition);
+  json.Key("address");
+  json.String(stats.address);
+  json.Key("breaker");
+  json.String(stats.breaker);
+  json.OptionalString("blockedBy", stats.blocked_by);
+  json.Key("inFlight");
+  json.Number(stats.in_flight);
+  json.Key("queued");
+  json.Number(stats.queued);
+  json.Key("calls");
+  json.Number(stats.calls);
+  json.Key("failures");
+  json.Number(stats.failures);
+  json.Key("errorRate");
+  json.Decimal(stats.error_rate);
+  json.Key("latencyMillis");
+  json.Decimal(stats.latency_millis);
+  json.EndObject();
+}
+
+// {"<key>": [ one element each ]}, with the cursor of the next page if there is one.
+template <class Items, class Write>
+std::string ListJson(std::string_view key, const Items& items, const std::string& next_cursor,
+                     Write write) {
+  std::string text;
+  JsonWriter json(text);
+  json.BeginObject();
+  json.Key(key);
+  json.BeginArray();
+  for (const auto& item : items) {
+    write(item, json);
+  }
+  json.EndArray();
+  json.OptionalString("nextCursor", next_cursor);
+  json.EndObject();
+  return text;
+}
+
+}  // namespace
+
+std::string TransactionListJson(const storage::SummaryPage& page) {
+  return ListJson("transactions", page.rows, page.next_cursor, WriteSummary);
+}
+
+std::string DefinitionJson(const storage::DefinitionRow& row) {
+  std::string text;
+  JsonWriter json(text);
+  WriteDefinition(row, /*with_source=*/true, json);
+  return text;
+}
+
+std::string DefinitionListJson(const std::vector<storage::DefinitionRow>& rows) {
+  return ListJson("definitions", rows, "", [](const storage::DefinitionRow& row, JsonWriter& json) {
+    WriteDefinition(row, /*with_source=*/false, json);
+  });
+}
+
+std::string ValidationJson(const std::vector<dsl::Problem>& problems) {
+  std::string text;
+  JsonWriter json(text);
+  json.BeginObject();
+  json.Key("valid");
+  json.Bool(problems.empty());
+  json.Key("problems");
+  WriteProblems(problems, json);
+  json.EndObject();
+  return text;
+}
+
+std::string DecisionJson(const DecisionResult& result) {
+  std::string text;
+  JsonWriter json(text);
+  json.BeginObject();
+  json.Key("gid");
+  json.String(result.gid.str());
+  json.Key("decision");
+  json.String(result.decision);
+  json.Key("known");
+  json.Bool(result.known);
+  json.EndObject();
+  return text;
+}
+
+std::string CompletionJson(const CompleteResult& result) {
+  std::string text;
+  JsonWriter json(text);
+  json.BeginObject();
+  json.Key("gid");
+  json.String(result.gid.str());
+  json.Key("status");
+  json.String(engine::TxnStatusName(result.status));
+  json.Key("revision");
+  json.Number(result.revision.value());
+  json.EndObject();
+  return text;
+}
+
+std::string IncidentListJson(const storage::SummaryPage& page) {
+  return ListJson("incidents", page.rows, page.next_cursor,
+                  [](const storage::SummaryRow& row, JsonWriter& json) {
+                    for (const storage::IncidentRow& incident : row.summary.incidents) {
+                      WriteIncident(row, incident, json);
+                    }
+                  });
+}
+
+std::string ParticipantListJson(const std::vector<runtime::ParticipantStats>& stats) {
+  return ListJson("participants", stats, "", WriteParticipant);
+}
+
+std::string HealthJson(const HealthReport& report) {
+  const runtime::Health& health = report.health;
+  std::string text;
+  JsonWriter json(text);
+  json.BeginObject();
+  json.Key("status");
+  json.String(report.stalled ? "stalled" : "ok");
+  json.Key("ready");
+  json.Bool(health.ready);
+  json.OptionalString("reason", health.reason);
+  json.Key("open");
+  json.Number(health.open);
+  json.Key("queuedInputs");
+  json.Number(health.queued_inputs);
+  if (health.oldest_overdue) {
+    json.Key("oldestOverdue");
+    json.Seconds(*health.oldest_overdue);
+  }
+  if (health.store_lag) {
+    json.Key("storeLag");
+    json.Seconds(*health.store_lag);
+  }
+  json.EndObject();
+  return text;
+}
+
+}  // namespace entente::api

@@ -1,0 +1,44 @@
+#include "coordinator/api/rest_reply.h"
+
+#include "coordinator/api/json_encode.h"
+
+namespace entente::api {
+
+bool WithoutQuery(Exchange& exchange) {
+  if (exchange.query().empty()) {
+    return true;
+  }
+  const std::optional<Error> error = RefuseQuery(exchange.query());
+  if (error) {
+    exchange.Fail(*error);
+  }
+  return !error;
+}
+
+std::optional<Json> BodyOf(Exchange& exchange) {
+  if (!WithoutQuery(exchange)) {
+    return std::nullopt;
+  }
+  if (exchange.request().body.empty()) {
+    return Json::object();
+  }
+  return CommandOf(exchange, ParseBody(exchange.request().body));
+}
+
+std::string TraceparentOf(const Exchange& exchange) {
+  return std::string(exchange.request().headers.Find("traceparent").value_or(""));
+}
+
+void AnswerSubmit(Exchange& exchange, const SubmitResult& result) {
+  const engine::TxnState& state = *result.view.state;
+  int status = result.created ? 201 : 200;
+  if (result.waited) {
+    status = state.finished() ? 200 : 202;
+  }
+  transport::HttpHeaders headers = AnswerHeaders("application/json");
+  headers.Add("Location", "/v1/transactions/" + state.gid.str());
+  headers.Add("Entente-Created", result.created ? "true" : "false");
+  exchange.AnswerWith(status, std::move(headers), TransactionJson({result.view, {}}));
+}
+
+}  // namespace entente::api
