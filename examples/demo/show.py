@@ -1,5 +1,6 @@
 """How the demos print: titles, accounts of transactions, and what ends them when something is wrong."""
 
+import json
 import sys
 
 BOLD, DIM, GREEN, RED, YELLOW, RESET = (
@@ -33,6 +34,14 @@ def defect(text):
     sys.exit(f"demo: {text}: this is a defect")
 
 
+def plain(message):
+    """What a service said, without the JSON it was wrapped in."""
+    try:
+        return json.loads(message[message.index("{"):])["detail"]
+    except (ValueError, KeyError):
+        return message
+
+
 def branch_text(mode, branch):
     phase = branch["phase"]
     text = PHASES[mode].get(phase) or COMMON.get(phase, phase)
@@ -44,7 +53,7 @@ def branch_text(mode, branch):
             text = "no answer, may have happened: undone"
     failure = branch.get("failure")
     if failure:
-        text += f"  {DIM}({failure['message'][:70]}){RESET}"
+        text += f"  {DIM}({plain(failure['message'])[:70]}){RESET}"
     return text
 
 
@@ -58,7 +67,7 @@ def account(coordinator, gid):
     if txn["status"] == "COMMITTED" and txn.get("output"):
         print(f"     {DIM}output: {txn['output']}{RESET}")
     if txn.get("abort"):
-        print(f"     {DIM}because: {txn['abort'].get('message', txn['abort'].get('cause'))[:100]}{RESET}")
+        print(f"     {DIM}because: {plain(txn['abort'].get('message', txn['abort'].get('cause')))[:100]}{RESET}")
     return txn
 
 
