@@ -182,6 +182,29 @@ class Coordinator:
             body["wait"] = wait
         return self.http.call("POST", "/v1/transactions", body)
 
+    def begin(self, mode, gid=None, time_limit=None):
+        body = {"mode": mode, **({"gid": gid} if gid else {}), **({"timeLimit": time_limit} if time_limit else {})}
+        return self.http.call("POST", "/v1/transactions:begin", body)
+
+    def enlist(self, gid, branch):
+        return self.http.call("POST", f"/v1/transactions/{urllib.parse.quote(gid)}/branches", branch)
+
+    def commit(self, gid, wait=None):
+        return self._end(gid, "commit", wait)
+
+    def abort(self, gid, wait=None):
+        return self._end(gid, "abort", wait)
+
+    def _end(self, gid, verb, wait):
+        return self.http.call("POST", f"/v1/transactions/{urllib.parse.quote(gid)}:{verb}",
+                              {"wait": wait} if wait else {})
+
+    def decision(self, gid):
+        return self.http.call("GET", f"/v1/transactions/{urllib.parse.quote(gid)}/decision")["decision"]
+
+    def history(self, gid):
+        return self.http.call("GET", f"/v1/transactions/{urllib.parse.quote(gid)}/history")["entries"]
+
     def get(self, gid, wait=None):
         query = f"?wait={wait}" if wait else ""
         return self.http.call("GET", f"/v1/transactions/{urllib.parse.quote(gid)}{query}")
@@ -219,7 +242,7 @@ class Agency:
                 "PAYMENTS_URL": "http://" + self.services["payments"].address,
             }
             self.start_coordinator()
-            for path in sorted(DEFINITIONS.glob("*.json")):
+            for path in sorted(DEFINITIONS.glob("travel-booking*.json")):
                 self.coordinator.put_definition(json.loads(path.read_text()))
         except BaseException:
             self.close()

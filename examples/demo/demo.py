@@ -3,58 +3,19 @@
 
 import argparse
 import concurrent.futures
+import contextlib
 import pathlib
 import sys
 import tempfile
 import time
 
+import demo_2pc
+import demo_bank
+import demo_tcc
 from agency import Agency, ApiError
+from show import BOLD, DIM, GREEN, RED, RESET, account, expect, title
 
-BOLD, DIM, GREEN, RED, YELLOW, RESET = (
-    ("\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[33m", "\033[0m") if sys.stdout.isatty() else ("",) * 6
-)
 KILLED_BOOKINGS = 50
-# What each phase of a branch means to somebody who has never seen one.
-PHASES = {
-    "done": "done",
-    "refused": "refused, so it had no effect",
-    "gave-up": "no answer; it may have happened",
-    "undone": "done, then given back",
-    "skipped": "not wanted",
-    "blocked": "not reached",
-}
-
-
-def title(number, text):
-    print(f"\n{BOLD}{number}. {text}{RESET}")
-
-
-def account(agency, gid):
-    """One line per branch, from what the coordinator knows."""
-    txn = agency.coordinator.get(gid)
-    colour = GREEN if txn["status"] == "COMMITTED" else YELLOW if txn["status"] == "ABORTED" else RED
-    print(f"   {colour}{txn['status']}{RESET}  {DIM}{gid}{RESET}")
-    for branch in txn.get("branches", []):
-        phase = branch["phase"]
-        text = PHASES.get(phase, phase)
-        if branch.get("alternative") and phase in ("done", "undone"):
-            text += f", by alternative {branch['alternative']}"
-        if phase == "undone" and branch.get("mayHaveHappened"):
-            text = "no answer, may have happened: undone"
-        failure = branch.get("failure")
-        if failure:
-            text += f"  {DIM}({failure['message'][:70]}){RESET}"
-        print(f"     {branch['id']:<8}{text}")
-    if txn["status"] == "COMMITTED" and txn.get("output"):
-        print(f"     {DIM}output: {txn['output']}{RESET}")
-    if txn.get("abort"):
-        print(f"     {DIM}because: {txn['abort'].get('message', txn['abort'].get('cause'))[:100]}{RESET}")
-    return txn
-
-
-def expect(txn, status):
-    if txn["status"] != status:
-        sys.exit(f"demo: {txn['gid']} ended {txn['status']}, not {status}: this is a defect")
 
 
 def book(agency, gid, city="Lisbon", car=True, wait="60s"):
@@ -67,23 +28,23 @@ def scenarios(agency):
 
     title(1, "Everything is free: booked")
     expect(book(agency, "trip-1"), "COMMITTED")
-    account(agency, "trip-1")
+    account(agency.coordinator, "trip-1")
 
     title(2, "No room of 4 stars: the alternative of 3 stars is taken")
     hotels.control(capacity_of={"Lisbon/4": 0})
     expect(book(agency, "trip-2"), "COMMITTED")
-    account(agency, "trip-2")
+    account(agency.coordinator, "trip-2")
 
     title(3, "No room at all: flight and car are given back")
     hotels.control(capacity_of={"Porto/4": 0, "Porto/3": 0, "Porto/2": 0})
     expect(book(agency, "trip-3", city="Porto"), "ABORTED")
-    account(agency, "trip-3")
+    account(agency.coordinator, "trip-3")
 
     title(4, "The payment charges, but its answer never comes: refunded, and all given back")
     print(f"   {DIM}three attempts of 2 s each{RESET}")
     payments.control(hang_next=3, only="forward")
     expect(book(agency, "trip-4"), "ABORTED")
-    account(agency, "trip-4")
+    account(agency.coordinator, "trip-4")
     rows = [r for r in payments.ledger() if r["gid"] == "trip-4"]
     print(f"     {DIM}the payment service's own ledger: "
           + ", ".join(f"{r['effect']} {r['amount']:+d}" for r in rows) + RESET)
@@ -148,35 +109,52 @@ def sums(agency):
     print("   Nothing is held that should not be, and nothing is missing.")
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="./dev demo", description=__doc__)
-    parser.add_argument("name", nargs="?", default="saga", choices=["saga"], help="which demo")
-    parser.add_argument("--build", default="build", help=argparse.SUPPRESS)
-    parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
-    arguments = parser.parse_args()
-    begin = time.monotonic()
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="entente-demo-")) if arguments.keep else None
-    with Agency(arguments.build, folder) as agency:
+def saga(build, folder):
+    """Books at four services that know nothing of Entente."""
+    agency = Agency(build, folder)
+    with agency:
         print(f"{BOLD}A package is a flight, a room, a car and a payment, owned by four companies.{RESET}")
         print(f"{DIM}The coordinator is at {agency.coordinator.url}; its definition is "
               f"examples/travel/definitions/travel-booking.json.{RESET}")
         scenarios(agency)
         crash(agency)
         sums(agency)
+        yield agency, ["build/entente get trip-4",
+                       "build/entente submit travel-booking --wait "
+                       "--input '{\"traveller\":\"Grace\",\"city\":\"Rome\",\"car\":true}'"]
+
+
+DEMOS = {"saga": saga, "tcc": demo_tcc.play, "2pc": demo_2pc.play, "bank": demo_bank.play}
+
+
+def keep_running(world, hints):
+    print(f"\n{BOLD}Left running{RESET} in {world.folder}; Ctrl-C ends it. Try:\n"
+          f"  export ENTENTE_SERVER={world.coordinator.url}\n"
+          f"  build/entente list")
+    for hint in hints:
+        print(f"  {hint}")
+    for name, service in world.services.items():
+        print(f"  curl {service.http.host}:{service.http.port}/summary   # {name}")
+    try:
+        world.coordinator.process.popen.wait()
+    except KeyboardInterrupt:
+        print()
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev demo", description=__doc__)
+    parser.add_argument("name", nargs="?", default="saga", choices=DEMOS, help="which demo; saga if none is named")
+    parser.add_argument("--build", default="build", help=argparse.SUPPRESS)
+    parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
+    arguments = parser.parse_args()
+    begin = time.monotonic()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="entente-demo-")) if arguments.keep else None
+    # A demo plays, then hands over what runs, and stops it when it is resumed or closed.
+    with contextlib.closing(DEMOS[arguments.name](arguments.build, folder)) as demo:
+        world, hints = next(demo)
         print(f"\n{DIM}{time.monotonic() - begin:.0f} s in all.{RESET}")
         if arguments.keep:
-            print(f"\n{BOLD}Left running{RESET} in {agency.folder}; Ctrl-C ends it. Try:\n"
-                  f"  export ENTENTE_SERVER={agency.coordinator.url}\n"
-                  f"  build/entente list\n"
-                  f"  build/entente get trip-4\n"
-                  f"  build/entente submit travel-booking --wait "
-                  f"--input '{{\"traveller\":\"Grace\",\"city\":\"Rome\",\"car\":true}}'")
-            for name, service in agency.services.items():
-                print(f"  curl {service.http.host}:{service.http.port}/summary   # {name}")
-            try:
-                agency.coordinator.process.popen.wait()
-            except KeyboardInterrupt:
-                print()
+            keep_running(world, hints)
 
 
 if __name__ == "__main__":

@@ -190,18 +190,18 @@ TEST_CASE("two connections racing to prepare one branch prepare it once, both vo
     desk.lock_timeout = std::chrono::milliseconds(300);
     desk.Restart();
     PostgresResource& resource = desk.resource();
+    const std::array<PgHandle, 2> connections{desk.Connect(), desk.Connect()};
     const auto vote = [&](size_t which) {
-      const PgHandle connection = desk.Connect();
       start.arrive_and_wait();
       votes.at(which) =
-          Desk::Ok(resource.Prepare(connection.get(), Desk::CallOf(Operation::kPrepare, gid),
-                                    Executing("INSERT INTO ledger VALUES ('x')")));
+          resource.Prepare(connections.at(which).get(), Desk::CallOf(Operation::kPrepare, gid),
+                           Executing("INSERT INTO ledger VALUES ('x')"));
     };
     std::thread other([&] { vote(0); });
     vote(1);
     other.join();
-    CHECK(votes[0] == Done());
-    CHECK(votes[1] == Done());
+    CHECK(Desk::Ok(votes[0]) == Done());
+    CHECK(Desk::Ok(votes[1]) == Done());
     CHECK(desk.Prepared() == 1);
     CHECK(desk.Commit(gid) == Done());
     CHECK(desk.Ledger() == std::to_string(round + 1));

@@ -22,10 +22,15 @@ ALLOWED = {
                         "dsl/cel", "dsl/schema", "storage", "base"},
     "coordinator": {"coordinator", "coordinator/api", "coordinator/participants", "coordinator/runtime",
                     "coordinator/transport", "storage", "dsl", "engine", "base", "cli"},
-    "participant-sdk": {"participant-sdk", "base"},
-    "cli": {"cli", "participant-sdk", "engine", "dsl", "dsl/cel", "dsl/schema", "base"},
+    "participant-sdk/include": {"participant-sdk/include", "base"},
+    "participant-sdk": {"participant-sdk", "participant-sdk/include", "base"},
+    "cli": {"cli", "participant-sdk", "participant-sdk/include", "engine", "dsl", "dsl/cel", "dsl/schema", "base"},
     # Complete services of other companies: nothing of ours.
     "examples": {"examples"},
+    # Services that embed the SDK, by its public headers alone.
+    **dict.fromkeys(("examples/service", "examples/desk", "examples/inventory", "examples/bank"),
+                    {"examples", "examples/service", "examples/desk", "examples/inventory", "examples/bank",
+                     "participant-sdk/include"}),
 }
 UNCHECKED = ("tests/", "bench/", "chaos/", "cmake/")
 # The SDK's public headers are included as an installed user would.

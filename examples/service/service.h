@@ -1,0 +1,51 @@
+// A whole service: its participant over REST and gRPC, and a control endpoint beside.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "entente/participant.h"
+#include "examples/service/switches.h"
+
+namespace examples {
+
+// What a checker reads. Called from the control endpoint's thread, beside the handlers.
+class Books {
+ public:
+  virtual ~Books() = default;
+
+  // Effects after sequence number `after`, oldest first, at most `limit`: an array of {sequence,
+  // at, gid, branch, operation, attempt, epoch, key, effect, amount}, each written in the same
+  // local transaction as the effect.
+  [[nodiscard]] virtual Result<Json> Ledger(int64_t after, int64_t limit) = 0;
+
+  // Sums over the ledger and what is held at this moment.
+  [[nodiscard]] virtual Result<Json> Summary() = 0;
+};
+
+struct ServiceOptions {
+  std::string name;
+  std::string listen = "127.0.0.1:0";
+  std::string grpc = "127.0.0.1:0";
+  std::string control = "127.0.0.1:0";
+  std::string port_file;
+};
+
+// The options that every service has. `options` must outlive the parsing.
+void AddServiceOptions(CLI::App& app, ServiceOptions& options);
+
+// A handler that passes through the switches.
+[[nodiscard]] entente::sdk::Handler Switched(Switches& switches,
+                                             std::function<Result<Answer>(const Call&)> handler);
+
+// Serves until SIGTERM or SIGINT, then answers what is under way. Over HTTP at `control`: GET
+// /healthz, /control, /ledger?after=N&limit=N and /summary, POST /control. Call BlockStopSignals of
+// travel/common/host.h before any thread is started. Throws std::exception with a message for
+// people when it can not listen; returns the exit code.
+int Serve(const ServiceOptions& options, const entente::sdk::Participant& participant, Books& books,
+          Switches& switches);
+
+}  // namespace examples
