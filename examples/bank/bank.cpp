@@ -121,10 +121,12 @@ Status Bank::Open(const std::vector<std::pair<std::string, int64_t>>& accounts) 
       return made.status();
     }
   }
+  // Looked for first: an insert would wait for the prepared transaction that changes the row.
   for (const auto& [account, balance] : accounts) {
-    const auto made =
-        PgChange(connection, "INSERT INTO accounts VALUES ($1, $2) ON CONFLICT DO NOTHING",
-                 {account, std::to_string(balance)});
+    const auto made = PgChange(connection,
+                               "INSERT INTO accounts SELECT $1, $2::bigint WHERE NOT EXISTS"
+                               " (SELECT FROM accounts WHERE name = $1)",
+                               {account, std::to_string(balance)});
     if (!made.ok()) {
       return made.status();
     }

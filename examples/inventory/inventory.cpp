@@ -79,10 +79,12 @@ Status Inventory::Open(const std::vector<std::pair<std::string, int64_t>>& stock
       return made.status();
     }
   }
+  // Looked for first: an insert would wait for the prepared transaction that changes the row.
   for (const auto& [item, units] : stock) {
-    const auto made =
-        PgChange(connection, "INSERT INTO stock VALUES ($1, $2) ON CONFLICT DO NOTHING",
-                 {item, std::to_string(units)});
+    const auto made = PgChange(connection,
+                               "INSERT INTO stock SELECT $1, $2::bigint WHERE NOT EXISTS"
+                               " (SELECT FROM stock WHERE item = $1)",
+                               {item, std::to_string(units)});
     if (!made.ok()) {
       return made.status();
     }

@@ -108,11 +108,11 @@ Status PostgresOutbox::CreateSchema(pg_conn* connection) const {
   ENTENTE_RETURN_IF_ERROR(CheckOutboxTable(options_));
   const std::string& table = options_.table;
   return PgCreate(connection, table,
-                  "CREATE TABLE IF NOT EXISTS " + table +
+                  "CREATE TABLE " + table +
                       " (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, gid text NOT NULL "
                       "UNIQUE, request text NOT NULL, state smallint NOT NULL, attempts integer "
                       "NOT NULL, created_at bigint NOT NULL, due_at bigint NOT NULL, error text); "
-                      "CREATE INDEX IF NOT EXISTS " +
+                      "CREATE INDEX " +
                       table + "_due ON " + table + " (state, due_at)");
 }
 

@@ -138,7 +138,14 @@ Status PgCreate(PGconn* connection, const std::string& table, const std::string&
   ENTENTE_RETURN_IF_ERROR(transaction.Begin(
       "; SET LOCAL client_min_messages = warning; SELECT pg_advisory_xact_lock(hashtext('" + table +
       "'))"));
-  ENTENTE_RETURN_IF_ERROR(PgRun(connection, sql));
+  // Nor may it be asked for again: CREATE INDEX would wait for every prepared transaction that has
+  // written to the table, so that no service could start while one is in doubt.
+  const PgResult found =
+      PgExecute(connection, "SELECT 1 WHERE to_regclass('" + table + "') IS NOT NULL");
+  ENTENTE_RETURN_IF_ERROR(found.ToStatus());
+  if (found.rows() == 0) {
+    ENTENTE_RETURN_IF_ERROR(PgRun(connection, sql));
+  }
   return transaction.Commit();
 }
 

@@ -52,7 +52,7 @@ class PgResult {
                                  std::initializer_list<PgValue> values);
 [[nodiscard]] Status PgRun(PGconn* connection, const std::string& sql);
 
-// Runs DDL in a transaction, one process at a time. `table` names what it makes.
+// Runs DDL in a transaction, one process at a time, unless `table`, which it makes, is there.
 [[nodiscard]] Status PgCreate(PGconn* connection, const std::string& table, const std::string& sql);
 
 // `text` as a literal, quoted in the connection's encoding; absent: NULL. For statements that are

@@ -7,12 +7,12 @@ namespace entente::sdk {
 Status PostgresTable::Create(PGconn* connection, const std::string& table) {
   ENTENTE_RETURN_IF_ERROR(CheckTableName(table));
   return PgCreate(connection, table,
-                  "CREATE TABLE IF NOT EXISTS " + table +
+                  "CREATE TABLE " + table +
                       " (gid text NOT NULL, branch text NOT NULL, family text NOT NULL, "
                       "alternative integer NOT NULL, state smallint NOT NULL, epoch bigint, "
                       "forward_answer text, settle_answer text, changed_at bigint NOT NULL, "
                       "PRIMARY KEY (gid, branch, family, alternative)); "
-                      "CREATE INDEX IF NOT EXISTS " +
+                      "CREATE INDEX " +
                       table + "_by_state ON " + table + " (state, changed_at)");
 }
 

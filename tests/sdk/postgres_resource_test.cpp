@@ -234,6 +234,15 @@ TEST_CASE("a rollback racing a prepare leaves nothing prepared") {
   CHECK(desk.Ledger() == "0");
 }
 
+TEST_CASE("trap: what is prepared holds locks, and a service can start all the same") {
+  Desk desk;
+  REQUIRE(desk.Prepare("g") == Done());
+  desk.Restart();
+  const PgHandle starting = desk.Connect("options='-c lock_timeout=300ms'");
+  CHECK(desk.resource().CreateSchema(starting.get()).ok());
+  CHECK(desk.Commit("g") == Done());
+}
+
 TEST_CASE("trap: PREPARE in a failed transaction raises no error, and is no yes") {
   Desk desk;
   const Answer vote = desk.Prepare("g", Executing("SELECT nonsense"));

@@ -46,10 +46,11 @@ inline std::vector<std::filesystem::path> GoodFiles() {
 // An environment in which the cases compile.
 inline CompileOptions TestOptions() {
   CompileOptions options;
-  options.allowed_env = {"FLIGHTS_URL",  "HOTELS_ADDR", "CARS_URL",
+  options.allowed_env = {"FLIGHTS_URL",  "HOTELS_ADDR", "HOTELS_URL", "CARS_URL",
                          "PAYMENTS_URL", "TOKEN",       "UNSET_*"};
   options.lookup_env = EnvFrom({{"FLIGHTS_URL", "http://flights.test:7001/api/"},
                                 {"HOTELS_ADDR", "hotels.test:7002"},
+                                {"HOTELS_URL", "http://hotels.test:7003"},
                                 {"CARS_URL", "https://cars.test"},
                                 {"PAYMENTS_URL", "http://[::1]:7004"},
                                 {"TOKEN", "secret"},
