@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Measures the coordinator against the raw limit of the same machine, in one run, and prints a table.
 
-R1  sagas/s x HTTP round trips per saga / round trips/s of the same client without a coordinator
-R2  latency of one saga alone / (3 round trips + 4 fdatasyncs)
-R3  seconds from start until every one of N open transactions is driven again after kill -9
+R1  transactions/s x round trips per transaction / round trips/s of the same client without a coordinator
+R2  latency of one transaction alone / (the round trips and fdatasyncs that it does one after another)
+R3  seconds from start until every one of N open sagas is driven again after kill -9
+and what the SDK's barrier costs a participant's call, on SQLite and PostgreSQL.
 """
 
 import argparse
@@ -19,27 +20,38 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "examples" / "demo"))
+sys.path[:0] = [str(HERE.parent / "examples" / "demo"), str(HERE.parent / "tests" / "support")]
 
 from agency import Coordinator, Process  # noqa: E402
+from postgres import Cluster  # noqa: E402
 
 IN_FLIGHT = (1, 16, 64, 256)
-ROUND_TRIPS = 3  # Calls to participants per saga; the submit is not counted.
+# Mode -> the operations of its steps: forward, the one that finishes (if any), the one that undoes.
+OPERATIONS = {"saga": ("action", None, "compensate"), "tcc": ("try", "confirm", "cancel"),
+              "2pc": ("prepare", "commit", "rollback")}
+STEPS = ("flight", "hotel", "car")
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def definition(kind, name, hold=False):
+def round_trips(mode):
+    """Calls to participants per transaction, and how many of them follow each other: what finishes is called
+    at all participants at once. The submit is not counted."""
+    return (3, 3) if mode == "saga" else (6, 4)
+
+
+def definition(kind, mode, hold=False):
     if kind == "http":
         participant = {"http": "${env.BENCH_URL}"}
         call = {"post": "/hold" if hold else "/do", "body": {"key": "${key}", "amount": "${input.amount}"}}
-        undo = {"post": "/undo", "body": {"key": "${key}"}}
+        settle = {"post": "/undo", "body": {"key": "${key}"}}
     else:
         participant = {"grpc": "${env.BENCH_ADDR}", "service": "entente.bench.v1.Bench"}
-        call = undo = {"rpc": "Do", "body": {"key": "${key}", "amount": "${input.amount}"}}
-    steps = [{"id": name_, "participant": "p", "action": call, "compensate": undo, **({"timeout": "10m"} if hold else {})}
-             for name_ in ("flight", "hotel", "car")]
-    return {"name": name, "mode": "saga", "participants": {"p": participant}, "steps": steps,
-            "output": {"price": "${steps.flight.output.price + steps.car.output.price}"}}
+        call = settle = {"rpc": "Do", "body": {"key": "${key}", "amount": "${input.amount}"}}
+    forward, finish, undo = OPERATIONS[mode]
+    operations = {forward: call, undo: settle, **({finish: settle} if finish else {})}
+    steps = [{"id": name, "participant": "p", **operations, **({"timeout": "10m"} if hold else {})} for name in STEPS]
+    return {"name": f"bench-{mode}-{kind}" + ("-hold" if hold else ""), "mode": mode, "participants": {"p": participant},
+            "steps": steps, "output": {"price": "${steps.flight.output.price + steps.car.output.price}"}}
 
 
 def cpu_seconds(pid):
@@ -107,28 +119,30 @@ class Bench:
                 return float(line.split()[1])
         return 0.0
 
-    def throughput(self, kind):
-        """A row for each number in flight: raw and saga by turns, so that both see the same machine."""
-        self.coordinator.put_definition(definition(kind, f"bench-{kind}"))
+    def throughput(self, mode, kind):
+        """A row for each number in flight: raw and coordinated by turns, so that both see the same machine."""
+        document = definition(kind, mode)
+        self.coordinator.put_definition(document)
         rows = []
         raw_target = self.url + "/do" if kind == "http" else self.address
+        calls, in_turn = round_trips(mode)
         for in_flight in IN_FLIGHT:
             options = ("--in-flight", in_flight, "--seconds", self.seconds)
             raw = self.load(f"raw-{kind}", raw_target, *options)
             pid = self.coordinator.process.popen.pid
             cpu, appends = cpu_seconds(pid), self.metric("entente_journal_appends_total")
             idle, begin = idle_seconds(), time.perf_counter()
-            saga = self.load("saga", self.coordinator.url, "--definition", f"bench-{kind}", *options)
+            measured = self.load("submit", self.coordinator.url, "--definition", document["name"], *options)
             busy = 1 - (idle_seconds() - idle) / (time.perf_counter() - begin) / os.cpu_count()
-            done = max(saga["sent"], 1)
+            done = max(measured["sent"], 1)
+            appends_each = (self.metric("entente_journal_appends_total") - appends) / done
             rows.append({
-                "participants": kind, "in_flight": in_flight, "raw_per_second": raw["per_second"],
-                "raw_p50_ms": raw["p50_ms"], "sagas_per_second": saga["per_second"],
-                "p50_ms": saga["p50_ms"], "p99_ms": saga["p99_ms"], "p999_ms": saga["p999_ms"],
-                "failed": saga["failed"],
-                "cpu_us_per_saga": (cpu_seconds(pid) - cpu) / done * 1e6,
-                "appends_per_saga": (self.metric("entente_journal_appends_total") - appends) / done,
-                "ratio": saga["per_second"] * ROUND_TRIPS / max(raw["per_second"], 1),
+                "mode": mode, "participants": kind, "in_flight": in_flight, "raw_per_second": raw["per_second"],
+                "raw_p50_ms": raw["p50_ms"], "transactions_per_second": measured["per_second"],
+                "p50_ms": measured["p50_ms"], "p99_ms": measured["p99_ms"], "p999_ms": measured["p999_ms"],
+                "failed": measured["failed"], "cpu_us_each": (cpu_seconds(pid) - cpu) / done * 1e6,
+                "appends_each": appends_each, "round_trips": calls, "round_trips_in_turn": in_turn,
+                "ratio": measured["per_second"] * calls / max(raw["per_second"], 1),
                 "processors_busy": busy,
             })
             print_row(rows[-1])
@@ -137,8 +151,9 @@ class Bench:
     def recovery(self, count):
         """kill -9 with `count` open transactions, each with a call that is never answered: as many on the wire
         as the participant may have at once, the others waiting for their turn."""
-        self.coordinator.put_definition(definition("http", "bench-hold", hold=True))
-        self.load("open", self.coordinator.url, "--definition", "bench-hold", "--count", count,
+        document = definition("http", "saga", hold=True)
+        self.coordinator.put_definition(document)
+        self.load("open", self.coordinator.url, "--definition", document["name"], "--count", count,
                   "--in-flight", 256)
         open_before = self.metric("entente_transactions_open")
         memory = memory_mib(self.coordinator.process.popen.pid)
@@ -154,7 +169,7 @@ class Bench:
         return {"open": open_before, "ready_seconds": ready, "driven_seconds": driven,
                 "memory_mib_before": memory, "memory_mib_after": memory_mib(self.coordinator.process.popen.pid)}
 
-    def fsyncs_per_saga(self, in_flight):
+    def fsyncs_each(self, mode, in_flight):
         """Counted by strace in a run of its own, because it slows what it counts."""
         if shutil.which("strace") is None:
             return None
@@ -162,8 +177,8 @@ class Bench:
         tracer = subprocess.Popen(["strace", "-f", "-c", "-e", "trace=fsync,fdatasync", "-o", trace, "-p",
                                    str(self.coordinator.process.popen.pid)], stderr=subprocess.DEVNULL)
         time.sleep(0.5)
-        saga = self.load("saga", self.coordinator.url, "--definition", "bench-http", "--in-flight", in_flight,
-                         "--seconds", 2, "--warm-up", 0)
+        measured = self.load("submit", self.coordinator.url, "--definition", f"bench-{mode}-http", "--in-flight",
+                             in_flight, "--seconds", 2, "--warm-up", 0)
         tracer.send_signal(signal.SIGINT)
         try:
             tracer.wait(timeout=20)
@@ -172,7 +187,19 @@ class Bench:
             return None
         calls = sum(int(line.split()[3]) for line in trace.read_text().splitlines()
                     if line.endswith(("fsync", "fdatasync")))
-        return calls / max(saga["sent"], 1)
+        return calls / max(measured["sent"], 1)
+
+    def barrier(self):
+        """What the barrier costs a participant's call: its own program, below a PostgreSQL of its own."""
+        figures = self.folder / "barrier.json"
+        cluster = Cluster.create(["bench"])
+        try:
+            subprocess.run([self.build / "barrier-probe", "--dir", self.folder, "--seconds", str(self.seconds),
+                            "--json", figures], check=True, stdout=subprocess.DEVNULL,
+                           env={**os.environ, "ENTENTE_TEST_POSTGRES": cluster.conninfo("bench")})
+        finally:
+            cluster.destroy()
+        return json.loads(figures.read_text())
 
     def close(self):
         for process in (self.coordinator.process if self.coordinator else None, self.participant):
@@ -180,11 +207,38 @@ class Bench:
                 process.stop(signal.SIGKILL)
 
 
+def print_table(header):
+    print("| " + " | ".join(header) + " |\n" + "|---" * len(header) + "|")
+
+
 def print_row(row):
-    print(f"| {row['participants']} | {row['in_flight']} | {row['raw_per_second']:,.0f} | "
-          f"{row['sagas_per_second']:,.0f} | {row['ratio']:.2f} | {row['p50_ms']:.2f} | {row['p99_ms']:.2f} | "
-          f"{row['p999_ms']:.2f} | {row['cpu_us_per_saga']:.0f} | {row['appends_per_saga']:.2f} | "
+    print(f"| {row['mode']} | {row['participants']} | {row['in_flight']} | {row['raw_per_second']:,.0f} | "
+          f"{row['transactions_per_second']:,.0f} | {row['ratio']:.2f} | {row['p50_ms']:.2f} | {row['p99_ms']:.2f} | "
+          f"{row['p999_ms']:.2f} | {row['cpu_us_each']:.0f} | {row['appends_each']:.2f} | "
           f"{row['processors_busy']:.0%} |", flush=True)
+
+
+def print_barrier(rows):
+    print_table(["store", "call", "p50 us", "p99 us", "times the bare write"])
+    for row in rows:
+        print(f"| {row['store']} | {row['case']} | {row['p50Micros']:.0f} | {row['p99Micros']:.0f} | "
+              f"{row['timesBareWrite']:.2f} |")
+
+
+def print_ratios(rows, sync):
+    """R1 and R2 of each mode."""
+    ratios = []
+    print()
+    for mode in OPERATIONS:
+        busy = {row["participants"]: row["ratio"] for row in rows if row["mode"] == mode and row["in_flight"] == 64}
+        alone = next(row for row in rows if (row["mode"], row["participants"], row["in_flight"]) == (mode, "http", 1))
+        trips, syncs = alone["round_trips_in_turn"], round(alone["appends_each"])
+        floor = trips * alone["raw_p50_ms"] + syncs * sync
+        ratios.append({"mode": mode, "r1": busy, "r2": alone["p50_ms"] / floor})
+        print(f"{mode}: R1 at 64 in flight: REST {busy['http']:.2f}, gRPC {busy['grpc']:.2f} (objective 0.6)")
+        print(f"{mode}: R2: {alone['p50_ms']:.2f} ms / ({trips} round trips + {syncs} fdatasyncs = {floor:.2f} ms) = "
+              f"{ratios[-1]['r2']:.2f} (objective at most 1.5)")
+    return ratios
 
 
 def main():
@@ -203,27 +257,25 @@ def main():
         print(f"fdatasync of 4 KiB: {sync:.3f} ms (median); {os.cpu_count()} processors\n")
         bench.start()
         idle = memory_mib(bench.coordinator.process.popen.pid)
-        print("| participants | in flight | raw round trips/s | sagas/s | R1 ratio | p50 ms | p99 ms | p99.9 ms | "
-              "CPU us/saga | appends/saga | processors busy |\n|---|---|---|---|---|---|---|---|---|---|---|")
-        rows = bench.throughput("http") + bench.throughput("grpc")
-        fsyncs = {n: bench.fsyncs_per_saga(n) for n in (1, 64)}
-        alone = rows[0]
-        floor = 3 * alone["raw_p50_ms"] + 4 * sync
-        r2 = alone["p50_ms"] / floor
+        print_table(["mode", "participants", "in flight", "raw round trips/s", "transactions/s", "R1 ratio", "p50 ms",
+                     "p99 ms", "p99.9 ms", "CPU us each", "appends each", "processors busy"])
+        rows = [row for mode in OPERATIONS for kind in ("http", "grpc") for row in bench.throughput(mode, kind)]
+        ratios = print_ratios(rows, sync)
+        fsyncs = {mode: {n: bench.fsyncs_each(mode, n) for n in (1, 64)} for mode in OPERATIONS}
+        for mode, counts in fsyncs.items():
+            print(f"{mode}: fsyncs each: " + ", ".join(
+                f"{n} in flight: " + (f"{f:.2f}" if f is not None else "strace is missing") for n, f in counts.items()))
         recovery = bench.recovery(arguments.open)
         per_open = (recovery["memory_mib_before"] - idle) / max(recovery["open"], 1) * 1024
-        r1 = {row["participants"]: row["ratio"] for row in rows if row["in_flight"] == 64}
-        print(f"\nR1 at 64 in flight: REST {r1['http']:.2f}, gRPC {r1['grpc']:.2f} (objective 0.6)")
-        print(f"R2: {alone['p50_ms']:.2f} ms / {floor:.2f} ms = {r2:.2f} (objective at most 1.5)")
         print(f"R3: {recovery['open']:,.0f} open; ready after {recovery['ready_seconds']:.2f} s, all driven again after "
               f"{recovery['driven_seconds']:.2f} s (objective 3 s)")
         print(f"memory: {idle:.0f} MiB idle, {recovery['memory_mib_before']:.0f} MiB with them open "
-              f"({per_open:.1f} KiB each), {recovery['memory_mib_after']:.0f} MiB after recovery")
-        print("fsyncs per saga: " + ", ".join(f"{n} in flight: " + (f"{f:.2f}" if f is not None else "strace is missing")
-                                              for n, f in fsyncs.items()))
+              f"({per_open:.1f} KiB each), {recovery['memory_mib_after']:.0f} MiB after recovery\n")
+        barrier = bench.barrier()
+        print_barrier(barrier)
         pathlib.Path(arguments.json).write_text(json.dumps(
-            {"fdatasync_ms": sync, "rows": rows, "r1": r1, "r2": r2, "recovery": recovery,
-             "memory_idle_mib": idle, "fsyncs_per_saga": fsyncs}, indent=2) + "\n")
+            {"fdatasync_ms": sync, "rows": rows, "ratios": ratios, "recovery": recovery, "memory_idle_mib": idle,
+             "fsyncs_each": fsyncs, "barrier": barrier}, indent=2) + "\n")
         print(f"\nThe figures are in {arguments.json}.")
     finally:
         bench.close()

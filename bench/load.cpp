@@ -146,7 +146,7 @@ HttpRequest SubmitRequest(const entente::transport::Url& url, const Options& opt
   request.url.target = "/v1/transactions";
   request.headers.Add("Content-Type", "application/json");
   request.body = R"({"definition":")" + options.definition + R"(","input":{"amount":100})" +
-                 (options.mode == "saga" ? R"(,"wait":"60s"})" : "}");
+                 (options.mode == "submit" ? R"(,"wait":"60s"})" : "}");
   return request;
 }
 
@@ -167,7 +167,7 @@ int RunHttp(const Options& options) {
       const bool good = response != nullptr && response->status < 300;
       // A saga that did not commit is no result.
       done(good &&
-           (options.mode != "saga" || response->body.find("\"COMMITTED\"") != std::string::npos));
+           (options.mode != "submit" || response->body.find("\"COMMITTED\"") != std::string::npos));
     });
   };
   loop.Run();
@@ -205,7 +205,7 @@ int RunGrpc(const Options& options) {
 int main(int argc, char** argv) {
   Options options;
   CLI::App app{"A closed loop of requests", "bench-load"};
-  app.add_option("mode", options.mode, "raw-http, raw-grpc, saga or open")->required();
+  app.add_option("mode", options.mode, "raw-http, raw-grpc, submit or open")->required();
   app.add_option("--target", options.target)->required();
   app.add_option("--definition", options.definition);
   app.add_option("--in-flight", options.in_flight);
