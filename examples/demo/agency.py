@@ -4,6 +4,7 @@ Used by the demo and by the end-to-end tests; only Python's standard library. It
 the coordinator: it talks to it over REST, and reads the services' own ledgers.
 """
 
+import atexit
 import http.client
 import json
 import os
@@ -88,13 +89,20 @@ class Http:
         return document
 
 
+SANITIZER_REPORTS = ("Sanitizer: ", "runtime error: ")
+
+
 class Process:
-    """One program under our care, with its output in a log file."""
+    """One program under our care, with its output in a log file. A program built with a sanitizer that
+    reports something makes the whole run end with an exit code, however it went otherwise."""
+
+    reports = []
 
     def __init__(self, name, arguments, log, env=None):
         self.name = name
         self.log = log
         with open(log, "ab") as out:
+            self.log_begins = out.tell()
             self.popen = subprocess.Popen(
                 [str(a) for a in arguments], stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=env
             )
@@ -113,10 +121,27 @@ class Process:
         if self.popen.poll() is None:
             self.popen.send_signal(sig)
         try:
-            return self.popen.wait(timeout=30)
+            code = self.popen.wait(timeout=30)
         except subprocess.TimeoutExpired:
             self.popen.kill()
-            return self.popen.wait()
+            code = self.popen.wait()
+        self._look_for_reports()
+        return code
+
+    def _look_for_reports(self):
+        with open(self.log, "rb") as log:
+            log.seek(self.log_begins)
+            text = log.read().decode(errors="replace")
+        found = [text.index(word) for word in SANITIZER_REPORTS if word in text]
+        if found:
+            Process.reports.append(f"{self.name}: {text[max(min(found) - 200, 0):][:6000]}")
+
+
+@atexit.register
+def fail_if_a_sanitizer_reported():
+    if Process.reports:
+        print(*Process.reports, sep="\n", file=sys.stderr, flush=True)
+        os._exit(66)
 
 
 class Service:

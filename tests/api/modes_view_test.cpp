@@ -72,7 +72,8 @@ TEST_CASE("who has not voted shows no vote") {
   Story story("g", TransferPlan());
   story.Then(engine::StepExpanded{0, "from", false, {}})
       .Then(engine::OperationStarted{BranchId("from"), engine::Role::kForward, 0, std::nullopt});
-  for (const Json& branch : Shown(story)["branches"]) {
+  const Json shown = Shown(story);
+  for (const Json& branch : shown["branches"]) {
     CHECK_FALSE(branch.contains("vote"));
   }
   // Rolled back because it may have happened: it never answered.
