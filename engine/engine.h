@@ -6,7 +6,8 @@
 //   1. decision = Decide(plan, state, input). If it is rejected, tell the caller; nothing else.
 //   2. for each record: Evolve(state, record).
 //   3. Append decision.records to the journal. If decision.durability is kForced, wait until that
-//      append AND every earlier one of this transaction is durable; if it is kLazy, go on.
+//      append AND every earlier one of this transaction is durable; if it is kLazy, or there are no
+//      records, wait until every earlier forced one is: what follows may follow from that.
 //   4. Only then carry out decision.effects, in order.
 //   5. After a crash: fold all records with Evolve, then hand in Input{Recovered}, apply its
 //      decision as any other (it never has effects of its own), and carry out

@@ -10,6 +10,7 @@ namespace entente::runtime {
 
 // Evolves the state and gathers the records. `riding` records wait for the transaction's next
 // append instead of causing one: losing them is harmless, and recovery would derive them again.
+// Effects never overtake a forced decision: those of a lazy one may follow from it.
 void ShardDriver::Apply(const TxnPtr& txn, engine::Decision decision,
                         std::function<void(Status)> reply, bool riding) {
   Release release{txn, {}, {}, std::move(reply)};
@@ -32,7 +33,7 @@ void ShardDriver::Apply(const TxnPtr& txn, engine::Decision decision,
   }
   CountIncident(*txn);
   if (decision.records.empty()) {
-    CarryOut(txn, std::move(decision.effects));
+    CarryOutInTurn(txn, std::move(decision.effects));
     if (release.reply) {
       WhenDurable(txn, std::move(release.reply));
     }
@@ -44,6 +45,9 @@ void ShardDriver::Apply(const TxnPtr& txn, engine::Decision decision,
   }
   if (forced || !riding) {
     Touch(txn);
+    if (forced) {
+      txn->forced_batch = gathering_.number;
+    }
     if (!release.effects.empty() || !release.events.empty() || release.reply) {
       gathering_.releases.push_back(std::move(release));
     }
@@ -56,8 +60,25 @@ void ShardDriver::Apply(const TxnPtr& txn, engine::Decision decision,
     }
   }
   if (!forced) {
-    CarryOut(txn, std::move(decision.effects));
+    CarryOutInTurn(txn, std::move(decision.effects));
   }
+}
+
+// At once, or when the transaction's latest forced decision is durable.
+void ShardDriver::CarryOutInTurn(const TxnPtr& txn, std::vector<engine::Effect> effects) {
+  if (effects.empty()) {
+    return;
+  }
+  if (txn->forced_batch <= durable_batch_) {
+    CarryOut(txn, std::move(effects));
+    return;
+  }
+  BatchOf(txn->forced_batch).releases.push_back({txn, std::move(effects), {}, {}});
+}
+
+// One that is not durable yet.
+ShardDriver::GatheringBatch& ShardDriver::BatchOf(uint64_t number) {
+  return number == gathering_.number ? gathering_ : in_flight_.value();
 }
 
 void ShardDriver::Touch(const TxnPtr& txn) {
@@ -78,9 +99,8 @@ void ShardDriver::WhenDurable(const TxnPtr& txn, std::function<void(Status)> run
     run(Status());
     return;
   }
-  GatheringBatch& batch = txn->last_batch == gathering_.number ? gathering_ : in_flight_.value();
-  batch.releases.push_back({txn, {}, {}, std::move(run)});
-  if (&batch == &gathering_) {
+  BatchOf(txn->last_batch).releases.push_back({txn, {}, {}, std::move(run)});
+  if (txn->last_batch == gathering_.number) {
     flush_wanted_ = true;
     ScheduleFlush();
   }
@@ -92,8 +112,22 @@ void ShardDriver::WhenWritten(const TxnPtr& txn, std::function<void(Status)> run
     WhenDurable(txn, std::move(run));
     return;
   }
-  GatheringBatch& batch = txn->last_batch == gathering_.number ? gathering_ : in_flight_.value();
-  batch.releases.push_back({txn, {}, {}, std::move(run)});
+  BatchOf(txn->last_batch).releases.push_back({txn, {}, {}, std::move(run)});
+}
+
+// As it is now: what is decided until it may be shown is not durable by then.
+void ShardDriver::ShowWhenDurable(const TxnPtr& txn, Callback<TxnView> done) {
+  if (!failed_ && txn->last_batch <= durable_batch_) {
+    done(View(*txn));
+    return;
+  }
+  WhenDurable(txn, [view = View(*txn), done = std::move(done)](Status status) mutable {
+    if (!status.ok()) {
+      done(std::move(status));
+    } else {
+      done(std::move(view));
+    }
+  });
 }
 
 // Posted, not called: what is already ready to run joins the batch first.

@@ -162,15 +162,7 @@ void ShardDriver::AnswerResubmit(const TxnPtr& txn, const SubmitCommand& command
       done(SubmitReply{std::move(view).value(), false});
     }
   };
-  WhenDurable(txn, [this, txn, wait = command.wait, answer = std::move(answer)](Status status) {
-    if (!status.ok()) {
-      answer(std::move(status));
-    } else if (wait && !txn->state->finished()) {
-      AddWaiter(txn, *wait, answer);
-    } else {
-      answer(View(*txn));
-    }
-  });
+  Show(txn, command.wait, std::move(answer));
 }
 
 void ShardDriver::Create(SubmitCommand command, Callback<SubmitReply> done) {
@@ -208,10 +200,25 @@ void ShardDriver::Create(SubmitCommand command, Callback<SubmitReply> done) {
   Apply(txn, std::move(decision), [this, txn, done = std::move(done)](Status status) {
     if (!status.ok()) {
       done(std::move(status));
-    } else {
-      done(SubmitReply{View(*txn), true});
+      return;
     }
+    ShowWhenDurable(txn, [done](Result<TxnView> view) {
+      if (!view.ok()) {
+        done(view.status());
+      } else {
+        done(SubmitReply{std::move(view).value(), true});
+      }
+    });
   });
+}
+
+// When it ended or after `wait`, if that is given; otherwise at once, as far as it is durable.
+void ShardDriver::Show(const TxnPtr& txn, std::optional<Duration> wait, Callback<TxnView> done) {
+  if (wait && !txn->state->finished() && !failed_) {
+    AddWaiter(txn, *wait, std::move(done));
+  } else {
+    ShowWhenDurable(txn, std::move(done));
+  }
 }
 
 void ShardDriver::AddWaiter(const TxnPtr& txn, Duration wait, Callback<TxnView> done) {
@@ -224,16 +231,7 @@ void ShardDriver::AddWaiter(const TxnPtr& txn, Duration wait, Callback<TxnView> 
 
 void ShardDriver::Get(const Gid& gid, std::optional<Duration> wait, Callback<TxnView> done) {
   if (const auto found = open_.find(gid); found != open_.end()) {
-    const TxnPtr txn = found->second;
-    WhenDurable(txn, [this, txn, wait, done = std::move(done)](Status status) {
-      if (!status.ok()) {
-        done(std::move(status));
-      } else if (wait && !txn->state->finished()) {
-        AddWaiter(txn, *wait, done);
-      } else {
-        done(View(*txn));
-      }
-    });
+    Show(found->second, wait, std::move(done));
     return;
   }
   if (const auto reloading = reloading_.find(gid); wait && reloading != reloading_.end()) {
@@ -326,7 +324,7 @@ void ShardDriver::Deliver(const Gid& gid, engine::Event event,
     if (!status.ok()) {
       done(std::move(status));
     } else {
-      done(View(*txn));
+      ShowWhenDurable(txn, done);
     }
   });
 }
@@ -427,7 +425,8 @@ void ShardDriver::Enlist(const Gid& gid, const std::string& branch,
     if (!status.ok()) {
       answer(std::move(status), false);
     } else {
-      answer(View(*txn), !known);
+      ShowWhenDurable(txn,
+                      [answer, known](Result<TxnView> view) { answer(std::move(view), !known); });
     }
   });
 }
@@ -438,13 +437,7 @@ void ShardDriver::Drain(std::function<void()> drained) {
   for (const auto& [gid, txn] : open_) {
     for (Waiter& waiter : std::exchange(txn->waiters, {})) {
       timers_.Remove(waiter.timeout);
-      WhenDurable(txn, [this, txn, done = std::move(waiter.done)](Status status) {
-        if (!status.ok()) {
-          done(std::move(status));
-        } else {
-          done(View(*txn));
-        }
-      });
+      ShowWhenDurable(txn, std::move(waiter.done));
     }
   }
   flush_wanted_ = true;

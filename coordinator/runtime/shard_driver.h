@@ -140,6 +140,7 @@ class ShardDriver {
   void DeliverToStored(const Gid& gid, engine::Event event, Callback<TxnView> done);
   void Take(const TxnPtr& txn, engine::Event event, std::function<void(Status)> reply);
   void Conclude(const TxnPtr& txn, engine::Decision decision, std::function<void(Status)> reply);
+  void Show(const TxnPtr& txn, std::optional<Duration> wait, Callback<TxnView> done);
   void AddWaiter(const TxnPtr& txn, Duration wait, Callback<TxnView> done);
   [[nodiscard]] Status RefuseNew() const;
   [[nodiscard]] engine::Input MakeInput(engine::Event event);
@@ -148,7 +149,10 @@ class ShardDriver {
   // shard_batch.cpp: decisions, batches, durability.
   void Apply(const TxnPtr& txn, engine::Decision decision, std::function<void(Status)> reply,
              bool riding = false);
+  void CarryOutInTurn(const TxnPtr& txn, std::vector<engine::Effect> effects);
+  [[nodiscard]] GatheringBatch& BatchOf(uint64_t number);
   void Touch(const TxnPtr& txn);
+  void ShowWhenDurable(const TxnPtr& txn, Callback<TxnView> done);
   void WhenDurable(const TxnPtr& txn, std::function<void(Status)> run);
   void ScheduleFlush();
   void Flush();

@@ -301,13 +301,7 @@ void ShardDriver::OnWake() {
       ENTENTE_CHECK(waiter != txn->waiters.end());
       auto done = std::move(waiter->done);
       txn->waiters.erase(waiter);
-      WhenDurable(txn, [this, txn, done = std::move(done)](Status status) {
-        if (!status.ok()) {
-          done(std::move(status));
-        } else {
-          done(View(*txn));
-        }
-      });
+      ShowWhenDurable(txn, std::move(done));
     } else if (const auto* reload = std::get_if<ReloadTimer>(&*due)) {
       Reload(reload->gid);
     } else {
@@ -412,7 +406,7 @@ void ShardDriver::Reload(const Gid& gid) {
             for (engine::Effect& effect : engine::Outstanding(*asker->plan, *asker->state)) {
               if (auto* start = std::get_if<engine::StartChild>(&effect);
                   start != nullptr && start->child == gid) {
-                CarryOut(asker, *start);
+                CarryOutInTurn(asker, {std::move(effect)});
               }
             }
           }

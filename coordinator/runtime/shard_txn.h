@@ -20,10 +20,11 @@ struct ShardDriver::Txn {
   std::vector<std::string> unsaved;  // Encoded records not yet handed to the journal...
   Sequence saved;                    // ...which follow this revision.
   bool summary_changed = false;
-  uint64_t last_batch = 0;  // The batch that holds its latest records; durable if written.
-  bool touched = false;     // It is in the gathering batch.
-  bool created = false;     // Its first record is durable.
-  bool incident = false;    // It is counted among those that wait for an operator.
+  uint64_t last_batch = 0;    // The batch that holds its latest records; durable if written.
+  uint64_t forced_batch = 0;  // The batch that holds its latest forced decision.
+  bool touched = false;       // It is in the gathering batch.
+  bool created = false;       // Its first record is durable.
+  bool incident = false;      // It is counted among those that wait for an operator.
 
   std::vector<Waiter> waiters;
   std::vector<std::pair<std::optional<BranchId>, Timers::Handle>> timers;

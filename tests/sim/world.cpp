@@ -169,6 +169,7 @@ class World::Caller final : public runtime::ParticipantCaller {
     Dice& dice = world_.dice_;
     const Faults& faults = world_.faults_;
     ++world_.coverage_.calls;
+    CheckDecided(*context.plan, call);
     auto answered = std::make_shared<bool>(false);
     auto answer = [this, answered, done = std::move(done),
                    alive = host_.alive()](engine::Reply reply) {
@@ -216,6 +217,20 @@ class World::Caller final : public runtime::ParticipantCaller {
     return dice.Chance(world_.faults_.slow)
                ? dice.Between(timeout / 2, 4 * timeout)
                : dice.Between(Duration(100), std::chrono::milliseconds(5));
+  }
+
+  // What undoes or finishes rests on a decision, which no crash may take back any more.
+  void CheckDecided(const dsl::Plan& plan, const engine::CallBranch& call) {
+    const bool may_change_its_way =
+        std::any_of(plan.steps.begin(), plan.steps.end(), [](const dsl::Step& step) {
+          const auto* work = std::get_if<dsl::CallWork>(&step.work);
+          return work != nullptr && !work->alternatives.empty();
+        });
+    if (call.command.role == dsl::Role::kUndo && !may_change_its_way) {
+      world_.CheckDurable(call.command.gid, TxnStatus::kAborting, "an undo was sent");
+    } else if (call.command.role == dsl::Role::kFinish && !call.one_phase) {
+      world_.CheckDurable(call.command.gid, TxnStatus::kCommitting, "a finish was sent");
+    }
   }
 
   // `this` may be gone by now: only the world is used.
@@ -490,7 +505,33 @@ void World::Nudge(Client& client) {
   });
 }
 
+// Who acts upon a decision must find it in the journal.
+void World::CheckDurable(const Gid& gid, TxnStatus decided, const std::string& what) {
+  const auto direction = [](TxnStatus status) {
+    switch (status) {
+      case TxnStatus::kActive: return 0;
+      case TxnStatus::kCommitting:
+      case TxnStatus::kCommitted: return 1;
+      case TxnStatus::kAborting:
+      case TxnStatus::kAborted: return -1;
+      case TxnStatus::kMixed: break;
+    }
+    return 2;
+  };
+  if (direction(decided) == 0) {
+    return;
+  }
+  const auto stored = live_->journal.Load(gid);
+  const auto state = stored.ok() ? runtime::FoldRecords(*stored) : stored.status();
+  if (!state.ok() || direction(state->status) != direction(decided)) {
+    failures_.push_back(gid.str() + ": " + what +
+                        ", and a crash could still take back that it is " +
+                        std::string(engine::TxnStatusName(decided)));
+  }
+}
+
 void World::Observe(Client& client, const runtime::TxnView& view) {
+  CheckDurable(client.gid, view.state->status, "a client was told");
   if (const auto broken = engine::CheckInvariants(*view.plan, *view.state)) {
     failures_.push_back(client.gid.str() + ": " + *broken);
   }

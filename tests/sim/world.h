@@ -85,6 +85,7 @@ class World {
   void Do(Client& client, engine::Event event);
   void Nudge(Client& client);
   void Observe(Client& client, const runtime::TxnView& view);
+  void CheckDurable(const Gid& gid, engine::TxnStatus decided, const std::string& what);
   void ScheduleDelivery();
   void Trace(const std::string& text);
   [[nodiscard]] bool AllEnded();
