@@ -115,7 +115,8 @@ void OnePhaseRefused(Turn& turn, BranchRef ref) {
 void OnePhaseNotSent(Turn& turn, BranchRef ref) {
   const BranchFacts& branch = turn.draft.branch(ref);
   const uint32_t attempts = turn.draft.plan_step(ref).settle_retry.attempts;
-  if (branch.may_have_happened || branch.budget_used < attempts) {
+  const bool too_late = turn.draft.deadline_missed();
+  if (branch.may_have_happened || (!too_late && branch.budget_used < attempts)) {
     SettleNotSent(turn, ref);
     return;
   }
