@@ -117,6 +117,7 @@ struct DecisionResult {
   Gid gid;
   std::string_view decision;  // "committed", "aborted" or "undecided"
   bool known = false;         // False: there is no such transaction, so it did not commit.
+  std::string coordinator;    // Whose word this is.
 };
 
 struct CompleteResult {

@@ -159,6 +159,8 @@ std::string DecisionJson(const DecisionResult& result) {
   json.String(result.decision);
   json.Key("known");
   json.Bool(result.known);
+  json.Key("coordinator");
+  json.String(result.coordinator);
   json.EndObject();
   return text;
 }

@@ -307,6 +307,7 @@ void ToProto(const DecisionResult& result, pb::Decision* out) {
   out->set_gid(Text(result.gid.str()));
   out->set_decision(Text(result.decision));
   out->set_known(result.known);
+  out->set_coordinator(Text(result.coordinator));
 }
 
 void ToProto(const CompleteResult& result, pb::CompleteOperationResponse* out) {

@@ -87,6 +87,7 @@ void AddCommand(const runtime::CallContext& context, const engine::CommandId& co
   add(name("Entente-Operation", "entente-operation"), dsl::OperationName(mode, command.role));
   add(name("Entente-Attempt", "entente-attempt"), std::to_string(attempt));
   add(name("Entente-Epoch", "entente-epoch"), std::to_string(context.epoch.value()));
+  add(name("Entente-Coordinator", "entente-coordinator"), context.coordinator);
   if (!context.traceparent.empty()) {
     add("traceparent", context.traceparent);
   }

@@ -146,6 +146,9 @@ class Coordinator {
  public:
   virtual ~Coordinator() = default;
 
+  // 16 hexadecimal digits that belong to its store: what it decided, no other coordinator knows.
+  [[nodiscard]] virtual const std::string& id() const = 0;
+
   // kNotFound definition.not_found; kInvalidArgument (gid.invalid, input.invalid, definition.*);
   // kAlreadyExists transaction.content_differs: the gid is taken by other content;
   // kResourceExhausted overloaded; kUnavailable store.unavailable or coordinator.draining.

@@ -16,6 +16,7 @@ namespace {
 
 constexpr size_t kBlockingThreads = 2;
 constexpr size_t kPurgeBatch = 500;
+constexpr size_t kIdDigits = 16;
 // A store that has not answered an append for this long gets no new transactions.
 constexpr Duration kStoreStalled = std::chrono::seconds(5);
 
@@ -80,9 +81,10 @@ struct LocalCoordinator::Purger {
 };
 
 LocalCoordinator::LocalCoordinator(LocalCoordinatorOptions options, storage::Journal& journal,
-                                   const std::string& secret,
+                                   const std::string& secret, std::string id,
                                    ParticipantStatsSource participant_stats)
     : options_(std::move(options)),
+      id_(std::move(id)),
       journal_(journal),
       definitions_(journal, options_.compile),
       tokens_(secret),
@@ -102,9 +104,12 @@ Result<std::unique_ptr<LocalCoordinator>> LocalCoordinator::Start(
   ENTENTE_ASSIGN_OR_RETURN(
       const std::string secret,
       journal.GetOrPutSetting("completion-secret", ToBase64Url(RandomBytes(32))));
+  ENTENTE_ASSIGN_OR_RETURN(std::string id,
+                           journal.GetOrPutSetting(
+                               "coordinator-id", Sha256Hex(RandomBytes(32)).substr(0, kIdDigits)));
   ENTENTE_ASSIGN_OR_RETURN(const uint64_t epoch, journal.Increment("epoch"));
-  std::unique_ptr<LocalCoordinator> coordinator(
-      new LocalCoordinator(std::move(options), journal, secret, std::move(participant_stats)));
+  std::unique_ptr<LocalCoordinator> coordinator(new LocalCoordinator(
+      std::move(options), journal, secret, std::move(id), std::move(participant_stats)));
   ENTENTE_RETURN_IF_ERROR(coordinator->RecoverAll(Epoch(epoch), make_caller));
   coordinator->ready_ = true;
   coordinator->purger_->thread = std::thread([raw = coordinator.get()] { raw->PurgeLoop(); });
@@ -121,6 +126,7 @@ Status LocalCoordinator::RecoverAll(Epoch epoch, const CallerFactory& make_calle
       return shard.value() % count == i;
     };
     options.epoch = epoch;
+    options.coordinator_id = id_;
     options.max_open = std::max<size_t>(1, options_.max_open / options_.workers);
     drivers_.push_back(std::make_unique<ShardDriver>(std::move(options), *workers_[i], journal_,
                                                      *callers_[i], definitions_, events_,

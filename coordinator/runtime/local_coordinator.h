@@ -49,6 +49,7 @@ class LocalCoordinator final : public Coordinator {
 
   [[nodiscard]] const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
 
+  [[nodiscard]] const std::string& id() const override { return id_; }
   void Submit(SubmitRequest request, Callback<SubmitReply> done) override;
   void Begin(BeginRequest request, Callback<SubmitReply> done) override;
   void Enlist(const Gid& gid, std::string branch,
@@ -80,7 +81,7 @@ class LocalCoordinator final : public Coordinator {
 
  private:
   LocalCoordinator(LocalCoordinatorOptions options, storage::Journal& journal,
-                   const std::string& secret, ParticipantStatsSource participant_stats);
+                   const std::string& secret, std::string id, ParticipantStatsSource participant_stats);
 
   [[nodiscard]] Status RecoverAll(Epoch epoch, const CallerFactory& make_caller);
   void SubmitWithPlan(SubmitRequest request, PlanPtr plan, Callback<SubmitReply> done);
@@ -95,6 +96,7 @@ class LocalCoordinator final : public Coordinator {
   void PurgeLoop();
 
   const LocalCoordinatorOptions options_;
+  const std::string id_;
   storage::Journal& journal_;
   Definitions definitions_;
   EventHub events_;

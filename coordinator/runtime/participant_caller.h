@@ -17,6 +17,7 @@ struct CallContext {
   std::shared_ptr<const dsl::Plan> plan;
   std::string traceparent;
   Epoch epoch;
+  std::string coordinator;  // Its id.
 };
 
 using ReplyCallback = std::function<void(engine::Reply)>;

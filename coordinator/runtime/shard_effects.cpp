@@ -56,7 +56,8 @@ void ShardDriver::CarryOut(const TxnPtr& txn, engine::CallBranch& call) {
   }
   counters_.calls.fetch_add(1, std::memory_order_relaxed);
   counters_.calls_in_flight.fetch_add(1, std::memory_order_relaxed);
-  const CallContext context{txn->plan, txn->state->traceparent, options_.epoch};
+  const CallContext context{txn->plan, txn->state->traceparent, options_.epoch,
+                            options_.coordinator_id};
   const auto command = std::make_shared<const engine::CommandId>(call.command);
   const uint32_t attempt = call.attempt;
   caller_.Call(context, std::move(call), [this, command, attempt](engine::Reply reply) {
@@ -69,7 +70,8 @@ void ShardDriver::CarryOut(const TxnPtr& txn, engine::PollBranch& poll) {
     return;
   }
   counters_.calls_in_flight.fetch_add(1, std::memory_order_relaxed);
-  const CallContext context{txn->plan, txn->state->traceparent, options_.epoch};
+  const CallContext context{txn->plan, txn->state->traceparent, options_.epoch,
+                            options_.coordinator_id};
   const auto command = std::make_shared<const engine::CommandId>(poll.command);
   const uint32_t attempt = poll.attempt;
   caller_.Poll(context, std::move(poll), [this, command, attempt](engine::Reply reply) {

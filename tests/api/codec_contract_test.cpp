@@ -83,7 +83,7 @@ TEST_CASE("the other answers are the same over REST and gRPC") {
   CheckSame<pb::CompleteOperationResponse>(completed, CompletionJson(completed));
 
   for (const bool known : {true, false}) {
-    const DecisionResult decision{Gid("t1"), "aborted", known};
+    const DecisionResult decision{Gid("t1"), "aborted", known, "00112233445566ff"};
     CheckSame<pb::Decision>(decision, DecisionJson(decision));
   }
 

@@ -16,6 +16,8 @@ class FakeCoordinator : public runtime::Coordinator {
  public:
   FakeCoordinator();
 
+  [[nodiscard]] const std::string& id() const override { return id_; }
+
   // What the methods answer from now on. The view is that of every method that returns one.
   void AnswerWithView(runtime::TxnView view, bool created = true);
   void AnswerWithFailure(Status status, std::vector<dsl::Problem> problems = {});
@@ -112,6 +114,7 @@ class FakeCoordinator : public runtime::Coordinator {
   std::mutex sinks_mutex_;
   std::map<uint64_t, Sink> sinks_;
   uint64_t next_sink_ = 1;
+  const std::string id_ = "00112233445566ff";
 };
 
 }  // namespace entente::api::test

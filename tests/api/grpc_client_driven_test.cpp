@@ -95,6 +95,7 @@ TEST_CASE("gRPC commits, aborts and asks for the decision") {
   REQUIRE(ask("t1", &decision).ok());
   CHECK(decision.decision() == "committed");
   CHECK(decision.known());
+  CHECK(decision.coordinator() == grpc.coordinator.id());
 
   grpc.coordinator.AnswerWithFailure(NotFound("transaction.not_found", "no such transaction"));
   REQUIRE(ask("t1", &decision).ok());
