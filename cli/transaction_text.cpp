@@ -44,7 +44,8 @@ std::string ModeText(const Json& transaction) {
 void AddDriver(const Json& transaction, Table& table) {
   const std::string mode = Text(transaction, "mode");
   if (IsTrue(transaction, "clientDriven")) {
-    const bool closed = IsTrue(transaction, "closed");
+    const bool closed =
+        IsTrue(transaction, "closed") && Text(transaction, "decision") == "undecided";
     table.Add({{"driven by", Style::kDim},
                "a client (" + mode + ")" + (closed ? ", which wants to commit" : "")});
   } else if (const std::string definition = DefinitionText(transaction); !definition.empty()) {
@@ -233,10 +234,10 @@ std::string ShowTransaction(const Json& transaction, const Terminal& terminal, I
   if (const auto abort = transaction.find("abort"); abort != transaction.end()) {
     AddIfAny("aborted", AbortText(*abort), table, Style::kWarning);
   }
-  if (const std::string forced = Text(transaction, "forced"); !forced.empty()) {
+  if (Text(transaction, "mode") != "saga" || transaction.contains("forced")) {
     AddIfAny("decision", Text(transaction, "decision"), table);
-    AddIfAny("forced", forced, table, Style::kBad);
   }
+  AddIfAny("forced", Text(transaction, "forced"), table, Style::kBad);
   AddIfAny("input", DocumentText(transaction, "input"), table);
   AddIfAny("output", DocumentText(transaction, "output"), table);
   if (const auto failure = transaction.find("outputFailure"); failure != transaction.end()) {

@@ -407,6 +407,7 @@ class Folder {
       }
       const bool decides = Decides(branch);
       Settle(branch, Settled(RoleOf(branch.phase)));
+      branch.by_operator = true;
       if (decides) {
         store_.KeepOutput(ref, record.output);
       }

@@ -26,8 +26,9 @@ struct BranchFacts {
   bool may_have_happened = false;
   // The undo runs for a forward call that never answered: there is no output to read.
   bool undo_without_output = false;
-  bool enlisted = false;   // By a client, which works with the participant itself.
-  bool one_phase = false;  // Its finish is the participant's own decision.
+  bool enlisted = false;     // By a client, which works with the participant itself.
+  bool one_phase = false;    // Its finish is the participant's own decision.
+  bool by_operator = false;  // An operator said that it is settled; the participant did not.
   // Retry, poll, pending deadline, end of a wait, or the last safe moment to decide a commit.
   std::optional<Instant> attempt_at;  // When the latest attempt of the current operation began.
   std::optional<Instant> wake_at;

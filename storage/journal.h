@@ -54,6 +54,8 @@ struct Summary {
   std::optional<Gid> parent;
   uint32_t attempts = 0;  // The largest attempt number of any branch.
   std::string error;      // The latest failure, or empty.
+  // Finished, and never purged all the same: somebody may still come and ask. Not read back.
+  bool lasting = false;
 };
 
 // The records one transaction gained, in order. `first` is at least 1, the gid not empty: anything
@@ -179,7 +181,7 @@ class Journal {
   [[nodiscard]] virtual Result<uint64_t> Increment(const std::string& name) = 0;
 
   // Deletes at most `limit` finished transactions whose last update is before `before`, with their
-  // records; returns how many. Never touches an open one. Blocks.
+  // records; returns how many. Never touches an open or a lasting one. Blocks.
   [[nodiscard]] virtual Result<size_t> Purge(Instant before, size_t limit) = 0;
 };
 

@@ -17,6 +17,10 @@ namespace {
 using Admission = transport::ParticipantGate::Admission;
 using Permit = transport::ParticipantGate::Permit;
 
+// Targets that are kept beyond the calls that use them. Definitions are few; what clients describe,
+// and definitions sent along with a transaction, come without end.
+constexpr size_t kMaxTargets = 10'000;
+
 // A participant, with what each call needs worked out once.
 struct Target {
   std::shared_ptr<const void> owner;  // Keeps `participant` alive.
@@ -25,7 +29,9 @@ struct Target {
   Status unusable;  // The address can not be read: every call is refused with this.
   transport::Origin origin;
   std::string base_path;  // Of an HTTP address: no slash at the end.
+  bool descriptors_registered = false;
 };
+using TargetPtr = std::shared_ptr<Target>;
 
 // `definition` is where the participant is named.
 Target MakeTarget(std::shared_ptr<const void> owner, const dsl::Participant& participant,
@@ -130,16 +136,16 @@ class Caller::Impl {
 
   void Call(const runtime::CallContext& context, engine::CallBranch call,
             runtime::ReplyCallback done) {
-    Target& target = TargetOf(context, call.participant);
-    if (!target.unusable.ok()) {
-      engine::ReplyRefused refused{{target.unusable.reason(), target.unusable.message()}};
+    const TargetPtr target = TargetOf(context, call.participant);
+    if (!target->unusable.ok()) {
+      engine::ReplyRefused refused{{target->unusable.reason(), target->unusable.message()}};
       host_.Post([done = std::move(done), refused = std::move(refused)] { done(refused); });
       return;
     }
     const Instant now = host_.Now();
     // Only a call that has to wait is kept; the others go on from here without a copy.
     std::shared_ptr<Waiting> waiting;
-    const auto entry = target.gate->Acquire(now, [&] {
+    const auto entry = target->gate->Acquire(now, [&] {
       waiting = std::make_shared<Waiting>(
           Waiting{context, std::move(call), std::move(done), boost::asio::steady_timer(io_)});
       return Park(target, waiting);
@@ -152,15 +158,15 @@ class Caller::Impl {
       case Admission::kRefused: break;
     }
     auto reply = NotSent("participant.queue_full", "too many calls already wait for participant '" +
-                                                       target.participant->name + "'");
+                                                       target->participant->name + "'");
     host_.Post([done = std::move(done), reply = std::move(reply)] { done(reply); });
   }
 
   void Poll(const runtime::CallContext& context, engine::PollBranch poll,
             runtime::ReplyCallback done) {
-    Target& target = TargetOf(context, poll.participant);
+    const TargetPtr target = TargetOf(context, poll.participant);
     auto url = transport::ParseUrl(poll.poll_url);
-    if (!url.ok() || url->origin != target.origin) {
+    if (!url.ok() || url->origin != target->origin) {
       engine::ReplyPending pending{poll.poll_url, std::nullopt};
       host_.Post([done = std::move(done), pending = std::move(pending)] { done(pending); });
       return;
@@ -168,23 +174,24 @@ class Caller::Impl {
     transport::HttpRequest request;
     request.method = "GET";
     request.url = std::move(url).value();
-    AddOwnHeaders(target, request.headers);
+    AddOwnHeaders(*target, request.headers);
     AddCommand(context, poll.command, poll.attempt, false,
                [&request](std::string_view name, std::string_view value) {
                  request.headers.Add(name, value);
                });
-    http_.Call(std::move(request), poll.timeout,
-               [this, poll_url = std::move(poll.poll_url), origin = &target.origin,
-                role = poll.command.role, done = std::move(done)](transport::HttpOutcome outcome) {
-                 if (closing_) {
-                   return;
-                 }
-                 auto* response = std::get_if<transport::HttpResponse>(&outcome);
-                 done(response == nullptr
-                          ? engine::Reply(engine::ReplyPending{poll_url, std::nullopt})
-                          : ClassifyPoll(std::move(*response), poll_url,
-                                         AnswerContext{role, nullptr, {}, origin, host_.Now()}));
-               });
+    http_.Call(
+        std::move(request), poll.timeout,
+        [this, poll_url = std::move(poll.poll_url), target, role = poll.command.role,
+         done = std::move(done)](transport::HttpOutcome outcome) {
+          if (closing_) {
+            return;
+          }
+          auto* response = std::get_if<transport::HttpResponse>(&outcome);
+          done(response == nullptr
+                   ? engine::Reply(engine::ReplyPending{poll_url, std::nullopt})
+                   : ClassifyPoll(std::move(*response), poll_url,
+                                  AnswerContext{role, nullptr, {}, &target->origin, host_.Now()}));
+        });
   }
 
  private:
@@ -195,51 +202,57 @@ class Caller::Impl {
     boost::asio::steady_timer limit;
   };
 
-  Target& TargetOf(const runtime::CallContext& context, size_t index) {
+  TargetPtr TargetOf(const runtime::CallContext& context, size_t index) {
     const dsl::Participant* participant = &context.plan->participants.at(index);
     if (context.plan->client_driven) {
       // Each such transaction has a plan of its own, which must not be kept.
-      auto& slot = client_targets_[IdentityOf(*participant)];
-      if (slot == nullptr) {
+      return Keep(client_targets_, IdentityOf(*participant), [&] {
         const auto copy = std::make_shared<const dsl::Participant>(*participant);
-        slot = std::make_unique<Target>(MakeTarget(copy, *copy, {}, gates_));
-      }
-      return *slot;
+        return MakeTarget(copy, *copy, {}, gates_);
+      });
     }
-    auto& slot = targets_[participant];
-    if (slot == nullptr) {
-      slot = std::make_unique<Target>(
-          MakeTarget(context.plan, *participant, context.plan->name, gates_));
-    }
-    return *slot;
+    return Keep(targets_, participant,
+                [&] { return MakeTarget(context.plan, *participant, context.plan->name, gates_); });
   }
 
-  ParkedCall Park(Target& target, const std::shared_ptr<Waiting>& waiting) {
+  // Calls under way keep their target, whatever becomes of `targets`.
+  template <class Targets, class Make>
+  static TargetPtr Keep(Targets& targets, const typename Targets::key_type& key, const Make& make) {
+    if (const auto found = targets.find(key); found != targets.end()) {
+      return found->second;
+    }
+    if (targets.size() >= kMaxTargets) {
+      targets.clear();
+    }
+    return targets.emplace(key, std::make_shared<Target>(make())).first->second;
+  }
+
+  ParkedCall Park(const TargetPtr& target, const std::shared_ptr<Waiting>& waiting) {
     return {[&io = io_](std::function<void()> task) { boost::asio::post(io, std::move(task)); },
-            [this, &target, waiting](Permit permit) {
+            [this, target, waiting](Permit permit) {
               waiting->limit.cancel();
               Send(target, waiting->context, std::move(waiting->call), permit,
                    std::move(waiting->done));
             }};
   }
 
-  void LimitWait(Target& target, const std::shared_ptr<Waiting>& waiting,
+  void LimitWait(const TargetPtr& target, const std::shared_ptr<Waiting>& waiting,
                  SharedGate::Ticket ticket) {
     waiting->limit.expires_after(waiting->call.timeout);
     waiting->limit.async_wait(
-        [this, &target, waiting, ticket](const boost::system::error_code& error) {
-          if (error || closing_ || !target.gate->Withdraw(ticket)) {
+        [this, target, waiting, ticket](const boost::system::error_code& error) {
+          if (error || closing_ || !target->gate->Withdraw(ticket)) {
             return;
           }
           engine::ReplyNotSent blocked = NotSent(
               "participant.blocked", "the call waited " + FormatDuration(waiting->call.timeout) +
-                                         " for participant '" + target.participant->name +
+                                         " for participant '" + target->participant->name +
                                          "', which is blocked by its " +
-                                         std::string(target.gate->blocked_by(host_.Now())));
+                                         std::string(target->gate->blocked_by(host_.Now())));
           blocked.blocked = true;
           waiting->done(std::move(blocked));
         });
-    ScheduleRelease(*target.gate, target.gate->Release(host_.Now()));
+    ScheduleRelease(*target->gate, target->gate->Release(host_.Now()));
   }
 
   // The gate has no clock: somebody has to come back when its cool-down or next token is due.
@@ -275,7 +288,7 @@ class Caller::Impl {
     }
   }
 
-  void Send(Target& target, const runtime::CallContext& context, engine::CallBranch call,
+  void Send(const TargetPtr& target, const runtime::CallContext& context, engine::CallBranch call,
             const Permit& permit, runtime::ReplyCallback done) {
     std::string token = tokens_.Make(call.command);
     if (std::holds_alternative<engine::RenderedHttp>(call.request)) {
@@ -285,14 +298,15 @@ class Caller::Impl {
     }
   }
 
-  void SendHttp(Target& target, const runtime::CallContext& context, engine::CallBranch& call,
-                std::string token, const Permit& permit, runtime::ReplyCallback done) {
+  void SendHttp(const TargetPtr& target, const runtime::CallContext& context,
+                engine::CallBranch& call, std::string token, const Permit& permit,
+                runtime::ReplyCallback done) {
     auto& rendered = std::get<engine::RenderedHttp>(call.request);
     transport::HttpRequest request;
     request.method = std::move(rendered.method);
-    request.url.origin = target.origin;
-    request.url.target = target.base_path + rendered.target;
-    AddOwnHeaders(target, request.headers);
+    request.url.origin = target->origin;
+    request.url.target = target->base_path + rendered.target;
+    AddOwnHeaders(*target, request.headers);
     for (const auto& [name, value] : rendered.headers) {
       request.headers.Add(name, value);
     }
@@ -307,38 +321,39 @@ class Caller::Impl {
     request.headers.Add("Accept", "application/json");
     http_.Call(
         std::move(request), call.timeout,
-        [this, &target, permit, role = call.command.role, rules = call.answers, plan = context.plan,
+        [this, target, permit, role = call.command.role, rules = call.answers, plan = context.plan,
          token = std::move(token), done = std::move(done)](transport::HttpOutcome outcome) {
           if (closing_) {
             return;
           }
-          Finish(target, permit, IsTransportFailure(outcome));
+          Finish(*target, permit, IsTransportFailure(outcome));
           if (auto* response = std::get_if<transport::HttpResponse>(&outcome)) {
             done(ClassifyHttp(std::move(*response),
-                              AnswerContext{role, rules, token, &target.origin, host_.Now()}));
+                              AnswerContext{role, rules, token, &target->origin, host_.Now()}));
           } else {
             done(ClassifyError(std::get<transport::CallError>(outcome)));
           }
         });
   }
 
-  void SendGrpc(Target& target, const runtime::CallContext& context, engine::CallBranch& call,
-                std::string token, const Permit& permit, runtime::ReplyCallback done) {
+  void SendGrpc(const TargetPtr& target, const runtime::CallContext& context,
+                engine::CallBranch& call, std::string token, const Permit& permit,
+                runtime::ReplyCallback done) {
     auto& rendered = std::get<engine::RenderedGrpc>(call.request);
-    const auto& address = std::get<dsl::GrpcAddress>(target.participant->address);
-    if (!address.descriptor_set.empty() && !descriptors_registered_.contains(target.participant)) {
+    const auto& address = std::get<dsl::GrpcAddress>(target->participant->address);
+    if (!address.descriptor_set.empty() && !target->descriptors_registered) {
       // Checked when the definition was compiled; here it can only repeat what is registered.
       const Status registered = grpc_.RegisterDescriptorSet(address.descriptor_set);
       if (!registered.ok()) {
-        Finish(target, permit, false);
+        Finish(*target, permit, false);
         engine::ReplyRefused refused{{registered.reason(), registered.message()}};
         host_.Post([done = std::move(done), refused = std::move(refused)] { done(refused); });
         return;
       }
-      descriptors_registered_.emplace(target.participant, true);
+      target->descriptors_registered = true;
     }
     transport::GrpcRequest request;
-    request.target = target.origin;
+    request.target = target->origin;
     request.method = "/" + address.service + "/" + rendered.method;
     request.body = std::move(rendered.body);
     for (const auto& [name, value] : address.metadata) {
@@ -349,12 +364,12 @@ class Caller::Impl {
     });
     grpc_.Call(
         std::move(request), call.timeout,
-        [this, &target, permit, role = call.command.role, rules = call.answers, plan = context.plan,
+        [this, target, permit, role = call.command.role, rules = call.answers, plan = context.plan,
          token = std::move(token), done = std::move(done)](transport::GrpcOutcome outcome) {
           if (closing_) {
             return;
           }
-          Finish(target, permit, IsTransportFailure(outcome));
+          Finish(*target, permit, IsTransportFailure(outcome));
           if (auto* response = std::get_if<transport::GrpcResponse>(&outcome)) {
             done(ClassifyGrpc(std::move(*response),
                               AnswerContext{role, rules, token, nullptr, host_.Now()}));
@@ -369,9 +384,8 @@ class Caller::Impl {
   Gates& gates_;
   const runtime::CompletionTokens& tokens_;
   bool closing_ = false;
-  std::unordered_map<const dsl::Participant*, std::unique_ptr<Target>> targets_;
-  std::unordered_map<std::string, std::unique_ptr<Target>> client_targets_;
-  std::unordered_map<const dsl::Participant*, bool> descriptors_registered_;
+  std::unordered_map<const dsl::Participant*, TargetPtr> targets_;
+  std::unordered_map<std::string, TargetPtr> client_targets_;  // By IdentityOf.
   std::unordered_map<SharedGate*, std::unique_ptr<boost::asio::steady_timer>> release_timers_;
   transport::HttpClient http_;
   transport::GrpcClient grpc_;

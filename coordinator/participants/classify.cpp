@@ -53,21 +53,25 @@ std::optional<Duration> RetryAfter(const transport::HttpHeaders& headers, Instan
   return value ? ParseRetryAfter(*value, now) : std::nullopt;
 }
 
-// Entente-Expires: an RFC 3339 instant.
-std::optional<Instant> ExpiresOf(const transport::HttpHeaders& headers) {
-  const auto value = headers.Find("entente-expires");
-  const auto instant = value ? ParseInstant(*value) : Result<Instant>(Instant());
-  return value && instant.ok() ? std::optional<Instant>(*instant) : std::nullopt;
-}
-
-// What a forward answer says beside its output.
-engine::ReplyDone Done(Json output, const transport::HttpHeaders& headers,
-                       const AnswerContext& context) {
+// A success, with what a forward answer says beside its output.
+Reply Done(Json output, const transport::HttpHeaders& headers, const AnswerContext& context) {
   engine::ReplyDone done;
   done.output = std::move(output);
-  if (context.role == dsl::Role::kForward) {
-    done.read_only = headers.Find("entente-vote") == "read-only";
-    done.expires = ExpiresOf(headers);
+  if (context.role != dsl::Role::kForward) {
+    return done;
+  }
+  done.read_only = headers.Find("entente-vote") == "read-only";
+  if (const auto expires = headers.Find("entente-expires")) {
+    const auto instant = ParseInstant(*expires);
+    if (!instant.ok()) {
+      // It holds something, and for how long is not known.
+      return engine::ReplyUnknown{
+          MakeFailure("answer.bad_expires",
+                      "a success with an Entente-Expires header that is no RFC 3339 instant: " +
+                          std::string(expires->substr(0, kShownBodyBytes))),
+          std::nullopt};
+    }
+    done.expires = *instant;
   }
   return done;
 }

@@ -13,6 +13,9 @@ namespace {
 // never mix with registered ones.
 constexpr std::string_view kInlinePrefix = "~inline-";
 
+// Plans of inline definitions that are kept though no open transaction may need them.
+constexpr size_t kMaxInlinePlans = 1'000;
+
 std::string DefinitionDigest(const std::string& source, const Json& env) {
   return Sha256Hex(source + '\n' + DumpJson(env));
 }
@@ -37,14 +40,23 @@ PlanPtr Definitions::Remember(dsl::Plan plan, bool newest) {
   PlanPtr& slot = plans_[{plan.name, plan.version}];
   if (slot == nullptr) {
     slot = std::make_shared<const dsl::Plan>(std::move(plan));
-  }
-  if (newest) {
-    PlanPtr& current = newest_[slot->name];
-    if (current == nullptr || current->version < slot->version) {
-      current = slot;
+    if (slot->name.starts_with(kInlinePrefix)) {
+      inline_plans_.emplace_back(slot->name, slot->version);
     }
   }
-  return slot;
+  const PlanPtr kept = slot;
+  if (newest) {
+    PlanPtr& current = newest_[kept->name];
+    if (current == nullptr || current->version < kept->version) {
+      current = kept;
+    }
+  }
+  if (inline_plans_.size() > kMaxInlinePlans) {
+    newest_.erase(inline_plans_.front().first);
+    plans_.erase(inline_plans_.front());
+    inline_plans_.pop_front();
+  }
+  return kept;
 }
 
 Result<PlanPtr> Definitions::Get(const std::string& name, std::optional<uint32_t> version) {

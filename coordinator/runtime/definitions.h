@@ -1,6 +1,7 @@
 // Definitions: every version of every definition that running transactions may need, compiled.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -56,6 +57,7 @@ class Definitions {
   std::mutex mutex_;
   std::map<std::pair<std::string, uint32_t>, PlanPtr> plans_;
   std::map<std::string, PlanPtr> newest_;
+  std::deque<std::pair<std::string, uint32_t>> inline_plans_;  // Those in plans_, oldest first.
 };
 
 }  // namespace entente::runtime

@@ -39,7 +39,7 @@ struct ShardDriverOptions {
   Duration lazy_flush_delay = std::chrono::milliseconds(20);
   // How long a transaction whose append failed waits before it is read back.
   Duration reload_delay = std::chrono::seconds(1);
-  std::string coordinator_id;
+  std::string coordinator_id = {};
 };
 
 // Read by other threads while the driver runs.

@@ -50,6 +50,26 @@ void AddBranch(const dsl::Plan& plan, const engine::TxnState& state, size_t step
 
 }  // namespace
 
+namespace {
+
+// A participant that never heard of the commit may come back one day and ask; what is not known is
+// taken for aborted then.
+bool MayBeAskedFor(const engine::TxnState& state) {
+  if (state.mode != dsl::Mode::kTwoPhaseCommit || engine::OutcomeOf(state) != "committed") {
+    return false;
+  }
+  for (const engine::StepState& step : state.steps) {
+    for (const engine::BranchState& branch : step.branches) {
+      if (branch.by_operator) {
+        return true;
+      }
+    }
+  }
+  return state.status == engine::TxnStatus::kMixed;
+}
+
+}  // namespace
+
 storage::Summary MakeSummary(const dsl::Plan& plan, const engine::TxnState& state) {
   storage::Summary summary;
   summary.definition = state.definition;
@@ -69,6 +89,7 @@ storage::Summary MakeSummary(const dsl::Plan& plan, const engine::TxnState& stat
       AddBranch(plan, state, step, branch, summary);
     }
   }
+  summary.lasting = state.finished() && MayBeAskedFor(state);
   if (state.abort && !state.abort->failure.code.empty()) {
     summary.error = state.abort->failure.code + ": " + state.abort->failure.message;
   }

@@ -1,5 +1,6 @@
 #include "coordinator/runtime/worker.h"
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 #include <utility>
@@ -13,16 +14,15 @@
 
 #include "base/check.h"
 #include "coordinator/runtime/digest.h"
+#include "coordinator/runtime/forward_clock.h"
 
 namespace entente::runtime {
 namespace {
 
 thread_local Worker* current_worker = nullptr;
 
-struct Anchor {
-  std::chrono::system_clock::time_point wall = std::chrono::system_clock::now();
-  std::chrono::steady_clock::time_point steady = std::chrono::steady_clock::now();
-};
+// A timer measures steady time: it would sleep through a correction of the clock.
+constexpr Duration kMaxSleep = std::chrono::seconds(1);
 
 uint64_t RandomSeed() {
   uint64_t seed = 0;
@@ -35,9 +35,12 @@ uint64_t RandomSeed() {
 }  // namespace
 
 Instant WallNow() {
-  static const Anchor anchor;
-  const auto elapsed = std::chrono::steady_clock::now() - anchor.steady;
-  return Instant(std::chrono::duration_cast<Duration>(anchor.wall.time_since_epoch() + elapsed));
+  static ForwardClock clock;
+  const auto micros = [](auto now) {
+    return std::chrono::duration_cast<Duration>(now.time_since_epoch());
+  };
+  return clock.Read(Instant(micros(std::chrono::system_clock::now())),
+                    micros(std::chrono::steady_clock::now()));
 }
 
 BlockingPool::BlockingPool(size_t threads)
@@ -113,7 +116,7 @@ void Worker::WakeAt(std::optional<Instant> at) {
     impl_->wake.cancel();
     return;
   }
-  impl_->wake.expires_after(std::max(*at - Now(), Duration(0)));
+  impl_->wake.expires_after(std::clamp(*at - Now(), Duration(0), kMaxSleep));
   impl_->wake.async_wait([this](const boost::system::error_code& error) {
     if (!error) {
       impl_->on_wake();

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-from agency import ROOT, Coordinator, Http, Process
+from agency import ROOT, ApiError, Coordinator, Http, Process
 
 sys.path.append(str(ROOT / "tests" / "support"))
 
@@ -141,7 +141,7 @@ def wait_until(ask, good=bool, seconds=WAIT_SECONDS):
             answer = ask()
             if good(answer):
                 return answer
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, ApiError) as error:
             answer = error
         if time.monotonic() > deadline:
             raise AssertionError(f"still not so after {seconds} s: {answer}")

@@ -190,7 +190,7 @@ size_t MemoryStore::Purge(Instant before, size_t limit) {
   for (auto at = by_position_.begin(); at != by_position_.end() && purged < limit;) {
     const auto txn = txns_.find(at->second);
     const Summary& summary = txn->second.stored.summary;
-    if (summary.open || summary.updated_at >= before) {
+    if (summary.open || summary.lasting || summary.updated_at >= before) {
       ++at;
       continue;
     }

@@ -5,7 +5,8 @@
 namespace entente::storage::sqlite {
 namespace {
 
-// `only` makes a table of one row.
+// `only` makes a table of one row. `finished_at` is what a purge goes by: absent also in a finished
+// transaction that is never purged.
 constexpr const char* kCreate = R"sql(
 BEGIN IMMEDIATE;
 CREATE TABLE txn(

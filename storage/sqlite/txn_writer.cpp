@@ -219,7 +219,7 @@ Status TxnWriter::InsertTxn(const TxnAppend& append, TxnEntry& entry) {
   insert.Bind(8, summary.attempts);
   insert.Bind(9, created_at);
   insert.Bind(10, updated_at);
-  summary.open ? insert.BindNull(11) : insert.Bind(11, updated_at);
+  summary.open || summary.lasting ? insert.BindNull(11) : insert.Bind(11, updated_at);
   summary.parent ? insert.BindText(12, summary.parent->str()) : insert.BindNull(12);
   labels_ = summary.labels.empty() ? std::string() : EncodeLabels(summary.labels);
   labels_.empty() ? insert.BindNull(13) : insert.BindBlob(13, labels_);
@@ -259,7 +259,7 @@ Status TxnWriter::UpdateTxn(const Summary& summary, TxnEntry& entry) {
   summary.error.empty() ? update.BindNull(5) : update.BindText(5, summary.error);
   if (touches_indexes) {
     update.Bind(6, state);
-    summary.open ? update.BindNull(7) : update.Bind(7, updated_at);
+    summary.open || summary.lasting ? update.BindNull(7) : update.Bind(7, updated_at);
   }
   ENTENTE_RETURN_IF_ERROR(update.Run("updating a summary"));
   CountState(entry.state, -1);

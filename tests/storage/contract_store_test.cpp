@@ -143,11 +143,18 @@ JOURNAL_TEST_CASE("a purge deletes finished transactions that are old enough, an
   Summary open = OpenSummary(1);
   open.updated_at = InstantFromMicros(1);
   Create(*journal, "open", open);
+  Summary lasting = FinishedSummary(1, 100);
+  lasting.lasting = true;
+  Create(*journal, "lasting", lasting);
+  Create(*journal, "lasts at its end", OpenSummary(1));
+  TxnAppend end = MakeAppend("lasts at its end", 2, 1, lasting);
+  REQUIRE(AppendAndWait(*journal, std::move(end)).ok());
 
   CHECK(journal->Purge(InstantFromMicros(500), 100).value() == 1);
   CHECK_FALSE(journal->Exists(Gid("old")).value());
   CHECK(journal->Load(Gid("old")).status().code() == StatusCode::kNotFound);
-  CHECK(QueryAll(*journal, {}) == std::vector<std::string>{"open", "young", "edge"});
+  CHECK(QueryAll(*journal, {}) ==
+        std::vector<std::string>{"lasts at its end", "lasting", "open", "young", "edge"});
   Filter label;
   label.label = {{"team", "red"}};
   CHECK(QueryAll(*journal, label).empty());
@@ -155,7 +162,7 @@ JOURNAL_TEST_CASE("a purge deletes finished transactions that are old enough, an
   incident.incident = true;
   CHECK(QueryAll(*journal, incident).empty());
   CHECK(journal->Count()->incidents == 0);
-  CHECK(journal->Count()->finished == 2);
+  CHECK(journal->Count()->finished == 4);
   CHECK(HasRecords(MustLoad(*journal, "open"), 1));
 }
 

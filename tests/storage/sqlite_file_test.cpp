@@ -42,10 +42,13 @@ void WriteFile(const std::string& path, const std::string& bytes) {
 }
 
 void Flip(const std::string& path, size_t at) {
-  std::string bytes = ReadFile(path);
-  REQUIRE(at < bytes.size());
-  bytes[at] = static_cast<char>(bytes[at] ^ 0x55);
-  WriteFile(path, bytes);
+  REQUIRE(at < fs::file_size(path));
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(at));
+  const int byte = file.get();
+  file.seekp(static_cast<std::streamoff>(at));
+  file.put(static_cast<char>(byte ^ 0x55));
+  REQUIRE(file.flush());
 }
 
 void RunSql(const std::string& path, const std::string& sql) {
