@@ -184,7 +184,8 @@ TEST_CASE("a transaction says who drives it, and what was decided before it was 
         "status      ACTIVE\n"
         "driven by   a client (tcc), which wants to commit\n"
         "revision    3\n"
-        "time limit  in 1m (2026-01-02T03:05:05Z)\n");
+        "time limit  in 1m (2026-01-02T03:05:05Z)\n"
+        "decision    undecided\n");
   const Json forced = Json::parse(
       R"({"gid":"g","status":"MIXED","definition":"d","mode":"2pc","revision":3,
           "decision":"committed","forced":"ABORTED"})");
