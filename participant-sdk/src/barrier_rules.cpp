@@ -86,11 +86,24 @@ Result<Verdict> ForwardAgain(const Row& row, const Call& call) {
   return Suspend(call);
 }
 
+// A commit in one phase that was refused, asked again. That its first answer was lost is why it is:
+// a plain refusal would then prove nothing to the coordinator, so this says what became of it.
+Result<Verdict> RefusedCommitAgain(const Row& row) {
+  std::string why = "the commit in one phase was refused";
+  if (row.settle_answer) {
+    ENTENTE_ASSIGN_OR_RETURN(const Answer stored, DecodeAnswer(*row.settle_answer));
+    if (const auto* refused = std::get_if<RefusedAnswer>(&stored)) {
+      why += ": " + refused->code + ": " + refused->message;
+    }
+  }
+  return AnswerWith(Heuristic(HeuristicOutcome::kRolledBack, std::move(why)));
+}
+
 Result<Verdict> FinishAgain(const Row& row, const Call& call) {
   switch (row.state) {
     case RowState::kDone: return Run(RowState::kFinished);
-    case RowState::kFinished:
-    case RowState::kRefused: return Repeat(row.settle_answer);
+    case RowState::kFinished: return Repeat(row.settle_answer);
+    case RowState::kRefused: return RefusedCommitAgain(row);
     case RowState::kUndone:
     case RowState::kSuspended: break;
   }

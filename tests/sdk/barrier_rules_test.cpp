@@ -34,6 +34,9 @@ std::string Describe(const Verdict& verdict) {
   if (const auto* done = std::get_if<DoneAnswer>(&verdict.answer)) {
     return "answer " + done->output.dump();
   }
+  if (const auto* heuristic = std::get_if<HeuristicAnswer>(&verdict.answer)) {
+    return "heuristic " + std::string(HeuristicName(heuristic->outcome));
+  }
   return "?";
 }
 
@@ -54,7 +57,7 @@ TEST_CASE("every state of a row meets every kind of call") {
       {RowState::kFinished, "answer \"f\"", "answer \"s\"", "barrier.finished"},
       {RowState::kUndone, "barrier.suspended", "barrier.undone", "answer \"s\""},
       {RowState::kSuspended, "barrier.suspended", "barrier.undone", "answer \"s\""},
-      {RowState::kRefused, "barrier.suspended", "answer \"s\"", "answer null"},
+      {RowState::kRefused, "barrier.suspended", "heuristic rolled-back", "answer null"},
   };
   for (const Line& line : lines) {
     CAPTURE(line.state ? static_cast<int>(*line.state) : 0);

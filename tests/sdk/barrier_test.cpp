@@ -339,7 +339,14 @@ TEST_CASE("a one-phase commit is decided here, either way, once") {
     return Refused("full", "no room");
   };
   CHECK(RunOk(*connection, no, refuse) == Refused("full", "no room"));
-  CHECK(RunOk(*connection, no, Writing("late")) == Refused("full", "no room"));
+  // The first answer was lost, or nobody would ask again: a refusal would prove nothing then.
+  for (int i = 0; i < 2; ++i) {
+    const Answer repeated = RunOk(*connection, no, Writing("late"));
+    const auto* heuristic = std::get_if<HeuristicAnswer>(&repeated);
+    REQUIRE(heuristic != nullptr);
+    CHECK(heuristic->outcome == HeuristicOutcome::kRolledBack);
+    CHECK_THAT(heuristic->message, Catch::Contains("full: no room"));
+  }
   CHECK(RunOk(*connection, CallOf(Operation::kRollback, "no"), Writing("x")) == Done());
   CHECK(connection->Ledger() == Effects{"committed"});
 }

@@ -20,7 +20,9 @@
 // Retry, Heuristic and errors roll it back and store nothing: a refusal leaves no effect, so a
 // repeat runs again and may be answered otherwise, which is what an operator wants who removed the
 // reason. The one exception is a one-phase commit: there the participant itself decides, so its
-// refusal is the decision and is stored.
+// refusal is the decision and is stored. A repeat of it is answered with
+// Heuristic(HeuristicOutcome::kRolledBack): the coordinator asks again because it heard nothing, and
+// then believes a participant's word on the outcome, but no mere refusal.
 //
 // sqlite_barrier.h and postgres_barrier.h have the barriers.
 #pragma once
