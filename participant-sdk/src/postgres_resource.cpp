@@ -49,6 +49,11 @@ class Preparation {
   Result<std::optional<Answer>> Repeated() const {
     ENTENTE_ASSIGN_OR_RETURN(const std::optional<Row> row, table_.Read());
     if (row) {
+      if (row->state == RowState::kDeclined && row->forward_answer) {
+        // Its refusal has aborted the transaction: no later attempt is worth a run.
+        ENTENTE_ASSIGN_OR_RETURN(Answer refusal, DecodeAnswer(*row->forward_answer));
+        return std::optional<Answer>(std::move(refusal));
+      }
       ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, Judge(row, call_));
       return std::optional<Answer>(std::move(verdict.answer));
     }
@@ -84,6 +89,22 @@ class Preparation {
     }
     ENTENTE_ASSIGN_OR_RETURN(answer, PrepareTransaction(connection_, name_));
     return std::optional<Answer>(std::move(answer));
+  }
+
+  // Stores a vote of NO, whose transaction is rolled back, so that a copy of the call that comes
+  // late is not prepared: nobody would roll that back. Nothing: as of Run.
+  Result<std::optional<Answer>> KeepRefusal(const Answer& refusal,
+                                            const std::string& settings) const {
+    PgTransaction transaction(connection_);
+    ENTENTE_RETURN_IF_ERROR(transaction.Begin(settings));
+    ENTENTE_ASSIGN_OR_RETURN(
+        const bool first,
+        table_.Insert(RowState::kDeclined, EncodeAnswer(refusal, call_.attempt), std::nullopt));
+    if (!first) {
+      return std::optional<Answer>();
+    }
+    ENTENTE_RETURN_IF_ERROR(transaction.Commit());
+    return std::optional<Answer>(refusal);
   }
 
  private:
@@ -148,6 +169,9 @@ Result<Answer> PostgresResource::Prepare(pg_conn* connection, const Call& call,
       return std::move(*repeated);
     }
     ENTENTE_ASSIGN_OR_RETURN(std::optional<Answer> voted, preparation.Run(work, settings));
+    if (voted && std::holds_alternative<RefusedAnswer>(*voted)) {
+      ENTENTE_ASSIGN_OR_RETURN(voted, preparation.KeepRefusal(*voted, settings));
+    }
     if (voted) {
       return std::move(*voted);
     }

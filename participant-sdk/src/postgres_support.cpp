@@ -224,6 +224,11 @@ Status PgTransaction::Commit(const std::string& last) {
   return Status();
 }
 
+Status PgTransaction::Rollback() {
+  begun_ = false;
+  return PgRun(connection_, "ROLLBACK");
+}
+
 bool PgTransaction::open() const {
   const PGTransactionStatusType status = PQtransactionStatus(connection_);
   return status == PQTRANS_INTRANS || status == PQTRANS_INERROR;

@@ -83,6 +83,7 @@ class PgTransaction {
   // Fails if the server rolled back instead, which it does without an error when a statement of the
   // transaction had failed. `last` is a statement sent along in the same message: "UPDATE ...; ".
   [[nodiscard]] Status Commit(const std::string& last = {});
+  [[nodiscard]] Status Rollback();
   // Whether the transaction is still open, failed or not.
   [[nodiscard]] bool open() const;
 

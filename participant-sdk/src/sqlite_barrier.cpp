@@ -55,7 +55,7 @@ class BarrierTable {
 
   // The row as it is after this call. The answer of another operation and a higher epoch stay.
   Status Write(RowState state, const Answer& answer) const {
-    const std::optional<std::string> text = EncodeAnswer(answer);
+    const std::optional<std::string> text = EncodeAnswer(answer, call_.attempt);
     const bool forward = IsForwardAnswer(call_);
     SqliteStatement upsert(
         db_,
@@ -117,7 +117,7 @@ Status EndedByWork() {
 // transaction that is to be rolled back is left to its owner: `keep` says which.
 Result<Answer> RunWork(sqlite3* db, const BarrierTable& table, const SqliteBarrier::Work& work,
                        const Verdict& verdict, bool& keep) {
-  if (verdict.decides) {
+  if (verdict.if_refused) {
     ENTENTE_RETURN_IF_ERROR(SqliteExecute(db, kSavepoint, kBusy));
   }
   Result<Answer> answer = Guarded(db, work);
@@ -127,14 +127,14 @@ Result<Answer> RunWork(sqlite3* db, const BarrierTable& table, const SqliteBarri
   if (!answer.ok()) {
     return answer;
   }
-  RowState next = verdict.next;
-  if (verdict.decides && std::holds_alternative<RefusedAnswer>(*answer)) {
-    ENTENTE_RETURN_IF_ERROR(SqliteExecute(db, kUndoWork, kBusy));
-    next = RowState::kRefused;
-  } else if (!IsKept(*answer)) {
+  const std::optional<RowState> next = StateAfter(verdict, *answer);
+  if (!next) {
     return answer;
   }
-  ENTENTE_RETURN_IF_ERROR(table.Write(next, *answer));
+  if (!IsKept(*answer)) {
+    ENTENTE_RETURN_IF_ERROR(SqliteExecute(db, kUndoWork, kBusy));
+  }
+  ENTENTE_RETURN_IF_ERROR(table.Write(*next, *answer));
   keep = true;
   return answer;
 }
@@ -280,7 +280,7 @@ Result<PurgeReport> SqliteBarrier::Purge(sqlite3* db, const PurgeOptions& option
   report.answers_dropped += dropped;
   if (options.rows_after) {
     ENTENTE_ASSIGN_OR_RETURN(report.rows_removed,
-                             Sweep(db, "DELETE FROM " + table, table, "11, 12, 13",
+                             Sweep(db, "DELETE FROM " + table, table, "5, 6, 11, 12, 13",
                                    now - *options.rows_after, options.max_rows));
   }
   report.more =

@@ -43,7 +43,8 @@ std::string Describe(const Verdict& verdict) {
 std::string Outcome(const std::optional<RowState>& state, Operation operation) {
   std::optional<Row> row;
   if (state) {
-    row = Row{*state, std::nullopt, EncodeAnswer(Done("f")), EncodeAnswer(Done("s"))};
+    const Answer forward = *state == RowState::kDeclined ? Refused("full", "") : Done("f");
+    row = Row{*state, std::nullopt, EncodeAnswer(forward), EncodeAnswer(Done("s"))};
   }
   const Result<Verdict> verdict = Judge(row, CallOf(operation));
   REQUIRE(verdict.ok());
@@ -57,6 +58,7 @@ TEST_CASE("every state of a row meets every kind of call") {
       {RowState::kFinished, "answer \"f\"", "answer \"s\"", "barrier.finished"},
       {RowState::kUndone, "barrier.suspended", "barrier.undone", "answer \"s\""},
       {RowState::kSuspended, "barrier.suspended", "barrier.undone", "answer \"s\""},
+      {RowState::kDeclined, "full", "barrier.not_tried", "record 4"},
       {RowState::kRefused, "barrier.suspended", "heuristic rolled-back", "answer null"},
   };
   for (const Line& line : lines) {
@@ -72,6 +74,17 @@ TEST_CASE("every state of a row meets every kind of call") {
   }
 }
 
+TEST_CASE("only a later attempt than the refused one is carried out") {
+  const Row row{RowState::kDeclined, std::nullopt, EncodeAnswer(Refused("full", ""), 3), {}};
+  Call call = CallOf(Operation::kTry);
+  for (const uint32_t attempt : {1u, 2u, 3u}) {
+    call.attempt = attempt;
+    CHECK(Describe(*Judge(row, call)) == "full");
+  }
+  call.attempt = 4;
+  CHECK(Describe(*Judge(row, call)) == "run 1");
+}
+
 TEST_CASE("answers that are kept survive being written") {
   for (const Answer& answer : {Done({{"a", Json::array({1, 2.5, "x", nullptr})}}), Done(),
                                Pending("/x"), Pending(), ReadOnly(), Refused("code", "message")}) {
@@ -85,7 +98,7 @@ TEST_CASE("a row that can not be read is not guessed at") {
   CHECK(DecodeAnswer("").status().code() == StatusCode::kDataLoss);
   CHECK(DecodeAnswer("{}").status().code() == StatusCode::kDataLoss);
   CHECK(DecodeAnswer(R"({"perhaps":1})").status().code() == StatusCode::kDataLoss);
-  for (const int stored : {-1, 0, 6, 10, 16, 21}) {
+  for (const int stored : {-1, 0, 7, 10, 17, 21}) {
     CHECK_FALSE(StateOf(stored).ok());
   }
   CHECK(*StateOf(12) == RowState::kFinished);

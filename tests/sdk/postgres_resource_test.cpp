@@ -248,7 +248,11 @@ TEST_CASE("trap: PREPARE in a failed transaction raises no error, and is no yes"
   const Answer vote = desk.Prepare("g", Executing("SELECT nonsense"));
   CHECK(RefusalOf(vote) == "resource.failed_transaction");
   CHECK(desk.Prepared() == 0);
-  CHECK(desk.Prepare("g") == Done());  // Nothing stood in the way.
+  // A copy that comes late is not prepared either.
+  CHECK(RefusalOf(desk.Prepare("g")) == "resource.failed_transaction");
+  CHECK(desk.Prepared() == 0);
+  CHECK(desk.Prepare("h") == Done());  // Nothing stood in the way.
+  CHECK(desk.Rollback("h") == Done());
 }
 
 TEST_CASE("trap: an unknown name does not tell committed from rolled back") {
@@ -345,7 +349,7 @@ TEST_CASE("trap: what can not be prepared is a clear no") {
       "INSERT INTO ledger VALUES ('x'); SELECT pg_advisory_lock(1), pg_advisory_xact_lock(1)"};
   for (const std::string& sql : works) {
     CAPTURE(sql);
-    CHECK(RefusalOf(desk.Prepare("g", Executing(sql))) == "resource.not_preparable");
+    CHECK(RefusalOf(desk.Prepare(sql, Executing(sql))) == "resource.not_preparable");
     desk.Reconnect();
   }
   CHECK(desk.Prepared() == 0);
@@ -388,7 +392,7 @@ TEST_CASE("a refusal, an error and an exception leave nothing behind") {
       return answer;
     };
   };
-  CHECK(desk.Prepare("g", writing(Refused("full", "no room"))) == Refused("full", "no room"));
+  CHECK(desk.Prepare("no", writing(Refused("full", "no room"))) == Refused("full", "no room"));
   PostgresResource& resource = desk.resource();
   const Call call = Desk::CallOf(Operation::kPrepare, "g");
   PGconn* connection = desk.connection.get();
@@ -406,6 +410,17 @@ TEST_CASE("a refusal, an error and an exception leave nothing behind") {
   CHECK(PQtransactionStatus(connection) == PQTRANS_IDLE);
   CHECK(desk.Prepared() == 0);
   CHECK(desk.Ledger() == "0");
+}
+
+TEST_CASE("a refused prepare is not prepared by a copy of it that comes late") {
+  Desk desk;
+  const auto refuse = [](PGconn*) -> Result<Answer> { return Refused("full", "no room"); };
+  CHECK(desk.Prepare("g", refuse) == Refused("full", "no room"));
+  CHECK(desk.Prepare("g") == Refused("full", "no room"));
+  CHECK(desk.Prepared() == 0);
+  CHECK(desk.Rollback("g") == Done());
+  CHECK(desk.Prepare("g") == Refused("full", "no room"));
+  CHECK(HeuristicOf(desk.Commit("g")) == HeuristicOutcome::kRolledBack);
 }
 
 TEST_CASE("a one-phase commit prepares nothing, runs once and keeps its decision") {

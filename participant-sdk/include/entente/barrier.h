@@ -17,12 +17,20 @@
 // (barrier.finished).
 //
 // What is kept. Done, ReadOnly and Pending commit the business write and are stored. Refused,
-// Retry, Heuristic and errors roll it back and store nothing: a refusal leaves no effect, so a
-// repeat runs again and may be answered otherwise, which is what an operator wants who removed the
-// reason. The one exception is a one-phase commit: there the participant itself decides, so its
-// refusal is the decision and is stored. A repeat of it is answered with
-// Heuristic(HeuristicOutcome::kRolledBack): the coordinator asks again because it heard nothing, and
-// then believes a participant's word on the outcome, but no mere refusal.
+// Retry, Heuristic and errors roll it back. Of those, two refusals are stored, without the write:
+//
+//   * Of an action, try or prepare. The coordinator never undoes what it was refused, so a copy of
+//     the call that the network delivers later must not run: it is given the refusal again. Only a
+//     later attempt (call.attempt) runs, which the coordinator makes when it did not hear the
+//     refusal, or when an operator retries a step past the pivot; it hears that answer, and undoes
+//     what it has to.
+//   * Of a one-phase commit: there the participant itself decides, so its refusal is the decision.
+//     A repeat of it is answered with Heuristic(HeuristicOutcome::kRolledBack): the coordinator
+//     asks again because it heard nothing, and then believes a participant's word on the outcome,
+//     but no mere refusal.
+//
+// A refused confirm, commit or undo stores nothing: a repeat runs again and may be answered
+// otherwise.
 //
 // sqlite_barrier.h and postgres_barrier.h have the barriers.
 #pragma once
@@ -51,10 +59,10 @@ struct PurgeOptions {
   // stays: it is what refuses a late action. A late repeat of a finish or undo is still answered
   // with Done, one of the action with a refusal (barrier.purged).
   Duration answers_after = std::chrono::hours(24 * 7);
-  // The row is removed this long after the branch was finished. Default: never. From then on, a
-  // duplicate of the forward call would run, so this must be longer than any message can be under
-  // way and than any coordinator can be stopped and come back; less than a day is refused. A row
-  // whose action never came is kept for ever: it may still come.
+  // The row is removed this long after the branch was finished or refused. Default: never. From
+  // then on, a duplicate of the forward call would run, so this must be longer than any message can
+  // be under way and than any coordinator can be stopped and come back; less than a day is refused.
+  // A row whose action never came is kept for ever: it may still come.
   std::optional<Duration> rows_after = {};
   // A saga's action that stands is not known to be finished: whether it will be compensated is only
   // known to the coordinator. Such rows are kept unless this says that the transaction has ended.
