@@ -64,6 +64,7 @@ class Client::Impl {
 
   const ClientOptions options_;
   std::optional<HttpConnection> connection_;
+  bool answered_ = false;                // Some coordinator was at this address once.
   std::chrono::seconds retry_after_{0};  // What the latest failed answer asked for.
   Json problem_;
 };

@@ -27,6 +27,13 @@ Json WaitBody(std::optional<Duration> wait) {
   return body;
 }
 
+Status GivenUp(const Status& status, int attempts) {
+  return MayWorkLater(status)
+             ? Unavailable(status.reason(), status.message() + "; given up after " +
+                                                std::to_string(attempts) + " attempts")
+             : status;
+}
+
 OutgoingRequest PostTo(std::string target, const Json& body) {
   return {"POST", std::move(target), DumpJson(body), "", ""};
 }
@@ -62,18 +69,18 @@ Result<Answered> Client::Impl::CallRepeatedly(const OutgoingRequest& request, Du
                                               const std::string& advice) {
   Backoff backoff(options_.retry_for);
   bool may_have_arrived = false;
-  while (true) {
+  for (int attempts = 1;; ++attempts) {
     Result<Answered> answered = Call(request, extra_time);
     if (answered.ok()) {
       return answered;
     }
     const Status failed = answered.status();
     may_have_arrived = may_have_arrived || failed.code() == StatusCode::kUnknownOutcome;
-    // Nobody there at the very first attempt is a wrong address more often than a restart.
-    const bool nobody = failed.reason() == "client.unreachable" && !may_have_arrived;
+    // Nobody there who ever was is a wrong address more often than a restart.
+    const bool nobody = failed.reason() == "client.unreachable" && !may_have_arrived && !answered_;
     if (nobody || !MayWorkLater(failed) || !backoff.Wait(retry_after_)) {
       if (!may_have_arrived || !MayWorkLater(failed)) {
-        return failed;
+        return attempts == 1 ? failed : GivenUp(failed, attempts);
       }
       return UnknownOutcome(failed.reason(), failed.message() + "; " + advice);
     }

@@ -66,6 +66,21 @@ TEST_CASE("every step is repeated as it was, whatever is lost") {
   CHECK(seen[6].body == R"({"reason":"no more","wait":"1s"})");
 }
 
+TEST_CASE("a coordinator that was there is waited for, one that never was is not") {
+  auto server = std::make_unique<CannedServer>(
+      std::vector<Canned>{{.status = 201, .body = kActive, .close_after = true}});
+  const ClientOptions options{.server = server->url(), .retry_for = std::chrono::milliseconds(20)};
+  Client client(options);
+  CHECK(client.Enlist("g1", R"({"id":"a"})").ok());
+  server.reset();
+  const Status waited = client.Commit("g1").status();
+  CHECK(waited.reason() == "client.unreachable");
+  CHECK_THAT(waited.message(), Catch::Contains("given up after 2 attempts"));
+  const Status not_waited = Client(options).Commit("g1").status();
+  CHECK(not_waited.reason() == "client.unreachable");
+  CHECK_THAT(not_waited.message(), !Catch::Contains("given up"));
+}
+
 TEST_CASE("a commit that is given up says how to find out") {
   CannedServer server(std::vector<Canned>{{.hang_up = true}});
   Client client({.server = server.url(), .retry_for = Duration::zero()});

@@ -35,8 +35,10 @@ struct ClientOptions {
   Duration connect_timeout = std::chrono::seconds(5);
   // For sending a request and receiving the whole answer. `wait` is added where one is asked for.
   Duration call_timeout = std::chrono::seconds(30);
-  // How long a submit is repeated, and a watch reconnected, when the coordinator can not be reached
-  // any more. Counted from the first failure; zero: never repeated.
+  // How long what is safe to repeat (submit, begin, enlist, commit, abort) is repeated, and a watch
+  // reconnected, when the coordinator can not be reached any more. Counted from the first failure;
+  // zero: never repeated. Nor is it while nobody ever was there to answer this client: that is a
+  // wrong address more often than a restart.
   Duration retry_for = std::chrono::seconds(15);
   // An answer larger than this is an error.
   size_t max_answer_bytes = size_t{256} << 20;
