@@ -15,8 +15,10 @@ class PostgresOutboxStore final : public OutboxStore {
   PostgresOutboxStore(PGconn* connection, OutboxOptions options)
       : connection_(connection), options_(std::move(options)) {}
 
-  // One short transaction: a relay that dies holds up nobody longer than its lease.
+  // One short transaction: a relay that dies holds up nobody longer than its lease. It begins a
+  // round: here a connection that was lost, for which nobody else looks, is made anew.
   Result<std::vector<OutboxEntry>> Claim(size_t max, Duration lease) override {
+    ENTENTE_RETURN_IF_ERROR(PgReconnect(connection_));
     const Instant now = OutboxNow(options_);
     return Entries(PgExecute(
         connection_,

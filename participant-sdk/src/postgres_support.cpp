@@ -161,6 +161,18 @@ std::string PgLiteral(PGconn* connection, const PgValue& text) {
   return literal;
 }
 
+Status PgReconnect(PGconn* connection) {
+  if (PQstatus(connection) == CONNECTION_OK) {
+    return Status();
+  }
+  PQreset(connection);
+  if (PQstatus(connection) != CONNECTION_OK) {
+    return Unavailable("barrier.no_connection", "cannot connect to PostgreSQL again: " +
+                                                    WithoutLineEnd(PQerrorMessage(connection)));
+  }
+  return Status();
+}
+
 Status PgCheckIdle(PGconn* connection) {
   if (PQstatus(connection) != CONNECTION_OK) {
     return Unavailable("barrier.no_connection", "the connection to PostgreSQL is lost: " +

@@ -59,6 +59,10 @@ class PgResult {
 // sent several at a time, where parameters can not be.
 [[nodiscard]] std::string PgLiteral(PGconn* connection, const PgValue& text);
 
+// Makes a connection that is known to be lost anew, with what it was opened with; settings made
+// since then are gone.
+[[nodiscard]] Status PgReconnect(PGconn* connection);
+
 // Fails unless the connection stands and is in no transaction.
 [[nodiscard]] Status PgCheckIdle(PGconn* connection);
 

@@ -183,6 +183,23 @@ TEST_CASE("a relay that died is relieved after its lease") {
   CHECK(claimed->at(0).attempts == 2);
 }
 
+TEST_CASE("a relay goes on after its connection was cut off") {
+  const auto world = MakeOutboxWorld();
+  CannedServer server({Accepted(), Accepted()});
+  Client client = ClientOf(server);
+  const auto store = world->Open();
+  Relay relay(*store, client);
+  world->Transact([&] { CHECK(world->Put(Order("g1")).ok()); }, true);
+  CHECK(relay.RunOnce()->delivered == 1);
+  world->Transact([&] { CHECK(world->Put(Order("g2")).ok()); }, true);
+  if (world->CutOff()) {
+    CHECK(relay.RunOnce().status().code() == StatusCode::kUnavailable);
+  }
+  const Result<RelayReport> report = relay.RunOnce();
+  REQUIRE(report.ok());
+  CHECK(report->delivered == 1);
+}
+
 TEST_CASE("relays that run at the same moment share the work without doubling it") {
   const auto world = MakeOutboxWorld();
   constexpr int kEntries = 60;

@@ -57,10 +57,11 @@ struct OutboxCounts {
   Duration oldest_age = {};  // Of the waiting ones.
 };
 
-// What a relay needs of a database. Bound to one connection, which must outlive it and be used by
-// nobody else meanwhile. Errors: kUnavailable (outbox.busy, or the connection's),
-// kFailedPrecondition (outbox.in_transaction, outbox.no_schema), kNotFound (outbox.not_found),
-// kInternal.
+// What a relay needs of a database. Bound to one connection, which must outlive it, be in no
+// transaction and be used by nobody else meanwhile. Errors: kUnavailable (outbox.busy on SQLite;
+// barrier.busy and barrier.no_connection on PostgreSQL), kFailedPrecondition (barrier.no_schema, on
+// PostgreSQL: call CreateSchema), kNotFound (outbox.not_found), kInternal (sqlite.error,
+// postgres.error).
 class OutboxStore {
  public:
   virtual ~OutboxStore() = default;
@@ -106,6 +107,8 @@ class PostgresOutbox {
   [[nodiscard]] Status CreateSchema(pg_conn* connection) const;
   // As SqliteOutbox::Put.
   [[nodiscard]] Result<std::string> Put(pg_conn* transaction, SubmitRequest request) const;
+  // A connection that is lost is made anew when the next batch is claimed (PQreset), as it was
+  // opened: put settings such as the search path into the connection string or on the role.
   [[nodiscard]] std::unique_ptr<OutboxStore> Open(pg_conn* connection) const;
 
  private:
