@@ -33,7 +33,7 @@ Status CheckOutboxTable(const OutboxOptions& options) {
 }
 
 Instant OutboxNow(const OutboxOptions& options) {
-  return NowOf(BarrierOptions{{}, options.now});
+  return NowOf(BarrierOptions{.now = options.now});
 }
 
 Status GidTaken(const std::string& gid) {

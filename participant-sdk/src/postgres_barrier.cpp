@@ -98,9 +98,8 @@ Status CommitIfChanged(PgTransaction& transaction, const PostgresTable& table, c
 
 // Stores a refusal, whose transaction was rolled back. Another call may have been faster since:
 // then the answer is what the row says now, so that no caller hears what the row does not know.
-Result<Answer> KeepRefusal(PGconn* connection, const PostgresTable& table, const Call& call,
+Result<Answer> KeepRefusal(PgTransaction& transaction, const PostgresTable& table, const Call& call,
                            const Answer& refusal) {
-  PgTransaction transaction(connection);
   ENTENTE_ASSIGN_OR_RETURN(Entry entry, EnterForward(transaction, table, call));
   if (entry.verdict.kind != Verdict::Kind::kRun) {
     ENTENTE_RETURN_IF_ERROR(CommitIfChanged(transaction, table, entry));
@@ -126,7 +125,7 @@ Result<Answer> PostgresBarrier::Run(pg_conn* connection, const Call& call, const
   ENTENTE_RETURN_IF_ERROR(CheckTableName(options_.table));
   ENTENTE_RETURN_IF_ERROR(CheckCall(call));
   ENTENTE_RETURN_IF_ERROR(PgCheckIdle(connection));
-  PgTransaction transaction(connection);
+  PgTransaction transaction(connection, options_.allow_lost_writes);
   const PostgresTable table(connection, options_.table, call, NowOf(options_));
   const bool forward = PurposeOf(call.operation) == Purpose::kForward || call.one_phase;
   ENTENTE_ASSIGN_OR_RETURN(Entry entry, forward ? EnterForward(transaction, table, call)
@@ -146,7 +145,7 @@ Result<Answer> PostgresBarrier::Run(pg_conn* connection, const Call& call, const
     return answer;
   }
   ENTENTE_RETURN_IF_ERROR(transaction.Rollback());
-  return KeepRefusal(connection, table, call, answer);
+  return KeepRefusal(transaction, table, call, answer);
 }
 
 namespace {

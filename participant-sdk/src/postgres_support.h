@@ -72,10 +72,12 @@ class PgResult {
 // Our answer to a business write that committed or rolled back what is not its own.
 [[nodiscard]] Status PgEndedByWork();
 
-// A transaction, rolled back unless it was committed or otherwise ended.
+// A transaction, rolled back unless it was committed or otherwise ended. Its commit waits for the
+// disk, whatever the session is set to, unless it may be lost.
 class PgTransaction {
  public:
-  explicit PgTransaction(PGconn* connection) : connection_(connection) {}
+  explicit PgTransaction(PGconn* connection, bool may_be_lost = false)
+      : connection_(connection), may_be_lost_(may_be_lost) {}
   ~PgTransaction();
   PgTransaction(const PgTransaction&) = delete;
   PgTransaction& operator=(const PgTransaction&) = delete;
@@ -92,7 +94,10 @@ class PgTransaction {
   [[nodiscard]] bool open() const;
 
  private:
+  [[nodiscard]] std::string BeginText() const;
+
   PGconn* connection_;
+  const bool may_be_lost_;
   bool begun_ = false;
 };
 

@@ -113,6 +113,24 @@ Status EndedByWork() {
                   "leave that to the barrier");
 }
 
+// Below FULL a commit in WAL mode does not wait for the disk.
+Status CheckOnDisk(sqlite3* db, const BarrierOptions& options) {
+  constexpr int64_t kFull = 2;
+  if (options.allow_lost_writes) {
+    return Status();
+  }
+  SqliteStatement pragma(db, "PRAGMA synchronous", kBusy);
+  ENTENTE_RETURN_IF_ERROR(pragma.Step().status());
+  if (pragma.Integer(0) >= kFull) {
+    return Status();
+  }
+  return FailedPrecondition(
+      "barrier.not_durable",
+      "PRAGMA synchronous is below FULL on this connection: an operation that was acknowledged "
+      "could be lost with the machine's power; set it to FULL after opening the connection, or "
+      "accept that with BarrierOptions::allow_lost_writes");
+}
+
 // Runs the work inside the open transaction and leaves in it what is to be committed. A
 // transaction that is to be rolled back is left to its owner: `keep` says which.
 Result<Answer> RunWork(sqlite3* db, const BarrierTable& table, const SqliteBarrier::Work& work,
@@ -146,6 +164,7 @@ SqliteBarrier::SqliteBarrier(BarrierOptions options) : options_(std::move(option
 Status SqliteBarrier::CreateSchema(sqlite3* db) const {
   const std::string& table = options_.table;
   ENTENTE_RETURN_IF_ERROR(CheckTableName(table));
+  ENTENTE_RETURN_IF_ERROR(CheckOnDisk(db, options_));
   return SqliteExecute(db,
                        "CREATE TABLE IF NOT EXISTS " + table +
                            " (gid TEXT NOT NULL, branch TEXT NOT NULL, family TEXT NOT NULL, "
@@ -164,6 +183,7 @@ Result<Answer> SqliteBarrier::Run(sqlite3* db, const Call& call, const Work& wor
     return FailedPrecondition("barrier.in_transaction",
                               "the connection is in a transaction; the barrier opens its own");
   }
+  ENTENTE_RETURN_IF_ERROR(CheckOnDisk(db, options_));
   SqliteTransaction transaction(db, kBusy);
   ENTENTE_RETURN_IF_ERROR(transaction.Begin());
   const BarrierTable table(db, options_.table, call, NowOf(options_));

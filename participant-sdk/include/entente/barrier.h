@@ -51,6 +51,11 @@ struct BarrierOptions {
   std::string table = "entente_barrier";
   // What dates the rows. Default: the system's clock. Called from any thread.
   std::function<Instant()> now = {};
+  // An operation is answered once its transaction is on the disk. PostgreSQL: where the session has
+  // synchronous_commit off, the barrier's transactions turn it on. SQLite: a connection whose
+  // `PRAGMA synchronous` is below FULL is turned away. With true neither is done, and the promises
+  // above do not hold across a loss of power: what was acknowledged may be gone afterwards.
+  bool allow_lost_writes = false;
 };
 
 // What Purge may remove. Rows of branches that are not finished are never touched.
