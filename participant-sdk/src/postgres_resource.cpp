@@ -1,5 +1,8 @@
 #include "entente/postgres_resource.h"
 
+#include <algorithm>
+#include <chrono>
+#include <limits>
 #include <utility>
 
 #include "entente/postgres_barrier.h"
@@ -13,6 +16,16 @@ namespace {
 constexpr int kMaxRounds = 4;
 // How long a rollback waits for a prepare that is under way at the same moment, each round.
 constexpr std::string_view kTombstoneLockTimeout = "1s";
+
+// In milliseconds, of which zero would be for ever.
+std::string LockTimeoutText(Duration timeout) {
+  if (timeout <= Duration::zero()) {
+    return "";
+  }
+  const auto millis = std::chrono::ceil<std::chrono::milliseconds>(timeout);
+  const auto most = std::chrono::milliseconds(std::numeric_limits<int32_t>::max());
+  return "; SET LOCAL lock_timeout = '" + std::to_string(std::min(millis, most).count()) + "ms'";
+}
 
 // What a vote can be made of.
 Status CheckVote(const Answer& answer, PGconn* connection) {
@@ -156,11 +169,7 @@ Result<Answer> PostgresResource::Prepare(pg_conn* connection, const Call& call,
                        std::to_string(name.size()) +
                        "; shorten the gid, the names of branches or this resource's node");
   }
-  const std::string settings =
-      options_.lock_timeout > Duration::zero()
-          ? "; SET LOCAL lock_timeout = '" +
-                std::to_string(options_.lock_timeout / std::chrono::milliseconds(1)) + "ms'"
-          : std::string();
+  const std::string settings = LockTimeoutText(options_.lock_timeout);
   const PostgresTable table(connection, options_.barrier.table, call, NowOf(options_.barrier));
   const Preparation preparation(connection, table, call, name);
   for (int round = 0; round < 2; ++round) {

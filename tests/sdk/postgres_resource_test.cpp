@@ -544,6 +544,24 @@ TEST_CASE("a lock that somebody holds is waited for so long and no longer") {
   CHECK(Desk::Ok(vote) == Retry("locked", "the ledger is locked"));
 }
 
+TEST_CASE("a lock time-out is rounded up, and kept within what the server takes") {
+  Desk desk;
+  const auto setting = [&](Duration timeout) {
+    desk.lock_timeout = timeout;
+    desk.Restart();
+    std::string seen;
+    CHECK(desk.Prepare(std::to_string(timeout.count()), [&](PGconn* tx) -> Result<Answer> {
+      seen = Query(tx, "SHOW lock_timeout");
+      return Done();
+    }) == ReadOnly());
+    return seen;
+  };
+  CHECK(setting(std::chrono::microseconds(1)) == "1ms");
+  CHECK(setting(std::chrono::microseconds(1500)) == "2ms");
+  CHECK(setting(std::chrono::hours(24 * 365)) == "2147483647ms");
+  CHECK(setting(Duration::zero()) == "0");
+}
+
 TEST_CASE("settings that can not work are reported at start") {
   Desk desk;
   CHECK(desk.resource().Check(desk.connection.get()).ok());
