@@ -51,6 +51,22 @@ Result<bool> HasWritten(PGconn* connection) {
   return result.Boolean(0, 0);
 }
 
+// What the resource does with the barrier's table, and with one-phase commits.
+Status CheckPrivileges(PGconn* connection, const std::string& table) {
+  const PgResult held = PgExecute(
+      connection,
+      "SELECT string_agg(privilege, ', ') FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS "
+      "privilege WHERE NOT has_table_privilege($1, privilege)",
+      {table});
+  ENTENTE_RETURN_IF_ERROR(held.ToStatus());
+  if (const auto lacking = held.OptionalText(0, 0)) {
+    return FailedPrecondition("resource.no_privilege", "the user of this connection lacks " +
+                                                           *lacking + " on the table '" + table +
+                                                           "': GRANT SELECT, INSERT, UPDATE ON it");
+  }
+  return Status();
+}
+
 // One call of Prepare. Its references must outlive it.
 class Preparation {
  public:
@@ -149,7 +165,7 @@ Status PostgresResource::Check(pg_conn* connection) const {
         "at least the number of transactions that are prepared at one moment, "
         "and restart the server");
   }
-  return PgRun(connection, "SELECT FROM " + options_.barrier.table + " LIMIT 0");
+  return CheckPrivileges(connection, options_.barrier.table);
 }
 
 std::string PostgresResource::NameOf(const Call& call, const std::string& database) const {

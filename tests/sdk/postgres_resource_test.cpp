@@ -356,6 +356,25 @@ TEST_CASE("trap: what can not be prepared is a clear no") {
   CHECK(desk.Ledger() == "0");
 }
 
+TEST_CASE("trap: what fails only at the prepare, and would again, is a clear no") {
+  Desk desk;
+  Query(desk.connection.get(),
+        "CREATE TABLE room (number int UNIQUE DEFERRABLE INITIALLY DEFERRED); "
+        "CREATE FUNCTION complain() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the hotel is closed'; END $$; "
+        "CREATE CONSTRAINT TRIGGER closed AFTER INSERT ON ledger DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION complain()");
+  const auto refusal = [&](const std::string& gid, const std::string& sql) {
+    const Answer vote = desk.Prepare(gid, Executing(sql));
+    CHECK(RefusalOf(vote) == "resource.rejected");
+    return std::get<RefusedAnswer>(vote).message;
+  };
+  CHECK_THAT(refusal("twice", "INSERT INTO room VALUES (1), (1)"), Catch::Contains("23505"));
+  CHECK_THAT(refusal("closed", "INSERT INTO ledger VALUES ('x')"),
+             Catch::Contains("the hotel is closed") && Catch::Contains("P0001"));
+  CHECK(desk.Prepared() == 0);
+}
+
 TEST_CASE("trap: a connection inside a transaction is turned away") {
   Desk desk;
   CHECK(desk.Prepare("g") == Done());
@@ -573,6 +592,20 @@ TEST_CASE("settings that can not work are reported at start") {
   options.node = "n";
   options.barrier.table = "nowhere";
   CHECK(PostgresResource(options).Check(desk.connection.get()).reason() == "barrier.no_schema");
+}
+
+TEST_CASE("a user who may not do what the resource does is reported at start") {
+  Desk desk;
+  const std::string user = "reader_" + desk.node;
+  Query(desk.connection.get(), "CREATE ROLE " + user + " LOGIN");
+  Query(desk.connection.get(), "GRANT USAGE ON SCHEMA " + desk.node + " TO " + user);
+  Query(desk.connection.get(), "GRANT SELECT ON entente_barrier TO " + user);
+  const PgHandle reader = desk.Connect("user=" + user);
+  const Status lacking = desk.resource().Check(reader.get());
+  CHECK(lacking.reason() == "resource.no_privilege");
+  CHECK_THAT(lacking.message(), Catch::Contains("lacks INSERT, UPDATE on"));
+  Query(desk.connection.get(), "GRANT INSERT, UPDATE ON entente_barrier TO " + user);
+  CHECK(desk.resource().Check(reader.get()).ok());
 }
 
 // From here on the server is stopped and started; the cases are in one, since others run beside it.

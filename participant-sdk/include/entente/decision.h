@@ -16,8 +16,8 @@ enum class Decision {
   kUndecided,  // Ask again later.
 };
 
-// Answers with the decision on a transaction; an error means that nothing is known.
-// Client::Decision is one. May block.
+// Answers with the decision on a transaction; an error means that nothing is known. AskCoordinator
+// (client.h) makes one. May block.
 using DecisionSource = std::function<Result<Decision>(const Gid&)>;
 
 }  // namespace entente::sdk

@@ -2,11 +2,13 @@
 // PREPARE TRANSACTION.
 //
 //   const entente::sdk::PostgresResource resource({.node = "hotels"});
-//   participant.Register("room", entente::sdk::TwoPhaseHandlers{
-//       .prepare = [&](const auto& call) { return resource.Prepare(Connection(), call,
-//       Reserve(call)); }, .commit = [&](const auto& call) { return resource.Commit(Connection(),
-//       call); }, .rollback = [&](const auto& call) { return resource.Rollback(Connection(), call);
-//       }});
+//   TwoPhaseHandlers handlers;
+//   handlers.prepare = [&](const Call& call) {
+//     return resource.Prepare(Connection(), call, Reserve(call));
+//   };
+//   handlers.commit = [&](const Call& call) { return resource.Commit(Connection(), call); };
+//   handlers.rollback = [&](const Call& call) { return resource.Rollback(Connection(), call); };
+//   participant.Register("room", handlers);
 //
 // and, every few seconds, Recover: it finishes what a crash left prepared.
 //
@@ -76,15 +78,17 @@ struct PreparedReport {
 // Errors are those of PostgresBarrier, and kUnknownOutcome resource.outcome_lost: the connection
 // broke while the server prepared, committed or rolled back; a repeat finds out. All of them are
 // answered with Retry by a Participant. What cannot succeed by repeating is an answer:
-//   Refused resource.failed_transaction   a statement failed though the work was answered with Done
-//   Refused resource.not_preparable       temporary objects, LISTEN, NOTIFY, a WITH HOLD cursor, or
-//                                         a lock held both by session and transaction
-//   Refused resource.not_enabled          max_prepared_transactions is 0
-//   Refused resource.name_too_long        the transaction's gid does not fit PostgreSQL's 199 bytes
-//   Refused resource.duplicate_name       the name is prepared by somebody else
-//   Refused resource.other_database       the connection leads to another database than the
-//   prepare's Refused resource.not_owner            another user prepared it, and this one is no
-//   superuser
+//
+//   Refused resource.rejected: what was written broke a deferred constraint or trigger, or a right
+//   Refused resource.failed_transaction: a statement failed though the work answered Done
+//   Refused resource.not_preparable: temporary objects, LISTEN, NOTIFY, a WITH HOLD cursor, or a
+//     lock held both by session and transaction
+//   Refused resource.not_enabled: max_prepared_transactions is 0
+//   Refused resource.name_too_long: the transaction's gid does not fit PostgreSQL's 199 bytes
+//   Refused resource.duplicate_name: the name is prepared by somebody else
+//   Refused resource.other_database: this connection's database is not the one of the prepare
+//   Refused resource.not_owner: another user prepared it, and this one is no superuser
+//
 // A full table of prepared transactions is kUnavailable resource.no_slot.
 class PostgresResource {
  public:
@@ -97,7 +101,7 @@ class PostgresResource {
 
   // Whether this resource can work: its options, the server's settings, the table. Call it at
   // start. Fails with kInvalidArgument (resource.bad_name) or kFailedPrecondition
-  // (resource.not_enabled, barrier.no_schema).
+  // (resource.not_enabled, resource.no_privilege, barrier.no_schema).
   [[nodiscard]] Status Check(pg_conn* connection) const;
   // The barrier's table, unless it is there.
   [[nodiscard]] Status CreateSchema(pg_conn* connection) const;
