@@ -72,6 +72,9 @@ class Client::Impl {
 // "/v1/transactions/{gid}", then `rest`.
 [[nodiscard]] std::string TransactionPath(std::string_view gid, std::string_view rest = {});
 
+// The id of the coordinator that wrote a document; empty if it does not say.
+[[nodiscard]] std::string CoordinatorOf(const Json& document);
+
 // A UUIDv7.
 [[nodiscard]] std::string NewGid();
 

@@ -51,6 +51,33 @@ Result<bool> HasWritten(PGconn* connection) {
   return result.Boolean(0, 0);
 }
 
+// The names under which a call's transaction may be prepared, the likelier one first: whoever
+// called the prepare (a client, or a coordinator of an earlier version) may not have said which
+// coordinator it belongs to.
+std::vector<std::string> NamesOf(const std::string& head, const Call& call,
+                                 const std::string& database) {
+  std::vector<std::string> names{PreparedName(head, call, database)};
+  if (!call.coordinator.empty()) {
+    Call anonymous = call;
+    anonymous.coordinator.clear();
+    names.push_back(PreparedName(head, anonymous, database));
+  }
+  return names;
+}
+
+// As FinishPrepared, of whichever name is there.
+Result<Finished> FinishAny(PGconn* connection, const std::string& verb,
+                           const std::vector<std::string>& names) {
+  Finished finished;
+  for (const std::string& name : names) {
+    ENTENTE_ASSIGN_OR_RETURN(finished, FinishPrepared(connection, verb, name));
+    if (finished.found || finished.refused) {
+      break;
+    }
+  }
+  return finished;
+}
+
 // What the resource does with the barrier's table, and with one-phase commits.
 Status CheckPrivileges(PGconn* connection, const std::string& table) {
   const PgResult held = PgExecute(
@@ -71,8 +98,8 @@ Status CheckPrivileges(PGconn* connection, const std::string& table) {
 class Preparation {
  public:
   Preparation(PGconn* connection, const PostgresTable& table, const Call& call,
-              const std::string& name)
-      : connection_(connection), table_(table), call_(call), name_(name) {}
+              const std::vector<std::string>& names)
+      : connection_(connection), table_(table), call_(call), names_(names) {}
 
   // The vote of an earlier call, if there was one.
   Result<std::optional<Answer>> Repeated() const {
@@ -86,8 +113,13 @@ class Preparation {
       ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, Judge(row, call_));
       return std::optional<Answer>(std::move(verdict.answer));
     }
-    ENTENTE_ASSIGN_OR_RETURN(const bool prepared, IsPrepared(connection_, name_));
-    return prepared ? std::optional<Answer>(Done()) : std::nullopt;
+    for (const std::string& name : names_) {
+      ENTENTE_ASSIGN_OR_RETURN(const bool prepared, IsPrepared(connection_, name));
+      if (prepared) {
+        return std::optional<Answer>(Done());
+      }
+    }
+    return std::optional<Answer>();
   }
 
   // Nothing: another call was faster, and Repeated knows more.
@@ -116,7 +148,7 @@ class Preparation {
         return std::optional<Answer>();
       }
     }
-    ENTENTE_ASSIGN_OR_RETURN(answer, PrepareTransaction(connection_, name_));
+    ENTENTE_ASSIGN_OR_RETURN(answer, PrepareTransaction(connection_, names_.front()));
     return std::optional<Answer>(std::move(answer));
   }
 
@@ -140,7 +172,7 @@ class Preparation {
   PGconn* connection_;
   const PostgresTable& table_;
   const Call& call_;
-  const std::string& name_;
+  const std::vector<std::string>& names_;
 };
 
 }  // namespace
@@ -177,7 +209,9 @@ Result<Answer> PostgresResource::Prepare(pg_conn* connection, const Call& call,
   ENTENTE_RETURN_IF_ERROR(CheckPreparedNameParts(options_.prefix, options_.node));
   ENTENTE_RETURN_IF_ERROR(CheckCall(call));
   ENTENTE_RETURN_IF_ERROR(PgCheckIdle(connection));
-  const std::string name = NameOf(call, PQdb(connection));
+  const std::string head = PreparedNameHead(options_.prefix, options_.node);
+  const std::vector<std::string> names = NamesOf(head, call, PQdb(connection));
+  const std::string& name = names.front();
   if (name.size() > kMaxPreparedNameBytes) {
     return Refused("resource.name_too_long",
                    "PostgreSQL allows " + std::to_string(kMaxPreparedNameBytes) +
@@ -187,7 +221,7 @@ Result<Answer> PostgresResource::Prepare(pg_conn* connection, const Call& call,
   }
   const std::string settings = LockTimeoutText(options_.lock_timeout);
   const PostgresTable table(connection, options_.barrier.table, call, NowOf(options_.barrier));
-  const Preparation preparation(connection, table, call, name);
+  const Preparation preparation(connection, table, call, names);
   for (int round = 0; round < 2; ++round) {
     ENTENTE_ASSIGN_OR_RETURN(std::optional<Answer> repeated, preparation.Repeated());
     if (repeated) {
@@ -218,8 +252,9 @@ Result<Answer> PostgresResource::Commit(pg_conn* connection, const Call& call,
   }
   ENTENTE_RETURN_IF_ERROR(CheckCall(call));
   ENTENTE_RETURN_IF_ERROR(PgCheckIdle(connection));
-  const std::string name = NameOf(call, PQdb(connection));
-  ENTENTE_ASSIGN_OR_RETURN(Finished finished, FinishPrepared(connection, "COMMIT PREPARED", name));
+  const std::string head = PreparedNameHead(options_.prefix, options_.node);
+  const std::vector<std::string> names = NamesOf(head, call, PQdb(connection));
+  ENTENTE_ASSIGN_OR_RETURN(Finished finished, FinishAny(connection, "COMMIT PREPARED", names));
   if (finished.refused) {
     return std::move(*finished.refused);
   }
@@ -233,7 +268,7 @@ Result<Answer> PostgresResource::Commit(pg_conn* connection, const Call& call,
   }
   // The coordinator commits only what voted YES, so it was here once.
   return Heuristic(HeuristicOutcome::kRolledBack,
-                   "the prepared transaction '" + name +
+                   "the prepared transaction '" + names.front() +
                        "' is not there and was not committed: it was rolled back by somebody else, "
                        "or never prepared");
 }
@@ -273,12 +308,12 @@ Result<std::optional<Answer>> LeaveTombstone(PGconn* connection, const PostgresT
 Result<Answer> PostgresResource::Rollback(pg_conn* connection, const Call& call) const {
   ENTENTE_RETURN_IF_ERROR(CheckCall(call));
   ENTENTE_RETURN_IF_ERROR(PgCheckIdle(connection));
-  const std::string name = NameOf(call, PQdb(connection));
+  const std::string head = PreparedNameHead(options_.prefix, options_.node);
+  const std::vector<std::string> names = NamesOf(head, call, PQdb(connection));
   const PostgresTable table(connection, options_.barrier.table, call, NowOf(options_.barrier));
   // A prepare may come in between the two statements; then both are needed again.
   for (int round = 0; round < kMaxRounds; ++round) {
-    ENTENTE_ASSIGN_OR_RETURN(Finished finished,
-                             FinishPrepared(connection, "ROLLBACK PREPARED", name));
+    ENTENTE_ASSIGN_OR_RETURN(Finished finished, FinishAny(connection, "ROLLBACK PREPARED", names));
     if (finished.refused) {
       return std::move(*finished.refused);
     }
@@ -292,15 +327,34 @@ Result<Answer> PostgresResource::Rollback(pg_conn* connection, const Call& call)
 
 namespace {
 
-// Carries a decision out. False: it is still prepared, as far as is known.
-bool Settle(PGconn* connection, const std::string& name, const Result<Decision>& decision,
-            bool old_enough, RecoveryReport& report) {
-  if (!decision.ok()) {
-    report.unknown.push_back(name + ": " + decision.status().ToString());
-    return false;
+// The decision on what is prepared under a name, if it is for `decide` to tell. That a coordinator
+// does not know another one's transaction says nothing about it.
+std::optional<Decision> AskFor(const std::string& name, const std::string& head,
+                               const DecisionSource& decide, RecoveryReport& report) {
+  const std::optional<PreparedNameParts> parts = ReadPreparedName(name, head);
+  if (!parts) {
+    report.unknown.push_back(name + ": it is no name that this resource gives");
+    return std::nullopt;
   }
-  const bool commit = *decision == Decision::kCommitted;
-  if (*decision == Decision::kUndecided || (!commit && !old_enough)) {
+  const Result<DecisionReply> reply = decide(parts->gid);
+  if (!reply.ok()) {
+    report.unknown.push_back(name + ": " + reply.status().ToString());
+    return std::nullopt;
+  }
+  if (!parts->coordinator.empty() && parts->coordinator != reply->coordinator) {
+    report.foreign.push_back(
+        name + ": it belongs to coordinator " + parts->coordinator + ", and was asked for at " +
+        (reply->coordinator.empty() ? "one that does not say" : reply->coordinator));
+    return std::nullopt;
+  }
+  return reply->decision;
+}
+
+// Carries a decision out. False: it is still prepared, as far as is known.
+bool Settle(PGconn* connection, const std::string& name, Decision decision, bool old_enough,
+            RecoveryReport& report) {
+  const bool commit = decision == Decision::kCommitted;
+  if (decision == Decision::kUndecided || (!commit && !old_enough)) {
     ++report.waiting;
     return false;
   }
@@ -338,12 +392,9 @@ Result<RecoveryReport> PostgresResource::Recover(pg_conn* connection,
     const std::string name = listed.Text(i, 0);
     const auto known = first_seen_.find(name);
     const Instant since = known == first_seen_.end() ? now : known->second;
-    const std::optional<Gid> gid = GidOfPreparedName(name, head);
-    const Result<Decision> decision =
-        gid ? decide(*gid)
-            : InvalidArgument("resource.bad_name", "it is no name that this resource gives");
+    const std::optional<Decision> decision = AskFor(name, head, decide, report);
     const bool old_enough = now - since >= options_.safety_interval;
-    if (!Settle(connection, name, decision, old_enough, report)) {
+    if (!decision || !Settle(connection, name, *decision, old_enough, report)) {
       seen.emplace(name, since);
     }
   }

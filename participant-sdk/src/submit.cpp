@@ -234,6 +234,11 @@ Result<Decision> ReadDecision(const Document& document) {
                       word.substr(0, 100) + "'");
 }
 
+std::string CoordinatorOf(const Json& document) {
+  const auto found = document.find("coordinator");
+  return found != document.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
 DecisionSource AskCoordinator(ClientOptions options) {
   struct Asker {
     explicit Asker(ClientOptions chosen) : client(std::move(chosen)) {}
@@ -242,10 +247,14 @@ DecisionSource AskCoordinator(ClientOptions options) {
   };
   // Shared by the copies that std::function makes of the source.
   auto asker = std::make_shared<Asker>(std::move(options));
-  return [asker](const Gid& gid) -> Result<Decision> {
+  return [asker](const Gid& gid) -> Result<DecisionReply> {
     const std::lock_guard lock(asker->mutex);
     ENTENTE_ASSIGN_OR_RETURN(const Document document, asker->client.Decision(gid.str()));
-    return ReadDecision(document);
+    ENTENTE_ASSIGN_OR_RETURN(const sdk::Decision decision, ReadDecision(document));
+    const auto known = document.json.find("known");
+    return DecisionReply{decision,
+                         known == document.json.end() || !known->is_boolean() || known->get<bool>(),
+                         CoordinatorOf(document.json)};
   };
 }
 

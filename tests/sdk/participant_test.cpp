@@ -60,6 +60,7 @@ TEST_CASE("a handler is given the facts of its call") {
                                {"Entente-Operation", "commit"},
                                {"Entente-Attempt", "3"},
                                {"Entente-Epoch", "7"},
+                               {"Entente-Coordinator", "0123456789abcdef"},
                                {"Entente-Completion-Token", "token"},
                                {"Entente-One-Phase", "true"},
                                {"traceparent", "00-a-b-01"}}));
@@ -72,6 +73,7 @@ TEST_CASE("a handler is given the facts of its call") {
   CHECK(seen.alternative == 2);
   CHECK(seen.attempt == 3);
   CHECK(seen.epoch == Epoch(7));
+  CHECK(seen.coordinator == "0123456789abcdef");
   CHECK(seen.idempotency_key == "g1:flight:alt2:commit");
   CHECK(seen.completion_token == "token");
   CHECK(seen.one_phase);
@@ -81,6 +83,7 @@ TEST_CASE("a handler is given the facts of its call") {
   CHECK(participant.Handle(Post("/entente/flight/prepare", "")).status == 200);
   CHECK(seen.attempt == 1);
   CHECK_FALSE(seen.epoch);
+  CHECK(seen.coordinator.empty());
   CHECK_FALSE(seen.one_phase);
   CHECK(seen.input == nullptr);
 }
@@ -153,6 +156,9 @@ TEST_CASE("a request that reaches no handler is refused with its reason") {
   CHECK(handle(Post("/x/action", "{}", {{"Entente-Operation", "compensate"}})) ==
         "400 call.wrong_operation");
   CHECK(handle(Post("/x/action", "{}", {{"Entente-Epoch", "-1"}})) == "400 call.bad_fact");
+  for (const char* id : {"0123456789abcde", "0123456789abcdeF", "0123456789abcdef0"}) {
+    CHECK(handle(Post("/x/action", "{}", {{"Entente-Coordinator", id}})) == "400 call.bad_fact");
+  }
   CHECK(handle(Post("/x/action", "{}", {{"Entente-Epoch", "9223372036854775808"}})) ==
         "400 call.bad_fact");
   CHECK(handle(Post("/x/action", "{}", {{"Entente-Attempt", "1x"}})) == "400 call.bad_fact");

@@ -84,12 +84,13 @@ class Desk {
     REQUIRE(report.ok());
     return *report;
   }
-  static Call CallOf(Operation operation, const std::string& gid) {
+  Call CallOf(Operation operation, const std::string& gid) {
     Call call;
     call.gid = Gid(gid);
     call.branch = BranchId("room");
     call.operation = operation;
     call.epoch = Epoch(1);
+    call.coordinator = coordinator;
     return call;
   }
   static Answer Ok(const Result<Answer>& answer) {
@@ -107,6 +108,7 @@ class Desk {
   std::string node;
   PgHandle connection;
   Duration lock_timeout = std::chrono::seconds(30);
+  std::string coordinator = {};
   Instant now = InstantFromMicros(1'700'000'000'000'000);
 
  private:
@@ -130,7 +132,7 @@ PostgresResource::Work Executing(const std::string& sql) {
 }
 
 DecisionSource Deciding(Decision decision) {
-  return [decision](const Gid&) -> Result<Decision> { return decision; };
+  return [decision](const Gid&) -> Result<DecisionReply> { return DecisionReply{decision}; };
 }
 
 // The cluster's tool: stop, kill, start.
@@ -194,7 +196,7 @@ TEST_CASE("two connections racing to prepare one branch prepare it once, both vo
     const auto vote = [&](size_t which) {
       start.arrive_and_wait();
       votes.at(which) =
-          resource.Prepare(connections.at(which).get(), Desk::CallOf(Operation::kPrepare, gid),
+          resource.Prepare(connections.at(which).get(), desk.CallOf(Operation::kPrepare, gid),
                            Executing("INSERT INTO ledger VALUES ('x')"));
     };
     std::thread other([&] { vote(0); });
@@ -218,12 +220,12 @@ TEST_CASE("a rollback racing a prepare leaves nothing prepared") {
     Result<Answer> voted = Retry("", "");
     std::thread other([&] {
       start.arrive_and_wait();
-      voted = resource.Prepare(connection.get(), Desk::CallOf(Operation::kPrepare, gid),
+      voted = resource.Prepare(connection.get(), desk.CallOf(Operation::kPrepare, gid),
                                Executing("INSERT INTO ledger VALUES ('x')"));
     });
     start.arrive_and_wait();
     const Result<Answer> undone =
-        resource.Rollback(desk.connection.get(), Desk::CallOf(Operation::kRollback, gid));
+        resource.Rollback(desk.connection.get(), desk.CallOf(Operation::kRollback, gid));
     other.join();
     CHECK(Desk::Ok(undone) == Done());
     const Answer vote = Desk::Ok(voted);
@@ -310,7 +312,7 @@ TEST_CASE("trap: a name that somebody else prepared is not taken for a vote") {
 
 TEST_CASE("trap: one branch in two databases of a cluster has two names") {
   Desk desk;
-  const Call call = Desk::CallOf(Operation::kPrepare, "g");
+  const Call call = desk.CallOf(Operation::kPrepare, "g");
   CHECK(desk.resource().NameOf(call, "one") != desk.resource().NameOf(call, "two"));
   Call other = call;
   other.branch = BranchId("car");
@@ -329,7 +331,7 @@ TEST_CASE("trap: only the user who prepared may finish") {
   CHECK(desk.Prepare("g") == Done());
   const PgHandle other = desk.Connect("user=other_" + desk.node);
   const Answer commit =
-      Desk::Ok(desk.resource().Commit(other.get(), Desk::CallOf(Operation::kCommit, "g")));
+      Desk::Ok(desk.resource().Commit(other.get(), desk.CallOf(Operation::kCommit, "g")));
   CHECK(RefusalOf(commit) == "resource.not_owner");
   CHECK_THAT(std::get<RefusedAnswer>(commit).message, Catch::Contains("42501"));
   const Result<RecoveryReport> report =
@@ -380,7 +382,7 @@ TEST_CASE("trap: a connection inside a transaction is turned away") {
   CHECK(desk.Prepare("g") == Done());
   Query(desk.connection.get(), "BEGIN");
   CHECK(desk.resource()
-            .Commit(desk.connection.get(), Desk::CallOf(Operation::kCommit, "g"))
+            .Commit(desk.connection.get(), desk.CallOf(Operation::kCommit, "g"))
             .status()
             .reason() == "barrier.in_transaction");
   CHECK(desk.resource()
@@ -413,7 +415,7 @@ TEST_CASE("a refusal, an error and an exception leave nothing behind") {
   };
   CHECK(desk.Prepare("no", writing(Refused("full", "no room"))) == Refused("full", "no room"));
   PostgresResource& resource = desk.resource();
-  const Call call = Desk::CallOf(Operation::kPrepare, "g");
+  const Call call = desk.CallOf(Operation::kPrepare, "g");
   PGconn* connection = desk.connection.get();
   CHECK(resource.Prepare(connection, call, writing(Unavailable("a", "b"))).status() ==
         Unavailable("a", "b"));
@@ -444,7 +446,7 @@ TEST_CASE("a refused prepare is not prepared by a copy of it that comes late") {
 
 TEST_CASE("a one-phase commit prepares nothing, runs once and keeps its decision") {
   Desk desk;
-  Call call = Desk::CallOf(Operation::kCommit, "g");
+  Call call = desk.CallOf(Operation::kCommit, "g");
   call.one_phase = true;
   const auto run = [&](const PostgresResource::Work& work) {
     return Desk::Ok(desk.resource().Commit(desk.connection.get(), call, work));
@@ -469,11 +471,11 @@ TEST_CASE("recovery commits what was decided and leaves alone what was not") {
   for (const char* gid : {"committed", "undecided", "unreadable"}) {
     CHECK(desk.Prepare(gid, gid) == Done());
   }
-  const auto decide = [](const Gid& gid) -> Result<Decision> {
+  const auto decide = [](const Gid& gid) -> Result<DecisionReply> {
     if (gid.str() == "unreadable") {
       return Unavailable("client.unreachable", "nobody there");
     }
-    return gid.str() == "committed" ? Decision::kCommitted : Decision::kUndecided;
+    return DecisionReply{gid.str() == "committed" ? Decision::kCommitted : Decision::kUndecided};
   };
   RecoveryReport report = desk.Recover(decide);
   CHECK(report.committed == 1);
@@ -502,6 +504,53 @@ TEST_CASE("an orphan is rolled back once it was seen for the safety interval") {
   CHECK(desk.Recover(Deciding(Decision::kAborted)).rolled_back == 1);
   CHECK(desk.Prepared() == 0);
   CHECK(HeuristicOf(desk.Commit("orphan")) == HeuristicOutcome::kRolledBack);
+}
+
+TEST_CASE("recovery leaves alone what was prepared for another coordinator") {
+  Desk desk;
+  const std::string here = "00000000000000aa";
+  const std::string elsewhere = "00000000000000bb";
+  CHECK(desk.Prepare("anonymous") == Done());
+  desk.coordinator = elsewhere;
+  CHECK(desk.Prepare("elsewhere") == Done());
+  CHECK_THAT(desk.Name("elsewhere"), Catch::EndsWith("@" + elsewhere + ":elsewhere"));
+  desk.coordinator = here;
+  CHECK(desk.Prepare("here") == Done());
+  const auto recover = [&](const std::string& asked) {
+    const RecoveryReport first = desk.Recover([&](const Gid&) {
+      return DecisionReply{Decision::kAborted, false, asked};
+    });
+    desk.now += std::chrono::hours(1);
+    RecoveryReport report = desk.Recover([&](const Gid&) {
+      return DecisionReply{Decision::kAborted, false, asked};
+    });
+    CHECK(first.foreign == report.foreign);
+    return report;
+  };
+  const RecoveryReport report = recover(here);
+  CHECK(report.rolled_back == 2);
+  REQUIRE(report.foreign.size() == 1);
+  CHECK_THAT(report.foreign[0], Catch::Contains(elsewhere) && Catch::Contains(here));
+  // Nor is one that does not say who it is taken for the right one.
+  CHECK(recover("").foreign.size() == 1);
+  CHECK(desk.Prepared() == 1);
+  // Its own coordinator finds it as it was.
+  desk.coordinator = elsewhere;
+  CHECK(desk.Commit("elsewhere") == Done());
+  CHECK(desk.Ledger() == "1");
+}
+
+TEST_CASE("what was prepared for a coordinator that was not named, a named one finishes") {
+  Desk desk;
+  CHECK(desk.Prepare("a") == Done());
+  CHECK(desk.Prepare("b") == Done());
+  desk.coordinator = "00000000000000aa";
+  CHECK(desk.Prepare("a") == Done());
+  CHECK(desk.Prepared() == 2);
+  CHECK(desk.Commit("a") == Done());
+  CHECK(desk.Rollback("b") == Done());
+  CHECK(desk.Prepared() == 0);
+  CHECK(desk.Ledger() == "1");
 }
 
 TEST_CASE("recovery touches no names but its own") {
@@ -553,7 +602,7 @@ TEST_CASE("a lock that somebody holds is waited for so long and no longer") {
   const PgHandle holder = desk.Connect();
   Query(holder.get(), "BEGIN; LOCK TABLE ledger");
   const Result<Answer> vote = desk.resource().Prepare(
-      desk.connection.get(), Desk::CallOf(Operation::kPrepare, "g"),
+      desk.connection.get(), desk.CallOf(Operation::kPrepare, "g"),
       [](PGconn* tx) -> Result<Answer> {
         PGresult* result = PQexec(tx, "INSERT INTO ledger VALUES ('x')");
         const bool busy = std::string(PQresultErrorField(result, PG_DIAG_SQLSTATE)) == "55P03";
@@ -617,10 +666,10 @@ TEST_CASE("a server that is killed, limited or disabled") {
     CHECK(desk.Prepare("undone") == Done());
     Cluster("kill");
     const Result<Answer> broken =
-        desk.resource().Commit(desk.connection.get(), Desk::CallOf(Operation::kCommit, "called"));
+        desk.resource().Commit(desk.connection.get(), desk.CallOf(Operation::kCommit, "called"));
     CHECK(broken.status().code() == StatusCode::kUnknownOutcome);
     CHECK(desk.resource()
-              .Commit(desk.connection.get(), Desk::CallOf(Operation::kCommit, "called"))
+              .Commit(desk.connection.get(), desk.CallOf(Operation::kCommit, "called"))
               .status()
               .reason() == "barrier.no_connection");
     Cluster("start");
@@ -635,7 +684,7 @@ TEST_CASE("a server that is killed, limited or disabled") {
   }
   SECTION("a server that dies during the work leaves nothing prepared") {
     const Result<Answer> vote =
-        desk.resource().Prepare(desk.connection.get(), Desk::CallOf(Operation::kPrepare, "g"),
+        desk.resource().Prepare(desk.connection.get(), desk.CallOf(Operation::kPrepare, "g"),
                                 [](PGconn* tx) -> Result<Answer> {
                                   PQclear(PQexec(tx, "INSERT INTO ledger VALUES ('x')"));
                                   Cluster("kill");
@@ -655,7 +704,7 @@ TEST_CASE("a server that is killed, limited or disabled") {
     desk.Reconnect();
     CHECK(desk.Prepare("first") == Done());
     const Result<Answer> vote =
-        desk.resource().Prepare(desk.connection.get(), Desk::CallOf(Operation::kPrepare, "second"),
+        desk.resource().Prepare(desk.connection.get(), desk.CallOf(Operation::kPrepare, "second"),
                                 Executing("INSERT INTO ledger VALUES ('x')"));
     CHECK(vote.status().code() == StatusCode::kUnavailable);
     CHECK(vote.status().reason() == "resource.no_slot");

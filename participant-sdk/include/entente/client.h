@@ -192,8 +192,8 @@ class Client {
                                            std::optional<Duration> wait = std::nullopt);
   [[nodiscard]] Result<Transaction> Abort(std::string_view gid, std::string_view reason = {},
                                           std::optional<Duration> wait = std::nullopt);
-  // {"gid", "decision": "committed" | "aborted" | "undecided", "known"}; one that the coordinator
-  // does not know is aborted. ReadDecision reads it.
+  // {"gid", "decision": "committed" | "aborted" | "undecided", "known", "coordinator"}; one that
+  // the coordinator does not know is aborted. ReadDecision reads it.
   [[nodiscard]] Result<Document> Decision(std::string_view gid);
 
   // `wait`: answers when the transaction has ended, or after this long (at most five minutes).
@@ -243,8 +243,8 @@ class Client {
 // What an answer of Client::Decision says. Fails with kInternal (client.bad_answer).
 [[nodiscard]] Result<Decision> ReadDecision(const Document& document);
 
-// Asks the coordinator of `options`, by a client of its own. The result may be called from any
-// thread; calls wait for each other.
+// Asks the coordinator of `options`, which says who it is, by a client of its own. The result may
+// be called from any thread; calls wait for each other.
 [[nodiscard]] DecisionSource AskCoordinator(ClientOptions options);
 
 }  // namespace entente::sdk

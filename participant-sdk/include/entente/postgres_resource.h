@@ -63,6 +63,8 @@ struct RecoveryReport {
   size_t rolled_back = 0;
   size_t waiting = 0;                     // Undecided, or not seen for long enough.
   std::vector<std::string> unknown = {};  // No decision was to be had, or finishing failed; why.
+  // Prepared for another coordinator than the one that was asked; left alone.
+  std::vector<std::string> foreign = {};
 };
 
 // The prepared transactions of this participant.
@@ -121,8 +123,10 @@ class PostgresResource {
 
   // Asks for the decision on each of this participant's prepared transactions and carries it out.
   // Undecided ones, and all if no decision can be had, are left alone. What is to be rolled back
-  // must have been seen by this object for the safety interval. Safe to run in several processes
-  // and beside calls.
+  // must have been seen by this object for the safety interval. A name carries the id of the
+  // coordinator that it was prepared for (Call::coordinator), if that was said: one that another
+  // coordinator answers for is left alone and reported, since "unknown" there means nothing. Safe
+  // to run in several processes and beside calls.
   [[nodiscard]] Result<RecoveryReport> Recover(pg_conn* connection, const DecisionSource& decide);
 
   [[nodiscard]] Result<PreparedReport> Prepared(pg_conn* connection) const;
