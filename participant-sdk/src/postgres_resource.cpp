@@ -43,7 +43,8 @@ Status CheckVote(const Answer& answer, PGconn* connection) {
   return Status();
 }
 
-// Whether the open transaction has written or locked anything.
+// Whether the open transaction has written anything or locked rows. Other locks (LOCK TABLE,
+// advisory ones) leave no trace that could be asked for.
 Result<bool> HasWritten(PGconn* connection) {
   const PgResult result =
       PgExecute(connection, "SELECT pg_current_xact_id_if_assigned() IS NOT NULL");
@@ -113,13 +114,16 @@ class Preparation {
       ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, Judge(row, call_));
       return std::optional<Answer>(std::move(verdict.answer));
     }
-    for (const std::string& name : names_) {
-      ENTENTE_ASSIGN_OR_RETURN(const bool prepared, IsPrepared(connection_, name));
-      if (prepared) {
-        return std::optional<Answer>(Done());
-      }
+    ENTENTE_ASSIGN_OR_RETURN(const NameState state,
+                             StateOfNames(connection_, table_.name(), call_.gid, names_));
+    if (state == NameState::kRolledBack) {
+      return std::optional<Answer>(
+          Refused("barrier.suspended", "branch '" + call_.branch.str() + "' of transaction '" +
+                                           call_.gid.str() +
+                                           "' was prepared before and rolled back by recovery, "
+                                           "since it was aborted"));
     }
-    return std::optional<Answer>();
+    return state == NameState::kPrepared ? std::optional<Answer>(Done()) : std::nullopt;
   }
 
   // Nothing: another call was faster, and Repeated knows more.
@@ -275,14 +279,15 @@ Result<Answer> PostgresResource::Commit(pg_conn* connection, const Call& call,
 
 namespace {
 
-// Leaves the row that refuses a later prepare. Nothing: a prepare holds the row at this moment.
+// Leaves the row that refuses a later prepare. It may be purged in time if the prepare came (then
+// `undone`), and never if it may still come. Nothing: a prepare holds the row at this moment.
 Result<std::optional<Answer>> LeaveTombstone(PGconn* connection, const PostgresTable& table,
-                                             const Call& call) {
+                                             const Call& call, bool undone) {
   PgTransaction transaction(connection);
   ENTENTE_RETURN_IF_ERROR(
       transaction.Begin("; SET LOCAL lock_timeout = '" + std::string(kTombstoneLockTimeout) + "'"));
-  const Result<bool> inserted =
-      table.Insert(RowState::kSuspended, std::nullopt, EncodeAnswer(Done()));
+  const Result<bool> inserted = table.Insert(undone ? RowState::kUndone : RowState::kSuspended,
+                                             std::nullopt, EncodeAnswer(Done()));
   if (!inserted.ok()) {
     if (inserted.status().reason() == "barrier.busy") {
       return std::optional<Answer>();
@@ -311,113 +316,21 @@ Result<Answer> PostgresResource::Rollback(pg_conn* connection, const Call& call)
   const std::string head = PreparedNameHead(options_.prefix, options_.node);
   const std::vector<std::string> names = NamesOf(head, call, PQdb(connection));
   const PostgresTable table(connection, options_.barrier.table, call, NowOf(options_.barrier));
+  bool undone = false;
   // A prepare may come in between the two statements; then both are needed again.
   for (int round = 0; round < kMaxRounds; ++round) {
     ENTENTE_ASSIGN_OR_RETURN(Finished finished, FinishAny(connection, "ROLLBACK PREPARED", names));
     if (finished.refused) {
       return std::move(*finished.refused);
     }
-    ENTENTE_ASSIGN_OR_RETURN(std::optional<Answer> answer, LeaveTombstone(connection, table, call));
+    undone = undone || finished.found;
+    ENTENTE_ASSIGN_OR_RETURN(std::optional<Answer> answer,
+                             LeaveTombstone(connection, table, call, undone));
     if (answer) {
       return std::move(*answer);
     }
   }
   return Unavailable("barrier.busy", "another call is preparing this branch; ask again");
-}
-
-namespace {
-
-// The decision on what is prepared under a name, if it is for `decide` to tell. That a coordinator
-// does not know another one's transaction says nothing about it.
-std::optional<Decision> AskFor(const std::string& name, const std::string& head,
-                               const DecisionSource& decide, RecoveryReport& report) {
-  const std::optional<PreparedNameParts> parts = ReadPreparedName(name, head);
-  if (!parts) {
-    report.unknown.push_back(name + ": it is no name that this resource gives");
-    return std::nullopt;
-  }
-  const Result<DecisionReply> reply = decide(parts->gid);
-  if (!reply.ok()) {
-    report.unknown.push_back(name + ": " + reply.status().ToString());
-    return std::nullopt;
-  }
-  if (!parts->coordinator.empty() && parts->coordinator != reply->coordinator) {
-    report.foreign.push_back(
-        name + ": it belongs to coordinator " + parts->coordinator + ", and was asked for at " +
-        (reply->coordinator.empty() ? "one that does not say" : reply->coordinator));
-    return std::nullopt;
-  }
-  return reply->decision;
-}
-
-// Carries a decision out. False: it is still prepared, as far as is known.
-bool Settle(PGconn* connection, const std::string& name, Decision decision, bool old_enough,
-            RecoveryReport& report) {
-  const bool commit = decision == Decision::kCommitted;
-  if (decision == Decision::kUndecided || (!commit && !old_enough)) {
-    ++report.waiting;
-    return false;
-  }
-  const Result<Finished> finished =
-      FinishPrepared(connection, commit ? "COMMIT PREPARED" : "ROLLBACK PREPARED", name);
-  if (finished.ok() && !finished->refused) {
-    // Not found: a call, or another process's recovery, was faster.
-    (commit ? report.committed : report.rolled_back) += finished->found ? 1 : 0;
-    return true;
-  }
-  report.unknown.push_back(name + ": " +
-                           (finished.ok() ? std::get<RefusedAnswer>(*finished->refused).message
-                                          : finished.status().ToString()));
-  return false;
-}
-
-}  // namespace
-
-Result<RecoveryReport> PostgresResource::Recover(pg_conn* connection,
-                                                 const DecisionSource& decide) {
-  ENTENTE_RETURN_IF_ERROR(CheckPreparedNameParts(options_.prefix, options_.node));
-  ENTENTE_RETURN_IF_ERROR(PgCheckIdle(connection));
-  const std::string head = PreparedNameHead(options_.prefix, options_.node);
-  const PgResult listed =
-      PgExecute(connection,
-                "SELECT gid FROM pg_prepared_xacts WHERE database = current_database() AND "
-                "starts_with(gid, $1) ORDER BY prepared",
-                {head});
-  ENTENTE_RETURN_IF_ERROR(listed.ToStatus());
-  const Instant now = NowOf(options_.barrier);
-  const std::lock_guard lock(mutex_);
-  std::map<std::string, Instant> seen;
-  RecoveryReport report;
-  for (int i = 0; i < listed.rows(); ++i) {
-    const std::string name = listed.Text(i, 0);
-    const auto known = first_seen_.find(name);
-    const Instant since = known == first_seen_.end() ? now : known->second;
-    const std::optional<Decision> decision = AskFor(name, head, decide, report);
-    const bool old_enough = now - since >= options_.safety_interval;
-    if (!decision || !Settle(connection, name, *decision, old_enough, report)) {
-      seen.emplace(name, since);
-    }
-  }
-  first_seen_ = std::move(seen);
-  return report;
-}
-
-Result<PreparedReport> PostgresResource::Prepared(pg_conn* connection) const {
-  ENTENTE_RETURN_IF_ERROR(PgCheckIdle(connection));
-  const PgResult oldest =
-      PgExecute(connection,
-                "SELECT gid, (extract(epoch FROM clock_timestamp() - prepared) * 1000000)::bigint, "
-                "count(*) OVER () FROM pg_prepared_xacts WHERE database = current_database() AND "
-                "starts_with(gid, $1) ORDER BY prepared LIMIT 1",
-                {PreparedNameHead(options_.prefix, options_.node)});
-  ENTENTE_RETURN_IF_ERROR(oldest.ToStatus());
-  PreparedReport report;
-  if (oldest.rows() > 0) {
-    report.oldest_name = oldest.Text(0, 0);
-    report.oldest_age = std::max(Duration::zero(), Duration(oldest.Integer(0, 1)));
-    report.count = static_cast<size_t>(oldest.Integer(0, 2));
-  }
-  return report;
 }
 
 }  // namespace entente::sdk

@@ -112,14 +112,31 @@ Result<Finished> FinishPrepared(PGconn* connection, const std::string& verb,
   return result.ToStatus();
 }
 
-Result<bool> IsPrepared(PGconn* connection, const std::string& name) {
-  const PgResult result =
-      PgExecute(connection,
-                "SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE gid = $1 AND "
-                "database = current_database())",
-                {name});
+Call TombstoneCall(const Gid& gid, const std::string& name) {
+  Call call;
+  call.gid = gid;
+  call.branch = BranchId("prepared as " + name);
+  call.operation = Operation::kRollback;
+  return call;
+}
+
+Result<NameState> StateOfNames(PGconn* connection, const std::string& table, const Gid& gid,
+                               const std::vector<std::string>& names) {
+  const std::string& one = names.front();
+  const std::string& other = names.back();
+  const PgResult result = PgExecute(
+      connection,
+      "SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE gid IN ($1, $2) AND "
+      "database = current_database()), EXISTS (SELECT FROM " +
+          table + " WHERE gid = $3 AND branch IN ($4, $5) AND family = '2pc' AND alternative = 0)",
+      {one, other, gid.str(), TombstoneCall(gid, one).branch.str(),
+       TombstoneCall(gid, other).branch.str()});
   ENTENTE_RETURN_IF_ERROR(result.ToStatus());
-  return result.Boolean(0, 0);
+  // A tombstone is there before the rollback, and then nothing else will happen any more.
+  if (result.Boolean(0, 1)) {
+    return NameState::kRolledBack;
+  }
+  return result.Boolean(0, 0) ? NameState::kPrepared : NameState::kUnknown;
 }
 
 Result<Answer> PrepareTransaction(PGconn* connection, const std::string& name) {

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/limits.h"
+#include "entente/postgres_barrier.h"
 #include "tests/sdk/postgres_connection.h"
 
 namespace entente::sdk {
@@ -403,6 +404,12 @@ TEST_CASE("trap: a read-only transaction takes no slot; it is committed and vote
   CHECK(desk.Prepare("h", Executing("SELECT * FROM ledger FOR UPDATE")) == Done());
   CHECK(desk.Prepared() == 1);
   CHECK(desk.Rollback("h") == Done());
+  // A whole table's lock is not seen, unless the work insists.
+  CHECK(desk.Prepare("i", Executing("LOCK TABLE ledger IN SHARE MODE")) == ReadOnly());
+  CHECK(desk.Prepare("j",
+                     Executing("LOCK TABLE ledger IN SHARE MODE; SELECT pg_current_xact_id()")) ==
+        Done());
+  CHECK(desk.Rollback("j") == Done());
 }
 
 TEST_CASE("a refusal, an error and an exception leave nothing behind") {
@@ -504,6 +511,32 @@ TEST_CASE("an orphan is rolled back once it was seen for the safety interval") {
   CHECK(desk.Recover(Deciding(Decision::kAborted)).rolled_back == 1);
   CHECK(desk.Prepared() == 0);
   CHECK(HeuristicOf(desk.Commit("orphan")) == HeuristicOutcome::kRolledBack);
+  // A copy of its prepare that comes late is kept out, and a rollback still finds all done.
+  CHECK(RefusalOf(desk.Prepare("orphan")) == "barrier.suspended");
+  desk.coordinator = "00000000000000aa";
+  CHECK(RefusalOf(desk.Prepare("orphan")) == "barrier.suspended");
+  CHECK(desk.Rollback("orphan") == Done());
+  CHECK(desk.Prepared() == 0);
+}
+
+TEST_CASE("rows of what was rolled back are purged, but of what may still come they are not") {
+  Desk desk;
+  CHECK(desk.Prepare("undone") == Done());
+  CHECK(desk.Rollback("undone") == Done());
+  CHECK(desk.Prepare("orphan") == Done());
+  CHECK(desk.Recover(Deciding(Decision::kAborted)).waiting == 1);
+  desk.now += std::chrono::hours(1);
+  CHECK(desk.Recover(Deciding(Decision::kAborted)).rolled_back == 1);
+  CHECK(desk.Rollback("never came") == Done());
+  desk.now += std::chrono::hours(24 * 31);
+  const PostgresBarrier barrier({.now = [&desk] { return desk.now; }});
+  PurgeOptions options;
+  CHECK(barrier.Purge(desk.connection.get(), options)->answers_dropped == 2);
+  CHECK(RefusalOf(desk.Prepare("undone")) == "barrier.suspended");
+  CHECK(desk.Rollback("undone") == Done());
+  options.rows_after = std::chrono::hours(24 * 30);
+  CHECK(barrier.Purge(desk.connection.get(), options)->rows_removed == 2);
+  CHECK(RefusalOf(desk.Prepare("never came")) == "barrier.suspended");
 }
 
 TEST_CASE("recovery leaves alone what was prepared for another coordinator") {

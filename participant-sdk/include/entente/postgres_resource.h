@@ -17,8 +17,13 @@
 // when it is committed, the row becomes true and visible at the same moment as the business write.
 // So a COMMIT PREPARED that finds no such name (SQLSTATE 42704, which alone does not tell committed
 // from never prepared) is done if the row is there, and otherwise reports that the transaction was
-// rolled back here by somebody else. A rollback leaves a row that refuses a prepare that comes
-// after it.
+// rolled back here by somebody else. A rollback, also one by Recover, leaves a row that refuses a
+// prepare that comes after it.
+//
+// Why an epoch is not checked here. A coordinator that has lost a transaction can still send what
+// it began to send, but only what follows from a decision that was durable first, and there is only
+// one decision: a late commit or rollback says the same as the new owner's. A late prepare meets
+// the row.
 //
 // The server needs max_prepared_transactions > 0 (a restart), and the same user must prepare and
 // finish. Prepared transactions keep their locks, through restarts too, and held for long they stop
@@ -108,8 +113,10 @@ class PostgresResource {
   // The barrier's table, unless it is there.
   [[nodiscard]] Status CreateSchema(pg_conn* connection) const;
 
-  // Votes: Done is YES, and durable; ReadOnly says that `work` wrote nothing, which is committed at
-  // once and not prepared.
+  // Votes: Done is YES, and durable; ReadOnly says that `work` wrote nothing and locked no row,
+  // which is committed at once and not prepared. LOCK TABLE (most modes) and advisory locks alone
+  // do not count, and end with it; work that needs them kept until the decision asks for a
+  // transaction number (SELECT pg_current_xact_id()), and is prepared then.
   [[nodiscard]] Result<Answer> Prepare(pg_conn* connection, const Call& call,
                                        const Work& work) const;
 
