@@ -269,6 +269,11 @@ Status CheckCall(const Call& call) {
   return Status();
 }
 
+bool HasEnded(const PurgeOptions& options, const std::string& gid) {
+  const Result<bool> ended = options.has_ended(Gid(gid));
+  return ended.ok() ? *ended : ended.status().code() == StatusCode::kNotFound;
+}
+
 Status CheckPurge(const PurgeOptions& options) {
   if (options.rows_after && *options.rows_after < kMinRowsAfter) {
     return InvalidArgument("barrier.bad_purge",

@@ -65,6 +65,8 @@ struct Verdict {
 
 [[nodiscard]] Status CheckTableName(const std::string& table);
 [[nodiscard]] Status CheckCall(const Call& call);
+// What PurgeOptions::has_ended answers, with its errors decided upon.
+[[nodiscard]] bool HasEnded(const PurgeOptions& options, const std::string& gid);
 [[nodiscard]] Status CheckPurge(const PurgeOptions& options);
 [[nodiscard]] Instant NowOf(const BarrierOptions& options);
 

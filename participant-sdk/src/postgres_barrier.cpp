@@ -222,9 +222,8 @@ Result<PurgeReport> PostgresBarrier::Purge(pg_conn* connection, const PurgeOptio
         OldSagas(connection, table, now - options.answers_after, options.max_rows));
     report.more = keys.size() == options.max_rows;
     for (const Key& key : keys) {
-      const Result<bool> ended = options.has_ended(Gid(key.gid));
       ENTENTE_ASSIGN_OR_RETURN(const size_t marked,
-                               MarkSaga(connection, table, key, ended.ok() && *ended, now));
+                               MarkSaga(connection, table, key, HasEnded(options, key.gid), now));
       report.answers_dropped += marked;
     }
   }

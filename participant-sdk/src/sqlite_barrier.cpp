@@ -281,8 +281,8 @@ Result<PurgeReport> SqliteBarrier::Purge(sqlite3* db, const PurgeOptions& option
                              OldSagas(db, table, now - options.answers_after, options.max_rows));
     report.more = keys.size() == options.max_rows;
     for (Key& key : keys) {
-      const Result<bool> ended = options.has_ended(Gid(key.gid));
-      sagas.emplace_back(std::move(key), ended.ok() && *ended);
+      const bool ended = HasEnded(options, key.gid);
+      sagas.emplace_back(std::move(key), ended);
     }
   }
   SqliteTransaction transaction(db, kBusy);

@@ -509,7 +509,7 @@ TEST_CASE("rows are removed only when asked for, and never those whose action ma
 TEST_CASE("a saga's standing action is purged only once its transaction has ended") {
   const auto world = MakeWorld();
   const auto connection = world->Connect();
-  for (const char* gid : {"ended", "open", "unknown"}) {
+  for (const char* gid : {"ended", "forgotten", "open", "unknown"}) {
     RunOk(*connection, CallOf(Operation::kAction, gid), Writing(gid, gid));
   }
   world->now += std::chrono::hours(24 * 8);
@@ -518,9 +518,14 @@ TEST_CASE("a saga's standing action is purged only once its transaction has ende
     if (gid.str() == "unknown") {
       return Unavailable("client.unreachable", "nobody there");
     }
+    if (gid.str() == "forgotten") {
+      return NotFound("transaction.not_found", "no such transaction");
+    }
     return gid.str() == "ended";
   };
-  CHECK(connection->Purge(options)->answers_dropped == 1);
+  CHECK(connection->Purge(options)->answers_dropped == 2);
+  CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kAction, "forgotten"), Writing("x"))) ==
+        "barrier.purged");
   CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kAction, "ended"), Writing("x"))) ==
         "barrier.purged");
   CHECK(RunOk(*connection, CallOf(Operation::kAction, "open"), Writing("x")) == Done("open"));
