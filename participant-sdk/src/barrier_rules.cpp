@@ -10,8 +10,8 @@ namespace {
 
 constexpr size_t kMaxTableNameBytes = 48;
 constexpr Duration kMinRowsAfter = std::chrono::hours(24);
-// A stored answer wraps the output in one more object.
-constexpr JsonLimits kAnswerJson{limits::kMaxPayloadBytes * 6 + 1024, limits::kMaxJsonDepth + 2};
+// A stored answer wraps the output in one or two more objects.
+constexpr JsonLimits kAnswerJson{limits::kMaxPayloadBytes * 6 + 1024, limits::kMaxJsonDepth + 3};
 
 std::string BranchText(const Call& call) {
   return "branch '" + call.branch.str() + "' of transaction '" + call.gid.str() + "'";
@@ -202,7 +202,10 @@ bool IsForwardAnswer(const Call& call) {
 
 std::string EncodeAnswer(const Answer& answer, uint32_t attempt) {
   if (const auto* done = std::get_if<DoneAnswer>(&answer)) {
-    return DumpJson(Json{{"done", done->output}});
+    return done->expires
+               ? DumpJson(Json{{"doneUntil",
+                                {{"micros", ToMicros(*done->expires)}, {"output", done->output}}}})
+               : DumpJson(Json{{"done", done->output}});
   }
   if (const auto* pending = std::get_if<PendingAnswer>(&answer)) {
     return DumpJson(Json{{"pending", pending->location}});
@@ -223,6 +226,11 @@ Result<Answer> DecodeAnswer(std::string_view text) {
     Json& value = json->begin().value();
     if (kind == "done") {
       return Done(std::move(value));
+    }
+    if (kind == "doneUntil" && value.is_object() && value.contains("micros") &&
+        value["micros"].is_number_integer()) {
+      return DoneUntil(InstantFromMicros(value["micros"].get<int64_t>()),
+                       std::move(value["output"]));
     }
     if (kind == "pending" && value.is_string()) {
       return Pending(value.get<std::string>());

@@ -79,6 +79,9 @@ std::string_view HeuristicName(HeuristicOutcome outcome) {
 Answer Done(Json output) {
   return DoneAnswer{std::move(output)};
 }
+Answer DoneUntil(Instant expires, Json output) {
+  return DoneAnswer{std::move(output), expires};
+}
 Answer Refused(std::string code, std::string message) {
   return RefusedAnswer{std::move(code), std::move(message)};
 }

@@ -81,6 +81,9 @@ bool Fits(const Answer& answer, const Call& call) {
   if (std::holds_alternative<ReadOnlyAnswer>(answer)) {
     return call.operation == Operation::kPrepare;
   }
+  if (const auto* done = std::get_if<DoneAnswer>(&answer); done != nullptr && done->expires) {
+    return call.operation == Operation::kTry;
+  }
   if (std::holds_alternative<HeuristicAnswer>(answer)) {
     return PurposeOf(call.operation) != Purpose::kForward;
   }

@@ -36,6 +36,9 @@ struct AnswerWriter {
   Value& value;
 
   grpc::Status operator()(const DoneAnswer& done) const {
+    if (done.expires) {
+      context.AddInitialMetadata("entente-expires", FormatInstant(*done.expires));
+    }
     const Status written = ToProtoValue(done.output, kMaxGrpcDepth, value);
     return written.ok() ? grpc::Status::OK
                         : Failed(grpc::StatusCode::UNKNOWN, written.reason(), written.message());

@@ -87,6 +87,7 @@ TEST_CASE("only a later attempt than the refused one is carried out") {
 
 TEST_CASE("answers that are kept survive being written") {
   for (const Answer& answer : {Done({{"a", Json::array({1, 2.5, "x", nullptr})}}), Done(),
+                               DoneUntil(InstantFromMicros(1'700'000'000'123'456), {{"seat", 1}}),
                                Pending("/x"), Pending(), ReadOnly(), Refused("code", "message")}) {
     const Result<Answer> read = DecodeAnswer(EncodeAnswer(answer));
     REQUIRE(read.ok());

@@ -395,6 +395,19 @@ TEST_CASE("pending and read-only answers are kept") {
   CHECK(connection->Ledger() == Effects{"queued"});
 }
 
+TEST_CASE("a repeat of a try says the same expiry") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  const Answer held = DoneUntil(world->now + std::chrono::minutes(15), {{"seat", "12A"}});
+  const auto hold = [&held](Business& business) -> Result<Answer> {
+    business.Write("held");
+    return held;
+  };
+  CHECK(RunOk(*connection, CallOf(Operation::kTry), hold) == held);
+  world->now += std::chrono::minutes(5);
+  CHECK(RunOk(*connection, CallOf(Operation::kTry), Writing("again")) == held);
+}
+
 TEST_CASE("a one-phase commit is decided here, either way, once") {
   const auto world = MakeWorld();
   const auto connection = world->Connect();

@@ -159,6 +159,15 @@ TEST_CASE("each answer has its gRPC form") {
   CHECK(fixture.Ask("Action", Json{{"handler", "y"}}).code == 5);
 }
 
+TEST_CASE("a try says over gRPC until when it holds what it reserved") {
+  Fixture fixture;
+  fixture.answer = DoneUntil(InstantFromMicros(1'700'000'000'000'000), {{"seat", 1}});
+  const GrpcResponse held = fixture.Ask("Try", BodyOf({}));
+  CHECK(held.code == 0);
+  CHECK(held.body == Json{{"seat", 1}});
+  CHECK(Metadata(held, "entente-expires") == "2023-11-14T22:13:20Z");
+}
+
 TEST_CASE("what a value can not hold is reported, not rounded") {
   Fixture fixture;
   for (const Json& number :

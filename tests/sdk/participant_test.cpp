@@ -88,6 +88,21 @@ TEST_CASE("a handler is given the facts of its call") {
   CHECK(seen.input == nullptr);
 }
 
+TEST_CASE("a try says until when it holds what it reserved") {
+  Participant participant;
+  const Handler hold = [](const Call&) -> Result<Answer> {
+    return DoneUntil(InstantFromMicros(1'700'000'000'000'000), {{"seat", 1}});
+  };
+  REQUIRE(participant.Register("x", TccHandlers{hold, hold, hold}).ok());
+  const HttpResponse response = participant.Handle(Post("/x/try", "{}", {}));
+  CHECK(response.status == 200);
+  CHECK(response.body == R"({"seat":1})");
+  CHECK(Header(response, "Entente-Expires") == "2023-11-14T22:13:20Z");
+  CHECK(Header(Answering(Done()).Ask("action"), "Entente-Expires").empty());
+  // Nothing else expires.
+  CHECK(participant.Handle(Post("/x/confirm", "{}", {})).status == 500);
+}
+
 TEST_CASE("each answer has its HTTP form") {
   const HttpResponse refused = Answering(Refused("full", "no seat")).Ask("action");
   CHECK(refused.status == 409);

@@ -73,8 +73,8 @@ struct PurgeOptions {
   // known to the coordinator. Such rows are kept unless this says that the transaction has ended.
   // Client::Get answers that. kNotFound counts as ended: a coordinator accepts a transaction before
   // it calls anybody, and forgets it only some time after its end (by default after as long as
-  // `answers_after`, so that most are forgotten when they are asked for). On any other error the row
-  // is kept.
+  // `answers_after`, so that most are forgotten when they are asked for). On any other error the
+  // row is kept.
   std::function<Result<bool>(const Gid&)> has_ended = {};
   // At most so many rows are looked at in one call, which is one short transaction.
   size_t max_rows = 1000;

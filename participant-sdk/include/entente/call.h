@@ -77,6 +77,7 @@ enum class HeuristicOutcome { kCommitted, kRolledBack, kMixed };
 
 struct DoneAnswer {
   Json output = {};
+  std::optional<Instant> expires = {};
   friend bool operator==(const DoneAnswer&, const DoneAnswer&) = default;
 };
 struct RefusedAnswer {
@@ -109,6 +110,9 @@ using Answer = std::variant<DoneAnswer, RefusedAnswer, PendingAnswer, RetryAnswe
 
 // Carried out (or found carried out). `output` is what later steps of the transaction read.
 [[nodiscard]] Answer Done(Json output = nullptr);
+// Of a try: what it reserved holds until `expires`. The coordinator confirms well before, or
+// cancels.
+[[nodiscard]] Answer DoneUntil(Instant expires, Json output = nullptr);
 // Certainly not carried out, and there is no effect. Forward: the transaction goes another way.
 // Finish or undo: asked again, then an operator is called. `code` is a stable word for programs.
 [[nodiscard]] Answer Refused(std::string code, std::string message);
