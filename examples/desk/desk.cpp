@@ -139,10 +139,11 @@ Answer Desk::Hold(const Call& call) {
                  {"pool", wish->pool},
                  {"units", wish->units},
                  {"price", wish->units * options_.unit_price}};
-  if (expires) {
-    output["expires"] = InstantText(expires_ms);
+  if (!expires) {
+    return Done(std::move(output));
   }
-  return Done(std::move(output));
+  output["expires"] = InstantText(expires_ms);
+  return entente::sdk::DoneUntil(entente::InstantFromMicros(expires_ms * 1000), std::move(output));
 }
 
 Answer Desk::Book(const Call& call) {

@@ -10,18 +10,23 @@ namespace {
 
 constexpr size_t kMaxTableNameBytes = 48;
 constexpr Duration kMinRowsAfter = std::chrono::hours(24);
-// A stored answer wraps the output in one more object.
-constexpr JsonLimits kAnswerJson{limits::kMaxPayloadBytes * 6 + 1024, limits::kMaxJsonDepth + 2};
+// A stored answer wraps the output in one or two more objects.
+constexpr JsonLimits kAnswerJson{limits::kMaxPayloadBytes * 6 + 1024, limits::kMaxJsonDepth + 3};
 
 std::string BranchText(const Call& call) {
   return "branch '" + call.branch.str() + "' of transaction '" + call.gid.str() + "'";
 }
 
-Verdict Run(RowState next) {
+Verdict Run(RowState next, std::optional<RowState> if_refused = {}) {
   Verdict verdict;
   verdict.kind = Verdict::Kind::kRun;
   verdict.next = next;
+  verdict.if_refused = if_refused;
   return verdict;
+}
+
+Verdict RunForward() {
+  return Run(RowState::kDone, RowState::kDeclined);
 }
 
 Verdict Refuse(const char* code, const Call& call, const char* why) {
@@ -41,6 +46,23 @@ Verdict Suspend(const Call& call) {
                 "it was undone before this call arrived, so it must not be carried out any more");
 }
 
+Status BadAnswer(std::string_view text) {
+  return DataLoss("barrier.bad_row", "a stored answer of the barrier can not be read: " +
+                                         std::string(text.substr(0, 200)));
+}
+
+Result<uint32_t> AttemptOfRefusal(std::string_view text) {
+  const auto json = ParseJson(text, kAnswerJson);
+  if (json.ok() && json->is_object()) {
+    const auto refused = json->find("refused");
+    if (refused != json->end() && refused->is_object() && refused->contains("attempt") &&
+        refused->at("attempt").is_number_unsigned()) {
+      return refused->at("attempt").get<uint32_t>();
+    }
+  }
+  return BadAnswer(text);
+}
+
 Result<Verdict> Repeat(const std::optional<std::string>& stored) {
   if (!stored) {
     return AnswerWith(Done());
@@ -49,25 +71,38 @@ Result<Verdict> Repeat(const std::optional<std::string>& stored) {
   return AnswerWith(std::move(answer));
 }
 
-Verdict WithoutRow(const Call& call) {
-  switch (PurposeOf(call.operation)) {
-    case Purpose::kForward: return Run(RowState::kDone);
-    case Purpose::kFinish: {
-      if (!call.one_phase) {
-        return Refuse("barrier.not_tried", call,
-                      "nothing was tried or prepared here, so there is nothing to finish");
-      }
-      Verdict verdict = Run(RowState::kFinished);
-      verdict.decides = true;
-      return verdict;
-    }
-    case Purpose::kUndo: break;
-  }
+Verdict NotTried(const Call& call) {
+  return Refuse("barrier.not_tried", call,
+                "nothing was tried or prepared here, so there is nothing to finish");
+}
+
+Verdict RecordSuspended() {
   Verdict verdict;
   verdict.kind = Verdict::Kind::kRecord;
   verdict.next = RowState::kSuspended;
   verdict.answer = Done();
   return verdict;
+}
+
+Verdict WithoutRow(const Call& call) {
+  switch (PurposeOf(call.operation)) {
+    case Purpose::kForward: return RunForward();
+    case Purpose::kFinish:
+      return call.one_phase ? Run(RowState::kFinished, RowState::kRefused) : NotTried(call);
+    case Purpose::kUndo: break;
+  }
+  return RecordSuspended();
+}
+
+// A later attempt than the refused one is the coordinator's own wish, after an operator removed the
+// reason; it hears the answer, and undoes what it has to. Any other is a copy of a call that the
+// coordinator took for refused: what it did, nobody would ever undo.
+Result<Verdict> DeclinedAgain(const Row& row, const Call& call) {
+  if (!row.forward_answer) {
+    return DataLoss("barrier.bad_row", BranchText(call) + ": its row holds no refusal");
+  }
+  ENTENTE_ASSIGN_OR_RETURN(const uint32_t refused, AttemptOfRefusal(*row.forward_answer));
+  return call.attempt > refused ? Result<Verdict>(RunForward()) : Repeat(row.forward_answer);
 }
 
 Result<Verdict> ForwardAgain(const Row& row, const Call& call) {
@@ -79,6 +114,7 @@ Result<Verdict> ForwardAgain(const Row& row, const Call& call) {
                       "it was carried out and finished; its answer is not kept any more");
       }
       return Repeat(row.forward_answer);
+    case RowState::kDeclined: return DeclinedAgain(row, call);
     case RowState::kUndone:
     case RowState::kSuspended:
     case RowState::kRefused: break;
@@ -86,11 +122,25 @@ Result<Verdict> ForwardAgain(const Row& row, const Call& call) {
   return Suspend(call);
 }
 
+// A commit in one phase that was refused, asked again. That its first answer was lost is why it is:
+// a plain refusal would then prove nothing to the coordinator, so this says what became of it.
+Result<Verdict> RefusedCommitAgain(const Row& row) {
+  std::string why = "the commit in one phase was refused";
+  if (row.settle_answer) {
+    ENTENTE_ASSIGN_OR_RETURN(const Answer stored, DecodeAnswer(*row.settle_answer));
+    if (const auto* refused = std::get_if<RefusedAnswer>(&stored)) {
+      why += ": " + refused->code + ": " + refused->message;
+    }
+  }
+  return AnswerWith(Heuristic(HeuristicOutcome::kRolledBack, std::move(why)));
+}
+
 Result<Verdict> FinishAgain(const Row& row, const Call& call) {
   switch (row.state) {
     case RowState::kDone: return Run(RowState::kFinished);
-    case RowState::kFinished:
-    case RowState::kRefused: return Repeat(row.settle_answer);
+    case RowState::kFinished: return Repeat(row.settle_answer);
+    case RowState::kRefused: return RefusedCommitAgain(row);
+    case RowState::kDeclined: return NotTried(call);
     case RowState::kUndone:
     case RowState::kSuspended: break;
   }
@@ -103,6 +153,7 @@ Result<Verdict> UndoAgain(const Row& row, const Call& call) {
     case RowState::kUndone:
     case RowState::kSuspended: return Repeat(row.settle_answer);
     case RowState::kRefused: return AnswerWith(Done());
+    case RowState::kDeclined: return RecordSuspended();
     case RowState::kFinished: break;
   }
   return Refuse("barrier.finished", call, "it was finished, so it can not be undone");
@@ -132,6 +183,13 @@ Result<Verdict> Judge(const std::optional<Row>& row, const Call& call) {
   return verdict;
 }
 
+std::optional<RowState> StateAfter(const Verdict& verdict, const Answer& answer) {
+  if (std::holds_alternative<RefusedAnswer>(answer)) {
+    return verdict.if_refused;
+  }
+  return IsKept(answer) ? std::optional(verdict.next) : std::nullopt;
+}
+
 bool IsKept(const Answer& answer) {
   return std::holds_alternative<DoneAnswer>(answer) ||
          std::holds_alternative<PendingAnswer>(answer) ||
@@ -142,15 +200,20 @@ bool IsForwardAnswer(const Call& call) {
   return PurposeOf(call.operation) == Purpose::kForward;
 }
 
-std::string EncodeAnswer(const Answer& answer) {
+std::string EncodeAnswer(const Answer& answer, uint32_t attempt) {
   if (const auto* done = std::get_if<DoneAnswer>(&answer)) {
-    return DumpJson(Json{{"done", done->output}});
+    return done->expires
+               ? DumpJson(Json{{"doneUntil",
+                                {{"micros", ToMicros(*done->expires)}, {"output", done->output}}}})
+               : DumpJson(Json{{"done", done->output}});
   }
   if (const auto* pending = std::get_if<PendingAnswer>(&answer)) {
     return DumpJson(Json{{"pending", pending->location}});
   }
   if (const auto* refused = std::get_if<RefusedAnswer>(&answer)) {
-    return DumpJson(Json{{"refused", {{"code", refused->code}, {"message", refused->message}}}});
+    return DumpJson(
+        Json{{"refused",
+              {{"code", refused->code}, {"message", refused->message}, {"attempt", attempt}}}});
   }
   ENTENTE_CHECK(std::holds_alternative<ReadOnlyAnswer>(answer));
   return R"({"readOnly":true})";
@@ -164,6 +227,11 @@ Result<Answer> DecodeAnswer(std::string_view text) {
     if (kind == "done") {
       return Done(std::move(value));
     }
+    if (kind == "doneUntil" && value.is_object() && value.contains("micros") &&
+        value["micros"].is_number_integer()) {
+      return DoneUntil(InstantFromMicros(value["micros"].get<int64_t>()),
+                       std::move(value["output"]));
+    }
     if (kind == "pending" && value.is_string()) {
       return Pending(value.get<std::string>());
     }
@@ -174,14 +242,13 @@ Result<Answer> DecodeAnswer(std::string_view text) {
       return Refused(value.value("code", ""), value.value("message", ""));
     }
   }
-  return DataLoss("barrier.bad_row", "a stored answer of the barrier can not be read: " +
-                                         std::string(text.substr(0, 200)));
+  return BadAnswer(text);
 }
 
 Result<RowState> StateOf(int stored) {
   const int state = stored % kPurged;
   if (stored < 0 || stored >= 2 * kPurged || state < static_cast<int>(RowState::kDone) ||
-      state > static_cast<int>(RowState::kRefused)) {
+      state > static_cast<int>(RowState::kDeclined)) {
     return DataLoss("barrier.bad_row",
                     "the barrier's table holds the unknown state " + std::to_string(stored));
   }
@@ -208,6 +275,11 @@ Status CheckCall(const Call& call) {
                            "repeat; it carries them as Entente-Gid and Entente-Branch");
   }
   return Status();
+}
+
+bool HasEnded(const PurgeOptions& options, const std::string& gid) {
+  const Result<bool> ended = options.has_ended(Gid(gid));
+  return ended.ok() ? *ended : ended.status().code() == StatusCode::kNotFound;
 }
 
 Status CheckPurge(const PurgeOptions& options) {

@@ -17,6 +17,7 @@ enum class RowState : int {
   kUndone = 3,     // Compensated, cancelled or rolled back.
   kSuspended = 4,  // Undone before anything was done.
   kRefused = 5,    // A one-phase commit was refused.
+  kDeclined = 6,   // The forward operation was refused.
 };
 // Added to the number of a state once its answers were purged, so that Purge finds what is left.
 inline constexpr int kPurged = 10;
@@ -38,19 +39,22 @@ struct Verdict {
   RowState next = RowState::kDone;
   Answer answer = {};
   bool raise_epoch = false;  // The call's epoch is newer than the row's.
-  // Of kRun: a one-phase commit, where nothing was prepared. A refusal of it is this participant's
-  // decision, to be kept without the business write.
-  bool decides = false;
+  // Of kRun: what the row becomes, without the business write, if the work refuses. Absent: it
+  // stays as it was.
+  std::optional<RowState> if_refused = {};
 };
 
 // `row` is absent if there is none. Fails with kDataLoss if the row's answer can not be read.
 [[nodiscard]] Result<Verdict> Judge(const std::optional<Row>& row, const Call& call);
 
+// The row's next state after the work answered; absent: nothing is written, and the row stays.
+[[nodiscard]] std::optional<RowState> StateAfter(const Verdict& verdict, const Answer& answer);
+
 // Whether an answer commits the business write.
 [[nodiscard]] bool IsKept(const Answer& answer);
 
-// Only answers that are kept, and refusals.
-[[nodiscard]] std::string EncodeAnswer(const Answer& answer);
+// Only answers that are kept, and refusals. `attempt` is kept with a refusal.
+[[nodiscard]] std::string EncodeAnswer(const Answer& answer, uint32_t attempt = 1);
 [[nodiscard]] Result<Answer> DecodeAnswer(std::string_view text);
 
 // Whether the answer of `call` belongs in the row's forward column.
@@ -61,6 +65,8 @@ struct Verdict {
 
 [[nodiscard]] Status CheckTableName(const std::string& table);
 [[nodiscard]] Status CheckCall(const Call& call);
+// What PurgeOptions::has_ended answers, with its errors decided upon.
+[[nodiscard]] bool HasEnded(const PurgeOptions& options, const std::string& gid);
 [[nodiscard]] Status CheckPurge(const PurgeOptions& options);
 [[nodiscard]] Instant NowOf(const BarrierOptions& options);
 

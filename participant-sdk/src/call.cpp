@@ -51,6 +51,10 @@ std::optional<Operation> ParseOperation(std::string_view name) {
   return std::nullopt;
 }
 
+bool IsCoordinatorId(std::string_view text) {
+  return text.size() == 16 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 uint32_t AlternativeOfKey(std::string_view key, const Call& call) {
   const std::string head = call.gid.str() + ":" + call.branch.str() + ":alt";
   const std::string tail = ":" + std::string(OperationName(call.operation));
@@ -74,6 +78,9 @@ std::string_view HeuristicName(HeuristicOutcome outcome) {
 
 Answer Done(Json output) {
   return DoneAnswer{std::move(output)};
+}
+Answer DoneUntil(Instant expires, Json output) {
+  return DoneAnswer{std::move(output), expires};
 }
 Answer Refused(std::string code, std::string message) {
   return RefusedAnswer{std::move(code), std::move(message)};

@@ -90,6 +90,7 @@ Result<Answered> Client::Impl::Call(const OutgoingRequest& request, Duration ext
   ENTENTE_RETURN_IF_ERROR(Prepare());
   ENTENTE_ASSIGN_OR_RETURN(HttpAnswer answer,
                            connection_->Call(request, options_.call_timeout + extra_time));
+  answered_ = true;
   const bool good = answer.status >= 200 && answer.status < 300;
   if (!good && answer.status != also_good) {
     return Failure(request, answer);

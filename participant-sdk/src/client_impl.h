@@ -64,12 +64,16 @@ class Client::Impl {
 
   const ClientOptions options_;
   std::optional<HttpConnection> connection_;
+  bool answered_ = false;                // Some coordinator was at this address once.
   std::chrono::seconds retry_after_{0};  // What the latest failed answer asked for.
   Json problem_;
 };
 
 // "/v1/transactions/{gid}", then `rest`.
 [[nodiscard]] std::string TransactionPath(std::string_view gid, std::string_view rest = {});
+
+// The id of the coordinator that wrote a document; empty if it does not say.
+[[nodiscard]] std::string CoordinatorOf(const Json& document);
 
 // A UUIDv7.
 [[nodiscard]] std::string NewGid();

@@ -1,5 +1,7 @@
 #include "entente/global_transaction.h"
 
+#include "participant-sdk/src/client_impl.h"
+
 namespace entente::sdk {
 
 Result<GlobalTransaction> GlobalTransaction::Begin(Client& client, BeginRequest request) {
@@ -8,7 +10,12 @@ Result<GlobalTransaction> GlobalTransaction::Begin(Client& client, BeginRequest 
   if (gid.empty()) {
     return Internal("client.bad_answer", "the coordinator began a transaction without a name");
   }
-  return GlobalTransaction(client, std::move(gid));
+  GlobalTransaction transaction(client, std::move(gid));
+  if (std::string coordinator = CoordinatorOf(begun.transaction.json());
+      IsCoordinatorId(coordinator)) {
+    transaction.coordinator_ = std::move(coordinator);
+  }
+  return transaction;
 }
 
 Status GlobalTransaction::Enlist(const Json& branch) {
@@ -19,10 +26,15 @@ std::vector<std::pair<std::string, std::string>> GlobalTransaction::HeadersFor(
     std::string_view branch, Operation operation) const {
   const std::string name(branch);
   const std::string word(OperationName(operation));
-  return {{"Idempotency-Key", gid_ + ":" + name + ":" + word},
-          {"Entente-Gid", gid_},
-          {"Entente-Branch", name},
-          {"Entente-Operation", word}};
+  std::vector<std::pair<std::string, std::string>> headers{
+      {"Idempotency-Key", gid_ + ":" + name + ":" + word},
+      {"Entente-Gid", gid_},
+      {"Entente-Branch", name},
+      {"Entente-Operation", word}};
+  if (!coordinator_.empty()) {
+    headers.emplace_back("Entente-Coordinator", coordinator_);
+  }
+  return headers;
 }
 
 Result<Transaction> GlobalTransaction::Commit(std::optional<Duration> wait) {

@@ -33,13 +33,21 @@ Status CheckOutboxTable(const OutboxOptions& options) {
 }
 
 Instant OutboxNow(const OutboxOptions& options) {
-  return NowOf(BarrierOptions{{}, options.now});
+  return NowOf(BarrierOptions{.now = options.now});
 }
 
-Status GidTaken(const std::string& gid) {
-  return AlreadyExists(
-      "outbox.gid_taken",
-      "the outbox holds another transaction to submit under the gid '" + gid + "'");
+Result<std::string> PutAgain(const StoredSubmit& submit, const std::string& request, bool dead) {
+  if (request != submit.request) {
+    return AlreadyExists(
+        "outbox.gid_taken",
+        "the outbox holds another transaction to submit under the gid '" + submit.gid + "'");
+  }
+  if (dead) {
+    return FailedPrecondition(
+        "outbox.dead", "the outbox holds this transaction as a dead entry under the gid '" +
+                           submit.gid + "', since the coordinator refused it: revive or remove it");
+  }
+  return submit.gid;
 }
 
 Status NoSuchDeadEntry(std::string_view gid) {

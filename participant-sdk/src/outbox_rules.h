@@ -20,7 +20,9 @@ struct StoredSubmit {
 
 [[nodiscard]] Status CheckOutboxTable(const OutboxOptions& options);
 [[nodiscard]] Instant OutboxNow(const OutboxOptions& options);
-[[nodiscard]] Status GidTaken(const std::string& gid);
+// What putting answers for a gid that is there already, as `request`.
+[[nodiscard]] Result<std::string> PutAgain(const StoredSubmit& submit, const std::string& request,
+                                           bool dead);
 [[nodiscard]] Status NoSuchDeadEntry(std::string_view gid);
 // At most what a column should hold for people to read.
 [[nodiscard]] std::string ErrorText(std::string_view error);

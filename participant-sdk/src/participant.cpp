@@ -65,6 +65,10 @@ Result<Call> ReadCall(Operation operation, const Participant::FactSource& fact) 
     }
     call.one_phase = one_phase == "true" && operation == Operation::kCommit;
   }
+  call.coordinator = fact("entente-coordinator");
+  if (!call.coordinator.empty() && !IsCoordinatorId(call.coordinator)) {
+    return BadFact("Entente-Coordinator", "is not 16 lower-case hexadecimal digits");
+  }
   call.idempotency_key = fact("idempotency-key");
   call.alternative = AlternativeOfKey(call.idempotency_key, call);
   call.completion_token = fact("entente-completion-token");
@@ -76,6 +80,9 @@ Result<Call> ReadCall(Operation operation, const Participant::FactSource& fact) 
 bool Fits(const Answer& answer, const Call& call) {
   if (std::holds_alternative<ReadOnlyAnswer>(answer)) {
     return call.operation == Operation::kPrepare;
+  }
+  if (const auto* done = std::get_if<DoneAnswer>(&answer); done != nullptr && done->expires) {
+    return call.operation == Operation::kTry;
   }
   if (std::holds_alternative<HeuristicAnswer>(answer)) {
     return PurposeOf(call.operation) != Purpose::kForward;

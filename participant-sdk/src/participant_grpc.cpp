@@ -3,6 +3,7 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/status.h>
 
+#include <atomic>
 #include <string>
 #include <utility>
 
@@ -35,6 +36,9 @@ struct AnswerWriter {
   Value& value;
 
   grpc::Status operator()(const DoneAnswer& done) const {
+    if (done.expires) {
+      context.AddInitialMetadata("entente-expires", FormatInstant(*done.expires));
+    }
     const Status written = ToProtoValue(done.output, kMaxGrpcDepth, value);
     return written.ok() ? grpc::Status::OK
                         : Failed(grpc::StatusCode::UNKNOWN, written.reason(), written.message());
@@ -86,7 +90,8 @@ struct AnswerWriter {
 
 class Service final : public v1::Participant::Service {
  public:
-  explicit Service(const Participant& participant) : participant_(participant) {}
+  Service(const Participant& participant, size_t max_forward)
+      : participant_(participant), max_forward_(max_forward) {}
 
   // The names are those of the schema.
 #define ENTENTE_METHOD(name, operation)                                                        \
@@ -112,6 +117,11 @@ class Service final : public v1::Participant::Service {
       return Failed(grpc::StatusCode::INVALID_ARGUMENT, input.status().reason(),
                     input.status().message());
     }
+    const Turn turn(PurposeOf(operation) == Purpose::kForward ? &running_forward_ : nullptr);
+    if (max_forward_ > 0 && turn.number > max_forward_) {
+      return AnswerWriter{Outcome::Fault::kNone, context, response}(RetryAnswer{
+          "server.busy", "too many requests wait for a handler", std::chrono::seconds(1)});
+    }
     const Outcome outcome = participant_.Dispatch(
         request.handler(), operation,
         [&context](std::string_view name) { return FindMetadata(context, name); },
@@ -119,13 +129,30 @@ class Service final : public v1::Participant::Service {
     return std::visit(AnswerWriter{outcome.fault, context, response}, outcome.answer);
   }
 
+  // Counts a call as long as it lives, if `count` is there.
+  struct Turn {
+    explicit Turn(std::atomic<size_t>* counted)
+        : count(counted), number(counted == nullptr ? 0 : counted->fetch_add(1) + 1) {}
+    ~Turn() {
+      if (count != nullptr) {
+        count->fetch_sub(1);
+      }
+    }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    std::atomic<size_t>* const count;
+    const size_t number;
+  };
+
   const Participant& participant_;
+  const size_t max_forward_;
+  std::atomic<size_t> running_forward_{0};
 };
 
 }  // namespace
 
-std::shared_ptr<grpc::Service> MakeGrpcService(const Participant& participant) {
-  return std::make_shared<Service>(participant);
+std::shared_ptr<grpc::Service> MakeGrpcService(const Participant& participant, size_t max_forward) {
+  return std::make_shared<Service>(participant, max_forward);
 }
 
 }  // namespace entente::sdk

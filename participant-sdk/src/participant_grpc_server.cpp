@@ -17,13 +17,21 @@ namespace {
 
 // gRPC itself needs a few to poll its sockets.
 constexpr int kMinThreads = 4;
+constexpr int kPollers = 2;
+
+// How many threads forward calls may hold.
+size_t MaxForward(const GrpcServerOptions& options) {
+  const int threads = std::max(kMinThreads, options.threads) - kPollers;
+  return static_cast<size_t>(std::max(1, threads - std::max(0, options.reserved_threads)));
+}
 
 }  // namespace
 
 class GrpcServer::Impl {
  public:
   Impl(const Participant& participant, GrpcServerOptions options)
-      : options_(std::move(options)), service_(MakeGrpcService(participant)) {}
+      : options_(std::move(options)),
+        service_(MakeGrpcService(participant, MaxForward(options_))) {}
 
   Status Listen() {
     static std::once_flag reflection;

@@ -54,7 +54,13 @@ struct AnswerWriter {
   Outcome::Fault fault;
   const std::string& completion_token;
 
-  HttpResponse operator()(const DoneAnswer& done) const { return Good(200, done.output); }
+  HttpResponse operator()(const DoneAnswer& done) const {
+    HttpResponse response = Good(200, done.output);
+    if (done.expires) {
+      response.headers.emplace_back("Entente-Expires", FormatInstant(*done.expires));
+    }
+    return response;
+  }
 
   HttpResponse operator()(const RefusedAnswer& refused) const {
     const int status = fault == Outcome::Fault::kBadRequest ? 400

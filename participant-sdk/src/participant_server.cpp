@@ -1,6 +1,8 @@
 #include "entente/participant_server.h"
 
+#include <algorithm>
 #include <condition_variable>
+#include <deque>
 #include <list>
 #include <mutex>
 #include <optional>
@@ -46,6 +48,13 @@ HttpResponse Refusal(int status, const char* code, const std::string& detail) {
   return response;
 }
 
+// Whether a request finishes or undoes what others may be waiting for.
+bool Settles(std::string_view target) {
+  target = target.substr(0, target.find('?'));
+  const auto operation = ParseOperation(target.substr(target.rfind('/') + 1));
+  return operation && PurposeOf(*operation) != Purpose::kForward;
+}
+
 }  // namespace
 
 class HttpServer::Impl {
@@ -55,7 +64,9 @@ class HttpServer::Impl {
         options_(options),
         acceptor_(io_),
         accept_again_(io_),
-        workers_(std::max<size_t>(1, options.threads)) {}
+        threads_(std::max<size_t>(1, options.threads)),
+        max_forward_(threads_ - std::min(threads_ - 1, options.reserved_threads)),
+        workers_(threads_) {}
 
   Status Listen() {
     error_code error;
@@ -252,20 +263,46 @@ class HttpServer::Impl {
     });
   }
 
-  // Hands a request to a worker. False: too many wait already.
+  struct Waiting {
+    Session& session;
+    HttpRequest request;
+  };
+
+  // Hands a request to a worker, or lets it wait for one. False: too many wait already.
   bool Enqueue(Session& session, HttpRequest request) {
-    if (under_way_ >= options_.threads + options_.max_waiting) {
+    if (under_way_ >= threads_ + options_.max_waiting) {
       return false;
     }
     ++under_way_;
-    asio::post(workers_, [this, &session, request = std::move(request)] {
-      HttpResponse response = participant_.Handle(request);
-      asio::post(io_, [this, &session, response = std::move(response)] {
+    if (Settles(request.target)) {
+      Handle({session, std::move(request)}, false);
+    } else {
+      forward_.push_back({session, std::move(request)});
+      StartForward();
+    }
+    return true;
+  }
+
+  void StartForward() {
+    while (!forward_.empty() && running_forward_ < max_forward_) {
+      Waiting next = std::move(forward_.front());
+      forward_.pop_front();
+      ++running_forward_;
+      Handle(std::move(next), true);
+    }
+  }
+
+  void Handle(Waiting waiting, bool forward) {
+    asio::post(workers_, [this, forward, waiting = std::move(waiting)] {
+      HttpResponse response = participant_.Handle(waiting.request);
+      Session& session = waiting.session;
+      asio::post(io_, [this, forward, &session, response = std::move(response)] {
         --under_way_;
+        running_forward_ -= forward ? 1 : 0;
         session.AnswerHandled(response);
+        StartForward();
       });
     });
-    return true;
   }
 
   void Remove(std::list<Session>::iterator session) {
@@ -285,6 +322,7 @@ class HttpServer::Impl {
   }
 
   void CloseAll() {
+    forward_.clear();  // Their callers are gone.
     for (Session& session : sessions_) {
       session.Close(true);
     }
@@ -306,6 +344,10 @@ class HttpServer::Impl {
   tcp::acceptor acceptor_;
   asio::steady_timer accept_again_;
   std::list<Session> sessions_;
+  const size_t threads_;
+  const size_t max_forward_;  // Forward calls that are handled at once.
+  std::deque<Waiting> forward_;
+  size_t running_forward_ = 0;
   size_t under_way_ = 0;
   bool stopping_ = false;
   asio::thread_pool workers_;

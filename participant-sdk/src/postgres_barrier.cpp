@@ -18,12 +18,10 @@ Status FailedByWork() {
 // What the transaction is to end with: a commit after `last`, or, if absent, a rollback.
 using Ending = std::optional<std::string>;
 
-// Runs the work inside the open transaction.
+// Runs the work inside the open transaction. A refusal rolls it back, whatever is to be kept of it:
+// that costs a second transaction, but no savepoint in all those that succeed.
 Result<Answer> RunWork(PGconn* connection, const PostgresTable& table,
                        const PostgresBarrier::Work& work, const Verdict& verdict, Ending& ending) {
-  if (verdict.decides) {
-    ENTENTE_RETURN_IF_ERROR(PgRun(connection, "SAVEPOINT entente_barrier_work"));
-  }
   Result<Answer> answer = PgGuarded(connection, work);
   if (!answer.ok()) {
     return answer;
@@ -31,17 +29,13 @@ Result<Answer> RunWork(PGconn* connection, const PostgresTable& table,
   if (PQtransactionStatus(connection) == PQTRANS_IDLE) {
     return PgEndedByWork();
   }
-  RowState next = verdict.next;
-  if (verdict.decides && std::holds_alternative<RefusedAnswer>(*answer)) {
-    ENTENTE_RETURN_IF_ERROR(PgRun(connection, "ROLLBACK TO entente_barrier_work"));
-    next = RowState::kRefused;
-  } else if (!IsKept(*answer)) {
+  if (!IsKept(*answer)) {
     return answer;
   }
   if (PQtransactionStatus(connection) == PQTRANS_INERROR) {
     return FailedByWork();
   }
-  ending = table.UpdateText(next, *answer) + "; ";
+  ending = table.UpdateText(verdict.next, *answer) + "; ";
   return answer;
 }
 
@@ -83,12 +77,40 @@ Result<Entry> EnterSettling(PgTransaction& transaction, const PostgresTable& tab
   ENTENTE_ASSIGN_OR_RETURN(const std::optional<Row> row,
                            PostgresTable::RowOf(transaction.BeginWith(table.LockText())));
   ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, Judge(row, call));
-  if (row || verdict.kind == Verdict::Kind::kAnswer) {
+  if (row || verdict.kind != Verdict::Kind::kRecord) {
     return Entry{std::move(verdict), false};
   }
   ENTENTE_ASSIGN_OR_RETURN(const bool fresh,
                            table.Insert(verdict.next, std::nullopt, EncodeAnswer(verdict.answer)));
   return fresh ? Entry{std::move(verdict), true} : EnterExisting(table, call);
+}
+
+// Ends the transaction of a call for which nothing runs.
+Status CommitIfChanged(PgTransaction& transaction, const PostgresTable& table, const Entry& entry) {
+  if (entry.fresh) {
+    return transaction.Commit();
+  }
+  if (entry.verdict.kind == Verdict::Kind::kRecord) {
+    return transaction.Commit(table.UpdateText(entry.verdict.next, entry.verdict.answer) + "; ");
+  }
+  return entry.verdict.raise_epoch ? transaction.Commit(table.RaiseEpochText() + "; ") : Status();
+}
+
+// Stores a refusal, whose transaction was rolled back. Another call may have been faster since:
+// then the answer is what the row says now, so that no caller hears what the row does not know.
+Result<Answer> KeepRefusal(PgTransaction& transaction, const PostgresTable& table, const Call& call,
+                           const Answer& refusal) {
+  ENTENTE_ASSIGN_OR_RETURN(Entry entry, EnterForward(transaction, table, call));
+  if (entry.verdict.kind != Verdict::Kind::kRun) {
+    ENTENTE_RETURN_IF_ERROR(CommitIfChanged(transaction, table, entry));
+    return std::move(entry.verdict.answer);
+  }
+  if (!entry.verdict.if_refused) {
+    return Unavailable("barrier.busy", "another call changed the branch's row; ask again");
+  }
+  ENTENTE_RETURN_IF_ERROR(
+      transaction.Commit(table.UpdateText(*entry.verdict.if_refused, refusal) + "; "));
+  return refusal;
 }
 
 }  // namespace
@@ -103,24 +125,27 @@ Result<Answer> PostgresBarrier::Run(pg_conn* connection, const Call& call, const
   ENTENTE_RETURN_IF_ERROR(CheckTableName(options_.table));
   ENTENTE_RETURN_IF_ERROR(CheckCall(call));
   ENTENTE_RETURN_IF_ERROR(PgCheckIdle(connection));
-  PgTransaction transaction(connection);
+  PgTransaction transaction(connection, options_.allow_lost_writes);
   const PostgresTable table(connection, options_.table, call, NowOf(options_));
   const bool forward = PurposeOf(call.operation) == Purpose::kForward || call.one_phase;
   ENTENTE_ASSIGN_OR_RETURN(Entry entry, forward ? EnterForward(transaction, table, call)
                                                 : EnterSettling(transaction, table, call));
-  Answer answer = std::move(entry.verdict.answer);
-  Ending ending;
-  if (entry.verdict.kind == Verdict::Kind::kRun) {
-    ENTENTE_ASSIGN_OR_RETURN(answer, RunWork(connection, table, work, entry.verdict, ending));
-  } else if (entry.fresh) {
-    ending = "";
-  } else if (entry.verdict.raise_epoch) {
-    ending = table.RaiseEpochText() + "; ";
+  if (entry.verdict.kind != Verdict::Kind::kRun) {
+    ENTENTE_RETURN_IF_ERROR(CommitIfChanged(transaction, table, entry));
+    return std::move(entry.verdict.answer);
   }
+  Ending ending;
+  ENTENTE_ASSIGN_OR_RETURN(Answer answer, RunWork(connection, table, work, entry.verdict, ending));
   if (ending) {
     ENTENTE_RETURN_IF_ERROR(transaction.Commit(*ending));
+    return answer;
   }
-  return answer;
+  const bool refused = std::holds_alternative<RefusedAnswer>(answer);
+  if (!refused || !entry.verdict.if_refused) {
+    return answer;
+  }
+  ENTENTE_RETURN_IF_ERROR(transaction.Rollback());
+  return KeepRefusal(transaction, table, call, answer);
 }
 
 namespace {
@@ -197,9 +222,8 @@ Result<PurgeReport> PostgresBarrier::Purge(pg_conn* connection, const PurgeOptio
         OldSagas(connection, table, now - options.answers_after, options.max_rows));
     report.more = keys.size() == options.max_rows;
     for (const Key& key : keys) {
-      const Result<bool> ended = options.has_ended(Gid(key.gid));
       ENTENTE_ASSIGN_OR_RETURN(const size_t marked,
-                               MarkSaga(connection, table, key, ended.ok() && *ended, now));
+                               MarkSaga(connection, table, key, HasEnded(options, key.gid), now));
       report.answers_dropped += marked;
     }
   }
@@ -212,7 +236,7 @@ Result<PurgeReport> PostgresBarrier::Purge(pg_conn* connection, const PurgeOptio
   report.answers_dropped += dropped;
   if (options.rows_after) {
     ENTENTE_ASSIGN_OR_RETURN(report.rows_removed,
-                             Sweep(connection, "DELETE FROM " + table, table, "11, 12, 13",
+                             Sweep(connection, "DELETE FROM " + table, table, "5, 6, 11, 12, 13",
                                    now - *options.rows_after, options.max_rows));
   }
   report.more =

@@ -10,6 +10,7 @@ std::string Micros(Instant instant) {
   return std::to_string(ToMicros(instant));
 }
 
+// Nobody but the store looks after its connection, so each operation makes one that was lost anew.
 class PostgresOutboxStore final : public OutboxStore {
  public:
   PostgresOutboxStore(PGconn* connection, OutboxOptions options)
@@ -17,6 +18,7 @@ class PostgresOutboxStore final : public OutboxStore {
 
   // One short transaction: a relay that dies holds up nobody longer than its lease.
   Result<std::vector<OutboxEntry>> Claim(size_t max, Duration lease) override {
+    ENTENTE_RETURN_IF_ERROR(PgReconnect(connection_));
     const Instant now = OutboxNow(options_);
     return Entries(PgExecute(
         connection_,
@@ -29,12 +31,14 @@ class PostgresOutboxStore final : public OutboxStore {
   }
 
   Status Delivered(std::string_view gid) override {
+    ENTENTE_RETURN_IF_ERROR(PgReconnect(connection_));
     return PgExecute(connection_, "DELETE FROM " + options_.table + " WHERE gid = $1",
                      {std::string(gid)})
         .ToStatus();
   }
 
   Status Postpone(std::string_view gid, Duration delay, std::string_view error) override {
+    ENTENTE_RETURN_IF_ERROR(PgReconnect(connection_));
     return PgExecute(connection_,
                      "UPDATE " + options_.table + " SET due_at = $2, error = $3 WHERE gid = $1",
                      {std::string(gid), Micros(OutboxNow(options_) + delay), ErrorText(error)})
@@ -42,6 +46,7 @@ class PostgresOutboxStore final : public OutboxStore {
   }
 
   Status Bury(std::string_view gid, std::string_view error) override {
+    ENTENTE_RETURN_IF_ERROR(PgReconnect(connection_));
     return PgExecute(connection_,
                      "UPDATE " + options_.table + " SET state = 1, error = $2 WHERE gid = $1",
                      {std::string(gid), ErrorText(error)})
@@ -49,6 +54,7 @@ class PostgresOutboxStore final : public OutboxStore {
   }
 
   Result<OutboxCounts> Count() override {
+    ENTENTE_RETURN_IF_ERROR(PgReconnect(connection_));
     const PgResult count =
         PgExecute(connection_,
                   "SELECT count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1), "
@@ -65,6 +71,7 @@ class PostgresOutboxStore final : public OutboxStore {
   }
 
   Result<std::vector<OutboxEntry>> Dead(size_t max) override {
+    ENTENTE_RETURN_IF_ERROR(PgReconnect(connection_));
     return Entries(PgExecute(connection_,
                              "SELECT gid, request, attempts, error FROM " + options_.table +
                                  " WHERE state = 1 ORDER BY id LIMIT $1",
@@ -80,6 +87,7 @@ class PostgresOutboxStore final : public OutboxStore {
 
  private:
   Status ChangeDead(const std::string& change, std::string_view gid) {
+    ENTENTE_RETURN_IF_ERROR(PgReconnect(connection_));
     const PgResult changed =
         PgExecute(connection_, change + " WHERE state = 1 AND gid = $1", {std::string(gid)});
     ENTENTE_RETURN_IF_ERROR(changed.ToStatus());
@@ -134,13 +142,14 @@ Result<std::string> PostgresOutbox::Put(pg_conn* transaction, SubmitRequest requ
   if (inserted.changed() == 1) {
     return std::move(stored.gid);
   }
-  const PgResult selected = PgExecute(
-      transaction, "SELECT request FROM " + options_.table + " WHERE gid = $1", {stored.gid});
+  const PgResult selected =
+      PgExecute(transaction, "SELECT request, state FROM " + options_.table + " WHERE gid = $1",
+                {stored.gid});
   ENTENTE_RETURN_IF_ERROR(selected.ToStatus());
   // It may have been delivered and removed at this very moment: then it has been submitted.
-  return selected.rows() == 0 || selected.Text(0, 0) == stored.request
+  return selected.rows() == 0
              ? Result<std::string>(stored.gid)
-             : GidTaken(stored.gid);
+             : PutAgain(stored, selected.Text(0, 0), selected.Integer(0, 1) == kEntryDead);
 }
 
 std::unique_ptr<OutboxStore> PostgresOutbox::Open(pg_conn* connection) const {

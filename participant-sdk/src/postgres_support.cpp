@@ -161,6 +161,18 @@ std::string PgLiteral(PGconn* connection, const PgValue& text) {
   return literal;
 }
 
+Status PgReconnect(PGconn* connection) {
+  if (PQstatus(connection) == CONNECTION_OK) {
+    return Status();
+  }
+  PQreset(connection);
+  if (PQstatus(connection) != CONNECTION_OK) {
+    return Unavailable("barrier.no_connection", "cannot connect to PostgreSQL again: " +
+                                                    WithoutLineEnd(PQerrorMessage(connection)));
+  }
+  return Status();
+}
+
 Status PgCheckIdle(PGconn* connection) {
   if (PQstatus(connection) != CONNECTION_OK) {
     return Unavailable("barrier.no_connection", "the connection to PostgreSQL is lost: " +
@@ -195,15 +207,23 @@ PgTransaction::~PgTransaction() {
   }
 }
 
+std::string PgTransaction::BeginText() const {
+  // Only where it is off: `SET LOCAL ... = on` would lower a session that waits for its standbys.
+  constexpr const char* kOnDisk =
+      "; SELECT set_config('synchronous_commit', 'on', true) WHERE "
+      "current_setting('synchronous_commit') = 'off'";
+  return std::string("BEGIN ISOLATION LEVEL READ COMMITTED") + (may_be_lost_ ? "" : kOnDisk);
+}
+
 Status PgTransaction::Begin(const std::string& more) {
-  ENTENTE_RETURN_IF_ERROR(PgRun(connection_, "BEGIN ISOLATION LEVEL READ COMMITTED" + more));
+  // Set before: BEGIN may work and a statement after it fail.
   begun_ = true;
-  return Status();
+  return PgRun(connection_, BeginText() + more);
 }
 
 PgResult PgTransaction::BeginWith(const std::string& statement) {
   begun_ = true;
-  return PgExecute(connection_, "BEGIN ISOLATION LEVEL READ COMMITTED; " + statement);
+  return PgExecute(connection_, BeginText() + "; " + statement);
 }
 
 Status PgTransaction::Commit(const std::string& last) {
@@ -222,6 +242,11 @@ Status PgTransaction::Commit(const std::string& last) {
                     "the business write answered as if it had not");
   }
   return Status();
+}
+
+Status PgTransaction::Rollback() {
+  begun_ = false;
+  return PgRun(connection_, "ROLLBACK");
 }
 
 bool PgTransaction::open() const {

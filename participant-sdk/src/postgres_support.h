@@ -59,6 +59,10 @@ class PgResult {
 // sent several at a time, where parameters can not be.
 [[nodiscard]] std::string PgLiteral(PGconn* connection, const PgValue& text);
 
+// Makes a connection that is known to be lost anew, with what it was opened with; settings made
+// since then are gone.
+[[nodiscard]] Status PgReconnect(PGconn* connection);
+
 // Fails unless the connection stands and is in no transaction.
 [[nodiscard]] Status PgCheckIdle(PGconn* connection);
 
@@ -68,10 +72,12 @@ class PgResult {
 // Our answer to a business write that committed or rolled back what is not its own.
 [[nodiscard]] Status PgEndedByWork();
 
-// A transaction, rolled back unless it was committed or otherwise ended.
+// A transaction, rolled back unless it was committed or otherwise ended. Its commit waits for the
+// disk, whatever the session is set to, unless it may be lost.
 class PgTransaction {
  public:
-  explicit PgTransaction(PGconn* connection) : connection_(connection) {}
+  explicit PgTransaction(PGconn* connection, bool may_be_lost = false)
+      : connection_(connection), may_be_lost_(may_be_lost) {}
   ~PgTransaction();
   PgTransaction(const PgTransaction&) = delete;
   PgTransaction& operator=(const PgTransaction&) = delete;
@@ -83,11 +89,15 @@ class PgTransaction {
   // Fails if the server rolled back instead, which it does without an error when a statement of the
   // transaction had failed. `last` is a statement sent along in the same message: "UPDATE ...; ".
   [[nodiscard]] Status Commit(const std::string& last = {});
+  [[nodiscard]] Status Rollback();
   // Whether the transaction is still open, failed or not.
   [[nodiscard]] bool open() const;
 
  private:
+  [[nodiscard]] std::string BeginText() const;
+
   PGconn* connection_;
+  const bool may_be_lost_;
   bool begun_ = false;
 };
 

@@ -66,8 +66,9 @@ Result<std::optional<Row>> PostgresTable::RowOf(const PgResult& result) {
 std::string PostgresTable::UpdateText(RowState state, const Answer& answer) const {
   const std::string column = IsForwardAnswer(call_) ? "forward_answer" : "settle_answer";
   return "UPDATE " + table_ + " SET state = " + std::to_string(static_cast<int>(state)) + ", " +
-         column + " = " + Literal(EncodeAnswer(answer)) + ", epoch = greatest(epoch, " +
-         EpochText() + "), changed_at = " + std::to_string(ToMicros(now_)) + WhereText();
+         column + " = " + Literal(EncodeAnswer(answer, call_.attempt)) +
+         ", epoch = greatest(epoch, " + EpochText() +
+         "), changed_at = " + std::to_string(ToMicros(now_)) + WhereText();
 }
 
 std::string PostgresTable::RaiseEpochText() const {

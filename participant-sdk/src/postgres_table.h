@@ -18,6 +18,8 @@ class PostgresTable {
   PostgresTable(PGconn* connection, const std::string& table, const Call& call, Instant now)
       : connection_(connection), table_(table), call_(call), now_(now) {}
 
+  [[nodiscard]] const std::string& name() const { return table_; }
+
   [[nodiscard]] static Status Create(PGconn* connection, const std::string& table);
 
   // Makes the row, if there is none: Inserted says whether. Waits for another transaction that is

@@ -37,19 +37,34 @@ std::string PreparedNameHead(std::string_view prefix, std::string_view node) {
 std::string PreparedName(const std::string& head, const Call& call, std::string_view database) {
   std::string parts = call.branch.str();
   parts.append(1, '\0').append(std::to_string(call.alternative)).append(1, '\0').append(database);
-  return head + Hash(parts) + ":" + call.gid.str();
+  const std::string coordinator = call.coordinator.empty() ? "" : "@" + call.coordinator;
+  return head + Hash(parts) + coordinator + ":" + call.gid.str();
 }
 
-std::optional<Gid> GidOfPreparedName(std::string_view name, std::string_view head) {
-  if (!name.starts_with(head) || name.size() <= head.size() + kHashDigits + 1 ||
-      name[head.size() + kHashDigits] != ':') {
+std::optional<PreparedNameParts> ReadPreparedName(std::string_view name, std::string_view head) {
+  if (!name.starts_with(head)) {
     return std::nullopt;
   }
-  const std::string_view hash = name.substr(head.size(), kHashDigits);
-  if (hash.find_first_not_of("0123456789abcdef") != std::string_view::npos) {
+  name.remove_prefix(head.size());
+  const size_t colon = name.find(':');
+  if (colon == std::string_view::npos || colon + 1 == name.size()) {
     return std::nullopt;
   }
-  return Gid(std::string(name.substr(head.size() + kHashDigits + 1)));
+  PreparedNameParts parts{Gid(std::string(name.substr(colon + 1)))};
+  const std::string_view tag = name.substr(0, colon);
+  const size_t at = tag.find('@');
+  const std::string_view hash = tag.substr(0, at);
+  if (hash.size() != kHashDigits ||
+      hash.find_first_not_of("0123456789abcdef") != std::string_view::npos) {
+    return std::nullopt;
+  }
+  if (at != std::string_view::npos) {
+    parts.coordinator = tag.substr(at + 1);
+    if (!IsCoordinatorId(parts.coordinator)) {
+      return std::nullopt;
+    }
+  }
+  return parts;
 }
 
 Status CheckPreparedNameParts(std::string_view prefix, std::string_view node) {

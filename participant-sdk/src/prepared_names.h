@@ -1,4 +1,5 @@
-// Names of prepared transactions: "prefix:node:hash:gid". Internal to the SDK.
+// Names of prepared transactions: "prefix:node:hash@coordinator:gid", or "prefix:node:hash:gid" if
+// the coordinator did not say who it is. Internal to the SDK.
 #pragma once
 
 #include <optional>
@@ -19,8 +20,14 @@ inline constexpr size_t kMaxPreparedNameBytes = 199;
 [[nodiscard]] std::string PreparedName(const std::string& head, const Call& call,
                                        std::string_view database);
 
-// The gid in a name that PreparedName made with the same head.
-[[nodiscard]] std::optional<Gid> GidOfPreparedName(std::string_view name, std::string_view head);
+// What a name tells of whoever prepared it.
+struct PreparedNameParts {
+  Gid gid = {};
+  std::string coordinator = {};  // Empty: not known.
+};
+// Of a name that PreparedName made with the same head.
+[[nodiscard]] std::optional<PreparedNameParts> ReadPreparedName(std::string_view name,
+                                                                std::string_view head);
 
 [[nodiscard]] Status CheckPreparedNameParts(std::string_view prefix, std::string_view node);
 

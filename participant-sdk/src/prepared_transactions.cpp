@@ -1,5 +1,8 @@
 #include "participant-sdk/src/prepared_transactions.h"
 
+#include <algorithm>
+#include <array>
+
 namespace entente::sdk {
 namespace {
 
@@ -10,6 +13,20 @@ constexpr std::string_view kNotEnabledOrBusy = "55000";  // object_not_in_prereq
 constexpr std::string_view kNotSupported = "0A000";      // feature_not_supported
 constexpr std::string_view kNotOwner = "42501";          // insufficient_privilege
 constexpr std::string_view kNameTooLong = "22023";       // invalid_parameter_value
+
+// Classes of errors that say NO for good, since what the transaction wrote is at fault: the same
+// work would meet them again.
+constexpr std::array<std::string_view, 4> kRefusingClasses{
+    "22",  // data exception
+    "23",  // integrity constraint violation: a deferred one
+    "42",  // syntax error or access rule violation: a privilege
+    "P0",  // raised by a function: a deferred trigger
+};
+
+bool RefusesForGood(std::string_view state) {
+  return std::find(kRefusingClasses.begin(), kRefusingClasses.end(), state.substr(0, 2)) !=
+         kRefusingClasses.end();
+}
 
 std::string Said(const PgResult& result) {
   return result.message() + " (SQLSTATE " + result.sqlstate() + ")";
@@ -55,6 +72,11 @@ Result<Answer> PrepareFailed(const PgResult& result, PGconn* connection) {
                    "a transaction is prepared under this name already, and not by this service: " +
                        Said(result));
   }
+  if (RefusesForGood(state)) {
+    return Refused("resource.rejected",
+                   "PostgreSQL rejected what the transaction wrote when it was to be prepared: " +
+                       Said(result));
+  }
   return result.ToStatus();
 }
 
@@ -90,14 +112,31 @@ Result<Finished> FinishPrepared(PGconn* connection, const std::string& verb,
   return result.ToStatus();
 }
 
-Result<bool> IsPrepared(PGconn* connection, const std::string& name) {
-  const PgResult result =
-      PgExecute(connection,
-                "SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE gid = $1 AND "
-                "database = current_database())",
-                {name});
+Call TombstoneCall(const Gid& gid, const std::string& name) {
+  Call call;
+  call.gid = gid;
+  call.branch = BranchId("prepared as " + name);
+  call.operation = Operation::kRollback;
+  return call;
+}
+
+Result<NameState> StateOfNames(PGconn* connection, const std::string& table, const Gid& gid,
+                               const std::vector<std::string>& names) {
+  const std::string& one = names.front();
+  const std::string& other = names.back();
+  const PgResult result = PgExecute(
+      connection,
+      "SELECT EXISTS (SELECT FROM pg_prepared_xacts WHERE gid IN ($1, $2) AND "
+      "database = current_database()), EXISTS (SELECT FROM " +
+          table + " WHERE gid = $3 AND branch IN ($4, $5) AND family = '2pc' AND alternative = 0)",
+      {one, other, gid.str(), TombstoneCall(gid, one).branch.str(),
+       TombstoneCall(gid, other).branch.str()});
   ENTENTE_RETURN_IF_ERROR(result.ToStatus());
-  return result.Boolean(0, 0);
+  // A tombstone is there before the rollback, and then nothing else will happen any more.
+  if (result.Boolean(0, 1)) {
+    return NameState::kRolledBack;
+  }
+  return result.Boolean(0, 0) ? NameState::kPrepared : NameState::kUnknown;
 }
 
 Result<Answer> PrepareTransaction(PGconn* connection, const std::string& name) {

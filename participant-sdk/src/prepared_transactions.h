@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "entente/call.h"
 #include "participant-sdk/src/postgres_support.h"
@@ -22,7 +23,17 @@ struct Finished {
 [[nodiscard]] Result<Finished> FinishPrepared(PGconn* connection, const std::string& verb,
                                               const std::string& name);
 
-// Whether the name is prepared in the connection's database.
-[[nodiscard]] Result<bool> IsPrepared(PGconn* connection, const std::string& name);
+enum class NameState {
+  kUnknown,
+  kPrepared,    // In the connection's database.
+  kRolledBack,  // By recovery, which left a tombstone.
+};
+// What is known of the names, one or two, of one transaction. `table` is the barrier's.
+[[nodiscard]] Result<NameState> StateOfNames(PGconn* connection, const std::string& table,
+                                             const Gid& gid, const std::vector<std::string>& names);
+
+// Stands for the call that prepared what recovery rolls back, of which only the name is known. Its
+// row in the barrier's table is the tombstone: it keeps a late copy of the prepare out.
+[[nodiscard]] Call TombstoneCall(const Gid& gid, const std::string& name);
 
 }  // namespace entente::sdk

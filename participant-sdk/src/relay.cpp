@@ -81,16 +81,23 @@ Result<RelayReport> Relay::RunOnce() {
                            store_.Claim(options_.batch, options_.lease));
   RelayReport report;
   bool unreachable = false;
+  // An error of the store concerns one entry, which its lease brings back; the others go on.
+  Status failed;
   for (const OutboxEntry& entry : entries) {
+    Status stored;
     if (!unreachable) {
-      ENTENTE_RETURN_IF_ERROR(Deliver(entry, report, unreachable));
-      continue;
+      stored = Deliver(entry, report, unreachable);
+    } else {
+      // Each would wait for the client's time-outs in turn.
+      ++report.postponed;
+      stored = store_.Postpone(entry.gid, DelayAfter(entry.attempts),
+                               "not tried: the coordinator did not take others");
     }
-    // Each would wait for the client's time-outs in turn.
-    ++report.postponed;
-    ENTENTE_RETURN_IF_ERROR(store_.Postpone(entry.gid, DelayAfter(entry.attempts),
-                                            "not tried: the coordinator did not take others"));
+    if (failed.ok()) {
+      failed = stored;
+    }
   }
+  ENTENTE_RETURN_IF_ERROR(failed);
   report.more = entries.size() == options_.batch && !unreachable;
   return report;
 }

@@ -55,7 +55,7 @@ class BarrierTable {
 
   // The row as it is after this call. The answer of another operation and a higher epoch stay.
   Status Write(RowState state, const Answer& answer) const {
-    const std::optional<std::string> text = EncodeAnswer(answer);
+    const std::optional<std::string> text = EncodeAnswer(answer, call_.attempt);
     const bool forward = IsForwardAnswer(call_);
     SqliteStatement upsert(
         db_,
@@ -113,11 +113,29 @@ Status EndedByWork() {
                   "leave that to the barrier");
 }
 
+// Below FULL a commit in WAL mode does not wait for the disk.
+Status CheckOnDisk(sqlite3* db, const BarrierOptions& options) {
+  constexpr int64_t kFull = 2;
+  if (options.allow_lost_writes) {
+    return Status();
+  }
+  SqliteStatement pragma(db, "PRAGMA synchronous", kBusy);
+  ENTENTE_RETURN_IF_ERROR(pragma.Step().status());
+  if (pragma.Integer(0) >= kFull) {
+    return Status();
+  }
+  return FailedPrecondition(
+      "barrier.not_durable",
+      "PRAGMA synchronous is below FULL on this connection: an operation that was acknowledged "
+      "could be lost with the machine's power; set it to FULL after opening the connection, or "
+      "accept that with BarrierOptions::allow_lost_writes");
+}
+
 // Runs the work inside the open transaction and leaves in it what is to be committed. A
 // transaction that is to be rolled back is left to its owner: `keep` says which.
 Result<Answer> RunWork(sqlite3* db, const BarrierTable& table, const SqliteBarrier::Work& work,
                        const Verdict& verdict, bool& keep) {
-  if (verdict.decides) {
+  if (verdict.if_refused) {
     ENTENTE_RETURN_IF_ERROR(SqliteExecute(db, kSavepoint, kBusy));
   }
   Result<Answer> answer = Guarded(db, work);
@@ -127,14 +145,14 @@ Result<Answer> RunWork(sqlite3* db, const BarrierTable& table, const SqliteBarri
   if (!answer.ok()) {
     return answer;
   }
-  RowState next = verdict.next;
-  if (verdict.decides && std::holds_alternative<RefusedAnswer>(*answer)) {
-    ENTENTE_RETURN_IF_ERROR(SqliteExecute(db, kUndoWork, kBusy));
-    next = RowState::kRefused;
-  } else if (!IsKept(*answer)) {
+  const std::optional<RowState> next = StateAfter(verdict, *answer);
+  if (!next) {
     return answer;
   }
-  ENTENTE_RETURN_IF_ERROR(table.Write(next, *answer));
+  if (!IsKept(*answer)) {
+    ENTENTE_RETURN_IF_ERROR(SqliteExecute(db, kUndoWork, kBusy));
+  }
+  ENTENTE_RETURN_IF_ERROR(table.Write(*next, *answer));
   keep = true;
   return answer;
 }
@@ -146,6 +164,7 @@ SqliteBarrier::SqliteBarrier(BarrierOptions options) : options_(std::move(option
 Status SqliteBarrier::CreateSchema(sqlite3* db) const {
   const std::string& table = options_.table;
   ENTENTE_RETURN_IF_ERROR(CheckTableName(table));
+  ENTENTE_RETURN_IF_ERROR(CheckOnDisk(db, options_));
   return SqliteExecute(db,
                        "CREATE TABLE IF NOT EXISTS " + table +
                            " (gid TEXT NOT NULL, branch TEXT NOT NULL, family TEXT NOT NULL, "
@@ -164,6 +183,7 @@ Result<Answer> SqliteBarrier::Run(sqlite3* db, const Call& call, const Work& wor
     return FailedPrecondition("barrier.in_transaction",
                               "the connection is in a transaction; the barrier opens its own");
   }
+  ENTENTE_RETURN_IF_ERROR(CheckOnDisk(db, options_));
   SqliteTransaction transaction(db, kBusy);
   ENTENTE_RETURN_IF_ERROR(transaction.Begin());
   const BarrierTable table(db, options_.table, call, NowOf(options_));
@@ -261,8 +281,8 @@ Result<PurgeReport> SqliteBarrier::Purge(sqlite3* db, const PurgeOptions& option
                              OldSagas(db, table, now - options.answers_after, options.max_rows));
     report.more = keys.size() == options.max_rows;
     for (Key& key : keys) {
-      const Result<bool> ended = options.has_ended(Gid(key.gid));
-      sagas.emplace_back(std::move(key), ended.ok() && *ended);
+      const bool ended = HasEnded(options, key.gid);
+      sagas.emplace_back(std::move(key), ended);
     }
   }
   SqliteTransaction transaction(db, kBusy);
@@ -280,7 +300,7 @@ Result<PurgeReport> SqliteBarrier::Purge(sqlite3* db, const PurgeOptions& option
   report.answers_dropped += dropped;
   if (options.rows_after) {
     ENTENTE_ASSIGN_OR_RETURN(report.rows_removed,
-                             Sweep(db, "DELETE FROM " + table, table, "11, 12, 13",
+                             Sweep(db, "DELETE FROM " + table, table, "5, 6, 11, 12, 13",
                                    now - *options.rows_after, options.max_rows));
   }
   report.more =

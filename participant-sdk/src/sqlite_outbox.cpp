@@ -133,10 +133,10 @@ Result<std::string> SqliteOutbox::Put(sqlite3* transaction, SubmitRequest reques
   if (sqlite3_changes(transaction) == 1) {
     return std::move(stored.gid);
   }
-  SqliteStatement select(transaction, "SELECT request FROM " + options_.table + " WHERE gid = ?1",
-                         kOutboxBusy);
+  SqliteStatement select(
+      transaction, "SELECT request, state FROM " + options_.table + " WHERE gid = ?1", kOutboxBusy);
   ENTENTE_RETURN_IF_ERROR(select.Bind(stored.gid).Step().status());
-  return select.Text(0) == stored.request ? Result<std::string>(stored.gid) : GidTaken(stored.gid);
+  return PutAgain(stored, select.Text(0), select.Integer(1) == kEntryDead);
 }
 
 std::unique_ptr<OutboxStore> SqliteOutbox::Open(sqlite3* db) const {

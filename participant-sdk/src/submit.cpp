@@ -27,6 +27,13 @@ Json WaitBody(std::optional<Duration> wait) {
   return body;
 }
 
+Status GivenUp(const Status& status, int attempts) {
+  return MayWorkLater(status)
+             ? Unavailable(status.reason(), status.message() + "; given up after " +
+                                                std::to_string(attempts) + " attempts")
+             : status;
+}
+
 OutgoingRequest PostTo(std::string target, const Json& body) {
   return {"POST", std::move(target), DumpJson(body), "", ""};
 }
@@ -62,18 +69,18 @@ Result<Answered> Client::Impl::CallRepeatedly(const OutgoingRequest& request, Du
                                               const std::string& advice) {
   Backoff backoff(options_.retry_for);
   bool may_have_arrived = false;
-  while (true) {
+  for (int attempts = 1;; ++attempts) {
     Result<Answered> answered = Call(request, extra_time);
     if (answered.ok()) {
       return answered;
     }
     const Status failed = answered.status();
     may_have_arrived = may_have_arrived || failed.code() == StatusCode::kUnknownOutcome;
-    // Nobody there at the very first attempt is a wrong address more often than a restart.
-    const bool nobody = failed.reason() == "client.unreachable" && !may_have_arrived;
+    // Nobody there who ever was is a wrong address more often than a restart.
+    const bool nobody = failed.reason() == "client.unreachable" && !may_have_arrived && !answered_;
     if (nobody || !MayWorkLater(failed) || !backoff.Wait(retry_after_)) {
       if (!may_have_arrived || !MayWorkLater(failed)) {
-        return failed;
+        return attempts == 1 ? failed : GivenUp(failed, attempts);
       }
       return UnknownOutcome(failed.reason(), failed.message() + "; " + advice);
     }
@@ -227,6 +234,11 @@ Result<Decision> ReadDecision(const Document& document) {
                       word.substr(0, 100) + "'");
 }
 
+std::string CoordinatorOf(const Json& document) {
+  const auto found = document.find("coordinator");
+  return found != document.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
 DecisionSource AskCoordinator(ClientOptions options) {
   struct Asker {
     explicit Asker(ClientOptions chosen) : client(std::move(chosen)) {}
@@ -235,10 +247,14 @@ DecisionSource AskCoordinator(ClientOptions options) {
   };
   // Shared by the copies that std::function makes of the source.
   auto asker = std::make_shared<Asker>(std::move(options));
-  return [asker](const Gid& gid) -> Result<Decision> {
+  return [asker](const Gid& gid) -> Result<DecisionReply> {
     const std::lock_guard lock(asker->mutex);
     ENTENTE_ASSIGN_OR_RETURN(const Document document, asker->client.Decision(gid.str()));
-    return ReadDecision(document);
+    ENTENTE_ASSIGN_OR_RETURN(const sdk::Decision decision, ReadDecision(document));
+    const auto known = document.json.find("known");
+    return DecisionReply{decision,
+                         known == document.json.end() || !known->is_boolean() || known->get<bool>(),
+                         CoordinatorOf(document.json)};
   };
 }
 

@@ -34,13 +34,17 @@ std::string Describe(const Verdict& verdict) {
   if (const auto* done = std::get_if<DoneAnswer>(&verdict.answer)) {
     return "answer " + done->output.dump();
   }
+  if (const auto* heuristic = std::get_if<HeuristicAnswer>(&verdict.answer)) {
+    return "heuristic " + std::string(HeuristicName(heuristic->outcome));
+  }
   return "?";
 }
 
 std::string Outcome(const std::optional<RowState>& state, Operation operation) {
   std::optional<Row> row;
   if (state) {
-    row = Row{*state, std::nullopt, EncodeAnswer(Done("f")), EncodeAnswer(Done("s"))};
+    const Answer forward = *state == RowState::kDeclined ? Refused("full", "") : Done("f");
+    row = Row{*state, std::nullopt, EncodeAnswer(forward), EncodeAnswer(Done("s"))};
   }
   const Result<Verdict> verdict = Judge(row, CallOf(operation));
   REQUIRE(verdict.ok());
@@ -54,7 +58,8 @@ TEST_CASE("every state of a row meets every kind of call") {
       {RowState::kFinished, "answer \"f\"", "answer \"s\"", "barrier.finished"},
       {RowState::kUndone, "barrier.suspended", "barrier.undone", "answer \"s\""},
       {RowState::kSuspended, "barrier.suspended", "barrier.undone", "answer \"s\""},
-      {RowState::kRefused, "barrier.suspended", "answer \"s\"", "answer null"},
+      {RowState::kDeclined, "full", "barrier.not_tried", "record 4"},
+      {RowState::kRefused, "barrier.suspended", "heuristic rolled-back", "answer null"},
   };
   for (const Line& line : lines) {
     CAPTURE(line.state ? static_cast<int>(*line.state) : 0);
@@ -69,8 +74,20 @@ TEST_CASE("every state of a row meets every kind of call") {
   }
 }
 
+TEST_CASE("only a later attempt than the refused one is carried out") {
+  const Row row{RowState::kDeclined, std::nullopt, EncodeAnswer(Refused("full", ""), 3), {}};
+  Call call = CallOf(Operation::kTry);
+  for (const uint32_t attempt : {1u, 2u, 3u}) {
+    call.attempt = attempt;
+    CHECK(Describe(*Judge(row, call)) == "full");
+  }
+  call.attempt = 4;
+  CHECK(Describe(*Judge(row, call)) == "run 1");
+}
+
 TEST_CASE("answers that are kept survive being written") {
   for (const Answer& answer : {Done({{"a", Json::array({1, 2.5, "x", nullptr})}}), Done(),
+                               DoneUntil(InstantFromMicros(1'700'000'000'123'456), {{"seat", 1}}),
                                Pending("/x"), Pending(), ReadOnly(), Refused("code", "message")}) {
     const Result<Answer> read = DecodeAnswer(EncodeAnswer(answer));
     REQUIRE(read.ok());
@@ -82,7 +99,7 @@ TEST_CASE("a row that can not be read is not guessed at") {
   CHECK(DecodeAnswer("").status().code() == StatusCode::kDataLoss);
   CHECK(DecodeAnswer("{}").status().code() == StatusCode::kDataLoss);
   CHECK(DecodeAnswer(R"({"perhaps":1})").status().code() == StatusCode::kDataLoss);
-  for (const int stored : {-1, 0, 6, 10, 16, 21}) {
+  for (const int stored : {-1, 0, 7, 10, 17, 21}) {
     CHECK_FALSE(StateOf(stored).ok());
   }
   CHECK(*StateOf(12) == RowState::kFinished);

@@ -1,4 +1,5 @@
 // The barrier's promises, on a real database; linked once with each of them.
+#include <algorithm>
 #include <atomic>
 #include <barrier>
 #include <stdexcept>
@@ -266,18 +267,89 @@ TEST_CASE("a finish without its try is an error") {
   CHECK(connection->Ledger().empty());
 }
 
-TEST_CASE("a refusal leaves no effect and a repeat may be answered otherwise") {
+Work Refusing(const std::string& code = "full") {
+  return [code](Business& business) -> Result<Answer> {
+    business.Write("half done");
+    return Refused(code, "no seat is left");
+  };
+}
+
+TEST_CASE("a refused forward call leaves no effect, and a late copy of it does not run") {
   const auto world = MakeWorld();
   const auto connection = world->Connect();
-  const auto refuse = [](Business& business) -> Result<Answer> {
-    business.Write("half done");
-    return Refused("full", "no seat is left");
-  };
-  CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kAction), refuse)) == "full");
+  for (const Mode& mode : {kSaga, kTcc, kTwoPhase}) {
+    const std::string gid = std::string(FamilyName(mode.forward));
+    const Call forward = CallOf(mode.forward, gid);
+    for (int i = 0; i < 2; ++i) {
+      CHECK(RunOk(*connection, forward, Refusing()) == Refused("full", "no seat is left"));
+    }
+    CHECK(RunOk(*connection, forward, Writing("late")) == Refused("full", "no seat is left"));
+    // An alternative is another call.
+    Call other = forward;
+    other.alternative = 1;
+    CHECK(RunOk(*connection, other, Writing(gid)) == Done());
+  }
+  CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kConfirm, "tcc"), Writing("x"))) ==
+        "barrier.not_tried");
+  CHECK(connection->Ledger() == Effects{"2pc", "saga", "tcc"});
+}
+
+TEST_CASE("a later attempt than the refused one runs, and is undone like another") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  Call call = CallOf(Operation::kAction);
+  CHECK(RefusalOf(RunOk(*connection, call, Refusing())) == "full");
+  call.attempt = 2;
+  CHECK(RefusalOf(RunOk(*connection, call, Refusing("still_full"))) == "still_full");
+  call.attempt = 1;
+  CHECK(RefusalOf(RunOk(*connection, call, Writing("late"))) == "still_full");
+  call.attempt = 3;
+  CHECK(RunOk(*connection, call, Writing("seat", 7)) == Done(7));
+  call.attempt = 1;
+  CHECK(RunOk(*connection, call, Writing("late")) == Done(7));
+  CHECK(RunOk(*connection, CallOf(Operation::kCompensate), Writing("seat given back")) == Done());
+  CHECK(connection->Ledger() == Effects{"seat", "seat given back"});
+}
+
+TEST_CASE("an undo after a refusal has nothing to undo and lets no later attempt in") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  Call call = CallOf(Operation::kTry);
+  CHECK(RefusalOf(RunOk(*connection, call, Refusing())) == "full");
+  for (int i = 0; i < 2; ++i) {
+    CHECK(RunOk(*connection, CallOf(Operation::kCancel), Writing("x")) == Done());
+  }
+  call.attempt = 2;
+  CHECK(RefusalOf(RunOk(*connection, call, Writing("x"))) == "barrier.suspended");
   CHECK(connection->Ledger().empty());
-  CHECK(RunOk(*connection, CallOf(Operation::kAction), Writing("seat")) == Done());
-  // An undo that was refused runs again too.
-  CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kCompensate), refuse)) == "full");
+}
+
+TEST_CASE("racing copies of a forward call, one refused: both are given what the row says") {
+  const auto world = MakeWorld();
+  for (int round = 0; round < kRounds; ++round) {
+    const std::string gid = "g" + std::to_string(round);
+    Answer refused;
+    Answer done;
+    Race(
+        *world,
+        [&](Connection& connection) {
+          refused = RunQuietly(connection, CallOf(Operation::kTry, gid), Refusing());
+        },
+        [&](Connection& connection) {
+          done = RunQuietly(connection, CallOf(Operation::kTry, gid), Writing(gid));
+        });
+    CHECK(refused == done);
+    CHECK(RunOk(*world->Connect(), CallOf(Operation::kTry, gid), Writing("late")) == done);
+    const Effects ledger = world->Connect()->Ledger();
+    CHECK(std::count(ledger.begin(), ledger.end(), gid) == (done == Done() ? 1 : 0));
+  }
+}
+
+TEST_CASE("a refused finish or undo stores nothing, and a repeat may be answered otherwise") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  RunOk(*connection, CallOf(Operation::kAction), Writing("seat"));
+  CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kCompensate), Refusing())) == "full");
   CHECK(RunOk(*connection, CallOf(Operation::kCompensate), Writing("seat given back")) == Done());
   CHECK(connection->Ledger() == Effects{"seat", "seat given back"});
 }
@@ -323,6 +395,19 @@ TEST_CASE("pending and read-only answers are kept") {
   CHECK(connection->Ledger() == Effects{"queued"});
 }
 
+TEST_CASE("a repeat of a try says the same expiry") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  const Answer held = DoneUntil(world->now + std::chrono::minutes(15), {{"seat", "12A"}});
+  const auto hold = [&held](Business& business) -> Result<Answer> {
+    business.Write("held");
+    return held;
+  };
+  CHECK(RunOk(*connection, CallOf(Operation::kTry), hold) == held);
+  world->now += std::chrono::minutes(5);
+  CHECK(RunOk(*connection, CallOf(Operation::kTry), Writing("again")) == held);
+}
+
 TEST_CASE("a one-phase commit is decided here, either way, once") {
   const auto world = MakeWorld();
   const auto connection = world->Connect();
@@ -339,7 +424,14 @@ TEST_CASE("a one-phase commit is decided here, either way, once") {
     return Refused("full", "no room");
   };
   CHECK(RunOk(*connection, no, refuse) == Refused("full", "no room"));
-  CHECK(RunOk(*connection, no, Writing("late")) == Refused("full", "no room"));
+  // The first answer was lost, or nobody would ask again: a refusal would prove nothing then.
+  for (int i = 0; i < 2; ++i) {
+    const Answer repeated = RunOk(*connection, no, Writing("late"));
+    const auto* heuristic = std::get_if<HeuristicAnswer>(&repeated);
+    REQUIRE(heuristic != nullptr);
+    CHECK(heuristic->outcome == HeuristicOutcome::kRolledBack);
+    CHECK_THAT(heuristic->message, Catch::Contains("full: no room"));
+  }
   CHECK(RunOk(*connection, CallOf(Operation::kRollback, "no"), Writing("x")) == Done());
   CHECK(connection->Ledger() == Effects{"committed"});
 }
@@ -380,6 +472,7 @@ TEST_CASE("a late action is refused also after finished rows were purged") {
   RunOk(*connection, CallOf(Operation::kConfirm, "confirmed"), Writing("d", 4));
   RunOk(*connection, CallOf(Operation::kCancel, "suspended"), Writing("x"));
   RunOk(*connection, CallOf(Operation::kTry, "open"), Writing("e", 5));
+  RunOk(*connection, CallOf(Operation::kTry, "refused"), Refusing());
   const size_t effects = connection->Ledger().size();
 
   CHECK(connection->Purge({})->answers_dropped == 0);
@@ -396,6 +489,7 @@ TEST_CASE("a late action is refused also after finished rows were purged") {
   CHECK(refusal(Operation::kAction, "undone") == "barrier.suspended");
   CHECK(refusal(Operation::kTry, "suspended") == "barrier.suspended");
   CHECK(refusal(Operation::kTry, "confirmed") == "barrier.purged");
+  CHECK(refusal(Operation::kTry, "refused") == "full");
   CHECK(refusal(Operation::kCancel, "confirmed") == "barrier.finished");
   CHECK(RunOk(*connection, CallOf(Operation::kConfirm, "confirmed"), Writing("x")) == Done());
   CHECK(RunOk(*connection, CallOf(Operation::kCompensate, "undone"), Writing("x")) == Done());
@@ -410,6 +504,7 @@ TEST_CASE("rows are removed only when asked for, and never those whose action ma
   RunOk(*connection, CallOf(Operation::kTry, "confirmed"), Writing("c"));
   RunOk(*connection, CallOf(Operation::kConfirm, "confirmed"), Writing("d"));
   RunOk(*connection, CallOf(Operation::kCancel, "suspended"), Writing("x"));
+  RunOk(*connection, CallOf(Operation::kTry, "refused"), Refusing());
   PurgeOptions options;
   options.rows_after = std::chrono::hours(1);
   CHECK(connection->Purge(options).status().reason() == "barrier.bad_purge");
@@ -417,7 +512,7 @@ TEST_CASE("rows are removed only when asked for, and never those whose action ma
   world->now += std::chrono::hours(24 * 31);
   const Result<PurgeReport> purged = connection->Purge(options);
   REQUIRE(purged.ok());
-  CHECK(purged->rows_removed == 1);
+  CHECK(purged->rows_removed == 2);
   CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kConfirm, "confirmed"), Writing("x"))) ==
         "barrier.not_tried");
   CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kTry, "suspended"), Writing("x"))) ==
@@ -427,7 +522,7 @@ TEST_CASE("rows are removed only when asked for, and never those whose action ma
 TEST_CASE("a saga's standing action is purged only once its transaction has ended") {
   const auto world = MakeWorld();
   const auto connection = world->Connect();
-  for (const char* gid : {"ended", "open", "unknown"}) {
+  for (const char* gid : {"ended", "forgotten", "open", "unknown"}) {
     RunOk(*connection, CallOf(Operation::kAction, gid), Writing(gid, gid));
   }
   world->now += std::chrono::hours(24 * 8);
@@ -436,9 +531,14 @@ TEST_CASE("a saga's standing action is purged only once its transaction has ende
     if (gid.str() == "unknown") {
       return Unavailable("client.unreachable", "nobody there");
     }
+    if (gid.str() == "forgotten") {
+      return NotFound("transaction.not_found", "no such transaction");
+    }
     return gid.str() == "ended";
   };
-  CHECK(connection->Purge(options)->answers_dropped == 1);
+  CHECK(connection->Purge(options)->answers_dropped == 2);
+  CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kAction, "forgotten"), Writing("x"))) ==
+        "barrier.purged");
   CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kAction, "ended"), Writing("x"))) ==
         "barrier.purged");
   CHECK(RunOk(*connection, CallOf(Operation::kAction, "open"), Writing("x")) == Done("open"));

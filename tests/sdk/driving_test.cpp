@@ -66,6 +66,21 @@ TEST_CASE("every step is repeated as it was, whatever is lost") {
   CHECK(seen[6].body == R"({"reason":"no more","wait":"1s"})");
 }
 
+TEST_CASE("a coordinator that was there is waited for, one that never was is not") {
+  auto server = std::make_unique<CannedServer>(
+      std::vector<Canned>{{.status = 201, .body = kActive, .close_after = true}});
+  const ClientOptions options{.server = server->url(), .retry_for = std::chrono::milliseconds(20)};
+  Client client(options);
+  CHECK(client.Enlist("g1", R"({"id":"a"})").ok());
+  server.reset();
+  const Status waited = client.Commit("g1").status();
+  CHECK(waited.reason() == "client.unreachable");
+  CHECK_THAT(waited.message(), Catch::Contains("given up after 2 attempts"));
+  const Status not_waited = Client(options).Commit("g1").status();
+  CHECK(not_waited.reason() == "client.unreachable");
+  CHECK_THAT(not_waited.message(), !Catch::Contains("given up"));
+}
+
 TEST_CASE("a commit that is given up says how to find out") {
   CannedServer server(std::vector<Canned>{{.hang_up = true}});
   Client client({.server = server.url(), .retry_for = Duration::zero()});
@@ -85,13 +100,20 @@ TEST_CASE("what was decided otherwise is not repeated") {
 TEST_CASE("a decision is read, and only what it says") {
   const auto ask = [](const std::string& body) {
     CannedServer server(std::vector<Canned>{{.body = body}});
-    const Result<Decision> decision = AskCoordinator({.server = server.url()})(Gid("g 1"));
+    const Result<DecisionReply> decision = AskCoordinator({.server = server.url()})(Gid("g 1"));
     CHECK(server.seen()[0].target == "/v1/transactions/g%201/decision");
     return decision;
   };
-  CHECK(*ask(R"({"decision":"committed","known":true})") == Decision::kCommitted);
-  CHECK(*ask(R"({"decision":"aborted","known":false})") == Decision::kAborted);
-  CHECK(*ask(R"({"decision":"undecided"})") == Decision::kUndecided);
+  const Result<DecisionReply> committed =
+      ask(R"({"decision":"committed","known":true,"coordinator":"00000000000000ab"})");
+  CHECK(committed->decision == Decision::kCommitted);
+  CHECK(committed->known);
+  CHECK(committed->coordinator == "00000000000000ab");
+  const Result<DecisionReply> unknown = ask(R"({"decision":"aborted","known":false})");
+  CHECK(unknown->decision == Decision::kAborted);
+  CHECK_FALSE(unknown->known);
+  CHECK(unknown->coordinator.empty());
+  CHECK(ask(R"({"decision":"undecided"})")->decision == Decision::kUndecided);
   CHECK(ask(R"({"decision":"perhaps"})").status().reason() == "client.bad_answer");
   CHECK(ask(R"({})").status().reason() == "client.bad_answer");
   // Nothing is known of what can not be asked for.
@@ -109,6 +131,19 @@ TEST_CASE("what a client sends to a participant names the call as the coordinato
                                                          {"Entente-Gid", "g1"},
                                                          {"Entente-Branch", "flight"},
                                                          {"Entente-Operation", "try"}});
+}
+
+TEST_CASE("a client passes on which coordinator it drives the transaction with") {
+  CannedServer server(
+      {{.status = 201,
+        .body = R"({"gid":"g1","status":"ACTIVE","coordinator":"00000000000000ab"})",
+        .headers = "Entente-Created: true\r\n"}});
+  Client client({.server = server.url()});
+  const Result<GlobalTransaction> transaction =
+      GlobalTransaction::Begin(client, {.mode = "2pc", .gid = "g1"});
+  REQUIRE(transaction.ok());
+  CHECK(transaction->HeadersFor("room", Operation::kPrepare).back() ==
+        std::pair<std::string, std::string>("Entente-Coordinator", "00000000000000ab"));
 }
 
 }  // namespace

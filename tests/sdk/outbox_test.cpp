@@ -150,6 +150,66 @@ TEST_CASE("the same gid put again is one entry, with another content it is refus
   CHECK(world->Open()->Count()->waiting == 1);
 }
 
+TEST_CASE("putting what is dead is an error, not a silent nothing") {
+  const auto world = MakeOutboxWorld();
+  world->Transact([&] { CHECK(world->Put(Order("g1")).ok()); }, true);
+  const auto store = world->Open();
+  CHECK(store->Bury("g1", "no definition").ok());
+  world->Transact(
+      [&] {
+        CHECK(world->Put(Order("g1")).status().reason() == "outbox.dead");
+        CHECK(world->Put(Order("g1", 2)).status().reason() == "outbox.gid_taken");
+      },
+      true);
+  CHECK(store->Revive("g1").ok());
+  world->Transact([&] { CHECK(world->Put(Order("g1")).ok()); }, true);
+  CHECK(store->Count()->waiting == 1);
+}
+
+// A store of which the first mark of a delivery gets lost.
+class Flaky final : public OutboxStore {
+ public:
+  explicit Flaky(OutboxStore& store) : store_(store) {}
+  Result<std::vector<OutboxEntry>> Claim(size_t max, Duration lease) override {
+    return store_.Claim(max, lease);
+  }
+  Status Delivered(std::string_view gid) override {
+    return marks_++ == 0 ? Unavailable("outbox.busy", "locked") : store_.Delivered(gid);
+  }
+  Status Postpone(std::string_view gid, Duration delay, std::string_view error) override {
+    return store_.Postpone(gid, delay, error);
+  }
+  Status Bury(std::string_view gid, std::string_view error) override {
+    return store_.Bury(gid, error);
+  }
+  Result<OutboxCounts> Count() override { return store_.Count(); }
+  Result<std::vector<OutboxEntry>> Dead(size_t max) override { return store_.Dead(max); }
+  Status Revive(std::string_view gid) override { return store_.Revive(gid); }
+  Status Remove(std::string_view gid) override { return store_.Remove(gid); }
+
+ private:
+  OutboxStore& store_;
+  int marks_ = 0;
+};
+
+TEST_CASE("an error of the store holds up its own entry only") {
+  const auto world = MakeOutboxWorld();
+  CannedServer server({Accepted(), Accepted(), Accepted(), Accepted()});
+  Client client = ClientOf(server);
+  const auto store = world->Open();
+  Flaky flaky(*store);
+  Relay relay(flaky, client);
+  for (int i = 0; i < 3; ++i) {
+    world->Transact([&] { CHECK(world->Put(Order("g" + std::to_string(i))).ok()); }, true);
+  }
+  CHECK(relay.RunOnce().status().reason() == "outbox.busy");
+  CHECK(server.seen().size() == 3);
+  CHECK(store->Count()->waiting == 1);
+  world->now += std::chrono::minutes(6);
+  CHECK(relay.RunOnce()->delivered == 1);
+  CHECK(GidOf(server.seen()[3]) == GidOf(server.seen()[0]));
+}
+
 TEST_CASE("what can not be delivered is refused when it is put") {
   const auto world = MakeOutboxWorld();
   CHECK(world->Put(Order("g1")).status().reason() == "outbox.no_transaction");
@@ -181,6 +241,23 @@ TEST_CASE("a relay that died is relieved after its lease") {
   const Result<std::vector<OutboxEntry>> claimed = next->Claim(10, std::chrono::minutes(5));
   REQUIRE(claimed->size() == 1);
   CHECK(claimed->at(0).attempts == 2);
+}
+
+TEST_CASE("a relay goes on after its connection was cut off") {
+  const auto world = MakeOutboxWorld();
+  CannedServer server({Accepted(), Accepted()});
+  Client client = ClientOf(server);
+  const auto store = world->Open();
+  Relay relay(*store, client);
+  world->Transact([&] { CHECK(world->Put(Order("g1")).ok()); }, true);
+  CHECK(relay.RunOnce()->delivered == 1);
+  world->Transact([&] { CHECK(world->Put(Order("g2")).ok()); }, true);
+  if (world->CutOff()) {
+    CHECK(relay.RunOnce().status().code() == StatusCode::kUnavailable);
+  }
+  const Result<RelayReport> report = relay.RunOnce();
+  REQUIRE(report.ok());
+  CHECK(report->delivered == 1);
 }
 
 TEST_CASE("relays that run at the same moment share the work without doubling it") {

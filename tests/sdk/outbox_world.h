@@ -19,6 +19,8 @@ class OutboxWorld {
   virtual Result<std::string> Put(const SubmitRequest& request) = 0;
   // On a connection of its own, that lives as long as this world.
   virtual std::unique_ptr<OutboxStore> Open() = 0;
+  // Ends the connections of all that Open made, from the server's side. False: there is no server.
+  virtual bool CutOff() { return false; }
 
   Instant now = InstantFromMicros(1'700'000'000'000'000);
 };

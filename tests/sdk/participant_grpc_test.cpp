@@ -159,6 +159,15 @@ TEST_CASE("each answer has its gRPC form") {
   CHECK(fixture.Ask("Action", Json{{"handler", "y"}}).code == 5);
 }
 
+TEST_CASE("a try says over gRPC until when it holds what it reserved") {
+  Fixture fixture;
+  fixture.answer = DoneUntil(InstantFromMicros(1'700'000'000'000'000), {{"seat", 1}});
+  const GrpcResponse held = fixture.Ask("Try", BodyOf({}));
+  CHECK(held.code == 0);
+  CHECK(held.body == Json{{"seat", 1}});
+  CHECK(Metadata(held, "entente-expires") == "2023-11-14T22:13:20Z");
+}
+
 TEST_CASE("what a value can not hold is reported, not rounded") {
   Fixture fixture;
   for (const Json& number :
@@ -199,6 +208,33 @@ TEST_CASE("a stop waits for the call under way") {
   release.count_down();
   CHECK(response.get().body == "released");
   stopper.join();
+}
+
+TEST_CASE("forward calls that wait leave threads for those that finish or undo") {
+  Participant participant;
+  std::latch entered(1);
+  std::latch release(1);
+  const Handler slow = [&](const Call&) -> Result<Answer> {
+    entered.count_down();
+    release.wait();
+    return Done("released");
+  };
+  const Handler quick = [](const Call&) -> Result<Answer> { return Done("undone"); };
+  REQUIRE(participant.Register("x", SagaHandlers{slow, quick}).ok());
+  Fixture fixture;
+  GrpcServerOptions options;
+  options.threads = 4;
+  options.reserved_threads = 1;
+  fixture.server = std::move(GrpcServer::Start(participant, options)).value();
+  auto waiting = std::async([&] { return fixture.Ask("Action", BodyOf({})); });
+  entered.wait();
+  const GrpcResponse busy = fixture.Ask("Action", BodyOf({}));
+  CHECK(busy.code == 2);
+  CHECK_THAT(busy.message, Catch::StartsWith("server.busy"));
+  CHECK(Metadata(busy, "retry-after") == "1");
+  CHECK(fixture.Ask("Compensate", BodyOf({})).body == "undone");
+  release.count_down();
+  CHECK(waiting.get().body == "released");
 }
 
 TEST_CASE("a port that is taken is reported") {

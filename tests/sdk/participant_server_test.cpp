@@ -119,6 +119,48 @@ TEST_CASE("a request more than may wait is turned away, those before it are answ
   CHECK_THAT(ReadAnswer(running), Catch::EndsWith("\"released\""));
 }
 
+TEST_CASE("forward calls that wait do not keep out the confirm that frees them") {
+  Participant participant;
+  std::promise<void> confirmed;
+  const std::shared_future<void> freed = confirmed.get_future().share();
+  std::atomic<int> tried{0};
+  REQUIRE(participant
+              .Register("seat", TccHandlers{[&](const Call&) -> Result<Answer> {
+                                              ++tried;
+                                              tried.notify_all();
+                                              // Bounded only so that a failure does not hang.
+                                              const bool in_time =
+                                                  freed.wait_for(std::chrono::seconds(20)) ==
+                                                  std::future_status::ready;
+                                              return in_time ? Done() : Retry("locked", "held");
+                                            },
+                                            [&](const Call&) -> Result<Answer> {
+                                              confirmed.set_value();
+                                              return Done("confirmed");
+                                            },
+                                            [](const Call&) { return Result<Answer>(Done()); }})
+              .ok());
+  ServerOptions options;
+  options.threads = 3;
+  options.reserved_threads = 1;
+  const auto server = HttpServer::Start(participant, options);
+  REQUIRE(server.ok());
+  std::vector<std::unique_ptr<Peer>> tries;
+  for (int i = 0; i < 4; ++i) {
+    tries.push_back(std::make_unique<Peer>((*server)->port()));
+    tries.back()->Write(Request("/seat/try"));
+  }
+  for (int now = tried; now < 2; now = tried) {
+    tried.wait(now);
+  }
+  Peer confirm((*server)->port());
+  confirm.Write(Request("/seat/confirm?x=1"));
+  CHECK_THAT(ReadAnswer(confirm), Catch::EndsWith("\"confirmed\""));
+  for (const auto& peer : tries) {
+    CHECK_THAT(ReadAnswer(*peer), Catch::StartsWith("HTTP/1.1 200"));
+  }
+}
+
 TEST_CASE("a stop lets the request under way be answered and accepts no other") {
   Desk desk;
   const auto server = desk.Start();

@@ -60,6 +60,7 @@ TEST_CASE("a handler is given the facts of its call") {
                                {"Entente-Operation", "commit"},
                                {"Entente-Attempt", "3"},
                                {"Entente-Epoch", "7"},
+                               {"Entente-Coordinator", "0123456789abcdef"},
                                {"Entente-Completion-Token", "token"},
                                {"Entente-One-Phase", "true"},
                                {"traceparent", "00-a-b-01"}}));
@@ -72,6 +73,7 @@ TEST_CASE("a handler is given the facts of its call") {
   CHECK(seen.alternative == 2);
   CHECK(seen.attempt == 3);
   CHECK(seen.epoch == Epoch(7));
+  CHECK(seen.coordinator == "0123456789abcdef");
   CHECK(seen.idempotency_key == "g1:flight:alt2:commit");
   CHECK(seen.completion_token == "token");
   CHECK(seen.one_phase);
@@ -81,8 +83,24 @@ TEST_CASE("a handler is given the facts of its call") {
   CHECK(participant.Handle(Post("/entente/flight/prepare", "")).status == 200);
   CHECK(seen.attempt == 1);
   CHECK_FALSE(seen.epoch);
+  CHECK(seen.coordinator.empty());
   CHECK_FALSE(seen.one_phase);
   CHECK(seen.input == nullptr);
+}
+
+TEST_CASE("a try says until when it holds what it reserved") {
+  Participant participant;
+  const Handler hold = [](const Call&) -> Result<Answer> {
+    return DoneUntil(InstantFromMicros(1'700'000'000'000'000), {{"seat", 1}});
+  };
+  REQUIRE(participant.Register("x", TccHandlers{hold, hold, hold}).ok());
+  const HttpResponse response = participant.Handle(Post("/x/try", "{}", {}));
+  CHECK(response.status == 200);
+  CHECK(response.body == R"({"seat":1})");
+  CHECK(Header(response, "Entente-Expires") == "2023-11-14T22:13:20Z");
+  CHECK(Header(Answering(Done()).Ask("action"), "Entente-Expires").empty());
+  // Nothing else expires.
+  CHECK(participant.Handle(Post("/x/confirm", "{}", {})).status == 500);
 }
 
 TEST_CASE("each answer has its HTTP form") {
@@ -153,6 +171,9 @@ TEST_CASE("a request that reaches no handler is refused with its reason") {
   CHECK(handle(Post("/x/action", "{}", {{"Entente-Operation", "compensate"}})) ==
         "400 call.wrong_operation");
   CHECK(handle(Post("/x/action", "{}", {{"Entente-Epoch", "-1"}})) == "400 call.bad_fact");
+  for (const char* id : {"0123456789abcde", "0123456789abcdeF", "0123456789abcdef0"}) {
+    CHECK(handle(Post("/x/action", "{}", {{"Entente-Coordinator", id}})) == "400 call.bad_fact");
+  }
   CHECK(handle(Post("/x/action", "{}", {{"Entente-Epoch", "9223372036854775808"}})) ==
         "400 call.bad_fact");
   CHECK(handle(Post("/x/action", "{}", {{"Entente-Attempt", "1x"}})) == "400 call.bad_fact");

@@ -4,6 +4,7 @@
 #include <barrier>
 #include <thread>
 
+#include "participant-sdk/src/postgres_support.h"
 #include "tests/sdk/postgres_connection.h"
 
 namespace entente::sdk {
@@ -110,6 +111,37 @@ TEST_CASE("a connection that breaks during the write leaves nothing, and a repea
               .ok());
   }
   CHECK(Query(other.get(), "SELECT max(balance) FROM account") == "2");
+}
+
+TEST_CASE("a commit waits for the disk though the session does not") {
+  const PgHandle connection = Prepared("durable");
+  int calls = 0;
+  const auto seen = [&](const PostgresBarrier& barrier, const std::string& session) {
+    Query(connection.get(), "SET synchronous_commit = " + session);
+    std::string inside;
+    const Result<Answer> answer = barrier.Run(
+        connection.get(), CallOf("g" + std::to_string(calls++)), [&](PGconn* tx) -> Result<Answer> {
+          inside = Query(tx, "SHOW synchronous_commit");
+          return Done();
+        });
+    CHECK(answer.ok());
+    CHECK(Query(connection.get(), "SHOW synchronous_commit") == session);
+    return inside;
+  };
+  CHECK(seen(PostgresBarrier(), "off") == "on");
+  CHECK(seen(PostgresBarrier(), "on") == "on");
+  CHECK(seen(PostgresBarrier(), "remote_apply") == "remote_apply");
+  CHECK(seen(PostgresBarrier({.allow_lost_writes = true}), "off") == "off");
+}
+
+TEST_CASE("a transaction of which only the beginning worked is rolled back") {
+  const PgHandle connection = ConnectPostgres();
+  {
+    PgTransaction transaction(connection.get());
+    CHECK_FALSE(transaction.Begin("; SET LOCAL lock_timeout = 'nonsense'").ok());
+    CHECK(PQtransactionStatus(connection.get()) == PQTRANS_INERROR);
+  }
+  CHECK(PQtransactionStatus(connection.get()) == PQTRANS_IDLE);
 }
 
 TEST_CASE("a connection that breaks before the write is turned away") {

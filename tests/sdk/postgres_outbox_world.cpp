@@ -28,12 +28,22 @@ class PostgresOutboxWorld final : public OutboxWorld {
   Result<std::string> Put(const SubmitRequest& request) override {
     return outbox_.Put(writer_, request);
   }
-  std::unique_ptr<OutboxStore> Open() override { return outbox_.Open(Connect()); }
+  std::unique_ptr<OutboxStore> Open() override {
+    PGconn* connection = Connect();
+    opened_.push_back(connection);
+    return outbox_.Open(connection);
+  }
+  bool CutOff() override {
+    for (PGconn* connection : opened_) {
+      Query(writer_,
+            "SELECT pg_terminate_backend(" + std::to_string(PQbackendPID(connection)) + ", 10000)");
+    }
+    return true;
+  }
 
  private:
   PGconn* Connect() {
-    connections_.push_back(ConnectPostgres());
-    Query(connections_.back().get(), "SET search_path = " + schema_);
+    connections_.push_back(ConnectPostgres("options='-c search_path=" + schema_ + "'"));
     return connections_.back().get();
   }
 
@@ -41,6 +51,7 @@ class PostgresOutboxWorld final : public OutboxWorld {
   PostgresOutbox outbox_;
   PGconn* writer_ = nullptr;
   std::vector<PgHandle> connections_;
+  std::vector<PGconn*> opened_;
 };
 
 }  // namespace

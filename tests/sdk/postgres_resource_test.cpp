@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/limits.h"
+#include "entente/postgres_barrier.h"
 #include "tests/sdk/postgres_connection.h"
 
 namespace entente::sdk {
@@ -84,12 +85,13 @@ class Desk {
     REQUIRE(report.ok());
     return *report;
   }
-  static Call CallOf(Operation operation, const std::string& gid) {
+  Call CallOf(Operation operation, const std::string& gid) {
     Call call;
     call.gid = Gid(gid);
     call.branch = BranchId("room");
     call.operation = operation;
     call.epoch = Epoch(1);
+    call.coordinator = coordinator;
     return call;
   }
   static Answer Ok(const Result<Answer>& answer) {
@@ -107,6 +109,7 @@ class Desk {
   std::string node;
   PgHandle connection;
   Duration lock_timeout = std::chrono::seconds(30);
+  std::string coordinator = {};
   Instant now = InstantFromMicros(1'700'000'000'000'000);
 
  private:
@@ -130,7 +133,7 @@ PostgresResource::Work Executing(const std::string& sql) {
 }
 
 DecisionSource Deciding(Decision decision) {
-  return [decision](const Gid&) -> Result<Decision> { return decision; };
+  return [decision](const Gid&) -> Result<DecisionReply> { return DecisionReply{decision}; };
 }
 
 // The cluster's tool: stop, kill, start.
@@ -194,7 +197,7 @@ TEST_CASE("two connections racing to prepare one branch prepare it once, both vo
     const auto vote = [&](size_t which) {
       start.arrive_and_wait();
       votes.at(which) =
-          resource.Prepare(connections.at(which).get(), Desk::CallOf(Operation::kPrepare, gid),
+          resource.Prepare(connections.at(which).get(), desk.CallOf(Operation::kPrepare, gid),
                            Executing("INSERT INTO ledger VALUES ('x')"));
     };
     std::thread other([&] { vote(0); });
@@ -218,12 +221,12 @@ TEST_CASE("a rollback racing a prepare leaves nothing prepared") {
     Result<Answer> voted = Retry("", "");
     std::thread other([&] {
       start.arrive_and_wait();
-      voted = resource.Prepare(connection.get(), Desk::CallOf(Operation::kPrepare, gid),
+      voted = resource.Prepare(connection.get(), desk.CallOf(Operation::kPrepare, gid),
                                Executing("INSERT INTO ledger VALUES ('x')"));
     });
     start.arrive_and_wait();
     const Result<Answer> undone =
-        resource.Rollback(desk.connection.get(), Desk::CallOf(Operation::kRollback, gid));
+        resource.Rollback(desk.connection.get(), desk.CallOf(Operation::kRollback, gid));
     other.join();
     CHECK(Desk::Ok(undone) == Done());
     const Answer vote = Desk::Ok(voted);
@@ -248,7 +251,11 @@ TEST_CASE("trap: PREPARE in a failed transaction raises no error, and is no yes"
   const Answer vote = desk.Prepare("g", Executing("SELECT nonsense"));
   CHECK(RefusalOf(vote) == "resource.failed_transaction");
   CHECK(desk.Prepared() == 0);
-  CHECK(desk.Prepare("g") == Done());  // Nothing stood in the way.
+  // A copy that comes late is not prepared either.
+  CHECK(RefusalOf(desk.Prepare("g")) == "resource.failed_transaction");
+  CHECK(desk.Prepared() == 0);
+  CHECK(desk.Prepare("h") == Done());  // Nothing stood in the way.
+  CHECK(desk.Rollback("h") == Done());
 }
 
 TEST_CASE("trap: an unknown name does not tell committed from rolled back") {
@@ -306,7 +313,7 @@ TEST_CASE("trap: a name that somebody else prepared is not taken for a vote") {
 
 TEST_CASE("trap: one branch in two databases of a cluster has two names") {
   Desk desk;
-  const Call call = Desk::CallOf(Operation::kPrepare, "g");
+  const Call call = desk.CallOf(Operation::kPrepare, "g");
   CHECK(desk.resource().NameOf(call, "one") != desk.resource().NameOf(call, "two"));
   Call other = call;
   other.branch = BranchId("car");
@@ -325,7 +332,7 @@ TEST_CASE("trap: only the user who prepared may finish") {
   CHECK(desk.Prepare("g") == Done());
   const PgHandle other = desk.Connect("user=other_" + desk.node);
   const Answer commit =
-      Desk::Ok(desk.resource().Commit(other.get(), Desk::CallOf(Operation::kCommit, "g")));
+      Desk::Ok(desk.resource().Commit(other.get(), desk.CallOf(Operation::kCommit, "g")));
   CHECK(RefusalOf(commit) == "resource.not_owner");
   CHECK_THAT(std::get<RefusedAnswer>(commit).message, Catch::Contains("42501"));
   const Result<RecoveryReport> report =
@@ -345,11 +352,30 @@ TEST_CASE("trap: what can not be prepared is a clear no") {
       "INSERT INTO ledger VALUES ('x'); SELECT pg_advisory_lock(1), pg_advisory_xact_lock(1)"};
   for (const std::string& sql : works) {
     CAPTURE(sql);
-    CHECK(RefusalOf(desk.Prepare("g", Executing(sql))) == "resource.not_preparable");
+    CHECK(RefusalOf(desk.Prepare(sql, Executing(sql))) == "resource.not_preparable");
     desk.Reconnect();
   }
   CHECK(desk.Prepared() == 0);
   CHECK(desk.Ledger() == "0");
+}
+
+TEST_CASE("trap: what fails only at the prepare, and would again, is a clear no") {
+  Desk desk;
+  Query(desk.connection.get(),
+        "CREATE TABLE room (number int UNIQUE DEFERRABLE INITIALLY DEFERRED); "
+        "CREATE FUNCTION complain() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the hotel is closed'; END $$; "
+        "CREATE CONSTRAINT TRIGGER closed AFTER INSERT ON ledger DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION complain()");
+  const auto refusal = [&](const std::string& gid, const std::string& sql) {
+    const Answer vote = desk.Prepare(gid, Executing(sql));
+    CHECK(RefusalOf(vote) == "resource.rejected");
+    return std::get<RefusedAnswer>(vote).message;
+  };
+  CHECK_THAT(refusal("twice", "INSERT INTO room VALUES (1), (1)"), Catch::Contains("23505"));
+  CHECK_THAT(refusal("closed", "INSERT INTO ledger VALUES ('x')"),
+             Catch::Contains("the hotel is closed") && Catch::Contains("P0001"));
+  CHECK(desk.Prepared() == 0);
 }
 
 TEST_CASE("trap: a connection inside a transaction is turned away") {
@@ -357,7 +383,7 @@ TEST_CASE("trap: a connection inside a transaction is turned away") {
   CHECK(desk.Prepare("g") == Done());
   Query(desk.connection.get(), "BEGIN");
   CHECK(desk.resource()
-            .Commit(desk.connection.get(), Desk::CallOf(Operation::kCommit, "g"))
+            .Commit(desk.connection.get(), desk.CallOf(Operation::kCommit, "g"))
             .status()
             .reason() == "barrier.in_transaction");
   CHECK(desk.resource()
@@ -378,6 +404,12 @@ TEST_CASE("trap: a read-only transaction takes no slot; it is committed and vote
   CHECK(desk.Prepare("h", Executing("SELECT * FROM ledger FOR UPDATE")) == Done());
   CHECK(desk.Prepared() == 1);
   CHECK(desk.Rollback("h") == Done());
+  // A whole table's lock is not seen, unless the work insists.
+  CHECK(desk.Prepare("i", Executing("LOCK TABLE ledger IN SHARE MODE")) == ReadOnly());
+  CHECK(desk.Prepare("j",
+                     Executing("LOCK TABLE ledger IN SHARE MODE; SELECT pg_current_xact_id()")) ==
+        Done());
+  CHECK(desk.Rollback("j") == Done());
 }
 
 TEST_CASE("a refusal, an error and an exception leave nothing behind") {
@@ -388,9 +420,9 @@ TEST_CASE("a refusal, an error and an exception leave nothing behind") {
       return answer;
     };
   };
-  CHECK(desk.Prepare("g", writing(Refused("full", "no room"))) == Refused("full", "no room"));
+  CHECK(desk.Prepare("no", writing(Refused("full", "no room"))) == Refused("full", "no room"));
   PostgresResource& resource = desk.resource();
-  const Call call = Desk::CallOf(Operation::kPrepare, "g");
+  const Call call = desk.CallOf(Operation::kPrepare, "g");
   PGconn* connection = desk.connection.get();
   CHECK(resource.Prepare(connection, call, writing(Unavailable("a", "b"))).status() ==
         Unavailable("a", "b"));
@@ -408,9 +440,20 @@ TEST_CASE("a refusal, an error and an exception leave nothing behind") {
   CHECK(desk.Ledger() == "0");
 }
 
+TEST_CASE("a refused prepare is not prepared by a copy of it that comes late") {
+  Desk desk;
+  const auto refuse = [](PGconn*) -> Result<Answer> { return Refused("full", "no room"); };
+  CHECK(desk.Prepare("g", refuse) == Refused("full", "no room"));
+  CHECK(desk.Prepare("g") == Refused("full", "no room"));
+  CHECK(desk.Prepared() == 0);
+  CHECK(desk.Rollback("g") == Done());
+  CHECK(desk.Prepare("g") == Refused("full", "no room"));
+  CHECK(HeuristicOf(desk.Commit("g")) == HeuristicOutcome::kRolledBack);
+}
+
 TEST_CASE("a one-phase commit prepares nothing, runs once and keeps its decision") {
   Desk desk;
-  Call call = Desk::CallOf(Operation::kCommit, "g");
+  Call call = desk.CallOf(Operation::kCommit, "g");
   call.one_phase = true;
   const auto run = [&](const PostgresResource::Work& work) {
     return Desk::Ok(desk.resource().Commit(desk.connection.get(), call, work));
@@ -422,7 +465,8 @@ TEST_CASE("a one-phase commit prepares nothing, runs once and keeps its decision
   call.gid = Gid("no");
   const auto refuse = [](PGconn*) -> Result<Answer> { return Refused("full", "no room"); };
   CHECK(run(refuse) == Refused("full", "no room"));
-  CHECK(run(Executing("INSERT INTO ledger VALUES ('x')")) == Refused("full", "no room"));
+  CHECK(HeuristicOf(run(Executing("INSERT INTO ledger VALUES ('x')"))) ==
+        HeuristicOutcome::kRolledBack);
   CHECK(desk.Rollback("no") == Done());
   CHECK(RefusalOf(Desk::Ok(desk.resource().Commit(desk.connection.get(), call))) ==
         "resource.no_one_phase");
@@ -434,11 +478,11 @@ TEST_CASE("recovery commits what was decided and leaves alone what was not") {
   for (const char* gid : {"committed", "undecided", "unreadable"}) {
     CHECK(desk.Prepare(gid, gid) == Done());
   }
-  const auto decide = [](const Gid& gid) -> Result<Decision> {
+  const auto decide = [](const Gid& gid) -> Result<DecisionReply> {
     if (gid.str() == "unreadable") {
       return Unavailable("client.unreachable", "nobody there");
     }
-    return gid.str() == "committed" ? Decision::kCommitted : Decision::kUndecided;
+    return DecisionReply{gid.str() == "committed" ? Decision::kCommitted : Decision::kUndecided};
   };
   RecoveryReport report = desk.Recover(decide);
   CHECK(report.committed == 1);
@@ -467,6 +511,79 @@ TEST_CASE("an orphan is rolled back once it was seen for the safety interval") {
   CHECK(desk.Recover(Deciding(Decision::kAborted)).rolled_back == 1);
   CHECK(desk.Prepared() == 0);
   CHECK(HeuristicOf(desk.Commit("orphan")) == HeuristicOutcome::kRolledBack);
+  // A copy of its prepare that comes late is kept out, and a rollback still finds all done.
+  CHECK(RefusalOf(desk.Prepare("orphan")) == "barrier.suspended");
+  desk.coordinator = "00000000000000aa";
+  CHECK(RefusalOf(desk.Prepare("orphan")) == "barrier.suspended");
+  CHECK(desk.Rollback("orphan") == Done());
+  CHECK(desk.Prepared() == 0);
+}
+
+TEST_CASE("rows of what was rolled back are purged, but of what may still come they are not") {
+  Desk desk;
+  CHECK(desk.Prepare("undone") == Done());
+  CHECK(desk.Rollback("undone") == Done());
+  CHECK(desk.Prepare("orphan") == Done());
+  CHECK(desk.Recover(Deciding(Decision::kAborted)).waiting == 1);
+  desk.now += std::chrono::hours(1);
+  CHECK(desk.Recover(Deciding(Decision::kAborted)).rolled_back == 1);
+  CHECK(desk.Rollback("never came") == Done());
+  desk.now += std::chrono::hours(24 * 31);
+  const PostgresBarrier barrier({.now = [&desk] { return desk.now; }});
+  PurgeOptions options;
+  CHECK(barrier.Purge(desk.connection.get(), options)->answers_dropped == 2);
+  CHECK(RefusalOf(desk.Prepare("undone")) == "barrier.suspended");
+  CHECK(desk.Rollback("undone") == Done());
+  options.rows_after = std::chrono::hours(24 * 30);
+  CHECK(barrier.Purge(desk.connection.get(), options)->rows_removed == 2);
+  CHECK(RefusalOf(desk.Prepare("never came")) == "barrier.suspended");
+}
+
+TEST_CASE("recovery leaves alone what was prepared for another coordinator") {
+  Desk desk;
+  const std::string here = "00000000000000aa";
+  const std::string elsewhere = "00000000000000bb";
+  CHECK(desk.Prepare("anonymous") == Done());
+  desk.coordinator = elsewhere;
+  CHECK(desk.Prepare("elsewhere") == Done());
+  CHECK_THAT(desk.Name("elsewhere"), Catch::EndsWith("@" + elsewhere + ":elsewhere"));
+  desk.coordinator = here;
+  CHECK(desk.Prepare("here") == Done());
+  const auto recover = [&](const std::string& asked) {
+    const RecoveryReport first = desk.Recover([&](const Gid&) {
+      return DecisionReply{Decision::kAborted, false, asked};
+    });
+    desk.now += std::chrono::hours(1);
+    RecoveryReport report = desk.Recover([&](const Gid&) {
+      return DecisionReply{Decision::kAborted, false, asked};
+    });
+    CHECK(first.foreign == report.foreign);
+    return report;
+  };
+  const RecoveryReport report = recover(here);
+  CHECK(report.rolled_back == 2);
+  REQUIRE(report.foreign.size() == 1);
+  CHECK_THAT(report.foreign[0], Catch::Contains(elsewhere) && Catch::Contains(here));
+  // Nor is one that does not say who it is taken for the right one.
+  CHECK(recover("").foreign.size() == 1);
+  CHECK(desk.Prepared() == 1);
+  // Its own coordinator finds it as it was.
+  desk.coordinator = elsewhere;
+  CHECK(desk.Commit("elsewhere") == Done());
+  CHECK(desk.Ledger() == "1");
+}
+
+TEST_CASE("what was prepared for a coordinator that was not named, a named one finishes") {
+  Desk desk;
+  CHECK(desk.Prepare("a") == Done());
+  CHECK(desk.Prepare("b") == Done());
+  desk.coordinator = "00000000000000aa";
+  CHECK(desk.Prepare("a") == Done());
+  CHECK(desk.Prepared() == 2);
+  CHECK(desk.Commit("a") == Done());
+  CHECK(desk.Rollback("b") == Done());
+  CHECK(desk.Prepared() == 0);
+  CHECK(desk.Ledger() == "1");
 }
 
 TEST_CASE("recovery touches no names but its own") {
@@ -518,7 +635,7 @@ TEST_CASE("a lock that somebody holds is waited for so long and no longer") {
   const PgHandle holder = desk.Connect();
   Query(holder.get(), "BEGIN; LOCK TABLE ledger");
   const Result<Answer> vote = desk.resource().Prepare(
-      desk.connection.get(), Desk::CallOf(Operation::kPrepare, "g"),
+      desk.connection.get(), desk.CallOf(Operation::kPrepare, "g"),
       [](PGconn* tx) -> Result<Answer> {
         PGresult* result = PQexec(tx, "INSERT INTO ledger VALUES ('x')");
         const bool busy = std::string(PQresultErrorField(result, PG_DIAG_SQLSTATE)) == "55P03";
@@ -526,6 +643,24 @@ TEST_CASE("a lock that somebody holds is waited for so long and no longer") {
         return busy ? Retry("locked", "the ledger is locked") : Done();
       });
   CHECK(Desk::Ok(vote) == Retry("locked", "the ledger is locked"));
+}
+
+TEST_CASE("a lock time-out is rounded up, and kept within what the server takes") {
+  Desk desk;
+  const auto setting = [&](Duration timeout) {
+    desk.lock_timeout = timeout;
+    desk.Restart();
+    std::string seen;
+    CHECK(desk.Prepare(std::to_string(timeout.count()), [&](PGconn* tx) -> Result<Answer> {
+      seen = Query(tx, "SHOW lock_timeout");
+      return Done();
+    }) == ReadOnly());
+    return seen;
+  };
+  CHECK(setting(std::chrono::microseconds(1)) == "1ms");
+  CHECK(setting(std::chrono::microseconds(1500)) == "2ms");
+  CHECK(setting(std::chrono::hours(24 * 365)) == "2147483647ms");
+  CHECK(setting(Duration::zero()) == "0");
 }
 
 TEST_CASE("settings that can not work are reported at start") {
@@ -541,6 +676,20 @@ TEST_CASE("settings that can not work are reported at start") {
   CHECK(PostgresResource(options).Check(desk.connection.get()).reason() == "barrier.no_schema");
 }
 
+TEST_CASE("a user who may not do what the resource does is reported at start") {
+  Desk desk;
+  const std::string user = "reader_" + desk.node;
+  Query(desk.connection.get(), "CREATE ROLE " + user + " LOGIN");
+  Query(desk.connection.get(), "GRANT USAGE ON SCHEMA " + desk.node + " TO " + user);
+  Query(desk.connection.get(), "GRANT SELECT ON entente_barrier TO " + user);
+  const PgHandle reader = desk.Connect("user=" + user);
+  const Status lacking = desk.resource().Check(reader.get());
+  CHECK(lacking.reason() == "resource.no_privilege");
+  CHECK_THAT(lacking.message(), Catch::Contains("lacks INSERT, UPDATE on"));
+  Query(desk.connection.get(), "GRANT INSERT, UPDATE ON entente_barrier TO " + user);
+  CHECK(desk.resource().Check(reader.get()).ok());
+}
+
 // From here on the server is stopped and started; the cases are in one, since others run beside it.
 TEST_CASE("a server that is killed, limited or disabled") {
   Desk desk;
@@ -550,10 +699,10 @@ TEST_CASE("a server that is killed, limited or disabled") {
     CHECK(desk.Prepare("undone") == Done());
     Cluster("kill");
     const Result<Answer> broken =
-        desk.resource().Commit(desk.connection.get(), Desk::CallOf(Operation::kCommit, "called"));
+        desk.resource().Commit(desk.connection.get(), desk.CallOf(Operation::kCommit, "called"));
     CHECK(broken.status().code() == StatusCode::kUnknownOutcome);
     CHECK(desk.resource()
-              .Commit(desk.connection.get(), Desk::CallOf(Operation::kCommit, "called"))
+              .Commit(desk.connection.get(), desk.CallOf(Operation::kCommit, "called"))
               .status()
               .reason() == "barrier.no_connection");
     Cluster("start");
@@ -568,7 +717,7 @@ TEST_CASE("a server that is killed, limited or disabled") {
   }
   SECTION("a server that dies during the work leaves nothing prepared") {
     const Result<Answer> vote =
-        desk.resource().Prepare(desk.connection.get(), Desk::CallOf(Operation::kPrepare, "g"),
+        desk.resource().Prepare(desk.connection.get(), desk.CallOf(Operation::kPrepare, "g"),
                                 [](PGconn* tx) -> Result<Answer> {
                                   PQclear(PQexec(tx, "INSERT INTO ledger VALUES ('x')"));
                                   Cluster("kill");
@@ -588,7 +737,7 @@ TEST_CASE("a server that is killed, limited or disabled") {
     desk.Reconnect();
     CHECK(desk.Prepare("first") == Done());
     const Result<Answer> vote =
-        desk.resource().Prepare(desk.connection.get(), Desk::CallOf(Operation::kPrepare, "second"),
+        desk.resource().Prepare(desk.connection.get(), desk.CallOf(Operation::kPrepare, "second"),
                                 Executing("INSERT INTO ledger VALUES ('x')"));
     CHECK(vote.status().code() == StatusCode::kUnavailable);
     CHECK(vote.status().reason() == "resource.no_slot");

@@ -90,6 +90,35 @@ class SqliteWorld final : public World {
   std::filesystem::path directory_;
 };
 
+TEST_CASE("a connection whose commits do not wait for the disk is turned away") {
+  SqliteWorld world;
+  const auto connection = world.Connect();
+  Call call;
+  call.gid = Gid("g");
+  call.branch = BranchId("b");
+  const auto write = [](Business& business) -> Result<Answer> {
+    business.Write("x");
+    return Done();
+  };
+  for (const char* level : {"OFF", "NORMAL"}) {
+    connection->Execute(std::string("PRAGMA synchronous = ") + level);
+    const Status refused = connection->Run(call, write).status();
+    CHECK(refused.reason() == "barrier.not_durable");
+    CHECK_THAT(refused.message(), Catch::Contains("set it to FULL"));
+    CHECK(connection->CreateSchema().reason() == "barrier.not_durable");
+  }
+  CHECK(connection->Ledger().empty());
+  for (const char* level : {"FULL", "EXTRA"}) {
+    connection->Execute(std::string("PRAGMA synchronous = ") + level);
+    CHECK(connection->Run(call, write).ok());
+  }
+  sqlite3* db = nullptr;
+  REQUIRE(sqlite3_open(":memory:", &db) == SQLITE_OK);
+  Must(db, "PRAGMA synchronous = OFF");
+  CHECK(SqliteBarrier({.allow_lost_writes = true}).CreateSchema(db).ok());
+  sqlite3_close(db);
+}
+
 }  // namespace
 
 std::unique_ptr<World> MakeWorld() {

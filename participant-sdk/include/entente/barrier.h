@@ -17,10 +17,20 @@
 // (barrier.finished).
 //
 // What is kept. Done, ReadOnly and Pending commit the business write and are stored. Refused,
-// Retry, Heuristic and errors roll it back and store nothing: a refusal leaves no effect, so a
-// repeat runs again and may be answered otherwise, which is what an operator wants who removed the
-// reason. The one exception is a one-phase commit: there the participant itself decides, so its
-// refusal is the decision and is stored.
+// Retry, Heuristic and errors roll it back. Of those, two refusals are stored, without the write:
+//
+//   * Of an action, try or prepare. The coordinator never undoes what it was refused, so a copy of
+//     the call that the network delivers later must not run: it is given the refusal again. Only a
+//     later attempt (call.attempt) runs, which the coordinator makes when it did not hear the
+//     refusal, or when an operator retries a step past the pivot; it hears that answer, and undoes
+//     what it has to.
+//   * Of a one-phase commit: there the participant itself decides, so its refusal is the decision.
+//     A repeat of it is answered with Heuristic(HeuristicOutcome::kRolledBack): the coordinator
+//     asks again because it heard nothing, and then believes a participant's word on the outcome,
+//     but no mere refusal.
+//
+// A refused confirm, commit or undo stores nothing: a repeat runs again and may be answered
+// otherwise.
 //
 // sqlite_barrier.h and postgres_barrier.h have the barriers.
 #pragma once
@@ -41,6 +51,11 @@ struct BarrierOptions {
   std::string table = "entente_barrier";
   // What dates the rows. Default: the system's clock. Called from any thread.
   std::function<Instant()> now = {};
+  // An operation is answered once its transaction is on the disk. PostgreSQL: where the session has
+  // synchronous_commit off, the barrier's transactions turn it on. SQLite: a connection whose
+  // `PRAGMA synchronous` is below FULL is turned away. With true neither is done, and the promises
+  // above do not hold across a loss of power: what was acknowledged may be gone afterwards.
+  bool allow_lost_writes = false;
 };
 
 // What Purge may remove. Rows of branches that are not finished are never touched.
@@ -49,14 +64,17 @@ struct PurgeOptions {
   // stays: it is what refuses a late action. A late repeat of a finish or undo is still answered
   // with Done, one of the action with a refusal (barrier.purged).
   Duration answers_after = std::chrono::hours(24 * 7);
-  // The row is removed this long after the branch was finished. Default: never. From then on, a
-  // duplicate of the forward call would run, so this must be longer than any message can be under
-  // way and than any coordinator can be stopped and come back; less than a day is refused. A row
-  // whose action never came is kept for ever: it may still come.
+  // The row is removed this long after the branch was finished or refused. Default: never. From
+  // then on, a duplicate of the forward call would run, so this must be longer than any message can
+  // be under way and than any coordinator can be stopped and come back; less than a day is refused.
+  // A row whose action never came is kept for ever: it may still come.
   std::optional<Duration> rows_after = {};
   // A saga's action that stands is not known to be finished: whether it will be compensated is only
   // known to the coordinator. Such rows are kept unless this says that the transaction has ended.
-  // Client::Get answers that; on an error the row is kept.
+  // Client::Get answers that. kNotFound counts as ended: a coordinator accepts a transaction before
+  // it calls anybody, and forgets it only some time after its end (by default after as long as
+  // `answers_after`, so that most are forgotten when they are asked for). On any other error the
+  // row is kept.
   std::function<Result<bool>(const Gid&)> has_ended = {};
   // At most so many rows are looked at in one call, which is one short transaction.
   size_t max_rows = 1000;

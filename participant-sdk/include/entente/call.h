@@ -52,6 +52,9 @@ struct Call {
   // The coordinator's ownership of the transaction. Absent: the caller states none, and the barrier
   // does not check it.
   std::optional<Epoch> epoch = {};
+  // Which coordinator calls: 16 lower-case hexadecimal digits, which live in its store. Empty: it
+  // does not say.
+  std::string coordinator = {};
   std::string idempotency_key = {};   // The same for every attempt of this operation.
   std::string completion_token = {};  // Names this operation when it is completed later.
   std::string traceparent = {};       // W3C trace context; empty: none.
@@ -59,6 +62,9 @@ struct Call {
   bool one_phase = false;
   Json input = {};
 };
+
+// Whether a text has the form of Call::coordinator.
+[[nodiscard]] bool IsCoordinatorId(std::string_view text);
 
 // The number of the alternative in an idempotency key "gid:branch[:altN]:operation"; 0 when it has
 // none or another form.
@@ -71,6 +77,7 @@ enum class HeuristicOutcome { kCommitted, kRolledBack, kMixed };
 
 struct DoneAnswer {
   Json output = {};
+  std::optional<Instant> expires = {};
   friend bool operator==(const DoneAnswer&, const DoneAnswer&) = default;
 };
 struct RefusedAnswer {
@@ -103,6 +110,9 @@ using Answer = std::variant<DoneAnswer, RefusedAnswer, PendingAnswer, RetryAnswe
 
 // Carried out (or found carried out). `output` is what later steps of the transaction read.
 [[nodiscard]] Answer Done(Json output = nullptr);
+// Of a try: what it reserved holds until `expires`. The coordinator confirms well before, or
+// cancels.
+[[nodiscard]] Answer DoneUntil(Instant expires, Json output = nullptr);
 // Certainly not carried out, and there is no effect. Forward: the transaction goes another way.
 // Finish or undo: asked again, then an operator is called. `code` is a stable word for programs.
 [[nodiscard]] Answer Refused(std::string code, std::string message);

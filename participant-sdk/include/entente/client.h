@@ -35,8 +35,10 @@ struct ClientOptions {
   Duration connect_timeout = std::chrono::seconds(5);
   // For sending a request and receiving the whole answer. `wait` is added where one is asked for.
   Duration call_timeout = std::chrono::seconds(30);
-  // How long a submit is repeated, and a watch reconnected, when the coordinator can not be reached
-  // any more. Counted from the first failure; zero: never repeated.
+  // How long what is safe to repeat (submit, begin, enlist, commit, abort) is repeated, and a watch
+  // reconnected, when the coordinator can not be reached any more. Counted from the first failure;
+  // zero: never repeated. Nor is it while nobody ever was there to answer this client: that is a
+  // wrong address more often than a restart.
   Duration retry_for = std::chrono::seconds(15);
   // An answer larger than this is an error.
   size_t max_answer_bytes = size_t{256} << 20;
@@ -190,8 +192,8 @@ class Client {
                                            std::optional<Duration> wait = std::nullopt);
   [[nodiscard]] Result<Transaction> Abort(std::string_view gid, std::string_view reason = {},
                                           std::optional<Duration> wait = std::nullopt);
-  // {"gid", "decision": "committed" | "aborted" | "undecided", "known"}; one that the coordinator
-  // does not know is aborted. ReadDecision reads it.
+  // {"gid", "decision": "committed" | "aborted" | "undecided", "known", "coordinator"}; one that
+  // the coordinator does not know is aborted. ReadDecision reads it.
   [[nodiscard]] Result<Document> Decision(std::string_view gid);
 
   // `wait`: answers when the transaction has ended, or after this long (at most five minutes).
@@ -241,8 +243,8 @@ class Client {
 // What an answer of Client::Decision says. Fails with kInternal (client.bad_answer).
 [[nodiscard]] Result<Decision> ReadDecision(const Document& document);
 
-// Asks the coordinator of `options`, by a client of its own. The result may be called from any
-// thread; calls wait for each other.
+// Asks the coordinator of `options`, which says who it is, by a client of its own. The result may
+// be called from any thread; calls wait for each other.
 [[nodiscard]] DecisionSource AskCoordinator(ClientOptions options);
 
 }  // namespace entente::sdk

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include "base/ids.h"
 #include "base/status.h"
@@ -16,8 +17,18 @@ enum class Decision {
   kUndecided,  // Ask again later.
 };
 
-// Answers with the decision on a transaction; an error means that nothing is known.
-// Client::Decision is one. May block.
-using DecisionSource = std::function<Result<Decision>(const Gid&)>;
+struct DecisionReply {
+  Decision decision = Decision::kUndecided;
+  // Whether the coordinator knows the transaction. It does not once it has purged it, nor if it
+  // never was its own.
+  bool known = true;
+  // Which coordinator says so: the id that it also sends with its calls (Call::coordinator). Empty:
+  // it does not say.
+  std::string coordinator = {};
+};
+
+// Answers with the decision on a transaction; an error means that nothing is known. AskCoordinator
+// (client.h) makes one. May block.
+using DecisionSource = std::function<Result<DecisionReply>(const Gid&)>;
 
 }  // namespace entente::sdk

@@ -40,7 +40,7 @@ class GlobalTransaction {
 
   // What the client sends along when it calls a branch's participant itself, the same for every
   // attempt, so that the participant's barrier knows the call: Idempotency-Key, Entente-Gid,
-  // Entente-Branch and Entente-Operation.
+  // Entente-Branch and Entente-Operation, and Entente-Coordinator if Begin was told it.
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> HeadersFor(
       std::string_view branch, Operation operation) const;
 
@@ -52,6 +52,7 @@ class GlobalTransaction {
  private:
   Client* client_;
   std::string gid_;
+  std::string coordinator_ = {};
 };
 
 }  // namespace entente::sdk

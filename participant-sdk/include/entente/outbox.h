@@ -57,10 +57,11 @@ struct OutboxCounts {
   Duration oldest_age = {};  // Of the waiting ones.
 };
 
-// What a relay needs of a database. Bound to one connection, which must outlive it and be used by
-// nobody else meanwhile. Errors: kUnavailable (outbox.busy, or the connection's),
-// kFailedPrecondition (outbox.in_transaction, outbox.no_schema), kNotFound (outbox.not_found),
-// kInternal.
+// What a relay needs of a database. Bound to one connection, which must outlive it, be in no
+// transaction and be used by nobody else meanwhile. Errors: kUnavailable (outbox.busy on SQLite;
+// barrier.busy and barrier.no_connection on PostgreSQL), kFailedPrecondition (barrier.no_schema, on
+// PostgreSQL: call CreateSchema), kNotFound (outbox.not_found), kInternal (sqlite.error,
+// postgres.error).
 class OutboxStore {
  public:
   virtual ~OutboxStore() = default;
@@ -89,7 +90,8 @@ class SqliteOutbox {
 
   // Stores `request` in the caller's open transaction and answers its gid, which is made here if
   // the request has none. Putting the same again is safe. Fails with kFailedPrecondition
-  // (outbox.no_transaction) outside of a transaction, kAlreadyExists (outbox.gid_taken),
+  // (outbox.no_transaction outside of a transaction; outbox.dead if the same was put before and the
+  // coordinator refused it for good: revive or remove that one), kAlreadyExists (outbox.gid_taken),
   // kInvalidArgument (client.bad_request, gid.invalid, outbox.too_large); `wait` must be absent.
   [[nodiscard]] Result<std::string> Put(sqlite3* transaction, SubmitRequest request) const;
 
@@ -106,6 +108,8 @@ class PostgresOutbox {
   [[nodiscard]] Status CreateSchema(pg_conn* connection) const;
   // As SqliteOutbox::Put.
   [[nodiscard]] Result<std::string> Put(pg_conn* transaction, SubmitRequest request) const;
+  // A connection that is lost is made anew by the next operation (PQreset), as it was
+  // opened: put settings such as the search path into the connection string or on the role.
   [[nodiscard]] std::unique_ptr<OutboxStore> Open(pg_conn* connection) const;
 
  private:
@@ -138,7 +142,8 @@ class Relay {
  public:
   Relay(OutboxStore& store, Client& client, RelayOptions options = {});
 
-  // Delivers one batch. An error is the store's; what was not delivered is due again later.
+  // Delivers one batch. An error is the store's first one; the rest of the batch was delivered all
+  // the same, and what could not be marked as delivered is delivered again after its lease.
   [[nodiscard]] Result<RelayReport> RunOnce();
 
   // Delivers until `stop` is requested. Errors of the store are waited out; `on_error`, if given,

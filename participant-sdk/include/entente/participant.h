@@ -11,8 +11,8 @@
 //
 // REST: POST {prefix}/{handler}/{operation} with the operation's input as a JSON body, and the
 // facts of the call as headers: Idempotency-Key, Entente-Gid, Entente-Branch, Entente-Operation,
-// Entente-Attempt, Entente-Epoch, Entente-Completion-Token, Entente-One-Phase, traceparent. That is
-// how the coordinator calls; a definition writes "post": "/flight/action".
+// Entente-Attempt, Entente-Epoch, Entente-Coordinator, Entente-Completion-Token, Entente-One-Phase,
+// traceparent. That is how the coordinator calls; a definition writes "post": "/flight/action".
 #pragma once
 
 #include <cstddef>

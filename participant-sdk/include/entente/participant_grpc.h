@@ -12,6 +12,7 @@
 // kMaxGrpcDepth can not be answered; the call ends as UNKNOWN and says so.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 
 #include "entente/participant.h"
@@ -27,7 +28,11 @@ namespace entente::sdk {
 inline constexpr int kMaxGrpcDepth = 30;
 
 // `participant` must outlive the service, and the service its server. Blocks the server's threads
-// as long as the handlers do.
-[[nodiscard]] std::shared_ptr<grpc::Service> MakeGrpcService(const Participant& participant);
+// as long as the handlers do. `max_forward`: an action, try or prepare more than so many at once is
+// told to come again (server.busy); keep it below the server's number of threads, so that calls
+// which wait for a lock do not keep out the confirm, commit or undo that would free it. 0: no
+// limit.
+[[nodiscard]] std::shared_ptr<grpc::Service> MakeGrpcService(const Participant& participant,
+                                                             size_t max_forward = 0);
 
 }  // namespace entente::sdk

@@ -20,7 +20,10 @@ namespace entente::sdk {
 struct GrpcServerOptions {
   std::string address = "127.0.0.1";  // A literal IPv4 address, or IPv6 in brackets.
   uint16_t port = 0;                  // 0: any free one.
-  int threads = 16;                   // At most; handlers that run at once are a few fewer.
+  int threads = 20;                   // At most; handlers that run at once are a few fewer.
+  // So many of the threads no action, try or prepare gets, but at least one it does; as
+  // ServerOptions::reserved_threads. One that finds no thread is told to come again.
+  int reserved_threads = 4;
   size_t max_message_bytes = limits::kMaxPayloadBytes;
 };
 

@@ -18,6 +18,9 @@ struct ServerOptions {
   std::string address = "127.0.0.1";  // A literal IPv4 or IPv6 address.
   uint16_t port = 0;                  // 0: any free one.
   size_t threads = 8;                 // Handlers that run at once.
+  // So many of the threads no action, try or prepare gets, but at least one it does: else calls
+  // that wait for a lock could keep out the very confirm, commit or undo that would free it.
+  size_t reserved_threads = 2;
   // Requests that wait for a thread; one more is answered with 503 and Retry-After.
   size_t max_waiting = 1024;
   size_t max_connections = 1024;  // One more is closed at once.

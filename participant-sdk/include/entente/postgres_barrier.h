@@ -25,7 +25,8 @@ namespace entente::sdk {
 // and which no other thread uses meanwhile. Thread-safe. Blocks on the server and on locks of other
 // transactions; set lock_timeout and statement_timeout on the connection to bound that.
 //
-// Transactions are READ COMMITTED: the row's lock orders what races.
+// Transactions are READ COMMITTED: the row's lock orders what races. Their commits wait for the
+// disk, also where the session's synchronous_commit is off.
 //
 // Errors:
 //   kUnavailable        barrier.busy: serialization failure, deadlock, lock or statement time-out;

@@ -2,11 +2,13 @@
 // PREPARE TRANSACTION.
 //
 //   const entente::sdk::PostgresResource resource({.node = "hotels"});
-//   participant.Register("room", entente::sdk::TwoPhaseHandlers{
-//       .prepare = [&](const auto& call) { return resource.Prepare(Connection(), call,
-//       Reserve(call)); }, .commit = [&](const auto& call) { return resource.Commit(Connection(),
-//       call); }, .rollback = [&](const auto& call) { return resource.Rollback(Connection(), call);
-//       }});
+//   TwoPhaseHandlers handlers;
+//   handlers.prepare = [&](const Call& call) {
+//     return resource.Prepare(Connection(), call, Reserve(call));
+//   };
+//   handlers.commit = [&](const Call& call) { return resource.Commit(Connection(), call); };
+//   handlers.rollback = [&](const Call& call) { return resource.Rollback(Connection(), call); };
+//   participant.Register("room", handlers);
 //
 // and, every few seconds, Recover: it finishes what a crash left prepared.
 //
@@ -15,8 +17,13 @@
 // when it is committed, the row becomes true and visible at the same moment as the business write.
 // So a COMMIT PREPARED that finds no such name (SQLSTATE 42704, which alone does not tell committed
 // from never prepared) is done if the row is there, and otherwise reports that the transaction was
-// rolled back here by somebody else. A rollback leaves a row that refuses a prepare that comes
-// after it.
+// rolled back here by somebody else. A rollback, also one by Recover, leaves a row that refuses a
+// prepare that comes after it.
+//
+// Why an epoch is not checked here. A coordinator that has lost a transaction can still send what
+// it began to send, but only what follows from a decision that was durable first, and there is only
+// one decision: a late commit or rollback says the same as the new owner's. A late prepare meets
+// the row.
 //
 // The server needs max_prepared_transactions > 0 (a restart), and the same user must prepare and
 // finish. Prepared transactions keep their locks, through restarts too, and held for long they stop
@@ -61,6 +68,8 @@ struct RecoveryReport {
   size_t rolled_back = 0;
   size_t waiting = 0;                     // Undecided, or not seen for long enough.
   std::vector<std::string> unknown = {};  // No decision was to be had, or finishing failed; why.
+  // Prepared for another coordinator than the one that was asked; left alone.
+  std::vector<std::string> foreign = {};
 };
 
 // The prepared transactions of this participant.
@@ -76,15 +85,17 @@ struct PreparedReport {
 // Errors are those of PostgresBarrier, and kUnknownOutcome resource.outcome_lost: the connection
 // broke while the server prepared, committed or rolled back; a repeat finds out. All of them are
 // answered with Retry by a Participant. What cannot succeed by repeating is an answer:
-//   Refused resource.failed_transaction   a statement failed though the work was answered with Done
-//   Refused resource.not_preparable       temporary objects, LISTEN, NOTIFY, a WITH HOLD cursor, or
-//                                         a lock held both by session and transaction
-//   Refused resource.not_enabled          max_prepared_transactions is 0
-//   Refused resource.name_too_long        the transaction's gid does not fit PostgreSQL's 199 bytes
-//   Refused resource.duplicate_name       the name is prepared by somebody else
-//   Refused resource.other_database       the connection leads to another database than the
-//   prepare's Refused resource.not_owner            another user prepared it, and this one is no
-//   superuser
+//
+//   Refused resource.rejected: what was written broke a deferred constraint or trigger, or a right
+//   Refused resource.failed_transaction: a statement failed though the work answered Done
+//   Refused resource.not_preparable: temporary objects, LISTEN, NOTIFY, a WITH HOLD cursor, or a
+//     lock held both by session and transaction
+//   Refused resource.not_enabled: max_prepared_transactions is 0
+//   Refused resource.name_too_long: the transaction's gid does not fit PostgreSQL's 199 bytes
+//   Refused resource.duplicate_name: the name is prepared by somebody else
+//   Refused resource.other_database: this connection's database is not the one of the prepare
+//   Refused resource.not_owner: another user prepared it, and this one is no superuser
+//
 // A full table of prepared transactions is kUnavailable resource.no_slot.
 class PostgresResource {
  public:
@@ -97,13 +108,15 @@ class PostgresResource {
 
   // Whether this resource can work: its options, the server's settings, the table. Call it at
   // start. Fails with kInvalidArgument (resource.bad_name) or kFailedPrecondition
-  // (resource.not_enabled, barrier.no_schema).
+  // (resource.not_enabled, resource.no_privilege, barrier.no_schema).
   [[nodiscard]] Status Check(pg_conn* connection) const;
   // The barrier's table, unless it is there.
   [[nodiscard]] Status CreateSchema(pg_conn* connection) const;
 
-  // Votes: Done is YES, and durable; ReadOnly says that `work` wrote nothing, which is committed at
-  // once and not prepared.
+  // Votes: Done is YES, and durable; ReadOnly says that `work` wrote nothing and locked no row,
+  // which is committed at once and not prepared. LOCK TABLE (most modes) and advisory locks alone
+  // do not count, and end with it; work that needs them kept until the decision asks for a
+  // transaction number (SELECT pg_current_xact_id()), and is prepared then.
   [[nodiscard]] Result<Answer> Prepare(pg_conn* connection, const Call& call,
                                        const Work& work) const;
 
@@ -117,8 +130,10 @@ class PostgresResource {
 
   // Asks for the decision on each of this participant's prepared transactions and carries it out.
   // Undecided ones, and all if no decision can be had, are left alone. What is to be rolled back
-  // must have been seen by this object for the safety interval. Safe to run in several processes
-  // and beside calls.
+  // must have been seen by this object for the safety interval. A name carries the id of the
+  // coordinator that it was prepared for (Call::coordinator), if that was said: one that another
+  // coordinator answers for is left alone and reported, since "unknown" there means nothing. Safe
+  // to run in several processes and beside calls.
   [[nodiscard]] Result<RecoveryReport> Recover(pg_conn* connection, const DecisionSource& decide);
 
   [[nodiscard]] Result<PreparedReport> Prepared(pg_conn* connection) const;

@@ -29,6 +29,7 @@ namespace entente::sdk {
 //   kUnavailable        barrier.busy: another connection holds the lock. Ask again.
 //   kFailedPrecondition barrier.in_transaction: the connection is in a transaction already.
 //   kFailedPrecondition barrier.no_schema: call CreateSchema first.
+//   kFailedPrecondition barrier.not_durable: `PRAGMA synchronous` is below FULL on this connection.
 //   kInvalidArgument    barrier.no_name, sdk.bad_table
 //   kInternal           barrier.work_threw, barrier.work_ended_transaction (see Run), sqlite.error
 //   kDataLoss           barrier.bad_row
@@ -40,7 +41,8 @@ class SqliteBarrier {
 
   explicit SqliteBarrier(BarrierOptions options = {});
 
-  // Creates the table unless it is there. Safe to call at every start.
+  // Creates the table unless it is there, and sees whether commits wait for the disk. Safe to call
+  // at every start.
   [[nodiscard]] Status CreateSchema(sqlite3* db) const;
 
   // Carries out `call` once: runs `work` in a transaction together with the branch's row, or
