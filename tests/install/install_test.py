@@ -127,7 +127,8 @@ def example_works(program, scratch):
         check(seats.post("confirm", "g2") == (200, {"seat": 2}), "what was held before a crash is sold")
         check(seats.post("confirm", "g2") == (200, {"seat": 2}), "a repeat of it")
         check(seats.post("compensate", "g1") == (200, {"seat": 1}), "a seat is given back")
-        check(seats.post("action", "g5") == (200, {"seat": 1}), "and sold again")
+        check(seats.post("action", "g5") == (409, "sold_out"), "a late copy of what was refused stays refused")
+        check(seats.post("action", "g6") == (200, {"seat": 1}), "and sold again")
         seats.stop()
     finally:
         if seats.process.poll() is None:
