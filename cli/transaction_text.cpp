@@ -93,15 +93,13 @@ std::string AbortText(const Json& abort) {
   if (const std::string branch = Text(abort, "branch"); !branch.empty()) {
     text += " at " + branch;
   }
-  if (const std::string failure = FailureText(abort); !failure.empty()) {
-    text += ": " + failure;
-  }
   if (const auto actor = abort.find("actor"); actor != abort.end()) {
-    text += " (by " + Text(*actor, "name");
+    // The failure says the same in more words.
     const std::string reason = Text(*actor, "reason");
-    text += reason.empty() ? ")" : ": " + reason + ")";
+    return text + " by " + Text(*actor, "name") + (reason.empty() ? "" : ": " + reason);
   }
-  return text;
+  const std::string failure = FailureText(abort);
+  return text + (failure.empty() ? "" : ": " + failure);
 }
 
 std::string AttemptText(const Json& branch) {

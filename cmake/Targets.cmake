@@ -29,6 +29,14 @@ function(entente_together target)
   endif()
 endfunction()
 
+# A sanitizer makes a test many times slower.
+function(entente_time_limit test seconds)
+  if(ENTENTE_SANITIZE)
+    math(EXPR seconds "${seconds} * 5")
+  endif()
+  set_tests_properties(${test} PROPERTIES TIMEOUT ${seconds})
+endfunction()
+
 # entente_library(NAME SOURCES a.cpp ... [PUBLIC lib ...] [PRIVATE lib ...] [FILE_BY_FILE])
 function(entente_library name)
   cmake_parse_arguments(ARG "FILE_BY_FILE" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
@@ -76,7 +84,7 @@ function(entente_test name)
   endif()
   add_test(NAME ${name} COMMAND ${launcher} $<TARGET_FILE:${name}>
     WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 600)
+  entente_time_limit(${name} 600)
   if(ARG_LABELS)
     set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}")
   endif()
