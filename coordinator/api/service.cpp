@@ -172,16 +172,17 @@ void Service::GetDecision(const std::string& text, Done<DecisionResult> done) co
     return;
   }
   const Gid gid(text);
-  coordinator_.Get(gid, std::nullopt, [gid, id = coordinator_.id(), done = std::move(done)](
-                                          Result<runtime::TxnView> view) {
-    if (view.ok()) {
-      done(DecisionResult{gid, engine::OutcomeOf(*view->state), true, id});
-    } else if (view.status().reason() == "transaction.not_found") {
-      done(DecisionResult{gid, "aborted", false, id});
-    } else {
-      Refuse(done, view.status());
-    }
-  });
+  coordinator_.Get(
+      gid, std::nullopt,
+      [gid, id = coordinator_.id(), done = std::move(done)](Result<runtime::TxnView> view) {
+        if (view.ok()) {
+          done(DecisionResult{gid, engine::OutcomeOf(*view->state), true, id});
+        } else if (view.status().reason() == "transaction.not_found") {
+          done(DecisionResult{gid, "aborted", false, id});
+        } else {
+          Refuse(done, view.status());
+        }
+      });
 }
 
 void Service::Get(GetCommand command, Done<TxnDetail> done) const {

@@ -104,9 +104,9 @@ Result<std::unique_ptr<LocalCoordinator>> LocalCoordinator::Start(
   ENTENTE_ASSIGN_OR_RETURN(
       const std::string secret,
       journal.GetOrPutSetting("completion-secret", ToBase64Url(RandomBytes(32))));
-  ENTENTE_ASSIGN_OR_RETURN(std::string id,
-                           journal.GetOrPutSetting(
-                               "coordinator-id", Sha256Hex(RandomBytes(32)).substr(0, kIdDigits)));
+  ENTENTE_ASSIGN_OR_RETURN(
+      std::string id,
+      journal.GetOrPutSetting("coordinator-id", Sha256Hex(RandomBytes(32)).substr(0, kIdDigits)));
   ENTENTE_ASSIGN_OR_RETURN(const uint64_t epoch, journal.Increment("epoch"));
   std::unique_ptr<LocalCoordinator> coordinator(new LocalCoordinator(
       std::move(options), journal, secret, std::move(id), std::move(participant_stats)));

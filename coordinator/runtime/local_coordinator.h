@@ -81,7 +81,8 @@ class LocalCoordinator final : public Coordinator {
 
  private:
   LocalCoordinator(LocalCoordinatorOptions options, storage::Journal& journal,
-                   const std::string& secret, std::string id, ParticipantStatsSource participant_stats);
+                   const std::string& secret, std::string id,
+                   ParticipantStatsSource participant_stats);
 
   [[nodiscard]] Status RecoverAll(Epoch epoch, const CallerFactory& make_caller);
   void SubmitWithPlan(SubmitRequest request, PlanPtr plan, Callback<SubmitReply> done);

@@ -193,7 +193,10 @@ TEST_CASE("a transaction that is not known did not commit") {
   server.coordinator.AnswerWithFailure(NotFound("transaction.not_found", "no such transaction"));
   const Answer answer = server.Get("/v1/transactions/t1/decision");
   CHECK(answer.status == 200);
-  CHECK(answer.Document() == Json{{"gid", "t1"}, {"decision", "aborted"}, {"known", false}, {"coordinator", "00112233445566ff"}});
+  CHECK(answer.Document() == Json{{"gid", "t1"},
+                                  {"decision", "aborted"},
+                                  {"known", false},
+                                  {"coordinator", "00112233445566ff"}});
 }
 
 TEST_CASE("a transaction that can not be read is never said to be aborted") {

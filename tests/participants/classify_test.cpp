@@ -196,7 +196,8 @@ TEST_CASE("a vote may be read-only, and a reservation may say how long it holds"
   CHECK_FALSE(done(Context(Role::kUndo), "Entente-Expires", "2001-09-09T02:00:00Z").expires);
   CHECK_FALSE(done(Context(Role::kUndo), "Entente-Expires", "soon").expires);
   for (const char* bad : {"90s", "soon", ""}) {
-    const engine::Reply reply = ClassifyHttp(Http(200, "{}", {{"Entente-Expires", bad}}), Context());
+    const engine::Reply reply =
+        ClassifyHttp(Http(200, "{}", {{"Entente-Expires", bad}}), Context());
     const auto* unknown = std::get_if<engine::ReplyUnknown>(&reply);
     REQUIRE(unknown != nullptr);
     CHECK(unknown->failure.code == "answer.bad_expires");
