@@ -39,6 +39,17 @@ Status CheckInput(const dsl::Plan& plan, const engine::Submitted& submitted) {
   return InvalidArgument("input.invalid", std::move(message));
 }
 
+// Answers a submit with what is shown of its transaction.
+Callback<TxnView> SubmitAnswer(bool created, Callback<SubmitReply> done) {
+  return [created, done = std::move(done)](Result<TxnView> view) {
+    if (view.ok()) {
+      done(SubmitReply{std::move(view).value(), created});
+    } else {
+      done(view.status());
+    }
+  };
+}
+
 }  // namespace
 
 ShardDriver::ShardDriver(ShardDriverOptions options, Host& host, storage::Journal& journal,
@@ -155,14 +166,7 @@ void ShardDriver::AnswerResubmit(const TxnPtr& txn, const SubmitCommand& command
                            "submit exactly what was submitted first"));
     return;
   }
-  auto answer = [done = std::move(done)](Result<TxnView> view) {
-    if (!view.ok()) {
-      done(view.status());
-    } else {
-      done(SubmitReply{std::move(view).value(), false});
-    }
-  };
-  Show(txn, command.wait, std::move(answer));
+  Show(txn, command.wait, SubmitAnswer(false, std::move(done)));
 }
 
 void ShardDriver::Create(SubmitCommand command, Callback<SubmitReply> done) {
@@ -187,29 +191,18 @@ void ShardDriver::Create(SubmitCommand command, Callback<SubmitReply> done) {
   counters_.open.store(open_.size(), std::memory_order_relaxed);
   if (command.wait) {
     // Told when the end is durable, or that the accept failed: either way through the waiter.
-    AddWaiter(txn, *command.wait, [done = std::move(done)](Result<TxnView> view) {
-      if (!view.ok()) {
-        done(view.status());
-      } else {
-        done(SubmitReply{std::move(view).value(), true});
-      }
-    });
+    AddWaiter(txn, *command.wait, SubmitAnswer(true, std::move(done)));
     Apply(txn, std::move(decision), {});
     return;
   }
-  Apply(txn, std::move(decision), [this, txn, done = std::move(done)](Status status) {
-    if (!status.ok()) {
-      done(std::move(status));
-      return;
-    }
-    ShowWhenDurable(txn, [done](Result<TxnView> view) {
-      if (!view.ok()) {
-        done(view.status());
-      } else {
-        done(SubmitReply{std::move(view).value(), true});
-      }
-    });
-  });
+  Apply(txn, std::move(decision),
+        [this, txn, answer = SubmitAnswer(true, std::move(done))](const Status& status) {
+          if (status.ok()) {
+            ShowWhenDurable(txn, answer);
+          } else {
+            answer(status);
+          }
+        });
 }
 
 // When it ended or after `wait`, if that is given; otherwise at once, as far as it is durable.
