@@ -16,11 +16,11 @@ using entente::sdk::Refused;
 
 constexpr double kMaxAmount = 1e12;
 
-constexpr const char* kSchema =
-    "CREATE TABLE IF NOT EXISTS accounts (name text PRIMARY KEY,"
-    " balance bigint NOT NULL CHECK (balance >= 0),"
-    " frozen bigint NOT NULL DEFAULT 0 CHECK (frozen >= 0),"
-    " incoming bigint NOT NULL DEFAULT 0 CHECK (incoming >= 0))";
+constexpr PgTable kAccounts = {"accounts", "name",
+                               "CREATE TABLE IF NOT EXISTS accounts (name text PRIMARY KEY,"
+                               " balance bigint NOT NULL CHECK (balance >= 0),"
+                               " frozen bigint NOT NULL DEFAULT 0 CHECK (frozen >= 0),"
+                               " incoming bigint NOT NULL DEFAULT 0 CHECK (incoming >= 0))"};
 
 // What an operation does to an account. $1 is its name, $2 the amount.
 struct Move {
@@ -115,23 +115,10 @@ Status Bank::Open(const std::vector<std::pair<std::string, int64_t>>& accounts) 
   if (!loan.ok()) {
     return loan.status();
   }
-  PGconn* const connection = (*loan)->get();
-  for (const std::string sql : {kSchema, kPgLedgerSchema}) {
-    if (const auto made = PgChange(connection, sql); !made.ok()) {
-      return made.status();
-    }
+  if (Status created = PgCreate((*loan)->get(), kAccounts, accounts); !created.ok()) {
+    return created;
   }
-  // Looked for first: an insert would wait for the prepared transaction that changes the row.
-  for (const auto& [account, balance] : accounts) {
-    const auto made = PgChange(connection,
-                               "INSERT INTO accounts SELECT $1, $2::bigint WHERE NOT EXISTS"
-                               " (SELECT FROM accounts WHERE name = $1)",
-                               {account, std::to_string(balance)});
-    if (!made.ok()) {
-      return made.status();
-    }
-  }
-  if (Status created = barrier_.CreateSchema(connection); !created.ok()) {
+  if (Status created = barrier_.CreateSchema((*loan)->get()); !created.ok()) {
     return created;
   }
   return two_phase_.Open();

@@ -13,9 +13,9 @@ using entente::sdk::Refused;
 
 constexpr int64_t kMaxUnits = 1'000'000;
 
-constexpr const char* kSchema =
-    "CREATE TABLE IF NOT EXISTS stock (item text PRIMARY KEY,"
-    " units_left bigint NOT NULL CHECK (units_left >= 0))";
+constexpr PgTable kStock = {"stock", "item",
+                            "CREATE TABLE IF NOT EXISTS stock (item text PRIMARY KEY,"
+                            " units_left bigint NOT NULL CHECK (units_left >= 0))"};
 
 struct Wish {
   std::string item;
@@ -73,21 +73,8 @@ Status Inventory::Open(const std::vector<std::pair<std::string, int64_t>>& stock
   if (!loan.ok()) {
     return loan.status();
   }
-  PGconn* const connection = (*loan)->get();
-  for (const std::string sql : {kSchema, kPgLedgerSchema}) {
-    if (const auto made = PgChange(connection, sql); !made.ok()) {
-      return made.status();
-    }
-  }
-  // Looked for first: an insert would wait for the prepared transaction that changes the row.
-  for (const auto& [item, units] : stock) {
-    const auto made = PgChange(connection,
-                               "INSERT INTO stock SELECT $1, $2::bigint WHERE NOT EXISTS"
-                               " (SELECT FROM stock WHERE item = $1)",
-                               {item, std::to_string(units)});
-    if (!made.ok()) {
-      return made.status();
-    }
+  if (Status created = PgCreate((*loan)->get(), kStock, stock); !created.ok()) {
+    return created;
   }
   return two_phase_.Open();
 }

@@ -1,6 +1,35 @@
 #include "examples/service/pg_ledger.h"
 
 namespace examples {
+namespace {
+
+constexpr const char* kLedgerSchema =
+    "CREATE TABLE IF NOT EXISTS ledger (sequence bigserial PRIMARY KEY,"
+    " at timestamptz NOT NULL DEFAULT now(), gid text NOT NULL, branch text NOT NULL,"
+    " operation text NOT NULL, attempt bigint NOT NULL, epoch bigint NOT NULL,"
+    " key text NOT NULL, effect text NOT NULL, amount bigint NOT NULL)";
+
+}  // namespace
+
+entente::Status PgCreate(PGconn* connection, const PgTable& table,
+                         const std::vector<std::pair<std::string, int64_t>>& rows) {
+  for (const std::string sql : {table.schema, kLedgerSchema}) {
+    if (const auto made = PgChange(connection, sql); !made.ok()) {
+      return made.status();
+    }
+  }
+  // Looked for first: an insert would wait for the prepared transaction that changes the row.
+  const std::string insert = std::string("INSERT INTO ") + table.name +
+                             " SELECT $1, $2::bigint WHERE NOT EXISTS (SELECT FROM " + table.name +
+                             " WHERE " + table.key + " = $1)";
+  for (const auto& [name, number] : rows) {
+    if (const auto made = PgChange(connection, insert, {name, std::to_string(number)});
+        !made.ok()) {
+      return made.status();
+    }
+  }
+  return {};
+}
 
 entente::Status PgRecord(PGconn* tx, const Call& call, std::string_view effect, int64_t amount) {
   const auto written = PgChange(

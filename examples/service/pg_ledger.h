@@ -1,20 +1,28 @@
-// The ledger of effects of a service that keeps its data in PostgreSQL.
+// The tables of a service that keeps its data in PostgreSQL: its own, and its ledger of effects.
 #pragma once
 
+#include <cstdint>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "examples/service/postgres.h"
 #include "examples/service/switches.h"
 
 namespace examples {
 
-// Its table, unless it is there.
-inline constexpr const char* kPgLedgerSchema =
-    "CREATE TABLE IF NOT EXISTS ledger (sequence bigserial PRIMARY KEY, at timestamptz NOT NULL"
-    " DEFAULT now(), gid text NOT NULL, branch text NOT NULL, operation text NOT NULL, attempt"
-    " bigint NOT NULL, epoch bigint NOT NULL, key text NOT NULL, effect text NOT NULL, amount "
-    "bigint"
-    " NOT NULL)";
+// A table of such a service. Its first two columns are a name and a number.
+struct PgTable {
+  const char* name;
+  const char* key;     // The first column.
+  const char* schema;  // CREATE TABLE IF NOT EXISTS ...
+};
+
+// Creates `table` and the ledger unless they are there, and inserts those of `rows` whose name is
+// missing. Waits for no transaction that is prepared.
+[[nodiscard]] entente::Status PgCreate(PGconn* connection, const PgTable& table,
+                                       const std::vector<std::pair<std::string, int64_t>>& rows);
 
 // Writes one effect, in the transaction that is open on `tx`.
 [[nodiscard]] entente::Status PgRecord(PGconn* tx, const Call& call, std::string_view effect,
