@@ -2,7 +2,6 @@
 """The travel agency at work: what Entente does when all goes well, and when it does not."""
 
 import argparse
-import concurrent.futures
 import contextlib
 import pathlib
 import sys
@@ -12,7 +11,8 @@ import time
 import demo_2pc
 import demo_bank
 import demo_tcc
-from agency import Agency, ApiError
+from agency import Agency
+from crash import crash
 from show import BOLD, DIM, GREEN, RED, RESET, account, expect, title
 
 KILLED_BOOKINGS = 50
@@ -51,36 +51,11 @@ def scenarios(agency):
     payments.control(hang_next=0)
 
 
-def crash(agency):
+def kill(agency):
     title(5, f"kill -9 with {KILLED_BOOKINGS} bookings in flight, then a restart")
-    for service in agency.services.values():
-        service.control(delay="150ms")
-    gids = [f"crash-{n}" for n in range(KILLED_BOOKINGS)]
-
-    def submit(gid):
-        try:
-            book(agency, gid, city=f"City{gid[-1]}", wait=None)
-            return True
-        except (OSError, ApiError):
-            return False
-
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        accepted = [gid for gid, ok in zip(gids, pool.map(submit, gids)) if ok]
-    time.sleep(0.2)
-    agency.kill_coordinator()
-    print(f"   killed: {len(accepted)} bookings accepted, none of them told how it ends")
-    for service in agency.services.values():
-        service.control(delay="0ms")
-    begin = time.monotonic()
-    agency.start_coordinator(same_ports=True)
-    ready = time.monotonic() - begin
-    ended = {gid: agency.coordinator.get(gid, wait="60s")["status"] for gid in accepted}
-    counts = {s: list(ended.values()).count(s) for s in sorted(set(ended.values()))}
-    print(f"   restarted and ready after {ready:.2f} s; all {len(accepted)} ended "
-          f"{time.monotonic() - begin:.2f} s after the restart: "
-          + ", ".join(f"{n} {s}" for s, n in counts.items()))
-    if set(ended.values()) - {"COMMITTED", "ABORTED"}:
-        sys.exit("demo: a booking did not end: this is a defect")
+    crash(agency, [f"crash-{n}" for n in range(KILLED_BOOKINGS)],
+          book=lambda gid: book(agency, gid, city=f"City{gid[-1]}", wait=None),
+          restart=lambda: agency.start_coordinator(same_ports=True))
 
 
 def sums(agency):
@@ -117,7 +92,7 @@ def saga(build, folder):
         print(f"{DIM}The coordinator is at {agency.coordinator.url}; its definition is "
               f"examples/travel/definitions/travel-booking.json.{RESET}")
         scenarios(agency)
-        crash(agency)
+        kill(agency)
         sums(agency)
         yield agency, ["build/entente get trip-4",
                        "build/entente submit travel-booking --wait "

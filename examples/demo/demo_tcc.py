@@ -1,9 +1,7 @@
 """The travel agency with reservations: held, then all confirmed or all cancelled (try, confirm, cancel)."""
 
-import concurrent.futures
-import time
-
-from agency import DEFINITIONS, ApiError
+from agency import DEFINITIONS
+from crash import crash
 from show import BOLD, DIM, GREEN, RED, RESET, account, defect, effects, expect, note, title
 from world import World, wait_until
 
@@ -65,33 +63,11 @@ def time_outs(world):
     payments.control(delay="0ms", only="all")
 
 
-def crash(world):
+def kill(world):
     title(5, f"kill -9 of the coordinator with {KILLED_BOOKINGS} bookings in flight, then a restart")
-    for service in world.services.values():
-        service.control(delay="150ms")
-    gids = [f"crash-{n}" for n in range(KILLED_BOOKINGS)]
-
-    def submit(gid):
-        try:
-            book(world, gid, f"City{gid[-1]}", wait=None)
-            return True
-        except (OSError, ApiError):
-            return False
-
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        accepted = [gid for gid, ok in zip(gids, pool.map(submit, gids)) if ok]
-    time.sleep(0.2)
-    world.kill_coordinator()
-    print(f"   killed: {len(accepted)} bookings accepted, none of them told how it ends")
-    for service in world.services.values():
-        service.control(delay="0ms")
-    begin = time.monotonic()
-    world.start_coordinator()
-    ended = [world.coordinator.get(gid, wait="60s")["status"] for gid in accepted]
-    counts = ", ".join(f"{ended.count(status)} {status}" for status in sorted(set(ended)))
-    print(f"   all {len(accepted)} ended {time.monotonic() - begin:.2f} s after the restart: {counts}")
-    if set(ended) - {"COMMITTED", "ABORTED"}:
-        defect("a booking did not end")
+    crash(world, [f"crash-{n}" for n in range(KILLED_BOOKINGS)],
+          book=lambda gid: book(world, gid, f"City{gid[-1]}", wait=None),
+          restart=world.start_coordinator)
 
 
 def reserve(world, gid, branch, pool="Rome"):
@@ -157,7 +133,7 @@ def play(build, folder):
               f"examples/travel/definitions/travel-tcc.json.{RESET}")
         rooms(world)
         time_outs(world)
-        crash(world)
+        kill(world)
         client_driven(world)
         sums(world)
         yield world, ["build/entente get trip-4",

@@ -1,7 +1,9 @@
 """How the demos print: titles, accounts of transactions, and what ends them when something is wrong."""
 
+import contextlib
 import json
 import sys
+import textwrap
 
 BOLD, DIM, GREEN, RED, YELLOW, RESET = (
     ("\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[33m", "\033[0m") if sys.stdout.isatty() else ("",) * 6
@@ -34,12 +36,11 @@ def defect(text):
     sys.exit(f"demo: {text}: this is a defect")
 
 
-def plain(message):
-    """What a service said, without the JSON it was wrapped in."""
-    try:
-        return json.loads(message[message.index("{"):])["detail"]
-    except (ValueError, KeyError):
-        return message
+def plain(message, width):
+    """What a service said, without the JSON it was wrapped in; no longer than a line."""
+    with contextlib.suppress(ValueError, KeyError):
+        message = json.loads(message[message.index("{"):])["detail"]
+    return textwrap.shorten(message, width, placeholder=" ...")
 
 
 def branch_text(mode, branch):
@@ -53,7 +54,7 @@ def branch_text(mode, branch):
             text = "no answer, may have happened: undone"
     failure = branch.get("failure")
     if failure:
-        text += f"  {DIM}({plain(failure['message'])[:70]}){RESET}"
+        text += f"  {DIM}({plain(failure['message'], 80)}){RESET}"
     return text
 
 
@@ -67,7 +68,7 @@ def account(coordinator, gid):
     if txn["status"] == "COMMITTED" and txn.get("output"):
         print(f"     {DIM}output: {txn['output']}{RESET}")
     if txn.get("abort"):
-        print(f"     {DIM}because: {plain(txn['abort'].get('message', txn['abort'].get('cause')))[:100]}{RESET}")
+        print(f"     {DIM}because: {plain(txn['abort'].get('message', txn['abort'].get('cause')), 100)}{RESET}")
     return txn
 
 
