@@ -177,6 +177,9 @@ class ShardDriver {
   void StartChildWith(const Gid& parent, engine::StartChild start, Result<PlanPtr> plan);
   void AttachChild(const TxnPtr& child, const engine::ParentLink& link,
                    const engine::StartChild& start);
+  void Adopt(const TxnPtr& child, engine::StartChild start);
+  [[nodiscard]] bool IsUnwanted(const Gid& parent, const engine::StartChild& start) const;
+  void Stop(const TxnPtr& child);
   void ReplyToParent(const Gid& parent, const engine::StartChild& start, engine::Reply reply);
   void RemoveTimers(Txn& txn);
   void CountIncident(Txn& txn, bool forgotten = false);

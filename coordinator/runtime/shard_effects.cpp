@@ -19,6 +19,12 @@ engine::BranchReplied ReplyTo(const engine::CommandId& command, uint32_t attempt
   return {command.branch, command.role, command.alternative, attempt, std::move(reply)};
 }
 
+engine::Reply NotSentWhileStopping() {
+  return engine::ReplyNotSent{
+      {"coordinator.stopping", "the coordinator was stopped before the call was made"},
+      std::nullopt};
+}
+
 // What a finished child means for its parent's call.
 engine::Reply ChildOutcome(const engine::TxnState& child) {
   switch (child.status) {
@@ -51,11 +57,17 @@ void ShardDriver::CarryOut(const TxnPtr& txn, std::vector<engine::Effect> effect
 }
 
 void ShardDriver::CarryOut(const TxnPtr& txn, engine::CallBranch& call) {
+  counters_.calls_in_flight.fetch_add(1, std::memory_order_relaxed);
   if (draining_) {
-    return;  // The journal says it is due; whoever recovers it makes the call.
+    // The journal says that it may be out. That it never left has to be written down too: whoever
+    // recovers it would take it for a call that may have happened.
+    host_.Post([this, gid = call.command.gid,
+                replied = ReplyTo(call.command, call.attempt, NotSentWhileStopping())]() mutable {
+      OnReply(gid, std::move(replied));
+    });
+    return;
   }
   counters_.calls.fetch_add(1, std::memory_order_relaxed);
-  counters_.calls_in_flight.fetch_add(1, std::memory_order_relaxed);
   const CallContext context{txn->plan, txn->state->traceparent, options_.epoch,
                             options_.coordinator_id};
   const auto command = std::make_shared<const engine::CommandId>(call.command);
@@ -100,7 +112,7 @@ void ShardDriver::CarryOut(const TxnPtr& txn, engine::StartChild& start) {
   if (const auto found = open_.find(start.child); found != open_.end()) {
     const TxnPtr child = found->second;
     if (!child->state->finished()) {
-      child->parent_call = std::move(start);
+      Adopt(child, std::move(start));
       return;
     }
     // It ended, and only its last records are not written yet.
@@ -148,7 +160,7 @@ void ShardDriver::CarryOut(const TxnPtr& txn, engine::StartChild& start) {
         } else if ((*child)->state->finished()) {
           ReplyToParent(parent, job->start, ChildOutcome(*(*child)->state));
         } else if (const auto open = open_.find(job->start.child); open != open_.end()) {
-          open->second->parent_call = std::move(job->start);
+          Adopt(open->second, std::move(job->start));
         }
         // Otherwise the child is being read back, and Resume tells its parent when it has ended.
       });
@@ -175,8 +187,25 @@ void ShardDriver::StartChildWith(const Gid& parent, engine::StartChild start,
       return;
     }
   }
-  if (open_.contains(start.child)) {
-    open_.at(start.child)->parent_call = std::move(start);
+  if (const auto found = open_.find(start.child); found != open_.end()) {
+    Adopt(found->second, std::move(start));
+    return;
+  }
+  if (IsUnwanted(parent, start)) {
+    // It was to be stopped while it was looked for, and there was nothing to stop.
+    ReplyToParent(
+        parent, start,
+        engine::ReplyRefused{{"child.cancelled", "the parent aborted before the child had begun"}});
+    return;
+  }
+  if (const Status refused = RefuseNew(); !refused.ok()) {
+    engine::Failure failure{refused.reason(), refused.message()};
+    if (refused.code() == StatusCode::kUnavailable) {
+      ReplyToParent(parent, start, engine::ReplyNotSent{std::move(failure), std::nullopt});
+    } else {
+      // Were it to wait, a coordinator full of parents would wait for their children for ever.
+      ReplyToParent(parent, start, engine::ReplyRefused{std::move(failure)});
+    }
     return;
   }
   engine::Submitted submitted;
@@ -201,6 +230,27 @@ void ShardDriver::StartChildWith(const Gid& parent, engine::StartChild start,
   }
 }
 
+// The child's end answers `start` from now on.
+void ShardDriver::Adopt(const TxnPtr& child, engine::StartChild start) {
+  const bool unwanted = child->state->parent && IsUnwanted(child->state->parent->gid, start);
+  child->parent_call = std::move(start);
+  if (unwanted) {
+    Stop(child);
+  }
+}
+
+// Its parent has begun to abort since it asked.
+bool ShardDriver::IsUnwanted(const Gid& parent, const engine::StartChild& start) const {
+  const auto found = open_.find(parent);
+  return found != open_.end() && found->second->state->status == engine::TxnStatus::kAborting &&
+         start.command.role == engine::Role::kForward;
+}
+
+// A refusal means it is past its pivot or finished: its end answers the parent either way.
+void ShardDriver::Stop(const TxnPtr& child) {
+  Take(child, engine::AbortRequested{{"parent", "the parent transaction aborts"}}, {});
+}
+
 void ShardDriver::ReplyToParent(const Gid& parent, const engine::StartChild& start,
                                 engine::Reply reply) {
   if (const auto found = open_.find(parent); found != open_.end() && !failed_) {
@@ -212,9 +262,9 @@ void ShardDriver::ReplyToParent(const Gid& parent, const engine::StartChild& sta
 void ShardDriver::CarryOut(const TxnPtr& /*txn*/, engine::CancelChild& cancel) {
   if (const auto found = open_.find(cancel.child); found != open_.end()) {
     const TxnPtr child = found->second;
-    // A refusal means it is past its pivot or finished: its end answers the parent either way.
-    Take(child, engine::AbortRequested{{"parent", "the parent transaction aborts"}}, {});
+    Stop(child);
   }
+  // Otherwise it is being looked for or read back; Adopt finds that nobody wants it any more.
 }
 
 void ShardDriver::CarryOut(const TxnPtr& txn, engine::ArmTimer& arm) {
@@ -342,20 +392,10 @@ void ShardDriver::Resume(const TxnPtr& txn) {
   if (ends) {
     decision.effects.emplace_back(engine::NotifyEnded{});
   }
-  const bool forced = decision.durability == engine::Durability::kForced;
   Apply(txn, std::move(decision), {}, /*riding=*/!ends);
   CountIncident(*txn);
-  if (!forced) {
-    CarryOut(txn, engine::Outstanding(*txn->plan, *txn->state));
-    return;
-  }
-  WhenDurable(txn, [this, txn](const Status& status) {
-    // Not written: it was forgotten and is read back once more. Otherwise nothing can have come in
-    // between, since nothing of it was out.
-    if (status.ok()) {
-      CarryOut(txn, engine::Outstanding(*txn->plan, *txn->state));
-    }
-  });
+  // As of now: what comes in before this is durable has effects of its own.
+  CarryOutInTurn(txn, engine::Outstanding(*txn->plan, *txn->state));
 }
 
 Status ShardDriver::Recover() {

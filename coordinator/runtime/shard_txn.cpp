@@ -39,7 +39,7 @@ void AddBranch(const dsl::Plan& plan, const engine::TxnState& state, size_t step
   if (branch.failure) {
     summary.error = branch.failure->code + ": " + branch.failure->message;
   }
-  if (branch.stuck_since) {
+  if (branch.stuck_since && !state.finished()) {
     const engine::Failure failure = branch.failure.value_or(engine::Failure{});
     summary.incidents.push_back(
         {branch.id, ParticipantOf(plan, plan.steps.at(step)),

@@ -35,5 +35,23 @@ TEST_CASE("a commit that a participant may never have heard of is kept for good"
   CHECK_FALSE(Lasts(dsl::Mode::kSaga, TxnStatus::kMixed, false, true));
 }
 
+// Of a transaction of one branch that is stuck.
+size_t IncidentsOf(TxnStatus status) {
+  dsl::Plan plan;
+  plan.steps.resize(1);
+  engine::TxnState state;
+  state.status = status;
+  state.steps.resize(1);
+  state.steps[0].branches.resize(1);
+  state.steps[0].branches[0].phase = engine::BranchPhase::kUndoStuck;
+  state.steps[0].branches[0].stuck_since = Instant();
+  return MakeSummary(plan, state).incidents.size();
+}
+
+TEST_CASE("an incident ends with its transaction") {
+  CHECK(IncidentsOf(TxnStatus::kAborting) == 1);
+  CHECK(IncidentsOf(TxnStatus::kMixed) == 0);
+}
+
 }  // namespace
 }  // namespace entente::runtime

@@ -1,0 +1,258 @@
+// One shard driver, step by step: what happens between two of its tasks, and over a restart.
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+#include "coordinator/runtime/shard_driver.h"
+#include "storage/memory/memory_journal.h"
+#include "tests/sim/scheduler.h"
+
+namespace entente::runtime {
+namespace {
+
+using engine::BranchPhase;
+using engine::TxnStatus;
+
+// A virtual clock; what is offloaded can be held back.
+class TestHost final : public Host {
+ public:
+  Instant Now() override { return scheduler_.now(); }
+  uint64_t Entropy() override { return 7; }
+  void Post(std::function<void()> task) override { scheduler_.After(Duration(0), std::move(task)); }
+  void WakeAt(std::optional<Instant> at) override {
+    const uint64_t wish = ++wish_;
+    if (at) {
+      scheduler_.At(*at, [this, wish] {
+        if (wish == wish_) {
+          on_wake_();
+        }
+      });
+    }
+  }
+  void SetWakeHandler(std::function<void()> handler) override { on_wake_ = std::move(handler); }
+  void Offload(std::function<void()> work, std::function<void()> done) override {
+    offloaded_.push_back([work = std::move(work), done = std::move(done)] {
+      work();
+      done();
+    });
+    if (!hold_offloads_) {
+      ReleaseOffloads();
+    }
+  }
+
+  void HoldOffloads() { hold_offloads_ = true; }
+  void ReleaseOffloads() {
+    hold_offloads_ = false;
+    for (auto& one : std::exchange(offloaded_, {})) {
+      Post(std::move(one));
+    }
+  }
+  // Runs the next task that is due within what is left of `span`, which it takes its time from.
+  bool RunOne(Duration& span) {
+    if (scheduler_.idle() || scheduler_.next() > scheduler_.now() + span) {
+      return false;
+    }
+    const Instant before = scheduler_.now();
+    scheduler_.Step();
+    span -= scheduler_.now() - before;
+    return true;
+  }
+
+ private:
+  sim::Scheduler scheduler_;
+  std::function<void()> on_wake_;
+  uint64_t wish_ = 0;
+  bool hold_offloads_ = false;
+  std::vector<std::function<void()>> offloaded_;
+};
+
+// Keeps every call until the test answers it.
+class Participants final : public ParticipantCaller {
+ public:
+  struct Waiting {
+    engine::CallBranch call;
+    ReplyCallback done;
+  };
+  void Call(const CallContext& /*context*/, engine::CallBranch call, ReplyCallback done) override {
+    waiting.push_back({std::move(call), std::move(done)});
+  }
+  void Poll(const CallContext& /*context*/, engine::PollBranch /*poll*/,
+            ReplyCallback /*done*/) override {}
+
+  // Answers the only call that waits, which must be for `branch`.
+  void Answer(const std::string& branch, engine::Reply reply) {
+    REQUIRE(waiting.size() == 1);
+    REQUIRE(waiting[0].call.command.branch == BranchId(branch));
+    const Waiting one = std::move(waiting[0]);
+    waiting.clear();
+    one.done(std::move(reply));
+  }
+
+  std::vector<Waiting> waiting;
+};
+
+// One process after another over one store.
+class Shard {
+ public:
+  explicit Shard(size_t max_open = 100) : max_open_(max_open) { Restart(); }
+
+  // What was in memory is gone.
+  void Restart() {
+    driver.reset();
+    caller.waiting.clear();
+    host = std::make_unique<TestHost>();
+    journal = std::make_unique<storage::MemoryJournal>(store_, storage::MemoryDelivery::kManual);
+    definitions = std::make_unique<Definitions>(*journal, dsl::CompileOptions{});
+    ShardDriverOptions options;
+    options.owns = [](ShardId) { return true; };
+    options.max_open = max_open_;
+    driver =
+        std::make_unique<ShardDriver>(std::move(options), *host, *journal, caller, *definitions,
+                                      events, [](const Status& status) { FAIL(status.message()); });
+    REQUIRE(driver->Recover().ok());
+    Run();
+  }
+
+  // Runs whatever is due within `span` of virtual time; every append is durable at once.
+  void Run(Duration span = Duration(0)) {
+    do {
+      journal->DeliverAll();
+    } while (host->RunOne(span) || journal->pending() > 0);
+  }
+
+  void Define(const std::string& source) {
+    const auto put = definitions->Put("", source);
+    REQUIRE(put.problems.empty());
+    REQUIRE(put.row.ok());
+  }
+  void Submit(const std::string& definition, const std::string& gid) {
+    auto plan = definitions->Get(definition, std::nullopt);
+    REQUIRE(plan.ok());
+    engine::Submitted submitted;
+    submitted.gid = Gid(gid);
+    driver->Submit({*plan, true, std::move(submitted), std::nullopt},
+                   [](const Result<SubmitReply>& reply) { CHECK(reply.ok()); });
+    Run();
+  }
+  engine::TxnState Look(const std::string& gid) {
+    std::optional<engine::TxnState> state;
+    driver->Get(Gid(gid), std::nullopt, [&state](const Result<TxnView>& view) {
+      REQUIRE(view.ok());
+      state = *view->state;
+    });
+    Run();
+    REQUIRE(state.has_value());
+    return *state;
+  }
+  bool IsKnown(const std::string& gid) {
+    bool known = false;
+    driver->Get(Gid(gid), std::nullopt,
+                [&known](const Result<TxnView>& view) { known = view.ok(); });
+    Run();
+    return known;
+  }
+
+ private:
+  std::shared_ptr<storage::MemoryStore> store_ = std::make_shared<storage::MemoryStore>();
+  const size_t max_open_;
+
+ public:
+  // Destroyed in the reverse order: the driver first.
+  EventHub events;
+  Participants caller;
+  std::unique_ptr<TestHost> host;
+  std::unique_ptr<storage::MemoryJournal> journal;
+  std::unique_ptr<Definitions> definitions;
+  std::unique_ptr<ShardDriver> driver;
+};
+
+constexpr const char* kTrip = R"({"name": "trip", "mode": "saga",
+  "participants": {"p": {"http": "http://p"}},
+  "steps": [{"id": "flight", "participant": "p", "action": {"post": "/f"},
+             "compensate": {"delete": "/f"}},
+            {"id": "hotel", "participant": "p", "action": {"post": "/h"},
+             "compensate": {"delete": "/h"}}]})";
+constexpr const char* kParent = R"({"name": "parent", "mode": "saga",
+  "steps": [{"id": "kid", "action": {"transaction": {"definition": "trip", "input": {}}},
+             "compensate": null}]})";
+
+TEST_CASE("a call that a stopping coordinator did not make is not taken for one that may have") {
+  Shard shard;
+  shard.Define(kTrip);
+  shard.Submit("trip", "t1");
+  bool drained = false;
+  shard.driver->Drain([&drained] { drained = true; });
+  shard.caller.Answer("flight", engine::ReplyDone{});
+  shard.Run(std::chrono::seconds(1));
+  CHECK(drained);
+  CHECK(shard.caller.waiting.empty());
+
+  shard.Restart();
+  shard.Run(std::chrono::seconds(30));
+  shard.caller.Answer("hotel", engine::ReplyRefused{{"http.409", "full"}});
+  shard.Run();
+  // It was refused without effect, so only the flight is given back.
+  CHECK(shard.Look("t1").steps[1].branches[0].phase == BranchPhase::kRefused);
+  shard.caller.Answer("flight", engine::ReplyDone{});
+  shard.Run();
+  CHECK(shard.Look("t1").status == TxnStatus::kAborted);
+}
+
+TEST_CASE("a child that is looked for while its parent aborts is not begun") {
+  Shard shard;
+  shard.Define(kTrip);
+  shard.Define(kParent);
+  shard.host->HoldOffloads();
+  auto plan = shard.definitions->Get("parent", std::nullopt);
+  engine::Submitted submitted;
+  submitted.gid = Gid("p1");
+  shard.driver->Submit({*plan, false, std::move(submitted), std::nullopt},
+                       [](const Result<SubmitReply>& reply) { CHECK(reply.ok()); });
+  shard.Run();
+  shard.driver->Deliver(Gid("p1"), engine::AbortRequested{{"ann", ""}}, std::nullopt,
+                        [](const Result<TxnView>& view) { CHECK(view.ok()); });
+  shard.Run();
+  shard.host->ReleaseOffloads();
+  shard.Run();
+  CHECK(shard.caller.waiting.empty());
+  CHECK_FALSE(shard.IsKnown("p1~kid"));
+  CHECK(shard.Look("p1").status == TxnStatus::kAborted);
+}
+
+TEST_CASE("a child that a recovering parent looks for is stopped if the parent aborts") {
+  Shard shard;
+  shard.Define(kTrip);
+  shard.Define(kParent);
+  shard.Submit("parent", "p1");
+  REQUIRE(shard.caller.waiting.size() == 1);
+  shard.driver->Deliver(Gid("p1"), engine::AbortRequested{{"ann", ""}}, std::nullopt,
+                        [](const Result<TxnView>& view) { CHECK(view.ok()); });
+  shard.Run();
+  CHECK(shard.Look("p1~kid").status == TxnStatus::kAborting);
+  shard.Restart();
+  shard.Run(std::chrono::minutes(1));
+  shard.caller.Answer("flight", engine::ReplyDone{});  // The undo of what may have happened.
+  shard.Run();
+  CHECK(shard.Look("p1~kid").status == TxnStatus::kAborted);
+  CHECK(shard.Look("p1").status == TxnStatus::kAborted);
+}
+
+TEST_CASE("children count among the open transactions") {
+  Shard shard(/*max_open=*/1);
+  shard.Define(kTrip);
+  shard.Define(kParent);
+  shard.Submit("parent", "p1");
+  CHECK(shard.caller.waiting.empty());
+  const engine::TxnState parent = shard.Look("p1");
+  CHECK(parent.status == TxnStatus::kAborted);
+  REQUIRE(parent.abort.has_value());
+  CHECK(parent.abort->failure.code == "coordinator.too_many_open");
+}
+
+}  // namespace
+}  // namespace entente::runtime
