@@ -74,7 +74,11 @@ std::string StepKey(const CommandId& command) {
 }
 
 std::string IdempotencyKey(const CommandId& command, Mode mode) {
-  return StepKey(command).append(1, ':').append(dsl::OperationName(mode, command.role));
+  std::string key = StepKey(command);
+  if (command.role != Role::kForward) {
+    key.append(1, ':').append(dsl::OperationName(mode, command.role));
+  }
+  return key;
 }
 
 }  // namespace entente::engine

@@ -73,7 +73,9 @@ struct CommandId {
 // need no escaping in a URL.
 [[nodiscard]] std::string StepKey(const CommandId& command);
 
-// The `Idempotency-Key` header: the step key, ':' and the operation's name in its mode.
+// The `Idempotency-Key` header. A forward call's is the step key itself: what a participant files
+// under the header is found again under the `key` that its undo is written with. Of other
+// operations it is the step key, ':' and the operation's name in its mode.
 [[nodiscard]] std::string IdempotencyKey(const CommandId& command, Mode mode);
 
 // Why something failed, as shown to people and matched by scripts.

@@ -88,7 +88,6 @@ class Folder {
   }
   void Call(BranchFacts& branch, P phase) {
     Rest(branch, phase);
-    branch.attempt_at = at_;
     ++branch.attempt;
     ++branch.budget_used;
   }
@@ -190,6 +189,7 @@ class Folder {
     branch.attempt = branch.budget_used = branch.refusals = 0;
     branch.may_have_happened = false;
     branch.forward_deadline = record.deadline;
+    branch.forward_at = at_;
     if (first) {
       branch.started_at = at_;
     }
@@ -246,7 +246,6 @@ class Folder {
       }
       // Not counted against the budget: it is not the participant that failed.
       ++branch.attempt;
-      branch.attempt_at = at_;
       branch.may_have_happened = branch.may_have_happened || Decides(branch);
       return true;
     });
@@ -427,6 +426,7 @@ class Folder {
     branch.phase = P::kEnlisted;
     branch.enlisted = true;
     branch.started_at = at_;
+    branch.forward_at = at_;
     return {};
   }
 

@@ -290,7 +290,10 @@ Gid ChildOf(const Draft& draft, BranchRef ref, Role role) {
 }
 
 Result<Effect> RenderCall(const Draft& draft, BranchRef ref) {
-  const Role role = RoleOf(draft.branch(ref).phase);
+  return RenderOperation(draft, ref, RoleOf(draft.branch(ref).phase));
+}
+
+Result<Effect> RenderOperation(const Draft& draft, BranchRef ref, Role role) {
   const dsl::OperationTemplate* operation = OperationOf(draft, ref, role);
   if (operation == nullptr) {
     return ExpressionError("the definition has no such operation");
@@ -409,7 +412,7 @@ Result<std::optional<Instant>> EvaluateExpiry(const Draft& draft, BranchRef ref)
   const auto& text = rendered->get_ref<const std::string&>();
   if (const auto span = ParseDuration(text); span.ok()) {
     // Not from the answer on: an earlier call, whose answer was lost, may be the one that reserved.
-    return Expiry(draft.branch(ref).started_at.value_or(draft.now()) + *span);
+    return Expiry(draft.branch(ref).forward_at.value_or(draft.now()) + *span);
   }
   if (const auto instant = ParseInstant(text); instant.ok()) {
     return Expiry(*instant);

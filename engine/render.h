@@ -36,6 +36,8 @@ namespace entente::engine {
 
 // The CallBranch or StartChild of the attempt that the branch is in.
 [[nodiscard]] Result<Effect> RenderCall(const Draft& draft, BranchRef ref);
+// The same for any of the branch's operations: to find out whether it could be called.
+[[nodiscard]] Result<Effect> RenderOperation(const Draft& draft, BranchRef ref, Role role);
 
 [[nodiscard]] PollBranch MakePoll(const Draft& draft, BranchRef ref);
 

@@ -30,7 +30,6 @@ struct BranchFacts {
   bool one_phase = false;    // Its finish is the participant's own decision.
   bool by_operator = false;  // An operator said that it is settled; the participant did not.
   // Retry, poll, pending deadline, end of a wait, or the last safe moment to decide a commit.
-  std::optional<Instant> attempt_at;  // When the latest attempt of the current operation began.
   std::optional<Instant> wake_at;
   std::optional<Instant> deadline;            // Of a pending operation.
   std::optional<Instant> forward_deadline;    // The step's own, from its start.
@@ -43,6 +42,7 @@ struct BranchFacts {
   std::optional<Failure> failure;      // The latest.
   std::optional<Instant> stuck_since;  // Present exactly in the three stuck phases.
   std::optional<Instant> started_at;
+  std::optional<Instant> forward_at;  // When the current alternative was first called for.
   std::optional<Instant> ended_at;
 };
 

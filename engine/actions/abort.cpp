@@ -115,19 +115,15 @@ void StopPending(Turn& turn, BranchRef ref) {
 }
 
 // The process that made the call is gone, the call may not be: until its time is over it could
-// still act, and its own undo must not overtake it.
+// still act, and its own undo must not overtake it. When it left is not known, for its
+// participant's gate may have held it back; at the latest just before the process ended, and that
+// was before now.
 void StoppedInterrupted(Turn& turn, BranchRef ref) {
   if (IsChildOperation(turn.draft, ref, Role::kForward)) {
     return;
   }
-  const BranchFacts& branch = turn.draft.branch(ref);
-  const Instant over =
-      branch.attempt_at.value_or(turn.draft.now()) + turn.draft.plan_step(ref).timeout;
-  if (IsPast(over, turn.draft.now())) {
-    EndStopped(turn, ref, kStopped, true);
-  } else {
-    RetryLater(turn, ref, AttemptOutcome::kUnknown, kStopped, over);
-  }
+  const Instant over = turn.draft.now() + turn.draft.plan_step(ref).timeout;
+  RetryLater(turn, ref, AttemptOutcome::kUnknown, kStopped, over);
 }
 
 void StoppedOver(Turn& turn, BranchRef ref) {

@@ -82,6 +82,7 @@ void Enlist(Turn& turn);
 // The client wants to commit: from here on nobody joins, and the mode's advance does the rest.
 void Close(Turn& turn);
 void CloseAgain(Turn& turn);
+void CloseAborted(Turn& turn);
 
 // ---- reservation.cpp: what participants hold, and for how long ----
 // Records when what the branch holds expires, if it does.
@@ -96,6 +97,8 @@ void RearmDeadline(Turn& turn);
 void StoreSignal(Turn& turn);
 void DeliverReply(Turn& turn);
 void DeliverCompletion(Turn& turn);
+// The transaction has ended: only what is known already is taken, once more.
+void CompletionAgain(Turn& turn);
 void DeliverTimer(Turn& turn);
 void Recover(Turn& turn);
 // The timer of a branch, now.
@@ -129,6 +132,9 @@ void StartUndos(Turn& turn, size_t step);
 [[nodiscard]] bool IsClear(const Draft& draft, size_t step);
 // Undoes every branch as soon as its own call is out of the way, and ends the transaction.
 void UndoAll(Turn& turn);
+// Whether every branch's finish can be rendered. If not, it aborts: after the decision it would be
+// too late to find out.
+[[nodiscard]] bool CanFinish(Turn& turn);
 // Finishes every branch, and ends the transaction.
 void FinishAll(Turn& turn);
 void EndCommitted(Turn& turn);

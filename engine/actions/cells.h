@@ -32,6 +32,7 @@ inline constexpr TxnCell kNothing{};
 inline constexpr TxnCell kAccept = Act(&Accept, "accept");
 inline constexpr TxnCell kReply = Act(&DeliverReply, "deliver-reply");
 inline constexpr TxnCell kCompletion = Act(&DeliverCompletion, "deliver-completion");
+inline constexpr TxnCell kCompletionAgain = Act(&CompletionAgain, "completion-again");
 inline constexpr TxnCell kTimer = Act(&DeliverTimer, "deliver-timer");
 inline constexpr TxnCell kDeadlineDue = Act(&DeadlineDue, "deadline-due");
 inline constexpr TxnCell kMissDeadline = Act(&MissDeadline, "miss-deadline");
@@ -48,6 +49,7 @@ inline constexpr TxnCell kRecover = Act(&Recover, "recover");
 inline constexpr TxnCell kEnlist = Act(&Enlist, "enlist");
 inline constexpr TxnCell kClose = Act(&Close, "close");
 inline constexpr TxnCell kCloseAgain = Act(&CloseAgain, "close-again");
+inline constexpr TxnCell kCloseAborted = Act(&CloseAborted, "close-aborted");
 inline constexpr TxnCell kExists = RejectTxn("transaction.exists");
 inline constexpr TxnCell kNotFound = RejectTxn("transaction.not_found");
 inline constexpr TxnCell kFinished = RejectTxn("transaction.finished");
@@ -55,7 +57,6 @@ inline constexpr TxnCell kPastPivot = RejectTxn("transaction.past_pivot");
 inline constexpr TxnCell kCommitting = RejectTxn("transaction.committing");
 inline constexpr TxnCell kAborting = RejectTxn("transaction.aborting");
 inline constexpr TxnCell kAborted = RejectTxn("transaction.aborted");
-inline constexpr TxnCell kTooLate = RejectTxn("completion.too_late");
 
 using TxnRowCells = std::array<TxnCell, kTxnEvents>;
 
@@ -73,18 +74,18 @@ inline constexpr TxnRowCells kActiveRow = {
 inline constexpr TxnRowCells kAbortingRow = {
     kExists, kReply, kCompletion, kTimer, kNothing, kNothing,
     kCancelAgain, kAborting, kPause, kResume, kRetry, kSkip, kResolve, kRecover,
-    kAborted, kAborted};
+    kAborted, kCloseAborted};
 inline constexpr TxnRowCells kCommittedRow = {
-    kExists, kNothing, kTooLate, kNothing, kNothing, kNothing,
+    kExists, kNothing, kCompletionAgain, kNothing, kNothing, kNothing,
     kFinished, kFinished, kFinished, kFinished, kFinished, kFinished, kFinished, kNothing,
     kFinished, kCloseAgain};
 // An abort that is asked for once more finds what it wants.
 inline constexpr TxnRowCells kAbortedRow = {
-    kExists, kNothing, kTooLate, kNothing, kNothing, kNothing,
+    kExists, kNothing, kCompletionAgain, kNothing, kNothing, kNothing,
     kCancelAgain, kFinished, kFinished, kFinished, kFinished, kFinished, kFinished, kNothing,
-    kFinished, kAborted};
+    kFinished, kCloseAborted};
 inline constexpr TxnRowCells kMixedRow = {
-    kExists, kNothing, kTooLate, kNothing, kNothing, kNothing,
+    kExists, kNothing, kCompletionAgain, kNothing, kNothing, kNothing,
     kFinished, kFinished, kFinished, kFinished, kFinished, kFinished, kFinished, kNothing,
     kFinished, kFinished};
 // clang-format on

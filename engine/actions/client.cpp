@@ -62,6 +62,19 @@ void Close(Turn& turn) {
   turn.draft.Record(EnlistmentClosed{});
 }
 
+// It had been closed when it was aborted: whoever asks again learns the same outcome. One that was
+// aborted before anybody asked is told so.
+void CloseAborted(Turn& turn) {
+  if (RefuseUnlessClientDriven(turn)) {
+    return;
+  }
+  if (turn.draft.closed()) {
+    turn.draft.Force();
+  } else {
+    turn.draft.Reject(Refusal("transaction.aborted", turn.draft.gid()));
+  }
+}
+
 void CloseAgain(Turn& turn) {
   if (!RefuseUnlessClientDriven(turn)) {
     turn.draft.Force();

@@ -108,6 +108,26 @@ void DriveStep(Turn& turn, size_t step, const DriveRules& rules) {
   }
 }
 
+// An operator took it for settled although its participant had said that it did otherwise.
+bool IsContrary(const BranchFacts& branch) {
+  const HeuristicOutcome wanted =
+      branch.phase == P::kUndone ? HeuristicOutcome::kRolledBack : HeuristicOutcome::kCommitted;
+  return branch.by_operator && branch.heuristic && *branch.heuristic != wanted;
+}
+
+// What was decided was carried out, unless an operator accepted that somewhere it was not.
+Ended EndAs(const Draft& draft, TxnStatus outcome) {
+  for (size_t step = 0; step < draft.plan().steps.size(); ++step) {
+    const size_t size = draft.step(step).size;
+    for (size_t i = 0; i < size; ++i) {
+      if (IsContrary(draft.branch({step, i}))) {
+        return {TxnStatus::kMixed, Json(), std::nullopt, outcome, std::nullopt};
+      }
+    }
+  }
+  return {outcome, Json(), std::nullopt, std::nullopt, std::nullopt};
+}
+
 bool NeedsFinish(const Draft& draft, size_t step) {
   return HasFinish(draft.plan().steps[step]) &&
          draft.step(step).phases.of(P::kDone, P::kEnlisted) > 0;
@@ -228,8 +248,27 @@ void FinishAll(Turn& turn) {
   }
 }
 
+bool CanFinish(Turn& turn) {
+  const Draft& draft = turn.draft;
+  for (size_t step = 0; step < draft.plan().steps.size(); ++step) {
+    const size_t size = NeedsFinish(draft, step) ? draft.step(step).size : 0;
+    for (size_t i = 0; i < size; ++i) {
+      const BranchFacts& branch = draft.branch({step, i});
+      if (branch.phase != P::kDone && branch.phase != P::kEnlisted) {
+        continue;
+      }
+      if (const auto call = RenderOperation(draft, {step, i}, Role::kFinish); !call.ok()) {
+        DecideAbort(turn,
+                    {AbortCause::kExpression, branch.id, FailureFrom(call.status()), std::nullopt});
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
 void EndCommitted(Turn& turn) {
-  Ended ended{TxnStatus::kCommitted, Json(), std::nullopt, std::nullopt, std::nullopt};
+  Ended ended = EndAs(turn.draft, TxnStatus::kCommitted);
   auto output = RenderOutput(turn.draft);
   if (output.ok()) {
     ended.output = std::move(output).value();
@@ -241,7 +280,7 @@ void EndCommitted(Turn& turn) {
 }
 
 void EndAborted(Turn& turn) {
-  turn.draft.Record(Ended{TxnStatus::kAborted, Json(), std::nullopt, std::nullopt, std::nullopt});
+  turn.draft.Record(EndAs(turn.draft, TxnStatus::kAborted));
   turn.draft.Emit(NotifyEnded{});
 }
 

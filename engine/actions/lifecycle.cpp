@@ -66,6 +66,25 @@ bool IsAwaited(const dsl::Plan& plan, const std::string& name) {
   });
 }
 
+// What is being finished was done before: whoever says so was not told that it arrived.
+bool ProvesNothingNew(const BranchFacts& branch, const CompletionReceived& received) {
+  return received.role == Role::kForward && RoleOf(branch.phase) == Role::kFinish &&
+         !branch.one_phase && received.alternative == branch.alternative &&
+         std::holds_alternative<ReplyDone>(received.outcome);
+}
+
+// How the branch ended is just what the completion says.
+bool IsWhatEnded(const BranchFacts& branch, const CompletionReceived& received) {
+  using P = BranchPhase;
+  if (received.role != RoleOf(branch.phase) || received.alternative != branch.alternative) {
+    return false;
+  }
+  return std::holds_alternative<ReplyDone>(received.outcome)
+             ? branch.phase == P::kDone || branch.phase == P::kUndone ||
+                   branch.phase == P::kFinished
+             : branch.phase == P::kRefused;
+}
+
 }  // namespace
 
 void Accept(Turn& turn) {
@@ -141,10 +160,26 @@ void DeliverReply(Turn& turn) {
 
 void DeliverCompletion(Turn& turn) {
   const auto& received = std::get<CompletionReceived>(turn.event);
-  if (const auto ref = turn.draft.Locate(received.branch)) {
-    Dispatch(turn, *ref, Classify(turn.draft.branch(*ref), received));
-  } else {
+  const auto ref = turn.draft.Locate(received.branch);
+  if (!ref) {
     turn.draft.Reject(Refusal("branch.not_found", turn.draft.gid(), received.branch));
+  } else if (ProvesNothingNew(turn.draft.branch(*ref), received)) {
+    turn.draft.Force();
+  } else {
+    Dispatch(turn, *ref, Classify(turn.draft.branch(*ref), received));
+  }
+}
+
+void CompletionAgain(Turn& turn) {
+  const auto& received = std::get<CompletionReceived>(turn.event);
+  const auto ref = turn.draft.Locate(received.branch);
+  if (!ref) {
+    turn.draft.Reject(Refusal("branch.not_found", turn.draft.gid(), received.branch));
+  } else if (ProvesNothingNew(turn.draft.branch(*ref), received) ||
+             IsWhatEnded(turn.draft.branch(*ref), received)) {
+    turn.draft.Force();
+  } else {
+    turn.draft.Reject(Refusal("completion.too_late", turn.draft.gid(), received.branch));
   }
 }
 

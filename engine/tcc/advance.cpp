@@ -12,7 +12,9 @@ void Decide(Turn& turn) {
     Expire(turn, *expired);
     return;
   }
-  turn.draft.Record(CommitDecided{});
+  if (CanFinish(turn)) {
+    turn.draft.Record(CommitDecided{});
+  }
 }
 
 }  // namespace

@@ -30,8 +30,14 @@ constexpr std::array<Course, kTxnRows> kCourse = {
     Course::kDriving, Course::kDriving, Course::kFinishing, Course::kFinishing,
     Course::kUndoing, Course::kUndoing, Course::kUndoing};
 
-// Holds a reservation, which may run out before the decision.
+// Holds a reservation, which may run out before the decision. Whoever was not told that we know may
+// say so again.
 constexpr BranchRow kReserved = {
+    o, o, o, o, o, o,
+    kExpire, kRearm, o, L, L,
+    o, N, N, o, o, o, o};
+// A client says so itself.
+constexpr BranchRow kEnlistedRow = {
     o, o, o, o, o, o,
     kExpire, kRearm, L, L, L,
     o, N, N, o, o, o, o};
@@ -58,7 +64,7 @@ constexpr BranchTable kDriving = {{
     /* finish-pending */  kNever,
     /* finished */        kNever,
     /* finish-stuck */    kNever,
-    /* enlisted */        kReserved,
+    /* enlisted */        kEnlistedRow,
     /* read-only */       kNever,
 }};
 

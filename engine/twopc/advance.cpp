@@ -72,7 +72,7 @@ void Advance(Turn& turn) {
   if (voted && turn.draft.plan().client_driven) {
     voted = PrepareEnlisted(turn);
   }
-  if (voted && !turn.draft.paused()) {
+  if (voted && !turn.draft.paused() && CanFinish(turn)) {
     turn.draft.Record(CommitDecided{});
   }
   if (turn.draft.status() == TxnStatus::kCommitting) {
