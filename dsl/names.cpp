@@ -76,7 +76,7 @@ std::optional<BadName> CheckCharacters(std::string_view text, std::string_view w
                  suggestion};
 }
 
-// What the coordinator says to a participant itself; see DESIGN's list of headers.
+// What the coordinator says to a participant itself: docs/participants.md lists it.
 bool IsReservedForCoordinator(std::string_view lower) {
   return lower == "idempotency-key" || lower == "traceparent" || lower.starts_with("entente-");
 }

@@ -23,7 +23,7 @@ struct Submitted {
   std::string traceparent;
 };
 
-// A participant's answer, classified by the transport (DESIGN section 7, the table of answers).
+// A participant's answer, classified by the table of docs/participants.md.
 struct ReplyDone {
   Json output;
   bool read_only = false;  // Of a prepare: there is nothing to commit or roll back.

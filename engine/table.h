@@ -130,7 +130,7 @@ struct ModeTable {
   // refusal, or empty if one can.
   std::string_view (*in_doubt)(const Draft&);
   // What follows the decision only carries it out: answers to it and the end may be lost in a
-  // crash, since recovery carries it out again (DESIGN section 4). False: the end is a decision.
+  // crash, since recovery carries it out again (durability.h). False: the end is a decision.
   bool lazy_settling = false;
 
   [[nodiscard]] const TxnCell& at(TxnRow row, TxnEvent event) const {

@@ -22,7 +22,7 @@ struct AnswerContext {
   Instant now;                                // To read a Retry-After date.
 };
 
-// The table of DESIGN section 7, and what an answer may say in headers (or metadata) beside it:
+// The table of docs/participants.md, and what an answer may say in headers (or metadata) beside it:
 //   Entente-Vote: read-only          a prepare: there is nothing to commit or roll back
 //   Entente-Expires: <RFC 3339 instant>     a try: how long the reservation holds. No duration: an
 //                                    answer may be a repeat of one that was given long ago.

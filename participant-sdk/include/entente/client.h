@@ -58,7 +58,7 @@ class Transaction {
   explicit Transaction(Document document) : document_(std::move(document)) {}
 
   [[nodiscard]] std::string gid() const;
-  [[nodiscard]] std::string status() const;  // "ACTIVE", ..., see DESIGN's words.
+  [[nodiscard]] std::string status() const;  // "ACTIVE", ...: docs/api.md
   [[nodiscard]] uint64_t revision() const;   // What an operator's action names as seen.
   [[nodiscard]] bool incident() const;       // It waits for an operator.
   [[nodiscard]] bool paused() const;
