@@ -168,18 +168,43 @@ Result<Verdict> WithRow(const Row& row, const Call& call) {
   return UndoAgain(row, call);
 }
 
+// Epochs are one coordinator's count, and mean nothing beside another's.
+bool HasComparableEpoch(const Row& row, const Call& call) {
+  return row.epoch && call.epoch && row.coordinator == call.coordinator;
+}
+
 }  // namespace
+
+std::optional<Answer> OfAnotherCoordinator(const Row& row, const Call& call) {
+  if (row.coordinator.empty() || call.coordinator.empty() || row.coordinator == call.coordinator) {
+    return std::nullopt;
+  }
+  return Refused("barrier.other_coordinator",
+                 BranchText(call) + " was carried out here for the coordinator " + row.coordinator +
+                     ", and " + call.coordinator +
+                     " calls for it: use another gid, or, if that coordinator's store is gone for "
+                     "good, remove its rows from the barrier's table");
+}
+
+bool Adopts(const Row& row, const Call& call) {
+  return row.coordinator.empty() && !call.coordinator.empty();
+}
 
 Result<Verdict> Judge(const std::optional<Row>& row, const Call& call) {
   if (!row) {
     return WithoutRow(call);
   }
-  if (row->epoch && call.epoch && call.epoch->value() < *row->epoch) {
+  if (std::optional<Answer> other = OfAnotherCoordinator(*row, call)) {
+    return AnswerWith(std::move(*other));
+  }
+  const bool comparable = HasComparableEpoch(*row, call);
+  if (comparable && call.epoch->value() < *row->epoch) {
     return Refuse("barrier.stale_epoch", call,
                   "the call comes from a coordinator that does not own the transaction any more");
   }
   ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, WithRow(*row, call));
-  verdict.raise_epoch = call.epoch && (!row->epoch || call.epoch->value() > *row->epoch);
+  verdict.note_caller = Adopts(*row, call) || (row->coordinator == call.coordinator && call.epoch &&
+                                               (!row->epoch || call.epoch->value() > *row->epoch));
   return verdict;
 }
 

@@ -27,18 +27,20 @@ struct Row {
   std::optional<uint64_t> epoch;
   std::optional<std::string> forward_answer;  // As EncodeAnswer wrote it. Absent: none, or purged.
   std::optional<std::string> settle_answer;
+  std::string coordinator = {};  // For which it is carried out. Empty: none has said so yet.
 };
 
 struct Verdict {
   enum class Kind {
     kRun,     // Run the work; if its answer is kept, the row becomes `next`.
     kRecord,  // Nothing to run; the row becomes `next` with `answer`.
-    kAnswer,  // Nothing to run or to write but `raise_epoch`.
+    kAnswer,  // Nothing to run or to write but `note_caller`.
   };
   Kind kind = Kind::kAnswer;
   RowState next = RowState::kDone;
   Answer answer = {};
-  bool raise_epoch = false;  // The call's epoch is newer than the row's.
+  // The row does not know this call's coordinator, or its newer epoch, yet.
+  bool note_caller = false;
   // Of kRun: what the row becomes, without the business write, if the work refuses. Absent: it
   // stays as it was.
   std::optional<RowState> if_refused = {};
@@ -49,6 +51,13 @@ struct Verdict {
 
 // The row's next state after the work answered; absent: nothing is written, and the row stays.
 [[nodiscard]] std::optional<RowState> StateAfter(const Verdict& verdict, const Answer& answer);
+
+// The answer of whoever calls for another coordinator than the row's: two transactions bear one
+// gid, and neither may be given what was done for the other. Absent: it is the same one, or one of
+// both is not known.
+[[nodiscard]] std::optional<Answer> OfAnotherCoordinator(const Row& row, const Call& call);
+// Whether the call's coordinator is the first to name itself to the row.
+[[nodiscard]] bool Adopts(const Row& row, const Call& call);
 
 // Whether an answer commits the business write.
 [[nodiscard]] bool IsKept(const Answer& answer);

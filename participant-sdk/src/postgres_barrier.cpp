@@ -93,7 +93,7 @@ Status CommitIfChanged(PgTransaction& transaction, const PostgresTable& table, c
   if (entry.verdict.kind == Verdict::Kind::kRecord) {
     return transaction.Commit(table.UpdateText(entry.verdict.next, entry.verdict.answer) + "; ");
   }
-  return entry.verdict.raise_epoch ? transaction.Commit(table.RaiseEpochText() + "; ") : Status();
+  return entry.verdict.note_caller ? transaction.Commit(table.NoteCallerText() + "; ") : Status();
 }
 
 // Stores a refusal, whose transaction was rolled back. Another call may have been faster since:

@@ -27,7 +27,8 @@ class BarrierTable {
 
   Result<std::optional<Row>> Read() const {
     SqliteStatement select(db_,
-                           "SELECT state, epoch, forward_answer, settle_answer FROM " + table_ +
+                           "SELECT state, epoch, forward_answer, settle_answer, coordinator FROM " +
+                               table_ +
                                " WHERE gid = ?1 AND branch = ?2 AND family = ?3 AND "
                                "alternative = ?4",
                            kBusy);
@@ -50,10 +51,11 @@ class BarrierTable {
     }
     row.forward_answer = select.OptionalText(2);
     row.settle_answer = select.OptionalText(3);
+    row.coordinator = select.Text(4);
     return std::optional<Row>(std::move(row));
   }
 
-  // The row as it is after this call. The answer of another operation and a higher epoch stay.
+  // The row as it is after this call. The answer of another operation stays.
   Status Write(RowState state, const Answer& answer) const {
     const std::optional<std::string> text = EncodeAnswer(answer, call_.attempt);
     const bool forward = IsForwardAnswer(call_);
@@ -61,31 +63,42 @@ class BarrierTable {
         db_,
         "INSERT INTO " + table_ +
             " (gid, branch, family, alternative, state, epoch, forward_answer, settle_answer, "
-            "changed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO UPDATE SET "
-            "state = excluded.state, epoch = max(coalesce(epoch, excluded.epoch), "
-            "coalesce(excluded.epoch, epoch)), "
+            "changed_at, coordinator) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) "
+            "ON CONFLICT DO UPDATE SET state = excluded.state, " +
+            CallerText("?6", "?10") +
+            ", "
             "forward_answer = coalesce(excluded.forward_answer, forward_answer), "
             "settle_answer = coalesce(excluded.settle_answer, settle_answer), "
             "changed_at = excluded.changed_at",
         kBusy);
     upsert.Bind(call_.gid.str(), call_.branch.str(), FamilyName(call_.operation),
                 int64_t{call_.alternative}, static_cast<int64_t>(state), EpochOf(call_),
-                forward ? text : std::nullopt, forward ? std::nullopt : text, ToMicros(now_));
+                forward ? text : std::nullopt, forward ? std::nullopt : text, ToMicros(now_),
+                call_.coordinator);
     return upsert.Run();
   }
 
-  Status RaiseEpoch() const {
+  Status NoteCaller() const {
     SqliteStatement update(db_,
-                           "UPDATE " + table_ +
-                               " SET epoch = ?5 WHERE gid = ?1 AND branch = ?2 AND family = ?3 "
+                           "UPDATE " + table_ + " SET " + CallerText("?5", "?6") +
+                               " WHERE gid = ?1 AND branch = ?2 AND family = ?3 "
                                "AND alternative = ?4",
                            kBusy);
     update.Bind(call_.gid.str(), call_.branch.str(), FamilyName(call_.operation),
-                int64_t{call_.alternative}, EpochOf(call_));
+                int64_t{call_.alternative}, EpochOf(call_), call_.coordinator);
     return update.Run();
   }
 
  private:
+  // The row knows the call's coordinator, unless it knows another, and its epoch, unless it knows a
+  // higher one. The expressions on the right see the row as it was.
+  static std::string CallerText(const std::string& epoch, const std::string& coordinator) {
+    return "coordinator = CASE coordinator WHEN '' THEN " + coordinator +
+           " ELSE coordinator END, epoch = CASE coordinator WHEN " + coordinator +
+           " THEN max(coalesce(epoch, " + epoch + "), coalesce(" + epoch +
+           ", epoch)) WHEN '' THEN " + epoch + " ELSE epoch END";
+  }
+
   void BindKey(SqliteStatement& statement) const {
     statement.Bind(call_.gid.str(), call_.branch.str(), FamilyName(call_.operation),
                    int64_t{call_.alternative});
@@ -131,6 +144,21 @@ Status CheckOnDisk(sqlite3* db, const BarrierOptions& options) {
       "accept that with BarrierOptions::allow_lost_writes");
 }
 
+// For a table that was made without the column.
+Status AddCoordinator(sqlite3* db, const std::string& table) {
+  bool found = false;
+  {
+    SqliteStatement column(
+        db, "SELECT 1 FROM pragma_table_info('" + table + "') WHERE name = 'coordinator'", kBusy);
+    ENTENTE_ASSIGN_OR_RETURN(found, column.Step());
+  }
+  return found
+             ? Status()
+             : SqliteExecute(
+                   db, "ALTER TABLE " + table + " ADD COLUMN coordinator TEXT NOT NULL DEFAULT ''",
+                   kBusy);
+}
+
 // Runs the work inside the open transaction and leaves in it what is to be committed. A
 // transaction that is to be rolled back is left to its owner: `keep` says which.
 Result<Answer> RunWork(sqlite3* db, const BarrierTable& table, const SqliteBarrier::Work& work,
@@ -165,15 +193,18 @@ Status SqliteBarrier::CreateSchema(sqlite3* db) const {
   const std::string& table = options_.table;
   ENTENTE_RETURN_IF_ERROR(CheckTableName(table));
   ENTENTE_RETURN_IF_ERROR(CheckOnDisk(db, options_));
-  return SqliteExecute(db,
-                       "CREATE TABLE IF NOT EXISTS " + table +
-                           " (gid TEXT NOT NULL, branch TEXT NOT NULL, family TEXT NOT NULL, "
-                           "alternative INTEGER NOT NULL, state INTEGER NOT NULL, epoch INTEGER, "
-                           "forward_answer TEXT, settle_answer TEXT, changed_at INTEGER NOT NULL, "
-                           "PRIMARY KEY (gid, branch, family, alternative)) WITHOUT ROWID;"
-                           "CREATE INDEX IF NOT EXISTS " +
-                           table + "_by_state ON " + table + " (state, changed_at)",
-                       kBusy);
+  ENTENTE_RETURN_IF_ERROR(
+      SqliteExecute(db,
+                    "CREATE TABLE IF NOT EXISTS " + table +
+                        " (gid TEXT NOT NULL, branch TEXT NOT NULL, family TEXT NOT NULL, "
+                        "alternative INTEGER NOT NULL, state INTEGER NOT NULL, epoch INTEGER, "
+                        "forward_answer TEXT, settle_answer TEXT, changed_at INTEGER NOT NULL, "
+                        "coordinator TEXT NOT NULL DEFAULT '', "
+                        "PRIMARY KEY (gid, branch, family, alternative)) WITHOUT ROWID;"
+                        "CREATE INDEX IF NOT EXISTS " +
+                        table + "_by_state ON " + table + " (state, changed_at)",
+                    kBusy));
+  return AddCoordinator(db, table);
 }
 
 Result<Answer> SqliteBarrier::Run(sqlite3* db, const Call& call, const Work& work) const {
@@ -190,7 +221,7 @@ Result<Answer> SqliteBarrier::Run(sqlite3* db, const Call& call, const Work& wor
   ENTENTE_ASSIGN_OR_RETURN(const std::optional<Row> row, table.Read());
   ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, Judge(row, call));
   Answer answer = std::move(verdict.answer);
-  bool keep = verdict.raise_epoch;
+  bool keep = verdict.note_caller;
   if (verdict.kind == Verdict::Kind::kRun) {
     keep = false;
     ENTENTE_ASSIGN_OR_RETURN(answer, RunWork(db, table, work, verdict, keep));
@@ -198,7 +229,7 @@ Result<Answer> SqliteBarrier::Run(sqlite3* db, const Call& call, const Work& wor
     keep = true;
     ENTENTE_RETURN_IF_ERROR(table.Write(verdict.next, answer));
   } else if (keep) {
-    ENTENTE_RETURN_IF_ERROR(table.RaiseEpoch());
+    ENTENTE_RETURN_IF_ERROR(table.NoteCaller());
   }
   if (keep) {
     ENTENTE_RETURN_IF_ERROR(transaction.Commit());

@@ -10,7 +10,11 @@
 //      nothing and is answered with Done: there is nothing to undo.
 //   4. An action, try or prepare that arrives after it is refused (barrier.suspended).
 //   5. A call of an older epoch than the row has seen is refused (barrier.stale_epoch): it comes
-//      from a coordinator that has lost the transaction to another one.
+//      from a process that has lost the coordinator's store, and the transaction, to another one.
+//   6. The row belongs to the coordinator for which it was made (Call::coordinator), or, if that was
+//      not said, to the first one that names itself. Another one that uses the same gid is refused,
+//      whatever it asks for, and nothing is changed (barrier.other_coordinator): it must not be
+//      given what was done for the first. Epochs are compared between calls of one coordinator.
 //
 // A confirm or commit without its try or prepare is refused (barrier.not_tried), and so is one
 // after the branch was undone (barrier.undone), and an undo after it was finished
