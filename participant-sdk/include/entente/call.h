@@ -66,8 +66,10 @@ struct Call {
 // Whether a text has the form of Call::coordinator.
 [[nodiscard]] bool IsCoordinatorId(std::string_view text);
 
-// The number of the alternative in an idempotency key "gid:branch[:altN]:operation"; 0 when it has
-// none or another form.
+// The number of the alternative in an idempotency key; 0 when it has none or another form. The key
+// of an action, try or prepare is the step's own, "gid:branch[:altN]", what a definition reads as
+// ${key}; that of any other operation is followed by ":operation". A forward call's key that names
+// its operation too is read as well.
 [[nodiscard]] uint32_t AlternativeOfKey(std::string_view key, const Call& call);
 
 // The participant's own decision against, or without, the coordinator's.
