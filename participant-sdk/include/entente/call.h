@@ -119,7 +119,8 @@ using Answer = std::variant<DoneAnswer, RefusedAnswer, PendingAnswer, RetryAnswe
 // Finish or undo: asked again, then an operator is called. `code` is a stable word for programs.
 [[nodiscard]] Answer Refused(std::string code, std::string message);
 // Accepted; the outcome is delivered later to POST /v1/completions/{call.completion_token}, or, if
-// `location` is not empty, found by polling that path of this service.
+// `location` is not empty, found by polling that path of this service: at most 2048 printable
+// characters of ASCII, without blanks; any other is an error over REST (handler.bad_answer).
 [[nodiscard]] Answer Pending(std::string location = {});
 // The outcome is unknown, or it did not happen but may work later: ask again, no sooner than
 // `after` (zero: as the definition says).
