@@ -18,9 +18,13 @@ enum class RowState : int {
   kSuspended = 4,  // Undone before anything was done.
   kRefused = 5,    // A one-phase commit was refused.
   kDeclined = 6,   // The forward operation was refused.
+  kReadOnly = 7,   // The prepare voted read-only. As kDone, but most often nobody calls again.
 };
 // Added to the number of a state once its answers were purged, so that Purge finds what is left.
 inline constexpr int kPurged = 10;
+// For SQL: the states whose answers are purged by age alone, and those whose rows may be removed.
+inline constexpr const char* kStatesWithOldAnswers = "2, 3, 7";
+inline constexpr const char* kStatesOfOldRows = "5, 6, 11, 12, 13, 17";
 
 struct Row {
   RowState state = RowState::kDone;
@@ -49,6 +53,8 @@ struct Verdict {
 // `row` is absent if there is none. Fails with kDataLoss if the row's answer can not be read.
 [[nodiscard]] Result<Verdict> Judge(const std::optional<Row>& row, const Call& call);
 
+// The row's next state after an answer that is kept.
+[[nodiscard]] RowState StateAfterKept(const Verdict& verdict, const Answer& answer);
 // The row's next state after the work answered; absent: nothing is written, and the row stays.
 [[nodiscard]] std::optional<RowState> StateAfter(const Verdict& verdict, const Answer& answer);
 

@@ -43,13 +43,18 @@ Status CheckVote(const Answer& answer, PGconn* connection) {
   return Status();
 }
 
-// Whether the open transaction has written anything or locked rows. Other locks (LOCK TABLE,
-// advisory ones) leave no trace that could be asked for.
-Result<bool> HasWritten(PGconn* connection) {
+struct Traces {
+  bool ours = false;     // It is the transaction in which the work began.
+  bool written = false;  // It wrote something or locked rows.
+};
+// Of the open transaction. Other locks (LOCK TABLE, advisory ones) leave no trace that could be
+// asked for.
+Result<Traces> TracesOf(PGconn* connection) {
   const PgResult result =
-      PgExecute(connection, "SELECT pg_current_xact_id_if_assigned() IS NOT NULL");
+      PgExecute(connection,
+                "SELECT pg_current_xact_id_if_assigned() IS NOT NULL, " + std::string(kPgOursText));
   ENTENTE_RETURN_IF_ERROR(result.ToStatus());
-  return result.Boolean(0, 0);
+  return Traces{.ours = result.Boolean(0, 1), .written = result.Boolean(0, 0)};
 }
 
 // The names under which a call's transaction may be prepared, the likelier one first: whoever
@@ -148,8 +153,11 @@ class Preparation {
     }
     ENTENTE_RETURN_IF_ERROR(CheckVote(answer, connection_));
     if (PQtransactionStatus(connection_) == PQTRANS_INTRANS) {
-      ENTENTE_ASSIGN_OR_RETURN(const bool written, HasWritten(connection_));
-      if (!written) {
+      ENTENTE_ASSIGN_OR_RETURN(const Traces traces, TracesOf(connection_));
+      if (!traces.ours) {
+        return PgEndedByWork();
+      }
+      if (!traces.written) {
         ENTENTE_RETURN_IF_ERROR(transaction.Commit());
         return std::optional<Answer>(ReadOnly());
       }

@@ -473,6 +473,42 @@ TEST_CASE("a one-phase commit prepares nothing, runs once and keeps its decision
   CHECK(desk.Ledger() == "1");
 }
 
+TEST_CASE("a one-phase commit that the database rejects is a no, and stays one") {
+  Desk desk;
+  Query(desk.connection.get(),
+        "CREATE TABLE room (number int UNIQUE DEFERRABLE INITIALLY DEFERRED)");
+  Call call = desk.CallOf(Operation::kCommit, "g");
+  call.one_phase = true;
+  const auto run = [&](const std::string& sql) {
+    return Desk::Ok(desk.resource().Commit(desk.connection.get(), call, Executing(sql)));
+  };
+  CHECK(RefusalOf(run("INSERT INTO room VALUES (1), (1)")) == "barrier.rejected");
+  CHECK(HeuristicOf(run("INSERT INTO room VALUES (1)")) == HeuristicOutcome::kRolledBack);
+  call.gid = Gid("h");
+  CHECK(RefusalOf(run("SELECT nonsense")) == "barrier.work_failed");
+  CHECK(HeuristicOf(run("INSERT INTO room VALUES (1)")) == HeuristicOutcome::kRolledBack);
+  CHECK(desk.Rollback("g") == Done());
+  CHECK(Query(desk.connection.get(), "SELECT count(*) FROM room") == "0");
+}
+
+TEST_CASE("a prepare whose work began another transaction is told so") {
+  Desk desk;
+  for (const char* ending : {"COMMIT AND CHAIN", "ROLLBACK AND CHAIN", "COMMIT; BEGIN"}) {
+    CHECK(desk.resource()
+              .Prepare(desk.connection.get(), desk.CallOf(Operation::kPrepare, ending),
+                       Executing(std::string(ending) + "; INSERT INTO ledger VALUES ('x')"))
+              .status()
+              .reason() == "barrier.work_ended_transaction");
+  }
+  CHECK(desk.Prepared() == 0);
+  CHECK(desk.Ledger() == "0");
+}
+
+TEST_CASE("the default lock time-out leaves time to say busy within a call") {
+  const PostgresResourceOptions options;
+  CHECK(2 * options.lock_timeout <= limits::kDefaultCallTimeout / 2);
+}
+
 TEST_CASE("recovery commits what was decided and leaves alone what was not") {
   Desk desk;
   for (const char* gid : {"committed", "undecided", "unreadable"}) {
