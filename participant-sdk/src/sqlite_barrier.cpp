@@ -12,6 +12,7 @@ namespace {
 
 constexpr const char* kBusy = "barrier.busy";
 constexpr const char* kSavepoint = "SAVEPOINT entente_barrier_work";
+constexpr const char* kKeepWork = "RELEASE entente_barrier_work";
 constexpr const char* kUndoWork = "ROLLBACK TO entente_barrier_work";
 
 std::optional<int64_t> EpochOf(const Call& call) {
@@ -126,22 +127,32 @@ Status EndedByWork() {
                   "leave that to the barrier");
 }
 
-// Below FULL a commit in WAL mode does not wait for the disk.
+// In WAL mode a commit waits for the disk from FULL on. In the modes with a rollback journal FULL
+// does not wait until the journal's removal from its directory is on the disk: a loss of power
+// would bring the journal back, and it would roll back what was acknowledged. EXTRA waits for that
+// too.
 Status CheckOnDisk(sqlite3* db, const BarrierOptions& options) {
   constexpr int64_t kFull = 2;
+  constexpr int64_t kExtra = 3;
   if (options.allow_lost_writes) {
     return Status();
   }
-  SqliteStatement pragma(db, "PRAGMA synchronous", kBusy);
-  ENTENTE_RETURN_IF_ERROR(pragma.Step().status());
-  if (pragma.Integer(0) >= kFull) {
+  SqliteStatement journal(db, "PRAGMA journal_mode", kBusy);
+  ENTENTE_RETURN_IF_ERROR(journal.Step().status());
+  SqliteStatement synchronous(db, "PRAGMA synchronous", kBusy);
+  ENTENTE_RETURN_IF_ERROR(synchronous.Step().status());
+  const std::string mode = journal.Text(0);
+  const bool on_disk = mode != "memory" && mode != "off";
+  if (on_disk && synchronous.Integer(0) >= (mode == "wal" ? kFull : kExtra)) {
     return Status();
   }
   return FailedPrecondition(
       "barrier.not_durable",
-      "PRAGMA synchronous is below FULL on this connection: an operation that was acknowledged "
-      "could be lost with the machine's power; set it to FULL after opening the connection, or "
-      "accept that with BarrierOptions::allow_lost_writes");
+      "with PRAGMA journal_mode = " + mode + " and PRAGMA synchronous = " + synchronous.Text(0) +
+          " on this connection, an operation that was acknowledged could be lost with the "
+          "machine's power: after opening the connection set journal_mode to WAL and synchronous "
+          "to FULL, or, with a rollback journal, synchronous to EXTRA; or accept that with "
+          "BarrierOptions::allow_lost_writes");
 }
 
 // For a table that was made without the column.
@@ -159,13 +170,21 @@ Status AddCoordinator(sqlite3* db, const std::string& table) {
                    kBusy);
 }
 
-// Runs the work inside the open transaction and leaves in it what is to be committed. A
-// transaction that is to be rolled back is left to its owner: `keep` says which.
+// Whether COMMIT would fail for good: nothing else is checked only then.
+bool BreaksForeignKeys(sqlite3* db) {
+  int unresolved = 0;
+  int unused = 0;
+  return sqlite3_db_status(db, SQLITE_DBSTATUS_DEFERRED_FKS, &unresolved, &unused, 0) ==
+             SQLITE_OK &&
+         unresolved != 0;
+}
+
+// Runs the work inside the open transaction, in a savepoint, which is what undoes a refused one and
+// what shows that the transaction is still the one it began in; and leaves in it what is to be
+// committed. A transaction that is to be rolled back is left to its owner: `keep` says which.
 Result<Answer> RunWork(sqlite3* db, const BarrierTable& table, const SqliteBarrier::Work& work,
                        const Verdict& verdict, bool& keep) {
-  if (verdict.if_refused) {
-    ENTENTE_RETURN_IF_ERROR(SqliteExecute(db, kSavepoint, kBusy));
-  }
+  ENTENTE_RETURN_IF_ERROR(SqliteExecute(db, kSavepoint, kBusy));
   Result<Answer> answer = Guarded(db, work);
   if (sqlite3_get_autocommit(db) != 0) {
     return answer.ok() ? EndedByWork() : answer;
@@ -173,12 +192,19 @@ Result<Answer> RunWork(sqlite3* db, const BarrierTable& table, const SqliteBarri
   if (!answer.ok()) {
     return answer;
   }
+  if (IsKept(*answer) && verdict.if_refused && BreaksForeignKeys(db)) {
+    answer =
+        Refused("barrier.rejected",
+                "what the business write wrote breaks a deferred foreign key, so it can not be "
+                "committed");
+  }
   const std::optional<RowState> next = StateAfter(verdict, *answer);
   if (!next) {
     return answer;
   }
-  if (!IsKept(*answer)) {
-    ENTENTE_RETURN_IF_ERROR(SqliteExecute(db, kUndoWork, kBusy));
+  const char* const end = IsKept(*answer) ? kKeepWork : kUndoWork;
+  if (sqlite3_exec(db, end, nullptr, nullptr, nullptr) != SQLITE_OK) {
+    return EndedByWork();
   }
   ENTENTE_RETURN_IF_ERROR(table.Write(*next, *answer));
   keep = true;
@@ -327,11 +353,11 @@ Result<PurgeReport> SqliteBarrier::Purge(sqlite3* db, const PurgeOptions& option
       Sweep(db,
             "UPDATE " + table +
                 " SET state = state + 10, forward_answer = NULL, settle_answer = NULL",
-            table, "2, 3", now - options.answers_after, options.max_rows));
+            table, kStatesWithOldAnswers, now - options.answers_after, options.max_rows));
   report.answers_dropped += dropped;
   if (options.rows_after) {
     ENTENTE_ASSIGN_OR_RETURN(report.rows_removed,
-                             Sweep(db, "DELETE FROM " + table, table, "5, 6, 11, 12, 13",
+                             Sweep(db, "DELETE FROM " + table, table, kStatesOfOldRows,
                                    now - *options.rows_after, options.max_rows));
   }
   report.more =

@@ -599,6 +599,29 @@ TEST_CASE("a late action is refused also after finished rows were purged") {
   CHECK(connection->Ledger().size() == effects);
 }
 
+TEST_CASE("a read-only vote, which nobody calls for again, is purged like what is finished") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  const auto read_only = [](Business&) -> Result<Answer> { return ReadOnly(); };
+  for (const std::string gid : {"g", "lost"}) {
+    CHECK(RunOk(*connection, CallOf(Operation::kPrepare, gid), read_only) == ReadOnly());
+  }
+  // Whose vote was lost is rolled back.
+  CHECK(RunOk(*connection, CallOf(Operation::kRollback, "lost"), Writing("rolled back")) == Done());
+  PurgeOptions options;
+  options.rows_after = std::chrono::hours(24 * 30);
+  world->now += std::chrono::hours(24 * 6);
+  CHECK(connection->Purge(options)->answers_dropped == 0);
+  CHECK(RunOk(*connection, CallOf(Operation::kPrepare, "g"), Writing("late")) == ReadOnly());
+  world->now += std::chrono::hours(24 * 2);
+  CHECK(connection->Purge(options)->answers_dropped == 2);
+  CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kPrepare, "g"), Writing("late"))) ==
+        "barrier.purged");
+  world->now += std::chrono::hours(24 * 30);
+  CHECK(connection->Purge(options)->rows_removed == 2);
+  CHECK(connection->Ledger() == Effects{"rolled back"});
+}
+
 TEST_CASE("rows are removed only when asked for, and never those whose action may still come") {
   const auto world = MakeWorld();
   const auto connection = world->Connect();
@@ -712,6 +735,24 @@ TEST_CASE("a business write that ends the transaction is told so") {
   CHECK(connection->Run(CallOf(Operation::kAction), committing).status().reason() ==
         "barrier.work_ended_transaction");
   CHECK_FALSE(connection->InTransaction());
+}
+
+TEST_CASE("a business write that ends the transaction and begins another is told so") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  const auto work = [](Business& business) -> Result<Answer> {
+    business.Commit();
+    business.Begin();
+    business.Write("x");
+    return Done();
+  };
+  RunOk(*connection, CallOf(Operation::kTry), Writing("try"));
+  for (const Operation operation : {Operation::kAction, Operation::kConfirm}) {
+    CHECK(connection->Run(CallOf(operation), work).status().reason() ==
+          "barrier.work_ended_transaction");
+    CHECK_FALSE(connection->InTransaction());
+  }
+  CHECK(connection->Ledger() == Effects{"try"});
 }
 
 TEST_CASE("a connection that is in a transaction is turned away") {
