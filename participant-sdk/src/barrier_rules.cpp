@@ -173,8 +173,14 @@ Result<Verdict> WithRow(const Row& row, const Call& call) {
 }
 
 // Epochs are one coordinator's count, and mean nothing beside another's.
-bool HasComparableEpoch(const Row& row, const Call& call) {
-  return row.epoch && call.epoch && row.coordinator == call.coordinator;
+bool IsStale(const Row& row, const Call& call) {
+  return row.epoch && call.epoch && row.coordinator == call.coordinator &&
+         call.epoch->value() < *row.epoch;
+}
+
+bool IsNewerCaller(const Row& row, const Call& call) {
+  const bool newer_epoch = call.epoch && (!row.epoch || call.epoch->value() > *row.epoch);
+  return Adopts(row, call) || (row.coordinator == call.coordinator && newer_epoch);
 }
 
 }  // namespace
@@ -201,14 +207,12 @@ Result<Verdict> Judge(const std::optional<Row>& row, const Call& call) {
   if (std::optional<Answer> other = OfAnotherCoordinator(*row, call)) {
     return AnswerWith(std::move(*other));
   }
-  const bool comparable = HasComparableEpoch(*row, call);
-  if (comparable && call.epoch->value() < *row->epoch) {
+  if (IsStale(*row, call)) {
     return Refuse("barrier.stale_epoch", call,
                   "the call comes from a coordinator that does not own the transaction any more");
   }
   ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, WithRow(*row, call));
-  verdict.note_caller = Adopts(*row, call) || (row->coordinator == call.coordinator && call.epoch &&
-                                               (!row->epoch || call.epoch->value() > *row->epoch));
+  verdict.note_caller = IsNewerCaller(*row, call);
   return verdict;
 }
 
