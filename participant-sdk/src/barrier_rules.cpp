@@ -108,6 +108,7 @@ Result<Verdict> DeclinedAgain(const Row& row, const Call& call) {
 Result<Verdict> ForwardAgain(const Row& row, const Call& call) {
   switch (row.state) {
     case RowState::kDone:
+    case RowState::kReadOnly:
     case RowState::kFinished:
       if (!row.forward_answer) {
         return Refuse("barrier.purged", call,
@@ -137,7 +138,8 @@ Result<Verdict> RefusedCommitAgain(const Row& row) {
 
 Result<Verdict> FinishAgain(const Row& row, const Call& call) {
   switch (row.state) {
-    case RowState::kDone: return Run(RowState::kFinished);
+    case RowState::kDone:
+    case RowState::kReadOnly: return Run(RowState::kFinished);
     case RowState::kFinished: return Repeat(row.settle_answer);
     case RowState::kRefused: return RefusedCommitAgain(row);
     case RowState::kDeclined: return NotTried(call);
@@ -149,7 +151,9 @@ Result<Verdict> FinishAgain(const Row& row, const Call& call) {
 
 Result<Verdict> UndoAgain(const Row& row, const Call& call) {
   switch (row.state) {
-    case RowState::kDone: return Run(RowState::kUndone);
+    // Also after a read-only vote: if it was lost, the coordinator undoes what it does not know.
+    case RowState::kDone:
+    case RowState::kReadOnly: return Run(RowState::kUndone);
     case RowState::kUndone:
     case RowState::kSuspended: return Repeat(row.settle_answer);
     case RowState::kRefused: return AnswerWith(Done());
@@ -168,26 +172,60 @@ Result<Verdict> WithRow(const Row& row, const Call& call) {
   return UndoAgain(row, call);
 }
 
+// Epochs are one coordinator's count, and mean nothing beside another's.
+bool IsStale(const Row& row, const Call& call) {
+  return row.epoch && call.epoch && row.coordinator == call.coordinator &&
+         call.epoch->value() < *row.epoch;
+}
+
+bool IsNewerCaller(const Row& row, const Call& call) {
+  const bool newer_epoch = call.epoch && (!row.epoch || call.epoch->value() > *row.epoch);
+  return Adopts(row, call) || (row.coordinator == call.coordinator && newer_epoch);
+}
+
 }  // namespace
+
+std::optional<Answer> OfAnotherCoordinator(const Row& row, const Call& call) {
+  if (row.coordinator.empty() || call.coordinator.empty() || row.coordinator == call.coordinator) {
+    return std::nullopt;
+  }
+  return Refused("barrier.other_coordinator",
+                 BranchText(call) + " was carried out here for the coordinator " + row.coordinator +
+                     ", and " + call.coordinator +
+                     " calls for it: use another gid, or, if that coordinator's store is gone for "
+                     "good, remove its rows from the barrier's table");
+}
+
+bool Adopts(const Row& row, const Call& call) {
+  return row.coordinator.empty() && !call.coordinator.empty();
+}
 
 Result<Verdict> Judge(const std::optional<Row>& row, const Call& call) {
   if (!row) {
     return WithoutRow(call);
   }
-  if (row->epoch && call.epoch && call.epoch->value() < *row->epoch) {
+  if (std::optional<Answer> other = OfAnotherCoordinator(*row, call)) {
+    return AnswerWith(std::move(*other));
+  }
+  if (IsStale(*row, call)) {
     return Refuse("barrier.stale_epoch", call,
                   "the call comes from a coordinator that does not own the transaction any more");
   }
   ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, WithRow(*row, call));
-  verdict.raise_epoch = call.epoch && (!row->epoch || call.epoch->value() > *row->epoch);
+  verdict.note_caller = IsNewerCaller(*row, call);
   return verdict;
+}
+
+RowState StateAfterKept(const Verdict& verdict, const Answer& answer) {
+  const bool read_only = std::holds_alternative<ReadOnlyAnswer>(answer);
+  return read_only && verdict.next == RowState::kDone ? RowState::kReadOnly : verdict.next;
 }
 
 std::optional<RowState> StateAfter(const Verdict& verdict, const Answer& answer) {
   if (std::holds_alternative<RefusedAnswer>(answer)) {
     return verdict.if_refused;
   }
-  return IsKept(answer) ? std::optional(verdict.next) : std::nullopt;
+  return IsKept(answer) ? std::optional(StateAfterKept(verdict, answer)) : std::nullopt;
 }
 
 bool IsKept(const Answer& answer) {
@@ -248,7 +286,7 @@ Result<Answer> DecodeAnswer(std::string_view text) {
 Result<RowState> StateOf(int stored) {
   const int state = stored % kPurged;
   if (stored < 0 || stored >= 2 * kPurged || state < static_cast<int>(RowState::kDone) ||
-      state > static_cast<int>(RowState::kDeclined)) {
+      state > static_cast<int>(RowState::kReadOnly)) {
     return DataLoss("barrier.bad_row",
                     "the barrier's table holds the unknown state " + std::to_string(stored));
   }

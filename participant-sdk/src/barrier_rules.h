@@ -18,27 +18,33 @@ enum class RowState : int {
   kSuspended = 4,  // Undone before anything was done.
   kRefused = 5,    // A one-phase commit was refused.
   kDeclined = 6,   // The forward operation was refused.
+  kReadOnly = 7,   // The prepare voted read-only. As kDone, but most often nobody calls again.
 };
 // Added to the number of a state once its answers were purged, so that Purge finds what is left.
 inline constexpr int kPurged = 10;
+// For SQL: the states whose answers are purged by age alone, and those whose rows may be removed.
+inline constexpr const char* kStatesWithOldAnswers = "2, 3, 7";
+inline constexpr const char* kStatesOfOldRows = "5, 6, 11, 12, 13, 17";
 
 struct Row {
   RowState state = RowState::kDone;
   std::optional<uint64_t> epoch;
   std::optional<std::string> forward_answer;  // As EncodeAnswer wrote it. Absent: none, or purged.
   std::optional<std::string> settle_answer;
+  std::string coordinator = {};  // For which it is carried out. Empty: none has said so yet.
 };
 
 struct Verdict {
   enum class Kind {
     kRun,     // Run the work; if its answer is kept, the row becomes `next`.
     kRecord,  // Nothing to run; the row becomes `next` with `answer`.
-    kAnswer,  // Nothing to run or to write but `raise_epoch`.
+    kAnswer,  // Nothing to run or to write but `note_caller`.
   };
   Kind kind = Kind::kAnswer;
   RowState next = RowState::kDone;
   Answer answer = {};
-  bool raise_epoch = false;  // The call's epoch is newer than the row's.
+  // The row does not know this call's coordinator, or its newer epoch, yet.
+  bool note_caller = false;
   // Of kRun: what the row becomes, without the business write, if the work refuses. Absent: it
   // stays as it was.
   std::optional<RowState> if_refused = {};
@@ -47,8 +53,17 @@ struct Verdict {
 // `row` is absent if there is none. Fails with kDataLoss if the row's answer can not be read.
 [[nodiscard]] Result<Verdict> Judge(const std::optional<Row>& row, const Call& call);
 
+// The row's next state after an answer that is kept.
+[[nodiscard]] RowState StateAfterKept(const Verdict& verdict, const Answer& answer);
 // The row's next state after the work answered; absent: nothing is written, and the row stays.
 [[nodiscard]] std::optional<RowState> StateAfter(const Verdict& verdict, const Answer& answer);
+
+// The answer of whoever calls for another coordinator than the row's: two transactions bear one
+// gid, and neither may be given what was done for the other. Absent: it is the same one, or one of
+// both is not known.
+[[nodiscard]] std::optional<Answer> OfAnotherCoordinator(const Row& row, const Call& call);
+// Whether the call's coordinator is the first to name itself to the row.
+[[nodiscard]] bool Adopts(const Row& row, const Call& call);
 
 // Whether an answer commits the business write.
 [[nodiscard]] bool IsKept(const Answer& answer);

@@ -57,14 +57,16 @@ bool IsCoordinatorId(std::string_view text) {
 
 uint32_t AlternativeOfKey(std::string_view key, const Call& call) {
   const std::string head = call.gid.str() + ":" + call.branch.str() + ":alt";
-  const std::string tail = ":" + std::string(OperationName(call.operation));
-  if (key.size() <= head.size() + tail.size() || !key.starts_with(head) || !key.ends_with(tail)) {
+  if (!key.starts_with(head)) {
     return 0;
   }
-  const std::string_view digits = key.substr(head.size(), key.size() - head.size() - tail.size());
   uint32_t number = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  return error == std::errc() && end == digits.data() + digits.size() ? number : 0;
+  const char* const end = key.data() + key.size();
+  const auto [after, error] = std::from_chars(key.data() + head.size(), end, number);
+  const std::string_view rest(after, static_cast<size_t>(end - after));
+  const bool is_step_key = rest.empty() && PurposeOf(call.operation) == Purpose::kForward;
+  const bool names_operation = rest == ":" + std::string(OperationName(call.operation));
+  return error == std::errc() && (is_step_key || names_operation) ? number : 0;
 }
 
 std::string_view HeuristicName(HeuristicOutcome outcome) {

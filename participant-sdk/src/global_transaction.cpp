@@ -26,8 +26,11 @@ std::vector<std::pair<std::string, std::string>> GlobalTransaction::HeadersFor(
     std::string_view branch, Operation operation) const {
   const std::string name(branch);
   const std::string word(OperationName(operation));
+  // As the coordinator forms keys.
+  const std::string step_key = gid_ + ":" + name;
+  const bool forward = PurposeOf(operation) == Purpose::kForward;
   std::vector<std::pair<std::string, std::string>> headers{
-      {"Idempotency-Key", gid_ + ":" + name + ":" + word},
+      {"Idempotency-Key", forward ? step_key : step_key + ":" + word},
       {"Entente-Gid", gid_},
       {"Entente-Branch", name},
       {"Entente-Operation", word}};

@@ -1,5 +1,7 @@
 #include "participant-sdk/src/outbox_rules.h"
 
+#include <algorithm>
+#include <map>
 #include <utility>
 
 #include "base/limits.h"
@@ -8,13 +10,64 @@
 #include "participant-sdk/src/client_impl.h"
 
 namespace entente::sdk {
+namespace {
+
+// As the coordinator reads a submit's body: an input, or a definition, in one more object.
+constexpr JsonLimits kSubmitJson{limits::kMaxRequestBytes, limits::kMaxJsonDepth + 1};
+
+Status Bad(std::string message) {
+  return InvalidArgument("client.bad_request", std::move(message));
+}
+
+Status CheckSize(std::string_view what, const Json& json, size_t limit) {
+  const size_t bytes = DumpJson(json).size();
+  return bytes <= limit ? Status()
+                        : InvalidArgument("outbox.too_large",
+                                          std::string(what) + " has " + std::to_string(bytes) +
+                                              " bytes as JSON; the coordinator takes at most " +
+                                              std::to_string(limit));
+}
+
+Status CheckLabels(const std::map<std::string, std::string>& labels) {
+  if (labels.size() > limits::kMaxLabels) {
+    return Bad("a submit with " + std::to_string(labels.size()) +
+               " labels: the coordinator takes at most " + std::to_string(limits::kMaxLabels));
+  }
+  for (const auto& [key, value] : labels) {
+    if (key.empty()) {
+      return Bad("a label's name is empty");
+    }
+    if (std::max(key.size(), value.size()) > limits::kMaxLabelBytes) {
+      return Bad("the label '" + key.substr(0, limits::kMaxNameBytes) +
+                 "': its name and its value may have at most " +
+                 std::to_string(limits::kMaxLabelBytes) + " bytes each");
+    }
+  }
+  return Status();
+}
+
+// What the coordinator would refuse for good, after the business write was committed.
+Status CheckDeliverable(const SubmitRequest& request) {
+  if (request.wait) {
+    return Bad("a submit in an outbox can not be waited for: nobody hears the answer");
+  }
+  if (request.deadline && *request.deadline <= Duration::zero()) {
+    return Bad("the deadline is " + FormatDuration(*request.deadline) +
+               ": it must be longer than zero");
+  }
+  if (request.version && (*request.version == 0 || request.definition.empty())) {
+    return Bad("versions count from 1, and an inline definition has none");
+  }
+  ENTENTE_RETURN_IF_ERROR(CheckLabels(request.labels));
+  ENTENTE_RETURN_IF_ERROR(CheckSize("the input", request.input, limits::kMaxPayloadBytes));
+  return CheckSize("the definition", request.inline_definition, limits::kMaxDefinitionBytes);
+}
+
+}  // namespace
 
 Result<StoredSubmit> StoreSubmit(SubmitRequest request) {
   ENTENTE_RETURN_IF_ERROR(CheckSubmit(request));
-  if (request.wait) {
-    return InvalidArgument("client.bad_request",
-                           "a submit in an outbox can not be waited for: nobody hears the answer");
-  }
+  ENTENTE_RETURN_IF_ERROR(CheckDeliverable(request));
   if (request.gid.empty()) {
     request.gid = NewGid();
   }
@@ -24,6 +77,10 @@ Result<StoredSubmit> StoreSubmit(SubmitRequest request) {
                                                    std::to_string(stored.request.size()) +
                                                    " bytes; the coordinator takes at most " +
                                                    std::to_string(limits::kMaxRequestBytes));
+  }
+  const Result<Json> read = ParseJson(stored.request, kSubmitJson);
+  if (!read.ok()) {
+    return Bad("the coordinator could not read this submit: " + read.status().message());
   }
   return stored;
 }

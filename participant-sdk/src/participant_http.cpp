@@ -9,7 +9,8 @@
 namespace entente::sdk {
 namespace {
 
-constexpr size_t kMaxHeaderValueBytes = 256;
+// What a handler may have polled.
+constexpr size_t kMaxLocationBytes = 2048;
 
 bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
@@ -42,17 +43,16 @@ HttpResponse Good(int status, const Json& body) {
   return response;
 }
 
-// What a handler puts into a header must not begin another one.
-std::string HeaderValue(std::string_view text) {
-  std::string value(text.substr(0, kMaxHeaderValueBytes));
-  std::replace_if(
-      value.begin(), value.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
-  return value;
+// A handler must not begin another header, and a shortened or changed address is none.
+bool IsLocation(std::string_view text) {
+  return text.size() <= kMaxLocationBytes &&
+         std::all_of(text.begin(), text.end(),
+                     [](unsigned char c) { return c > 0x20 && c < 0x7f; });
 }
 
 struct AnswerWriter {
   Outcome::Fault fault;
-  const std::string& completion_token;
+  const std::string& completion_token;  // As it came; the coordinator compares it.
 
   HttpResponse operator()(const DoneAnswer& done) const {
     HttpResponse response = Good(200, done.output);
@@ -70,12 +70,19 @@ struct AnswerWriter {
   }
 
   HttpResponse operator()(const PendingAnswer& pending) const {
+    if (!IsLocation(pending.location)) {
+      return Problem(500, "handler.bad_answer",
+                     "the handler's location to poll is longer than " +
+                         std::to_string(kMaxLocationBytes) +
+                         " bytes, or holds what an address can not: blanks, control characters or "
+                         "unescaped letters beyond ASCII");
+    }
     HttpResponse response = Good(202, nullptr);
     if (!completion_token.empty()) {
       response.headers.emplace_back("Entente-Pending", completion_token);
     }
     if (!pending.location.empty()) {
-      response.headers.emplace_back("Location", HeaderValue(pending.location));
+      response.headers.emplace_back("Location", pending.location);
     }
     return response;
   }
@@ -155,7 +162,7 @@ HttpResponse Participant::Handle(const HttpRequest& request) const {
       route->handler, route->operation,
       [&request](std::string_view name) { return FindHeader(request.headers, name); },
       std::move(input));
-  const std::string token = HeaderValue(FindHeader(request.headers, "entente-completion-token"));
+  const std::string token = FindHeader(request.headers, "entente-completion-token");
   return std::visit(AnswerWriter{outcome.fault, token}, outcome.answer);
 }
 

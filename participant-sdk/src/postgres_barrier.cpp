@@ -8,20 +8,20 @@
 namespace entente::sdk {
 namespace {
 
-// A statement of the work failed and the work did not say so: what it wrote is lost already.
-Status FailedByWork() {
-  return Internal("barrier.work_failed",
-                  "a statement of the business write failed, so nothing of it can be committed, "
-                  "though it was answered as done");
+// What the database says for certain that it did not keep is refused, where a refusal is an answer:
+// the same work would meet it again, and of a one-phase commit nobody else could tell the outcome.
+Result<Answer> NotCommitted(const Status& status, const Verdict& verdict) {
+  const bool certain =
+      status.reason() == "barrier.rejected" || status.reason() == "barrier.work_failed";
+  return certain && verdict.if_refused ? Result<Answer>(Refused(status.reason(), status.message()))
+                                       : Result<Answer>(status);
 }
 
-// What the transaction is to end with: a commit after `last`, or, if absent, a rollback.
-using Ending = std::optional<std::string>;
-
-// Runs the work inside the open transaction. A refusal rolls it back, whatever is to be kept of it:
-// that costs a second transaction, but no savepoint in all those that succeed.
-Result<Answer> RunWork(PGconn* connection, const PostgresTable& table,
-                       const PostgresBarrier::Work& work, const Verdict& verdict, Ending& ending) {
+// Runs the work inside the open transaction and commits what is to be kept. A refusal rolls it
+// back, whatever is to be kept of it: that costs a second transaction, but no savepoint in all
+// those that succeed.
+Result<Answer> RunWork(PGconn* connection, PgTransaction& transaction, const PostgresTable& table,
+                       const PostgresBarrier::Work& work, const Verdict& verdict) {
   Result<Answer> answer = PgGuarded(connection, work);
   if (!answer.ok()) {
     return answer;
@@ -32,11 +32,9 @@ Result<Answer> RunWork(PGconn* connection, const PostgresTable& table,
   if (!IsKept(*answer)) {
     return answer;
   }
-  if (PQtransactionStatus(connection) == PQTRANS_INERROR) {
-    return FailedByWork();
-  }
-  ending = table.UpdateText(verdict.next, *answer) + "; ";
-  return answer;
+  const Status committed =
+      transaction.Commit(table.UpdateText(StateAfterKept(verdict, *answer), *answer) + "; ");
+  return committed.ok() ? answer : NotCommitted(committed, verdict);
 }
 
 // What Enter found: the verdict, and whether this transaction made the row.
@@ -93,7 +91,7 @@ Status CommitIfChanged(PgTransaction& transaction, const PostgresTable& table, c
   if (entry.verdict.kind == Verdict::Kind::kRecord) {
     return transaction.Commit(table.UpdateText(entry.verdict.next, entry.verdict.answer) + "; ");
   }
-  return entry.verdict.raise_epoch ? transaction.Commit(table.RaiseEpochText() + "; ") : Status();
+  return entry.verdict.note_caller ? transaction.Commit(table.NoteCallerText() + "; ") : Status();
 }
 
 // Stores a refusal, whose transaction was rolled back. Another call may have been faster since:
@@ -134,17 +132,15 @@ Result<Answer> PostgresBarrier::Run(pg_conn* connection, const Call& call, const
     ENTENTE_RETURN_IF_ERROR(CommitIfChanged(transaction, table, entry));
     return std::move(entry.verdict.answer);
   }
-  Ending ending;
-  ENTENTE_ASSIGN_OR_RETURN(Answer answer, RunWork(connection, table, work, entry.verdict, ending));
-  if (ending) {
-    ENTENTE_RETURN_IF_ERROR(transaction.Commit(*ending));
-    return answer;
-  }
+  ENTENTE_ASSIGN_OR_RETURN(Answer answer,
+                           RunWork(connection, transaction, table, work, entry.verdict));
   const bool refused = std::holds_alternative<RefusedAnswer>(answer);
   if (!refused || !entry.verdict.if_refused) {
     return answer;
   }
-  ENTENTE_RETURN_IF_ERROR(transaction.Rollback());
+  if (transaction.open()) {
+    ENTENTE_RETURN_IF_ERROR(transaction.Rollback());
+  }
   return KeepRefusal(transaction, table, call, answer);
 }
 
@@ -232,11 +228,11 @@ Result<PurgeReport> PostgresBarrier::Purge(pg_conn* connection, const PurgeOptio
       Sweep(connection,
             "UPDATE " + table +
                 " SET state = state + 10, forward_answer = NULL, settle_answer = NULL",
-            table, "2, 3", now - options.answers_after, options.max_rows));
+            table, kStatesWithOldAnswers, now - options.answers_after, options.max_rows));
   report.answers_dropped += dropped;
   if (options.rows_after) {
     ENTENTE_ASSIGN_OR_RETURN(report.rows_removed,
-                             Sweep(connection, "DELETE FROM " + table, table, "5, 6, 11, 12, 13",
+                             Sweep(connection, "DELETE FROM " + table, table, kStatesOfOldRows,
                                    now - *options.rows_after, options.max_rows));
   }
   report.more =

@@ -43,13 +43,18 @@ Status CheckVote(const Answer& answer, PGconn* connection) {
   return Status();
 }
 
-// Whether the open transaction has written anything or locked rows. Other locks (LOCK TABLE,
-// advisory ones) leave no trace that could be asked for.
-Result<bool> HasWritten(PGconn* connection) {
+struct Traces {
+  bool ours = false;     // It is the transaction in which the work began.
+  bool written = false;  // It wrote something or locked rows.
+};
+// Of the open transaction. Other locks (LOCK TABLE, advisory ones) leave no trace that could be
+// asked for.
+Result<Traces> TracesOf(PGconn* connection) {
   const PgResult result =
-      PgExecute(connection, "SELECT pg_current_xact_id_if_assigned() IS NOT NULL");
+      PgExecute(connection,
+                "SELECT pg_current_xact_id_if_assigned() IS NOT NULL, " + std::string(kPgOursText));
   ENTENTE_RETURN_IF_ERROR(result.ToStatus());
-  return result.Boolean(0, 0);
+  return Traces{.ours = result.Boolean(0, 1), .written = result.Boolean(0, 0)};
 }
 
 // The names under which a call's transaction may be prepared, the likelier one first: whoever
@@ -72,11 +77,19 @@ Result<Finished> FinishAny(PGconn* connection, const std::string& verb,
   Finished finished;
   for (const std::string& name : names) {
     ENTENTE_ASSIGN_OR_RETURN(finished, FinishPrepared(connection, verb, name));
+    finished.anonymous = &name != &names.front();
     if (finished.found || finished.refused) {
       break;
     }
   }
   return finished;
+}
+
+// The row that was committed is its coordinator's from now on. That coordinator hears of it in any
+// case: the row, if this failed, is adopted by its repeat.
+Answer CommittedAnonymous(const PostgresTable& table) {
+  (void)table.ReadAdopted();
+  return Done();
 }
 
 // What the resource does with the barrier's table, and with one-phase commits.
@@ -104,8 +117,11 @@ class Preparation {
 
   // The vote of an earlier call, if there was one.
   Result<std::optional<Answer>> Repeated() const {
-    ENTENTE_ASSIGN_OR_RETURN(const std::optional<Row> row, table_.Read());
+    ENTENTE_ASSIGN_OR_RETURN(const std::optional<Row> row, table_.ReadAdopted());
     if (row) {
+      if (std::optional<Answer> other = OfAnotherCoordinator(*row, call_)) {
+        return other;
+      }
       if (row->state == RowState::kDeclined && row->forward_answer) {
         // Its refusal has aborted the transaction: no later attempt is worth a run.
         ENTENTE_ASSIGN_OR_RETURN(Answer refusal, DecodeAnswer(*row->forward_answer));
@@ -137,8 +153,11 @@ class Preparation {
     }
     ENTENTE_RETURN_IF_ERROR(CheckVote(answer, connection_));
     if (PQtransactionStatus(connection_) == PQTRANS_INTRANS) {
-      ENTENTE_ASSIGN_OR_RETURN(const bool written, HasWritten(connection_));
-      if (!written) {
+      ENTENTE_ASSIGN_OR_RETURN(const Traces traces, TracesOf(connection_));
+      if (!traces.ours) {
+        return PgEndedByWork();
+      }
+      if (!traces.written) {
         ENTENTE_RETURN_IF_ERROR(transaction.Commit());
         return std::optional<Answer>(ReadOnly());
       }
@@ -262,11 +281,16 @@ Result<Answer> PostgresResource::Commit(pg_conn* connection, const Call& call,
   if (finished.refused) {
     return std::move(*finished.refused);
   }
-  if (finished.found) {
-    return Done();
-  }
   const PostgresTable table(connection, options_.barrier.table, call, NowOf(options_.barrier));
-  ENTENTE_ASSIGN_OR_RETURN(const std::optional<Row> row, table.Read());
+  if (finished.found) {
+    return finished.anonymous ? CommittedAnonymous(table) : Done();
+  }
+  ENTENTE_ASSIGN_OR_RETURN(const std::optional<Row> row, table.ReadAdopted());
+  if (row) {
+    if (std::optional<Answer> other = OfAnotherCoordinator(*row, call)) {
+      return std::move(*other);
+    }
+  }
   if (row && row->state == RowState::kFinished) {
     return Done();
   }
@@ -298,7 +322,14 @@ Result<std::optional<Answer>> LeaveTombstone(PGconn* connection, const PostgresT
     ENTENTE_RETURN_IF_ERROR(transaction.Commit());
     return std::optional<Answer>(Done());
   }
-  ENTENTE_ASSIGN_OR_RETURN(const std::optional<Row> row, table.Read());
+  // Nothing was written here.
+  ENTENTE_RETURN_IF_ERROR(transaction.Rollback());
+  ENTENTE_ASSIGN_OR_RETURN(const std::optional<Row> row, table.ReadAdopted());
+  if (row) {
+    if (std::optional<Answer> other = OfAnotherCoordinator(*row, call)) {
+      return other;
+    }
+  }
   if (row && row->state == RowState::kFinished) {
     return std::optional<Answer>(Heuristic(HeuristicOutcome::kCommitted,
                                            "branch '" + call.branch.str() + "' of transaction '" +

@@ -1,5 +1,6 @@
 #include "participant-sdk/src/postgres_support.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <exception>
@@ -20,6 +21,21 @@ constexpr std::array<std::string_view, 8> kBusyStates{
     "57P03",  // cannot_connect_now
 };
 constexpr std::string_view kUndefinedTable = "42P01";
+constexpr std::string_view kFailedTransaction = "25P02";
+
+constexpr std::array<std::string_view, 4> kRefusingClasses{
+    "22",  // data exception
+    "23",  // integrity constraint violation: a deferred one
+    "42",  // syntax error or access rule violation: a privilege
+    "P0",  // raised by a function: a deferred trigger
+};
+
+// Fails, with this text in the error and in the server's log, unless the transaction is ours.
+constexpr std::string_view kEndedText = "the business write ended its transaction";
+std::string CheckOursText() {
+  return "SELECT (CASE WHEN " + std::string(kPgOursText) + " THEN '1' ELSE '" +
+         std::string(kEndedText) + "' END)::int; ";
+}
 
 bool IsBusy(const std::string& state) {
   for (const std::string_view busy : kBusyStates) {
@@ -37,7 +53,42 @@ std::string WithoutLineEnd(std::string text) {
   return text;
 }
 
+Status FailedByWork() {
+  return Internal("barrier.work_failed",
+                  "PostgreSQL rolled the transaction back: one of its statements had failed, and "
+                  "the business write answered as if it had not");
+}
+
+// What became of a transaction that was to be committed.
+Status CommitFailed(const PgResult& result, PGconn* connection) {
+  const std::string state = result.sqlstate();
+  if (state.empty() || PQstatus(connection) != CONNECTION_OK) {
+    return UnknownOutcome(
+        "barrier.commit_lost",
+        "the connection to PostgreSQL broke during the commit: " + result.message());
+  }
+  if (result.message().find(kEndedText) != std::string::npos) {
+    return PgEndedByWork();
+  }
+  if (state == kFailedTransaction) {
+    return FailedByWork();
+  }
+  // Idle: COMMIT itself failed, and no statement sent along with it.
+  if (PQtransactionStatus(connection) == PQTRANS_IDLE && PgRefusesForGood(state)) {
+    return FailedPrecondition("barrier.rejected",
+                              "PostgreSQL rejected what the transaction wrote when it was to be "
+                              "committed: " +
+                                  result.message() + " (SQLSTATE " + state + ")");
+  }
+  return result.ToStatus();
+}
+
 }  // namespace
+
+bool PgRefusesForGood(std::string_view sqlstate) {
+  return std::find(kRefusingClasses.begin(), kRefusingClasses.end(), sqlstate.substr(0, 2)) !=
+         kRefusingClasses.end();
+}
 
 PgResult::PgResult(PGresult* handle, PGconn* connection)
     : handle_(handle),
@@ -208,11 +259,14 @@ PgTransaction::~PgTransaction() {
 }
 
 std::string PgTransaction::BeginText() const {
+  // Gone with the transaction that it is set in.
+  constexpr const char* kOurs = "SELECT set_config('entente.transaction', 'ours', true)";
   // Only where it is off: `SET LOCAL ... = on` would lower a session that waits for its standbys.
   constexpr const char* kOnDisk =
-      "; SELECT set_config('synchronous_commit', 'on', true) WHERE "
-      "current_setting('synchronous_commit') = 'off'";
-  return std::string("BEGIN ISOLATION LEVEL READ COMMITTED") + (may_be_lost_ ? "" : kOnDisk);
+      ", CASE current_setting('synchronous_commit') WHEN 'off' THEN "
+      "set_config('synchronous_commit', 'on', true) END";
+  return std::string("BEGIN ISOLATION LEVEL READ COMMITTED; ") + kOurs +
+         (may_be_lost_ ? "" : kOnDisk);
 }
 
 Status PgTransaction::Begin(const std::string& more) {
@@ -227,19 +281,12 @@ PgResult PgTransaction::BeginWith(const std::string& statement) {
 }
 
 Status PgTransaction::Commit(const std::string& last) {
-  const PgResult committed = PgExecute(connection_, last + "COMMIT");
+  const PgResult committed = PgExecute(connection_, last + CheckOursText() + "COMMIT");
   if (!committed.ok()) {
-    if (committed.sqlstate().empty() || PQstatus(connection_) != CONNECTION_OK) {
-      return UnknownOutcome(
-          "barrier.commit_lost",
-          "the connection to PostgreSQL broke during the commit: " + committed.message());
-    }
-    return committed.ToStatus();
+    return CommitFailed(committed, connection_);
   }
   if (committed.tag() != "COMMIT") {
-    return Internal("barrier.work_failed",
-                    "PostgreSQL rolled the transaction back: one of its statements had failed, and "
-                    "the business write answered as if it had not");
+    return FailedByWork();
   }
   return Status();
 }

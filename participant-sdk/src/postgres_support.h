@@ -52,6 +52,15 @@ class PgResult {
                                  std::initializer_list<PgValue> values);
 [[nodiscard]] Status PgRun(PGconn* connection, const std::string& sql);
 
+// Whether an error of this class says NO for good, since what the transaction wrote is at fault:
+// the same work would meet it again. `sqlstate` has five characters, or none.
+[[nodiscard]] bool PgRefusesForGood(std::string_view sqlstate);
+
+// An expression that is true inside the transaction that PgTransaction began, and in no other that
+// a business write may have begun after ending that one.
+inline constexpr std::string_view kPgOursText =
+    "coalesce(current_setting('entente.transaction', true) = 'ours', false)";
+
 // Runs DDL in a transaction, one process at a time, unless `table`, which it makes, is there.
 [[nodiscard]] Status PgCreate(PGconn* connection, const std::string& table, const std::string& sql);
 
@@ -86,8 +95,11 @@ class PgTransaction {
   [[nodiscard]] Status Begin(const std::string& more = {});
   // As Begin, with a statement sent along in the same message, which answers the result.
   [[nodiscard]] PgResult BeginWith(const std::string& statement);
-  // Fails if the server rolled back instead, which it does without an error when a statement of the
-  // transaction had failed. `last` is a statement sent along in the same message: "UPDATE ...; ".
+  // `last` is a statement sent along in the same message: "UPDATE ...; ". The server may have
+  // rolled back for certain: barrier.rejected says that what was written breaks a rule that is
+  // checked only then; barrier.work_failed, that a statement had failed before, of which COMMIT
+  // itself makes no error; barrier.work_ended_transaction, that this is not the transaction begun
+  // here.
   [[nodiscard]] Status Commit(const std::string& last = {});
   [[nodiscard]] Status Rollback();
   // Whether the transaction is still open, failed or not.

@@ -3,17 +3,38 @@
 #include <utility>
 
 namespace entente::sdk {
+namespace {
+
+// For a table that was made without the column. Looked for first: ALTER TABLE would wait for every
+// transaction that is prepared.
+Status AddCoordinator(PGconn* connection, const std::string& table) {
+  const PgResult found = PgExecute(connection,
+                                   "SELECT 1 FROM pg_attribute WHERE attrelid = $1::regclass AND "
+                                   "attname = 'coordinator' AND NOT attisdropped",
+                                   {table});
+  ENTENTE_RETURN_IF_ERROR(found.ToStatus());
+  if (found.rows() > 0) {
+    return Status();
+  }
+  return PgRun(connection, "ALTER TABLE " + table +
+                               " ADD COLUMN IF NOT EXISTS coordinator text NOT NULL DEFAULT ''");
+}
+
+}  // namespace
 
 Status PostgresTable::Create(PGconn* connection, const std::string& table) {
   ENTENTE_RETURN_IF_ERROR(CheckTableName(table));
-  return PgCreate(connection, table,
-                  "CREATE TABLE " + table +
-                      " (gid text NOT NULL, branch text NOT NULL, family text NOT NULL, "
-                      "alternative integer NOT NULL, state smallint NOT NULL, epoch bigint, "
-                      "forward_answer text, settle_answer text, changed_at bigint NOT NULL, "
-                      "PRIMARY KEY (gid, branch, family, alternative)); "
-                      "CREATE INDEX " +
-                      table + "_by_state ON " + table + " (state, changed_at)");
+  ENTENTE_RETURN_IF_ERROR(
+      PgCreate(connection, table,
+               "CREATE TABLE " + table +
+                   " (gid text NOT NULL, branch text NOT NULL, family text NOT NULL, "
+                   "alternative integer NOT NULL, state smallint NOT NULL, epoch bigint, "
+                   "forward_answer text, settle_answer text, changed_at bigint NOT NULL, "
+                   "coordinator text NOT NULL DEFAULT '', "
+                   "PRIMARY KEY (gid, branch, family, alternative)); "
+                   "CREATE INDEX " +
+                   table + "_by_state ON " + table + " (state, changed_at)"));
+  return AddCoordinator(connection, table);
 }
 
 std::string PostgresTable::EpochText() const {
@@ -24,12 +45,12 @@ std::string PostgresTable::InsertText(RowState state, const std::optional<std::s
                                       const std::optional<std::string>& settle) const {
   return "INSERT INTO " + table_ +
          " (gid, branch, family, alternative, state, epoch, forward_answer, settle_answer, "
-         "changed_at) VALUES (" +
+         "changed_at, coordinator) VALUES (" +
          Literal(call_.gid.str()) + ", " + Literal(call_.branch.str()) + ", '" +
          std::string(FamilyName(call_.operation)) + "', " + std::to_string(call_.alternative) +
          ", " + std::to_string(static_cast<int>(state)) + ", " + EpochText() + ", " +
-         Literal(forward) + ", " + Literal(settle) + ", " + std::to_string(ToMicros(now_)) +
-         ") ON CONFLICT DO NOTHING";
+         Literal(forward) + ", " + Literal(settle) + ", " + std::to_string(ToMicros(now_)) + ", " +
+         Literal(call_.coordinator) + ") ON CONFLICT DO NOTHING";
 }
 
 Result<bool> PostgresTable::Inserted(const PgResult& result) {
@@ -45,7 +66,8 @@ std::string PostgresTable::WhereText() const {
 }
 
 std::string PostgresTable::SelectText() const {
-  return "SELECT state, epoch, forward_answer, settle_answer FROM " + table_ + WhereText();
+  return "SELECT state, epoch, forward_answer, settle_answer, coordinator FROM " + table_ +
+         WhereText();
 }
 
 Result<std::optional<Row>> PostgresTable::RowOf(const PgResult& result) {
@@ -60,19 +82,37 @@ Result<std::optional<Row>> PostgresTable::RowOf(const PgResult& result) {
   }
   row.forward_answer = result.OptionalText(0, 2);
   row.settle_answer = result.OptionalText(0, 3);
+  row.coordinator = result.Text(0, 4);
   return std::optional<Row>(std::move(row));
+}
+
+Result<std::optional<Row>> PostgresTable::ReadAdopted() const {
+  ENTENTE_ASSIGN_OR_RETURN(std::optional<Row> row, Read());
+  if (!row || !Adopts(*row, call_)) {
+    return row;
+  }
+  ENTENTE_RETURN_IF_ERROR(PgRun(connection_, NoteCallerText()));
+  return Read();
+}
+
+// The expressions on the right see the row as it was.
+std::string PostgresTable::CallerText() const {
+  const std::string caller = Literal(call_.coordinator);
+  return "coordinator = CASE coordinator WHEN '' THEN " + caller +
+         " ELSE coordinator END, epoch = CASE coordinator WHEN " + caller +
+         " THEN greatest(epoch, " + EpochText() + ") WHEN '' THEN " + EpochText() +
+         " ELSE epoch END";
 }
 
 std::string PostgresTable::UpdateText(RowState state, const Answer& answer) const {
   const std::string column = IsForwardAnswer(call_) ? "forward_answer" : "settle_answer";
   return "UPDATE " + table_ + " SET state = " + std::to_string(static_cast<int>(state)) + ", " +
-         column + " = " + Literal(EncodeAnswer(answer, call_.attempt)) +
-         ", epoch = greatest(epoch, " + EpochText() +
-         "), changed_at = " + std::to_string(ToMicros(now_)) + WhereText();
+         column + " = " + Literal(EncodeAnswer(answer, call_.attempt)) + ", " + CallerText() +
+         ", changed_at = " + std::to_string(ToMicros(now_)) + WhereText();
 }
 
-std::string PostgresTable::RaiseEpochText() const {
-  return "UPDATE " + table_ + " SET epoch = greatest(epoch, " + EpochText() + ")" + WhereText();
+std::string PostgresTable::NoteCallerText() const {
+  return "UPDATE " + table_ + " SET " + CallerText() + WhereText();
 }
 
 }  // namespace entente::sdk

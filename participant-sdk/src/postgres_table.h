@@ -42,9 +42,15 @@ class PostgresTable {
     return RowOf(PgExecute(connection_, SelectText()));
   }
 
-  // The row that is there gets `state` and the answer; a higher epoch stays.
+  // The row, adopted first if the call's coordinator is the first to name itself. For use outside
+  // of transactions: what is answered from the row is answered to its own coordinator.
+  [[nodiscard]] Result<std::optional<Row>> ReadAdopted() const;
+
+  // The row that is there gets `state` and the answer, and knows its caller.
   [[nodiscard]] std::string UpdateText(RowState state, const Answer& answer) const;
-  [[nodiscard]] std::string RaiseEpochText() const;
+  // The row that is there knows the call's coordinator, unless it knows another, and its epoch,
+  // unless it knows a higher one.
+  [[nodiscard]] std::string NoteCallerText() const;
 
  private:
   [[nodiscard]] std::string SelectText() const;
@@ -53,6 +59,7 @@ class PostgresTable {
     return PgLiteral(connection_, value);
   }
   [[nodiscard]] std::string EpochText() const;
+  [[nodiscard]] std::string CallerText() const;
 
   PGconn* connection_;
   const std::string& table_;

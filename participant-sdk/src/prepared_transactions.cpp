@@ -1,8 +1,5 @@
 #include "participant-sdk/src/prepared_transactions.h"
 
-#include <algorithm>
-#include <array>
-
 namespace entente::sdk {
 namespace {
 
@@ -13,20 +10,6 @@ constexpr std::string_view kNotEnabledOrBusy = "55000";  // object_not_in_prereq
 constexpr std::string_view kNotSupported = "0A000";      // feature_not_supported
 constexpr std::string_view kNotOwner = "42501";          // insufficient_privilege
 constexpr std::string_view kNameTooLong = "22023";       // invalid_parameter_value
-
-// Classes of errors that say NO for good, since what the transaction wrote is at fault: the same
-// work would meet them again.
-constexpr std::array<std::string_view, 4> kRefusingClasses{
-    "22",  // data exception
-    "23",  // integrity constraint violation: a deferred one
-    "42",  // syntax error or access rule violation: a privilege
-    "P0",  // raised by a function: a deferred trigger
-};
-
-bool RefusesForGood(std::string_view state) {
-  return std::find(kRefusingClasses.begin(), kRefusingClasses.end(), state.substr(0, 2)) !=
-         kRefusingClasses.end();
-}
 
 std::string Said(const PgResult& result) {
   return result.message() + " (SQLSTATE " + result.sqlstate() + ")";
@@ -72,7 +55,7 @@ Result<Answer> PrepareFailed(const PgResult& result, PGconn* connection) {
                    "a transaction is prepared under this name already, and not by this service: " +
                        Said(result));
   }
-  if (RefusesForGood(state)) {
+  if (PgRefusesForGood(state)) {
     return Refused("resource.rejected",
                    "PostgreSQL rejected what the transaction wrote when it was to be prepared: " +
                        Said(result));

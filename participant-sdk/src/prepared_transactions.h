@@ -18,6 +18,7 @@ namespace entente::sdk {
 struct Finished {
   bool found = false;                  // It was there and is finished. False: no such name.
   std::optional<Answer> refused = {};  // It can not be finished from here.
+  bool anonymous = false;              // Under a name without the coordinator that the call is of.
 };
 // `verb` is "COMMIT PREPARED" or "ROLLBACK PREPARED".
 [[nodiscard]] Result<Finished> FinishPrepared(PGconn* connection, const std::string& verb,

@@ -12,6 +12,7 @@ namespace {
 
 constexpr const char* kBusy = "barrier.busy";
 constexpr const char* kSavepoint = "SAVEPOINT entente_barrier_work";
+constexpr const char* kKeepWork = "RELEASE entente_barrier_work";
 constexpr const char* kUndoWork = "ROLLBACK TO entente_barrier_work";
 
 std::optional<int64_t> EpochOf(const Call& call) {
@@ -27,7 +28,8 @@ class BarrierTable {
 
   Result<std::optional<Row>> Read() const {
     SqliteStatement select(db_,
-                           "SELECT state, epoch, forward_answer, settle_answer FROM " + table_ +
+                           "SELECT state, epoch, forward_answer, settle_answer, coordinator FROM " +
+                               table_ +
                                " WHERE gid = ?1 AND branch = ?2 AND family = ?3 AND "
                                "alternative = ?4",
                            kBusy);
@@ -50,10 +52,11 @@ class BarrierTable {
     }
     row.forward_answer = select.OptionalText(2);
     row.settle_answer = select.OptionalText(3);
+    row.coordinator = select.Text(4);
     return std::optional<Row>(std::move(row));
   }
 
-  // The row as it is after this call. The answer of another operation and a higher epoch stay.
+  // The row as it is after this call. The answer of another operation stays.
   Status Write(RowState state, const Answer& answer) const {
     const std::optional<std::string> text = EncodeAnswer(answer, call_.attempt);
     const bool forward = IsForwardAnswer(call_);
@@ -61,31 +64,42 @@ class BarrierTable {
         db_,
         "INSERT INTO " + table_ +
             " (gid, branch, family, alternative, state, epoch, forward_answer, settle_answer, "
-            "changed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO UPDATE SET "
-            "state = excluded.state, epoch = max(coalesce(epoch, excluded.epoch), "
-            "coalesce(excluded.epoch, epoch)), "
+            "changed_at, coordinator) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) "
+            "ON CONFLICT DO UPDATE SET state = excluded.state, " +
+            CallerText("?6", "?10") +
+            ", "
             "forward_answer = coalesce(excluded.forward_answer, forward_answer), "
             "settle_answer = coalesce(excluded.settle_answer, settle_answer), "
             "changed_at = excluded.changed_at",
         kBusy);
     upsert.Bind(call_.gid.str(), call_.branch.str(), FamilyName(call_.operation),
                 int64_t{call_.alternative}, static_cast<int64_t>(state), EpochOf(call_),
-                forward ? text : std::nullopt, forward ? std::nullopt : text, ToMicros(now_));
+                forward ? text : std::nullopt, forward ? std::nullopt : text, ToMicros(now_),
+                call_.coordinator);
     return upsert.Run();
   }
 
-  Status RaiseEpoch() const {
+  Status NoteCaller() const {
     SqliteStatement update(db_,
-                           "UPDATE " + table_ +
-                               " SET epoch = ?5 WHERE gid = ?1 AND branch = ?2 AND family = ?3 "
+                           "UPDATE " + table_ + " SET " + CallerText("?5", "?6") +
+                               " WHERE gid = ?1 AND branch = ?2 AND family = ?3 "
                                "AND alternative = ?4",
                            kBusy);
     update.Bind(call_.gid.str(), call_.branch.str(), FamilyName(call_.operation),
-                int64_t{call_.alternative}, EpochOf(call_));
+                int64_t{call_.alternative}, EpochOf(call_), call_.coordinator);
     return update.Run();
   }
 
  private:
+  // The row knows the call's coordinator, unless it knows another, and its epoch, unless it knows a
+  // higher one. The expressions on the right see the row as it was.
+  static std::string CallerText(const std::string& epoch, const std::string& coordinator) {
+    return "coordinator = CASE coordinator WHEN '' THEN " + coordinator +
+           " ELSE coordinator END, epoch = CASE coordinator WHEN " + coordinator +
+           " THEN max(coalesce(epoch, " + epoch + "), coalesce(" + epoch +
+           ", epoch)) WHEN '' THEN " + epoch + " ELSE epoch END";
+  }
+
   void BindKey(SqliteStatement& statement) const {
     statement.Bind(call_.gid.str(), call_.branch.str(), FamilyName(call_.operation),
                    int64_t{call_.alternative});
@@ -113,31 +127,64 @@ Status EndedByWork() {
                   "leave that to the barrier");
 }
 
-// Below FULL a commit in WAL mode does not wait for the disk.
+// In WAL mode a commit waits for the disk from FULL on. In the modes with a rollback journal FULL
+// does not wait until the journal's removal from its directory is on the disk: a loss of power
+// would bring the journal back, and it would roll back what was acknowledged. EXTRA waits for that
+// too.
 Status CheckOnDisk(sqlite3* db, const BarrierOptions& options) {
   constexpr int64_t kFull = 2;
+  constexpr int64_t kExtra = 3;
   if (options.allow_lost_writes) {
     return Status();
   }
-  SqliteStatement pragma(db, "PRAGMA synchronous", kBusy);
-  ENTENTE_RETURN_IF_ERROR(pragma.Step().status());
-  if (pragma.Integer(0) >= kFull) {
+  SqliteStatement journal(db, "PRAGMA journal_mode", kBusy);
+  ENTENTE_RETURN_IF_ERROR(journal.Step().status());
+  SqliteStatement synchronous(db, "PRAGMA synchronous", kBusy);
+  ENTENTE_RETURN_IF_ERROR(synchronous.Step().status());
+  const std::string mode = journal.Text(0);
+  const bool on_disk = mode != "memory" && mode != "off";
+  if (on_disk && synchronous.Integer(0) >= (mode == "wal" ? kFull : kExtra)) {
     return Status();
   }
   return FailedPrecondition(
       "barrier.not_durable",
-      "PRAGMA synchronous is below FULL on this connection: an operation that was acknowledged "
-      "could be lost with the machine's power; set it to FULL after opening the connection, or "
-      "accept that with BarrierOptions::allow_lost_writes");
+      "with PRAGMA journal_mode = " + mode + " and PRAGMA synchronous = " + synchronous.Text(0) +
+          " on this connection, an operation that was acknowledged could be lost with the "
+          "machine's power: after opening the connection set journal_mode to WAL and synchronous "
+          "to FULL, or, with a rollback journal, synchronous to EXTRA; or accept that with "
+          "BarrierOptions::allow_lost_writes");
 }
 
-// Runs the work inside the open transaction and leaves in it what is to be committed. A
-// transaction that is to be rolled back is left to its owner: `keep` says which.
+// For a table that was made without the column.
+Status AddCoordinator(sqlite3* db, const std::string& table) {
+  bool found = false;
+  {
+    SqliteStatement column(
+        db, "SELECT 1 FROM pragma_table_info('" + table + "') WHERE name = 'coordinator'", kBusy);
+    ENTENTE_ASSIGN_OR_RETURN(found, column.Step());
+  }
+  return found
+             ? Status()
+             : SqliteExecute(
+                   db, "ALTER TABLE " + table + " ADD COLUMN coordinator TEXT NOT NULL DEFAULT ''",
+                   kBusy);
+}
+
+// Whether COMMIT would fail for good: nothing else is checked only then.
+bool BreaksForeignKeys(sqlite3* db) {
+  int unresolved = 0;
+  int unused = 0;
+  return sqlite3_db_status(db, SQLITE_DBSTATUS_DEFERRED_FKS, &unresolved, &unused, 0) ==
+             SQLITE_OK &&
+         unresolved != 0;
+}
+
+// Runs the work inside the open transaction, in a savepoint, which is what undoes a refused one and
+// what shows that the transaction is still the one it began in; and leaves in it what is to be
+// committed. A transaction that is to be rolled back is left to its owner: `keep` says which.
 Result<Answer> RunWork(sqlite3* db, const BarrierTable& table, const SqliteBarrier::Work& work,
                        const Verdict& verdict, bool& keep) {
-  if (verdict.if_refused) {
-    ENTENTE_RETURN_IF_ERROR(SqliteExecute(db, kSavepoint, kBusy));
-  }
+  ENTENTE_RETURN_IF_ERROR(SqliteExecute(db, kSavepoint, kBusy));
   Result<Answer> answer = Guarded(db, work);
   if (sqlite3_get_autocommit(db) != 0) {
     return answer.ok() ? EndedByWork() : answer;
@@ -145,12 +192,19 @@ Result<Answer> RunWork(sqlite3* db, const BarrierTable& table, const SqliteBarri
   if (!answer.ok()) {
     return answer;
   }
+  if (IsKept(*answer) && verdict.if_refused && BreaksForeignKeys(db)) {
+    answer =
+        Refused("barrier.rejected",
+                "what the business write wrote breaks a deferred foreign key, so it can not be "
+                "committed");
+  }
   const std::optional<RowState> next = StateAfter(verdict, *answer);
   if (!next) {
     return answer;
   }
-  if (!IsKept(*answer)) {
-    ENTENTE_RETURN_IF_ERROR(SqliteExecute(db, kUndoWork, kBusy));
+  const char* const end = IsKept(*answer) ? kKeepWork : kUndoWork;
+  if (sqlite3_exec(db, end, nullptr, nullptr, nullptr) != SQLITE_OK) {
+    return EndedByWork();
   }
   ENTENTE_RETURN_IF_ERROR(table.Write(*next, *answer));
   keep = true;
@@ -165,15 +219,18 @@ Status SqliteBarrier::CreateSchema(sqlite3* db) const {
   const std::string& table = options_.table;
   ENTENTE_RETURN_IF_ERROR(CheckTableName(table));
   ENTENTE_RETURN_IF_ERROR(CheckOnDisk(db, options_));
-  return SqliteExecute(db,
-                       "CREATE TABLE IF NOT EXISTS " + table +
-                           " (gid TEXT NOT NULL, branch TEXT NOT NULL, family TEXT NOT NULL, "
-                           "alternative INTEGER NOT NULL, state INTEGER NOT NULL, epoch INTEGER, "
-                           "forward_answer TEXT, settle_answer TEXT, changed_at INTEGER NOT NULL, "
-                           "PRIMARY KEY (gid, branch, family, alternative)) WITHOUT ROWID;"
-                           "CREATE INDEX IF NOT EXISTS " +
-                           table + "_by_state ON " + table + " (state, changed_at)",
-                       kBusy);
+  ENTENTE_RETURN_IF_ERROR(
+      SqliteExecute(db,
+                    "CREATE TABLE IF NOT EXISTS " + table +
+                        " (gid TEXT NOT NULL, branch TEXT NOT NULL, family TEXT NOT NULL, "
+                        "alternative INTEGER NOT NULL, state INTEGER NOT NULL, epoch INTEGER, "
+                        "forward_answer TEXT, settle_answer TEXT, changed_at INTEGER NOT NULL, "
+                        "coordinator TEXT NOT NULL DEFAULT '', "
+                        "PRIMARY KEY (gid, branch, family, alternative)) WITHOUT ROWID;"
+                        "CREATE INDEX IF NOT EXISTS " +
+                        table + "_by_state ON " + table + " (state, changed_at)",
+                    kBusy));
+  return AddCoordinator(db, table);
 }
 
 Result<Answer> SqliteBarrier::Run(sqlite3* db, const Call& call, const Work& work) const {
@@ -190,7 +247,7 @@ Result<Answer> SqliteBarrier::Run(sqlite3* db, const Call& call, const Work& wor
   ENTENTE_ASSIGN_OR_RETURN(const std::optional<Row> row, table.Read());
   ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, Judge(row, call));
   Answer answer = std::move(verdict.answer);
-  bool keep = verdict.raise_epoch;
+  bool keep = verdict.note_caller;
   if (verdict.kind == Verdict::Kind::kRun) {
     keep = false;
     ENTENTE_ASSIGN_OR_RETURN(answer, RunWork(db, table, work, verdict, keep));
@@ -198,7 +255,7 @@ Result<Answer> SqliteBarrier::Run(sqlite3* db, const Call& call, const Work& wor
     keep = true;
     ENTENTE_RETURN_IF_ERROR(table.Write(verdict.next, answer));
   } else if (keep) {
-    ENTENTE_RETURN_IF_ERROR(table.RaiseEpoch());
+    ENTENTE_RETURN_IF_ERROR(table.NoteCaller());
   }
   if (keep) {
     ENTENTE_RETURN_IF_ERROR(transaction.Commit());
@@ -296,11 +353,11 @@ Result<PurgeReport> SqliteBarrier::Purge(sqlite3* db, const PurgeOptions& option
       Sweep(db,
             "UPDATE " + table +
                 " SET state = state + 10, forward_answer = NULL, settle_answer = NULL",
-            table, "2, 3", now - options.answers_after, options.max_rows));
+            table, kStatesWithOldAnswers, now - options.answers_after, options.max_rows));
   report.answers_dropped += dropped;
   if (options.rows_after) {
     ENTENTE_ASSIGN_OR_RETURN(report.rows_removed,
-                             Sweep(db, "DELETE FROM " + table, table, "5, 6, 11, 12, 13",
+                             Sweep(db, "DELETE FROM " + table, table, kStatesOfOldRows,
                                    now - *options.rows_after, options.max_rows));
   }
   report.more =

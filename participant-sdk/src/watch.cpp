@@ -78,11 +78,11 @@ Status Client::Impl::Watch(std::string_view gid, uint64_t after_revision,
   Follower follower{on_event, after_revision};
   OutgoingRequest request{"GET", TransactionPath(gid, "/events"), "", "text/event-stream", ""};
   std::optional<Backoff> backoff;
-  bool was_open = false;
   while (true) {
     request.last_event_id = follower.revision == 0 ? "" : std::to_string(follower.revision);
     Result<HttpAnswer> opened = connection.Open(request, options_.call_timeout);
     Status failed = opened.status();
+    answered_ = answered_ || opened.ok();
     if (opened.ok() && opened->status == 204) {
       return {};  // It has ended, and all of it was seen.
     }
@@ -90,7 +90,6 @@ Status Client::Impl::Watch(std::string_view gid, uint64_t after_revision,
       failed = Failure(request, *opened);
     }
     if (failed.ok()) {
-      was_open = true;
       follower.progress = follower.lost = false;
       Follow(connection, follower);
       if (follower.done || !follower.failure.ok()) {
@@ -108,7 +107,9 @@ Status Client::Impl::Watch(std::string_view gid, uint64_t after_revision,
     if (!backoff) {
       backoff.emplace(options_.retry_for);
     }
-    if (!was_open || !may_work_later || !backoff->Wait(retry_after_)) {
+    // Nobody there who ever was is a wrong address more often than a restart.
+    const bool nobody = failed.reason() == "client.unreachable" && !answered_;
+    if (nobody || !may_work_later || !backoff->Wait(retry_after_)) {
       return failed;
     }
   }

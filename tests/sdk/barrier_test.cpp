@@ -36,6 +36,13 @@ Work Writing(const std::string& effect, Json output = nullptr) {
   };
 }
 
+Work Refusing(const std::string& code = "full") {
+  return [code](Business& business) -> Result<Answer> {
+    business.Write("half done");
+    return Refused(code, "no seat is left");
+  };
+}
+
 Answer RunOk(Connection& connection, const Call& call, const Work& work) {
   const Result<Answer> answer = connection.Run(call, work);
   INFO(answer.status());
@@ -212,6 +219,107 @@ TEST_CASE("a confirm racing a cancel: one of them wins and the other is refused"
   CHECK(world->Connect()->Ledger().size() == 2 * kRounds);
 }
 
+const std::string kCoordinatorA = "00000000000000aa";
+const std::string kCoordinatorB = "00000000000000bb";
+
+Call CallFor(const std::string& coordinator, Operation operation, const std::string& gid = "g1",
+             uint64_t epoch = 1) {
+  Call call = CallOf(operation, gid, epoch);
+  call.coordinator = coordinator;
+  return call;
+}
+
+TEST_CASE("another coordinator that uses a gid again is not given the first one's answers") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  for (const Mode& mode : {kSaga, kTcc, kTwoPhase}) {
+    const std::string gid = std::string(FamilyName(mode.forward));
+    const auto refusal = [&](Operation operation, const std::string& coordinator) {
+      return RefusalOf(
+          RunOk(*connection, CallFor(coordinator, operation, gid), Writing("of another")));
+    };
+    const auto all_refused = [&] {
+      for (const Operation operation : {mode.forward, mode.finish, mode.undo}) {
+        CHECK(refusal(operation, kCoordinatorB) == "barrier.other_coordinator");
+      }
+    };
+    CHECK(RunOk(*connection, CallFor(kCoordinatorA, mode.forward, gid, 5), Writing(gid, 1)) ==
+          Done(1));
+    all_refused();
+    // The first one's repeats are answered as ever, and what it began it ends.
+    CHECK(RunOk(*connection, CallFor(kCoordinatorA, mode.forward, gid, 5), Writing("x")) ==
+          Done(1));
+    CHECK(RunOk(*connection, CallFor(kCoordinatorA, mode.undo, gid, 5), Writing(gid + " undone")) ==
+          Done());
+    all_refused();
+    CHECK(refusal(mode.forward, kCoordinatorA) == "barrier.stale_epoch");  // A's, of epoch 1.
+    CHECK(RunOk(*connection, CallFor(kCoordinatorA, mode.undo, gid, 5), Writing("x")) == Done());
+  }
+  CHECK(connection->Ledger() ==
+        Effects{"2pc", "2pc undone", "saga", "saga undone", "tcc", "tcc undone"});
+}
+
+TEST_CASE("another coordinator changes nothing, confirmed or refused") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  RunOk(*connection, CallFor(kCoordinatorA, Operation::kTry), Writing("try", 1));
+  RunOk(*connection, CallFor(kCoordinatorA, Operation::kConfirm), Writing("confirm", 2));
+  RunOk(*connection, CallFor(kCoordinatorA, Operation::kTry, "refused"), Refusing());
+  for (const std::string gid : {"g1", "refused"}) {
+    for (const Operation operation : {Operation::kTry, Operation::kConfirm, Operation::kCancel}) {
+      Call call = CallFor(kCoordinatorB, operation, gid, 9);
+      call.attempt = 9;
+      const Answer answer = RunOk(*connection, call, Writing("of another"));
+      CHECK(RefusalOf(answer) == "barrier.other_coordinator");
+      CHECK_THAT(std::get<RefusedAnswer>(answer).message,
+                 Catch::Contains(kCoordinatorA) && Catch::Contains("use another gid"));
+    }
+  }
+  CHECK(RunOk(*connection, CallFor(kCoordinatorA, Operation::kTry), Writing("x")) == Done(1));
+  CHECK(RunOk(*connection, CallFor(kCoordinatorA, Operation::kConfirm), Writing("x")) == Done(2));
+  CHECK(RefusalOf(RunOk(*connection, CallFor(kCoordinatorA, Operation::kTry, "refused"),
+                        Writing("x"))) == "full");
+  CHECK(connection->Ledger() == Effects{"confirm", "try"});
+}
+
+TEST_CASE("the first coordinator that names itself adopts what was done for none") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  // By a repeat, by a finish, and by an undo that finds it done.
+  for (const std::string gid : {"repeat", "confirm", "cancel"}) {
+    RunOk(*connection, CallOf(Operation::kTry, gid, 9), Writing(gid, gid));
+  }
+  RunOk(*connection, CallOf(Operation::kCancel, "cancel", 9), Writing("cancelled"));
+  CHECK(RunOk(*connection, CallFor(kCoordinatorA, Operation::kTry, "repeat", 2), Writing("x")) ==
+        Done("repeat"));
+  CHECK(RunOk(*connection, CallFor(kCoordinatorA, Operation::kConfirm, "confirm", 2),
+              Writing("confirmed")) == Done());
+  CHECK(RunOk(*connection, CallFor(kCoordinatorA, Operation::kCancel, "cancel", 2), Writing("x")) ==
+        Done());
+  for (const std::string gid : {"repeat", "confirm", "cancel"}) {
+    CHECK(RefusalOf(RunOk(*connection, CallFor(kCoordinatorB, Operation::kTry, gid, 3),
+                          Writing("x"))) == "barrier.other_coordinator");
+    // Its own epochs count from then on; a caller without a name goes on as before.
+    CHECK(RefusalOf(RunOk(*connection, CallFor(kCoordinatorA, Operation::kTry, gid, 1),
+                          Writing("x"))) == "barrier.stale_epoch");
+  }
+  CHECK(RunOk(*connection, CallOf(Operation::kTry, "repeat", 1), Writing("x")) == Done("repeat"));
+  CHECK(RefusalOf(RunOk(*connection, CallFor(kCoordinatorA, Operation::kTry, "repeat", 1),
+                        Writing("x"))) == "barrier.stale_epoch");
+  CHECK(connection->Ledger() == Effects{"cancel", "cancelled", "confirm", "confirmed", "repeat"});
+}
+
+TEST_CASE("a table that was made before coordinators were kept gets its column") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  RunOk(*connection, CallOf(Operation::kTry), Writing("try", 1));
+  connection->Execute("ALTER TABLE entente_barrier DROP COLUMN coordinator");
+  REQUIRE(connection->CreateSchema().ok());
+  CHECK(RunOk(*connection, CallFor(kCoordinatorA, Operation::kTry), Writing("x")) == Done(1));
+  CHECK(RefusalOf(RunOk(*connection, CallFor(kCoordinatorB, Operation::kTry), Writing("x"))) ==
+        "barrier.other_coordinator");
+}
+
 TEST_CASE("a call of an older epoch is refused") {
   const auto world = MakeWorld();
   const auto connection = world->Connect();
@@ -265,13 +373,6 @@ TEST_CASE("a finish without its try is an error") {
   CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kConfirm), Writing("x"))) ==
         "barrier.undone");
   CHECK(connection->Ledger().empty());
-}
-
-Work Refusing(const std::string& code = "full") {
-  return [code](Business& business) -> Result<Answer> {
-    business.Write("half done");
-    return Refused(code, "no seat is left");
-  };
 }
 
 TEST_CASE("a refused forward call leaves no effect, and a late copy of it does not run") {
@@ -498,6 +599,29 @@ TEST_CASE("a late action is refused also after finished rows were purged") {
   CHECK(connection->Ledger().size() == effects);
 }
 
+TEST_CASE("a read-only vote, which nobody calls for again, is purged like what is finished") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  const auto read_only = [](Business&) -> Result<Answer> { return ReadOnly(); };
+  for (const std::string gid : {"g", "lost"}) {
+    CHECK(RunOk(*connection, CallOf(Operation::kPrepare, gid), read_only) == ReadOnly());
+  }
+  // Whose vote was lost is rolled back.
+  CHECK(RunOk(*connection, CallOf(Operation::kRollback, "lost"), Writing("rolled back")) == Done());
+  PurgeOptions options;
+  options.rows_after = std::chrono::hours(24 * 30);
+  world->now += std::chrono::hours(24 * 6);
+  CHECK(connection->Purge(options)->answers_dropped == 0);
+  CHECK(RunOk(*connection, CallOf(Operation::kPrepare, "g"), Writing("late")) == ReadOnly());
+  world->now += std::chrono::hours(24 * 2);
+  CHECK(connection->Purge(options)->answers_dropped == 2);
+  CHECK(RefusalOf(RunOk(*connection, CallOf(Operation::kPrepare, "g"), Writing("late"))) ==
+        "barrier.purged");
+  world->now += std::chrono::hours(24 * 30);
+  CHECK(connection->Purge(options)->rows_removed == 2);
+  CHECK(connection->Ledger() == Effects{"rolled back"});
+}
+
 TEST_CASE("rows are removed only when asked for, and never those whose action may still come") {
   const auto world = MakeWorld();
   const auto connection = world->Connect();
@@ -611,6 +735,24 @@ TEST_CASE("a business write that ends the transaction is told so") {
   CHECK(connection->Run(CallOf(Operation::kAction), committing).status().reason() ==
         "barrier.work_ended_transaction");
   CHECK_FALSE(connection->InTransaction());
+}
+
+TEST_CASE("a business write that ends the transaction and begins another is told so") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  const auto work = [](Business& business) -> Result<Answer> {
+    business.Commit();
+    business.Begin();
+    business.Write("x");
+    return Done();
+  };
+  RunOk(*connection, CallOf(Operation::kTry), Writing("try"));
+  for (const Operation operation : {Operation::kAction, Operation::kConfirm}) {
+    CHECK(connection->Run(CallOf(operation), work).status().reason() ==
+          "barrier.work_ended_transaction");
+    CHECK_FALSE(connection->InTransaction());
+  }
+  CHECK(connection->Ledger() == Effects{"try"});
 }
 
 TEST_CASE("a connection that is in a transaction is turned away") {

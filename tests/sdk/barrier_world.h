@@ -18,6 +18,7 @@ class Business {
   virtual void Write(const std::string& effect) = 0;  // One row in the ledger.
   virtual void Fail() = 0;                            // A statement that fails.
   virtual void Commit() = 0;                          // What no business write may do.
+  virtual void Begin() = 0;                           // Nor this.
 };
 using Work = std::function<Result<Answer>(Business&)>;
 

@@ -127,7 +127,7 @@ TEST_CASE("what a client sends to a participant names the call as the coordinato
   Client client;
   const GlobalTransaction transaction(client, "g1");
   CHECK(transaction.HeadersFor("flight", Operation::kTry) ==
-        std::vector<std::pair<std::string, std::string>>{{"Idempotency-Key", "g1:flight:try"},
+        std::vector<std::pair<std::string, std::string>>{{"Idempotency-Key", "g1:flight"},
                                                          {"Entente-Gid", "g1"},
                                                          {"Entente-Branch", "flight"},
                                                          {"Entente-Operation", "try"}});

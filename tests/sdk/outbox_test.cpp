@@ -1,10 +1,12 @@
 // The outbox, on a real database; linked once with each of them.
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <thread>
 
 #include <catch2/catch.hpp>
 
+#include "base/limits.h"
 #include "tests/sdk/canned_server.h"
 #include "tests/sdk/outbox_world.h"
 
@@ -148,6 +150,49 @@ TEST_CASE("the same gid put again is one entry, with another content it is refus
       },
       true);
   CHECK(world->Open()->Count()->waiting == 1);
+}
+
+TEST_CASE("what the coordinator could never take is not put") {
+  const auto world = MakeOutboxWorld();
+  const auto put = [&](const std::function<void(SubmitRequest&)>& change) {
+    SubmitRequest request = Order("g1");
+    change(request);
+    Result<std::string> gid = std::string();
+    world->Transact([&] { gid = world->Put(request); }, /*commit=*/false);
+    return gid.ok() ? "ok" : gid.status().reason();
+  };
+  const auto nested = [](size_t depth) {
+    Json json;
+    for (size_t i = 0; i < depth; ++i) {
+      json = Json::array({std::move(json)});
+    }
+    return json;
+  };
+  const std::string label(limits::kMaxLabelBytes, 'l');
+  const auto labels = [](SubmitRequest& request, size_t count) {
+    for (size_t i = 0; i < count; ++i) {
+      request.labels[std::to_string(i)] = "x";
+    }
+  };
+  const auto input_of = [](SubmitRequest& request, size_t bytes) {
+    request.input = std::string(bytes - 2, 'x');  // And two quotes.
+  };
+  CHECK(put([&](SubmitRequest& r) { input_of(r, limits::kMaxPayloadBytes); }) == "ok");
+  CHECK(put([&](SubmitRequest& r) { input_of(r, limits::kMaxPayloadBytes + 1); }) ==
+        "outbox.too_large");
+  CHECK(put([&](SubmitRequest& r) { r.input = nested(limits::kMaxJsonDepth); }) == "ok");
+  CHECK(put([&](SubmitRequest& r) { r.input = nested(limits::kMaxJsonDepth + 1); }) ==
+        "client.bad_request");
+  CHECK(put([&](SubmitRequest& r) { labels(r, limits::kMaxLabels); }) == "ok");
+  CHECK(put([&](SubmitRequest& r) { labels(r, limits::kMaxLabels + 1); }) == "client.bad_request");
+  CHECK(put([&](SubmitRequest& r) { r.labels[label] = label; }) == "ok");
+  CHECK(put([&](SubmitRequest& r) { r.labels[label + "l"] = ""; }) == "client.bad_request");
+  CHECK(put([&](SubmitRequest& r) { r.labels["l"] = label + "l"; }) == "client.bad_request");
+  CHECK(put([&](SubmitRequest& r) { r.labels[""] = "x"; }) == "client.bad_request");
+  CHECK(put([&](SubmitRequest& r) { r.deadline = Duration::zero(); }) == "client.bad_request");
+  CHECK(put([&](SubmitRequest& r) { r.deadline = -std::chrono::seconds(1); }) ==
+        "client.bad_request");
+  CHECK(put([&](SubmitRequest& r) { r.version = 0; }) == "client.bad_request");
 }
 
 TEST_CASE("putting what is dead is an error, not a silent nothing") {

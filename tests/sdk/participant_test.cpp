@@ -183,9 +183,31 @@ TEST_CASE("a request that reaches no handler is refused with its reason") {
   CHECK(handle(get) == "405 call.bad_method");
 }
 
-TEST_CASE("a handler can not write into the headers") {
-  const HttpResponse response = Answering(Pending("/x\r\nEvil: 1")).Ask("action");
-  CHECK(Header(response, "Location") == "/x  Evil: 1");
+TEST_CASE("the completion token is echoed whole, however long the names in it are") {
+  const std::string token =
+      "v1." + std::string(128, 'g') + "." + std::string(128, 'b') + ".17.compensate.0123456789";
+  Answering pending(Pending());
+  HttpRequest request{.method = "POST",
+                      .target = "/x/action",
+                      .headers = {{"Entente-Gid", std::string(128, 'g')},
+                                  {"Entente-Branch", std::string(128, 'b')},
+                                  {"Entente-Completion-Token", token}},
+                      .body = "{}"};
+  const HttpResponse response = pending.participant.Handle(request);
+  CHECK(response.status == 202);
+  CHECK(Header(response, "Entente-Pending") == token);
+}
+
+TEST_CASE("a location that no header can carry is the handler's mistake, and is not shortened") {
+  const std::string longest = "/orders/" + std::string(2040, '7');
+  CHECK(Header(Answering(Pending(longest)).Ask("action"), "Location") == longest);
+  for (const std::string& bad : {longest + "7", std::string("/x\r\nEvil: 1"), std::string("/a b"),
+                                 std::string("/\xc3\xa4")}) {
+    const HttpResponse response = Answering(Pending(bad)).Ask("action");
+    CHECK(response.status == 500);
+    CHECK(CodeOf(response) == "handler.bad_answer");
+    CHECK(Header(response, "Location").empty());
+  }
 }
 
 TEST_CASE("handlers are registered once, whole, and under a good name") {

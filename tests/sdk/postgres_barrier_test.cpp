@@ -36,15 +36,97 @@ PgHandle Another(const std::string& schema) {
   return connection;
 }
 
-TEST_CASE("a failed statement that the write kept silent about is found out") {
+std::string RefusalOf(const Result<Answer>& answer) {
+  const auto* refused = answer.ok() ? std::get_if<RefusedAnswer>(&*answer) : nullptr;
+  return refused == nullptr ? "" : refused->code;
+}
+
+PostgresBarrier::Work Executing(const std::string& sql) {
+  return [sql](PGconn* tx) -> Result<Answer> {
+    PQclear(PQexec(tx, sql.c_str()));
+    return Done();
+  };
+}
+
+TEST_CASE("a failed statement that the write kept silent about is a certain no") {
   const PgHandle connection = Prepared("silent");
-  const Result<Answer> answer =
-      PostgresBarrier().Run(connection.get(), CallOf("g"), [](PGconn* tx) -> Result<Answer> {
-        PQclear(PQexec(tx, "SELECT nonsense"));
-        return Done();
-      });
-  CHECK(answer.status().reason() == "barrier.work_failed");
-  CHECK(Query(connection.get(), "SELECT count(*) FROM entente_barrier") == "0");
+  const PostgresBarrier barrier;
+  Call call = CallOf("g");
+  CHECK(RefusalOf(barrier.Run(connection.get(), call, Executing("SELECT nonsense"))) ==
+        "barrier.work_failed");
+  // A copy of the call that comes late does not run; a later attempt does.
+  const auto raise = Executing("UPDATE account SET balance = 2 WHERE name = 'a'");
+  CHECK(RefusalOf(barrier.Run(connection.get(), call, raise)) == "barrier.work_failed");
+  CHECK(Query(connection.get(), "SELECT max(balance) FROM account") == "1");
+  call.attempt = 2;
+  CHECK(*barrier.Run(connection.get(), call, raise) == Done());
+  // What finishes or undoes has no other way to go: that stays an error.
+  call.operation = Operation::kCompensate;
+  CHECK(barrier.Run(connection.get(), call, Executing("SELECT nonsense")).status().reason() ==
+        "barrier.work_failed");
+  CHECK(*barrier.Run(connection.get(), call, raise) == Done());
+}
+
+TEST_CASE("what fails only at the commit, and would again, is a certain no") {
+  const PgHandle connection = Prepared("rejected");
+  Query(connection.get(),
+        "CREATE TABLE seat (number int UNIQUE DEFERRABLE INITIALLY DEFERRED); "
+        "CREATE FUNCTION complain() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the box office is closed'; END $$; "
+        "CREATE CONSTRAINT TRIGGER closed AFTER UPDATE ON account DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION complain()");
+  const PostgresBarrier barrier;
+  const auto twice = Executing("INSERT INTO seat VALUES (1), (1)");
+  const auto once = Executing("INSERT INTO seat VALUES (1)");
+  for (const Operation forward : {Operation::kAction, Operation::kTry, Operation::kPrepare}) {
+    Call call = CallOf("g");
+    call.operation = forward;
+    const Result<Answer> answer = barrier.Run(connection.get(), call, twice);
+    CHECK(RefusalOf(answer) == "barrier.rejected");
+    CHECK_THAT(std::get<RefusedAnswer>(*answer).message, Catch::Contains("23505"));
+    CHECK(*barrier.Run(connection.get(), call, once) == *answer);
+  }
+  const Result<Answer> closed =
+      barrier.Run(connection.get(), CallOf("closed"), Executing("UPDATE account SET balance = 2"));
+  CHECK(RefusalOf(closed) == "barrier.rejected");
+  CHECK_THAT(std::get<RefusedAnswer>(*closed).message,
+             Catch::Contains("the box office is closed") && Catch::Contains("P0001"));
+  // Of what finishes or undoes it is an error, and nothing is stored.
+  CHECK(*barrier.Run(connection.get(), CallOf("h"), once) == Done());
+  Call undo = CallOf("h");
+  undo.operation = Operation::kCompensate;
+  CHECK(barrier.Run(connection.get(), undo, once).status().reason() == "barrier.rejected");
+  CHECK(*barrier.Run(connection.get(), undo, Executing("DELETE FROM seat")) == Done());
+  CHECK(Query(connection.get(), "SELECT count(*) FROM seat") == "0");
+}
+
+TEST_CASE("a business write that ends the transaction, in whichever way, is told so") {
+  const PgHandle connection = Prepared("chained");
+  const PostgresBarrier barrier;
+  int number = 0;
+  for (const char* ending : {"COMMIT AND CHAIN", "ROLLBACK AND CHAIN", "COMMIT; BEGIN"}) {
+    CAPTURE(ending);
+    const std::string gid = "g" + std::to_string(number++);
+    const auto work =
+        Executing(std::string(ending) + "; UPDATE account SET balance = 2 WHERE name = 'a'");
+    for (const Operation operation : {Operation::kAction, Operation::kCompensate}) {
+      // The row may be there already, which the barrier locked, or may have been made by it.
+      const std::string name = gid + std::string(OperationName(operation));
+      if (operation == Operation::kCompensate) {
+        CHECK(*barrier.Run(connection.get(), CallOf(name), Executing("SELECT 1")) == Done());
+      }
+      Call call = CallOf(name);
+      call.operation = operation;
+      CHECK(barrier.Run(connection.get(), call, work).status().reason() ==
+            "barrier.work_ended_transaction");
+      CHECK(PQtransactionStatus(connection.get()) == PQTRANS_IDLE);
+    }
+  }
+  CHECK(Query(connection.get(), "SELECT max(balance) FROM account") == "1");
+  // A savepoint of its own is its own affair.
+  CHECK(*barrier.Run(connection.get(), CallOf("savepoint"),
+                     Executing("SAVEPOINT s; UPDATE account SET balance = 3; ROLLBACK TO s")) ==
+        Done());
 }
 
 TEST_CASE("a deadlock between two business writes is to be asked again, by one of them") {
@@ -58,15 +140,16 @@ TEST_CASE("a deadlock between two business writes is to be asked again, by one o
       met.arrive_and_wait();
       PGresult* result =
           PQexec(tx, ("UPDATE account SET balance = 2 WHERE name = '" + two + "'").c_str());
+      const bool updated = PQresultStatus(result) == PGRES_COMMAND_OK;
       PQclear(result);
-      return Done();
+      return updated ? Done() : Retry("deadlock", "ask again");
     });
   };
   Result<Answer> left = Done();
   std::thread other([&] { left = transfer(first.get(), "left", "a", "b"); });
   const Result<Answer> right = transfer(second.get(), "right", "b", "a");
   other.join();
-  CHECK(left.ok() != right.ok());
+  CHECK((*left == Done()) != (*right == Done()));
 }
 
 TEST_CASE("a time-out on the barrier's own row is to be asked again") {

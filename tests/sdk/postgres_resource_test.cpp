@@ -473,6 +473,42 @@ TEST_CASE("a one-phase commit prepares nothing, runs once and keeps its decision
   CHECK(desk.Ledger() == "1");
 }
 
+TEST_CASE("a one-phase commit that the database rejects is a no, and stays one") {
+  Desk desk;
+  Query(desk.connection.get(),
+        "CREATE TABLE room (number int UNIQUE DEFERRABLE INITIALLY DEFERRED)");
+  Call call = desk.CallOf(Operation::kCommit, "g");
+  call.one_phase = true;
+  const auto run = [&](const std::string& sql) {
+    return Desk::Ok(desk.resource().Commit(desk.connection.get(), call, Executing(sql)));
+  };
+  CHECK(RefusalOf(run("INSERT INTO room VALUES (1), (1)")) == "barrier.rejected");
+  CHECK(HeuristicOf(run("INSERT INTO room VALUES (1)")) == HeuristicOutcome::kRolledBack);
+  call.gid = Gid("h");
+  CHECK(RefusalOf(run("SELECT nonsense")) == "barrier.work_failed");
+  CHECK(HeuristicOf(run("INSERT INTO room VALUES (1)")) == HeuristicOutcome::kRolledBack);
+  CHECK(desk.Rollback("g") == Done());
+  CHECK(Query(desk.connection.get(), "SELECT count(*) FROM room") == "0");
+}
+
+TEST_CASE("a prepare whose work began another transaction is told so") {
+  Desk desk;
+  for (const char* ending : {"COMMIT AND CHAIN", "ROLLBACK AND CHAIN", "COMMIT; BEGIN"}) {
+    CHECK(desk.resource()
+              .Prepare(desk.connection.get(), desk.CallOf(Operation::kPrepare, ending),
+                       Executing(std::string(ending) + "; INSERT INTO ledger VALUES ('x')"))
+              .status()
+              .reason() == "barrier.work_ended_transaction");
+  }
+  CHECK(desk.Prepared() == 0);
+  CHECK(desk.Ledger() == "0");
+}
+
+TEST_CASE("the default lock time-out leaves time to say busy within a call") {
+  const PostgresResourceOptions options;
+  CHECK(2 * options.lock_timeout <= limits::kDefaultCallTimeout / 2);
+}
+
 TEST_CASE("recovery commits what was decided and leaves alone what was not") {
   Desk desk;
   for (const char* gid : {"committed", "undecided", "unreadable"}) {
@@ -584,6 +620,62 @@ TEST_CASE("what was prepared for a coordinator that was not named, a named one f
   CHECK(desk.Rollback("b") == Done());
   CHECK(desk.Prepared() == 0);
   CHECK(desk.Ledger() == "1");
+}
+
+TEST_CASE("another coordinator that uses a gid again neither votes nor ends the first one's") {
+  Desk desk;
+  const std::string a = "00000000000000aa";
+  const std::string b = "00000000000000bb";
+  const std::string refused = "barrier.other_coordinator";
+  const auto all_refused = [&](const std::string& gid) {
+    desk.coordinator = b;
+    CHECK(RefusalOf(desk.Prepare(gid)) == refused);
+    CHECK(RefusalOf(desk.Commit(gid)) == refused);
+    CHECK(RefusalOf(desk.Rollback(gid)) == refused);
+    Call one_phase = desk.CallOf(Operation::kCommit, gid);
+    one_phase.one_phase = true;
+    CHECK(RefusalOf(Desk::Ok(desk.resource().Commit(desk.connection.get(), one_phase,
+                                                    Executing("SELECT 1")))) == refused);
+    desk.coordinator = a;
+  };
+  desk.coordinator = a;
+  CHECK(desk.Prepare("committed") == Done());
+  CHECK(desk.Commit("committed") == Done());
+  all_refused("committed");
+  CHECK(desk.Prepare("committed") == Done());
+  CHECK(desk.Commit("committed") == Done());
+  CHECK(desk.Prepare("undone") == Done());
+  CHECK(desk.Rollback("undone") == Done());
+  all_refused("undone");
+  CHECK(desk.Rollback("undone") == Done());
+  const auto refuse = [](PGconn*) -> Result<Answer> { return Refused("full", "no room"); };
+  CHECK(RefusalOf(desk.Prepare("no", refuse)) == "full");
+  all_refused("no");
+  CHECK(RefusalOf(desk.Prepare("no")) == "full");
+  CHECK(desk.Prepared() == 0);
+  CHECK(desk.Ledger() == "1");
+}
+
+TEST_CASE("what was committed for no coordinator is adopted by the first that names itself") {
+  Desk desk;
+  for (const char* gid : {"committed here", "committed before", "rolled back", "refused"}) {
+    const bool no = std::string(gid) == "refused";
+    desk.Prepare(gid, [no](PGconn* tx) -> Result<Answer> {
+      Query(tx, "INSERT INTO ledger VALUES ('x')");
+      return no ? Refused("full", "no room") : Done();
+    });
+  }
+  CHECK(desk.Commit("committed before") == Done());
+  desk.coordinator = "00000000000000aa";
+  CHECK(desk.Commit("committed here") == Done());
+  CHECK(desk.Commit("committed before") == Done());
+  CHECK(desk.Rollback("rolled back") == Done());
+  CHECK(RefusalOf(desk.Prepare("refused")) == "full");
+  desk.coordinator = "00000000000000bb";
+  for (const char* gid : {"committed here", "committed before", "rolled back", "refused"}) {
+    CHECK(RefusalOf(desk.Prepare(gid)) == "barrier.other_coordinator");
+  }
+  CHECK(desk.Ledger() == "2");
 }
 
 TEST_CASE("recovery touches no names but its own") {

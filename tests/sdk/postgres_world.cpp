@@ -15,6 +15,7 @@ class PostgresBusiness final : public Business {
   }
   void Fail() override { PQclear(PQexec(connection_, "SELECT nonsense")); }
   void Commit() override { Query(connection_, "COMMIT"); }
+  void Begin() override { Query(connection_, "BEGIN"); }
 
  private:
   PGconn* connection_;

@@ -26,6 +26,7 @@ class SqliteBusiness final : public Business {
   }
   void Fail() override { sqlite3_exec(db_, "SELECT nonsense", nullptr, nullptr, nullptr); }
   void Commit() override { Must(db_, "COMMIT"); }
+  void Begin() override { Must(db_, "BEGIN"); }
 
  private:
   sqlite3* db_;
@@ -104,7 +105,8 @@ TEST_CASE("a connection whose commits do not wait for the disk is turned away") 
     connection->Execute(std::string("PRAGMA synchronous = ") + level);
     const Status refused = connection->Run(call, write).status();
     CHECK(refused.reason() == "barrier.not_durable");
-    CHECK_THAT(refused.message(), Catch::Contains("set it to FULL"));
+    CHECK_THAT(refused.message(),
+               Catch::Contains("journal_mode = wal") && Catch::Contains("synchronous to FULL"));
     CHECK(connection->CreateSchema().reason() == "barrier.not_durable");
   }
   CHECK(connection->Ledger().empty());
@@ -112,11 +114,58 @@ TEST_CASE("a connection whose commits do not wait for the disk is turned away") 
     connection->Execute(std::string("PRAGMA synchronous = ") + level);
     CHECK(connection->Run(call, write).ok());
   }
+  // A rollback journal that is gone from its directory in memory only may come back.
+  for (const char* mode : {"DELETE", "TRUNCATE", "PERSIST"}) {
+    CAPTURE(mode);
+    connection->Execute(std::string("PRAGMA journal_mode = ") + mode);
+    connection->Execute("PRAGMA synchronous = FULL");
+    const Status refused = connection->Run(call, write).status();
+    CHECK(refused.reason() == "barrier.not_durable");
+    CHECK_THAT(refused.message(), Catch::Contains("synchronous to EXTRA"));
+    connection->Execute("PRAGMA synchronous = EXTRA");
+    CHECK(connection->Run(call, write).ok());
+    CHECK(connection->CreateSchema().ok());
+  }
+  connection->Execute("PRAGMA journal_mode = MEMORY");
+  CHECK(connection->Run(call, write).status().reason() == "barrier.not_durable");
   sqlite3* db = nullptr;
   REQUIRE(sqlite3_open(":memory:", &db) == SQLITE_OK);
   Must(db, "PRAGMA synchronous = OFF");
   CHECK(SqliteBarrier({.allow_lost_writes = true}).CreateSchema(db).ok());
   sqlite3_close(db);
+}
+
+TEST_CASE("what would break a deferred foreign key at the commit is a certain no") {
+  SqliteWorld world;
+  const auto connection = world.Connect();
+  connection->Execute(
+      "PRAGMA foreign_keys = ON; DROP TABLE ledger; CREATE TABLE known (name TEXT PRIMARY KEY); "
+      "INSERT INTO known VALUES ('known'); CREATE TABLE ledger (effect TEXT REFERENCES known "
+      "DEFERRABLE INITIALLY DEFERRED)");
+  const auto writing = [](const std::string& effect) -> Work {
+    return [effect](Business& business) -> Result<Answer> {
+      business.Write(effect);
+      return Done();
+    };
+  };
+  Call call;
+  call.gid = Gid("g");
+  call.branch = BranchId("b");
+  for (const char* effect : {"unknown", "known"}) {
+    const Result<Answer> answer = connection->Run(call, writing(effect));
+    REQUIRE(answer.ok());
+    const auto* refused = std::get_if<RefusedAnswer>(&*answer);
+    REQUIRE(refused != nullptr);
+    CHECK(refused->code == "barrier.rejected");
+  }
+  CHECK(connection->Ledger().empty());
+  call.attempt = 2;
+  CHECK(*connection->Run(call, writing("known")) == Done());
+  // What undoes has no other way to go: there it is an error.
+  call.operation = Operation::kCompensate;
+  CHECK_FALSE(connection->Run(call, writing("unknown")).ok());
+  CHECK_FALSE(connection->InTransaction());
+  CHECK(*connection->Run(call, writing("known")) == Done());
 }
 
 }  // namespace

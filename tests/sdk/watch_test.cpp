@@ -111,6 +111,33 @@ TEST_CASE("a watch of what does not exist fails at once") {
   CHECK(WatchAll(server).status == NotFound("transaction.not_found", "no 'g'"));
 }
 
+TEST_CASE("the first connection of a watch is tried again too, if the client was answered before") {
+  CannedServer server({{.body = R"({"gid":"g","status":"ACTIVE"})", .close_after = true},
+                       {.hang_up = true},
+                       Problem(503, "draining", "shutting down"),
+                       Stream(EventText(1, "COMMITTED"))});
+  Client client({.server = server.url(), .retry_for = std::chrono::seconds(5)});
+  REQUIRE(client.Get("g").ok());
+  uint64_t latest = 0;
+  const Status watched = client.Watch("g", 0, [&latest](const Event& event) {
+    latest = event.revision;
+    return true;
+  });
+  CHECK(watched.ok());
+  CHECK(latest == 1);
+  CHECK(server.seen().size() == 4);
+}
+
+TEST_CASE("a watch at an address where nobody ever answered is given up at once") {
+  std::string url;
+  {
+    CannedServer gone({});
+    url = gone.url();
+  }
+  Client client({.server = url, .retry_for = std::chrono::hours(1)});
+  CHECK(client.Watch("g", 0, [](const Event&) { return true; }).reason() == "client.unreachable");
+}
+
 TEST_CASE("an event that can not be read ends the watch with an error") {
   CannedServer server({Stream("id: 1\ndata: {oops\n\n")});
   CHECK(WatchAll(server).status.reason() == "client.bad_answer");

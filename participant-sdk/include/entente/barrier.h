@@ -10,7 +10,12 @@
 //      nothing and is answered with Done: there is nothing to undo.
 //   4. An action, try or prepare that arrives after it is refused (barrier.suspended).
 //   5. A call of an older epoch than the row has seen is refused (barrier.stale_epoch): it comes
-//      from a coordinator that has lost the transaction to another one.
+//      from a process that has lost the coordinator's store, and the transaction, to another one.
+//   6. The row belongs to the coordinator for which it was made (Call::coordinator), or, if that
+//   was
+//      not said, to the first one that names itself. Another one that uses the same gid is refused,
+//      whatever it asks for, and nothing is changed (barrier.other_coordinator): it must not be
+//      given what was done for the first. Epochs are compared between calls of one coordinator.
 //
 // A confirm or commit without its try or prepare is refused (barrier.not_tried), and so is one
 // after the branch was undone (barrier.undone), and an undo after it was finished
@@ -52,9 +57,11 @@ struct BarrierOptions {
   // What dates the rows. Default: the system's clock. Called from any thread.
   std::function<Instant()> now = {};
   // An operation is answered once its transaction is on the disk. PostgreSQL: where the session has
-  // synchronous_commit off, the barrier's transactions turn it on. SQLite: a connection whose
-  // `PRAGMA synchronous` is below FULL is turned away. With true neither is done, and the promises
-  // above do not hold across a loss of power: what was acknowledged may be gone afterwards.
+  // synchronous_commit off, the barrier's transactions turn it on. SQLite: a connection is turned
+  // away unless it has journal_mode WAL with synchronous FULL or EXTRA, or a rollback journal on
+  // the disk with EXTRA (with FULL, a loss of power can bring the journal back, which undoes the
+  // latest commit). With true neither is done, and the promises above do not hold across a loss of
+  // power: what was acknowledged may be gone afterwards.
   bool allow_lost_writes = false;
 };
 

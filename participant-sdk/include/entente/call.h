@@ -66,8 +66,10 @@ struct Call {
 // Whether a text has the form of Call::coordinator.
 [[nodiscard]] bool IsCoordinatorId(std::string_view text);
 
-// The number of the alternative in an idempotency key "gid:branch[:altN]:operation"; 0 when it has
-// none or another form.
+// The number of the alternative in an idempotency key; 0 when it has none or another form. The key
+// of an action, try or prepare is the step's own, "gid:branch[:altN]", what a definition reads as
+// ${key}; that of any other operation is followed by ":operation". A forward call's key that names
+// its operation too is read as well.
 [[nodiscard]] uint32_t AlternativeOfKey(std::string_view key, const Call& call);
 
 // The participant's own decision against, or without, the coordinator's.
@@ -117,7 +119,8 @@ using Answer = std::variant<DoneAnswer, RefusedAnswer, PendingAnswer, RetryAnswe
 // Finish or undo: asked again, then an operator is called. `code` is a stable word for programs.
 [[nodiscard]] Answer Refused(std::string code, std::string message);
 // Accepted; the outcome is delivered later to POST /v1/completions/{call.completion_token}, or, if
-// `location` is not empty, found by polling that path of this service.
+// `location` is not empty, found by polling that path of this service: at most 2048 printable
+// characters of ASCII, without blanks; any other is an error over REST (handler.bad_answer).
 [[nodiscard]] Answer Pending(std::string location = {});
 // The outcome is unknown, or it did not happen but may work later: ask again, no sooner than
 // `after` (zero: as the definition says).

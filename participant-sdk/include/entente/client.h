@@ -36,9 +36,9 @@ struct ClientOptions {
   // For sending a request and receiving the whole answer. `wait` is added where one is asked for.
   Duration call_timeout = std::chrono::seconds(30);
   // How long what is safe to repeat (submit, begin, enlist, commit, abort) is repeated, and a watch
-  // reconnected, when the coordinator can not be reached any more. Counted from the first failure;
-  // zero: never repeated. Nor is it while nobody ever was there to answer this client: that is a
-  // wrong address more often than a restart.
+  // connected again, its first time too, when the coordinator can not be reached any more. Counted
+  // from the first failure; zero: never repeated. Nor is it while nobody ever was there to answer
+  // this client: that is a wrong address more often than a restart.
   Duration retry_for = std::chrono::seconds(15);
   // An answer larger than this is an error.
   size_t max_answer_bytes = size_t{256} << 20;
@@ -185,11 +185,20 @@ class Client {
   // the words of a definition's step: {"id", "participant", "confirm", "cancel", ...}. `created` is
   // false if the same branch was enlisted before.
   [[nodiscard]] Result<SubmitResult> Enlist(std::string_view gid, std::string_view branch);
-  // Decides. Answers when the decision is durable, or, with `wait`, when the transaction has ended,
-  // or after this long with the state so far. Repeating it changes nothing. What was decided
-  // otherwise before is kFailedPrecondition. After kUnknownOutcome, ask for the decision.
+  // Closes the transaction: nothing more is enlisted, and the coordinator sees to its end. Ok is
+  // not "committed": a branch may still say no (in 2pc the participants vote only then), and all
+  // are undone. The answer's status says what became of it: COMMITTED (committed()), ABORTED, or
+  // another one if it has not ended yet, or not within `wait`: wait for it with Get. Answers when
+  // the close is durable, or, with `wait`, when the transaction has ended, or after this long with
+  // the state so far. A repeat changes nothing and answers the transaction again, also when it was
+  // aborted after the first commit had closed it. kFailedPrecondition transaction.aborted: it was
+  // aborted before any commit was asked for, by Abort or by its time limit. After kUnknownOutcome,
+  // ask for the decision.
   [[nodiscard]] Result<Transaction> Commit(std::string_view gid,
                                            std::optional<Duration> wait = std::nullopt);
+  // Undoes every branch. Answers when that is decided durably, or, with `wait`, as Commit does. A
+  // repeat changes nothing. kFailedPrecondition transaction.committing: it was committed before.
+  // After kUnknownOutcome, ask for the decision.
   [[nodiscard]] Result<Transaction> Abort(std::string_view gid, std::string_view reason = {},
                                           std::optional<Duration> wait = std::nullopt);
   // {"gid", "decision": "committed" | "aborted" | "undecided", "known", "coordinator"}; one that

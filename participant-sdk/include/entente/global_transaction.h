@@ -44,6 +44,7 @@ class GlobalTransaction {
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> HeadersFor(
       std::string_view branch, Operation operation) const;
 
+  // As Client's. Ok may mean that the transaction was aborted: ask the answer's committed().
   [[nodiscard]] Result<Transaction> Commit(std::optional<Duration> wait = std::nullopt);
   [[nodiscard]] Result<Transaction> Abort(std::string_view reason = {},
                                           std::optional<Duration> wait = std::nullopt);

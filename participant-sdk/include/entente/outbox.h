@@ -92,7 +92,8 @@ class SqliteOutbox {
   // the request has none. Putting the same again is safe. Fails with kFailedPrecondition
   // (outbox.no_transaction outside of a transaction; outbox.dead if the same was put before and the
   // coordinator refused it for good: revive or remove that one), kAlreadyExists (outbox.gid_taken),
-  // kInvalidArgument (client.bad_request, gid.invalid, outbox.too_large); `wait` must be absent.
+  // kInvalidArgument (client.bad_request, gid.invalid, outbox.too_large): what the coordinator's
+  // limits (base/limits.h) would make a dead entry of is not taken; `wait` must be absent.
   [[nodiscard]] Result<std::string> Put(sqlite3* transaction, SubmitRequest request) const;
 
   [[nodiscard]] std::unique_ptr<OutboxStore> Open(sqlite3* db) const;

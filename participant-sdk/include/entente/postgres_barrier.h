@@ -38,11 +38,22 @@ namespace entente::sdk {
 //   kFailedPrecondition barrier.in_transaction: the connection is in a transaction already.
 //   kFailedPrecondition barrier.no_schema: call CreateSchema first.
 //   kInvalidArgument    barrier.no_name, sdk.bad_table
-//   kInternal           barrier.work_threw, barrier.work_ended_transaction (see Run)
-//   kInternal           barrier.work_failed: a statement of the business write failed, so nothing
-//                       could be committed, though it was answered with Done.
+//   kInternal           barrier.work_threw
+//   kInternal           barrier.work_ended_transaction: the business write ended the transaction
+//                       that it was handed, also if it began another one (COMMIT AND CHAIN), which
+//                       is rolled back. What it committed by itself is not one with its row: a
+//                       defect to repair.
+//   kFailedPrecondition barrier.rejected, kInternal barrier.work_failed (see below)
 //   kInternal           postgres.error: any other, with its SQLSTATE. Nothing was done.
 //   kDataLoss           barrier.bad_row
+//
+// Some failures are a certain NO. Of an action, try, prepare or one-phase commit they are answers,
+// stored like a refusal by the business write; of what finishes or undoes they stay errors:
+//   Refused barrier.rejected: what was written broke a deferred constraint or trigger, or a right,
+//     at the commit (SQLSTATE classes 22, 23, 42, P0).
+//   Refused barrier.work_failed: a statement of the business write failed, so nothing could be
+//     committed, though it was answered with Done. What may work later (a deadlock, a lock's
+//     time-out) the business write answers with Retry itself.
 class PostgresBarrier {
  public:
   // Makes the business write on the connection it is handed, inside the barrier's transaction,

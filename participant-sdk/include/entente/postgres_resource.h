@@ -57,8 +57,10 @@ struct PostgresResourceOptions {
   // prepared before Recover rolls it back.
   Duration safety_interval = std::chrono::seconds(20);
   // How long a statement of Prepare waits for another transaction's lock, which may be prepared and
-  // stay for long. Zero: as the server is set.
-  Duration lock_timeout = std::chrono::seconds(5);
+  // stay for long. Prepare waits up to twice as long, since it tries again when another call was
+  // faster; so that it says "busy" in time, keep it well below half of the step's `timeout` (10 s
+  // unless the definition says otherwise). Zero: as the server is set.
+  Duration lock_timeout = std::chrono::seconds(2);
   // The table and the clock.
   BarrierOptions barrier = {};
 };
@@ -95,6 +97,8 @@ struct PreparedReport {
 //   Refused resource.duplicate_name: the name is prepared by somebody else
 //   Refused resource.other_database: this connection's database is not the one of the prepare
 //   Refused resource.not_owner: another user prepared it, and this one is no superuser
+//   Refused barrier.rejected, barrier.work_failed: the first two, of a commit in one phase
+//   Refused barrier.other_coordinator: the gid's branch belongs to another coordinator (barrier.h)
 //
 // A full table of prepared transactions is kUnavailable resource.no_slot.
 class PostgresResource {

@@ -29,10 +29,17 @@ namespace entente::sdk {
 //   kUnavailable        barrier.busy: another connection holds the lock. Ask again.
 //   kFailedPrecondition barrier.in_transaction: the connection is in a transaction already.
 //   kFailedPrecondition barrier.no_schema: call CreateSchema first.
-//   kFailedPrecondition barrier.not_durable: `PRAGMA synchronous` is below FULL on this connection.
+//   kFailedPrecondition barrier.not_durable: this connection's commits do not wait for the disk.
+//   Set
+//                       PRAGMA journal_mode to WAL and synchronous to FULL, or, with a rollback
+//                       journal, synchronous to EXTRA.
 //   kInvalidArgument    barrier.no_name, sdk.bad_table
 //   kInternal           barrier.work_threw, barrier.work_ended_transaction (see Run), sqlite.error
 //   kDataLoss           barrier.bad_row
+//
+// What breaks a deferred foreign key at the commit is a certain NO: of an action, try, prepare or
+// one-phase commit it is answered with Refused barrier.rejected and stored like a refusal by the
+// business write; of what finishes or undoes it is the error sqlite.error.
 class SqliteBarrier {
  public:
   // Makes the business write on the connection it is handed, inside the barrier's transaction,
@@ -46,8 +53,9 @@ class SqliteBarrier {
   [[nodiscard]] Status CreateSchema(sqlite3* db) const;
 
   // Carries out `call` once: runs `work` in a transaction together with the branch's row, or
-  // answers from the row. If `work` ended the transaction itself, its write and the row are no
-  // longer one: that is the error barrier.work_ended_transaction, and a defect to repair.
+  // answers from the row. If `work` ended the transaction itself, also if it began another one,
+  // its write and the row are no longer one: that is the error barrier.work_ended_transaction, and
+  // a defect to repair.
   [[nodiscard]] Result<Answer> Run(sqlite3* db, const Call& call, const Work& work) const;
 
   // Drops what is not needed any more. Call it now and then, from one place. An error leaves the
