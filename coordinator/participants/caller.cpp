@@ -1,5 +1,6 @@
 #include "coordinator/participants/caller.h"
 
+#include <map>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -25,38 +26,41 @@ constexpr size_t kMaxTargets = 10'000;
 struct Target {
   std::shared_ptr<const void> owner;  // Keeps `participant` alive.
   const dsl::Participant* participant = nullptr;
-  SharedGate* gate = nullptr;
-  Status unusable;  // The address can not be read: every call is refused with this.
+  std::string definition;            // Where it is named.
+  std::shared_ptr<SharedGate> gate;  // Shared with Gates, which may retire it.
+  Status unusable;  // Address or descriptors can not be read: every call is refused with this.
   transport::Origin origin;
-  std::string base_path;  // Of an HTTP address: no slash at the end.
-  bool descriptors_registered = false;
+  std::string base_path;                          // Of an HTTP address: no slash at the end.
+  std::shared_ptr<transport::GrpcShapes> shapes;  // Shared with requests; null: reflection.
 };
 using TargetPtr = std::shared_ptr<Target>;
 
+Status ReadAddress(const dsl::HttpAddress& http, Target& target) {
+  ENTENTE_ASSIGN_OR_RETURN(const transport::Url url, transport::ParseUrl(http.base_url));
+  target.origin = url.origin;
+  target.base_path = url.target == "/" ? std::string() : url.target;
+  return Status();
+}
+
+// Nothing looks into a descriptor set before it is used for the first time.
+Status ReadAddress(const dsl::GrpcAddress& grpc, Target& target) {
+  ENTENTE_ASSIGN_OR_RETURN(target.origin, transport::ParseAuthority(grpc.target, grpc.tls, 0));
+  if (!grpc.descriptor_set.empty()) {
+    ENTENTE_ASSIGN_OR_RETURN(target.shapes, transport::ReadDescriptorSet(grpc.descriptor_set));
+  }
+  return Status();
+}
+
 // `definition` is where the participant is named.
 Target MakeTarget(std::shared_ptr<const void> owner, const dsl::Participant& participant,
-                  const std::string& definition, Gates& gates) {
+                  const std::string& definition, Gates& gates, Instant now) {
   Target target;
   target.participant = &participant;
-  target.gate = &gates.Find(participant, definition);
+  target.definition = definition;
+  target.gate = gates.Find(participant, definition, now);
   target.owner = std::move(owner);
-  if (const auto* http = std::get_if<dsl::HttpAddress>(&target.participant->address)) {
-    auto url = transport::ParseUrl(http->base_url);
-    if (!url.ok()) {
-      target.unusable = url.status();
-      return target;
-    }
-    target.origin = url->origin;
-    target.base_path = url->target == "/" ? std::string() : url->target;
-    return target;
-  }
-  const auto& grpc = std::get<dsl::GrpcAddress>(target.participant->address);
-  auto origin = transport::ParseAuthority(grpc.target, grpc.tls, 0);
-  if (origin.ok()) {
-    target.origin = std::move(origin).value();
-  } else {
-    target.unusable = origin.status();
-  }
+  target.unusable = std::visit(
+      [&target](const auto& address) { return ReadAddress(address, target); }, participant.address);
   return target;
 }
 
@@ -113,6 +117,19 @@ engine::ReplyNotSent NotSent(std::string code, std::string message) {
   return {{std::move(code), std::move(message)}, std::nullopt};
 }
 
+engine::ReplyNotSent Blocked(std::string message) {
+  engine::ReplyNotSent blocked = NotSent("participant.blocked", std::move(message));
+  blocked.blocked = true;
+  return blocked;
+}
+
+// For what the request does not say already.
+void AddDefault(std::string_view name, std::string_view value, transport::HttpHeaders& headers) {
+  if (!headers.Has(name)) {
+    headers.Add(name, value);
+  }
+}
+
 }  // namespace
 
 class Caller::Impl {
@@ -145,21 +162,43 @@ class Caller::Impl {
     const Instant now = host_.Now();
     // Only a call that has to wait is kept; the others go on from here without a copy.
     std::shared_ptr<Waiting> waiting;
-    const auto entry = target->gate->Acquire(now, [&] {
-      waiting = std::make_shared<Waiting>(
-          Waiting{context, std::move(call), std::move(done), boost::asio::steady_timer(io_)});
-      return Park(target, waiting);
+    const auto entry = Enter(*target, now, [&] {
+      waiting = std::make_shared<Waiting>(Waiting{target, context, std::move(call), std::move(done),
+                                                  boost::asio::steady_timer(io_)});
+      return Park(waiting);
     });
     switch (entry.admission) {
       case Admission::kAdmitted:
         Send(target, context, std::move(call), entry.permit, std::move(done));
         return;
-      case Admission::kParked: LimitWait(target, waiting, entry.ticket); return;
+      case Admission::kParked:
+        waiting->ticket = entry.ticket;
+        waiting->place = waiting_.emplace(waiting->call.command.gid, waiting);
+        LimitWait(waiting);
+        return;
       case Admission::kRefused: break;
     }
     auto reply = NotSent("participant.queue_full", "too many calls already wait for participant '" +
                                                        target->participant->name + "'");
     host_.Post([done = std::move(done), reply = std::move(reply)] { done(reply); });
+  }
+
+  void WithdrawWaiting(const Gid& gid) {
+    const auto [begin, end] = waiting_.equal_range(gid);
+    for (auto next = begin; next != end;) {
+      const std::shared_ptr<Waiting> waiting = (next++)->second;
+      if (waiting->call.command.role != dsl::Role::kForward ||
+          !waiting->target->gate->Withdraw(waiting->ticket)) {
+        continue;
+      }
+      waiting_.erase(waiting->place);
+      waiting->limit.cancel();
+      host_.Post([waiting] {
+        waiting->done(Blocked("the call still waited for participant '" +
+                              waiting->target->participant->name +
+                              "' when its transaction was paused or aborted"));
+      });
+    }
   }
 
   void Poll(const runtime::CallContext& context, engine::PollBranch poll,
@@ -195,11 +234,16 @@ class Caller::Impl {
   }
 
  private:
-  struct Waiting {
+  struct Waiting;
+  using WaitingCalls = std::multimap<Gid, std::shared_ptr<Waiting>>;
+  struct Waiting {  // Shared with its gate and its timer.
+    TargetPtr target;
     runtime::CallContext context;
     engine::CallBranch call;
     runtime::ReplyCallback done;
     boost::asio::steady_timer limit;
+    SharedGate::Ticket ticket = 0;
+    WaitingCalls::iterator place = {};
   };
 
   TargetPtr TargetOf(const runtime::CallContext& context, size_t index) {
@@ -208,11 +252,12 @@ class Caller::Impl {
       // Each such transaction has a plan of its own, which must not be kept.
       return Keep(client_targets_, IdentityOf(*participant), [&] {
         const auto copy = std::make_shared<const dsl::Participant>(*participant);
-        return MakeTarget(copy, *copy, {}, gates_);
+        return MakeTarget(copy, *copy, {}, gates_, host_.Now());
       });
     }
-    return Keep(targets_, participant,
-                [&] { return MakeTarget(context.plan, *participant, context.plan->name, gates_); });
+    return Keep(targets_, participant, [&] {
+      return MakeTarget(context.plan, *participant, context.plan->name, gates_, host_.Now());
+    });
   }
 
   // Calls under way keep their target, whatever becomes of `targets`.
@@ -227,63 +272,76 @@ class Caller::Impl {
     return targets.emplace(key, std::make_shared<Target>(make())).first->second;
   }
 
-  ParkedCall Park(const TargetPtr& target, const std::shared_ptr<Waiting>& waiting) {
+  // A gate that nobody used for long may have been retired since its target was made.
+  SharedGate::Entry Enter(Target& target, Instant now,
+                          const std::function<ParkedCall()>& make_parked) {
+    while (true) {
+      if (const auto entry = target.gate->Acquire(now, make_parked)) {
+        return *entry;
+      }
+      target.gate = gates_.Find(*target.participant, target.definition, now);
+    }
+  }
+
+  ParkedCall Park(const std::shared_ptr<Waiting>& waiting) {
     return {[&io = io_](std::function<void()> task) { boost::asio::post(io, std::move(task)); },
-            [this, target, waiting](Permit permit) {
+            [this, waiting](Permit permit) {
+              waiting_.erase(waiting->place);
               waiting->limit.cancel();
-              Send(target, waiting->context, std::move(waiting->call), permit,
+              Send(waiting->target, waiting->context, std::move(waiting->call), permit,
                    std::move(waiting->done));
             }};
   }
 
-  void LimitWait(const TargetPtr& target, const std::shared_ptr<Waiting>& waiting,
-                 SharedGate::Ticket ticket) {
+  void LimitWait(const std::shared_ptr<Waiting>& waiting) {
     waiting->limit.expires_after(waiting->call.timeout);
-    waiting->limit.async_wait(
-        [this, target, waiting, ticket](const boost::system::error_code& error) {
-          if (error || closing_ || !target->gate->Withdraw(ticket)) {
-            return;
-          }
-          engine::ReplyNotSent blocked = NotSent(
-              "participant.blocked", "the call waited " + FormatDuration(waiting->call.timeout) +
-                                         " for participant '" + target->participant->name +
-                                         "', which is blocked by its " +
-                                         std::string(target->gate->blocked_by(host_.Now())));
-          blocked.blocked = true;
-          waiting->done(std::move(blocked));
-        });
-    ScheduleRelease(*target->gate, target->gate->Release(host_.Now()));
+    waiting->limit.async_wait([this, waiting](const boost::system::error_code& error) {
+      const Target& target = *waiting->target;
+      if (error || closing_ || !target.gate->Withdraw(waiting->ticket)) {
+        return;
+      }
+      waiting_.erase(waiting->place);
+      waiting->done(Blocked("the call waited " + FormatDuration(waiting->call.timeout) +
+                            " for participant '" + target.participant->name +
+                            "', which is blocked by its " +
+                            std::string(target.gate->blocked_by(host_.Now()))));
+    });
+    const auto& gate = waiting->target->gate;
+    ScheduleRelease(gate, gate->Release(host_.Now()));
   }
 
   // The gate has no clock: somebody has to come back when its cool-down or next token is due.
-  void ScheduleRelease(SharedGate& gate, std::optional<Instant> at) {
+  // Nothing: a call's end will, or nobody waits.
+  void ScheduleRelease(const std::shared_ptr<SharedGate>& gate, std::optional<Instant> at) {
     if (!at) {
+      release_timers_.erase(gate);
       return;
     }
-    auto& timer = release_timers_[&gate];
+    auto& timer = release_timers_[gate];
     if (timer == nullptr) {
       timer = std::make_unique<boost::asio::steady_timer>(io_);
     }
     timer->expires_after(std::max(*at - host_.Now(), Duration(100)));
-    timer->async_wait([this, &gate](const boost::system::error_code& error) {
+    timer->async_wait([this, gate](const boost::system::error_code& error) {
       if (!error && !closing_) {
-        ScheduleRelease(gate, gate.Release(host_.Now()));
+        ScheduleRelease(gate, gate->Release(host_.Now()));
       }
     });
   }
 
-  // Ends the call at its gate. Whoever else waits there may be told to come back later.
+  // Ends the call at its gate. Whoever else waits there may wait for the next token now, or for the
+  // end of a cool-down.
   void Finish(Target& target, const Permit& permit, bool transport_failure) {
-    target.gate->Finish(permit, transport_failure, host_.Now());
-    if (transport_failure) {
-      ScheduleRelease(*target.gate, target.gate->Release(host_.Now()));
+    if (const auto next = target.gate->Finish(permit, transport_failure, host_.Now())) {
+      ScheduleRelease(target.gate, next);
     }
   }
 
+  // The participant's, where the step does not say otherwise.
   static void AddOwnHeaders(const Target& target, transport::HttpHeaders& headers) {
     if (const auto* http = std::get_if<dsl::HttpAddress>(&target.participant->address)) {
       for (const auto& [name, value] : http->headers) {
-        headers.Add(name, value);
+        AddDefault(name, value, headers);
       }
     }
   }
@@ -306,34 +364,36 @@ class Caller::Impl {
     request.method = std::move(rendered.method);
     request.url.origin = target->origin;
     request.url.target = target->base_path + rendered.target;
-    AddOwnHeaders(*target, request.headers);
     for (const auto& [name, value] : rendered.headers) {
       request.headers.Add(name, value);
     }
+    AddOwnHeaders(*target, request.headers);
     AddFacts(context, call, token, false,
              [&request](std::string_view name, std::string_view value) {
                request.headers.Add(name, value);
              });
     if (rendered.body) {
-      request.headers.Add("Content-Type", "application/json");
+      AddDefault("Content-Type", "application/json", request.headers);
       request.body = std::move(*rendered.body);
     }
-    request.headers.Add("Accept", "application/json");
-    http_.Call(
-        std::move(request), call.timeout,
-        [this, target, permit, role = call.command.role, rules = call.answers, plan = context.plan,
-         token = std::move(token), done = std::move(done)](transport::HttpOutcome outcome) {
-          if (closing_) {
-            return;
-          }
-          Finish(*target, permit, IsTransportFailure(outcome));
-          if (auto* response = std::get_if<transport::HttpResponse>(&outcome)) {
-            done(ClassifyHttp(std::move(*response),
-                              AnswerContext{role, rules, token, &target->origin, host_.Now()}));
-          } else {
-            done(ClassifyError(std::get<transport::CallError>(outcome)));
-          }
-        });
+    AddDefault("Accept", "application/json", request.headers);
+    std::string asked = request.url.target;
+    http_.Call(std::move(request), call.timeout,
+               [this, target, permit, role = call.command.role, rules = call.answers,
+                plan = context.plan, token = std::move(token), asked = std::move(asked),
+                done = std::move(done)](transport::HttpOutcome outcome) {
+                 if (closing_) {
+                   return;
+                 }
+                 Finish(*target, permit, IsTransportFailure(outcome));
+                 if (auto* response = std::get_if<transport::HttpResponse>(&outcome)) {
+                   done(ClassifyHttp(
+                       std::move(*response),
+                       AnswerContext{role, rules, token, &target->origin, host_.Now(), asked}));
+                 } else {
+                   done(ClassifyError(std::get<transport::CallError>(outcome)));
+                 }
+               });
   }
 
   void SendGrpc(const TargetPtr& target, const runtime::CallContext& context,
@@ -341,21 +401,11 @@ class Caller::Impl {
                 runtime::ReplyCallback done) {
     auto& rendered = std::get<engine::RenderedGrpc>(call.request);
     const auto& address = std::get<dsl::GrpcAddress>(target->participant->address);
-    if (!address.descriptor_set.empty() && !target->descriptors_registered) {
-      // Checked when the definition was compiled; here it can only repeat what is registered.
-      const Status registered = grpc_.RegisterDescriptorSet(address.descriptor_set);
-      if (!registered.ok()) {
-        Finish(*target, permit, false);
-        engine::ReplyRefused refused{{registered.reason(), registered.message()}};
-        host_.Post([done = std::move(done), refused = std::move(refused)] { done(refused); });
-        return;
-      }
-      target->descriptors_registered = true;
-    }
     transport::GrpcRequest request;
     request.target = target->origin;
     request.method = "/" + address.service + "/" + rendered.method;
     request.body = std::move(rendered.body);
+    request.shapes = target->shapes;
     for (const auto& [name, value] : address.metadata) {
       request.metadata.Add(name, value);
     }
@@ -386,7 +436,10 @@ class Caller::Impl {
   bool closing_ = false;
   std::unordered_map<const dsl::Participant*, TargetPtr> targets_;
   std::unordered_map<std::string, TargetPtr> client_targets_;  // By IdentityOf.
-  std::unordered_map<SharedGate*, std::unique_ptr<boost::asio::steady_timer>> release_timers_;
+  WaitingCalls waiting_;                                       // Of this worker, at any gate.
+  // Of the gates where somebody waits for an instant.
+  std::unordered_map<std::shared_ptr<SharedGate>, std::unique_ptr<boost::asio::steady_timer>>
+      release_timers_;
   transport::HttpClient http_;
   transport::GrpcClient grpc_;
 };
@@ -400,6 +453,10 @@ Caller::~Caller() = default;
 void Caller::Call(const runtime::CallContext& context, engine::CallBranch call,
                   runtime::ReplyCallback done) {
   impl_->Call(context, std::move(call), std::move(done));
+}
+
+void Caller::WithdrawWaiting(const Gid& gid) {
+  impl_->WithdrawWaiting(gid);
 }
 
 void Caller::Poll(const runtime::CallContext& context, engine::PollBranch poll,

@@ -53,6 +53,14 @@ std::optional<Duration> RetryAfter(const transport::HttpHeaders& headers, Instan
   return value ? ParseRetryAfter(*value, now) : std::nullopt;
 }
 
+// A header says what can not be understood.
+Reply BadAnswer(std::string code, std::string_view what, std::string_view value) {
+  return engine::ReplyUnknown{
+      MakeFailure(std::move(code),
+                  std::string(what) + std::string(value.substr(0, kShownBodyBytes))),
+      std::nullopt};
+}
+
 // A success, with what a forward answer says beside its output.
 Reply Done(Json output, const transport::HttpHeaders& headers, const AnswerContext& context) {
   engine::ReplyDone done;
@@ -60,16 +68,25 @@ Reply Done(Json output, const transport::HttpHeaders& headers, const AnswerConte
   if (context.role != dsl::Role::kForward) {
     return done;
   }
-  done.read_only = headers.Find("entente-vote") == "read-only";
+  if (const auto vote = headers.Find("entente-vote"); vote && *vote != "yes") {
+    if (*vote == "no") {
+      return engine::ReplyRefused{
+          MakeFailure("answer.vote_no", "a success with the header Entente-Vote: no")};
+    }
+    if (*vote != "read-only") {
+      return BadAnswer(
+          "answer.bad_vote",
+          "a success with an Entente-Vote that is none of yes, read-only and no: ", *vote);
+    }
+    done.read_only = true;
+  }
   if (const auto expires = headers.Find("entente-expires")) {
     const auto instant = ParseInstant(*expires);
     if (!instant.ok()) {
       // It holds something, and for how long is not known.
-      return engine::ReplyUnknown{
-          MakeFailure("answer.bad_expires",
-                      "a success with an Entente-Expires header that is no RFC 3339 instant: " +
-                          std::string(expires->substr(0, kShownBodyBytes))),
-          std::nullopt};
+      return BadAnswer(
+          "answer.bad_expires",
+          "a success with an Entente-Expires header that is no RFC 3339 instant: ", *expires);
     }
     done.expires = *instant;
   }
@@ -88,33 +105,40 @@ std::optional<engine::HeuristicOutcome> HeuristicNamed(std::string_view name) {
 }
 
 // A participant that settled the branch by itself says so in a header of its refusal, or as the
-// member `heuristic` of the refusal's body. Only of an operation that carries out a decision.
-std::optional<engine::HeuristicOutcome> HeuristicOf(const transport::HttpHeaders& headers,
-                                                    const std::string& body,
-                                                    const AnswerContext& context) {
+// member `heuristic` of the refusal's body, where any other value is the service's own affair. Only
+// of an operation that carries out a decision. `failure` is what the refusal says.
+std::optional<Reply> HeuristicIn(const transport::HttpHeaders& headers, const std::string& body,
+                                 const AnswerContext& context, const Failure& failure) {
   if (context.role == dsl::Role::kForward) {
     return std::nullopt;
   }
   if (const auto header = headers.Find("entente-heuristic")) {
-    return HeuristicNamed(*header);
+    const auto outcome = HeuristicNamed(*header);
+    return outcome ? Reply(engine::ReplyHeuristic{*outcome, failure})
+                   : BadAnswer("answer.bad_heuristic",
+                               "a refusal with an Entente-Heuristic that is none of committed, "
+                               "rolled-back and mixed: ",
+                               *header);
   }
   const auto json = ParseJson(body, limits::kPayloadJson);
   if (!json.ok() || !json->is_object()) {
     return std::nullopt;
   }
   const auto member = json->find("heuristic");
-  return member != json->end() && member->is_string() ? HeuristicNamed(member->get<std::string>())
-                                                      : std::nullopt;
+  const auto outcome = member != json->end() && member->is_string()
+                           ? HeuristicNamed(member->get<std::string>())
+                           : std::nullopt;
+  return outcome ? std::optional<Reply>(engine::ReplyHeuristic{*outcome, failure}) : std::nullopt;
 }
 
 Reply Refused(const transport::HttpResponse& response, const AnswerContext& context) {
-  const auto heuristic = response.status == kHttpConflict
-                             ? HeuristicOf(response.headers, response.body, context)
-                             : std::nullopt;
-  if (heuristic) {
-    return engine::ReplyHeuristic{*heuristic, HttpFailure(response)};
+  Failure failure = HttpFailure(response);
+  if (response.status == kHttpConflict) {
+    if (auto heuristic = HeuristicIn(response.headers, response.body, context, failure)) {
+      return std::move(*heuristic);
+    }
   }
-  return engine::ReplyRefused{HttpFailure(response)};
+  return engine::ReplyRefused{std::move(failure)};
 }
 
 // An output that can not be read does not matter where none is read.
@@ -137,12 +161,15 @@ Reply DoneWithBody(const transport::HttpResponse& response, const AnswerContext&
 }
 
 // The absolute address of a pending operation, or empty if `location` leads elsewhere.
-std::string ResolvePollUrl(std::string_view location, const transport::Origin& origin) {
-  const bool relative = location.starts_with('/') && !location.starts_with("//");
-  std::string absolute =
-      relative ? origin.ToString() + std::string(location) : std::string(location);
+// Any reference will do (RFC 9110, 10.2.2); an empty one would be the request itself.
+std::string ResolvePollUrl(std::string_view location, const AnswerContext& context) {
+  if (location.empty() || context.origin == nullptr) {
+    return {};
+  }
+  const transport::Url asked{*context.origin, std::string(context.asked)};
+  std::string absolute = transport::ResolveReference(asked, location);
   const auto url = transport::ParseUrl(absolute);
-  return url.ok() && url->origin == origin ? absolute : std::string();
+  return url.ok() && url->origin == asked.origin ? absolute : std::string();
 }
 
 // A pending answer, or nothing if a 202 is an ordinary success.
@@ -160,8 +187,7 @@ std::optional<Reply> Pending(const transport::HttpResponse& response,
   if (!location) {
     return token ? std::optional<Reply>(engine::ReplyPending{}) : std::nullopt;
   }
-  std::string poll_url =
-      context.origin == nullptr ? std::string() : ResolvePollUrl(*location, *context.origin);
+  std::string poll_url = ResolvePollUrl(*location, context);
   if (poll_url.empty() && !token) {
     return engine::ReplyUnknown{
         MakeFailure("answer.foreign_location",
@@ -214,14 +240,11 @@ Reply ClassifyPoll(transport::HttpResponse response, std::string poll_url,
       IsRetryableHttp(status) || status == 404) {
     return engine::ReplyPending{std::move(poll_url), again};
   }
-  if (status >= 400) {
-    return Refused(response, context);
-  }
-  Reply done = DoneWithBody(response, context);
-  if (std::holds_alternative<engine::ReplyUnknown>(done)) {
+  Reply reply = status >= 400 ? Refused(response, context) : DoneWithBody(response, context);
+  if (std::holds_alternative<engine::ReplyUnknown>(reply)) {
     return engine::ReplyPending{std::move(poll_url), again};
   }
-  return done;
+  return reply;
 }
 
 Reply ClassifyGrpc(transport::GrpcResponse response, const AnswerContext& context) {
@@ -259,9 +282,10 @@ Reply ClassifyGrpc(transport::GrpcResponse response, const AnswerContext& contex
     case 11:  // OUT_OF_RANGE
     case 12:  // UNIMPLEMENTED
     case 16:  // UNAUTHENTICATED
-      if (const auto heuristic = HeuristicOf(response.metadata, {}, context);
-          heuristic && response.code == kGrpcAborted) {
-        return engine::ReplyHeuristic{*heuristic, failure()};
+      if (response.code == kGrpcAborted) {
+        if (auto heuristic = HeuristicIn(response.metadata, {}, context, failure())) {
+          return std::move(*heuristic);
+        }
       }
       return engine::ReplyRefused{failure()};
     default: return engine::ReplyUnknown{failure(), RetryAfter(response.metadata, context.now)};

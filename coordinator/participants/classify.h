@@ -20,16 +20,20 @@ struct AnswerContext {
   // the coordinator to a third party.
   const transport::Origin* origin = nullptr;  // Null for gRPC.
   Instant now;                                // To read a Retry-After date.
+  std::string_view asked = "/";               // The path of the request, to read a Location by.
 };
 
 // The table of docs/participants.md, and what an answer may say in headers (or metadata) beside it:
-//   Entente-Vote: read-only          a prepare: there is nothing to commit or roll back
+//   Entente-Vote: yes|read-only|no   a prepare; read-only: there is nothing to commit or roll back.
+//                                    "no" is a refusal, whatever the status.
 //   Entente-Expires: <RFC 3339 instant>     a try: how long the reservation holds. No duration: an
 //                                    answer may be a repeat of one that was given long ago.
 //   Entente-Heuristic: committed|rolled-back|mixed   with 409 (ABORTED) to an operation that
 //   carries
 //                                    out a decision: the participant decided by itself. HTTP may
 //                                    say it as the member "heuristic" of a JSON body too.
+// Any other value of these three is a bad answer: what it was meant to say is not known, so the
+// outcome is unknown.
 // A 2xx forward answer whose body is not JSON is unknown: it says
 // "done", but what was done can not be read, and a portal or proxy answers like that too.
 [[nodiscard]] engine::Reply ClassifyHttp(transport::HttpResponse response,

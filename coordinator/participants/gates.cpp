@@ -1,5 +1,6 @@
 #include "coordinator/participants/gates.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace entente::participants {
@@ -16,19 +17,26 @@ std::string AddressOf(const dsl::Participant& participant) {
 }  // namespace
 
 SharedGate::SharedGate(transport::GateOptions options, std::string participant,
-                       std::string definition, std::string address)
+                       std::string definition, std::string address, Instant now)
     : gate_(options),
+      last_used_(now),
       participant_(std::move(participant)),
       definition_(std::move(definition)),
       address_(std::move(address)) {}
 
-SharedGate::Entry SharedGate::Acquire(Instant now, const std::function<ParkedCall()>& make_parked) {
+std::optional<SharedGate::Entry> SharedGate::Acquire(
+    Instant now, const std::function<ParkedCall()>& make_parked) {
   const std::lock_guard lock(mutex_);
-  ++calls_;
+  if (retired_) {
+    return std::nullopt;
+  }
+  last_used_ = now;
   Entry entry{};
   entry.ticket = next_ticket_++;
   entry.admission = gate_.Acquire(entry.ticket, now, entry.permit);
-  if (entry.admission == transport::ParticipantGate::Admission::kParked) {
+  if (entry.admission == transport::ParticipantGate::Admission::kAdmitted) {
+    ++calls_;
+  } else if (entry.admission == transport::ParticipantGate::Admission::kParked) {
     parked_.emplace(entry.ticket, make_parked());
   }
   return entry;
@@ -43,6 +51,7 @@ bool SharedGate::Withdraw(Ticket ticket) {
 SharedGate::Released SharedGate::TakeReleased(Instant now) {
   std::vector<Permit> permits;
   gate_.Release(now, permits);
+  calls_ += permits.size();
   Released released;
   for (const Permit& permit : permits) {
     const auto parked = parked_.find(permit.ticket);
@@ -52,8 +61,10 @@ SharedGate::Released SharedGate::TakeReleased(Instant now) {
   return released;
 }
 
-void SharedGate::Finish(const Permit& permit, bool transport_failure, Instant now) {
+std::optional<Instant> SharedGate::Finish(const Permit& permit, bool transport_failure,
+                                          Instant now) {
   Released released;
+  std::optional<Instant> next;
   {
     const std::lock_guard lock(mutex_);
     failures_ += transport_failure ? 1 : 0;
@@ -61,11 +72,14 @@ void SharedGate::Finish(const Permit& permit, bool transport_failure, Instant no
                      transport_failure ? transport::ParticipantGate::CallResult::kTransportFailure
                                        : transport::ParticipantGate::CallResult::kAnswered,
                      now);
+    last_used_ = std::max(last_used_, now);
     if (!parked_.empty()) {
       released = TakeReleased(now);
+      next = gate_.NextWakeup();
     }
   }
   LetGo(std::move(released));
+  return next;
 }
 
 // Without the lock: a call that goes may come back here at once.
@@ -92,6 +106,17 @@ std::string_view SharedGate::blocked_by(Instant now) {
   return transport::BlockedByName(gate_.blocked_by(now));
 }
 
+Instant SharedGate::last_used() {
+  const std::lock_guard lock(mutex_);
+  return last_used_;
+}
+
+bool SharedGate::Retire(Instant now) {
+  const std::lock_guard lock(mutex_);
+  retired_ = retired_ || gate_.IdleAt(now);
+  return retired_;
+}
+
 runtime::ParticipantStats SharedGate::Stats(Instant now) {
   const std::lock_guard lock(mutex_);
   const auto stats = gate_.stats();
@@ -112,7 +137,8 @@ runtime::ParticipantStats SharedGate::Stats(Instant now) {
   return out;
 }
 
-SharedGate& Gates::Find(const dsl::Participant& participant, const std::string& definition) {
+std::shared_ptr<SharedGate> Gates::Find(const dsl::Participant& participant,
+                                        const std::string& definition, Instant now) {
   transport::GateOptions options;
   options.max_concurrent =
       participant.max_concurrent_calls.value_or(limits::kDefaultMaxConcurrentCalls);
@@ -121,11 +147,35 @@ SharedGate& Gates::Find(const dsl::Participant& participant, const std::string& 
   const std::string key = address + ' ' + std::to_string(options.max_concurrent) + ' ' +
                           std::to_string(options.rate_per_second);
   const std::lock_guard lock(mutex_);
-  auto& gate = gates_[key];
-  if (gate == nullptr) {
-    gate = std::make_unique<SharedGate>(options, participant.name, definition, std::move(address));
+  if (const auto found = gates_.find(key); found != gates_.end()) {
+    return found->second;
   }
-  return *gate;
+  if (gates_.size() >= sweep_at_) {
+    Sweep(now);
+  }
+  auto gate =
+      std::make_shared<SharedGate>(options, participant.name, definition, std::move(address), now);
+  gates_.emplace(key, gate);
+  return gate;
+}
+
+// Where most are in use, the next sweep waits until there are twice as many: looking at all of them
+// costs little for each that is made.
+void Gates::Sweep(Instant now) {
+  std::vector<std::pair<Instant, std::string>> by_use;
+  for (const auto& [key, gate] : gates_) {
+    by_use.emplace_back(gate->last_used(), key);
+  }
+  std::sort(by_use.begin(), by_use.end());
+  for (const auto& [used, key] : by_use) {
+    if (gates_.size() <= many_ / 2) {
+      break;
+    }
+    if (gates_.at(key)->Retire(now)) {
+      gates_.erase(key);
+    }
+  }
+  sweep_at_ = std::max(many_, 2 * gates_.size());
 }
 
 std::vector<runtime::ParticipantStats> Gates::Stats(Instant now) {

@@ -10,10 +10,15 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/time.h"
 #include "coordinator/runtime/coordinator.h"
 #include "coordinator/transport/participant_gate.h"
 #include "dsl/plan.h"
+
+namespace entente::limits {
+inline constexpr size_t kMaxIdleParticipants = 256;
+}
 
 namespace entente::participants {
 
@@ -31,27 +36,34 @@ class SharedGate {
   using Ticket = transport::ParticipantGate::Ticket;
 
   SharedGate(transport::GateOptions options, std::string participant, std::string definition,
-             std::string address);
+             std::string address, Instant now);
 
   struct Entry {
     transport::ParticipantGate::Admission admission;
     Permit permit;  // When admitted.
     Ticket ticket;  // When parked.
   };
-  // `make_parked` is called, with the lock held, only if the call has to wait.
-  [[nodiscard]] Entry Acquire(Instant now, const std::function<ParkedCall()>& make_parked);
+  // `make_parked` is called, with the lock held, only if the call has to wait. Nothing once the
+  // gate is retired: find its participant's gate again.
+  [[nodiscard]] std::optional<Entry> Acquire(Instant now,
+                                             const std::function<ParkedCall()>& make_parked);
 
   // False if the call was let go in the meantime: its `go` is on the way.
   [[nodiscard]] bool Withdraw(Ticket ticket);
 
-  // Ends an admitted call and lets waiting ones go.
-  void Finish(const Permit& permit, bool transport_failure, Instant now);
+  // Ends an admitted call and lets waiting ones go; returns when to come again for those that
+  // still wait.
+  std::optional<Instant> Finish(const Permit& permit, bool transport_failure, Instant now);
 
   // Lets go whoever may go at `now`; returns when to come again.
   std::optional<Instant> Release(Instant now);
 
   [[nodiscard]] std::string_view blocked_by(Instant now);
   [[nodiscard]] runtime::ParticipantStats Stats(Instant now);
+
+  [[nodiscard]] Instant last_used();
+  // Closes the gate for good if nothing would be lost with it. False if it is in use.
+  [[nodiscard]] bool Retire(Instant now);
 
  private:
   using Released = std::vector<std::pair<ParkedCall, Permit>>;
@@ -62,23 +74,36 @@ class SharedGate {
   transport::ParticipantGate gate_;
   std::unordered_map<Ticket, ParkedCall> parked_;
   Ticket next_ticket_ = 1;
-  uint64_t calls_ = 0;
+  Instant last_used_;
+  bool retired_ = false;
+  uint64_t calls_ = 0;  // Let go, hence sent.
   uint64_t failures_ = 0;
   const std::string participant_;
   const std::string definition_;
   const std::string address_;
 };
 
-// Finds or makes the gate of a participant: one per address and limits. Thread-safe. Gates live as
-// long as this object.
+// Finds or makes the gate of a participant: one per address and limits. Thread-safe.
+//
+// Clients name addresses without end, so gates are not kept for ever: when there are more than
+// `many`, those least recently used are retired, as far as nothing is in flight or waits there and
+// no breaker or rate would be forgotten.
 class Gates {
  public:
-  SharedGate& Find(const dsl::Participant& participant, const std::string& definition);
+  explicit Gates(size_t many = limits::kMaxIdleParticipants) : many_(many), sweep_at_(many) {}
+
+  // Shared with those who go through it: one that is retired meanwhile says so to them.
+  [[nodiscard]] std::shared_ptr<SharedGate> Find(const dsl::Participant& participant,
+                                                 const std::string& definition, Instant now);
   [[nodiscard]] std::vector<runtime::ParticipantStats> Stats(Instant now);
 
  private:
+  void Sweep(Instant now);
+
   std::mutex mutex_;
-  std::map<std::string, std::unique_ptr<SharedGate>> gates_;
+  const size_t many_;
+  size_t sweep_at_;
+  std::map<std::string, std::shared_ptr<SharedGate>> gates_;
 };
 
 }  // namespace entente::participants

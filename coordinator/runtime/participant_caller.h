@@ -30,6 +30,11 @@ class ParticipantCaller {
 
   virtual void Call(const CallContext& context, engine::CallBranch call, ReplyCallback done) = 0;
   virtual void Poll(const CallContext& context, engine::PollBranch poll, ReplyCallback done) = 0;
+
+  // Takes back the forward calls of a transaction that were not sent so far because they wait for
+  // their participant: `done` of each says that it was not sent and held back. What was sent stays.
+  // A caller at which nothing waits has nothing to do.
+  virtual void WithdrawWaiting(const Gid& /*gid*/) {}
 };
 
 }  // namespace entente::runtime

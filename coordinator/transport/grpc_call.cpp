@@ -33,9 +33,20 @@ bool RefusedForSize(const grpc::Status& status) {
 
 }  // namespace
 
-bool NeverConnected(const grpc::Status& status) {
-  return status.error_code() == grpc::StatusCode::UNAVAILABLE &&
-         status.error_message().starts_with("failed to connect to all addresses");
+// A participant that passes on the status of a call it made itself sends this very code and text,
+// so neither proves anything. gRPC's own account of the error can not be sent: it opens with the
+// text where gRPC gave up, and with "Error received from peer" where a server answered.
+bool NeverConnected(const grpc::ClientContext& context, const grpc::Status& status) {
+  if (status.error_code() != grpc::StatusCode::UNAVAILABLE) {
+    return false;
+  }
+  const std::string account = context.debug_error_string();
+  return account.starts_with("UNKNOWN:failed to connect to all addresses") &&
+         account.find("Error received from peer") == std::string::npos;
+}
+
+bool GrpcCall::NeverConnected() const {
+  return transport::NeverConnected(context_, status_);
 }
 
 Status GrpcCall::Run(grpc::GenericStub& stub, grpc::CompletionQueue& queue,
@@ -108,7 +119,7 @@ GrpcOutcome GrpcCall::TakeOutcome() {
   if (status_.ok()) {
     return TakeAnswer();
   }
-  if (NeverConnected(status_)) {
+  if (NeverConnected()) {
     return Error(CallFailure::kNotSent, "connect.failed", status_.error_message());
   }
   if (RefusedForSize(status_)) {

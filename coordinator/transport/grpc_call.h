@@ -67,6 +67,9 @@ class GrpcCall final : public GrpcEvent,
   Clock::time_point time_limit;
   std::shared_ptr<GrpcChannel> channel;  // Shared with the client, which may replace it meanwhile.
 
+  // As the function below, of a call that has its status.
+  [[nodiscard]] bool NeverConnected() const;
+
   // Told of each status a call that ran ended with. Null once the client has ended.
   void (*on_status)(void* client, GrpcCall& call, const grpc::Status& status) = nullptr;
   void* client = nullptr;
@@ -89,7 +92,8 @@ class GrpcCall final : public GrpcEvent,
   grpc::Status status_;
 };
 
-// Whether gRPC gave up before the call left: it had no connection to send it on.
-[[nodiscard]] bool NeverConnected(const grpc::Status& status);
+// Of a call that ended: whether gRPC itself gave up for want of a connection, so that nothing was
+// sent. False when in doubt.
+[[nodiscard]] bool NeverConnected(const grpc::ClientContext& context, const grpc::Status& status);
 
 }  // namespace entente::transport

@@ -23,7 +23,8 @@ using WaitingCalls = boost::intrusive::list<GrpcCall, boost::intrusive::base_hoo
 // longer while it does not help.
 struct GrpcService {
   std::shared_ptr<GrpcShapes> shapes;  // Null: not asked yet, or it could not tell.
-  std::string problem;                 // Why it could not.
+  std::string reason;                  // Why it could not: the stable word...
+  std::string problem;                 // ... and for people.
   ReflectionQuery* query = nullptr;    // Under way.
   WaitingCalls waiting;
   Deadline::Clock::time_point ask_again_at;

@@ -50,27 +50,6 @@ class GrpcClient::Impl {
     *alive_ = false;
   }
 
-  Status RegisterDescriptorSet(std::string_view descriptor_set) {
-    google::protobuf::FileDescriptorSet set;
-    if (!set.ParseFromArray(descriptor_set.data(), static_cast<int>(descriptor_set.size()))) {
-      return InvalidArgument("descriptor_set.invalid",
-                             "the bytes are not a google.protobuf.FileDescriptorSet");
-    }
-    const std::vector<google::protobuf::FileDescriptorProto> files(set.file().begin(),
-                                                                   set.file().end());
-    if (const auto missing = MissingImports(files); !missing.empty()) {
-      return InvalidArgument("descriptor_set.invalid",
-                             "the file '" + missing.front() +
-                                 "' is imported but not included; make the set with "
-                                 "protoc --include_imports");
-    }
-    ENTENTE_ASSIGN_OR_RETURN(const auto shapes, GrpcShapes::Make(files));
-    for (const std::string& service : shapes->services()) {
-      registered_[service] = shapes;
-    }
-    return Status();
-  }
-
   void Call(GrpcRequest request, Duration timeout, Done done) {
     const CallPtr call(new GrpcCall(std::move(request), Clock::now() + timeout,
                                     options_.max_message_bytes, std::move(done)));
@@ -253,8 +232,8 @@ class GrpcClient::Impl {
 
   // The second step: the descriptors.
   void WithChannel(const CallPtr& call) {
-    if (const auto found = registered_.find(call->service); found != registered_.end()) {
-      Run(call, found->second, nullptr);
+    if (call->request.shapes != nullptr) {
+      Run(call, call->request.shapes, nullptr);
       return;
     }
     GrpcService& service = call->channel->services[call->service];
@@ -263,7 +242,7 @@ class GrpcClient::Impl {
     } else if (service.query != nullptr || Clock::now() >= service.ask_again_at) {
       Ask(call, service);
     } else {
-      FailLater(call, call->Error(CallFailure::kNotSent, "reflection.failed", service.problem));
+      FailLater(call, call->Error(CallFailure::kNotSent, service.reason, service.problem));
     }
   }
 
@@ -305,9 +284,14 @@ class GrpcClient::Impl {
     // it is replaced.
     service.ask_again_at =
         Clock::now() + (result.error.empty() || result.definite ? service.pause : Duration::zero());
-    service.problem = result.error +
-                      "; its message types are not known, so nothing was sent: switch "
-                      "server reflection on, or register its descriptor set";
+    service.reason = result.unreachable ? "connect.failed" : "reflection.failed";
+    service.problem = result.error;
+    if (!result.unreachable) {
+      service.problem +=
+          "; its message types are not known, so nothing was sent: switch server reflection on, or "
+          "give the participant a descriptorSet";
+    }
+    const std::string reason = service.reason;
     const std::string problem = service.problem;
     const bool failed = !result.error.empty();
     for (const CallPtr& call : TakeWaiting(service.waiting)) {
@@ -315,7 +299,7 @@ class GrpcClient::Impl {
         continue;
       }
       if (failed && service.shapes == nullptr) {
-        call->Finish(call->Error(CallFailure::kNotSent, "reflection.failed", problem));
+        call->Finish(call->Error(CallFailure::kNotSent, reason, problem));
       } else {
         Run(call, service.shapes, nullptr);
       }
@@ -359,7 +343,7 @@ class GrpcClient::Impl {
       if (service != channel.services.end()) {
         service->second.pause = Duration::zero();
       }
-    } else if (NeverConnected(status) && !channel.resolve_again &&
+    } else if (call.NeverConnected() && !channel.resolve_again &&
                Clock::now() >= channel.resolved_at + kResolveAgainAfter) {
       channel.resolve_again = true;  // The name may lead elsewhere by now.
       channel.prefer_version6 = !channel.prefer_version6;
@@ -381,20 +365,32 @@ class GrpcClient::Impl {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   Deadlines deadlines_;
   boost::asio::ip::basic_resolver<tcp, boost::asio::io_context::executor_type> resolver_;
-  std::unordered_map<std::string, std::shared_ptr<GrpcShapes>> registered_;
   std::unordered_map<Origin, ChannelPtr> channels_;
   CallList calls_;
   GrpcEvents events_;  // Last, hence ended first: its events use the rest.
 };
 
+Result<std::shared_ptr<GrpcShapes>> ReadDescriptorSet(std::string_view descriptor_set) {
+  google::protobuf::FileDescriptorSet set;
+  if (!set.ParseFromArray(descriptor_set.data(), static_cast<int>(descriptor_set.size()))) {
+    return InvalidArgument("descriptor_set.invalid",
+                           "the bytes are not a google.protobuf.FileDescriptorSet");
+  }
+  const std::vector<google::protobuf::FileDescriptorProto> files(set.file().begin(),
+                                                                 set.file().end());
+  if (const auto missing = MissingImports(files); !missing.empty()) {
+    return InvalidArgument("descriptor_set.invalid",
+                           "the file '" + missing.front() +
+                               "' is imported but not included; make the set with "
+                               "protoc --include_imports");
+  }
+  return GrpcShapes::Make(files);
+}
+
 GrpcClient::GrpcClient(boost::asio::io_context& io, GrpcClientOptions options)
     : impl_(std::make_unique<Impl>(io, std::move(options))) {}
 
 GrpcClient::~GrpcClient() = default;
-
-Status GrpcClient::RegisterDescriptorSet(std::string_view descriptor_set) {
-  return impl_->RegisterDescriptorSet(descriptor_set);
-}
 
 void GrpcClient::Call(GrpcRequest request, Duration timeout, Done done) {
   impl_->Call(std::move(request), timeout, std::move(done));

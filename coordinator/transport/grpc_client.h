@@ -25,11 +25,22 @@ class io_context;
 
 namespace entente::transport {
 
+class GrpcShapes;
+
+// The message types of `descriptor_set` (a serialized google.protobuf.FileDescriptorSet, imports
+// included: `protoc --include_imports --descriptor_set_out`), for the requests of one client. Fails
+// with kInvalidArgument, reason descriptor_set.invalid, saying what is wrong with it.
+[[nodiscard]] Result<std::shared_ptr<GrpcShapes>> ReadDescriptorSet(
+    std::string_view descriptor_set);
+
 struct GrpcRequest {
   Origin target;         // ParseAuthority reads "host:port".
   std::string method;    // "/package.Service/Method".
   Json body;             // The request message in the proto3 JSON mapping.
   HttpHeaders metadata;  // Lower-case names; "-bin" names carry raw bytes.
+  // What the target's messages look like; null: its reflection service tells. Shared by the
+  // requests of one target, on one thread.
+  std::shared_ptr<GrpcShapes> shapes = nullptr;
 };
 
 // The codes of google.rpc.Code, which gRPC fixes for ever.
@@ -60,11 +71,12 @@ struct GrpcClientOptions {
   AddressPolicy policy;
 };
 
-// Purpose: one worker's gRPC caller. The messages' shapes come from a registered descriptor set,
-// else from the server's own reflection service, asked once per service and again when a method is
-// missing. The JSON is the proto3 mapping with lowerCamelCase names (original names are accepted);
-// a field that the message does not have is an error, not ignored. In answers fields without
-// presence are always there, also with their default value, so that expressions can read them.
+// Purpose: one worker's gRPC caller. The messages' shapes come with the request, from a descriptor
+// set that was given for its target, else from the server's own reflection service, asked once per
+// service and again when a method is missing. The JSON is the proto3 mapping with lowerCamelCase
+// names (original names are accepted); a field that the message does not have is an error, not
+// ignored. In answers fields without presence are always there, also with their default value, so
+// that expressions can read them.
 //
 // Ownership: `io` must outlive the client. Thread-safety: everything on the thread that runs `io`;
 // gRPC's own work is done on one thread of the client's, which posts to `io`. Blocking: only the
@@ -78,12 +90,6 @@ class GrpcClient {
   ~GrpcClient();
   GrpcClient(const GrpcClient&) = delete;
   GrpcClient& operator=(const GrpcClient&) = delete;
-
-  // Uses the files of `descriptor_set` (a serialized google.protobuf.FileDescriptorSet, imports
-  // included: `protoc --include_imports --descriptor_set_out`) for the services they define, on
-  // every target, in place of reflection. Fails with kInvalidArgument, reason
-  // descriptor_set.invalid, saying what is wrong with it; nothing is registered then.
-  [[nodiscard]] Status RegisterDescriptorSet(std::string_view descriptor_set);
 
   // Calls the method and `done` exactly once, on the io thread: from inside CancelAll or the
   // destructor, else never from inside this call. `timeout` bounds the whole call, reflection

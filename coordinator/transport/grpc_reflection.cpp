@@ -4,6 +4,7 @@
 #include <grpc/support/time.h>
 
 #include "base/time.h"
+#include "coordinator/transport/grpc_call.h"
 
 namespace entente::transport {
 namespace {
@@ -75,6 +76,11 @@ void ReflectionQuery::OnEvent(bool ok) {
     return;
   }
   if (step_ == Step::kFinishing) {
+    if (NeverConnected(context_, status_)) {
+      result_.unreachable = true;
+      End("nobody answers there (" + status_.error_message() + ")", false);
+      return;
+    }
     const bool definite = status_.error_code() == grpc::StatusCode::UNIMPLEMENTED;
     End(definite ? "it has no reflection service"
                  : "its reflection service failed: " + status_.error_message(),

@@ -23,6 +23,7 @@ struct ReflectionResult {
   // as opposed to not having been reached.
   std::string error;
   bool definite = false;
+  bool unreachable = false;  // No connection could be made.
 };
 
 // One conversation with a server's reflection service: the file that defines `service`, then

@@ -60,6 +60,10 @@ std::string Serialize(const HttpRequest& request, const std::string& host_field)
   text.append(request.method).append(" ").append(request.url.target).append(" HTTP/1.1\r\nHost: ");
   text.append(host_field).append("\r\n");
   request.headers.AppendTo(text);
+  if (!request.headers.Has("accept-encoding")) {
+    // Else a server may choose a coding (RFC 9110, 12.5.3), and its answer could not be used.
+    text.append("Accept-Encoding: identity\r\n");
+  }
   // A length is stated also for an empty body, except where a body would be unusual.
   if (!request.body.empty() || (request.method != "GET" && request.method != "HEAD")) {
     text.append("Content-Length: ").append(std::to_string(request.body.size())).append("\r\n");

@@ -29,7 +29,7 @@ std::string_view BreakerStateName(BreakerState state) {
   switch (state) {
     case BreakerState::kClosed: return "closed";
     case BreakerState::kOpen: return "open";
-    case BreakerState::kHalfOpen: return "half_open";
+    case BreakerState::kHalfOpen: return "half-open";
   }
   return "closed";
 }
@@ -143,7 +143,8 @@ void ParticipantGate::OnFinished(const Permit& permit, CallResult result, Instan
   --in_flight_;
   ++finished_;
   const bool failed = result == CallResult::kTransportFailure;
-  error_rate_ += kAverageWeight * ((failed ? 1.0 : 0.0) - error_rate_);
+  const double error = failed ? 1 : 0;
+  error_rate_ = finished_ == 1 ? error : error_rate_ + kAverageWeight * (error - error_rate_);
   if (!failed) {
     const auto latency = static_cast<double>((now - permit.admitted_at).count());
     latency_micros_ =
@@ -189,6 +190,13 @@ void ParticipantGate::Open(Instant now) {
   breaker_ = BreakerState::kOpen;
   ++period_;
   open_until_ = now + cool_down_;
+}
+
+bool ParticipantGate::IdleAt(Instant now) const {
+  const bool cooling = breaker_ == BreakerState::kOpen && now < open_until_;
+  const bool unlimited = options_.rate_per_second <= 0;
+  return in_flight_ == 0 && parked_.empty() && !cooling &&
+         (unlimited || TokensAt(std::max(now, latest_)) >= options_.burst);
 }
 
 std::optional<Instant> ParticipantGate::NextWakeup() const {

@@ -34,7 +34,7 @@ enum class BlockedBy { kNothing, kBreaker, kConcurrency, kRate };
 [[nodiscard]] std::string_view BlockedByName(BlockedBy reason);
 
 enum class BreakerState { kClosed, kOpen, kHalfOpen };
-// "closed", "open", "half_open".
+// "closed", "open", "half-open".
 [[nodiscard]] std::string_view BreakerStateName(BreakerState state);
 
 // Purpose: decides, for one participant, which calls go and which wait. A parked call is only its
@@ -70,11 +70,12 @@ class ParticipantGate {
   [[nodiscard]] Admission Acquire(Ticket ticket, Instant now, Permit& permit);
 
   enum class CallResult { kAnswered, kTransportFailure };
-  // Ends an admitted call. Follow with Release: a place may have become free.
+  // Ends an admitted call. Follow with Release, since a place may have become free, and then with
+  // NextWakeup: what waited for a place may wait for a token next.
   void OnFinished(const Permit& permit, CallResult result, Instant now);
 
-  // Forgets a parked call (its transaction was cancelled). Returns false if it is not parked. Costs
-  // a constant time; its place in the queue is skipped when its turn comes.
+  // Forgets a parked call (its time is up, or its transaction wants it no more). Returns false if
+  // it is not parked. Costs a constant time; its place in the queue is skipped when its turn comes.
   bool Withdraw(Ticket ticket);
 
   // Appends the parked calls that may go at `now` to `admitted`, in the order they came.
@@ -83,6 +84,10 @@ class ParticipantGate {
   // When Release should be called although no call ends before: the end of the cool-down or the
   // next token. None while nothing waits, or while only a call's end can help.
   [[nodiscard]] std::optional<Instant> NextWakeup() const;
+
+  // Whether a gate made anew would decide the same: nothing is in flight or waits, the breaker is
+  // not cooling down and no token is missing. Failures in a row do not count.
+  [[nodiscard]] bool IdleAt(Instant now) const;
 
   // Why a call that comes at `now` would wait.
   [[nodiscard]] BlockedBy blocked_by(Instant now) const;

@@ -1,5 +1,6 @@
 #include "coordinator/transport/tls.h"
 
+#include <cstring>
 #include <limits>
 #include <string_view>
 
@@ -19,6 +20,9 @@ std::string TakeError() {
   ERR_clear_error();
   if (code == 0) {
     return "unknown error";
+  }
+  if (ERR_SYSTEM_ERROR(code)) {
+    return std::strerror(ERR_GET_REASON(code));
   }
   const char* reason = ERR_reason_error_string(code);
   return reason == nullptr ? "error " + std::to_string(code) : reason;

@@ -40,6 +40,30 @@ bool HasScheme(std::string_view text, std::string_view scheme) {
   return text.size() >= scheme.size() && Lower(text.substr(0, scheme.size())) == scheme;
 }
 
+bool IsAbsolute(std::string_view reference) {
+  const size_t end = reference.find_first_of(":/?");
+  return end != std::string_view::npos && end > 0 && reference[end] == ':';
+}
+
+// RFC 3986, 5.2.4, of a path that begins with '/'.
+std::string WithoutDotSegments(std::string_view path) {
+  std::string clean;
+  while (!path.empty()) {
+    const size_t end = std::min(path.find('/', 1), path.size());
+    const std::string_view segment = path.substr(0, end);
+    path.remove_prefix(end);
+    if (segment == "/." || segment == "/..") {
+      if (segment == "/..") {
+        clean.erase(std::min(clean.rfind('/'), clean.size()));
+      }
+      clean += path.empty() ? "/" : "";
+    } else {
+      clean += segment;
+    }
+  }
+  return clean;
+}
+
 std::string Bracketed(const std::string& host) {
   return host.find(':') == std::string::npos ? host : "[" + host + "]";
 }
@@ -122,6 +146,28 @@ Result<Url> ParseUrl(std::string_view text) {
   url.target = target.empty() || target.front() == '?' ? "/" : "";
   url.target += target;
   return url;
+}
+
+std::string ResolveReference(const Url& base, std::string_view reference) {
+  reference = reference.substr(0, reference.find('#'));
+  if (IsAbsolute(reference)) {
+    return std::string(reference);
+  }
+  if (reference.starts_with("//")) {
+    return (base.origin.tls ? "https:" : "http:") + std::string(reference);
+  }
+  if (reference.empty()) {
+    return base.origin.ToString() + base.target;
+  }
+  const std::string_view base_path = std::string_view(base.target).substr(0, base.target.find('?'));
+  const size_t query = std::min(reference.find('?'), reference.size());
+  std::string path(reference.substr(0, query));
+  if (path.empty()) {
+    path = base_path;
+  } else if (path.front() != '/') {
+    path = std::string(base_path.substr(0, base_path.rfind('/') + 1)) + path;
+  }
+  return base.origin.ToString() + WithoutDotSegments(path) + std::string(reference.substr(query));
 }
 
 }  // namespace entente::transport

@@ -35,6 +35,10 @@ struct Url {
 // sooner or later), a fragment, a port outside 1..65535, white space, control or non-ASCII bytes.
 [[nodiscard]] Result<Url> ParseUrl(std::string_view text);
 
+// The URL that `reference` stands for in an answer to a request of `base` (RFC 3986, 5.2), without
+// its fragment. Only as good as the reference: read it with ParseUrl.
+[[nodiscard]] std::string ResolveReference(const Url& base, std::string_view reference);
+
 // Reads "host", "host:port" or "[v6]:port", as gRPC targets are written. `default_port` serves
 // where none is given; 0 means that it must be. Fails as ParseUrl does.
 [[nodiscard]] Result<Origin> ParseAuthority(std::string_view text, bool tls, uint16_t default_port);

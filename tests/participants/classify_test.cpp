@@ -120,12 +120,18 @@ TEST_CASE("202 is pending only with a place to ask or the token that was sent") 
   CHECK(kind({{"Location", "/jobs/1"}}) == "pending http://flights.example:8081/jobs/1");
   CHECK(kind({{"Location", "http://flights.example:8081/jobs/1"}}) ==
         "pending http://flights.example:8081/jobs/1");
+  AnswerContext context = Context();
+  context.asked = "/flights/book?at=1";
+  CHECK(KindOf(ClassifyHttp(Http(202, "", {{"Location", "jobs/1"}}), context)) ==
+        "pending http://flights.example:8081/flights/jobs/1");
+  CHECK(KindOf(ClassifyHttp(Http(202, "", {{"Location", "?job=1"}}), context)) ==
+        "pending http://flights.example:8081/flights/book?job=1");
 }
 
 TEST_CASE("an answer can not steer the coordinator to another host") {
   for (const char* location :
        {"http://evil.example/", "//evil.example/x", "https://flights.example:8081/x",
-        "http://flights.example:8082/x", "ftp://flights.example:8081/x", "jobs/1"}) {
+        "http://flights.example:8082/x", "ftp://flights.example:8081/x", ""}) {
     CAPTURE(location);
     CHECK(KindOf(ClassifyHttp(Http(202, "{}", {{"Location", location}}), Context())) == "unknown");
   }
@@ -208,6 +214,23 @@ TEST_CASE("a vote may be read-only, and a reservation may say how long it holds"
   CHECK(std::get<engine::ReplyDone>(ClassifyGrpc(vote, Context())).read_only);
 }
 
+TEST_CASE("a success that says no is a refusal, and one that says neither is unknown") {
+  const auto vote = [](const std::string& value, const AnswerContext& context) {
+    transport::GrpcResponse grpc;
+    grpc.metadata.Add("entente-vote", value);
+    const engine::Reply reply = ClassifyHttp(Http(200, "{}", {{"Entente-Vote", value}}), context);
+    CHECK(KindOf(ClassifyGrpc(std::move(grpc), context)) == KindOf(reply));
+    return reply;
+  };
+  CHECK(KindOf(vote("yes", Context())) == "done");
+  CHECK(std::get<engine::ReplyRefused>(vote("no", Context())).failure.code == "answer.vote_no");
+  CHECK(KindOf(vote("no", Context(Role::kUndo))) == "done");
+  for (const char* bad : {"No", "readonly", "true", ""}) {
+    CAPTURE(bad);
+    CHECK(std::get<engine::ReplyUnknown>(vote(bad, Context())).failure.code == "answer.bad_vote");
+  }
+}
+
 TEST_CASE("a participant that decided by itself says so where a decision is carried out") {
   const Role settling = GENERATE(Role::kUndo, Role::kFinish);
   const auto kind = [&](int status, const std::string& body, const std::string& header) {
@@ -221,6 +244,9 @@ TEST_CASE("a participant that decided by itself says so where a decision is carr
   CHECK(kind(409, "{}", "rolled-back") == "heuristic rolled-back");
   CHECK(kind(409, R"({"heuristic": "mixed"})", "") == "heuristic mixed");
   CHECK(kind(409, R"({"heuristic": "perhaps"})", "") == "refused");
+  CHECK(kind(409, R"({"heuristic": "mixed"})", "perhaps") == "unknown");
+  CHECK(KindOf(ClassifyPoll(Http(409, "", {{"Entente-Heuristic", "perhaps"}}), "/x",
+                            Context(settling))) == "pending /x");
   CHECK(kind(409, R"(["heuristic"])", "") == "refused");
   CHECK(kind(409, "not json", "") == "refused");
   CHECK(kind(410, "", "committed") == "refused");

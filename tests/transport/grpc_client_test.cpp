@@ -33,6 +33,13 @@ class Inventory final : public inventory::v1::Inventory::Service {
     if (request->item_name() == "none") {
       return {grpc::StatusCode::FAILED_PRECONDITION, "no room"};
     }
+    if (request->item_name() == "forwarded") {
+      // What a server says that passes on the failure of a call it made itself.
+      return {
+          grpc::StatusCode::UNAVAILABLE,
+          "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Failed to "
+          "connect to remote host: Connection refused"};
+    }
     reply->set_reservation_id("r-" + request->item_name());
     reply->set_price_cents(9'007'199'254'740'993);
     return grpc::Status::OK;
@@ -115,7 +122,14 @@ class Caller {
   ~Caller() {
     loop_.Run([&] { client_.reset(); });
   }
+  // For all requests from here on.
+  void Use(const std::string& descriptor_set) {
+    shapes_ = ReadDescriptorSet(descriptor_set).value();
+  }
   std::future<GrpcOutcome> Start(GrpcRequest request, Duration timeout = kLong) {
+    if (shapes_ != nullptr) {
+      request.shapes = shapes_;
+    }
     auto promise = std::make_shared<std::promise<GrpcOutcome>>();
     auto future = promise->get_future();
     loop_.Run([&] {
@@ -142,6 +156,7 @@ class Caller {
  private:
   Loop loop_;
   std::unique_ptr<GrpcClient> client_;
+  std::shared_ptr<GrpcShapes> shapes_;
 };
 
 const GrpcResponse& Response(const GrpcOutcome& outcome) {
@@ -187,23 +202,40 @@ TEST_CASE("a method is called with JSON through the server's reflection") {
   CHECK(server.service.metadata("idempotency-key") == "k-1");
 }
 
-TEST_CASE("a registered descriptor set serves where there is no reflection") {
+TEST_CASE("a descriptor set serves where there is no reflection") {
   Server server(false);
   Caller caller;
   const auto without = caller.Call(server.port(), "Reserve", {{"itemName", "bed"}});
   const CallError& error = Error(without, CallFailure::kNotSent, "reflection.failed");
   CHECK(error.message.find("no reflection service") != std::string::npos);
-  CHECK(
-      caller.Run([&](GrpcClient& client) { return client.RegisterDescriptorSet(DescriptorSet()); })
-          .ok());
+  caller.Use(DescriptorSet());
   CHECK(Response(caller.Call(server.port(), "Reserve", {{"itemName", "bed"}}))
             .body["reservationId"] == "r-bed");
 }
 
-TEST_CASE("a descriptor set that is no such thing, or lacks an import, is refused") {
+TEST_CASE("a descriptor set serves those requests only that carry it") {
+  Server server(true);
   Caller caller;
-  const auto registered = [&](const std::string& bytes) {
-    return caller.Run([&](GrpcClient& client) { return client.RegisterDescriptorSet(bytes); });
+  google::protobuf::FileDescriptorSet set;
+  REQUIRE(set.ParseFromString(DescriptorSet()));
+  for (auto& file : *set.mutable_file()) {
+    for (auto& message : *file.mutable_message_type()) {
+      if (message.name() == "ReserveRequest") {
+        message.mutable_field(0)->set_name("renamed");
+        message.mutable_field(0)->clear_json_name();
+      }
+    }
+  }
+  GrpcRequest other = Caller::Request(server.port(), "Reserve", {{"renamed", "bed"}});
+  other.shapes = ReadDescriptorSet(set.SerializeAsString()).value();
+  CHECK(Response(caller.Start(other).get()).code == kGrpcOk);
+  // The same service on the same host, described by reflection.
+  CHECK(Response(caller.Call(server.port(), "Reserve", {{"itemName", "bed"}})).code == kGrpcOk);
+}
+
+TEST_CASE("a descriptor set that is no such thing, or lacks an import, is refused") {
+  const auto registered = [](const std::string& bytes) {
+    return ReadDescriptorSet(bytes).status();
   };
   CHECK(registered("\xff\xff not protobuf").reason() == "descriptor_set.invalid");
   google::protobuf::FileDescriptorSet set;
@@ -289,6 +321,13 @@ TEST_CASE("a status the service chose comes back as it is") {
   CHECK(Response(outcome).metadata.Find("retry-after") == "7");
 }
 
+TEST_CASE("a server that passes on its own failure to connect was sent to") {
+  Server server(true);
+  Caller caller;
+  const GrpcOutcome outcome = caller.Call(server.port(), "Reserve", {{"itemName", "forwarded"}});
+  CHECK(Response(outcome).code == kGrpcUnavailable);
+}
+
 TEST_CASE("a method the server does not implement is UNIMPLEMENTED") {
   Server server(false);
   Caller caller;
@@ -300,11 +339,7 @@ TEST_CASE("a method the server does not implement is UNIMPLEMENTED") {
       service.mutable_method(0)->set_name("Invented");
     }
   }
-  REQUIRE(caller
-              .Run([&](GrpcClient& client) {
-                return client.RegisterDescriptorSet(set.SerializeAsString());
-              })
-              .ok());
+  caller.Use(set.SerializeAsString());
   const GrpcOutcome outcome = caller.Call(server.port(), "Invented", Json::object());
   CHECK(Response(outcome).code == kGrpcUnimplemented);
 }
@@ -321,14 +356,14 @@ TEST_CASE("a call that is not answered ends with DEADLINE_EXCEEDED") {
 TEST_CASE("a server that is not there is certainly not sent to") {
   const DeadPort dead;
   Caller caller;
-  REQUIRE(
-      caller.Run([&](GrpcClient& client) { return client.RegisterDescriptorSet(DescriptorSet()); })
-          .ok());
+  caller.Use(DescriptorSet());
   Error(caller.Call(dead.port(), "Reserve", Json::object()), CallFailure::kNotSent,
         "connect.failed");
   Caller reflecting;
-  Error(reflecting.Call(dead.port(), "Reserve", Json::object()), CallFailure::kNotSent,
-        "reflection.failed");
+  const GrpcOutcome unasked = reflecting.Call(dead.port(), "Reserve", Json::object());
+  const CallError& error = Error(unasked, CallFailure::kNotSent, "connect.failed");
+  CHECK(error.message.find("nobody answers there") != std::string::npos);
+  CHECK(error.message.find("reflection") == std::string::npos);
 }
 
 TEST_CASE("a server lost during the call is an unknown outcome") {
@@ -439,9 +474,9 @@ TEST_CASE("gRPC over TLS verifies the server's name and authority") {
     return caller.Start(std::move(request)).get();
   };
   CHECK(Response(call(right.ca_file(), "localhost")).body["reservationId"] == "r-bed");
-  Error(call(right.ca_file(), "127.0.0.1"), CallFailure::kNotSent, "reflection.failed");
+  Error(call(right.ca_file(), "127.0.0.1"), CallFailure::kNotSent, "connect.failed");
   const testing::Certificates wrong("localhost");
-  Error(call(wrong.ca_file(), "localhost"), CallFailure::kNotSent, "reflection.failed");
+  Error(call(wrong.ca_file(), "localhost"), CallFailure::kNotSent, "connect.failed");
   Error(call("/nonexistent.pem", "localhost"), CallFailure::kInvalidRequest, "tls.invalid");
 }
 

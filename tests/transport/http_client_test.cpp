@@ -108,7 +108,8 @@ TEST_CASE("a request goes out whole and the answer comes back whole") {
   CHECK(Response(outcome).body == "hello");
   CHECK(Response(outcome).headers.Find("location") == "/y");
   CHECK(seen == "PUT /a?b=c HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(peer.port()) +
-                    "\r\nidempotency-key: k-1\r\nContent-Length: 7\r\n\r\n{\"a\":1}");
+                    "\r\nidempotency-key: k-1\r\nAccept-Encoding: identity\r\nContent-Length: "
+                    "7\r\n\r\n{\"a\":1}");
 }
 
 TEST_CASE("calls one after the other share a kept-alive connection") {

@@ -23,6 +23,31 @@ TEST_CASE("a URL is read into origin and target") {
   CHECK(ParseUrl("http://[::1]:81/")->origin.HostField() == "[::1]:81");
 }
 
+TEST_CASE("a reference is read as an answer to a request means it") {
+  const Url base = ParseUrl("http://h:81/a/b/c?d=e").value();
+  const auto [reference, absolute] = GENERATE(table<std::string, std::string>({
+      {"http://x/y", "http://x/y"},
+      {"HTTPS://x", "HTTPS://x"},
+      {"mailto:x", "mailto:x"},
+      {"//x/y", "http://x/y"},
+      {"/", "http://h:81/"},
+      {"/y/../z", "http://h:81/z"},
+      {"/y?u=../v", "http://h:81/y?u=../v"},
+      {"y", "http://h:81/a/b/y"},
+      {"y/", "http://h:81/a/b/y/"},
+      {"./y", "http://h:81/a/b/y"},
+      {"../y?z", "http://h:81/a/y?z"},
+      {"..", "http://h:81/a/"},
+      {"../../../../y", "http://h:81/y"},
+      {"?y=1", "http://h:81/a/b/c?y=1"},
+      {"y#part", "http://h:81/a/b/y"},
+      {"y/z:1", "http://h:81/a/b/y/z:1"},
+      {"", "http://h:81/a/b/c?d=e"},
+  }));
+  CAPTURE(reference);
+  CHECK(ResolveReference(base, reference) == absolute);
+}
+
 TEST_CASE("what is not an absolute http URL is refused") {
   for (const char* text :
        {"", "http:", "http://", "ftp://h/", "/path", "http://h:0/", "http://h:65536/",

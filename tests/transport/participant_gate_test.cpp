@@ -170,6 +170,42 @@ TEST_CASE("at the instant NextWakeup names a call goes, whatever the rate") {
   }
 }
 
+TEST_CASE("whoever waited for a place and then for a token is told when to come back") {
+  GateOptions options = Open();
+  options.max_concurrent = 1;
+  options.rate_per_second = 5;
+  ParticipantGate gate(options);
+  Permit permit;
+  Permit parked;
+  REQUIRE(gate.Acquire(1, At(0), permit) == Admission::kAdmitted);
+  REQUIRE(gate.Acquire(2, At(1), parked) == Admission::kParked);
+  CHECK(gate.NextWakeup() == std::nullopt);
+  gate.OnFinished(permit, CallResult::kAnswered, At(10));
+  CHECK(Released(gate, At(10)).empty());
+  CHECK(gate.NextWakeup() == At(200));
+  CHECK(Tickets(Released(gate, At(200))) == std::vector<uint64_t>{2});
+}
+
+TEST_CASE("a gate is idle when nothing would be lost with it") {
+  GateOptions options = WithBreaker(1);
+  options.rate_per_second = 10;
+  options.max_concurrent = 1;
+  ParticipantGate gate(options);
+  CHECK(gate.IdleAt(At(0)));
+  Permit permit;
+  Permit parked;
+  REQUIRE(gate.Acquire(1, At(0), permit) == Admission::kAdmitted);
+  CHECK_FALSE(gate.IdleAt(At(500)));
+  REQUIRE(gate.Acquire(2, At(500), parked) == Admission::kParked);
+  gate.OnFinished(permit, CallResult::kAnswered, At(510));
+  CHECK_FALSE(gate.IdleAt(At(510)));
+  const auto released = Released(gate, At(510));
+  REQUIRE(released.size() == 1);
+  gate.OnFinished(released.front(), CallResult::kTransportFailure, At(520));
+  CHECK_FALSE(gate.IdleAt(At(619)));  // Cooling down until 620...
+  CHECK(gate.IdleAt(At(620)));        // ... when the token of 510 is back too.
+}
+
 TEST_CASE("idle time saves no more than the burst") {
   GateOptions options = Open();
   options.rate_per_second = 1000;
@@ -279,6 +315,17 @@ TEST_CASE("a clock that steps back frees nothing and breaks nothing") {
   CHECK(gate.Acquire(1, At(0), permit) == Admission::kParked);
   CHECK(Released(gate, At(10)).empty());
   CHECK(Tickets(Released(gate, At(1100))) == std::vector<uint64_t>{1});
+}
+
+TEST_CASE("averages begin with the first outcome") {
+  ParticipantGate gate(WithBreaker(1));
+  Fail(gate, At(0));
+  CHECK(gate.stats().error_rate == 1);
+  Permit probe;
+  REQUIRE(gate.Acquire(1, At(100), probe) == Admission::kAdmitted);
+  CHECK(BreakerStateName(gate.stats().breaker) == "half-open");
+  gate.OnFinished(probe, CallResult::kAnswered, At(110));
+  CHECK(gate.stats().error_rate < 1);
 }
 
 TEST_CASE("statistics follow errors and latencies") {

@@ -190,6 +190,7 @@ TEST_CASE("TLS files that can not be used are named") {
   const auto server = TlsContext::ForServers(options);
   REQUIRE_FALSE(server.ok());
   CHECK(server.status().message().find("/nonexistent.pem") != std::string::npos);
+  CHECK(server.status().message().find("No such file or directory") != std::string::npos);
   // A key that is not the certificate's.
   options.key_file = Certificates("other").key_file();
   CHECK_FALSE(TlsContext::ForServers(options).ok());

@@ -1,0 +1,124 @@
+#include "coordinator/participants/gates.h"
+
+#include <string>
+
+#include <catch2/catch.hpp>
+
+namespace entente::participants {
+namespace {
+
+using Admission = transport::ParticipantGate::Admission;
+
+Instant At(int64_t milliseconds) {
+  return InstantFromMicros(1'000'000) + std::chrono::milliseconds(milliseconds);
+}
+
+dsl::Participant Named(const std::string& host) {
+  dsl::Participant participant;
+  participant.name = host;
+  participant.address = dsl::HttpAddress{"http://" + host, {}};
+  return participant;
+}
+
+// Runs what is let go at once, and counts it.
+ParkedCall Counting(int& went, SharedGate::Permit& permit) {
+  return {[](const std::function<void()>& task) { task(); },
+          [&went, &permit](SharedGate::Permit given) {
+            ++went;
+            permit = given;
+          }};
+}
+
+SharedGate::Entry Enter(SharedGate& gate, Instant now) {
+  const auto entry = gate.Acquire(now, [] { return ParkedCall{}; });
+  REQUIRE(entry);
+  return *entry;
+}
+
+}  // namespace
+
+TEST_CASE("a call's end says when the next waiting call may have its token") {
+  dsl::Participant slow = Named("slow");
+  slow.max_concurrent_calls = 1;
+  slow.max_calls_per_second = 5;
+  Gates gates;
+  const auto gate = gates.Find(slow, "d", At(0));
+  const SharedGate::Entry first = Enter(*gate, At(0));
+  REQUIRE(first.admission == Admission::kAdmitted);
+  int went = 0;
+  SharedGate::Permit permit;
+  const auto second = gate->Acquire(At(1), [&] { return Counting(went, permit); });
+  REQUIRE(second);
+  CHECK(second->admission == Admission::kParked);
+  CHECK(gate->Release(At(1)) == std::nullopt);  // Only the first call's end can help.
+  CHECK(gate->Finish(first.permit, false, At(10)) == At(200));
+  CHECK(went == 0);
+  CHECK(gate->Release(At(200)) == std::nullopt);
+  CHECK(went == 1);
+  CHECK(gate->Finish(permit, false, At(210)) == std::nullopt);
+}
+
+TEST_CASE("a call is counted when it goes, not when it begins to wait") {
+  dsl::Participant narrow = Named("narrow");
+  narrow.max_concurrent_calls = 1;
+  Gates gates;
+  const auto gate = gates.Find(narrow, "d", At(0));
+  const SharedGate::Entry first = Enter(*gate, At(0));
+  int went = 0;
+  SharedGate::Permit permit;
+  const auto withdrawn = gate->Acquire(At(0), [&] { return Counting(went, permit); });
+  REQUIRE(withdrawn);
+  CHECK(gate->Withdraw(withdrawn->ticket));
+  REQUIRE(gate->Acquire(At(0), [&] { return Counting(went, permit); }));
+  CHECK(gate->Stats(At(0)).calls == 1);
+  CHECK(gate->Stats(At(0)).queued == 1);
+  gate->Finish(first.permit, false, At(1));
+  CHECK(went == 1);
+  CHECK(gate->Stats(At(1)).calls == 2);
+}
+
+TEST_CASE("a participant keeps its gate, and other limits make another one") {
+  Gates gates;
+  dsl::Participant one = Named("one");
+  const auto gate = gates.Find(one, "d", At(0));
+  CHECK(gates.Find(one, "other", At(1)) == gate);
+  one.max_concurrent_calls = 7;
+  CHECK(gates.Find(one, "d", At(2)) != gate);
+}
+
+TEST_CASE("gates of addresses without end are forgotten, but none that is in use") {
+  Gates gates(10);
+  const auto busy = gates.Find(Named("busy"), "d", At(0));
+  const SharedGate::Entry call = Enter(*busy, At(0));
+  const auto broken = gates.Find(Named("broken"), "d", At(0));
+  for (int i = 0; i < 5; ++i) {
+    broken->Finish(Enter(*broken, At(0)).permit, true, At(0));
+  }
+  const auto idle = gates.Find(Named("idle"), "d", At(0));
+  for (int i = 0; i < 550; ++i) {
+    const auto gate = gates.Find(Named("h" + std::to_string(i)), "inline", At(1 + i % 100));
+    gate->Finish(Enter(*gate, At(1 + i % 100)).permit, false, At(1 + i % 100));
+  }
+  CHECK(gates.Stats(At(100)).size() <= 10);
+  CHECK(gates.Find(Named("busy"), "d", At(100)) == busy);
+  CHECK(gates.Find(Named("broken"), "d", At(100)) == broken);
+  CHECK(busy->Stats(At(100)).in_flight == 1);
+
+  // Who still holds a forgotten one is told, and finds another.
+  CHECK_FALSE(idle->Acquire(At(100), [] { return ParkedCall{}; }));
+  const auto again = gates.Find(Named("idle"), "d", At(100));
+  CHECK(again != idle);
+  CHECK(Enter(*again, At(100)).admission == Admission::kAdmitted);
+  busy->Finish(call.permit, false, At(101));
+}
+
+TEST_CASE("where every gate is in use none is forgotten") {
+  Gates gates(4);
+  for (int i = 0; i < 50; ++i) {
+    REQUIRE(Enter(*gates.Find(Named("h" + std::to_string(i)), "d", At(0)), At(0)).admission ==
+            Admission::kAdmitted);
+  }
+  CHECK(gates.Stats(At(1)).size() == 50);
+}
+
+}  // namespace entente::participants
