@@ -191,7 +191,8 @@ class Client {
   [[nodiscard]] Result<Transaction> Commit(std::string_view gid,
                                            std::optional<Duration> wait = std::nullopt);
   [[nodiscard]] Result<Transaction> Abort(std::string_view gid, std::string_view reason = {},
-                                          std::optional<Duration> wait = std::nullopt);
+                                          std::optional<Duration> wait = std::nullopt,
+                                          std::string_view actor = {});
   // {"gid", "decision": "committed" | "aborted" | "undecided", "known", "coordinator"}; one that
   // the coordinator does not know is aborted. ReadDecision reads it.
   [[nodiscard]] Result<Document> Decision(std::string_view gid);
