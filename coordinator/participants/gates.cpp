@@ -2,25 +2,17 @@
 
 #include <utility>
 
+#include "coordinator/runtime/participant_address.h"
+
 namespace entente::participants {
-namespace {
-
-std::string AddressOf(const dsl::Participant& participant) {
-  if (const auto* http = std::get_if<dsl::HttpAddress>(&participant.address)) {
-    return http->base_url;
-  }
-  const auto& grpc = std::get<dsl::GrpcAddress>(participant.address);
-  return (grpc.tls ? "grpcs://" : "grpc://") + grpc.target + "/" + grpc.service;
-}
-
-}  // namespace
-
 SharedGate::SharedGate(transport::GateOptions options, std::string participant,
-                       std::string definition, std::string address)
+                       std::string definition, std::string address,
+                       const BreakerListener& on_breaker)
     : gate_(options),
       participant_(std::move(participant)),
       definition_(std::move(definition)),
-      address_(std::move(address)) {}
+      address_(std::move(address)),
+      on_breaker_(on_breaker) {}
 
 SharedGate::Entry SharedGate::Acquire(Instant now, const std::function<ParkedCall()>& make_parked) {
   const std::lock_guard lock(mutex_);
@@ -54,6 +46,8 @@ SharedGate::Released SharedGate::TakeReleased(Instant now) {
 
 void SharedGate::Finish(const Permit& permit, bool transport_failure, Instant now) {
   Released released;
+  bool turned = false;
+  bool open = false;
   {
     const std::lock_guard lock(mutex_);
     failures_ += transport_failure ? 1 : 0;
@@ -61,11 +55,22 @@ void SharedGate::Finish(const Permit& permit, bool transport_failure, Instant no
                      transport_failure ? transport::ParticipantGate::CallResult::kTransportFailure
                                        : transport::ParticipantGate::CallResult::kAnswered,
                      now);
+    turned = (transport_failure || open_) && BreakerTurned();
+    open = open_;
     if (!parked_.empty()) {
       released = TakeReleased(now);
     }
   }
   LetGo(std::move(released));
+  if (turned && on_breaker_) {
+    on_breaker_(participant_, address_, open);
+  }
+}
+
+// A half-open breaker is one that is open, as far as people are concerned.
+bool SharedGate::BreakerTurned() {
+  const bool open = gate_.stats().breaker != transport::BreakerState::kClosed;
+  return std::exchange(open_, open) != open;
 }
 
 // Without the lock: a call that goes may come back here at once.
@@ -117,13 +122,14 @@ SharedGate& Gates::Find(const dsl::Participant& participant, const std::string& 
   options.max_concurrent =
       participant.max_concurrent_calls.value_or(limits::kDefaultMaxConcurrentCalls);
   options.rate_per_second = participant.max_calls_per_second.value_or(0);
-  std::string address = AddressOf(participant);
+  std::string address = runtime::AddressOf(participant);
   const std::string key = address + ' ' + std::to_string(options.max_concurrent) + ' ' +
                           std::to_string(options.rate_per_second);
   const std::lock_guard lock(mutex_);
   auto& gate = gates_[key];
   if (gate == nullptr) {
-    gate = std::make_unique<SharedGate>(options, participant.name, definition, std::move(address));
+    gate = std::make_unique<SharedGate>(options, participant.name, definition, std::move(address),
+                                        on_breaker_);
   }
   return *gate;
 }

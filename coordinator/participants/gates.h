@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/time.h"
@@ -27,11 +28,16 @@ struct ParkedCall {
 // workers there are. Thread-safe.
 class SharedGate {
  public:
+  // Told when the breaker opens, and when it closes again; not that a probe failed in between. Runs
+  // on the thread of the call that ended; must be quick.
+  using BreakerListener =
+      std::function<void(const std::string& participant, const std::string& address, bool open)>;
+
   using Permit = transport::ParticipantGate::Permit;
   using Ticket = transport::ParticipantGate::Ticket;
 
   SharedGate(transport::GateOptions options, std::string participant, std::string definition,
-             std::string address);
+             std::string address, const BreakerListener& on_breaker);
 
   struct Entry {
     transport::ParticipantGate::Admission admission;
@@ -57,6 +63,7 @@ class SharedGate {
   using Released = std::vector<std::pair<ParkedCall, Permit>>;
   Released TakeReleased(Instant now);
   static void LetGo(Released released);
+  [[nodiscard]] bool BreakerTurned();
 
   std::mutex mutex_;
   transport::ParticipantGate gate_;
@@ -67,16 +74,22 @@ class SharedGate {
   const std::string participant_;
   const std::string definition_;
   const std::string address_;
+  const BreakerListener& on_breaker_;
+  bool open_ = false;  // As was told.
 };
 
 // Finds or makes the gate of a participant: one per address and limits. Thread-safe. Gates live as
 // long as this object.
 class Gates {
  public:
+  explicit Gates(SharedGate::BreakerListener on_breaker = {})
+      : on_breaker_(std::move(on_breaker)) {}
+
   SharedGate& Find(const dsl::Participant& participant, const std::string& definition);
   [[nodiscard]] std::vector<runtime::ParticipantStats> Stats(Instant now);
 
  private:
+  const SharedGate::BreakerListener on_breaker_;
   std::mutex mutex_;
   std::map<std::string, std::unique_ptr<SharedGate>> gates_;
 };

@@ -213,7 +213,7 @@ void ShardDriver::CarryOut(const TxnPtr& /*txn*/, engine::CancelChild& cancel) {
   if (const auto found = open_.find(cancel.child); found != open_.end()) {
     const TxnPtr child = found->second;
     // A refusal means it is past its pivot or finished: its end answers the parent either way.
-    Take(child, engine::AbortRequested{{"parent", "the parent transaction aborts"}}, {});
+    Take(child, engine::AbortRequested{{kParentActor, "the parent transaction aborts"}}, {});
   }
 }
 
