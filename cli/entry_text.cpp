@@ -96,6 +96,12 @@ std::string Heuristic(const Json& entry) {
   return Text(entry, "outcome") + " by itself" + After(FailureText(entry));
 }
 
+// One that its participant will complete is not asked for: nothing is due before its deadline.
+std::string Pending(const Json& entry, Instant now) {
+  const bool asked_for = Text(entry, "dueAt") != Text(entry, "deadline");
+  return "pending" + Due(entry, asked_for ? "asked for" : "given up", now);
+}
+
 std::string Waits(const Json& entry, Instant now) {
   const std::string signal = Text(entry, "name");
   const std::string due = Text(entry, "dueAt");
@@ -145,8 +151,7 @@ const std::map<std::string, Describe>& Descriptions() {
       {"attempt-failed", AttemptFailed},
       {"attempt-started", fixed("tried again")},
       {"call-interrupted", fixed("the call was interrupted; it may have happened")},
-      {"operation-pending",
-       [](const Json& entry, Instant now) { return "pending" + Due(entry, "asked for", now); }},
+      {"operation-pending", Pending},
       {"poll-scheduled",
        [](const Json& entry, Instant now) {
          return "still pending" + Due(entry, "asked for", now);

@@ -115,6 +115,15 @@ TEST_CASE("a wait names its signal, and only a signal's wait ends before its tim
         "waits until 14:04:05.000");
 }
 
+TEST_CASE("a pending operation is asked for, or given up if nobody completes it") {
+  const Instant now = ParseInstant("2026-01-02T13:04:05Z").value();
+  const auto describe = [now](const char* text) { return DescribeEntry(Json::parse(text), now); };
+  CHECK(describe(R"({"type":"operation-pending","dueAt":"2026-01-02T13:05:05Z",
+                     "deadline":"2026-01-02T14:05:05Z"})") == "pending; asked for at 13:05:05.000");
+  CHECK(describe(R"({"type":"operation-pending","dueAt":"2026-01-02T14:05:05Z",
+                     "deadline":"2026-01-02T14:05:05Z"})") == "pending; given up at 14:05:05.000");
+}
+
 TEST_CASE("what is not of today shows its date") {
   const Instant now = ParseInstant("2026-01-02T13:04:05Z").value();
   CHECK(ShowMoment("2026-01-02T00:00:00.0015Z", now) == "00:00:00.001");
