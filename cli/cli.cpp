@@ -16,13 +16,14 @@ namespace {
 constexpr const char* kDefaultServer = "http://127.0.0.1:8080";
 
 // What is wrong with the command line, and where to look.
-std::string UsageError(const CLI::App* app, const CLI::Error& error) {
-  std::string text = "entente: " + std::string(error.what());
+std::string UsageError(const CLI::App* app, const CLI::Error& error, bool json) {
+  std::string text = error.what();
   const std::vector<std::string> unread = app->remaining();
   if (app->get_subcommands().empty() && !unread.empty()) {
-    text = "entente: there is no command '" + Sanitize(unread.front()) + "'";
+    text = "there is no command '" + Sanitize(unread.front()) + "'";
   }
-  return text + "; --help shows what there is\n";
+  text += "; --help shows what there is";
+  return (json ? DumpJson({{"code", "cli.usage"}, {"detail", text}}) : "entente: " + text) + "\n";
 }
 
 }  // namespace
@@ -33,6 +34,19 @@ void AddClientOptions(CLI::App& command, Context& context) {
                   "The coordinator [" + context.server + "] (ENTENTE_SERVER)")
       ->type_name("URL");
   command.add_flag("--json", context.json, "Print the coordinator's JSON, for scripts");
+}
+
+void AddGid(CLI::App& command, std::string& gid) {
+  command.add_option("GID", gid, "The transaction")
+      ->required()
+      ->type_name("")
+      ->check([](const std::string& text) { return text.empty() ? "it is empty" : ""; });
+}
+
+void AddActor(CLI::App& command, std::string& actor) {
+  const char* user = std::getenv("USER");
+  actor = user == nullptr ? "" : user;
+  command.add_option("--actor", actor, "Who acts [$USER]")->type_name("NAME");
 }
 
 void AddLabelOption(CLI::App& command, std::vector<std::string>& labels) {
@@ -50,7 +64,9 @@ void AddCommandsOn(const Terminal& terminal, CLI::App& app, int& exit_code) {
   // that is not given must not overrule another that is.
   const char* server = std::getenv("ENTENTE_SERVER");
   context->server = server != nullptr && *server != '\0' ? server : kDefaultServer;
-  app.failure_message(UsageError);
+  app.failure_message([shared = context.get()](const CLI::App* failed, const CLI::Error& error) {
+    return UsageError(failed, error, shared->json);
+  });
   AddClientOptions(app, *context);
   AddDefinitionCommands(app, *context);
   AddOfflineCommands(app, *context);

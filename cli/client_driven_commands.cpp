@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/answers.h"
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/instants.h"
@@ -58,7 +59,8 @@ void RunBegin(Context& context, const BeginOptions& options) {
   if (!request.ok()) {
     return context.Fail(request.status());
   }
-  const Result<sdk::SubmitResult> begun = context.NewClient().Begin(std::move(request).value());
+  const Result<sdk::SubmitResult> begun =
+      Checked(context.client().Begin(std::move(request).value()));
   if (!begun.ok()) {
     return context.Fail(begun.status());
   }
@@ -95,8 +97,8 @@ void RunEnlist(Context& context, const EnlistOptions& options) {
   if (!branch.ok()) {
     return context.Fail(branch.status());
   }
-  sdk::Client client = context.NewClient();
-  const Result<sdk::SubmitResult> enlisted = client.Enlist(options.gid, *branch);
+  sdk::Client& client = context.client();
+  const Result<sdk::SubmitResult> enlisted = Checked(client.Enlist(options.gid, *branch));
   if (enlisted.ok()) {
     return PrintCreated(context, *enlisted, "the branch had been enlisted");
   }
@@ -115,7 +117,7 @@ void AddEnlist(CLI::App& app, Context& context) {
   CLI::App* enlist =
       app.add_subcommand("enlist", "Enlist a branch, before you work with its participant");
   const auto options = std::make_shared<EnlistOptions>();
-  enlist->add_option("GID", options->gid, "The transaction")->required()->type_name("");
+  AddGid(*enlist, options->gid);
   enlist->add_option("FILE", options->file, "The branch, as JSON; - is standard input")
       ->required()
       ->type_name("");
@@ -129,6 +131,7 @@ struct DecideOptions {
   bool commit = false;
   std::string gid;
   std::string reason;
+  std::string actor;
   WaitOption wait;
 };
 
@@ -147,10 +150,10 @@ void RunDecide(Context& context, const DecideOptions& options) {
   if (!wait.ok()) {
     return context.Fail(wait.status());
   }
-  sdk::Client client = context.NewClient();
-  Result<sdk::Transaction> transaction =
+  sdk::Client& client = context.client();
+  Result<sdk::Transaction> transaction = Checked(
       options.commit ? client.Commit(options.gid, wait->first)
-                     : client.Abort(options.gid, options.reason, wait->first);
+                     : client.Abort(options.gid, options.reason, wait->first, options.actor));
   if (transaction.ok() && options.wait.given) {
     transaction = WaitOn(client, std::move(transaction).value(), wait->until);
   }
@@ -167,9 +170,10 @@ void AddDecide(CLI::App& app, Context& context, bool commit) {
              : app.add_subcommand("abort", "Undo every branch of a transaction that you drive");
   const auto options = std::make_shared<DecideOptions>();
   options->commit = commit;
-  command->add_option("GID", options->gid, "The transaction")->required()->type_name("");
+  AddGid(*command, options->gid);
   if (!commit) {
     command->add_option("--reason", options->reason, "Why; kept in the history")->type_name("TEXT");
+    AddActor(*command, options->actor);
   }
   CLI::Option* wait =
       AddWaitOption(*command, options->wait,
@@ -194,7 +198,7 @@ int ExitCodeOf(sdk::Decision decision) {
 }
 
 void RunDecision(Context& context, const std::string& gid) {
-  const Result<sdk::Document> answer = context.NewClient().Decision(gid);
+  const Result<sdk::Document> answer = context.client().Decision(gid);
   if (!answer.ok()) {
     return context.Fail(answer.status());
   }
@@ -215,7 +219,7 @@ void AddDecision(CLI::App& app, Context& context) {
   CLI::App* decision =
       app.add_subcommand("decision", "What was decided: exit 0 committed, 3 aborted, 4 undecided");
   const auto gid = std::make_shared<std::string>();
-  decision->add_option("GID", *gid, "The transaction")->required()->type_name("");
+  AddGid(*decision, *gid);
   AddClientOptions(*decision, context);
   decision->callback([&context, gid] { RunDecision(context, *gid); });
 }

@@ -31,4 +31,10 @@ void AddLabelOption(CLI::App& command, std::vector<std::string>& labels);
 // --server and --json, which every command that talks to a coordinator takes.
 void AddClientOptions(CLI::App& command, Context& context);
 
+// Adds the positional GID, which must not be empty; `gid` must outlive the parse.
+void AddGid(CLI::App& command, std::string& gid);
+
+// Adds --actor, $USER unless it is given.
+void AddActor(CLI::App& command, std::string& actor);
+
 }  // namespace entente::cli

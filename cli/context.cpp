@@ -37,10 +37,28 @@ bool IsWrongUse(const std::string& reason) {
 
 }  // namespace
 
+sdk::Client& Context::client() {
+  if (!client_) {
+    client_.emplace(NewClient());
+  }
+  return *client_;
+}
+
 sdk::Client Context::NewClient() const {
   sdk::ClientOptions options;
   options.server = server;
   return sdk::Client(std::move(options));
+}
+
+Json Context::ErrorDocument(const Status& status, const std::string& message) const {
+  Json document = client_ ? client_->last_problem() : Json();
+  if (!document.is_object() || Text(document, "code") != status.reason()) {
+    return {{"code", status.reason()}, {"detail", message}};
+  }
+  if (!document.contains("violations") && !document.contains("problems")) {
+    document["detail"] = message;  // It may say more, such as the gid to ask for.
+  }
+  return document;
 }
 
 void Context::Fail(const Status& status) {
@@ -50,7 +68,7 @@ void Context::Fail(const Status& status) {
   }
   exit_code = IsWrongUse(status.reason()) ? kExitWrongUse : kExitNo;
   if (json) {
-    terminal.err << DumpJson({{"code", status.reason()}, {"detail", message}}) << "\n";
+    terminal.err << DumpJson(ErrorDocument(status, message)) << "\n";
     return;
   }
   // Line by line: a list of mistakes stays one.
@@ -121,7 +139,10 @@ Result<std::map<std::string, std::string>> ReadLabels(const std::vector<std::str
     if (equals == std::string::npos || equals == 0) {
       return InvalidArgument("cli.usage", "--label: '" + label + "' is not KEY=VALUE");
     }
-    read[label.substr(0, equals)] = label.substr(equals + 1);
+    const std::string key = label.substr(0, equals);
+    if (!read.emplace(key, label.substr(equals + 1)).second) {
+      return InvalidArgument("cli.usage", "--label: '" + key + "' is given twice");
+    }
   }
   return read;
 }

@@ -28,16 +28,24 @@ struct Context {
   std::string server;  // --server
   bool json = false;   // --json
 
+  // Made at the first use, from --server.
+  [[nodiscard]] sdk::Client& client();
+  // Another one, for who works with the coordinator while client() is at work.
   [[nodiscard]] sdk::Client NewClient() const;
 
   // Says `status` on stderr and sets the exit code: kExitNo, or kExitWrongUse for what is wrong
   // with the command line itself (reasons "cli." and "client.bad_").
-  // With --json a JSON object of `code` and `detail`, otherwise lines for people; on standard
-  // error.
+  // On standard error, lines for people; with --json one JSON object: the problem document that
+  // client() was answered with, if `status` came of it, else `code` and `detail`.
   void Fail(const Status& status);
 
   // Writes an answer for scripts, as it came and with a line break.
   void PrintJson(const std::string& text);
+
+ private:
+  [[nodiscard]] Json ErrorDocument(const Status& status, const std::string& message) const;
+
+  std::optional<sdk::Client> client_;
 };
 
 // A whole file, or standard input for "-". Fails with file.unreadable, saying why.
@@ -52,7 +60,7 @@ struct Context {
 [[nodiscard]] Result<Duration> ReadDurationArgument(std::string_view option,
                                                     const std::string& text);
 
-// Repeated "--label KEY=VALUE" as a map: cli.usage.
+// Repeated "--label KEY=VALUE" as a map: cli.usage, also for a key that is given twice.
 [[nodiscard]] Result<std::map<std::string, std::string>> ReadLabels(
     const std::vector<std::string>& labels);
 

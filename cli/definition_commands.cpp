@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/limits.h"
+#include "cli/answers.h"
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/instants.h"
@@ -13,11 +14,6 @@
 namespace entente::cli {
 namespace {
 
-struct PutOptions {
-  std::string file;
-  std::string name;
-};
-
 // The name that the definition gives itself, if it can be read: the coordinator says what is wrong
 // with one that can not.
 std::string NameIn(const std::string& source) {
@@ -25,22 +21,20 @@ std::string NameIn(const std::string& source) {
   return json.ok() ? Text(*json, "name") : std::string();
 }
 
-void RunPut(Context& context, PutOptions options) {
-  const Result<std::string> source = ReadFile(context, options.file);
+void RunPut(Context& context, const std::string& file) {
+  const Result<std::string> source = ReadFile(context, file);
   if (!source.ok()) {
     return context.Fail(source.status());
   }
-  if (options.name.empty()) {
-    options.name = NameIn(*source);
-  }
-  if (options.name.empty()) {
+  const std::string name = NameIn(*source);
+  if (name.empty()) {
     return context.Fail(InvalidArgument(
-        "definition.no_name", options.file +
-                                  " has no \"name\" that can be read; `entente validate " +
-                                  options.file + "` shows every mistake"));
+        "definition.no_name", file + " has no \"name\" that can be read; `entente validate " +
+                                  file + "` shows every mistake"));
   }
-  sdk::Client client = context.NewClient();
-  const Result<sdk::Document> stored = client.PutDefinition(options.name, *source);
+  sdk::Client& client = context.client();
+  const Result<sdk::Document> stored =
+      Checked(Answer::kDefinition, client.PutDefinition(name, *source));
   if (stored.ok()) {
     if (context.json) {
       context.PrintJson(stored->text);
@@ -51,11 +45,11 @@ void RunPut(Context& context, PutOptions options) {
     return;
   }
   const Json& problems = Items(client.last_problem(), "problems");
-  if (problems.empty()) {
+  if (problems.empty() || context.json) {
     return context.Fail(stored.status());
   }
   for (const Json& problem : problems) {
-    context.terminal.err << ShowProblem(options.file, *source, problem);
+    context.terminal.err << ShowProblem(file, *source, problem);
   }
   context.exit_code = kExitNo;
 }
@@ -65,9 +59,15 @@ struct GetOptions {
   uint32_t version = 0;
 };
 
+Result<sdk::Document> GetDefinition(Context& context, const GetOptions& options) {
+  return Checked(
+      Answer::kDefinition,
+      context.client().GetDefinition(
+          options.name, options.version == 0 ? std::nullopt : std::optional(options.version)));
+}
+
 void RunGet(Context& context, const GetOptions& options) {
-  const Result<sdk::Document> found = context.NewClient().GetDefinition(
-      options.name, options.version == 0 ? std::nullopt : std::optional(options.version));
+  const Result<sdk::Document> found = GetDefinition(context, options);
   if (!found.ok()) {
     context.Fail(found.status());
   } else {
@@ -76,7 +76,8 @@ void RunGet(Context& context, const GetOptions& options) {
 }
 
 void RunList(Context& context, const std::string& name) {
-  const Result<sdk::Document> list = context.NewClient().ListDefinitions(name);
+  const Result<sdk::Document> list =
+      Checked(Answer::kDefinitions, context.client().ListDefinitions(name));
   if (!list.ok()) {
     return context.Fail(list.status());
   }
@@ -112,7 +113,9 @@ Table StepsOf(const Json& definition) {
     }
     std::string undo;
     for (const char* member : {"compensate", "cancel", "rollback"}) {
-      undo = step.contains(member) ? member : undo;
+      // "compensate": null says that there is nothing to undo.
+      const auto found = step.find(member);
+      undo = found != step.end() && !found->is_null() ? member : undo;
     }
     std::string notes;
     for (const char* member : {"pivot", "when", "forEach", "alternatives", "expires", "onePhase"}) {
@@ -126,8 +129,7 @@ Table StepsOf(const Json& definition) {
 }
 
 void RunShow(Context& context, const GetOptions& options) {
-  const Result<sdk::Document> found = context.NewClient().GetDefinition(
-      options.name, options.version == 0 ? std::nullopt : std::optional(options.version));
+  const Result<sdk::Document> found = GetDefinition(context, options);
   if (!found.ok()) {
     return context.Fail(found.status());
   }
@@ -171,13 +173,10 @@ void AddDefinitionCommands(CLI::App& app, Context& context) {
   definitions->require_subcommand(1);
 
   CLI::App* put = definitions->add_subcommand("put", "Store a new version of a definition");
-  const auto put_options = std::make_shared<PutOptions>();
-  put->add_option("FILE", put_options->file, "The definition; - is standard input")
-      ->required()
-      ->type_name("");
-  put->add_option("--name", put_options->name, "[the \"name\" in the file]")->type_name("NAME");
+  const auto file = std::make_shared<std::string>();
+  put->add_option("FILE", *file, "The definition; - is standard input")->required()->type_name("");
   AddClientOptions(*put, context);
-  put->callback([&context, put_options] { RunPut(context, *put_options); });
+  put->callback([&context, file] { RunPut(context, *file); });
 
   AddGetLike(*definitions, context, "get", "Print a definition as it was stored", RunGet);
   AddGetLike(*definitions, context, "show", "Summarize a definition", RunShow);

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "cli/context.h"
+#include "cli/instants.h"
 #include "cli/table.h"
 
 namespace entente::cli {
@@ -42,28 +43,9 @@ std::string ByWhom(const Json& entry) {
   return (name.empty() ? " by an operator" : " by " + name) + After(Text(*actor, "reason"));
 }
 
-// The time of day of an RFC 3339 instant.
-std::string TimeOfDay(const std::string& instant) {
-  const size_t t = instant.find('T');
-  if (t == std::string::npos) {
-    return instant;
-  }
-  std::string time = instant.substr(t + 1, 12);
-  if (time.ends_with('Z')) {
-    time.pop_back();
-  }
-  if (time.size() == 8) {
-    time += '.';
-  }
-  while (time.size() < 12) {
-    time += '0';
-  }
-  return time[11] == 'Z' ? time.substr(0, 11) + "0" : time;
-}
-
-std::string Due(const Json& entry, std::string_view what) {
+std::string Due(const Json& entry, std::string_view what, Instant now) {
   const std::string at = Text(entry, "dueAt");
-  return at.empty() ? "" : "; " + std::string(what) + " at " + TimeOfDay(at);
+  return at.empty() ? "" : "; " + std::string(what) + " at " + ShowMoment(at, now);
 }
 
 std::string Accepted(const Json& entry) {
@@ -105,30 +87,43 @@ std::string Succeeded(const Json& entry) {
   return (read_only ? "read-only, nothing to commit" : "done") + After(Payload(entry));
 }
 
-std::string Expires(const Json& entry) {
-  return "held until " + Text(entry, "expiresAt") + Due(entry, "to be decided");
+std::string Expires(const Json& entry, Instant now) {
+  return "held until " + ShowMoment(Text(entry, "expiresAt"), now) +
+         Due(entry, "to be decided", now);
 }
 
 std::string Heuristic(const Json& entry) {
   return Text(entry, "outcome") + " by itself" + After(FailureText(entry));
 }
 
-std::string Waits(const Json& entry) {
-  const std::string until = Text(entry, "dueAt");
-  return until.empty() ? "waits for a signal" : "waits, at most until " + until;
+// One that its participant will complete is not asked for: nothing is due before its deadline.
+std::string Pending(const Json& entry, Instant now) {
+  const bool asked_for = Text(entry, "dueAt") != Text(entry, "deadline");
+  return "pending" + Due(entry, asked_for ? "asked for" : "given up", now);
 }
 
-std::string AttemptFailed(const Json& entry) {
+std::string Waits(const Json& entry, Instant now) {
+  const std::string signal = Text(entry, "name");
+  const std::string due = Text(entry, "dueAt");
+  const std::string until = due.empty() ? "" : " until " + ShowMoment(due, now);
+  if (signal.empty()) {
+    return "waits" + until;
+  }
+  return "waits for the signal '" + signal + "'" + (until.empty() ? "" : "," + until + " at most");
+}
+
+std::string AttemptFailed(const Json& entry, Instant now) {
   const std::string outcome = Text(entry, "outcome");
   const std::string what = outcome == "unknown"    ? "may have happened"
                            : outcome == "not-sent" ? "not sent"
                                                    : outcome;
-  return what + After(FailureText(entry)) + Due(entry, "again");
+  return what + After(FailureText(entry)) + Due(entry, "again", now);
 }
 
 std::string AbortDecided(const Json& entry) {
-  const std::string cause = Text(entry, "cause");
-  return "will be undone" + After(cause) + After(FailureText(entry)) + ByWhom(entry);
+  // Of who aborted it, the failure says the same in more words.
+  const std::string failure = entry.contains("actor") ? "" : FailureText(entry);
+  return "will be undone" + After(Text(entry, "cause")) + After(failure) + ByWhom(entry);
 }
 
 std::string Ended(const Json& entry) {
@@ -140,43 +135,50 @@ std::string Ended(const Json& entry) {
   return text + ByWhom(entry) + (failure.empty() ? "" : "; no output: " + failure);
 }
 
-using Describe = std::function<std::string(const Json&)>;
+using Describe = std::function<std::string(const Json&, Instant now)>;
 
 const std::map<std::string, Describe>& Descriptions() {
-  const auto fixed = [](std::string text) { return [text](const Json&) { return text; }; };
+  const auto timeless = [](std::string (*describe)(const Json&)) {
+    return [describe](const Json& entry, Instant) { return describe(entry); };
+  };
+  const auto fixed = [](std::string text) { return [text](const Json&, Instant) { return text; }; };
   static const std::map<std::string, Describe> kDescriptions{
-      {"accepted", Accepted},
-      {"step-expanded", Expanded},
+      {"accepted", timeless(Accepted)},
+      {"step-expanded", timeless(Expanded)},
       {"step-skipped", fixed("skipped")},
-      {"operation-started", Started},
+      {"operation-started", timeless(Started)},
       {"wait-started", Waits},
       {"attempt-failed", AttemptFailed},
       {"attempt-started", fixed("tried again")},
       {"call-interrupted", fixed("the call was interrupted; it may have happened")},
-      {"operation-pending", [](const Json& entry) { return "pending" + Due(entry, "asked for"); }},
+      {"operation-pending", Pending},
       {"poll-scheduled",
-       [](const Json& entry) { return "still pending" + Due(entry, "asked for"); }},
-      {"operation-succeeded", Succeeded},
+       [](const Json& entry, Instant now) {
+         return "still pending" + Due(entry, "asked for", now);
+       }},
+      {"operation-succeeded", timeless(Succeeded)},
       {"operation-refused",
-       [](const Json& entry) { return "refused" + After(FailureText(entry)); }},
+       [](const Json& entry, Instant) { return "refused" + After(FailureText(entry)); }},
       {"operation-gave-up",
-       [](const Json& entry) { return "gave up" + After(FailureText(entry)); }},
+       [](const Json& entry, Instant) { return "gave up" + After(FailureText(entry)); }},
       {"incident-raised",
-       [](const Json& entry) { return "needs an operator" + After(FailureText(entry)); }},
+       [](const Json& entry, Instant) { return "needs an operator" + After(FailureText(entry)); }},
       {"commit-decided", fixed("will be finished: no way back")},
-      {"abort-decided", AbortDecided},
+      {"abort-decided", timeless(AbortDecided)},
       {"deadline-missed", fixed("missed its deadline")},
       {"signal-received",
-       [](const Json& entry) { return "signal " + Text(entry, "name") + After(Payload(entry)); }},
-      {"paused", [](const Json& entry) { return "paused" + ByWhom(entry); }},
-      {"resumed", [](const Json& entry) { return "resumed" + ByWhom(entry); }},
-      {"operator-retried", [](const Json& entry) { return "retried" + ByWhom(entry); }},
-      {"operator-skipped", [](const Json& entry) { return "skipped" + ByWhom(entry); }},
-      {"ended", Ended},
-      {"branch-enlisted", Enlisted},
+       [](const Json& entry, Instant) {
+         return "signal " + Text(entry, "name") + After(Payload(entry));
+       }},
+      {"paused", [](const Json& entry, Instant) { return "paused" + ByWhom(entry); }},
+      {"resumed", [](const Json& entry, Instant) { return "resumed" + ByWhom(entry); }},
+      {"operator-retried", [](const Json& entry, Instant) { return "retried" + ByWhom(entry); }},
+      {"operator-skipped", [](const Json& entry, Instant) { return "skipped" + ByWhom(entry); }},
+      {"ended", timeless(Ended)},
+      {"branch-enlisted", timeless(Enlisted)},
       {"enlistment-closed", fixed("its client wants to commit: nobody joins any more")},
       {"reservation-expires", Expires},
-      {"heuristic-reported", Heuristic},
+      {"heuristic-reported", timeless(Heuristic)},
   };
   return kDescriptions;
 }
@@ -198,13 +200,13 @@ Style StyleOf(const Json& entry) {
 
 }  // namespace
 
-std::string DescribeEntry(const Json& entry) {
+std::string DescribeEntry(const Json& entry, Instant now) {
   const std::string type = Text(entry, "type");
   const auto found = Descriptions().find(type);
-  return Sanitize(found == Descriptions().end() ? type : found->second(entry));
+  return Sanitize(found == Descriptions().end() ? type : found->second(entry, now));
 }
 
-std::string ShowEntry(const Json& entry, const Terminal& terminal) {
+std::string ShowEntry(const Json& entry, const Terminal& terminal, Instant now) {
   if (SaysNothing(entry)) {
     return "";
   }
@@ -213,8 +215,8 @@ std::string ShowEntry(const Json& entry, const Terminal& terminal) {
   if (const size_t width = DisplayWidth(who); width < kBranchColumn) {
     who.append(kBranchColumn - width, ' ');
   }
-  return terminal.Paint(Style::kDim, TimeOfDay(Text(entry, "at"))) + "  " + who + "  " +
-         terminal.Paint(StyleOf(entry), DescribeEntry(entry)) + "\n";
+  return terminal.Paint(Style::kDim, ShowMoment(Text(entry, "at"), now)) + "  " + who + "  " +
+         terminal.Paint(StyleOf(entry), DescribeEntry(entry, now)) + "\n";
 }
 
 }  // namespace entente::cli

@@ -62,6 +62,22 @@ std::string ShowAge(std::string_view rfc3339, Instant now) {
   return instant.ok() ? FormatRelative(*instant, now) : std::string(rfc3339);
 }
 
+std::string ShowMoment(std::string_view rfc3339, Instant now) {
+  const Result<Instant> instant = ParseInstant(rfc3339);
+  if (!instant.ok()) {
+    return std::string(rfc3339);
+  }
+  const std::string second = FormatSeconds(*instant);
+  const auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(
+                          *instant - std::chrono::floor<std::chrono::seconds>(*instant))
+                          .count();
+  const std::string fraction = std::to_string(1000 + millis).substr(1);
+  const size_t t = second.find('T');
+  const std::string date = second.substr(0, t);
+  const std::string time = second.substr(t + 1, second.size() - t - 2) + "." + fraction;
+  return FormatSeconds(now).starts_with(date) ? time : date + " " + time;
+}
+
 Result<Instant> ReadInstant(std::string_view text, Instant now) {
   if (const Result<Instant> instant = ParseInstant(text); instant.ok()) {
     return *instant;

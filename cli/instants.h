@@ -26,6 +26,10 @@ namespace entente::cli {
 // Only the relative part, for tables.
 [[nodiscard]] std::string ShowAge(std::string_view rfc3339, Instant now);
 
+// For lines of a history: the time of day to the millisecond, in UTC, with its date before it
+// unless that is `now`'s. As it is if it is no instant.
+[[nodiscard]] std::string ShowMoment(std::string_view rfc3339, Instant now);
+
 // What a user means by "--since": an RFC 3339 instant, or a duration ago ("2h").
 [[nodiscard]] Result<Instant> ReadInstant(std::string_view text, Instant now);
 

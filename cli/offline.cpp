@@ -26,19 +26,26 @@ Compiled CompileFile(Context& context, const std::string& path) {
   return compiled;
 }
 
-void PrintProblems(Context& context, const std::string& file, const Compiled& compiled) {
-  for (const dsl::Problem& problem : compiled.problems) {
-    context.terminal.err << ShowProblem(file == "-" ? "standard input" : file, compiled.source,
-                                        dsl::ProblemToJson(problem));
-  }
-}
-
 Json ProblemsJson(const dsl::Problems& problems) {
   Json list = Json::array();
   for (const dsl::Problem& problem : problems) {
     list.push_back(dsl::ProblemToJson(problem));
   }
   return list;
+}
+
+void PrintProblems(Context& context, const std::string& file, const Compiled& compiled) {
+  const std::string name = file == "-" ? "standard input" : file;
+  if (context.json) {
+    context.terminal.err << DumpJson({{"code", "definition.invalid"},
+                                      {"detail", name + ": the definition has mistakes"},
+                                      {"problems", ProblemsJson(compiled.problems)}})
+                         << "\n";
+    return;
+  }
+  for (const dsl::Problem& problem : compiled.problems) {
+    context.terminal.err << ShowProblem(name, compiled.source, dsl::ProblemToJson(problem));
+  }
 }
 
 }  // namespace entente::cli

@@ -134,17 +134,33 @@ Result<Json> Evaluate(Context& context, const EvalOptions& options) {
   return std::get<dsl::cel::Expression>(parsed).EvaluateToJson(dsl::cel::Activation(data));
 }
 
+// What looks like an option that there is not is the expression, if no other is given.
+void TakeExpression(const CLI::App& eval, EvalOptions& options) {
+  std::vector<std::string> unknown = eval.remaining();
+  std::erase(unknown, "--");  // What follows it is the expression as it is.
+  if (unknown.size() > (options.expression.empty() ? 1U : 0U)) {
+    throw CLI::ExtrasError(unknown);
+  }
+  if (!unknown.empty()) {
+    options.expression = unknown.front();
+  }
+  if (options.expression.empty()) {
+    throw CLI::RequiredError("EXPRESSION");
+  }
+}
+
 void AddEval(CLI::App& app, Context& context) {
   CLI::App* eval = app.add_subcommand("eval", "Evaluate an expression (CEL) and print its JSON");
   const auto options = std::make_shared<EvalOptions>();
-  eval->add_option("EXPRESSION", options->expression, "Without ${ }; after -- if it begins with -")
-      ->required()
+  eval->add_option("EXPRESSION", options->expression, "Without ${ }; it may begin with -")
       ->type_name("");
+  eval->allow_extras();  // An expression such as -x looks like an option.
   eval->add_option("--data", options->data,
                    "A JSON object: the names it may use; - is standard input")
       ->type_name("FILE");
   eval->add_flag("--json", context.json, "Errors too as JSON, for scripts");
-  eval->callback([&context, options] {
+  eval->callback([&context, options, eval] {
+    TakeExpression(*eval, *options);
     const Result<Json> value = Evaluate(context, *options);
     if (value.ok()) {
       context.PrintJson(DumpJson(*value));

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/answers.h"
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/transaction_text.h"
@@ -40,24 +41,18 @@ void RunAct(Context& context, Action action, ActOptions options) {
     }
     options.request.output = std::move(output).value();
   }
-  PrintOutcome(context, context.NewClient().Act(action, options.request));
-}
-
-std::string UserName() {
-  const char* user = std::getenv("USER");
-  return user == nullptr ? "" : user;
+  PrintOutcome(context, Checked(context.client().Act(action, options.request)));
 }
 
 void AddAct(CLI::App& app, Context& context, Action action, const char* name, const char* help) {
   CLI::App* command = app.add_subcommand(name, help);
   const auto options = std::make_shared<ActOptions>();
-  options->request.actor = UserName();
-  command->add_option("GID", options->request.gid, "The transaction")->required()->type_name("");
+  AddGid(*command, options->request.gid);
   const bool grave = action == Action::kSkip || action == Action::kResolve;
   command->add_option("--reason", options->request.reason, "Why; kept in the history")
       ->required(grave)
       ->type_name("TEXT");
-  command->add_option("--actor", options->request.actor, "Who acts [$USER]")->type_name("NAME");
+  AddActor(*command, options->request.actor);
   command
       ->add_option("--revision", options->revision,
                    "Act only if the transaction still stands as `entente get` showed it")
@@ -101,13 +96,13 @@ void RunSignal(Context& context, const SignalOptions& options) {
     }
     payload = std::move(read).value();
   }
-  PrintOutcome(context, context.NewClient().Signal(options.gid, options.name, payload));
+  PrintOutcome(context, Checked(context.client().Signal(options.gid, options.name, payload)));
 }
 
 void AddSignal(CLI::App& app, Context& context) {
   CLI::App* signal = app.add_subcommand("signal", "Send a signal to a step that waits for it");
   const auto options = std::make_shared<SignalOptions>();
-  signal->add_option("GID", options->gid, "The transaction")->required()->type_name("");
+  AddGid(*signal, options->gid);
   signal->add_option("NAME", options->name, "The signal, as the definition names it")
       ->required()
       ->type_name("");
@@ -137,7 +132,8 @@ void RunComplete(Context& context, CompleteOptions options) {
     }
     options.request.output = std::move(output).value();
   }
-  const Result<sdk::Document> answer = context.NewClient().Complete(options.request);
+  const Result<sdk::Document> answer =
+      Checked(Answer::kCompletion, context.client().Complete(options.request));
   if (!answer.ok()) {
     context.Fail(answer.status());
   } else if (context.json) {

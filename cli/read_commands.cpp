@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/answers.h"
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/entry_text.h"
@@ -41,7 +42,7 @@ void RunGet(Context& context, const GetOptions& options) {
     }
     wait = *read;
   }
-  const Result<sdk::Transaction> transaction = context.NewClient().Get(options.gid, wait);
+  const Result<sdk::Transaction> transaction = Checked(context.client().Get(options.gid, wait));
   if (!transaction.ok()) {
     context.Fail(transaction.status());
   } else if (context.json) {
@@ -55,7 +56,7 @@ void RunGet(Context& context, const GetOptions& options) {
 void AddGet(CLI::App& app, Context& context) {
   CLI::App* get = app.add_subcommand("get", "Show one transaction and its branches");
   const auto options = std::make_shared<GetOptions>();
-  get->add_option("GID", options->gid, "The transaction")->required()->type_name("");
+  AddGid(*get, options->gid);
   get->add_option("--wait", options->wait, "Wait this long for its end (at most 5m)")
       ->type_name("DURATION");
   AddClientOptions(*get, context);
@@ -84,7 +85,7 @@ void RunList(Context& context, ListOptions options) {
       *bound = *read;
     }
   }
-  Print(context, context.NewClient().List(options.request),
+  Print(context, Checked(Answer::kTransactions, context.client().List(options.request)),
         [&](const Json& list) { return ShowTransactions(list, context.terminal, now); });
 }
 
@@ -124,16 +125,17 @@ void AddList(CLI::App& app, Context& context) {
 void AddHistory(CLI::App& app, Context& context) {
   CLI::App* history = app.add_subcommand("history", "Show every durable step of a transaction");
   const auto gid = std::make_shared<std::string>();
-  history->add_option("GID", *gid, "The transaction")->required()->type_name("");
+  AddGid(*history, *gid);
   AddClientOptions(*history, context);
   history->callback([&context, gid] {
-    Print(context, context.NewClient().History(*gid), [&](const Json& answer) {
-      std::string text;
-      for (const Json& entry : Items(answer, "entries")) {
-        text += ShowEntry(entry, context.terminal);
-      }
-      return text;
-    });
+    Print(context, Checked(Answer::kHistory, context.client().History(*gid)),
+          [&](const Json& answer) {
+            std::string text;
+            for (const Json& entry : Items(answer, "entries")) {
+              text += ShowEntry(entry, context.terminal, Now());
+            }
+            return text;
+          });
   });
 }
 
@@ -143,13 +145,13 @@ void AddIncidents(CLI::App& app, Context& context) {
   AddFilters(*incidents, *request);
   AddClientOptions(*incidents, context);
   incidents->callback([&context, request] {
-    Print(context, context.NewClient().Incidents(*request),
+    Print(context, Checked(Answer::kIncidents, context.client().Incidents(*request)),
           [&](const Json& list) { return ShowIncidents(list, context.terminal, Now()); });
   });
 }
 
 void RunHealth(Context& context) {
-  const Result<Document> health = context.NewClient().Health();
+  const Result<Document> health = Checked(Answer::kHealth, context.client().Health());
   Print(context, health, [&](const Json& report) { return ShowHealth(report, context.terminal); });
   if (health.ok() && !(Text(health->json, "status") == "ok" && IsTrue(health->json, "ready"))) {
     context.exit_code = kExitNo;
@@ -167,7 +169,7 @@ void AddReadCommands(CLI::App& app, Context& context) {
       app.add_subcommand("participants", "List the participants this coordinator calls");
   AddClientOptions(*participants, context);
   participants->callback([&context] {
-    Print(context, context.NewClient().Participants(),
+    Print(context, Checked(Answer::kParticipants, context.client().Participants()),
           [&](const Json& list) { return ShowParticipants(list, context.terminal); });
   });
   CLI::App* health =

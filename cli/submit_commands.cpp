@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/limits.h"
+#include "cli/answers.h"
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/entry_text.h"
@@ -91,8 +92,8 @@ void RunSubmit(Context& context, SubmitOptions options) {
     return context.Fail(request.ok() ? wait.status() : request.status());
   }
   request->wait = wait->first;
-  sdk::Client client = context.NewClient();
-  Result<sdk::SubmitResult> submitted = client.Submit(std::move(request).value());
+  sdk::Client& client = context.client();
+  Result<sdk::SubmitResult> submitted = Checked(client.Submit(std::move(request).value()));
   if (!submitted.ok()) {
     return context.Fail(submitted.status());
   }
@@ -101,9 +102,9 @@ void RunSubmit(Context& context, SubmitOptions options) {
     const std::string gid = transaction.gid();
     Result<sdk::Transaction> waited = WaitOn(client, std::move(transaction), wait->until);
     if (!waited.ok()) {
-      context.terminal.err << "entente: " << gid
-                           << " was accepted, but how it goes on can not be asked for now\n";
-      return context.Fail(waited.status());
+      return context.Fail({waited.status().code(), waited.status().reason(),
+                           gid + " was accepted, but how it goes on can not be asked for now: " +
+                               waited.status().message()});
     }
     transaction = std::move(waited).value();
   }
@@ -155,7 +156,7 @@ Status WatchLive(Context& context, const WatchOptions& options, sdk::Client& cli
     if (event.revision <= shown) {
       return true;
     }
-    const Result<sdk::Transaction> transaction = reader.Get(options.gid);
+    const Result<sdk::Transaction> transaction = Checked(reader.Get(options.gid));
     if (!transaction.ok()) {
       // The events go on by themselves if the coordinator is only away for a moment.
       return transaction.status().code() == StatusCode::kUnavailable ||
@@ -174,7 +175,7 @@ Status WatchLines(Context& context, const WatchOptions& options, sdk::Client& cl
     } else {
       const auto entry = event.document.json.find("entry");
       if (entry != event.document.json.end()) {
-        context.terminal.out << ShowEntry(*entry, context.terminal) << std::flush;
+        context.terminal.out << ShowEntry(*entry, context.terminal, Now()) << std::flush;
       }
     }
     return true;
@@ -183,13 +184,17 @@ Status WatchLines(Context& context, const WatchOptions& options, sdk::Client& cl
 
 void RunWatch(Context& context, const WatchOptions& options) {
   const bool live = context.terminal.live && !context.json;
-  sdk::Client client = context.NewClient();
+  sdk::Client& client = context.client();
+  // First, whether there is one to watch: a stream that is none would be tried again and again.
+  if (const auto found = Checked(client.Get(options.gid)); !found.ok()) {
+    return context.Fail(found.status());
+  }
   const Status watched =
       live ? WatchLive(context, options, client) : WatchLines(context, options, client);
   if (!watched.ok()) {
     return context.Fail(watched);
   }
-  const Result<sdk::Transaction> transaction = client.Get(options.gid);
+  const Result<sdk::Transaction> transaction = Checked(client.Get(options.gid));
   if (!transaction.ok()) {
     return context.Fail(transaction.status());
   }
@@ -203,7 +208,7 @@ void AddWatch(CLI::App& app, Context& context) {
   CLI::App* watch =
       app.add_subcommand("watch", "Follow a transaction to its end; exit 1 unless COMMITTED");
   const auto options = std::make_shared<WatchOptions>();
-  watch->add_option("GID", options->gid, "The transaction")->required()->type_name("");
+  AddGid(*watch, options->gid);
   watch->add_option("--after", options->after, "Begin after this revision [0: the beginning]")
       ->type_name("N");
   AddClientOptions(*watch, context);

@@ -13,12 +13,17 @@ namespace {
 constexpr size_t kMaxDocumentShown = 400;  // Columns; --json shows all.
 constexpr size_t kMaxNote = 100;
 
+// What has ended may have been paused before; it matters no more.
+bool IsPaused(const Json& transaction) {
+  return IsTrue(transaction, "paused") && !sdk::IsFinalStatus(Text(transaction, "status"));
+}
+
 std::string StatusText(const Json& transaction) {
   std::string text = Text(transaction, "status");
   if (IsTrue(transaction, "incident")) {
     text += " !";
   }
-  if (IsTrue(transaction, "paused")) {
+  if (IsPaused(transaction)) {
     text += " (paused)";
   }
   return text;
@@ -67,7 +72,35 @@ std::string OperationText(const Json& branch) {
 }
 
 std::string WhoBlocks(const std::string& reason) {
-  return reason == "operator" ? "an operator" : reason == "client" ? "its client" : reason;
+  return reason == "operator"      ? "an operator"
+         : reason == "client"      ? "its client"
+         : reason == "participant" ? "its participant"
+                                   : reason;
+}
+
+// What the branch waits for, and until when.
+std::string WaitText(const Json& branch, Instant now) {
+  const std::string why = Text(branch, "blockedBy");
+  const std::string next = Text(branch, "nextAttemptAt");
+  const std::string until = Text(branch, "waitsUntil");
+  const std::string deadline = Text(branch, "deadline");
+  if (why == "paused") {
+    return why;
+  }
+  if (!next.empty()) {
+    return "next " + ShowAge(next, now);
+  }
+  if (why == "signal") {
+    return "waits for the signal '" + Text(branch, "signal") + "'" +
+           (until.empty() ? "" : ", over " + ShowInstant(until, now));
+  }
+  if (!until.empty()) {
+    return "waits, over " + ShowInstant(until, now);
+  }
+  if (why == "participant" && !deadline.empty()) {
+    return "waits for " + WhoBlocks(why) + "; given up " + ShowAge(deadline, now);
+  }
+  return why.empty() ? "" : "waits for " + WhoBlocks(why);
 }
 
 std::string LabelsText(const Json& transaction) {
@@ -128,13 +161,7 @@ std::string NoteText(const Json& branch, Instant now) {
   if (IsTrue(branch, "mayHaveHappened") && Text(branch, "endedAt").empty()) {
     add("may have happened");
   }
-  if (const std::string at = Text(branch, "nextAttemptAt"); !at.empty()) {
-    add("next " + ShowAge(at, now));
-  } else if (const std::string until = Text(branch, "waitsUntil"); !until.empty()) {
-    add("until " + ShowInstant(until, now));
-  } else if (const std::string why = Text(branch, "blockedBy"); !why.empty()) {
-    add("waits for " + WhoBlocks(why));
-  }
+  add(WaitText(branch, now));
   if (const std::string by = Text(branch, "decideBy"); !by.empty()) {
     add("undone unless decided " + ShowAge(by, now));
   }
@@ -249,7 +276,7 @@ std::string ShowOutcome(const Json& transaction, const Terminal& terminal) {
   std::string text = Sanitize(Text(transaction, "gid")) + " " +
                      terminal.Paint(StatusStyle(transaction), Text(transaction, "status")) +
                      ", revision " + NumberText(transaction, "revision");
-  if (IsTrue(transaction, "paused")) {
+  if (IsPaused(transaction)) {
     text += ", paused";
   }
   if (IsTrue(transaction, "incident")) {

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/limits.h"
+#include "cli/answers.h"
 #include "cli/context.h"
 #include "cli/instants.h"
 
@@ -34,7 +35,7 @@ Result<sdk::Transaction> WaitOn(sdk::Client& client, sdk::Transaction transactio
         break;
       }
     }
-    ENTENTE_ASSIGN_OR_RETURN(transaction, client.Get(transaction.gid(), wait));
+    ENTENTE_ASSIGN_OR_RETURN(transaction, Checked(client.Get(transaction.gid(), wait)));
   }
   return transaction;
 }

@@ -59,17 +59,43 @@ Setting StringSetting(std::string name, std::string environment, std::string hel
           [](const Config& config) { return config.*kMember; }};
 }
 
-template <std::vector<std::string> Config::*kMember>
+Status AnyText(const std::string& /*value*/) {
+  return {};
+}
+
+// The guard compares names without ports.
+Status CheckHostName(const std::string& value) {
+  const bool named = !value.empty() && value.find_first_of("/:*, ") == std::string::npos;
+  return named ? Status()
+               : Invalid("'" + value +
+                         "' is not a host's name such as entente.example.org, without scheme and "
+                         "port; patterns are not taken");
+}
+
+Status CheckOrigin(const std::string& value) {
+  const size_t scheme = value.find("://");
+  const bool origin = (value.starts_with("http://") || value.starts_with("https://")) &&
+                      scheme + 3 < value.size() &&
+                      value.find_first_of("/*, ", scheme + 3) == std::string::npos;
+  return origin ? Status()
+                : Invalid("'" + value +
+                          "' is not an origin such as https://ops.example.org, without a path; "
+                          "patterns are not taken");
+}
+
+template <std::vector<std::string> Config::*kMember, Status (*kCheck)(const std::string&) = AnyText>
 Setting ListSetting(std::string name, std::string environment, std::string help) {
   return {std::move(name),
           std::move(environment),
           std::move(help),
           true,
           [](Config& config, const std::string& value) {
+            ENTENTE_RETURN_IF_ERROR(kCheck(value));
             (config.*kMember).push_back(value);
             return Status();
           },
-          [](const Config& config) { return ShowStrings(config.*kMember); }};
+          [](const Config& config) { return ShowStrings(config.*kMember); },
+          [](Config& config) { (config.*kMember).clear(); }};
 }
 
 template <Duration Config::*kMember>
@@ -121,15 +147,29 @@ Status ApplyJson(const Setting& setting, const Json& value, Config& config) {
     if (!setting.list) {
       return Invalid("takes one value, not a list");
     }
+    std::vector<std::string> values;
     for (const Json& one : value) {
-      ENTENTE_RETURN_IF_ERROR(setting.apply(config, text_of(one)));
+      values.push_back(text_of(one));
     }
-    return {};
+    return ApplyValues(setting, values, config);
   }
   if (value.is_object() || value.is_null()) {
     return Invalid("takes a string or a number");
   }
-  return setting.apply(config, text_of(value));
+  return ApplyValues(setting, {text_of(value)}, config);
+}
+
+// "A, B" as two values.
+std::vector<std::string> SplitList(const std::string& text) {
+  std::vector<std::string> values;
+  std::istringstream parts(text);
+  std::string one;
+  while (std::getline(parts, one, ',')) {
+    one.erase(0, one.find_first_not_of(' '));
+    one.erase(one.find_last_not_of(' ') + 1);
+    values.push_back(one);
+  }
+  return values;
 }
 
 }  // namespace
@@ -158,6 +198,12 @@ const std::vector<Setting>& Settings() {
       ListSetting<&Config::allow_env>(
           "allow-env", "ENTENTE_ALLOW_ENV",
           "Environment variable that definitions may read; 'TRAVEL_*' allows a family"),
+      ListSetting<&Config::allow_hosts, CheckHostName>(
+          "allow-host", "ENTENTE_ALLOW_HOST",
+          "Name, beside loopback ones, under which requests may come: a reverse proxy's"),
+      ListSetting<&Config::allow_origins, CheckOrigin>(
+          "allow-origin", "ENTENTE_ALLOW_ORIGIN",
+          "Origin, such as https://ops.example.org, whose pages may change something"),
       ListSetting<&Config::allow_participants>(
           "allow-participants", "ENTENTE_ALLOW_PARTICIPANTS",
           "Address that participants may have, as [scheme://]host[:port]; none given: any but "
@@ -181,6 +227,16 @@ const std::vector<Setting>& Settings() {
                                         "File that receives the actual ports once ready"),
   };
   return settings;
+}
+
+Status ApplyValues(const Setting& setting, const std::vector<std::string>& values, Config& config) {
+  if (setting.clear != nullptr && !values.empty()) {
+    setting.clear(config);
+  }
+  for (const std::string& value : values) {
+    ENTENTE_RETURN_IF_ERROR(setting.apply(config, value));
+  }
+  return {};
 }
 
 Status ApplyConfigFile(const std::string& path, Config& config) {
@@ -215,19 +271,10 @@ Status ApplyEnvironment(Config& config) {
     if (value == nullptr || *value == '\0') {
       continue;
     }
-    std::istringstream values(value);
-    std::string one;
-    if (!setting.list) {
-      one = value;
-      if (const Status applied = setting.apply(config, one); !applied.ok()) {
-        return Invalid(setting.environment + ": " + applied.message());
-      }
-      continue;
-    }
-    while (std::getline(values, one, ',')) {
-      if (const Status applied = setting.apply(config, one); !applied.ok()) {
-        return Invalid(setting.environment + ": " + applied.message());
-      }
+    const std::vector<std::string> values =
+        setting.list ? SplitList(value) : std::vector<std::string>{value};
+    if (const Status applied = ApplyValues(setting, values, config); !applied.ok()) {
+      return Invalid(setting.environment + ": " + applied.message());
     }
   }
   return {};

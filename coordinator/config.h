@@ -21,7 +21,9 @@ struct Config {
   uint64_t max_open_transactions = 2'000'000;
   std::vector<std::string> allow_env;           // What definitions may read as `env`.
   std::vector<std::string> allow_participants;  // See transport::AddressPolicy.
-  std::string tls_ca_file;                      // For calls to participants; empty: the system's.
+  std::vector<std::string> allow_hosts;         // See api::GuardOptions.
+  std::vector<std::string> allow_origins;
+  std::string tls_ca_file;  // For calls to participants; empty: the system's.
   std::string tls_certificate_file;
   std::string tls_key_file;
   std::string log_level = "info";
@@ -34,12 +36,19 @@ struct Setting {
   std::string environment;  // "ENTENTE_HTTP"
   std::string help;
   bool list = false;  // May be repeated; in the environment separated by commas.
-  // Reads one value. Fails with kInvalidArgument, saying what is allowed.
+  // Reads one value; of a list, one more. Fails with kInvalidArgument, saying what is allowed.
   Status (*apply)(Config& config, const std::string& value) = nullptr;
   std::string (*show)(const Config& config) = nullptr;  // The default, for --help.
+  void (*clear)(Config& config) = nullptr;              // Of a list.
 };
 
 [[nodiscard]] const std::vector<Setting>& Settings();
+
+// Sets what one source (the file, the environment, the flags) gives: `values`, unless empty, take
+// the place of what was set before. A list too, so that a flag can narrow what the environment
+// allows. Fails as Setting::apply does.
+[[nodiscard]] Status ApplyValues(const Setting& setting, const std::vector<std::string>& values,
+                                 Config& config);
 
 // Reads a JSON object of settings into `config`. kInvalidArgument, naming the file and the mistake.
 [[nodiscard]] Status ApplyConfigFile(const std::string& path, Config& config);

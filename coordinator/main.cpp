@@ -29,11 +29,10 @@ int RunServe(const ServeFlags& flags) {
     }
     ENTENTE_RETURN_IF_ERROR(entente::coordinator::ApplyEnvironment(config));
     for (const auto& [setting, values] : flags.given) {
-      for (const std::string& value : values) {
-        if (const Status applied = setting->apply(config, value); !applied.ok()) {
-          return entente::InvalidArgument("config.invalid",
-                                          "--" + setting->name + ": " + applied.message());
-        }
+      const Status applied = entente::coordinator::ApplyValues(*setting, values, config);
+      if (!applied.ok()) {
+        return entente::InvalidArgument("config.invalid",
+                                        "--" + setting->name + ": " + applied.message());
       }
     }
     return {};
@@ -64,7 +63,7 @@ void AddServe(CLI::App& app, ServeFlags& flags, int& exit_code) {
     if (setting.list) {
       option->expected(1, -1)->allow_extra_args(false);
     } else {
-      option->expected(1);
+      option->expected(1)->allow_extra_args(false);
     }
   }
   serve->callback([&flags, &exit_code] { exit_code = RunServe(flags); });

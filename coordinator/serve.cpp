@@ -17,6 +17,7 @@
 
 #include "coordinator/api/grpc_server.h"
 #include "coordinator/api/rest.h"
+#include "coordinator/operations_log.h"
 #include "coordinator/participants/caller.h"
 #include "coordinator/participants/gates.h"
 #include "coordinator/runtime/local_coordinator.h"
@@ -191,6 +192,8 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator
                     const std::string& store) {
   const auto http_address = ParseListenAddress(config.http);
   api::RestOptions rest_options;
+  rest_options.guard.allowed_hosts = config.allow_hosts;
+  rest_options.guard.allowed_origins = config.allow_origins;
   rest_options.on_defect = [](const Status& status, const std::string& target) {
     spdlog::error("event=defect target={} reason={} message=\"{}\"", target, status.reason(),
                   status.message());
@@ -252,7 +255,12 @@ int Serve(const Config& config) {
   if (!journal.ok()) {
     return CannotStart(journal.status());
   }
-  participants::Gates gates;
+  OperationsLog log([](OperationsLog::Level level, const std::string& line) {
+    spdlog::log(level == OperationsLog::Level::kInfo ? spdlog::level::info : spdlog::level::warn,
+                "{}", line);
+  });
+  participants::Gates gates([&log](const std::string& participant, const std::string& address,
+                                   bool open) { log.OnBreaker(participant, address, open); });
   const auto make_caller = [&](runtime::Worker& worker, const runtime::CompletionTokens& tokens) {
     return std::make_unique<participants::Caller>(worker.io(), worker, *caller_options, gates,
                                                   tokens);
@@ -261,12 +269,17 @@ int Serve(const Config& config) {
   if (!options.ok()) {
     return CannotStart(options.status());
   }
+  options->notices = log.Notices();
+  const auto began = std::chrono::steady_clock::now();
   auto coordinator =
       runtime::LocalCoordinator::Start(std::move(*options), **journal, make_caller,
                                        [&gates] { return gates.Stats(runtime::WallNow()); });
   if (!coordinator.ok()) {
     return CannotStart(coordinator.status());
   }
+  spdlog::info("event=recovered open={} took={}", (*coordinator)->GetHealth().open,
+               FormatDuration(std::chrono::duration_cast<std::chrono::milliseconds>(
+                   std::chrono::steady_clock::now() - began)));
   const int code = RunUntilStopped(config, **coordinator, config.store);
   (*coordinator)->Stop();
   // Whatever was handed in is written before the journal ends; the drivers go after it.

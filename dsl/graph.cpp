@@ -1,5 +1,6 @@
 #include "dsl/graph.h"
 
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -100,9 +101,10 @@ std::string Join(const std::vector<std::string>& lines, std::string_view separat
   return text;
 }
 
-// Whether an abort can pass through the step on its way back.
+// Whether an abort has something to undo there.
 bool IsUndone(const Step& step) {
-  return !step.after_pivot;
+  const auto* work = std::get_if<CallWork>(&step.work);
+  return !step.after_pivot && work != nullptr && work->undo.has_value();
 }
 
 // Step ids are identifiers, but Mermaid has words of its own ("end"): a number is always safe.
@@ -116,6 +118,21 @@ struct Arrow {
   bool back;
 };
 
+// From where an abort comes back to `undone`: from what follows `step`, and beyond what has nothing
+// to undo itself.
+void AddWaysBack(const Plan& plan, size_t step, size_t undone, std::set<size_t>& seen,
+                 std::vector<Arrow>& arrows) {
+  for (const size_t successor : plan.steps[step].before) {
+    if (plan.steps[successor].after_pivot || !seen.insert(successor).second) {
+      continue;
+    }
+    arrows.push_back({successor, undone, true});
+    if (!IsUndone(plan.steps[successor])) {
+      AddWaysBack(plan, successor, undone, seen, arrows);
+    }
+  }
+}
+
 std::vector<Arrow> Arrows(const Plan& plan) {
   std::vector<Arrow> arrows;
   for (size_t step = 0; step < plan.steps.size(); ++step) {
@@ -124,11 +141,9 @@ std::vector<Arrow> Arrows(const Plan& plan) {
     }
   }
   for (size_t step = 0; step < plan.steps.size(); ++step) {
-    for (const size_t successor : plan.steps[step].before) {
-      if (plan.mode == Mode::kSaga && IsUndone(plan.steps[step]) &&
-          IsUndone(plan.steps[successor])) {
-        arrows.push_back({successor, step, true});
-      }
+    if (plan.mode == Mode::kSaga && IsUndone(plan.steps[step])) {
+      std::set<size_t> seen;
+      AddWaysBack(plan, step, step, seen, arrows);
     }
   }
   return arrows;

@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "engine/child_gid.h"
 
 namespace entente::engine {
 namespace {
@@ -275,18 +276,21 @@ CommandId CommandOf(const Draft& draft, BranchRef ref, Role role) {
 }
 
 Gid ChildOf(const Draft& draft, BranchRef ref, Role role) {
-  const BranchFacts& branch = draft.branch(ref);
-  std::string name = branch.id.str();
-  if (branch.alternative > 0) {
-    name += ":alt" + std::to_string(branch.alternative);
+  return ChildGidOf(CommandOf(draft, ref, role), draft.plan().mode, draft.branch(ref).refusals);
+}
+
+Gid ChildGidOf(const CommandId& command, Mode mode, uint32_t refusals) {
+  std::string name = command.branch.str();
+  if (command.alternative > 0) {
+    name += ":alt" + std::to_string(command.alternative);
   }
-  if (role != Role::kForward) {
-    name.append(1, ':').append(dsl::OperationName(draft.plan().mode, role));
+  if (command.role != Role::kForward) {
+    name.append(1, ':').append(dsl::OperationName(mode, command.role));
   }
-  if (branch.refusals > 0) {
-    name += ":run" + std::to_string(branch.refusals + 1);
+  if (refusals > 0) {
+    name += ":run" + std::to_string(refusals + 1);
   }
-  return ChildGid(draft.gid(), BranchId(std::move(name)));
+  return ChildGid(command.gid, BranchId(std::move(name)));
 }
 
 Result<Effect> RenderCall(const Draft& draft, BranchRef ref) {

@@ -216,14 +216,14 @@ std::optional<bool> QueryReader::TakeBool(std::string_view name) {
   return value ? std::optional(*value == "true") : std::nullopt;
 }
 
-std::optional<uint32_t> QueryReader::TakeNumber(std::string_view name) {
+std::optional<uint32_t> QueryReader::TakeNumber(std::string_view name, uint32_t least) {
   const std::optional<std::string> text = TakeOptionalString(name);
   if (!text) {
     return std::nullopt;
   }
   const std::optional<uint32_t> number = ParseNumber(*text);
-  if (!number || *number == 0) {
-    Fail(name, "must be a whole number from 1");
+  if (!number || *number < least) {
+    Fail(name, "must be a whole number from " + std::to_string(least));
     return std::nullopt;
   }
   return number;

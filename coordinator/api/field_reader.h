@@ -54,7 +54,7 @@ class QueryReader {
   [[nodiscard]] std::string TakeString(std::string_view name);
   [[nodiscard]] std::optional<std::string> TakeOptionalString(std::string_view name);
   [[nodiscard]] std::optional<bool> TakeBool(std::string_view name);
-  [[nodiscard]] std::optional<uint32_t> TakeNumber(std::string_view name);
+  [[nodiscard]] std::optional<uint32_t> TakeNumber(std::string_view name, uint32_t least = 1);
   [[nodiscard]] std::optional<Instant> TakeInstant(std::string_view name);
 
   [[nodiscard]] std::optional<Error> Finish();

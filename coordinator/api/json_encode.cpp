@@ -89,6 +89,7 @@ void WriteBranch(const BranchFields& branch, JsonWriter& json) {
   WriteValue("item", branch.item, json);
   json.OptionalTime("stuckSince", branch.stuck_since);
   json.OptionalTime("waitsUntil", branch.waits_until);
+  json.OptionalString("signal", branch.signal);
   json.OptionalTime("deadline", branch.deadline);
   json.OptionalString("child", branch.child);
   json.OptionalString("vote", branch.vote);

@@ -100,6 +100,7 @@ void SetBranch(const BranchFields& branch, pb::Branch* out) {
   out->set_vote(Text(branch.vote));
   out->set_one_phase(branch.one_phase);
   out->set_heuristic(Text(branch.heuristic));
+  out->set_signal(Text(branch.signal));
   SetBranchTimes(branch, out);
 }
 

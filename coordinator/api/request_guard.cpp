@@ -53,7 +53,7 @@ std::optional<Error> CheckHost(std::string_view host_field, const GuardOptions& 
   }
   return Refuse(StatusCode::kInvalidArgument, "request.host",
                 "this coordinator is not known as " + Shown(host) +
-                    "; use its address, or add the name to the allowed hosts");
+                    "; use its address, or allow the name with `entente serve --allow-host`");
 }
 
 // Browsers say where the page that sends a request came from, and no page can change that.
@@ -69,10 +69,11 @@ std::optional<Error> CheckOrigin(const transport::HttpServerRequest& request,
   } else if (site != "cross-site" && site != "same-site") {
     return std::nullopt;
   }
-  return Refuse(StatusCode::kPermissionDenied, "request.origin",
-                "a page of " + Shown(origin.value_or("another site")) +
-                    " may not change anything here; add its origin to the allowed origins if it "
-                    "should");
+  return Refuse(
+      StatusCode::kPermissionDenied, "request.origin",
+      "a page of " + Shown(origin.value_or("another site")) +
+          " may not change anything here; if it should, allow its origin with `entente serve "
+          "--allow-origin`");
 }
 
 }  // namespace

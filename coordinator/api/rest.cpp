@@ -47,7 +47,11 @@ class RestHandler final : public transport::HttpHandler {
 
  private:
   static void FailUnrouted(Exchange& exchange, const std::string& allow) {
-    if (allow.empty()) {
+    const bool post = exchange.request().method == "POST";
+    if (const std::string verbs = post ? VerbsAt(exchange.path()) : ""; !verbs.empty()) {
+      exchange.Fail(Refusal(StatusCode::kNotFound, "request.no_route",
+                            "there is no such verb at this path; there are " + verbs));
+    } else if (allow.empty()) {
       exchange.Fail(Refusal(StatusCode::kNotFound, "request.no_route",
                             "there is nothing at this path; /openapi.json lists what there is"));
     } else {

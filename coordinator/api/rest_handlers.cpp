@@ -214,7 +214,7 @@ std::shared_ptr<SseStream> NewStream(Exchange& exchange) {
 // From the header that EventSource sends when it comes back, else from the query.
 Outcome<uint32_t> AfterRevision(Exchange& exchange) {
   QueryReader query(exchange.query());
-  const std::optional<uint32_t> asked = query.TakeNumber("afterRevision");
+  const std::optional<uint32_t> asked = query.TakeNumber("afterRevision", /*least=*/0);
   if (std::optional<Error> error = query.Finish()) {
     return std::move(*error);
   }

@@ -117,6 +117,23 @@ std::string_view MethodName(Method method) {
   return "";
 }
 
+std::string VerbsAt(std::string_view path) {
+  const size_t end = path.rfind('/') + 1;
+  std::string verbs;
+  if (path.find(':', end) == std::string_view::npos) {
+    return verbs;
+  }
+  for (const Route& route : kRoutes) {
+    const size_t verb = route.pattern.rfind("}:");
+    const bool here = verb != std::string_view::npos &&
+                      route.pattern.substr(0, route.pattern.find('{')) == path.substr(0, end);
+    if (here) {
+      verbs += (verbs.empty() ? "" : ", ") + std::string(route.pattern.substr(verb + 1));
+    }
+  }
+  return verbs;
+}
+
 RouteMatch FindRoute(std::string_view method, std::string_view path) {
   RouteMatch match;
   if (!path.starts_with('/')) {

@@ -70,6 +70,10 @@ struct RouteMatch {
   std::string allow;                    // For a path that exists with other methods: which.
 };
 
+// The verbs (":cancel") that may stand where `path` has one of its own, or nothing if it has none
+// or there are none: "/v1/transactions/t1:frobnicate" -> ":commit, :abort, ...".
+[[nodiscard]] std::string VerbsAt(std::string_view path);
+
 // `path` is still percent-encoded. HEAD finds the route of GET.
 [[nodiscard]] RouteMatch FindRoute(std::string_view method, std::string_view path);
 

@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "coordinator/api/command_checks.h"
+#include "coordinator/runtime/participant_address.h"
 
 namespace entente::api {
 namespace {
@@ -75,12 +76,11 @@ std::vector<std::string> BlockedBy(runtime::Coordinator& coordinator,
     return {};
   }
   std::vector<std::string> blocked_by(view.plan->participants.size());
-  for (runtime::ParticipantStats& stats : coordinator.Participants()) {
-    for (size_t i = 0; i < blocked_by.size(); ++i) {
-      const dsl::Participant& participant = view.plan->participants[i];
-      const auto* http = std::get_if<dsl::HttpAddress>(&participant.address);
-      const auto* grpc = std::get_if<dsl::GrpcAddress>(&participant.address);
-      if (stats.address == (http != nullptr ? http->base_url : grpc->target)) {
+  const std::vector<runtime::ParticipantStats> all = coordinator.Participants();
+  for (size_t i = 0; i < blocked_by.size(); ++i) {
+    const std::string address = runtime::AddressOf(view.plan->participants[i]);
+    for (const runtime::ParticipantStats& stats : all) {
+      if (stats.address == address) {
         blocked_by[i] = stats.blocked_by;
       }
     }

@@ -1,7 +1,10 @@
 #include "coordinator/api/view.h"
 
+#include <algorithm>
 #include <utility>
 #include <variant>
+
+#include "engine/child_gid.h"
 
 namespace entente::api {
 namespace {
@@ -107,6 +110,13 @@ struct Context {
   const dsl::Step& step;
 };
 
+// The signal that a wait step is there for, or nothing.
+std::string_view SignalOf(const dsl::Step& step) {
+  const auto* wait = std::get_if<dsl::WaitWork>(&step.work);
+  const auto* signal = wait != nullptr ? std::get_if<dsl::WaitSignal>(wait) : nullptr;
+  return signal == nullptr ? std::string_view() : std::string_view(signal->name);
+}
+
 bool MayStillStart(const engine::TxnState& state) {
   return !state.finished() && state.status != engine::TxnStatus::kAborting;
 }
@@ -148,10 +158,27 @@ std::string_view WhyBlocked(const Context& at, const BranchState& branch,
   return {};
 }
 
+// The transaction that the operation is, or else that the forward operation was.
+std::string ChildOf(const Context& at, const BranchState& branch, Role role,
+                    const dsl::OperationTemplate* operation) {
+  const bool current =
+      operation != nullptr && std::holds_alternative<dsl::ChildTemplate>(*operation);
+  const engine::CommandId command{at.state.gid, branch.id, current ? role : Role::kForward,
+                                  branch.alternative};
+  return engine::ChildGidOf(command, at.plan.mode, current ? branch.refusals : 0).str();
+}
+
 // What is not called has no operation, no attempts and nothing to wait for but the client.
 void DescribeEnlisted(const Context& at, const BranchState& branch, BranchFields& fields) {
   fields.key = engine::StepKey({at.state.gid, branch.id, Role::kForward, 0});
   fields.blocked_by = WhyBlocked(at, branch, nullptr, false);
+}
+
+// The number of the last attempt that the budget allows. An operator's retry renews the budget, but
+// attempts are counted on.
+uint32_t MaxAttempts(const dsl::Step& step, Role role, const BranchState& branch) {
+  const uint32_t budget = role == Role::kForward ? step.retry.attempts : step.settle_retry.attempts;
+  return budget + branch.attempt - std::min(branch.attempt, branch.budget_used);
 }
 
 void DescribeCall(const Context& at, const BranchState& branch, Role role, BranchFields& fields) {
@@ -168,16 +195,29 @@ void DescribeCall(const Context& at, const BranchState& branch, Role role, Branc
   const bool is_child = work.forward && std::holds_alternative<dsl::ChildTemplate>(*work.forward);
   const bool began = branch.phase != BranchPhase::kBlocked && branch.phase != BranchPhase::kSkipped;
   if (is_child && began) {
-    fields.child = ChildGid(at.state.gid, branch.id).str();
+    fields.child = ChildOf(at, branch, role, operation);
   }
   fields.operation = dsl::OperationName(at.plan.mode, role);
   if (at.plan.mode == dsl::Mode::kTwoPhaseCommit) {
     fields.vote = VoteOf(branch);
   }
-  fields.max_attempts =
-      role == Role::kForward ? at.step.retry.attempts : at.step.settle_retry.attempts;
+  fields.max_attempts = MaxAttempts(at.step, role, branch);
   fields.key = engine::StepKey({at.state.gid, branch.id, role, branch.alternative});
   fields.blocked_by = WhyBlocked(at, branch, call, is_child && call == nullptr);
+}
+
+// What the branch does next by itself. Nothing once the transaction has ended; and a pending
+// operation without a URL is not asked for: its `deadline` says how long it may take.
+void DescribeWhatIsDue(const engine::TxnState& state, const BranchState& branch,
+                       BranchFields& fields) {
+  if (state.finished()) {
+    return;
+  }
+  if (IsBackoff(branch.phase) || (IsPending(branch.phase) && !branch.poll_url.empty())) {
+    fields.next_attempt_at = branch.wake_at;
+  } else if (branch.phase == BranchPhase::kWaiting) {
+    fields.waits_until = branch.wake_at;
+  }
 }
 
 BranchFields DescribeBranch(const Context& at, const BranchState& branch,
@@ -196,11 +236,7 @@ BranchFields DescribeBranch(const Context& at, const BranchState& branch,
   fields.started_at = branch.started_at;
   fields.ended_at = branch.ended_at;
   fields.stuck_since = branch.stuck_since;
-  if (IsBackoff(branch.phase) || IsPending(branch.phase)) {
-    fields.next_attempt_at = branch.wake_at;
-  } else if (branch.phase == BranchPhase::kWaiting) {
-    fields.waits_until = branch.wake_at;
-  }
+  DescribeWhatIsDue(at.state, branch, fields);
   fields.one_phase = branch.one_phase;
   fields.expires_at = branch.expires_at;
   if (branch.heuristic) {
@@ -221,6 +257,7 @@ BranchFields DescribeBranch(const Context& at, const BranchState& branch,
     DescribeCall(at, branch, role, fields);
   } else {
     fields.operation = "wait";
+    fields.signal = SignalOf(at.step);
     fields.blocked_by = WhyBlocked(at, branch, nullptr, false);
   }
   return fields;
@@ -239,6 +276,7 @@ BranchFields DescribeUnexpanded(const Context& at, bool skipped) {
     }
   } else {
     fields.operation = "wait";
+    fields.signal = SignalOf(at.step);
   }
   if (!skipped && MayStillStart(at.state)) {
     fields.blocked_by = at.state.paused ? "paused" : "predecessors";

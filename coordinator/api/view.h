@@ -33,6 +33,7 @@ struct BranchFields {
   std::optional<Instant> ended_at;
   std::optional<Instant> stuck_since;
   std::optional<Instant> waits_until;
+  std::string_view signal;
   std::optional<Instant> deadline;
   std::optional<Instant> expires_at;
   std::optional<Instant> decide_by;

@@ -3,26 +3,18 @@
 #include <algorithm>
 #include <utility>
 
+#include "coordinator/runtime/participant_address.h"
+
 namespace entente::participants {
-namespace {
-
-std::string AddressOf(const dsl::Participant& participant) {
-  if (const auto* http = std::get_if<dsl::HttpAddress>(&participant.address)) {
-    return http->base_url;
-  }
-  const auto& grpc = std::get<dsl::GrpcAddress>(participant.address);
-  return (grpc.tls ? "grpcs://" : "grpc://") + grpc.target + "/" + grpc.service;
-}
-
-}  // namespace
-
 SharedGate::SharedGate(transport::GateOptions options, std::string participant,
-                       std::string definition, std::string address, Instant now)
+                       std::string definition, std::string address, Instant now,
+                       BreakerListener on_breaker)
     : gate_(options),
       last_used_(now),
       participant_(std::move(participant)),
       definition_(std::move(definition)),
-      address_(std::move(address)) {}
+      address_(std::move(address)),
+      on_breaker_(std::move(on_breaker)) {}
 
 std::optional<SharedGate::Entry> SharedGate::Acquire(
     Instant now, const std::function<ParkedCall()>& make_parked) {
@@ -65,6 +57,8 @@ std::optional<Instant> SharedGate::Finish(const Permit& permit, bool transport_f
                                           Instant now) {
   Released released;
   std::optional<Instant> next;
+  bool turned = false;
+  bool open = false;
   {
     const std::lock_guard lock(mutex_);
     failures_ += transport_failure ? 1 : 0;
@@ -73,13 +67,24 @@ std::optional<Instant> SharedGate::Finish(const Permit& permit, bool transport_f
                                        : transport::ParticipantGate::CallResult::kAnswered,
                      now);
     last_used_ = std::max(last_used_, now);
+    turned = (transport_failure || open_) && BreakerTurned();
+    open = open_;
     if (!parked_.empty()) {
       released = TakeReleased(now);
       next = gate_.NextWakeup();
     }
   }
   LetGo(std::move(released));
+  if (turned && on_breaker_) {
+    on_breaker_(participant_, address_, open);
+  }
   return next;
+}
+
+// A half-open breaker is one that is open, as far as people are concerned.
+bool SharedGate::BreakerTurned() {
+  const bool open = gate_.stats().breaker != transport::BreakerState::kClosed;
+  return std::exchange(open_, open) != open;
 }
 
 // Without the lock: a call that goes may come back here at once.
@@ -143,7 +148,7 @@ std::shared_ptr<SharedGate> Gates::Find(const dsl::Participant& participant,
   options.max_concurrent =
       participant.max_concurrent_calls.value_or(limits::kDefaultMaxConcurrentCalls);
   options.rate_per_second = participant.max_calls_per_second.value_or(0);
-  std::string address = AddressOf(participant);
+  std::string address = runtime::AddressOf(participant);
   const std::string key = address + ' ' + std::to_string(options.max_concurrent) + ' ' +
                           std::to_string(options.rate_per_second);
   const std::lock_guard lock(mutex_);
@@ -153,8 +158,8 @@ std::shared_ptr<SharedGate> Gates::Find(const dsl::Participant& participant,
   if (gates_.size() >= sweep_at_) {
     Sweep(now);
   }
-  auto gate =
-      std::make_shared<SharedGate>(options, participant.name, definition, std::move(address), now);
+  auto gate = std::make_shared<SharedGate>(options, participant.name, definition,
+                                           std::move(address), now, on_breaker_);
   gates_.emplace(key, gate);
   return gate;
 }

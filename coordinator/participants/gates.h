@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/limits.h"
@@ -32,11 +33,16 @@ struct ParkedCall {
 // workers there are. Thread-safe.
 class SharedGate {
  public:
+  // Told when the breaker opens, and when it closes again; not that a probe failed in between. Runs
+  // on the thread of the call that ended; must be quick.
+  using BreakerListener =
+      std::function<void(const std::string& participant, const std::string& address, bool open)>;
+
   using Permit = transport::ParticipantGate::Permit;
   using Ticket = transport::ParticipantGate::Ticket;
 
   SharedGate(transport::GateOptions options, std::string participant, std::string definition,
-             std::string address, Instant now);
+             std::string address, Instant now, BreakerListener on_breaker = {});
 
   struct Entry {
     transport::ParticipantGate::Admission admission;
@@ -69,6 +75,7 @@ class SharedGate {
   using Released = std::vector<std::pair<ParkedCall, Permit>>;
   Released TakeReleased(Instant now);
   static void LetGo(Released released);
+  [[nodiscard]] bool BreakerTurned();
 
   std::mutex mutex_;
   transport::ParticipantGate gate_;
@@ -81,6 +88,8 @@ class SharedGate {
   const std::string participant_;
   const std::string definition_;
   const std::string address_;
+  const BreakerListener on_breaker_;
+  bool open_ = false;  // As was told.
 };
 
 // Finds or makes the gate of a participant: one per address and limits. Thread-safe.
@@ -90,7 +99,9 @@ class SharedGate {
 // no breaker or rate would be forgotten.
 class Gates {
  public:
-  explicit Gates(size_t many = limits::kMaxIdleParticipants) : many_(many), sweep_at_(many) {}
+  explicit Gates(SharedGate::BreakerListener on_breaker = {},
+                 size_t many = limits::kMaxIdleParticipants)
+      : on_breaker_(std::move(on_breaker)), many_(many), sweep_at_(many) {}
 
   // Shared with those who go through it: one that is retired meanwhile says so to them.
   [[nodiscard]] std::shared_ptr<SharedGate> Find(const dsl::Participant& participant,
@@ -99,7 +110,7 @@ class Gates {
 
  private:
   void Sweep(Instant now);
-
+  const SharedGate::BreakerListener on_breaker_;
   std::mutex mutex_;
   const size_t many_;
   size_t sweep_at_;

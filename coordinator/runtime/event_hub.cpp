@@ -36,6 +36,9 @@ std::unique_ptr<Subscription> EventHub::Subscribe(std::optional<Gid> gid,
 }
 
 void EventHub::Publish(const TxnEvent& event) {
+  if (IsNoted(event.entry.record, event.plan != nullptr && event.plan->client_driven)) {
+    note_(event);
+  }
   const std::lock_guard lock(shared_->mutex);
   for (const auto& [id, sink] : shared_->sinks) {
     if (!sink.gid || *sink.gid == event.gid) {

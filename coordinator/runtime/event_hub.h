@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "coordinator/runtime/coordinator.h"
+#include "coordinator/runtime/notices.h"
 
 namespace entente::runtime {
 
@@ -22,6 +23,12 @@ class EventHub {
   // `sink` is called with the hub's lock held: it must be quick and must not call the hub.
   [[nodiscard]] std::unique_ptr<Subscription> Subscribe(std::optional<Gid> gid,
                                                         std::function<void(const TxnEvent&)> sink);
+
+  // From now on `note` is called for each notable record. Once, before anything is published.
+  void NoteWith(std::function<void(const TxnEvent&)> note) { note_ = std::move(note); }
+  [[nodiscard]] bool IsNoted(const engine::Record& record, bool client_driven) const {
+    return note_ != nullptr && IsNotable(record, client_driven);
+  }
 
   void Publish(const TxnEvent& event);
 
@@ -40,6 +47,7 @@ class EventHub {
 
   // Shared with the registrations, which may outlive the hub.
   std::shared_ptr<Shared> shared_;
+  std::function<void(const TxnEvent&)> note_;
 };
 
 }  // namespace entente::runtime

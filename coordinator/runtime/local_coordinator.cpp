@@ -90,7 +90,9 @@ LocalCoordinator::LocalCoordinator(LocalCoordinatorOptions options, storage::Jou
       tokens_(secret),
       participant_stats_(std::move(participant_stats)),
       pool_(kBlockingThreads),
-      purger_(std::make_unique<Purger>()) {}
+      purger_(std::make_unique<Purger>()) {
+  events_.NoteWith(options_.notices.transaction);
+}
 
 LocalCoordinator::~LocalCoordinator() {
   Stop();
@@ -127,6 +129,7 @@ Status LocalCoordinator::RecoverAll(Epoch epoch, const CallerFactory& make_calle
     };
     options.epoch = epoch;
     options.coordinator_id = id_;
+    options.on_rolled_back = options_.notices.rolled_back;
     options.max_open = std::max<size_t>(1, options_.max_open / options_.workers);
     drivers_.push_back(std::make_unique<ShardDriver>(std::move(options), *workers_[i], journal_,
                                                      *callers_[i], definitions_, events_,
@@ -496,7 +499,12 @@ void LocalCoordinator::PutDefinition(
   Worker* origin = Worker::Current();
   pool_.Run(
       [this, origin, name = std::move(name), source = std::move(source), done = std::move(done)] {
+        const Instant before = WallNow();
         auto result = std::make_shared<Definitions::PutResult>(definitions_.Put(name, source));
+        const bool is_new = result->row.ok() && result->row->created_at >= before;
+        if (is_new && options_.notices.definition_stored) {
+          options_.notices.definition_stored(*result->row);
+        }
         const auto answer = [done, result] {
           done(std::move(result->row), std::move(result->problems));
         };

@@ -11,6 +11,7 @@
 #include "coordinator/runtime/coordinator.h"
 #include "coordinator/runtime/definitions.h"
 #include "coordinator/runtime/event_hub.h"
+#include "coordinator/runtime/notices.h"
 #include "coordinator/runtime/shard_driver.h"
 #include "coordinator/runtime/worker.h"
 
@@ -24,6 +25,7 @@ struct LocalCoordinatorOptions {
   dsl::CompileOptions compile;
   // Told once, on any thread, when the store can no longer be trusted: the process has to stop.
   std::function<void(Status)> on_fatal;
+  Notices notices;
 };
 
 // Makes the caller of one worker. Called during Start; `tokens` outlives the caller.

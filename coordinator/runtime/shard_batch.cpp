@@ -25,7 +25,7 @@ void ShardDriver::Apply(const TxnPtr& txn, engine::Decision decision,
     if (std::holds_alternative<engine::IncidentRaised>(record.body)) {
       counters_.incidents.fetch_add(1, std::memory_order_relaxed);
     }
-    if (watched) {
+    if (watched || events_.IsNoted(record, txn->plan->client_driven)) {
       const engine::TxnState& state = *txn->state;
       release.events.push_back({state.gid, state.definition, state.status, state.has_incident(),
                                 HistoryEntry{state.revision, std::move(record)}, txn->plan});
@@ -237,6 +237,9 @@ void ShardDriver::RollBack(GatheringBatch& failed, const Status& status) {
   later.erase(kept_releases, later.end());
   std::erase_if(gathering_.touched, is_affected);
 
+  if (options_.on_rolled_back) {
+    options_.on_rolled_back(status, failed.touched.size());
+  }
   for (const TxnPtr& txn : failed.touched) {
     Forget(txn, status);
   }

@@ -40,6 +40,7 @@ struct ShardDriverOptions {
   // How long a transaction whose append failed waits before it is read back.
   Duration reload_delay = std::chrono::seconds(1);
   std::string coordinator_id = {};
+  std::function<void(const Status&, size_t transactions)> on_rolled_back = {};  // See Notices.
 };
 
 // Read by other threads while the driver runs.

@@ -248,7 +248,7 @@ bool ShardDriver::IsUnwanted(const Gid& parent, const engine::StartChild& start)
 
 // A refusal means it is past its pivot or finished: its end answers the parent either way.
 void ShardDriver::Stop(const TxnPtr& child) {
-  Take(child, engine::AbortRequested{{"parent", "the parent transaction aborts"}}, {});
+  Take(child, engine::AbortRequested{{kParentActor, "the parent transaction aborts"}}, {});
 }
 
 void ShardDriver::ReplyToParent(const Gid& parent, const engine::StartChild& start,

@@ -1,5 +1,6 @@
 #include "coordinator/transport/response_text.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -43,14 +44,23 @@ bool IsBodiless(int status) {
   return status == 204 || status == 304 || (status >= 100 && status < 200);
 }
 
-HttpServerResponse Problem(int status, std::string_view code, const std::string& detail) {
+HttpServerResponse Problem(int status, std::string_view code, const std::string& detail,
+                           std::string_view target) {
   HttpServerResponse response;
   response.status = status;
   response.headers.Add("content-type", "application/problem+json");
-  response.body = DumpJson(Json{{"status", status},
-                                {"title", std::string(HttpReasonPhrase(status))},
-                                {"code", std::string(code)},
-                                {"detail", detail}});
+  Json problem{{"type", "urn:entente:problem:" + std::string(code)},
+               {"status", status},
+               {"title", std::string(HttpReasonPhrase(status))},
+               {"code", std::string(code)},
+               {"detail", detail}};
+  const std::string_view path = target.substr(0, target.find('?'));
+  const bool shown =
+      std::all_of(path.begin(), path.end(), [](char c) { return c > 32 && c < 127; });
+  if (!path.empty() && shown) {
+    problem["instance"] = std::string(path);
+  }
+  response.body = DumpJson(problem);
   return response;
 }
 

@@ -18,8 +18,8 @@ void AppendStatusLine(std::string& text, int status);
 // Whether answers of this status have no body by definition (RFC 9110, 6.4.1).
 [[nodiscard]] bool IsBodiless(int status);
 
-// A problem document (RFC 9457).
+// A problem document (RFC 9457). `target` is the request's, as far as it is known.
 [[nodiscard]] HttpServerResponse Problem(int status, std::string_view code,
-                                         const std::string& detail);
+                                         const std::string& detail, std::string_view target = {});
 
 }  // namespace entente::transport

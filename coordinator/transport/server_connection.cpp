@@ -168,7 +168,8 @@ void ServerConnection::RespondNothing() {
 
 void ServerConnection::SendProblem(int status, std::string_view code, const std::string& detail) {
   keep_alive_ = false;
-  SendWhole(Problem(status, code, detail), true);
+  const std::string_view target = parser_ ? std::string_view(parser_->message().target) : "";
+  SendWhole(Problem(status, code, detail, target), true);
   AnswerSent();
 }
 

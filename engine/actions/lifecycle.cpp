@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/limits.h"
@@ -57,13 +58,27 @@ Result<Labels> LabelsOf(const Draft& draft, const Submitted& submitted) {
   return labels;
 }
 
-// True if some step of the plan waits for the signal.
-bool IsAwaited(const dsl::Plan& plan, const std::string& name) {
-  return std::any_of(plan.steps.begin(), plan.steps.end(), [&name](const dsl::Step& step) {
+// The signals that steps of the plan wait for.
+std::set<std::string> AwaitedSignals(const dsl::Plan& plan) {
+  std::set<std::string> names;
+  for (const dsl::Step& step : plan.steps) {
     const auto* wait = std::get_if<dsl::WaitWork>(&step.work);
-    const auto* signal = wait != nullptr ? std::get_if<dsl::WaitSignal>(wait) : nullptr;
-    return signal != nullptr && signal->name == name;
-  });
+    if (const auto* signal = wait != nullptr ? std::get_if<dsl::WaitSignal>(wait) : nullptr) {
+      names.insert(signal->name);
+    }
+  }
+  return names;
+}
+
+Status NotAwaited(const dsl::Plan& plan, const std::string& name,
+                  const std::set<std::string>& awaited) {
+  std::string others;
+  for (const std::string& other : awaited) {
+    others += (others.empty() ? "; waited for: '" : "', '") + other;
+  }
+  return NotFound("signal.not_found", "no step of definition '" + plan.name +
+                                          "' waits for a signal '" + name + "'" +
+                                          (others.empty() ? "; none waits for any" : others + "'"));
 }
 
 // What is being finished was done before: whoever says so was not told that it arrived.
@@ -123,9 +138,8 @@ void RearmDeadline(Turn& turn) {
 void StoreSignal(Turn& turn) {
   Draft& draft = turn.draft;
   const auto& sent = std::get<SignalSent>(turn.event);
-  if (!IsAwaited(draft.plan(), sent.name)) {
-    draft.Reject(NotFound("signal.not_found", "no step of definition '" + draft.plan().name +
-                                                  "' waits for a signal '" + sent.name + "'"));
+  if (const auto awaited = AwaitedSignals(draft.plan()); !awaited.contains(sent.name)) {
+    draft.Reject(NotAwaited(draft.plan(), sent.name, awaited));
     return;
   }
   if (const Json* stored = draft.signal(sent.name)) {

@@ -42,6 +42,9 @@ Result<Server> ParseServer(std::string_view url) {
   if (rest.ends_with('/')) {
     rest.remove_suffix(1);
   }
+  if (rest.find_first_of("/?#") != std::string_view::npos) {
+    return BadServer(url, "a path is not allowed");
+  }
   std::string_view port = "80";
   std::string_view host = rest;
   const bool bracketed = rest.starts_with('[');

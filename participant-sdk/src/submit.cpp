@@ -197,10 +197,13 @@ Result<Transaction> Client::Commit(std::string_view gid, std::optional<Duration>
 }
 
 Result<Transaction> Client::Abort(std::string_view gid, std::string_view reason,
-                                  std::optional<Duration> wait) {
+                                  std::optional<Duration> wait, std::string_view actor) {
   Json body = WaitBody(wait);
   if (!reason.empty()) {
     body["reason"] = reason;
+  }
+  if (!actor.empty()) {
+    body["actor"] = actor;
   }
   ENTENTE_ASSIGN_OR_RETURN(
       Answered answered,

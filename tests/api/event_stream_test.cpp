@@ -59,6 +59,8 @@ TEST_CASE("a watcher that comes back gets what it has not seen") {
   CHECK(ReadToEnd(header) == Range(21, story.size()));
   EventClient query(server, "/v1/transactions/t/events?afterRevision=22");
   CHECK(ReadToEnd(query) == Range(23, story.size()));
+  EventClient all(server, "/v1/transactions/t/events?afterRevision=0");
+  CHECK(ReadToEnd(all) == Range(1, story.size()));
   // All seen: 204 tells an EventSource to stay away.
   EventClient done(server, "/v1/transactions/t/events",
                    {{"Last-Event-ID", std::to_string(story.size())}});

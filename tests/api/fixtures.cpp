@@ -280,7 +280,7 @@ std::vector<runtime::ParticipantStats> SomeParticipants() {
   open.latency_millis = 12.5;
   runtime::ParticipantStats limited;
   limited.name = "hotels";
-  limited.address = "127.0.0.1:7002";
+  limited.address = "grpc://127.0.0.1:7002/travel.v1.Hotels";
   limited.breaker = "closed";
   limited.blocked_by = "concurrency";
   return {open, limited};

@@ -53,7 +53,21 @@ TEST_CASE("on loopback only loopback names are answered to") {
     const Answer answer = server.Send("GET", "/v1/transactions", "", {{"Host", host}});
     CHECK(answer.status == 421);
     CHECK(answer.Document()["code"] == "request.host");
+    CHECK_THAT(answer.Document()["detail"].get<std::string>(),
+               Catch::Matchers::Contains("--allow-host"));
   }
+}
+
+TEST_CASE("behind a proxy, the proxy's name is answered to beside loopback ones") {
+  RestOptions options;
+  options.guard.allowed_hosts = {"entente.example"};
+  RestServer server(std::move(options));
+  const auto status_at = [&server](const char* host) {
+    return server.Send("GET", "/healthz", "", {{"Host", host}}).status;
+  };
+  CHECK(status_at("Entente.example:443") == 200);
+  CHECK(status_at("localhost") == 200);
+  CHECK(status_at("other.example") == 421);
 }
 
 TEST_CASE("beyond loopback any name is answered to, unless some are listed") {

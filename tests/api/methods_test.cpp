@@ -36,7 +36,67 @@ TEST_CASE("a transaction shows its branches and why they do not move") {
   CHECK(flight["maxAttempts"] == 40);
   CHECK(flight["key"] == "stuck-1:flight");
   CHECK(flight.contains("stuckSince"));
+  CHECK(transaction["branches"][4]["signal"] == "approved");
+  CHECK(transaction["branches"][4]["id"] == "approval");
   CHECK(transaction["branches"][6]["child"] == "stuck-1~insurance");
+}
+
+TEST_CASE("a retry by an operator allows further attempts, and attempts are counted on") {
+  RestServer server;
+  const engine::OperatorRetried retried{BranchId("flight"), engine::Actor{"ann", "mended"}};
+  server.coordinator.AnswerWithView(StuckStory().Then(retried).View());
+  const Json flight = server.Get("/v1/transactions/stuck-1").Document()["branches"][0];
+  CHECK(flight["attempt"] == 2);
+  CHECK(flight["maxAttempts"] == 41);
+}
+
+TEST_CASE("what has ended waits for nothing") {
+  RestServer server;
+  server.coordinator.AnswerWithView(ResolvedStory().View());
+  const Json ended = server.Get("/v1/transactions/stuck-1").Document();
+  REQUIRE(ended["branches"].size() == 8);
+  for (const Json& branch : ended["branches"]) {
+    CAPTURE(branch);
+    CHECK_FALSE(branch.contains("waitsUntil"));
+    CHECK_FALSE(branch.contains("nextAttemptAt"));
+    CHECK_FALSE(branch.contains("blockedBy"));
+  }
+}
+
+TEST_CASE("an operation that its participant will complete is not asked for") {
+  RestServer server;
+  server.coordinator.AnswerWithView(
+      Story()
+          .Then(engine::StepExpanded{0, "flight", false, {}})
+          .Then(engine::OperationStarted{BranchId("flight"), engine::Role::kForward, 0, At(300)})
+          .Then(engine::OperationPending{BranchId("flight"), "", At(90), At(90)})
+          .View());
+  const Json flight = server.Get("/v1/transactions/trip-1").Document()["branches"][0];
+  CHECK(flight["blockedBy"] == "participant");
+  CHECK_FALSE(flight.contains("nextAttemptAt"));
+  CHECK(flight["deadline"] == FormatInstant(At(90)));
+}
+
+TEST_CASE("a branch names the child transaction of the alternative that it took") {
+  auto plan = std::make_shared<dsl::Plan>(*TripPlan());
+  auto& work = std::get<dsl::CallWork>(plan->steps[4].work);
+  work.alternatives.push_back(*work.forward);
+  const BranchId insurance("insurance");
+  RestServer server;
+  server.coordinator.AnswerWithView(
+      Story("t", plan)
+          .Then(engine::StepExpanded{4, "insurance", false, {}})
+          .Then(engine::OperationStarted{insurance, engine::Role::kForward, 0, std::nullopt})
+          .Then(engine::OperationRefused{insurance, engine::Failure{"child.aborted", "no"}})
+          .Then(engine::OperationStarted{insurance, engine::Role::kForward, 1, std::nullopt})
+          .Then(engine::OperationSucceeded{insurance, nullptr})
+          .View());
+  const Json transaction = server.Get("/v1/transactions/t").Document();
+  std::string child;
+  for (const Json& branch : transaction["branches"]) {
+    child += branch.value("child", "");
+  }
+  CHECK(child == "t~insurance.alt1");
 }
 
 TEST_CASE("a get may wait, and says whether the end was reached") {

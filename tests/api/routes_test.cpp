@@ -59,11 +59,23 @@ TEST_CASE("another method on a known path is 405 and says which are allowed") {
   CHECK(put.status == 405);
   CHECK(put.Header("Allow") == "POST, GET, HEAD");
   CHECK(put.Document()["code"] == "request.method");
-  // No verb, so it is the transaction itself that would be posted to.
-  CHECK(server.Post("/v1/transactions/a:explode", "{}").Header("Allow") == "GET, HEAD");
   // A state change is never a GET.
   CHECK(server.Get("/v1/completions/t").status == 405);
   CHECK(server.coordinator.mutations() == 0);
+}
+
+TEST_CASE("a verb that there is not is 404 and says which there are") {
+  RestServer server;
+  const Answer answer = server.Post("/v1/transactions/a:explode", "{}");
+  CHECK(answer.status == 404);
+  CHECK(answer.Document()["code"] == "request.no_route");
+  CHECK(answer.Document()["detail"] ==
+        "there is no such verb at this path; there are :commit, :abort, :cancel, :pause, :resume, "
+        ":retry, :skip, :resolve, :signal");
+  CHECK(VerbsAt("/v1/transactions/a").empty());
+  CHECK(VerbsAt("/v1/definitions/a:b").empty());
+  // Without a verb it is the transaction itself that would be posted to.
+  CHECK(server.Post("/v1/transactions/a", "{}").Header("Allow") == "GET, HEAD");
 }
 
 TEST_CASE("an unknown path is 404 and points to the description") {

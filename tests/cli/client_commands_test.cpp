@@ -34,6 +34,11 @@ TEST_CASE("no command, an unknown one and a wrong option are wrong use") {
   CHECK(Run({"submit", "d", "--input", "{oops"}).exit_code == 2);
   CHECK(Run({"submit", "d", "--label", "novalue"}).exit_code == 2);
   CHECK(Run({"submit"}).exit_code == 2);
+  CHECK(Run({"submit", "d", "--label", "a=b", "--label", "a=c"}).err ==
+        "entente: --label: 'a' is given twice\n");
+  CHECK(Run({"get", ""}).err == "entente: GID: it is empty; --help shows what there is\n");
+  CHECK(Run({"get", "g", "--server", "http://host:28080/v1"}).err.find("a path is not allowed") !=
+        std::string::npos);
   CHECK(Run({"get", "g", "--server", "localhost"}).exit_code == 2);
   CHECK(Run({"--help"}).exit_code == 0);
 }
@@ -49,7 +54,7 @@ TEST_CASE("nobody listening is said with what to do") {
 }
 
 TEST_CASE("scripts get the coordinator's bytes, wherever the option stands") {
-  const std::string text = R"({"z":1,"a":2})";
+  const std::string text = R"({"z":1,"transactions":[]})";
   CannedServer server({{.body = text}, {.body = text}});
   CHECK(Run({"--server", server.url(), "--json", "list"}).out == text + "\n");
   CHECK(Run({"list", "--json", "--server", server.url()}).out == text + "\n");
@@ -146,19 +151,21 @@ Canned Events(const std::string& last) {
 }
 
 TEST_CASE("watch appends a line per step and exits by the outcome") {
-  CannedServer good({Events("COMMITTED"), {.body = kCommitted}});
+  CannedServer good(
+      {{.body = kActive, .close_after = true}, Events("COMMITTED"), {.body = kCommitted}});
   const Ran committed = Run({"watch", "g1", "--server", good.url()});
   CHECK(committed.exit_code == 0);
   CHECK(committed.out ==
-        "03:04:05.000                    accepted d\n"
-        "03:04:05.125                    ended COMMITTED\n"
+        "2026-01-02 03:04:05.000                    accepted d\n"
+        "2026-01-02 03:04:05.125                    ended COMMITTED\n"
         "g1 COMMITTED, revision 8\n");
-  CannedServer bad({Events("ABORTED"), {.body = kAborted}});
+  CannedServer bad({{.body = kActive, .close_after = true}, Events("ABORTED"), {.body = kAborted}});
   CHECK(Run({"watch", "g1", "--server", bad.url()}).exit_code == 1);
 }
 
 TEST_CASE("watch gives scripts one event per line, on a terminal too") {
-  CannedServer server({Events("COMMITTED"), {.body = kCommitted}});
+  CannedServer server(
+      {{.body = kActive, .close_after = true}, Events("COMMITTED"), {.body = kCommitted}});
   const Ran ran = Run({"watch", "g1", "--server", server.url(), "--json"}, {.live = true});
   CHECK(ran.exit_code == 0);
   CHECK(ran.out.find("\x1b[") == std::string::npos);
@@ -182,7 +189,7 @@ TEST_CASE("definitions put takes the name from the file and shows mistakes in it
 }
 
 TEST_CASE("definitions get prints the source as it was stored") {
-  CannedServer server({{.body = R"({"name":"d","source":"{ \"name\": \"d\" }"})"}});
+  CannedServer server({{.body = R"({"name":"d","version":2,"source":"{ \"name\": \"d\" }"})"}});
   CHECK(Run({"definitions", "get", "d", "--version", "2", "--server", server.url()}).out ==
         "{ \"name\": \"d\" }\n");
   CHECK(server.seen()[0].target == "/v1/definitions/d/versions/2");
@@ -191,14 +198,16 @@ TEST_CASE("definitions get prints the source as it was stored") {
 TEST_CASE("definitions show lists the steps") {
   CannedServer server({{.body = R"({"name":"d","version":2,"source":"{\"mode\":\"saga\",)"
                                 R"(\"steps\":[{\"id\":\"a\",\"participant\":\"p\",)"
-                                R"(\"compensate\":{},\"pivot\":true}]}"})"}});
+                                R"(\"compensate\":{},\"pivot\":true},{\"id\":\"b\",)"
+                                R"(\"participant\":\"p\",\"compensate\":null}]}"})"}});
   CHECK(Run({"definitions", "show", "d", "--server", server.url()}).out ==
         "name     d\n"
         "version  2\n"
         "mode     saga\n"
         "\n"
         "STEP  CALLS  UNDONE BY\n"
-        "a     p      compensate  pivot\n");
+        "a     p      compensate  pivot\n"
+        "b     p\n");
 }
 
 TEST_CASE("complete reports an outcome, and refuses a contradiction") {
@@ -223,7 +232,77 @@ TEST_CASE("history is one line per step") {
     "step":"flight"},{"type":"operation-succeeded",
     "branch":"flight","at":"2026-01-02T03:04:05Z","payload":{"id":1}}]})"}});
   CHECK(Run({"history", "g", "--server", server.url()}).out ==
-        "03:04:05.000  flight            done: {\"id\":1}\n");
+        "2026-01-02 03:04:05.000  flight            done: {\"id\":1}\n");
+}
+
+TEST_CASE("another service's JSON is never taken for a coordinator's answer") {
+  const std::vector<std::vector<std::string>> commands{
+      {"submit", "d"},
+      {"submit", "d", "--wait"},
+      {"get", "g"},
+      {"watch", "g"},
+      {"list"},
+      {"history", "g"},
+      {"incidents"},
+      {"participants"},
+      {"health"},
+      {"cancel", "g"},
+      {"signal", "g", "s"},
+      {"complete", "tok"},
+      {"begin", "--mode", "tcc"},
+      {"enlist", "g", "-"},
+      {"commit", "g"},
+      {"abort", "g"},
+      {"decision", "g"},
+      {"definitions", "list"},
+      {"definitions", "get", "d"},
+      {"definitions", "show", "d"},
+      {"definitions", "put", "-"},
+  };
+  for (const char* body : {R"({"message":"hello"})", R"({"gid":"g","status":"up","revision":1})"}) {
+    for (std::vector<std::string> arguments : commands) {
+      CAPTURE(body, arguments);
+      CannedServer server({{.body = body}});
+      arguments.insert(arguments.end(), {"--server", server.url()});
+      const Ran ran = Run(arguments, {.in = R"({"name":"d"})"});
+      CHECK(ran.exit_code == 1);
+      CHECK(ran.out.empty());
+      CHECK(ran.err.find("[client.bad_answer]") != std::string::npos);
+      CHECK(server.seen().size() == 1);
+    }
+  }
+}
+
+TEST_CASE("an answer that is no coordinator's says what to check") {
+  CannedServer server({{.body = R"({"message":"hello"})"}});
+  CHECK(Run({"incidents", "--server", server.url()}).err ==
+        "entente: the answer has no proper member 'incidents'; whoever answers at this address is "
+        "no Entente coordinator of a version that this program knows: check --server and "
+        "ENTENTE_SERVER [client.bad_answer]\n");
+}
+
+TEST_CASE("scripts get the whole problem document on standard error") {
+  const ScratchFile file("{\n  \"name\": \"trip\"\n}");
+  const Canned refused = Problem(422, "definition.invalid", "1 problem",
+                                 R"("problems":[{"pointer":"/name","message":"bad"}])");
+  const Canned unclear =
+      Problem(400, "request.invalid", "1 mistake", R"("violations":[{"field":"a","message":"m"}])");
+  CannedServer server({refused, unclear});
+  const Ran put = Run({"definitions", "put", file.path(), "--json", "--server", server.url()});
+  CHECK(put.exit_code == 1);
+  CHECK(Json::parse(put.err) == Json::parse(refused.body));
+  const Ran cancel = Run({"cancel", "g1", "--json", "--server", server.url()});
+  CHECK(Json::parse(cancel.err) == Json::parse(unclear.body));
+}
+
+TEST_CASE("scripts get a code and a detail of what went wrong on this side") {
+  const auto code = [](const std::vector<std::string>& arguments) {
+    return Json::parse(Run(arguments).err).at("code");
+  };
+  CHECK(code({"submit", "d", "--json", "--input", "{oops"}) == "cli.bad_json");
+  CHECK(code({"definitions", "put", "/nowhere", "--json"}) == "file.unreadable");
+  CHECK(code({"get", "--json"}) == "cli.usage");
+  CHECK(code({"get", "g", "--json", "--nonsense"}) == "cli.usage");
 }
 
 }  // namespace

@@ -105,14 +105,16 @@ TEST_CASE("commit --wait waits for the end, and abort carries its reason") {
                        Standing("ABORTING", 202), Standing("ABORTED"), Standing("COMMITTING", 202),
                        Standing("COMMITTING", 202)});
   CHECK(Run({"commit", "g1", "--server", server.url(), "--wait"}).exit_code == 0);
-  CHECK(Run({"abort", "g1", "--server", server.url(), "--reason", "sold out", "--wait", "10m"})
+  CHECK(Run({"abort", "g1", "--server", server.url(), "--reason", "sold out", "--actor", "ann",
+             "--wait", "10m"})
             .exit_code == 0);
   // Whoever waits wants the end: what goes on is a no.
   CHECK(Run({"commit", "g1", "--server", server.url(), "--wait", "0s"}).exit_code == 1);
   const auto seen = server.seen();
   CHECK(seen[0].body == R"({"wait":"5m"})");
   CHECK(seen[1].target == "/v1/transactions/g1?wait=5m");
-  CHECK(Json::parse(seen[2].body) == Json::parse(R"({"reason":"sold out","wait":"5m"})"));
+  CHECK(Json::parse(seen[2].body) ==
+        Json::parse(R"({"reason":"sold out","actor":"ann","wait":"5m"})"));
   CHECK(seen[4].body == R"({"wait":"0s"})");
   CHECK(Run({"commit", "g1", "--wait", "soon"}).exit_code == 2);
 }

@@ -100,6 +100,11 @@ TEST_CASE("eval prints the value as JSON") {
             .out == "[\"x!\"]\n");
   CHECK(Run({"eval", "[1, 2]"}).out == "[1,2]\n");
   CHECK(Run({"eval", "--", "-3"}).out == "-3\n");
+  CHECK(Run({"eval", "--1"}).out == "1\n");
+  CHECK(Run({"eval", "-(1)"}).out == "-1\n");
+  CHECK(Run({"eval", "-x", "--data", "-"}, {.in = R"({"x":2})"}).out == "-2\n");
+  CHECK(Run({"eval"}).exit_code == 2);
+  CHECK(Run({"eval", "1", "--nonsense"}).exit_code == 2);
 }
 
 TEST_CASE("eval says why there is no value") {

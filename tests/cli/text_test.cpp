@@ -82,7 +82,8 @@ TEST_CASE("only the surroundings of a mistake in a very long line are shown") {
 }
 
 TEST_CASE("history entries read as sentences") {
-  const auto describe = [](const char* text) { return DescribeEntry(Json::parse(text)); };
+  const Instant now = ParseInstant("2026-01-02T13:04:05Z").value();
+  const auto describe = [now](const char* text) { return DescribeEntry(Json::parse(text), now); };
   CHECK(describe(R"({"type":"attempt-failed","outcome":"unknown",
                      "failure":{"code":"timeout","message":"after 2s"},
                      "dueAt":"2026-01-02T03:04:05.5Z"})") ==
@@ -96,8 +97,74 @@ TEST_CASE("history entries read as sentences") {
   CHECK(describe(R"({"type":"some-later-type"})") == "some-later-type");
 }
 
+TEST_CASE("an abort says who and why once") {
+  const Json entry = Json::parse(R"({"type":"abort-decided","cause":"cancelled",
+      "failure":{"code":"transaction.cancelled","message":"cancelled by ann: no"},
+      "actor":{"name":"ann","reason":"no"}})");
+  CHECK(DescribeEntry(entry, Now()) == "will be undone: cancelled by ann: no");
+}
+
+TEST_CASE("a wait names its signal, and only a signal's wait ends before its time") {
+  const Instant now = ParseInstant("2026-01-02T13:04:05Z").value();
+  const auto describe = [now](const char* text) { return DescribeEntry(Json::parse(text), now); };
+  CHECK(describe(R"({"type":"wait-started","name":"approved"})") ==
+        "waits for the signal 'approved'");
+  CHECK(describe(R"({"type":"wait-started","name":"approved","dueAt":"2026-01-02T14:04:05Z"})") ==
+        "waits for the signal 'approved', until 14:04:05.000 at most");
+  CHECK(describe(R"({"type":"wait-started","dueAt":"2026-01-02T14:04:05Z"})") ==
+        "waits until 14:04:05.000");
+}
+
+TEST_CASE("a pending operation is asked for, or given up if nobody completes it") {
+  const Instant now = ParseInstant("2026-01-02T13:04:05Z").value();
+  const auto describe = [now](const char* text) { return DescribeEntry(Json::parse(text), now); };
+  CHECK(describe(R"({"type":"operation-pending","dueAt":"2026-01-02T13:05:05Z",
+                     "deadline":"2026-01-02T14:05:05Z"})") == "pending; asked for at 13:05:05.000");
+  CHECK(describe(R"({"type":"operation-pending","dueAt":"2026-01-02T14:05:05Z",
+                     "deadline":"2026-01-02T14:05:05Z"})") == "pending; given up at 14:05:05.000");
+}
+
+TEST_CASE("what is not of today shows its date") {
+  const Instant now = ParseInstant("2026-01-02T13:04:05Z").value();
+  CHECK(ShowMoment("2026-01-02T00:00:00.0015Z", now) == "00:00:00.001");
+  CHECK(ShowMoment("2026-01-01T23:59:59Z", now) == "2026-01-01 23:59:59.000");
+  CHECK(ShowMoment("soon", now) == "soon");
+  CHECK(DescribeEntry(Json::parse(R"({"type":"reservation-expires",
+            "expiresAt":"2026-01-03T03:14:05Z","dueAt":"2026-01-02T13:13:45Z"})"),
+                      now) == "held until 2026-01-03 03:14:05.000; to be decided at 13:13:45.000");
+}
+
+TEST_CASE("a branch says what it waits for") {
+  Screen screen;
+  const Instant now = ParseInstant("2026-01-02T03:04:05Z").value();
+  const auto note = [&](const char* members) {
+    Json branch = Json::parse(members);
+    branch["id"] = "b";
+    const std::string text = ShowBranches(Json{{"branches", {branch}}}, screen.plain, now, 0);
+    return text.substr(text.find("\nb") + 1);
+  };
+  CHECK(note(R"({"blockedBy":"signal","signal":"approved"})") ==
+        "b       waits for the signal 'approved'\n");
+  CHECK(note(R"({"blockedBy":"signal","signal":"ok","waitsUntil":"2026-01-02T03:05:05Z"})") ==
+        "b       waits for the signal 'ok', over in 1m (2026-01-02T03:05:05Z)\n");
+  CHECK(note(R"({"blockedBy":"timer","waitsUntil":"2026-01-02T03:05:05Z"})") ==
+        "b       waits, over in 1m (2026-01-02T03:05:05Z)\n");
+  CHECK(note(R"({"blockedBy":"participant","deadline":"2026-01-02T03:05:04Z"})") ==
+        "b       waits for its participant; given up in 59s\n");
+  CHECK(note(R"({"blockedBy":"paused","nextAttemptAt":"2026-01-02T03:05:04Z"})") ==
+        "b       paused\n");
+}
+
+TEST_CASE("what has ended is not paused any more") {
+  Screen screen;
+  const Json ended = Json::parse(R"({"gid":"g","status":"MIXED","revision":3,"paused":true})");
+  CHECK(ShowOutcome(ended, screen.plain) == "g MIXED, revision 3\n");
+  CHECK(ShowTransaction(ended, screen.plain, Now()).find("paused") == std::string::npos);
+}
+
 TEST_CASE("history entries of the other modes read as sentences") {
-  const auto describe = [](const char* text) { return DescribeEntry(Json::parse(text)); };
+  const Instant now = ParseInstant("2026-01-02T13:04:05Z").value();
+  const auto describe = [now](const char* text) { return DescribeEntry(Json::parse(text), now); };
   CHECK(describe(R"({"type":"accepted","clientDriven":true})") == "begun by a client");
   CHECK(describe(R"({"type":"branch-enlisted","branch":"flight",
                      "payload":{"id":"flight","participant":{"http":"http://f:1"}}})") ==
@@ -110,7 +177,7 @@ TEST_CASE("history entries of the other modes read as sentences") {
         "its client wants to commit: nobody joins any more");
   CHECK(describe(R"({"type":"reservation-expires","expiresAt":"2026-01-02T03:14:05Z",
                      "dueAt":"2026-01-02T03:13:45Z"})") ==
-        "held until 2026-01-02T03:14:05Z; to be decided at 03:13:45.000");
+        "held until 03:14:05.000; to be decided at 03:13:45.000");
   CHECK(describe(R"({"type":"operation-started","operation":"commit","onePhase":true})") ==
         "commit, in one phase");
   CHECK(describe(R"({"type":"operation-succeeded","vote":"read-only"})") ==

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -91,6 +92,49 @@ TEST_CASE("the environment sets what is not empty, and names itself in a mistake
   CHECK(config.allow_env == std::vector<std::string>{"A", "B"});
   const Variable workers("ENTENTE_WORKERS", "many");
   CHECK_THAT(ApplyEnvironment(config).message(), Catch::Matchers::Contains("ENTENTE_WORKERS"));
+}
+
+const Setting& SettingNamed(const std::string& name) {
+  const auto& settings = Settings();
+  return *std::find_if(settings.begin(), settings.end(),
+                       [&name](const Setting& setting) { return setting.name == name; });
+}
+
+TEST_CASE("a list that is given takes the place of what a weaker source gave") {
+  using List = std::vector<std::string>;
+  const ConfigFile file(R"({"allow-env": ["FILE"], "allow-participants": ["*"]})");
+  Config config;
+  REQUIRE(ApplyConfigFile(file.path(), config).ok());
+  const Variable allowed("ENTENTE_ALLOW_ENV", "A, B_*");
+  REQUIRE(ApplyEnvironment(config).ok());
+  CHECK(config.allow_env == List{"A", "B_*"});
+  CHECK(config.allow_participants == List{"*"});
+  REQUIRE(ApplyValues(SettingNamed("allow-env"), {"C", "D"}, config).ok());
+  CHECK(config.allow_env == List{"C", "D"});
+  REQUIRE(ApplyValues(SettingNamed("allow-participants"), {"*.example.org"}, config).ok());
+  CHECK(config.allow_participants == List{"*.example.org"});
+  REQUIRE(ApplyValues(SettingNamed("allow-env"), {}, config).ok());
+  CHECK(config.allow_env == List{"C", "D"});
+}
+
+TEST_CASE("names and origins to be known by are taken as they are written in a request") {
+  const auto [setting, value, accepted] = GENERATE(table<std::string, std::string, bool>({
+      {"allow-host", "entente.example.org", true},
+      {"allow-host", "entente", true},
+      {"allow-host", "entente.example.org:443", false},
+      {"allow-host", "https://entente.example.org", false},
+      {"allow-host", "*.example.org", false},
+      {"allow-host", "", false},
+      {"allow-origin", "https://ops.example.org", true},
+      {"allow-origin", "http://ops.example.org:8443", true},
+      {"allow-origin", "ops.example.org", false},
+      {"allow-origin", "https://ops.example.org/", false},
+      {"allow-origin", "https://", false},
+      {"allow-origin", "*", false},
+  }));
+  CAPTURE(setting, value);
+  Config config;
+  CHECK(ApplyValues(SettingNamed(setting), {value}, config).ok() == accepted);
 }
 
 TEST_CASE("what other machines could reach is refused") {

@@ -49,6 +49,9 @@ class Lifecycle(unittest.TestCase):
         return subprocess.run([str(self.agency.build / "entente"), "--server", self.agency.coordinator.url,
                                *arguments], capture_output=True, text=True, timeout=60)
 
+    def log(self):
+        return pathlib.Path(self.coordinator.process.log).read_text(errors="replace")
+
     def assert_clean(self, statuses):
         ledgers = {name: s.ledger() for name, s in self.agency.services.items()}
         self.assertEqual([], check(ledgers, statuses, set(statuses)))
@@ -86,6 +89,7 @@ class Lifecycle(unittest.TestCase):
         self.assertEqual("ABORTING", txn["status"])
         listed = self.coordinator.http.call("GET", "/v1/incidents")
         self.assertIn("a", json.dumps(listed))
+        self.assertIn("event=incident_raised gid=a definition=fast branch=car", self.log())
 
         # It survives a crash, and a retry with the cause mended ends it.
         self.agency.kill_coordinator()
@@ -96,6 +100,9 @@ class Lifecycle(unittest.TestCase):
         result = self.entente("retry", "a", "--reason", "the car company is back")
         self.assertEqual(0, result.returncode, result.stderr)
         self.assertEqual("ABORTED", self.coordinator.get("a", wait="30s")["status"])
+        self.assertIn("event=recovered open=1", self.log())
+        self.assertIn("event=operator_action action=retry gid=a branch=car", self.log())
+        self.assertIn("event=incident_ended gid=a by=retry", self.log())
         net = sum(r["amount"] for r in self.agency.services["cars"].ledger())
         self.assertEqual(0, net)
 

@@ -87,7 +87,7 @@ TEST_CASE("a participant keeps its gate, and other limits make another one") {
 }
 
 TEST_CASE("gates of addresses without end are forgotten, but none that is in use") {
-  Gates gates(10);
+  Gates gates({}, 10);
   const auto busy = gates.Find(Named("busy"), "d", At(0));
   const SharedGate::Entry call = Enter(*busy, At(0));
   const auto broken = gates.Find(Named("broken"), "d", At(0));
@@ -113,7 +113,7 @@ TEST_CASE("gates of addresses without end are forgotten, but none that is in use
 }
 
 TEST_CASE("where every gate is in use none is forgotten") {
-  Gates gates(4);
+  Gates gates({}, 4);
   for (int i = 0; i < 50; ++i) {
     REQUIRE(Enter(*gates.Find(Named("h" + std::to_string(i)), "d", At(0)), At(0)).admission ==
             Admission::kAdmitted);

@@ -105,6 +105,7 @@ void CheckProblem(Connection& connection, int status, const std::string& code) {
   REQUIRE(body.ok());
   CHECK(body->at("code") == code);
   CHECK(body->at("status") == status);
+  CHECK(body->at("type") == "urn:entente:problem:" + code);
   CHECK(connection.ReadToEnd().empty());
 }
 
@@ -209,6 +210,15 @@ TEST_CASE("a body past the cap gets 413, announced, chunked or lied about") {
   Connection client(served.port());
   client.Write("POST / HTTP/1.1\r\nContent-Length: 1000\r\n\r\n" + much.substr(0, 1000));
   CHECK(StatusOf(client.ReadMessage()) == 200);
+}
+
+TEST_CASE("a refusal names the path, as far as it is known") {
+  HttpServerOptions options;
+  options.max_body_bytes = 1000;
+  Served served(options);
+  Connection client(served.port());
+  client.Write("POST /v1/transactions?a=b HTTP/1.1\r\nContent-Length: 1001\r\n\r\n");
+  CHECK(client.ReadMessage().find("\"instance\":\"/v1/transactions\"") != std::string::npos);
 }
 
 TEST_CASE("a header past the cap gets 431") {

@@ -200,7 +200,8 @@ class Client {
   // repeat changes nothing. kFailedPrecondition transaction.committing: it was committed before.
   // After kUnknownOutcome, ask for the decision.
   [[nodiscard]] Result<Transaction> Abort(std::string_view gid, std::string_view reason = {},
-                                          std::optional<Duration> wait = std::nullopt);
+                                          std::optional<Duration> wait = std::nullopt,
+                                          std::string_view actor = {});
   // {"gid", "decision": "committed" | "aborted" | "undecided", "known", "coordinator"}; one that
   // the coordinator does not know is aborted. ReadDecision reads it.
   [[nodiscard]] Result<Document> Decision(std::string_view gid);

@@ -36,7 +36,7 @@ TEST_CASE("a flowchart shows the steps, their order and the way back") {
         "  s1 --> s2\n"
         "  s2 --> s3\n"
         "  s1 -. undo .-> s0\n"
-        "  s2 -. undo .-> s1\n"
+        "  s2 -. undo .-> s0\n"
         "  classDef pivot stroke-width:4px\n");
 }
 
@@ -53,7 +53,7 @@ TEST_CASE("a digraph shows the same") {
         "  s1 -> s2;\n"
         "  s2 -> s3;\n"
         "  s1 -> s0 [style=dashed, label=\"undo\", constraint=false];\n"
-        "  s2 -> s1 [style=dashed, label=\"undo\", constraint=false];\n"
+        "  s2 -> s0 [style=dashed, label=\"undo\", constraint=false];\n"
         "}\n");
 }
 

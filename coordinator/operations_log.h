@@ -1,0 +1,58 @@
+// OperationsLog: the lines that people on call read, one for each thing that may need them.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "coordinator/runtime/notices.h"
+
+namespace entente::coordinator {
+
+// Each line is "event=<name> key=value ...", its values quoted where they are text of others. Of
+// one event at most kLinesPerSecond go out: a thousand incidents at once are one cause. What was
+// left out is counted in a line of its own with the next line that goes out.
+//
+// Thread-safe. Calls `sink` with its lock held: it must not come back here.
+class OperationsLog {
+ public:
+  static constexpr uint64_t kLinesPerSecond = 20;
+
+  enum class Level { kInfo, kWarning };
+  using Sink = std::function<void(Level level, const std::string& line)>;
+  using Clock = std::function<std::chrono::steady_clock::time_point()>;
+
+  explicit OperationsLog(Sink sink, Clock now = std::chrono::steady_clock::now)
+      : sink_(std::move(sink)), now_(std::move(now)) {}
+
+  // All that a coordinator tells; this object must outlive it.
+  [[nodiscard]] runtime::Notices Notices();
+
+  void OnTransaction(const runtime::TxnEvent& event);
+  void OnRolledBack(const Status& status, size_t transactions);
+  void OnDefinition(const storage::DefinitionRow& row);
+  void OnBreaker(const std::string& participant, const std::string& address, bool open);
+
+ private:
+  struct Window {
+    std::chrono::steady_clock::time_point begun;
+    uint64_t lines = 0;
+    uint64_t left_out = 0;
+  };
+
+  void OnOperator(const runtime::TxnEvent& event, std::string_view action,
+                  const engine::Actor& actor, std::string_view branch);
+  void Write(Level level, const std::string& event, const std::string& fields);
+  void TellLeftOut(std::chrono::steady_clock::time_point now);
+
+  const Sink sink_;
+  const Clock now_;
+  std::mutex mutex_;
+  std::map<std::string, Window> windows_;  // By event.
+};
+
+}  // namespace entente::coordinator

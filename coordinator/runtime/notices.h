@@ -1,0 +1,31 @@
+// What people on call hear of, told as it happens.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+
+#include "base/status.h"
+#include "coordinator/runtime/coordinator.h"
+#include "engine/engine.h"
+#include "storage/journal.h"
+
+namespace entente::runtime {
+
+// Each may be empty. Called on any thread; must be quick and must not block.
+struct Notices {
+  // A notable record is durable. So rare that nothing is paid for it while all goes well.
+  std::function<void(const TxnEvent&)> transaction;
+  // A batch that touched so many transactions was not written; they are read back.
+  std::function<void(const Status&, size_t transactions)> rolled_back;
+  // A new version of a definition is stored.
+  std::function<void(const storage::DefinitionRow&)> definition_stored;
+};
+
+// Who aborts a child transaction when its parent aborts.
+inline constexpr const char* kParentActor = "parent";
+
+// Incidents, what operators do, and ends that are MIXED. Not what the client of a transaction that
+// it drives itself decides, nor what follows from a parent's abort: that is daily work.
+[[nodiscard]] bool IsNotable(const engine::Record& record, bool client_driven);
+
+}  // namespace entente::runtime
