@@ -161,7 +161,7 @@ class Bench:
         begin = time.perf_counter()
         self.start()
         ready = time.perf_counter() - begin
-        while self.metric("entente_calls_total") < open_before:
+        while self.metric("entente_calls_asked_total") < open_before:
             time.sleep(0.01)
             if time.perf_counter() - begin > 120:
                 break

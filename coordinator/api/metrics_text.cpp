@@ -84,7 +84,11 @@ void WriteTransactions(const runtime::Metrics& metrics, MetricsWriter& out) {
              Number(metrics.appends));
   out.Single("entente_journal_records_total", "counter", "Records made durable.",
              Number(metrics.records));
-  out.Single("entente_calls_total", "counter", "Calls of participants.", Number(metrics.calls));
+  out.Single("entente_calls_asked_total", "counter",
+             "Calls handed to the participants' gates, where they may wait.",
+             Number(metrics.calls_asked));
+  out.Single("entente_calls_total", "counter", "Calls of participants that were made and ended.",
+             Number(metrics.calls));
   out.Single("entente_calls_failed_total", "counter", "Calls of participants that failed.",
              Number(metrics.calls_failed));
 }

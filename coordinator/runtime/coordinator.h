@@ -114,7 +114,7 @@ struct ParticipantStats {
   std::string blocked_by;  // Empty, "breaker", "concurrency" or "rate".
   uint64_t in_flight = 0;
   uint64_t queued = 0;
-  uint64_t calls = 0;
+  uint64_t calls = 0;  // Sent; those that wait are not among them.
   uint64_t failures = 0;
   double error_rate = 0;      // Moving average, 0 to 1.
   double latency_millis = 0;  // Moving average.
@@ -133,7 +133,9 @@ struct Health {
 struct Metrics {
   uint64_t accepted = 0, committed = 0, aborted = 0, mixed = 0, rejected = 0, incidents_raised = 0;
   uint64_t incidents_open = 0;  // Transactions that wait for an operator now.
-  uint64_t inputs = 0, appends = 0, records = 0, calls = 0, calls_failed = 0;
+  uint64_t inputs = 0, appends = 0, records = 0;
+  // Handed to the participants' gates; of these let go and ended; of these without success.
+  uint64_t calls_asked = 0, calls = 0, calls_failed = 0;
 };
 
 // Stops the flow of events when destroyed. May be destroyed on any thread.

@@ -587,6 +587,7 @@ Metrics LocalCoordinator::GetMetrics() {
     metrics.inputs += counters.inputs;
     metrics.appends += counters.appends;
     metrics.records += counters.records;
+    metrics.calls_asked += counters.calls_asked;
     metrics.calls += counters.calls;
     metrics.calls_failed += counters.calls_failed;
   }

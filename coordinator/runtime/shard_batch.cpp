@@ -7,13 +7,22 @@
 #include "coordinator/runtime/shard_txn.h"
 
 namespace entente::runtime {
+namespace {
+
+// Whether no forward call should go out after it that has not gone out before.
+bool StopsForward(const engine::Record& record) {
+  return std::holds_alternative<engine::Paused>(record.body) ||
+         std::holds_alternative<engine::AbortDecided>(record.body);
+}
+
+}  // namespace
 
 // Evolves the state and gathers the records. `riding` records wait for the transaction's next
 // append instead of causing one: losing them is harmless, and recovery would derive them again.
 // Effects never overtake a forced decision: those of a lazy one may follow from it.
 void ShardDriver::Apply(const TxnPtr& txn, engine::Decision decision,
                         std::function<void(Status)> reply, bool riding) {
-  Release release{txn, {}, {}, std::move(reply)};
+  Release release{txn, {}, {}, std::move(reply), false};
   const bool watched = events_.has_subscribers();
   for (engine::Record& record : decision.records) {
     if (Status evolved = engine::Evolve(*txn->state, record); !evolved.ok()) {
@@ -25,6 +34,7 @@ void ShardDriver::Apply(const TxnPtr& txn, engine::Decision decision,
     if (std::holds_alternative<engine::IncidentRaised>(record.body)) {
       counters_.incidents.fetch_add(1, std::memory_order_relaxed);
     }
+    release.withdraws = release.withdraws || StopsForward(record);
     if (watched || events_.IsNoted(record, txn->plan->client_driven)) {
       const engine::TxnState& state = *txn->state;
       release.events.push_back({state.gid, state.definition, state.status, state.has_incident(),
@@ -48,7 +58,7 @@ void ShardDriver::Apply(const TxnPtr& txn, engine::Decision decision,
     if (forced) {
       txn->forced_batch = gathering_.number;
     }
-    if (!release.effects.empty() || !release.events.empty() || release.reply) {
+    if (!release.effects.empty() || !release.events.empty() || release.reply || release.withdraws) {
       gathering_.releases.push_back(std::move(release));
     }
     if (forced) {
@@ -73,7 +83,7 @@ void ShardDriver::CarryOutInTurn(const TxnPtr& txn, std::vector<engine::Effect> 
     CarryOut(txn, std::move(effects));
     return;
   }
-  BatchOf(txn->forced_batch).releases.push_back({txn, std::move(effects), {}, {}});
+  BatchOf(txn->forced_batch).releases.push_back({txn, std::move(effects), {}, {}, false});
 }
 
 // One that is not durable yet.
@@ -99,7 +109,7 @@ void ShardDriver::WhenDurable(const TxnPtr& txn, std::function<void(Status)> run
     run(Status());
     return;
   }
-  BatchOf(txn->last_batch).releases.push_back({txn, {}, {}, std::move(run)});
+  BatchOf(txn->last_batch).releases.push_back({txn, {}, {}, std::move(run), false});
   if (txn->last_batch == gathering_.number) {
     flush_wanted_ = true;
     ScheduleFlush();
@@ -112,7 +122,7 @@ void ShardDriver::WhenWritten(const TxnPtr& txn, std::function<void(Status)> run
     WhenDurable(txn, std::move(run));
     return;
   }
-  BatchOf(txn->last_batch).releases.push_back({txn, {}, {}, std::move(run)});
+  BatchOf(txn->last_batch).releases.push_back({txn, {}, {}, std::move(run), false});
 }
 
 // As it is now: what is decided until it may be shown is not durable by then.
@@ -215,6 +225,10 @@ void ShardDriver::OnDurable(const Status& status) {
 void ShardDriver::Carry(Release& release) {
   for (const TxnEvent& event : release.events) {
     events_.Publish(event);
+  }
+  // Not earlier: the calls of earlier decisions are at their gates by now.
+  if (release.withdraws) {
+    caller_.WithdrawWaiting(release.txn->state->gid);
   }
   if (release.reply) {
     release.reply(Status());

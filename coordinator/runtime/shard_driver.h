@@ -46,8 +46,8 @@ struct ShardDriverOptions {
 // Read by other threads while the driver runs.
 struct DriverCounters {
   std::atomic<uint64_t> open{0}, calls_in_flight{0}, accepted{0}, committed{0}, aborted{0},
-      mixed{0}, rejected{0}, incidents{0}, inputs{0}, appends{0}, records{0}, calls{0},
-      calls_failed{0}, open_incidents{0};
+      mixed{0}, rejected{0}, incidents{0}, inputs{0}, appends{0}, records{0}, calls_asked{0},
+      calls{0}, calls_failed{0}, open_incidents{0};
   std::atomic<int64_t> next_timer_micros{0};    // 0: no timer is armed.
   std::atomic<int64_t> append_since_micros{0};  // 0: no append is under way.
 };
@@ -126,6 +126,7 @@ class ShardDriver {
     std::vector<engine::Effect> effects;
     std::vector<TxnEvent> events;
     std::function<void(Status)> reply;  // May be empty.
+    bool withdraws = false;             // Calls that still wait for their participant.
   };
   struct GatheringBatch {
     uint64_t number = 1;

@@ -25,6 +25,12 @@ engine::Reply NotSentWhileStopping() {
       std::nullopt};
 }
 
+// Its participant's gate kept the call all the time: it was none.
+bool WasHeldBack(const engine::Reply& reply) {
+  const auto* not_sent = std::get_if<engine::ReplyNotSent>(&reply);
+  return not_sent != nullptr && not_sent->blocked;
+}
+
 // What a finished child means for its parent's call.
 engine::Reply ChildOutcome(const engine::TxnState& child) {
   switch (child.status) {
@@ -67,12 +73,15 @@ void ShardDriver::CarryOut(const TxnPtr& txn, engine::CallBranch& call) {
     });
     return;
   }
-  counters_.calls.fetch_add(1, std::memory_order_relaxed);
+  counters_.calls_asked.fetch_add(1, std::memory_order_relaxed);
   const CallContext context{txn->plan, txn->state->traceparent, options_.epoch,
                             options_.coordinator_id};
   const auto command = std::make_shared<const engine::CommandId>(call.command);
   const uint32_t attempt = call.attempt;
   caller_.Call(context, std::move(call), [this, command, attempt](engine::Reply reply) {
+    if (!WasHeldBack(reply)) {
+      counters_.calls.fetch_add(1, std::memory_order_relaxed);
+    }
     OnReply(command->gid, ReplyTo(*command, attempt, std::move(reply)));
   });
 }
@@ -93,7 +102,7 @@ void ShardDriver::CarryOut(const TxnPtr& txn, engine::PollBranch& poll) {
 
 void ShardDriver::OnReply(const Gid& gid, engine::BranchReplied replied) {
   counters_.calls_in_flight.fetch_sub(1, std::memory_order_relaxed);
-  if (!std::holds_alternative<engine::ReplyDone>(replied.reply) &&
+  if (!WasHeldBack(replied.reply) && !std::holds_alternative<engine::ReplyDone>(replied.reply) &&
       !std::holds_alternative<engine::ReplyPending>(replied.reply)) {
     counters_.calls_failed.fetch_add(1, std::memory_order_relaxed);
   }

@@ -160,7 +160,8 @@ void EndByExpression(Turn& turn, BranchRef ref, const Status& status);
 void EmitCall(Turn& turn, BranchRef ref);
 void StartAttempt(Turn& turn, BranchRef ref);
 // A call that its participant's gate held back all the time goes back to the gate: nothing is
-// recorded and no attempt is spent on a participant that is known to be away. False: it was not.
+// recorded and no attempt is spent on a participant that is known to be away. While paused it waits
+// to be resumed instead. False: it was not held back.
 bool WaitAtGate(Turn& turn, BranchRef ref);
 void MakePending(Turn& turn, BranchRef ref, std::optional<Instant> deadline);
 void PollAgain(Turn& turn, BranchRef ref);

@@ -238,8 +238,13 @@ void StartAlternative(Turn& turn, BranchRef ref) {
 bool WaitAtGate(Turn& turn, BranchRef ref) {
   const auto* replied = std::get_if<BranchReplied>(&turn.event);
   const auto* not_sent = replied == nullptr ? nullptr : std::get_if<ReplyNotSent>(&replied->reply);
-  if (not_sent == nullptr || !not_sent->blocked || turn.draft.paused()) {
+  if (not_sent == nullptr || !not_sent->blocked) {
     return false;
+  }
+  if (turn.draft.paused()) {
+    // Nothing goes out, and nothing is given up either: the call is due when it is resumed.
+    RetryLater(turn, ref, AttemptOutcome::kNotSent, FailureOf(turn.event), turn.draft.now());
+    return true;
   }
   EmitCall(turn, ref);
   return true;
