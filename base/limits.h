@@ -38,6 +38,15 @@ inline constexpr size_t kMaxExpressionBytes = 16 * 1024;
 inline constexpr size_t kMaxExpressionDepth = 64;
 inline constexpr uint64_t kMaxExpressionCost = 1'000'000;  // Evaluation steps, comprehensions too.
 inline constexpr size_t kMaxExpressionResultBytes = 4 * kMaxPayloadBytes;  // As JSON or as text.
+// What expressions are put together to, such as a request's body, an input, an output or the list
+// of a forEach, is bounded as payloads are.
+
+// Regular expressions. Their size is counted in instructions of their compiled form.
+inline constexpr size_t kMaxRegexMemoryBytes = size_t{1} << 20;  // Each, as RE2 counts it.
+// Of all in a definition's expressions; also of all in the schema of its input.
+inline constexpr size_t kMaxRegexInstructions = 250'000;
+// Of all in the description of a client's branch, which is compiled by the thread that drives it.
+inline constexpr size_t kMaxBranchRegexInstructions = 10'000;
 
 // JSON Schemas of inputs.
 inline constexpr size_t kMaxSchemaNodes = 4096;         // Subschemas of one schema.
@@ -63,8 +72,11 @@ inline constexpr Duration kDefaultClientDrivenLimit = std::chrono::minutes(1);
 inline constexpr Duration kMaxClientDrivenLimit = std::chrono::hours(24);
 
 // Journal.
-inline constexpr size_t kMaxAppendBytes = size_t{256} << 20;  // Records handed in at once.
-inline constexpr size_t kMaxGroupBytes = size_t{8} << 20;     // After which a commit is full.
+// Records handed in at once: more than the lists of all forEach steps of a transaction together.
+inline constexpr size_t kMaxAppendBytes = size_t{512} << 20;
+// What is read back, in values: much more than may be written, so that nothing written is lost.
+inline constexpr JsonLimits kStoredJson{size_t{1} << 30, 16 * kMaxJsonDepth};
+inline constexpr size_t kMaxGroupBytes = size_t{8} << 20;  // After which a commit is full.
 
 // Servers.
 inline constexpr size_t kMaxRequestBytes = 2 * kMaxPayloadBytes;

@@ -26,7 +26,10 @@ class BranchCompiler {
         problems_(problems),
         environment_(options_, problems),
         expressions_(no_steps_, nullptr, environment_, problems),
-        reader_(json, "", fields::BranchOf(mode), problems) {}
+        reader_(json, "", fields::BranchOf(mode), problems) {
+    environment_.LimitRegexes(limits::kMaxBranchRegexInstructions);
+    environment_.Close();
+  }
 
   // Complete only if no problem was reported.
   std::optional<ClientBranch> Compile();
@@ -39,7 +42,7 @@ class BranchCompiler {
 
   const Mode mode_;
   ProblemList& problems_;
-  const CompileOptions options_;  // No environment: a branch has to mean the same for ever.
+  const CompileOptions options_;
   const StepTable no_steps_;
   Environment environment_;
   ExpressionCompiler expressions_;
@@ -75,7 +78,8 @@ CallWork BranchCompiler::ReadCalls(const Participants& participants) {
                      .scope = Scope{.place = "a branch's call", .input = false, .steps = false},
                      .participant = 0,
                      .participant_known = true,
-                     .may_be_transaction = false};
+                     .may_be_transaction = false,
+                     .of_branch = true};
   site.scope.key = true;
   const auto compile = [&](Role role) -> std::optional<OperationTemplate> {
     const Json* json = FindCall(role);
@@ -162,6 +166,10 @@ ClientBranchResult CompileClientBranch(Mode mode, std::string_view source) {
     return std::move(problems).Take();
   }
   return *std::move(branch);
+}
+
+Status BranchProblemsToStatus(const Problems& problems) {
+  return InvalidArgument("branch.invalid", SummaryOf(problems, "the branch's description"));
 }
 
 std::shared_ptr<const Plan> BeginClientDriven(Mode mode) {

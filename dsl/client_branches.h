@@ -35,6 +35,9 @@ using ClientBranchResult = std::variant<ClientBranch, Problems>;
 // Compiles the description of one branch; reports every mistake, as Compile does.
 [[nodiscard]] ClientBranchResult CompileClientBranch(Mode mode, std::string_view source);
 
+// kInvalidArgument "branch.invalid": how many problems, and the first of them.
+[[nodiscard]] Status BranchProblemsToStatus(const Problems& problems);
+
 // A client-driven plan without branches; limits::kDefaultClientDrivenLimit is its deadline.
 [[nodiscard]] std::shared_ptr<const Plan> BeginClientDriven(Mode mode);
 

@@ -297,13 +297,16 @@ Json ProblemToJson(const Problem& problem) {
   return json;
 }
 
-Status ProblemsToStatus(const Problems& problems) {
+std::string SummaryOf(const Problems& problems, std::string_view subject) {
   ENTENTE_CHECK(!problems.empty());
   const std::string count =
-      problems.size() == 1
-          ? "the definition has a problem"
-          : "the definition has " + std::to_string(problems.size()) + " problems, the first";
-  return InvalidArgument("definition.invalid", count + " at " + FormatProblem(problems.front()));
+      problems.size() == 1 ? " has a problem"
+                           : " has " + std::to_string(problems.size()) + " problems, the first";
+  return std::string(subject) + count + " at " + FormatProblem(problems.front());
+}
+
+Status ProblemsToStatus(const Problems& problems) {
+  return InvalidArgument("definition.invalid", SummaryOf(problems, "the definition"));
 }
 
 }  // namespace entente::dsl

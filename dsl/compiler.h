@@ -65,6 +65,9 @@ inline constexpr size_t kMaxProblems = 200;
 // The members of a Problem under the same names; `suggestion` only if there is one.
 [[nodiscard]] Json ProblemToJson(const Problem& problem);
 
+// "<subject> has 3 problems, the first at ...". There is at least one.
+[[nodiscard]] std::string SummaryOf(const Problems& problems, std::string_view subject);
+
 // kInvalidArgument "definition.invalid": how many problems, and the first of them.
 [[nodiscard]] Status ProblemsToStatus(const Problems& problems);
 

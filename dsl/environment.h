@@ -1,10 +1,12 @@
-// Environment: what `env` names while a definition is compiled.
+// Environment: what the expressions of a definition share while it is compiled: what `env` names,
+// and what their regular expressions may still cost.
 #pragma once
 
 #include <optional>
 #include <string>
 
 #include "base/json.h"
+#include "dsl/cel/expression.h"
 #include "dsl/compiler.h"
 #include "dsl/problem_list.h"
 
@@ -20,15 +22,24 @@ class Environment {
   // is not allowed or not set. A name that is used again is resolved once, and reported each time.
   void Use(const std::string& name, const std::string& pointer, size_t offset);
 
+  // Nothing may read `env`: what a client describes has to mean the same for ever.
+  void Close() { closed_ = true; }
+  [[nodiscard]] bool closed() const { return closed_; }
+
   // Every name that was resolved, with its value.
   [[nodiscard]] const Json& values() const { return values_; }
+
+  [[nodiscard]] cel::RegexBudget* regexes() { return &regexes_; }
+  void LimitRegexes(size_t instructions) { regexes_.limit = instructions; }
 
  private:
   [[nodiscard]] bool IsAllowed(const std::string& name) const;
 
   const CompileOptions& options_;
   ProblemList& problems_;
+  bool closed_ = false;
   Json values_ = Json::object();
+  cel::RegexBudget regexes_;
 };
 
 // What stands for a variable that has no value offline: "${env.NAME}".

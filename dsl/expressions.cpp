@@ -33,7 +33,7 @@ std::optional<cel::Expression> ExpressionCompiler::Whole(const Json& value,
     return std::nullopt;
   }
   size_t position = 2;
-  auto parsed = cel::Expression::ParseUntilBrace(*text, &position);
+  auto parsed = cel::Expression::ParseUntilBrace(*text, &position, environment_.regexes());
   if (const auto* error = std::get_if<cel::ParseError>(&parsed)) {
     problems_.InString(pointer, error->offset, "bad_expression", error->message);
     return std::nullopt;
@@ -66,7 +66,7 @@ std::optional<cel::Expression> ExpressionCompiler::Whole(const Json& value,
 std::optional<cel::Template> ExpressionCompiler::Document(const Json& value,
                                                           const std::string& pointer,
                                                           const Scope& scope) {
-  auto compiled = cel::Template::Compile(value);
+  auto compiled = cel::Template::Compile(value, environment_.regexes());
   if (const auto* errors = std::get_if<std::vector<cel::TemplateError>>(&compiled)) {
     for (const cel::TemplateError& error : *errors) {
       problems_.InString(pointer + error.pointer, error.offset, "bad_expression", error.message);

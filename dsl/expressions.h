@@ -17,7 +17,7 @@
 
 namespace entente::dsl {
 
-// Which names an expression may read. `env` is always known.
+// Which names an expression may read; `env` as well, unless the environment is closed.
 struct Scope {
   std::string_view place;  // For messages: "the action".
   bool input = true;

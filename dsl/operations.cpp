@@ -15,10 +15,12 @@ bool IsHttpMethod(std::string_view verb) {
   return std::find(methods.begin(), methods.end(), verb) != methods.end();
 }
 
-std::vector<std::string_view> Verbs() {
+std::vector<std::string_view> Verbs(bool transaction) {
   std::vector<std::string_view> verbs(fields::HttpMethods().begin(), fields::HttpMethods().end());
   verbs.push_back("rpc");
-  verbs.push_back("transaction");
+  if (transaction) {
+    verbs.push_back("transaction");
+  }
   return verbs;
 }
 
@@ -61,7 +63,7 @@ std::optional<OperationTemplate> OperationCompiler::CompileAs(const Json& json,
 
 std::optional<std::string_view> OperationCompiler::FindVerb(const Json& json,
                                                             const OperationSite& site) {
-  const std::vector<std::string_view> verbs = Verbs();
+  const std::vector<std::string_view> verbs = Verbs(/*transaction=*/true);
   std::vector<std::string_view> found;
   for (const std::string_view verb : verbs) {
     if (json.contains(verb)) {
@@ -72,15 +74,16 @@ std::optional<std::string_view> OperationCompiler::FindVerb(const Json& json,
     return found.front();
   }
   if (found.empty()) {
+    const std::vector<std::string_view> possible = Verbs(site.may_be_transaction);
     std::string suggestion;
     for (const auto& [name, value] : json.items()) {
       if (!fields::kHttpUndo.Has(name) && suggestion.empty()) {
-        suggestion = DidYouMean(name, verbs);
+        suggestion = DidYouMean(name, possible);
       }
     }
     problems_.AtValue(site.pointer, "missing_operation",
                       std::string(site.scope.place) +
-                          " does not say what to call: it needs one of " + QuoteAll(verbs),
+                          " does not say what to call: it needs one of " + QuoteAll(possible),
                       std::move(suggestion));
   } else {
     problems_.AtKey(site.pointer + "/" + std::string(found.back()), "ambiguous_operation",
@@ -108,7 +111,11 @@ std::optional<OperationTemplate> OperationCompiler::Call(const Json& json,
   if (!participant || !request) {
     return std::nullopt;
   }
-  return CallTemplate{*participant, *std::move(request), std::move(answers)};
+  CallTemplate call{*participant, *std::move(request), std::move(answers)};
+  if (site.default_timeout) {
+    call.timeout = participants_[*participant].timeout.value_or(*site.default_timeout);
+  }
+  return call;
 }
 
 std::optional<size_t> OperationCompiler::FindParticipant(const ObjectReader& reader,
@@ -151,7 +158,8 @@ std::optional<OperationTemplate> OperationCompiler::Transaction(const ObjectRead
     problems_.AtKey(
         outer.PointerTo("transaction"), "transaction_not_here",
         std::string(site.scope.place) + " can not be a transaction: only a saga's step can run one",
-        "call a participant, or make this definition a saga");
+        site.of_branch ? "call the participant"
+                       : "call a participant, or make this definition a saga");
   }
   const Json* json = outer.Find("transaction");
   const std::string pointer = outer.PointerTo("transaction");

@@ -20,6 +20,10 @@ struct OperationSite {
   std::optional<size_t> participant;  // The step's own, as an index of Participants::known.
   bool participant_known = true;      // False: a wrong participant of the step is reported already.
   bool may_be_transaction = true;
+  bool of_branch = false;  // Of a client's, not of a definition.
+  // Of calls to a participant that has no timeout of its own; nothing: the step states one, which
+  // holds for every participant.
+  std::optional<Duration> default_timeout = std::nullopt;
 };
 
 // Borrows its arguments. Reports what is wrong; an operation that could not be compiled is nothing.

@@ -204,6 +204,10 @@ Participants CompileParticipants(const Json& participants, const std::string& po
                      "a definition has " + std::to_string(participants.size()) +
                          " participants, more than the limit of " +
                          std::to_string(limits::kMaxParticipants));
+    // Known all the same, so that one mistake is not reported as many.
+    for (const auto& [name, json] : participants.items()) {
+      result.known.push_back({name, KnownParticipant::Kind::kUnknown});
+    }
     return result;
   }
   ParticipantCompiler compiler(environment, problems);
@@ -215,6 +219,7 @@ Participants CompileParticipants(const Json& participants, const std::string& po
     const KnownParticipant::Kind kind = compiler.KindOf(json, own_pointer);
     result.known.push_back({name, kind});
     if (auto participant = compiler.Compile(name, json, own_pointer, kind)) {
+      result.known.back().timeout = participant->timeout;
       result.compiled.push_back(*std::move(participant));
     }
   }

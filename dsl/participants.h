@@ -18,6 +18,7 @@ struct KnownParticipant {
 
   std::string name;
   Kind kind = Kind::kUnknown;
+  std::optional<Duration> timeout = std::nullopt;  // Its own.
 };
 
 struct Participants {

@@ -98,6 +98,7 @@ struct CallTemplate {
   size_t participant;  // Index into Plan::participants.
   std::variant<HttpRequestTemplate, GrpcRequestTemplate> request;
   AnswerRules answers;
+  std::optional<Duration> timeout = std::nullopt;  // Of one attempt; default: the step's.
 };
 
 // A whole transaction run as one operation.
@@ -162,7 +163,7 @@ struct Step {
   bool after_pivot = false;          // Follows the pivot: only goes forward.
   RetryPolicy retry;                 // Of the forward operation.
   RetryPolicy settle_retry;          // Of undo and finish: a larger budget.
-  Duration timeout;                  // Of one attempt.
+  Duration timeout;                  // Of one attempt; the longest, if its calls differ.
   std::optional<Duration> deadline;  // Of the forward operation, all attempts and pending included.
   std::optional<Expiry> expires;     // TCC only.
   bool one_phase = false;            // 2PC only: alone, its participant may decide by itself.

@@ -7,13 +7,14 @@
 namespace entente::dsl {
 namespace {
 
-std::vector<std::string_view> KnownNames(const Scope& scope) {
-  std::vector<std::string_view> names = {"env"};
+std::vector<std::string_view> KnownNames(const Scope& scope, bool env) {
+  std::vector<std::string_view> names;
   const auto add = [&names](bool known, std::string_view name) {
     if (known) {
       names.push_back(name);
     }
   };
+  add(env, "env");
   add(scope.input, "input");
   add(scope.steps, "steps");
   add(scope.gid, "gid");
@@ -36,7 +37,7 @@ std::optional<size_t> StepTable::Find(std::string_view id) const {
 void ExpressionCompiler::CheckReference(const cel::ReferencePath& path, const std::string& pointer,
                                         const Scope& scope) {
   const std::string& root = path.names.front();
-  const std::vector<std::string_view> known = KnownNames(scope);
+  const std::vector<std::string_view> known = KnownNames(scope, !environment_.closed());
   if (std::find(known.begin(), known.end(), root) == known.end()) {
     RefuseUnknownName(path, pointer, scope);
   } else if (root == "input") {
@@ -51,14 +52,20 @@ void ExpressionCompiler::CheckReference(const cel::ReferencePath& path, const st
 void ExpressionCompiler::RefuseUnknownName(const cel::ReferencePath& path,
                                            const std::string& pointer, const Scope& scope) {
   const std::string& root = path.names.front();
-  const std::vector<std::string_view> known = KnownNames(scope);
+  const std::vector<std::string_view> known = KnownNames(scope, !environment_.closed());
   const std::string place(scope.place);
   if (root == "item" || root == "index") {
     problems_.InString(pointer, path.offset, "unknown_name",
                        Quote(root) + " is only known in the operations of a step with 'forEach'");
     return;
   }
-  if (root == "key" || root == "steps" || root == "gid" || root == "input") {
+  if (known.empty()) {
+    problems_.InString(pointer, path.offset, "unknown_name",
+                       Quote(root) + " can not be read in " + place + " of a client's branch",
+                       "write the value itself");
+    return;
+  }
+  if (root == "key" || root == "steps" || root == "gid" || root == "input" || root == "env") {
     problems_.InString(pointer, path.offset, "unknown_name",
                        Quote(root) + " can not be read in " + place,
                        "only " + QuoteAll(known, "and") + " can be read there");

@@ -28,6 +28,51 @@ bool CallsWithoutParticipant(const Json* operation) {
          !operation->contains("transaction");
 }
 
+std::vector<const OperationTemplate*> ForwardOperations(const CallWork& work) {
+  std::vector<const OperationTemplate*> operations;
+  if (work.forward) {
+    operations.push_back(&*work.forward);
+  }
+  for (const OperationTemplate& alternative : work.alternatives) {
+    operations.push_back(&alternative);
+  }
+  return operations;
+}
+
+std::vector<const OperationTemplate*> AllOperations(const CallWork& work) {
+  std::vector<const OperationTemplate*> operations = ForwardOperations(work);
+  if (work.undo) {
+    operations.push_back(&work.undo->call);
+    if (work.undo->other_call) {
+      operations.push_back(&*work.undo->other_call);
+    }
+  }
+  if (work.finish) {
+    operations.push_back(&*work.finish);
+  }
+  return operations;
+}
+
+// `step_timeout` is that of calls which have none of their own.
+Duration LongestTimeout(const CallWork& work, Duration step_timeout) {
+  std::optional<Duration> longest;
+  for (const OperationTemplate* operation : AllOperations(work)) {
+    if (const auto* call = std::get_if<CallTemplate>(operation)) {
+      const Duration timeout = call->timeout.value_or(step_timeout);
+      longest = std::max(longest.value_or(timeout), timeout);
+    }
+  }
+  return longest.value_or(step_timeout);
+}
+
+// Whether there are operations, and each is a child transaction.
+bool OnlyChildren(const std::vector<const OperationTemplate*>& operations) {
+  return !operations.empty() &&
+         std::all_of(operations.begin(), operations.end(), [](const OperationTemplate* operation) {
+           return std::holds_alternative<ChildTemplate>(*operation);
+         });
+}
+
 }  // namespace
 
 Scope StepCompiler::ScopeOf(size_t index, std::string_view place) const {
@@ -67,7 +112,11 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
   } else {
     work = Calls(index, reader);
   }
-  const Policies policies = ReadPolicies(index, reader);
+  Policies policies = ReadPolicies(index, reader);
+  if (const auto* calls = work ? std::get_if<CallWork>(&*work) : nullptr) {
+    policies.timeout = LongestTimeout(*calls, policies.timeout);
+    CheckChildPolicies(reader, *calls);
+  }
   auto expires = Expires(index, reader, policies.timeout);
   const bool one_phase = OnePhase(reader);
   if (!work) {
@@ -99,6 +148,9 @@ std::optional<CallWork> StepCompiler::Calls(size_t index, const ObjectReader& re
                      .participant = std::nullopt,
                      .participant_known = true,
                      .may_be_transaction = mode_ == Mode::kSaga};
+  if (!reader.Has("timeout")) {
+    site.default_timeout = defaults_.timeout.value_or(limits::kDefaultCallTimeout);
+  }
   site.scope.key = true;
   site.scope.element = reader.Has("forEach");
   CheckParticipantGiven(reader, &site);
@@ -206,7 +258,11 @@ const Json* StepCompiler::FindSettling(size_t index, const ObjectReader& reader,
                       "step " + id + " comes after the pivot and is never undone",
                       "remove 'compensate', or move the pivot");
     }
-    return json->is_null() ? nullptr : json;
+    if (json->is_null()) {
+      CheckFannedPivot(index, reader);
+      return nullptr;
+    }
+    return json;
   }
   if (mode_ != Mode::kSaga) {
     reader.Require(
@@ -215,18 +271,50 @@ const Json* StepCompiler::FindSettling(size_t index, const ObjectReader& reader,
   }
   const bool is_pivot = list_.pivot == index;
   const bool place_known = !list_.pivot || !list_.table.uncertain[index];
-  if (is_pivot && reader.Has("forEach")) {
-    problems_.AtValue(reader.pointer(), "missing_compensation",
-                      "the pivot " + id +
-                          " has several branches and no 'compensate': when one is refused, those "
-                          "that succeeded have to be undone",
-                      "add 'compensate', or remove 'forEach'");
-  } else if (!is_pivot && place_known && !list_.IsAfterPivot(index)) {
+  if (is_pivot) {
+    CheckFannedPivot(index, reader);
+  } else if (place_known && !list_.IsAfterPivot(index)) {
     problems_.AtValue(reader.pointer(), "missing_compensation",
                       "step " + id + " may have to be undone and has no 'compensate'",
                       "add it, or write \"compensate\": null if there is nothing to undo");
   }
   return nullptr;
+}
+
+// Called when nothing undoes the step.
+void StepCompiler::CheckFannedPivot(size_t index, const ObjectReader& reader) {
+  if (mode_ == Mode::kSaga && list_.pivot == index && reader.Has("forEach")) {
+    problems_.AtValue(reader.pointer(), "missing_compensation",
+                      "the pivot " + Quote(list_.table.ids[index]) +
+                          " has several branches and no 'compensate': when one is refused, those "
+                          "that succeeded have to be undone",
+                      "add 'compensate', or remove 'forEach'");
+  }
+}
+
+void StepCompiler::CheckChildPolicies(const ObjectReader& reader, const CallWork& work) {
+  const std::string advice =
+      "remove it; to bound the child, write \"deadline\" into the definition that it runs";
+  if (reader.Has("timeout") && OnlyChildren(AllOperations(work))) {
+    problems_.AtKey(reader.PointerTo("timeout"), "not_for_transaction",
+                    "'timeout' is how long one call may take; this step calls nobody, but runs a "
+                    "transaction",
+                    advice);
+  }
+  if (!OnlyChildren(ForwardOperations(work))) {
+    return;
+  }
+  if (reader.Has("deadline")) {
+    problems_.AtKey(reader.PointerTo("deadline"), "not_for_transaction",
+                    "a step's 'deadline' does not end the transaction that it runs", advice);
+  }
+  if (const Json* retry = reader.Find("retry");
+      retry != nullptr && retry->is_object() && retry->contains("attempts")) {
+    problems_.AtKey(reader.PointerTo("retry") + "/attempts", "not_for_transaction",
+                    "'attempts' does not end the transaction that the step runs: it is asked "
+                    "after until it has ended",
+                    advice);
+  }
 }
 
 std::optional<ForEach> StepCompiler::Fan(size_t index, const ObjectReader& reader) {

@@ -116,10 +116,16 @@ Status CheckOperation(const dsl::Plan& plan, const std::string& key) {
   const std::string operation = key.substr(dot + 1);
   const BranchId branch(key.substr(0, dot));
   const std::string step(ParseBranchName(branch).step);
-  const bool known = std::any_of(plan.steps.begin(), plan.steps.end(),
-                                 [&step](const dsl::Step& one) { return one.id == step; });
-  if (!known) {
+  const auto known = std::find_if(plan.steps.begin(), plan.steps.end(),
+                                  [&step](const dsl::Step& one) { return one.id == step; });
+  if (known == plan.steps.end()) {
     return Bad("'" + key + "'", "the definition has no step '" + step + "'");
+  }
+  if (const auto* wait = std::get_if<dsl::WaitWork>(&known->work)) {
+    const bool signal = std::holds_alternative<dsl::WaitSignal>(*wait);
+    return Bad("'" + key + "'",
+               "the step '" + step + "' waits and calls nobody, so nothing answers; " +
+                   (signal ? "write its signal into 'events'" : "it takes the time it says"));
   }
   for (const Role role : {Role::kForward, Role::kUndo, Role::kFinish}) {
     const bool exists = role != Role::kFinish || plan.mode != Mode::kSaga;
@@ -131,7 +137,23 @@ Status CheckOperation(const dsl::Plan& plan, const std::string& key) {
                                   operation + "'");
 }
 
-Result<StatedEvent> ReadEvent(const std::string& where, const Json& json) {
+Status CheckSignal(const dsl::Plan& plan, const std::string& where, const std::string& name) {
+  std::string known;
+  for (const dsl::Step& step : plan.steps) {
+    const auto* wait = std::get_if<dsl::WaitWork>(&step.work);
+    const auto* signal = wait == nullptr ? nullptr : std::get_if<dsl::WaitSignal>(wait);
+    if (signal != nullptr && signal->name == name) {
+      return {};
+    }
+    if (signal != nullptr) {
+      known += (known.empty() ? "'" : ", '") + signal->name + "'";
+    }
+  }
+  return Bad(where, "no step waits for a signal '" + name + "'" +
+                        (known.empty() ? "" : "; those waited for are " + known));
+}
+
+Result<StatedEvent> ReadEvent(const dsl::Plan& plan, const std::string& where, const Json& json) {
   if (!json.is_object() || !json.contains("at")) {
     return Bad(where, "an event is an object with 'at' and either 'cancel' or 'signal'");
   }
@@ -149,6 +171,7 @@ Result<StatedEvent> ReadEvent(const std::string& where, const Json& json) {
   if (cancel) {
     return StatedEvent{at, AbortRequested{{"", json["cancel"].get<std::string>()}}};
   }
+  ENTENTE_RETURN_IF_ERROR(CheckSignal(plan, where, json["signal"].get<std::string>()));
   return StatedEvent{at,
                      SignalSent{json["signal"].get<std::string>(), json.value("payload", Json())}};
 }
@@ -174,7 +197,7 @@ Result<StatedAnswers> StatedAnswers::Read(const dsl::Plan& plan, const Json& jso
     for (size_t i = 0; i < list.size(); ++i) {
       const std::string where = "'" + key + "'/" + std::to_string(i);
       if (events) {
-        ENTENTE_ASSIGN_OR_RETURN(StatedEvent event, ReadEvent(where, list[i]));
+        ENTENTE_ASSIGN_OR_RETURN(StatedEvent event, ReadEvent(plan, where, list[i]));
         stated.events_.push_back(std::move(event));
       } else {
         ENTENTE_ASSIGN_OR_RETURN(StatedAnswer answer, ReadAnswer(where, list[i]));

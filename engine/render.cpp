@@ -1,10 +1,13 @@
 #include "engine/render.h"
 
+#include <algorithm>
+#include <chrono>
 #include <span>
 #include <string_view>
 
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "dsl/cel/timestamp.h"
 #include "engine/child_gid.h"
 
 namespace entente::engine {
@@ -157,12 +160,18 @@ Result<RenderedHttp> RenderRequest(const dsl::HttpRequestTemplate& from,
   to.method = from.method;
   ENTENTE_ASSIGN_OR_RETURN(to.target, from.path.RenderText(activation, PercentEncode));
   ENTENTE_RETURN_IF_ERROR(CheckNoDotSegments(to.target));
+  size_t bytes = to.target.size();
   for (const auto& [name, value] : from.headers) {
     ENTENTE_ASSIGN_OR_RETURN(std::string text,
                              value.RenderText(activation, [](std::string_view spliced) {
                                return std::string(spliced);
                              }));
     ENTENTE_RETURN_IF_ERROR(CheckHeaderValue(name, text));
+    bytes += name.size() + text.size();
+    if (bytes > limits::kMaxPayloadBytes) {
+      return ExpressionError("the path and the headers together are longer than the limit of " +
+                             std::to_string(limits::kMaxPayloadBytes) + " bytes");
+    }
     to.headers.emplace_back(name, std::move(text));
   }
   if (from.body) {
@@ -186,7 +195,7 @@ Result<Effect> RenderCallTemplate(const Draft& draft, BranchRef ref, Role role,
   effect.attempt = draft.branch(ref).attempt;
   effect.participant = call.participant;
   effect.answers = &call.answers;
-  effect.timeout = draft.plan_step(ref).timeout;
+  effect.timeout = CallTimeout(draft, ref, role);
   effect.one_phase = draft.branch(ref).one_phase;
   Status failed;
   std::visit(
@@ -216,6 +225,18 @@ Result<Effect> RenderChild(const Draft& draft, BranchRef ref, Role role,
   effect.version = child.version;
   ENTENTE_ASSIGN_OR_RETURN(effect.input, child.input.Render(scope.activation()));
   return Effect(std::move(effect));
+}
+
+// How long to wait. What an expression computed may be negative, then the wait is over, or finer
+// than a microsecond, then it is rounded up.
+Result<Duration> ParseWait(const std::string& text) {
+  auto span = ParseDuration(text);
+  const auto computed = dsl::cel::ParseCelDuration(text);
+  if (span.ok() || !computed.ok()) {
+    return span;
+  }
+  const auto rounded = std::chrono::ceil<Duration>(std::chrono::nanoseconds(computed->nanos));
+  return ParseDuration(FormatDuration(std::max(rounded, Duration::zero())));
 }
 
 // "step 'x': <what>: <message>"
@@ -270,6 +291,12 @@ bool IsChildOperation(const Draft& draft, BranchRef ref, Role role) {
   return operation != nullptr && std::holds_alternative<dsl::ChildTemplate>(*operation);
 }
 
+Duration CallTimeout(const Draft& draft, BranchRef ref, Role role) {
+  const dsl::OperationTemplate* operation = OperationOf(draft, ref, role);
+  const auto* call = operation == nullptr ? nullptr : std::get_if<dsl::CallTemplate>(operation);
+  return call != nullptr && call->timeout ? *call->timeout : draft.plan_step(ref).timeout;
+}
+
 CommandId CommandOf(const Draft& draft, BranchRef ref, Role role) {
   const BranchFacts& branch = draft.branch(ref);
   return {draft.gid(), branch.id, role, branch.alternative};
@@ -318,13 +345,13 @@ PollBranch MakePoll(const Draft& draft, BranchRef ref) {
   PollBranch poll;
   poll.command = CommandOf(draft, ref, role);
   poll.attempt = branch.attempt;
+  poll.timeout = CallTimeout(draft, ref, role);
   if (const dsl::OperationTemplate* operation = OperationOf(draft, ref, role)) {
     if (const auto* call = std::get_if<dsl::CallTemplate>(operation)) {
       poll.participant = call->participant;
     }
   }
   poll.poll_url = branch.poll_url;
-  poll.timeout = draft.plan_step(ref).timeout;
   return poll;
 }
 
@@ -349,7 +376,7 @@ Result<bool> EvaluateWhen(const Draft& draft, size_t step) {
 Result<std::vector<Json>> EvaluateItems(const Draft& draft, size_t step) {
   const dsl::Step& plan = draft.plan().steps[step];
   const Scope scope(draft);
-  auto items = plan.for_each->items.EvaluateToJson(scope.activation());
+  auto items = plan.for_each->items.EvaluateToJson(scope.activation(), limits::kMaxPayloadBytes);
   if (!items.ok()) {
     return InStep(plan, "forEach", items.status());
   }
@@ -392,7 +419,7 @@ Result<std::optional<Instant>> EvaluateWait(const Draft& draft, BranchRef ref) {
     return instant.ok() ? Result<Until>(Until(*instant))
                         : InStep(plan, "wait", ExpressionError(instant.status().message()));
   }
-  auto span = ParseDuration(value);
+  auto span = ParseWait(value);
   return span.ok() ? Result<Until>(Until(draft.now() + *span))
                    : InStep(plan, "wait", ExpressionError(span.status().message()));
 }
@@ -428,7 +455,7 @@ Result<std::optional<Instant>> EvaluateExpiry(const Draft& draft, BranchRef ref)
 
 Duration ExpiryMargin(const Draft& draft, BranchRef ref) {
   const dsl::Step& plan = draft.plan_step(ref);
-  return plan.expires ? plan.expires->margin : 2 * plan.timeout;
+  return plan.expires ? plan.expires->margin : 2 * CallTimeout(draft, ref, Role::kFinish);
 }
 
 Result<Json> RenderOutput(const Draft& draft) {

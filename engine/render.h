@@ -27,6 +27,9 @@ namespace entente::engine {
 [[nodiscard]] bool HasUndo(const dsl::Step& step);
 [[nodiscard]] bool HasFinish(const dsl::Step& step);
 
+// How long one attempt of the operation may take.
+[[nodiscard]] Duration CallTimeout(const Draft& draft, BranchRef ref, Role role);
+
 [[nodiscard]] CommandId CommandOf(const Draft& draft, BranchRef ref, Role role);
 
 // The gid of the child transaction that the branch's current attempt runs. After a child that ended

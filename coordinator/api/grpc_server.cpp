@@ -70,11 +70,13 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
     return call;
   }
 
-  ServerUnaryReactor* ValidateDefinition(CallbackServerContext* context,
+  ServerUnaryReactor* ValidateDefinition(CallbackServerContext*,
                                          const pb::ValidateDefinitionRequest* request,
                                          pb::ValidateDefinitionResponse* response) override {
-    ToProto(service_.ValidateDefinition(request->source()), response);
-    return FinishOk(context);
+    auto* call = new UnaryCall;
+    service_.ValidateDefinition(
+        request->source(), Reply<std::vector<dsl::Problem>>(call, "ValidateDefinition", response));
+    return call;
   }
 
   ServerUnaryReactor* GetDefinition(CallbackServerContext*, const pb::GetDefinitionRequest* request,

@@ -113,8 +113,8 @@ void PutDefinition(const ExchangePtr& exchange) {
 
 void ValidateDefinition(const ExchangePtr& exchange) {
   if (WithoutQuery(*exchange)) {
-    exchange->Answer(
-        200, ValidationJson(exchange->service().ValidateDefinition(exchange->request().body)));
+    exchange->service().ValidateDefinition(
+        exchange->TakeBody(), ReplyJson<std::vector<dsl::Problem>>(exchange, ValidationJson));
   }
 }
 

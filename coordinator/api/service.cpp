@@ -103,19 +103,22 @@ void Service::Submit(SubmitCommand command, Done<SubmitResult> done) const {
   if (request.inline_definition) {
     source = std::make_shared<const std::string>(*request.inline_definition);
   }
-  coordinator_.Submit(std::move(request),
-                      [this, waited, source = std::move(source),
-                       done = std::move(done)](Result<runtime::SubmitReply> result) {
-                        if (result.ok()) {
-                          done(SubmitResult{std::move(result->view), result->created, waited});
-                          return;
-                        }
-                        Error error{result.status(), {}, {}};
-                        if (source != nullptr && error.status.reason() == "definition.invalid") {
-                          error.problems = coordinator_.ValidateDefinition(*source);
-                        }
-                        done(std::move(error));
-                      });
+  coordinator_.Submit(
+      std::move(request), [this, waited, source = std::move(source),
+                           done = std::move(done)](Result<runtime::SubmitReply> result) {
+        if (result.ok()) {
+          done(SubmitResult{std::move(result->view), result->created, waited});
+          return;
+        }
+        if (source == nullptr || result.status().reason() != "definition.invalid") {
+          Refuse(done, result.status());
+          return;
+        }
+        coordinator_.ValidateDefinition(
+            *source, [status = result.status(), done](std::vector<dsl::Problem> problems) {
+              done(Error{status, std::move(problems), {}});
+            });
+      });
 }
 
 void Service::Begin(BeginCommand command, Done<SubmitResult> done) const {
@@ -283,8 +286,10 @@ void Service::PutDefinition(std::string name, std::string source,
                              });
 }
 
-std::vector<dsl::Problem> Service::ValidateDefinition(std::string_view source) const {
-  return coordinator_.ValidateDefinition(source);
+void Service::ValidateDefinition(std::string source, Done<std::vector<dsl::Problem>> done) const {
+  coordinator_.ValidateDefinition(
+      std::move(source),
+      [done = std::move(done)](std::vector<dsl::Problem> problems) { done(std::move(problems)); });
 }
 
 void Service::GetDefinition(std::string name, std::optional<uint32_t> version,

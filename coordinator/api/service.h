@@ -42,7 +42,7 @@ class Service {
   void Complete(CompleteCommand command, Done<CompleteResult> done) const;
 
   void PutDefinition(std::string name, std::string source, Done<storage::DefinitionRow> done) const;
-  [[nodiscard]] std::vector<dsl::Problem> ValidateDefinition(std::string_view source) const;
+  void ValidateDefinition(std::string source, Done<std::vector<dsl::Problem>> done) const;
   void GetDefinition(std::string name, std::optional<uint32_t> version,
                      Done<storage::DefinitionRow> done) const;
   void ListDefinitions(std::optional<std::string> name,

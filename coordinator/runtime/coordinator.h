@@ -197,8 +197,9 @@ class Coordinator {
   virtual void PutDefinition(
       std::string name, std::string source,
       std::function<void(Result<storage::DefinitionRow>, std::vector<dsl::Problem>)> done) = 0;
-  // Compiles without storing anything; empty when valid. Does not block.
-  [[nodiscard]] virtual std::vector<dsl::Problem> ValidateDefinition(std::string_view source) = 0;
+  // Compiles without storing anything; `done` gets every mistake, none when valid.
+  virtual void ValidateDefinition(std::string source,
+                                  std::function<void(std::vector<dsl::Problem>)> done) = 0;
   virtual void GetDefinition(std::string name, std::optional<uint32_t> version,
                              Callback<storage::DefinitionRow> done) = 0;
   virtual void ListDefinitions(std::optional<std::string> name,

@@ -516,8 +516,14 @@ void LocalCoordinator::PutDefinition(
       });
 }
 
-std::vector<dsl::Problem> LocalCoordinator::ValidateDefinition(std::string_view source) {
-  return definitions_.Validate(source);
+void LocalCoordinator::ValidateDefinition(std::string source,
+                                          std::function<void(std::vector<dsl::Problem>)> done) {
+  using Problems = std::vector<dsl::Problem>;
+  OffloadTo<Problems>(
+      [this, source = std::move(source)] {
+        return Result<Problems>(definitions_.Validate(source));
+      },
+      [done = std::move(done)](Result<Problems> problems) { done(std::move(problems).value()); });
 }
 
 void LocalCoordinator::GetDefinition(std::string name, std::optional<uint32_t> version,

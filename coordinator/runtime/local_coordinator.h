@@ -70,7 +70,8 @@ class LocalCoordinator final : public Coordinator {
   void PutDefinition(
       std::string name, std::string source,
       std::function<void(Result<storage::DefinitionRow>, std::vector<dsl::Problem>)> done) override;
-  [[nodiscard]] std::vector<dsl::Problem> ValidateDefinition(std::string_view source) override;
+  void ValidateDefinition(std::string source,
+                          std::function<void(std::vector<dsl::Problem>)> done) override;
   void GetDefinition(std::string name, std::optional<uint32_t> version,
                      Callback<storage::DefinitionRow> done) override;
   void ListDefinitions(std::optional<std::string> name,

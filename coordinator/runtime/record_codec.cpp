@@ -12,10 +12,6 @@ namespace {
 namespace pb = ::entente::journal::v1;
 namespace eng = ::entente::engine;
 
-// Stored JSON was within these bounds when it was accepted; a list of forEach items or outputs may
-// be larger than one payload.
-constexpr JsonLimits kStoredJson{size_t{1} << 30, 2 * limits::kMaxJsonDepth};
-
 std::string EncodeJson(const Json& value) {
   return value.is_null() ? std::string() : DumpJson(value);
 }
@@ -248,7 +244,7 @@ Status GetJson(const std::string& text, Json& to) {
     to = nullptr;
     return {};
   }
-  auto parsed = ParseJson(text, kStoredJson);
+  auto parsed = ParseJson(text, limits::kStoredJson);
   if (!parsed.ok()) {
     return BadRecord("its JSON: " + parsed.status().message());
   }

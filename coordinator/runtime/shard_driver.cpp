@@ -393,9 +393,9 @@ void ShardDriver::Enlist(const Gid& gid, const std::string& branch,
   const TxnPtr txn = found->second;
   auto compiled = dsl::CompileClientBranch(txn->plan->mode, branch);
   if (auto* mistakes = std::get_if<dsl::Problems>(&compiled)) {
-    const Status status = dsl::ProblemsToStatus(*mistakes);
+    Status status = dsl::BranchProblemsToStatus(*mistakes);
     *problems = std::move(*mistakes);
-    answer(InvalidArgument("branch.invalid", status.message()), false);
+    answer(std::move(status), false);
     return;
   }
   auto client_branch = std::get<dsl::ClientBranch>(std::move(compiled));

@@ -50,12 +50,17 @@ const RE2* EvalContext::Regex(const std::string& pattern) {
   if (regex_ != nullptr && regex_->pattern() == pattern) {
     return regex_.get();
   }
-  // Compiling is far dearer than matching.
+  // Compiling is far dearer than matching, and how dear shows only afterwards; one pattern is
+  // bounded by its memory.
   constexpr uint64_t kCompileCost = 100;
+  constexpr uint64_t kCostPerInstruction = 4;
   if (!Charge(kCompileCost + pattern.size())) {
     return nullptr;
   }
   regex_ = CompileRegex(pattern);
+  if (!Charge(kCostPerInstruction * RegexInstructions(*regex_))) {
+    return nullptr;
+  }
   if (!regex_->ok()) {
     Fail(DescribeBadRegex(*regex_));
     regex_.reset();
@@ -63,12 +68,31 @@ const RE2* EvalContext::Regex(const std::string& pattern) {
   return regex_.get();
 }
 
+bool EvalContext::Search(const RE2& regex, const std::string& text, Value* found) {
+  // At worst RE2 looks at every instruction for every byte.
+  constexpr uint64_t kInstructionsPerUnit = 8;
+  const uint64_t per_byte = 1 + RegexInstructions(regex) / kInstructionsPerUnit;
+  if (!Charge(text.size() * per_byte / kBytesPerUnit + 1)) {
+    return false;
+  }
+  *found = Value::Bool(RE2::PartialMatch(text, regex));
+  return true;
+}
+
 std::unique_ptr<const RE2> CompileRegex(std::string_view pattern) {
-  constexpr int64_t kMaxRegexMemory = int64_t{1} << 20;
   RE2::Options options;
   options.set_log_errors(false);
-  options.set_max_mem(kMaxRegexMemory);
+  options.set_max_mem(int64_t{limits::kMaxRegexMemoryBytes});
   return std::make_unique<const RE2>(re2::StringPiece(pattern.data(), pattern.size()), options);
+}
+
+size_t RegexInstructions(const RE2& regex) {
+  // Of its memory RE2 gives two thirds to the program, of 16 bytes an instruction.
+  constexpr size_t kMostInstructions = limits::kMaxRegexMemoryBytes * 2 / 3 / 16;
+  if (regex.ok()) {
+    return static_cast<size_t>(regex.ProgramSize());
+  }
+  return regex.error_code() == RE2::ErrorPatternTooLarge ? kMostInstructions : 1;
 }
 
 std::string DescribeBadRegex(const RE2& regex) {

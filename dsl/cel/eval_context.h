@@ -54,6 +54,9 @@ class EvalContext {
   // invalid. The last one is kept, for loops. Valid until the next call.
   [[nodiscard]] const RE2* Regex(const std::string& pattern);
 
+  // Whether `regex` is found in `text`, which costs by the size of both. False after a failure.
+  [[nodiscard]] bool Search(const RE2& regex, const std::string& text, Value* found);
+
  private:
   static constexpr size_t kBytesPerUnit = 16;
 
@@ -67,6 +70,10 @@ class EvalContext {
 
 // Compiles a pattern quietly and with bounded memory. Check ok() on the result.
 [[nodiscard]] std::unique_ptr<const RE2> CompileRegex(std::string_view pattern);
+
+// What compiling `regex` took, in instructions of its program; one that grew too large counts as
+// much as it may have grown to.
+[[nodiscard]] size_t RegexInstructions(const RE2& regex);
 
 // "invalid regular expression 'a(': missing ): a("
 [[nodiscard]] std::string DescribeBadRegex(const RE2& regex);

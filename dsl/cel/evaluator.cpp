@@ -290,12 +290,7 @@ bool Evaluator::Visit(const Match& node, Value* out) {
   if (subject.kind() != Kind::kString) {
     return context_.FailOverload("matches", std::span(&subject, 1), true);
   }
-  const std::string& text = subject.string_value();
-  if (!context_.ChargeBytes(text.size())) {
-    return false;
-  }
-  *out = Value::Bool(RE2::PartialMatch(text, *node.pattern));
-  return true;
+  return context_.Search(*node.pattern, subject.string_value(), out);
 }
 
 }  // namespace entente::dsl::cel

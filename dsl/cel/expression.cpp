@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "dsl/cel/evaluator.h"
+#include "dsl/cel/json_writer.h"
 #include "dsl/cel/parser.h"
 #include "dsl/cel/utf8.h"
 
@@ -26,11 +27,11 @@ std::optional<ParseError> CheckText(std::string_view text) {
 
 Expression::Expression(std::shared_ptr<const Program> program) : program_(std::move(program)) {}
 
-Expression::ParseResult Expression::Parse(std::string_view text) {
+Expression::ParseResult Expression::Parse(std::string_view text, RegexBudget* regexes) {
   if (std::optional<ParseError> error = CheckText(text)) {
     return *std::move(error);
   }
-  Parser parser(text, 0);
+  Parser parser(text, 0, regexes);
   auto parsed = parser.Parse(false);
   if (ParseError* error = std::get_if<ParseError>(&parsed)) {
     return std::move(*error);
@@ -38,13 +39,14 @@ Expression::ParseResult Expression::Parse(std::string_view text) {
   return Expression(std::get<std::shared_ptr<const Program>>(std::move(parsed)));
 }
 
-Expression::ParseResult Expression::ParseUntilBrace(std::string_view text, size_t* position) {
+Expression::ParseResult Expression::ParseUntilBrace(std::string_view text, size_t* position,
+                                                    RegexBudget* regexes) {
   // Where it ends only the parser can tell, so the text is cut at the most an expression may have;
   // what an expression that long would say then is that it does not end.
   const size_t start = *position;
   const size_t most = start + limits::kMaxExpressionBytes + 1;
   const std::string_view seen = text.substr(0, Utf8Boundary(text, most));
-  Parser parser(seen, start);
+  Parser parser(seen, start, regexes);
   auto parsed = parser.Parse(true);
   if (ParseError* error = std::get_if<ParseError>(&parsed)) {
     if (seen.size() < text.size() && error->offset >= seen.size()) {
@@ -70,9 +72,9 @@ Result<Value> Expression::Evaluate(const Activation& activation) const {
   return value;
 }
 
-Result<Json> Expression::EvaluateToJson(const Activation& activation) const {
+Result<Json> Expression::EvaluateToJson(const Activation& activation, size_t max_bytes) const {
   ENTENTE_ASSIGN_OR_RETURN(const Value value, Evaluate(activation));
-  return ToJson(value);
+  return JsonWriter(max_bytes).Write(value);
 }
 
 }  // namespace entente::dsl::cel

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/status.h"
 #include "dsl/cel/activation.h"
 #include "dsl/cel/value.h"
@@ -35,6 +36,13 @@ struct ReferencePath {
   friend bool operator==(const ReferencePath&, const ReferencePath&) = default;
 };
 
+// What the regular expressions that stand in several expressions may come to together when they are
+// compiled, and have come to, in instructions.
+struct RegexBudget {
+  size_t limit = limits::kMaxRegexInstructions;
+  size_t spent = 0;
+};
+
 struct Program;  // The syntax tree, private to dsl/cel.
 
 // A value type; immutable, cheap to copy (copies share one syntax tree, which nothing else could
@@ -45,13 +53,15 @@ class Expression {
   using ParseResult = std::variant<Expression, ParseError>;
 
   // Compiles all of `text`. Unknown functions and macros, wrong numbers of arguments and invalid
-  // constant regular expressions are found here; unbound names and types only by Evaluate.
-  [[nodiscard]] static ParseResult Parse(std::string_view text);
+  // constant regular expressions are found here; unbound names and types only by Evaluate. Without
+  // `regexes` the expression has a budget of its own.
+  [[nodiscard]] static ParseResult Parse(std::string_view text, RegexBudget* regexes = nullptr);
 
   // Compiles the expression that starts at `*position` and is followed by '}', and moves
   // `*position` past that brace. Braces inside strings, comments and maps do not count as its end.
   // Offsets, also those of references(), count from the start of `text`, which is valid UTF-8.
-  [[nodiscard]] static ParseResult ParseUntilBrace(std::string_view text, size_t* position);
+  [[nodiscard]] static ParseResult ParseUntilBrace(std::string_view text, size_t* position,
+                                                   RegexBudget* regexes = nullptr);
 
   // Every free name, once per place where it stands, in the order of the text. Variables of
   // macros and the names of types (int, string, list, ...) are not free.
@@ -64,8 +74,9 @@ class Expression {
   // may be a view of the activation's documents, but never of the expression or the activation.
   [[nodiscard]] Result<Value> Evaluate(const Activation& activation) const;
 
-  // Evaluate and ToJson in one.
-  [[nodiscard]] Result<Json> EvaluateToJson(const Activation& activation) const;
+  // Evaluate and ToJson in one, the JSON being at most `max_bytes`.
+  [[nodiscard]] Result<Json> EvaluateToJson(
+      const Activation& activation, size_t max_bytes = limits::kMaxExpressionResultBytes) const;
 
  private:
   explicit Expression(std::shared_ptr<const Program> program);

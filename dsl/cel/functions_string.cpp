@@ -83,8 +83,7 @@ bool Matches(EvalContext& context, Arguments arguments, Value* out, bool is_meth
   if (regex == nullptr) {
     return false;
   }
-  *out = Value::Bool(RE2::PartialMatch(arguments[0].string_value(), *regex));
-  return true;
+  return context.Search(*regex, arguments[0].string_value(), out);
 }
 
 bool MatchesFunction(EvalContext& context, Arguments arguments, Value* out) {

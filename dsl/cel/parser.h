@@ -17,8 +17,12 @@ namespace entente::dsl::cel {
 // stays the first one. The recursion is bounded by limits::kMaxExpressionDepth.
 class Parser {
  public:
-  // `text` outlives the parser; the expression starts at `position`.
-  Parser(std::string_view text, size_t position) : text_(text), lexer_(text, position) {}
+  // `text` and `regexes` outlive the parser; the expression starts at `position`. Null: a budget of
+  // its own.
+  Parser(std::string_view text, size_t position, RegexBudget* regexes)
+      : text_(text), lexer_(text, position), regexes_(regexes == nullptr ? &own_ : regexes) {}
+  Parser(const Parser&) = delete;
+  Parser& operator=(const Parser&) = delete;
 
   // Parses up to the end of the text or, if `until_brace`, up to and with a closing brace, whose
   // end is then `end()`.
@@ -56,6 +60,8 @@ class Parser {
   NodePtr ParseComprehension(NodePtr range, Macro macro, const Token& name);
   bool ParseArguments(std::string_view closing, std::vector<NodePtr>* arguments);
   NodePtr MakeCall(const Token& name, bool is_method, std::vector<NodePtr> arguments);
+  NodePtr MakeMatch(const Token& name, NodePtr subject, const std::string& pattern,
+                    size_t pattern_offset);
 
   // Nodes.
   NodePtr Make(decltype(Node::content) content, size_t offset, size_t children_height);
@@ -65,6 +71,8 @@ class Parser {
 
   std::string_view text_;
   Lexer lexer_;
+  RegexBudget own_;
+  RegexBudget* regexes_;
   Token token_;
   size_t depth_ = 0;
   std::vector<std::string> scopes_;  // Macro variables in sight; the position is the slot.

@@ -252,15 +252,34 @@ NodePtr Parser::MakeCall(const Token& name, bool is_method, std::vector<NodePtr>
   if (name.text == "matches") {
     const Constant* pattern = std::get_if<Constant>(&arguments[1]->content);
     if (pattern != nullptr && pattern->value.kind() == Kind::kString) {
-      Match match{nullptr, CompileRegex(pattern->value.string_value())};
-      if (!match.pattern->ok()) {
-        return Fail(arguments[1]->offset, DescribeBadRegex(*match.pattern));
-      }
-      match.subject = std::move(arguments[0]);
-      return Make(std::move(match), name.offset, height);
+      return MakeMatch(name, std::move(arguments[0]), pattern->value.string_value(),
+                       arguments[1]->offset);
     }
   }
   return Make(Call{function, std::move(arguments)}, name.offset, height);
+}
+
+NodePtr Parser::MakeMatch(const Token& name, NodePtr subject, const std::string& pattern,
+                          size_t pattern_offset) {
+  const auto over_budget = [&] {
+    return Fail(pattern_offset,
+                "the regular expressions come to more than the limit of " +
+                    std::to_string(regexes_->limit) +
+                    " instructions together when compiled; use fewer or simpler ones");
+  };
+  if (regexes_->spent > regexes_->limit) {
+    return over_budget();
+  }
+  std::unique_ptr<const RE2> regex = CompileRegex(pattern);
+  regexes_->spent += RegexInstructions(*regex);
+  if (regexes_->spent > regexes_->limit) {
+    return over_budget();
+  }
+  if (!regex->ok()) {
+    return Fail(pattern_offset, DescribeBadRegex(*regex));
+  }
+  const size_t height = subject->height;
+  return Make(Match{std::move(subject), std::move(regex)}, name.offset, height);
 }
 
 NodePtr Parser::ParseHas(size_t offset) {

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "dsl/cel/error.h"
+#include "dsl/cel/json_writer.h"
 
 namespace entente::dsl::cel {
 namespace {
@@ -47,68 +48,78 @@ Status At(const Status& error, const std::string& pointer) {
   return Status(error.code(), error.reason(), error.message() + " (at " + pointer + ")");
 }
 
-Result<Json> RenderNode(const TemplateNode& node, const Activation& activation);
-
 Result<std::string> RenderPieces(const Text& text, const Activation& activation,
                                  const Template::Encoder* encode) {
   std::string result;
   for (const Piece& piece : text.pieces) {
     result += piece.literal;
-    if (!piece.expression) {
-      continue;
+    if (piece.expression) {
+      const Result<Value> value = piece.expression->Evaluate(activation);
+      const Result<std::string> spliced =
+          value.ok() ? ToText(*value) : Result<std::string>(value.status());
+      if (!spliced.ok()) {
+        return At(spliced.status(), text.pointer);
+      }
+      result += encode == nullptr ? *spliced : (*encode)(*spliced);
     }
-    const Result<Value> value = piece.expression->Evaluate(activation);
-    const Result<std::string> spliced =
-        value.ok() ? ToText(*value) : Result<std::string>(value.status());
-    if (!spliced.ok()) {
-      return At(spliced.status(), text.pointer);
-    }
-    result += encode == nullptr ? *spliced : (*encode)(*spliced);
-    if (result.size() > limits::kMaxExpressionResultBytes) {
-      return At(EvaluationError("the text is longer than " +
-                                std::to_string(limits::kMaxExpressionResultBytes) + " bytes"),
+    if (result.size() > limits::kMaxPayloadBytes) {
+      return At(EvaluationError("the text is longer than the limit of " +
+                                std::to_string(limits::kMaxPayloadBytes) + " bytes"),
                 text.pointer);
     }
   }
   return result;
 }
 
-Result<Json> RenderContent(const Json& literal, const Activation&) {
-  return literal;
-}
+// One rendering, bounded as a whole. Recursion is bounded by limits::kMaxJsonDepth.
+class Renderer {
+ public:
+  explicit Renderer(const Activation& activation) : activation_(activation) {}
 
-Result<Json> RenderContent(const Whole& whole, const Activation& activation) {
-  Result<Json> json = whole.expression.EvaluateToJson(activation);
-  return json.ok() ? std::move(json) : At(json.status(), whole.pointer);
-}
-
-Result<Json> RenderContent(const Text& text, const Activation& activation) {
-  ENTENTE_ASSIGN_OR_RETURN(std::string result, RenderPieces(text, activation, nullptr));
-  return Json(std::move(result));
-}
-
-Result<Json> RenderContent(const Array& array, const Activation& activation) {
-  Json json = Json::array();
-  for (const TemplateNode& element : array.elements) {
-    ENTENTE_ASSIGN_OR_RETURN(Json rendered, RenderNode(element, activation));
-    json.push_back(std::move(rendered));
+  Result<Json> Render(const TemplateNode& node) {
+    return std::visit([this](const auto& content) { return RenderContent(content); }, node.content);
   }
-  return json;
-}
 
-Result<Json> RenderContent(const Object& object, const Activation& activation) {
-  Json json = Json::object();
-  for (const auto& [key, member] : object.members) {
-    ENTENTE_ASSIGN_OR_RETURN(json[key], RenderNode(member, activation));
+ private:
+  Result<Json> RenderContent(const Json& literal) { return writer_.Write(literal); }
+
+  Result<Json> RenderContent(const Whole& whole) {
+    const Result<Value> value = whole.expression.Evaluate(activation_);
+    Result<Json> json = value.ok() ? writer_.Write(*value) : Result<Json>(value.status());
+    return json.ok() ? std::move(json) : At(json.status(), whole.pointer);
   }
-  return json;
-}
 
-Result<Json> RenderNode(const TemplateNode& node, const Activation& activation) {
-  return std::visit(
-      [&activation](const auto& content) { return RenderContent(content, activation); },
-      node.content);
-}
+  Result<Json> RenderContent(const Text& text) {
+    ENTENTE_ASSIGN_OR_RETURN(std::string result, RenderPieces(text, activation_, nullptr));
+    Result<Json> json = writer_.WriteString(std::move(result));
+    return json.ok() ? std::move(json) : At(json.status(), text.pointer);
+  }
+
+  Result<Json> RenderContent(const Array& array) {
+    ENTENTE_RETURN_IF_ERROR(writer_.Open(array.elements.size()));
+    Json json = Json::array();
+    for (const TemplateNode& element : array.elements) {
+      ENTENTE_ASSIGN_OR_RETURN(Json rendered, Render(element));
+      json.push_back(std::move(rendered));
+    }
+    writer_.Close();
+    return json;
+  }
+
+  Result<Json> RenderContent(const Object& object) {
+    ENTENTE_RETURN_IF_ERROR(writer_.Open(object.members.size()));
+    Json json = Json::object();
+    for (const auto& [key, member] : object.members) {
+      ENTENTE_RETURN_IF_ERROR(writer_.CountKey(key));
+      ENTENTE_ASSIGN_OR_RETURN(json[key], Render(member));
+    }
+    writer_.Close();
+    return json;
+  }
+
+  const Activation& activation_;
+  JsonWriter writer_{limits::kMaxPayloadBytes};
+};
 
 }  // namespace
 
@@ -120,6 +131,8 @@ struct Template::Tree {
 // Recursion is bounded by limits::kMaxJsonDepth.
 class Template::Compiler {
  public:
+  explicit Compiler(RegexBudget* regexes) : regexes_(regexes) {}
+
   TemplateNode Compile(const Json& json, size_t depth) {
     if (depth > limits::kMaxJsonDepth) {
       errors_.push_back(
@@ -222,7 +235,7 @@ class Template::Compiler {
   }
 
   std::optional<Expression> CompileExpression(const std::string& text, size_t* position) {
-    Expression::ParseResult parsed = Expression::ParseUntilBrace(text, position);
+    Expression::ParseResult parsed = Expression::ParseUntilBrace(text, position, regexes_);
     if (ParseError* error = std::get_if<ParseError>(&parsed)) {
       errors_.push_back({pointer_, error->offset, std::move(error->message)});
       return std::nullopt;
@@ -234,6 +247,7 @@ class Template::Compiler {
     return expression;
   }
 
+  RegexBudget* regexes_;
   std::string pointer_;
   std::vector<TemplateError> errors_;
   std::vector<TemplateReference> references_;
@@ -241,8 +255,9 @@ class Template::Compiler {
 
 Template::Template(std::shared_ptr<const Tree> tree) : tree_(std::move(tree)) {}
 
-Template::CompileResult Template::Compile(const Json& json) {
-  Compiler compiler;
+Template::CompileResult Template::Compile(const Json& json, RegexBudget* regexes) {
+  RegexBudget own;
+  Compiler compiler(regexes == nullptr ? &own : regexes);
   TemplateNode root = compiler.Compile(json, 0);
   if (!compiler.errors().empty()) {
     return std::move(compiler.errors());
@@ -252,7 +267,10 @@ Template::CompileResult Template::Compile(const Json& json) {
 }
 
 Result<Json> Template::Render(const Activation& activation) const {
-  return RenderNode(tree_->root, activation);
+  if (const Json* literal = std::get_if<Json>(&tree_->root.content)) {
+    return *literal;
+  }
+  return Renderer(activation).Render(tree_->root);
 }
 
 Result<std::string> Template::RenderText(const Activation& activation,

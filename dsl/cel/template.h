@@ -41,15 +41,17 @@ class Template {
   using Encoder = std::function<std::string(std::string_view)>;
 
   // Compiles the strings of `json`. On failure the first mistake of every wrong string.
-  [[nodiscard]] static CompileResult Compile(const Json& json);
+  // Without `regexes` the template has a budget of its own.
+  [[nodiscard]] static CompileResult Compile(const Json& json, RegexBudget* regexes = nullptr);
 
-  // The value with all expressions evaluated. Fails as Expression::Evaluate and ToJson do, the
-  // message ending in the JSON Pointer of the string concerned. A template without expressions
-  // never fails and costs a copy.
+  // The value with all expressions evaluated, as a whole within limits::kMaxPayloadBytes as JSON
+  // and limits::kMaxJsonDepth: more is never put together. Fails as Expression::Evaluate and ToJson
+  // do, the message ending in the JSON Pointer of the string concerned. A template without
+  // expressions never fails and costs a copy.
   [[nodiscard]] Result<Json> Render(const Activation& activation) const;
 
   // The text of a template that is_text(), every value spliced (also a string that is one
-  // expression) passed through `encode`, the literal text not.
+  // expression) passed through `encode`, the literal text not. At most limits::kMaxPayloadBytes.
   [[nodiscard]] Result<std::string> RenderText(const Activation& activation,
                                                const Encoder& encode) const;
 

@@ -151,7 +151,8 @@ class Value {
 // The JSON form of `value`: timestamps as RFC 3339 and durations as "3.5s" (as protobuf's JSON
 // mapping has them), bytes as base64, types by their name. Fails with kInvalidArgument
 // "expression.error" for NaN and infinities, for a map with a key that is not a string, and for a
-// result larger than limits::kMaxExpressionResultBytes. The Json owns all it holds.
+// result larger than limits::kMaxExpressionResultBytes or deeper than limits::kMaxJsonDepth. The
+// Json owns all it holds.
 [[nodiscard]] Result<Json> ToJson(const Value& value);
 
 // `value` spliced into text: strings as they are, numbers, bools, timestamps and durations as

@@ -222,17 +222,37 @@ void Compiler::PatternRule(const Site& site) {
                                 std::to_string(limits::kMaxSchemaPatternBytes) + " bytes");
     return;
   }
+  std::unique_ptr<const re2::RE2> regex = CompilePattern(pattern);
+  if (regex == nullptr) {
+    Problem(site.pointer(),
+            "the patterns of the schema come to more than the limit of " +
+                std::to_string(limits::kMaxRegexInstructions) +
+                " instructions together when compiled",
+            "use fewer or simpler ones");
+  } else if (!regex->ok()) {
+    Problem(site.pointer(), "the pattern can not be used: " + regex->error(),
+            "patterns have RE2 syntax: no look-around, no back-references, \\x{e9} for a code "
+            "point");
+  } else {
+    site.out.emplace_back(PatternKeyword{std::move(regex)});
+  }
+}
+
+std::unique_ptr<const re2::RE2> Compiler::CompilePattern(const std::string& pattern) {
+  if (regex_instructions_ > limits::kMaxRegexInstructions) {
+    return nullptr;
+  }
   re2::RE2::Options options;
   options.set_log_errors(false);
   options.set_max_mem(kPatternMemoryBytes);
   auto regex = std::make_unique<const re2::RE2>(pattern, options);
-  if (!regex->ok()) {
-    Problem(site.pointer(), "the pattern can not be used: " + regex->error(),
-            "patterns have RE2 syntax: no look-around, no back-references, \\x{e9} for a code "
-            "point");
-    return;
+  if (regex->ok()) {
+    regex_instructions_ += static_cast<size_t>(regex->ProgramSize());
+  } else if (regex->error_code() == re2::RE2::ErrorPatternTooLarge) {
+    // It took as much as it may: two thirds of its memory, of 16 bytes an instruction.
+    regex_instructions_ += kPatternMemoryBytes * 2 / 3 / 16;
   }
-  site.out.emplace_back(PatternKeyword{std::move(regex)});
+  return regex_instructions_ > limits::kMaxRegexInstructions ? nullptr : std::move(regex);
 }
 
 void Compiler::UniqueItemsRule(const Site& site) {

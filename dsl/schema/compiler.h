@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -67,6 +68,8 @@ class Compiler {
   void MultipleOfRule(const Site& site);
   void CountRule(const Site& site);
   void PatternRule(const Site& site);
+  // Null once the patterns of the schema are too large together.
+  std::unique_ptr<const re2::RE2> CompilePattern(const std::string& pattern);
   void UniqueItemsRule(const Site& site);
   void RequiredRule(const Site& site);
   void PropertiesRule(const Site& site);
@@ -101,6 +104,7 @@ class Compiler {
   std::unordered_map<std::string, NodeId> ids_by_pointer_;
   std::vector<PendingReference> pending_;
   std::vector<SchemaProblem> problems_;
+  size_t regex_instructions_ = 0;  // Of all patterns so far.
 };
 
 }  // namespace entente::dsl::schema_internal

@@ -17,6 +17,8 @@ constexpr size_t kMaxMessageBytes = 600;
 // Texts cost a step per so many bytes: reading them is fast, matching them is not.
 constexpr uint64_t kTextBytesPerStep = 16;
 constexpr uint64_t kMatchedBytesPerStep = 4;
+// At worst RE2 looks at every instruction for every byte.
+constexpr uint64_t kInstructionsPerStep = 16;
 
 std::string ToPointer(const Path& path) {
   std::vector<const Path*> way;
@@ -204,7 +206,9 @@ bool Validator::Check(const PatternKeyword& keyword, const Site& site) {
     return true;
   }
   const auto& text = site.value.get_ref<const std::string&>();
-  if (!Spend(text.size() / kMatchedBytesPerStep)) {
+  const auto instructions = static_cast<uint64_t>(keyword.regex->ProgramSize());
+  const uint64_t per_byte = 1 + instructions / kInstructionsPerStep;
+  if (!Spend(text.size() * per_byte / kMatchedBytesPerStep)) {
     return false;
   }
   if (re2::RE2::PartialMatch(text, *keyword.regex)) {

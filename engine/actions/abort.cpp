@@ -122,7 +122,7 @@ void StoppedInterrupted(Turn& turn, BranchRef ref) {
   if (IsChildOperation(turn.draft, ref, Role::kForward)) {
     return;
   }
-  const Instant over = turn.draft.now() + turn.draft.plan_step(ref).timeout;
+  const Instant over = turn.draft.now() + CallTimeout(turn.draft, ref, Role::kForward);
   RetryLater(turn, ref, AttemptOutcome::kUnknown, kStopped, over);
 }
 

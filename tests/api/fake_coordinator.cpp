@@ -252,10 +252,13 @@ void FakeCoordinator::PutDefinition(
   done(answer, std::move(problems));
 }
 
-std::vector<dsl::Problem> FakeCoordinator::ValidateDefinition(std::string_view source) {
-  const std::lock_guard lock(mutex_);
-  last_text_ = source;
-  return problems_;
+void FakeCoordinator::ValidateDefinition(std::string source,
+                                         std::function<void(std::vector<dsl::Problem>)> done) {
+  std::unique_lock lock(mutex_);
+  last_text_ = std::move(source);
+  std::vector<dsl::Problem> problems = problems_;
+  lock.unlock();
+  done(std::move(problems));
 }
 
 void FakeCoordinator::GetDefinition(std::string name, std::optional<uint32_t> version,

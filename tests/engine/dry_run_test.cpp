@@ -98,6 +98,9 @@ TEST_CASE("answers that fit nothing are refused, each with its place") {
   refused(R"({"flight.action": [{"done": 1, "takes": 5}]})", "string");
   refused(R"({"flight.action": [{"refused": 409}]})", "code");
   refused(R"({"flight.action": [7]})", "object");
+  refused(R"({"ok.action": ["done"]})", "the step 'ok' waits and calls nobody");
+  refused(R"({"events": [{"at": "1s", "signal": "aproved"}]})",
+          "no step waits for a signal 'aproved'; those waited for are 'approved'");
   refused(R"({"events": [{"at": "1s"}]})", "cancel");
   refused(R"({"events": [{"signal": "x"}]})", "at");
 }

@@ -47,6 +47,87 @@ TEST_CASE("data can neither climb out of a path nor forge a header") {
          {{"v", "a\r\nX-B: c"}});
 }
 
+// A list of `levels` lists, one in the other.
+Json Nested(size_t levels, Json inner = 1) {
+  for (size_t i = 0; i < levels; ++i) {
+    inner = Json::array({std::move(inner)});
+  }
+  return inner;
+}
+
+// What is written in front of `${input.v}` and after it to be `levels` lists deep.
+std::string Wrapped(size_t levels) {
+  return DumpJson(Nested(levels, "${input.v}"));
+}
+
+TEST_CASE("what renders too deep or too large fails its own transaction before it is written") {
+  const std::string large = R"(["${input.s}", "${input.s}"])";
+  const Json input = {{"v", Nested(20)}, {"s", std::string(600'000, 'x')}};
+  const auto aborts = [&](const std::string& step, const std::string& limit) {
+    INFO(step.substr(0, 60));
+    World world(PlanWith(step));
+    world.Submit(input);
+    CHECK(world.state().status == TxnStatus::kAborted);
+    CHECK(world.state().abort->cause == AbortCause::kExpression);
+    CHECK(world.state().abort->failure.message.find(limit) != std::string::npos);
+    CHECK(world.effects().size() == 1);  // The news of the end; no call, no child.
+  };
+  const std::string deep_limit = "deeper than the limit of 64 levels";
+  const std::string size_limit = "larger than the limit of 1048576 bytes";
+  aborts(R"("action": {"post": "/x", "body": )" + Wrapped(45) + "}", deep_limit);
+  aborts(R"("action": {"post": "/x", "body": )" + large + "}", size_limit);
+  const std::string child = R"("action": {"transaction": {"definition": "y", "input": )";
+  aborts(child + Wrapped(45) + "}}", deep_limit);
+  aborts(child + large + "}}", size_limit);
+  aborts(R"("forEach": "${[[input.s, input.s]]}", "action": {"post": "/x"})", size_limit);
+  aborts(R"("action": {"post": "/x", "headers": {"A": "${input.s}", "B": "${input.s}"}})",
+         "the path and the headers together are longer than the limit of 1048576 bytes");
+}
+
+TEST_CASE("an output that renders too deep or too large is missing, and the end stands") {
+  const auto output_failure = [](const std::string& output) {
+    World world(PlanWith(R"("action": {"post": "/x"})", R"("output": )" + output + ","));
+    world.Submit({{"v", Nested(20)}, {"s", std::string(600'000, 'x')}});
+    world.Answer("a", ReplyDone{});
+    CHECK(world.state().status == TxnStatus::kCommitted);
+    CHECK(world.state().output.is_null());
+    const auto& ended = std::get<Ended>(world.journal().back().body);
+    return ended.output_failure ? ended.output_failure->message : "";
+  };
+  CHECK(output_failure(Wrapped(45)).starts_with("the result nests deeper than the limit of 64"));
+  CHECK(output_failure(R"(["${input.s}", "${input.s}"])")
+            .starts_with("the result is larger than the limit of 1048576 bytes"));
+}
+
+TEST_CASE("a computed wait that is negative is over, and a fine one is rounded up") {
+  const auto waits = [](const std::string& duration) -> std::optional<Duration> {
+    World world(CompilePlan(R"({"name": "x", "mode": "saga", "steps": [
+      {"id": "nap", "wait": {"for": "${input}"}}, {"id": "ok", "wait": {"signal": "go"}}]})"));
+    world.Submit(duration);
+    if (world.state().finished()) {
+      return std::nullopt;
+    }
+    const auto timer = world.NextTimer(kOrigin + std::chrono::hours(1));
+    return timer ? timer->at - world.now() : Duration::max();
+  };
+  CHECK(waits("-5s") == Duration::zero());
+  CHECK(waits("-0.000000001s") == Duration::zero());
+  CHECK(waits("1.0000001s") == std::chrono::microseconds(1'000'001));
+  CHECK(waits("10ns") == std::chrono::microseconds(1));
+  CHECK(waits("2s") == std::chrono::seconds(2));
+  CHECK_FALSE(waits("soon"));
+  CHECK_FALSE(waits("400000000.0000001s"));  // More than 3660 days.
+}
+
+TEST_CASE("a call takes as long as the participant it names allows") {
+  World world(CompilePlan(R"({"name": "x", "mode": "saga",
+    "participants": {"p": {"http": "http://p", "timeout": "2s"}},
+    "steps": [{"id": "a", "action": {"post": "/", "participant": "p"}, "compensate": null}]})"));
+  world.Submit();
+  REQUIRE(world.calls().size() == 1);
+  CHECK(std::get<CallBranch>(world.calls().begin()->second).timeout == std::chrono::seconds(2));
+}
+
 TEST_CASE("labels come from the definition and the submitter, within bounds") {
   const PlanPtr plan =
       PlanWith(R"("action": {"post": "/x"})", R"("labels": {"city": "${input.city}", "n": "1"},)");

@@ -63,6 +63,12 @@ void AddSettling(Dice& dice, Mode mode, const std::string& id, Json& step) {
   }
 }
 
+// A step that only runs child transactions may not.
+bool MayHaveDeadline(Mode mode, const Json& step) {
+  return !step[Name(mode, Role::kForward)].contains("transaction") ||
+         (step.contains("alternatives") && !step["alternatives"][0].contains("transaction"));
+}
+
 Json RandomStep(Dice& dice, Mode mode, size_t index, bool past_pivot, bool pivot) {
   const std::string id = "s" + std::to_string(index);
   Json step = {{"id", id}};
@@ -87,7 +93,7 @@ Json RandomStep(Dice& dice, Mode mode, size_t index, bool past_pivot, bool pivot
   if (pivot) {
     step["pivot"] = true;
   }
-  if (dice.Chance(20)) {
+  if (dice.Chance(20) && MayHaveDeadline(mode, step)) {
     step["deadline"] = "6s";
   }
   return step;

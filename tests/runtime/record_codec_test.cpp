@@ -9,6 +9,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "base/limits.h"
 #include "base/time.h"
 
 namespace entente::runtime {
@@ -168,6 +169,17 @@ TEST_CASE("bytes that are no record of this release are damage, never guessed at
       CHECK((!decoded.ok() || EncodeRecord(*decoded) != bytes));
     }
   }
+}
+
+TEST_CASE("what nests deeper than anything is let in is still read back") {
+  Json value = 1;
+  for (size_t i = 0; i < 4 * limits::kMaxJsonDepth; ++i) {
+    value = Json::array({std::move(value)});
+  }
+  const std::string bytes = EncodeRecord(With(OperationSucceeded{BranchId("b"), value, false}));
+  const auto decoded = DecodeRecord(bytes);
+  REQUIRE(decoded.ok());
+  CHECK(std::get<OperationSucceeded>(decoded->body).output == value);
 }
 
 TEST_CASE("a record outside its own enumerations is damage") {

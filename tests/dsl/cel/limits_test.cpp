@@ -107,11 +107,12 @@ TEST_CASE("strings and lists that double stop at the cost limit") {
 TEST_CASE("values that share their parts can not explode when compared or written out") {
   // 2^40 leaves in a handful of lists.
   const std::string shared = "[1]" + Repeat(".map(x, [x, x])", 40);
-  CHECK(ErrorOf(shared).message() == "the result is larger than 4194304 bytes of JSON");
+  CHECK(ErrorOf(shared).message() ==
+        "the result is larger than the limit of 4194304 bytes of JSON");
   CHECK(ErrorOf(shared + " == " + shared).reason() == "expression.too_costly");
   const Json data = {{"s", std::string(1 << 20, 'x')}};
   CHECK(ErrorOf("[s, s, s, s, s]", data).message() ==
-        "the result is larger than 4194304 bytes of JSON");
+        "the result is larger than the limit of 4194304 bytes of JSON");
   CHECK(ErrorOf("[s, s, s]", data).ok());
 }
 
@@ -134,6 +135,54 @@ TEST_CASE("a hostile pattern costs no more than its length") {
     many.push_back("p" + std::to_string(i));
   }
   CHECK(ErrorOf("l.exists(x, 'q'.matches(x))", {{"l", many}}).reason() == "expression.too_costly");
+}
+
+TEST_CASE("regular expressions share a budget of what they compile to") {
+  const std::string message =
+      "the regular expressions come to more than the limit of 250000 instructions together when "
+      "compiled; use fewer or simpler ones";
+  RegexBudget budget;
+  const auto parse_error = [&budget](const std::string& text) {
+    const Expression::ParseResult parsed = Expression::Parse(text, &budget);
+    const ParseError* error = std::get_if<ParseError>(&parsed);
+    return error == nullptr ? "" : error->message;
+  };
+  const std::string large = R"(s.matches(r'[\p{L}]{1,20}'))";
+  CHECK(parse_error(large).empty());
+  const size_t one = budget.spent;
+  CHECK(one > 10'000);
+  size_t parsed = 1;
+  while (parse_error(large).empty()) {
+    ++parsed;
+  }
+  CHECK(parsed == limits::kMaxRegexInstructions / one);
+  CHECK(parse_error("s.matches('a')") == message);
+  // Alone it has a budget of its own.
+  CHECK(ParseErrorOf(large).empty());
+  CHECK(ParseErrorOf(large + Repeat(" || " + large, limits::kMaxRegexInstructions / one)) ==
+        message);
+}
+
+TEST_CASE("a pattern that is too large to compile is paid for too") {
+  RegexBudget budget;
+  const auto parsed = Expression::Parse(R"(s.matches(r'[\p{L}]{1,500}'))", &budget);
+  REQUIRE(std::holds_alternative<ParseError>(parsed));
+  CHECK(std::get<ParseError>(parsed).message.find("pattern too large") != std::string::npos);
+  CHECK(budget.spent > 40'000);
+}
+
+TEST_CASE("patterns that are data cost what compiling and matching them takes") {
+  Json large = Json::array();
+  for (int i = 0; i < 20; ++i) {
+    large.push_back("[\\p{L}]{1,20}" + std::to_string(i));
+  }
+  CHECK(ErrorOf("l.exists(x, 'q'.matches(x))", {{"l", large}}).reason() == "expression.too_costly");
+  CHECK(ErrorOf("'q'.matches(l[0])", {{"l", large}}).ok());
+  // A large automaton is slow on a long text, constant or not.
+  const Json data = {{"s", std::string(500'000, 'a')}, {"p", "(a|b).{900}zz"}};
+  CHECK(ErrorOf("s.matches(p)", data).reason() == "expression.too_costly");
+  CHECK(ErrorOf("s.matches('(a|b).{900}zz')", data).reason() == "expression.too_costly");
+  CHECK(ErrorOf("s.matches('^[a-z]*$')", data).ok());
 }
 
 }  // namespace

@@ -160,11 +160,60 @@ TEST_CASE("a template deeper than JSON may be is refused") {
   CHECK(Errors(json)[0].message == "the template nests deeper than 64 levels");
 }
 
+std::string ErrorOf(const Json& json, const Json& data) {
+  const Result<Json> rendered = Compile(json).Render(Activation(data));
+  return rendered.ok() ? "" : rendered.status().message();
+}
+
 TEST_CASE("text past the size limit is refused") {
-  const Json data = {{"s", std::string(1 << 20, 'x')}};
-  const Result<Json> rendered = Compile("${s}${s}${s}${s}${s}").Render(Activation(data));
-  REQUIRE_FALSE(rendered.ok());
-  CHECK(rendered.status().message() == "the text is longer than 4194304 bytes");
+  const Json data = {{"s", std::string(1 << 19, 'x')}};
+  CHECK(ErrorOf("${s}${s}${s}", data) == "the text is longer than the limit of 1048576 bytes");
+  CHECK(ErrorOf("${s}x", data).empty());
+}
+
+TEST_CASE("a rendered document is as large as a payload may be, and no larger") {
+  const auto message = [](const char* pointer) {
+    return "the result is larger than the limit of 1048576 bytes of JSON (at " +
+           std::string(pointer) + ")";
+  };
+  const std::vector<Json> documents = {
+      Json::parse(R"({"a":"${s}"})"),
+      Json::parse(R"({"a":"${s}","b":[],"c":["${i}",-1.5,null,"q\"\n\u0001"],"k\t":{}})"),
+      Json::parse(R"({"a":"${s}","l":"${l}","n":"${[1,2.0,'x',timestamp(0),b'x']}"})"),
+      Json::parse(R"({"a":"${s}","t":"<${i}>\"","o":"${{'a\"': o, 'b': {}}}"})"),
+  };
+  for (const Json& document : documents) {
+    INFO(document);
+    Json data = Data();
+    data["s"] = "";
+    const size_t rest = DumpJson(*Compile(document).Render(Activation(data))).size();
+    data["s"] = std::string(limits::kMaxPayloadBytes - rest, 'x');
+    CHECK(ErrorOf(document, data).empty());
+    data["s"] = std::string(limits::kMaxPayloadBytes - rest + 1, 'x');
+    CHECK_FALSE(ErrorOf(document, data).empty());
+  }
+  const Json data = {{"s", std::string(900'000, 'x')}};
+  CHECK(ErrorOf(std::vector<std::string>(310, "${s}"), data) == message("/1"));
+  // Escaped, a control character is six bytes.
+  CHECK(ErrorOf(Json::array({"${s}"}), {{"s", std::string(200'000, '\x01')}}) == message("/0"));
+}
+
+TEST_CASE("a rendered document is as deep as a payload may be, and no deeper") {
+  const auto nest = [](Json inner, size_t levels) {
+    for (size_t i = 0; i < levels; ++i) {
+      inner = Json::array({std::move(inner)});
+    }
+    return inner;
+  };
+  const std::string message = "the result nests deeper than the limit of 64 levels (at ";
+  const Json data = {{"v", nest(1, 40)}};
+  CHECK(ErrorOf(nest("${v}", 24), data).empty());
+  CHECK(ErrorOf(nest("${v}", 25), data).starts_with(message));
+  CHECK(ErrorOf(nest("${[v, [v]]}", 22), data).empty());
+  CHECK(ErrorOf(nest("${[v, [v]]}", 23), data).starts_with(message));
+  CHECK(ErrorOf(nest("${{'k': v}}", 24), data).starts_with(message));
+  CHECK(ErrorOf("${v}", {{"v", nest(1, 65)}}) ==
+        "the result nests deeper than the limit of 64 levels");
 }
 
 }  // namespace

@@ -62,13 +62,49 @@ TEST_CASE("a branch's mistakes are all reported, each in its place") {
       " missing_field\n/id bad_name\n/participant/http bad_address\n");
   CHECK(codes(Mode::kTcc, R"({"id": "a", "participant": {"http": "http://x"}, "cancel": null,
     "confirm": {"post": "/${input.x}/${env.HOME}"}, "try": {"post": "/"}})") ==
-        "/confirm/post unknown_name\n/confirm/post env_not_allowed\n/try unknown_field\n");
+        "/confirm/post unknown_name\n/confirm/post unknown_name\n/try unknown_field\n");
   CHECK(codes(Mode::kTwoPhaseCommit,
               R"({"id": "a", "participant": {"http": "http://x"}, "prepare": {"post": "/p"},
     "commit": null, "rollback": {"rpc": "Rollback"}})") ==
         "/commit wrong_type\n/rollback/rpc wrong_protocol\n");
   CHECK(codes(Mode::kSaga, R"({"id": "a", "participant": "flights", "compensate": null})") ==
         "/participant wrong_type\n");
+}
+
+TEST_CASE("what is wrong with a branch is told in terms of a branch") {
+  const auto message = [](const char* source) {
+    const auto compiled = CompileClientBranch(Mode::kTcc, source);
+    REQUIRE(std::holds_alternative<Problems>(compiled));
+    const Problem& problem = std::get<Problems>(compiled).front();
+    return problem.message + "; " + problem.suggestion;
+  };
+  CHECK(message(R"({"id": "a", "participant": {"http": "${env.FL_URL}"}, "confirm": null,
+                    "cancel": null})") ==
+        "'env' can not be read in 'http' of a client's branch; write the value itself");
+  CHECK(message(R"({"id": "a", "participant": {"http": "http://x"}, "cancel": null,
+                    "confirm": {"post": "/${env.A}"}})") ==
+        "'env' can not be read in a path; only 'gid' and 'key' can be read there");
+  CHECK(message(R"({"id": "a", "participant": {"http": "http://x"}, "cancel": null,
+                    "confirm": {"path": "/"}})")
+            .starts_with("a branch's call does not say what to call: it needs one of 'get', "
+                         "'put', 'post', 'patch', 'delete' or 'rpc'; "));
+  CHECK(message(R"({"id": "a", "participant": {"http": "http://x"}, "cancel": null,
+                    "confirm": {"transaction": {"definition": "y"}}})")
+            .ends_with("; call the participant"));
+  const auto two = CompileClientBranch(Mode::kTcc, R"({"id": "a", "confirm": null})");
+  REQUIRE(std::holds_alternative<Problems>(two));
+  const Status status = BranchProblemsToStatus(std::get<Problems>(two));
+  CHECK(status.reason() == "branch.invalid");
+  CHECK(status.message().starts_with("the branch's description has 2 problems, the first at "));
+}
+
+TEST_CASE("a branch's regular expressions have a small budget") {
+  const auto compiled = CompileClientBranch(
+      Mode::kTcc, R"({"id": "a", "participant": {"http": "http://x"}, "cancel": null,
+      "confirm": {"post": "/${key.matches('[\\\\p{L}]{1,20}')}"}})");
+  REQUIRE(std::holds_alternative<Problems>(compiled));
+  CHECK(std::get<Problems>(compiled).front().message.find("more than the limit of 10000 instr") !=
+        std::string::npos);
 }
 
 TEST_CASE("a client-driven plan grows by a branch at a time") {

@@ -166,6 +166,81 @@ TEST_CASE("the nearest timeout counts") {
         limits::kDefaultCallTimeout);
 }
 
+TEST_CASE("a participant that a call names itself brings its own timeout") {
+  const auto plan = PlanOf(R"({
+    "name": "x", "timeout": "4s",
+    "participants": { "p": { "http": "http://p", "timeout": "2s" },
+                      "q": { "http": "http://q", "timeout": "3s" }, "r": { "http": "http://r" } },
+    "steps": [
+      { "id": "a", "action": { "post": "/", "participant": "p" },
+        "compensate": { "delete": "/", "participant": "r" } },
+      { "id": "b", "participant": "p", "action": { "post": "/" },
+        "alternatives": [ { "post": "/", "participant": "q" }, { "post": "/", "participant": "r" } ],
+        "compensate": null },
+      { "id": "c", "timeout": "1s", "action": { "post": "/", "participant": "q" },
+        "compensate": null } ] })");
+  const auto timeout = [](const OperationTemplate& operation, const Step& step) {
+    return std::get<CallTemplate>(operation).timeout.value_or(step.timeout);
+  };
+  const auto& [a, b, c] = std::tie(plan->steps[0], plan->steps[1], plan->steps[2]);
+  CHECK(timeout(*std::get<CallWork>(a.work).forward, a) == seconds(2));
+  CHECK(timeout(std::get<CallWork>(a.work).undo->call, a) == seconds(4));
+  CHECK(a.timeout == seconds(4));
+  CHECK(timeout(*std::get<CallWork>(b.work).forward, b) == seconds(2));
+  CHECK(b.timeout == seconds(4));
+  CHECK(timeout(std::get<CallWork>(b.work).alternatives[0], b) == seconds(3));
+  CHECK(timeout(std::get<CallWork>(b.work).alternatives[1], b) == seconds(4));
+  CHECK(timeout(*std::get<CallWork>(c.work).forward, c) == seconds(1));
+}
+
+TEST_CASE("bounds of a step count for its calls, also beside a child") {
+  const auto plan = PlanOf(R"({
+    "name": "x", "participants": { "p": { "http": "http://p" } },
+    "steps": [ { "id": "a", "participant": "p", "timeout": "1s", "deadline": "1m",
+                 "retry": { "attempts": 2 }, "action": { "transaction": { "definition": "y" } },
+                 "alternatives": [ { "post": "/" } ], "compensate": null },
+               { "id": "b", "participant": "p", "timeout": "1s",
+                 "action": { "transaction": { "definition": "y" } },
+                 "compensate": { "delete": "/" } } ] })");
+  CHECK(plan->steps[0].timeout == seconds(1));
+  CHECK(plan->steps[0].deadline == minutes(1));
+  CHECK(plan->steps[1].timeout == seconds(1));
+}
+
+TEST_CASE("too many participants are one mistake") {
+  Json definition = {{"name", "x"}, {"steps", Json::array()}};
+  for (size_t i = 0; i <= limits::kMaxParticipants; ++i) {
+    definition["participants"]["p" + std::to_string(i)] = {{"http", "http://p"}};
+  }
+  definition["steps"].push_back({{"id", "a"},
+                                 {"participant", "p1"},
+                                 {"action", {{"post", "/"}}},
+                                 {"compensate", {{"delete", "/"}, {"participant", "p64"}}}});
+  const Problems problems = ProblemsOf(DumpJson(definition));
+  INFO(Describe(problems));
+  REQUIRE(problems.size() == 1);
+  CHECK(problems[0].pointer == "/participants");
+}
+
+TEST_CASE("the regular expressions of a definition share one budget") {
+  Json definition = Json::parse(R"_({
+    "name": "x", "participants": { "p": { "http": "http://p" } },
+    "steps": [ { "id": "a", "participant": "p", "action": { "post": "/" }, "compensate": null } ]
+  })_");
+  const std::string large = R"(${gid.matches(r'[\p{L}]{1,20}')})";
+  Json& step = definition["steps"][0];
+  step["when"] = large;
+  step["action"]["body"] = std::vector<std::string>(5, large);
+  definition["output"] = {{"a", large}};
+  CHECK(ProblemsOf(DumpJson(definition)).empty());
+  step["action"]["body"] = std::vector<std::string>(100, large);
+  const Problems problems = ProblemsOf(DumpJson(definition));
+  REQUIRE_FALSE(problems.empty());
+  CHECK(problems[0].code == "definition.bad_expression");
+  CHECK_THAT(problems[0].message, Catch::Contains("limit of 250000 instructions together"));
+  CHECK(problems[0].pointer == "/output/a");  // By place; it was compiled last.
+}
+
 TEST_CASE("an HTTP call is rendered from the definition") {
   const auto plan = Everything();
   const CallTemplate& call = ActionOf(StepOf(*plan, "flight"));

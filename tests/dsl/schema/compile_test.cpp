@@ -127,6 +127,21 @@ TEST_CASE("names of types from other languages are put right") {
   CHECK(ProblemOf(R"({"type": "strnig"})").suggestion == "did you mean 'string'?");
 }
 
+TEST_CASE("the patterns of a schema have a budget together") {
+  const auto schema = [](size_t patterns) {
+    Json json = Json::object();
+    for (size_t i = 0; i < patterns; ++i) {
+      json["properties"]["p" + std::to_string(i)] = {{"pattern", "[\\p{L}]{1,4}"}};
+    }
+    return json;
+  };
+  CHECK(ProblemsOf(schema(10)).empty());
+  const auto problems = ProblemsOf(schema(200));
+  REQUIRE_FALSE(problems.empty());
+  CHECK_THAT(problems[0].message, Catch::Contains("more than the limit of 250000 instructions"));
+  CHECK(problems.size() < 200);
+}
+
 TEST_CASE("a pattern that RE2 does not know is refused with its reason") {
   const SchemaProblem problem = ProblemOf(R"_({"pattern": "(?=a)"})_");
   CHECK(problem.pointer == "/pattern");

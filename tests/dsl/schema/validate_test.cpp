@@ -176,6 +176,14 @@ TEST_CASE("work that doubles with every reference is cut off") {
   CHECK_THAT(violation.message, Catch::Contains("10000000 steps"));
 }
 
+TEST_CASE("searching a long text with a large pattern is work") {
+  const Json text(std::string(size_t{1} << 19, 'a'));
+  const Violation violation =
+      Only(Compiled({{"pattern", "[^,]{1,64}@[^,]{1,255}"}}).Validate(text));
+  CHECK_THAT(violation.message, Catch::Contains("10000000 steps"));
+  CHECK(Compiled({{"pattern", "^[a-z]+$"}}).Validate(text).empty());
+}
+
 TEST_CASE("what was found before the work was cut off is reported, and nothing made up") {
   Json schema =
       Json::parse(R"({"allOf": [{"type": "string"}, {"anyOf": [{"$ref": "#/$defs/d63"}]}]})");
