@@ -129,7 +129,7 @@ class Loop {
 HttpRequest RawRequest(const entente::transport::Url& url) {
   HttpRequest request;
   request.url = url;
-  request.headers.Add("Idempotency-Key", "0193a0a0-0000-7000-8000-000000000000:flight:action");
+  request.headers.Add("Idempotency-Key", "0193a0a0-0000-7000-8000-000000000000:flight");
   request.headers.Add("Entente-Gid", "0193a0a0-0000-7000-8000-000000000000");
   request.headers.Add("Entente-Branch", "flight");
   request.headers.Add("Entente-Operation", "action");
@@ -188,7 +188,7 @@ int RunGrpc(const Options& options) {
     request.target = *target;
     request.method = "/entente.bench.v1.Bench/Do";
     request.body = {{"key", "0193a0a0-0000-7000-8000-000000000000:flight"}, {"amount", 100}};
-    request.metadata.Add("idempotency-key", "0193a0a0-0000-7000-8000-000000000000:flight:action");
+    request.metadata.Add("idempotency-key", "0193a0a0-0000-7000-8000-000000000000:flight");
     request.metadata.Add("entente-gid", "0193a0a0-0000-7000-8000-000000000000");
     client.Call(std::move(request), kTimeout,
                 [done = std::move(done)](entente::transport::GrpcOutcome outcome) {

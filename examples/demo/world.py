@@ -69,8 +69,9 @@ class Service:
 
     def call(self, handler, operation, gid, branch, body=None):
         """An operation as a client calls it that drives the transaction itself: (status, answer)."""
+        forward = operation in ("action", "try", "prepare")
         headers = {"Entente-Gid": gid, "Entente-Branch": branch, "Entente-Operation": operation,
-                   "Idempotency-Key": f"{gid}:{branch}:{operation}"}
+                   "Idempotency-Key": f"{gid}:{branch}" + ("" if forward else f":{operation}")}
         return self.rest.request("POST", f"/{handler}/{operation}", body, headers)
 
 
