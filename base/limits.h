@@ -97,5 +97,7 @@ inline constexpr size_t kMaxConcurrentCalls = 65'536;
 inline constexpr double kMinCallsPerSecond = 0.001;
 inline constexpr double kMaxCallsPerSecond = 1'000'000.0;
 inline constexpr size_t kMaxIdleConnectionsPerParticipant = 512;
+// Remembered without a call in flight: limits and statistics of addresses that clients name.
+inline constexpr size_t kMaxIdleParticipants = 256;
 
 }  // namespace entente::limits

@@ -17,10 +17,6 @@
 #include "coordinator/transport/participant_gate.h"
 #include "dsl/plan.h"
 
-namespace entente::limits {
-inline constexpr size_t kMaxIdleParticipants = 256;
-}
-
 namespace entente::participants {
 
 // A call that waits: `go`, run through `post` on the thread that the call came from.
