@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/limits.h"
 #include "storage/sqlite/codec.h"
 #include "storage/sqlite/txn_cache.h"
 #include "tests/storage/journal_fixtures.h"
@@ -149,7 +150,7 @@ TEST_CASE("an append beyond the limit is refused and harms nothing") {
   const auto journal = factory.Open();
   TxnAppend append = MakeAppend("a", 1, 1, OpenSummary());
   // One buffer's worth many times over: what counts is the sum.
-  append.records.assign(257, std::string(size_t{1} << 20, 'x'));
+  append.records.assign((limits::kMaxAppendBytes >> 20) + 1, std::string(size_t{1} << 20, 'x'));
   CHECK(AppendAndWait(*journal, std::move(append)).code() == StatusCode::kResourceExhausted);
   Create(*journal, "a");
 }
