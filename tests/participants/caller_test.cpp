@@ -1,6 +1,7 @@
 // The caller against a service on this machine.
 #include "coordinator/participants/caller.h"
 
+#include <atomic>
 #include <future>
 #include <mutex>
 #include <string>
@@ -186,30 +187,34 @@ TEST_CASE("calls that wait for a place and then for a token all go in their time
 TEST_CASE("a call that waits can be withdrawn, one that was sent can not") {
   std::promise<void> asked;
   std::promise<void> let_go;
-  Peer peer([&](Connection& connection, int) {
-    connection.ReadMessage();
-    asked.set_value();
-    let_go.get_future().wait();
-    connection.Write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
-    CHECK(connection.ReadMessage().empty());  // Nothing else is ever sent.
-  });
-  dsl::Participant narrow = At(peer);
-  narrow.max_concurrent_calls = 1;
-  Bench bench(narrow);
-  bench.Call("sent");
-  bench.Call("waiting");
-  bench.Call("other");
-  bench.caller.WithdrawWaiting(Gid("sent"));
-  bench.caller.WithdrawWaiting(Gid("waiting"));
-  bench.caller.WithdrawWaiting(Gid("nobody"));
-  CHECK_FALSE(bench.replies[1]);  // Never from inside.
-  CHECK(IsBlocked(bench.Reply(1)));
-  CHECK_FALSE(bench.replies[0]);
-  CHECK_FALSE(bench.replies[2]);
-  bench.caller.WithdrawWaiting(Gid("other"));
-  CHECK(IsBlocked(bench.Reply(2)));
-  let_go.set_value();
-  CHECK(std::holds_alternative<engine::ReplyDone>(bench.Reply(0)));
+  std::atomic<bool> sent_more = false;
+  {
+    Peer peer([&](Connection& connection, int) {
+      connection.ReadMessage();
+      asked.set_value();
+      let_go.get_future().wait();
+      connection.Write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+      sent_more = !connection.ReadMessage().empty();
+    });
+    dsl::Participant narrow = At(peer);
+    narrow.max_concurrent_calls = 1;
+    Bench bench(narrow);
+    bench.Call("sent");
+    bench.Call("waiting");
+    bench.Call("other");
+    bench.caller.WithdrawWaiting(Gid("sent"));
+    bench.caller.WithdrawWaiting(Gid("waiting"));
+    bench.caller.WithdrawWaiting(Gid("nobody"));
+    CHECK_FALSE(bench.replies[1]);  // Never from inside.
+    CHECK(IsBlocked(bench.Reply(1)));
+    CHECK_FALSE(bench.replies[0]);
+    CHECK_FALSE(bench.replies[2]);
+    bench.caller.WithdrawWaiting(Gid("other"));
+    CHECK(IsBlocked(bench.Reply(2)));
+    let_go.set_value();
+    CHECK(std::holds_alternative<engine::ReplyDone>(bench.Reply(0)));
+  }
+  CHECK_FALSE(sent_more);
 }
 
 TEST_CASE("a participant whose descriptor set is none refuses its calls and says why") {
