@@ -243,11 +243,12 @@ void MeasureGrpc(Clock::duration length) {
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   Loop client_loop;
   std::unique_ptr<GrpcClient> client;
-  client_loop.Run([&] {
-    client = std::make_unique<GrpcClient>(client_loop.io(), GrpcClientOptions());
-    ENTENTE_CHECK(client->RegisterDescriptorSet(EchoDescriptors()).ok());
-  });
+  client_loop.Run(
+      [&] { client = std::make_unique<GrpcClient>(client_loop.io(), GrpcClientOptions()); });
+  auto shapes = ReadDescriptorSet(EchoDescriptors());
+  ENTENTE_CHECK(shapes.ok());
   GrpcRequest request;
+  request.shapes = std::move(shapes).value();
   request.target = Origin{false, "127.0.0.1", static_cast<uint16_t>(port)};
   request.method = "/probe.Echo/Echo";
   request.body = {{"who", "Ada Lovelace"}, {"to", "Lisbon"}, {"price", 120}};
