@@ -1,5 +1,4 @@
 // Transactions that a client drives, through the coordinator and over a restart.
-#include <future>
 #include <memory>
 #include <string>
 #include <utility>
@@ -9,6 +8,7 @@
 
 #include "coordinator/runtime/local_coordinator.h"
 #include "storage/memory/memory_journal.h"
+#include "tests/runtime/ask.h"
 
 namespace entente::runtime {
 namespace {
@@ -81,13 +81,6 @@ class Process {
   [[nodiscard]] const std::vector<dsl::Problem>& problems() const { return problems_; }
 
  private:
-  template <class T, class Call>
-  static Result<T> Ask(Call call) {
-    std::promise<Result<T>> promise;
-    call([&promise](Result<T> result) { promise.set_value(std::move(result)); });
-    return promise.get_future().get();
-  }
-
   storage::MemoryJournal journal_;
   std::vector<dsl::Problem> problems_;
   std::unique_ptr<LocalCoordinator> coordinator_;

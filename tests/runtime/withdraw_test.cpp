@@ -1,6 +1,5 @@
 // Calls that still wait for their participant, when their transaction is paused or aborted.
 #include <condition_variable>
-#include <future>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -11,6 +10,7 @@
 
 #include "coordinator/runtime/local_coordinator.h"
 #include "storage/memory/memory_journal.h"
+#include "tests/runtime/ask.h"
 
 namespace entente::runtime {
 namespace {
@@ -125,13 +125,6 @@ class GatedProcess {
   Gate gate;
 
  private:
-  template <class T, class Call>
-  static Result<T> Ask(Call call) {
-    std::promise<Result<T>> promise;
-    call([&promise](Result<T> result) { promise.set_value(std::move(result)); });
-    return promise.get_future().get();
-  }
-
   storage::MemoryJournal journal_{std::make_shared<storage::MemoryStore>()};
   std::unique_ptr<LocalCoordinator> coordinator_;
 };
