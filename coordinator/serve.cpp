@@ -21,6 +21,7 @@
 #include "coordinator/participants/caller.h"
 #include "coordinator/participants/gates.h"
 #include "coordinator/runtime/local_coordinator.h"
+#include "coordinator/transport/grpc_client.h"
 #include "coordinator/transport/http_server.h"
 #include "storage/open.h"
 
@@ -184,6 +185,7 @@ Result<runtime::LocalCoordinatorOptions> MakeOptions(const Config& config) {
     const char* value = std::getenv(name.c_str());
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
   };
+  options.compile.read_descriptors = transport::UnaryMethods;
   options.on_fatal = StopOnStoreFailure;
   return options;
 }

@@ -36,6 +36,11 @@ using EnvLookup = std::function<std::optional<std::string>(const std::string& na
 // with. Keeps a copy.
 [[nodiscard]] EnvLookup EnvFrom(Json env);
 
+// A serialized google.protobuf.FileDescriptorSet -> the methods in it that can be called, each as
+// "package.Service/Method", or what is wrong with the set.
+using DescriptorReader =
+    std::function<Result<std::vector<std::string>>(std::string_view descriptor_set)>;
+
 struct CompileOptions {
   // The names that `env` may use; "*" at the end of one stands for any ending ("TRAVEL_*").
   std::vector<std::string> allowed_env;
@@ -44,6 +49,9 @@ struct CompileOptions {
   // Without an environment (`entente validate`, `graph`): any name is allowed, and one that is not
   // set stands for itself ("${env.NAME}"). Such a plan can be shown but not run.
   bool offline = false;
+  // How `descriptorSet` is looked into, and the methods named checked against it; may be empty:
+  // then it is only checked to be base64. Called during Compile only.
+  DescriptorReader read_descriptors;
   // What this program can run. Another mode is refused with definition.mode_not_supported.
   std::set<Mode> modes = {Mode::kSaga, Mode::kTcc, Mode::kTwoPhaseCommit};
 };

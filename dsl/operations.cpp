@@ -111,6 +111,9 @@ std::optional<OperationTemplate> OperationCompiler::Call(const Json& json,
   if (!participant || !request) {
     return std::nullopt;
   }
+  if (const auto* grpc = std::get_if<GrpcRequestTemplate>(&*request)) {
+    CheckMethod(reader, grpc->method, participants_[*participant]);
+  }
   CallTemplate call{*participant, *std::move(request), std::move(answers)};
   if (site.default_timeout) {
     call.timeout = participants_[*participant].timeout.value_or(*site.default_timeout);
@@ -150,6 +153,23 @@ std::optional<size_t> OperationCompiler::FindParticipant(const ObjectReader& rea
                     "write \"rpc\" with the name of a method");
   }
   return participant;
+}
+
+void OperationCompiler::CheckMethod(const ObjectReader& reader, const std::string& method,
+                                    const KnownParticipant& called) {
+  if (!called.methods ||
+      std::find(called.methods->begin(), called.methods->end(), method) != called.methods->end()) {
+    return;
+  }
+  const std::vector<std::string_view> methods(called.methods->begin(), called.methods->end());
+  std::string suggestion = DidYouMean(method, methods);
+  if (suggestion.empty()) {
+    suggestion = "those it has are " + QuoteAll(methods, "and");
+  }
+  problems_.AtValue(
+      reader.PointerTo("rpc"), "unknown_method",
+      "the service of participant " + Quote(called.name) + " has no unary method " + Quote(method),
+      std::move(suggestion));
 }
 
 std::optional<OperationTemplate> OperationCompiler::Transaction(const ObjectReader& outer,

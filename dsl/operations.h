@@ -59,6 +59,9 @@ class OperationCompiler {
                                                  const OperationSite& site, std::string_view verb);
   std::optional<GrpcRequestTemplate> GrpcRequest(const ObjectReader& reader,
                                                  const OperationSite& site);
+  // Reports a method that the descriptor set of `called` does not have.
+  void CheckMethod(const ObjectReader& reader, const std::string& method,
+                   const KnownParticipant& called);
   std::optional<cel::Template> Path(const Json& value, const std::string& pointer,
                                     const Scope& scope);
   void Headers(const ObjectReader& reader, const Scope& scope, HttpRequestTemplate* request);

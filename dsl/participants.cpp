@@ -17,12 +17,17 @@ using Pairs = std::vector<std::pair<std::string, std::string>>;
 
 class ParticipantCompiler {
  public:
-  ParticipantCompiler(Environment& environment, ProblemList& problems)
-      : environment_(environment),
+  ParticipantCompiler(const DescriptorReader& read_descriptors, Environment& environment,
+                      ProblemList& problems)
+      : read_descriptors_(read_descriptors),
+        environment_(environment),
         problems_(problems),
         expressions_(no_steps_, nullptr, environment, problems) {}
 
   KnownParticipant::Kind KindOf(const Json& json, const std::string& pointer);
+  // The methods of a gRPC participant that was compiled, if its descriptor set names them.
+  std::optional<std::vector<std::string>> MethodsOf(const Participant& participant,
+                                                    const std::string& pointer);
   std::optional<Participant> Compile(const std::string& name, const Json& json,
                                      const std::string& pointer, KnownParticipant::Kind kind);
 
@@ -35,6 +40,7 @@ class ParticipantCompiler {
   Pairs ResolvedPairs(const ObjectReader& reader, std::string_view field,
                       std::optional<BadName> (*check)(std::string_view));
 
+  const DescriptorReader& read_descriptors_;
   Environment& environment_;
   ProblemList& problems_;
   StepTable no_steps_;
@@ -147,6 +153,38 @@ GrpcAddress ParticipantCompiler::Grpc(const ObjectReader& reader) {
   return address;
 }
 
+std::optional<std::vector<std::string>> ParticipantCompiler::MethodsOf(
+    const Participant& participant, const std::string& pointer) {
+  const auto* grpc = std::get_if<GrpcAddress>(&participant.address);
+  if (grpc == nullptr || grpc->descriptor_set.empty() || !read_descriptors_) {
+    return std::nullopt;
+  }
+  const Result<std::vector<std::string>> described = read_descriptors_(grpc->descriptor_set);
+  if (!described.ok()) {
+    problems_.AtValue(pointer + "/descriptorSet", "bad_descriptor_set",
+                      "'descriptorSet': " + described.status().message(),
+                      "encode what 'protoc --include_imports --descriptor_set_out' wrote");
+    return std::nullopt;
+  }
+  std::vector<std::string> methods;
+  std::vector<std::string_view> services;
+  for (const std::string_view method : *described) {
+    const std::string_view service = method.substr(0, method.find('/'));
+    services.push_back(service);
+    if (service == grpc->service) {
+      methods.emplace_back(method.substr(service.size() + 1));
+    }
+  }
+  if (methods.empty()) {
+    problems_.AtValue(
+        pointer + "/service", "unknown_service",
+        "'descriptorSet' describes no service " + Quote(grpc->service) + " with a unary method",
+        DidYouMean(grpc->service, services));
+    return std::nullopt;
+  }
+  return methods;
+}
+
 std::optional<std::string> ParticipantCompiler::Resolved(const Json* value,
                                                          const std::string& pointer,
                                                          std::string_view place) {
@@ -197,7 +235,8 @@ Pairs ParticipantCompiler::ResolvedPairs(const ObjectReader& reader, std::string
 }  // namespace
 
 Participants CompileParticipants(const Json& participants, const std::string& pointer,
-                                 Environment& environment, ProblemList& problems) {
+                                 const DescriptorReader& read_descriptors, Environment& environment,
+                                 ProblemList& problems) {
   Participants result;
   if (participants.size() > limits::kMaxParticipants) {
     problems.AtValue(pointer, "too_many",
@@ -210,7 +249,7 @@ Participants CompileParticipants(const Json& participants, const std::string& po
     }
     return result;
   }
-  ParticipantCompiler compiler(environment, problems);
+  ParticipantCompiler compiler(read_descriptors, environment, problems);
   for (const auto& [name, json] : participants.items()) {
     const std::string own_pointer = pointer + "/" + EscapePointerToken(name);
     if (const auto bad = CheckName(name, "a participant's name")) {
@@ -220,6 +259,7 @@ Participants CompileParticipants(const Json& participants, const std::string& po
     result.known.push_back({name, kind});
     if (auto participant = compiler.Compile(name, json, own_pointer, kind)) {
       result.known.back().timeout = participant->timeout;
+      result.known.back().methods = compiler.MethodsOf(*participant, own_pointer);
       result.compiled.push_back(*std::move(participant));
     }
   }
@@ -229,7 +269,8 @@ Participants CompileParticipants(const Json& participants, const std::string& po
 Participants CompileParticipant(const Json& participant, const std::string& pointer,
                                 Environment& environment, ProblemList& problems) {
   Participants result;
-  ParticipantCompiler compiler(environment, problems);
+  const DescriptorReader none;
+  ParticipantCompiler compiler(none, environment, problems);
   const KnownParticipant::Kind kind = compiler.KindOf(participant, pointer);
   result.known.push_back({"", kind});
   if (auto compiled = compiler.Compile("", participant, pointer, kind)) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "dsl/compiler.h"
 #include "dsl/environment.h"
 #include "dsl/object_reader.h"
 #include "dsl/plan.h"
@@ -19,6 +20,8 @@ struct KnownParticipant {
   std::string name;
   Kind kind = Kind::kUnknown;
   std::optional<Duration> timeout = std::nullopt;  // Its own.
+  // The methods of its service that can be called; nothing: only the service itself knows.
+  std::optional<std::vector<std::string>> methods = std::nullopt;
 };
 
 struct Participants {
@@ -27,11 +30,13 @@ struct Participants {
 };
 
 // Compiles the object at `pointer` and reports what is wrong. Addresses, headers and metadata may
-// read `env` and nothing else; they are fixed here.
+// read `env` and nothing else; they are fixed here. `read_descriptors` may be empty.
 [[nodiscard]] Participants CompileParticipants(const Json& participants, const std::string& pointer,
+                                               const DescriptorReader& read_descriptors,
                                                Environment& environment, ProblemList& problems);
 
-// One participant, written where it is used; its address is its name.
+// One participant, written where it is used; its address is its name. Its descriptors are not
+// looked into.
 [[nodiscard]] Participants CompileParticipant(const Json& participant, const std::string& pointer,
                                               Environment& environment, ProblemList& problems);
 

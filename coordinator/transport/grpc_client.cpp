@@ -387,6 +387,11 @@ Result<std::shared_ptr<GrpcShapes>> ReadDescriptorSet(std::string_view descripto
   return GrpcShapes::Make(files);
 }
 
+Result<std::vector<std::string>> UnaryMethods(std::string_view descriptor_set) {
+  ENTENTE_ASSIGN_OR_RETURN(const auto shapes, ReadDescriptorSet(descriptor_set));
+  return shapes->UnaryMethods();
+}
+
 GrpcClient::GrpcClient(boost::asio::io_context& io, GrpcClientOptions options)
     : impl_(std::make_unique<Impl>(io, std::move(options))) {}
 

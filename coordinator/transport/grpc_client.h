@@ -33,6 +33,10 @@ class GrpcShapes;
 [[nodiscard]] Result<std::shared_ptr<GrpcShapes>> ReadDescriptorSet(
     std::string_view descriptor_set);
 
+// The unary methods of the services that the set describes, each as "package.Service/Method". Fails
+// as ReadDescriptorSet. Safe from any thread.
+[[nodiscard]] Result<std::vector<std::string>> UnaryMethods(std::string_view descriptor_set);
+
 struct GrpcRequest {
   Origin target;         // ParseAuthority reads "host:port".
   std::string method;    // "/package.Service/Method".

@@ -17,6 +17,10 @@ const FileDescriptor* OwnFile(const std::string& name) {
              : nullptr;
 }
 
+bool IsUnary(const google::protobuf::MethodDescriptor& method) {
+  return !method.client_streaming() && !method.server_streaming();
+}
+
 Status Invalid(const std::string& why) {
   return InvalidArgument("descriptor_set.invalid",
                          "the service's descriptors can not be used: " + why);
@@ -100,10 +104,23 @@ GrpcMethodShape* GrpcShapes::FindMethod(const std::string& service, const std::s
     return nullptr;
   }
   GrpcMethodShape shape;
-  shape.unary = !type->client_streaming() && !type->server_streaming();
+  shape.unary = IsUnary(*type);
   shape.input.reset(factory_.GetPrototype(type->input_type())->New());
   shape.output.reset(factory_.GetPrototype(type->output_type())->New());
   return &methods_.emplace(name, std::move(shape)).first->second;
+}
+
+std::vector<std::string> GrpcShapes::UnaryMethods() const {
+  std::vector<std::string> methods;
+  for (const std::string& service : services_) {
+    const auto* type = pool_->FindServiceByName(service);
+    for (int i = 0; i < type->method_count(); ++i) {
+      if (IsUnary(*type->method(i))) {
+        methods.push_back(service + "/" + type->method(i)->name());
+      }
+    }
+  }
+  return methods;
 }
 
 std::vector<std::string> MissingImports(const std::vector<FileDescriptorProto>& files) {

@@ -40,6 +40,9 @@ class GrpcShapes {
   // The full names of the services defined.
   [[nodiscard]] const std::vector<std::string>& services() const { return services_; }
 
+  // "package.Service/Method" of every unary method.
+  [[nodiscard]] std::vector<std::string> UnaryMethods() const;
+
   // Null if there is no such method. Valid as long as this object.
   [[nodiscard]] GrpcMethodShape* FindMethod(const std::string& service, const std::string& method);
 

@@ -3,6 +3,7 @@
 accepted is lost."""
 
 import argparse
+import base64
 import http.server
 import json
 import os
@@ -180,6 +181,15 @@ class BadInput(unittest.TestCase):
         for one in problems:
             self.assertTrue(one["pointer"] and one["line"] and one["column"] and one["message"], one)
         self.refused(404, "definition.not_found", "GET", "/v1/definitions/wrong")
+
+    def test_a_descriptor_set_that_can_not_be_used_is_refused_with_the_definition(self):
+        document = {"name": "undescribed", "mode": "saga",
+                    "participants": {"p": {"grpc": "127.0.0.1:1", "service": "a.v1.B",
+                                           "descriptorSet": base64.b64encode(b"no descriptors").decode()}},
+                    "steps": [{"id": "a", "participant": "p", "action": {"rpc": "C"},
+                               "compensate": None}]}
+        problem = self.refused(422, "definition.invalid", "PUT", "/v1/definitions/undescribed", document)
+        self.assertEqual(["/participants/p/descriptorSet"], [one["pointer"] for one in problem["problems"]])
 
     def test_input_that_does_not_match_its_schema_is_refused(self):
         document = definition("good")

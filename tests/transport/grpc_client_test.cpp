@@ -233,6 +233,13 @@ TEST_CASE("a descriptor set serves those requests only that carry it") {
   CHECK(Response(caller.Call(server.port(), "Reserve", {{"itemName", "bed"}})).code == kGrpcOk);
 }
 
+TEST_CASE("a descriptor set names the methods that can be called") {
+  CHECK(UnaryMethods(DescriptorSet()).value() ==
+        std::vector<std::string>{"inventory.v1.Inventory/Reserve", "inventory.v1.Inventory/Mirror",
+                                 "inventory.v1.Inventory/Hang", "inventory.v1.Inventory/Flood"});
+  CHECK(UnaryMethods("\xff\xff").status().reason() == "descriptor_set.invalid");
+}
+
 TEST_CASE("a descriptor set that is no such thing, or lacks an import, is refused") {
   const auto registered = [](const std::string& bytes) {
     return ReadDescriptorSet(bytes).status();

@@ -72,6 +72,51 @@ TEST_CASE("participants are resolved from the environment") {
   CHECK(grpc.metadata.size() == 1);
 }
 
+TEST_CASE("the service and methods named are held against the descriptor set") {
+  const auto problems_of = [](const std::string& service, const std::string& method,
+                              const DescriptorReader& reader) {
+    const Json source = {
+        {"name", "stay"},
+        {"participants",
+         {{"hotels",
+           {{"grpc", "hotels.test:1"}, {"service", service}, {"descriptorSet", "c2V0"}}}}},
+        {"steps",
+         {{{"id", "hotel"},
+           {"participant", "hotels"},
+           {"action", {{"rpc", method}}},
+           {"compensate", nullptr}}}}};
+    CompileOptions options = TestOptions();
+    options.read_descriptors = reader;
+    std::vector<std::string> found;
+    for (const Problem& problem : ProblemsOf(DumpJson(source), options)) {
+      found.push_back(problem.pointer + " " + problem.code + " " + problem.suggestion);
+    }
+    return found;
+  };
+  using Found = std::vector<std::string>;
+  const DescriptorReader hotels = [](std::string_view set) -> Result<Found> {
+    CHECK(set == "set");
+    return Found{"travel.v1.Hotels/Reserve", "travel.v1.Hotels/Release", "travel.v1.Cars/Book"};
+  };
+  CHECK(problems_of("travel.v1.Hotels", "Reserve", hotels).empty());
+  CHECK(problems_of("travel.v1.Hotels", "Reserv", hotels) ==
+        Found{"/steps/0/action/rpc definition.unknown_method did you mean 'Reserve'?"});
+  // A method of another service of the set.
+  CHECK(problems_of("travel.v1.Hotels", "Book", hotels) ==
+        Found{"/steps/0/action/rpc definition.unknown_method "
+              "those it has are 'Reserve' and 'Release'"});
+  CHECK(problems_of("travel.v1.Hotel", "Reserve", hotels) ==
+        Found{"/participants/hotels/service definition.unknown_service "
+              "did you mean 'travel.v1.Hotels'?"});
+  const DescriptorReader broken = [](std::string_view) -> Result<Found> {
+    return InvalidArgument("descriptor_set.invalid", "no such thing");
+  };
+  CHECK(problems_of("travel.v1.Hotels", "Reserve", broken) ==
+        Found{"/participants/hotels/descriptorSet definition.bad_descriptor_set "
+              "encode what 'protoc --include_imports --descriptor_set_out' wrote"});
+  CHECK(problems_of("travel.v1.Hotel", "Reserv", nullptr).empty());
+}
+
 TEST_CASE("the plan keeps the variables that it names, and no others") {
   const auto plan = Everything();
   CHECK(plan->env == Json({{"FLIGHTS_URL", "http://flights.test:7001/api/"},
