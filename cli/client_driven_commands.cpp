@@ -97,20 +97,13 @@ void RunEnlist(Context& context, const EnlistOptions& options) {
   if (!branch.ok()) {
     return context.Fail(branch.status());
   }
-  sdk::Client& client = context.client();
-  const Result<sdk::SubmitResult> enlisted = Checked(client.Enlist(options.gid, *branch));
+  const Result<sdk::SubmitResult> enlisted = Checked(context.client().Enlist(options.gid, *branch));
   if (enlisted.ok()) {
     return PrintCreated(context, *enlisted, "the branch had been enlisted");
   }
-  const Json& problems = Items(client.last_problem(), "problems");
-  if (problems.empty() || context.json) {
-    return context.Fail(enlisted.status());
+  if (!PrintRefusal(context, options.file, *branch, Sent::kAsWritten)) {
+    context.Fail(enlisted.status());
   }
-  const std::string name = options.file == "-" ? "standard input" : options.file;
-  for (const Json& problem : problems) {
-    context.terminal.err << ShowProblem(name, *branch, problem);
-  }
-  context.exit_code = kExitNo;
 }
 
 void AddEnlist(CLI::App& app, Context& context) {

@@ -92,7 +92,7 @@ void Context::PrintJson(const std::string& text) {
 
 Result<std::string> ReadFile(Context& context, const std::string& path) {
   if (path == "-") {
-    return ReadAll(context.terminal.in, "standard input");
+    return ReadAll(context.terminal.in, NameOfFile(path));
   }
   errno = 0;
   std::ifstream file(path, std::ios::binary);
@@ -104,6 +104,10 @@ Result<std::string> ReadFile(Context& context, const std::string& path) {
                     "cannot read '" + path + "': " + std::strerror(errno == 0 ? EIO : errno));
   }
   return ReadAll(file, "'" + path + "'");
+}
+
+std::string NameOfFile(const std::string& path) {
+  return path == "-" ? "standard input" : path;
 }
 
 Result<Json> ReadJsonArgument(Context& context, std::string_view option, const std::string& text) {

@@ -51,6 +51,9 @@ struct Context {
 // A whole file, or standard input for "-". Fails with file.unreadable, saying why.
 [[nodiscard]] Result<std::string> ReadFile(Context& context, const std::string& path);
 
+// How messages name a file that is read: "-" is standard input.
+[[nodiscard]] std::string NameOfFile(const std::string& path);
+
 // A JSON argument: JSON itself, "@FILE", or "-" for standard input. `option` is named in errors
 // (cli.bad_json).
 [[nodiscard]] Result<Json> ReadJsonArgument(Context& context, std::string_view option,

@@ -29,12 +29,11 @@ void RunPut(Context& context, const std::string& file) {
   const std::string name = NameIn(*source);
   if (name.empty()) {
     return context.Fail(InvalidArgument(
-        "definition.no_name", file + " has no \"name\" that can be read; `entente validate " +
+        "definition.no_name", NameOfFile(file) + " has no \"name\" that can be read; `entente validate " +
                                   file + "` shows every mistake"));
   }
-  sdk::Client& client = context.client();
   const Result<sdk::Document> stored =
-      Checked(Answer::kDefinition, client.PutDefinition(name, *source));
+      Checked(Answer::kDefinition, context.client().PutDefinition(name, *source));
   if (stored.ok()) {
     if (context.json) {
       context.PrintJson(stored->text);
@@ -44,14 +43,9 @@ void RunPut(Context& context, const std::string& file) {
     }
     return;
   }
-  const Json& problems = Items(client.last_problem(), "problems");
-  if (problems.empty() || context.json) {
-    return context.Fail(stored.status());
+  if (!PrintRefusal(context, file, *source, Sent::kAsWritten)) {
+    context.Fail(stored.status());
   }
-  for (const Json& problem : problems) {
-    context.terminal.err << ShowProblem(file, *source, problem);
-  }
-  context.exit_code = kExitNo;
 }
 
 struct GetOptions {

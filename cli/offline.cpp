@@ -35,7 +35,7 @@ Json ProblemsJson(const dsl::Problems& problems) {
 }
 
 void PrintProblems(Context& context, const std::string& file, const Compiled& compiled) {
-  const std::string name = file == "-" ? "standard input" : file;
+  const std::string name = NameOfFile(file);
   if (context.json) {
     context.terminal.err << DumpJson({{"code", "definition.invalid"},
                                       {"detail", name + ": the definition has mistakes"},

@@ -4,6 +4,7 @@
 
 #include "cli/context.h"
 #include "cli/table.h"
+#include "dsl/source_map.h"
 
 namespace entente::cli {
 namespace {
@@ -52,6 +53,13 @@ size_t Position(const Json& problem, const char* member) {
   return found != problem.end() && found->is_number_integer() ? found->get<size_t>() : 0;
 }
 
+// Puts the problem where its member stands.
+void PlaceIn(std::string_view source, Json& problem) {
+  const dsl::Position position = dsl::SourceMap(source).OfKey(Text(problem, "pointer"));
+  problem["line"] = position.line;
+  problem["column"] = position.column;
+}
+
 }  // namespace
 
 std::string ShowProblem(std::string_view file, std::string_view source, const Json& problem) {
@@ -74,6 +82,22 @@ std::string ShowProblem(std::string_view file, std::string_view source, const Js
       column > kMaxShown / 2 && DisplayWidth(whole) > kMaxShown ? column - kMaxShown / 2 : 0;
   text += "  " + Sanitize(Characters(whole, first, kMaxShown)) + "\n";
   return text + "  " + std::string(column - 1 - first, ' ') + "^\n";
+}
+
+bool PrintRefusal(Context& context, const std::string& file, std::string_view source, Sent sent) {
+  const Json& problems = Items(context.client().last_problem(), "problems");
+  if (problems.empty() || context.json) {
+    return false;
+  }
+  const std::string name = NameOfFile(file);
+  for (Json problem : problems) {
+    if (sent == Sent::kWrittenAnew) {
+      PlaceIn(source, problem);
+    }
+    context.terminal.err << ShowProblem(name, source, problem);
+  }
+  context.exit_code = kExitNo;
+  return true;
 }
 
 }  // namespace entente::cli

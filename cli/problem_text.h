@@ -8,9 +8,20 @@
 
 namespace entente::cli {
 
+struct Context;
+
 // "file:line:column: message; suggestion", the offending line and a caret under the column.
 // `problem` has the members of a DefinitionProblem; `source` is the text of the definition.
 [[nodiscard]] std::string ShowProblem(std::string_view file, std::string_view source,
                                       const Json& problem);
+
+// How the text of a file reached the coordinator, which tells whether its lines are the file's.
+enum class Sent { kAsWritten, kWrittenAnew };
+
+// Explains the last refusal of context's client by the mistakes it named in `source`, the text of
+// `file` ("-": standard input), and sets the exit code. False, and nothing is done: it named none,
+// or the answer is for a script.
+[[nodiscard]] bool PrintRefusal(Context& context, const std::string& file, std::string_view source,
+                                Sent sent);
 
 }  // namespace entente::cli

@@ -9,6 +9,7 @@
 #include "cli/context.h"
 #include "cli/entry_text.h"
 #include "cli/instants.h"
+#include "cli/problem_text.h"
 #include "cli/transaction_text.h"
 #include "cli/wait.h"
 #include "cli/watch_view.h"
@@ -40,17 +41,19 @@ void SortOutWait(SubmitOptions& options) {
   }
 }
 
-Result<sdk::SubmitRequest> RequestOf(Context& context, const SubmitOptions& options) {
+// `source`: the text of --file.
+Result<sdk::SubmitRequest> RequestOf(Context& context, const SubmitOptions& options,
+                                     std::string& source) {
   sdk::SubmitRequest request;
   if (options.definition.empty() == options.file.empty()) {
     return WrongUse("name one definition: either DEFINITION or --file");
   }
   request.definition = options.definition;
   if (!options.file.empty()) {
-    ENTENTE_ASSIGN_OR_RETURN(const std::string text, ReadFile(context, options.file));
-    Result<Json> json = ParseJson(text, limits::kDefinitionJson);
+    ENTENTE_ASSIGN_OR_RETURN(source, ReadFile(context, options.file));
+    Result<Json> json = ParseJson(source, limits::kDefinitionJson);
     if (!json.ok()) {
-      return InvalidArgument(json.status().reason(), options.file + ": " + json.status().message());
+      return InvalidArgument(json.status().reason(), NameOfFile(options.file) + ": " + json.status().message());
     }
     request.inline_definition = std::move(json).value();
   }
@@ -86,7 +89,8 @@ void PrintSubmitted(Context& context, const sdk::Transaction& transaction, bool 
 
 void RunSubmit(Context& context, SubmitOptions options) {
   SortOutWait(options);
-  Result<sdk::SubmitRequest> request = RequestOf(context, options);
+  std::string source;
+  Result<sdk::SubmitRequest> request = RequestOf(context, options, source);
   const Result<WaitPlan> wait = ReadWait(options.wait);
   if (!request.ok() || !wait.ok()) {
     return context.Fail(request.ok() ? wait.status() : request.status());
@@ -95,7 +99,10 @@ void RunSubmit(Context& context, SubmitOptions options) {
   sdk::Client& client = context.client();
   Result<sdk::SubmitResult> submitted = Checked(client.Submit(std::move(request).value()));
   if (!submitted.ok()) {
-    return context.Fail(submitted.status());
+    if (options.file.empty() || !PrintRefusal(context, options.file, source, Sent::kWrittenAnew)) {
+      context.Fail(submitted.status());
+    }
+    return;
   }
   sdk::Transaction transaction = std::move(submitted->transaction);
   if (options.wait.given) {

@@ -188,6 +188,17 @@ TEST_CASE("definitions put takes the name from the file and shows mistakes in it
   CHECK(bad.err == file.path() + ":2:3: bad\n    \"name\": \"trip\"\n    ^\n");
 }
 
+TEST_CASE("mistakes of a definition that is submitted whole are shown in its file") {
+  const ScratchFile file("{\n  \"name\": \"trip\"\n}");
+  // It is sent in one line, so that is where the coordinator sees them.
+  CannedServer server({Problem(422, "definition.invalid", "1 problem",
+                               R"("problems":[{"pointer":"/name","line":1,"column":9,)"
+                               R"("code":"c","message":"bad"}])")});
+  const Ran bad = Run({"submit", "--file", file.path(), "--server", server.url()});
+  CHECK(bad.exit_code == 1);
+  CHECK(bad.err == file.path() + ":2:3: bad\n    \"name\": \"trip\"\n    ^\n");
+}
+
 TEST_CASE("definitions get prints the source as it was stored") {
   CannedServer server({{.body = R"({"name":"d","version":2,"source":"{ \"name\": \"d\" }"})"}});
   CHECK(Run({"definitions", "get", "d", "--version", "2", "--server", server.url()}).out ==
