@@ -14,6 +14,10 @@ namespace entente::limits {
 inline constexpr size_t kMaxPayloadBytes = size_t{1} << 20;
 inline constexpr size_t kMaxJsonDepth = 64;
 inline constexpr JsonLimits kPayloadJson{kMaxPayloadBytes, kMaxJsonDepth};
+// What an undo may send: more than anything else, so that it can repeat several things that each
+// were within the limits.
+inline constexpr size_t kMaxUndoBytes = 4 * kMaxPayloadBytes;
+inline constexpr JsonLimits kUndoJson{kMaxUndoBytes, 2 * kMaxJsonDepth};
 
 // Definitions.
 inline constexpr size_t kMaxDefinitionBytes = size_t{1} << 20;
@@ -39,7 +43,7 @@ inline constexpr size_t kMaxExpressionDepth = 64;
 inline constexpr uint64_t kMaxExpressionCost = 1'000'000;  // Evaluation steps, comprehensions too.
 inline constexpr size_t kMaxExpressionResultBytes = 4 * kMaxPayloadBytes;  // As JSON or as text.
 // What expressions are put together to, such as a request's body, an input, an output or the list
-// of a forEach, is bounded as payloads are.
+// of a forEach, is bounded as payloads are; the calls of an undo as kUndoJson says.
 
 // Regular expressions. Their size is counted in instructions of their compiled form.
 inline constexpr size_t kMaxRegexMemoryBytes = size_t{1} << 20;  // Each, as RE2 counts it.

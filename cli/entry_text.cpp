@@ -114,9 +114,10 @@ std::string Waits(const Json& entry, Instant now) {
 
 std::string AttemptFailed(const Json& entry, Instant now) {
   const std::string outcome = Text(entry, "outcome");
-  const std::string what = outcome == "unknown"    ? "may have happened"
-                           : outcome == "not-sent" ? "not sent"
-                                                   : outcome;
+  const std::string what = outcome == "unknown"     ? "may have happened"
+                           : outcome == "not-sent"  ? "not sent"
+                           : outcome == "held-back" ? "held back"
+                                                    : outcome;
   return what + After(FailureText(entry)) + Due(entry, "again", now);
 }
 

@@ -90,6 +90,10 @@ class Folder {
     Rest(branch, phase);
     ++branch.attempt;
     ++branch.budget_used;
+    branch.run = branch.refusals;
+    if (phase == P::kForward) {
+      branch.forward_run = branch.run;
+    }
   }
 
   // Its operation is what happens or does not: a forward one, or a commit in one phase.
@@ -169,6 +173,7 @@ class Folder {
           break;
       }
       branch.one_phase = record.one_phase;
+      branch.by_operator = false;
       if (!branch.started_at) {
         branch.started_at = at_;
       }
@@ -222,6 +227,9 @@ class Folder {
         branch.may_have_happened = true;
       }
       branch.refusals += record.outcome == AttemptOutcome::kRefused ? 1 : 0;
+      if (record.outcome == AttemptOutcome::kHeldBack && branch.budget_used > 0) {
+        --branch.budget_used;
+      }
       Rest(branch, Backoff(RoleOf(branch.phase)));
       branch.wake_at = record.retry_at;
       branch.failure = record.failure;
@@ -330,7 +338,7 @@ class Folder {
         // The operation that settles it could not even be begun.
         role = store_.status() == TxnStatus::kAborting ? Role::kUndo : Role::kFinish;
         branch.undo_without_output = branch.phase != P::kDone;
-        branch.attempt = branch.budget_used = branch.refusals = 0;
+        branch.attempt = branch.budget_used = branch.refusals = branch.run = 0;
         branch.ended_at.reset();
       } else if (branch.one_phase ||
                  In(branch, P::kForward, P::kForwardBackoff, P::kForwardPending)) {

@@ -41,7 +41,10 @@ struct ReplyUnknown {
 struct ReplyNotSent {
   Failure failure;
   std::optional<Duration> retry_after;
-  bool blocked = false;  // Its participant's gate (breaker, limits) held it back all the time.
+  // It was held back all the time: by its participant's gate (breaker, limits), or because the
+  // coordinator stops and makes no more calls.
+  bool blocked = false;
+  bool stopping = false;
 };
 struct ReplyPending {
   std::string poll_url;                // Empty: only a completion ends it.

@@ -40,6 +40,7 @@ std::string_view AttemptOutcomeName(AttemptOutcome outcome) {
     case AttemptOutcome::kNotSent: return "not-sent";
     case AttemptOutcome::kRefused: return "refused";
     case AttemptOutcome::kUnknown: return "unknown";
+    case AttemptOutcome::kHeldBack: return "held-back";
   }
   return "unknown";
 }

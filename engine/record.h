@@ -23,9 +23,10 @@ struct ParentLink {
 
 // How one call of an operation ended when it did not succeed.
 enum class AttemptOutcome : uint8_t {
-  kNotSent = 1,  // Certainly never reached the participant.
-  kRefused = 2,  // The participant said no.
-  kUnknown = 3,  // It may have happened.
+  kNotSent = 1,   // Certainly never reached the participant.
+  kRefused = 2,   // The participant said no.
+  kUnknown = 3,   // It may have happened.
+  kHeldBack = 4,  // Never tried, for no fault of the participant; counts for no attempt.
 };
 std::string_view AttemptOutcomeName(AttemptOutcome outcome);
 

@@ -155,7 +155,7 @@ Status CheckHeaderValue(const std::string& name, std::string_view value) {
 }
 
 Result<RenderedHttp> RenderRequest(const dsl::HttpRequestTemplate& from,
-                                   const Activation& activation) {
+                                   const Activation& activation, const JsonLimits& bounds) {
   RenderedHttp to;
   to.method = from.method;
   ENTENTE_ASSIGN_OR_RETURN(to.target, from.path.RenderText(activation, PercentEncode));
@@ -175,15 +175,15 @@ Result<RenderedHttp> RenderRequest(const dsl::HttpRequestTemplate& from,
     to.headers.emplace_back(name, std::move(text));
   }
   if (from.body) {
-    ENTENTE_ASSIGN_OR_RETURN(const Json body, from.body->Render(activation));
+    ENTENTE_ASSIGN_OR_RETURN(const Json body, from.body->Render(activation, bounds));
     to.body = DumpJson(body);
   }
   return to;
 }
 
 Result<RenderedGrpc> RenderRequest(const dsl::GrpcRequestTemplate& from,
-                                   const Activation& activation) {
-  ENTENTE_ASSIGN_OR_RETURN(Json body, from.body.Render(activation));
+                                   const Activation& activation, const JsonLimits& bounds) {
+  ENTENTE_ASSIGN_OR_RETURN(Json body, from.body.Render(activation, bounds));
   return RenderedGrpc{from.method, std::move(body)};
 }
 
@@ -197,10 +197,11 @@ Result<Effect> RenderCallTemplate(const Draft& draft, BranchRef ref, Role role,
   effect.answers = &call.answers;
   effect.timeout = CallTimeout(draft, ref, role);
   effect.one_phase = draft.branch(ref).one_phase;
+  const JsonLimits& bounds = role == Role::kUndo ? limits::kUndoJson : limits::kPayloadJson;
   Status failed;
   std::visit(
       [&](const auto& request) {
-        auto rendered = RenderRequest(request, scope.activation());
+        auto rendered = RenderRequest(request, scope.activation(), bounds);
         if (rendered.ok()) {
           effect.request = std::move(rendered).value();
         } else {

@@ -37,9 +37,11 @@ struct BranchFacts {
   std::optional<HeuristicOutcome> heuristic;  // The latest that it reported.
   std::string poll_url;
   uint32_t refusals = 0;  // Of the current operation: attempts that were refused and yet repeated.
-  uint32_t polls = 0;     // That brought nothing, of the pending operation.
-  std::string signal;     // What a wait step waits for; empty if only time ends the wait.
-  std::optional<Failure> failure;      // The latest.
+  uint32_t run = 0;       // `refusals` when it was last called: which child transaction that was.
+  uint32_t forward_run = 0;        // The same of the forward operation, also while it is settled.
+  uint32_t polls = 0;              // That brought nothing, of the pending operation.
+  std::string signal;              // What a wait step waits for; empty if only time ends the wait.
+  std::optional<Failure> failure;  // The latest.
   std::optional<Instant> stuck_since;  // Present exactly in the three stuck phases.
   std::optional<Instant> started_at;
   std::optional<Instant> forward_at;  // When the current alternative was first called for.

@@ -165,7 +165,8 @@ std::string ChildOf(const Context& at, const BranchState& branch, Role role,
       operation != nullptr && std::holds_alternative<dsl::ChildTemplate>(*operation);
   const engine::CommandId command{at.state.gid, branch.id, current ? role : Role::kForward,
                                   branch.alternative};
-  return engine::ChildGidOf(command, at.plan.mode, current ? branch.refusals : 0).str();
+  const uint32_t run = command.role == Role::kForward ? branch.forward_run : branch.run;
+  return engine::ChildGidOf(command, at.plan.mode, run).str();
 }
 
 // What is not called has no operation, no attempts and nothing to wait for but the client.

@@ -183,12 +183,13 @@ class Caller::Impl {
     host_.Post([done = std::move(done), reply = std::move(reply)] { done(reply); });
   }
 
-  void WithdrawWaiting(const Gid& gid) {
+  void WithdrawWaiting(const Gid& gid, runtime::Withdrawal which) {
     const auto [begin, end] = waiting_.equal_range(gid);
     for (auto next = begin; next != end;) {
       const std::shared_ptr<Waiting> waiting = (next++)->second;
-      if (waiting->call.command.role != dsl::Role::kForward ||
-          !waiting->target->gate->Withdraw(waiting->ticket)) {
+      const bool wanted = which == runtime::Withdrawal::kForwardCalls &&
+                          waiting->call.command.role != dsl::Role::kForward;
+      if (wanted || !waiting->target->gate->Withdraw(waiting->ticket)) {
         continue;
       }
       waiting_.erase(waiting->place);
@@ -196,7 +197,7 @@ class Caller::Impl {
       host_.Post([waiting] {
         waiting->done(Blocked("the call still waited for participant '" +
                               waiting->target->participant->name +
-                              "' when its transaction was paused or aborted"));
+                              "' when its transaction was paused, aborted or ended"));
       });
     }
   }
@@ -455,8 +456,8 @@ void Caller::Call(const runtime::CallContext& context, engine::CallBranch call,
   impl_->Call(context, std::move(call), std::move(done));
 }
 
-void Caller::WithdrawWaiting(const Gid& gid) {
-  impl_->WithdrawWaiting(gid);
+void Caller::WithdrawWaiting(const Gid& gid, runtime::Withdrawal which) {
+  impl_->WithdrawWaiting(gid, which);
 }
 
 void Caller::Poll(const runtime::CallContext& context, engine::PollBranch poll,

@@ -33,7 +33,7 @@ class Caller final : public runtime::ParticipantCaller {
 
   void Call(const runtime::CallContext& context, engine::CallBranch call,
             runtime::ReplyCallback done) override;
-  void WithdrawWaiting(const Gid& gid) override;
+  void WithdrawWaiting(const Gid& gid, runtime::Withdrawal which) override;
   void Poll(const runtime::CallContext& context, engine::PollBranch poll,
             runtime::ReplyCallback done) override;
 

@@ -2,6 +2,7 @@
 // coordinator/participants; the simulator has its own.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -20,6 +21,9 @@ struct CallContext {
   std::string coordinator;  // Its id.
 };
 
+// Which of a transaction's calls are not wanted any more.
+enum class Withdrawal : uint8_t { kNone, kForwardCalls, kAllCalls };
+
 using ReplyCallback = std::function<void(engine::Reply)>;
 
 // Used on one host's thread only. `done` runs on that thread, once, never before the call returned;
@@ -31,10 +35,10 @@ class ParticipantCaller {
   virtual void Call(const CallContext& context, engine::CallBranch call, ReplyCallback done) = 0;
   virtual void Poll(const CallContext& context, engine::PollBranch poll, ReplyCallback done) = 0;
 
-  // Takes back the forward calls of a transaction that were not sent so far because they wait for
-  // their participant: `done` of each says that it was not sent and held back. What was sent stays.
-  // A caller at which nothing waits has nothing to do.
-  virtual void WithdrawWaiting(const Gid& /*gid*/) {}
+  // Takes back the calls of a transaction that were not sent so far because they wait for their
+  // participant: `done` of each says that it was not sent and held back. What was sent stays. A
+  // caller at which nothing waits has nothing to do.
+  virtual void WithdrawWaiting(const Gid& /*gid*/, Withdrawal /*which*/) {}
 };
 
 }  // namespace entente::runtime

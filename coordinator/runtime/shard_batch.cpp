@@ -9,10 +9,15 @@
 namespace entente::runtime {
 namespace {
 
-// Whether no forward call should go out after it that has not gone out before.
-bool StopsForward(const engine::Record& record) {
-  return std::holds_alternative<engine::Paused>(record.body) ||
-         std::holds_alternative<engine::AbortDecided>(record.body);
+// The calls that should not go out after it if they have not gone out before. Only an operator ends
+// a transaction that still has any.
+Withdrawal WithdrawnBy(const engine::Record& record) {
+  const auto* ended = std::get_if<engine::Ended>(&record.body);
+  if (std::holds_alternative<engine::Paused>(record.body) || (ended != nullptr && ended->forced)) {
+    return Withdrawal::kAllCalls;
+  }
+  return std::holds_alternative<engine::AbortDecided>(record.body) ? Withdrawal::kForwardCalls
+                                                                   : Withdrawal::kNone;
 }
 
 }  // namespace
@@ -22,7 +27,7 @@ bool StopsForward(const engine::Record& record) {
 // Effects never overtake a forced decision: those of a lazy one may follow from it.
 void ShardDriver::Apply(const TxnPtr& txn, engine::Decision decision,
                         std::function<void(Status)> reply, bool riding) {
-  Release release{txn, {}, {}, std::move(reply), false};
+  Release release{txn, {}, {}, std::move(reply), Withdrawal::kNone};
   const bool watched = events_.has_subscribers();
   for (engine::Record& record : decision.records) {
     if (Status evolved = engine::Evolve(*txn->state, record); !evolved.ok()) {
@@ -34,7 +39,7 @@ void ShardDriver::Apply(const TxnPtr& txn, engine::Decision decision,
     if (std::holds_alternative<engine::IncidentRaised>(record.body)) {
       counters_.incidents.fetch_add(1, std::memory_order_relaxed);
     }
-    release.withdraws = release.withdraws || StopsForward(record);
+    release.withdraws = std::max(release.withdraws, WithdrawnBy(record));
     if (watched || events_.IsNoted(record, txn->plan->client_driven)) {
       const engine::TxnState& state = *txn->state;
       release.events.push_back({state.gid, state.definition, state.status, state.has_incident(),
@@ -58,7 +63,8 @@ void ShardDriver::Apply(const TxnPtr& txn, engine::Decision decision,
     if (forced) {
       txn->forced_batch = gathering_.number;
     }
-    if (!release.effects.empty() || !release.events.empty() || release.reply || release.withdraws) {
+    if (!release.effects.empty() || !release.events.empty() || release.reply ||
+        release.withdraws != Withdrawal::kNone) {
       gathering_.releases.push_back(std::move(release));
     }
     if (forced) {
@@ -83,7 +89,8 @@ void ShardDriver::CarryOutInTurn(const TxnPtr& txn, std::vector<engine::Effect> 
     CarryOut(txn, std::move(effects));
     return;
   }
-  BatchOf(txn->forced_batch).releases.push_back({txn, std::move(effects), {}, {}, false});
+  BatchOf(txn->forced_batch)
+      .releases.push_back({txn, std::move(effects), {}, {}, Withdrawal::kNone});
 }
 
 // One that is not durable yet.
@@ -109,7 +116,7 @@ void ShardDriver::WhenDurable(const TxnPtr& txn, std::function<void(Status)> run
     run(Status());
     return;
   }
-  BatchOf(txn->last_batch).releases.push_back({txn, {}, {}, std::move(run), false});
+  BatchOf(txn->last_batch).releases.push_back({txn, {}, {}, std::move(run), Withdrawal::kNone});
   if (txn->last_batch == gathering_.number) {
     flush_wanted_ = true;
     ScheduleFlush();
@@ -122,7 +129,7 @@ void ShardDriver::WhenWritten(const TxnPtr& txn, std::function<void(Status)> run
     WhenDurable(txn, std::move(run));
     return;
   }
-  BatchOf(txn->last_batch).releases.push_back({txn, {}, {}, std::move(run), false});
+  BatchOf(txn->last_batch).releases.push_back({txn, {}, {}, std::move(run), Withdrawal::kNone});
 }
 
 // As it is now: what is decided until it may be shown is not durable by then.
@@ -227,8 +234,8 @@ void ShardDriver::Carry(Release& release) {
     events_.Publish(event);
   }
   // Not earlier: the calls of earlier decisions are at their gates by now.
-  if (release.withdraws) {
-    caller_.WithdrawWaiting(release.txn->state->gid);
+  if (release.withdraws != Withdrawal::kNone) {
+    caller_.WithdrawWaiting(release.txn->state->gid, release.withdraws);
   }
   if (release.reply) {
     release.reply(Status());

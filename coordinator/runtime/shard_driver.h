@@ -125,8 +125,8 @@ class ShardDriver {
     TxnPtr txn;
     std::vector<engine::Effect> effects;
     std::vector<TxnEvent> events;
-    std::function<void(Status)> reply;  // May be empty.
-    bool withdraws = false;             // Calls that still wait for their participant.
+    std::function<void(Status)> reply;         // May be empty.
+    Withdrawal withdraws = Withdrawal::kNone;  // Of the calls that wait for their participant.
   };
   struct GatheringBatch {
     uint64_t number = 1;
@@ -177,10 +177,10 @@ class ShardDriver {
   void WhenWritten(const TxnPtr& txn, std::function<void(Status)> run);
   void OnReply(const Gid& gid, engine::BranchReplied replied);
   void StartChildWith(const Gid& parent, engine::StartChild start, Result<PlanPtr> plan);
-  void AttachChild(const TxnPtr& child, const engine::ParentLink& link,
-                   const engine::StartChild& start);
   void Adopt(const TxnPtr& child, engine::StartChild start);
+  [[nodiscard]] bool IsToStop(const Gid& parent, const engine::StartChild& start) const;
   [[nodiscard]] bool IsUnwanted(const Gid& parent, const engine::StartChild& start) const;
+  [[nodiscard]] bool MustGoOn(const Gid& parent, const engine::StartChild& start) const;
   void Stop(const TxnPtr& child);
   void ReplyToParent(const Gid& parent, const engine::StartChild& start, engine::Reply reply);
   void RemoveTimers(Txn& txn);

@@ -22,10 +22,12 @@ engine::BranchReplied ReplyTo(const engine::CommandId& command, uint32_t attempt
 engine::Reply NotSentWhileStopping() {
   return engine::ReplyNotSent{
       {"coordinator.stopping", "the coordinator was stopped before the call was made"},
-      std::nullopt};
+      std::nullopt,
+      /*blocked=*/true,
+      /*stopping=*/true};
 }
 
-// Its participant's gate kept the call all the time: it was none.
+// The call never left this program: it was none.
 bool WasHeldBack(const engine::Reply& reply) {
   const auto* not_sent = std::get_if<engine::ReplyNotSent>(&reply);
   return not_sent != nullptr && not_sent->blocked;
@@ -201,13 +203,14 @@ void ShardDriver::StartChildWith(const Gid& parent, engine::StartChild start,
     return;
   }
   if (IsUnwanted(parent, start)) {
-    // It was to be stopped while it was looked for, and there was nothing to stop.
+    // That came to be while it was looked for, and there was nothing to stop.
     ReplyToParent(
         parent, start,
         engine::ReplyRefused{{"child.cancelled", "the parent aborted before the child had begun"}});
     return;
   }
-  if (const Status refused = RefuseNew(); !refused.ok()) {
+  const Status refused = RefuseNew();
+  if (!refused.ok() && (refused.code() == StatusCode::kUnavailable || !MustGoOn(parent, start))) {
     engine::Failure failure{refused.reason(), refused.message()};
     if (refused.code() == StatusCode::kUnavailable) {
       ReplyToParent(parent, start, engine::ReplyNotSent{std::move(failure), std::nullopt});
@@ -241,18 +244,34 @@ void ShardDriver::StartChildWith(const Gid& parent, engine::StartChild start,
 
 // The child's end answers `start` from now on.
 void ShardDriver::Adopt(const TxnPtr& child, engine::StartChild start) {
-  const bool unwanted = child->state->parent && IsUnwanted(child->state->parent->gid, start);
+  const bool stops = child->state->parent && IsToStop(child->state->parent->gid, start);
   child->parent_call = std::move(start);
-  if (unwanted) {
+  if (stops) {
     Stop(child);
   }
 }
 
 // Its parent has begun to abort since it asked.
-bool ShardDriver::IsUnwanted(const Gid& parent, const engine::StartChild& start) const {
+bool ShardDriver::IsToStop(const Gid& parent, const engine::StartChild& start) const {
   const auto found = open_.find(parent);
   return found != open_.end() && found->second->state->status == engine::TxnStatus::kAborting &&
          start.command.role == engine::Role::kForward;
+}
+
+// Nor should it begin if an operator has ended its parent.
+bool ShardDriver::IsUnwanted(const Gid& parent, const engine::StartChild& start) const {
+  const auto found = open_.find(parent);
+  const bool ended =
+      found == open_.end() ? !reloading_.contains(parent) : found->second->state->finished();
+  return ended || IsToStop(parent, start);
+}
+
+// There is no way back for the parent that a refusal could take: it is past its pivot, or aborts
+// and the child undoes something.
+bool ShardDriver::MustGoOn(const Gid& parent, const engine::StartChild& start) const {
+  const auto found = open_.find(parent);
+  return start.command.role != engine::Role::kForward ||
+         (found != open_.end() && found->second->state->status == engine::TxnStatus::kCommitting);
 }
 
 // A refusal means it is past its pivot or finished: its end answers the parent either way.
@@ -351,7 +370,8 @@ void ShardDriver::OnWake() {
     if (auto* timer = std::get_if<TxnTimer>(&*due)) {
       const TxnPtr txn = std::move(timer->txn);
       std::erase_if(txn->timers, [timer](const auto& t) { return t.first == timer->branch; });
-      if (!failed_) {
+      // What is due while the coordinator stops is due when it is back.
+      if (!failed_ && !draining_) {
         Take(txn, engine::TimerFired{std::move(timer->branch)}, {});
       }
     } else if (const auto* waiting = std::get_if<WaiterTimer>(&*due)) {

@@ -74,7 +74,7 @@ Result<Value> Expression::Evaluate(const Activation& activation) const {
 
 Result<Json> Expression::EvaluateToJson(const Activation& activation, size_t max_bytes) const {
   ENTENTE_ASSIGN_OR_RETURN(const Value value, Evaluate(activation));
-  return JsonWriter(max_bytes).Write(value);
+  return JsonWriter({max_bytes, limits::kMaxJsonDepth}).Write(value);
 }
 
 }  // namespace entente::dsl::cel

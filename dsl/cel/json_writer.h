@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "base/json.h"
-#include "base/limits.h"
 #include "base/status.h"
 #include "dsl/cel/value.h"
 
@@ -18,7 +17,7 @@ namespace entente::dsl::cel {
 // functions fail with kInvalidArgument "expression.error" and name the limit. Not thread-safe.
 class JsonWriter {
  public:
-  explicit JsonWriter(size_t max_bytes) : max_bytes_(max_bytes) {}
+  explicit JsonWriter(const JsonLimits& limits) : limits_(limits) {}
 
   [[nodiscard]] Result<Json> Write(const Value& value);
   [[nodiscard]] Result<Json> Write(const Json& literal);
@@ -38,7 +37,7 @@ class JsonWriter {
   Result<Json> WriteList(const Value& list);
   Result<Json> WriteMap(const Value& map);
 
-  const size_t max_bytes_;
+  const JsonLimits limits_;
   size_t bytes_ = 0;
   size_t depth_ = 0;
 };

@@ -49,7 +49,7 @@ Status At(const Status& error, const std::string& pointer) {
 }
 
 Result<std::string> RenderPieces(const Text& text, const Activation& activation,
-                                 const Template::Encoder* encode) {
+                                 const Template::Encoder* encode, size_t max_bytes) {
   std::string result;
   for (const Piece& piece : text.pieces) {
     result += piece.literal;
@@ -62,9 +62,9 @@ Result<std::string> RenderPieces(const Text& text, const Activation& activation,
       }
       result += encode == nullptr ? *spliced : (*encode)(*spliced);
     }
-    if (result.size() > limits::kMaxPayloadBytes) {
+    if (result.size() > max_bytes) {
       return At(EvaluationError("the text is longer than the limit of " +
-                                std::to_string(limits::kMaxPayloadBytes) + " bytes"),
+                                std::to_string(max_bytes) + " bytes"),
                 text.pointer);
     }
   }
@@ -74,7 +74,8 @@ Result<std::string> RenderPieces(const Text& text, const Activation& activation,
 // One rendering, bounded as a whole. Recursion is bounded by limits::kMaxJsonDepth.
 class Renderer {
  public:
-  explicit Renderer(const Activation& activation) : activation_(activation) {}
+  Renderer(const Activation& activation, const JsonLimits& bounds)
+      : activation_(activation), max_bytes_(bounds.max_bytes), writer_(bounds) {}
 
   Result<Json> Render(const TemplateNode& node) {
     return std::visit([this](const auto& content) { return RenderContent(content); }, node.content);
@@ -90,7 +91,8 @@ class Renderer {
   }
 
   Result<Json> RenderContent(const Text& text) {
-    ENTENTE_ASSIGN_OR_RETURN(std::string result, RenderPieces(text, activation_, nullptr));
+    ENTENTE_ASSIGN_OR_RETURN(std::string result,
+                             RenderPieces(text, activation_, nullptr, max_bytes_));
     Result<Json> json = writer_.WriteString(std::move(result));
     return json.ok() ? std::move(json) : At(json.status(), text.pointer);
   }
@@ -118,7 +120,8 @@ class Renderer {
   }
 
   const Activation& activation_;
-  JsonWriter writer_{limits::kMaxPayloadBytes};
+  const size_t max_bytes_;
+  JsonWriter writer_;
 };
 
 }  // namespace
@@ -266,24 +269,24 @@ Template::CompileResult Template::Compile(const Json& json, RegexBudget* regexes
       std::make_shared<const Tree>(Tree{std::move(root), std::move(compiler.references())}));
 }
 
-Result<Json> Template::Render(const Activation& activation) const {
+Result<Json> Template::Render(const Activation& activation, const JsonLimits& bounds) const {
   if (const Json* literal = std::get_if<Json>(&tree_->root.content)) {
     return *literal;
   }
-  return Renderer(activation).Render(tree_->root);
+  return Renderer(activation, bounds).Render(tree_->root);
 }
 
-Result<std::string> Template::RenderText(const Activation& activation,
-                                         const Encoder& encode) const {
+Result<std::string> Template::RenderText(const Activation& activation, const Encoder& encode,
+                                         size_t max_bytes) const {
   ENTENTE_CHECK(is_text());
   if (const Json* literal = std::get_if<Json>(&tree_->root.content)) {
     return literal->get<std::string>();
   }
   if (const Whole* whole = std::get_if<Whole>(&tree_->root.content)) {
     const Text text{{Piece{"", whole->expression}}, whole->pointer};
-    return RenderPieces(text, activation, &encode);
+    return RenderPieces(text, activation, &encode, max_bytes);
   }
-  return RenderPieces(std::get<Text>(tree_->root.content), activation, &encode);
+  return RenderPieces(std::get<Text>(tree_->root.content), activation, &encode, max_bytes);
 }
 
 bool Template::is_text() const {

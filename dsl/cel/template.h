@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/status.h"
 #include "dsl/cel/activation.h"
 #include "dsl/cel/expression.h"
@@ -44,16 +45,16 @@ class Template {
   // Without `regexes` the template has a budget of its own.
   [[nodiscard]] static CompileResult Compile(const Json& json, RegexBudget* regexes = nullptr);
 
-  // The value with all expressions evaluated, as a whole within limits::kMaxPayloadBytes as JSON
-  // and limits::kMaxJsonDepth: more is never put together. Fails as Expression::Evaluate and ToJson
-  // do, the message ending in the JSON Pointer of the string concerned. A template without
-  // expressions never fails and costs a copy.
-  [[nodiscard]] Result<Json> Render(const Activation& activation) const;
+  // The value with all expressions evaluated, as a whole within `bounds` as JSON: more is never put
+  // together. Fails as Expression::Evaluate and ToJson do, the message ending in the JSON Pointer
+  // of the string concerned. A template without expressions never fails and costs a copy.
+  [[nodiscard]] Result<Json> Render(const Activation& activation,
+                                    const JsonLimits& bounds = limits::kPayloadJson) const;
 
   // The text of a template that is_text(), every value spliced (also a string that is one
-  // expression) passed through `encode`, the literal text not. At most limits::kMaxPayloadBytes.
-  [[nodiscard]] Result<std::string> RenderText(const Activation& activation,
-                                               const Encoder& encode) const;
+  // expression) passed through `encode`, the literal text not. At most `max_bytes`.
+  [[nodiscard]] Result<std::string> RenderText(const Activation& activation, const Encoder& encode,
+                                               size_t max_bytes = limits::kMaxPayloadBytes) const;
 
   // Whether the template is one string.
   [[nodiscard]] bool is_text() const;

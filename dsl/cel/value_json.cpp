@@ -79,9 +79,9 @@ Result<Json> JsonWriter::WriteString(std::string text) {
 }
 
 Status JsonWriter::Open(size_t parts) {
-  if (++depth_ > limits::kMaxJsonDepth) {
+  if (++depth_ > limits_.max_depth) {
     return EvaluationError("the result nests deeper than the limit of " +
-                           std::to_string(limits::kMaxJsonDepth) + " levels");
+                           std::to_string(limits_.max_depth) + " levels");
   }
   constexpr size_t kBrackets = 2;
   return Count(kBrackets + (parts == 0 ? 0 : parts - 1));
@@ -93,9 +93,9 @@ Status JsonWriter::CountKey(std::string_view key) {
 
 Status JsonWriter::Count(size_t bytes) {
   bytes_ += bytes;
-  if (bytes_ > max_bytes_) {
-    return EvaluationError("the result is larger than the limit of " + std::to_string(max_bytes_) +
-                           " bytes of JSON");
+  if (bytes_ > limits_.max_bytes) {
+    return EvaluationError("the result is larger than the limit of " +
+                           std::to_string(limits_.max_bytes) + " bytes of JSON");
   }
   return {};
 }
@@ -168,7 +168,7 @@ Result<Json> JsonWriter::WriteMap(const Value& map) {
 }
 
 Result<Json> ToJson(const Value& value) {
-  return JsonWriter(limits::kMaxExpressionResultBytes).Write(value);
+  return JsonWriter({limits::kMaxExpressionResultBytes, limits::kMaxJsonDepth}).Write(value);
 }
 
 Result<std::string> ToText(const Value& value) {

@@ -132,9 +132,11 @@ void StartUndos(Turn& turn, size_t step);
 [[nodiscard]] bool IsClear(const Draft& draft, size_t step);
 // Undoes every branch as soon as its own call is out of the way, and ends the transaction.
 void UndoAll(Turn& turn);
-// Whether every branch's finish can be rendered. If not, it aborts: after the decision it would be
-// too late to find out.
-[[nodiscard]] bool CanFinish(Turn& turn);
+// Whether the finish of a branch that is done or enlisted can be rendered: after the decision it
+// would be too late to find out. What it reads is there by then and does not change any more.
+[[nodiscard]] Status CheckFinish(const Draft& draft, BranchRef ref);
+// Aborts if it can not.
+void RequireFinish(Turn& turn, BranchRef ref);
 // Finishes every branch, and ends the transaction.
 void FinishAll(Turn& turn);
 void EndCommitted(Turn& turn);
@@ -159,9 +161,11 @@ void EndByExpression(Turn& turn, BranchRef ref, const Status& status);
 // Emits the call of the attempt that the branch is in.
 void EmitCall(Turn& turn, BranchRef ref);
 void StartAttempt(Turn& turn, BranchRef ref);
+// The reply that says that its call was held back all the time; null: it was not.
+[[nodiscard]] const ReplyNotSent* HeldBackBy(const Event& event);
 // A call that its participant's gate held back all the time goes back to the gate: nothing is
-// recorded and no attempt is spent on a participant that is known to be away. While paused it waits
-// to be resumed instead. False: it was not held back.
+// recorded and no attempt is spent on a participant that is known to be away. While paused, or when
+// the coordinator stops, it waits for that to be over instead. False: it was not held back.
 bool WaitAtGate(Turn& turn, BranchRef ref);
 void MakePending(Turn& turn, BranchRef ref, std::optional<Instant> deadline);
 void PollAgain(Turn& turn, BranchRef ref);

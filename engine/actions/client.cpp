@@ -48,6 +48,10 @@ void Enlist(Turn& turn) {
   ENTENTE_CHECK(draft.plan().steps.size() == step + 1);
   ENTENTE_CHECK(draft.plan().steps[step].id == request.branch.str());
   draft.Record(BranchEnlisted{step, request.branch, request.source});
+  if (Status failed = CheckFinish(draft, {step, 0}); !failed.ok()) {
+    draft.Reject(std::move(failed));
+    return;
+  }
   LimitReservation(turn, {step, 0});
 }
 

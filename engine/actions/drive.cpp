@@ -248,23 +248,22 @@ void FinishAll(Turn& turn) {
   }
 }
 
-bool CanFinish(Turn& turn) {
-  const Draft& draft = turn.draft;
-  for (size_t step = 0; step < draft.plan().steps.size(); ++step) {
-    const size_t size = NeedsFinish(draft, step) ? draft.step(step).size : 0;
-    for (size_t i = 0; i < size; ++i) {
-      const BranchFacts& branch = draft.branch({step, i});
-      if (branch.phase != P::kDone && branch.phase != P::kEnlisted) {
-        continue;
-      }
-      if (const auto call = RenderOperation(draft, {step, i}, Role::kFinish); !call.ok()) {
-        DecideAbort(turn,
-                    {AbortCause::kExpression, branch.id, FailureFrom(call.status()), std::nullopt});
-        return false;
-      }
-    }
+Status CheckFinish(const Draft& draft, BranchRef ref) {
+  if (!HasFinish(draft.plan_step(ref)) || draft.branch(ref).phase == P::kReadOnly) {
+    return {};
   }
-  return true;
+  return RenderOperation(draft, ref, Role::kFinish).status();
+}
+
+void RequireFinish(Turn& turn, BranchRef ref) {
+  const Draft& draft = turn.draft;
+  if (draft.status() != TxnStatus::kActive) {
+    return;
+  }
+  if (const Status failed = CheckFinish(draft, ref); !failed.ok()) {
+    DecideAbort(turn,
+                {AbortCause::kExpression, draft.branch(ref).id, FailureFrom(failed), std::nullopt});
+  }
 }
 
 void EndCommitted(Turn& turn) {

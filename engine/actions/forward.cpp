@@ -235,15 +235,21 @@ void StartAlternative(Turn& turn, BranchRef ref) {
   }
 }
 
-bool WaitAtGate(Turn& turn, BranchRef ref) {
-  const auto* replied = std::get_if<BranchReplied>(&turn.event);
+const ReplyNotSent* HeldBackBy(const Event& event) {
+  const auto* replied = std::get_if<BranchReplied>(&event);
   const auto* not_sent = replied == nullptr ? nullptr : std::get_if<ReplyNotSent>(&replied->reply);
-  if (not_sent == nullptr || !not_sent->blocked) {
+  return not_sent != nullptr && not_sent->blocked ? not_sent : nullptr;
+}
+
+bool WaitAtGate(Turn& turn, BranchRef ref) {
+  const ReplyNotSent* not_sent = HeldBackBy(turn.event);
+  if (not_sent == nullptr) {
     return false;
   }
-  if (turn.draft.paused()) {
-    // Nothing goes out, and nothing is given up either: the call is due when it is resumed.
-    RetryLater(turn, ref, AttemptOutcome::kNotSent, FailureOf(turn.event), turn.draft.now());
+  if (turn.draft.paused() || not_sent->stopping) {
+    // Nothing goes out, and nothing is given up either: the call is due when the transaction is
+    // resumed, or when the coordinator is back.
+    RetryLater(turn, ref, AttemptOutcome::kHeldBack, FailureOf(turn.event), turn.draft.now());
     return true;
   }
   EmitCall(turn, ref);

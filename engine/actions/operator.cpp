@@ -78,6 +78,7 @@ void RetrySettling(Turn& turn, BranchRef ref) {
 void SkipBranch(Turn& turn, BranchRef ref) {
   const auto& request = std::get<SkipRequested>(turn.event);
   turn.draft.Record(OperatorSkipped{turn.draft.branch(ref).id, request.output, request.actor});
+  RequireFinish(turn, ref);
 }
 
 void Pause(Turn& turn) {

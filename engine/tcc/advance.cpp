@@ -12,9 +12,7 @@ void Decide(Turn& turn) {
     Expire(turn, *expired);
     return;
   }
-  if (CanFinish(turn)) {
-    turn.draft.Record(CommitDecided{});
-  }
+  turn.draft.Record(CommitDecided{});
 }
 
 }  // namespace
@@ -32,6 +30,7 @@ void Advance(Turn& turn) {
 
 void Tried(Turn& turn, BranchRef ref) {
   Succeed(turn, ref);
+  RequireFinish(turn, ref);
   LimitReservation(turn, ref);
 }
 

@@ -72,7 +72,7 @@ void Advance(Turn& turn) {
   if (voted && turn.draft.plan().client_driven) {
     voted = PrepareEnlisted(turn);
   }
-  if (voted && !turn.draft.paused() && CanFinish(turn)) {
+  if (voted && !turn.draft.paused()) {
     turn.draft.Record(CommitDecided{});
   }
   if (turn.draft.status() == TxnStatus::kCommitting) {
@@ -86,6 +86,7 @@ void VotedYes(Turn& turn, BranchRef ref) {
   const ReplyDone& done = DoneOf(turn.event);
   turn.draft.Record(
       OperationSucceeded{turn.draft.branch(ref).id, Json(done.output), done.read_only});
+  RequireFinish(turn, ref);
 }
 
 std::string_view OnePhaseInDoubt(const Draft& draft) {
@@ -115,8 +116,8 @@ void OnePhaseRefused(Turn& turn, BranchRef ref) {
 void OnePhaseNotSent(Turn& turn, BranchRef ref) {
   const BranchFacts& branch = turn.draft.branch(ref);
   const uint32_t attempts = turn.draft.plan_step(ref).settle_retry.attempts;
-  const bool too_late = turn.draft.deadline_missed();
-  if (branch.may_have_happened || (!too_late && branch.budget_used < attempts)) {
+  const bool may_go_on = HeldBackBy(turn.event) != nullptr || branch.budget_used < attempts;
+  if (branch.may_have_happened || (may_go_on && !turn.draft.deadline_missed())) {
     SettleNotSent(turn, ref);
     return;
   }

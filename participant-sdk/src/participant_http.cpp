@@ -151,7 +151,7 @@ HttpResponse Participant::Handle(const HttpRequest& request) const {
   }
   Json input;
   if (!request.body.empty()) {
-    Result<Json> parsed = ParseJson(request.body, limits::kPayloadJson);
+    Result<Json> parsed = ParseJson(request.body, limits::kUndoJson);
     if (!parsed.ok()) {
       return Problem(parsed.status().reason() == "json.too_large" ? 413 : 400,
                      parsed.status().reason(), parsed.status().message());

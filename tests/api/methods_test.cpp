@@ -99,6 +99,38 @@ TEST_CASE("a branch names the child transaction of the alternative that it took"
   CHECK(child == "t~insurance.alt1");
 }
 
+TEST_CASE("a branch names the child transaction that was run last, not the one to come") {
+  using engine::AttemptOutcome;
+  using engine::Role;
+  const BranchId insurance("insurance");
+  const auto child_after = [&insurance](const std::vector<engine::RecordBody>& records) {
+    Story story("t");
+    story.Then(engine::StepExpanded{4, "insurance", false, {}});
+    for (const engine::RecordBody& record : records) {
+      story.Then(record);
+    }
+    RestServer server;
+    server.coordinator.AnswerWithView(story.View());
+    const Json transaction = server.Get("/v1/transactions/t").Document();
+    std::string child;
+    for (const Json& branch : transaction["branches"]) {
+      child += branch.value("child", "");
+    }
+    return child;
+  };
+  const engine::Failure failure{"child.aborted", "no"};
+  std::vector<engine::RecordBody> records = {
+      engine::OperationStarted{insurance, Role::kForward, 0, std::nullopt},
+      engine::AttemptFailed{insurance, AttemptOutcome::kRefused, failure, At(9)}};
+  CHECK(child_after(records) == "t~insurance");
+  records.emplace_back(engine::IncidentRaised{insurance, failure});
+  CHECK(child_after(records) == "t~insurance");
+  records.emplace_back(engine::OperatorRetried{insurance, {"ann", ""}});
+  CHECK(child_after(records) == "t~insurance.run2");
+  records.emplace_back(engine::OperationSucceeded{insurance, nullptr});
+  CHECK(child_after(records) == "t~insurance.run2");
+}
+
 TEST_CASE("a get may wait, and says whether the end was reached") {
   RestServer server;
   server.coordinator.AnswerWithView(Story().View());

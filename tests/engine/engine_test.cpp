@@ -47,6 +47,28 @@ TEST_CASE("data can neither climb out of a path nor forge a header") {
          {{"v", "a\r\nX-B: c"}});
 }
 
+TEST_CASE("an undo may repeat what the input and the answers held, each within its limits") {
+  World world(CompilePlan(
+      R"({"name": "x", "mode": "saga", "participants": {"p": {"http": "http://p"}},
+          "steps": [
+            {"id": "a", "participant": "p", "action": {"post": "/a"},
+             "compensate": {"post": "/undo", "whenUnknown": "incident",
+                            "body": {"in": "${input}", "out": "${steps.a.output}"}}},
+            {"id": "b", "participant": "p", "action": {"post": "/b"}, "compensate": null}]})"));
+  const std::string most(limits::kMaxPayloadBytes - 100, 'x');
+  Json deep = 1;
+  for (size_t i = 0; i < limits::kMaxJsonDepth - 1; ++i) {
+    deep = Json::array({std::move(deep)});
+  }
+  world.Submit({{"v", most}});
+  world.Answer("a", ReplyDone{{{"deep", deep}, {"v", most}}});
+  world.Answer("b", ReplyRefused{{"http.409", ""}});
+  const auto* undo = std::get_if<CallBranch>(&world.effects().back());
+  REQUIRE(undo != nullptr);
+  CHECK(undo->command.role == Role::kUndo);
+  CHECK(std::get<RenderedHttp>(undo->request).body->size() > 2 * most.size());
+}
+
 // A list of `levels` lists, one in the other.
 Json Nested(size_t levels, Json inner = 1) {
   for (size_t i = 0; i < levels; ++i) {

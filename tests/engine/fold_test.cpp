@@ -115,6 +115,35 @@ TEST_CASE("an interrupted forward call may have happened and costs no budget") {
   CHECK(branch.budget_used == 1);
 }
 
+TEST_CASE("a call that was held back costs no budget and may not have happened") {
+  const BranchId a("a");
+  TxnState state = Accept();
+  Apply(state, StepExpanded{0, "a", false, {}});
+  Apply(state, OperationStarted{a, Role::kForward, 0, std::nullopt});
+  const BranchState& branch = *FindBranch(state, a);
+  for (uint32_t times = 1; times < 4; ++times) {
+    Apply(state, AttemptFailed{a, AttemptOutcome::kHeldBack, {}, kOrigin});
+    CHECK(branch.budget_used == 0);
+    CHECK_FALSE(branch.may_have_happened);
+    Apply(state, AttemptStarted{a});
+    CHECK(branch.attempt == times + 1);
+    CHECK(branch.budget_used == 1);
+  }
+}
+
+TEST_CASE("an operator's word counts for the operation that it was given for") {
+  const BranchId a("a");
+  TxnState state = Accept();
+  Apply(state, StepExpanded{0, "a", false, {}});
+  Apply(state, OperationStarted{a, Role::kForward, 0, std::nullopt});
+  Apply(state, AttemptFailed{a, AttemptOutcome::kUnknown, {}, kOrigin});
+  Apply(state, OperatorSkipped{a, {}, {}});
+  CHECK(FindBranch(state, a)->by_operator);
+  Apply(state, CommitDecided{});
+  Apply(state, OperationStarted{a, Role::kFinish, 0, std::nullopt});
+  CHECK_FALSE(FindBranch(state, a)->by_operator);
+}
+
 TEST_CASE("branches are found by the very names they are given") {
   TxnState state = Accept();
   Apply(state, StepExpanded{0, "a", false, {}});

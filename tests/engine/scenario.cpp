@@ -209,8 +209,9 @@ class Script {
       return ReplyUnknown{std::move(failure), after};
     }
     if (outcome == "not-sent") {
-      const bool blocked = failure.code == "participant.blocked";
-      return ReplyNotSent{std::move(failure), after, blocked};
+      const bool stopping = failure.code == "coordinator.stopping";
+      const bool blocked = stopping || failure.code == "participant.blocked";
+      return ReplyNotSent{std::move(failure), after, blocked, stopping};
     }
     throw std::runtime_error("unknown outcome '" + outcome + "'");
   }

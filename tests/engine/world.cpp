@@ -29,8 +29,8 @@ std::string Text(const std::optional<Failure>& failure) {
 std::string Dump(const BranchState& branch) {
   std::string text = "  " + branch.id.str();
   text += ' ' + std::string(BranchPhaseName(branch.phase));
-  for (const uint32_t number :
-       {branch.alternative, branch.attempt, branch.budget_used, branch.refusals, branch.polls}) {
+  for (const uint32_t number : {branch.alternative, branch.attempt, branch.budget_used,
+                                branch.refusals, branch.run, branch.forward_run, branch.polls}) {
     text += ' ' + std::to_string(number);
   }
   text += branch.may_have_happened ? " may" : " -";

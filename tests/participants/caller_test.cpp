@@ -55,8 +55,9 @@ class Bench {
     Call(gid, std::move(http));
   }
   void Call(const std::string& gid,
-            std::variant<engine::RenderedHttp, engine::RenderedGrpc> request) {
-    engine::CallBranch call{{Gid(gid), BranchId("b"), dsl::Role::kForward, 0},
+            std::variant<engine::RenderedHttp, engine::RenderedGrpc> request,
+            dsl::Role role = dsl::Role::kForward) {
+    engine::CallBranch call{{Gid(gid), BranchId("b"), role, 0},
                             1,
                             0,
                             std::move(request),
@@ -202,19 +203,38 @@ TEST_CASE("a call that waits can be withdrawn, one that was sent can not") {
     bench.Call("sent");
     bench.Call("waiting");
     bench.Call("other");
-    bench.caller.WithdrawWaiting(Gid("sent"));
-    bench.caller.WithdrawWaiting(Gid("waiting"));
-    bench.caller.WithdrawWaiting(Gid("nobody"));
+    bench.caller.WithdrawWaiting(Gid("sent"), runtime::Withdrawal::kForwardCalls);
+    bench.caller.WithdrawWaiting(Gid("waiting"), runtime::Withdrawal::kForwardCalls);
+    bench.caller.WithdrawWaiting(Gid("nobody"), runtime::Withdrawal::kAllCalls);
     CHECK_FALSE(bench.replies[1]);  // Never from inside.
     CHECK(IsBlocked(bench.Reply(1)));
     CHECK_FALSE(bench.replies[0]);
     CHECK_FALSE(bench.replies[2]);
-    bench.caller.WithdrawWaiting(Gid("other"));
+    bench.caller.WithdrawWaiting(Gid("other"), runtime::Withdrawal::kForwardCalls);
     CHECK(IsBlocked(bench.Reply(2)));
     let_go.set_value();
     CHECK(std::holds_alternative<engine::ReplyDone>(bench.Reply(0)));
   }
   CHECK_FALSE(sent_more);
+}
+
+TEST_CASE("an undo that waits is only withdrawn with all calls") {
+  std::promise<void> let_go;
+  Peer peer([&](Connection& connection, int) {
+    connection.ReadMessage();
+    let_go.get_future().wait();
+    connection.Write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+  });
+  dsl::Participant narrow = At(peer);
+  narrow.max_concurrent_calls = 1;
+  Bench bench(narrow);
+  bench.Call("sent");
+  bench.Call("waiting", engine::RenderedHttp{"DELETE", "/orders/1", {}, ""}, dsl::Role::kUndo);
+  bench.caller.WithdrawWaiting(Gid("waiting"), runtime::Withdrawal::kForwardCalls);
+  bench.caller.WithdrawWaiting(Gid("waiting"), runtime::Withdrawal::kAllCalls);
+  CHECK(IsBlocked(bench.Reply(1)));
+  let_go.set_value();
+  CHECK(std::holds_alternative<engine::ReplyDone>(bench.Reply(0)));
 }
 
 TEST_CASE("a participant whose descriptor set is none refuses its calls and says why") {

@@ -84,6 +84,10 @@ class Participants final : public ParticipantCaller {
   void Poll(const CallContext& /*context*/, engine::PollBranch /*poll*/,
             ReplyCallback /*done*/) override {}
 
+  void WithdrawWaiting(const Gid& /*gid*/, Withdrawal which) override {
+    withdrawals.push_back(which);
+  }
+
   // Answers the only call that waits, which must be for `branch`.
   void Answer(const std::string& branch, engine::Reply reply) {
     REQUIRE(waiting.size() == 1);
@@ -94,6 +98,7 @@ class Participants final : public ParticipantCaller {
   }
 
   std::vector<Waiting> waiting;
+  std::vector<Withdrawal> withdrawals;
 };
 
 // One process after another over one store.
@@ -203,6 +208,95 @@ TEST_CASE("a call that a stopping coordinator did not make is not taken for one 
   CHECK(shard.Look("t1").status == TxnStatus::kAborted);
 }
 
+// Every step may be tried once, or many times in no time.
+std::string TripWith(const std::string& retry) {
+  return R"({"name": "trip", "mode": "saga", "retry": )" + retry +
+         R"(, "participants": {"p": {"http": "http://p"}},
+  "steps": [{"id": "flight", "participant": "p", "action": {"post": "/f"},
+             "compensate": {"delete": "/f"}},
+            {"id": "hotel", "participant": "p", "action": {"post": "/h"},
+             "compensate": {"delete": "/h"}}]})";
+}
+
+TEST_CASE("a stop spends no attempt and gives nothing up") {
+  Shard shard;
+  shard.Define(TripWith(R"({"attempts": 1})"));
+  shard.Submit("trip", "t1");
+  bool drained = false;
+  shard.driver->Drain([&drained] { drained = true; });
+  shard.caller.Answer("flight", engine::ReplyDone{});
+  shard.Run(std::chrono::seconds(1));
+  CHECK(drained);
+  CHECK(shard.Look("t1").status == TxnStatus::kActive);
+  shard.Restart();
+  shard.caller.Answer("hotel", engine::ReplyDone{});
+  shard.Run();
+  CHECK(shard.Look("t1").status == TxnStatus::kCommitted);
+}
+
+TEST_CASE("a back-off that ends while the coordinator stops is over when it is back") {
+  Shard shard;
+  shard.Define(TripWith(R"({"initial": "1ms", "max": "1ms", "attempts": 5})"));
+  shard.Submit("trip", "t1");
+  shard.Submit("trip", "t2");
+  REQUIRE(shard.caller.waiting.size() == 2);
+  const auto second = std::move(shard.caller.waiting[1]);
+  shard.caller.waiting.pop_back();
+  bool drained = false;
+  shard.driver->Drain([&drained] { drained = true; });
+  shard.caller.Answer("flight", engine::ReplyUnknown{{"timeout", ""}, std::nullopt});
+  // The other call keeps the coordinator up for a while.
+  shard.Run(std::chrono::seconds(10));
+  CHECK_FALSE(drained);
+  CHECK(shard.Look("t1").steps[0].branches[0].attempt == 1);
+  second.done(engine::ReplyUnknown{{"timeout", ""}, std::nullopt});
+  shard.Run(std::chrono::seconds(1));
+  CHECK(drained);
+  shard.Restart();
+  shard.Run(std::chrono::seconds(1));
+  CHECK(shard.caller.waiting.size() == 2);
+  CHECK(shard.Look("t1").steps[0].branches[0].attempt == 2);
+}
+
+TEST_CASE("calls that wait are withdrawn when they are not wanted any more") {
+  Shard shard;
+  shard.Define(kTrip);
+  shard.Submit("trip", "t1");
+  const auto deliver = [&shard](engine::Event event) {
+    shard.driver->Deliver(Gid("t1"), std::move(event), std::nullopt,
+                          [](const Result<TxnView>& view) { CHECK(view.ok()); });
+    shard.Run();
+    return std::exchange(shard.caller.withdrawals, {});
+  };
+  using Seen = std::vector<Withdrawal>;
+  CHECK(deliver(engine::PauseRequested{{"ann", ""}}) == Seen{Withdrawal::kAllCalls});
+  CHECK(deliver(engine::ResumeRequested{{"ann", ""}}).empty());
+  CHECK(deliver(engine::AbortRequested{{"ann", ""}}) == Seen{Withdrawal::kForwardCalls});
+  CHECK(deliver(engine::ResolveRequested{TxnStatus::kAborted, {"ann", ""}}) ==
+        Seen{Withdrawal::kAllCalls});
+  CHECK(shard.Look("t1").status == TxnStatus::kMixed);
+}
+
+TEST_CASE("a child that is looked for when its parent is ended by an operator is not begun") {
+  Shard shard;
+  shard.Define(kTrip);
+  shard.Define(kParent);
+  auto plan = shard.definitions->Get("parent", std::nullopt);
+  shard.host->HoldOffloads();
+  engine::Submitted submitted;
+  submitted.gid = Gid("p1");
+  shard.driver->Submit({*plan, false, std::move(submitted), std::nullopt},
+                       [](const Result<SubmitReply>& reply) { CHECK(reply.ok()); });
+  shard.Run();
+  shard.driver->Deliver(Gid("p1"), engine::ResolveRequested{TxnStatus::kAborted, {"ann", ""}},
+                        std::nullopt, [](const Result<TxnView>& view) { CHECK(view.ok()); });
+  shard.Run();
+  shard.host->ReleaseOffloads();
+  shard.Run();
+  CHECK(shard.caller.waiting.empty());
+  CHECK_FALSE(shard.IsKnown("p1~kid"));
+}
+
 TEST_CASE("a child that is looked for while its parent aborts is not begun") {
   Shard shard;
   shard.Define(kTrip);
@@ -252,6 +346,24 @@ TEST_CASE("children count among the open transactions") {
   CHECK(parent.status == TxnStatus::kAborted);
   REQUIRE(parent.abort.has_value());
   CHECK(parent.abort->failure.code == "coordinator.too_many_open");
+}
+
+TEST_CASE("the child of a parent that has no way back is let in above the limit") {
+  Shard shard(/*max_open=*/1);
+  shard.Define(kTrip);
+  shard.Define(R"({"name": "pay", "mode": "saga", "participants": {"p": {"http": "http://p"}},
+    "steps": [{"id": "charge", "participant": "p", "action": {"post": "/c"}, "pivot": true,
+               "compensate": null},
+              {"id": "kid", "action": {"transaction": {"definition": "trip", "input": {}}}}]})");
+  shard.Submit("pay", "p1");
+  shard.caller.Answer("charge", engine::ReplyDone{});
+  shard.Run();
+  CHECK(shard.Look("p1").status == TxnStatus::kCommitting);
+  shard.caller.Answer("flight", engine::ReplyDone{});
+  shard.Run();
+  shard.caller.Answer("hotel", engine::ReplyDone{});
+  shard.Run();
+  CHECK(shard.Look("p1").status == TxnStatus::kCommitted);
 }
 
 }  // namespace

@@ -78,7 +78,7 @@ class Parking final : public ParticipantCaller {
   }
   void Poll(const CallContext& /*context*/, engine::PollBranch /*poll*/,
             ReplyCallback /*done*/) override {}
-  void WithdrawWaiting(const Gid& gid) override { gate_.Withdraw(gid); }
+  void WithdrawWaiting(const Gid& gid, Withdrawal /*which*/) override { gate_.Withdraw(gid); }
 
  private:
   Worker& worker_;

@@ -166,7 +166,7 @@ TEST_CASE("a request that reaches no handler is refused with its reason") {
   CHECK(handle(Post("/x/action/")) == "404 handler.unknown");
   CHECK(handle(Post("/x/action", "{")) == "400 json.syntax");
   CHECK(handle(Post("/x/action", R"({"a":1,"a":2})")) == "400 json.duplicate_key");
-  CHECK(handle(Post("/x/action", std::string(limits::kMaxPayloadBytes + 1, ' '))) ==
+  CHECK(handle(Post("/x/action", std::string(limits::kMaxUndoBytes + 1, ' '))) ==
         "413 json.too_large");
   CHECK(handle(Post("/x/action", "{}", {{"Entente-Operation", "compensate"}})) ==
         "400 call.wrong_operation");

@@ -87,7 +87,7 @@ class Participant {
   [[nodiscard]] Status Register(std::string_view name, TccHandlers handlers);
   [[nodiscard]] Status Register(std::string_view name, TwoPhaseHandlers handlers);
 
-  // Answers one request, whatever it is; never throws. A body over limits::kMaxPayloadBytes is
+  // Answers one request, whatever it is; never throws. A body over limits::kMaxUndoBytes is
   // refused; a server should stop reading before.
   [[nodiscard]] HttpResponse Handle(const HttpRequest& request) const;
 

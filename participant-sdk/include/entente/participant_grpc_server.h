@@ -24,7 +24,7 @@ struct GrpcServerOptions {
   // So many of the threads no action, try or prepare gets, but at least one it does; as
   // ServerOptions::reserved_threads. One that finds no thread is told to come again.
   int reserved_threads = 4;
-  size_t max_message_bytes = limits::kMaxPayloadBytes;
+  size_t max_message_bytes = limits::kMaxUndoBytes;
 };
 
 // Thread-safe. `participant` must outlive it.

@@ -24,7 +24,7 @@ struct ServerOptions {
   // Requests that wait for a thread; one more is answered with 503 and Retry-After.
   size_t max_waiting = 1024;
   size_t max_connections = 1024;  // One more is closed at once.
-  size_t max_body_bytes = limits::kMaxPayloadBytes;
+  size_t max_body_bytes = limits::kMaxUndoBytes;
   Duration idle_timeout = limits::kIdleConnectionTimeout;  // Between two requests.
   Duration read_timeout = limits::kRequestReadTimeout;     // Of one request, once it has begun.
 };
