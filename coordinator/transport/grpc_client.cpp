@@ -317,7 +317,9 @@ class GrpcClient::Impl {
       if (call->finished()) {
         continue;
       }
-      if (failed && service.shapes == nullptr) {
+      // Shapes from before do not fit a call that waits here. They are the last word only if the
+      // server was there to give another: one that is away may come back with a later version.
+      if (failed && (service.shapes == nullptr || !result.definite)) {
         call->Finish(call->Error(CallFailure::kNotSent, reason, problem));
       } else {
         Run(call, service.shapes, nullptr);

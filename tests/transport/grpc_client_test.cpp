@@ -418,6 +418,21 @@ TEST_CASE("a server that comes back is reached again") {
   CHECK(reached);
 }
 
+TEST_CASE("a call that what is known does not fit is not refused while the server is away") {
+  Server server(true);
+  Caller caller;
+  Response(caller.Call(server.port(), "Reserve", {{"itemName", "bed"}}));
+  server.Stop();
+  // The server that comes back may know the field; its descriptors are asked for once more, though
+  // not in the first second.
+  GrpcOutcome outcome;
+  do {
+    outcome = caller.Call(server.port(), "Reserve", {{"itemName", "bed"}, {"floor", 3}});
+  } while (std::get<CallError>(outcome).failure == CallFailure::kInvalidRequest);
+  const CallError& error = Error(outcome, CallFailure::kNotSent, "connect.failed");
+  CHECK(error.message.find("nobody answers there") != std::string::npos);
+}
+
 TEST_CASE("a name that led to nobody before anything was known is looked up again") {
   const Server server(true);
   int lookups = 0;
