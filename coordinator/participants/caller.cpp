@@ -332,8 +332,8 @@ class Caller::Impl {
 
   // Ends the call at its gate. Whoever else waits there may wait for the next token now, or for the
   // end of a cool-down.
-  void Finish(Target& target, const Permit& permit, bool transport_failure) {
-    if (const auto next = target.gate->Finish(permit, transport_failure, host_.Now())) {
+  void Finish(Target& target, const Permit& permit, SharedGate::CallResult result) {
+    if (const auto next = target.gate->Finish(permit, result, host_.Now())) {
       ScheduleRelease(target.gate, next);
     }
   }
@@ -386,7 +386,7 @@ class Caller::Impl {
                  if (closing_) {
                    return;
                  }
-                 Finish(*target, permit, IsTransportFailure(outcome));
+                 Finish(*target, permit, ResultOf(outcome));
                  if (auto* response = std::get_if<transport::HttpResponse>(&outcome)) {
                    done(ClassifyHttp(
                        std::move(*response),
@@ -420,7 +420,7 @@ class Caller::Impl {
           if (closing_) {
             return;
           }
-          Finish(*target, permit, IsTransportFailure(outcome));
+          Finish(*target, permit, ResultOf(outcome));
           if (auto* response = std::get_if<transport::GrpcResponse>(&outcome)) {
             done(ClassifyGrpc(std::move(*response),
                               AnswerContext{role, rules, token, nullptr, host_.Now()}));

@@ -53,8 +53,8 @@ SharedGate::Released SharedGate::TakeReleased(Instant now) {
   return released;
 }
 
-std::optional<Instant> SharedGate::Finish(const Permit& permit, bool transport_failure,
-                                          Instant now) {
+std::optional<Instant> SharedGate::Finish(const Permit& permit, CallResult result, Instant now) {
+  const bool transport_failure = result == CallResult::kTransportFailure;
   Released released;
   std::optional<Instant> next;
   bool turned = false;
@@ -62,10 +62,7 @@ std::optional<Instant> SharedGate::Finish(const Permit& permit, bool transport_f
   {
     const std::lock_guard lock(mutex_);
     failures_ += transport_failure ? 1 : 0;
-    gate_.OnFinished(permit,
-                     transport_failure ? transport::ParticipantGate::CallResult::kTransportFailure
-                                       : transport::ParticipantGate::CallResult::kAnswered,
-                     now);
+    gate_.OnFinished(permit, result, now);
     last_used_ = std::max(last_used_, now);
     turned = (transport_failure || open_) && BreakerTurned();
     open = open_;

@@ -36,6 +36,7 @@ class SharedGate {
 
   using Permit = transport::ParticipantGate::Permit;
   using Ticket = transport::ParticipantGate::Ticket;
+  using CallResult = transport::ParticipantGate::CallResult;
 
   SharedGate(transport::GateOptions options, std::string participant, std::string definition,
              std::string address, Instant now, BreakerListener on_breaker = {});
@@ -55,7 +56,7 @@ class SharedGate {
 
   // Ends an admitted call and lets waiting ones go; returns when to come again for those that
   // still wait.
-  std::optional<Instant> Finish(const Permit& permit, bool transport_failure, Instant now);
+  std::optional<Instant> Finish(const Permit& permit, CallResult result, Instant now);
 
   // Lets go whoever may go at `now`; returns when to come again.
   std::optional<Instant> Release(Instant now);
@@ -79,7 +80,7 @@ class SharedGate {
   Ticket next_ticket_ = 1;
   Instant last_used_;
   bool retired_ = false;
-  uint64_t calls_ = 0;  // Let go, hence sent.
+  uint64_t calls_ = 0;  // Let go.
   uint64_t failures_ = 0;
   const std::string participant_;
   const std::string definition_;

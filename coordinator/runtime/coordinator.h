@@ -114,7 +114,7 @@ struct ParticipantStats {
   std::string blocked_by;  // Empty, "breaker", "concurrency" or "rate".
   uint64_t in_flight = 0;
   uint64_t queued = 0;
-  uint64_t calls = 0;  // Sent; those that wait are not among them.
+  uint64_t calls = 0;  // Let go by the gate; those that wait there are not among them.
   uint64_t failures = 0;
   double error_rate = 0;      // Moving average, 0 to 1.
   double latency_millis = 0;  // Moving average.

@@ -25,10 +25,4 @@ struct CallError {
   std::string message;  // What happened, with whom, and what to do.
 };
 
-// Whether a failure says something about the participant's health rather than about one request.
-// The circuit breaker counts these and nothing else.
-[[nodiscard]] constexpr bool IsTransportFailure(CallFailure failure) {
-  return failure == CallFailure::kNotSent || failure == CallFailure::kUnknown;
-}
-
 }  // namespace entente::transport

@@ -173,6 +173,14 @@ class GrpcClient::Impl {
       });
       return;
     }
+    if (options_.addresses_of) {
+      boost::asio::post(io_, [this, alive = alive_, channel] {
+        if (*alive) {
+          OnResolved(channel, {}, GivenAddresses(channel->target));
+        }
+      });
+      return;
+    }
     resolver_.async_resolve(
         channel->target.host, std::to_string(channel->target.port),
         [this, alive = alive_, channel](const boost::system::error_code& error,
@@ -181,6 +189,14 @@ class GrpcClient::Impl {
             OnResolved(channel, error, found);
           }
         });
+  }
+
+  tcp::resolver::results_type GivenAddresses(const Origin& target) const {
+    std::vector<tcp::endpoint> found;
+    for (const std::string& address : options_.addresses_of(target.host)) {
+      found.emplace_back(boost::asio::ip::make_address(address), target.port);
+    }
+    return tcp::resolver::results_type::create(found.begin(), found.end(), target.host, "");
   }
 
   void OnResolved(const ChannelPtr& channel, const boost::system::error_code& error,
@@ -270,6 +286,9 @@ class GrpcClient::Impl {
       StartQuery(channel, name, service, true);
       return;
     }
+    if (result.unreachable) {
+      ConnectionFailed(*channel);
+    }
     if (result.error.empty()) {
       auto shapes = GrpcShapes::Make(result.files);
       if (shapes.ok()) {
@@ -298,7 +317,9 @@ class GrpcClient::Impl {
       if (call->finished()) {
         continue;
       }
-      if (failed && service.shapes == nullptr) {
+      // Shapes from before do not fit a call that waits here. They are the last word only if the
+      // server was there to give another: one that is away may come back with a later version.
+      if (failed && (service.shapes == nullptr || !result.definite)) {
         call->Finish(call->Error(CallFailure::kNotSent, reason, problem));
       } else {
         Run(call, service.shapes, nullptr);
@@ -343,8 +364,13 @@ class GrpcClient::Impl {
       if (service != channel.services.end()) {
         service->second.pause = Duration::zero();
       }
-    } else if (call.NeverConnected() && !channel.resolve_again &&
-               Clock::now() >= channel.resolved_at + kResolveAgainAfter) {
+    } else if (call.NeverConnected()) {
+      ConnectionFailed(channel);
+    }
+  }
+
+  static void ConnectionFailed(GrpcChannel& channel) {
+    if (!channel.resolve_again && Clock::now() >= channel.resolved_at + kResolveAgainAfter) {
       channel.resolve_again = true;  // The name may lead elsewhere by now.
       channel.prefer_version6 = !channel.prefer_version6;
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -73,6 +74,8 @@ struct GrpcClientOptions {
   Duration reflection_timeout = std::chrono::seconds(5);
   TlsClientOptions tls;
   AddressPolicy policy;
+  // For tests: what a host name leads to, in place of the system's resolver. Null: that one.
+  std::function<std::vector<std::string>(const std::string& host)> addresses_of;
 };
 
 // Purpose: one worker's gRPC caller. The messages' shapes come with the request, from a descriptor

@@ -20,7 +20,7 @@ namespace entente::transport {
 struct ReflectionResult {
   std::vector<google::protobuf::FileDescriptorProto> files;
   // Set on failure; then `definite` says whether the server itself answered that it can not tell,
-  // as opposed to not having been reached.
+  // as opposed to not having been reached, or not to the end.
   std::string error;
   bool definite = false;
   bool unreachable = false;  // No connection could be made.

@@ -141,6 +141,10 @@ void ParticipantGate::OnFinished(const Permit& permit, CallResult result, Instan
   now = Monotonic(now);
   ENTENTE_CHECK(in_flight_ > 0);
   --in_flight_;
+  if (result == CallResult::kNotMade) {
+    OnNotMade(permit, now);
+    return;
+  }
   ++finished_;
   const bool failed = result == CallResult::kTransportFailure;
   const double error = failed ? 1 : 0;
@@ -183,6 +187,15 @@ void ParticipantGate::OnAnswer(const Permit& permit) {
   if (breaker_ == BreakerState::kHalfOpen) {
     breaker_ = BreakerState::kClosed;
     ++period_;
+  }
+}
+
+// The participant is as unknown as before; only the probe's place must not stay taken.
+void ParticipantGate::OnNotMade(const Permit& permit, Instant now) {
+  if (permit.period == period_ && breaker_ == BreakerState::kHalfOpen) {
+    breaker_ = BreakerState::kOpen;
+    ++period_;
+    open_until_ = now;
   }
 }
 

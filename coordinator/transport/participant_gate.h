@@ -42,9 +42,9 @@ enum class BreakerState { kClosed, kOpen, kHalfOpen };
 //
 // Closed: calls go within the two limits, in the order they came. `failures_to_open` transport
 // failures in a row open the breaker: nothing goes until the cool-down ends. Then one probe goes
-// (half-open). If it works, the breaker closes; if it fails, it opens again for a longer time.
-// Results of calls admitted before the breaker opened move no state afterwards, since they tell of
-// the past.
+// (half-open). If it works, the breaker closes; if it fails, it opens again for a longer time; if
+// it turns out that it can not be made, the next call is the probe. Results of calls admitted
+// before the breaker opened move no state afterwards, since they tell of the past.
 //
 // Pure: instants are handed in and should not go backwards; if one does, it counts as the latest
 // seen. Not thread-safe. Refusals by the participant (4xx) are successes here: it answered.
@@ -69,7 +69,11 @@ class ParticipantGate {
   };
   [[nodiscard]] Admission Acquire(Ticket ticket, Instant now, Permit& permit);
 
-  enum class CallResult { kAnswered, kTransportFailure };
+  enum class CallResult {
+    kAnswered,
+    kTransportFailure,
+    kNotMade,  // It could not be sent as it was, or was not allowed: nothing was learned.
+  };
   // Ends an admitted call. Follow with Release, since a place may have become free, and then with
   // NextWakeup: what waited for a place may wait for a token next.
   void OnFinished(const Permit& permit, CallResult result, Instant now);
@@ -112,6 +116,7 @@ class ParticipantGate {
   void Open(Instant now);
   void OnFailure(const Permit& permit, Instant now);
   void OnAnswer(const Permit& permit);
+  void OnNotMade(const Permit& permit, Instant now);
   Instant Monotonic(Instant now);
 
   GateOptions options_;

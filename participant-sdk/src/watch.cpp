@@ -1,6 +1,7 @@
 // Following one transaction's events across broken connections.
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <utility>
 
 #include "base/limits.h"
@@ -22,6 +23,7 @@ struct Follower {
   bool done = false;  // It has ended, or the caller has seen enough.
   bool lost = false;  // The stream has a gap from here; another one has not.
   bool progress = false;
+  std::chrono::steady_clock::duration stood{};  // From its opening to what came last.
   Status failure = {};
 
   // False: the stream is not to be read on.
@@ -56,11 +58,13 @@ struct Follower {
 // Reads one stream to its end, or until it breaks.
 void Follow(HttpConnection& connection, Follower& follower) {
   SseParser parser(kMaxEventBytes);
+  const auto opened = std::chrono::steady_clock::now();
   while (!follower.done && !follower.lost && follower.failure.ok()) {
     const Result<std::string> bytes = connection.Read(kMaxSilence);
     if (!bytes.ok() || bytes->empty()) {
       return;
     }
+    follower.stood = std::chrono::steady_clock::now() - opened;
     Status fed = parser.Feed(*bytes, [&](const SseEvent& event) { return follower.Take(event); });
     if (!fed.ok()) {
       follower.failure = std::move(fed);
@@ -79,6 +83,8 @@ Status Client::Impl::Watch(std::string_view gid, uint64_t after_revision,
   OutgoingRequest request{"GET", TransactionPath(gid, "/events"), "", "text/event-stream", ""};
   std::optional<Backoff> backoff;
   while (true) {
+    problem_ = Json();
+    retry_after_ = std::chrono::seconds(0);
     request.last_event_id = follower.revision == 0 ? "" : std::to_string(follower.revision);
     Result<HttpAnswer> opened = connection.Open(request, options_.call_timeout);
     Status failed = opened.status();
@@ -90,12 +96,16 @@ Status Client::Impl::Watch(std::string_view gid, uint64_t after_revision,
       failed = Failure(request, *opened);
     }
     if (failed.ok()) {
+      const bool event_stream = opened->content_type.starts_with(request.accept);
       follower.progress = follower.lost = false;
+      follower.stood = {};
       Follow(connection, follower);
       if (follower.done || !follower.failure.ok()) {
         return follower.failure;
       }
-      if (follower.progress) {
+      // Heartbeats alone tell that the coordinator was back: what follows is another outage. A page
+      // that is no event stream tells nothing, however long it is.
+      if (follower.progress || (event_stream && follower.stood > options_.retry_for)) {
         backoff.reset();
       }
       failed = UnknownOutcome("client.broken", "the event stream of " + std::string(gid) +

@@ -9,16 +9,18 @@
 namespace entente::participants {
 namespace {
 
+using CallResult = SharedGate::CallResult;
+
 dsl::Participant Flights() {
   return {"flights", dsl::HttpAddress{"http://flights:1", {}}, {}, {}, {}};
 }
 
 // One call that goes, and ends so.
-void Call(SharedGate& gate, bool transport_failure, Instant now) {
+void Call(SharedGate& gate, CallResult result, Instant now) {
   const std::optional<SharedGate::Entry> entry = gate.Acquire(now, [] { return ParkedCall(); });
   REQUIRE(entry);
   REQUIRE(entry->admission == transport::ParticipantGate::Admission::kAdmitted);
-  static_cast<void>(gate.Finish(entry->permit, transport_failure, now));
+  static_cast<void>(gate.Finish(entry->permit, result, now));
 }
 
 TEST_CASE("a breaker that opens and closes is told once each, whatever its probes do") {
@@ -31,15 +33,15 @@ TEST_CASE("a breaker that opens and closes is told once each, whatever its probe
   SharedGate& gate = *found;
   for (int i = 0; i < 5; ++i) {
     CHECK(told.empty());
-    Call(gate, /*transport_failure=*/true, now);
+    Call(gate, CallResult::kTransportFailure, now);
   }
   CHECK(told == std::vector<std::string>{"flights at http://flights:1 opened"});
   now += std::chrono::minutes(1);
-  Call(gate, /*transport_failure=*/true, now);  // A probe that fails.
+  Call(gate, CallResult::kTransportFailure, now);  // A probe that fails.
   CHECK(told.size() == 1);
   now += std::chrono::minutes(1);
-  Call(gate, /*transport_failure=*/false, now);
-  Call(gate, /*transport_failure=*/false, now);
+  Call(gate, CallResult::kAnswered, now);
+  Call(gate, CallResult::kAnswered, now);
   CHECK(told.size() == 2);
   CHECK(told.back() == "flights at http://flights:1 closed");
 }

@@ -8,6 +8,7 @@ namespace entente::participants {
 namespace {
 
 using Admission = transport::ParticipantGate::Admission;
+using CallResult = SharedGate::CallResult;
 
 Instant At(int64_t milliseconds) {
   return InstantFromMicros(1'000'000) + std::chrono::milliseconds(milliseconds);
@@ -51,11 +52,11 @@ TEST_CASE("a call's end says when the next waiting call may have its token") {
   REQUIRE(second);
   CHECK(second->admission == Admission::kParked);
   CHECK(gate->Release(At(1)) == std::nullopt);  // Only the first call's end can help.
-  CHECK(gate->Finish(first.permit, false, At(10)) == At(200));
+  CHECK(gate->Finish(first.permit, CallResult::kAnswered, At(10)) == At(200));
   CHECK(went == 0);
   CHECK(gate->Release(At(200)) == std::nullopt);
   CHECK(went == 1);
-  CHECK(gate->Finish(permit, false, At(210)) == std::nullopt);
+  CHECK(gate->Finish(permit, CallResult::kAnswered, At(210)) == std::nullopt);
 }
 
 TEST_CASE("a call is counted when it goes, not when it begins to wait") {
@@ -72,7 +73,7 @@ TEST_CASE("a call is counted when it goes, not when it begins to wait") {
   REQUIRE(gate->Acquire(At(0), [&] { return Counting(went, permit); }));
   CHECK(gate->Stats(At(0)).calls == 1);
   CHECK(gate->Stats(At(0)).queued == 1);
-  gate->Finish(first.permit, false, At(1));
+  gate->Finish(first.permit, CallResult::kAnswered, At(1));
   CHECK(went == 1);
   CHECK(gate->Stats(At(1)).calls == 2);
 }
@@ -92,12 +93,12 @@ TEST_CASE("gates of addresses without end are forgotten, but none that is in use
   const SharedGate::Entry call = Enter(*busy, At(0));
   const auto broken = gates.Find(Named("broken"), "d", At(0));
   for (int i = 0; i < 5; ++i) {
-    broken->Finish(Enter(*broken, At(0)).permit, true, At(0));
+    broken->Finish(Enter(*broken, At(0)).permit, CallResult::kTransportFailure, At(0));
   }
   const auto idle = gates.Find(Named("idle"), "d", At(0));
   for (int i = 0; i < 550; ++i) {
     const auto gate = gates.Find(Named("h" + std::to_string(i)), "inline", At(1 + i % 100));
-    gate->Finish(Enter(*gate, At(1 + i % 100)).permit, false, At(1 + i % 100));
+    gate->Finish(Enter(*gate, At(1 + i % 100)).permit, CallResult::kAnswered, At(1 + i % 100));
   }
   CHECK(gates.Stats(At(100)).size() <= 10);
   CHECK(gates.Find(Named("busy"), "d", At(100)) == busy);
@@ -109,7 +110,28 @@ TEST_CASE("gates of addresses without end are forgotten, but none that is in use
   const auto again = gates.Find(Named("idle"), "d", At(100));
   CHECK(again != idle);
   CHECK(Enter(*again, At(100)).admission == Admission::kAdmitted);
-  busy->Finish(call.permit, false, At(101));
+  busy->Finish(call.permit, CallResult::kAnswered, At(101));
+}
+
+TEST_CASE("a probe that could not be made is no failure and lets the next call try") {
+  Gates gates;
+  const auto gate = gates.Find(Named("away"), "d", At(0));
+  for (int i = 0; i < 5; ++i) {
+    gate->Finish(Enter(*gate, At(0)).permit, CallResult::kTransportFailure, At(0));
+  }
+  const SharedGate::Entry probe = Enter(*gate, At(500));
+  REQUIRE(probe.admission == Admission::kAdmitted);
+  int went = 0;
+  SharedGate::Permit permit;
+  REQUIRE(gate->Acquire(At(501), [&] { return Counting(went, permit); }));
+  REQUIRE(gate->Acquire(At(502), [&] { return Counting(went, permit); }));
+  gate->Finish(probe.permit, CallResult::kNotMade, At(503));
+  CHECK(went == 1);  // Not both: it is the probe.
+  CHECK(gate->Stats(At(503)).breaker == "half-open");
+  CHECK(gate->Stats(At(503)).failures == 5);
+  gate->Finish(permit, CallResult::kAnswered, At(504));
+  CHECK(went == 2);
+  CHECK(gate->Stats(At(504)).breaker == "closed");
 }
 
 TEST_CASE("where every gate is in use none is forgotten") {

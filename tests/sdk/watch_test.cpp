@@ -128,6 +128,47 @@ TEST_CASE("the first connection of a watch is tried again too, if the client was
   CHECK(server.seen().size() == 4);
 }
 
+// All that a stream says while its transaction does nothing; long enough to be read in many pieces.
+std::string Heartbeats() {
+  std::string text;
+  while (text.size() < 1'000'000) {
+    text += ": still here\n\n";
+  }
+  return text;
+}
+
+// The next failure is one too many, unless it begins another outage.
+constexpr Duration kOneRetry = std::chrono::microseconds(1);
+
+TEST_CASE(
+    "a stream that breaks after it stood for longer than an outage may last is a new outage") {
+  CannedServer server({{.hang_up = true},
+                       Stream(Heartbeats()),
+                       Stream(Heartbeats()),
+                       Stream(EventText(1, "COMMITTED"))});
+  Client client({.server = server.url(), .retry_for = kOneRetry});
+  CHECK(client.Watch("g", 0, [](const Event&) { return true; }) == Status());
+  CHECK(server.seen().size() == 4);
+}
+
+TEST_CASE("a page that is no event stream does not make a watch go on") {
+  Canned page{.body = Heartbeats(), .content_type = "text/html"};
+  CannedServer server({page, page, page, Stream(EventText(1, "COMMITTED"))});
+  Client client({.server = server.url(), .retry_for = kOneRetry});
+  CHECK(client.Watch("g", 0, [](const Event&) { return true; }).reason() == "client.broken");
+  CHECK(server.seen().size() == 2);
+}
+
+TEST_CASE("a watch that fails names what failed last, not an answer from before") {
+  CannedServer server({Problem(503, "draining", "shutting down"),
+                       {.status = 404, .body = "none", .content_type = "text/plain"}});
+  Client client({.server = server.url(), .retry_for = std::chrono::seconds(5)});
+  const Status status = client.Watch("g", 0, [](const Event&) { return true; });
+  CHECK(status.code() == StatusCode::kNotFound);
+  CHECK(status.reason() == "client.bad_answer");
+  CHECK(client.last_problem().is_null());
+}
+
 TEST_CASE("a watch at an address where nobody ever answered is given up at once") {
   std::string url;
   {

@@ -80,9 +80,9 @@ class Server {
   explicit Server(
       bool reflection,
       std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials(),
-      int port = 0) {
+      int port = 0, const std::string& address = "127.0.0.1") {
     grpc::ServerBuilder builder;
-    builder.AddListeningPort("127.0.0.1:" + std::to_string(port), credentials, &port_);
+    builder.AddListeningPort(address + ":" + std::to_string(port), credentials, &port_);
     builder.RegisterService(&service);
     if (!reflection) {
       builder.SetOption(std::make_unique<WithoutPlugins>());
@@ -96,6 +96,7 @@ class Server {
       server_.reset();
     }
   }
+  // Zero: it could not listen.
   [[nodiscard]] uint16_t port() const { return static_cast<uint16_t>(port_); }
   Inventory service;
 
@@ -175,6 +176,22 @@ const CallError& Error(const GrpcOutcome& outcome, CallFailure failure, const st
   CHECK(CallFailureName(error.failure) == CallFailureName(failure));
   CHECK(error.reason == reason);
   return error;
+}
+
+// Calls until the outcome is of interest: the client spaces out what it asks anew.
+template <class Interesting>
+GrpcOutcome CallUntil(Caller& caller, const GrpcRequest& request, const Interesting& interesting) {
+  while (true) {
+    GrpcOutcome outcome = caller.Start(request).get();
+    if (interesting(outcome)) {
+      return outcome;
+    }
+    Error(outcome, CallFailure::kNotSent, "connect.failed");
+  }
+}
+
+bool IsAnswered(const GrpcOutcome& outcome) {
+  return std::holds_alternative<GrpcResponse>(outcome);
 }
 
 std::string DescriptorSet() {
@@ -399,6 +416,53 @@ TEST_CASE("a server that comes back is reached again") {
     reached = response != nullptr && response->code == kGrpcOk;
   }
   CHECK(reached);
+}
+
+TEST_CASE("a call that what is known does not fit is not refused while the server is away") {
+  Server server(true);
+  Caller caller;
+  Response(caller.Call(server.port(), "Reserve", {{"itemName", "bed"}}));
+  server.Stop();
+  // The server that comes back may know the field; its descriptors are asked for once more, though
+  // not in the first second.
+  GrpcOutcome outcome;
+  do {
+    outcome = caller.Call(server.port(), "Reserve", {{"itemName", "bed"}, {"floor", 3}});
+  } while (std::get<CallError>(outcome).failure == CallFailure::kInvalidRequest);
+  const CallError& error = Error(outcome, CallFailure::kNotSent, "connect.failed");
+  CHECK(error.message.find("nobody answers there") != std::string::npos);
+}
+
+TEST_CASE("a name that led to nobody before anything was known is looked up again") {
+  const Server server(true);
+  int lookups = 0;
+  GrpcClientOptions options;
+  options.addresses_of = [&lookups](const std::string&) {
+    return std::vector<std::string>{++lookups == 1 ? "127.0.0.2" : "127.0.0.1"};
+  };
+  Caller caller(options);
+  GrpcRequest request = Caller::Request(server.port(), "Reserve", {{"itemName", "bed"}});
+  request.target.host = "inventory";
+  const GrpcOutcome outcome = CallUntil(caller, request, IsAnswered);
+  CHECK(Response(outcome).body["reservationId"] == "r-bed");
+  CHECK(lookups == 2);
+}
+
+TEST_CASE("a server that listens over IPv6 only is found by reflection too") {
+  const DeadPort dead;  // Nobody listens there over IPv4.
+  const Server server(true, grpc::InsecureServerCredentials(), dead.port(), "[::1]");
+  if (server.port() == 0) {
+    WARN("nothing can listen on ::1 here");
+    return;
+  }
+  GrpcClientOptions options;
+  options.addresses_of = [](const std::string&) {
+    return std::vector<std::string>{"127.0.0.1", "::1"};
+  };
+  Caller caller(options);
+  GrpcRequest request = Caller::Request(dead.port(), "Reserve", {{"itemName", "bed"}});
+  request.target.host = "inventory";
+  CHECK(Response(CallUntil(caller, request, IsAnswered)).code == kGrpcOk);
 }
 
 TEST_CASE("an answer past the cap is a bad response") {

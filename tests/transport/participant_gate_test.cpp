@@ -306,6 +306,53 @@ TEST_CASE("only the probe's own answer closes the breaker") {
   CHECK(gate.stats().breaker == BreakerState::kClosed);
 }
 
+TEST_CASE("a probe that could not be made leaves the breaker open, and the next call probes") {
+  ParticipantGate gate(WithBreaker(1));
+  Fail(gate, At(0));
+  Permit permit;
+  const auto end_probe = [&](int64_t milliseconds, CallResult result) {
+    REQUIRE(gate.Acquire(1, At(milliseconds), permit) == Admission::kAdmitted);
+    gate.OnFinished(permit, result, At(milliseconds));
+  };
+  end_probe(100, CallResult::kNotMade);
+  CHECK(gate.stats().breaker == BreakerState::kOpen);
+  CHECK(gate.stats().in_flight == 0);
+  CHECK(gate.stats().finished == 1);
+  CHECK(gate.stats().error_rate == 1);
+  end_probe(101, CallResult::kTransportFailure);
+  CHECK(gate.stats().open_until == At(101 + 200));  // The second cool-down, as if there was none.
+  end_probe(301, CallResult::kNotMade);
+  end_probe(301, CallResult::kAnswered);
+  CHECK(gate.stats().breaker == BreakerState::kClosed);
+}
+
+TEST_CASE("calls that could not be made neither count as failures in a row nor end the row") {
+  ParticipantGate gate(WithBreaker(2));
+  Permit permit;
+  Fail(gate, At(0));
+  for (int i = 0; i < 3; ++i) {
+    REQUIRE(gate.Acquire(1, At(1), permit) == Admission::kAdmitted);
+    gate.OnFinished(permit, CallResult::kNotMade, At(1));
+  }
+  CHECK(gate.stats().breaker == BreakerState::kClosed);
+  CHECK(gate.stats().consecutive_failures == 1);
+  CHECK(gate.stats().finished == 1);
+  Fail(gate, At(2));
+  CHECK(gate.stats().breaker == BreakerState::kOpen);
+}
+
+TEST_CASE("a call from before the breaker opened that could not be made does not end the probe") {
+  ParticipantGate gate(WithBreaker(1));
+  Permit early;
+  Permit probe;
+  REQUIRE(gate.Acquire(1, At(0), early) == Admission::kAdmitted);
+  Fail(gate, At(1));
+  REQUIRE(gate.Acquire(2, At(101), probe) == Admission::kAdmitted);
+  gate.OnFinished(early, CallResult::kNotMade, At(102));
+  CHECK(gate.stats().breaker == BreakerState::kHalfOpen);
+  CHECK(gate.stats().in_flight == 1);
+}
+
 TEST_CASE("a clock that steps back frees nothing and breaks nothing") {
   GateOptions options = WithBreaker(1);
   options.rate_per_second = 10;

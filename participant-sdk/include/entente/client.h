@@ -37,8 +37,9 @@ struct ClientOptions {
   Duration call_timeout = std::chrono::seconds(30);
   // How long what is safe to repeat (submit, begin, enlist, commit, abort) is repeated, and a watch
   // connected again, its first time too, when the coordinator can not be reached any more. Counted
-  // from the first failure; zero: never repeated. Nor is it while nobody ever was there to answer
-  // this client: that is a wrong address more often than a restart.
+  // from the first failure, of a watch from the first since an event came or a stream stood for
+  // longer than this; zero: never repeated. Nor is it while nobody ever was there to answer this
+  // client: that is a wrong address more often than a restart.
   Duration retry_for = std::chrono::seconds(15);
   // An answer larger than this is an error.
   size_t max_answer_bytes = size_t{256} << 20;
