@@ -29,8 +29,9 @@ void RunPut(Context& context, const std::string& file) {
   const std::string name = NameIn(*source);
   if (name.empty()) {
     return context.Fail(InvalidArgument(
-        "definition.no_name", NameOfFile(file) + " has no \"name\" that can be read; `entente validate " +
-                                  file + "` shows every mistake"));
+        "definition.no_name", NameOfFile(file) +
+                                  " has no \"name\" that can be read; `entente validate " + file +
+                                  "` shows every mistake"));
   }
   const Result<sdk::Document> stored =
       Checked(Answer::kDefinition, context.client().PutDefinition(name, *source));

@@ -53,7 +53,8 @@ Result<sdk::SubmitRequest> RequestOf(Context& context, const SubmitOptions& opti
     ENTENTE_ASSIGN_OR_RETURN(source, ReadFile(context, options.file));
     Result<Json> json = ParseJson(source, limits::kDefinitionJson);
     if (!json.ok()) {
-      return InvalidArgument(json.status().reason(), NameOfFile(options.file) + ": " + json.status().message());
+      return InvalidArgument(json.status().reason(),
+                             NameOfFile(options.file) + ": " + json.status().message());
     }
     request.inline_definition = std::move(json).value();
   }
