@@ -428,6 +428,7 @@ void ShardDriver::Drain(std::function<void()> drained) {
   draining_ = true;
   on_drained_ = std::move(drained);
   for (const auto& [gid, txn] : open_) {
+    caller_.WithdrawWaiting(gid, Withdrawal::kAllCalls);
     for (Waiter& waiter : std::exchange(txn->waiters, {})) {
       timers_.Remove(waiter.timeout);
       ShowWhenDurable(txn, std::move(waiter.done));

@@ -210,14 +210,13 @@ void ShardDriver::StartChildWith(const Gid& parent, engine::StartChild start,
     return;
   }
   const Status refused = RefuseNew();
-  if (!refused.ok() && (refused.code() == StatusCode::kUnavailable || !MustGoOn(parent, start))) {
-    engine::Failure failure{refused.reason(), refused.message()};
-    if (refused.code() == StatusCode::kUnavailable) {
-      ReplyToParent(parent, start, engine::ReplyNotSent{std::move(failure), std::nullopt});
-    } else {
-      // Were it to wait, a coordinator full of parents would wait for their children for ever.
-      ReplyToParent(parent, start, engine::ReplyRefused{std::move(failure)});
-    }
+  if (refused.code() == StatusCode::kUnavailable) {
+    ReplyToParent(parent, start, NotSentWhileStopping());
+    return;
+  }
+  if (!refused.ok() && !MustGoOn(parent, start)) {
+    // Were it to wait, a coordinator full of parents would wait for their children for ever.
+    ReplyToParent(parent, start, engine::ReplyRefused{{refused.reason(), refused.message()}});
     return;
   }
   engine::Submitted submitted;
@@ -267,11 +266,16 @@ bool ShardDriver::IsUnwanted(const Gid& parent, const engine::StartChild& start)
 }
 
 // There is no way back for the parent that a refusal could take: it is past its pivot, or aborts
-// and the child undoes something.
+// and the child undoes something; or it is itself the child of one.
 bool ShardDriver::MustGoOn(const Gid& parent, const engine::StartChild& start) const {
   const auto found = open_.find(parent);
-  return start.command.role != engine::Role::kForward ||
-         (found != open_.end() && found->second->state->status == engine::TxnStatus::kCommitting);
+  if (start.command.role != engine::Role::kForward || found == open_.end()) {
+    return start.command.role != engine::Role::kForward;
+  }
+  const Txn& txn = *found->second;
+  return txn.state->status == engine::TxnStatus::kCommitting ||
+         (txn.state->parent && txn.parent_call &&
+          MustGoOn(txn.state->parent->gid, *txn.parent_call));
 }
 
 // A refusal means it is past its pivot or finished: its end answers the parent either way.

@@ -84,8 +84,20 @@ class Participants final : public ParticipantCaller {
   void Poll(const CallContext& /*context*/, engine::PollBranch /*poll*/,
             ReplyCallback /*done*/) override {}
 
-  void WithdrawWaiting(const Gid& /*gid*/, Withdrawal which) override {
+  void WithdrawWaiting(const Gid& gid, Withdrawal which) override {
     withdrawals.push_back(which);
+    std::erase_if(waiting, [&](Waiting& one) {
+      const bool taken = at_gate && one.call.command.gid == gid;
+      if (taken) {
+        withdrawn.push_back(std::move(one));
+      }
+      return taken;
+    });
+  }
+  void SayWithdrawn() {
+    for (const Waiting& one : std::exchange(withdrawn, {})) {
+      one.done(engine::ReplyNotSent{{"participant.blocked", "it waited"}, std::nullopt, true});
+    }
   }
 
   // Answers the only call that waits, which must be for `branch`.
@@ -98,7 +110,9 @@ class Participants final : public ParticipantCaller {
   }
 
   std::vector<Waiting> waiting;
+  std::vector<Waiting> withdrawn;
   std::vector<Withdrawal> withdrawals;
+  bool at_gate = false;  // Whatever waits has not been sent.
 };
 
 // One process after another over one store.
@@ -234,6 +248,51 @@ TEST_CASE("a stop spends no attempt and gives nothing up") {
   CHECK(shard.Look("t1").status == TxnStatus::kCommitted);
 }
 
+TEST_CASE("a call that waits at its gate when the coordinator stops is none") {
+  Shard shard;
+  shard.Define(TripWith(R"({"attempts": 1})"));
+  shard.Submit("trip", "t1");
+  shard.caller.at_gate = true;
+  bool drained = false;
+  shard.driver->Drain([&drained] { drained = true; });
+  shard.caller.SayWithdrawn();
+  shard.Run(std::chrono::seconds(1));
+  CHECK(drained);
+  shard.caller.at_gate = false;
+  shard.Restart();
+  shard.caller.Answer("flight", engine::ReplyRefused{{"http.422", "no"}});
+  shard.Run();
+  // Refused without effect: there is nothing to give back.
+  CHECK(shard.Look("t1").status == TxnStatus::kAborted);
+  CHECK(shard.Look("t1").steps[0].branches[0].phase == BranchPhase::kRefused);
+}
+
+TEST_CASE("a compensation that is a child spends no attempt on a stop") {
+  Shard shard;
+  shard.Define(kTrip);
+  shard.Define(R"({"name": "top", "mode": "saga", "participants": {"p": {"http": "http://p"}},
+    "compensateRetry": {"attempts": 1},
+    "steps": [{"id": "a", "participant": "p", "action": {"post": "/a"}, "compensate":
+                 {"transaction": {"definition": "trip", "input": {}}}},
+              {"id": "b", "participant": "p", "action": {"post": "/b"}, "compensate": null}]})");
+  shard.Submit("top", "p1");
+  shard.caller.Answer("a", engine::ReplyDone{});
+  shard.Run();
+  shard.host->HoldOffloads();
+  shard.caller.Answer("b", engine::ReplyRefused{{"http.409", ""}});
+  shard.Run();
+  shard.driver->Drain([] {});
+  shard.host->ReleaseOffloads();
+  shard.Run(std::chrono::seconds(1));
+  CHECK_FALSE(shard.Look("p1").has_incident());
+  shard.Restart();
+  shard.caller.Answer("flight", engine::ReplyDone{});
+  shard.Run();
+  shard.caller.Answer("hotel", engine::ReplyDone{});
+  shard.Run();
+  CHECK(shard.Look("p1").status == TxnStatus::kAborted);
+}
+
 TEST_CASE("a back-off that ends while the coordinator stops is over when it is back") {
   Shard shard;
   shard.Define(TripWith(R"({"initial": "1ms", "max": "1ms", "attempts": 5})"));
@@ -354,7 +413,9 @@ TEST_CASE("the child of a parent that has no way back is let in above the limit"
   shard.Define(R"({"name": "pay", "mode": "saga", "participants": {"p": {"http": "http://p"}},
     "steps": [{"id": "charge", "participant": "p", "action": {"post": "/c"}, "pivot": true,
                "compensate": null},
-              {"id": "kid", "action": {"transaction": {"definition": "trip", "input": {}}}}]})");
+              {"id": "kid", "action": {"transaction": {"definition": "parent", "input": {}}}}]})");
+  // Its child has a child again.
+  shard.Define(kParent);
   shard.Submit("pay", "p1");
   shard.caller.Answer("charge", engine::ReplyDone{});
   shard.Run();
