@@ -112,7 +112,8 @@ class Service final : public v1::Participant::Service {
  private:
   grpc::Status Serve(Operation operation, grpc::ServerContext& context, const v1::Request& request,
                      Value& response) {
-    Result<Json> input = FromProtoValue(request.input(), static_cast<int>(limits::kUndoJson.max_depth));
+    Result<Json> input =
+        FromProtoValue(request.input(), static_cast<int>(limits::kUndoJson.max_depth));
     if (!input.ok()) {
       return Failed(grpc::StatusCode::INVALID_ARGUMENT, input.status().reason(),
                     input.status().message());
