@@ -268,9 +268,12 @@ bool ShardDriver::IsUnwanted(const Gid& parent, const engine::StartChild& start)
 // There is no way back for the parent that a refusal could take: it is past its pivot, or aborts
 // and the child undoes something; or it is itself the child of one.
 bool ShardDriver::MustGoOn(const Gid& parent, const engine::StartChild& start) const {
+  if (start.command.role != engine::Role::kForward) {
+    return true;
+  }
   const auto found = open_.find(parent);
-  if (start.command.role != engine::Role::kForward || found == open_.end()) {
-    return start.command.role != engine::Role::kForward;
+  if (found == open_.end()) {
+    return false;
   }
   const Txn& txn = *found->second;
   return txn.state->status == engine::TxnStatus::kCommitting ||

@@ -249,7 +249,8 @@ void FinishAll(Turn& turn) {
 }
 
 Status CheckFinish(const Draft& draft, BranchRef ref) {
-  if (!HasFinish(draft.plan_step(ref)) || draft.branch(ref).phase == P::kReadOnly) {
+  const P phase = draft.branch(ref).phase;
+  if (!HasFinish(draft.plan_step(ref)) || (phase != P::kDone && phase != P::kEnlisted)) {
     return {};
   }
   return RenderOperation(draft, ref, Role::kFinish).status();
