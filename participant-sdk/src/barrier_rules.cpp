@@ -51,16 +51,39 @@ Status BadAnswer(std::string_view text) {
                                          std::string(text.substr(0, 200)));
 }
 
-Result<uint32_t> AttemptOfRefusal(std::string_view text) {
+// The attempt that a stored answer settles nothing beyond: of a refusal, and of a Pending. Absent:
+// the answer is for all attempts. A Pending that is a mere text says none and counts as the
+// first's.
+Result<std::optional<uint32_t>> AttemptOf(std::string_view text) {
   const auto json = ParseJson(text, kAnswerJson);
-  if (json.ok() && json->is_object()) {
-    const auto refused = json->find("refused");
-    if (refused != json->end() && refused->is_object() && refused->contains("attempt") &&
-        refused->at("attempt").is_number_unsigned()) {
-      return refused->at("attempt").get<uint32_t>();
-    }
+  if (!json.ok() || !json->is_object() || json->size() != 1) {
+    return BadAnswer(text);
   }
-  return BadAnswer(text);
+  const std::string& kind = json->begin().key();
+  const Json& value = json->begin().value();
+  if (kind == "pending" && value.is_string()) {
+    return std::optional<uint32_t>(1);
+  }
+  if (kind != "pending" && kind != "refused") {
+    return std::optional<uint32_t>();
+  }
+  if (!value.is_object() || !value.contains("attempt") ||
+      !value.at("attempt").is_number_unsigned()) {
+    return BadAnswer(text);
+  }
+  return std::optional(value.at("attempt").get<uint32_t>());
+}
+
+// Whether `call` is a later attempt than the one that was given a stored answer which settled
+// nothing. The coordinator makes one when it did not hear that answer, when the completion of what
+// was pending said that it was refused or never came, and when an operator asks it to. The handler
+// alone can tell which: it sees what its earlier run wrote.
+Result<bool> AsksAnew(const std::optional<std::string>& stored, const Call& call) {
+  if (!stored) {
+    return false;
+  }
+  ENTENTE_ASSIGN_OR_RETURN(const std::optional<uint32_t> attempt, AttemptOf(*stored));
+  return attempt && call.attempt > *attempt;
 }
 
 Result<Verdict> Repeat(const std::optional<std::string>& stored) {
@@ -101,8 +124,25 @@ Result<Verdict> DeclinedAgain(const Row& row, const Call& call) {
   if (!row.forward_answer) {
     return DataLoss("barrier.bad_row", BranchText(call) + ": its row holds no refusal");
   }
-  ENTENTE_ASSIGN_OR_RETURN(const uint32_t refused, AttemptOfRefusal(*row.forward_answer));
-  return call.attempt > refused ? Result<Verdict>(RunForward()) : Repeat(row.forward_answer);
+  ENTENTE_ASSIGN_OR_RETURN(const bool again, AsksAnew(row.forward_answer, call));
+  return again ? Result<Verdict>(RunForward()) : Repeat(row.forward_answer);
+}
+
+// What was accepted, and refused in a later attempt, still has what its first run wrote: it stands,
+// so that an undo runs.
+Result<Verdict> AcceptedAgain(const Row& row, const Call& call) {
+  ENTENTE_ASSIGN_OR_RETURN(const bool again, AsksAnew(row.forward_answer, call));
+  return again ? Result<Verdict>(Run(RowState::kDone, RowState::kDone))
+               : Repeat(row.forward_answer);
+}
+
+// The same of what finishes or undoes; `next` is the row's state already.
+Result<Verdict> SettledAgain(const Row& row, const Call& call) {
+  ENTENTE_ASSIGN_OR_RETURN(const bool again, AsksAnew(row.settle_answer, call));
+  if (!again) {
+    return Repeat(row.settle_answer);
+  }
+  return call.one_phase ? Run(row.state, RowState::kRefused) : Run(row.state);
 }
 
 Result<Verdict> ForwardAgain(const Row& row, const Call& call) {
@@ -114,7 +154,8 @@ Result<Verdict> ForwardAgain(const Row& row, const Call& call) {
         return Refuse("barrier.purged", call,
                       "it was carried out and finished; its answer is not kept any more");
       }
-      return Repeat(row.forward_answer);
+      return row.state == RowState::kFinished ? Repeat(row.forward_answer)
+                                              : AcceptedAgain(row, call);
     case RowState::kDeclined: return DeclinedAgain(row, call);
     case RowState::kUndone:
     case RowState::kSuspended:
@@ -140,7 +181,7 @@ Result<Verdict> FinishAgain(const Row& row, const Call& call) {
   switch (row.state) {
     case RowState::kDone:
     case RowState::kReadOnly: return Run(RowState::kFinished);
-    case RowState::kFinished: return Repeat(row.settle_answer);
+    case RowState::kFinished: return SettledAgain(row, call);
     case RowState::kRefused: return RefusedCommitAgain(row);
     case RowState::kDeclined: return NotTried(call);
     case RowState::kUndone:
@@ -154,7 +195,7 @@ Result<Verdict> UndoAgain(const Row& row, const Call& call) {
     // Also after a read-only vote: if it was lost, the coordinator undoes what it does not know.
     case RowState::kDone:
     case RowState::kReadOnly: return Run(RowState::kUndone);
-    case RowState::kUndone:
+    case RowState::kUndone: return SettledAgain(row, call);
     case RowState::kSuspended: return Repeat(row.settle_answer);
     case RowState::kRefused: return AnswerWith(Done());
     case RowState::kDeclined: return RecordSuspended();
@@ -246,7 +287,7 @@ std::string EncodeAnswer(const Answer& answer, uint32_t attempt) {
                : DumpJson(Json{{"done", done->output}});
   }
   if (const auto* pending = std::get_if<PendingAnswer>(&answer)) {
-    return DumpJson(Json{{"pending", pending->location}});
+    return DumpJson(Json{{"pending", {{"location", pending->location}, {"attempt", attempt}}}});
   }
   if (const auto* refused = std::get_if<RefusedAnswer>(&answer)) {
     return DumpJson(
@@ -272,6 +313,9 @@ Result<Answer> DecodeAnswer(std::string_view text) {
     }
     if (kind == "pending" && value.is_string()) {
       return Pending(value.get<std::string>());
+    }
+    if (kind == "pending" && value.is_object()) {
+      return Pending(value.value("location", ""));
     }
     if (kind == "readOnly") {
       return ReadOnly();
@@ -318,6 +362,10 @@ Status CheckCall(const Call& call) {
 bool HasEnded(const PurgeOptions& options, const std::string& gid) {
   const Result<bool> ended = options.has_ended(Gid(gid));
   return ended.ok() ? *ended : ended.status().code() == StatusCode::kNotFound;
+}
+
+void CountMarked(RowState state, bool marked, PurgeReport& report) {
+  (state == RowState::kSuspended ? report.rows_removed : report.answers_dropped) += marked ? 1 : 0;
 }
 
 Status CheckPurge(const PurgeOptions& options) {

@@ -25,6 +25,11 @@ inline constexpr int kPurged = 10;
 // For SQL: the states whose answers are purged by age alone, and those whose rows may be removed.
 inline constexpr const char* kStatesWithOldAnswers = "2, 3, 7";
 inline constexpr const char* kStatesOfOldRows = "5, 6, 11, 12, 13, 17";
+// What dropping a row's answers sets. A Pending of what finishes or undoes settled nothing: without
+// it a repeat would be told Done.
+inline constexpr const char* kDropAnswers =
+    "state = state + 10, forward_answer = NULL, settle_answer = CASE WHEN settle_answer LIKE "
+    "'{\"pending\"%' THEN settle_answer END";
 
 struct Row {
   RowState state = RowState::kDone;
@@ -68,7 +73,8 @@ struct Verdict {
 // Whether an answer commits the business write.
 [[nodiscard]] bool IsKept(const Answer& answer);
 
-// Only answers that are kept, and refusals. `attempt` is kept with a refusal.
+// Only answers that are kept, and refusals. `attempt` is kept with a refusal and a Pending: a later
+// one asks anew.
 [[nodiscard]] std::string EncodeAnswer(const Answer& answer, uint32_t attempt = 1);
 [[nodiscard]] Result<Answer> DecodeAnswer(std::string_view text);
 
@@ -82,6 +88,8 @@ struct Verdict {
 [[nodiscard]] Status CheckCall(const Call& call);
 // What PurgeOptions::has_ended answers, with its errors decided upon.
 [[nodiscard]] bool HasEnded(const PurgeOptions& options, const std::string& gid);
+// Counts a row that Purge changed, having heard that its transaction has ended.
+void CountMarked(RowState state, bool marked, PurgeReport& report);
 [[nodiscard]] Status CheckPurge(const PurgeOptions& options);
 [[nodiscard]] Instant NowOf(const BarrierOptions& options);
 

@@ -113,18 +113,25 @@ Result<Answer> KeepRefusal(PgTransaction& transaction, const PostgresTable& tabl
 
 }  // namespace
 
-PostgresBarrier::PostgresBarrier(BarrierOptions options) : options_(std::move(options)) {}
+PostgresBarrier::PostgresBarrier(BarrierOptions options)
+    : options_(std::move(options)),
+      place_(std::make_shared<PgPlace>(options_.schema, options_.table)) {}
+
+PostgresBarrier::PostgresBarrier(BarrierOptions options, std::shared_ptr<PgPlace> place)
+    : options_(std::move(options)), place_(std::move(place)) {}
 
 Status PostgresBarrier::CreateSchema(pg_conn* connection) const {
-  return PostgresTable::Create(connection, options_.table);
+  return PostgresTable::Create(connection, *place_, options_);
 }
 
 Result<Answer> PostgresBarrier::Run(pg_conn* connection, const Call& call, const Work& work) const {
   ENTENTE_RETURN_IF_ERROR(CheckTableName(options_.table));
   ENTENTE_RETURN_IF_ERROR(CheckCall(call));
   ENTENTE_RETURN_IF_ERROR(PgCheckIdle(connection));
-  PgTransaction transaction(connection, options_.allow_lost_writes);
-  const PostgresTable table(connection, options_.table, call, NowOf(options_));
+  ENTENTE_ASSIGN_OR_RETURN(const std::string name, place_->Find(connection));
+  PgTransaction transaction(connection, {.may_be_lost = options_.allow_lost_writes,
+                                         .lock_timeout = options_.lock_timeout});
+  const PostgresTable table(connection, name, call, NowOf(options_));
   const bool forward = PurposeOf(call.operation) == Purpose::kForward || call.one_phase;
   ENTENTE_ASSIGN_OR_RETURN(Entry entry, forward ? EnterForward(transaction, table, call)
                                                 : EnterSettling(transaction, table, call));
@@ -146,44 +153,56 @@ Result<Answer> PostgresBarrier::Run(pg_conn* connection, const Call& call, const
 
 namespace {
 
+std::string StateText(RowState state) {
+  return std::to_string(static_cast<int>(state));
+}
+
 struct Key {
   std::string gid;
   std::string branch;
+  std::string family;
   std::string alternative;
   std::string changed_at;
+  RowState state = RowState::kDone;
 };
 
-// Sagas whose action stands, oldest first.
-Result<std::vector<Key>> OldSagas(PGconn* connection, const std::string& table, Instant before,
-                                  size_t limit) {
+// Of one state: rows of which only the coordinator knows whether they are still needed, oldest
+// first.
+Status AddOld(PGconn* connection, const std::string& table, const std::string& which,
+              RowState state, Instant before, size_t limit, std::vector<Key>& keys) {
   const PgResult selected = PgExecute(
       connection,
-      "SELECT gid, branch, alternative, changed_at FROM " + table +
-          " WHERE state = 1 AND changed_at < $1 AND family = 'saga' ORDER BY changed_at LIMIT $2",
-      {std::to_string(ToMicros(before)), std::to_string(limit)});
+      "SELECT gid, branch, family, alternative, changed_at FROM " + table +
+          " WHERE state = $1 AND changed_at < $2" + which + " ORDER BY changed_at LIMIT $3",
+      {StateText(state), std::to_string(ToMicros(before)), std::to_string(limit)});
   ENTENTE_RETURN_IF_ERROR(selected.ToStatus());
-  std::vector<Key> keys;
   for (int i = 0; i < selected.rows(); ++i) {
-    keys.push_back(
-        {selected.Text(i, 0), selected.Text(i, 1), selected.Text(i, 2), selected.Text(i, 3)});
+    keys.push_back({selected.Text(i, 0), selected.Text(i, 1), selected.Text(i, 2),
+                    selected.Text(i, 3), selected.Text(i, 4), state});
   }
-  return keys;
+  return Status();
 }
 
-// Those that go on are dated anew, so that the next purge begins with others. A row that changed
-// meanwhile is left alone.
-Result<size_t> MarkSaga(PGconn* connection, const std::string& table, const Key& key, bool ended,
-                        Instant now) {
-  const PgResult updated = PgExecute(
+// Carries out what the coordinator said of a row. Those that go on are dated anew, so that the next
+// purge begins with others. A row that changed meanwhile, or that a running operation holds, is
+// left alone: false.
+Result<bool> Mark(PGconn* connection, const std::string& table, const Key& key, bool ended,
+                  Instant now) {
+  const std::string change =
+      !ended ? "UPDATE " + table + " SET changed_at = " + std::to_string(ToMicros(now))
+      : key.state == RowState::kSuspended ? "DELETE FROM " + table
+                                          : "UPDATE " + table + " SET " + kDropAnswers;
+  const PgResult changed = PgExecute(
       connection,
-      "UPDATE " + table + " SET " +
-          (ended ? "state = 11, forward_answer = NULL, settle_answer = NULL"
-                 : "changed_at = " + std::to_string(ToMicros(now))) +
-          " WHERE gid = $1 AND branch = $2 AND family = 'saga' AND alternative = $3 AND state = 1 "
-          "AND changed_at = $4",
-      {key.gid, key.branch, key.alternative, key.changed_at});
-  ENTENTE_RETURN_IF_ERROR(updated.ToStatus());
-  return ended ? updated.changed() : 0;
+      change +
+          " WHERE (gid, branch, family, alternative) IN (SELECT gid, branch, family, alternative "
+          "FROM " +
+          table +
+          " WHERE gid = $1 AND branch = $2 AND family = $3 AND alternative = $4 AND changed_at = "
+          "$5 AND state = $6 FOR UPDATE SKIP LOCKED)",
+      {key.gid, key.branch, key.family, key.alternative, key.changed_at, StateText(key.state)});
+  ENTENTE_RETURN_IF_ERROR(changed.ToStatus());
+  return changed.changed() == 1;
 }
 
 // Changes at most `limit` rows in `states` that are older than `before`; what a running operation
@@ -208,35 +227,40 @@ Result<PurgeReport> PostgresBarrier::Purge(pg_conn* connection, const PurgeOptio
   ENTENTE_RETURN_IF_ERROR(CheckTableName(options_.table));
   ENTENTE_RETURN_IF_ERROR(CheckPurge(options));
   ENTENTE_RETURN_IF_ERROR(PgCheckIdle(connection));
-  const std::string& table = options_.table;
+  ENTENTE_ASSIGN_OR_RETURN(const std::string table, place_->Find(connection));
   const Instant now = NowOf(options_);
   PurgeReport report;
   // Each statement is a transaction of its own; the coordinator is asked outside of any.
+  std::vector<Key> keys;
   if (options.has_ended) {
-    ENTENTE_ASSIGN_OR_RETURN(
-        const std::vector<Key> keys,
-        OldSagas(connection, table, now - options.answers_after, options.max_rows));
+    ENTENTE_RETURN_IF_ERROR(AddOld(connection, table, " AND family = 'saga'", RowState::kDone,
+                                   now - options.answers_after, options.max_rows, keys));
     report.more = keys.size() == options.max_rows;
-    for (const Key& key : keys) {
-      ENTENTE_ASSIGN_OR_RETURN(const size_t marked,
-                               MarkSaga(connection, table, key, HasEnded(options, key.gid), now));
-      report.answers_dropped += marked;
-    }
+  }
+  if (options.has_ended && options.rows_after) {
+    const size_t before = keys.size();
+    ENTENTE_RETURN_IF_ERROR(AddOld(connection, table, "", RowState::kSuspended,
+                                   now - *options.rows_after, options.max_rows, keys));
+    report.more = report.more || keys.size() - before == options.max_rows;
+  }
+  for (const Key& key : keys) {
+    const bool ended = HasEnded(options, key.gid);
+    ENTENTE_ASSIGN_OR_RETURN(const bool marked, Mark(connection, table, key, ended, now));
+    CountMarked(key.state, marked && ended, report);
   }
   ENTENTE_ASSIGN_OR_RETURN(
       const size_t dropped,
-      Sweep(connection,
-            "UPDATE " + table +
-                " SET state = state + 10, forward_answer = NULL, settle_answer = NULL",
-            table, kStatesWithOldAnswers, now - options.answers_after, options.max_rows));
+      Sweep(connection, "UPDATE " + table + " SET " + kDropAnswers, table, kStatesWithOldAnswers,
+            now - options.answers_after, options.max_rows));
   report.answers_dropped += dropped;
+  size_t removed = 0;
   if (options.rows_after) {
-    ENTENTE_ASSIGN_OR_RETURN(report.rows_removed,
+    ENTENTE_ASSIGN_OR_RETURN(removed,
                              Sweep(connection, "DELETE FROM " + table, table, kStatesOfOldRows,
                                    now - *options.rows_after, options.max_rows));
   }
-  report.more =
-      report.more || dropped == options.max_rows || report.rows_removed == options.max_rows;
+  report.rows_removed += removed;
+  report.more = report.more || dropped == options.max_rows || removed == options.max_rows;
   return report;
 }
 

@@ -73,6 +73,7 @@ Result<RecoveryReport> PostgresResource::Recover(pg_conn* connection,
                 {head});
   ENTENTE_RETURN_IF_ERROR(listed.ToStatus());
   const Instant now = NowOf(options_.barrier);
+  ENTENTE_ASSIGN_OR_RETURN(const std::string table, place_->Find(connection));
   const std::lock_guard lock(mutex_);
   std::map<std::string, Instant> seen;
   RecoveryReport report;
@@ -88,7 +89,7 @@ Result<RecoveryReport> PostgresResource::Recover(pg_conn* connection,
     }
     const std::optional<Decision> decision = AskFor(name, *parts, decide, report);
     const Call call = TombstoneCall(parts->gid, name);
-    const PostgresTable tombstone(connection, options_.barrier.table, call, now);
+    const PostgresTable tombstone(connection, table, call, now);
     if (!decision || !Settle(connection, tombstone, name, *decision, old_enough, report)) {
       seen.emplace(name, since);
     }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
 #include <utility>
 
 #include "entente/postgres_barrier.h"
@@ -15,17 +14,7 @@ namespace {
 
 constexpr int kMaxRounds = 4;
 // How long a rollback waits for a prepare that is under way at the same moment, each round.
-constexpr std::string_view kTombstoneLockTimeout = "1s";
-
-// In milliseconds, of which zero would be for ever.
-std::string LockTimeoutText(Duration timeout) {
-  if (timeout <= Duration::zero()) {
-    return "";
-  }
-  const auto millis = std::chrono::ceil<std::chrono::milliseconds>(timeout);
-  const auto most = std::chrono::milliseconds(std::numeric_limits<int32_t>::max());
-  return "; SET LOCAL lock_timeout = '" + std::to_string(std::min(millis, most).count()) + "ms'";
-}
+constexpr Duration kTombstoneLockTimeout = std::chrono::seconds(1);
 
 // What a vote can be made of.
 Status CheckVote(const Answer& answer, PGconn* connection) {
@@ -144,9 +133,9 @@ class Preparation {
 
   // Nothing: another call was faster, and Repeated knows more.
   Result<std::optional<Answer>> Run(const PostgresResource::Work& work,
-                                    const std::string& settings) const {
-    PgTransaction transaction(connection_);
-    ENTENTE_RETURN_IF_ERROR(transaction.Begin(settings));
+                                    Duration lock_timeout) const {
+    PgTransaction transaction(connection_, {.lock_timeout = lock_timeout});
+    ENTENTE_RETURN_IF_ERROR(transaction.Begin());
     ENTENTE_ASSIGN_OR_RETURN(Answer answer, PgGuarded(connection_, work));
     if (!IsKept(answer)) {
       return std::optional<Answer>(std::move(answer));
@@ -177,10 +166,9 @@ class Preparation {
 
   // Stores a vote of NO, whose transaction is rolled back, so that a copy of the call that comes
   // late is not prepared: nobody would roll that back. Nothing: as of Run.
-  Result<std::optional<Answer>> KeepRefusal(const Answer& refusal,
-                                            const std::string& settings) const {
-    PgTransaction transaction(connection_);
-    ENTENTE_RETURN_IF_ERROR(transaction.Begin(settings));
+  Result<std::optional<Answer>> KeepRefusal(const Answer& refusal, Duration lock_timeout) const {
+    PgTransaction transaction(connection_, {.lock_timeout = lock_timeout});
+    ENTENTE_RETURN_IF_ERROR(transaction.Begin());
     ENTENTE_ASSIGN_OR_RETURN(
         const bool first,
         table_.Insert(RowState::kDeclined, EncodeAnswer(refusal, call_.attempt), std::nullopt));
@@ -201,10 +189,11 @@ class Preparation {
 }  // namespace
 
 PostgresResource::PostgresResource(PostgresResourceOptions options)
-    : options_(std::move(options)) {}
+    : options_(std::move(options)),
+      place_(std::make_shared<PgPlace>(options_.barrier.schema, options_.barrier.table)) {}
 
 Status PostgresResource::CreateSchema(pg_conn* connection) const {
-  return PostgresTable::Create(connection, options_.barrier.table);
+  return PostgresTable::Create(connection, *place_, options_.barrier);
 }
 
 Status PostgresResource::Check(pg_conn* connection) const {
@@ -220,7 +209,8 @@ Status PostgresResource::Check(pg_conn* connection) const {
         "at least the number of transactions that are prepared at one moment, "
         "and restart the server");
   }
-  return CheckPrivileges(connection, options_.barrier.table);
+  ENTENTE_ASSIGN_OR_RETURN(const std::string table, place_->Find(connection));
+  return CheckPrivileges(connection, table);
 }
 
 std::string PostgresResource::NameOf(const Call& call, const std::string& database) const {
@@ -242,17 +232,18 @@ Result<Answer> PostgresResource::Prepare(pg_conn* connection, const Call& call,
                        std::to_string(name.size()) +
                        "; shorten the gid, the names of branches or this resource's node");
   }
-  const std::string settings = LockTimeoutText(options_.lock_timeout);
-  const PostgresTable table(connection, options_.barrier.table, call, NowOf(options_.barrier));
+  ENTENTE_ASSIGN_OR_RETURN(const std::string qualified, place_->Find(connection));
+  const PostgresTable table(connection, qualified, call, NowOf(options_.barrier));
   const Preparation preparation(connection, table, call, names);
   for (int round = 0; round < 2; ++round) {
     ENTENTE_ASSIGN_OR_RETURN(std::optional<Answer> repeated, preparation.Repeated());
     if (repeated) {
       return std::move(*repeated);
     }
-    ENTENTE_ASSIGN_OR_RETURN(std::optional<Answer> voted, preparation.Run(work, settings));
+    ENTENTE_ASSIGN_OR_RETURN(std::optional<Answer> voted,
+                             preparation.Run(work, options_.lock_timeout));
     if (voted && std::holds_alternative<RefusedAnswer>(*voted)) {
-      ENTENTE_ASSIGN_OR_RETURN(voted, preparation.KeepRefusal(*voted, settings));
+      ENTENTE_ASSIGN_OR_RETURN(voted, preparation.KeepRefusal(*voted, options_.lock_timeout));
     }
     if (voted) {
       return std::move(*voted);
@@ -271,17 +262,20 @@ Result<Answer> PostgresResource::Commit(pg_conn* connection, const Call& call,
     if (!work) {
       return Refused("resource.no_one_phase", "this participant can not commit in one phase");
     }
-    return PostgresBarrier(options_.barrier).Run(connection, call, work);
+    BarrierOptions options = options_.barrier;
+    options.lock_timeout = options_.lock_timeout;
+    return PostgresBarrier(std::move(options), place_).Run(connection, call, work);
   }
   ENTENTE_RETURN_IF_ERROR(CheckCall(call));
   ENTENTE_RETURN_IF_ERROR(PgCheckIdle(connection));
   const std::string head = PreparedNameHead(options_.prefix, options_.node);
   const std::vector<std::string> names = NamesOf(head, call, PQdb(connection));
+  ENTENTE_ASSIGN_OR_RETURN(const std::string qualified, place_->Find(connection));
   ENTENTE_ASSIGN_OR_RETURN(Finished finished, FinishAny(connection, "COMMIT PREPARED", names));
   if (finished.refused) {
     return std::move(*finished.refused);
   }
-  const PostgresTable table(connection, options_.barrier.table, call, NowOf(options_.barrier));
+  const PostgresTable table(connection, qualified, call, NowOf(options_.barrier));
   if (finished.found) {
     return finished.anonymous ? CommittedAnonymous(table) : Done();
   }
@@ -307,9 +301,8 @@ namespace {
 // `undone`), and never if it may still come. Nothing: a prepare holds the row at this moment.
 Result<std::optional<Answer>> LeaveTombstone(PGconn* connection, const PostgresTable& table,
                                              const Call& call, bool undone) {
-  PgTransaction transaction(connection);
-  ENTENTE_RETURN_IF_ERROR(
-      transaction.Begin("; SET LOCAL lock_timeout = '" + std::string(kTombstoneLockTimeout) + "'"));
+  PgTransaction transaction(connection, {.lock_timeout = kTombstoneLockTimeout});
+  ENTENTE_RETURN_IF_ERROR(transaction.Begin());
   const Result<bool> inserted = table.Insert(undone ? RowState::kUndone : RowState::kSuspended,
                                              std::nullopt, EncodeAnswer(Done()));
   if (!inserted.ok()) {
@@ -346,7 +339,8 @@ Result<Answer> PostgresResource::Rollback(pg_conn* connection, const Call& call)
   ENTENTE_RETURN_IF_ERROR(PgCheckIdle(connection));
   const std::string head = PreparedNameHead(options_.prefix, options_.node);
   const std::vector<std::string> names = NamesOf(head, call, PQdb(connection));
-  const PostgresTable table(connection, options_.barrier.table, call, NowOf(options_.barrier));
+  ENTENTE_ASSIGN_OR_RETURN(const std::string qualified, place_->Find(connection));
+  const PostgresTable table(connection, qualified, call, NowOf(options_.barrier));
   bool undone = false;
   // A prepare may come in between the two statements; then both are needed again.
   for (int round = 0; round < kMaxRounds; ++round) {

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <exception>
+#include <limits>
 #include <vector>
 
 namespace entente::sdk {
@@ -35,6 +37,18 @@ constexpr std::string_view kEndedText = "the business write ended its transactio
 std::string CheckOursText() {
   return "SELECT (CASE WHEN " + std::string(kPgOursText) + " THEN '1' ELSE '" +
          std::string(kEndedText) + "' END)::int; ";
+}
+
+// A session's own shorter one stays, which tells apart what is set to zero: for ever.
+std::string LockTimeoutText(Duration timeout) {
+  if (timeout <= Duration::zero()) {
+    return "";
+  }
+  const auto most = std::chrono::milliseconds(std::numeric_limits<int32_t>::max());
+  const auto millis = std::min(std::chrono::ceil<std::chrono::milliseconds>(timeout), most);
+  const std::string text = "'" + std::to_string(millis.count()) + "ms'";
+  return ", CASE WHEN pg_catalog.current_setting('lock_timeout')::interval BETWEEN '1ms' AND " +
+         text + " THEN NULL ELSE pg_catalog.set_config('lock_timeout', " + text + ", true) END";
 }
 
 bool IsBusy(const std::string& state) {
@@ -156,6 +170,11 @@ Status PgResult::ToStatus() const {
   if (IsBusy(state)) {
     return Unavailable("barrier.busy", text + "; ask again");
   }
+  if (message_.find(kPgRowLostText) != std::string::npos) {
+    return Internal("barrier.row_lost",
+                    "nothing was committed: the barrier's row of this call was removed or replaced "
+                    "while its business write ran, by that write or beside the barrier");
+  }
   if (state == kUndefinedTable) {
     return FailedPrecondition("barrier.no_schema", text + "; call CreateSchema at start");
   }
@@ -180,24 +199,6 @@ PgResult PgExecute(PGconn* connection, const std::string& sql,
 
 Status PgRun(PGconn* connection, const std::string& sql) {
   return PgExecute(connection, sql).ToStatus();
-}
-
-Status PgCreate(PGconn* connection, const std::string& table, const std::string& sql) {
-  ENTENTE_RETURN_IF_ERROR(PgCheckIdle(connection));
-  PgTransaction transaction(connection);
-  // CREATE ... IF NOT EXISTS alone can still fail when two processes start together.
-  ENTENTE_RETURN_IF_ERROR(transaction.Begin(
-      "; SET LOCAL client_min_messages = warning; SELECT pg_advisory_xact_lock(hashtext('" + table +
-      "'))"));
-  // Nor may it be asked for again: CREATE INDEX would wait for every prepared transaction that has
-  // written to the table, so that no service could start while one is in doubt.
-  const PgResult found =
-      PgExecute(connection, "SELECT 1 WHERE to_regclass('" + table + "') IS NOT NULL");
-  ENTENTE_RETURN_IF_ERROR(found.ToStatus());
-  if (found.rows() == 0) {
-    ENTENTE_RETURN_IF_ERROR(PgRun(connection, sql));
-  }
-  return transaction.Commit();
 }
 
 std::string PgLiteral(PGconn* connection, const PgValue& text) {
@@ -260,13 +261,13 @@ PgTransaction::~PgTransaction() {
 
 std::string PgTransaction::BeginText() const {
   // Gone with the transaction that it is set in.
-  constexpr const char* kOurs = "SELECT set_config('entente.transaction', 'ours', true)";
+  constexpr const char* kOurs = "SELECT pg_catalog.set_config('entente.transaction', 'ours', true)";
   // Only where it is off: `SET LOCAL ... = on` would lower a session that waits for its standbys.
   constexpr const char* kOnDisk =
-      ", CASE current_setting('synchronous_commit') WHEN 'off' THEN "
-      "set_config('synchronous_commit', 'on', true) END";
+      ", CASE pg_catalog.current_setting('synchronous_commit') WHEN 'off' THEN "
+      "pg_catalog.set_config('synchronous_commit', 'on', true) END";
   return std::string("BEGIN ISOLATION LEVEL READ COMMITTED; ") + kOurs +
-         (may_be_lost_ ? "" : kOnDisk);
+         (options_.may_be_lost ? "" : kOnDisk) + LockTimeoutText(options_.lock_timeout);
 }
 
 Status PgTransaction::Begin(const std::string& more) {
@@ -281,7 +282,7 @@ PgResult PgTransaction::BeginWith(const std::string& statement) {
 }
 
 Status PgTransaction::Commit(const std::string& last) {
-  const PgResult committed = PgExecute(connection_, last + CheckOursText() + "COMMIT");
+  const PgResult committed = PgExecute(connection_, CheckOursText() + last + "COMMIT");
   if (!committed.ok()) {
     return CommitFailed(committed, connection_);
   }

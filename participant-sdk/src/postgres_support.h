@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "base/status.h"
+#include "base/time.h"
 #include "entente/call.h"
 
 namespace entente::sdk {
@@ -59,10 +60,11 @@ class PgResult {
 // An expression that is true inside the transaction that PgTransaction began, and in no other that
 // a business write may have begun after ending that one.
 inline constexpr std::string_view kPgOursText =
-    "coalesce(current_setting('entente.transaction', true) = 'ours', false)";
+    "coalesce(pg_catalog.current_setting('entente.transaction', true) = 'ours', false)";
 
-// Runs DDL in a transaction, one process at a time, unless `table`, which it makes, is there.
-[[nodiscard]] Status PgCreate(PGconn* connection, const std::string& table, const std::string& sql);
+// What a statement of ours says, in the server's log too, that changed another number of rows than
+// the one it is about: nothing may be committed then.
+inline constexpr std::string_view kPgRowLostText = "the row of this call is not there any more";
 
 // `text` as a literal, quoted in the connection's encoding; absent: NULL. For statements that are
 // sent several at a time, where parameters can not be.
@@ -81,12 +83,19 @@ inline constexpr std::string_view kPgOursText =
 // Our answer to a business write that committed or rolled back what is not its own.
 [[nodiscard]] Status PgEndedByWork();
 
-// A transaction, rolled back unless it was committed or otherwise ended. Its commit waits for the
-// disk, whatever the session is set to, unless it may be lost.
+struct PgTransactionOptions {
+  // Whether its commit need not wait for the disk. It does, whatever the session is set to, if not.
+  bool may_be_lost = false;
+  // How long each of its statements waits for a lock, unless the session is set to less. Zero: as
+  // the session is set.
+  Duration lock_timeout = {};
+};
+
+// A transaction, rolled back unless it was committed or otherwise ended.
 class PgTransaction {
  public:
-  explicit PgTransaction(PGconn* connection, bool may_be_lost = false)
-      : connection_(connection), may_be_lost_(may_be_lost) {}
+  explicit PgTransaction(PGconn* connection, const PgTransactionOptions& options = {})
+      : connection_(connection), options_(options) {}
   ~PgTransaction();
   PgTransaction(const PgTransaction&) = delete;
   PgTransaction& operator=(const PgTransaction&) = delete;
@@ -109,7 +118,7 @@ class PgTransaction {
   [[nodiscard]] std::string BeginText() const;
 
   PGconn* connection_;
-  const bool may_be_lost_;
+  const PgTransactionOptions options_;
   bool begun_ = false;
 };
 

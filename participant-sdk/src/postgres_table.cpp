@@ -5,9 +5,18 @@
 namespace entente::sdk {
 namespace {
 
-// For a table that was made without the column. Looked for first: ALTER TABLE would wait for every
+// Runs an UPDATE, and fails unless it changed exactly one row.
+std::string OfOneRow(const std::string& update) {
+  return "WITH changed AS (" + update +
+         " RETURNING 1) SELECT (CASE (SELECT pg_catalog.count(*) FROM changed) WHEN 1 THEN '1' "
+         "ELSE "
+         "'" +
+         std::string(kPgRowLostText) + "' END)::int";
+}
+
+// For a table that was made without the column. Looked for first: ALTER TABLE waits for every
 // transaction that is prepared.
-Status AddCoordinator(PGconn* connection, const std::string& table) {
+Status AddCoordinator(PGconn* connection, const std::string& table, Duration lock_timeout) {
   const PgResult found = PgExecute(connection,
                                    "SELECT 1 FROM pg_attribute WHERE attrelid = $1::regclass AND "
                                    "attname = 'coordinator' AND NOT attisdropped",
@@ -16,25 +25,29 @@ Status AddCoordinator(PGconn* connection, const std::string& table) {
   if (found.rows() > 0) {
     return Status();
   }
-  return PgRun(connection, "ALTER TABLE " + table +
-                               " ADD COLUMN IF NOT EXISTS coordinator text NOT NULL DEFAULT ''");
+  PgTransaction transaction(connection, {.lock_timeout = lock_timeout});
+  ENTENTE_RETURN_IF_ERROR(transaction.Begin(
+      "; ALTER TABLE " + table + " ADD COLUMN IF NOT EXISTS coordinator text NOT NULL DEFAULT ''"));
+  return transaction.Commit();
 }
 
 }  // namespace
 
-Status PostgresTable::Create(PGconn* connection, const std::string& table) {
-  ENTENTE_RETURN_IF_ERROR(CheckTableName(table));
+Status PostgresTable::Create(PGconn* connection, PgPlace& place, const BarrierOptions& options) {
+  ENTENTE_RETURN_IF_ERROR(CheckTableName(options.table));
   ENTENTE_RETURN_IF_ERROR(
-      PgCreate(connection, table,
-               "CREATE TABLE " + table +
-                   " (gid text NOT NULL, branch text NOT NULL, family text NOT NULL, "
-                   "alternative integer NOT NULL, state smallint NOT NULL, epoch bigint, "
-                   "forward_answer text, settle_answer text, changed_at bigint NOT NULL, "
-                   "coordinator text NOT NULL DEFAULT '', "
-                   "PRIMARY KEY (gid, branch, family, alternative)); "
-                   "CREATE INDEX " +
-                   table + "_by_state ON " + table + " (state, changed_at)"));
-  return AddCoordinator(connection, table);
+      place.Create(connection, options.lock_timeout, [&options](const std::string& table) {
+        return "CREATE TABLE " + table +
+               " (gid text NOT NULL, branch text NOT NULL, family text NOT NULL, "
+               "alternative integer NOT NULL, state smallint NOT NULL, epoch bigint, "
+               "forward_answer text, settle_answer text, changed_at bigint NOT NULL, "
+               "coordinator text NOT NULL DEFAULT '', "
+               "PRIMARY KEY (gid, branch, family, alternative)); "
+               "CREATE INDEX " +
+               options.table + "_by_state ON " + table + " (state, changed_at)";
+      }));
+  ENTENTE_ASSIGN_OR_RETURN(const std::string table, place.Find(connection));
+  return AddCoordinator(connection, table, options.lock_timeout);
 }
 
 std::string PostgresTable::EpochText() const {
@@ -106,13 +119,13 @@ std::string PostgresTable::CallerText() const {
 
 std::string PostgresTable::UpdateText(RowState state, const Answer& answer) const {
   const std::string column = IsForwardAnswer(call_) ? "forward_answer" : "settle_answer";
-  return "UPDATE " + table_ + " SET state = " + std::to_string(static_cast<int>(state)) + ", " +
-         column + " = " + Literal(EncodeAnswer(answer, call_.attempt)) + ", " + CallerText() +
-         ", changed_at = " + std::to_string(ToMicros(now_)) + WhereText();
+  return OfOneRow("UPDATE " + table_ + " SET state = " + std::to_string(static_cast<int>(state)) +
+                  ", " + column + " = " + Literal(EncodeAnswer(answer, call_.attempt)) + ", " +
+                  CallerText() + ", changed_at = " + std::to_string(ToMicros(now_)) + WhereText());
 }
 
 std::string PostgresTable::NoteCallerText() const {
-  return "UPDATE " + table_ + " SET " + CallerText() + WhereText();
+  return OfOneRow("UPDATE " + table_ + " SET " + CallerText() + WhereText());
 }
 
 }  // namespace entente::sdk

@@ -5,11 +5,13 @@
 #include <string>
 
 #include "participant-sdk/src/barrier_rules.h"
+#include "participant-sdk/src/postgres_place.h"
 #include "participant-sdk/src/postgres_support.h"
 
 namespace entente::sdk {
 
-// One call's view of the table. `connection`, `table` and `call` must outlive it.
+// One call's view of the table, whose name is qualified (PgPlace). `connection`, `table` and `call`
+// must outlive it.
 //
 // Statements come as text, so that one can travel in the same message as BEGIN or COMMIT: a barrier
 // costs the server's work, and no further way there and back.
@@ -20,7 +22,8 @@ class PostgresTable {
 
   [[nodiscard]] const std::string& name() const { return table_; }
 
-  [[nodiscard]] static Status Create(PGconn* connection, const std::string& table);
+  [[nodiscard]] static Status Create(PGconn* connection, PgPlace& place,
+                                     const BarrierOptions& options);
 
   // Makes the row, if there is none: Inserted says whether. Waits for another transaction that is
   // making it; afterwards the row, whoever made it, is seen.
@@ -46,7 +49,9 @@ class PostgresTable {
   // of transactions: what is answered from the row is answered to its own coordinator.
   [[nodiscard]] Result<std::optional<Row>> ReadAdopted() const;
 
-  // The row that is there gets `state` and the answer, and knows its caller.
+  // The row that is there gets `state` and the answer, and knows its caller. This and the next one
+  // fail (barrier.row_lost) unless exactly one row is changed: a business write that is committed
+  // without its row would run again.
   [[nodiscard]] std::string UpdateText(RowState state, const Answer& answer) const;
   // The row that is there knows the call's coordinator, unless it knows another, and its epoch,
   // unless it knows a higher one.

@@ -34,15 +34,8 @@ class BarrierTable {
                                "alternative = ?4",
                            kBusy);
     BindKey(select);
-    const Result<bool> found = select.Step();
-    if (!found.ok()) {
-      const bool missing = found.status().message().find("no such table") != std::string::npos;
-      return missing ? FailedPrecondition(
-                           "barrier.no_schema",
-                           "the table '" + table_ + "' does not exist: call CreateSchema at start")
-                     : found.status();
-    }
-    if (!*found) {
+    ENTENTE_ASSIGN_OR_RETURN(const bool found, select.Step());
+    if (!found) {
       return std::optional<Row>();
     }
     Row row;
@@ -56,27 +49,28 @@ class BarrierTable {
     return std::optional<Row>(std::move(row));
   }
 
-  // The row as it is after this call. The answer of another operation stays.
-  Status Write(RowState state, const Answer& answer) const {
+  // The row as it is after this call; `existed` says whether it was there. The answer of another
+  // operation stays. A row that is not there any more, or is there already, was changed by the
+  // business write: nothing may be committed then.
+  Status Write(bool existed, RowState state, const Answer& answer) const {
     const std::optional<std::string> text = EncodeAnswer(answer, call_.attempt);
     const bool forward = IsForwardAnswer(call_);
-    SqliteStatement upsert(
+    SqliteStatement write(
         db_,
-        "INSERT INTO " + table_ +
-            " (gid, branch, family, alternative, state, epoch, forward_answer, settle_answer, "
-            "changed_at, coordinator) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) "
-            "ON CONFLICT DO UPDATE SET state = excluded.state, " +
-            CallerText("?6", "?10") +
-            ", "
-            "forward_answer = coalesce(excluded.forward_answer, forward_answer), "
-            "settle_answer = coalesce(excluded.settle_answer, settle_answer), "
-            "changed_at = excluded.changed_at",
+        existed ? "UPDATE " + table_ + " SET state = ?5, " + CallerText("?6", "?10") +
+                      ", forward_answer = coalesce(?7, forward_answer), "
+                      "settle_answer = coalesce(?8, settle_answer), changed_at = ?9 "
+                      "WHERE gid = ?1 AND branch = ?2 AND family = ?3 AND alternative = ?4"
+                : "INSERT INTO " + table_ +
+                      " (gid, branch, family, alternative, state, epoch, forward_answer, "
+                      "settle_answer, changed_at, coordinator) "
+                      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
         kBusy);
-    upsert.Bind(call_.gid.str(), call_.branch.str(), FamilyName(call_.operation),
-                int64_t{call_.alternative}, static_cast<int64_t>(state), EpochOf(call_),
-                forward ? text : std::nullopt, forward ? std::nullopt : text, ToMicros(now_),
-                call_.coordinator);
-    return upsert.Run();
+    write.Bind(call_.gid.str(), call_.branch.str(), FamilyName(call_.operation),
+               int64_t{call_.alternative}, static_cast<int64_t>(state), EpochOf(call_),
+               forward ? text : std::nullopt, forward ? std::nullopt : text, ToMicros(now_),
+               call_.coordinator);
+    return OfOneRow(write);
   }
 
   Status NoteCaller() const {
@@ -87,10 +81,19 @@ class BarrierTable {
                            kBusy);
     update.Bind(call_.gid.str(), call_.branch.str(), FamilyName(call_.operation),
                 int64_t{call_.alternative}, EpochOf(call_), call_.coordinator);
-    return update.Run();
+    return OfOneRow(update);
   }
 
  private:
+  Status OfOneRow(SqliteStatement& statement) const {
+    ENTENTE_RETURN_IF_ERROR(statement.Run());
+    return sqlite3_changes64(db_) == 1
+               ? Status()
+               : Internal("barrier.row_lost",
+                          "nothing was committed: the barrier's row of this call was removed or "
+                          "replaced while its business write ran");
+  }
+
   // The row knows the call's coordinator, unless it knows another, and its epoch, unless it knows a
   // higher one. The expressions on the right see the row as it was.
   static std::string CallerText(const std::string& epoch, const std::string& coordinator) {
@@ -160,14 +163,25 @@ Status AddCoordinator(sqlite3* db, const std::string& table) {
   bool found = false;
   {
     SqliteStatement column(
-        db, "SELECT 1 FROM pragma_table_info('" + table + "') WHERE name = 'coordinator'", kBusy);
+        db, "SELECT 1 FROM pragma_table_info('" + table + "', 'main') WHERE name = 'coordinator'",
+        kBusy);
     ENTENTE_ASSIGN_OR_RETURN(found, column.Step());
   }
-  return found
-             ? Status()
-             : SqliteExecute(
-                   db, "ALTER TABLE " + table + " ADD COLUMN coordinator TEXT NOT NULL DEFAULT ''",
-                   kBusy);
+  return found ? Status()
+               : SqliteExecute(db,
+                               "ALTER TABLE " + SqliteInMain(table) +
+                                   " ADD COLUMN coordinator TEXT NOT NULL DEFAULT ''",
+                               kBusy);
+}
+
+// Begins with the lock that orders what races.
+Status Begin(SqliteTransaction& transaction, const std::string& table) {
+  Status begun = transaction.Begin(table);
+  const bool missing = begun.message().find("no such table") != std::string::npos;
+  return missing ? FailedPrecondition("barrier.no_schema", "the table " + table +
+                                                               " does not exist: call CreateSchema "
+                                                               "at start")
+                 : begun;
 }
 
 // Whether COMMIT would fail for good: nothing else is checked only then.
@@ -182,8 +196,8 @@ bool BreaksForeignKeys(sqlite3* db) {
 // Runs the work inside the open transaction, in a savepoint, which is what undoes a refused one and
 // what shows that the transaction is still the one it began in; and leaves in it what is to be
 // committed. A transaction that is to be rolled back is left to its owner: `keep` says which.
-Result<Answer> RunWork(sqlite3* db, const BarrierTable& table, const SqliteBarrier::Work& work,
-                       const Verdict& verdict, bool& keep) {
+Result<Answer> RunWork(sqlite3* db, const BarrierTable& table, bool existed,
+                       const SqliteBarrier::Work& work, const Verdict& verdict, bool& keep) {
   ENTENTE_RETURN_IF_ERROR(SqliteExecute(db, kSavepoint, kBusy));
   Result<Answer> answer = Guarded(db, work);
   if (sqlite3_get_autocommit(db) != 0) {
@@ -206,7 +220,8 @@ Result<Answer> RunWork(sqlite3* db, const BarrierTable& table, const SqliteBarri
   if (sqlite3_exec(db, end, nullptr, nullptr, nullptr) != SQLITE_OK) {
     return EndedByWork();
   }
-  ENTENTE_RETURN_IF_ERROR(table.Write(*next, *answer));
+  ENTENTE_RETURN_IF_ERROR(table.Write(existed, *next, *answer));
+  ENTENTE_RETURN_IF_ERROR(SqliteCheckAtomic(db, SqliteAttached::kWritten, "barrier.attached"));
   keep = true;
   return answer;
 }
@@ -221,13 +236,13 @@ Status SqliteBarrier::CreateSchema(sqlite3* db) const {
   ENTENTE_RETURN_IF_ERROR(CheckOnDisk(db, options_));
   ENTENTE_RETURN_IF_ERROR(
       SqliteExecute(db,
-                    "CREATE TABLE IF NOT EXISTS " + table +
+                    "CREATE TABLE IF NOT EXISTS " + SqliteInMain(table) +
                         " (gid TEXT NOT NULL, branch TEXT NOT NULL, family TEXT NOT NULL, "
                         "alternative INTEGER NOT NULL, state INTEGER NOT NULL, epoch INTEGER, "
                         "forward_answer TEXT, settle_answer TEXT, changed_at INTEGER NOT NULL, "
                         "coordinator TEXT NOT NULL DEFAULT '', "
                         "PRIMARY KEY (gid, branch, family, alternative)) WITHOUT ROWID;"
-                        "CREATE INDEX IF NOT EXISTS " +
+                        "CREATE INDEX IF NOT EXISTS main." +
                         table + "_by_state ON " + table + " (state, changed_at)",
                     kBusy));
   return AddCoordinator(db, table);
@@ -241,19 +256,20 @@ Result<Answer> SqliteBarrier::Run(sqlite3* db, const Call& call, const Work& wor
                               "the connection is in a transaction; the barrier opens its own");
   }
   ENTENTE_RETURN_IF_ERROR(CheckOnDisk(db, options_));
+  const std::string name = SqliteInMain(options_.table);
   SqliteTransaction transaction(db, kBusy);
-  ENTENTE_RETURN_IF_ERROR(transaction.Begin());
-  const BarrierTable table(db, options_.table, call, NowOf(options_));
+  ENTENTE_RETURN_IF_ERROR(Begin(transaction, name));
+  const BarrierTable table(db, name, call, NowOf(options_));
   ENTENTE_ASSIGN_OR_RETURN(const std::optional<Row> row, table.Read());
   ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, Judge(row, call));
   Answer answer = std::move(verdict.answer);
   bool keep = verdict.note_caller;
   if (verdict.kind == Verdict::Kind::kRun) {
     keep = false;
-    ENTENTE_ASSIGN_OR_RETURN(answer, RunWork(db, table, work, verdict, keep));
+    ENTENTE_ASSIGN_OR_RETURN(answer, RunWork(db, table, row.has_value(), work, verdict, keep));
   } else if (verdict.kind == Verdict::Kind::kRecord) {
     keep = true;
-    ENTENTE_RETURN_IF_ERROR(table.Write(verdict.next, answer));
+    ENTENTE_RETURN_IF_ERROR(table.Write(row.has_value(), verdict.next, answer));
   } else if (keep) {
     ENTENTE_RETURN_IF_ERROR(table.NoteCaller());
   }
@@ -271,41 +287,46 @@ struct Key {
   std::string family;
   int64_t alternative = 0;
   int64_t changed_at = 0;
+  RowState state = RowState::kDone;
 };
 
-// Sagas whose action stands, oldest first.
-Result<std::vector<Key>> OldSagas(sqlite3* db, const std::string& table, Instant before,
-                                  size_t limit) {
+// Of one state: rows of which only the coordinator knows whether they are still needed, oldest
+// first.
+Status AddOld(sqlite3* db, const std::string& table, const std::string& which, RowState state,
+              Instant before, size_t limit, std::vector<Key>& keys) {
   SqliteStatement select(db,
                          "SELECT gid, branch, family, alternative, changed_at FROM " + table +
-                             " WHERE state = 1 AND changed_at < ?1 AND family = 'saga' "
-                             "ORDER BY changed_at LIMIT ?2",
+                             " WHERE state = ?1 AND changed_at < ?2" + which +
+                             " ORDER BY changed_at LIMIT ?3",
                          kBusy);
-  select.Bind(ToMicros(before), static_cast<int64_t>(limit));
-  std::vector<Key> keys;
+  select.Bind(static_cast<int64_t>(state), ToMicros(before), static_cast<int64_t>(limit));
   while (true) {
     ENTENTE_ASSIGN_OR_RETURN(const bool found, select.Step());
     if (!found) {
-      return keys;
+      return Status();
     }
-    keys.push_back(
-        {select.Text(0), select.Text(1), select.Text(2), select.Integer(3), select.Integer(4)});
+    keys.push_back({select.Text(0), select.Text(1), select.Text(2), select.Integer(3),
+                    select.Integer(4), state});
   }
 }
 
-// Those that go on are dated anew, so that the next purge begins with others. A row that changed
-// meanwhile is left alone.
-Status MarkSaga(sqlite3* db, const std::string& table, const Key& key, bool ended, Instant now) {
-  SqliteStatement update(
+// Carries out what the coordinator said of a row. Those that go on are dated anew, so that the next
+// purge begins with others. A row that changed meanwhile is left alone: false.
+Result<bool> Mark(sqlite3* db, const std::string& table, const Key& key, bool ended, Instant now) {
+  const std::string change =
+      !ended ? "UPDATE " + table + " SET changed_at = " + std::to_string(ToMicros(now))
+      : key.state == RowState::kSuspended ? "DELETE FROM " + table
+                                          : "UPDATE " + table + " SET " + kDropAnswers;
+  SqliteStatement statement(
       db,
-      "UPDATE " + table + " SET " +
-          (ended ? "state = 11, forward_answer = NULL, settle_answer = NULL"
-                 : "changed_at = " + std::to_string(ToMicros(now))) +
-          " WHERE gid = ?1 AND branch = ?2 AND family = ?3 AND alternative = ?4 AND state = 1 "
-          "AND changed_at = ?5",
+      change +
+          " WHERE gid = ?1 AND branch = ?2 AND family = ?3 AND alternative = ?4 AND changed_at = "
+          "?5 AND state = ?6",
       kBusy);
-  update.Bind(key.gid, key.branch, key.family, key.alternative, key.changed_at);
-  return update.Run();
+  statement.Bind(key.gid, key.branch, key.family, key.alternative, key.changed_at,
+                 static_cast<int64_t>(key.state));
+  ENTENTE_RETURN_IF_ERROR(statement.Run());
+  return sqlite3_changes64(db) == 1;
 }
 
 // Changes at most `limit` rows in `states` that are older than `before`.
@@ -328,40 +349,44 @@ Result<size_t> Sweep(sqlite3* db, const std::string& change, const std::string& 
 Result<PurgeReport> SqliteBarrier::Purge(sqlite3* db, const PurgeOptions& options) const {
   ENTENTE_RETURN_IF_ERROR(CheckTableName(options_.table));
   ENTENTE_RETURN_IF_ERROR(CheckPurge(options));
-  const std::string& table = options_.table;
+  const std::string table = SqliteInMain(options_.table);
   const Instant now = NowOf(options_);
   PurgeReport report;
   // The coordinator is asked outside of the transaction.
-  std::vector<std::pair<Key, bool>> sagas;
+  std::vector<Key> keys;
   if (options.has_ended) {
-    ENTENTE_ASSIGN_OR_RETURN(std::vector<Key> keys,
-                             OldSagas(db, table, now - options.answers_after, options.max_rows));
+    ENTENTE_RETURN_IF_ERROR(AddOld(db, table, " AND family = 'saga'", RowState::kDone,
+                                   now - options.answers_after, options.max_rows, keys));
     report.more = keys.size() == options.max_rows;
-    for (Key& key : keys) {
-      const bool ended = HasEnded(options, key.gid);
-      sagas.emplace_back(std::move(key), ended);
-    }
+  }
+  if (options.has_ended && options.rows_after) {
+    const size_t before = keys.size();
+    ENTENTE_RETURN_IF_ERROR(AddOld(db, table, "", RowState::kSuspended, now - *options.rows_after,
+                                   options.max_rows, keys));
+    report.more = report.more || keys.size() - before == options.max_rows;
+  }
+  std::vector<bool> ended;
+  for (const Key& key : keys) {
+    ended.push_back(HasEnded(options, key.gid));
   }
   SqliteTransaction transaction(db, kBusy);
-  ENTENTE_RETURN_IF_ERROR(transaction.Begin());
-  for (const auto& [key, ended] : sagas) {
-    ENTENTE_RETURN_IF_ERROR(MarkSaga(db, table, key, ended, now));
-    report.answers_dropped += ended && sqlite3_changes64(db) == 1 ? 1 : 0;
+  ENTENTE_RETURN_IF_ERROR(Begin(transaction, table));
+  for (size_t i = 0; i < keys.size(); ++i) {
+    ENTENTE_ASSIGN_OR_RETURN(const bool marked, Mark(db, table, keys[i], ended[i], now));
+    CountMarked(keys[i].state, marked && ended[i], report);
   }
   ENTENTE_ASSIGN_OR_RETURN(
       const size_t dropped,
-      Sweep(db,
-            "UPDATE " + table +
-                " SET state = state + 10, forward_answer = NULL, settle_answer = NULL",
-            table, kStatesWithOldAnswers, now - options.answers_after, options.max_rows));
+      Sweep(db, "UPDATE " + table + " SET " + kDropAnswers, table, kStatesWithOldAnswers,
+            now - options.answers_after, options.max_rows));
   report.answers_dropped += dropped;
+  size_t removed = 0;
   if (options.rows_after) {
-    ENTENTE_ASSIGN_OR_RETURN(report.rows_removed,
-                             Sweep(db, "DELETE FROM " + table, table, kStatesOfOldRows,
-                                   now - *options.rows_after, options.max_rows));
+    ENTENTE_ASSIGN_OR_RETURN(removed, Sweep(db, "DELETE FROM " + table, table, kStatesOfOldRows,
+                                            now - *options.rows_after, options.max_rows));
   }
-  report.more =
-      report.more || dropped == options.max_rows || report.rows_removed == options.max_rows;
+  report.rows_removed += removed;
+  report.more = report.more || dropped == options.max_rows || removed == options.max_rows;
   ENTENTE_RETURN_IF_ERROR(transaction.Commit());
   return report;
 }

@@ -10,15 +10,16 @@ constexpr const char* kOutboxBusy = "outbox.busy";
 
 class SqliteOutboxStore final : public OutboxStore {
  public:
-  SqliteOutboxStore(sqlite3* db, OutboxOptions options) : db_(db), options_(std::move(options)) {}
+  SqliteOutboxStore(sqlite3* db, OutboxOptions options)
+      : db_(db), options_(std::move(options)), table_(SqliteInMain(options_.table)) {}
 
   Result<std::vector<OutboxEntry>> Claim(size_t max, Duration lease) override {
     const Instant now = OutboxNow(options_);
     SqliteStatement claim(db_,
-                          "UPDATE " + options_.table +
+                          "UPDATE " + table_ +
                               " SET due_at = ?1, attempts = attempts + 1 WHERE id IN (SELECT id "
                               "FROM " +
-                              options_.table +
+                              table_ +
                               " WHERE state = 0 AND due_at <= ?2 ORDER BY due_at, id LIMIT ?3) "
                               "RETURNING gid, request, attempts, error",
                           kOutboxBusy);
@@ -27,20 +28,19 @@ class SqliteOutboxStore final : public OutboxStore {
   }
 
   Status Delivered(std::string_view gid) override {
-    SqliteStatement remove(db_, "DELETE FROM " + options_.table + " WHERE gid = ?1", kOutboxBusy);
+    SqliteStatement remove(db_, "DELETE FROM " + table_ + " WHERE gid = ?1", kOutboxBusy);
     return remove.Bind(gid).Run();
   }
 
   Status Postpone(std::string_view gid, Duration delay, std::string_view error) override {
-    SqliteStatement update(
-        db_, "UPDATE " + options_.table + " SET due_at = ?2, error = ?3 WHERE gid = ?1",
-        kOutboxBusy);
+    SqliteStatement update(db_, "UPDATE " + table_ + " SET due_at = ?2, error = ?3 WHERE gid = ?1",
+                           kOutboxBusy);
     return update.Bind(gid, ToMicros(OutboxNow(options_) + delay), ErrorText(error)).Run();
   }
 
   Status Bury(std::string_view gid, std::string_view error) override {
-    SqliteStatement update(
-        db_, "UPDATE " + options_.table + " SET state = 1, error = ?2 WHERE gid = ?1", kOutboxBusy);
+    SqliteStatement update(db_, "UPDATE " + table_ + " SET state = 1, error = ?2 WHERE gid = ?1",
+                           kOutboxBusy);
     return update.Bind(gid, ErrorText(error)).Run();
   }
 
@@ -48,7 +48,7 @@ class SqliteOutboxStore final : public OutboxStore {
     SqliteStatement count(db_,
                           "SELECT coalesce(sum(state = 0), 0), coalesce(sum(state = 1), 0), "
                           "min(CASE state WHEN 0 THEN created_at END) FROM " +
-                              options_.table,
+                              table_,
                           kOutboxBusy);
     ENTENTE_RETURN_IF_ERROR(count.Step().status());
     OutboxCounts counts;
@@ -62,7 +62,7 @@ class SqliteOutboxStore final : public OutboxStore {
 
   Result<std::vector<OutboxEntry>> Dead(size_t max) override {
     SqliteStatement select(db_,
-                           "SELECT gid, request, attempts, error FROM " + options_.table +
+                           "SELECT gid, request, attempts, error FROM " + table_ +
                                " WHERE state = 1 ORDER BY id LIMIT ?1",
                            kOutboxBusy);
     select.Bind(static_cast<int64_t>(max));
@@ -70,11 +70,9 @@ class SqliteOutboxStore final : public OutboxStore {
   }
 
   Status Revive(std::string_view gid) override {
-    return ChangeDead("UPDATE " + options_.table + " SET state = 0, due_at = 0, attempts = 0", gid);
+    return ChangeDead("UPDATE " + table_ + " SET state = 0, due_at = 0, attempts = 0", gid);
   }
-  Status Remove(std::string_view gid) override {
-    return ChangeDead("DELETE FROM " + options_.table, gid);
-  }
+  Status Remove(std::string_view gid) override { return ChangeDead("DELETE FROM " + table_, gid); }
 
  private:
   Status ChangeDead(const std::string& change, std::string_view gid) {
@@ -97,6 +95,7 @@ class SqliteOutboxStore final : public OutboxStore {
 
   sqlite3* db_;
   const OutboxOptions options_;
+  const std::string table_;
 };
 
 }  // namespace
@@ -107,11 +106,11 @@ Status SqliteOutbox::CreateSchema(sqlite3* db) const {
   ENTENTE_RETURN_IF_ERROR(CheckOutboxTable(options_));
   const std::string& table = options_.table;
   return SqliteExecute(db,
-                       "CREATE TABLE IF NOT EXISTS " + table +
+                       "CREATE TABLE IF NOT EXISTS " + SqliteInMain(table) +
                            " (id INTEGER PRIMARY KEY, gid TEXT NOT NULL UNIQUE, request TEXT NOT "
                            "NULL, state INTEGER NOT NULL, attempts INTEGER NOT NULL, created_at "
                            "INTEGER NOT NULL, due_at INTEGER NOT NULL, error TEXT);"
-                           "CREATE INDEX IF NOT EXISTS " +
+                           "CREATE INDEX IF NOT EXISTS main." +
                            table + "_due ON " + table + " (state, due_at)",
                        kOutboxBusy);
 }
@@ -122,10 +121,13 @@ Result<std::string> SqliteOutbox::Put(sqlite3* transaction, SubmitRequest reques
     return FailedPrecondition("outbox.no_transaction",
                               "put into the outbox inside the transaction of the business write");
   }
+  ENTENTE_RETURN_IF_ERROR(
+      SqliteCheckAtomic(transaction, SqliteAttached::kWriteable, "outbox.attached"));
   ENTENTE_ASSIGN_OR_RETURN(StoredSubmit stored, StoreSubmit(std::move(request)));
+  const std::string table = SqliteInMain(options_.table);
   const int64_t now = ToMicros(OutboxNow(options_));
   SqliteStatement insert(transaction,
-                         "INSERT INTO " + options_.table +
+                         "INSERT INTO " + table +
                              " (gid, request, state, attempts, created_at, due_at) VALUES (?1, ?2, "
                              "0, 0, ?3, ?3) ON CONFLICT (gid) DO NOTHING",
                          kOutboxBusy);
@@ -133,8 +135,8 @@ Result<std::string> SqliteOutbox::Put(sqlite3* transaction, SubmitRequest reques
   if (sqlite3_changes(transaction) == 1) {
     return std::move(stored.gid);
   }
-  SqliteStatement select(
-      transaction, "SELECT request, state FROM " + options_.table + " WHERE gid = ?1", kOutboxBusy);
+  SqliteStatement select(transaction, "SELECT request, state FROM " + table + " WHERE gid = ?1",
+                         kOutboxBusy);
   ENTENTE_RETURN_IF_ERROR(select.Bind(stored.gid).Step().status());
   return PutAgain(stored, select.Text(0), select.Integer(1) == kEntryDead);
 }

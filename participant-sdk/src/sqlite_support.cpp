@@ -1,5 +1,7 @@
 #include "participant-sdk/src/sqlite_support.h"
 
+#include <vector>
+
 namespace entente::sdk {
 
 Status SqliteFailure(sqlite3* db, int code, const char* busy_reason) {
@@ -83,16 +85,81 @@ Status SqliteExecute(sqlite3* db, const std::string& sql, const char* busy_reaso
   return done == SQLITE_OK ? Status() : SqliteFailure(db, done, busy_reason);
 }
 
+namespace {
+
+std::string Quoted(const std::string& name) {
+  std::string quoted = "\"";
+  for (const char c : name) {
+    quoted.append(c == '"' ? 2 : 1, c);
+  }
+  return quoted + "\"";
+}
+
+// Whether a commit of `schema` is tied to that of the others by a rollback journal on the disk.
+Result<bool> HasRollbackJournal(sqlite3* db, const std::string& schema, const char* reason) {
+  constexpr int64_t kFull = 2;
+  SqliteStatement journal(db, "PRAGMA " + Quoted(schema) + ".journal_mode", reason);
+  ENTENTE_RETURN_IF_ERROR(journal.Step().status());
+  SqliteStatement synchronous(db, "PRAGMA " + Quoted(schema) + ".synchronous", reason);
+  ENTENTE_RETURN_IF_ERROR(synchronous.Step().status());
+  const std::string mode = journal.Text(0);
+  const bool rollback = mode == "delete" || mode == "truncate" || mode == "persist";
+  return rollback && synchronous.Integer(0) >= kFull;
+}
+
+// The attached databases in files that `which` is about; names are as ATTACH gave them.
+Result<std::vector<std::string>> Attached(sqlite3* db, SqliteAttached which, const char* reason) {
+  std::vector<std::string> names;
+  SqliteStatement list(db, "SELECT name FROM pragma_database_list WHERE seq > 1 AND file <> ''",
+                       reason);
+  while (true) {
+    ENTENTE_ASSIGN_OR_RETURN(const bool found, list.Step());
+    if (!found) {
+      return names;
+    }
+    std::string name = list.Text(0);
+    const bool counts = which == SqliteAttached::kWritten
+                            ? sqlite3_txn_state(db, name.c_str()) == SQLITE_TXN_WRITE
+                            : sqlite3_db_readonly(db, name.c_str()) == 0;
+    if (counts) {
+      names.push_back(std::move(name));
+    }
+  }
+}
+
+}  // namespace
+
+Status SqliteCheckAtomic(sqlite3* db, SqliteAttached which, const char* reason) {
+  ENTENTE_ASSIGN_OR_RETURN(const std::vector<std::string> names, Attached(db, which, reason));
+  if (names.empty()) {
+    return Status();
+  }
+  ENTENTE_ASSIGN_OR_RETURN(const bool main, HasRollbackJournal(db, "main", reason));
+  for (const std::string& name : names) {
+    ENTENTE_ASSIGN_OR_RETURN(const bool attached, HasRollbackJournal(db, name, reason));
+    if (!main || !attached) {
+      return FailedPrecondition(
+          reason, "the attached database '" + name +
+                      "' and main could not be committed as one: SQLite commits each file by "
+                      "itself unless all of them have a rollback journal (PRAGMA journal_mode = "
+                      "DELETE, synchronous = FULL or EXTRA), so a crash could keep the row and "
+                      "lose the effect, or keep the "
+                      "effect twice; keep the tables of the business write in main");
+    }
+  }
+  return Status();
+}
+
 SqliteTransaction::~SqliteTransaction() {
   if (begun_ && open()) {
     sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
   }
 }
 
-Status SqliteTransaction::Begin() {
-  ENTENTE_RETURN_IF_ERROR(SqliteExecute(db_, "BEGIN IMMEDIATE", busy_reason_));
+Status SqliteTransaction::Begin(const std::string& table) {
+  ENTENTE_RETURN_IF_ERROR(SqliteExecute(db_, "BEGIN", busy_reason_));
   begun_ = true;
-  return Status();
+  return SqliteExecute(db_, "DELETE FROM " + table + " WHERE false", busy_reason_);
 }
 
 Status SqliteTransaction::Commit() {

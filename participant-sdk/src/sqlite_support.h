@@ -58,7 +58,21 @@ class SqliteStatement {
   std::unique_ptr<sqlite3_stmt, Finalizer> handle_;
 };
 
+// A table of main under its whole name: a temporary one of the same name would stand before it.
+[[nodiscard]] inline std::string SqliteInMain(const std::string& table) {
+  return "main." + table;
+}
+
 [[nodiscard]] Status SqliteExecute(sqlite3* db, const std::string& sql, const char* busy_reason);
+
+enum class SqliteAttached {
+  kWritten,    // What the open transaction has written to.
+  kWriteable,  // What it may still write to.
+};
+// Fails with kFailedPrecondition `reason` if a transaction over main and an attached database may
+// be committed in one of both files only: under WAL each file's commit is one of its own, and a
+// rollback journal ties them together only where each waits for the disk.
+[[nodiscard]] Status SqliteCheckAtomic(sqlite3* db, SqliteAttached which, const char* reason);
 
 // A write transaction, rolled back unless it was committed.
 class SqliteTransaction {
@@ -69,8 +83,10 @@ class SqliteTransaction {
   SqliteTransaction(const SqliteTransaction&) = delete;
   SqliteTransaction& operator=(const SqliteTransaction&) = delete;
 
-  // Takes the write lock at once: a lock taken later, after a read, could not be waited for.
-  [[nodiscard]] Status Begin();
+  // Takes main's write lock at once, by a write to its `table` that changes nothing: a lock taken
+  // later, after a read, could not be waited for. BEGIN IMMEDIATE would lock every attached
+  // database too, and what the transaction writes to could not be told from what it does not.
+  [[nodiscard]] Status Begin(const std::string& table);
   [[nodiscard]] Status Commit();
   // Whether the transaction that Begin opened is still open.
   [[nodiscard]] bool open() const { return sqlite3_get_autocommit(db_) == 0; }

@@ -496,6 +496,123 @@ TEST_CASE("pending and read-only answers are kept") {
   CHECK(connection->Ledger() == Effects{"queued"});
 }
 
+// An operation that is settled elsewhere, in turns: accepted, then whatever `then` says.
+Work Accepting(const std::string& effect) {
+  return [effect](Business& business) -> Result<Answer> {
+    business.Write(effect);
+    return Pending("/orders/7");
+  };
+}
+
+TEST_CASE("what was pending runs again in a later attempt, and in none before it") {
+  struct Case {
+    std::vector<Operation> before;
+    Operation operation;
+    bool one_phase = false;
+  };
+  const std::vector<Case> cases{
+      {{}, Operation::kAction},
+      {{}, Operation::kTry},
+      {{}, Operation::kPrepare},
+      {{Operation::kTry}, Operation::kConfirm},
+      {{Operation::kTry}, Operation::kCancel},
+      {{Operation::kAction}, Operation::kCompensate},
+      {{Operation::kPrepare}, Operation::kCommit},
+      {{Operation::kPrepare}, Operation::kRollback},
+      {{}, Operation::kCommit, true},
+  };
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  int number = 0;
+  for (const Case& each : cases) {
+    CAPTURE(OperationName(each.operation), each.one_phase);
+    const std::string gid = "g" + std::to_string(number++);
+    for (const Operation operation : each.before) {
+      RunOk(*connection, CallOf(operation, gid), Writing("before"));
+    }
+    Call call = CallOf(each.operation, gid);
+    call.one_phase = each.one_phase;
+    call.attempt = 2;
+    CHECK(RunOk(*connection, call, Accepting(gid)) == Pending("/orders/7"));
+    // Copies of that attempt, and what the network held back, are none of the coordinator's wishes.
+    for (const uint32_t attempt : {1, 2}) {
+      call.attempt = attempt;
+      CHECK(RunOk(*connection, call, Writing("copy")) == Pending("/orders/7"));
+    }
+    // Accepted once more: now only what comes after this attempt runs.
+    call.attempt = 3;
+    CHECK(RunOk(*connection, call, Accepting(gid + " again")) == Pending("/orders/7"));
+    CHECK(RunOk(*connection, call, Writing("copy")) == Pending("/orders/7"));
+    call.attempt = 4;
+    CHECK(RunOk(*connection, call, Writing(gid + " done", "settled")) == Done("settled"));
+    call.attempt = 5;
+    CHECK(RunOk(*connection, call, Writing("repeat")) == Done("settled"));
+  }
+  const Effects ledger = connection->Ledger();
+  CHECK(std::count(ledger.begin(), ledger.end(), "copy") == 0);
+  CHECK(std::count(ledger.begin(), ledger.end(), "repeat") == 0);
+  CHECK(ledger.size() == 3 * cases.size() + 5);
+}
+
+TEST_CASE("what was pending and is refused in a later attempt can still be undone") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  Call call = CallOf(Operation::kTry);
+  RunOk(*connection, call, Accepting("accepted"));
+  call.attempt = 2;
+  CHECK(RefusalOf(RunOk(*connection, call, Refusing())) == "full");
+  CHECK(RefusalOf(RunOk(*connection, call, Writing("copy"))) == "full");
+  CHECK(RunOk(*connection, CallOf(Operation::kCancel), Writing("undone")) == Done());
+  CHECK(connection->Ledger() == Effects{"accepted", "undone"});
+}
+
+TEST_CASE("a confirm that was pending and is refused later stays pending for copies only") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  RunOk(*connection, CallOf(Operation::kTry), Writing("try"));
+  Call confirm = CallOf(Operation::kConfirm);
+  RunOk(*connection, confirm, Accepting("accepted"));
+  confirm.attempt = 2;
+  CHECK(RefusalOf(RunOk(*connection, confirm, Refusing())) == "full");
+  // That refusal stores nothing: the operation must succeed in the end.
+  CHECK(RunOk(*connection, confirm, Writing("confirmed")) == Done());
+  CHECK(connection->Ledger() == Effects{"accepted", "confirmed", "try"});
+}
+
+TEST_CASE("a purge makes no Done of what is pending") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  RunOk(*connection, CallOf(Operation::kTry), Writing("try"));
+  RunOk(*connection, CallOf(Operation::kConfirm), Accepting("accepted"));
+  world->now += std::chrono::hours(24 * 8);
+  CHECK(connection->Purge({})->answers_dropped == 1);
+  Call confirm = CallOf(Operation::kConfirm);
+  CHECK(RunOk(*connection, confirm, Writing("copy")) == Pending("/orders/7"));
+  confirm.attempt = 2;
+  CHECK(RunOk(*connection, confirm, Writing("confirmed")) == Done());
+  CHECK(connection->Ledger() == Effects{"accepted", "confirmed", "try"});
+}
+
+TEST_CASE("a row that the business write removes or replaces is no row to commit with") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  RunOk(*connection, CallOf(Operation::kTry), Writing("try"));
+  for (const Operation operation : {Operation::kConfirm, Operation::kAction}) {
+    CAPTURE(OperationName(operation));
+    const Status lost = connection
+                            ->Run(CallOf(operation),
+                                  [](Business& business) -> Result<Answer> {
+                                    business.Write("lost");
+                                    business.Execute("DELETE FROM entente_barrier");
+                                    return Done();
+                                  })
+                            .status();
+    // SQLite makes a forward call's row only once its write is there.
+    CHECK((lost.reason() == "barrier.row_lost" || (lost.ok() && operation == Operation::kAction)));
+    CHECK_FALSE(connection->InTransaction());
+  }
+}
+
 TEST_CASE("a repeat of a try says the same expiry") {
   const auto world = MakeWorld();
   const auto connection = world->Connect();
@@ -667,6 +784,28 @@ TEST_CASE("a saga's standing action is purged only once its transaction has ende
         "barrier.purged");
   CHECK(RunOk(*connection, CallOf(Operation::kAction, "open"), Writing("x")) == Done("open"));
   CHECK(RunOk(*connection, CallOf(Operation::kAction, "unknown"), Writing("x")) == Done("unknown"));
+}
+
+TEST_CASE("a row whose action never came goes once its transaction has ended, and long ago") {
+  const auto world = MakeWorld();
+  const auto connection = world->Connect();
+  for (const char* gid : {"ended", "open"}) {
+    RunOk(*connection, CallOf(Operation::kCompensate, gid), Writing("x"));
+    RunOk(*connection, CallOf(Operation::kCancel, gid), Writing("x"));
+    RunOk(*connection, CallOf(Operation::kRollback, gid), Writing("x"));
+  }
+  PurgeOptions options;
+  options.has_ended = [](const Gid& gid) -> Result<bool> { return gid.str() == "ended"; };
+  world->now += std::chrono::hours(24 * 31);
+  CHECK(connection->Purge(options)->rows_removed == 0);
+  options.rows_after = std::chrono::hours(24 * 30);
+  CHECK(connection->Purge(options)->rows_removed == 3);
+  CHECK(connection->Purge(options)->rows_removed == 0);
+  for (const Operation forward : {Operation::kAction, Operation::kTry, Operation::kPrepare}) {
+    CHECK(RefusalOf(RunOk(*connection, CallOf(forward, "open"), Writing("late"))) ==
+          "barrier.suspended");
+  }
+  CHECK(connection->Ledger().empty());
 }
 
 TEST_CASE("a purge goes on where the one before it stopped") {

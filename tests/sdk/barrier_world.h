@@ -19,6 +19,7 @@ class Business {
   virtual void Fail() = 0;                            // A statement that fails.
   virtual void Commit() = 0;                          // What no business write may do.
   virtual void Begin() = 0;                           // Nor this.
+  virtual void Execute(const std::string& sql) = 0;
 };
 using Work = std::function<Result<Answer>(Business&)>;
 

@@ -4,6 +4,8 @@
 #include <barrier>
 #include <thread>
 
+#include "entente/outbox.h"
+#include "entente/postgres_resource.h"
 #include "participant-sdk/src/postgres_support.h"
 #include "tests/sdk/postgres_connection.h"
 
@@ -46,6 +48,194 @@ PostgresBarrier::Work Executing(const std::string& sql) {
     PQclear(PQexec(tx, sql.c_str()));
     return Done();
   };
+}
+
+// Two schemas that both have the tables, as of two tenants, and a third one without.
+void MakeTenants(PGconn* connection) {
+  Query(
+      connection,
+      "DROP SCHEMA IF EXISTS home, tenant, bare CASCADE; CREATE SCHEMA home; CREATE SCHEMA "
+      "tenant; CREATE SCHEMA bare; CREATE TABLE home.effects (what text); SET search_path = home");
+  REQUIRE(PostgresBarrier().CreateSchema(connection).ok());
+  REQUIRE(PostgresOutbox().CreateSchema(connection).ok());
+  Query(connection,
+        "CREATE TABLE tenant.entente_barrier (LIKE home.entente_barrier INCLUDING ALL); "
+        "CREATE TABLE tenant.entente_outbox (LIKE home.entente_outbox INCLUDING ALL)");
+}
+
+// What a business write, or a pool, may do to where names lead.
+const std::vector<std::string> kOtherNames{
+    "SET LOCAL search_path = tenant",
+    "SET LOCAL search_path = tenant, home",
+    "SET LOCAL search_path = bare",
+    "SET LOCAL search_path = ''",
+    "SET search_path = tenant",
+    "SET search_path = bare",
+    "SELECT set_config('search_path', 'tenant', true)",
+    "CREATE TEMP TABLE IF NOT EXISTS entente_barrier (LIKE home.entente_barrier INCLUDING ALL)",
+};
+
+TEST_CASE("the barrier keeps to its table wherever the search path leads meanwhile") {
+  for (const std::string& sql : kOtherNames) {
+    CAPTURE(sql);
+    const PgHandle connection = ConnectPostgres();
+    MakeTenants(connection.get());
+    // Said, made or found: three ways to the same table.
+    const PostgresBarrier said({.schema = "home"});
+    const PostgresBarrier made;
+    REQUIRE(made.CreateSchema(connection.get()).ok());
+    const PostgresBarrier found;
+    int number = 0;
+    for (const PostgresBarrier* barrier : {&said, &made, &found}) {
+      CAPTURE(number);
+      Query(connection.get(), "SET search_path = home");
+      Call call = CallOf("g" + std::to_string(number++));
+      const auto run = [&](Operation operation, const std::string& effect) {
+        call.operation = operation;
+        return barrier->Run(connection.get(), call, [&](PGconn* tx) -> Result<Answer> {
+          Query(tx, sql);
+          Query(tx, "INSERT INTO home.effects VALUES ('" + effect + "')");
+          return Done(effect);
+        });
+      };
+      CHECK(*run(Operation::kTry, "try") == Done("try"));
+      CHECK(*run(Operation::kTry, "try twice") == Done("try"));
+      CHECK(*run(Operation::kConfirm, "confirm") == Done("confirm"));
+      CHECK(*run(Operation::kConfirm, "confirm twice") == Done("confirm"));
+      CHECK(RefusalOf(run(Operation::kCancel, "cancel")) == "barrier.finished");
+      CHECK(*run(Operation::kAction, "action") == Done("action"));
+      CHECK(*run(Operation::kCompensate, "undo") == Done("undo"));
+      CHECK(barrier->Purge(connection.get()).ok());
+    }
+    CHECK(Query(connection.get(), "SELECT string_agg(what, ',' ORDER BY what) FROM home.effects") ==
+          "action,action,action,confirm,confirm,confirm,try,try,try,undo,undo,undo");
+    CHECK(Query(connection.get(), "SELECT count(*) FROM tenant.entente_barrier") == "0");
+  }
+}
+
+TEST_CASE("a prepared transaction carries its row in its own table") {
+  for (const std::string& sql : kOtherNames) {
+    if (sql.find("TEMP") != std::string::npos) {
+      continue;  // Temporary tables can not be prepared.
+    }
+    CAPTURE(sql);
+    const PgHandle connection = ConnectPostgres();
+    MakeTenants(connection.get());
+    PostgresResource resource({.node = "tenants"});
+    REQUIRE(resource.CreateSchema(connection.get()).ok());
+    REQUIRE(resource.Check(connection.get()).ok());
+    const auto call = [](Operation operation, const std::string& gid) {
+      Call each = CallOf(gid);
+      each.operation = operation;
+      return each;
+    };
+    const auto work = [&](PGconn* tx) -> Result<Answer> {
+      Query(tx, sql);
+      Query(tx, "INSERT INTO home.effects VALUES ('x')");
+      return Done();
+    };
+    for (int round = 0; round < 2; ++round) {
+      CHECK(*resource.Prepare(connection.get(), call(Operation::kPrepare, "c"), work) == Done());
+    }
+    for (int round = 0; round < 2; ++round) {
+      CHECK(*resource.Commit(connection.get(), call(Operation::kCommit, "c")) == Done());
+    }
+    CHECK(*resource.Prepare(connection.get(), call(Operation::kPrepare, "r"), work) == Done());
+    for (int round = 0; round < 2; ++round) {
+      CHECK(*resource.Rollback(connection.get(), call(Operation::kRollback, "r")) == Done());
+    }
+    CHECK(RefusalOf(resource.Prepare(connection.get(), call(Operation::kPrepare, "r"), work)) ==
+          "barrier.suspended");
+    Call alone = call(Operation::kCommit, "alone");
+    alone.one_phase = true;
+    for (int round = 0; round < 2; ++round) {
+      CHECK(*resource.Commit(connection.get(), alone, work) == Done());
+    }
+    CHECK(Query(connection.get(), "SELECT count(*) FROM home.effects") == "2");
+    CHECK(Query(connection.get(), "SELECT count(*) FROM tenant.entente_barrier") == "0");
+  }
+}
+
+TEST_CASE("what is put under another search path is delivered all the same") {
+  for (const std::string& sql : kOtherNames) {
+    CAPTURE(sql);
+    const PgHandle connection = ConnectPostgres();
+    MakeTenants(connection.get());
+    const PostgresOutbox outbox({.schema = "home"});
+    Query(connection.get(), "BEGIN");
+    Query(connection.get(), sql);
+    const auto gid =
+        outbox.Put(connection.get(), {.definition = "ship", .gid = "g", .input = Json::object()});
+    INFO(gid.status());
+    REQUIRE(gid.ok());
+    Query(connection.get(), "COMMIT");
+    const PgHandle other = ConnectPostgres();
+    const auto store = outbox.Open(other.get());
+    const auto claimed = store->Claim(10, std::chrono::minutes(1));
+    REQUIRE(claimed.ok());
+    CHECK(claimed->size() == 1);
+    CHECK(store->Delivered("g").ok());
+    CHECK(Query(other.get(), "SELECT count(*) FROM tenant.entente_outbox") == "0");
+  }
+}
+
+TEST_CASE("one object is for one schema") {
+  const PgHandle connection = ConnectPostgres();
+  MakeTenants(connection.get());
+  const PostgresBarrier barrier;
+  CHECK(barrier.CreateSchema(connection.get()).ok());
+  Query(connection.get(), "SET search_path = tenant");
+  CHECK(barrier.CreateSchema(connection.get()).reason() == "sdk.other_schema");
+  // A schema that there is not, and a search path that leads nowhere.
+  CHECK(PostgresBarrier({.schema = "nowhere"})
+            .Run(connection.get(), CallOf("g"), Executing("SELECT 1"))
+            .status()
+            .reason() == "barrier.no_schema");
+  Query(connection.get(), "SET search_path = ''");
+  CHECK_FALSE(PostgresBarrier().CreateSchema(connection.get()).ok());
+  // Quoted where it has to be.
+  Query(connection.get(), "CREATE SCHEMA IF NOT EXISTS \"My \"\"Shop\"");
+  const PostgresBarrier quoted({.table = "Rows", .schema = "My \"Shop"});
+  for (int i = 0; i < 2; ++i) {
+    CHECK(quoted.CreateSchema(connection.get()).ok());
+    CHECK(*quoted.Run(connection.get(), CallOf("g"), Executing("SELECT 1")) == Done());
+  }
+}
+
+TEST_CASE("a call does not wait for ever for what another transaction holds") {
+  const PgHandle connection = Prepared("patient");
+  const PgHandle holder = Another("patient");
+  const auto seen = [&](const PostgresBarrier& barrier, const std::string& session) {
+    static int calls = 0;
+    Query(connection.get(), "SET lock_timeout = '" + session + "'");
+    std::string inside;
+    CHECK(barrier
+              .Run(connection.get(), CallOf("g" + std::to_string(calls++)),
+                   [&](PGconn* tx) -> Result<Answer> {
+                     inside = Query(tx, "SHOW lock_timeout");
+                     return Done();
+                   })
+              .ok());
+    return inside;
+  };
+  using std::chrono::milliseconds;
+  CHECK(seen(PostgresBarrier(), "0") == "2s");
+  CHECK(seen(PostgresBarrier(), "1h") == "2s");
+  CHECK(seen(PostgresBarrier(), "20ms") == "20ms");
+  CHECK(seen(PostgresBarrier({.lock_timeout = milliseconds(50)}), "0") == "50ms");
+  CHECK(seen(PostgresBarrier({.lock_timeout = milliseconds(0)}), "0") == "0");
+  CHECK(seen(PostgresBarrier({.lock_timeout = milliseconds(0)}), "1min") == "1min");
+  Query(connection.get(), "SET lock_timeout = 0");
+  Query(holder.get(), "BEGIN");
+  Query(holder.get(), "UPDATE account SET balance = 5 WHERE name = 'a'");
+  const PostgresBarrier impatient({.lock_timeout = milliseconds(10)});
+  const Result<Answer> answer =
+      impatient.Run(connection.get(), CallOf("g"), [](PGconn* tx) -> Result<Answer> {
+        const PgResult updated = PgExecute(tx, "UPDATE account SET balance = 6 WHERE name = 'a'");
+        return updated.ok() ? Result<Answer>(Done()) : updated.ToStatus();
+      });
+  CHECK(answer.status().reason() == "barrier.busy");
+  Query(holder.get(), "ROLLBACK");
 }
 
 TEST_CASE("a failed statement that the write kept silent about is a certain no") {

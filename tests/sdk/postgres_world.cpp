@@ -16,6 +16,7 @@ class PostgresBusiness final : public Business {
   void Fail() override { PQclear(PQexec(connection_, "SELECT nonsense")); }
   void Commit() override { Query(connection_, "COMMIT"); }
   void Begin() override { Query(connection_, "BEGIN"); }
+  void Execute(const std::string& sql) override { Query(connection_, sql); }
 
  private:
   PGconn* connection_;

@@ -27,6 +27,7 @@ class SqliteBusiness final : public Business {
   void Fail() override { sqlite3_exec(db_, "SELECT nonsense", nullptr, nullptr, nullptr); }
   void Commit() override { Must(db_, "COMMIT"); }
   void Begin() override { Must(db_, "BEGIN"); }
+  void Execute(const std::string& sql) override { Must(db_, sql); }
 
  private:
   sqlite3* db_;
@@ -81,6 +82,10 @@ class SqliteWorld final : public World {
   }
   ~SqliteWorld() override { std::filesystem::remove_all(directory_); }
 
+  [[nodiscard]] std::string File(const std::string& name) const {
+    return (directory_ / name).string();
+  }
+
   std::unique_ptr<Connection> Connect() override {
     BarrierOptions options;
     options.now = [this] { return now; };
@@ -133,6 +138,85 @@ TEST_CASE("a connection whose commits do not wait for the disk is turned away") 
   Must(db, "PRAGMA synchronous = OFF");
   CHECK(SqliteBarrier({.allow_lost_writes = true}).CreateSchema(db).ok());
   sqlite3_close(db);
+}
+
+Call CallOf(Operation operation, const std::string& gid) {
+  Call call;
+  call.gid = Gid(gid);
+  call.branch = BranchId("b");
+  call.operation = operation;
+  return call;
+}
+
+Work Executing(const std::string& sql) {
+  return [sql](Business& business) -> Result<Answer> {
+    business.Execute(sql);
+    return Done();
+  };
+}
+
+TEST_CASE("an effect in an attached file that is not committed as one with main is refused") {
+  SqliteWorld world;
+  const auto connection = world.Connect();
+  const std::string other = world.File("other");
+  connection->Execute("ATTACH '" + other +
+                      "' AS \"my \"\"shop\"; CREATE TABLE \"my \"\"shop\".sold "
+                      "(seat TEXT); ATTACH ':memory:' AS scratch; CREATE TABLE scratch.seen (x)");
+  const std::string sell = "INSERT INTO \"my \"\"shop\".sold VALUES ('12A')";
+  const auto sold = [&] {
+    const auto reader = world.Connect();
+    reader->Execute("ATTACH '" + other +
+                    "' AS shop; INSERT INTO ledger SELECT seat FROM shop.sold");
+    return reader->Ledger().size();
+  };
+  int number = 0;
+  const auto run = [&](const std::string& sql) {
+    return connection
+        ->Run(CallOf(Operation::kAction, "g" + std::to_string(number++)), Executing(sql))
+        .status()
+        .reason();
+  };
+  for (const char* mode : {"WAL", "DELETE", "TRUNCATE"}) {
+    CAPTURE(mode);
+    // Main is in WAL: whatever the other file is set to, the two are committed apart.
+    connection->Execute(std::string("PRAGMA \"my \"\"shop\".journal_mode = ") + mode);
+    CHECK(run(sell) == "barrier.attached");
+    CHECK_FALSE(connection->InTransaction());
+    // What is only read, and what is in no file, is no matter.
+    CHECK(run("INSERT INTO ledger SELECT seat FROM \"my \"\"shop\".sold").empty());
+    CHECK(run("INSERT INTO scratch.seen VALUES (1)").empty());
+  }
+  CHECK(sold() == 0);
+  // Attached by the business write itself.
+  CHECK(run("ATTACH '" + world.File("third") + "' AS third; CREATE TABLE third.t (x)") ==
+        "barrier.attached");
+  // Main under a rollback journal, the other one in WAL: apart too.
+  connection->Execute(
+      "PRAGMA \"my \"\"shop\".journal_mode = WAL; PRAGMA main.journal_mode = DELETE; "
+      "PRAGMA main.synchronous = EXTRA");
+  CHECK(run(sell) == "barrier.attached");
+  // With rollback journals SQLite commits both or none.
+  connection->Execute("PRAGMA \"my \"\"shop\".journal_mode = DELETE");
+  connection->Execute("PRAGMA \"my \"\"shop\".synchronous = OFF");
+  CHECK(run(sell) == "barrier.attached");
+  connection->Execute("PRAGMA \"my \"\"shop\".synchronous = FULL");
+  CHECK(run(sell).empty());
+  CHECK(sold() == 1);
+}
+
+TEST_CASE("a temporary table with the barrier's name is not taken for it") {
+  SqliteWorld world;
+  const auto connection = world.Connect();
+  CHECK(connection->Run(CallOf(Operation::kTry, "g"), Executing("SELECT 1")).ok());
+  const std::string shadow =
+      "CREATE TEMP TABLE entente_barrier AS SELECT * FROM main.entente_barrier WHERE 0; ";
+  CHECK(*connection->Run(CallOf(Operation::kConfirm, "g"),
+                         Executing(shadow + "INSERT INTO ledger VALUES ('confirmed')")) == Done());
+  CHECK(*connection->Run(CallOf(Operation::kConfirm, "g"),
+                         Executing("INSERT INTO ledger VALUES ('twice')")) == Done());
+  CHECK(world.Connect()->Ledger() == std::vector<std::string>{"confirmed"});
+  CHECK(connection->CreateSchema().ok());
+  CHECK(connection->Purge({}).ok());
 }
 
 TEST_CASE("what would break a deferred foreign key at the commit is a certain no") {

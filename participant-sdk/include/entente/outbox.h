@@ -38,9 +38,15 @@ struct pg_conn;
 
 namespace entente::sdk {
 
+class PgPlace;
+
 struct OutboxOptions {
   // The table: letters, digits and '_', at most 48 of them, not a digit first.
   std::string table = "entente_outbox";
+  // PostgreSQL: the schema that the table is in. Empty: the one in which CreateSchema of this
+  // object found or made it, else the first of the search path that has it when the object is used
+  // for the first time; the search path does not matter after that. SQLite: always main.
+  std::string schema = {};
   std::function<Instant()> now = {};  // Default: the system's clock. Called from any thread.
 };
 
@@ -90,7 +96,9 @@ class SqliteOutbox {
 
   // Stores `request` in the caller's open transaction and answers its gid, which is made here if
   // the request has none. Putting the same again is safe. Fails with kFailedPrecondition
-  // (outbox.no_transaction outside of a transaction; outbox.dead if the same was put before and the
+  // (outbox.no_transaction outside of a transaction; on SQLite outbox.attached if a database is
+  // attached that could be written in the same transaction and not be committed as one with main:
+  // see SqliteBarrier; outbox.dead if the same was put before and the
   // coordinator refused it for good: revive or remove that one), kAlreadyExists (outbox.gid_taken),
   // kInvalidArgument (client.bad_request, gid.invalid, outbox.too_large): what the coordinator's
   // limits (base/limits.h) would make a dead entry of is not taken; `wait` must be absent.
@@ -103,9 +111,14 @@ class SqliteOutbox {
 };
 
 // The outbox in PostgreSQL. Thread-safe; blocks on the server. Any number of relays share the work.
+// Copies share what is known of the table's place.
 class PostgresOutbox {
  public:
   explicit PostgresOutbox(OutboxOptions options = {});
+  // Creates the table, in OutboxOptions::schema or else in the first schema of the search path,
+  // unless one of them has it. A service that changes the search path calls this first, or names
+  // the schema: Put and the relay must mean the same table. Fails with kFailedPrecondition
+  // (sdk.other_schema) if this object uses a table elsewhere.
   [[nodiscard]] Status CreateSchema(pg_conn* connection) const;
   // As SqliteOutbox::Put.
   [[nodiscard]] Result<std::string> Put(pg_conn* transaction, SubmitRequest request) const;
@@ -115,6 +128,7 @@ class PostgresOutbox {
 
  private:
   OutboxOptions options_;
+  std::shared_ptr<PgPlace> place_;  // Shared with the stores that Open made.
 };
 
 struct RelayOptions {

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 
 #include "entente/barrier.h"
 #include "entente/call.h"
@@ -21,9 +22,12 @@ struct pg_conn;
 
 namespace entente::sdk {
 
+class PgPlace;
+
 // Holds no connection: each call brings the caller's own, which must be idle and in no transaction,
-// and which no other thread uses meanwhile. Thread-safe. Blocks on the server and on locks of other
-// transactions; set lock_timeout and statement_timeout on the connection to bound that.
+// and which no other thread uses meanwhile. Thread-safe. Blocks on the server and, as long as
+// BarrierOptions::lock_timeout says, on locks of other transactions; what else it does may be
+// bounded by statement_timeout on the connection. Copies share what is known of the table's place.
 //
 // Transactions are READ COMMITTED: the row's lock orders what races. Their commits wait for the
 // disk, also where the session's synchronous_commit is off.
@@ -37,6 +41,8 @@ namespace entente::sdk {
 //                       another connection, finds out.
 //   kFailedPrecondition barrier.in_transaction: the connection is in a transaction already.
 //   kFailedPrecondition barrier.no_schema: call CreateSchema first.
+//   kInternal           barrier.row_lost: the call's row was removed or replaced while the business
+//                       write ran. Nothing was done.
 //   kInvalidArgument    barrier.no_name, sdk.bad_table
 //   kInternal           barrier.work_threw
 //   kInternal           barrier.work_ended_transaction: the business write ended the transaction
@@ -62,8 +68,9 @@ class PostgresBarrier {
 
   explicit PostgresBarrier(BarrierOptions options = {});
 
-  // Creates the table, in the first schema of the search path, unless it is there. Safe to call at
-  // every start, also by several processes at once.
+  // Creates the table, in BarrierOptions::schema or else in the first schema of the search path,
+  // unless one of them has it. Safe to call at every start, also by several processes at once.
+  // Fails with kFailedPrecondition (sdk.other_schema) if this object uses a table elsewhere.
   [[nodiscard]] Status CreateSchema(pg_conn* connection) const;
 
   // Carries out `call` once: runs `work` in a transaction together with the branch's row, or
@@ -76,7 +83,11 @@ class PostgresBarrier {
                                           const PurgeOptions& options = {}) const;
 
  private:
+  friend class PostgresResource;  // One table for both.
+  PostgresBarrier(BarrierOptions options, std::shared_ptr<PgPlace> place);
+
   BarrierOptions options_;
+  std::shared_ptr<PgPlace> place_;  // Shared by copies: each would have to find it again.
 };
 
 }  // namespace entente::sdk

@@ -33,6 +33,7 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -47,6 +48,8 @@ struct pg_conn;
 
 namespace entente::sdk {
 
+class PgPlace;
+
 struct PostgresResourceOptions {
   // Names this participant within the server: its prepared transactions carry it, and Recover
   // touches no others. The same in all processes of the service, and for ever. 1 to 32 letters,
@@ -56,12 +59,14 @@ struct PostgresResourceOptions {
   // How long a transaction that the coordinator does not want committed must have been seen
   // prepared before Recover rolls it back.
   Duration safety_interval = std::chrono::seconds(20);
-  // How long a statement of Prepare waits for another transaction's lock, which may be prepared and
-  // stay for long. Prepare waits up to twice as long, since it tries again when another call was
-  // faster; so that it says "busy" in time, keep it well below half of the step's `timeout` (10 s
-  // unless the definition says otherwise). Zero: as the server is set.
+  // How long a statement of Prepare, or of a commit in one phase, waits for another transaction's
+  // lock, which may be prepared and stay for long; `barrier.lock_timeout` is not looked at. Prepare
+  // waits up to twice as long, since it tries again when another call was faster; so that it says
+  // "busy" in time, keep it well below half of the step's `timeout` (10 s unless the definition
+  // says otherwise). A session that is set to less keeps
+  // that. Zero: as the session is set.
   Duration lock_timeout = std::chrono::seconds(2);
-  // The table and the clock.
+  // The table, its schema, and the clock.
   BarrierOptions barrier = {};
 };
 
@@ -147,6 +152,7 @@ class PostgresResource {
 
  private:
   PostgresResourceOptions options_;
+  std::shared_ptr<PgPlace> place_;  // Of the barrier's table.
   std::mutex mutex_;
   std::map<std::string, Instant> first_seen_;  // By name. Guarded by mutex_.
 };

@@ -20,10 +20,11 @@ struct sqlite3;
 
 namespace entente::sdk {
 
-// Holds no connection: each call brings the caller's own, which must be in no transaction, and
-// which no other thread uses meanwhile. Thread-safe. Blocks on the disk and, for a lock that
-// another connection holds, as long as the connection's busy handler does: set one
-// (sqlite3_busy_timeout), since without it whoever comes second is turned away at once.
+// The table is in the database `main`. Holds no connection: each call brings the caller's own,
+// which must be in no transaction, and which no other thread uses meanwhile. Thread-safe. Blocks on
+// the disk and, for a lock that another connection holds, as long as the connection's busy handler
+// does: set one (sqlite3_busy_timeout), since without it whoever comes second is turned away at
+// once.
 //
 // Errors, with nothing done:
 //   kUnavailable        barrier.busy: another connection holds the lock. Ask again.
@@ -33,6 +34,12 @@ namespace entente::sdk {
 //   Set
 //                       PRAGMA journal_mode to WAL and synchronous to FULL, or, with a rollback
 //                       journal, synchronous to EXTRA.
+//   kFailedPrecondition barrier.attached: the business write wrote to an attached database, whose
+//                       commit is not one with that of main: under WAL every file is committed by
+//                       itself. Keep what it writes in main, or give all of them a rollback
+//                       journal.
+//   kInternal           barrier.row_lost: the call's row was removed or replaced while the business
+//                       write ran.
 //   kInvalidArgument    barrier.no_name, sdk.bad_table
 //   kInternal           barrier.work_threw, barrier.work_ended_transaction (see Run), sqlite.error
 //   kDataLoss           barrier.bad_row
