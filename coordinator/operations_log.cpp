@@ -35,7 +35,8 @@ std::string GidOf(const runtime::TxnEvent& event) {
 runtime::Notices OperationsLog::Notices() {
   return {[this](const runtime::TxnEvent& event) { OnTransaction(event); },
           [this](const Status& status, size_t transactions) { OnRolledBack(status, transactions); },
-          [this](const storage::DefinitionRow& row) { OnDefinition(row); }};
+          [this](const storage::DefinitionRow& row) { OnDefinition(row); },
+          [this](bool failing, const std::string& why) { OnStore(failing, why); }};
 }
 
 void OperationsLog::OnTransaction(const runtime::TxnEvent& event) {
@@ -86,6 +87,11 @@ void OperationsLog::OnDefinition(const storage::DefinitionRow& row) {
   Write(Level::kInfo, "definition_registered",
         Field("name", row.name) + " version=" + std::to_string(row.version) +
             Field("digest", std::string_view(row.digest).substr(0, 12)));
+}
+
+void OperationsLog::OnStore(bool failing, const std::string& why) {
+  Write(failing ? Level::kWarning : Level::kInfo, failing ? "store_failing" : "store_well",
+        failing ? TextField("message", why) : "");
 }
 
 void OperationsLog::OnBreaker(const std::string& participant, const std::string& address,

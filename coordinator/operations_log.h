@@ -35,6 +35,7 @@ class OperationsLog {
   void OnTransaction(const runtime::TxnEvent& event);
   void OnRolledBack(const Status& status, size_t transactions);
   void OnDefinition(const storage::DefinitionRow& row);
+  void OnStore(bool failing, const std::string& why);
   void OnBreaker(const std::string& participant, const std::string& address, bool open);
 
  private:

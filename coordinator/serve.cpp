@@ -1,15 +1,18 @@
 #include "coordinator/serve.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <future>
 #include <memory>
+#include <system_error>
 #include <thread>
 
 #include <spdlog/sinks/stdout_sinks.h>
@@ -157,20 +160,26 @@ class Servers {
   std::vector<std::unique_ptr<transport::HttpServer>> servers_;
 };
 
+// A file of our own beside `path`, which then takes its name: a symbolic link that somebody put at
+// either place is replaced, not followed.
 Status WritePortFile(const std::string& path, uint16_t http, int grpc) {
   if (path.empty()) {
     return {};
   }
   const std::string temporary = path + ".tmp";
-  {
-    std::ofstream file(temporary);
-    file << "{\"http\":" << http << ",\"grpc\":" << grpc << "}\n";
-    if (!file.flush()) {
-      return Unavailable("config.port_file", "--port-file " + path + ": can not be written");
-    }
+  const std::string text =
+      "{\"http\":" + std::to_string(http) + ",\"grpc\":" + std::to_string(grpc) + "}\n";
+  unlink(temporary.c_str());
+  const int file =
+      open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  bool written = file >= 0;
+  if (written) {
+    written = write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    written = close(file) == 0 && written;
   }
-  if (std::rename(temporary.c_str(), path.c_str()) != 0) {
-    return Unavailable("config.port_file", "--port-file " + path + ": can not be written");
+  if (!written || std::rename(temporary.c_str(), path.c_str()) != 0) {
+    return Unavailable("config.port_file", "--port-file " + path + ": can not be written: " +
+                                               std::generic_category().message(errno));
   }
   return {};
 }
@@ -243,6 +252,8 @@ int Serve(const Config& config) {
   const sigset_t signals = StopSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  // The limit for a file's size is a failed write, like a full disk, and not the end.
+  std::signal(SIGXFSZ, SIG_IGN);
   RaiseDescriptorLimit();
   SetUpLogging(config);
 

@@ -123,6 +123,28 @@ struct Counts {
   uint64_t incidents = 0;  // Transactions with at least one.
 };
 
+// How the store does, as health and metrics tell it.
+struct StoreHealth {
+  // Not ok: nothing is accepted any more, whatever is asked; the process has to stop.
+  Status fatal;
+  // Since the latest one that succeeded, writes and reads apart.
+  uint64_t failed_writes_in_row = 0;
+  uint64_t failed_reads_in_row = 0;
+  std::string latest_failure;  // Of a write or a read; empty before the first.
+
+  uint64_t failed_commits = 0;         // Since the start.
+  std::optional<Instant> last_commit;  // Absent before the first.
+
+  // Bytes; absent for a store without files.
+  struct Space {
+    uint64_t database = 0;
+    uint64_t database_free = 0;  // Of it, pages that hold nothing and will be used again.
+    uint64_t log = 0;
+    uint64_t disk_free = 0;  // To this process.
+  };
+  std::optional<Space> space;
+};
+
 // Outcome of an Append, a PutDefinition:
 //   ok              durable.
 //   kConflict       stale sequence (or epoch): nothing was written; `message` names the gid.
@@ -183,6 +205,12 @@ class Journal {
   // Deletes at most `limit` finished transactions whose last update is before `before`, with their
   // records; returns how many. Never touches an open or a lasting one. Blocks.
   [[nodiscard]] virtual Result<size_t> Purge(Instant before, size_t limit) = 0;
+
+  // Looks at the store's files: one that was deleted, replaced or cut under it makes the store fail
+  // for good. While the latest write failed it also tries one of its own, so that a store nobody
+  // writes to any more because it fails is found well again. Meant to be called every second or so,
+  // by one thread. Blocks.
+  [[nodiscard]] virtual StoreHealth CheckHealth() = 0;
 };
 
 }  // namespace entente::storage

@@ -108,6 +108,28 @@ void WriteHealth(const HealthReport& report, MetricsWriter& out) {
              Seconds(health.store_lag));
 }
 
+void WriteStore(const storage::StoreHealth& store, MetricsWriter& out) {
+  out.Single("entente_store_failed_commits_total", "counter", "Commits that failed.",
+             Number(store.failed_commits));
+  if (store.last_commit) {
+    out.Single("entente_store_last_commit_timestamp_seconds", "gauge",
+               "When the latest commit succeeded.",
+               std::chrono::duration<double>(store.last_commit->time_since_epoch()).count());
+  }
+  if (!store.space) {
+    return;
+  }
+  out.Single("entente_store_bytes", "gauge", "Size of the database file.",
+             Number(store.space->database));
+  out.Single("entente_store_free_bytes", "gauge",
+             "Of the database file, what holds nothing and will be used again.",
+             Number(store.space->database_free));
+  out.Single("entente_store_log_bytes", "gauge", "Size of the write-ahead log.",
+             Number(store.space->log));
+  out.Single("entente_store_disk_free_bytes", "gauge", "Room left on the store's disk.",
+             Number(store.space->disk_free));
+}
+
 template <class Value>
 void WriteEach(const std::vector<ParticipantStats>& participants, std::string_view name,
                std::string_view type, std::string_view help, Value value, MetricsWriter& out) {
@@ -144,6 +166,7 @@ std::string MetricsText(const runtime::Metrics& metrics, const HealthReport& rep
   MetricsWriter out;
   WriteTransactions(metrics, out);
   WriteHealth(report, out);
+  WriteStore(report.health.store, out);
   WriteParticipants(participants, out);
   return out.Take();
 }

@@ -313,7 +313,8 @@ HealthReport Service::Health() const {
   const auto late = [this](const std::optional<Duration>& age) {
     return age && *age > options_.stalled_after;
   };
-  report.stalled = late(report.health.oldest_overdue) || late(report.health.store_lag);
+  report.stalled = report.health.store_failing || late(report.health.oldest_overdue) ||
+                   late(report.health.store_lag);
   return report;
 }
 

@@ -128,6 +128,8 @@ struct Health {
   uint64_t queued_inputs = 0;
   std::optional<Duration> oldest_overdue;  // Age of the oldest timer that should have fired.
   std::optional<Duration> store_lag;       // How long the oldest append has been waiting.
+  bool store_failing = false;              // Its writes or its reads fail in a row.
+  storage::StoreHealth store;              // A second or so old.
 };
 
 struct Metrics {

@@ -19,6 +19,13 @@ constexpr size_t kPurgeBatch = 500;
 constexpr size_t kIdDigits = 16;
 // A store that has not answered an append for this long gets no new transactions.
 constexpr Duration kStoreStalled = std::chrono::seconds(5);
+// A store that failed so many times in a row does not merely stumble.
+constexpr uint64_t kFailuresInRow = 3;
+
+bool IsFailing(const storage::StoreHealth& store) {
+  return !store.fatal.ok() || store.failed_writes_in_row >= kFailuresInRow ||
+         store.failed_reads_in_row >= kFailuresInRow;
+}
 
 // Brings the answer back to the worker that asked, if one did.
 template <class T>
@@ -72,11 +79,12 @@ std::string RequestDigest(const SubmitRequest& request) {
 
 }  // namespace
 
-// Deletes finished transactions whose retention is over, a small batch at a time.
-struct LocalCoordinator::Purger {
+// Looks after the store: how it does, and what is to be purged.
+struct LocalCoordinator::Housekeeper {
   std::mutex mutex;
   std::condition_variable wake;
   bool stop = false;
+  storage::StoreHealth store;  // At the latest look.
   std::thread thread;
 };
 
@@ -90,7 +98,7 @@ LocalCoordinator::LocalCoordinator(LocalCoordinatorOptions options, storage::Jou
       tokens_(secret),
       participant_stats_(std::move(participant_stats)),
       pool_(kBlockingThreads),
-      purger_(std::make_unique<Purger>()) {
+      housekeeper_(std::make_unique<Housekeeper>()) {
   events_.NoteWith(options_.notices.transaction);
 }
 
@@ -107,14 +115,14 @@ Result<std::unique_ptr<LocalCoordinator>> LocalCoordinator::Start(
       const std::string secret,
       journal.GetOrPutSetting("completion-secret", ToBase64Url(RandomBytes(32))));
   ENTENTE_ASSIGN_OR_RETURN(
-      std::string id,
-      journal.GetOrPutSetting("coordinator-id", Sha256Hex(RandomBytes(32)).substr(0, kIdDigits)));
+      std::string id, journal.GetOrPutSetting("coordinator-id",
+                                              Sha256Hex(RandomBytes(32)).substr(0, kIdDigits)));
   ENTENTE_ASSIGN_OR_RETURN(const uint64_t epoch, journal.Increment("epoch"));
   std::unique_ptr<LocalCoordinator> coordinator(new LocalCoordinator(
       std::move(options), journal, secret, std::move(id), std::move(participant_stats)));
   ENTENTE_RETURN_IF_ERROR(coordinator->RecoverAll(Epoch(epoch), make_caller));
   coordinator->ready_ = true;
-  coordinator->purger_->thread = std::thread([raw = coordinator.get()] { raw->PurgeLoop(); });
+  coordinator->housekeeper_->thread = std::thread([raw = coordinator.get()] { raw->KeepHouse(); });
   return coordinator;
 }
 
@@ -166,31 +174,56 @@ void LocalCoordinator::Drain(Duration grace) {
 
 void LocalCoordinator::Stop() {
   {
-    const std::lock_guard lock(purger_->mutex);
-    purger_->stop = true;
+    const std::lock_guard lock(housekeeper_->mutex);
+    housekeeper_->stop = true;
   }
-  purger_->wake.notify_all();
-  if (purger_->thread.joinable()) {
-    purger_->thread.join();
+  housekeeper_->wake.notify_all();
+  if (housekeeper_->thread.joinable()) {
+    housekeeper_->thread.join();
   }
   for (const auto& worker : workers_) {
     worker->Stop();
   }
 }
 
-void LocalCoordinator::PurgeLoop() {
-  std::unique_lock lock(purger_->mutex);
-  while (!purger_->wake.wait_for(lock, options_.purge_interval, [this] { return purger_->stop; })) {
+void LocalCoordinator::KeepHouse() {
+  const Duration tick = std::min(options_.store_check_interval, options_.purge_interval);
+  auto purge_at = std::chrono::steady_clock::now() + options_.purge_interval;
+  std::unique_lock lock(housekeeper_->mutex);
+  while (!housekeeper_->wake.wait_for(lock, tick, [this] { return housekeeper_->stop; })) {
     lock.unlock();
-    auto purged = journal_.Purge(WallNow() - options_.retention, kPurgeBatch);
-    bool stop = false;
-    while (!stop && purged.ok() && *purged == kPurgeBatch) {
-      purged = journal_.Purge(WallNow() - options_.retention, kPurgeBatch);
-      lock.lock();
-      stop = purger_->stop;
-      lock.unlock();
+    CheckStore();
+    if (std::chrono::steady_clock::now() >= purge_at) {
+      Purge();
+      purge_at = std::chrono::steady_clock::now() + options_.purge_interval;
     }
     lock.lock();
+  }
+}
+
+void LocalCoordinator::CheckStore() {
+  const storage::StoreHealth now = journal_.CheckHealth();
+  storage::StoreHealth before = now;
+  {
+    const std::lock_guard lock(housekeeper_->mutex);
+    std::swap(before, housekeeper_->store);
+  }
+  if (IsFailing(now) != IsFailing(before) && options_.notices.store_failing) {
+    options_.notices.store_failing(IsFailing(now), now.latest_failure);
+  }
+  if (!now.fatal.ok() && before.fatal.ok() && options_.on_fatal) {
+    options_.on_fatal(now.fatal);
+  }
+}
+
+// A small batch at a time.
+void LocalCoordinator::Purge() {
+  auto purged = journal_.Purge(WallNow() - options_.retention, kPurgeBatch);
+  bool stop = false;
+  while (!stop && purged.ok() && *purged == kPurgeBatch) {
+    purged = journal_.Purge(WallNow() - options_.retention, kPurgeBatch);
+    const std::lock_guard lock(housekeeper_->mutex);
+    stop = housekeeper_->stop;
   }
 }
 
@@ -287,7 +320,7 @@ void LocalCoordinator::SubmitWithPlan(SubmitRequest request, PlanPtr plan,
                            "the coordinator's queues are full: try again, more slowly"));
     return;
   }
-  if (const auto lag = GetHealth().store_lag; lag && *lag > kStoreStalled) {
+  if (const auto lag = StoreLag(); lag && *lag > kStoreStalled) {
     done(ResourceExhausted("store.stalled", "the store has not answered for " +
                                                 FormatDuration(*lag) + ": try again later"));
     return;
@@ -548,33 +581,48 @@ std::vector<ParticipantStats> LocalCoordinator::Participants() {
   return participant_stats_();
 }
 
+// How long the oldest append has been waiting.
+std::optional<Duration> LocalCoordinator::StoreLag() const {
+  const int64_t now = ToMicros(WallNow());
+  int64_t since = now;
+  for (const auto& driver : drivers_) {
+    const int64_t append = driver->counters().append_since_micros.load(std::memory_order_relaxed);
+    since = append != 0 ? std::min(since, append) : since;
+  }
+  return since < now ? std::optional(Duration(now - since)) : std::nullopt;
+}
+
 Health LocalCoordinator::GetHealth() {
   Health health;
   const int64_t now = ToMicros(WallNow());
-  const auto longest = [](std::optional<Duration>& so_far, Duration candidate) {
-    so_far = std::max(so_far.value_or(candidate), candidate);
-  };
   for (const auto& driver : drivers_) {
     const DriverCounters& counters = driver->counters();
     health.open += counters.open.load(std::memory_order_relaxed);
     const int64_t timer = counters.next_timer_micros.load(std::memory_order_relaxed);
     if (timer != 0 && timer < now) {
-      longest(health.oldest_overdue, Duration(now - timer));
-    }
-    const int64_t append = counters.append_since_micros.load(std::memory_order_relaxed);
-    if (append != 0 && append < now) {
-      longest(health.store_lag, Duration(now - append));
+      const Duration overdue(now - timer);
+      health.oldest_overdue = std::max(health.oldest_overdue.value_or(overdue), overdue);
     }
   }
+  health.store_lag = StoreLag();
   health.queued_inputs = queued_.load(std::memory_order_relaxed);
-  health.ready = ready_ && !draining_;
+  {
+    const std::lock_guard lock(housekeeper_->mutex);
+    health.store = housekeeper_->store;
+  }
+  health.store_failing = IsFailing(health.store);
+  health.ready = false;
   if (!ready_) {
     health.reason = "recovering";
   } else if (draining_) {
     health.reason = "draining";
+  } else if (health.store_failing) {
+    health.reason = "the store fails: " + (health.store.fatal.ok() ? health.store.latest_failure
+                                                                   : health.store.fatal.message());
   } else if (health.store_lag && *health.store_lag > kStoreStalled) {
-    health.ready = false;
     health.reason = "the store has not answered for " + FormatDuration(*health.store_lag);
+  } else {
+    health.ready = true;
   }
   return health;
 }

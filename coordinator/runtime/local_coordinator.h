@@ -22,6 +22,7 @@ struct LocalCoordinatorOptions {
   size_t max_open = limits::kMaxOpenTransactions;
   Duration retention = std::chrono::hours(24 * 7);  // Of finished transactions.
   Duration purge_interval = std::chrono::seconds(30);
+  Duration store_check_interval = std::chrono::seconds(1);
   dsl::CompileOptions compile;
   // Told once, on any thread, when the store can no longer be trusted: the process has to stop.
   std::function<void(Status)> on_fatal;
@@ -97,7 +98,10 @@ class LocalCoordinator final : public Coordinator {
   void OnDriver(const Gid& gid, std::function<void(ShardDriver&)> task);
   template <class T>
   void OffloadTo(std::function<Result<T>()> work, Callback<T> done);
-  void PurgeLoop();
+  [[nodiscard]] std::optional<Duration> StoreLag() const;
+  void KeepHouse();
+  void CheckStore();
+  void Purge();
 
   const LocalCoordinatorOptions options_;
   const std::string id_;
@@ -114,8 +118,8 @@ class LocalCoordinator final : public Coordinator {
   std::atomic<uint64_t> queued_{0};
   std::atomic<bool> ready_{false};
   std::atomic<bool> draining_{false};
-  struct Purger;
-  std::unique_ptr<Purger> purger_;
+  struct Housekeeper;
+  std::unique_ptr<Housekeeper> housekeeper_;
 };
 
 }  // namespace entente::runtime

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <string>
 
 #include "base/status.h"
 #include "coordinator/runtime/coordinator.h"
@@ -19,6 +20,8 @@ struct Notices {
   std::function<void(const Status&, size_t transactions)> rolled_back;
   // A new version of a definition is stored.
   std::function<void(const storage::DefinitionRow&)> definition_stored;
+  // The store begins to fail (`why`: its latest failure), or is well again.
+  std::function<void(bool failing, const std::string& why)> store_failing;
 };
 
 // Who aborts a child transaction when its parent aborts.

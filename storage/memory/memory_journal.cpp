@@ -185,4 +185,10 @@ Result<size_t> MemoryJournal::Purge(Instant before, size_t limit) {
   return store_->Purge(before, limit);
 }
 
+StoreHealth MemoryJournal::CheckHealth() {
+  StoreHealth health;
+  health.fatal = CheckWorks();
+  return health;
+}
+
 }  // namespace entente::storage

@@ -77,6 +77,7 @@ class MemoryJournal : public Journal {
                                                     const std::string& value) override;
   [[nodiscard]] Result<uint64_t> Increment(const std::string& name) override;
   [[nodiscard]] Result<size_t> Purge(Instant before, size_t limit) override;
+  [[nodiscard]] StoreHealth CheckHealth() override;
 
  private:
   struct Waiting {

@@ -1,15 +1,50 @@
 #include "storage/sqlite/connection.h"
 
+#include <cerrno>
+
 namespace entente::storage::sqlite {
+namespace {
+
+// The system's reason for the latest failure on the database or its log. sqlite3_system_errno tells
+// of whatever call came last, which after a rollback is another one.
+int ReasonOf(sqlite3* database, int which) {
+  sqlite3_file* file = nullptr;
+  int reason = 0;
+  if (sqlite3_file_control(database, "main", which, static_cast<void*>(&file)) == SQLITE_OK &&
+      file != nullptr && file->pMethods != nullptr) {
+    file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &reason);
+  }
+  return reason;
+}
+
+// An I/O error that says "no room", and came before anything was committed: the log's index could
+// not be lengthened, or a write met a quota or the limit for a file's size. Of a failed sync that
+// is never known.
+bool IsLackOfRoom(sqlite3* database, int code) {
+  switch (code) {
+    case SQLITE_IOERR_SHMSIZE:
+    case SQLITE_IOERR_SHMMAP:
+    case SQLITE_IOERR_SHMOPEN: return true;
+    case SQLITE_IOERR_WRITE: {
+      const int of_log = ReasonOf(database, SQLITE_FCNTL_JOURNAL_POINTER);
+      const int reason = of_log != 0 ? of_log : ReasonOf(database, SQLITE_FCNTL_FILE_POINTER);
+      return reason == EDQUOT || reason == EFBIG || reason == ENOSPC;
+    }
+    default: return false;
+  }
+}
+
+}  // namespace
 
 Status SqliteStatus(sqlite3* database, int code, std::string_view doing) {
   std::string message = "SQLite failed while " + std::string(doing);
   if (const char* file = sqlite3_db_filename(database, "main"); file != nullptr && *file != 0) {
     message += " in " + std::string(file);
   }
-  message += ": " + std::string(sqlite3_errstr(code)) + " (" + std::to_string(code) + ", " +
+  const int kind = IsLackOfRoom(database, code) ? SQLITE_FULL : code & 0xff;
+  message += ": " + std::string(sqlite3_errstr(kind)) + " (" + std::to_string(code) + ", " +
              sqlite3_errmsg(database) + ")";
-  switch (code & 0xff) {
+  switch (kind) {
     case SQLITE_FULL:
       return Unavailable("store.unavailable", message + "; nothing was written; free disk space");
     case SQLITE_BUSY:

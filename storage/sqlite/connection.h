@@ -3,6 +3,7 @@
 
 #include <sqlite3.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -11,6 +12,11 @@
 #include "base/status.h"
 
 namespace entente::storage::sqlite {
+
+inline constexpr size_t kPageBytes = 4096;  // Of a store; SQLite's default.
+
+// How long a call waits for another program that has locked the file.
+inline constexpr int kBusyMilliseconds = 2'000;
 
 // What a failed call of SQLite means for the caller; `doing` completes "while ...".
 //   disk full, busy, out of memory or files  kUnavailable    store.unavailable

@@ -13,13 +13,15 @@
 #include <string_view>
 #include <system_error>
 
-#include "storage/sqlite/file_descriptor.h"
-
 namespace entente::storage::sqlite {
 namespace {
 
 constexpr mode_t kOwnerOnly = S_IRUSR | S_IWUSR;
 constexpr mode_t kOthers = S_IRWXG | S_IRWXO;
+
+// What a start needs on a full disk: the index of the log, and a log for its first commits.
+constexpr off_t kSpareBytes = off_t{256} << 10;
+constexpr off_t kHolderBytes = 32;  // Of the lock file, which begins with its holder's number.
 
 // Offsets in the first page, from SQLite's file format document.
 constexpr std::string_view kMagic("SQLite format 3\0", 16);
@@ -45,6 +47,11 @@ Status CanNotOpen(const std::string& path, int error) {
                                  "; run as the file's owner, with write access to its directory");
     case EISDIR:
       return InvalidArgument("store.not_a_file", path + " is a directory; name a file inside it");
+    case ELOOP:
+      return InvalidArgument("store.not_a_file",
+                             path +
+                                 " is a symbolic link where a file of the store's own must be, "
+                                 "or leads round in a circle; remove it");
     case ENOENT:
     case ENOTDIR:
       return InvalidArgument("store.no_directory",
@@ -82,20 +89,86 @@ Status CreateFile(const std::string& path) {
   return {};
 }
 
-Status CheckExisting(const std::string& path, const struct stat& info) {
+Status CheckKind(const std::string& path, const struct stat& info) {
   if (S_ISDIR(info.st_mode)) {
     return CanNotOpen(path, EISDIR);
+  }
+  if (S_ISLNK(info.st_mode)) {
+    return CanNotOpen(path, ELOOP);
   }
   if (!S_ISREG(info.st_mode)) {
     return InvalidArgument("store.not_a_file", path + " is not a regular file; name another one");
   }
-  if (access(path.c_str(), R_OK | W_OK) != 0) {
-    return CanNotOpen(path, errno);
-  }
-  if ((info.st_mode & kOthers) != 0 && chmod(path.c_str(), kOwnerOnly) != 0) {
-    return CanNotOpen(path, errno);
+  // Under its other name the file would be opened with a log of that name.
+  if (info.st_nlink > 1) {
+    return FailedPrecondition(
+        "store.second_name",
+        path + " has " + std::to_string(info.st_nlink) +
+            " names (hard links), and a store may have one: each name would have its own log, and "
+            "the file be damaged; delete the others, or copy the file");
   }
   return {};
+}
+
+// Of the path as it was given; true if there is a file.
+Result<bool> CheckName(const std::string& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) == 0) {
+    ENTENTE_RETURN_IF_ERROR(CheckKind(path, info));
+    return access(path.c_str(), R_OK | W_OK) == 0 ? Result<bool>(true) : CanNotOpen(path, errno);
+  }
+  const int error = errno;
+  if (lstat(path.c_str(), &info) == 0 && S_ISLNK(info.st_mode) && error == ENOENT) {
+    // What it leads to may be on a disk that is not mounted: a store begun there would hide the
+    // real one, and be hidden by it.
+    std::error_code ignored;
+    return InvalidArgument("store.dangling_link",
+                           path + " is a symbolic link to " +
+                               std::filesystem::read_symlink(path, ignored).string() +
+                               ", and nothing is there; mount its disk, or name the file itself to "
+                               "begin a store");
+  }
+  return error == ENOENT ? Result<bool>(false) : CanNotOpen(path, error);
+}
+
+// Opens a file of the store's own: not through a symbolic link, which could lead to anybody's file,
+// and closed to others. Invalid if it is absent and `flags` do not create it.
+Result<FileDescriptor> OpenOwn(const std::string& path, int flags) {
+  FileDescriptor file(open(path.c_str(), flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, kOwnerOnly));
+  if (!file.valid()) {
+    return errno == ENOENT && (flags & O_CREAT) == 0 ? Result<FileDescriptor>(std::move(file))
+                                                     : CanNotOpen(path, errno);
+  }
+  struct stat info {};
+  if (fstat(file.get(), &info) != 0) {
+    return CanNotOpen(path, errno);
+  }
+  ENTENTE_RETURN_IF_ERROR(CheckKind(path, info));
+  if ((info.st_mode & kOthers) != 0 && fchmod(file.get(), kOwnerOnly) != 0) {
+    return CanNotOpen(path, errno);
+  }
+  return file;
+}
+
+// A log and an index that a killed process left have the permissions that the database had then.
+Status CloseCompanions(const std::string& path) {
+  for (const char* suffix : {"-wal", "-shm", "-journal"}) {
+    ENTENTE_RETURN_IF_ERROR(OpenOwn(path + suffix, O_RDONLY).status());
+  }
+  return {};
+}
+
+Status InUse(const std::string& path, int lock_file) {
+  return FailedPrecondition("store.in_use", path + " is in use by " + HolderOf(lock_file) +
+                                                "; stop that coordinator, or name another file");
+}
+
+// kFailedPrecondition, store.in_use.
+Status Lock(const FileDescriptor& file, const std::string& path, const FileDescriptor& lock_file) {
+  if (flock(file.get(), LOCK_EX | LOCK_NB) == 0) {
+    return {};
+  }
+  return errno == EWOULDBLOCK ? InUse(path, lock_file.get()) : CanNotOpen(path, errno);
 }
 
 uint32_t BigEndian(std::string_view bytes, size_t at, size_t count) {
@@ -113,9 +186,11 @@ Status Damaged(const std::string& path, const std::string& what) {
                       "another file to start empty");
 }
 
-uint64_t SizeOf(const std::string& path) {
-  struct stat info {};
-  return stat(path.c_str(), &info) == 0 ? static_cast<uint64_t>(info.st_size) : 0;
+Status Changed(const std::string& path, const std::string& what) {
+  return DataLoss("store.file_changed",
+                  path + " " + what +
+                      " while the coordinator had it open: what is written now could be lost; "
+                      "put the store's files back as they were, then start again");
 }
 
 uint64_t PageSize(std::string_view header) {
@@ -141,7 +216,7 @@ Status CheckLength(const std::string& path, std::string_view header, uint64_t si
   const bool count_is_valid =
       BigEndian(header, kChangeCounterAt, 4) == BigEndian(header, kCountValidForAt, 4);
   // With a write-ahead log the missing pages may be there, after a crash in a checkpoint.
-  if (count_is_valid && size < expected && SizeOf(path + "-wal") == 0) {
+  if (count_is_valid && size < expected && FileSize(path + "-wal") == 0) {
     return Damaged(path, "is cut short: " + std::to_string(size) + " bytes of " +
                              std::to_string(expected) + " are left");
   }
@@ -150,39 +225,78 @@ Status CheckLength(const std::string& path, std::string_view header, uint64_t si
 
 }  // namespace
 
-Result<std::unique_ptr<FileGuard>> FileGuard::Acquire(const std::string& path) {
+uint64_t FileSize(const std::string& path) {
   struct stat info {};
-  const bool exists = stat(path.c_str(), &info) == 0;
-  if (exists) {
-    // Before the lock file is made, so that a mistaken path leaves no trace.
-    ENTENTE_RETURN_IF_ERROR(CheckExisting(path, info));
-  }
+  return stat(path.c_str(), &info) == 0 ? static_cast<uint64_t>(info.st_size) : 0;
+}
+
+Result<std::unique_ptr<FileGuard>> FileGuard::Acquire(const std::string& path) {
+  // Before the lock file is made, so that a mistaken path leaves no trace.
+  ENTENTE_ASSIGN_OR_RETURN(const bool exists, CheckName(path));
   const std::string resolved = Resolve(path);
-  const std::string lock_path = resolved + ".lock";
-  FileDescriptor lock_file(open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kOwnerOnly));
-  if (!lock_file.valid()) {
-    return CanNotOpen(lock_path, errno);
+  ENTENTE_ASSIGN_OR_RETURN(FileDescriptor lock_file, OpenOwn(resolved + ".lock", O_RDWR | O_CREAT));
+  ENTENTE_RETURN_IF_ERROR(Lock(lock_file, path, lock_file));
+  if (!exists) {
+    ENTENTE_RETURN_IF_ERROR(CreateFile(resolved));
   }
-  if (flock(lock_file.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) {
-      return CanNotOpen(lock_path, errno);
-    }
-    return FailedPrecondition("store.in_use", path + " is in use by " + HolderOf(lock_file.get()) +
-                                                  "; stop that coordinator, or name another file");
+  ENTENTE_ASSIGN_OR_RETURN(FileDescriptor database, OpenOwn(resolved, O_RDWR));
+  if (!database.valid()) {
+    return CanNotOpen(path, ENOENT);
   }
-  // For the message above only: the lock, not the text, is what counts.
+  ENTENTE_RETURN_IF_ERROR(Lock(database, path, lock_file));
+  ENTENTE_RETURN_IF_ERROR(CloseCompanions(resolved));
+  // The text is for the message above only: the locks are what counts. Cutting the file gives back
+  // the room that the process before kept for this start.
   const std::string pid = std::to_string(getpid()) + "\n";
   if (ftruncate(lock_file.get(), 0) == 0) {
     static_cast<void>(pwrite(lock_file.get(), pid.data(), pid.size(), 0) > 0);
   }
-  if (!exists) {
-    ENTENTE_RETURN_IF_ERROR(CreateFile(resolved));
-  }
-  return std::unique_ptr<FileGuard>(new FileGuard(lock_file.Release()));
+  return std::unique_ptr<FileGuard>(
+      new FileGuard(resolved, std::move(lock_file), std::move(database)));
 }
 
-FileGuard::~FileGuard() {
-  close(lock_file_);
+Status FileGuard::CheckUnchanged() {
+  struct stat opened {};
+  struct stat named {};
+  if (fstat(database_.get(), &opened) != 0) {
+    return Changed(path_, "can not be looked at: " + Reason(errno));
+  }
+  if (lstat(path_.c_str(), &named) != 0) {
+    return Changed(path_, "was deleted or moved away");
+  }
+  if (opened.st_dev != named.st_dev || opened.st_ino != named.st_ino) {
+    return Changed(path_, "was replaced by another file");
+  }
+  if (opened.st_nlink > 1) {
+    return Changed(path_, "was given a second name (a hard link)");
+  }
+  if (opened.st_size < largest_) {
+    return Changed(path_, "was cut from " + std::to_string(largest_) + " to " +
+                              std::to_string(opened.st_size) + " bytes");
+  }
+  largest_ = opened.st_size;
+  ENTENTE_RETURN_IF_ERROR(CheckCompanion(path_ + "-wal", log_));
+  return CheckCompanion(path_ + "-shm", index_);
+}
+
+Status FileGuard::CheckCompanion(const std::string& path, std::optional<FileId>& known) {
+  struct stat info {};
+  if (lstat(path.c_str(), &info) != 0) {
+    return Changed(path, "was deleted or moved away");
+  }
+  const FileId id{info.st_dev, info.st_ino};
+  if (known && *known != id) {
+    return Changed(path, "was replaced by another file");
+  }
+  known = id;
+  return {};
+}
+
+void FileGuard::TakeSpareRoom() {
+  if (posix_fallocate(lock_file_.get(), 0, kSpareBytes) != 0) {
+    // A part of it would help nobody.
+    static_cast<void>(ftruncate(lock_file_.get(), kHolderBytes) == 0);
+  }
 }
 
 Status CheckDatabaseFile(const std::string& path) {
@@ -190,9 +304,9 @@ Status CheckDatabaseFile(const std::string& path) {
   if (!file.valid()) {
     return CanNotOpen(path, errno);
   }
-  const uint64_t size = SizeOf(path);
+  const uint64_t size = FileSize(path);
   if (size == 0) {
-    return SizeOf(path + "-wal") == 0
+    return FileSize(path + "-wal") == 0
                ? Status()
                : Damaged(path, "is empty, but its write-ahead log " + path + "-wal is not");
   }

@@ -1,29 +1,69 @@
-// The file under the database: who may have it open, and whether it can be a database at all.
+// The files of a store: who may have them open, whether they can be a database at all, and whether
+// they are still the ones that were opened.
 #pragma once
 
+#include <sys/stat.h>
+
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/status.h"
+#include "storage/sqlite/file_descriptor.h"
 
 namespace entente::storage::sqlite {
 
-// Holds `<path>.lock` by flock(2), a lock SQLite itself does not use; the system releases it
-// when the process ends, however it ends. The file stays behind and means nothing by itself.
+// Holds two locks by flock(2), which SQLite itself does not use and which the system releases when
+// the process ends, however it ends: of `<path>.lock`, which is there before the database is, and
+// of the database, so that whoever deletes the lock file lets nobody in. The lock file stays behind
+// and means nothing by itself.
+//
+// Destroy it after everything of SQLite's that has the database open: closing any descriptor of a
+// file drops the locks that SQLite holds on it in this process.
 class FileGuard {
  public:
-  // Takes the lock, creates the database file (mode 0600) if there is none, and takes other
-  // people's permissions off an existing one. Fails as OpenSqliteJournal says.
+  // Takes the locks, creates the database file (mode 0600) if there is none, and takes other
+  // people's permissions off all files of an existing store. Fails as OpenSqliteJournal says.
   [[nodiscard]] static Result<std::unique_ptr<FileGuard>> Acquire(const std::string& path);
-  ~FileGuard();
+  ~FileGuard() = default;
   FileGuard(const FileGuard&) = delete;
   FileGuard& operator=(const FileGuard&) = delete;
 
- private:
-  explicit FileGuard(int lock_file) : lock_file_(lock_file) {}
+  // The database, without symbolic links: SQLite names the log and its index after this.
+  [[nodiscard]] const std::string& path() const { return path_; }
 
-  int lock_file_;
+  // Whether path() is still the file that was opened, has no other name and was not cut, and
+  // whether its log and index are those of the first call. kDataLoss, store.file_changed: what is
+  // written from here on would be lost, or meet another program's writes. Not thread-safe.
+  [[nodiscard]] Status CheckUnchanged();
+
+  // Lengthens the lock file, if there is room. A start needs a little room on the disk and may find
+  // none: Acquire gives this back.
+  void TakeSpareRoom();
+
+ private:
+  struct FileId {
+    dev_t device = 0;
+    ino_t number = 0;
+    friend bool operator==(const FileId&, const FileId&) = default;
+  };
+
+  FileGuard(std::string path, FileDescriptor lock_file, FileDescriptor database)
+      : path_(std::move(path)), lock_file_(std::move(lock_file)), database_(std::move(database)) {}
+
+  [[nodiscard]] Status CheckCompanion(const std::string& path, std::optional<FileId>& known);
+
+  const std::string path_;
+  FileDescriptor lock_file_;
+  FileDescriptor database_;
+  off_t largest_ = 0;  // Of the database so far: a store only grows while it is open.
+  std::optional<FileId> log_;
+  std::optional<FileId> index_;
 };
+
+// In bytes; 0 for a file that is not there.
+[[nodiscard]] uint64_t FileSize(const std::string& path);
 
 // Looks at the file's first page and its length, without SQLite. Call it under the guard and before
 // SQLite opens the file, for closing any descriptor of a file drops SQLite's locks on it.

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "storage/sqlite/wal_space.h"
 
 namespace entente::storage::sqlite {
 namespace {
@@ -18,7 +19,6 @@ namespace {
 // everybody's wait for it, arbitrarily long.
 constexpr size_t kMaxGroupBatches = 4096;
 
-constexpr size_t kPageBytes = 4096;
 constexpr std::chrono::milliseconds kIdleBeforeCheckpoint(20);
 
 size_t RecordBytes(const Batch& batch) {
@@ -64,13 +64,20 @@ Result<std::unique_ptr<GroupWriter>> GroupWriter::Start(std::unique_ptr<Connecti
 
 Status GroupWriter::Prepare() {
   // A log begun afresh leaves no frames of an earlier process among the new ones. It is not cut:
-  // syncing a file that does not grow costs one write less. Another program reading the file may be
-  // in the way, and is no reason not to start.
+  // syncing a file that does not grow costs one write less. Another program reading the file, or a
+  // full disk, may be in the way, and is no reason not to start.
   sqlite3* const database = connection_->handle();
   const int code =
       sqlite3_wal_checkpoint_v2(database, "main", SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
-  if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY && (code & 0xff) != SQLITE_LOCKED) {
-    return connection_->Failure(code, "moving the write-ahead log into the database");
+  if (code != SQLITE_OK) {
+    Status failure = connection_->Failure(code, "moving the write-ahead log into the database");
+    if (IsFatal(failure)) {
+      return failure;
+    }
+  }
+  // As much as the log usually needs; each commit sees to the rest.
+  if (ReserveLogIndex(*connection_, 2 * wal_target_pages_).ok()) {
+    index_pages_ = 2 * wal_target_pages_;
   }
   sqlite3_wal_hook(
       database,
@@ -217,6 +224,7 @@ void GroupWriter::CommitGroup(std::span<Request> group) {
   if (failure.ok()) {
     failure = WriteGroup(group);
   }
+  Note(failure);
   for (Request& request : group) {
     // If the commit failed, so did the look-ups that a refusal was based on.
     request.on_durable(failure.ok() ? std::move(request.status) : failure);
@@ -243,11 +251,44 @@ Status GroupWriter::Commit() {
   ENTENTE_RETURN_IF_ERROR(txns_.Flush());
   // A reader may have found damage since the group began; then nothing more may be acknowledged.
   ENTENTE_RETURN_IF_ERROR(health());
+  ENTENTE_RETURN_IF_ERROR(ReserveIndex());
   ENTENTE_RETURN_IF_ERROR(commit_.Run("committing"));
   txns_.Committed();
   const std::lock_guard lock(mutex_);
   ++stats_.commits;
   return {};
+}
+
+Status GroupWriter::ReserveIndex() {
+  // Nothing is spilled, so that what the commit will add to the log is all in the cache.
+  int cached_bytes = 0;
+  int peak = 0;
+  sqlite3_db_status(connection_->handle(), SQLITE_DBSTATUS_CACHE_USED, &cached_bytes, &peak, 0);
+  const size_t pages = wal_pages_ + static_cast<size_t>(cached_bytes) / kPageBytes + 1;
+  if (pages > index_pages_) {
+    ENTENTE_RETURN_IF_ERROR(ReserveLogIndex(*connection_, pages));
+    index_pages_ = pages;
+  }
+  return {};
+}
+
+void GroupWriter::Note(const Status& outcome) {
+  const std::lock_guard lock(mutex_);
+  if (outcome.ok()) {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    record_.failed_in_row = 0;
+    record_.latest_success = InstantFromMicros(std::chrono::floor<Duration>(now).count());
+    record_.log_pages = wal_pages_;
+  } else {
+    ++record_.failed;
+    ++record_.failed_in_row;
+    record_.latest_failure = outcome.message();
+  }
+}
+
+GroupWriter::Record GroupWriter::record() const {
+  const std::lock_guard lock(mutex_);
+  return record_;
 }
 
 Status GroupWriter::Abandon(Status failure) {
@@ -284,6 +325,7 @@ void GroupWriter::RunJob(PendingJob& pending) {
       status = Abandon(std::move(status));
     }
   }
+  Note(status);
   pending.done(std::move(status));
 }
 

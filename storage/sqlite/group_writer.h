@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -56,6 +57,16 @@ class GroupWriter {
 
   [[nodiscard]] WriterStats stats();
 
+  // What commits came to, those of jobs too.
+  struct Record {
+    uint64_t failed = 0;
+    uint64_t failed_in_row = 0;
+    std::string latest_failure;
+    std::optional<Instant> latest_success;
+    size_t log_pages = 0;  // In the log after the latest success.
+  };
+  [[nodiscard]] Record record() const;
+
  private:
   struct Request {
     Batch batch;
@@ -78,6 +89,8 @@ class GroupWriter {
   [[nodiscard]] Status WriteGroup(std::span<Request> group);
   void RunJob(PendingJob& pending);
   [[nodiscard]] Status Commit();
+  [[nodiscard]] Status ReserveIndex();
+  void Note(const Status& outcome);
   // Takes back the open SQLite transaction; returns what its callers are told.
   [[nodiscard]] Status Abandon(Status failure);
   void CheckpointIfLarge();
@@ -96,6 +109,7 @@ class GroupWriter {
   std::vector<PendingJob> jobs_;
   size_t wal_pages_ = 0;      // In the log after the latest commit.
   size_t settled_pages_ = 0;  // In the log at the latest checkpoint; 0 once it begins afresh.
+  size_t index_pages_ = 0;    // Of a log that its index has room for.
 
   mutable std::mutex mutex_;
   std::condition_variable arrived_;
@@ -105,6 +119,7 @@ class GroupWriter {
   bool stopping_ = false;
   Status health_;
   WriterStats stats_;
+  Record record_;
 
   std::thread thread_;  // Last: it uses everything above.
 };

@@ -8,8 +8,6 @@
 namespace entente::storage::sqlite {
 namespace {
 
-constexpr int kBusyMilliseconds = 2'000;
-
 Status Damaged(std::string_view gid, const std::string& what) {
   return DataLoss("store.corrupt", "transaction '" + std::string(gid) + "': " + what +
                                        "; the store is damaged, restore a backup");

@@ -1,7 +1,10 @@
 #include "storage/sqlite/sqlite_journal.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <mutex>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "storage/sqlite/connection.h"
@@ -19,21 +22,22 @@
 namespace entente::storage::sqlite {
 namespace {
 
-// How long a commit waits for another program that has locked the file.
-constexpr int kBusyMilliseconds = 2'000;
-
 // Transactions per commit of a purge, so that appends never wait long behind one.
 constexpr size_t kPurgeChunk = 128;
+
+// Of a log with so many pages (SQLite's "WAL-mode File Format").
+uint64_t LogBytes(size_t pages) {
+  return pages == 0 ? 0 : 32 + pages * (24 + kPageBytes);
+}
 
 class SqliteJournal : public Journal {
  public:
   SqliteJournal(std::unique_ptr<FileGuard> guard, std::unique_ptr<Words> words,
-                std::unique_ptr<GroupWriter> writer, const std::string& path,
-                const SqliteOptions& options)
+                std::unique_ptr<GroupWriter> writer, const SqliteOptions& options)
       : guard_(std::move(guard)),
         words_(std::move(words)),
         writer_(std::move(writer)),
-        readers_(path, options.vfs, *words_, std::max<size_t>(options.max_readers, 1)) {}
+        readers_(guard_->path(), options.vfs, *words_, std::max<size_t>(options.max_readers, 1)) {}
 
   void Append(Batch batch, AppendCallback on_durable) override {
     writer_->Append(std::move(batch), std::move(on_durable));
@@ -114,9 +118,73 @@ class SqliteJournal : public Journal {
     return purged;
   }
 
+  StoreHealth CheckHealth() override {
+    if (const Status files = CheckFiles(); !files.ok()) {
+      writer_->FailStop(files);
+    }
+    TryWrite();
+    StoreHealth health;
+    health.space = Space();
+    const GroupWriter::Record writes = writer_->record();
+    health.fatal = writer_->health();
+    health.failed_writes_in_row = writes.failed_in_row;
+    health.failed_commits = writes.failed;
+    health.last_commit = writes.latest_success;
+    health.latest_failure = writes.latest_failure;
+    const std::lock_guard lock(reads_mutex_);
+    health.failed_reads_in_row = failed_reads_in_row_;
+    if (failed_reads_in_row_ > 0) {
+      health.latest_failure = failed_read_;
+    }
+    return health;
+  }
+
   [[nodiscard]] WriterStats stats() const { return writer_->stats(); }
 
  private:
+  Status CheckFiles() {
+    ENTENTE_RETURN_IF_ERROR(guard_->CheckUnchanged());
+    // A log is cut behind what this process wrote if it has become shorter than its latest commit.
+    // One look may fall between a commit that begins the log afresh and the note of it.
+    const size_t pages = writer_->record().log_pages;
+    const bool cut = FileSize(guard_->path() + "-wal") < LogBytes(pages);
+    if (!cut || cut_at_pages_ != pages) {
+      cut_at_pages_ = cut ? std::optional(pages) : std::nullopt;
+      return {};
+    }
+    return DataLoss("store.file_changed",
+                    guard_->path() +
+                        "-wal was cut while the coordinator had it open: commits that were "
+                        "acknowledged may be lost; restore a backup");
+  }
+
+  // Of the size of an ordinary append or more: a full disk has room for less now and then.
+  void TryWrite() {
+    if (writer_->record().failed_in_row == 0) {
+      return;
+    }
+    static_cast<void>(writer_
+                          ->Run([](Connection& connection, TxnWriter&) {
+                            return connection.Execute(
+                                "REPLACE INTO setting(name, value) VALUES('probe', "
+                                "randomblob(65536))");
+                          })
+                          .ok());
+  }
+
+  std::optional<StoreHealth::Space> Space() {
+    StoreHealth::Space space;
+    const Result<int64_t> free_pages = Read<int64_t>(
+        [](Reader& reader) { return reader.connection().QueryInteger("PRAGMA freelist_count"); });
+    std::error_code unknown;
+    const auto disk = std::filesystem::space(guard_->path(), unknown);
+    space.database = FileSize(guard_->path());
+    space.database_free = free_pages.ok() ? static_cast<uint64_t>(*free_pages) * kPageBytes : 0;
+    space.log = FileSize(guard_->path() + "-wal");
+    space.disk_free = unknown ? 0 : disk.available;
+    return space;
+  }
+
   // Damage that a reader meets stops the writer too. An I/O error of a reader changed nothing, so
   // the read may be repeated.
   Status Judged(Status status) {
@@ -124,7 +192,14 @@ class SqliteJournal : public Journal {
       writer_->FailStop(status);
     }
     if (status.code() == StatusCode::kUnknownOutcome) {
-      return Unavailable("store.unavailable", status.message());
+      status = Unavailable("store.unavailable", status.message());
+    }
+    const std::lock_guard lock(reads_mutex_);
+    if (status.code() == StatusCode::kUnavailable) {
+      ++failed_reads_in_row_;
+      failed_read_ = status.message();
+    } else {
+      failed_reads_in_row_ = 0;
     }
     return status;
   }
@@ -136,7 +211,8 @@ class SqliteJournal : public Journal {
       return Judged(lease.status());
     }
     Result<T> result = function(**lease);
-    return result.ok() ? std::move(result) : Result<T>(Judged(result.status()));
+    const Status status = Judged(result.status());
+    return status.ok() ? std::move(result) : Result<T>(status);
   }
 
   template <class T, class Function>
@@ -153,6 +229,11 @@ class SqliteJournal : public Journal {
   const std::unique_ptr<Words> words_;      // On the heap: the writer refers to it already.
   const std::unique_ptr<GroupWriter> writer_;
   ReaderPool readers_;
+  std::optional<size_t> cut_at_pages_;  // Of CheckHealth's thread: what its latest look found.
+
+  std::mutex reads_mutex_;
+  uint64_t failed_reads_in_row_ = 0;
+  std::string failed_read_;
 };
 
 Status Configure(Connection& connection, const std::string& path, const SqliteOptions& options) {
@@ -193,16 +274,19 @@ Result<std::unique_ptr<Connection>> OpenWriter(const std::string& path,
 Result<std::unique_ptr<Journal>> OpenSqliteJournal(const std::string& path,
                                                    const SqliteOptions& options) {
   ENTENTE_ASSIGN_OR_RETURN(std::unique_ptr<FileGuard> guard, FileGuard::Acquire(path));
-  ENTENTE_RETURN_IF_ERROR(CheckDatabaseFile(path));
-  ENTENTE_RETURN_IF_ERROR(CheckWal(path + "-wal"));
-  ENTENTE_ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, OpenWriter(path, options));
+  const std::string& file = guard->path();
+  ENTENTE_RETURN_IF_ERROR(CheckDatabaseFile(file));
+  ENTENTE_RETURN_IF_ERROR(CheckWal(file + "-wal"));
+  ENTENTE_ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, OpenWriter(file, options));
   auto words = std::make_unique<Words>();
   ENTENTE_RETURN_IF_ERROR(words->Load(*connection));
   ENTENTE_ASSIGN_OR_RETURN(std::unique_ptr<GroupWriter> writer,
                            GroupWriter::Start(std::move(connection), *words, options));
-  ReserveLog(path + "-wal", options.wal_target_bytes);
+  ReserveLog(file + "-wal", options.wal_target_bytes);
+  guard->TakeSpareRoom();
+  ENTENTE_RETURN_IF_ERROR(guard->CheckUnchanged());
   return std::unique_ptr<Journal>(std::make_unique<SqliteJournal>(
-      std::move(guard), std::move(words), std::move(writer), path, options));
+      std::move(guard), std::move(words), std::move(writer), options));
 }
 
 WriterStats GetWriterStats(const Journal& journal) {

@@ -28,14 +28,17 @@ struct SqliteOptions {
   size_t max_readers = 4;
 };
 
-// Opens the store in the file `path`, creating it (mode 0600) if there is none. `<path>.lock` is
-// held for as long as the journal lives, and released by the system if the process dies.
+// Opens the store in the file `path`, creating it (mode 0600) if there is none. It and
+// `<path>.lock` are locked for as long as the journal lives; the system ends the locks if the
+// process dies.
 //
 // Fails, always saying which file and what to do, with
 //   kFailedPrecondition store.in_use          another process has it open
+//   kFailedPrecondition store.second_name     the file has another name (a hard link)
 //   kFailedPrecondition store.foreign_file    some other program's file
 //   kFailedPrecondition store.wrong_version   a store of another release
-//   kInvalidArgument    store.not_a_file, store.no_directory, store.no_permission
+//   kInvalidArgument    store.not_a_file, store.no_directory, store.no_permission,
+//                       store.dangling_link   a symbolic link that leads to nothing
 //   kDataLoss           store.corrupt         damaged or cut short
 //   kUnavailable        store.unavailable     disk full, too many open files, ...
 // Blocks on the disk. The journal's threads are its own; see storage/journal.h for its contract.

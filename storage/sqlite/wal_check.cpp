@@ -129,7 +129,7 @@ class Scan {
 }  // namespace
 
 Status CheckWal(const std::string& path) {
-  const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const FileDescriptor file(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
   return file.valid() ? Scan(file.get(), path).Run() : Status();
 }
 

@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -55,6 +56,7 @@ sqlite3_vfs g_vfs;
 struct File {
   sqlite3_file base;
   char path[512];
+  int reason;    // Of an injected failure, as errno has it; 0: none.
   bool tracked;  // A database or a log: the shared-memory index is not durable anyway.
   sqlite3_file* real() { return reinterpret_cast<sqlite3_file*>(this + 1); }
 };
@@ -127,6 +129,10 @@ int Write(sqlite3_file* file, const void* data, int amount, sqlite3_int64 offset
     if (Hits(FaultKind::kDiskFull, f)) {
       return SQLITE_FULL;
     }
+    if (Hits(FaultKind::kQuota, f)) {
+      f.reason = EDQUOT;
+      return SQLITE_IOERR_WRITE;
+    }
     Remember(f, data, amount, offset);
   }
   return f.real()->pMethods->xWrite(f.real(), data, amount, offset);
@@ -183,6 +189,10 @@ int CheckReservedLock(sqlite3_file* file, int* result) {
   return Of(file)->real()->pMethods->xCheckReservedLock(Of(file)->real(), result);
 }
 int FileControl(sqlite3_file* file, int operation, void* argument) {
+  if (operation == SQLITE_FCNTL_LAST_ERRNO && Of(file)->reason != 0) {
+    *static_cast<int*>(argument) = Of(file)->reason;
+    return SQLITE_OK;
+  }
   return Of(file)->real()->pMethods->xFileControl(Of(file)->real(), operation, argument);
 }
 int SectorSize(sqlite3_file* file) {
@@ -192,7 +202,18 @@ int DeviceCharacteristics(sqlite3_file* file) {
   return Of(file)->real()->pMethods->xDeviceCharacteristics(Of(file)->real());
 }
 int ShmMap(sqlite3_file* file, int page, int size, int extend, void volatile** memory) {
-  return Of(file)->real()->pMethods->xShmMap(Of(file)->real(), page, size, extend, memory);
+  sqlite3_file* const real = Of(file)->real();
+  const int code = real->pMethods->xShmMap(real, page, size, 0, memory);
+  if (code != SQLITE_OK || *memory != nullptr || extend == 0) {
+    return code;
+  }
+  {
+    const std::lock_guard lock(g_state->mutex);
+    if (Hits(FaultKind::kIndexFull, *Of(file))) {
+      return SQLITE_IOERR_SHMSIZE;
+    }
+  }
+  return real->pMethods->xShmMap(real, page, size, extend, memory);
 }
 int ShmLock(sqlite3_file* file, int offset, int count, int flags) {
   return Of(file)->real()->pMethods->xShmLock(Of(file)->real(), offset, count, flags);
@@ -229,6 +250,7 @@ const sqlite3_io_methods kMethods = {2,
 int OpenFile(sqlite3_vfs*, const char* path, sqlite3_file* file, int flags, int* out_flags) {
   File& f = *Of(file);
   f.base.pMethods = nullptr;
+  f.reason = 0;
   f.tracked = (flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL)) != 0;
   ENTENTE_CHECK(path == nullptr || std::strlen(path) < sizeof f.path);
   std::strcpy(f.path, path == nullptr ? "" : path);

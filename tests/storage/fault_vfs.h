@@ -11,6 +11,8 @@ enum class FaultKind {
   kDiskFull,    // xWrite fails with SQLITE_FULL.
   kSyncError,   // xSync fails with SQLITE_IOERR_FSYNC.
   kReadError,   // xRead fails with SQLITE_IOERR_READ.
+  kIndexFull,   // xShmMap fails with SQLITE_IOERR_SHMSIZE where it would lengthen the log's index.
+  kQuota,       // xWrite fails with SQLITE_IOERR_WRITE, its reason EDQUOT.
 };
 
 // One at a time in a process: it registers itself under kName with SQLite and counts the calls on

@@ -1,6 +1,7 @@
 // Faults of the disk under the SQLite journal: errors, a full disk and lost power (G1 and G10).
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
@@ -85,6 +86,55 @@ TEST_CASE("a full disk refuses appends without harm and lets them through again 
   CHECK(OpenGids(*journal) == std::vector<std::string>{"a", "b"});
   CHECK(MustLoad(*journal, "b").summary.status == "ABORTING");
   CHECK(journal->Count()->open == 2);
+}
+
+TEST_CASE("a full disk that the log's index meets refuses appends without harm") {
+  FaultyStore store;
+  store.options.wal_target_bytes = 64 * 1024;
+  const auto journal = store.Open();
+  Create(*journal, "a");
+  store.vfs.FailAt(FaultKind::kIndexFull, 1, true);
+  // More than the index has room for: it is lengthened before anything is in the log.
+  const auto large = [] {
+    TxnAppend append = MakeAppend("large", 1, 100, OpenSummary());
+    append.records[0].assign(size_t{24} << 20, 'x');
+    return append;
+  };
+  const uint64_t writes = store.vfs.writes();
+  for (int i = 0; i < 2; ++i) {
+    const Status full = AppendAndWait(*journal, large());
+    INFO(full);
+    CHECK(full.code() == StatusCode::kUnavailable);
+    CHECK(full.message().find("full") != std::string::npos);
+  }
+  CHECK(store.vfs.writes() == writes);
+  Create(*journal, "b");
+  store.vfs.Heal();
+  CHECK(AppendAndWait(*journal, large()).ok());
+  CHECK(OpenGids(*journal) == std::vector<std::string>{"a", "b", "large"});
+}
+
+TEST_CASE("a quota that is used up is a full disk") {
+  FaultyStore store;
+  const auto journal = store.Open();
+  Create(*journal, "a");
+  store.vfs.FailAt(FaultKind::kQuota, GENERATE(1, 2), true);
+  CHECK(AppendAndWait(*journal, MakeAppend("a", 2)).code() == StatusCode::kUnavailable);
+  store.vfs.Heal();
+  CHECK(AppendAndWait(*journal, MakeAppend("a", 2)).ok());
+}
+
+TEST_CASE("a start on a full disk finds the room that was kept for it") {
+  FaultyStore store;
+  {
+    const auto journal = store.Open();
+    Create(*journal, "a");
+  }
+  CHECK(std::filesystem::file_size(store.path + ".lock") >= 128 * 1024);
+  store.vfs.FailAt(FaultKind::kDiskFull, 1, true, "store.db");
+  const auto journal = store.Open();
+  CHECK(HasRecords(MustLoad(*journal, "a"), 1));
+  CHECK(journal->Increment("epoch").ok());
 }
 
 TEST_CASE("a word lost with its commit gets a number again") {

@@ -88,6 +88,91 @@ TEST_CASE("a store that others may read is closed to them") {
   CHECK(ModeOf(factory.path) == 0600);
 }
 
+TEST_CASE("what a killed process left open to others is closed to them") {
+  SqliteFactory factory;
+  const std::string copy = CrashedCopy(factory, 3);
+  const std::string shm = copy + "-shm";
+  fs::copy_file(factory.path, shm);  // Its contents mean nothing at a start.
+  for (const std::string& path : {copy, copy + "-wal", shm}) {
+    REQUIRE(chmod(path.c_str(), GENERATE(0644, 0666, 0640)) == 0);
+  }
+  auto journal = sqlite::OpenSqliteJournal(copy);
+  INFO(journal.status());
+  REQUIRE(journal.ok());
+  for (const char* suffix : {"", "-wal", "-shm", ".lock"}) {
+    CHECK(ModeOf(copy + suffix) == 0600);
+  }
+}
+
+TEST_CASE("no file of a store's own is opened through a symbolic link") {
+  SqliteFactory factory;
+  factory.Open().reset();
+  const std::string suffix = GENERATE(as<std::string>(), ".lock", "-wal", "-shm", "-journal");
+  const std::string victim = factory.directory.File("victim");
+  fs::remove(factory.path + suffix);
+  const bool dangling = GENERATE(true, false);
+  if (!dangling) {
+    WriteFile(victim, "precious");
+  }
+  SECTION("") {
+    fs::create_symlink(victim, factory.path + suffix);
+  }
+  SECTION("nor under a second name") {
+    if (dangling) {
+      return;
+    }
+    fs::create_hard_link(victim, factory.path + suffix);
+  }
+  SECTION("nor where another kind of file is") {
+    REQUIRE(mkfifo((factory.path + suffix).c_str(), 0600) == 0);
+  }
+  const Status status = OpenStatus(factory.path);
+  INFO(status);
+  CHECK((status.reason() == "store.not_a_file" || status.reason() == "store.second_name"));
+  CHECK(Mentions(status, factory.path + suffix));
+  CHECK(fs::exists(victim) == !dangling);
+  CHECK((dangling || ReadFile(victim) == "precious"));
+}
+
+TEST_CASE("a symbolic link to nothing is no store, and nothing is made at its end") {
+  TempDirectory directory;
+  const std::string link = directory.File("link.db");
+  fs::create_symlink(directory.File(GENERATE("missing.db", "unmounted/store.db")), link);
+  const Status status = OpenStatus(link);
+  CHECK(status.code() == StatusCode::kInvalidArgument);
+  CHECK(status.reason() == "store.dangling_link");
+  CHECK(Mentions(status, link));
+  CHECK_FALSE(fs::exists(directory.File("missing.db")));
+  CHECK_FALSE(fs::exists(link + ".lock"));
+}
+
+TEST_CASE("a symbolic link that leads round in a circle is no store") {
+  TempDirectory directory;
+  fs::create_symlink(directory.File("b"), directory.File("a"));
+  fs::create_symlink(directory.File("a"), directory.File("b"));
+  CHECK(OpenStatus(directory.File("a")).reason() == "store.not_a_file");
+}
+
+TEST_CASE("through a symbolic link the log of the file itself is checked") {
+  SqliteFactory factory;
+  const std::string copy = CrashedCopy(factory, 20);
+  Flip(copy + "-wal", 32 + 24 + 2'000);
+  const std::string link = factory.directory.File("link.db");
+  fs::create_symlink(copy, link);
+  CHECK(OpenStatus(link).code() == StatusCode::kDataLoss);
+}
+
+TEST_CASE("a store with a second name is refused") {
+  SqliteFactory factory;
+  factory.Open().reset();
+  const std::string second = factory.directory.File("second.db");
+  fs::create_hard_link(factory.path, second);
+  CHECK(OpenStatus(second).reason() == "store.second_name");
+  CHECK(OpenStatus(factory.path).reason() == "store.second_name");
+  fs::remove(second);
+  CHECK(OpenStatus(factory.path).ok());
+}
+
 TEST_CASE("a second coordinator on the same file is refused and told who has it") {
   SqliteFactory factory;
   auto journal = factory.Open();

@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""The store's files under a running coordinator: full disks, and files that change."""
+
+import argparse
+import pathlib
+import resource
+import shutil
+import sys
+import tempfile
+import time
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples" / "demo")]
+
+from agency import ApiError, Coordinator  # noqa: E402
+
+BUILD = None
+WAITS = {"name": "waits", "mode": "saga", "steps": [{"id": "w", "wait": {"signal": "go"}}]}
+
+
+class Store(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="entente-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.database = self.folder / "entente.db"
+        self.coordinator = self.start(self.folder)
+        self.coordinator.put_definition(WAITS)
+
+    def start(self, folder, *arguments):
+        coordinator = Coordinator(BUILD, folder, {}, arguments)
+        self.addCleanup(coordinator.process.stop)
+        return coordinator
+
+    def until(self, condition):
+        deadline = time.monotonic() + 60
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, "it never came true")
+            time.sleep(0.05)
+
+    def status_of(self, path):
+        return self.coordinator.http.request("GET", path)[0]
+
+    def test_a_store_that_is_deleted_stops_the_coordinator(self):
+        self.database.unlink()
+        self.assertEqual(3, self.coordinator.process.popen.wait(timeout=30))
+        self.assertIn("event=store_failed reason=store.file_changed",
+                      pathlib.Path(self.coordinator.process.log).read_text())
+
+    def test_health_turns_red_while_the_disk_is_full_and_green_by_itself(self):
+        pid = self.coordinator.process.popen.pid
+        limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (24 << 20, limits[1]))
+        accepted, refused = [], []
+        for n in range(120):
+            try:
+                self.coordinator.submit("waits", {"padding": "x" * 700_000}, gid=f"g{n}")
+                accepted.append(f"g{n}")
+            except ApiError as error:
+                refused.append(error)
+                if len(refused) == 3:
+                    break
+        self.assertEqual({(503, "store.unavailable")}, {(e.status, e.code) for e in refused})
+        self.until(lambda: self.status_of("/readyz") == 503 and self.status_of("/healthz") == 503)
+        self.assertIn("the store fails", self.coordinator.http.request("GET", "/readyz")[1]["reason"])
+        metrics = self.coordinator.http.request("GET", "/metrics", raw=True)[1].decode()
+        failed = [line for line in metrics.splitlines() if line.startswith("entente_store_failed_commits_total ")]
+        self.assertGreaterEqual(float(failed[0].split()[1]), 3)
+
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+        self.until(lambda: self.status_of("/readyz") == 200 and self.status_of("/healthz") == 200)
+        self.assertEqual(set(accepted), {row["gid"] for row in self.coordinator.list()})
+        log = pathlib.Path(self.coordinator.process.log).read_text()
+        self.assertIn("event=store_failing", log)
+        self.assertIn("event=store_well", log)
+
+    def test_the_port_file_is_not_written_through_a_symbolic_link(self):
+        self.coordinator.process.stop()
+        victim = self.folder / "victim"
+        victim.write_text("precious")
+        (self.folder / "entente.ports.tmp").symlink_to(victim)
+        ports = self.start(self.folder).port_file
+        self.assertEqual("precious", victim.read_text())
+        self.assertEqual(0o600, ports.stat().st_mode & 0o777)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", required=True, type=lambda path: pathlib.Path(path).resolve())
+    known, rest = parser.parse_known_args()
+    BUILD = known.build
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=2, warnings="ignore")
