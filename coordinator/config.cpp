@@ -179,6 +179,18 @@ const std::vector<Setting>& Settings() {
       StringSetting<&Config::http>("http", "ENTENTE_HTTP", "Address of REST"),
       StringSetting<&Config::grpc>("grpc", "ENTENTE_GRPC", "Address of gRPC, or 'off'"),
       StringSetting<&Config::store>("store", "ENTENTE_STORE", "'sqlite:FILE' or 'memory:'"),
+      {"store-identity", "ENTENTE_STORE_IDENTITY",
+       "Of a store that was copied or moved: 'keep' the original's, which never runs again; 'new'; "
+       "'ask': new, but not while transactions are open, unless it is a backup",
+       false,
+       [](Config& config, const std::string& value) {
+         if (value != "ask" && value != "new" && value != "keep") {
+           return Invalid("'" + value + "' is not one of ask, new, keep");
+         }
+         config.store_identity = value;
+         return Status();
+       },
+       [](const Config& config) { return config.store_identity; }},
       {"workers", "ENTENTE_WORKERS", "Worker threads; 0: one per processor", false,
        [](Config& config, const std::string& value) {
          return ParseNumber<uint32_t>(value, 0, static_cast<uint32_t>(16), config.workers);

@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "coordinator/config.h"
 #include "coordinator/serve.h"
+#include "coordinator/store_commands.h"
 
 namespace {
 
@@ -78,6 +79,7 @@ int main(int argc, char** argv) {
   int exit_code = 0;
   ServeFlags flags;
   AddServe(app, flags, exit_code);
+  entente::coordinator::AddStoreCommands(app, exit_code);
   entente::cli::AddCommands(app, exit_code);
   try {
     app.parse(argc, argv);

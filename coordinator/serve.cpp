@@ -199,6 +199,17 @@ Result<runtime::LocalCoordinatorOptions> MakeOptions(const Config& config) {
   return options;
 }
 
+storage::OpenOptions MakeOpenOptions(const Config& config) {
+  storage::OpenOptions options;
+  options.copied = config.store_identity == "keep"  ? storage::CopiedStore::kKeepIdentity
+                   : config.store_identity == "new" ? storage::CopiedStore::kNewIdentity
+                                                    : storage::CopiedStore::kAsk;
+  options.on_copy = [](const std::string& what) {
+    spdlog::warn("event=store_copied message=\"{}\"", what);
+  };
+  return options;
+}
+
 int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator,
                     const std::string& store) {
   const auto http_address = ParseListenAddress(config.http);
@@ -264,7 +275,7 @@ int Serve(const Config& config) {
   if (!caller_options.ok()) {
     return CannotStart(caller_options.status());
   }
-  auto journal = storage::OpenJournal(config.store);
+  auto journal = storage::OpenJournal(config.store, MakeOpenOptions(config));
   if (!journal.ok()) {
     return CannotStart(journal.status());
   }

@@ -121,6 +121,19 @@ struct Counts {
   uint64_t open = 0;
   uint64_t finished = 0;
   uint64_t incidents = 0;  // Transactions with at least one.
+  friend bool operator==(const Counts&, const Counts&) = default;
+};
+
+// Names with a meaning of their own. The setting that says who a coordinator is to participants: a
+// store that was copied forgets it at its first opening. The counter of its starts.
+inline constexpr const char* kIdentitySetting = "coordinator-id";
+inline constexpr const char* kEpochCounter = "epoch";
+
+// What to do with a store that is a copy of another, or was moved, when it is opened.
+enum class CopiedStore {
+  kAsk,           // A new identity; refuse, and ask, if a store that is no backup has open ones.
+  kNewIdentity,   // A new identity.
+  kKeepIdentity,  // The original's, with later epochs: the original will never run again.
 };
 
 // How the store does, as health and metrics tell it.

@@ -115,9 +115,9 @@ Result<std::unique_ptr<LocalCoordinator>> LocalCoordinator::Start(
       const std::string secret,
       journal.GetOrPutSetting("completion-secret", ToBase64Url(RandomBytes(32))));
   ENTENTE_ASSIGN_OR_RETURN(
-      std::string id, journal.GetOrPutSetting("coordinator-id",
+      std::string id, journal.GetOrPutSetting(storage::kIdentitySetting,
                                               Sha256Hex(RandomBytes(32)).substr(0, kIdDigits)));
-  ENTENTE_ASSIGN_OR_RETURN(const uint64_t epoch, journal.Increment("epoch"));
+  ENTENTE_ASSIGN_OR_RETURN(const uint64_t epoch, journal.Increment(storage::kEpochCounter));
   std::unique_ptr<LocalCoordinator> coordinator(new LocalCoordinator(
       std::move(options), journal, secret, std::move(id), std::move(participant_stats)));
   ENTENTE_RETURN_IF_ERROR(coordinator->RecoverAll(Epoch(epoch), make_caller));

@@ -33,6 +33,9 @@ class FileGuard {
   // The database, without symbolic links: SQLite names the log and its index after this.
   [[nodiscard]] const std::string& path() const { return path_; }
 
+  // The descriptor of the database that holds the lock.
+  [[nodiscard]] int database() const { return database_.get(); }
+
   // Whether path() is still the file that was opened, has no other name and was not cut, and
   // whether its log and index are those of the first call. kDataLoss, store.file_changed: what is
   // written from here on would be lost, or meet another program's writes. Not thread-safe.

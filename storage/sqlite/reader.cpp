@@ -105,6 +105,34 @@ Result<Counts> Reader::Count() {
                 static_cast<uint64_t>(totals_.Integer(2))};
 }
 
+Result<Counts> Reader::CheckAll() {
+  Snapshot snapshot(*connection_);
+  ENTENTE_RETURN_IF_ERROR(snapshot.Begin());
+  Statement all;
+  ENTENTE_RETURN_IF_ERROR(all.Prepare(
+      *connection_,
+      std::string("SELECT ") + kSummaryColumns + " FROM " + kSummaryTables + " ORDER BY t.id"));
+  Counts found;
+  int code = all.Step();
+  for (; code == SQLITE_ROW; code = all.Step()) {
+    ENTENTE_ASSIGN_OR_RETURN(const StoredTxn txn, ReadTxn(all));
+    ++(txn.summary.open ? found.open : found.finished);
+    found.incidents += txn.summary.incidents.empty() ? 0 : 1;
+  }
+  if (code != SQLITE_DONE) {
+    return all.Failure(code, "reading all transactions");
+  }
+  ENTENTE_ASSIGN_OR_RETURN(const Counts stored, Count());
+  if (found != stored) {
+    return DataLoss(
+        "store.corrupt",
+        "the store's totals differ from its transactions: " + std::to_string(found.open) +
+            " open and " + std::to_string(found.finished) + " finished ones were read, where " +
+            std::to_string(stored.open) + " and " + std::to_string(stored.finished) + " are due");
+  }
+  return found;
+}
+
 Result<StoredTxn> Reader::ReadTxn(const Statement& row) {
   ENTENTE_ASSIGN_OR_RETURN(SummaryRow decoded, DecodeSummary(row));
   StoredTxn txn{std::move(decoded.gid), std::move(decoded.summary), {}};

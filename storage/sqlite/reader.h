@@ -33,6 +33,10 @@ class Reader {
   [[nodiscard]] Result<bool> Exists(const Gid& gid);
   [[nodiscard]] Result<Counts> Count();
 
+  // Reads everything that belongs to transactions, as the methods above would, and compares the
+  // totals with it.
+  [[nodiscard]] Result<Counts> CheckAll();
+
   // The row a statement with kSummaryColumns stands on.
   [[nodiscard]] Result<SummaryRow> DecodeSummary(const Statement& row) const;
 

@@ -81,15 +81,10 @@ Status Create(Connection& connection) {
 
 }  // namespace
 
-Status EnsureSchema(Connection& connection, const std::string& path) {
+Status CheckSchema(Connection& connection, const std::string& path) {
   ENTENTE_ASSIGN_OR_RETURN(const int64_t application,
                            connection.QueryInteger("PRAGMA application_id"));
   ENTENTE_ASSIGN_OR_RETURN(const int64_t version, connection.QueryInteger("PRAGMA user_version"));
-  ENTENTE_ASSIGN_OR_RETURN(const int64_t objects,
-                           connection.QueryInteger("SELECT count(*) FROM sqlite_master"));
-  if (application == 0 && version == 0 && objects == 0) {
-    return Create(connection);
-  }
   if (application != kApplicationId) {
     return FailedPrecondition("store.foreign_file",
                               path +
@@ -103,6 +98,16 @@ Status EnsureSchema(Connection& connection, const std::string& path) {
                                   "; use the release that wrote it, or another file");
   }
   return {};
+}
+
+Status EnsureSchema(Connection& connection, const std::string& path) {
+  ENTENTE_ASSIGN_OR_RETURN(const int64_t application,
+                           connection.QueryInteger("PRAGMA application_id"));
+  ENTENTE_ASSIGN_OR_RETURN(const int64_t version, connection.QueryInteger("PRAGMA user_version"));
+  ENTENTE_ASSIGN_OR_RETURN(const int64_t objects,
+                           connection.QueryInteger("SELECT count(*) FROM sqlite_master"));
+  const bool empty = application == 0 && version == 0 && objects == 0;
+  return empty ? Create(connection) : CheckSchema(connection, path);
 }
 
 }  // namespace entente::storage::sqlite

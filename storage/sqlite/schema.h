@@ -18,8 +18,11 @@ inline constexpr int64_t kSchemaVersion = 1;
 // creation times, so that a search by time skips the eras outside.
 inline constexpr int64_t kEraTxns = 4096;
 
-// Creates the tables in an empty database; else checks that it is a store of this version.
-// kFailedPrecondition, store.foreign_file or store.wrong_version.
+// Checks that the database is a store of this version. kFailedPrecondition, store.foreign_file or
+// store.wrong_version.
+[[nodiscard]] Status CheckSchema(Connection& connection, const std::string& path);
+
+// Creates the tables in an empty database; else as CheckSchema.
 [[nodiscard]] Status EnsureSchema(Connection& connection, const std::string& path);
 
 }  // namespace entente::storage::sqlite

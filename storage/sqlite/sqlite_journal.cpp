@@ -15,6 +15,7 @@
 #include "storage/sqlite/reader.h"
 #include "storage/sqlite/reader_pool.h"
 #include "storage/sqlite/schema.h"
+#include "storage/sqlite/store_identity.h"
 #include "storage/sqlite/wal_check.h"
 #include "storage/sqlite/wal_space.h"
 #include "storage/sqlite/words.h"
@@ -278,6 +279,8 @@ Result<std::unique_ptr<Journal>> OpenSqliteJournal(const std::string& path,
   ENTENTE_RETURN_IF_ERROR(CheckDatabaseFile(file));
   ENTENTE_RETURN_IF_ERROR(CheckWal(file + "-wal"));
   ENTENTE_ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, OpenWriter(file, options));
+  ENTENTE_ASSIGN_OR_RETURN(const std::string home, HomeOf(guard->database()));
+  ENTENTE_RETURN_IF_ERROR(SettleIdentity(*connection, path, home, options));
   auto words = std::make_unique<Words>();
   ENTENTE_RETURN_IF_ERROR(words->Load(*connection));
   ENTENTE_ASSIGN_OR_RETURN(std::unique_ptr<GroupWriter> writer,

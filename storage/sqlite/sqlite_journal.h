@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -26,6 +27,10 @@ struct SqliteOptions {
 
   // Read-only connections at most, beside one per running LoadOpen.
   size_t max_readers = 4;
+
+  CopiedStore copied = CopiedStore::kAsk;
+  // Told, before the store is open, that it is a copy and what that led to.
+  std::function<void(const std::string&)> on_copy = {};
 };
 
 // Opens the store in the file `path`, creating it (mode 0600) if there is none. It and
@@ -35,6 +40,7 @@ struct SqliteOptions {
 // Fails, always saying which file and what to do, with
 //   kFailedPrecondition store.in_use          another process has it open
 //   kFailedPrecondition store.second_name     the file has another name (a hard link)
+//   kFailedPrecondition store.copied          see CopiedStore
 //   kFailedPrecondition store.foreign_file    some other program's file
 //   kFailedPrecondition store.wrong_version   a store of another release
 //   kInvalidArgument    store.not_a_file, store.no_directory, store.no_permission,

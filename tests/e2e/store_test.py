@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""The store's files under a running coordinator: full disks, and files that change."""
+"""The store's files under a running coordinator: backups, full disks, and files that change."""
 
 import argparse
 import pathlib
 import resource
 import shutil
+import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -32,6 +34,13 @@ class Store(unittest.TestCase):
         self.addCleanup(coordinator.process.stop)
         return coordinator
 
+    def entente(self, *arguments):
+        return subprocess.run([str(BUILD / "entente"), *map(str, arguments)], capture_output=True, text=True,
+                              timeout=120, env={})
+
+    def id_of(self, coordinator):
+        return coordinator.http.call("GET", "/v1/transactions/nobody/decision")["coordinator"]
+
     def until(self, condition):
         deadline = time.monotonic() + 60
         while not condition():
@@ -40,6 +49,57 @@ class Store(unittest.TestCase):
 
     def status_of(self, path):
         return self.coordinator.http.request("GET", path)[0]
+
+    def test_a_backup_under_load_holds_what_was_acknowledged_and_is_another_coordinator(self):
+        stop, done = threading.Event(), []
+
+        def load(thread):
+            n = 0
+            while not stop.is_set():
+                self.coordinator.submit("waits", {}, gid=f"g{thread}-{n}")
+                done.append(f"g{thread}-{n}")
+                n += 1
+
+        threads = [threading.Thread(target=load, args=(n,)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        self.until(lambda: len(done) > 200)
+        acknowledged = list(done)
+        copy = self.folder / "copy"
+        copy.mkdir()
+        result = self.entente("backup", copy / "entente.db", "--store", f"sqlite:{self.database}")
+        stop.set()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(0, result.returncode, result.stderr)
+        self.assertIn("verified", result.stdout)
+
+        other = self.start(copy)
+        self.assertNotEqual(self.id_of(self.coordinator), self.id_of(other))
+        kept = {row["gid"] for row in other.list()}
+        self.assertEqual(set(), set(acknowledged) - kept)
+        self.assertIn("event=store_copied", pathlib.Path(other.process.log).read_text())
+
+    def test_a_restored_backup_can_go_on_as_the_original(self):
+        self.coordinator.submit("waits", {}, gid="a")
+        backup = self.folder / "backup.db"
+        self.assertEqual(0, self.entente("backup", backup, "--store", f"sqlite:{self.database}").returncode)
+        original = self.id_of(self.coordinator)
+        self.coordinator.process.stop()
+        for path in self.folder.glob("entente.db*"):
+            path.unlink()
+        backup.rename(self.database)
+        restored = self.start(self.folder, "--store-identity", "keep")
+        self.assertEqual(original, self.id_of(restored))
+        restored.http.call("POST", "/v1/transactions/a:signal", {"name": "go"})
+        self.assertEqual("COMMITTED", restored.get("a", wait="10s")["status"])
+
+    def test_compact_is_refused_while_the_coordinator_runs(self):
+        self.assertIn("[store.in_use]", self.entente("compact", "--store", f"sqlite:{self.database}").stderr)
+        self.coordinator.process.stop()
+        result = self.entente("compact", "--store", f"sqlite:{self.database}")
+        self.assertEqual(0, result.returncode, result.stderr)
+        self.start(self.folder)
 
     def test_a_store_that_is_deleted_stops_the_coordinator(self):
         self.database.unlink()

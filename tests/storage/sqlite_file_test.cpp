@@ -59,6 +59,13 @@ void RunSql(const std::string& path, const std::string& sql) {
   REQUIRE(code == SQLITE_OK);
 }
 
+// Copies are opened here for what they are like, not for whose they are.
+sqlite::SqliteOptions AsCopy() {
+  sqlite::SqliteOptions options;
+  options.copied = CopiedStore::kNewIdentity;
+  return options;
+}
+
 // A copy of a store that is in use: as a crash would leave it, with a full write-ahead log.
 std::string CrashedCopy(SqliteFactory& factory, int transactions) {
   const auto journal = factory.Open();
@@ -96,7 +103,7 @@ TEST_CASE("what a killed process left open to others is closed to them") {
   for (const std::string& path : {copy, copy + "-wal", shm}) {
     REQUIRE(chmod(path.c_str(), GENERATE(0644, 0666, 0640)) == 0);
   }
-  auto journal = sqlite::OpenSqliteJournal(copy);
+  auto journal = sqlite::OpenSqliteJournal(copy, AsCopy());
   INFO(journal.status());
   REQUIRE(journal.ok());
   for (const char* suffix : {"", "-wal", "-shm", ".lock"}) {
@@ -289,7 +296,7 @@ TEST_CASE("an emptied database beside its log is refused") {
 TEST_CASE("a crash's write-ahead log is recovered") {
   SqliteFactory factory;
   const std::string copy = CrashedCopy(factory, 20);
-  const auto journal = sqlite::OpenSqliteJournal(copy);
+  const auto journal = sqlite::OpenSqliteJournal(copy, AsCopy());
   REQUIRE(journal.ok());
   CHECK(OpenGids(**journal).size() == 20);
 }

@@ -1,0 +1,41 @@
+// What an operator does to a store beside running it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "storage/journal.h"
+
+namespace entente::storage {
+
+struct BackupReport {
+  uint64_t bytes = 0;
+  Counts transactions;
+};
+
+// Copies the store that `url` names into the file `target` (mode 0600), as it is at one moment,
+// while a coordinator may write to it; reads the copy back, every record of it, and only then gives
+// it its name. The copy is known as one: opened as a store, it is another coordinator
+// (CopiedStore). `target` must not exist. While it copies, the store's log can not be begun afresh
+// and grows by what is written. Blocks.
+//
+// kInvalidArgument backup.target_exists, store.no_file, what OpenJournal says of urls and paths;
+// kFailedPrecondition store.foreign_file, .wrong_version; kDataLoss store.corrupt; kUnavailable.
+[[nodiscard]] Result<BackupReport> BackUpStore(std::string_view url, const std::string& target);
+
+struct CompactReport {
+  uint64_t bytes_before = 0;
+  uint64_t bytes_after = 0;
+};
+
+// Rewrites the store without the room of what was purged, which it keeps for what comes; nothing
+// but this makes its file smaller. No coordinator may have it open. Takes as much room on the disk
+// again as the store will have after; a failure, or a kill at any moment, leaves it as it was or
+// compacted, whole either way. Blocks.
+//
+// kFailedPrecondition store.in_use; the rest as BackUpStore.
+[[nodiscard]] Result<CompactReport> CompactStore(std::string_view url);
+
+}  // namespace entente::storage

@@ -1,0 +1,32 @@
+// Whether a store is still the one that a coordinator wrote, or a copy of it.
+#pragma once
+
+#include <string>
+
+#include "base/status.h"
+#include "storage/sqlite/connection.h"
+#include "storage/sqlite/sqlite_journal.h"
+
+namespace entente::storage::sqlite {
+
+// What stays the same for as long as a file is the same file, and is another in each copy: its
+// inode and, where the file system has it, the moment it was made. Not its device, whose number
+// changes with a restart of the machine or of a container. `file` is an open descriptor.
+[[nodiscard]] Result<std::string> HomeOf(int file);
+
+// Makes the copy that `database` has open known as one, wherever it will lie. For backups.
+[[nodiscard]] Status MarkAsBackup(Connection& database);
+
+// For a file that takes the place of another: it is a copy if that was one.
+[[nodiscard]] Status MoveHome(Connection& database, const std::string& from, const std::string& to);
+
+// Compares the home that the store remembers with the one it has, and acts as `options.copied` says
+// if it is another. Two coordinators that say they are one would be taken for one by participants:
+// each would be given the other's answers and fence the other's calls. So a copy forgets the id
+// (kIdentitySetting), and the coordinator takes a new one; or, where the original is gone, it keeps
+// the id and leaps over all epochs that the original may have used since.
+// kFailedPrecondition, store.copied, as OpenSqliteJournal says. Writes only if something changed.
+[[nodiscard]] Status SettleIdentity(Connection& database, const std::string& path,
+                                    const std::string& home, const SqliteOptions& options);
+
+}  // namespace entente::storage::sqlite
