@@ -1,5 +1,6 @@
 // ShardDriver: decisions, batches, durability.
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "coordinator/runtime/record_codec.h"
@@ -211,6 +212,7 @@ void ShardDriver::OnDurable(const Status& status) {
     return;
   } else {
     durable_batch_ = batch.number;
+    rollbacks_in_row_ = 0;
     // The journal gets its next batch before this one's effects are carried out, so that neither
     // waits for the other.
     if (flush_wanted_) {
@@ -246,9 +248,9 @@ void ShardDriver::Carry(Release& release) {
 // Nothing of `failed` was written. Its transactions, with what was staged on top of it since, are
 // rebuilt from the journal; all others go on.
 void ShardDriver::RollBack(GatheringBatch& failed, const Status& status) {
-  const auto is_affected = [&failed](const TxnPtr& txn) {
-    return std::find(failed.touched.begin(), failed.touched.end(), txn) != failed.touched.end();
-  };
+  rollbacks_in_row_ += status.code() == StatusCode::kUnavailable ? 1 : 0;
+  const std::unordered_set<TxnPtr> affected(failed.touched.begin(), failed.touched.end());
+  const auto is_affected = [&affected](const TxnPtr& txn) { return affected.contains(txn); };
   std::vector<Release> lost = std::move(failed.releases);
   auto& later = gathering_.releases;
   const auto kept_releases = std::stable_partition(
@@ -284,7 +286,7 @@ void ShardDriver::Forget(const TxnPtr& txn, const Status& status) {
       timers_.Remove(waiter.timeout);
     }
     reloading_.emplace(gid, std::move(waiters));
-    timers_.Insert(host_.Now() + options_.reload_delay, ReloadTimer{gid});
+    timers_.Insert(host_.Now() + ReloadDelay(), ReloadTimer{gid});
     UpdateWake();
     return;
   }
@@ -292,6 +294,12 @@ void ShardDriver::Forget(const TxnPtr& txn, const Status& status) {
     timers_.Remove(waiter.timeout);
     waiter.done(status);
   }
+}
+
+Duration ShardDriver::ReloadDelay() const {
+  constexpr int kMostDoublings = 20;
+  const int doublings = std::clamp(rollbacks_in_row_ - 1, 0, kMostDoublings);
+  return std::min(options_.reload_delay * (int64_t{1} << doublings), options_.longest_reload_delay);
 }
 
 // Fail-stop: what the journal holds is no longer known. Nothing is acknowledged from here on.

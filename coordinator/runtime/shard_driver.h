@@ -37,8 +37,11 @@ struct ShardDriverOptions {
   size_t max_open = 0;  // Above it submits are refused.
   // How long a lazy record may wait for company before it is written.
   Duration lazy_flush_delay = std::chrono::milliseconds(20);
-  // How long a transaction whose append failed waits before it is read back.
+  // How long a transaction whose append failed waits before it is read back; twice as long with
+  // each batch that fails after the first, up to the longest. Read back, it makes its calls again:
+  // while a disk stays full that should not go on once a second.
   Duration reload_delay = std::chrono::seconds(1);
+  Duration longest_reload_delay = std::chrono::seconds(16);
   std::string coordinator_id = {};
   std::function<void(const Status&, size_t transactions)> on_rolled_back = {};  // See Notices.
 };
@@ -163,6 +166,7 @@ class ShardDriver {
   void Carry(Release& release);
   void RollBack(GatheringBatch& failed, const Status& status);
   void Forget(const TxnPtr& txn, const Status& status);
+  [[nodiscard]] Duration ReloadDelay() const;
   void Fail(const Status& status);
   void CheckDrained();
 
@@ -219,6 +223,7 @@ class ShardDriver {
 
   uint64_t next_waiter_ = 1;
   bool failed_ = false;
+  int rollbacks_in_row_ = 0;  // Of batches that the store had no room for.
   bool draining_ = false;
   std::function<void()> on_drained_;
   DriverCounters counters_;

@@ -317,6 +317,24 @@ TEST_CASE("a back-off that ends while the coordinator stops is over when it is b
   CHECK(shard.Look("t1").steps[0].branches[0].attempt == 2);
 }
 
+TEST_CASE("while the store has no room, calls are repeated less and less often") {
+  Shard shard;
+  shard.Define(kTrip);
+  shard.Submit("trip", "t1");
+  constexpr int kFailures = 6;
+  for (int i = 0; i < kFailures; ++i) {
+    shard.journal->Fail(storage::MemoryFault::kUnavailable);
+  }
+  const Instant begun = shard.host->Now();
+  for (int repeats = 0; repeats <= kFailures; ++repeats) {
+    REQUIRE(shard.Look("t1").steps[0].branches[0].phase != BranchPhase::kDone);
+    shard.caller.Answer("flight", engine::ReplyDone{});
+    shard.Run(std::chrono::seconds(16));
+  }
+  CHECK(shard.Look("t1").steps[0].branches[0].phase == BranchPhase::kDone);
+  CHECK(shard.host->Now() - begun >= std::chrono::seconds(1 + 2 + 4 + 8 + 16 + 16));
+}
+
 TEST_CASE("calls that wait are withdrawn when they are not wanted any more") {
   Shard shard;
   shard.Define(kTrip);
