@@ -28,6 +28,28 @@ void Print(Context& context, const Result<Document>& answer,
   }
 }
 
+// The first page with anything on it. A search that matches little ends a page after a bounded
+// amount of work, with a cursor and maybe without a row: "nothing here yet" is not "nothing".
+// Scripts get each page as it is, and follow the cursor themselves.
+Result<Document> FirstFilledPage(Context& context, sdk::ListRequest request, const char* member,
+                                 const std::function<Result<Document>(sdk::ListRequest)>& fetch) {
+  Result<Document> page = fetch(request);
+  size_t empty_pages = 0;
+  while (page.ok() && !context.json && Items(page->json, member).empty() &&
+         !Text(page->json, "nextCursor").empty()) {
+    if (context.terminal.live) {
+      context.terminal.err << "\rsearching: nothing on the latest " << ++empty_pages << " pages"
+                           << std::flush;
+    }
+    request.cursor = Text(page->json, "nextCursor");
+    page = fetch(request);
+  }
+  if (empty_pages > 0) {
+    context.terminal.err << "\n" << std::flush;
+  }
+  return page;
+}
+
 struct GetOptions {
   std::string gid;
   std::string wait;
@@ -85,7 +107,11 @@ void RunList(Context& context, ListOptions options) {
       *bound = *read;
     }
   }
-  Print(context, Checked(Answer::kTransactions, context.client().List(options.request)),
+  const Result<Document> page = FirstFilledPage(
+      context, options.request, "transactions", [&](const sdk::ListRequest& request) {
+        return Checked(Answer::kTransactions, context.client().List(request));
+      });
+  Print(context, page,
         [&](const Json& list) { return ShowTransactions(list, context.terminal, now); });
 }
 
@@ -145,7 +171,11 @@ void AddIncidents(CLI::App& app, Context& context) {
   AddFilters(*incidents, *request);
   AddClientOptions(*incidents, context);
   incidents->callback([&context, request] {
-    Print(context, Checked(Answer::kIncidents, context.client().Incidents(*request)),
+    const Result<Document> page =
+        FirstFilledPage(context, *request, "incidents", [&](const sdk::ListRequest& next) {
+          return Checked(Answer::kIncidents, context.client().Incidents(next));
+        });
+    Print(context, page,
           [&](const Json& list) { return ShowIncidents(list, context.terminal, Now()); });
   });
 }

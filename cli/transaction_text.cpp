@@ -302,7 +302,7 @@ std::string ShowTransactions(const Json& list, const Terminal& terminal, Instant
                Shorten(LabelsText(row), kMaxNote / 2),
                Shorten(Text(row, "error"), kMaxNote)});
   }
-  return table.empty() ? "no transactions\n" : table.Render(terminal) + NextPage(list);
+  return (table.empty() ? "no transactions\n" : table.Render(terminal)) + NextPage(list);
 }
 
 std::string ShowIncidents(const Json& list, const Terminal& terminal, Instant now) {
@@ -315,8 +315,7 @@ std::string ShowIncidents(const Json& list, const Terminal& terminal, Instant no
                ShowAge(Text(row, "since"), now),
                {Shorten(FailureText(row), kMaxNote), Style::kBad}});
   }
-  return table.empty() ? "no incidents\n" + NextPage(list)
-                       : table.Render(terminal) + NextPage(list);
+  return (table.empty() ? "no incidents\n" : table.Render(terminal)) + NextPage(list);
 }
 
 std::string ShowParticipants(const Json& list, const Terminal& terminal) {

@@ -137,6 +137,40 @@ TEST_CASE("list turns times ago into instants and shows the next page") {
   CHECK(Run({"list", "--server", server.url()}).out == "no transactions\n");
 }
 
+TEST_CASE("a search goes on through pages that ended without a match") {
+  const auto [command, member, found, nothing] =
+      GENERATE(table<std::string, std::string, std::string, std::string>({
+          {"list", "transactions",
+           R"([{"gid":"g1","status":"ACTIVE","definition":"d","version":1}])", "no transactions\n"},
+          {"incidents", "incidents", R"([{"gid":"g1","branch":"b","operation":"compensate"}])",
+           "no incidents\n"},
+      }));
+  const auto page = [&](const std::string& rows, const std::string& cursor) {
+    return Canned{.body = R"({")" + member + R"(":)" + rows +
+                          (cursor.empty() ? "" : R"(,"nextCursor":")" + cursor + '"') + "}"};
+  };
+  SECTION("to the first one with a match, and says where the next begins") {
+    CannedServer server({page("[]", "c1"), page("[]", "c2"), page(found, "c3"), page("[]", "")});
+    const Ran ran = Run({command, "--server", server.url(), "--mode", "saga"});
+    CHECK(ran.out.find("g1") != std::string::npos);
+    CHECK(ran.out.ends_with("more: --cursor c3\n"));
+    CHECK(server.seen().size() == 3);
+    CHECK(server.seen()[2].target.ends_with("mode=saga&cursor=c2"));
+  }
+  SECTION("to the end") {
+    CannedServer server({page("[]", "c1"), page("[]", "")});
+    CHECK(Run({command, "--server", server.url()}).out == nothing);
+  }
+  SECTION("to a failure") {
+    CannedServer server({page("[]", "c1"), Problem(503, "store.unavailable", "busy")});
+    CHECK(Run({command, "--server", server.url()}).exit_code == 1);
+  }
+  SECTION("but gives scripts each page as it is") {
+    CannedServer server({page("[]", "c1")});
+    CHECK(Run({command, "--json", "--server", server.url()}).out == page("[]", "c1").body + "\n");
+  }
+}
+
 Canned Events(const std::string& last) {
   Canned stream;
   stream.content_type = "text/event-stream";
