@@ -85,6 +85,7 @@ inline constexpr size_t kMaxGroupBytes = size_t{8} << 20;  // After which a comm
 // Servers.
 inline constexpr size_t kMaxRequestBytes = 2 * kMaxPayloadBytes;
 inline constexpr size_t kMaxHeaderBytes = 16 * 1024;
+inline constexpr size_t kMaxHeaderFields = 200;
 inline constexpr size_t kMaxConnections = 10'000;
 inline constexpr size_t kMaxEventStreams = 1'000;
 inline constexpr Duration kIdleConnectionTimeout = std::chrono::seconds(75);

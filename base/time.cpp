@@ -338,4 +338,16 @@ std::string FormatInstant(Instant instant) {
   return text;
 }
 
+std::string FormatHttpDate(Instant instant) {
+  static constexpr std::string_view kDays = "SunMonTueWedThuFriSat";
+  static constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
+  const std::string text = FormatInstant(instant);  // YYYY-MM-DDTHH:MM:SS...
+  const auto day = std::chrono::floor<std::chrono::days>(instant.time_since_epoch());
+  const std::chrono::weekday weekday{std::chrono::sys_days(day)};
+  const auto month = static_cast<size_t>((text[5] - '0') * 10 + (text[6] - '0'));
+  std::string date(kDays.substr(3 * size_t{weekday.c_encoding()}, 3));
+  date.append(", ").append(text, 8, 2).append(" ").append(kMonths.substr(3 * (month - 1), 3));
+  return date.append(" ").append(text, 0, 4).append(" ").append(text, 11, 8).append(" GMT");
+}
+
 }  // namespace entente

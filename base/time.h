@@ -44,4 +44,7 @@ using Instant = UnixClock::time_point;
 // RFC 3339 in UTC with exactly the digits needed: "2026-01-02T03:04:05.25Z".
 [[nodiscard]] std::string FormatInstant(Instant instant);
 
+// As HTTP's Date field has it (RFC 9110, 5.6.7): "Sun, 06 Nov 1994 08:49:37 GMT".
+[[nodiscard]] std::string FormatHttpDate(Instant instant);
+
 }  // namespace entente

@@ -220,13 +220,16 @@ void ClientConnection::RejectResponse(const error_code& error) {
     Finish(CallFailure::kBadResponse, "response.too_large",
            "its answer is larger than the limit of " +
                std::to_string(context_.limits.max_body_bytes) + " bytes");
-  } else if (error == http::error::header_limit) {
+  } else if (error == http::error::header_limit ||
+             parser_->refusal().reason() == kHttpTooManyFields) {
     Finish(CallFailure::kBadResponse, "response.header_too_large",
            "the header of its answer is larger than the limit of " +
-               std::to_string(context_.limits.max_header_bytes) + " bytes");
+               std::to_string(context_.limits.max_header_bytes) + " bytes and " +
+               std::to_string(limits::kMaxHeaderFields) + " fields");
   } else {
     Finish(CallFailure::kBadResponse, "response.malformed",
-           "its answer is not HTTP/1.1 (" + error.message() + ")");
+           "its answer is not HTTP/1.1 as it should be (" +
+               (parser_->refusal().ok() ? error.message() : parser_->refusal().message()) + ")");
   }
 }
 
@@ -236,9 +239,10 @@ void ClientConnection::Complete() {
            "its answer has a Content-Encoding, which was not asked for");
     return;
   }
+  const bool body_may_follow = parser_->message().status == 204 && parser_->announces_body();
   HttpOutcome outcome(std::move(parser_->message()));
   // Only a connection on which both sides are at a message's end can carry another call.
-  if (parser_->keep_alive() && input().empty() && !has_output() && !ended()) {
+  if (parser_->keep_alive() && !body_may_follow && input().empty() && !has_output() && !ended()) {
     EnterIdle();
   } else {
     Retire();

@@ -15,15 +15,31 @@ std::string_view View(boost::beast::string_view text) {
 
 template <bool kIsRequest, class Message>
 MessageParser<kIsRequest, Message>::MessageParser(const ParseLimits& limits)
-    : max_header_bytes_(limits.max_header_bytes), max_body_bytes_(limits.max_body_bytes) {
+    : head_(kIsRequest ? HttpSide::kRequest : HttpSide::kAnswer),
+      max_header_bytes_(limits.max_header_bytes),
+      max_body_bytes_(limits.max_body_bytes) {
   this->eager(true);
   this->header_limit(static_cast<std::uint32_t>(limits.max_header_bytes));
   this->body_limit(limits.max_body_bytes);
 }
 
 template <bool kIsRequest, class Message>
+bool MessageParser<kIsRequest, Message>::ReadHead(std::string_view input, error_code& error) {
+  refusal_ = head_.Read(input.substr(0, max_header_bytes_));
+  if (!refusal_.ok()) {
+    error = http::error::bad_field;
+  } else if (!head_.complete() && input.size() >= max_header_bytes_) {
+    error = http::error::header_limit;
+  }
+  return head_.complete() && !error;
+}
+
+template <bool kIsRequest, class Message>
 size_t MessageParser<kIsRequest, Message>::Parse(std::string_view input, error_code& error) {
   size_t used = 0;
+  if (!head_.complete() && !ReadHead(input, error)) {
+    return used;
+  }
   while (used < input.size() && !this->is_done()) {
     const boost::asio::const_buffer rest(input.data() + used, input.size() - used);
     const size_t taken = this->put(rest, error);
@@ -85,9 +101,11 @@ std::size_t MessageParser<kIsRequest, Message>::on_body_impl(string_view body, e
 
 template <bool kIsRequest, class Message>
 void MessageParser<kIsRequest, Message>::on_chunk_header_impl(std::uint64_t size,
-                                                              string_view /*extensions*/,
+                                                              string_view extensions,
                                                               error_code& error) {
-  if (size > max_body_bytes_ - message_.body.size()) {
+  if (!IsHttpText(View(extensions))) {
+    error = http::error::bad_chunk_extension;
+  } else if (size > max_body_bytes_ - message_.body.size()) {
     error = http::error::body_limit;
   }
 }
@@ -136,6 +154,10 @@ void ResponseParser::on_field_impl(http::field name, string_view name_string, st
                                    error_code& error) {
   if (name == http::field::content_encoding && !EqualsIgnoringCase(View(value), "identity")) {
     encoded_ = true;
+  }
+  if (name == http::field::transfer_encoding ||
+      (name == http::field::content_length && View(value) != "0")) {
+    announces_body_ = true;
   }
   MessageParser::on_field_impl(name, name_string, value, error);
 }

@@ -7,6 +7,7 @@
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
 
+#include "base/http_head.h"
 #include "coordinator/transport/http_client.h"
 #include "coordinator/transport/http_server.h"
 
@@ -17,8 +18,9 @@ struct ParseLimits {
   size_t max_body_bytes;
 };
 
-// Parses one message; made afresh for each. The limits are enforced while reading: a body is never
-// held past its cap, whether its length was announced, chunked or unknown.
+// Parses one message; made afresh for each. Its head is judged by HttpHeadReader before the parser
+// sees a byte of it. The limits are enforced while reading: a body is never held past its cap,
+// whether its length was announced, chunked or unknown.
 template <bool kIsRequest, class Message>
 class MessageParser : public boost::beast::http::basic_parser<kIsRequest> {
  public:
@@ -30,6 +32,8 @@ class MessageParser : public boost::beast::http::basic_parser<kIsRequest> {
   size_t Parse(std::string_view input, boost::system::error_code& error);
 
   [[nodiscard]] Message& message() { return message_; }
+  // Why the head was refused, after an error of Parse; else ok.
+  [[nodiscard]] const Status& refusal() const { return refusal_; }
 
  protected:
   using error_code = boost::system::error_code;
@@ -49,6 +53,11 @@ class MessageParser : public boost::beast::http::basic_parser<kIsRequest> {
   Message message_;
 
  private:
+  // Whether the head is whole and acceptable; sets `error` where it is not acceptable.
+  bool ReadHead(std::string_view input, boost::system::error_code& error);
+
+  HttpHeadReader head_;
+  Status refusal_;
   size_t max_header_bytes_;
   size_t max_body_bytes_;
   bool in_body_ = false;
@@ -57,8 +66,9 @@ class MessageParser : public boost::beast::http::basic_parser<kIsRequest> {
 class RequestParser final : public MessageParser<true, HttpServerRequest> {
  public:
   using MessageParser::MessageParser;
-  // Whether the client waits for a go-ahead before it sends the body.
-  [[nodiscard]] bool expects_continue() const { return expects_continue_; }
+  // Whether the client waits for a go-ahead before it sends the body. One that speaks HTTP/1.0
+  // knows of none, whatever a proxy has left in its head (RFC 9110, 10.1.1).
+  [[nodiscard]] bool expects_continue() const { return expects_continue_ && is_http11_; }
   [[nodiscard]] bool is_http11() const { return is_http11_; }
 
  private:
@@ -79,6 +89,9 @@ class ResponseParser final : public MessageParser<false, HttpResponse> {
   [[nodiscard]] bool encoded() const { return encoded_; }
   // A 1xx, which precedes the answer proper.
   [[nodiscard]] bool interim() const { return message_.status >= 100 && message_.status < 200; }
+  // Whether the head announces a body. One of a status that has none may still be on its way, and
+  // would be read as the next answer.
+  [[nodiscard]] bool announces_body() const { return announces_body_; }
 
  private:
   void on_request_impl(boost::beast::http::verb method, string_view method_string,
@@ -88,6 +101,7 @@ class ResponseParser final : public MessageParser<false, HttpResponse> {
                      error_code& error) override;
 
   bool encoded_ = false;
+  bool announces_body_ = false;
 };
 
 }  // namespace entente::transport

@@ -98,6 +98,7 @@ class HttpServer::Impl {
                  deadlines_,
                  false,
                  0,
+                 {},
                  [](void* server) { static_cast<Impl*>(server)->CheckDrained(); },
                  this} {}
 

@@ -24,7 +24,9 @@ class ServerConnection;
 
 struct HttpServerRequest {
   std::string method;
-  std::string target;  // As on the request line: path and query, still percent-encoded.
+  std::string
+      target;        // Path and query, still percent-encoded but for unreserved characters; or "*".
+  std::string host;  // Which host and port is asked, as the Host field or the target itself says.
   HttpHeaders headers;
   std::string body;
   std::string peer;  // The client's address, without its port.
@@ -33,7 +35,7 @@ struct HttpServerRequest {
 
 struct HttpServerResponse {
   int status = 200;
-  // Without Content-Length, Transfer-Encoding and Connection, which are the server's own.
+  // Without Content-Length, Transfer-Encoding, Connection and Date, which are the server's own.
   HttpHeaders headers;
   std::string body;
 };
@@ -124,9 +126,10 @@ struct HttpServerOptions {
   std::shared_ptr<const TlsContext> tls;  // Null: plain text.
 };
 
-// Purpose: accepts and serves the connections of one worker. Malformed requests get 400, slow ones
-// 408, large bodies 413, large headers 431, connections past the limit 503, each a problem document
-// (RFC 9457), and then the connection is closed.
+// Purpose: accepts and serves the connections of one worker. What is not HTTP/1.1 as
+// base/http_head.h has it gets 400 (other versions 505, other expectations than 100-continue 417),
+// slow requests 408, large bodies 413, large headers 431, connections past the limit 503, each a
+// problem document (RFC 9457), and then the connection is closed.
 //
 // Ownership: `io` and `handler` must outlive the server. Thread-safety: everything on the thread
 // that runs `io`. Blocking: never, but for the name resolution of Listen.

@@ -5,13 +5,15 @@
 #include <charconv>
 
 #include "base/json.h"
+#include "base/time.h"
 
 namespace entente::transport {
 namespace {
 
-bool FramesTheMessage(std::string_view name) {
+bool IsTheServersOwn(std::string_view name) {
   return EqualsIgnoringCase(name, "content-length") ||
-         EqualsIgnoringCase(name, "transfer-encoding") || EqualsIgnoringCase(name, "connection");
+         EqualsIgnoringCase(name, "transfer-encoding") || EqualsIgnoringCase(name, "connection") ||
+         EqualsIgnoringCase(name, "date");
 }
 
 }  // namespace
@@ -21,7 +23,7 @@ bool MayBeSent(const HttpHeaders& headers) {
     return false;
   }
   for (size_t i = 0; i < headers.size(); ++i) {
-    if (FramesTheMessage(headers.name(i))) {
+    if (IsTheServersOwn(headers.name(i))) {
       return false;
     }
   }
@@ -38,6 +40,15 @@ void AppendStatusLine(std::string& text, int status) {
   text.append("HTTP/1.1 ");
   AppendNumber(text, static_cast<size_t>(status));
   text.append(" ").append(HttpReasonPhrase(status)).append("\r\n");
+}
+
+void DateField::AppendTo(std::string& text) {
+  const std::time_t now = std::time(nullptr);
+  if (field_.empty() || now != at_) {
+    at_ = now;
+    field_ = "Date: " + FormatHttpDate(Instant(std::chrono::seconds(now))) + "\r\n";
+  }
+  text.append(field_);
 }
 
 bool IsBodiless(int status) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <ctime>
 #include <string>
 #include <string_view>
 
@@ -9,11 +10,21 @@
 
 namespace entente::transport {
 
-// Whether a handler's fields may go out: valid, and none that frames the message.
+// Whether a handler's fields may go out: valid, and none that is the server's own.
 [[nodiscard]] bool MayBeSent(const HttpHeaders& headers);
 
 void AppendNumber(std::string& text, size_t number, int base = 10);
 void AppendStatusLine(std::string& text, int status);
+
+// The Date field that every answer carries (RFC 9110, 6.6.1), made once a second. Not thread-safe.
+class DateField {
+ public:
+  void AppendTo(std::string& text);
+
+ private:
+  std::time_t at_ = 0;
+  std::string field_;
+};
 
 // Whether answers of this status have no body by definition (RFC 9110, 6.4.1).
 [[nodiscard]] bool IsBodiless(int status);

@@ -1,5 +1,6 @@
 #include "coordinator/transport/server_connection.h"
 
+#include "base/http_head.h"
 #include "coordinator/transport/response_text.h"
 
 namespace entente::transport {
@@ -92,6 +93,10 @@ void ServerConnection::ParseInput() {
   parsing_ = true;
   while (phase_ == Phase::kReading && !input().empty()) {
     if (!request_begun_) {
+      input().Consume(LeadingEmptyLines(input().data()));
+      if (input().empty() || input().data() == "\r") {
+        break;  // Nothing has begun: the connection stays idle.
+      }
       request_begun_ = true;
       SetDeadline(context_.options.read_timeout);
     }
@@ -127,18 +132,46 @@ void ServerConnection::RejectRequest(const error_code& error) {
     SendProblem(431, "request.header_too_large",
                 "The request header is larger than the limit of " +
                     std::to_string(context_.limits.max_header_bytes) + " bytes; send less.");
+  } else if (const Status& refusal = parser_->refusal(); !refusal.ok()) {
+    RefuseHead(refusal);
   } else {
     SendProblem(400, "request.malformed",
                 "The request is not well-formed HTTP/1.1 (" + error.message() + ").");
   }
 }
 
+void ServerConnection::RefuseHead(const Status& refusal) {
+  const std::string detail = "The request is not acceptable HTTP/1.1: " + refusal.message() + ".";
+  if (refusal.reason() == kHttpVersion) {
+    SendProblem(505, "request.version", detail);
+  } else if (refusal.reason() == kHttpTooManyFields) {
+    SendProblem(431, "request.header_too_large", detail);
+  } else if (refusal.reason() == kHttpExpectation) {
+    SendProblem(417, "request.expectation", detail);
+  } else {
+    SendProblem(400, "request.malformed", detail);
+  }
+}
+
 void ServerConnection::Dispatch() {
+  HttpServerRequest& read = parser_->message();
+  Result<HttpTarget> target =
+      ReadHttpTarget(read.method, read.target, read.headers.Find("Host").value_or(""));
+  if (!target.ok()) {
+    RefuseHead(target.status());
+    return;
+  }
+  if (target->https.value_or(false) && !is_tls()) {
+    SendProblem(421, "request.host", "An https:// address was asked for without TLS.");
+    return;
+  }
   CancelDeadline();
   phase_ = Phase::kHandling;
   keep_alive_ = parser_->keep_alive();
   chunked_ = parser_->is_http11();
-  HttpServerRequest request = std::move(parser_->message());
+  HttpServerRequest request = std::move(read);
+  request.target = std::move(target->path_and_query);
+  request.host = std::move(target->authority);
   request.peer = peer_;
   request.tls = is_tls();
   is_head_ = request.method == "HEAD";
@@ -169,7 +202,8 @@ void ServerConnection::RespondNothing() {
 void ServerConnection::SendProblem(int status, std::string_view code, const std::string& detail) {
   keep_alive_ = false;
   const std::string_view target = parser_ ? std::string_view(parser_->message().target) : "";
-  SendWhole(Problem(status, code, detail, target), true);
+  const bool is_head = parser_ && parser_->message().method == "HEAD";
+  SendWhole(Problem(status, code, detail, target), !is_head);
   AnswerSent();
 }
 
@@ -177,6 +211,7 @@ void ServerConnection::SendWhole(const HttpServerResponse& response, bool with_b
   std::string text;
   text.reserve(256 + response.body.size());
   AppendStatusLine(text, response.status);
+  context_.date.AppendTo(text);
   response.headers.AppendTo(text);
   if (!IsBodiless(response.status)) {
     text.append("Content-Length: ");
@@ -257,6 +292,7 @@ void ServerConnection::BeginStream(int status, const HttpHeaders& headers) {
   }
   std::string text;
   AppendStatusLine(text, status);
+  context_.date.AppendTo(text);
   headers.AppendTo(text);
   if (chunked_) {
     text.append("Transfer-Encoding: chunked\r\n");

@@ -11,6 +11,7 @@
 #include "coordinator/transport/deadlines.h"
 #include "coordinator/transport/http_parser.h"
 #include "coordinator/transport/http_server.h"
+#include "coordinator/transport/response_text.h"
 
 namespace entente::transport {
 
@@ -22,6 +23,7 @@ struct ServerContext {
   Deadlines& deadlines;
   bool draining = false;
   size_t connections = 0;
+  DateField date;
   // Called when a connection has closed.
   void (*on_closed)(void* server);
   void* server;
@@ -80,6 +82,7 @@ class ServerConnection final : public ByteChannel, public Deadline, public Serve
   void AwaitRequest();
   void ParseInput();
   void RejectRequest(const boost::system::error_code& error);
+  void RefuseHead(const Status& refusal);
   void Dispatch();
   void SendProblem(int status, std::string_view code, const std::string& detail);
   void SendWhole(const HttpServerResponse& response, bool with_body);

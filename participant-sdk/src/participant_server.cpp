@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <list>
 #include <mutex>
 #include <optional>
@@ -18,6 +19,8 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 
+#include "base/http_head.h"
+
 namespace entente::sdk {
 namespace {
 
@@ -28,13 +31,22 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr std::chrono::milliseconds kAcceptPause{100};
+// What is read ahead: a head, or a piece of a body, or the extensions of a chunk.
+constexpr size_t kMaxBufferedBytes = limits::kMaxHeaderBytes + 64 * 1024;
 
-HttpRequest FromBeast(const http::request<http::string_body>& message) {
+std::string_view View(beast::string_view text) {
+  return {text.data(), text.size()};
+}
+
+// `target` is what ReadHttpTarget made of the message's.
+HttpRequest FromBeast(const http::request<http::string_body>& message, HttpTarget target) {
   HttpRequest request;
   request.method = std::string(message.method_string());
-  request.target = std::string(message.target());
+  request.target = std::move(target.path_and_query);
   for (const auto& field : message) {
-    request.headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
+    const bool host = field.name() == http::field::host;
+    request.headers.emplace_back(std::string(field.name_string()),
+                                 host ? target.authority : std::string(field.value()));
   }
   request.body = message.body();
   return request;
@@ -129,24 +141,16 @@ class HttpServer::Impl {
    public:
     Session(Impl& server, tcp::socket socket) : server_(server), stream_(std::move(socket)) {}
 
+    // The next request, of which bytes may have arrived already.
     void Read() {
+      head_ = HttpHeadReader(HttpSide::kRequest);
       parser_.emplace();
       parser_->body_limit(server_.options_.max_body_bytes);
       parser_->header_limit(static_cast<uint32_t>(limits::kMaxHeaderBytes));
+      parser_->on_chunk_header(on_chunk_);
       busy_ = false;
       stream_.expires_after(server_.options_.idle_timeout);
-      // The first byte ends the idling and begins the request.
-      stream_.async_read_some(buffer_.prepare(4096), [this](error_code error, size_t bytes) {
-        buffer_.commit(bytes);
-        OnFirstBytes(error);
-      });
-    }
-
-    void ReadBuffered() {
-      parser_.emplace();
-      parser_->body_limit(server_.options_.max_body_bytes);
-      parser_->header_limit(static_cast<uint32_t>(limits::kMaxHeaderBytes));
-      OnFirstBytes({});
+      ReadHead();
     }
 
     // Ends at once if nothing is under way, else after the answer.
@@ -162,14 +166,38 @@ class HttpServer::Impl {
     std::list<Session>::iterator self;
 
    private:
-    void OnFirstBytes(error_code error) {
-      if (error || (closing_ && !busy_)) {
-        return server_.Remove(self);
+    [[nodiscard]] std::string_view Buffered() const {
+      const auto data = buffer_.cdata();
+      return {static_cast<const char*>(data.data()), data.size()};
+    }
+
+    // The head is judged before the parser sees it.
+    void ReadHead() {
+      if (!busy_) {
+        buffer_.consume(LeadingEmptyLines(Buffered()));
+        busy_ = !Buffered().empty() && Buffered() != "\r";
+        if (busy_) {  // The first byte ends the idling and begins the request.
+          stream_.expires_after(server_.options_.read_timeout);
+        }
       }
-      busy_ = true;
-      stream_.expires_after(server_.options_.read_timeout);
-      http::async_read(stream_, buffer_, *parser_,
-                       [this](error_code failed, size_t) { OnRead(failed); });
+      const Status status = busy_ ? head_.Read(Buffered()) : Status();
+      if (!status.ok()) {
+        return Answer(Refusal(400, "call.bad_http", status.message()), false);
+      }
+      if (head_.complete()) {
+        return http::async_read(stream_, buffer_, *parser_,
+                                [this](error_code failed, size_t) { OnRead(failed); });
+      }
+      if (Buffered().size() > limits::kMaxHeaderBytes) {
+        return OnRead(http::error::header_limit);
+      }
+      stream_.async_read_some(buffer_.prepare(4096), [this](error_code error, size_t bytes) {
+        buffer_.commit(bytes);
+        if (error || (closing_ && !busy_)) {
+          return server_.Remove(self);
+        }
+        ReadHead();
+      });
     }
 
     void OnRead(error_code error) {
@@ -188,9 +216,15 @@ class HttpServer::Impl {
       if (error) {
         return server_.Remove(self);
       }
+      const auto& message = parser_->get();
+      Result<HttpTarget> target = ReadHttpTarget(
+          View(message.method_string()), View(message.target()), View(message[http::field::host]));
+      if (!target.ok()) {
+        return Answer(Refusal(400, "call.bad_http", target.status().message()), false);
+      }
       // The answer takes as long as the handler does.
       stream_.expires_never();
-      if (!server_.Enqueue(*this, FromBeast(parser_->get()))) {
+      if (!server_.Enqueue(*this, FromBeast(message, std::move(*target)))) {
         HttpResponse full = Refusal(503, "server.busy", "too many requests wait for a handler");
         full.headers.emplace_back("Retry-After", "1");
         Answer(full, parser_->get().keep_alive());
@@ -203,6 +237,9 @@ class HttpServer::Impl {
       message_.version(11);
       message_.result(static_cast<unsigned>(response.status));
       message_.keep_alive(keep_alive && !closing_);
+      const auto now = std::chrono::system_clock::now().time_since_epoch();
+      message_.set(http::field::date,
+                   FormatHttpDate(Instant(std::chrono::duration_cast<Duration>(now))));
       for (const auto& [name, value] : response.headers) {
         message_.set(name, value);
       }
@@ -222,16 +259,20 @@ class HttpServer::Impl {
         stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
         return server_.Remove(self);
       }
-      if (buffer_.size() > 0) {
-        return ReadBuffered();
-      }
       Read();
     }
 
     Impl& server_;
     beast::tcp_stream stream_;
-    beast::flat_buffer buffer_;
+    beast::flat_buffer buffer_{kMaxBufferedBytes};
+    HttpHeadReader head_{HttpSide::kRequest};
     std::optional<http::request_parser<http::string_body>> parser_;
+    std::function<void(uint64_t, beast::string_view, error_code&)> on_chunk_ =
+        [](uint64_t, beast::string_view extensions, error_code& error) {
+          if (!IsHttpText(View(extensions))) {
+            error = http::error::bad_chunk_extension;
+          }
+        };
     http::response<http::string_body> message_;
     bool busy_ = false;  // A request is being read, handled or answered.
     bool closing_ = false;

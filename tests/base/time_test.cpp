@@ -126,5 +126,12 @@ TEST_CASE("a written instant reads back as itself") {
   }
 }
 
+TEST_CASE("an instant is shown as HTTP has it") {
+  CHECK(FormatHttpDate(InstantFromMicros(784'111'777'999'999)) == "Sun, 06 Nov 1994 08:49:37 GMT");
+  CHECK(FormatHttpDate(InstantFromMicros(0)) == "Thu, 01 Jan 1970 00:00:00 GMT");
+  CHECK(FormatHttpDate(InstantFromMicros(1'709'164'800'000'000)) ==
+        "Thu, 29 Feb 2024 00:00:00 GMT");
+}
+
 }  // namespace
 }  // namespace entente

@@ -7,6 +7,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/transport/http_cases.h"
 #include "tests/transport/loopback.h"
 
 namespace entente::sdk {
@@ -79,7 +80,7 @@ TEST_CASE("what is too large, and what is no HTTP, is answered and closed") {
   options.max_body_bytes = 100;
   const auto server = desk.Start(options);
   Peer large(server->port());
-  large.Write("POST /quick/action HTTP/1.1\r\nContent-Length: 101\r\n\r\n");
+  large.Write("POST /quick/action HTTP/1.1\r\nHost: x\r\nContent-Length: 101\r\n\r\n");
   CHECK_THAT(ReadAnswer(large), Catch::StartsWith("HTTP/1.1 413"));
   CHECK(large.ReadUntil("x").empty());
   Peer garbage(server->port());
@@ -88,6 +89,39 @@ TEST_CASE("what is too large, and what is no HTTP, is answered and closed") {
   Peer endless(server->port());
   endless.Write("POST / HTTP/1.1\r\nX: " + std::string(limits::kMaxHeaderBytes + 10, 'x'));
   CHECK_THAT(ReadAnswer(endless), Catch::StartsWith("HTTP/1.1 413"));
+}
+
+TEST_CASE("a request whose end is in doubt is refused, and what follows it is never run") {
+  Desk desk;
+  const auto server = desk.Start();
+  const std::string next = Request("/quick/action", "\"next\"");
+  auto cases = transport::testing::HeadCases();
+  const auto chunks = transport::testing::ChunkCases();
+  cases.insert(cases.end(), chunks.begin(), chunks.end());
+  for (const auto& [text, taken] : cases) {
+    CAPTURE(text);
+    Peer peer(server->port());
+    peer.Write(text + next);
+    const std::string answer = ReadAnswer(peer);
+    CHECK_THAT(answer, Catch::Contains("\r\nDate: "));
+    if (!taken) {
+      CHECK_THAT(answer, Catch::StartsWith("HTTP/1.1 4") && Catch::Contains("Connection: close"));
+      CHECK(peer.ReadToEnd().empty());
+    } else if (text.find("HTTP/1.0") == std::string::npos) {
+      CHECK_THAT(answer, Catch::StartsWith("HTTP/1.1 404"));
+      CHECK_THAT(ReadAnswer(peer), Catch::EndsWith("\"next\""));
+    }
+  }
+}
+
+TEST_CASE("a target may name the host, and be spelled with needless escapes") {
+  Desk desk;
+  const auto server = desk.Start();
+  Peer peer(server->port());
+  peer.Write("\r\n" + Request("http://elsewhere:1/quick/action", "1") + "\r\n" +
+             Request("/%71uick/%61ction?x=%41", "2"));
+  CHECK_THAT(ReadAnswer(peer), Catch::EndsWith("\r\n1"));
+  CHECK_THAT(ReadAnswer(peer), Catch::EndsWith("\r\n2"));
 }
 
 TEST_CASE("a request more than may wait is turned away, those before it are answered") {

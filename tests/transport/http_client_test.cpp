@@ -221,9 +221,9 @@ TEST_CASE("a peer that drips bytes does not stretch the total time") {
     connection.ReadMessage();
     connection.Write(kOk);
     connection.ReadMessage();
-    connection.Write("HTTP/1.1 200 OK\r\n");
+    connection.Write("HTTP/1.1 200 OK\r\nX-Drip: ");
     // Each byte is progress; only the total counts. Ends when the client has gone.
-    while (connection.Write("X-Drip: drip\r\n")) {
+    while (connection.Write("drip")) {
       std::this_thread::yield();
     }
   });
@@ -297,11 +297,33 @@ TEST_CASE("garbage in place of an answer is a bad response") {
        {"SSH-2.0-OpenSSH_9.2\r\n\r\n", "HTTP/1.1 two OK\r\n\r\n",
         "HTTP/1.1 200 OK\r\nno colon here\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nab",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nab",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\nab",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nEntente-Vote: yes\r\nEntente-Vote: no\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 202 OK\r\nLocation: /a\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 503 No\r\nRetry-After: 1\r\nretry-after: 2\r\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
     CAPTURE(text);
     Peer peer(Answers(text));
     Caller caller;
     CheckError(caller.Call(UrlAt(peer.port())), CallFailure::kBadResponse, "response.malformed");
+  }
+}
+
+TEST_CASE("a body that an answer without one announces is never read as the next answer") {
+  Peer peer([](Connection& connection, int) {
+    connection.ReadMessage();
+    connection.Write("HTTP/1.1 204 No Content\r\nContent-Length: 39\r\n\r\n");
+    connection.ReadToEnd();
+  });
+  Caller caller;
+  for (int call = 1; call <= 2; ++call) {
+    CHECK(Response(caller.Call(UrlAt(peer.port()))).status == 204);
+    CHECK(peer.accepted() == call);
+    CHECK(caller.client().stats().idle_connections == 0);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 
 #include "base/json.h"
+#include "tests/transport/http_cases.h"
 #include "tests/transport/loopback.h"
 
 namespace entente::transport {
@@ -36,6 +37,7 @@ class Handler final : public HttpHandler {
       HttpServerResponse response;
       response.headers.Add("x-method", request.method);
       response.headers.Add("x-peer", request.peer);
+      response.headers.Add("x-host", request.host);
       response.body = request.target + "|" + request.body;
       std::move(responder).Respond(std::move(response));
     }
@@ -179,7 +181,7 @@ TEST_CASE("many pipelined requests past the input bound are all answered") {
 TEST_CASE("malformed requests get 400 and the connection is closed") {
   Served served;
   for (const char* text :
-       {"\x16\x03\x01\x02\x01garbage\r\n\r\n", "GET /\r\n\r\n", "GET / HTTP/3.0\r\n\r\n",
+       {"\x16\x03\x01\x02\x01garbage\r\n\r\n", "GET /\r\n\r\n",
         "GET / HTTP/1.1\r\nno colon\r\n\r\n", "G@T / HTTP/1.1\r\n\r\n",
         "POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
         "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
@@ -192,23 +194,106 @@ TEST_CASE("malformed requests get 400 and the connection is closed") {
   }
 }
 
+TEST_CASE("a request whose end is in doubt is refused, and what follows it is never run") {
+  Served served;
+  const std::string next = "GET /next HTTP/1.1\r\nHost: h\r\n\r\n";
+  auto cases = testing::HeadCases();
+  const auto chunks = testing::ChunkCases();
+  cases.insert(cases.end(), chunks.begin(), chunks.end());
+  for (const auto& [text, taken] : cases) {
+    CAPTURE(text);
+    Connection client(served.port());
+    client.Write(text + next);
+    const std::string message = client.ReadMessage();
+    const int status = StatusOf(message);
+    if (taken) {
+      CHECK(status == 200);
+      const bool kept = text.find("HTTP/1.0") == std::string::npos;
+      CHECK(BodyOf(client.ReadMessage().append("\r\n\r\n")).starts_with(kept ? "/next|" : ""));
+    } else {
+      CHECK((status == 400 || status == 413 || status == 417 || status == 505));
+      CHECK(message.find("Connection: close\r\n") != std::string::npos);
+      CHECK(client.ReadToEnd().empty());
+    }
+  }
+}
+
+TEST_CASE("a request is for the host that its target names, else for that of its Host field") {
+  Served served;
+  for (const auto& [text, host, body] : std::vector<std::array<std::string, 3>>{
+           {"GET http://g:1/a%41?%41 HTTP/1.1\r\nHost: other\r\n\r\n", "g:1", "/aA?%41|"},
+           {"GET http://g HTTP/1.1\r\nHost: g\r\n\r\n", "g", "/|"},
+           {"GET /%7ea HTTP/1.1\r\nHost: h:2\r\n\r\n", "h:2", "/~a|"},
+           {"\r\n\r\nOPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", "h", "*|"}}) {
+    Connection client(served.port());
+    client.Write(text);
+    const std::string message = client.ReadMessage();
+    CHECK_THAT(message, Catch::Contains("x-host: " + host + "\r\n") && Catch::EndsWith(body));
+  }
+  Connection client(served.port());
+  client.Write("GET https://h/ HTTP/1.1\r\nHost: h\r\n\r\n");
+  CheckProblem(client, 421, "request.host");
+}
+
+TEST_CASE("another version and another expectation have statuses of their own") {
+  Served served;
+  for (const auto& [text, status, code] : std::vector<std::tuple<std::string, int, std::string>>{
+           {"GET / HTTP/3.0\r\nHost: h\r\n\r\n", 505, "request.version"},
+           {"GET / HTTP/1.1\r\nHost: h\r\nExpect: a\r\n\r\n", 417, "request.expectation"}}) {
+    Connection client(served.port());
+    client.Write(text);
+    CheckProblem(client, status, code);
+  }
+}
+
+TEST_CASE("a line's end after a body begins no request") {
+  HttpServerOptions options;
+  options.read_timeout = std::chrono::milliseconds(20);
+  options.idle_timeout = std::chrono::milliseconds(100);
+  Served served(options);
+  Connection client(served.port());
+  client.Write(kGet + "\r\n\r");
+  CHECK(BodyOf(client.ReadMessage()) == "/a?b|");
+  CHECK(client.ReadToEnd().empty());  // Closed as an idle connection is, and not told off by 408.
+}
+
+TEST_CASE("every answer has a date, and none of HEAD has a body") {
+  Served served;
+  for (const char* text : {"GET / HTTP/1.1\r\nHost: h\r\n\r\n", "GET / HTTP/1.1\r\n\r\n",
+                           "GET /drop HTTP/1.1\r\nHost: h\r\n\r\n"}) {
+    Connection client(served.port());
+    client.Write(text);
+    const std::string message = client.ReadMessage();
+    const size_t date = message.find("\r\nDate: ");
+    REQUIRE(date != std::string::npos);
+    CHECK(message.find(" GMT\r\n") == date + 8 + 25);
+  }
+  HttpServerOptions options;
+  options.max_body_bytes = 10;
+  Served small(options);
+  Connection client(small.port());
+  client.Write("HEAD / HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\n");
+  CHECK_THAT(client.ReadToEnd(), Catch::StartsWith("HTTP/1.1 413 ") && Catch::EndsWith("\r\n\r\n"));
+}
+
 TEST_CASE("a body past the cap gets 413, announced, chunked or lied about") {
   HttpServerOptions options;
   options.max_body_bytes = 1000;
   Served served(options);
   const std::string much(5000, 'x');
   for (const std::string& text :
-       {std::string("POST / HTTP/1.1\r\nContent-Length: 1001\r\n\r\n"),
-        "POST / HTTP/1.1\r\nContent-Length: 5000\r\n\r\n" + much,
-        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1388\r\n" + much + "\r\n0\r\n\r\n",
-        std::string("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n") + "200\r\n" +
-            std::string(512, 'a') + "\r\n200\r\n" + std::string(512, 'b') + "\r\n"}) {
+       {std::string("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n"),
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\n" + much,
+        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1388\r\n" + much +
+            "\r\n0\r\n\r\n",
+        std::string("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n") +
+            "200\r\n" + std::string(512, 'a') + "\r\n200\r\n" + std::string(512, 'b') + "\r\n"}) {
     Connection client(served.port());
     client.Write(text);
     CheckProblem(client, 413, "request.too_large");
   }
   Connection client(served.port());
-  client.Write("POST / HTTP/1.1\r\nContent-Length: 1000\r\n\r\n" + much.substr(0, 1000));
+  client.Write("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n" + much.substr(0, 1000));
   CHECK(StatusOf(client.ReadMessage()) == 200);
 }
 
@@ -217,7 +302,7 @@ TEST_CASE("a refusal names the path, as far as it is known") {
   options.max_body_bytes = 1000;
   Served served(options);
   Connection client(served.port());
-  client.Write("POST /v1/transactions?a=b HTTP/1.1\r\nContent-Length: 1001\r\n\r\n");
+  client.Write("POST /v1/transactions?a=b HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n");
   CHECK(client.ReadMessage().find("\"instance\":\"/v1/transactions\"") != std::string::npos);
 }
 
@@ -237,7 +322,7 @@ TEST_CASE("a request that never ends gets 408") {
   options.read_timeout = std::chrono::milliseconds(50);
   Served served(options);
   for (const char* text : {"GET / HT", "GET / HTTP/1.1\r\nX: y\r\n",
-                           "POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc"}) {
+                           "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc"}) {
     Connection client(served.port());
     client.Write(text);
     CheckProblem(client, 408, "request.timeout");
@@ -364,6 +449,12 @@ TEST_CASE("HEAD, HTTP/1.0 and Expect are answered as the standard says") {
     client.Write("GET /x HTTP/1.0\r\n\r\n");
     CHECK(BodyOf(client.ReadMessage()) == "/x|");
     CHECK(client.ReadToEnd().empty());
+  }
+  {
+    Connection client(served.port());
+    client.Write(
+        "POST /x HTTP/1.0\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi");
+    CHECK(StatusOf(client.ReadMessage()) == 200);
   }
   Connection client(served.port());
   client.Write("POST /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
