@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/context.h"
 
@@ -20,7 +21,7 @@ std::string UsageError(const CLI::App* app, const CLI::Error& error, bool json) 
   std::string text = error.what();
   const std::vector<std::string> unread = app->remaining();
   if (app->get_subcommands().empty() && !unread.empty()) {
-    text = "there is no command '" + Sanitize(unread.front()) + "'";
+    text = "there is no command '" + ShowText(unread.front()) + "'";
   }
   text += "; --help shows what there is";
   return (json ? DumpJson({{"code", "cli.usage"}, {"detail", text}}) : "entente: " + text) + "\n";

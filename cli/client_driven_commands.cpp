@@ -11,6 +11,8 @@
 #include "cli/transaction_text.h"
 #include "cli/wait.h"
 
+#include "base/utf8.h"
+
 namespace entente::cli {
 namespace {
 
@@ -202,7 +204,7 @@ void RunDecision(Context& context, const std::string& gid) {
   if (context.json) {
     context.PrintJson(answer->text);
   } else {
-    context.terminal.out << Sanitize(gid) << " " << Text(answer->json, "decision")
+    context.terminal.out << ShowText(gid) << " " << Text(answer->json, "decision")
                          << (IsTrue(answer->json, "known") ? "" : " (not known)") << std::endl;
   }
   context.exit_code = ExitCodeOf(*decision);

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "base/limits.h"
+#include "base/utf8.h"
 
 namespace entente::cli {
 namespace {
@@ -68,7 +69,7 @@ void Context::Fail(const Status& status) {
   }
   exit_code = IsWrongUse(status.reason()) ? kExitWrongUse : kExitNo;
   if (json) {
-    terminal.err << DumpJson(ErrorDocument(status, message)) << "\n";
+    terminal.err << ShowLines(DumpJson(ErrorDocument(status, message))) << "\n";
     return;
   }
   // Line by line: a list of mistakes stays one.
@@ -76,10 +77,10 @@ void Context::Fail(const Status& status) {
   std::string line;
   std::string prefix = "entente: ";
   while (std::getline(lines, line)) {
-    terminal.err << prefix << Sanitize(line);
+    terminal.err << prefix << ShowText(line);
     // The stable code, for those who look it up.
     if (!prefix.empty() && !IsWrongUse(status.reason())) {
-      terminal.err << " [" << Sanitize(status.reason()) << "]";
+      terminal.err << " [" << ShowText(status.reason()) << "]";
     }
     terminal.err << "\n";
     prefix.clear();
@@ -87,7 +88,7 @@ void Context::Fail(const Status& status) {
 }
 
 void Context::PrintJson(const std::string& text) {
-  terminal.out << text << (text.ends_with('\n') ? "" : "\n") << std::flush;
+  terminal.out << ShowLines(text) << (text.ends_with('\n') ? "" : "\n") << std::flush;
 }
 
 Result<std::string> ReadFile(Context& context, const std::string& path) {

@@ -11,6 +11,8 @@
 #include "cli/problem_text.h"
 #include "cli/table.h"
 
+#include "base/utf8.h"
+
 namespace entente::cli {
 namespace {
 
@@ -39,7 +41,7 @@ void RunPut(Context& context, const std::string& file) {
     if (context.json) {
       context.PrintJson(stored->text);
     } else {
-      context.terminal.out << Sanitize(Text(stored->json, "name")) << " version "
+      context.terminal.out << ShowText(Text(stored->json, "name")) << " version "
                            << NumberText(stored->json, "version") << std::endl;
     }
     return;

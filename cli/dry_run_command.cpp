@@ -10,6 +10,8 @@
 #include "cli/table.h"
 #include "engine/dry_run.h"
 
+#include "base/utf8.h"
+
 namespace entente::cli {
 namespace {
 
@@ -62,10 +64,10 @@ void Show(Context& context, const DryRunReport& report) {
   const Terminal& terminal = context.terminal;
   terminal.out << table.Render(terminal) << terminal.Paint(StyleOfStatus(status), status);
   if (!report.stopped.empty()) {
-    terminal.out << "; " << Sanitize(report.stopped);
+    terminal.out << "; " << ShowText(report.stopped);
   }
   if (!report.output.is_null()) {
-    terminal.out << ", output " << DumpJson(report.output);
+    terminal.out << ", output " << ShowText(DumpJson(report.output));
   }
   terminal.out << "\n" << std::flush;
 }

@@ -4,6 +4,7 @@
 #include <map>
 #include <string_view>
 
+#include "base/utf8.h"
 #include "cli/context.h"
 #include "cli/instants.h"
 #include "cli/table.h"
@@ -204,7 +205,7 @@ Style StyleOf(const Json& entry) {
 std::string DescribeEntry(const Json& entry, Instant now) {
   const std::string type = Text(entry, "type");
   const auto found = Descriptions().find(type);
-  return Sanitize(found == Descriptions().end() ? type : found->second(entry, now));
+  return ShowText(found == Descriptions().end() ? type : found->second(entry, now));
 }
 
 std::string ShowEntry(const Json& entry, const Terminal& terminal, Instant now) {
@@ -212,7 +213,7 @@ std::string ShowEntry(const Json& entry, const Terminal& terminal, Instant now) 
     return "";
   }
   const std::string branch = Text(entry, "branch");
-  std::string who = Sanitize(branch.empty() ? Text(entry, "step") : branch);
+  std::string who = ShowText(branch.empty() ? Text(entry, "step") : branch);
   if (const size_t width = DisplayWidth(who); width < kBranchColumn) {
     who.append(kBranchColumn - width, ' ');
   }

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/utf8.h"
 #include "cli/context.h"
 #include "cli/problem_text.h"
 
@@ -37,9 +38,9 @@ Json ProblemsJson(const dsl::Problems& problems) {
 void PrintProblems(Context& context, const std::string& file, const Compiled& compiled) {
   const std::string name = NameOfFile(file);
   if (context.json) {
-    context.terminal.err << DumpJson({{"code", "definition.invalid"},
-                                      {"detail", name + ": the definition has mistakes"},
-                                      {"problems", ProblemsJson(compiled.problems)}})
+    context.terminal.err << ShowLines(DumpJson({{"code", "definition.invalid"},
+                                                {"detail", name + ": the definition has mistakes"},
+                                                {"problems", ProblemsJson(compiled.problems)}}))
                          << "\n";
     return;
   }

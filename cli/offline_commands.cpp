@@ -10,6 +10,8 @@
 #include "dsl/cel/expression.h"
 #include "dsl/graph.h"
 
+#include "base/utf8.h"
+
 namespace entente::cli {
 namespace {
 
@@ -27,7 +29,7 @@ void RunValidate(Context& context, const std::vector<std::string>& files) {
                         {"problems", ProblemsJson(compiled.problems)}});
     } else if (compiled.plan != nullptr) {
       context.terminal.out << file << ": " << context.terminal.Paint(Style::kGood, "ok") << " ("
-                           << Sanitize(compiled.plan->name) << ", "
+                           << ShowText(compiled.plan->name) << ", "
                            << dsl::ModeName(compiled.plan->mode) << ", "
                            << compiled.plan->steps.size() << " steps)\n";
     } else {
@@ -76,7 +78,7 @@ void RunGraph(Context& context, const GraphOptions& options) {
         DumpJson({{"name", compiled.plan->name}, {"format", options.format}, {"text", text}}));
     return;
   }
-  context.terminal.out << text << (text.ends_with('\n') ? "" : "\n") << std::flush;
+  context.terminal.out << ShowLines(text) << (text.ends_with('\n') ? "" : "\n") << std::flush;
 }
 
 void AddGraph(CLI::App& app, Context& context) {

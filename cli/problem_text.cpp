@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "cli/context.h"
 #include "cli/table.h"
 #include "dsl/source_map.h"
@@ -69,9 +70,9 @@ std::string ShowProblem(std::string_view file, std::string_view source, const Js
   if (line > 0) {
     text += ":" + std::to_string(line) + ":" + std::to_string(column);
   }
-  text += ": " + Sanitize(Text(problem, "message"));
+  text += ": " + ShowText(Text(problem, "message"));
   if (const std::string suggestion = Text(problem, "suggestion"); !suggestion.empty()) {
-    text += "; " + Sanitize(suggestion);
+    text += "; " + ShowText(suggestion);
   }
   text += "\n";
   const std::string_view whole = LineAt(source, line);
@@ -80,7 +81,7 @@ std::string ShowProblem(std::string_view file, std::string_view source, const Js
   }
   const size_t first =
       column > kMaxShown / 2 && DisplayWidth(whole) > kMaxShown ? column - kMaxShown / 2 : 0;
-  text += "  " + Sanitize(Characters(whole, first, kMaxShown)) + "\n";
+  text += "  " + ShowText(Characters(whole, first, kMaxShown)) + "\n";
   return text + "  " + std::string(column - 1 - first, ' ') + "^\n";
 }
 

@@ -1,5 +1,7 @@
 #include "cli/table.h"
 
+#include "base/utf8.h"
+
 #include <algorithm>
 
 namespace entente::cli {
@@ -32,7 +34,7 @@ std::string Shorten(std::string_view utf8, size_t width) {
 
 void Table::Add(std::vector<Cell> row) {
   for (Cell& cell : row) {
-    cell.text = Sanitize(cell.text);
+    cell.text = ShowText(cell.text);
   }
   rows_.push_back(std::move(row));
 }

@@ -75,26 +75,4 @@ Style StyleOfPhase(std::string_view phase) {
   return phase == "blocked" || phase == "skipped" ? Style::kDim : Style::kPlain;
 }
 
-std::string Sanitize(std::string_view text) {
-  std::string clean;
-  clean.reserve(text.size());
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const bool line_break = byte == '\n' || byte == '\t' || byte == '\r';
-    // C1 controls, as UTF-8 writes them.
-    const bool c1 = byte == 0xC2 && i + 1 < text.size() &&
-                    static_cast<unsigned char>(text[i + 1]) >= 0x80 &&
-                    static_cast<unsigned char>(text[i + 1]) < 0xA0;
-    if (line_break) {
-      clean += ' ';
-    } else if (c1) {
-      clean += '?';
-      ++i;
-    } else {
-      clean += byte < 0x20 || byte == 0x7F ? '?' : text[i];
-    }
-  }
-  return clean;
-}
-
 }  // namespace entente::cli

@@ -34,8 +34,4 @@ struct Terminal {
 [[nodiscard]] Style StyleOfStatus(std::string_view status);
 [[nodiscard]] Style StyleOfPhase(std::string_view phase);
 
-// `text` with control characters made visible, so that what a participant answered can not move the
-// cursor or change colours. Line breaks become spaces.
-[[nodiscard]] std::string Sanitize(std::string_view text);
-
 }  // namespace entente::cli

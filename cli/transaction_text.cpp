@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/utf8.h"
 #include "cli/context.h"
 #include "cli/instants.h"
 #include "cli/table.h"
@@ -197,7 +198,7 @@ std::string DocumentText(const Json& transaction, const char* member) {
 
 std::string NextPage(const Json& list) {
   const std::string cursor = Text(list, "nextCursor");
-  return cursor.empty() ? "" : "more: --cursor " + Sanitize(cursor) + "\n";
+  return cursor.empty() ? "" : "more: --cursor " + ShowText(cursor) + "\n";
 }
 
 }  // namespace
@@ -273,7 +274,7 @@ std::string ShowTransaction(const Json& transaction, const Terminal& terminal, I
 }
 
 std::string ShowOutcome(const Json& transaction, const Terminal& terminal) {
-  std::string text = Sanitize(Text(transaction, "gid")) + " " +
+  std::string text = ShowText(Text(transaction, "gid")) + " " +
                      terminal.Paint(StatusStyle(transaction), Text(transaction, "status")) +
                      ", revision " + NumberText(transaction, "revision");
   if (IsPaused(transaction)) {
@@ -283,7 +284,7 @@ std::string ShowOutcome(const Json& transaction, const Terminal& terminal) {
     text += ", waits for an operator";
   }
   if (const auto abort = transaction.find("abort"); abort != transaction.end()) {
-    text += " (" + Sanitize(AbortText(*abort)) + ")";
+    text += " (" + ShowText(AbortText(*abort)) + ")";
   }
   return text + "\n";
 }

@@ -1,7 +1,10 @@
 #include "coordinator/operations_log.h"
 
+#include <algorithm>
 #include <utility>
 #include <variant>
+
+#include "base/utf8.h"
 
 namespace entente::coordinator {
 namespace {
@@ -10,12 +13,10 @@ constexpr size_t kMaxValueBytes = 300;
 
 // Text of others must not look like further keys, or like another line.
 std::string Quoted(std::string_view text) {
-  std::string quoted = "\"";
-  for (const char c : text.substr(0, kMaxValueBytes)) {
-    const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
-    quoted += control ? ' ' : c == '"' || c == '\\' ? '\'' : c;
-  }
-  return quoted + '"';
+  std::string plain(text.substr(0, kMaxValueBytes));
+  std::replace(plain.begin(), plain.end(), '"', '\'');
+  std::replace(plain.begin(), plain.end(), '\\', '\'');
+  return '"' + ShowText(plain) + '"';
 }
 
 std::string Field(const char* key, std::string_view value) {

@@ -15,9 +15,11 @@
 #include <system_error>
 #include <thread>
 
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "base/utf8.h"
 #include "coordinator/api/grpc_server.h"
 #include "coordinator/api/rest.h"
 #include "coordinator/operations_log.h"
@@ -43,9 +45,27 @@ sigset_t StopSignals() {
   return signals;
 }
 
+// Lines hold what clients and participants wrote: none may reach the terminal as it came.
+class LineFormatter final : public spdlog::formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& line) override {
+    spdlog::memory_buf_t raw;
+    pattern_.format(message, raw);
+    const std::string shown = ShowText({raw.data(), raw.size()}) + '\n';
+    line.append(shown.data(), shown.data() + shown.size());
+  }
+  [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override {
+    return std::make_unique<LineFormatter>();
+  }
+
+ private:
+  spdlog::pattern_formatter pattern_{"%Y-%m-%dT%H:%M:%S.%e%z %l %v",
+                                     spdlog::pattern_time_type::local, /*eol=*/""};
+};
+
 void SetUpLogging(const Config& config) {
   auto logger = spdlog::stderr_logger_mt("entente");
-  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
+  logger->set_formatter(std::make_unique<LineFormatter>());
   logger->set_level(spdlog::level::from_str(config.log_level));
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(std::move(logger));
@@ -61,7 +81,7 @@ void RaiseDescriptorLimit() {
 }
 
 int CannotStart(const Status& status) {
-  std::fprintf(stderr, "entente: can not start: %s\n", status.message().c_str());
+  std::fprintf(stderr, "entente: can not start: %s\n", ShowText(status.message()).c_str());
   return kExitCannotStart;
 }
 
