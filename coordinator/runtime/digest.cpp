@@ -151,7 +151,9 @@ std::string FromBase64Url(std::string_view text) {
       out.push_back(static_cast<char>((window >> bits) & 0xFF));
     }
   }
-  return out;
+  // A digit too many, or bits that no byte needs: other text would stand for the same bytes.
+  const bool canonical = bits < 6 && (window & ((1U << bits) - 1)) == 0;
+  return canonical ? out : std::string();
 }
 
 }  // namespace entente::runtime

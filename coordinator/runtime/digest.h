@@ -32,7 +32,8 @@ class Hmac {
 // `bytes` bytes from the operating system's generator, raw.
 [[nodiscard]] std::string RandomBytes(size_t bytes);
 
-// RFC 4648 base64url without padding. Decoding refuses anything else by returning an empty string.
+// RFC 4648 base64url without padding. Decoding refuses anything else, also a second text for the
+// same bytes, by returning an empty string.
 [[nodiscard]] std::string ToBase64Url(std::string_view bytes);
 [[nodiscard]] std::string FromBase64Url(std::string_view text);
 

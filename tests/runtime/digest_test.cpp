@@ -47,6 +47,9 @@ TEST_CASE("base64url is read back as it was, and nothing else is read") {
   }
   CHECK(FromBase64Url("ab+/").empty());
   CHECK(FromBase64Url("ab==").empty());
+  CHECK(FromBase64Url("YQ") == "a");
+  CHECK(FromBase64Url("YR").empty());     // The same byte, and bits beside it.
+  CHECK(FromBase64Url("YWJjY").empty());  // A digit that completes nothing.
 }
 
 TEST_CASE("a completion token names its command and nothing else") {
@@ -69,7 +72,9 @@ TEST_CASE("a token that was changed, cut or made with another secret is none") {
     CHECK_FALSE(tokens.Read(changed));
     CHECK_FALSE(tokens.Read(token.substr(0, i)));
   }
-  CHECK_FALSE(tokens.Read(token + "A"));
+  for (const char* more : {"A", "g", "_", "AA", "AAA", "AAAA", "=", " ", "\n"}) {
+    CHECK_FALSE(tokens.Read(token + more));
+  }
 }
 
 }  // namespace entente::runtime
