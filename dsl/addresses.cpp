@@ -48,6 +48,17 @@ HostPort Split(std::string_view authority) {
   return {authority.substr(0, colon), authority.substr(colon + 1)};
 }
 
+char Lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+// Schemes have no case (RFC 3986, 3.1).
+bool HasScheme(std::string_view url, std::string_view scheme) {
+  return url.size() >= scheme.size() &&
+         std::equal(scheme.begin(), scheme.end(), url.begin(),
+                    [](char lower, char c) { return lower == Lower(c); });
+}
+
 int Base64Digit(char c) {
   constexpr std::string_view kDigits =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -62,9 +73,9 @@ std::optional<BadName> CheckHttpUrl(std::string_view url) {
     return BadName{Quote(url) + " is not the URL of a participant: " + why, std::move(suggestion)};
   };
   std::string_view rest = url;
-  if (rest.starts_with("http://")) {
+  if (HasScheme(rest, "http://")) {
     rest.remove_prefix(7);
-  } else if (rest.starts_with("https://")) {
+  } else if (HasScheme(rest, "https://")) {
     rest.remove_prefix(8);
   } else {
     return bad("it does not start with 'http://' or 'https://'",
@@ -90,6 +101,15 @@ std::optional<BadName> CheckHttpUrl(std::string_view url) {
     return bad("its path holds a character that has to be percent-encoded", "");
   }
   return std::nullopt;
+}
+
+std::string NormalizedHttpUrl(std::string_view url) {
+  std::string normalized(url);
+  const size_t authority = url.find("://") + 3;
+  const auto end = normalized.begin() +
+                   static_cast<std::ptrdiff_t>(std::min(url.find('/', authority), url.size()));
+  std::transform(normalized.begin(), end, normalized.begin(), Lower);
+  return normalized;
 }
 
 std::optional<BadName> CheckGrpcTarget(std::string_view target) {

@@ -12,6 +12,10 @@ namespace entente::dsl {
 // "http://host[:port][/prefix]", or https. IPv6 hosts stand in brackets.
 [[nodiscard]] std::optional<BadName> CheckHttpUrl(std::string_view url);
 
+// A URL that CheckHttpUrl took, with scheme and host in lower case: two spellings of one address
+// are one participant.
+[[nodiscard]] std::string NormalizedHttpUrl(std::string_view url);
+
 // "host:port". IPv6 hosts stand in brackets.
 [[nodiscard]] std::optional<BadName> CheckGrpcTarget(std::string_view target);
 

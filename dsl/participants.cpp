@@ -109,8 +109,9 @@ HttpAddress ParticipantCompiler::Http(const ObjectReader& reader) {
   HttpAddress address;
   const std::string pointer = reader.PointerTo("http");
   if (const auto url = Resolved(reader.Find("http"), pointer, "'http'")) {
-    address.base_url = *url;
-    if (const auto bad = CheckHttpUrl(*url); bad && IsKnown(*url)) {
+    const auto bad = CheckHttpUrl(*url);
+    address.base_url = bad ? *url : NormalizedHttpUrl(*url);
+    if (bad && IsKnown(*url)) {
       problems_.AtValue(pointer, "bad_address", bad->message, bad->suggestion);
     }
     while (address.base_url.ends_with('/')) {

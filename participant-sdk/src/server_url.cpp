@@ -8,6 +8,14 @@ namespace {
 
 constexpr std::string_view kScheme = "http://";
 
+// Schemes have no case (RFC 3986, 3.1).
+bool HasScheme(std::string_view url, std::string_view scheme) {
+  return url.size() >= scheme.size() &&
+         std::equal(scheme.begin(), scheme.end(), url.begin(), [](char lower, char c) {
+           return lower == (c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
+         });
+}
+
 Status BadServer(std::string_view url, std::string_view why) {
   return InvalidArgument("client.bad_server", "'" + std::string(url) +
                                                   "' is not a server this client can use: " +
@@ -32,10 +40,10 @@ bool IsHost(std::string_view host) {
 }  // namespace
 
 Result<Server> ParseServer(std::string_view url) {
-  if (url.starts_with("https://")) {
+  if (HasScheme(url, "https://")) {
     return BadServer(url, "TLS is not spoken here; put a TLS proxy on this machine in between");
   }
-  if (!url.starts_with(kScheme)) {
+  if (!HasScheme(url, kScheme)) {
     return BadServer(url, "it does not begin with http://");
   }
   std::string_view rest = url.substr(kScheme.size());

@@ -8,6 +8,7 @@ namespace {
 TEST_CASE("a server is a host and a port") {
   const auto [url, authority] = GENERATE(
       table<std::string, std::string>({{"http://localhost:8080", "localhost:8080"},
+                                       {"HTTP://localhost:8080", "localhost:8080"},
                                        {"http://localhost:8080/", "localhost:8080"},
                                        {"http://coordinator.example", "coordinator.example:80"},
                                        {"http://[::1]:9", "[::1]:9"}}));

@@ -72,6 +72,17 @@ TEST_CASE("participants are resolved from the environment") {
   CHECK(grpc.metadata.size() == 1);
 }
 
+TEST_CASE("scheme and host of an address have no case") {
+  const auto address = [](const std::string& url) {
+    const auto plan = PlanOf(R"({"name": "d", "participants": {"p": {"http": ")" + url +
+                             R"("}}, "steps": [{"id": "s", "participant": "p",
+                             "action": {"post": "/x"}, "compensate": null}]})");
+    return std::get<HttpAddress>(plan->participants[0].address).base_url;
+  };
+  CHECK(address("HTTP://Flights.TEST:7001/Api") == "http://flights.test:7001/Api");
+  CHECK(address("hTTpS://Flights") == "https://flights");
+}
+
 TEST_CASE("the service and methods named are held against the descriptor set") {
   const auto problems_of = [](const std::string& service, const std::string& method,
                               const DescriptorReader& reader) {
