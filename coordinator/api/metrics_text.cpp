@@ -1,7 +1,9 @@
 #include "coordinator/api/metrics_text.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <map>
 
 #include "coordinator/api/text.h"
 
@@ -130,19 +132,44 @@ void WriteStore(const storage::StoreHealth& store, MetricsWriter& out) {
              Number(store.space->disk_free));
 }
 
+// One participant may have several gates: definitions that give one address different limits have
+// one each. A sample may stand once for the same labels, so what differs in limits only is one
+// here.
+std::map<std::string, ParticipantStats> ByLabels(
+    const std::vector<ParticipantStats>& participants) {
+  std::map<std::string, ParticipantStats> merged;
+  for (const ParticipantStats& stats : participants) {
+    const auto [entry, added] = merged.try_emplace(LabelsOf(stats), stats);
+    if (added) {
+      continue;
+    }
+    ParticipantStats& sum = entry->second;
+    sum.calls += stats.calls;
+    sum.failures += stats.failures;
+    sum.in_flight += stats.in_flight;
+    sum.queued += stats.queued;
+    sum.latency_millis = std::max(sum.latency_millis, stats.latency_millis);
+    if (sum.breaker == "closed") {
+      sum.breaker = stats.breaker;
+    }
+  }
+  return merged;
+}
+
 template <class Value>
-void WriteEach(const std::vector<ParticipantStats>& participants, std::string_view name,
+void WriteEach(const std::map<std::string, ParticipantStats>& participants, std::string_view name,
                std::string_view type, std::string_view help, Value value, MetricsWriter& out) {
   out.Family(name, type, help);
-  for (const ParticipantStats& stats : participants) {
-    out.Sample(LabelsOf(stats), value(stats));
+  for (const auto& [labels, stats] : participants) {
+    out.Sample(labels, value(stats));
   }
 }
 
-void WriteParticipants(const std::vector<ParticipantStats>& participants, MetricsWriter& out) {
-  if (participants.empty()) {
+void WriteParticipants(const std::vector<ParticipantStats>& all, MetricsWriter& out) {
+  if (all.empty()) {
     return;
   }
+  const std::map<std::string, ParticipantStats> participants = ByLabels(all);
   const auto each = [&](std::string_view name, std::string_view type, std::string_view help,
                         auto value) { WriteEach(participants, name, type, help, value, out); };
   each("entente_participant_calls_total", "counter", "Calls of this participant.",

@@ -1,6 +1,10 @@
+#include <set>
+#include <sstream>
+
 #include <catch2/catch.hpp>
 
 #include "base/limits.h"
+#include "coordinator/api/metrics_text.h"
 #include "tests/api/fixtures.h"
 #include "tests/api/http_client.h"
 
@@ -341,6 +345,41 @@ TEST_CASE("metrics are in the format Prometheus reads") {
     CAPTURE(line);
     CHECK(answer.body.find(line) != std::string::npos);
   }
+}
+
+TEST_CASE("no sample stands twice for the same labels") {
+  // One address with two limits has two gates.
+  runtime::ParticipantStats few;
+  few.name = "flights";
+  few.address = "http://f";
+  few.breaker = "closed";
+  few.calls = 3;
+  few.in_flight = 1;
+  few.latency_millis = 5;
+  runtime::ParticipantStats many = few;
+  many.breaker = "open";
+  many.calls = 4;
+  many.latency_millis = 2;
+  runtime::ParticipantStats other = few;
+  other.name = "fl\"ights\n";
+  const std::string text = MetricsText({}, {}, {few, many, other});
+  std::set<std::string> samples;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const std::string sample = line.substr(0, line.rfind(' '));
+    CAPTURE(line);
+    CHECK((line.starts_with('#') || samples.insert(sample).second));
+  }
+  const std::string labels = "{participant=\"flights\",address=\"http://f\"} ";
+  for (const char* sample :
+       {"calls_total", "in_flight", "latency_seconds", "breaker_open", "queued"}) {
+    CHECK(samples.count("entente_participant_" + std::string(sample) +
+                        labels.substr(0, labels.size() - 1)) == 1);
+  }
+  CHECK_THAT(text, Catch::Contains("calls_total" + labels + "7\n") &&
+                       Catch::Contains("in_flight" + labels + "2\n") &&
+                       Catch::Contains("latency_seconds" + labels + "0.005\n") &&
+                       Catch::Contains("breaker_open" + labels + "1\n"));
 }
 
 }  // namespace
