@@ -134,7 +134,8 @@ std::optional<Duration> Checker::ReadDuration(const char* field, const std::stri
   return duration.value();
 }
 
-std::optional<Duration> Checker::ReadWait(const std::optional<std::string>& text) {
+std::optional<runtime::Wait> Checker::ReadWait(const std::optional<std::string>& text,
+                                               std::shared_ptr<runtime::Hangup> hangup) {
   if (!text) {
     return std::nullopt;
   }
@@ -143,7 +144,7 @@ std::optional<Duration> Checker::ReadWait(const std::optional<std::string>& text
     Fail("wait", "is longer than the limit of " + FormatDuration(limits::kMaxWait),
          "ask again when it has passed");
   }
-  return wait;
+  return wait ? std::optional(runtime::Wait(*wait, std::move(hangup))) : std::nullopt;
 }
 
 Error Checker::TakeError() {
@@ -244,7 +245,7 @@ runtime::SubmitRequest ReadSubmit(SubmitCommand& command, Checker& check) {
   }
   CheckLabels(command.labels, check);
   check.CheckPayload("input", command.input, command.wire_bytes);
-  request.wait = check.ReadWait(command.wait);
+  request.wait = check.ReadWait(command.wait, std::move(command.hangup));
   request.definition = std::move(command.definition);
   request.version = command.version;
   request.input = std::move(command.input);

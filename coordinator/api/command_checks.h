@@ -1,6 +1,7 @@
 // Checks commands and turns them into what the Coordinator takes.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,7 +23,8 @@ class Checker {
   void CheckPayload(const char* field, const Json& payload, size_t wire_bytes);
 
   [[nodiscard]] std::optional<Duration> ReadDuration(const char* field, const std::string& text);
-  [[nodiscard]] std::optional<Duration> ReadWait(const std::optional<std::string>& text);
+  [[nodiscard]] std::optional<runtime::Wait> ReadWait(const std::optional<std::string>& text,
+                                                      std::shared_ptr<runtime::Hangup> hangup);
 
   [[nodiscard]] bool ok() const { return violations_.empty() && !too_large_; }
   // Only if not ok.

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,7 @@ struct SubmitCommand {
   storage::Labels labels;
   std::string deadline;
   std::optional<std::string> wait;
+  std::shared_ptr<runtime::Hangup> hangup;  // With `wait`; may be null.
   std::string traceparent;
   size_t wire_bytes = 0;
 };
@@ -51,11 +53,13 @@ struct DecideCommand {
   std::string reason;  // Of an abort, as the actor.
   std::string actor;
   std::optional<std::string> wait;
+  std::shared_ptr<runtime::Hangup> hangup;  // With `wait`; may be null.
 };
 
 struct GetCommand {
   std::string gid;
   std::optional<std::string> wait;
+  std::shared_ptr<runtime::Hangup> hangup;  // With `wait`; may be null.
 };
 
 struct ListCommand {

@@ -132,6 +132,16 @@ Exchange::Exchange(transport::HttpServerRequest request, transport::Responder re
   query_ = mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
 }
 
+std::shared_ptr<runtime::Hangup> Exchange::ClientHangup() {
+  auto hangup = std::make_shared<runtime::Hangup>();
+  if (responder_.peer_gone()) {
+    hangup->Happen();
+  } else {
+    responder_.OnPeerGone([hangup] { hangup->Happen(); });
+  }
+  return hangup;
+}
+
 void Exchange::Answer(int status, std::string body) {
   AnswerWith(status, AnswerHeaders(kJson), std::move(body));
 }

@@ -48,6 +48,9 @@ void Decide(DecideCommand::Verb verb, const ExchangePtr& exchange) {
   std::optional<DecideCommand> command =
       CommandOf(*exchange, DecodeDecide(verb, std::move(exchange->parameter(0)), std::move(*body)));
   if (command) {
+    if (command->wait) {
+      command->hangup = exchange->ClientHangup();
+    }
     exchange->service().Decide(std::move(*command), Reply<TxnDetail>(exchange, AnswerDecide));
   }
 }

@@ -68,6 +68,10 @@ class Exchange {
   void set_parameters(std::vector<std::string> parameters) { parameters_ = std::move(parameters); }
   [[nodiscard]] std::string TakeBody() { return std::move(request_.body); }
 
+  // Tells a wait that the client has sent its end. One that closed only its sending half is there
+  // to read what is answered then; one that is gone has its connection freed by it.
+  [[nodiscard]] std::shared_ptr<runtime::Hangup> ClientHangup();
+
   // Each answers, once.
   void Answer(int status, std::string body);
   void AnswerText(std::string_view content_type, std::string body);

@@ -28,6 +28,9 @@ void Submit(const ExchangePtr& exchange) {
   }
   command->wire_bytes = exchange->request().body.size();
   command->traceparent = TraceparentOf(*exchange);
+  if (command->wait) {
+    command->hangup = exchange->ClientHangup();
+  }
   exchange->service().Submit(std::move(*command), Reply<SubmitResult>(exchange, AnswerSubmit));
 }
 
@@ -38,6 +41,9 @@ void GetTransaction(const ExchangePtr& exchange) {
     return;
   }
   const bool waited = command->wait.has_value();
+  if (waited) {
+    command->hangup = exchange->ClientHangup();
+  }
   exchange->service().Get(
       std::move(*command),
       Reply<TxnDetail>(exchange, [waited](Exchange& answered, const TxnDetail& detail) {

@@ -155,7 +155,7 @@ void Service::Decide(DecideCommand command, Done<TxnDetail> done) const {
   }
   Checker check;
   engine::Actor actor = ReadDecider(command, check);
-  const std::optional<Duration> wait = check.ReadWait(command.wait);
+  const std::optional<runtime::Wait> wait = check.ReadWait(command.wait, std::move(command.hangup));
   if (!check.ok()) {
     done(check.TakeError());
     return;
@@ -190,7 +190,7 @@ void Service::GetDecision(const std::string& text, Done<DecisionResult> done) co
 
 void Service::Get(GetCommand command, Done<TxnDetail> done) const {
   Checker check;
-  const std::optional<Duration> wait = check.ReadWait(command.wait);
+  const std::optional<runtime::Wait> wait = check.ReadWait(command.wait, std::move(command.hangup));
   if (!check.ok()) {
     done(check.TakeError());
     return;

@@ -21,6 +21,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "base/time.h"
+#include "coordinator/runtime/wait.h"
 #include "dsl/compiler.h"
 #include "dsl/plan.h"
 #include "engine/engine.h"
@@ -47,8 +48,9 @@ struct SubmitRequest {
   std::vector<std::pair<std::string, std::string>> labels;
   std::optional<Duration> deadline;
   std::string traceparent;
-  // Absent: answer when accepted. Present: answer when it ended or this long has passed.
-  std::optional<Duration> wait;
+  // Absent: answer when accepted. Present: answer when it ended, this long has passed, or the
+  // client hung up.
+  std::optional<Wait> wait;
 };
 
 struct SubmitReply {
@@ -175,12 +177,12 @@ class Coordinator {
   // passed; both may be repeated at any time. A commit may still turn into an abort (a no vote, an
   // expired reservation): the view's status tells. kFailedPrecondition: of a commit
   // transaction.aborted; of an abort transaction.committing, .finished, .commit_in_doubt.
-  virtual void Commit(const Gid& gid, std::optional<Duration> wait, Callback<TxnView> done) = 0;
-  virtual void Abort(const Gid& gid, engine::Actor actor, std::optional<Duration> wait,
+  virtual void Commit(const Gid& gid, std::optional<Wait> wait, Callback<TxnView> done) = 0;
+  virtual void Abort(const Gid& gid, engine::Actor actor, std::optional<Wait> wait,
                      Callback<TxnView> done) = 0;
 
   // With `wait`: answers when it ended or this long has passed. kNotFound transaction.not_found.
-  virtual void Get(const Gid& gid, std::optional<Duration> wait, Callback<TxnView> done) = 0;
+  virtual void Get(const Gid& gid, std::optional<Wait> wait, Callback<TxnView> done) = 0;
   virtual void GetHistory(const Gid& gid, Callback<History> done) = 0;
   virtual void List(storage::Filter filter, storage::Page page,
                     Callback<storage::SummaryPage> done) = 0;

@@ -43,6 +43,11 @@ Callback<T> ReturnTo(Worker* origin, Callback<T> done) {
   };
 }
 
+Wait Bounded(Wait wait) {
+  wait.at_most = std::min(wait.at_most, limits::kMaxWait);
+  return wait;
+}
+
 Status CheckLabels(const storage::Labels& labels) {
   if (labels.size() > limits::kMaxLabels) {
     return InvalidArgument("labels.too_many", "a transaction may have at most " +
@@ -343,7 +348,7 @@ void LocalCoordinator::SubmitWithPlan(SubmitRequest request, PlanPtr plan,
   command.submitted.deadline = request.deadline;
   command.submitted.traceparent = std::move(request.traceparent);
   if (request.wait) {
-    command.wait = std::min(*request.wait, limits::kMaxWait);
+    command.wait = Bounded(std::move(*request.wait));
   }
   const size_t index = WorkerOf(command.submitted.gid);
   if (Worker::Current() == workers_[index].get()) {
@@ -395,13 +400,13 @@ void LocalCoordinator::Enlist(
                     ShardDriver& driver) { driver.Enlist(gid, branch, problems, answer); });
 }
 
-void LocalCoordinator::DeliverAndWait(const Gid& gid, engine::Event event,
-                                      std::optional<Duration> wait, Callback<TxnView> done) {
+void LocalCoordinator::DeliverAndWait(const Gid& gid, engine::Event event, std::optional<Wait> wait,
+                                      Callback<TxnView> done) {
   done = ReturnTo(Worker::Current(), std::move(done));
   OnDriver(gid, [gid, event = std::move(event), wait, done = std::move(done)](ShardDriver& driver) {
     driver.Deliver(gid, event, std::nullopt, [&driver, gid, wait, done](Result<TxnView> view) {
       if (view.ok() && wait && !view->state->finished()) {
-        driver.Get(gid, std::min(*wait, limits::kMaxWait), done);
+        driver.Get(gid, Bounded(*wait), done);
       } else {
         done(std::move(view));
       }
@@ -409,20 +414,19 @@ void LocalCoordinator::DeliverAndWait(const Gid& gid, engine::Event event,
   });
 }
 
-void LocalCoordinator::Commit(const Gid& gid, std::optional<Duration> wait,
-                              Callback<TxnView> done) {
+void LocalCoordinator::Commit(const Gid& gid, std::optional<Wait> wait, Callback<TxnView> done) {
   DeliverAndWait(gid, engine::CommitRequested{}, wait, std::move(done));
 }
 
-void LocalCoordinator::Abort(const Gid& gid, engine::Actor actor, std::optional<Duration> wait,
+void LocalCoordinator::Abort(const Gid& gid, engine::Actor actor, std::optional<Wait> wait,
                              Callback<TxnView> done) {
   DeliverAndWait(gid, engine::AbortRequested{std::move(actor)}, wait, std::move(done));
 }
 
-void LocalCoordinator::Get(const Gid& gid, std::optional<Duration> wait, Callback<TxnView> done) {
+void LocalCoordinator::Get(const Gid& gid, std::optional<Wait> wait, Callback<TxnView> done) {
   done = ReturnTo(Worker::Current(), std::move(done));
   if (wait) {
-    wait = std::min(*wait, limits::kMaxWait);
+    wait = Bounded(std::move(*wait));
   }
   OnDriver(gid, [gid, wait, done = std::move(done)](ShardDriver& driver) {
     driver.Get(gid, wait, done);

@@ -57,10 +57,10 @@ class LocalCoordinator final : public Coordinator {
   void Begin(BeginRequest request, Callback<SubmitReply> done) override;
   void Enlist(const Gid& gid, std::string branch,
               std::function<void(Result<EnlistReply>, std::vector<dsl::Problem>)> done) override;
-  void Commit(const Gid& gid, std::optional<Duration> wait, Callback<TxnView> done) override;
-  void Abort(const Gid& gid, engine::Actor actor, std::optional<Duration> wait,
+  void Commit(const Gid& gid, std::optional<Wait> wait, Callback<TxnView> done) override;
+  void Abort(const Gid& gid, engine::Actor actor, std::optional<Wait> wait,
              Callback<TxnView> done) override;
-  void Get(const Gid& gid, std::optional<Duration> wait, Callback<TxnView> done) override;
+  void Get(const Gid& gid, std::optional<Wait> wait, Callback<TxnView> done) override;
   void GetHistory(const Gid& gid, Callback<History> done) override;
   void List(storage::Filter filter, storage::Page page,
             Callback<storage::SummaryPage> done) override;
@@ -90,7 +90,7 @@ class LocalCoordinator final : public Coordinator {
 
   [[nodiscard]] Status RecoverAll(Epoch epoch, const CallerFactory& make_caller);
   void SubmitWithPlan(SubmitRequest request, PlanPtr plan, Callback<SubmitReply> done);
-  void DeliverAndWait(const Gid& gid, engine::Event event, std::optional<Duration> wait,
+  void DeliverAndWait(const Gid& gid, engine::Event event, std::optional<Wait> wait,
                       Callback<TxnView> done);
   [[nodiscard]] Gid NewGid(size_t worker);
   [[nodiscard]] size_t WorkerOf(const Gid& gid) const;

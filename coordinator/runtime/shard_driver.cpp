@@ -1,5 +1,6 @@
 #include "coordinator/runtime/shard_driver.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "coordinator/runtime/record_codec.h"
@@ -206,7 +207,7 @@ void ShardDriver::Create(SubmitCommand command, Callback<SubmitReply> done) {
 }
 
 // When it ended or after `wait`, if that is given; otherwise at once, as far as it is durable.
-void ShardDriver::Show(const TxnPtr& txn, std::optional<Duration> wait, Callback<TxnView> done) {
+void ShardDriver::Show(const TxnPtr& txn, std::optional<Wait> wait, Callback<TxnView> done) {
   if (wait && !txn->state->finished() && !failed_) {
     AddWaiter(txn, *wait, std::move(done));
   } else {
@@ -214,22 +215,48 @@ void ShardDriver::Show(const TxnPtr& txn, std::optional<Duration> wait, Callback
   }
 }
 
-void ShardDriver::AddWaiter(const TxnPtr& txn, Duration wait, Callback<TxnView> done) {
+void ShardDriver::AddWaiter(const TxnPtr& txn, Wait wait, Callback<TxnView> done) {
   const uint64_t id = next_waiter_++;
-  const Instant until = host_.Now() + wait;
+  const Instant until = host_.Now() + wait.at_most;
   const Timers::Handle timeout = timers_.Insert(until, WaiterTimer{txn, id});
-  txn->waiters.push_back(Waiter{id, std::move(done), until, timeout});
+  if (wait.hangup != nullptr) {
+    // Posted even when it comes from this thread: whoever waits is not answered from inside here.
+    wait.hangup->OnHappened([this, weak = std::weak_ptr<Txn>(txn), id] {
+      host_.Post([this, weak, id] {
+        if (const TxnPtr waited = weak.lock()) {
+          if (std::optional<Waiter> waiter = TakeWaiter(*waited, id)) {
+            timers_.Remove(waiter->timeout);
+            ShowWhenDurable(waited, std::move(waiter->done));
+          }
+        }
+      });
+    });
+  }
+  txn->waiters.push_back(Waiter{id, std::move(done), until, timeout, std::move(wait.hangup)});
   UpdateWake();
 }
 
-void ShardDriver::Get(const Gid& gid, std::optional<Duration> wait, Callback<TxnView> done) {
+// Nothing if it was answered meanwhile.
+std::optional<ShardDriver::Waiter> ShardDriver::TakeWaiter(Txn& txn, uint64_t id) {
+  const auto found = std::find_if(txn.waiters.begin(), txn.waiters.end(),
+                                  [id](const Waiter& waiter) { return waiter.id == id; });
+  if (found == txn.waiters.end()) {
+    return std::nullopt;
+  }
+  std::optional<Waiter> waiter = std::move(*found);
+  txn.waiters.erase(found);
+  return waiter;
+}
+
+void ShardDriver::Get(const Gid& gid, std::optional<Wait> wait, Callback<TxnView> done) {
   if (const auto found = open_.find(gid); found != open_.end()) {
     Show(found->second, wait, std::move(done));
     return;
   }
   if (const auto reloading = reloading_.find(gid); wait && reloading != reloading_.end()) {
     // Open, and back in memory in a moment: whoever waits for its end waits through that too.
-    reloading->second.push_back(Waiter{next_waiter_++, std::move(done), host_.Now() + *wait, {}});
+    reloading->second.push_back(Waiter{
+        next_waiter_++, std::move(done), host_.Now() + wait->at_most, {}, std::move(wait->hangup)});
     return;
   }
   auto stored = std::make_shared<Result<storage::StoredTxn>>(NoSuchTransaction(gid));

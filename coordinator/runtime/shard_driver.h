@@ -74,11 +74,11 @@ class ShardDriver {
     PlanPtr plan;
     bool caller_named = false;  // The gid may have been used before.
     engine::Submitted submitted;
-    std::optional<Duration> wait;
+    std::optional<Wait> wait;
   };
   void Submit(SubmitCommand command, Callback<SubmitReply> done);
 
-  void Get(const Gid& gid, std::optional<Duration> wait, Callback<TxnView> done);
+  void Get(const Gid& gid, std::optional<Wait> wait, Callback<TxnView> done);
   void GetHistory(const Gid& gid, Callback<History> done);
 
   // Hands `event` to the transaction; answers when what it led to is durable.
@@ -121,6 +121,7 @@ class ShardDriver {
     Callback<TxnView> done;
     Instant until;
     Timers::Handle timeout;
+    std::shared_ptr<Hangup> hangup;  // May be null.
   };
 
   // What waits for one batch to be durable.
@@ -146,8 +147,9 @@ class ShardDriver {
   void DeliverToStored(const Gid& gid, engine::Event event, Callback<TxnView> done);
   void Take(const TxnPtr& txn, engine::Event event, std::function<void(Status)> reply);
   void Conclude(const TxnPtr& txn, engine::Decision decision, std::function<void(Status)> reply);
-  void Show(const TxnPtr& txn, std::optional<Duration> wait, Callback<TxnView> done);
-  void AddWaiter(const TxnPtr& txn, Duration wait, Callback<TxnView> done);
+  void Show(const TxnPtr& txn, std::optional<Wait> wait, Callback<TxnView> done);
+  void AddWaiter(const TxnPtr& txn, Wait wait, Callback<TxnView> done);
+  [[nodiscard]] static std::optional<Waiter> TakeWaiter(Txn& txn, uint64_t id);
   [[nodiscard]] Status RefuseNew() const;
   [[nodiscard]] engine::Input MakeInput(engine::Event event);
   [[nodiscard]] TxnView View(const Txn& txn) const;

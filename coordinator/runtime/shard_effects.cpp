@@ -382,14 +382,9 @@ void ShardDriver::OnWake() {
         Take(txn, engine::TimerFired{std::move(timer->branch)}, {});
       }
     } else if (const auto* waiting = std::get_if<WaiterTimer>(&*due)) {
-      const TxnPtr txn = waiting->txn;
-      const auto waiter =
-          std::find_if(txn->waiters.begin(), txn->waiters.end(),
-                       [waiting](const Waiter& w) { return w.id == waiting->waiter; });
-      ENTENTE_CHECK(waiter != txn->waiters.end());
-      auto done = std::move(waiter->done);
-      txn->waiters.erase(waiter);
-      ShowWhenDurable(txn, std::move(done));
+      std::optional<Waiter> waiter = TakeWaiter(*waiting->txn, waiting->waiter);
+      ENTENTE_CHECK(waiter.has_value());
+      ShowWhenDurable(waiting->txn, std::move(waiter->done));
     } else if (const auto* reload = std::get_if<ReloadTimer>(&*due)) {
       Reload(reload->gid);
     } else {
@@ -474,7 +469,8 @@ void ShardDriver::Reload(const Gid& gid) {
         const TxnPtr back = std::move(txn).value();
         Resume(back);
         for (Waiter& waiter : waiters) {
-          AddWaiter(back, std::max(waiter.until - host_.Now(), Duration(0)),
+          AddWaiter(back,
+                    {std::max(waiter.until - host_.Now(), Duration(0)), std::move(waiter.hangup)},
                     std::move(waiter.done));
         }
         // Its parent, if it has one, asked before the failure and waits for the answer.

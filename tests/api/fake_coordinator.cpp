@@ -154,36 +154,46 @@ void FakeCoordinator::Enlist(
   done(answer, problems);
 }
 
-void FakeCoordinator::Commit(const Gid& gid, std::optional<Duration> wait,
+void FakeCoordinator::Commit(const Gid& gid, std::optional<runtime::Wait> wait,
                              runtime::Callback<runtime::TxnView> done) {
   std::unique_lock lock(mutex_);
   ++mutations_;
   last_text_ = gid.str() + "|commit";
-  last_wait_ = wait;
+  last_wait_ = wait ? std::optional(wait->at_most) : std::nullopt;
   const Result<runtime::TxnView> answer = Either(view_);
   lock.unlock();
   done(answer);
 }
 
-void FakeCoordinator::Abort(const Gid& gid, engine::Actor actor, std::optional<Duration> wait,
+void FakeCoordinator::Abort(const Gid& gid, engine::Actor actor, std::optional<runtime::Wait> wait,
                             runtime::Callback<runtime::TxnView> done) {
   std::unique_lock lock(mutex_);
   ++mutations_;
   last_text_ = gid.str() + "|abort|" + actor.name + '|' + actor.reason;
-  last_wait_ = wait;
+  last_wait_ = wait ? std::optional(wait->at_most) : std::nullopt;
   const Result<runtime::TxnView> answer = Either(view_);
   lock.unlock();
   done(answer);
 }
 
-void FakeCoordinator::Get(const Gid& gid, std::optional<Duration> wait,
+void FakeCoordinator::Get(const Gid& gid, std::optional<runtime::Wait> wait,
                           runtime::Callback<runtime::TxnView> done) {
   std::unique_lock lock(mutex_);
   last_text_ = gid.str();
-  last_wait_ = wait;
+  last_wait_ = wait ? std::optional(wait->at_most) : std::nullopt;
   const Result<runtime::TxnView> answer = Either(view_);
+  const bool hold = hold_waits_ && wait && wait->hangup != nullptr;
   lock.unlock();
-  done(answer);
+  if (hold) {
+    wait->hangup->OnHappened([done, answer] { done(answer); });
+  } else {
+    done(answer);
+  }
+}
+
+void FakeCoordinator::HoldWaits() {
+  const std::lock_guard lock(mutex_);
+  hold_waits_ = true;
 }
 
 void FakeCoordinator::GetHistory(const Gid& gid, runtime::Callback<runtime::History> done) {

@@ -25,6 +25,8 @@ class FakeCoordinator : public runtime::Coordinator {
   void SetHealth(runtime::Health health);
   // GetHistory keeps its callbacks until Release.
   void HoldHistory();
+  // Get with a wait answers when its client hangs up, and never else.
+  void HoldWaits();
   // The callbacks that were held; each is to be called with the answer on the thread it belongs to.
   [[nodiscard]] std::vector<runtime::Callback<runtime::History>> TakeHeld();
   [[nodiscard]] Result<runtime::History> HistoryAnswer();
@@ -52,11 +54,11 @@ class FakeCoordinator : public runtime::Coordinator {
   void Enlist(
       const Gid& gid, std::string branch,
       std::function<void(Result<runtime::EnlistReply>, std::vector<dsl::Problem>)> done) override;
-  void Commit(const Gid& gid, std::optional<Duration> wait,
+  void Commit(const Gid& gid, std::optional<runtime::Wait> wait,
               runtime::Callback<runtime::TxnView> done) override;
-  void Abort(const Gid& gid, engine::Actor actor, std::optional<Duration> wait,
+  void Abort(const Gid& gid, engine::Actor actor, std::optional<runtime::Wait> wait,
              runtime::Callback<runtime::TxnView> done) override;
-  void Get(const Gid& gid, std::optional<Duration> wait,
+  void Get(const Gid& gid, std::optional<runtime::Wait> wait,
            runtime::Callback<runtime::TxnView> done) override;
   void GetHistory(const Gid& gid, runtime::Callback<runtime::History> done) override;
   void List(storage::Filter filter, storage::Page page,
@@ -100,6 +102,7 @@ class FakeCoordinator : public runtime::Coordinator {
   std::vector<dsl::Problem> problems_;
   runtime::History history_;
   bool hold_history_ = false;
+  bool hold_waits_ = false;
   std::vector<runtime::Callback<runtime::History>> held_;
   runtime::Health health_;
   std::optional<runtime::SubmitRequest> last_submit_;

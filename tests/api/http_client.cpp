@@ -119,7 +119,8 @@ Answer RestServer::Send(const std::string& method, const std::string& target,
   return answer;
 }
 
-EventClient::EventClient(const RestServer& server, const std::string& target, const Fields& headers)
+EventClient::EventClient(const RestServer& server, const std::string& target, const Fields& headers,
+                         bool half_close)
     : socket_(io_) {
   socket_.connect(Loopback(server.port()));
   std::string request = "GET " + target +
@@ -129,6 +130,9 @@ EventClient::EventClient(const RestServer& server, const std::string& target, co
     request += name + ": " + value + "\r\n";
   }
   boost::asio::write(socket_, boost::asio::buffer(request + "\r\n"));
+  if (half_close) {
+    socket_.shutdown(tcp::socket::shutdown_send);
+  }
   const size_t size =
       boost::asio::read_until(socket_, boost::asio::dynamic_buffer(raw_), "\r\n\r\n");
   head_ = raw_.substr(0, size);

@@ -68,7 +68,9 @@ class RestServer {
 // A client that reads server-sent events. Reading blocks until there is something.
 class EventClient {
  public:
-  EventClient(const RestServer& server, const std::string& target, const Fields& headers = {});
+  // With `half_close` it closes its sending half once it has asked.
+  EventClient(const RestServer& server, const std::string& target, const Fields& headers = {},
+              bool half_close = false);
 
   [[nodiscard]] int status() const { return status_; }
   [[nodiscard]] const std::string& head() const { return head_; }

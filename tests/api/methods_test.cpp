@@ -331,6 +331,15 @@ TEST_CASE("health is about progress, and readiness apart from it") {
   CHECK(late.Document()["oldestOverdue"] == "31s");
 }
 
+TEST_CASE("whoever hangs up while it waits is answered at once with the state so far") {
+  RestServer server;
+  server.coordinator.AnswerWithView(StuckStory().View());
+  server.coordinator.HoldWaits();
+  // Half of the connection only: the client is there to read.
+  EventClient client(server, "/v1/transactions/t?wait=5m", {}, /*half_close=*/true);
+  CHECK(client.status() == 202);
+}
+
 TEST_CASE("metrics are in the format Prometheus reads") {
   RestServer server;
   const Answer answer = server.Get("/metrics");

@@ -200,6 +200,61 @@ constexpr const char* kParent = R"({"name": "parent", "mode": "saga",
   "steps": [{"id": "kid", "action": {"transaction": {"definition": "trip", "input": {}}},
              "compensate": null}]})";
 
+TEST_CASE("a wait ends when its client hangs up, and only that one") {
+  Shard shard;
+  shard.Define(kTrip);
+  shard.Submit("trip", "g");
+  const auto wait_with = [&shard](std::shared_ptr<Hangup> hangup, int& answers) {
+    shard.driver->Get(Gid("g"), Wait(std::chrono::minutes(5), std::move(hangup)),
+                      [&answers](const Result<TxnView>& view) {
+                        CHECK((view.ok() && !view->state->finished()));
+                        ++answers;
+                      });
+    shard.Run();
+  };
+  int left = 0;
+  int patient = 0;
+  const auto hangup = std::make_shared<Hangup>();
+  wait_with(hangup, left);
+  wait_with(std::make_shared<Hangup>(), patient);
+  CHECK(left == 0);
+  hangup->Happen();
+  shard.Run();
+  CHECK(left == 1);
+  CHECK(patient == 0);
+  hangup->Happen();
+  shard.Run(std::chrono::minutes(5));
+  CHECK(left == 1);  // Its time passed too, which is nobody's business any more.
+  CHECK(patient == 1);
+  // Whose client left before the wait began is not kept either.
+  int early = 0;
+  wait_with(hangup, early);
+  CHECK(early == 1);
+}
+
+TEST_CASE("a submit whose client hangs up is answered when it is durable") {
+  Shard shard;
+  shard.Define(kTrip);
+  auto plan = shard.definitions->Get("trip", std::nullopt);
+  REQUIRE(plan.ok());
+  engine::Submitted submitted;
+  submitted.gid = Gid("g");
+  const auto hangup = std::make_shared<Hangup>();
+  int answers = 0;
+  shard.driver->Submit({*plan, true, std::move(submitted), Wait(std::chrono::minutes(5), hangup)},
+                       [&answers](const Result<SubmitReply>& reply) {
+                         CHECK((reply.ok() && reply->created));
+                         ++answers;
+                       });
+  hangup->Happen();
+  Duration none(0);
+  while (shard.host->RunOne(none)) {
+  }
+  CHECK(answers == 0);  // Nothing has been written.
+  shard.Run();
+  CHECK(answers == 1);
+}
+
 TEST_CASE("a call that a stopping coordinator did not make is not taken for one that may have") {
   Shard shard;
   shard.Define(kTrip);
