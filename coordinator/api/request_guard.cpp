@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/http_head.h"
 #include "coordinator/api/text.h"
 
 namespace entente::api {
@@ -18,20 +19,11 @@ std::string Shown(std::string_view text) {
   return "'" + ToUtf8(text.substr(0, kMaxShownBytes)) + "'";
 }
 
-// "example.org:80" and "[::1]:80" without the port and the brackets.
-std::string_view HostOf(std::string_view host_field) {
-  if (host_field.starts_with('[')) {
-    return host_field.substr(1, host_field.find(']') - 1);
-  }
-  return host_field.substr(0, host_field.find(':'));
-}
-
-bool IsLoopbackAddress(std::string_view host) {
-  constexpr std::string_view kNetwork = "127.";
-  const bool digits = std::all_of(host.begin(), host.end(),
-                                  [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
-  return EqualsIgnoringCase(host, "localhost") || host == "::1" ||
-         (host.starts_with(kNetwork) && digits);
+// `name` is a host that ParseHttpHost took: one of digits and dots is an IPv4 address.
+bool IsLoopbackAddress(std::string_view name) {
+  const bool digits = name.find_first_not_of("0123456789.") == std::string_view::npos;
+  return EqualsIgnoringCase(name, "localhost") || name == "::1" ||
+         (name.starts_with("127.") && digits);
 }
 
 bool Contains(const std::vector<std::string>& list, std::string_view text) {
@@ -43,16 +35,24 @@ bool ChangesState(std::string_view method) {
   return method != "GET" && method != "HEAD" && method != "OPTIONS";
 }
 
+Error RefuseOrigin(std::string_view origin) {
+  return Refuse(StatusCode::kPermissionDenied, "request.origin",
+                "a page of " + Shown(origin) +
+                    " may not change anything here; if it should, allow its origin with `entente "
+                    "serve --allow-origin`");
+}
+
 std::optional<Error> CheckHost(std::string_view host_field, const GuardOptions& options) {
   if (!options.loopback_only && options.allowed_hosts.empty()) {
     return std::nullopt;
   }
-  const std::string_view host = HostOf(host_field);
-  if (Contains(options.allowed_hosts, host) || (options.loopback_only && IsLoopbackAddress(host))) {
+  const std::optional<HttpHost> host = ParseHttpHost(host_field);
+  if (host && (Contains(options.allowed_hosts, host->name) ||
+               (options.loopback_only && IsLoopbackAddress(host->name)))) {
     return std::nullopt;
   }
   return Refuse(StatusCode::kInvalidArgument, "request.host",
-                "this coordinator is not known as " + Shown(host) +
+                "this coordinator is not known as " + Shown(host ? host->name : host_field) +
                     "; use its address, or allow the name with `entente serve --allow-host`");
 }
 
@@ -69,18 +69,14 @@ std::optional<Error> CheckOrigin(const transport::HttpServerRequest& request,
   } else if (site != "cross-site" && site != "same-site") {
     return std::nullopt;
   }
-  return Refuse(
-      StatusCode::kPermissionDenied, "request.origin",
-      "a page of " + Shown(origin.value_or("another site")) +
-          " may not change anything here; if it should, allow its origin with `entente serve "
-          "--allow-origin`");
+  return RefuseOrigin(origin.value_or("another site"));
 }
 
 }  // namespace
 
 std::optional<Error> CheckRequest(const transport::HttpServerRequest& request,
                                   const GuardOptions& options) {
-  const std::string_view host_field = request.headers.Find("Host").value_or("");
+  const std::string_view host_field = request.host;
   if (std::optional<Error> error = CheckHost(host_field, options)) {
     return error;
   }
@@ -110,6 +106,37 @@ std::optional<Error> CheckMediaType(const transport::HttpServerRequest& request)
                 (field.empty() ? std::string("the body has no Content-Type")
                                : "the body's Content-Type is " + Shown(field)) +
                     "; send JSON as application/json");
+}
+
+void AddCorsFields(const transport::HttpServerRequest& request, const GuardOptions& options,
+                   transport::HttpHeaders& headers) {
+  if (options.allowed_origins.empty()) {
+    return;
+  }
+  headers.Add("Vary", "Origin");
+  const std::optional<std::string_view> origin = request.headers.Find("Origin");
+  if (origin && Contains(options.allowed_origins, *origin)) {
+    headers.Add("Access-Control-Allow-Origin", *origin);
+    headers.Add("Access-Control-Expose-Headers", "Allow, Entente-Created, Location, Retry-After");
+  }
+}
+
+bool IsPreflight(const transport::HttpServerRequest& request) {
+  return request.method == "OPTIONS" && request.headers.Has("Origin") &&
+         request.headers.Has("Access-Control-Request-Method");
+}
+
+std::optional<Error> CheckPreflight(const transport::HttpServerRequest& request,
+                                    const GuardOptions& options) {
+  const std::string_view origin = request.headers.Find("Origin").value_or("");
+  return Contains(options.allowed_origins, origin) ? std::nullopt
+                                                   : std::optional(RefuseOrigin(origin));
+}
+
+void AddPreflightFields(std::string_view allow, transport::HttpHeaders& headers) {
+  headers.Add("Access-Control-Allow-Methods", allow);
+  headers.Add("Access-Control-Allow-Headers", "Content-Type, Last-Event-ID, traceparent");
+  headers.Add("Access-Control-Max-Age", "600");
 }
 
 transport::HttpHeaders AnswerHeaders(std::string_view content_type) {

@@ -18,7 +18,7 @@ struct GuardOptions {
   bool loopback_only = true;
   // Further hosts, without ports. If not empty, others are refused on any address.
   std::vector<std::string> allowed_hosts;
-  // Origins ("https://ops.example.org") whose pages may change state, beside our own.
+  // Origins ("https://ops.example.org") whose pages may read and change state, beside our own.
   std::vector<std::string> allowed_origins;
 };
 
@@ -29,6 +29,18 @@ struct GuardOptions {
 
 // Refuses a body that is not declared as JSON (request.media_type), or that has no business there.
 [[nodiscard]] std::optional<Error> CheckMediaType(const transport::HttpServerRequest& request);
+
+// Adds what a browser needs to let a page of an allowed origin read the answer (the CORS protocol
+// of the Fetch standard). Nothing for others.
+void AddCorsFields(const transport::HttpServerRequest& request, const GuardOptions& options,
+                   transport::HttpHeaders& headers);
+
+// Whether a browser asks if a page may send a request; and if one of this origin may.
+[[nodiscard]] bool IsPreflight(const transport::HttpServerRequest& request);
+[[nodiscard]] std::optional<Error> CheckPreflight(const transport::HttpServerRequest& request,
+                                                  const GuardOptions& options);
+// What it may send at a path that takes the methods `allow`.
+void AddPreflightFields(std::string_view allow, transport::HttpHeaders& headers);
 
 // The fields of an answer with `content_type`.
 [[nodiscard]] transport::HttpHeaders AnswerHeaders(std::string_view content_type);

@@ -32,6 +32,10 @@ class RestHandler final : public transport::HttpHandler {
       exchange->Fail(*error);
       return;
     }
+    if (exchange->request().method == "OPTIONS") {
+      TellOptions(*exchange);
+      return;
+    }
     RouteMatch match = FindRoute(exchange->request().method, exchange->path());
     if (match.route == nullptr) {
       FailUnrouted(*exchange, match.allow);
@@ -46,6 +50,31 @@ class RestHandler final : public transport::HttpHandler {
   }
 
  private:
+  // Which methods the path has; and for a browser, whether another site's page may use them.
+  void TellOptions(Exchange& exchange) {
+    const bool preflight = IsPreflight(exchange.request());
+    if (preflight) {
+      if (const std::optional<Error> error =
+              CheckPreflight(exchange.request(), shared_.options.guard)) {
+        exchange.Fail(*error);
+        return;
+      }
+    }
+    const bool everything = exchange.path() == "*";
+    const std::string allow =
+        everything ? "GET, HEAD, POST, PUT" : FindRoute("OPTIONS", exchange.path()).allow;
+    if (allow.empty()) {
+      FailUnrouted(exchange, allow);
+      return;
+    }
+    transport::HttpHeaders headers = AnswerHeaders(kJson);
+    headers.Add("Allow", allow + ", OPTIONS");
+    if (preflight) {
+      AddPreflightFields(allow, headers);
+    }
+    exchange.AnswerWith(204, std::move(headers), "");
+  }
+
   static void FailUnrouted(Exchange& exchange, const std::string& allow) {
     const bool post = exchange.request().method == "POST";
     if (const std::string verbs = post ? VerbsAt(exchange.path()) : ""; !verbs.empty()) {
@@ -57,7 +86,7 @@ class RestHandler final : public transport::HttpHandler {
     } else {
       exchange.Fail(Refusal(StatusCode::kInvalidArgument, "request.method",
                             "the method is not for this path; use " + allow),
-                    allow);
+                    allow + ", OPTIONS");
     }
   }
 
@@ -151,6 +180,9 @@ void Exchange::AnswerText(std::string_view content_type, std::string body) {
 }
 
 void Exchange::AnswerWith(int status, transport::HttpHeaders headers, std::string body) {
+  if (!streams_.expired()) {
+    AddCorsFields(request_, shared_.options.guard, headers);
+  }
   std::move(responder_).Respond({status, std::move(headers), std::move(body)});
 }
 
@@ -173,7 +205,9 @@ void Exchange::Fail(const Error& error, std::string_view allow) {
 }
 
 transport::ResponseStream Exchange::Stream() {
-  return std::move(responder_).Stream(200, AnswerHeaders(kEventStream));
+  transport::HttpHeaders headers = AnswerHeaders(kEventStream);
+  AddCorsFields(request_, shared_.options.guard, headers);
+  return std::move(responder_).Stream(200, headers);
 }
 
 }  // namespace entente::api

@@ -1,5 +1,6 @@
 #include "coordinator/api/routes.h"
 
+#include <algorithm>
 #include <array>
 
 #include "coordinator/api/text.h"
@@ -61,6 +62,15 @@ std::optional<std::string_view> MatchParameter(std::string_view pattern, std::st
   return segment;
 }
 
+bool EndsInVerb(std::string_view segment) {
+  return segment.find(':') != std::string_view::npos &&
+         std::any_of(kRoutes.begin(), kRoutes.end(), [segment](const Route& route) {
+           const size_t verb = route.pattern.rfind("}:");
+           return verb != std::string_view::npos &&
+                  segment.ends_with(route.pattern.substr(verb + 1));
+         });
+}
+
 // The encoded parameters, if `path` has the shape of `pattern`.
 bool MatchPath(std::string_view pattern, std::string_view path,
                std::vector<std::string_view>& parameters) {
@@ -75,8 +85,8 @@ bool MatchPath(std::string_view pattern, std::string_view path,
       continue;
     }
     const std::optional<std::string_view> value = MatchParameter(expected, segment);
-    if (!value) {
-      return false;
+    if (!value || (expected.ends_with('}') && EndsInVerb(*value))) {
+      return false;  // The path of a verb is of that verb alone.
     }
     parameters.push_back(*value);
   }

@@ -40,6 +40,42 @@ TEST_CASE("an allowed origin may change state") {
   CHECK(Submit(server, {{"Origin", "http://ops.example.org"}}) == 403);
 }
 
+TEST_CASE("a browser is told what a page of an allowed origin may do, and of others nothing") {
+  RestOptions options;
+  options.guard.allowed_origins = {"https://ops.example.org"};
+  RestServer server(std::move(options));
+  const auto preflight = [&server](const char* origin, const char* path) {
+    return server.Send("OPTIONS", path, "",
+                       {{"Origin", origin},
+                        {"Access-Control-Request-Method", "POST"},
+                        {"Access-Control-Request-Headers", "content-type"}});
+  };
+  const Answer asked = preflight("https://ops.example.org", "/v1/transactions");
+  CHECK(asked.status == 204);
+  CHECK(asked.Header("Access-Control-Allow-Origin") == "https://ops.example.org");
+  CHECK(asked.Header("Access-Control-Allow-Methods") == "POST, GET, HEAD");
+  CHECK_THAT(asked.Header("Access-Control-Allow-Headers"), Catch::Contains("Content-Type"));
+  CHECK(asked.Header("Vary") == "Origin");
+  CHECK(preflight("https://ops.example.org", "/v1/transactions/t:cancel")
+            .Header("Access-Control-Allow-Methods") == "POST");
+  CHECK(preflight("https://ops.example.org", "/nothing").status == 404);
+  for (const char* origin : {"https://evil.example", "null", "https://ops.example.org.evil"}) {
+    const Answer refused = preflight(origin, "/v1/transactions");
+    CHECK(refused.status == 403);
+    CHECK(refused.Header("Access-Control-Allow-Origin").empty());
+    CHECK(refused.Header("Vary") == "Origin");
+  }
+  // The request itself, also when it fails.
+  const Fields origin{{"Origin", "https://ops.example.org"}};
+  for (const Answer& answer :
+       {server.Send("GET", "/healthz", "", origin), server.Send("GET", "/nothing", "", origin),
+        server.Send("POST", "/v1/transactions", kSubmitBody, origin)}) {
+    CHECK(answer.Header("Access-Control-Allow-Origin") == "https://ops.example.org");
+    CHECK_THAT(answer.Header("Access-Control-Expose-Headers"), Catch::Contains("Location"));
+  }
+  CHECK(server.Get("/healthz").Header("Access-Control-Allow-Origin").empty());
+}
+
 TEST_CASE("on loopback only loopback names are answered to") {
   RestServer server;
   for (const char* host :
@@ -48,7 +84,8 @@ TEST_CASE("on loopback only loopback names are answered to") {
     CHECK(server.Send("GET", "/healthz", "", {{"Host", host}}).status == 200);
   }
   for (const char* host :
-       {"evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "10.0.0.1"}) {
+       {"evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "10.0.0.1",
+        "127.0.0.evil1", "localhost.", "[::2]", "[::ffff:127.0.0.1]"}) {
     CAPTURE(host);
     const Answer answer = server.Send("GET", "/v1/transactions", "", {{"Host", host}});
     CHECK(answer.status == 421);
@@ -56,6 +93,26 @@ TEST_CASE("on loopback only loopback names are answered to") {
     CHECK_THAT(answer.Document()["detail"].get<std::string>(),
                Catch::Matchers::Contains("--allow-host"));
   }
+}
+
+TEST_CASE("a host that is none is refused before it is compared with anything") {
+  RestOptions open;
+  open.guard.loopback_only = false;
+  RestServer server(std::move(open));
+  for (const char* host : {"localhost:1@evil", "[::1", "127.", "127.1", "localhost:x", "a b"}) {
+    CAPTURE(host);
+    const Answer answer = server.Send("GET", "/healthz", "", {{"Host", host}});
+    CHECK(answer.status == 400);
+    CHECK(answer.Document()["code"] == "request.malformed");
+  }
+}
+
+TEST_CASE("a target that names a host is held to it, whatever the Host field says") {
+  RestServer server;
+  CHECK(server.Get("http://localhost:8080/healthz").status == 200);
+  CHECK(server.Get("http://evil.example/healthz").status == 421);
+  CHECK(server.Send("GET", "http://127.0.0.1/healthz", "", {{"Host", "evil.example"}}).status ==
+        200);
 }
 
 TEST_CASE("behind a proxy, the proxy's name is answered to beside loopback ones") {

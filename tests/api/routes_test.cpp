@@ -57,11 +57,55 @@ TEST_CASE("another method on a known path is 405 and says which are allowed") {
   RestServer server;
   const Answer put = server.Send("PUT", "/v1/transactions", "{}");
   CHECK(put.status == 405);
-  CHECK(put.Header("Allow") == "POST, GET, HEAD");
+  CHECK(put.Header("Allow") == "POST, GET, HEAD, OPTIONS");
   CHECK(put.Document()["code"] == "request.method");
   // A state change is never a GET.
   CHECK(server.Get("/v1/completions/t").status == 405);
   CHECK(server.coordinator.mutations() == 0);
+}
+
+TEST_CASE("the path of a verb has the verb's method, and no other") {
+  RestServer server;
+  for (const char* path :
+       {"/v1/transactions/t:cancel", "/v1/transactions/t:signal", "/v1/transactions/t:commit",
+        "/v1/transactions:begin", "/v1/definitions:validate"}) {
+    for (const char* method : {"GET", "HEAD", "PUT", "DELETE", "PATCH", "TRACE", "BREW"}) {
+      CAPTURE(path, method);
+      const Answer answer = server.Send(method, path);
+      CHECK(answer.status == 405);
+      CHECK(answer.Header("Allow") == "POST, OPTIONS");
+    }
+  }
+  CHECK(server.Get("/v1/transactions/t:explode").status == 404);
+  CHECK(server.coordinator.mutations() == 0);
+}
+
+TEST_CASE("a path may be spelled with needless escapes, and is refused with broken ones") {
+  RestServer server;
+  CHECK(server.Get("/%68ealth%7a").status == 200);
+  CHECK(server.Get("/%76%31/transactions/%74").status == 200);
+  CHECK(server.coordinator.last_text() == "t");
+  CHECK(server.Get("/v1%2Ftransactions").status == 404);  // A slash within a segment.
+  for (const char* path : {"/v1/transactions/%zz", "/v1/transactions/%4", "/%", "/healthz?a=%g1"}) {
+    CAPTURE(path);
+    const Answer answer = server.Get(path);
+    CHECK(answer.status == 400);
+    CHECK(answer.Document()["code"] == "request.malformed");
+  }
+}
+
+TEST_CASE("OPTIONS tells the methods of a path") {
+  RestServer server;
+  const auto allow = [&server](const char* path) {
+    const Answer answer = server.Send("OPTIONS", path);
+    CHECK(answer.body.empty());
+    return answer.status == 204 ? answer.Header("Allow") : std::to_string(answer.status);
+  };
+  CHECK(allow("/v1/transactions") == "POST, GET, HEAD, OPTIONS");
+  CHECK(allow("/healthz") == "GET, HEAD, OPTIONS");
+  CHECK(allow("/v1/transactions/t:cancel") == "POST, OPTIONS");
+  CHECK(allow("*") == "GET, HEAD, POST, PUT, OPTIONS");
+  CHECK(server.Send("OPTIONS", "/nothing").status == 404);
 }
 
 TEST_CASE("a verb that there is not is 404 and says which there are") {
@@ -75,7 +119,7 @@ TEST_CASE("a verb that there is not is 404 and says which there are") {
   CHECK(VerbsAt("/v1/transactions/a").empty());
   CHECK(VerbsAt("/v1/definitions/a:b").empty());
   // Without a verb it is the transaction itself that would be posted to.
-  CHECK(server.Post("/v1/transactions/a", "{}").Header("Allow") == "GET, HEAD");
+  CHECK(server.Post("/v1/transactions/a", "{}").Header("Allow") == "GET, HEAD, OPTIONS");
 }
 
 TEST_CASE("an unknown path is 404 and points to the description") {
