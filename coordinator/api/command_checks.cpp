@@ -67,14 +67,14 @@ std::optional<engine::Mode> ReadMode(const std::string& name, Checker& check) {
   return std::nullopt;
 }
 
-std::optional<Gid> ReadNewGid(std::string& gid, Checker& check) {
-  if (gid.empty()) {
+std::optional<Gid> ReadNewGid(std::optional<std::string>& gid, Checker& check) {
+  if (!gid) {
     return std::nullopt;
   }
-  if (Status status = ValidateGid(gid); !status.ok()) {
+  if (Status status = ValidateGid(*gid); !status.ok()) {
     check.Fail("gid", status.message());
   }
-  return Gid(std::move(gid));
+  return Gid(std::move(*gid));
 }
 
 // Who acts and why, as the caller says.

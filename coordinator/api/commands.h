@@ -22,7 +22,7 @@ struct SubmitCommand {
   std::string definition;
   std::optional<Json> inline_definition;
   std::optional<uint32_t> version;
-  std::string gid;
+  std::optional<std::string> gid;  // Absent: the coordinator chooses one.
   Json input;
   storage::Labels labels;
   std::string deadline;
@@ -34,7 +34,7 @@ struct SubmitCommand {
 
 struct BeginCommand {
   std::string mode;
-  std::string gid;
+  std::optional<std::string> gid;  // Absent: the coordinator chooses one.
   std::string time_limit;
   storage::Labels labels;
   std::string traceparent;

@@ -36,7 +36,7 @@ Outcome<SubmitCommand> DecodeSubmit(Json body) {
   command.definition = reader.TakeString("definition");
   command.inline_definition = reader.TakeValue("inline");
   command.version = reader.TakeNumber("version");
-  command.gid = reader.TakeString("gid");
+  command.gid = reader.TakeOptionalString("gid");
   if (std::optional<Json> input = reader.TakeValue("input")) {
     command.input = std::move(*input);
   }
@@ -50,7 +50,7 @@ Outcome<BeginCommand> DecodeBegin(Json body) {
   BodyReader reader(std::move(body));
   BeginCommand command;
   command.mode = reader.TakeString("mode");
-  command.gid = reader.TakeString("gid");
+  command.gid = reader.TakeOptionalString("gid");
   command.time_limit = reader.TakeString("timeLimit");
   command.labels = reader.TakeStringMap("labels");
   return Finish(reader, std::move(command));

@@ -64,7 +64,9 @@ SubmitCommand FromProto(const pb::SubmitTransactionRequest& request) {
   if (request.has_version()) {
     command.version = request.version();
   }
-  command.gid = request.gid();
+  if (request.has_gid()) {
+    command.gid = request.gid();
+  }
   command.input = FromValue(request.input());
   command.labels = ReadLabels(request.labels());
   command.deadline = request.deadline();
@@ -77,7 +79,9 @@ SubmitCommand FromProto(const pb::SubmitTransactionRequest& request) {
 BeginCommand FromProto(const pb::BeginTransactionRequest& request) {
   BeginCommand command;
   command.mode = request.mode();
-  command.gid = request.gid();
+  if (request.has_gid()) {
+    command.gid = request.gid();
+  }
   command.time_limit = request.time_limit();
   command.labels = ReadLabels(request.labels());
   return command;
