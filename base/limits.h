@@ -86,7 +86,12 @@ inline constexpr size_t kMaxGroupBytes = size_t{8} << 20;  // After which a comm
 inline constexpr size_t kMaxRequestBytes = 2 * kMaxPayloadBytes;
 inline constexpr size_t kMaxHeaderBytes = 16 * 1024;
 inline constexpr size_t kMaxHeaderFields = 200;
-inline constexpr size_t kMaxConnections = 10'000;
+inline constexpr size_t kMaxConnections = 10'000;  // HTTP, of the process.
+// Of HTTP requests that have not arrived whole, all connections together: without it, clients that
+// never end their bodies could fill the memory. What each may hold beside it is enough for an
+// ordinary request, so that those are served whatever the large ones do.
+inline constexpr size_t kMaxRequestBytesBeingRead = size_t{64} << 20;
+inline constexpr size_t kFreeRequestBytes = 16 * 1024;
 inline constexpr size_t kMaxEventStreams = 1'000;
 inline constexpr Duration kIdleConnectionTimeout = std::chrono::seconds(75);
 inline constexpr Duration kRequestReadTimeout = std::chrono::seconds(30);

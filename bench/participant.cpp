@@ -75,7 +75,9 @@ int main(int argc, char** argv) {
   auto guard = boost::asio::make_work_guard(io);
   Participant handler;
   entente::transport::HttpServerOptions options;
-  options.max_connections = 200'000;
+  entente::transport::ServerLoad::Limits limits;
+  limits.max_connections = 200'000;
+  options.load = std::make_shared<entente::transport::ServerLoad>(limits);
   auto server = std::make_unique<entente::transport::HttpServer>(io, handler, options);
   const auto port = server->Listen("127.0.0.1", 0, false);
   if (!port.ok()) {

@@ -111,13 +111,16 @@ Result<participants::CallerOptions> MakeCallerOptions(const Config& config) {
 // The HTTP servers, one on each worker, sharing one port.
 class Servers {
  public:
-  Servers(runtime::LocalCoordinator& coordinator, api::RestApi& rest) {
+  Servers(runtime::LocalCoordinator& coordinator, api::RestApi& rest,
+          const std::shared_ptr<transport::ServerLoad>& load) {
+    transport::HttpServerOptions options;
+    options.load = load;
     for (const auto& worker : coordinator.workers()) {
       workers_.push_back(worker.get());
       OnWorker(*worker, [&] {
         handlers_.push_back(rest.HandlerFor(worker->io()));
-        servers_.push_back(std::make_unique<transport::HttpServer>(worker->io(), *handlers_.back(),
-                                                                   transport::HttpServerOptions{}));
+        servers_.push_back(
+            std::make_unique<transport::HttpServer>(worker->io(), *handlers_.back(), options));
       });
     }
   }
@@ -240,8 +243,10 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator
     spdlog::error("event=defect target={} reason={} message=\"{}\"", target, status.reason(),
                   status.message());
   };
+  const auto load = std::make_shared<transport::ServerLoad>();
+  rest_options.http_load = load;
   api::RestApi rest(coordinator, std::move(rest_options));
-  Servers servers(coordinator, rest);
+  Servers servers(coordinator, rest, load);
   const auto http_port = servers.Listen(*http_address);
   if (!http_port.ok()) {
     return CannotStart(http_port.status());

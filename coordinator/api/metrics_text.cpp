@@ -132,6 +132,20 @@ void WriteStore(const storage::StoreHealth& store, MetricsWriter& out) {
              Number(store.space->disk_free));
 }
 
+void WriteHttp(const transport::ServerLoad::Stats& http, MetricsWriter& out) {
+  out.Single("entente_http_connections", "gauge", "HTTP connections that are open.",
+             Number(http.connections));
+  out.Single("entente_http_connections_refused_total", "counter",
+             "HTTP connections refused because as many as may be were open.",
+             Number(http.connections_refused));
+  out.Single("entente_http_request_bytes", "gauge",
+             "Bytes of HTTP requests that are being read, beyond what each may hold.",
+             Number(http.request_bytes));
+  out.Single("entente_http_requests_refused_total", "counter",
+             "HTTP requests refused because others that are being read left no room for them.",
+             Number(http.requests_refused));
+}
+
 // One participant may have several gates: definitions that give one address different limits have
 // one each. A sample may stand once for the same labels, so what differs in limits only is one
 // here.
@@ -189,11 +203,13 @@ void WriteParticipants(const std::vector<ParticipantStats>& all, MetricsWriter& 
 }  // namespace
 
 std::string MetricsText(const runtime::Metrics& metrics, const HealthReport& report,
-                        const std::vector<ParticipantStats>& participants) {
+                        const std::vector<ParticipantStats>& participants,
+                        const transport::ServerLoad::Stats& http) {
   MetricsWriter out;
   WriteTransactions(metrics, out);
   WriteHealth(report, out);
   WriteStore(report.health.store, out);
+  WriteHttp(http, out);
   WriteParticipants(participants, out);
   return out.Take();
 }

@@ -5,12 +5,14 @@
 #include <vector>
 
 #include "coordinator/api/commands.h"
+#include "coordinator/transport/server_load.h"
 
 namespace entente::api {
 
 inline constexpr std::string_view kMetricsContentType = "text/plain; version=0.0.4; charset=utf-8";
 
 [[nodiscard]] std::string MetricsText(const runtime::Metrics& metrics, const HealthReport& report,
-                                      const std::vector<runtime::ParticipantStats>& participants);
+                                      const std::vector<runtime::ParticipantStats>& participants,
+                                      const transport::ServerLoad::Stats& http = {});
 
 }  // namespace entente::api

@@ -154,11 +154,17 @@ Exchange::Exchange(transport::HttpServerRequest request, transport::Responder re
     : request_(std::move(request)),
       responder_(std::move(responder)),
       shared_(shared),
-      streams_(std::move(streams)) {
+      streams_(std::move(streams)),
+      body_bytes_(request_.body.size()) {
   const std::string_view target = request_.target;
   const size_t mark = target.find('?');
   path_ = target.substr(0, mark);
   query_ = mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
+}
+
+transport::ServerLoad::Stats Exchange::HttpStats() const {
+  const auto& load = shared_.options.http_load;
+  return load == nullptr ? transport::ServerLoad::Stats() : load->stats();
 }
 
 std::shared_ptr<runtime::Hangup> Exchange::ClientHangup() {

@@ -24,6 +24,8 @@ struct RestOptions {
   // the other for gone.
   Duration heartbeat = std::chrono::seconds(15);
   size_t max_event_streams = limits::kMaxEventStreams;
+  // Of the servers that use the handlers; told in /metrics. May be null.
+  std::shared_ptr<const transport::ServerLoad> http_load;
   // Told about every answer that hides its cause from the client (kInternal, kDataLoss). May be
   // empty; called on any worker's thread, must not block.
   std::function<void(const Status& status, const std::string& target)> on_defect;

@@ -26,7 +26,7 @@ void Submit(const ExchangePtr& exchange) {
   if (!command) {
     return;
   }
-  command->wire_bytes = exchange->request().body.size();
+  command->wire_bytes = exchange->body_bytes();
   command->traceparent = TraceparentOf(*exchange);
   if (command->wait) {
     command->hangup = exchange->ClientHangup();
@@ -74,7 +74,7 @@ void Operate(Verb verb, const ExchangePtr& exchange) {
   std::optional<OperateCommand> command = CommandOf(
       *exchange, DecodeOperate(verb, std::move(exchange->parameter(0)), std::move(*body)));
   if (command) {
-    command->wire_bytes = exchange->request().body.size();
+    command->wire_bytes = exchange->body_bytes();
     exchange->service().Operate(std::move(*command),
                                 ReplyJson<TxnDetail>(exchange, TransactionJson));
   }
@@ -88,7 +88,7 @@ void Signal(const ExchangePtr& exchange) {
   std::optional<SignalCommand> command =
       CommandOf(*exchange, DecodeSignal(std::move(exchange->parameter(0)), std::move(*body)));
   if (command) {
-    command->wire_bytes = exchange->request().body.size();
+    command->wire_bytes = exchange->body_bytes();
     exchange->service().Signal(std::move(*command),
                                ReplyJson<TxnDetail>(exchange, TransactionJson));
   }
@@ -102,7 +102,7 @@ void Complete(const ExchangePtr& exchange) {
   std::optional<CompleteCommand> command =
       CommandOf(*exchange, DecodeComplete(std::move(exchange->parameter(0)), std::move(*body)));
   if (command) {
-    command->wire_bytes = exchange->request().body.size();
+    command->wire_bytes = exchange->body_bytes();
     exchange->service().Complete(std::move(*command),
                                  ReplyJson<CompleteResult>(exchange, CompletionJson));
   }
@@ -185,7 +185,8 @@ void Metrics(const ExchangePtr& exchange) {
   if (WithoutQuery(*exchange)) {
     const Service& service = exchange->service();
     exchange->AnswerText(kMetricsContentType,
-                         MetricsText(service.Metrics(), service.Health(), service.Participants()));
+                         MetricsText(service.Metrics(), service.Health(), service.Participants(),
+                                     exchange->HttpStats()));
   }
 }
 

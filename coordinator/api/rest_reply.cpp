@@ -19,10 +19,11 @@ std::optional<Json> BodyOf(Exchange& exchange) {
   if (!WithoutQuery(exchange)) {
     return std::nullopt;
   }
-  if (exchange.request().body.empty()) {
+  const std::string body = exchange.TakeBody();
+  if (body.empty()) {
     return Json::object();
   }
-  return CommandOf(exchange, ParseBody(exchange.request().body));
+  return CommandOf(exchange, ParseBody(body));
 }
 
 std::string TraceparentOf(const Exchange& exchange) {

@@ -90,6 +90,12 @@ void ByteChannel::StartRead() {
   });
 }
 
+void ByteChannel::ShrinkInput() {
+  if (!reading_) {
+    input_.ShrinkIfEmpty();
+  }
+}
+
 void ByteChannel::OnRead(const error_code& error, size_t size) {
   reading_ = false;
   if (closed_) {

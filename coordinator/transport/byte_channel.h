@@ -25,6 +25,7 @@ class InputBuffer {
  public:
   [[nodiscard]] std::string_view data() const { return {data_.get() + begin_, end_ - begin_}; }
   [[nodiscard]] bool empty() const { return begin_ == end_; }
+  [[nodiscard]] size_t capacity() const { return capacity_; }
   void Consume(size_t size) { begin_ += size; }
 
   // Space for the next read, at least kMinRead bytes. Grows to what reads turn out to fill.
@@ -82,6 +83,9 @@ class ByteChannel : public boost::intrusive_ref_counter<ByteChannel, boost::thre
 
   // Keeps one read outstanding. No-op if there is one, or after the end.
   void StartRead();
+
+  // Gives back what the input held for a large message, if it is empty and nothing is being read.
+  void ShrinkInput();
 
   // Sends bytes, in order. A failure arrives through OnWriteFailed, possibly from inside.
   void Write(std::string_view bytes);

@@ -85,7 +85,7 @@ void MessageParser<kIsRequest, Message>::on_body_init_impl(
     return;
   }
   // A stated length is only a claim: memory for a large body is taken as its bytes arrive.
-  constexpr std::uint64_t kTrusted = 64 * 1024;
+  constexpr std::uint64_t kTrusted = 8 * 1024;
   message_.body.reserve(static_cast<size_t>(std::min(*content_length, kTrusted)));
 }
 

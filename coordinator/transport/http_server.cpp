@@ -40,6 +40,13 @@ Result<tcp::endpoint> ResolveLocal(boost::asio::io_context& io, const std::strin
   return found.begin()->endpoint();
 }
 
+HttpServerOptions WithLoad(HttpServerOptions options) {
+  if (options.load == nullptr) {
+    options.load = std::make_shared<ServerLoad>();
+  }
+  return options;
+}
+
 // One listening socket. Shared with its pending operations, which may complete after the server's
 // end.
 struct Listener : std::enable_shared_from_this<Listener> {
@@ -90,7 +97,7 @@ class HttpServer::Impl {
  public:
   Impl(boost::asio::io_context& io, HttpHandler& handler, HttpServerOptions options)
       : io_(io),
-        options_(std::move(options)),
+        options_(WithLoad(std::move(options))),
         deadlines_(io),
         context_{handler,
                  options_,
@@ -157,12 +164,15 @@ class HttpServer::Impl {
     const boost::intrusive_ptr<ServerConnection> connection(
         new ServerConnection(context_, std::move(socket)));
     connections_.push_back(*connection);
-    if (context_.connections > options_.max_connections) {
-      connection->Refuse(503, "server.too_many_connections",
-                         "The limit of " + std::to_string(options_.max_connections) +
-                             " connections is reached; try again later.");
-    } else {
-      connection->Start();
+    switch (options_.load->AddConnection()) {
+      case ServerLoad::Admission::kServe: connection->Start(); break;
+      case ServerLoad::Admission::kRefuse:
+        connection->Refuse(503, "server.too_many_connections",
+                           "The limit of " +
+                               std::to_string(options_.load->limits().max_connections) +
+                               " connections is reached; try again later.");
+        break;
+      case ServerLoad::Admission::kDrop: connection->Abandon(); break;
     }
   }
 

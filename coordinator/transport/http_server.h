@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "coordinator/transport/http_headers.h"
+#include "coordinator/transport/server_load.h"
 #include "coordinator/transport/tls.h"
 #include "coordinator/transport/unique_function.h"
 
@@ -117,18 +118,20 @@ class HttpHandler {
 struct HttpServerOptions {
   size_t max_body_bytes = limits::kMaxRequestBytes;
   size_t max_header_bytes = limits::kMaxHeaderBytes;
-  size_t max_connections = limits::kMaxConnections;  // Of this server object.
   size_t max_stream_buffer_bytes = size_t{1} << 20;
   Duration read_timeout = limits::kRequestReadTimeout;  // First byte to last of one request.
   Duration idle_timeout = limits::kIdleConnectionTimeout;
   // A client that takes no byte of its answer for this long is cut off.
   Duration write_timeout = limits::kRequestReadTimeout;
   std::shared_ptr<const TlsContext> tls;  // Null: plain text.
+  // Shared by all servers of the process, whose limits it holds. Null: one of its own.
+  std::shared_ptr<ServerLoad> load;
 };
 
 // Purpose: accepts and serves the connections of one worker. What is not HTTP/1.1 as
 // base/http_head.h has it gets 400 (other versions 505, other expectations than 100-continue 417),
-// slow requests 408, large bodies 413, large headers 431, connections past the limit 503, each a
+// slow requests 408, large bodies 413, large headers 431, connections past the
+// limit, and bodies for which there is no room beside those of others, 503, each a
 // problem document (RFC 9457), and then the connection is closed.
 //
 // Ownership: `io` and `handler` must outlive the server. Thread-safety: everything on the thread

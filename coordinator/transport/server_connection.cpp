@@ -1,6 +1,10 @@
 #include "coordinator/transport/server_connection.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/http_head.h"
+#include "base/limits.h"
 #include "coordinator/transport/response_text.h"
 
 namespace entente::transport {
@@ -105,6 +109,11 @@ void ServerConnection::ParseInput() {
     input().Consume(used);
     if (error) {
       RejectRequest(error);
+    } else if (!HoldRequest()) {
+      SendProblem(503, "server.too_many_bytes",
+                  "The requests that are being read hold the limit of " +
+                      std::to_string(context_.options.load->limits().max_request_bytes) +
+                      " bytes together; try again later.");
     } else if (parser_->is_done()) {
       Dispatch();
     } else {
@@ -119,6 +128,9 @@ void ServerConnection::ParseInput() {
   if (phase_ == Phase::kReading && ended()) {
     Shut();
   } else if (phase_ != Phase::kClosed && input().data().size() < kMaxPipelinedBytes) {
+    if (phase_ != Phase::kReading || !request_begun_) {
+      ShrinkInput();  // A large request leaves nothing behind while its connection waits.
+    }
     StartRead();
   }
 }
@@ -138,6 +150,25 @@ void ServerConnection::RejectRequest(const error_code& error) {
     SendProblem(400, "request.malformed",
                 "The request is not well-formed HTTP/1.1 (" + error.message() + ").");
   }
+}
+
+bool ServerConnection::HoldRequest() {
+  const size_t body = parser_ ? parser_->message().body.capacity() : 0;
+  const size_t held = body + input().capacity();
+  const size_t counted = held - std::min(held, limits::kFreeRequestBytes);
+  ServerLoad& load = *context_.options.load;
+  if (counted > held_bytes_ && !load.Hold(counted - held_bytes_)) {
+    return false;
+  }
+  if (counted < held_bytes_) {
+    load.Release(held_bytes_ - counted);
+  }
+  held_bytes_ = counted;
+  return true;
+}
+
+void ServerConnection::ReleaseRequest() {
+  context_.options.load->Release(std::exchange(held_bytes_, 0));
 }
 
 void ServerConnection::RefuseHead(const Status& refusal) {
@@ -166,6 +197,7 @@ void ServerConnection::Dispatch() {
     return;
   }
   CancelDeadline();
+  ReleaseRequest();
   phase_ = Phase::kHandling;
   keep_alive_ = parser_->keep_alive();
   chunked_ = parser_->is_http11();
@@ -203,7 +235,11 @@ void ServerConnection::SendProblem(int status, std::string_view code, const std:
   keep_alive_ = false;
   const std::string_view target = parser_ ? std::string_view(parser_->message().target) : "";
   const bool is_head = parser_ && parser_->message().method == "HEAD";
-  SendWhole(Problem(status, code, detail, target), !is_head);
+  HttpServerResponse problem = Problem(status, code, detail, target);
+  if (status == 503) {
+    problem.headers.Add("Retry-After", "1");
+  }
+  SendWhole(problem, !is_head);
   AnswerSent();
 }
 
@@ -272,6 +308,8 @@ void ServerConnection::NextRequest() {
 // the answer that says what was wrong (RFC 9112, 9.6).
 void ServerConnection::Linger() {
   phase_ = Phase::kLingering;
+  parser_.reset();
+  static_cast<void>(HoldRequest());  // It holds less than before.
   ShutdownWrite();
   if (ended()) {
     Shut();
@@ -431,7 +469,9 @@ void ServerConnection::Shut() {
   CancelDeadline();
   ServerHook::unlink();
   Close();
+  ReleaseRequest();
   --context_.connections;
+  context_.options.load->RemoveConnection();
   context_.on_closed(context_.server);
   if (tell) {
     PeerGone();

@@ -83,6 +83,9 @@ class ServerConnection final : public ByteChannel, public Deadline, public Serve
   void ParseInput();
   void RejectRequest(const boost::system::error_code& error);
   void RefuseHead(const Status& refusal);
+  // Accounts for what the request that is being read holds. False: there is no room for it.
+  [[nodiscard]] bool HoldRequest();
+  void ReleaseRequest();
   void Dispatch();
   void SendProblem(int status, std::string_view code, const std::string& detail);
   void SendWhole(const HttpServerResponse& response, bool with_body);
@@ -99,6 +102,7 @@ class ServerConnection final : public ByteChannel, public Deadline, public Serve
   std::optional<RequestParser> parser_;
   std::string peer_;
   uint64_t bytes_taken_before_ = 0;  // When the write deadline was set.
+  size_t held_bytes_ = 0;            // As accounted for.
   bool request_begun_ = false;
   bool continue_sent_ = false;
   bool is_head_ = false;

@@ -360,8 +360,10 @@ TEST_CASE("an idle connection is closed without a word") {
 }
 
 TEST_CASE("a connection past the limit gets 503 and a place that frees is given away again") {
+  ServerLoad::Limits load_limits;
+  load_limits.max_connections = 2;
   HttpServerOptions options;
-  options.max_connections = 2;
+  options.load = std::make_shared<ServerLoad>(load_limits);
   Served served(options);
   auto first = std::make_unique<Connection>(served.port());
   Connection second(served.port());
@@ -381,6 +383,84 @@ TEST_CASE("a connection past the limit gets 503 and a place that frees is given 
     status = StatusOf(again.ReadMessage());
   }
   CHECK(status == 200);
+}
+
+TEST_CASE("the limit of connections is that of all servers together") {
+  ServerLoad::Limits load_limits;
+  load_limits.max_connections = 2;
+  HttpServerOptions options;
+  options.load = std::make_shared<ServerLoad>(load_limits);
+  Served one(options);
+  Served other(options);
+  Connection first(one.port());
+  Connection second(other.port());
+  for (Connection* client : {&first, &second}) {
+    client->Write(kGet);
+    CHECK(StatusOf(client->ReadMessage()) == 200);
+  }
+  Connection third(one.port());
+  CheckProblem(third, 503, "server.too_many_connections");
+  CHECK(options.load->stats().connections_refused == 1);
+  third.Close();
+  // Refusing takes a connection too: past so many they are closed without a word.
+  std::vector<std::unique_ptr<Connection>> crowd;
+  bool dropped = false;
+  for (int i = 0; i < 300; ++i) {
+    crowd.push_back(std::make_unique<Connection>(other.port()));
+    dropped = dropped || crowd.back()->ReadUntil("\r\n").empty();
+  }
+  CHECK(dropped);
+  first.Write(kGet);
+  CHECK(StatusOf(first.ReadMessage()) == 200);
+}
+
+TEST_CASE("bodies that are never ended can not fill the memory, nor keep small requests out") {
+  ServerLoad::Limits load_limits;
+  load_limits.max_request_bytes = size_t{1} << 20;
+  HttpServerOptions options;
+  options.load = std::make_shared<ServerLoad>(load_limits);
+  Served served(options);
+  const std::string head = "POST / HTTP/1.1\r\nHost: h\r\n";
+  const std::string part(256 * 1024, 'x');
+  std::vector<std::unique_ptr<Connection>> unfinished;
+  int refused = 0;
+  for (int i = 0; i < 40 && refused == 0; ++i) {
+    unfinished.push_back(std::make_unique<Connection>(served.port()));
+    const bool chunked = i % 2 != 0;
+    unfinished.back()->Write(head +
+                             (chunked ? "Transfer-Encoding: chunked\r\n\r\n40000\r\n"
+                                      : "Content-Length: 1000000\r\n\r\n") +
+                             part);
+    // Whoever is not refused is not answered: what has arrived is counted.
+    while (options.load->stats().request_bytes <
+               unfinished.size() * (part.size() - limits::kFreeRequestBytes) &&
+           options.load->stats().requests_refused == 0) {
+      std::this_thread::yield();
+    }
+    refused = static_cast<int>(options.load->stats().requests_refused);
+  }
+  REQUIRE(refused == 1);
+  CHECK(unfinished.size() <= 8);
+  CHECK(options.load->stats().request_bytes <= load_limits.max_request_bytes);
+  const std::string answer = unfinished.back()->ReadMessage();
+  CHECK_THAT(answer, Catch::StartsWith("HTTP/1.1 503 ") &&
+                         Catch::Contains("server.too_many_bytes") &&
+                         Catch::Contains("Retry-After: 1\r\n"));
+  // An announced length is only a claim, and small requests go on.
+  Connection claims(served.port());
+  claims.Write(head + "Content-Length: 2000000\r\n\r\nabc");
+  Connection small(served.port());
+  small.Write(head + "Content-Length: 5000\r\n\r\n" + std::string(5000, 'y'));
+  CHECK(StatusOf(small.ReadMessage()) == 200);
+  unfinished.clear();
+  claims.Close();
+  while (options.load->stats().request_bytes != 0) {
+    std::this_thread::yield();
+  }
+  Connection large(served.port());
+  large.Write(head + "Content-Length: 900000\r\n\r\n" + std::string(900'000, 'z'));
+  CHECK(StatusOf(large.ReadMessage()) == 200);
+  CHECK(options.load->stats().request_bytes == 0);
 }
 
 TEST_CASE("a client that left makes the responder a no-op") {
