@@ -71,6 +71,7 @@ std::optional<cel::Template> ExpressionCompiler::Document(const Json& value,
     for (const cel::TemplateError& error : *errors) {
       problems_.InString(pointer + error.pointer, error.offset, "bad_expression", error.message);
     }
+    CheckStrings(value, pointer, scope);
     return std::nullopt;
   }
   auto document = std::get<cel::Template>(std::move(compiled));
@@ -78,6 +79,28 @@ std::optional<cel::Template> ExpressionCompiler::Document(const Json& value,
     CheckReference(reference.path, pointer + reference.pointer, scope);
   }
   return document;
+}
+
+// That one string is wrong must not hide what the others name. Recursion is bounded by the depth of
+// a definition.
+void ExpressionCompiler::CheckStrings(const Json& value, const std::string& pointer,
+                                      const Scope& scope) {
+  if (const auto* members = value.get_ptr<const Json::object_t*>()) {
+    for (const auto& [key, member] : *members) {
+      CheckStrings(member, pointer + "/" + EscapePointerToken(key), scope);
+    }
+  } else if (value.is_array()) {
+    for (size_t i = 0; i < value.size(); ++i) {
+      CheckStrings(value[i], pointer + "/" + std::to_string(i), scope);
+    }
+  } else if (value.is_string()) {
+    const auto compiled = cel::Template::Compile(value);
+    if (const auto* text = std::get_if<cel::Template>(&compiled)) {
+      for (const cel::TemplateReference& reference : text->references()) {
+        CheckReference(reference.path, pointer, scope);
+      }
+    }
+  }
 }
 
 std::optional<cel::Template> ExpressionCompiler::Text(const Json& value, const std::string& pointer,

@@ -78,6 +78,7 @@ class ExpressionCompiler {
   [[nodiscard]] std::optional<Place> TakeOwnOutputRead();
 
  private:
+  void CheckStrings(const Json& value, const std::string& pointer, const Scope& scope);
   void CheckReference(const cel::ReferencePath& path, const std::string& pointer,
                       const Scope& scope);
   void CheckInputReference(const cel::ReferencePath& path, const std::string& pointer);
