@@ -12,6 +12,7 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 
+#include "base/http_head.h"
 #include "base/limits.h"
 
 namespace entente::sdk {
@@ -87,13 +88,14 @@ class HttpConnection::Impl {
   Result<HttpAnswer> Open(const OutgoingRequest& request, Duration timeout) {
     Close();
     ENTENTE_RETURN_IF_ERROR(Send(request, timeout));
+    ENTENTE_RETURN_IF_ERROR(ReceiveHead(request));
     if (const error_code failed = Await([this](auto done) {
           http::async_read_header(*stream_, buffer_, *parser_, std::move(done));
         })) {
       return Broken(request, failed);
     }
     if (parser_->get().result_int() != 200) {
-      return Receive(request);
+      return ReceiveRest(request);
     }
     // Not eager: that would withhold a chunk until the next one begins.
     return HeadOf(*parser_);
@@ -232,7 +234,42 @@ class HttpConnection::Impl {
     return {};
   }
 
-  Result<HttpAnswer> Receive(const OutgoingRequest& request) {
+  // The answer's head is judged before the parser sees it: where it ends must not be in doubt.
+  Status ReceiveHead(const OutgoingRequest& request) {
+    HttpHeadReader head(HttpSide::kAnswer);
+    while (true) {
+      const auto data = buffer_.cdata();
+      const std::string_view received(static_cast<const char*>(data.data()), data.size());
+      const Status judged = head.Read(received);
+      if (head.complete() && judged.ok()) {
+        return {};
+      }
+      if (!judged.ok() || received.size() > limits::kMaxHeaderBytes) {
+        const std::string why = judged.ok() ? "its header is larger than the limit of " +
+                                                  std::to_string(limits::kMaxHeaderBytes) + " bytes"
+                                            : judged.message();
+        Close();
+        return Internal("client.bad_answer", "what " + server_.ToString() +
+                                                 " answers is not HTTP: " + why +
+                                                 "; is it the coordinator's HTTP address?");
+      }
+      size_t bytes = 0;
+      const error_code failed = Await([&](auto done) {
+        stream_->async_read_some(buffer_.prepare(4096),
+                                 [&bytes, done](const error_code& error, size_t size) {
+                                   bytes = size;
+                                   done(error);
+                                 });
+      });
+      if (failed) {
+        return Broken(request,
+                      failed == asio::error::eof ? error_code(http::error::end_of_stream) : failed);
+      }
+      buffer_.commit(bytes);
+    }
+  }
+
+  Result<HttpAnswer> ReceiveRest(const OutgoingRequest& request) {
     if (const error_code failed = Await([this](auto done) {
           http::async_read(*stream_, buffer_, *parser_, std::move(done));
         })) {
@@ -248,7 +285,8 @@ class HttpConnection::Impl {
 
   Result<HttpAnswer> CallOnce(const OutgoingRequest& request, Duration timeout) {
     ENTENTE_RETURN_IF_ERROR(Send(request, timeout));
-    return Receive(request);
+    ENTENTE_RETURN_IF_ERROR(ReceiveHead(request));
+    return ReceiveRest(request);
   }
 
   const Server server_;

@@ -94,6 +94,18 @@ TEST_CASE("what is not a coordinator is told apart from one") {
   CHECK(ClientOf(server).Participants().status().reason() == "client.bad_answer");
 }
 
+TEST_CASE("an answer whose end is in doubt is none") {
+  const std::string fields =
+      GENERATE("Content-Length: 2\r\nContent-Length: 2", "Content-Length: 2, 2",
+               "Content-Length: +2", "Content-Length: 2\r\nTransfer-Encoding: chunked",
+               "Transfer-Encoding: xchunked", "Transfer-Encoding: chunked, identity",
+               "Entente-Created: true\r\nEntente-Created: false", "X: y\nContent-Length: 2");
+  CAPTURE(fields);
+  CannedServer server(
+      {{.raw = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + fields + "\r\n\r\n{}"}});
+  CHECK(ClientOf(server).Participants().status().reason() == "client.bad_answer");
+}
+
 TEST_CASE("an answer that is cut off, too large or late is an error and not a hang") {
   CannedServer cut({{.body = "{}", .cut_off = true}});
   CHECK(ClientOf(cut).Participants().status().reason() == "client.broken");
