@@ -226,8 +226,10 @@ storage::Page ReadPage(ListCommand& command, Checker& check) {
 
 runtime::SubmitRequest ReadSubmit(SubmitCommand& command, Checker& check) {
   runtime::SubmitRequest request;
-  if (command.definition.empty() == !command.inline_definition.has_value()) {
+  if (command.definition.has_value() == command.inline_definition.has_value()) {
     check.Fail("definition", "exactly one of 'definition' and 'inline' is required");
+  } else if (command.definition && command.definition->empty()) {
+    check.Fail("definition", "must not be empty");
   }
   if (command.version && (command.inline_definition || *command.version == 0)) {
     check.Fail("version", command.inline_definition ? "an inline definition has no version"
@@ -237,8 +239,8 @@ runtime::SubmitRequest ReadSubmit(SubmitCommand& command, Checker& check) {
     request.inline_definition = DumpJson(*command.inline_definition);
   }
   request.gid = ReadNewGid(command.gid, check);
-  if (!command.deadline.empty()) {
-    request.deadline = check.ReadDuration("deadline", command.deadline);
+  if (command.deadline) {
+    request.deadline = check.ReadDuration("deadline", *command.deadline);
     if (request.deadline && *request.deadline == Duration::zero()) {
       check.Fail("deadline", "must be longer than zero");
     }
@@ -246,7 +248,7 @@ runtime::SubmitRequest ReadSubmit(SubmitCommand& command, Checker& check) {
   CheckLabels(command.labels, check);
   check.CheckPayload("input", command.input, command.wire_bytes);
   request.wait = check.ReadWait(command.wait, std::move(command.hangup));
-  request.definition = std::move(command.definition);
+  request.definition = std::move(command.definition).value_or("");
   request.version = command.version;
   request.input = std::move(command.input);
   request.labels = std::move(command.labels);
@@ -262,8 +264,8 @@ runtime::BeginRequest ReadBegin(BeginCommand& command, Checker& check) {
     request.mode = ReadMode(command.mode, check).value_or(request.mode);
   }
   request.gid = ReadNewGid(command.gid, check);
-  if (!command.time_limit.empty()) {
-    request.time_limit = check.ReadDuration("timeLimit", command.time_limit);
+  if (command.time_limit) {
+    request.time_limit = check.ReadDuration("timeLimit", *command.time_limit);
     if (request.time_limit == Duration::zero()) {
       check.Fail("timeLimit", "must be longer than zero");
     } else if (request.time_limit > limits::kMaxClientDrivenLimit) {

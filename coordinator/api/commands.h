@@ -19,13 +19,13 @@
 namespace entente::api {
 
 struct SubmitCommand {
-  std::string definition;
+  std::optional<std::string> definition;
   std::optional<Json> inline_definition;
   std::optional<uint32_t> version;
   std::optional<std::string> gid;  // Absent: the coordinator chooses one.
   Json input;
   storage::Labels labels;
-  std::string deadline;
+  std::optional<std::string> deadline;
   std::optional<std::string> wait;
   std::shared_ptr<runtime::Hangup> hangup;  // With `wait`; may be null.
   std::string traceparent;
@@ -35,7 +35,7 @@ struct SubmitCommand {
 struct BeginCommand {
   std::string mode;
   std::optional<std::string> gid;  // Absent: the coordinator chooses one.
-  std::string time_limit;
+  std::optional<std::string> time_limit;
   storage::Labels labels;
   std::string traceparent;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <span>
 
@@ -37,6 +38,17 @@ std::string_view TypeName(const Json& value) {
 
 std::string Expected(std::string_view type, const Json& value) {
   return "must be " + std::string(type) + ", not " + std::string(TypeName(value));
+}
+
+// 2.0 is as whole as 2, as JSON Schema and Protobuf have it.
+std::optional<uint32_t> WholeNumber(const Json& value) {
+  constexpr uint32_t kMost = std::numeric_limits<uint32_t>::max();
+  if (value.is_number_unsigned() && value.get<uint64_t>() <= kMost) {
+    return value.get<uint32_t>();
+  }
+  const double number = value.is_number_float() ? value.get<double>() : -1;
+  const bool whole = number >= 0 && number <= kMost && number == std::floor(number);
+  return whole ? std::optional(static_cast<uint32_t>(number)) : std::nullopt;
 }
 
 void AddViolation(std::vector<Violation>& violations, std::string_view field, std::string message,
@@ -89,7 +101,7 @@ Json* BodyReader::Find(std::string_view name) {
 
 std::optional<std::string> BodyReader::TakeOptionalString(std::string_view name) {
   Json* value = Find(name);
-  if (value == nullptr || value->is_null()) {
+  if (value == nullptr) {
     return std::nullopt;
   }
   if (!value->is_string()) {
@@ -105,22 +117,21 @@ std::string BodyReader::TakeString(std::string_view name) {
 
 std::optional<uint32_t> BodyReader::TakeNumber(std::string_view name) {
   const Json* value = Find(name);
-  if (value == nullptr || value->is_null()) {
+  if (value == nullptr) {
     return std::nullopt;
   }
-  if (!value->is_number_unsigned() ||
-      value->get<uint64_t>() > std::numeric_limits<uint32_t>::max()) {
+  const std::optional<uint32_t> number = WholeNumber(*value);
+  if (!number) {
     Fail(name, value->is_number() ? "must be a whole number from 0 to 4294967295"
                                   : Expected("a number", *value));
-    return std::nullopt;
   }
-  return value->get<uint32_t>();
+  return number;
 }
 
 std::vector<std::pair<std::string, std::string>> BodyReader::TakeStringMap(std::string_view name) {
   std::vector<std::pair<std::string, std::string>> pairs;
   Json* value = Find(name);
-  if (value == nullptr || value->is_null()) {
+  if (value == nullptr) {
     return pairs;
   }
   if (!value->is_object()) {
@@ -199,6 +210,10 @@ std::optional<std::string> QueryReader::TakeOptionalString(std::string_view name
     }
     parameter.taken = true;
     value = std::move(parameter.value);
+  }
+  if (value && value->empty()) {
+    Fail(name, "must not be empty; leave the parameter " + Quote(name) + " out");
+    return std::nullopt;
   }
   return value;
 }

@@ -15,8 +15,8 @@
 
 namespace entente::api {
 
-// Takes members out of one JSON object by name and notes every mistake: a wrong type, a member that
-// nothing asked for. A null is the same as an absent member, but for TakeValue. Not thread-safe.
+// Takes members out of one JSON object by name and notes every mistake: a wrong type, also null, or
+// a member that nothing asked for. Not thread-safe.
 class BodyReader {
  public:
   // `body` that is no object is a mistake, and every member is absent.
@@ -46,7 +46,8 @@ class BodyReader {
   std::vector<Violation> violations_;
 };
 
-// The same for "a=1&b=2". Values are percent-decoded; a parameter may occur once.
+// The same for "a=1&b=2". Values are percent-decoded; a parameter may occur once, and not without a
+// value: a filter that its sender failed to fill in would let everything through.
 class QueryReader {
  public:
   explicit QueryReader(std::string_view query);

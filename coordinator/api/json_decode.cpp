@@ -33,7 +33,7 @@ Outcome<Json> ParseBody(std::string_view body) {
 Outcome<SubmitCommand> DecodeSubmit(Json body) {
   BodyReader reader(std::move(body));
   SubmitCommand command;
-  command.definition = reader.TakeString("definition");
+  command.definition = reader.TakeOptionalString("definition");
   command.inline_definition = reader.TakeValue("inline");
   command.version = reader.TakeNumber("version");
   command.gid = reader.TakeOptionalString("gid");
@@ -41,7 +41,7 @@ Outcome<SubmitCommand> DecodeSubmit(Json body) {
     command.input = std::move(*input);
   }
   command.labels = reader.TakeStringMap("labels");
-  command.deadline = reader.TakeString("deadline");
+  command.deadline = reader.TakeOptionalString("deadline");
   command.wait = reader.TakeOptionalString("wait");
   return Finish(reader, std::move(command));
 }
@@ -51,7 +51,7 @@ Outcome<BeginCommand> DecodeBegin(Json body) {
   BeginCommand command;
   command.mode = reader.TakeString("mode");
   command.gid = reader.TakeOptionalString("gid");
-  command.time_limit = reader.TakeString("timeLimit");
+  command.time_limit = reader.TakeOptionalString("timeLimit");
   command.labels = reader.TakeStringMap("labels");
   return Finish(reader, std::move(command));
 }

@@ -26,6 +26,11 @@ storage::Labels ReadLabels(const Map& map) {
   return labels;
 }
 
+// A field without presence: empty is absent.
+std::optional<std::string> Given(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional(text);
+}
+
 template <class Request>
 DecideCommand ReadDecide(DecideCommand::Verb verb, const Request& request) {
   DecideCommand command;
@@ -57,7 +62,7 @@ OperateCommand ReadAction(Verb verb, const Request& request) {
 SubmitCommand FromProto(const pb::SubmitTransactionRequest& request) {
   SubmitCommand command;
   command.wire_bytes = request.ByteSizeLong();
-  command.definition = request.definition();
+  command.definition = Given(request.definition());
   if (request.has_inline_()) {
     command.inline_definition = FromValue(request.inline_());
   }
@@ -69,7 +74,7 @@ SubmitCommand FromProto(const pb::SubmitTransactionRequest& request) {
   }
   command.input = FromValue(request.input());
   command.labels = ReadLabels(request.labels());
-  command.deadline = request.deadline();
+  command.deadline = Given(request.deadline());
   if (request.has_wait()) {
     command.wait = request.wait();
   }
@@ -82,7 +87,7 @@ BeginCommand FromProto(const pb::BeginTransactionRequest& request) {
   if (request.has_gid()) {
     command.gid = request.gid();
   }
-  command.time_limit = request.time_limit();
+  command.time_limit = Given(request.time_limit());
   command.labels = ReadLabels(request.labels());
   return command;
 }

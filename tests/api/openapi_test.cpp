@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <cctype>
+#include <map>
 #include <set>
 
 #include <catch2/catch.hpp>
@@ -74,12 +77,29 @@ std::set<std::string> FieldsOf(const Descriptor& message) {
   return fields;
 }
 
+// Generators of clients name the answer of an operation `<operationId>Response` themselves.
+const std::map<std::string, std::string> kRenamed{{"ListDefinitionsResponse", "DefinitionList"},
+                                                  {"ValidateDefinitionResponse", "Validation"},
+                                                  {"ListTransactionsResponse", "TransactionList"},
+                                                  {"CompleteOperationResponse", "Completion"},
+                                                  {"ListIncidentsResponse", "IncidentList"},
+                                                  {"ListParticipantsResponse", "ParticipantList"}};
+
+std::string SchemaOf(const std::string& message) {
+  const auto renamed = kRenamed.find(message);
+  return renamed == kRenamed.end() ? message : renamed->second;
+}
+
 TEST_CASE("the description's schemas have the fields of the messages") {
   const Json schemas = Document()["components"]["schemas"];
   const auto* file = pb::Transaction::descriptor()->file();
+  std::map<std::string, const Descriptor*> messages;
+  for (int i = 0; i < file->message_type_count(); ++i) {
+    messages.emplace(SchemaOf(file->message_type(i)->name()), file->message_type(i));
+  }
   for (const auto& [name, schema] : schemas.items()) {
     CAPTURE(name);
-    const Descriptor* message = file->FindMessageTypeByName(name);
+    const Descriptor* message = messages[name];
     REQUIRE(message != nullptr);
     std::set<std::string> described;
     for (const auto& [field, type] : schema["properties"].items()) {
@@ -106,7 +126,7 @@ TEST_CASE("every message of the contract is described") {
   for (int i = 0; i < file->message_type_count(); ++i) {
     const std::string& name = file->message_type(i)->name();
     CAPTURE(name);
-    CHECK(schemas.contains(name) != (kNotDescribed.count(name) != 0));
+    CHECK(schemas.contains(SchemaOf(name)) != (kNotDescribed.count(name) != 0));
   }
 }
 
@@ -170,6 +190,194 @@ TEST_CASE("every path parameter of a pattern is described") {
       }
       CHECK(in_path == static_cast<size_t>(std::count(path.begin(), path.end(), '{')));
       CHECK(operation["responses"].contains("default"));
+    }
+  }
+}
+
+TEST_CASE("no name of the description is one that a client's generator makes, or makes twice") {
+  const Json document = Document();
+  std::set<std::string> types;
+  const auto add = [&types](std::string name) {
+    CAPTURE(name);
+    CHECK(types.insert(Lower(name)).second);
+  };
+  for (const auto& [kind, components] : document["components"].items()) {
+    for (const auto& [name, component] : components.items()) {
+      CHECK(std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c); }));
+      add(name);
+    }
+  }
+  for (const auto& [path, operations] : document["paths"].items()) {
+    for (const auto& [method, operation] : operations.items()) {
+      const std::string id = operation["operationId"];
+      CHECK(std::all_of(id.begin(), id.end(), [](unsigned char c) { return std::isalnum(c); }));
+      for (const char* made : {"", "Response", "Params", "JSONBody", "JSONRequestBody"}) {
+        add(id + made);
+      }
+    }
+  }
+}
+
+// A body of each route that the server takes, to be spoiled one member at a time.
+const std::map<std::string, std::string> kGoodBodies{
+    {"/v1/transactions", R"({"definition":"trip"})"},
+    {"/v1/transactions:begin", R"({"mode":"tcc"})"},
+    {"/v1/transactions/{gid}:commit", "{}"},
+    {"/v1/transactions/{gid}:abort", "{}"},
+    {"/v1/transactions/{gid}:cancel", "{}"},
+    {"/v1/transactions/{gid}:pause", "{}"},
+    {"/v1/transactions/{gid}:resume", "{}"},
+    {"/v1/transactions/{gid}:retry", "{}"},
+    {"/v1/transactions/{gid}:skip", R"({"reason":"r","expectedRevision":1,"branch":"b"})"},
+    {"/v1/transactions/{gid}:resolve",
+     R"({"reason":"r","expectedRevision":1,"outcome":"ABORTED"})"},
+    {"/v1/transactions/{gid}:signal", R"({"name":"n"})"},
+    {"/v1/completions/{token}", R"({"outcome":"refused"})"}};
+
+// Values that a schema refuses, and some that it takes.
+struct Samples {
+  std::vector<Json> bad;
+  std::vector<Json> good;
+};
+
+Samples SamplesOf(const Json& schema) {
+  Samples samples;
+  const std::string type = schema.value("type", "");
+  if (type.empty()) {
+    return samples;  // Any JSON.
+  }
+  samples.bad = {nullptr, true, Json::array()};
+  if (type != "object") {
+    samples.bad.push_back(Json::object());
+  }
+  if (type == "string") {
+    samples.bad.insert(samples.bad.end(), {0, 1.5});
+    if (schema.contains("minLength") || schema.contains("pattern") || schema.contains("enum")) {
+      samples.bad.emplace_back("");
+    }
+    if (schema.contains("maxLength")) {
+      const auto longest = schema["maxLength"].get<size_t>();
+      samples.bad.emplace_back(std::string(longest + 1, 'x'));
+      samples.good.emplace_back(std::string(longest, 'x'));
+    }
+    if (schema.contains("pattern") || schema.contains("enum")) {
+      samples.bad.insert(samples.bad.end(), {"?", " ", "-1s", "\n", "saga\n"});
+    }
+    if (schema.contains("not")) {
+      samples.bad.insert(samples.bad.end(), {"0s", "0h0m"});
+    }
+    for (const char* examples : {"enum", "examples"}) {
+      for (const Json& example : schema.value(examples, Json::array())) {
+        samples.good.push_back(example);
+      }
+    }
+  } else if (type == "integer") {
+    samples.bad.insert(samples.bad.end(), {-1, 1.5, "1", uint64_t{4294967296}});
+    samples.good = {4294967295, 7.0};
+    if (schema["minimum"] == 0) {
+      samples.good.emplace_back(0);
+    } else {
+      samples.bad.emplace_back(0);
+    }
+  } else if (type == "object" && schema.contains("propertyNames")) {
+    Json many = Json::object();
+    for (size_t i = 0; i < schema["maxProperties"].get<size_t>(); ++i) {
+      many["label" + std::to_string(i)] = "x";
+    }
+    samples.good.push_back(many);
+    many["more"] = "x";
+    samples.bad.insert(samples.bad.end(),
+                       {many, Json{{"", "x"}}, Json{{"a", 1}}, Json{{"a", nullptr}},
+                        Json{{std::string(257, 'n'), "x"}}, Json{{"a", std::string(257, 'v')}}});
+  }
+  return samples;
+}
+
+TEST_CASE("whatever the description refuses in a body is refused, and what it takes is taken") {
+  RestServer server;
+  const Json document = Document();
+  for (const auto& [path, text] : kGoodBodies) {
+    const Json good = Json::parse(text);
+    const Json& body = document["paths"][path]["post"]["requestBody"];
+    const std::string name = body["content"]["application/json"]["schema"]["$ref"];
+    const Json& schema = document[Json::json_pointer(name.substr(1))];
+    std::string target = path;
+    for (const char* parameter : {"{gid}", "{token}"}) {
+      if (const size_t at = target.find(parameter); at != std::string::npos) {
+        target.replace(at, std::string_view(parameter).size(), "t");
+      }
+    }
+    const auto status = [&](const Json& sent) { return server.Post(target, sent.dump()).status; };
+    CAPTURE(path);
+    REQUIRE(status(good) < 300);
+    CHECK(schema["additionalProperties"] == false);
+    Json unknown = good;
+    unknown["unknown"] = 1;
+    CHECK(status(unknown) == 400);
+    for (const Json& required : schema.value("required", Json::array())) {
+      Json less = good;
+      less.erase(required.get<std::string>());
+      CAPTURE(required);
+      CHECK(status(less) == 400);
+    }
+    for (const auto& [member, constraints] : schema["properties"].items()) {
+      if (member == "inline") {
+        continue;  // Instead of `definition`, and a document of its own.
+      }
+      const Samples samples = SamplesOf(constraints);
+      for (const auto& [values, taken] : {std::pair(samples.bad, false), {samples.good, true}}) {
+        for (const Json& value : values) {
+          Json changed = good;
+          changed[member] = value;
+          CAPTURE(member, value.dump().substr(0, 200));
+          CHECK((status(changed) < 300) == taken);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("the relations between members that the description states are held to") {
+  RestServer server;
+  const auto status = [&server](const char* path, const char* body) {
+    return server.Post(path, body).status;
+  };
+  CHECK(status("/v1/transactions", R"({"inline":{},"definition":"d"})") == 400);
+  CHECK(status("/v1/transactions", R"({"inline":{},"version":1})") == 400);
+  CHECK(status("/v1/transactions", R"({"version":1})") == 400);
+  CHECK(status("/v1/transactions", R"({"inline":{}})") < 300);
+  CHECK(status("/v1/completions/t", R"({"outcome":"refused","output":1})") == 400);
+  CHECK(status("/v1/completions/t", R"({"outcome":"done","code":"c"})") == 400);
+  CHECK(status("/v1/completions/t", R"({"outcome":"done","message":"m"})") == 400);
+  CHECK(status("/v1/completions/t", R"({"outcome":"done","output":null,"code":""})") < 300);
+}
+
+TEST_CASE("whatever the description refuses in a query is refused") {
+  RestServer server;
+  const Json document = Document();
+  for (const auto& [path, operations] : document["paths"].items()) {
+    std::string target = path;
+    if (const size_t at = target.find("{gid}"); at != std::string::npos) {
+      target.replace(at, 5, "t");
+    }
+    for (const Json& parameter : operations.value("get", Json()).value("parameters", Json())) {
+      if (parameter["in"] != "query" || target.ends_with("/events")) {
+        continue;
+      }
+      const std::string name = parameter["name"];
+      CAPTURE(target, name);
+      CHECK(server.Get(target + "?" + name + "=").status == 400);
+      const Json& schema = parameter["schema"];
+      if (schema.contains("enum") || schema.contains("format") || schema["type"] != "string" ||
+          (schema.contains("pattern") && name != "cursor")) {
+        CHECK(server.Get(target + "?" + name + "=%3F").status == 400);
+      }
+      for (const Json& value : schema.value("enum", Json::array())) {
+        CHECK(server.Get(target + "?" + name + "=" + value.get<std::string>()).status < 300);
+      }
+      for (const Json& value : schema.value("examples", Json::array())) {
+        CHECK(server.Get(target + "?" + name + "=" + value.get<std::string>()).status < 300);
+      }
     }
   }
 }
