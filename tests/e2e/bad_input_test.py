@@ -214,6 +214,58 @@ class BadInput(unittest.TestCase):
                 answer = raw.recv(4096)
                 self.assertTrue(answer == b"" or answer.startswith(b"HTTP/1.1 4"), answer)
 
+    def gauge(self, name):
+        _, text = self.coordinator.http.request("GET", "/metrics", raw=True)
+        text = text.decode() if isinstance(text, bytes) else text
+        return float(next(line.split()[-1] for line in text.splitlines() if line.startswith(name + " ")))
+
+    def until(self, holds, what):
+        deadline = time.monotonic() + 60
+        while not holds():
+            self.assertLess(time.monotonic(), deadline, what)
+
+    def test_clients_that_hang_up_while_they_wait_free_their_connections(self):
+        self.coordinator.http.call("POST", "/v1/transactions:begin", {"mode": "tcc", "gid": "waited-for", "timeLimit": "1h"})
+        port = self.coordinator.ports["http"]
+        asks = f"GET /v1/transactions/waited-for?wait=5m HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n".encode()
+        others = self.gauge("entente_http_connections")
+        clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(200)]
+        for client in clients:
+            client.sendall(asks)
+        self.until(lambda: self.gauge("entente_http_connections") >= others + 200, "they are connected")
+        # One closes only its sending half, and is there to read.
+        clients[0].shutdown(socket.SHUT_WR)
+        clients[0].settimeout(60)
+        self.assertTrue(clients[0].recv(100).startswith(b"HTTP/1.1 202 "))
+        for client in clients:
+            client.close()
+        self.until(lambda: self.gauge("entente_http_connections") <= others + 5, "they are gone, and so are their connections")
+
+    def test_bodies_that_are_never_ended_do_not_fill_the_memory(self):
+        port = self.coordinator.ports["http"]
+        head = (f"POST /v1/transactions HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Type: application/json\r\n"
+                f"Content-Length: 2000000\r\n\r\n").encode()
+        clients = []
+        try:
+            for _ in range(60):
+                clients.append(socket.create_connection(("127.0.0.1", port)))
+                clients[-1].settimeout(60)
+                clients[-1].sendall(head)
+                try:
+                    clients[-1].sendall(b" " * 1_900_000)
+                except OSError:
+                    pass  # Refused.
+            self.until(lambda: self.gauge("entente_http_requests_refused_total") > 0, "some are refused")
+            self.assertLessEqual(self.gauge("entente_http_request_bytes"), 64 << 20)
+            # Ordinary requests are served all the while.
+            self.assertEqual(200, self.coordinator.http.request("GET", "/v1/transactions/keep")[0])
+            again = self.coordinator.submit("nasty-good", {"a": "b" * 5000}, wait="10s")
+            self.assertEqual("COMMITTED", again["status"])
+        finally:
+            for client in clients:
+                client.close()
+        self.until(lambda: self.gauge("entente_http_request_bytes") == 0, "what they held is let go of")
+
     # ---- participants ----
 
     def test_participants_that_misbehave_end_in_an_abort_and_not_in_a_crash(self):
