@@ -18,6 +18,7 @@ std::string_view StatusCodeName(StatusCode code) {
     case StatusCode::kUnauthenticated: return "unauthenticated";
     case StatusCode::kPermissionDenied: return "permission_denied";
     case StatusCode::kInternal: return "internal";
+    case StatusCode::kFenced: return "fenced";
   }
   CheckFailed("StatusCode is a declared enumerator", __FILE__, __LINE__);
 }
@@ -49,6 +50,7 @@ ENTENTE_DEFINE_SHORTHAND(UnknownOutcome, StatusCode::kUnknownOutcome)
 ENTENTE_DEFINE_SHORTHAND(DataLoss, StatusCode::kDataLoss)
 ENTENTE_DEFINE_SHORTHAND(DeadlineExceeded, StatusCode::kDeadlineExceeded)
 ENTENTE_DEFINE_SHORTHAND(Internal, StatusCode::kInternal)
+ENTENTE_DEFINE_SHORTHAND(Fenced, StatusCode::kFenced)
 
 #undef ENTENTE_DEFINE_SHORTHAND
 

@@ -23,7 +23,7 @@ enum class StatusCode {
   kInvalidArgument = 1,     // The request is wrong whatever the state is. Do not retry.
   kNotFound = 2,            // The named thing does not exist (or not for this caller).
   kAlreadyExists = 3,       // The name is taken by something else.
-  kConflict = 4,            // Stale revision, sequence or epoch: reload, then decide again.
+  kConflict = 4,            // Stale revision or sequence: reload, then decide again.
   kFailedPrecondition = 5,  // The state forbids it (for example: already finished).
   kResourceExhausted = 6,   // A limit or a queue is full. Retry later, slower.
   kUnavailable = 7,         // It certainly did not happen. Retry the call.
@@ -33,6 +33,7 @@ enum class StatusCode {
   kUnauthenticated = 11,
   kPermissionDenied = 12,
   kInternal = 13,  // Our own defect.
+  kFenced = 14,    // A later owner has the shard: drop it. It did not happen.
 };
 
 // The stable lower-case name of a code, for logs and tests ("invalid_argument").
@@ -81,6 +82,7 @@ std::ostream& operator<<(std::ostream& out, const Status& status);
 [[nodiscard]] Status DataLoss(std::string reason, std::string message);
 [[nodiscard]] Status DeadlineExceeded(std::string reason, std::string message);
 [[nodiscard]] Status Internal(std::string reason, std::string message);
+[[nodiscard]] Status Fenced(std::string reason, std::string message);
 
 // Either a value or the Status that says why there is none. Reading the value of a failed Result
 // is our own error and aborts.

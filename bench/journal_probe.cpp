@@ -16,6 +16,7 @@
 #include <ctime>
 #include <filesystem>
 #include <iostream>
+#include <map>
 #include <mutex>
 #include <random>
 #include <string>
@@ -99,11 +100,31 @@ Batch AppendAt(const Gid& gid, uint64_t step, size_t record_bytes) {
   return batch;
 }
 
+// Owns every shard.
+class Owner {
+ public:
+  explicit Owner(Journal& journal) : journal_(journal) {
+    for (uint64_t i = 0; i < kShardCount; ++i) {
+      auto epoch = journal.Acquire(ShardId(i));
+      Must(epoch.status());
+      epochs_.push_back(*epoch);
+    }
+  }
+  void Append(Batch batch, storage::AppendCallback done) {
+    const ShardId shard = ShardOf(batch.appends[0].gid);
+    journal_.Append(shard, epochs_[shard.value()], std::move(batch), std::move(done));
+  }
+
+ private:
+  Journal& journal_;
+  std::vector<Epoch> epochs_;
+};
+
 // Keeps `count` transactions in flight, driven by one thread, as a shard would.
 class Load {
  public:
   Load(Journal& journal, int count, size_t record_bytes)
-      : journal_(journal), record_bytes_(record_bytes), flights_(static_cast<size_t>(count)) {}
+      : owner_(journal), record_bytes_(record_bytes), flights_(static_cast<size_t>(count)) {}
 
   void Run(Clock::time_point until) {
     for (size_t i = 0; i < flights_.size(); ++i) {
@@ -142,7 +163,7 @@ class Load {
     }
     ++flight.step;
     flight.begun = Clock::now();
-    journal_.Append(AppendAt(flight.gid, flight.step, record_bytes_), [this, i](Status status) {
+    owner_.Append(AppendAt(flight.gid, flight.step, record_bytes_), [this, i](Status status) {
       Must(status);
       bool notify = false;
       {
@@ -163,7 +184,7 @@ class Load {
     return std::exchange(done_, {});
   }
 
-  Journal& journal_;
+  Owner owner_;
   const size_t record_bytes_;
   GidSource gids_;
   std::vector<Flight> flights_;
@@ -212,26 +233,31 @@ void PrintRawSync(const std::string& directory) {
 void Fill(Journal& journal, size_t count, uint64_t steps, size_t record_bytes) {
   constexpr size_t kPerBatch = 500;
   GidSource gids;
+  Owner owner(journal);
   std::mutex mutex;
   std::condition_variable finished;
   size_t pending = 0;
   for (size_t done = 0; done < count; done += kPerBatch) {
-    Batch batch;
+    std::map<ShardId, Batch> batches;
     for (size_t i = 0; i < std::min(kPerBatch, count - done); ++i) {
       const Gid gid = gids.Next();
       for (uint64_t step = 1; step <= steps; ++step) {
-        batch.appends.push_back(std::move(AppendAt(gid, step, record_bytes).appends[0]));
+        batches[ShardOf(gid)].appends.push_back(
+            std::move(AppendAt(gid, step, record_bytes).appends[0]));
       }
     }
-    std::unique_lock lock(mutex);
-    finished.wait(lock, [&] { return pending < 8; });
-    ++pending;
-    journal.Append(std::move(batch), [&](Status status) {
-      Must(status);
-      const std::lock_guard inner(mutex);
-      --pending;
-      finished.notify_one();
-    });
+    for (auto& [shard, batch] : batches) {
+      std::unique_lock lock(mutex);
+      finished.wait(lock, [&] { return pending < 512; });
+      ++pending;
+      lock.unlock();
+      owner.Append(std::move(batch), [&](Status status) {
+        Must(status);
+        const std::lock_guard inner(mutex);
+        --pending;
+        finished.notify_one();
+      });
+    }
   }
   std::unique_lock lock(mutex);
   finished.wait(lock, [&] { return pending == 0; });
@@ -266,12 +292,13 @@ void PrintLoadOpen(Journal& journal) {
   const double cpu_begin = ThreadCpuSeconds();
   size_t count = 0;
   size_t records = 0;
-  Must(journal.LoadOpen([](ShardId) { return true; },
-                        [&](const StoredTxn& txn) {
-                          ++count;
-                          records += txn.records.size();
-                          return Status();
-                        }));
+  for (uint64_t shard = 0; shard < kShardCount; ++shard) {
+    Must(journal.LoadOpen(ShardId(shard), [&](const StoredTxn& txn) {
+      ++count;
+      records += txn.records.size();
+      return Status();
+    }));
+  }
   std::printf("LoadOpen: %zu transactions, %zu records in %.3f s (%.3f s of CPU)\n", count, records,
               SecondsSince(begin), ThreadCpuSeconds() - cpu_begin);
 }

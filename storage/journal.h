@@ -3,6 +3,12 @@
 // A Journal stores opaque, already encoded records (proto/ has their schema) and small summary rows
 // for lists. It knows nothing of engines or plans.
 //
+// Leases: a shard has one owner at a time, who writes under the epoch that Acquire gave it. Acquire
+// raises the epoch, and whatever was handed in under an earlier one is either durable by then or
+// refused (kFenced), however late it arrives: so the owner who reads a shard after Acquire reads
+// all that will ever be there but its own. A process that was paused, or cut off, and comes back to
+// a shard that another has, can not write to it.
+//
 // Thread-safety: every method may be called from any thread. Callbacks run on a thread of the
 // journal's own; they must be quick and must not call back into the journal synchronously (post to
 // your own executor). Callbacks of one caller's Appends run in the order of the calls.
@@ -67,7 +73,7 @@ struct TxnAppend {
   std::optional<Summary> summary;    // Present when it changed; always for first == 1.
 };
 
-// One all-or-nothing append. `epoch` of each shard is checked where shards are leased.
+// One all-or-nothing append, of transactions of one shard.
 struct Batch {
   std::vector<TxnAppend> appends;
 };
@@ -117,17 +123,9 @@ struct DefinitionRow {
   Instant created_at;
 };
 
-struct Counts {
-  uint64_t open = 0;
-  uint64_t finished = 0;
-  uint64_t incidents = 0;  // Transactions with at least one.
-  friend bool operator==(const Counts&, const Counts&) = default;
-};
-
-// Names with a meaning of their own. The setting that says who a coordinator is to participants: a
-// store that was copied forgets it at its first opening. The counter of its starts.
+// The setting that says who a coordinator is to participants: a store that was copied forgets it at
+// its first opening.
 inline constexpr const char* kIdentitySetting = "coordinator-id";
-inline constexpr const char* kEpochCounter = "epoch";
 
 // What to do with a store that is a copy of another, or was moved, when it is opened.
 enum class CopiedStore {
@@ -160,7 +158,8 @@ struct StoreHealth {
 
 // Outcome of an Append, a PutDefinition:
 //   ok              durable.
-//   kConflict       stale sequence (or epoch): nothing was written; `message` names the gid.
+//   kFenced         stale epoch: nothing was written; the shard is another owner's.
+//   kConflict       stale sequence: nothing was written; `message` names the gid.
 //   kAlreadyExists  an append with first == 1 met an existing gid: nothing was written.
 //   kUnavailable    nothing was written (disk full, busy); may be repeated.
 //   kUnknownOutcome it may or may not have been written: reload before going on.
@@ -173,26 +172,36 @@ class Journal {
  public:
   virtual ~Journal() = default;
 
-  // All or nothing; `on_durable` runs once, only after fsync or commit. Does not block on I/O.
-  // After kUnknownOutcome or kDataLoss the journal refuses every later Append the same way.
-  virtual void Append(Batch batch, AppendCallback on_durable) = 0;
+  // Makes this journal the shard's owner, under an epoch above all earlier ones of the shard. Also
+  // of a shard that is its own already. kUnavailable, lease.held, while another owner's lease
+  // lasts. Blocks.
+  [[nodiscard]] virtual Result<Epoch> Acquire(ShardId shard) = 0;
 
-  // Reads every open transaction of the shards for which `wanted` is true, each exactly once, in no
-  // particular order, and hands them to `sink` on the calling thread. Blocks. Stops at the first
-  // failure of `sink` and returns it.
-  [[nodiscard]] virtual Status LoadOpen(const std::function<bool(ShardId)>& wanted,
+  // Makes the lease last again, where leases end by themselves. kFenced if another owner has the
+  // shard by now. Blocks.
+  [[nodiscard]] virtual Status Renew(ShardId shard, Epoch epoch) = 0;
+
+  // Gives the shard up, at once rather than when its lease ends: nothing that is not durable when
+  // this returns is accepted under `epoch` any more. kFenced if it was lost already. Blocks.
+  [[nodiscard]] virtual Status Release(ShardId shard, Epoch epoch) = 0;
+
+  // All or nothing; `on_durable` runs once, only after fsync or commit. Every transaction of the
+  // batch belongs to `shard` (ShardOf): anything else is a defect and aborts the process. Does not
+  // block on I/O. After kUnknownOutcome or kDataLoss the journal refuses every later Append the
+  // same way; a stale epoch refuses this batch and no other.
+  virtual void Append(ShardId shard, Epoch epoch, Batch batch, AppendCallback on_durable) = 0;
+
+  // Reads every open transaction of the shard, each exactly once, in no particular order, and hands
+  // them to `sink` on the calling thread. Blocks. Stops at the first failure of `sink` and returns
+  // it.
+  [[nodiscard]] virtual Status LoadOpen(ShardId shard,
                                         const std::function<Status(StoredTxn)>& sink) = 0;
 
   // Reads one transaction, open or finished. kNotFound, reason transaction.not_found. Blocks.
   [[nodiscard]] virtual Result<StoredTxn> Load(const Gid& gid) = 0;
 
-  // True if the gid is taken, by an open or a finished transaction. Blocks (a key look-up).
-  [[nodiscard]] virtual Result<bool> Exists(const Gid& gid) = 0;
-
   // A page of summary rows, newest first. kInvalidArgument for a cursor that is not ours. Blocks.
   [[nodiscard]] virtual Result<SummaryPage> Query(const Filter& filter, const Page& page) = 0;
-
-  [[nodiscard]] virtual Result<Counts> Count() = 0;
 
   // Stores a new version of a definition, or returns the newest one if its digest is the same.
   // `row.version` is ignored; the result has it. Blocks until durable.
@@ -210,10 +219,6 @@ class Journal {
   // already stored under `name`, or stores `value` durably and returns it. Blocks.
   [[nodiscard]] virtual Result<std::string> GetOrPutSetting(const std::string& name,
                                                             const std::string& value) = 0;
-
-  // Raises the store's own counter `name` by one, durably, and returns it: 1 the first time. Each
-  // start of a coordinator takes its epoch from one. Blocks.
-  [[nodiscard]] virtual Result<uint64_t> Increment(const std::string& name) = 0;
 
   // Deletes at most `limit` finished transactions whose last update is before `before`, with their
   // records; returns how many. Never touches an open or a lasting one. Blocks.

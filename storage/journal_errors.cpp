@@ -1,5 +1,7 @@
 #include "storage/journal_errors.h"
 
+#include "base/check.h"
+
 namespace entente::storage {
 
 Status TransactionNotFound(const Gid& gid) {
@@ -18,6 +20,25 @@ Status StaleSequence(const Gid& gid, Sequence first, std::optional<Sequence> nex
   message +=
       next ? "the next one is " + std::to_string(next->value()) : "there is no such transaction";
   return Conflict("journal.stale_sequence", message + "; load it and decide again");
+}
+
+Status StaleEpoch(ShardId shard, Epoch epoch, std::optional<Epoch> current) {
+  return Fenced("journal.stale_epoch",
+                "shard " + std::to_string(shard.value()) + " is not owned under epoch " +
+                    std::to_string(epoch.value()) +
+                    (current ? " any more: its owner's is " + std::to_string(current->value())
+                             : " any more: nobody owns it") +
+                    "; nothing was written");
+}
+
+void CheckWellFormed(ShardId shard, const Batch& batch) {
+  for (const TxnAppend& append : batch.appends) {
+    ENTENTE_CHECK(!append.gid.empty());
+    ENTENTE_CHECK(ShardOf(append.gid) == shard);
+    ENTENTE_CHECK(!append.records.empty());
+    ENTENTE_CHECK(append.first.value() >= 1);
+    ENTENTE_CHECK(append.first.value() > 1 || append.summary.has_value());
+  }
 }
 
 Status DefinitionNotFound(const std::string& name, std::optional<uint32_t> version) {

@@ -7,6 +7,7 @@
 
 #include "base/ids.h"
 #include "base/status.h"
+#include "storage/journal.h"
 
 namespace entente::storage {
 
@@ -19,6 +20,13 @@ namespace entente::storage {
 // kConflict, journal.stale_sequence. `next` is the sequence the journal expects; nullopt if it has
 // no such transaction.
 [[nodiscard]] Status StaleSequence(const Gid& gid, Sequence first, std::optional<Sequence> next);
+
+// kFenced, journal.stale_epoch. `current` is the epoch of the shard's owner; nullopt if it has
+// none.
+[[nodiscard]] Status StaleEpoch(ShardId shard, Epoch epoch, std::optional<Epoch> current);
+
+// Aborts the process, as Journal::Append says, if the batch is not one of that shard's.
+void CheckWellFormed(ShardId shard, const Batch& batch);
 
 // kNotFound, definition.not_found.
 [[nodiscard]] Status DefinitionNotFound(const std::string& name, std::optional<uint32_t> version);

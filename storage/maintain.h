@@ -6,9 +6,15 @@
 #include <string_view>
 
 #include "base/status.h"
-#include "storage/journal.h"
 
 namespace entente::storage {
+
+struct Counts {
+  uint64_t open = 0;
+  uint64_t finished = 0;
+  uint64_t incidents = 0;  // Transactions with at least one.
+  friend bool operator==(const Counts&, const Counts&) = default;
+};
 
 struct BackupReport {
   uint64_t bytes = 0;

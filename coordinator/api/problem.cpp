@@ -65,6 +65,7 @@ Mapping MappingOf(StatusCode code) {
     case StatusCode::kUnauthenticated: return {401, kGrpcUnauthenticated};
     case StatusCode::kPermissionDenied: return {403, kGrpcPermissionDenied};
     case StatusCode::kInternal: return {500, kGrpcInternal};
+    case StatusCode::kFenced: return {503, kGrpcUnavailable};
   }
   CheckFailed("StatusCode is a declared enumerator", __FILE__, __LINE__);
 }

@@ -122,25 +122,33 @@ Result<std::unique_ptr<LocalCoordinator>> LocalCoordinator::Start(
   ENTENTE_ASSIGN_OR_RETURN(
       std::string id, journal.GetOrPutSetting(storage::kIdentitySetting,
                                               Sha256Hex(RandomBytes(32)).substr(0, kIdDigits)));
-  ENTENTE_ASSIGN_OR_RETURN(const uint64_t epoch, journal.Increment(storage::kEpochCounter));
   std::unique_ptr<LocalCoordinator> coordinator(new LocalCoordinator(
       std::move(options), journal, secret, std::move(id), std::move(participant_stats)));
-  ENTENTE_RETURN_IF_ERROR(coordinator->RecoverAll(Epoch(epoch), make_caller));
+  ENTENTE_RETURN_IF_ERROR(coordinator->AcquireAll());
+  ENTENTE_RETURN_IF_ERROR(coordinator->RecoverAll(make_caller));
   coordinator->ready_ = true;
   coordinator->housekeeper_->thread = std::thread([raw = coordinator.get()] { raw->KeepHouse(); });
   return coordinator;
 }
 
-Status LocalCoordinator::RecoverAll(Epoch epoch, const CallerFactory& make_caller) {
+Status LocalCoordinator::AcquireAll() {
+  for (uint64_t i = 0; i < kShardCount; ++i) {
+    ENTENTE_ASSIGN_OR_RETURN(leases_[ShardId(i)], journal_.Acquire(ShardId(i)));
+  }
+  return {};
+}
+
+Status LocalCoordinator::RecoverAll(const CallerFactory& make_caller) {
   std::vector<std::future<Status>> recovered;
   for (size_t i = 0; i < options_.workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(i, pool_));
     callers_.push_back(make_caller(*workers_[i], tokens_));
     ShardDriverOptions options;
-    options.owns = [i, count = options_.workers](ShardId shard) {
-      return shard.value() % count == i;
-    };
-    options.epoch = epoch;
+    for (const auto& [shard, epoch] : leases_) {
+      if (shard.value() % options_.workers == i) {
+        options.shards.emplace(shard, epoch);
+      }
+    }
     options.coordinator_id = id_;
     options.on_rolled_back = options_.notices.rolled_back;
     options.max_open = std::max<size_t>(1, options_.max_open / options_.workers);
@@ -189,6 +197,10 @@ void LocalCoordinator::Stop() {
   for (const auto& worker : workers_) {
     worker->Stop();
   }
+  // Whoever wants them next need not wait until they end by themselves, which they do in any case.
+  for (const auto& [shard, epoch] : std::exchange(leases_, {})) {
+    static_cast<void>(journal_.Release(shard, epoch).ok());
+  }
 }
 
 void LocalCoordinator::KeepHouse() {
@@ -198,6 +210,7 @@ void LocalCoordinator::KeepHouse() {
   while (!housekeeper_->wake.wait_for(lock, tick, [this] { return housekeeper_->stop; })) {
     lock.unlock();
     CheckStore();
+    RenewLeases();
     if (std::chrono::steady_clock::now() >= purge_at) {
       Purge();
       purge_at = std::chrono::steady_clock::now() + options_.purge_interval;
@@ -218,6 +231,16 @@ void LocalCoordinator::CheckStore() {
   }
   if (!now.fatal.ok() && before.fatal.ok() && options_.on_fatal) {
     options_.on_fatal(now.fatal);
+  }
+}
+
+void LocalCoordinator::RenewLeases() {
+  for (const auto& [shard, epoch] : leases_) {
+    const Status renewed = journal_.Renew(shard, epoch);
+    if (renewed.code() == StatusCode::kFenced && options_.on_fatal) {
+      options_.on_fatal(renewed);
+      return;
+    }
   }
 }
 

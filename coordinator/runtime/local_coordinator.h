@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -88,7 +89,8 @@ class LocalCoordinator final : public Coordinator {
                    const std::string& secret, std::string id,
                    ParticipantStatsSource participant_stats);
 
-  [[nodiscard]] Status RecoverAll(Epoch epoch, const CallerFactory& make_caller);
+  [[nodiscard]] Status AcquireAll();
+  [[nodiscard]] Status RecoverAll(const CallerFactory& make_caller);
   void SubmitWithPlan(SubmitRequest request, PlanPtr plan, Callback<SubmitReply> done);
   void DeliverAndWait(const Gid& gid, engine::Event event, std::optional<Wait> wait,
                       Callback<TxnView> done);
@@ -101,6 +103,7 @@ class LocalCoordinator final : public Coordinator {
   [[nodiscard]] std::optional<Duration> StoreLag() const;
   void KeepHouse();
   void CheckStore();
+  void RenewLeases();
   void Purge();
 
   const LocalCoordinatorOptions options_;
@@ -114,6 +117,7 @@ class LocalCoordinator final : public Coordinator {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<ParticipantCaller>> callers_;
   std::vector<std::unique_ptr<ShardDriver>> drivers_;
+  std::map<ShardId, Epoch> leases_;  // Those of all drivers together.
   std::atomic<uint64_t> next_worker_{0};
   std::atomic<uint64_t> queued_{0};
   std::atomic<bool> ready_{false};

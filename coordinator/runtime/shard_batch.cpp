@@ -1,5 +1,8 @@
 // ShardDriver: decisions, batches, durability.
 #include <algorithm>
+#include <iterator>
+#include <map>
+#include <memory>
 #include <unordered_set>
 #include <utility>
 
@@ -169,8 +172,7 @@ void ShardDriver::Flush() {
     lazy_flush_timer_.reset();
   }
   flush_wanted_ = false;
-  storage::Batch batch;
-  batch.appends.reserve(gathering_.touched.size());
+  std::map<ShardId, storage::Batch> batches;
   for (const TxnPtr& txn : gathering_.touched) {
     ENTENTE_CHECK(!txn->unsaved.empty());
     txn->touched = false;
@@ -182,48 +184,67 @@ void ShardDriver::Flush() {
       append.summary = MakeSummary(*txn->plan, *txn->state);
       txn->summary_changed = false;
     }
-    batch.appends.push_back(std::move(append));
+    batches[ShardOf(txn->state->gid)].appends.push_back(std::move(append));
   }
   counters_.appends.fetch_add(1, std::memory_order_relaxed);
   counters_.append_since_micros.store(ToMicros(host_.Now()), std::memory_order_relaxed);
   in_flight_ = std::move(gathering_);
   gathering_ = GatheringBatch{in_flight_->number + 1, {}, {}};
-  journal_.Append(std::move(batch), [this](const Status& status) {
-    host_.Post([this, status] { OnDurable(status); });
-  });
+  // Shared by the callbacks, which the journal runs one after the other.
+  struct Writing {
+    size_t left = 0;
+    RefusedShards refused;
+  };
+  const auto writing = std::make_shared<Writing>(Writing{batches.size(), {}});
+  for (auto& [shard, batch] : batches) {
+    journal_.Append(shard, options_.shards.at(shard), std::move(batch),
+                    [this, writing, one = shard](const Status& status) {
+                      if (!status.ok()) {
+                        writing->refused.emplace_back(one, status);
+                      }
+                      if (--writing->left == 0) {
+                        host_.Post([this, writing] { OnWritten(writing->refused); });
+                      }
+                    });
+  }
 }
 
-void ShardDriver::OnDurable(const Status& status) {
+void ShardDriver::OnWritten(const RefusedShards& refused) {
   ENTENTE_CHECK(in_flight_.has_value());
   GatheringBatch batch = std::move(*in_flight_);
   in_flight_.reset();
   counters_.append_since_micros.store(0, std::memory_order_relaxed);
-  // Too large a batch is not written either; its transactions come back one by one.
-  if (status.code() == StatusCode::kUnavailable ||
-      status.code() == StatusCode::kResourceExhausted) {
-    RollBack(batch, status);
-  } else if (!status.ok()) {
-    Fail(status);
-    for (Release& release : batch.releases) {
-      if (release.reply) {
-        release.reply(status);
+  bool no_room = false;
+  for (const auto& [shard, status] : refused) {
+    no_room = no_room || status.code() == StatusCode::kUnavailable;
+    // Too large a batch is not written either; its transactions come back one by one.
+    if (status.code() != StatusCode::kUnavailable &&
+        status.code() != StatusCode::kResourceExhausted) {
+      Fail(status);
+      for (Release& release : batch.releases) {
+        if (release.reply) {
+          release.reply(status);
+        }
       }
+      return;
     }
-    return;
-  } else {
-    durable_batch_ = batch.number;
-    rollbacks_in_row_ = 0;
-    // The journal gets its next batch before this one's effects are carried out, so that neither
-    // waits for the other.
-    if (flush_wanted_) {
-      Flush();
-    }
-    for (const TxnPtr& txn : batch.touched) {
-      txn->created = true;
-    }
-    for (Release& release : batch.releases) {
-      Carry(release);
-    }
+  }
+  rollbacks_in_row_ = no_room ? rollbacks_in_row_ + 1 : 0;
+  for (const auto& [shard, status] : refused) {
+    RollBack(TakeOut(batch, shard), status);
+  }
+  // What is left in it is durable.
+  durable_batch_ = batch.number;
+  // The journal gets its next batch before this one's effects are carried out, so that neither
+  // waits for the other.
+  if (flush_wanted_) {
+    Flush();
+  }
+  for (const TxnPtr& txn : batch.touched) {
+    txn->created = true;
+  }
+  for (Release& release : batch.releases) {
+    Carry(release);
   }
   if (flush_wanted_) {
     ScheduleFlush();
@@ -245,10 +266,24 @@ void ShardDriver::Carry(Release& release) {
   CarryOut(release.txn, std::move(release.effects));
 }
 
+// The part of a batch that belongs to one shard.
+ShardDriver::GatheringBatch ShardDriver::TakeOut(GatheringBatch& batch, ShardId shard) {
+  GatheringBatch part{batch.number, {}, {}};
+  const auto is_kept = [shard](const TxnPtr& txn) { return ShardOf(txn->state->gid) != shard; };
+  const auto touched = std::stable_partition(batch.touched.begin(), batch.touched.end(), is_kept);
+  std::move(touched, batch.touched.end(), std::back_inserter(part.touched));
+  batch.touched.erase(touched, batch.touched.end());
+  const auto releases =
+      std::stable_partition(batch.releases.begin(), batch.releases.end(),
+                            [&](const Release& release) { return is_kept(release.txn); });
+  std::move(releases, batch.releases.end(), std::back_inserter(part.releases));
+  batch.releases.erase(releases, batch.releases.end());
+  return part;
+}
+
 // Nothing of `failed` was written. Its transactions, with what was staged on top of it since, are
 // rebuilt from the journal; all others go on.
-void ShardDriver::RollBack(GatheringBatch& failed, const Status& status) {
-  rollbacks_in_row_ += status.code() == StatusCode::kUnavailable ? 1 : 0;
+void ShardDriver::RollBack(GatheringBatch failed, const Status& status) {
   const std::unordered_set<TxnPtr> affected(failed.touched.begin(), failed.touched.end());
   const auto is_affected = [&affected](const TxnPtr& txn) { return affected.contains(txn); };
   std::vector<Release> lost = std::move(failed.releases);

@@ -6,17 +6,20 @@
 // written the next one gathers.
 //
 // State in memory runs ahead of the journal by at most the two batches in hand. Nothing that
-// depends on it leaves before it is durable: no effect, no answer, no event. If a batch could not
-// be written, its transactions are forgotten and rebuilt from the journal, as after a crash.
+// depends on it leaves before it is durable: no effect, no answer, no event. A batch is handed to
+// the journal shard by shard; if it could not be written for one of them, that shard's transactions
+// are forgotten and rebuilt from the journal, as after a crash, and the others go on.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -32,9 +35,8 @@
 namespace entente::runtime {
 
 struct ShardDriverOptions {
-  std::function<bool(ShardId)> owns;
-  Epoch epoch;
-  size_t max_open = 0;  // Above it submits are refused.
+  std::map<ShardId, Epoch> shards;  // Those it drives, with the epochs they are owned under.
+  size_t max_open = 0;              // Above it submits are refused.
   // How long a lazy record may wait for company before it is written.
   Duration lazy_flush_delay = std::chrono::milliseconds(20);
   // How long a transaction whose append failed waits before it is read back; twice as long with
@@ -164,15 +166,18 @@ class ShardDriver {
   void WhenDurable(const TxnPtr& txn, std::function<void(Status)> run);
   void ScheduleFlush();
   void Flush();
-  void OnDurable(const Status& status);
+  using RefusedShards = std::vector<std::pair<ShardId, Status>>;
+  void OnWritten(const RefusedShards& refused);
   void Carry(Release& release);
-  void RollBack(GatheringBatch& failed, const Status& status);
+  [[nodiscard]] static GatheringBatch TakeOut(GatheringBatch& batch, ShardId shard);
+  void RollBack(GatheringBatch failed, const Status& status);
   void Forget(const TxnPtr& txn, const Status& status);
   [[nodiscard]] Duration ReloadDelay() const;
   void Fail(const Status& status);
   void CheckDrained();
 
   // shard_effects.cpp: effects, timers, recovery.
+  [[nodiscard]] Epoch EpochOf(const Gid& gid) const;
   void CarryOut(const TxnPtr& txn, std::vector<engine::Effect> effects);
   void CarryOut(const TxnPtr& txn, engine::CallBranch& call);
   void CarryOut(const TxnPtr& txn, engine::PollBranch& poll);

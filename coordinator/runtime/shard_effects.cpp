@@ -64,6 +64,10 @@ void ShardDriver::CarryOut(const TxnPtr& txn, std::vector<engine::Effect> effect
   }
 }
 
+Epoch ShardDriver::EpochOf(const Gid& gid) const {
+  return options_.shards.at(ShardOf(gid));
+}
+
 void ShardDriver::CarryOut(const TxnPtr& txn, engine::CallBranch& call) {
   counters_.calls_in_flight.fetch_add(1, std::memory_order_relaxed);
   if (draining_) {
@@ -76,7 +80,7 @@ void ShardDriver::CarryOut(const TxnPtr& txn, engine::CallBranch& call) {
     return;
   }
   counters_.calls_asked.fetch_add(1, std::memory_order_relaxed);
-  const CallContext context{txn->plan, txn->state->traceparent, options_.epoch,
+  const CallContext context{txn->plan, txn->state->traceparent, EpochOf(txn->state->gid),
                             options_.coordinator_id};
   const auto command = std::make_shared<const engine::CommandId>(call.command);
   const uint32_t attempt = call.attempt;
@@ -93,7 +97,7 @@ void ShardDriver::CarryOut(const TxnPtr& txn, engine::PollBranch& poll) {
     return;
   }
   counters_.calls_in_flight.fetch_add(1, std::memory_order_relaxed);
-  const CallContext context{txn->plan, txn->state->traceparent, options_.epoch,
+  const CallContext context{txn->plan, txn->state->traceparent, EpochOf(txn->state->gid),
                             options_.coordinator_id};
   const auto command = std::make_shared<const engine::CommandId>(poll.command);
   const uint32_t attempt = poll.attempt;
@@ -431,12 +435,14 @@ void ShardDriver::Resume(const TxnPtr& txn) {
 
 Status ShardDriver::Recover() {
   std::vector<TxnPtr> recovered;
-  ENTENTE_RETURN_IF_ERROR(
-      journal_.LoadOpen(options_.owns, [this, &recovered](storage::StoredTxn stored) -> Status {
-        ENTENTE_ASSIGN_OR_RETURN(TxnPtr txn, Rebuild(stored));
-        recovered.push_back(std::move(txn));
-        return {};
-      }));
+  for (const auto& [shard, epoch] : options_.shards) {
+    ENTENTE_RETURN_IF_ERROR(
+        journal_.LoadOpen(shard, [this, &recovered](storage::StoredTxn stored) -> Status {
+          ENTENTE_ASSIGN_OR_RETURN(TxnPtr txn, Rebuild(stored));
+          recovered.push_back(std::move(txn));
+          return {};
+        }));
+  }
   // Children first, so that their parents find them and nobody starts one twice.
   std::stable_sort(recovered.begin(), recovered.end(), [](const TxnPtr& a, const TxnPtr& b) {
     return ChildDepth(a->state->gid) > ChildDepth(b->state->gid);

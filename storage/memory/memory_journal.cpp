@@ -2,12 +2,12 @@
 
 #include <utility>
 
-#include "base/check.h"
+#include "storage/journal_errors.h"
 
 namespace entente::storage {
 
 MemoryJournal::MemoryJournal(std::shared_ptr<MemoryStore> store, MemoryDelivery delivery)
-    : store_(std::move(store)), delivery_(delivery) {
+    : store_(std::move(store)), owner_(store_->NewOwner()), delivery_(delivery) {
   if (delivery_ == MemoryDelivery::kThread) {
     thread_ = std::thread([this] { Run(); });
   }
@@ -30,19 +30,29 @@ size_t MemoryJournal::pending() const {
   return waiting_.size();
 }
 
-void MemoryJournal::Append(Batch batch, AppendCallback on_durable) {
-  for (const TxnAppend& append : batch.appends) {
-    ENTENTE_CHECK(!append.gid.empty());
-    ENTENTE_CHECK(!append.records.empty());
-    ENTENTE_CHECK(append.first.value() >= 1);
-    ENTENTE_CHECK(append.first.value() > 1 || append.summary.has_value());
-  }
+Result<Epoch> MemoryJournal::Acquire(ShardId shard) {
+  ENTENTE_RETURN_IF_ERROR(CheckWorks());
+  return store_->Acquire(shard, owner_);
+}
+
+Status MemoryJournal::Renew(ShardId shard, Epoch epoch) {
+  ENTENTE_RETURN_IF_ERROR(CheckWorks());
+  return store_->Renew(shard, epoch);
+}
+
+Status MemoryJournal::Release(ShardId shard, Epoch epoch) {
+  ENTENTE_RETURN_IF_ERROR(CheckWorks());
+  return store_->Release(shard, epoch);
+}
+
+void MemoryJournal::Append(ShardId shard, Epoch epoch, Batch batch, AppendCallback on_durable) {
+  CheckWellFormed(shard, batch);
   {
     const std::lock_guard lock(mutex_);
     if (crashed_) {
       return;
     }
-    waiting_.push_back({std::move(batch), std::move(on_durable)});
+    waiting_.push_back({shard, epoch, std::move(batch), std::move(on_durable)});
   }
   arrived_.notify_one();
 }
@@ -57,14 +67,15 @@ bool MemoryJournal::Deliver() {
     next = std::move(waiting_.front());
     waiting_.pop_front();
   }
-  Status status = ApplyOrFail(std::move(next.batch));
+  const AppendCallback on_durable = std::move(next.on_durable);
+  Status status = ApplyOrFail(std::move(next));
   {
     const std::lock_guard lock(mutex_);
     if (crashed_) {
       return true;
     }
   }
-  next.on_durable(std::move(status));
+  on_durable(std::move(status));
   return true;
 }
 
@@ -86,7 +97,7 @@ void MemoryJournal::Run() {
   }
 }
 
-Status MemoryJournal::ApplyOrFail(Batch batch) {
+Status MemoryJournal::ApplyOrFail(Waiting append) {
   std::optional<MemoryFault> fault;
   {
     const std::lock_guard lock(mutex_);
@@ -99,13 +110,13 @@ Status MemoryJournal::ApplyOrFail(Batch batch) {
     }
   }
   if (!fault) {
-    return store_->Apply(std::move(batch));
+    return store_->Apply(append.shard, append.epoch, std::move(append.batch));
   }
   if (*fault == MemoryFault::kUnavailable) {
     return Unavailable("store.unavailable", "injected: the append was not written; repeat it");
   }
   if (*fault == MemoryFault::kUnknownOutcomeWritten) {
-    ENTENTE_RETURN_IF_ERROR(store_->Apply(std::move(batch)));
+    ENTENTE_RETURN_IF_ERROR(store_->Apply(append.shard, append.epoch, std::move(append.batch)));
   }
   const std::lock_guard lock(mutex_);
   broken_ = *fault == MemoryFault::kDataLoss
@@ -133,25 +144,16 @@ Status MemoryJournal::CheckWorks() const {
   return broken_.value_or(Status());
 }
 
-Status MemoryJournal::LoadOpen(const std::function<bool(ShardId)>& wanted,
-                               const std::function<Status(StoredTxn)>& sink) {
-  return store_->LoadOpen(wanted, sink);
+Status MemoryJournal::LoadOpen(ShardId shard, const std::function<Status(StoredTxn)>& sink) {
+  return store_->LoadOpen(shard, sink);
 }
 
 Result<StoredTxn> MemoryJournal::Load(const Gid& gid) {
   return store_->Load(gid);
 }
 
-Result<bool> MemoryJournal::Exists(const Gid& gid) {
-  return store_->Exists(gid);
-}
-
 Result<SummaryPage> MemoryJournal::Query(const Filter& filter, const Page& page) {
   return store_->Query(filter, page);
-}
-
-Result<Counts> MemoryJournal::Count() {
-  return store_->Count();
 }
 
 Result<DefinitionRow> MemoryJournal::PutDefinition(DefinitionRow row) {
@@ -173,11 +175,6 @@ Result<std::string> MemoryJournal::GetOrPutSetting(const std::string& name,
                                                    const std::string& value) {
   ENTENTE_RETURN_IF_ERROR(CheckWorks());
   return store_->GetOrPutSetting(name, value);
-}
-
-Result<uint64_t> MemoryJournal::Increment(const std::string& name) {
-  ENTENTE_RETURN_IF_ERROR(CheckWorks());
-  return store_->Increment(name);
 }
 
 Result<size_t> MemoryJournal::Purge(Instant before, size_t limit) {

@@ -61,13 +61,14 @@ class MemoryJournal : public Journal {
   // later Append is ignored. The store is left for the next journal.
   void Crash();
 
-  void Append(Batch batch, AppendCallback on_durable) override;
-  [[nodiscard]] Status LoadOpen(const std::function<bool(ShardId)>& wanted,
+  [[nodiscard]] Result<Epoch> Acquire(ShardId shard) override;
+  [[nodiscard]] Status Renew(ShardId shard, Epoch epoch) override;
+  [[nodiscard]] Status Release(ShardId shard, Epoch epoch) override;
+  void Append(ShardId shard, Epoch epoch, Batch batch, AppendCallback on_durable) override;
+  [[nodiscard]] Status LoadOpen(ShardId shard,
                                 const std::function<Status(StoredTxn)>& sink) override;
   [[nodiscard]] Result<StoredTxn> Load(const Gid& gid) override;
-  [[nodiscard]] Result<bool> Exists(const Gid& gid) override;
   [[nodiscard]] Result<SummaryPage> Query(const Filter& filter, const Page& page) override;
-  [[nodiscard]] Result<Counts> Count() override;
   [[nodiscard]] Result<DefinitionRow> PutDefinition(DefinitionRow row) override;
   [[nodiscard]] Result<DefinitionRow> GetDefinition(const std::string& name,
                                                     std::optional<uint32_t> version) override;
@@ -75,21 +76,23 @@ class MemoryJournal : public Journal {
       const std::optional<std::string>& name) override;
   [[nodiscard]] Result<std::string> GetOrPutSetting(const std::string& name,
                                                     const std::string& value) override;
-  [[nodiscard]] Result<uint64_t> Increment(const std::string& name) override;
   [[nodiscard]] Result<size_t> Purge(Instant before, size_t limit) override;
   [[nodiscard]] StoreHealth CheckHealth() override;
 
  private:
   struct Waiting {
+    ShardId shard;
+    Epoch epoch;
     Batch batch;
     AppendCallback on_durable;
   };
 
-  [[nodiscard]] Status ApplyOrFail(Batch batch);
+  [[nodiscard]] Status ApplyOrFail(Waiting append);
   [[nodiscard]] Status CheckWorks() const;
   void Run();
 
   const std::shared_ptr<MemoryStore> store_;  // Shared: it outlives crashed journals.
+  const uint64_t owner_;                      // Of its leases.
   const MemoryDelivery delivery_;
 
   mutable std::mutex mutex_;

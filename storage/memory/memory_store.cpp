@@ -8,8 +8,54 @@
 
 namespace entente::storage {
 
-Status MemoryStore::Apply(Batch batch) {
+uint64_t MemoryStore::NewOwner() {
   const std::lock_guard lock(mutex_);
+  return ++owners_;
+}
+
+Result<Epoch> MemoryStore::Acquire(ShardId shard, uint64_t owner) {
+  const std::lock_guard lock(mutex_);
+  Lease& lease = leases_[shard];
+  const bool held = lease.owner != 0 && lease.owner != owner && lease_terms_.now &&
+                    lease_terms_.now() < lease.until;
+  if (held) {
+    return Unavailable("lease.held", "shard " + std::to_string(shard.value()) +
+                                         " is another owner's until " + FormatInstant(lease.until));
+  }
+  lease.owner = owner;
+  lease.epoch = lease.epoch.next();
+  lease.until = lease_terms_.now ? lease_terms_.now() + lease_terms_.duration : Instant();
+  return lease.epoch;
+}
+
+Status MemoryStore::Renew(ShardId shard, Epoch epoch) {
+  const std::lock_guard lock(mutex_);
+  ENTENTE_RETURN_IF_ERROR(CheckOwned(shard, epoch));
+  if (lease_terms_.now) {
+    leases_.at(shard).until = lease_terms_.now() + lease_terms_.duration;
+  }
+  return {};
+}
+
+Status MemoryStore::Release(ShardId shard, Epoch epoch) {
+  const std::lock_guard lock(mutex_);
+  ENTENTE_RETURN_IF_ERROR(CheckOwned(shard, epoch));
+  leases_.at(shard).owner = 0;
+  return {};
+}
+
+// A lease whose time is over is its owner's still, until another one takes the shard.
+Status MemoryStore::CheckOwned(ShardId shard, Epoch epoch) const {
+  const auto found = leases_.find(shard);
+  if (found == leases_.end() || found->second.owner == 0) {
+    return StaleEpoch(shard, epoch, std::nullopt);
+  }
+  return found->second.epoch == epoch ? Status() : StaleEpoch(shard, epoch, found->second.epoch);
+}
+
+Status MemoryStore::Apply(ShardId shard, Epoch epoch, Batch batch) {
+  const std::lock_guard lock(mutex_);
+  ENTENTE_RETURN_IF_ERROR(CheckOwned(shard, epoch));
   ENTENTE_RETURN_IF_ERROR(Validate(batch));
   for (TxnAppend& append : batch.appends) {
     Write(std::move(append));
@@ -69,14 +115,13 @@ void MemoryStore::Write(TxnAppend append) {
   }
 }
 
-Status MemoryStore::LoadOpen(const std::function<bool(ShardId)>& wanted,
-                             const std::function<Status(StoredTxn)>& sink) const {
+Status MemoryStore::LoadOpen(ShardId shard, const std::function<Status(StoredTxn)>& sink) const {
   std::vector<StoredTxn> loaded;
   {
     const std::lock_guard lock(mutex_);
     for (const int64_t position : open_) {
       const Gid& gid = by_position_.at(position);
-      if (wanted(ShardOf(gid))) {
+      if (ShardOf(gid) == shard) {
         loaded.push_back(txns_.at(gid).stored);
       }
     }
@@ -95,11 +140,6 @@ Result<StoredTxn> MemoryStore::Load(const Gid& gid) const {
     return TransactionNotFound(gid);
   }
   return found->second.stored;
-}
-
-bool MemoryStore::Exists(const Gid& gid) const {
-  const std::lock_guard lock(mutex_);
-  return txns_.contains(gid);
 }
 
 Result<SummaryPage> MemoryStore::Query(const Filter& filter, const Page& page) const {
@@ -122,17 +162,6 @@ Result<SummaryPage> MemoryStore::Query(const Filter& filter, const Page& page) c
     last = at->first;
   }
   return result;
-}
-
-Counts MemoryStore::Count() const {
-  const std::lock_guard lock(mutex_);
-  Counts counts;
-  counts.open = open_.size();
-  counts.finished = txns_.size() - open_.size();
-  for (const auto& [gid, txn] : txns_) {
-    counts.incidents += txn.stored.summary.incidents.empty() ? 0 : 1;
-  }
-  return counts;
 }
 
 DefinitionRow MemoryStore::PutDefinition(DefinitionRow row) {
@@ -177,11 +206,6 @@ std::vector<DefinitionRow> MemoryStore::ListDefinitions(
 std::string MemoryStore::GetOrPutSetting(const std::string& name, const std::string& value) {
   const std::lock_guard lock(mutex_);
   return settings_.emplace(name, value).first->second;
-}
-
-uint64_t MemoryStore::Increment(const std::string& name) {
-  const std::lock_guard lock(mutex_);
-  return ++counters_[name];
 }
 
 size_t MemoryStore::Purge(Instant before, size_t limit) {

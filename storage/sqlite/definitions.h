@@ -1,4 +1,6 @@
 // Definitions, settings and counters in their tables.
+//
+// The counter `epoch` is raised by every start (Leases).
 #pragma once
 
 #include <optional>
@@ -20,6 +22,10 @@ namespace entente::storage::sqlite {
     Connection& reader, const std::optional<std::string>& name);
 [[nodiscard]] Result<std::string> GetOrPutSetting(Connection& writer, const std::string& name,
                                                   const std::string& value);
+
+inline constexpr const char* kEpochCounter = "epoch";
+
+// Raises the counter by one and returns it: 1 the first time.
 [[nodiscard]] Result<uint64_t> Increment(Connection& writer, const std::string& name);
 
 }  // namespace entente::storage::sqlite

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "storage/journal_errors.h"
 #include "storage/sqlite/wal_space.h"
 
 namespace entente::storage::sqlite {
@@ -29,15 +30,6 @@ size_t RecordBytes(const Batch& batch) {
     }
   }
   return bytes;
-}
-
-void CheckWellFormed(const Batch& batch) {
-  for (const TxnAppend& append : batch.appends) {
-    ENTENTE_CHECK(!append.gid.empty());
-    ENTENTE_CHECK(!append.records.empty());
-    ENTENTE_CHECK(append.first.value() >= 1);
-    ENTENTE_CHECK(append.first.value() > 1 || append.summary.has_value());
-  }
 }
 
 bool IsFatal(const Status& status) {
@@ -108,9 +100,35 @@ GroupWriter::~GroupWriter() {
   }
 }
 
-void GroupWriter::Append(Batch batch, AppendCallback on_durable) {
-  CheckWellFormed(batch);
-  Request request{std::move(batch), std::move(on_durable), Status()};
+Result<Epoch> GroupWriter::Acquire(ShardId shard) {
+  Epoch epoch;
+  ENTENTE_RETURN_IF_ERROR(Run(
+      [&](Connection& connection, TxnWriter&) -> Status {
+        ENTENTE_ASSIGN_OR_RETURN(epoch, leases_.Acquire(connection, shard));
+        return {};
+      },
+      [this](const Status& status) { leases_.Settled(status.ok()); }));
+  return epoch;
+}
+
+Status GroupWriter::Renew(ShardId shard, Epoch epoch) {
+  ENTENTE_RETURN_IF_ERROR(health());
+  return leases_.Check(shard, epoch);
+}
+
+Status GroupWriter::Release(ShardId shard, Epoch epoch) {
+  // A lost lease is no failure of the store.
+  Status released;
+  ENTENTE_RETURN_IF_ERROR(Run([&](Connection&, TxnWriter&) {
+    released = leases_.Release(shard, epoch);
+    return Status();
+  }));
+  return released;
+}
+
+void GroupWriter::Append(ShardId shard, Epoch epoch, Batch batch, AppendCallback on_durable) {
+  CheckWellFormed(shard, batch);
+  Request request{shard, epoch, std::move(batch), std::move(on_durable), Status()};
   if (RecordBytes(request.batch) > limits::kMaxAppendBytes) {
     request.status = ResourceExhausted(
         "journal.append_too_large",
@@ -129,14 +147,19 @@ void GroupWriter::Append(Batch batch, AppendCallback on_durable) {
   }
 }
 
-Status GroupWriter::Run(Job job) {
+Status GroupWriter::Run(Job job, std::function<void(const Status&)> settled) {
   // Shared: whoever waits may be gone before set_value returns.
   const auto promise = std::make_shared<std::promise<Status>>();
   {
     const std::lock_guard lock(mutex_);
     ENTENTE_CHECK(!stopping_);
     waiting_jobs_.push_back(
-        {std::move(job), [promise](Status status) { promise->set_value(std::move(status)); }});
+        {std::move(job), [promise, settled = std::move(settled)](Status status) {
+           if (settled) {
+             settled(status);
+           }
+           promise->set_value(std::move(status));
+         }});
     idle_ = false;
   }
   arrived_.notify_one();
@@ -236,6 +259,9 @@ Status GroupWriter::WriteGroup(std::span<Request> group) {
   for (Request& request : group) {
     if (!failure.ok()) {
       break;
+    }
+    if (request.status.ok()) {
+      request.status = leases_.Check(request.shard, request.epoch);
     }
     if (request.status.ok()) {
       failure = txns_.Write(request.batch, request.status);

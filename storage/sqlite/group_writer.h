@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "storage/journal.h"
 #include "storage/sqlite/connection.h"
+#include "storage/sqlite/leases.h"
 #include "storage/sqlite/sqlite_journal.h"
 #include "storage/sqlite/txn_writer.h"
 #include "storage/sqlite/words.h"
@@ -43,11 +44,15 @@ class GroupWriter {
   GroupWriter(const GroupWriter&) = delete;
   GroupWriter& operator=(const GroupWriter&) = delete;
 
-  // As Journal::Append.
-  void Append(Batch batch, AppendCallback on_durable);
+  // As the methods of Journal.
+  [[nodiscard]] Result<Epoch> Acquire(ShardId shard);
+  [[nodiscard]] Status Renew(ShardId shard, Epoch epoch);
+  [[nodiscard]] Status Release(ShardId shard, Epoch epoch);
+  void Append(ShardId shard, Epoch epoch, Batch batch, AppendCallback on_durable);
 
   // Runs `job` and waits until it is committed. Must not be called from a callback.
-  [[nodiscard]] Status Run(Job job);
+  // `settled`, if given, is told on the writer's thread, before anything else is written.
+  [[nodiscard]] Status Run(Job job, std::function<void(const Status&)> settled = {});
 
   // Refuses everything from now on with `status`, unless something else already does.
   void FailStop(const Status& status);
@@ -69,13 +74,15 @@ class GroupWriter {
 
  private:
   struct Request {
+    ShardId shard;
+    Epoch epoch;
     Batch batch;
     AppendCallback on_durable;
     Status status;
   };
   struct PendingJob {
     Job job;
-    std::function<void(Status)> done;
+    std::function<void(Status)> done;  // On the writer's thread, after COMMIT or ROLLBACK.
   };
 
   GroupWriter(std::unique_ptr<Connection> connection, Words& words, const SqliteOptions& options);
@@ -99,6 +106,7 @@ class GroupWriter {
   const size_t wal_target_pages_;
   const size_t wal_idle_pages_;
   std::unique_ptr<Connection> connection_;
+  Leases leases_;
   TxnWriter txns_;
   Statement begin_;
   Statement commit_;

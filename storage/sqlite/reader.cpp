@@ -35,39 +35,26 @@ Result<std::unique_ptr<Reader>> Reader::Open(const std::string& path, const std:
 Status Reader::Prepare() {
   const std::string select =
       std::string("SELECT ") + kSummaryColumns + " FROM " + kSummaryTables + " WHERE ";
-  // Within one state the index is in the order of creation, which is roughly that of the journal's
-  // pages: each is read once.
-  ENTENTE_RETURN_IF_ERROR(by_state_.Prepare(*connection_, select + "t.state = ?1 ORDER BY t.id"));
+  // Within one shard the index is in the order of creation, which is roughly that of the journal's
+  // pages.
+  ENTENTE_RETURN_IF_ERROR(
+      by_shard_.Prepare(*connection_, select + "t.open_shard = ?1 ORDER BY t.id"));
   ENTENTE_RETURN_IF_ERROR(by_gid_.Prepare(*connection_, select + "t.gid = ?1"));
-  ENTENTE_RETURN_IF_ERROR(records_.Prepare(
-      *connection_, "SELECT first, records FROM journal WHERE txn = ?1 ORDER BY id"));
-  ENTENTE_RETURN_IF_ERROR(exists_.Prepare(*connection_, "SELECT 1 FROM txn WHERE gid = ?1"));
-  return totals_.Prepare(*connection_, "SELECT open, finished, incidents FROM totals");
+  return records_.Prepare(*connection_,
+                          "SELECT first, records FROM journal WHERE txn = ?1 ORDER BY id");
 }
 
-Status Reader::LoadOpen(const std::function<bool(ShardId)>& wanted,
-                        const std::function<Status(StoredTxn)>& sink) {
+Status Reader::LoadOpen(ShardId shard, const std::function<Status(StoredTxn)>& sink) {
   Snapshot snapshot(*connection_);
   ENTENTE_RETURN_IF_ERROR(snapshot.Begin());
-  for (const int64_t word : words_.Ids()) {
-    ENTENTE_RETURN_IF_ERROR(LoadState(StateOf(word, true), wanted, sink));
-  }
-  return {};
-}
-
-Status Reader::LoadState(int64_t state, const std::function<bool(ShardId)>& wanted,
-                         const std::function<Status(StoredTxn)>& sink) {
-  const ScopedReset reset(by_state_);
-  by_state_.Bind(1, state);
-  int code = by_state_.Step();
-  for (; code == SQLITE_ROW; code = by_state_.Step()) {
-    if (!wanted(ShardOf(Gid(std::string(by_state_.Bytes(1)))))) {
-      continue;
-    }
-    ENTENTE_ASSIGN_OR_RETURN(StoredTxn txn, ReadTxn(by_state_));
+  const ScopedReset reset(by_shard_);
+  by_shard_.Bind(1, static_cast<int64_t>(shard.value()));
+  int code = by_shard_.Step();
+  for (; code == SQLITE_ROW; code = by_shard_.Step()) {
+    ENTENTE_ASSIGN_OR_RETURN(StoredTxn txn, ReadTxn(by_shard_));
     ENTENTE_RETURN_IF_ERROR(sink(std::move(txn)));
   }
-  return code == SQLITE_DONE ? Status() : by_state_.Failure(code, "reading open transactions");
+  return code == SQLITE_DONE ? Status() : by_shard_.Failure(code, "reading open transactions");
 }
 
 Result<StoredTxn> Reader::Load(const Gid& gid) {
@@ -85,24 +72,15 @@ Result<StoredTxn> Reader::Load(const Gid& gid) {
   return ReadTxn(by_gid_);
 }
 
-Result<bool> Reader::Exists(const Gid& gid) {
-  const ScopedReset reset(exists_);
-  exists_.BindText(1, gid.str());
-  const int code = exists_.Step();
-  if (code != SQLITE_ROW && code != SQLITE_DONE) {
-    return exists_.Failure(code, "looking up a transaction");
+Result<Counts> Reader::Totals() {
+  Statement totals;
+  ENTENTE_RETURN_IF_ERROR(
+      totals.Prepare(*connection_, "SELECT open, finished, incidents FROM totals"));
+  if (const int code = totals.Step(); code != SQLITE_ROW) {
+    return totals.Failure(code, "reading the totals");
   }
-  return code == SQLITE_ROW;
-}
-
-Result<Counts> Reader::Count() {
-  const ScopedReset reset(totals_);
-  if (const int code = totals_.Step(); code != SQLITE_ROW) {
-    return totals_.Failure(code, "reading the totals");
-  }
-  return Counts{static_cast<uint64_t>(totals_.Integer(0)),
-                static_cast<uint64_t>(totals_.Integer(1)),
-                static_cast<uint64_t>(totals_.Integer(2))};
+  return Counts{static_cast<uint64_t>(totals.Integer(0)), static_cast<uint64_t>(totals.Integer(1)),
+                static_cast<uint64_t>(totals.Integer(2))};
 }
 
 Result<Counts> Reader::CheckAll() {
@@ -122,7 +100,7 @@ Result<Counts> Reader::CheckAll() {
   if (code != SQLITE_DONE) {
     return all.Failure(code, "reading all transactions");
   }
-  ENTENTE_ASSIGN_OR_RETURN(const Counts stored, Count());
+  ENTENTE_ASSIGN_OR_RETURN(const Counts stored, Totals());
   if (found != stored) {
     return DataLoss(
         "store.corrupt",

@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "storage/journal.h"
+#include "storage/maintain.h"
 #include "storage/sqlite/connection.h"
 #include "storage/sqlite/words.h"
 
@@ -27,11 +28,8 @@ class Reader {
                                                             const std::string& vfs, Words& words);
 
   // As the methods of Journal.
-  [[nodiscard]] Status LoadOpen(const std::function<bool(ShardId)>& wanted,
-                                const std::function<Status(StoredTxn)>& sink);
+  [[nodiscard]] Status LoadOpen(ShardId shard, const std::function<Status(StoredTxn)>& sink);
   [[nodiscard]] Result<StoredTxn> Load(const Gid& gid);
-  [[nodiscard]] Result<bool> Exists(const Gid& gid);
-  [[nodiscard]] Result<Counts> Count();
 
   // Reads everything that belongs to transactions, as the methods above would, and compares the
   // totals with it.
@@ -48,18 +46,15 @@ class Reader {
       : connection_(std::move(connection)), words_(words) {}
 
   [[nodiscard]] Status Prepare();
-  [[nodiscard]] Status LoadState(int64_t state, const std::function<bool(ShardId)>& wanted,
-                                 const std::function<Status(StoredTxn)>& sink);
+  [[nodiscard]] Result<Counts> Totals();
   [[nodiscard]] Result<StoredTxn> ReadTxn(const Statement& row);
   [[nodiscard]] Status ReadRecords(int64_t id, StoredTxn& txn);
 
   std::unique_ptr<Connection> connection_;
   Words& words_;
-  Statement by_state_;
+  Statement by_shard_;
   Statement by_gid_;
   Statement records_;
-  Statement exists_;
-  Statement totals_;
 };
 
 // Holds one snapshot for as long as it lives: reads of several tables then agree.

@@ -1,14 +1,17 @@
 #include "storage/sqlite/schema.h"
 
 #include <string>
+#include <utility>
+#include <vector>
+
+#include "base/ids.h"
 
 namespace entente::storage::sqlite {
 namespace {
 
 // `only` makes a table of one row. `finished_at` is what a purge goes by: absent also in a finished
-// transaction that is never purged.
+// transaction that is never purged. `open_shard` is the shard while the transaction is open.
 constexpr const char* kCreate = R"sql(
-BEGIN IMMEDIATE;
 CREATE TABLE txn(
   id INTEGER PRIMARY KEY,
   gid TEXT NOT NULL,
@@ -23,12 +26,14 @@ CREATE TABLE txn(
   finished_at INTEGER,
   parent TEXT,
   labels BLOB,
-  error TEXT) STRICT;
+  error TEXT,
+  open_shard INTEGER) STRICT;
 CREATE UNIQUE INDEX txn_gid ON txn(gid);
 CREATE INDEX txn_state ON txn(state);
 CREATE INDEX txn_definition ON txn(definition);
 CREATE INDEX txn_finished ON txn(finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX txn_parent ON txn(parent) WHERE parent IS NOT NULL;
+CREATE INDEX txn_open ON txn(open_shard) WHERE open_shard IS NOT NULL;
 CREATE TABLE journal(
   id INTEGER PRIMARY KEY,
   txn INTEGER NOT NULL,
@@ -65,18 +70,46 @@ CREATE TABLE counter(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
 CREATE TABLE setting(name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
 )sql";
 
-Status Create(Connection& connection) {
+// Runs `change` as one commit, with the header's numbers set.
+template <class Change>
+Status InOneCommit(Connection& connection, const Change& change) {
   const std::string rest = "PRAGMA application_id=" + std::to_string(kApplicationId) +
                            "; PRAGMA user_version=" + std::to_string(kSchemaVersion) + "; COMMIT";
-  Status status = connection.Execute(kCreate);
-  if (status.ok()) {
-    status = connection.Execute(rest.c_str());
-  }
+  Status status = connection.Execute("BEGIN IMMEDIATE");
+  status = status.ok() ? change() : status;
+  status = status.ok() ? connection.Execute(rest.c_str()) : status;
   if (!status.ok() && sqlite3_get_autocommit(connection.handle()) == 0) {
     // The first failure is the one to report.
     static_cast<void>(connection.Execute("ROLLBACK").ok());
   }
   return status;
+}
+
+// From version 1, which knew the shard of no transaction.
+Status NoteOpenShards(Connection& connection) {
+  ENTENTE_RETURN_IF_ERROR(
+      connection.Execute("ALTER TABLE txn ADD COLUMN open_shard INTEGER;"
+                         "CREATE INDEX txn_open ON txn(open_shard) WHERE open_shard IS NOT NULL"));
+  Statement select;
+  Statement update;
+  ENTENTE_RETURN_IF_ERROR(
+      select.Prepare(connection, "SELECT id, gid FROM txn WHERE state % 2 = 1"));
+  ENTENTE_RETURN_IF_ERROR(
+      update.Prepare(connection, "UPDATE txn SET open_shard = ?2 WHERE id = ?1"));
+  std::vector<std::pair<int64_t, ShardId>> open;
+  int code = select.Step();
+  for (; code == SQLITE_ROW; code = select.Step()) {
+    open.emplace_back(select.Integer(0), ShardOf(Gid(std::string(select.Bytes(1)))));
+  }
+  if (code != SQLITE_DONE) {
+    return select.Failure(code, "reading open transactions");
+  }
+  for (const auto& [id, shard] : open) {
+    update.Bind(1, id);
+    update.Bind(2, static_cast<int64_t>(shard.value()));
+    ENTENTE_RETURN_IF_ERROR(update.Run("noting the shards of open transactions"));
+  }
+  return {};
 }
 
 }  // namespace
@@ -106,8 +139,13 @@ Status EnsureSchema(Connection& connection, const std::string& path) {
   ENTENTE_ASSIGN_OR_RETURN(const int64_t version, connection.QueryInteger("PRAGMA user_version"));
   ENTENTE_ASSIGN_OR_RETURN(const int64_t objects,
                            connection.QueryInteger("SELECT count(*) FROM sqlite_master"));
-  const bool empty = application == 0 && version == 0 && objects == 0;
-  return empty ? Create(connection) : CheckSchema(connection, path);
+  if (application == 0 && version == 0 && objects == 0) {
+    return InOneCommit(connection, [&] { return connection.Execute(kCreate); });
+  }
+  if (application == kApplicationId && version == 1) {
+    return InOneCommit(connection, [&] { return NoteOpenShards(connection); });
+  }
+  return CheckSchema(connection, path);
 }
 
 }  // namespace entente::storage::sqlite

@@ -12,7 +12,7 @@ namespace entente::storage::sqlite {
 inline constexpr int64_t kApplicationId = 0x456e7431;
 
 // Raised with every change of the tables.
-inline constexpr int64_t kSchemaVersion = 1;
+inline constexpr int64_t kSchemaVersion = 2;
 
 // Transactions are counted off in eras of this many row ids; each full era keeps the range of its
 // creation times, so that a search by time skips the eras outside.
@@ -22,7 +22,8 @@ inline constexpr int64_t kEraTxns = 4096;
 // store.wrong_version.
 [[nodiscard]] Status CheckSchema(Connection& connection, const std::string& path);
 
-// Creates the tables in an empty database; else as CheckSchema.
+// Creates the tables in an empty database, and brings those of an earlier version up to this one,
+// in one commit; else as CheckSchema.
 [[nodiscard]] Status EnsureSchema(Connection& connection, const std::string& path);
 
 }  // namespace entente::storage::sqlite

@@ -40,19 +40,24 @@ class SqliteJournal : public Journal {
         writer_(std::move(writer)),
         readers_(guard_->path(), options.vfs, *words_, std::max<size_t>(options.max_readers, 1)) {}
 
-  void Append(Batch batch, AppendCallback on_durable) override {
-    writer_->Append(std::move(batch), std::move(on_durable));
+  Result<Epoch> Acquire(ShardId shard) override { return writer_->Acquire(shard); }
+
+  Status Renew(ShardId shard, Epoch epoch) override { return writer_->Renew(shard, epoch); }
+
+  Status Release(ShardId shard, Epoch epoch) override { return writer_->Release(shard, epoch); }
+
+  void Append(ShardId shard, Epoch epoch, Batch batch, AppendCallback on_durable) override {
+    writer_->Append(shard, epoch, std::move(batch), std::move(on_durable));
   }
 
-  Status LoadOpen(const std::function<bool(ShardId)>& wanted,
-                  const std::function<Status(StoredTxn)>& sink) override {
+  Status LoadOpen(ShardId shard, const std::function<Status(StoredTxn)>& sink) override {
     Result<std::unique_ptr<Reader>> reader = readers_.OpenOwn();
     if (!reader.ok()) {
       return Judged(reader.status());
     }
     // A failure of the sink is the caller's own, and says nothing about the store.
     Status refused;
-    const Status status = (*reader)->LoadOpen(wanted, [&](StoredTxn txn) {
+    const Status status = (*reader)->LoadOpen(shard, [&](StoredTxn txn) {
       refused = sink(std::move(txn));
       return refused;
     });
@@ -63,16 +68,8 @@ class SqliteJournal : public Journal {
     return Read<StoredTxn>([&](Reader& reader) { return reader.Load(gid); });
   }
 
-  Result<bool> Exists(const Gid& gid) override {
-    return Read<bool>([&](Reader& reader) { return reader.Exists(gid); });
-  }
-
   Result<SummaryPage> Query(const Filter& filter, const Page& page) override {
     return Read<SummaryPage>([&](Reader& reader) { return RunQuery(reader, filter, page); });
-  }
-
-  Result<Counts> Count() override {
-    return Read<Counts>([](Reader& reader) { return reader.Count(); });
   }
 
   Result<DefinitionRow> PutDefinition(DefinitionRow row) override {
@@ -97,11 +94,6 @@ class SqliteJournal : public Journal {
     return Write<std::string>([&](Connection& connection, TxnWriter&) {
       return sqlite::GetOrPutSetting(connection, name, value);
     });
-  }
-
-  Result<uint64_t> Increment(const std::string& name) override {
-    return Write<uint64_t>(
-        [&](Connection& connection, TxnWriter&) { return sqlite::Increment(connection, name); });
   }
 
   Result<size_t> Purge(Instant before, size_t limit) override {

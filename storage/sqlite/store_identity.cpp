@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "storage/journal.h"
+#include "storage/sqlite/definitions.h"
 
 namespace entente::storage::sqlite {
 namespace {

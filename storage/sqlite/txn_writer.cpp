@@ -18,6 +18,10 @@ Status DamagedRow(const std::string& gid, std::string_view what) {
                                        "' can not be read: the store is damaged; restore a backup");
 }
 
+int64_t ShardNumber(const Gid& gid) {
+  return static_cast<int64_t>(ShardOf(gid).value());
+}
+
 size_t HashOf(std::string_view blob) {
   // 0 means "none", so a real hash never is.
   return std::max<size_t>(std::hash<std::string_view>()(blob), 1);
@@ -38,13 +42,13 @@ Status TxnWriter::PrepareStatements() {
       {&find_incidents_, "SELECT branches FROM incident WHERE txn = ?1"},
       {&insert_txn_,
        "INSERT INTO txn(id, gid, definition, version, mode, state, paused, attempts, created_at,"
-       " updated_at, finished_at, parent, labels, error)"
-       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"},
+       " updated_at, finished_at, parent, labels, error, open_shard)"
+       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"},
       {&update_summary_,
        "UPDATE txn SET paused = ?2, attempts = ?3, updated_at = ?4, error = ?5 WHERE id = ?1"},
       {&update_state_,
        "UPDATE txn SET paused = ?2, attempts = ?3, updated_at = ?4, error = ?5, state = ?6,"
-       " finished_at = ?7 WHERE id = ?1"},
+       " finished_at = ?7, open_shard = ?8 WHERE id = ?1"},
       {&insert_records_, "INSERT INTO journal(txn, first, records) VALUES(?1, ?2, ?3)"},
       {&put_incidents_, "REPLACE INTO incident(txn, branches) VALUES(?1, ?2)"},
       {&delete_incidents_, "DELETE FROM incident WHERE txn = ?1"},
@@ -224,6 +228,7 @@ Status TxnWriter::InsertTxn(const TxnAppend& append, TxnEntry& entry) {
   labels_ = summary.labels.empty() ? std::string() : EncodeLabels(summary.labels);
   labels_.empty() ? insert.BindNull(13) : insert.BindBlob(13, labels_);
   summary.error.empty() ? insert.BindNull(14) : insert.BindText(14, summary.error);
+  summary.open ? insert.Bind(15, ShardNumber(append.gid)) : insert.BindNull(15);
   ENTENTE_RETURN_IF_ERROR(insert.Run("creating a transaction"));
 
   entry.id = id;
@@ -260,6 +265,7 @@ Status TxnWriter::UpdateTxn(const Summary& summary, TxnEntry& entry) {
   if (touches_indexes) {
     update.Bind(6, state);
     summary.open || summary.lasting ? update.BindNull(7) : update.Bind(7, updated_at);
+    summary.open ? update.Bind(8, ShardNumber(Gid(entry.gid))) : update.BindNull(8);
   }
   ENTENTE_RETURN_IF_ERROR(update.Run("updating a summary"));
   CountState(entry.state, -1);

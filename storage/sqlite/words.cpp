@@ -26,16 +26,6 @@ std::optional<std::string> Words::Text(int64_t id) const {
   return found == texts_.end() ? std::nullopt : std::optional(found->second);
 }
 
-std::vector<int64_t> Words::Ids() const {
-  const std::shared_lock lock(mutex_);
-  std::vector<int64_t> ids;
-  ids.reserve(texts_.size());
-  for (const auto& [id, text] : texts_) {
-    ids.push_back(id);
-  }
-  return ids;
-}
-
 void Words::Add(int64_t id, std::string_view text) {
   const std::unique_lock lock(mutex_);
   ids_.insert_or_assign(std::string(text), id);

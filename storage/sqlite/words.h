@@ -27,9 +27,6 @@ class Words {
   // Nullopt for a number the dictionary does not have: the store is corrupt.
   [[nodiscard]] std::optional<std::string> Text(int64_t id) const;
 
-  // All numbers there are.
-  [[nodiscard]] std::vector<int64_t> Ids() const;
-
   // The writer's: makes the word known before the row in the database is committed. Readers meet
   // its number only in committed rows, so they can not tell.
   void Add(int64_t id, std::string_view text);

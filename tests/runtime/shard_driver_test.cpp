@@ -128,7 +128,9 @@ class Shard {
     journal = std::make_unique<storage::MemoryJournal>(store_, storage::MemoryDelivery::kManual);
     definitions = std::make_unique<Definitions>(*journal, dsl::CompileOptions{});
     ShardDriverOptions options;
-    options.owns = [](ShardId) { return true; };
+    for (uint64_t i = 0; i < kShardCount; ++i) {
+      options.shards[ShardId(i)] = journal->Acquire(ShardId(i)).value();
+    }
     options.max_open = max_open_;
     driver =
         std::make_unique<ShardDriver>(std::move(options), *host, *journal, caller, *definitions,

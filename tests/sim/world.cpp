@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <utility>
 
 #include "base/limits.h"
@@ -258,14 +259,21 @@ class World::Caller final : public runtime::ParticipantCaller {
   World::Host& host_;
 };
 
+std::map<ShardId, Epoch> AcquireAll(storage::Journal& journal) {
+  std::map<ShardId, Epoch> leases;
+  for (uint64_t i = 0; i < kShardCount; ++i) {
+    leases[ShardId(i)] = journal.Acquire(ShardId(i)).value();
+  }
+  return leases;
+}
+
 struct World::Incarnation {
   explicit Incarnation(World& world, uint64_t seed)
       : journal(world.store_, storage::MemoryDelivery::kManual),
         host(world.scheduler_, seed),
         caller(world, host),
         definitions(journal, {}),
-        driver({[](ShardId) { return true; }, Epoch(1), 100'000}, host, journal, caller,
-               definitions, events,
+        driver({AcquireAll(journal), 100'000}, host, journal, caller, definitions, events,
                [&world](const Status& status) { world.host_failure_ = status.message(); }) {}
   storage::MemoryJournal journal;
   Host host;

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <future>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -130,10 +131,10 @@ JOURNAL_TEST_CASE("an append to a transaction nobody created is a conflict") {
   const auto journal = factory.Open();
   const Status status = AppendAndWait(*journal, MakeAppend("ghost", 2));
   CHECK(status.code() == StatusCode::kConflict);
-  CHECK_FALSE(journal->Exists(Gid("ghost")).value());
+  CHECK_FALSE(Exists(*journal, "ghost"));
   // The refusal leaves the name free.
   Create(*journal, "ghost");
-  CHECK(journal->Exists(Gid("ghost")).value());
+  CHECK(Exists(*journal, "ghost"));
 }
 
 JOURNAL_TEST_CASE("creating a transaction twice is refused, also after it finished") {
@@ -154,20 +155,20 @@ JOURNAL_TEST_CASE("a batch is written whole or not at all") {
   const auto journal = factory.Open();
   Create(*journal, "a");
   const Status refused = AppendAndWait(
-      *journal, MakeBatch({MakeAppend("b", 1, 1, OpenSummary()), MakeAppend("a", 2),
-                           MakeAppend("c", 1, 1, OpenSummary()), MakeAppend("a", 9)}));
+      *journal, MakeBatch({MakeAppend("a~b", 1, 1, OpenSummary()), MakeAppend("a", 2),
+                           MakeAppend("a~c", 1, 1, OpenSummary()), MakeAppend("a", 9)}));
   CHECK(refused.code() == StatusCode::kConflict);
-  CHECK_FALSE(journal->Exists(Gid("b")).value());
-  CHECK_FALSE(journal->Exists(Gid("c")).value());
+  CHECK_FALSE(Exists(*journal, "a~b"));
+  CHECK_FALSE(Exists(*journal, "a~c"));
   CHECK(HasRecords(MustLoad(*journal, "a"), 1));
-  CHECK(journal->Count()->open == 1);
+  CHECK(OpenGids(*journal).size() == 1);
 
   REQUIRE(
-      AppendAndWait(*journal, MakeBatch({MakeAppend("b", 1, 1, OpenSummary()), MakeAppend("a", 2),
-                                         MakeAppend("c", 1, 1, OpenSummary())}))
+      AppendAndWait(*journal, MakeBatch({MakeAppend("a~b", 1, 1, OpenSummary()), MakeAppend("a", 2),
+                                         MakeAppend("a~c", 1, 1, OpenSummary())}))
           .ok());
   CHECK(HasRecords(MustLoad(*journal, "a"), 2));
-  CHECK(HasRecords(MustLoad(*journal, "c"), 1));
+  CHECK(HasRecords(MustLoad(*journal, "a~c"), 1));
 }
 
 JOURNAL_TEST_CASE("a batch may go on with a transaction it creates") {
@@ -180,7 +181,7 @@ JOURNAL_TEST_CASE("a batch may go on with a transaction it creates") {
   const Status twice = AppendAndWait(*journal, MakeBatch({MakeAppend("b", 1, 1, OpenSummary()),
                                                           MakeAppend("b", 1, 1, OpenSummary())}));
   CHECK(twice.code() == StatusCode::kAlreadyExists);
-  CHECK_FALSE(journal->Exists(Gid("b")).value());
+  CHECK_FALSE(Exists(*journal, "b"));
 }
 
 JOURNAL_TEST_CASE("an empty batch succeeds") {
@@ -313,7 +314,7 @@ JOURNAL_TEST_CASE("reopening keeps everything and goes on where it stopped") {
   const auto journal = factory.Open();
   CHECK(OpenGids(*journal) == std::vector<std::string>{"open", "stuck"});
   CHECK(MustLoad(*journal, "stuck").summary.incidents.size() == 1);
-  CHECK(journal->Count()->incidents == 1);
+  CHECK(CountIncidents(*journal) == 1);
   CHECK(journal->GetOrPutSetting("key", "other").value() == "secret");
   CHECK(AppendAndWait(*journal, MakeAppend("open", 1, 1, OpenSummary())).code() ==
         StatusCode::kAlreadyExists);
@@ -324,7 +325,7 @@ JOURNAL_TEST_CASE("reopening keeps everything and goes on where it stopped") {
   CHECK(QueryAll(*journal, {}).front() == "another");
 }
 
-JOURNAL_TEST_CASE("LoadOpen gives each open transaction of the wanted shards once, and whole") {
+JOURNAL_TEST_CASE("LoadOpen gives each open transaction of a shard once, and whole") {
   TestType factory;
   const auto journal = factory.Open();
   std::set<std::string> expected;
@@ -339,17 +340,15 @@ JOURNAL_TEST_CASE("LoadOpen gives each open transaction of the wanted shards onc
   }
   std::set<std::string> seen;
   size_t loaded = 0;
-  for (uint64_t part = 0; part < 4; ++part) {
-    const Status status =
-        journal->LoadOpen([part](ShardId shard) { return shard.value() % 4 == part; },
-                          [&](StoredTxn txn) {
-                            CHECK(ShardOf(txn.gid).value() % 4 == part);
-                            CHECK(HasRecords(txn, 2));
-                            CHECK(txn.summary.open);
-                            seen.insert(txn.gid.str());
-                            ++loaded;
-                            return Status();
-                          });
+  for (uint64_t shard = 0; shard < kShardCount; ++shard) {
+    const Status status = journal->LoadOpen(ShardId(shard), [&](StoredTxn txn) {
+      CHECK(ShardOf(txn.gid) == ShardId(shard));
+      CHECK(HasRecords(txn, 2));
+      CHECK(txn.summary.open);
+      seen.insert(txn.gid.str());
+      ++loaded;
+      return Status();
+    });
     CHECK(status.ok());
   }
   CHECK(seen == expected);
@@ -360,17 +359,112 @@ JOURNAL_TEST_CASE("LoadOpen stops at the first failure of its sink and returns i
   TestType factory;
   const auto journal = factory.Open();
   Create(*journal, "a");
-  Create(*journal, "b");
+  Create(*journal, "a~b");
   int calls = 0;
-  const Status status = journal->LoadOpen([](ShardId) { return true; },
-                                          [&calls](const StoredTxn&) {
-                                            ++calls;
-                                            return DataLoss("test.full", "enough");
-                                          });
+  const Status status = journal->LoadOpen(ShardOf(Gid("a")), [&calls](const StoredTxn&) {
+    ++calls;
+    return DataLoss("test.full", "enough");
+  });
   CHECK(status.reason() == "test.full");
   CHECK(calls == 1);
   // The failure was the sink's: the journal works on.
   Create(*journal, "c");
+}
+
+JOURNAL_TEST_CASE("a shard is owned under a higher epoch each time it is acquired") {
+  TestType factory;
+  const ShardId shard(7);
+  uint64_t latest = 0;
+  for (int run = 0; run < 2; ++run) {
+    const auto journal = factory.OpenOther();
+    for (int i = 0; i < 3; ++i) {
+      const Result<Epoch> epoch = journal->Acquire(shard);
+      REQUIRE(epoch.ok());
+      CHECK(epoch->value() > latest);
+      latest = epoch->value();
+      CHECK(journal->Renew(shard, *epoch).ok());
+    }
+    CHECK(journal->Release(shard, Epoch(latest)).ok());
+  }
+}
+
+JOURNAL_TEST_CASE("an append under a stale epoch is refused whole, and no other") {
+  TestType factory;
+  const auto journal = factory.Open();
+  const ShardId shard = ShardOf(Gid("a"));
+  const Epoch stale = journal->EpochOf(shard);
+  Create(*journal, "a");
+  const auto append = [&](Epoch epoch, std::vector<TxnAppend> appends) {
+    std::promise<Status> done;
+    journal->Append(shard, epoch, MakeBatch(std::move(appends)),
+                    [&done](Status status) { done.set_value(std::move(status)); });
+    return done.get_future().get();
+  };
+  std::optional<Epoch> current;
+  SECTION("because it was acquired again") {
+    current = journal->Acquire(shard).value();
+  }
+  SECTION("because it was released") {
+    REQUIRE(journal->Release(shard, stale).ok());
+    CHECK(journal->Release(shard, stale).code() == StatusCode::kFenced);
+  }
+  CHECK(journal->Renew(shard, stale).code() == StatusCode::kFenced);
+  const Status fenced = append(stale, {MakeAppend("a", 2), MakeAppend("a~b", 1, 1, OpenSummary())});
+  CHECK(fenced.code() == StatusCode::kFenced);
+  CHECK(fenced.reason() == "journal.stale_epoch");
+  CHECK(append(Epoch(stale.value() + 1'000'000), {MakeAppend("a", 2)}).code() ==
+        StatusCode::kFenced);
+  CHECK(HasRecords(MustLoad(*journal, "a"), 1));
+  CHECK_FALSE(Exists(*journal, "a~b"));
+  REQUIRE(ShardOf(Gid("other")) != shard);
+  Create(*journal, "other");
+  if (current) {
+    CHECK(append(*current, {MakeAppend("a", 2)}).ok());
+    CHECK(HasRecords(MustLoad(*journal, "a"), 2));
+  }
+}
+
+JOURNAL_TEST_CASE("nothing is under an epoch that nobody acquired") {
+  TestType factory;
+  const auto journal = factory.OpenOther();
+  for (const uint64_t epoch : {0, 1, 2}) {
+    std::promise<Status> done;
+    journal->Append(ShardOf(Gid("a")), Epoch(epoch),
+                    MakeBatch({MakeAppend("a", 1, 1, OpenSummary())}),
+                    [&done](Status status) { done.set_value(std::move(status)); });
+    CHECK(done.get_future().get().code() == StatusCode::kFenced);
+  }
+  CHECK(journal->Renew(ShardId(0), Epoch(0)).code() == StatusCode::kFenced);
+}
+
+JOURNAL_TEST_CASE("what an earlier owner hands in is there when a later one reads, or never") {
+  TestType factory;
+  const auto journal = factory.Open();
+  const ShardId shard = ShardOf(Gid("a"));
+  const Epoch stale = journal->EpochOf(shard);
+  std::atomic<size_t> accepted = 0;
+  std::atomic<bool> stop = false;
+  std::thread owner([&] {
+    for (uint64_t first = 1; !stop; ++first) {
+      std::promise<Status> done;
+      auto summary = first == 1 ? std::optional(OpenSummary()) : std::nullopt;
+      journal->Append(shard, stale, MakeBatch({MakeAppend("a", first, 1, summary)}),
+                      [&done](Status status) { done.set_value(std::move(status)); });
+      if (!done.get_future().get().ok()) {
+        return;
+      }
+      ++accepted;
+    }
+  });
+  while (accepted < 20) {
+    std::this_thread::yield();
+  }
+  REQUIRE(journal->Acquire(shard).ok());
+  const size_t read = MustLoad(*journal, "a").records.size();
+  stop = true;
+  owner.join();
+  CHECK(accepted <= read);
+  CHECK(HasRecords(MustLoad(*journal, "a"), read));
 }
 
 JOURNAL_TEST_CASE("an unknown transaction is not found") {
@@ -379,7 +473,7 @@ JOURNAL_TEST_CASE("an unknown transaction is not found") {
   const Result<StoredTxn> txn = journal->Load(Gid("ghost"));
   CHECK(txn.status().code() == StatusCode::kNotFound);
   CHECK(txn.status().reason() == "transaction.not_found");
-  CHECK_FALSE(journal->Exists(Gid("ghost")).value());
+  CHECK_FALSE(Exists(*journal, "ghost"));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -47,6 +48,10 @@ void Print(const std::string& line) {
 }
 
 [[noreturn]] void Run(Journal& journal, const std::string& run) {
+  std::map<ShardId, Epoch> epochs;
+  for (uint64_t i = 0; i < kShardCount; ++i) {
+    epochs[ShardId(i)] = journal.Acquire(ShardId(i)).value();
+  }
   std::mutex mutex;
   std::condition_variable finished;
   int in_flight = 0;
@@ -58,18 +63,20 @@ void Print(const std::string& line) {
       ++in_flight;
     }
     for (uint64_t first = 1; first <= kAppends; ++first) {
-      journal.Append(BatchAt(gid, first), [&, gid, first](const Status& status) {
-        if (!status.ok()) {
-          std::fprintf(stderr, "%s\n", status.ToString().c_str());
-          _exit(1);
-        }
-        Print(gid + " " + std::to_string(first) + "\n");
-        if (first == kAppends) {
-          const std::lock_guard lock(mutex);
-          --in_flight;
-          finished.notify_one();
-        }
-      });
+      const ShardId shard = ShardOf(Gid(gid));
+      journal.Append(shard, epochs.at(shard), BatchAt(gid, first),
+                     [&, gid, first](const Status& status) {
+                       if (!status.ok()) {
+                         std::fprintf(stderr, "%s\n", status.ToString().c_str());
+                         _exit(1);
+                       }
+                       Print(gid + " " + std::to_string(first) + "\n");
+                       if (first == kAppends) {
+                         const std::lock_guard lock(mutex);
+                         --in_flight;
+                         finished.notify_one();
+                       }
+                     });
     }
   }
 }

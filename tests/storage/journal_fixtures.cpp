@@ -20,7 +20,21 @@ TempDirectory::~TempDirectory() {
   std::filesystem::remove_all(path_, ignored);
 }
 
-std::unique_ptr<Journal> SqliteFactory::Open() {
+OwnedJournal::OwnedJournal(std::unique_ptr<Journal> inner) : inner_(std::move(inner)) {
+  for (uint64_t i = 0; i < kShardCount; ++i) {
+    const Result<Epoch> epoch = inner_->Acquire(ShardId(i));
+    INFO(epoch.status());
+    REQUIRE(epoch.ok());
+    epochs_[ShardId(i)] = *epoch;
+  }
+}
+
+void OwnedJournal::Append(Batch batch, AppendCallback on_durable) {
+  const ShardId shard = batch.appends.empty() ? ShardId(0) : ShardOf(batch.appends[0].gid);
+  inner_->Append(shard, EpochOf(shard), std::move(batch), std::move(on_durable));
+}
+
+std::unique_ptr<Journal> SqliteFactory::OpenOther() {
   auto journal = sqlite::OpenSqliteJournal(path);
   INFO(journal.status());
   REQUIRE(journal.ok());
@@ -64,19 +78,19 @@ Batch MakeBatch(std::vector<TxnAppend> appends) {
   return Batch{std::move(appends)};
 }
 
-Status AppendAndWait(Journal& journal, Batch batch) {
+Status AppendAndWait(OwnedJournal& journal, Batch batch) {
   std::promise<Status> done;
   journal.Append(std::move(batch), [&done](Status status) { done.set_value(std::move(status)); });
   return done.get_future().get();
 }
 
-Status AppendAndWait(Journal& journal, TxnAppend append) {
+Status AppendAndWait(OwnedJournal& journal, TxnAppend append) {
   std::vector<TxnAppend> appends;
   appends.push_back(std::move(append));
   return AppendAndWait(journal, MakeBatch(std::move(appends)));
 }
 
-void Create(Journal& journal, const std::string& gid, const Summary& summary) {
+void Create(OwnedJournal& journal, const std::string& gid, const Summary& summary) {
   const Status status = AppendAndWait(journal, MakeAppend(gid, 1, 1, summary));
   INFO(status);
   REQUIRE(status.ok());
@@ -109,16 +123,41 @@ std::vector<std::string> QueryAll(Journal& journal, const Filter& filter, size_t
   return gids;
 }
 
-std::vector<std::string> OpenGids(Journal& journal, const std::function<bool(ShardId)>& wanted) {
+bool Exists(Journal& journal, const std::string& gid) {
+  return journal.Load(Gid(gid)).ok();
+}
+
+size_t CountIncidents(Journal& journal) {
+  Filter filter;
+  filter.incident = true;
+  return QueryAll(journal, filter).size();
+}
+
+std::vector<std::string> OpenGids(Journal& journal) {
   std::vector<std::string> gids;
-  const Status status = journal.LoadOpen(wanted, [&gids](StoredTxn txn) {
-    gids.push_back(txn.gid.str());
-    return Status();
-  });
-  INFO(status);
-  REQUIRE(status.ok());
+  for (uint64_t i = 0; i < kShardCount; ++i) {
+    const Status status = journal.LoadOpen(ShardId(i), [&](const StoredTxn& txn) {
+      CHECK(ShardOf(txn.gid) == ShardId(i));
+      gids.push_back(txn.gid.str());
+      return Status();
+    });
+    INFO(status);
+    REQUIRE(status.ok());
+  }
   std::ranges::sort(gids);
   return gids;
+}
+
+void Fill(OwnedJournal& journal, std::vector<TxnAppend> appends) {
+  std::map<ShardId, Batch> batches;
+  for (TxnAppend& append : appends) {
+    batches[ShardOf(append.gid)].appends.push_back(std::move(append));
+  }
+  for (auto& [shard, batch] : batches) {
+    const Status status = AppendAndWait(journal, std::move(batch));
+    INFO(status);
+    REQUIRE(status.ok());
+  }
 }
 
 }  // namespace entente::storage

@@ -28,13 +28,14 @@ std::string IdOf(Journal& journal, const std::string& fresh) {
   return journal.GetOrPutSetting(kIdentitySetting, fresh).value();
 }
 
-std::unique_ptr<Journal> OpenCopy(const std::string& path, CopiedStore copied = CopiedStore::kAsk) {
+std::unique_ptr<OwnedJournal> OpenCopy(const std::string& path,
+                                       CopiedStore copied = CopiedStore::kAsk) {
   sqlite::SqliteOptions options;
   options.copied = copied;
   auto journal = sqlite::OpenSqliteJournal(path, options);
   INFO(journal.status());
   REQUIRE(journal.ok());
-  return std::move(journal).value();
+  return std::make_unique<OwnedJournal>(std::move(journal).value());
 }
 
 TEST_CASE("a backup is one moment of a store that is written to, and is read back") {
@@ -45,8 +46,8 @@ TEST_CASE("a backup is one moment of a store that is written to, and is read bac
   std::thread writer([&] {
     for (int i = 0; !stop; ++i) {
       std::vector<TxnAppend> pair;
-      pair.push_back(MakeAppend("left" + std::to_string(i), 1, 3, OpenSummary()));
-      pair.push_back(MakeAppend("right" + std::to_string(i), 1, 3, OpenSummary()));
+      pair.push_back(MakeAppend("g" + std::to_string(i) + "~left", 1, 3, OpenSummary()));
+      pair.push_back(MakeAppend("g" + std::to_string(i) + "~right", 1, 3, OpenSummary()));
       REQUIRE(AppendAndWait(*journal, MakeBatch(std::move(pair))).ok());
       written = i + 1;
     }
@@ -161,13 +162,12 @@ TEST_CASE("a backup may go on as the original, with epochs that it never used") 
   {
     const auto journal = factory.Open();
     CHECK(IdOf(*journal, "original") == "original");
-    REQUIRE(journal->Increment(kEpochCounter).ok());
     REQUIRE(BackUp(factory, target).ok());
-    epoch = journal->Increment(kEpochCounter).value();
+    epoch = journal->Acquire(ShardId(0))->value();
   }
   const auto copy = OpenCopy(target, CopiedStore::kKeepIdentity);
   CHECK(IdOf(*copy, "copy") == "original");
-  CHECK(copy->Increment(kEpochCounter).value() > epoch + 100);
+  CHECK(copy->EpochOf(ShardId(0)).value() > epoch + 100);
 }
 
 TEST_CASE("a store that was copied by hand asks who it is while transactions are open") {

@@ -12,10 +12,11 @@ TEST_CASE("a URL chooses the journal") {
   TempDirectory directory;
   const bool in_memory = GENERATE(true, false);
   const std::string url = in_memory ? "memory:" : "sqlite:" + directory.File("s.db");
-  const auto journal = OpenJournal(url);
-  REQUIRE(journal.ok());
-  Create(**journal, "a");
-  CHECK((*journal)->Exists(Gid("a")).value());
+  auto opened = OpenJournal(url);
+  REQUIRE(opened.ok());
+  OwnedJournal journal(std::move(opened).value());
+  Create(journal, "a");
+  CHECK(Exists(journal, "a"));
 }
 
 TEST_CASE("an unknown store is refused with the names of the known ones") {

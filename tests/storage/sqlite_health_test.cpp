@@ -14,13 +14,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::unique_ptr<Journal> OpenOn(const FaultVfs&, const std::string& path) {
+std::unique_ptr<OwnedJournal> OpenOn(const FaultVfs&, const std::string& path) {
   sqlite::SqliteOptions options;
   options.vfs = FaultVfs::kName;
   auto journal = sqlite::OpenSqliteJournal(path, options);
   INFO(journal.status());
   REQUIRE(journal.ok());
-  return std::move(journal).value();
+  return std::make_unique<OwnedJournal>(std::move(journal).value());
 }
 
 TEST_CASE("a store that does well says so, with its sizes") {
@@ -148,15 +148,16 @@ TEST_CASE("neither a checkpoint nor a log that is begun afresh is a change") {
   SqliteFactory factory;
   sqlite::SqliteOptions options;
   options.wal_target_bytes = 64 * 1024;
-  auto journal = sqlite::OpenSqliteJournal(factory.path, options);
-  REQUIRE(journal.ok());
+  auto opened = sqlite::OpenSqliteJournal(factory.path, options);
+  REQUIRE(opened.ok());
+  const auto journal = std::make_unique<OwnedJournal>(std::move(opened).value());
   for (int i = 0; i < 200; ++i) {
-    Create(**journal, "t" + std::to_string(i));
-    const StoreHealth health = (*journal)->CheckHealth();
+    Create(*journal, "t" + std::to_string(i));
+    const StoreHealth health = journal->CheckHealth();
     INFO(health.fatal);
     REQUIRE(health.fatal.ok());
   }
-  CHECK(sqlite::GetWriterStats(**journal).checkpoints > 3);
+  CHECK(sqlite::GetWriterStats(journal->inner()).checkpoints > 3);
 }
 
 }  // namespace
