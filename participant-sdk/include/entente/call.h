@@ -7,10 +7,10 @@
 #include <string_view>
 #include <variant>
 
-#include "base/ids.h"
-#include "base/json.h"
-#include "base/status.h"
-#include "base/time.h"
+#include "entente/base/ids.h"
+#include "entente/base/json.h"
+#include "entente/base/status.h"
+#include "entente/base/time.h"
 
 namespace entente::sdk {
 

@@ -23,7 +23,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/limits.h"
+#include "entente/base/limits.h"
 #include "entente/call.h"
 
 namespace entente::sdk {
