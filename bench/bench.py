@@ -4,7 +4,8 @@
 R1  transactions/s x round trips per transaction / round trips/s of the same client without a coordinator
 R2  latency of one transaction alone / (the round trips and fdatasyncs that it does one after another)
 R3  seconds from start until every one of N open sagas is driven again after kill -9
-and what the SDK's barrier costs a participant's call, on SQLite and PostgreSQL.
+what the SDK's barrier costs a participant's call, on SQLite and PostgreSQL, and how long transfers in all three
+modes take over the same two rows of one PostgreSQL service.
 """
 
 import argparse
@@ -23,6 +24,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "examples" / "demo"), str(HERE.parent / "tests" / "support")]
 
 from agency import Coordinator, Process  # noqa: E402
+import mixed_load  # noqa: E402
 from postgres import Cluster  # noqa: E402
 
 IN_FLIGHT = (1, 16, 64, 256)
@@ -201,6 +203,17 @@ class Bench:
             cluster.destroy()
         return json.loads(figures.read_text())
 
+    def mixed(self, of_each=50):
+        """2PC beside TCC and sagas, on rows that all of them need."""
+        world = mixed_load.open_bank(self.build)
+        try:
+            rows, seconds = mixed_load.run(world, "mixed", of_each)
+            wrong = mixed_load.check(world, rows)
+        finally:
+            world.close()
+        committed = sum(row["status"] == "COMMITTED" for row in rows)
+        return {"transfers": len(rows), "committed": committed, "seconds": seconds, "wrong": wrong}
+
     def close(self):
         for process in (self.coordinator.process if self.coordinator else None, self.participant):
             if process:
@@ -273,9 +286,12 @@ def main():
               f"({per_open:.1f} KiB each), {recovery['memory_mib_after']:.0f} MiB after recovery\n")
         barrier = bench.barrier()
         print_barrier(barrier)
+        mixed = bench.mixed()
+        print(f"\nmixed load on two rows: {mixed['transfers']} transfers in {mixed['seconds']:.1f} s, "
+              f"{mixed['committed']} committed" + "".join(f"; WRONG: {each}" for each in mixed["wrong"]))
         pathlib.Path(arguments.json).write_text(json.dumps(
             {"fdatasync_ms": sync, "rows": rows, "ratios": ratios, "recovery": recovery, "memory_idle_mib": idle,
-             "fsyncs_each": fsyncs, "barrier": barrier}, indent=2) + "\n")
+             "fsyncs_each": fsyncs, "barrier": barrier, "mixed": mixed}, indent=2) + "\n")
         print(f"\nThe figures are in {arguments.json}.")
     finally:
         bench.close()

@@ -1,10 +1,9 @@
 # `cmake --install BUILD --component sdk`: the SDK's libraries, its public headers and what
-# find_package(Entente) reads. Without --component the program `entente` comes too.
+# find_package(Entente) and pkg-config read. Without --component the program `entente` comes too.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-# Headers lie in a folder of their own, so that "base/..." can not meet anybody else's.
-set(headers ${CMAKE_INSTALL_INCLUDEDIR}/entente-sdk)
+set(headers ${CMAKE_INSTALL_INCLUDEDIR})
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/Entente)
 
 set(sdk_targets
@@ -26,9 +25,21 @@ target_compile_features(entente_base PUBLIC cxx_std_20)
 install(TARGETS ${sdk_targets} EXPORT EntenteTargets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT sdk
   INCLUDES DESTINATION ${headers})
-install(DIRECTORY participant-sdk/include/entente DESTINATION ${headers} COMPONENT sdk)
-install(FILES base/check.h base/ids.h base/json.h base/limits.h base/status.h base/time.h
-  DESTINATION ${headers}/base COMPONENT sdk)
+install(DIRECTORY participant-sdk/include/entente DESTINATION ${headers} COMPONENT sdk
+  PATTERN base EXCLUDE)
+# What the public headers need of base/ stands below entente/ too, and says so in its includes: a
+# service may have a base/status.h of its own.
+set(base_headers check ids json limits status time)
+install(CODE "
+  foreach(name ${base_headers})
+    file(READ \"${PROJECT_SOURCE_DIR}/base/\${name}.h\" text)
+    string(REPLACE \"#include \\\"base/\" \"#include \\\"entente/base/\" text \"\${text}\")
+    file(WRITE \"${PROJECT_BINARY_DIR}/sdk-headers/\${name}.h\" \"\${text}\")
+  endforeach()" COMPONENT sdk)
+foreach(name ${base_headers})
+  install(FILES ${PROJECT_BINARY_DIR}/sdk-headers/${name}.h DESTINATION ${headers}/entente/base
+    COMPONENT sdk)
+endforeach()
 install(FILES proto/entente/participant/v1/participant.proto
   DESTINATION ${CMAKE_INSTALL_DATADIR}/entente/proto/entente/participant/v1 COMPONENT sdk)
 install(EXPORT EntenteTargets NAMESPACE Entente:: DESTINATION ${package} COMPONENT sdk)
@@ -38,5 +49,29 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/EntenteConfigVersion.cmak
   COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/EntenteConfig.cmake ${PROJECT_BINARY_DIR}/EntenteConfigVersion.cmake
   DESTINATION ${package} COMPONENT sdk)
+
+# The same for whoever does not use CMake. entente_pkg_config(COMPONENT DESCRIPTION REQUIRES LIBS)
+file(RELATIVE_PATH ENTENTE_PC_UP /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+function(entente_pkg_config component description requires libs)
+  set(ENTENTE_PC_NAME entente-${component})
+  set(ENTENTE_PC_DESCRIPTION ${description})
+  set(ENTENTE_PC_REQUIRES ${requires})
+  set(ENTENTE_PC_LIBS ${libs})
+  configure_file(cmake/entente.pc.in ${PROJECT_BINARY_DIR}/${ENTENTE_PC_NAME}.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/${ENTENTE_PC_NAME}.pc
+    DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT sdk)
+endfunction()
+set(core "-lentente_sdk_core -lentente_base -lboost_system -pthread")
+entente_pkg_config(client "The client of an Entente coordinator" "nlohmann_json"
+  "-lentente_sdk_client ${core}")
+entente_pkg_config(participant "A participant of Entente's transactions, over REST" "nlohmann_json"
+  "-lentente_sdk_participant ${core}")
+entente_pkg_config(participant-grpc "A participant of Entente's transactions, over gRPC"
+  "entente-participant protobuf grpc++"
+  "-lentente_sdk_grpc_server -lentente_sdk_grpc -lentente_participant_proto -lgrpc++_reflection")
+entente_pkg_config(sqlite "Entente's barrier and outbox in SQLite" "entente-client sqlite3"
+  "-lentente_sdk_sqlite")
+entente_pkg_config(postgres "Entente's barrier, two-phase commit and outbox in PostgreSQL"
+  "entente-client libpq" "-lentente_sdk_postgres")
 
 install(TARGETS entente RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT coordinator)

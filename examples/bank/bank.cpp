@@ -110,18 +110,20 @@ Result<Answer> Carried(PGconn* tx, Direction direction, const Call& call) {
 Bank::Bank(std::string name, PgPool& pool, TwoPhase& two_phase)
     : name_(std::move(name)), pool_(pool), two_phase_(two_phase) {}
 
-Status Bank::Open(const std::vector<std::pair<std::string, int64_t>>& accounts) {
+Status Bank::Open() {
   auto loan = pool_.Borrow();
   if (!loan.ok()) {
     return loan.status();
   }
-  if (Status created = PgCreate((*loan)->get(), kAccounts, accounts); !created.ok()) {
-    return created;
-  }
-  if (Status created = barrier_.CreateSchema((*loan)->get()); !created.ok()) {
+  if (Status created = barrier_.CreateSchema(loan->get()); !created.ok()) {
     return created;
   }
   return two_phase_.Open();
+}
+
+Status Bank::Seed(const std::vector<std::pair<std::string, int64_t>>& accounts) {
+  auto loan = pool_.Borrow();
+  return loan.ok() ? PgCreate(loan->get(), kAccounts, accounts) : loan.status();
 }
 
 Result<Answer> Bank::Carry(Direction direction, const Call& call) {
@@ -133,7 +135,7 @@ Result<Answer> Bank::Carry(Direction direction, const Call& call) {
   if (!loan.ok()) {
     return loan.status();
   }
-  return barrier_.Run((*loan)->get(), call, work);
+  return barrier_.Run(loan->get(), call, work);
 }
 
 Result<Json> Bank::Ledger(int64_t after, int64_t limit) {
@@ -146,7 +148,7 @@ Result<Json> Bank::Summary() {
     return loan.status();
   }
   const auto rows =
-      PgQuery((*loan)->get(), "SELECT name, balance, frozen, incoming FROM accounts ORDER BY name");
+      PgQuery(loan->get(), "SELECT name, balance, frozen, incoming FROM accounts ORDER BY name");
   if (!rows.ok()) {
     return rows.status();
   }

@@ -32,8 +32,11 @@ class Bank final : public Books {
   // `pool` and `two_phase` must outlive the bank.
   Bank(std::string name, PgPool& pool, TwoPhase& two_phase);
 
-  // Creates the tables and those of `accounts` (name, balance) that are missing.
-  [[nodiscard]] entente::Status Open(const std::vector<std::pair<std::string, int64_t>>& accounts);
+  // Makes ready to carry out calls and to finish what a crash left prepared.
+  [[nodiscard]] entente::Status Open();
+  // Creates the tables and those of `accounts` that are missing. To be called once calls come in:
+  // a row may be held by what only a commit or a rollback frees.
+  [[nodiscard]] entente::Status Seed(const std::vector<std::pair<std::string, int64_t>>& accounts);
 
   [[nodiscard]] Result<Answer> Carry(Direction direction, const Call& call);
 

@@ -75,13 +75,15 @@ int Run(int argc, char** argv) {
 
   travel::BlockStopSignals();
   examples::Switches switches({});
-  examples::PgPool pool(database);
+  // Enough for all handlers of both servers: what frees a lock must not wait for a connection.
+  examples::PgPool pool(
+      {.conninfo = database, .lock_timeout = std::chrono::seconds(1), .max_connections = 64});
   examples::TwoPhase two_phase(two_phase_options, pool);
   Bank bank(service.name, pool, two_phase);
-  Check(bank.Open(accounts));
+  Check(bank.Open());
   entente::sdk::Participant participant;
   Register(participant, switches, bank);
-  return examples::Serve(service, participant, bank, switches);
+  return examples::Serve(service, participant, bank, switches, [&] { return bank.Seed(accounts); });
 }
 
 }  // namespace

@@ -68,15 +68,13 @@ Result<Answer> Take(PGconn* tx, const Call& call, const Wish& wish) {
 Inventory::Inventory(std::string name, int64_t unit_price, PgPool& pool, TwoPhase& two_phase)
     : name_(std::move(name)), unit_price_(unit_price), pool_(pool), two_phase_(two_phase) {}
 
-Status Inventory::Open(const std::vector<std::pair<std::string, int64_t>>& stock) {
-  auto loan = pool_.Borrow();
-  if (!loan.ok()) {
-    return loan.status();
-  }
-  if (Status created = PgCreate((*loan)->get(), kStock, stock); !created.ok()) {
-    return created;
-  }
+Status Inventory::Open() {
   return two_phase_.Open();
+}
+
+Status Inventory::Seed(const std::vector<std::pair<std::string, int64_t>>& stock) {
+  auto loan = pool_.Borrow();
+  return loan.ok() ? PgCreate(loan->get(), kStock, stock) : loan.status();
 }
 
 Result<Answer> Inventory::Carry(const Call& call) {
@@ -102,8 +100,8 @@ Result<Json> Inventory::Summary() {
   if (!loan.ok()) {
     return loan.status();
   }
-  const auto rows = PgQuery((*loan)->get(), "SELECT item, units_left FROM stock ORDER BY item");
-  const auto sold = PgQuery((*loan)->get(), "SELECT coalesce(sum(amount), 0) FROM ledger");
+  const auto rows = PgQuery(loan->get(), "SELECT item, units_left FROM stock ORDER BY item");
+  const auto sold = PgQuery(loan->get(), "SELECT coalesce(sum(amount), 0) FROM ledger");
   const auto prepared = two_phase_.Prepared();
   for (const Status& status :
        {rows.ok() ? Status() : rows.status(), sold.ok() ? Status() : sold.status(),

@@ -20,8 +20,11 @@ class Inventory final : public Books {
   // `pool` and `two_phase` must outlive it. `unit_price` is in cents.
   Inventory(std::string name, int64_t unit_price, PgPool& pool, TwoPhase& two_phase);
 
-  // Creates the tables and those of `stock` (item, units) that are missing.
-  [[nodiscard]] entente::Status Open(const std::vector<std::pair<std::string, int64_t>>& stock);
+  // Makes ready to carry out calls and to finish what a crash left prepared.
+  [[nodiscard]] entente::Status Open();
+  // Creates the tables and those of `stock` that are missing. To be called once calls come in:
+  // a row may be held by what only a commit or a rollback frees.
+  [[nodiscard]] entente::Status Seed(const std::vector<std::pair<std::string, int64_t>>& stock);
 
   [[nodiscard]] Result<Answer> Carry(const Call& call);
 

@@ -55,10 +55,12 @@ int Run(int argc, char** argv) {
 
   travel::BlockStopSignals();
   examples::Switches switches({});
-  examples::PgPool pool(database);
+  // Enough for all handlers of both servers: what frees a lock must not wait for a connection.
+  examples::PgPool pool(
+      {.conninfo = database, .lock_timeout = std::chrono::seconds(1), .max_connections = 64});
   examples::TwoPhase two_phase(two_phase_options, pool);
   examples::Inventory inventory(service.name, unit_price, pool, two_phase);
-  Check(inventory.Open(stock));
+  Check(inventory.Open());
   const auto handler = [&] {
     return examples::Switched(
         switches, [&inventory](const examples::Call& call) { return inventory.Carry(call); });
@@ -67,7 +69,8 @@ int Run(int argc, char** argv) {
   Check(participant.Register(
       "stock", entente::sdk::TwoPhaseHandlers{
                    .prepare = handler(), .commit = handler(), .rollback = handler()}));
-  return examples::Serve(service, participant, inventory, switches);
+  return examples::Serve(service, participant, inventory, switches,
+                         [&] { return inventory.Seed(stock); });
 }
 
 }  // namespace

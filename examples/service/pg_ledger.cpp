@@ -48,7 +48,7 @@ Result<Json> PgLedger(PgPool& pool, int64_t after, int64_t limit) {
     return loan.status();
   }
   const auto rows =
-      PgQuery((*loan)->get(),
+      PgQuery(loan->get(),
               "SELECT row_to_json(l) FROM ledger l WHERE sequence > $1 ORDER BY sequence LIMIT $2",
               {std::to_string(after), std::to_string(limit)});
   if (!rows.ok()) {

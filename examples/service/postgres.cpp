@@ -72,37 +72,4 @@ Result<int64_t> PgChange(PGconn* connection, const std::string& sql,
   return number;
 }
 
-PgPool::Loan::~Loan() {
-  Handle handle(connection_);
-  const std::lock_guard lock(pool_.mutex_);
-  if (PQstatus(connection_) != CONNECTION_OK) {
-    pool_.idle_.clear();  // The server went away: the others are as broken.
-  } else if (PQtransactionStatus(connection_) == PQTRANS_IDLE) {
-    pool_.idle_.push_back(std::move(handle));
-  }
-}
-
-Result<std::unique_ptr<PgPool::Loan>> PgPool::Borrow() {
-  Handle handle;
-  {
-    const std::lock_guard lock(mutex_);
-    if (!idle_.empty()) {
-      handle = std::move(idle_.back());
-      idle_.pop_back();
-    }
-  }
-  // One that was idle while the server went away is found out by the caller's first statement.
-  if (!handle) {
-    handle.reset(PQconnectdb(conninfo_.c_str()));
-    if (PQstatus(handle.get()) != CONNECTION_OK) {
-      return Broken(Message(PQerrorMessage(handle.get())));
-    }
-    const auto set = PgChange(handle.get(), "SET lock_timeout = '1s'");
-    if (!set.ok()) {
-      return set.status();
-    }
-  }
-  return std::make_unique<Loan>(*this, handle.release());
-}
-
 }  // namespace examples

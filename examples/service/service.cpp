@@ -199,10 +199,13 @@ entente::sdk::Handler Switched(Switches& switches,
 }
 
 int Serve(const ServiceOptions& options, const entente::sdk::Participant& participant, Books& books,
-          Switches& switches) {
+          Switches& switches, const std::function<entente::Status()>& once_serving) {
   const auto rest = StartHttp(options, participant);
   const auto grpc = StartGrpc(options, participant);
   const ControlServer control(options, books, switches);
+  if (const auto ready = once_serving ? once_serving() : entente::Status(); !ready.ok()) {
+    throw std::runtime_error(ready.message());
+  }
   const std::string listen = "127.0.0.1:" + std::to_string(rest->port());
   WritePorts(options.port_file, "listen=" + listen + "\ngrpc=" + grpc->target() +
                                     "\ncontrol=" + control.address() + "\n");

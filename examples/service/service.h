@@ -41,11 +41,13 @@ void AddServiceOptions(CLI::App& app, ServiceOptions& options);
 [[nodiscard]] entente::sdk::Handler Switched(Switches& switches,
                                              std::function<Result<Answer>(const Call&)> handler);
 
-// Serves until SIGTERM or SIGINT, then answers what is under way. Over HTTP at `control`: GET
+// Serves until SIGTERM or SIGINT, then answers what is under way. `once_serving` makes what is left
+// to make ready, such as rows: it may wait for what only a commit or a rollback frees, which comes
+// in while it does. The port file is written after it. Over HTTP at `control`: GET
 // /healthz, /control, /ledger?after=N&limit=N and /summary, POST /control. Call BlockStopSignals of
 // travel/common/host.h before any thread is started. Throws std::exception with a message for
 // people when it can not listen; returns the exit code.
 int Serve(const ServiceOptions& options, const entente::sdk::Participant& participant, Books& books,
-          Switches& switches);
+          Switches& switches, const std::function<entente::Status()>& once_serving = {});
 
 }  // namespace examples

@@ -51,10 +51,10 @@ Status TwoPhase::Open() {
   if (!loan.ok()) {
     return loan.status();
   }
-  if (Status created = resource_.CreateSchema((*loan)->get()); !created.ok()) {
+  if (Status created = resource_.CreateSchema(loan->get()); !created.ok()) {
     return created;
   }
-  if (Status checked = resource_.Check((*loan)->get()); !checked.ok()) {
+  if (Status checked = resource_.Check(loan->get()); !checked.ok()) {
     return checked;
   }
   if (!options_.coordinator.empty()) {
@@ -69,7 +69,7 @@ Result<Answer> TwoPhase::Carry(const Call& call, const entente::sdk::PostgresRes
   if (!loan.ok()) {
     return loan.status();
   }
-  PGconn* const connection = (*loan)->get();
+  PGconn* const connection = loan->get();
   if (call.operation == Operation::kRollback) {
     return resource_.Rollback(connection, call);
   }
@@ -88,7 +88,7 @@ Result<int64_t> TwoPhase::Prepared() {
     return loan.status();
   }
   const auto rows = PgQuery(
-      (*loan)->get(), "SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()");
+      loan->get(), "SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()");
   if (!rows.ok()) {
     return rows.status();
   }
@@ -105,7 +105,7 @@ void TwoPhase::RecoverLoop() {
   while (!stop_.wait_for(lock, options_.recover_every, [this] { return stopping_; })) {
     lock.unlock();
     if (auto loan = pool_.Borrow(); loan.ok()) {
-      const auto report = resource_.Recover((*loan)->get(), decide);
+      const auto report = resource_.Recover(loan->get(), decide);
       if (report.ok() && report->committed + report->rolled_back > 0) {
         std::printf("%s: recovered: %zu committed, %zu rolled back\n", options_.node.c_str(),
                     report->committed, report->rolled_back);

@@ -31,6 +31,18 @@ Status BadFact(std::string_view name, std::string_view what) {
                          "the header " + std::string(name) + " " + std::string(what));
 }
 
+// Unix milliseconds, which are far from what the type can not hold.
+Result<std::optional<Instant>> ReadDeadline(const Participant::FactSource& fact) {
+  const auto millis = NumberFact<uint64_t>(fact, "entente-deadline");
+  if (!millis) {
+    return std::optional<Instant>();
+  }
+  if (!*millis || **millis > uint64_t{INT64_MAX} / 1000) {
+    return BadFact("Entente-Deadline", "is not a number of Unix milliseconds");
+  }
+  return std::optional(InstantFromMicros(static_cast<int64_t>(**millis) * 1000));
+}
+
 Result<Call> ReadCall(Operation operation, const Participant::FactSource& fact) {
   Call call;
   call.operation = operation;
@@ -65,6 +77,7 @@ Result<Call> ReadCall(Operation operation, const Participant::FactSource& fact) 
     }
     call.one_phase = one_phase == "true" && operation == Operation::kCommit;
   }
+  ENTENTE_ASSIGN_OR_RETURN(call.deadline, ReadDeadline(fact));
   call.coordinator = fact("entente-coordinator");
   if (!call.coordinator.empty() && !IsCoordinatorId(call.coordinator)) {
     return BadFact("Entente-Coordinator", "is not 16 lower-case hexadecimal digits");
@@ -93,9 +106,10 @@ bool Fits(const Answer& answer, const Call& call) {
   return true;
 }
 
-Result<Answer> Guarded(const Handler& handler, const Call& call) {
+template <class Work>
+Result<Answer> Guarded(const Work& work) {
   try {
-    return handler(call);
+    return work();
   } catch (const std::exception& error) {
     return Internal("handler.threw", std::string("the handler threw: ") + error.what());
   } catch (...) {
@@ -103,12 +117,16 @@ Result<Answer> Guarded(const Handler& handler, const Call& call) {
   }
 }
 
+Outcome Failed(const Status& status) {
+  const StatusCode code = status.code();
+  const bool defect = code == StatusCode::kInternal || code == StatusCode::kDataLoss;
+  return {defect ? Outcome::Fault::kHandler : Outcome::Fault::kNone, AnswerOf(status)};
+}
+
 Outcome CallHandler(const Handler& handler, const Call& call) {
-  Result<Answer> answer = Guarded(handler, call);
+  Result<Answer> answer = Guarded([&] { return handler(call); });
   if (!answer.ok()) {
-    const StatusCode code = answer.status().code();
-    const bool defect = code == StatusCode::kInternal || code == StatusCode::kDataLoss;
-    return {defect ? Outcome::Fault::kHandler : Outcome::Fault::kNone, AnswerOf(answer.status())};
+    return Failed(answer.status());
   }
   if (!Fits(*answer, call)) {
     return {Outcome::Fault::kHandler,
@@ -125,16 +143,20 @@ bool IsGoodName(std::string_view name) {
              "0123456789._-") == std::string_view::npos;
 }
 
+Status CheckName(std::string_view name) {
+  return IsGoodName(name)
+             ? Status()
+             : InvalidArgument("participant.bad_name",
+                               "'" + std::string(name) +
+                                   "' can not be a handler's name: use 1 to 128 letters, digits, "
+                                   "'.', '_' and '-'");
+}
+
 }  // namespace
 
 Status Participant::Add(std::string_view name, std::vector<std::pair<Operation, Handler>> set,
                         std::string_view optional) {
-  if (!IsGoodName(name)) {
-    return InvalidArgument("participant.bad_name",
-                           "'" + std::string(name) +
-                               "' can not be a handler's name: use 1 to 128 letters, digits, '.', "
-                               "'_' and '-'");
-  }
+  ENTENTE_RETURN_IF_ERROR(CheckName(name));
   const auto known = handlers_.find(name);
   for (const auto& [operation, handler] : set) {
     const std::string what(OperationName(operation));
@@ -177,6 +199,50 @@ Status Participant::Register(std::string_view name, TwoPhaseHandlers handlers) {
               {Operation::kCommit, std::move(handlers.commit)},
               {Operation::kRollback, std::move(handlers.rollback)}},
              "");
+}
+
+Status Participant::RegisterPoll(std::string_view name, PollHandler handler) {
+  ENTENTE_RETURN_IF_ERROR(CheckName(name));
+  const std::string key(name);
+  if (!handler) {
+    return InvalidArgument("participant.no_handler", "'" + key + "' has no handler to poll");
+  }
+  if (!polls_.emplace(key, std::move(handler)).second) {
+    return AlreadyExists("participant.duplicate", "'" + key + "' already has a handler to poll");
+  }
+  return Status();
+}
+
+std::string Participant::PollLocation(std::string_view name, std::string_view rest) const {
+  return prefix_ + "/" + std::string(name) + "/" + std::string(rest);
+}
+
+Outcome Participant::DispatchPoll(std::string_view name, std::string_view rest,
+                                  const FactSource& fact) const {
+  const auto found = polls_.find(name);
+  if (found == polls_.end()) {
+    return Faulty(Outcome::Fault::kNotFound, "handler.unknown",
+                  "nothing is polled under '" + std::string(name.substr(0, 200)) + "'");
+  }
+  const auto operation = ParseOperation(fact("entente-operation"));
+  if (!operation) {
+    return Faulty(Outcome::Fault::kBadRequest, "call.no_name",
+                  "the header Entente-Operation must say what is polled for");
+  }
+  const Result<Call> call = ReadCall(*operation, fact);
+  if (!call.ok()) {
+    return Faulty(Outcome::Fault::kBadRequest, call.status().reason(), call.status().message());
+  }
+  Result<Answer> answer = Guarded([&] { return found->second(*call, rest); });
+  if (!answer.ok()) {
+    return Failed(answer.status());
+  }
+  if (std::holds_alternative<ReadOnlyAnswer>(*answer) ||
+      std::holds_alternative<HeuristicAnswer>(*answer)) {
+    return {Outcome::Fault::kHandler,
+            Retry("handler.bad_answer", "the handler's answer has no meaning for a poll")};
+  }
+  return {Outcome::Fault::kNone, std::move(answer).value()};
 }
 
 Outcome Participant::Dispatch(std::string_view handler, Operation operation, const FactSource& fact,

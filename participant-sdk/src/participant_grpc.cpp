@@ -4,6 +4,7 @@
 #include <grpcpp/support/status.h>
 
 #include <atomic>
+#include <chrono>
 #include <string>
 #include <utility>
 
@@ -117,6 +118,10 @@ class Service final : public v1::Participant::Service {
     if (!input.ok()) {
       return Failed(grpc::StatusCode::INVALID_ARGUMENT, input.status().reason(),
                     input.status().message());
+    }
+    // What waited for a thread until its caller gave up: another call, or an undo, follows.
+    if (context.IsCancelled() || context.deadline() < std::chrono::system_clock::now()) {
+      return {grpc::StatusCode::CANCELLED, "call.too_late: nobody waits for the answer any more"};
     }
     const Turn turn(PurposeOf(operation) == Purpose::kForward ? &running_forward_ : nullptr);
     if (max_forward_ > 0 && turn.number > max_forward_) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "entente/participant.h"
+#include "participant-sdk/src/input_numbers.h"
 
 namespace entente::sdk {
 namespace {
@@ -111,31 +112,46 @@ struct AnswerWriter {
   }
 };
 
-struct Route {
-  std::string_view handler;
-  Operation operation = Operation::kAction;
-};
-
-std::optional<Route> ParseTarget(std::string_view target, std::string_view prefix) {
+// Whether the participant's path leads to a handler, and what follows it there.
+std::optional<std::pair<std::string_view, std::string_view>> ParsePath(std::string_view target,
+                                                                       std::string_view prefix) {
   target = target.substr(0, target.find('?'));
   if (!target.starts_with(prefix)) {
     return std::nullopt;
   }
   target.remove_prefix(prefix.size());
   const size_t slash = target.find('/', 1);
-  if (!target.starts_with('/') || slash == std::string_view::npos) {
+  if (!target.starts_with('/') || slash == std::string_view::npos || slash + 1 == target.size()) {
     return std::nullopt;
   }
-  const auto operation = ParseOperation(target.substr(slash + 1));
-  if (!operation) {
-    return std::nullopt;
-  }
-  return Route{target.substr(1, slash - 1), *operation};
+  return std::pair(target.substr(1, slash - 1), target.substr(slash + 1));
+}
+
+struct Route {
+  std::string_view handler;
+  Operation operation = Operation::kAction;
+};
+
+std::optional<Route> ParseTarget(std::string_view target, std::string_view prefix) {
+  const auto path = ParsePath(target, prefix);
+  const auto operation = path ? ParseOperation(path->second) : std::nullopt;
+  return operation ? std::optional(Route{path->first, *operation}) : std::nullopt;
 }
 
 }  // namespace
 
 HttpResponse Participant::Handle(const HttpRequest& request) const {
+  const FactSource fact = [&request](std::string_view name) {
+    return FindHeader(request.headers, name);
+  };
+  const std::string token = fact("entente-completion-token");
+  if (request.method == "GET" || request.method == "HEAD") {
+    const auto path = ParsePath(request.target, prefix_);
+    if (path && polls_.contains(path->first)) {
+      const Outcome outcome = DispatchPoll(path->first, path->second, fact);
+      return std::visit(AnswerWriter{outcome.fault, token}, outcome.answer);
+    }
+  }
   const auto route = ParseTarget(request.target, prefix_);
   if (!route) {
     return Problem(404, "handler.unknown",
@@ -157,12 +173,9 @@ HttpResponse Participant::Handle(const HttpRequest& request) const {
                      parsed.status().reason(), parsed.status().message());
     }
     input = std::move(parsed).value();
+    UnifyNumbers(input);
   }
-  const Outcome outcome = Dispatch(
-      route->handler, route->operation,
-      [&request](std::string_view name) { return FindHeader(request.headers, name); },
-      std::move(input));
-  const std::string token = FindHeader(request.headers, "entente-completion-token");
+  const Outcome outcome = Dispatch(route->handler, route->operation, fact, std::move(input));
   return std::visit(AnswerWriter{outcome.fault, token}, outcome.answer);
 }
 

@@ -2,12 +2,12 @@
 
 #include <cmath>
 
+#include "participant-sdk/src/input_numbers.h"
+
 namespace entente::sdk {
 namespace {
 
 using google::protobuf::Value;
-
-constexpr double kMaxExact = 9007199254740992.0;  // 2^53: every integer up to it is a double.
 
 Status TooDeep() {
   return InvalidArgument("value.too_deep", "the JSON is nested deeper than a gRPC message can be");
@@ -18,7 +18,7 @@ bool IsExact(const Json& number) {
     return true;
   }
   // As integers: the first one that is too large is rounded to the last that is not.
-  constexpr auto kLimit = static_cast<int64_t>(kMaxExact);
+  constexpr auto kLimit = static_cast<int64_t>(kMaxExactWhole);
   if (number.is_number_unsigned()) {
     return number.get<uint64_t>() <= static_cast<uint64_t>(kLimit);
   }
@@ -34,13 +34,6 @@ Status NumberTo(const Json& number, Value& value) {
   }
   value.set_number_value(number.get<double>());
   return Status();
-}
-
-Json NumberFrom(double number) {
-  if (std::trunc(number) == number && std::abs(number) <= kMaxExact) {
-    return static_cast<int64_t>(number);
-  }
-  return number;
 }
 
 }  // namespace
@@ -106,7 +99,7 @@ Result<Json> FromProtoValue(const Value& value, int max_depth) {
       if (!std::isfinite(value.number_value())) {
         return InvalidArgument("value.not_finite", "a number of the input is not finite");
       }
-      return NumberFrom(value.number_value());
+      return NumberOf(value.number_value());
     case Value::kNullValue:
     case Value::KIND_NOT_SET: break;
   }

@@ -17,9 +17,22 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 ALONE = {
     "Client": ("#include <entente/global_transaction.h>\n#include <entente/outbox.h>",
                "entente::sdk::Client client; return client.last_problem().is_null() ? 0 : 1;"),
-    "Postgres": ("#include <entente/postgres_resource.h>",
+    "Participant": ("#include <entente/participant_server.h>",
+                    "entente::sdk::Participant participant;\n"
+                    "  return entente::sdk::HttpServer::Start(participant).ok() ? 0 : 1;"),
+    "Sqlite": ("#include <entente/sqlite_barrier.h>\n#include <sqlite3.h>",
+               "return entente::sdk::SqliteBarrier({.table = \"1\"}).CreateSchema(nullptr).ok() ? 1 : 0;"),
+    # libpq's own header is the service's to include.
+    "Postgres": ("#include <entente/postgres_resource.h>\n#include <libpq-fe.h>",
                  'entente::sdk::PostgresResource resource({.node = "n"});\n'
-                 '  return resource.NameOf({}, "db").empty() ? 1 : 0;'),
+                 '  return resource.NameOf({}, "db").empty() || PQlibVersion() == 0 ? 1 : 0;'),
+}
+# What a component's users need not have.
+WITHOUT = {
+    "Client": ("Protobuf", "SQLite3", "PostgreSQL", "PkgConfig"),
+    "Participant": ("Protobuf", "SQLite3", "PostgreSQL", "PkgConfig"),
+    "Sqlite": ("Protobuf", "PostgreSQL", "PkgConfig"),
+    "Postgres": ("Protobuf", "SQLite3", "PkgConfig"),
 }
 
 
@@ -38,9 +51,10 @@ def check(condition, what):
 
 def headers_compile_alone(prefix, compiler):
     """Each installed header is included by itself, with nothing of this source tree in reach."""
-    include = prefix / "include" / "entente-sdk"
-    headers = sorted(include.glob("entente/*.h")) + sorted(include.glob("base/*.h"))
+    include = prefix / "include"
+    headers = sorted(include.glob("entente/*.h")) + sorted(include.glob("entente/base/*.h"))
     check(len(headers) > 15, f"only {len(headers)} headers are installed")
+    check(set(include.iterdir()) == {include / "entente"}, "a header stands outside of entente/")
 
     def compile_one(header):
         name = header.relative_to(include)
@@ -56,8 +70,9 @@ def headers_compile_alone(prefix, compiler):
     print(f"{len(headers)} headers compile alone")
 
 
-def build(cmake, source, build_dir, prefix):
-    run(cmake, "-S", source, "-B", build_dir, f"-DCMAKE_PREFIX_PATH={prefix}", "-DCMAKE_BUILD_TYPE=Debug")
+def build(cmake, source, build_dir, prefix, without=()):
+    run(cmake, "-S", source, "-B", build_dir, f"-DCMAKE_PREFIX_PATH={prefix}", "-DCMAKE_BUILD_TYPE=Debug",
+        *(f"-DCMAKE_DISABLE_FIND_PACKAGE_{package}=ON" for package in without))
     run(cmake, "--build", build_dir)
 
 
@@ -68,9 +83,16 @@ def components_stand_alone(cmake, prefix, scratch):
         (project / "CMakeLists.txt").write_text(
             "cmake_minimum_required(VERSION 3.25)\nproject(alone LANGUAGES CXX)\n"
             f"find_package(Entente REQUIRED COMPONENTS {component})\n"
-            f"add_executable(alone main.cpp)\ntarget_link_libraries(alone PRIVATE Entente::{component})\n")
-        (project / "main.cpp").write_text(f"{includes}\n\nint main() {{\n  {body}\n}}\n")
-        build(cmake, project, project / "build", prefix)
+            f"add_executable(alone main.cpp)\ntarget_link_libraries(alone PRIVATE Entente::{component})\n"
+            "target_include_directories(alone BEFORE PRIVATE ${CMAKE_SOURCE_DIR})\n")
+        # Its own folder is searched first, and has a header where the source tree of Entente has one.
+        (project / "base").mkdir()
+        for header in ("check", "ids", "json", "limits", "status", "time"):
+            (project / "base" / f"{header}.h").write_text(f"#pragma once\nnamespace mine {{ struct {header} {{}}; }}\n")
+        own = "".join(f'#include "base/{header}.h"\n' for header in ("status", "json"))
+        (project / "main.cpp").write_text(f"{own}{includes}\n\nint main() {{\n  mine::status own;\n  (void)own;\n"
+                                          f"  {body}\n}}\n")
+        build(cmake, project, project / "build", prefix, WITHOUT[component])
         run(project / "build" / "alone")
         print(f"component {component} builds and runs alone")
     project = scratch / "unknown"
@@ -81,6 +103,20 @@ def components_stand_alone(cmake, prefix, scratch):
     done = subprocess.run([cmake, "-S", project, "-B", project / "build", f"-DCMAKE_PREFIX_PATH={prefix}"],
                           capture_output=True, text=True)
     check(done.returncode != 0 and "no component 'Nonsense'" in done.stderr, "an unknown component was found")
+
+
+def pkg_config_works(prefix, compiler, scratch):
+    (pkgconfig,) = prefix.rglob("pkgconfig")
+    environment = {**os.environ, "PKG_CONFIG_PATH": str(pkgconfig)}
+    for component, (includes, body) in ALONE.items():
+        source = scratch / f"{component.lower()}.cpp"
+        source.write_text(f"{includes}\n\nint main() {{\n  {body}\n}}\n")
+        flags = run("pkg-config", "--cflags", "--libs", f"entente-{component.lower()}", env=environment).split()
+        program = scratch / f"by-pkg-config-{component.lower()}"
+        run(compiler, "-std=c++20", source, "-o", program, *flags)
+        run(program)
+    run("pkg-config", "--exists", "--print-errors", "entente-participant-grpc", env=environment)
+    print("pkg-config names what each component needs")
 
 
 class Seats:
@@ -148,6 +184,7 @@ def main():
         run(arguments.cmake, "--install", arguments.build, "--prefix", prefix, "--component", "sdk")
         headers_compile_alone(prefix, arguments.compiler)
         components_stand_alone(arguments.cmake, prefix, scratch)
+        pkg_config_works(prefix, arguments.compiler, scratch)
         build(arguments.cmake, ROOT / "examples" / "embed", scratch / "embed", prefix)
         example_works(scratch / "embed" / "seats", scratch)
 

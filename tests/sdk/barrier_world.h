@@ -32,6 +32,8 @@ class Connection {
   virtual Status CreateSchema() = 0;
   virtual std::vector<std::string> Ledger() = 0;
   virtual void Execute(const std::string& sql) = 0;
+  // The first value that `sql` yields, as text.
+  virtual std::string Ask(const std::string& sql) = 0;
   virtual bool InTransaction() = 0;
 };
 

@@ -63,6 +63,7 @@ TEST_CASE("a handler is given the facts of its call") {
                                {"Entente-Coordinator", "0123456789abcdef"},
                                {"Entente-Completion-Token", "token"},
                                {"Entente-One-Phase", "true"},
+                               {"Entente-Deadline", "1700000000123"},
                                {"traceparent", "00-a-b-01"}}));
   CHECK(response.status == 200);
   CHECK(response.body == R"({"seat":"12A"})");
@@ -77,6 +78,7 @@ TEST_CASE("a handler is given the facts of its call") {
   CHECK(seen.idempotency_key == "g1:flight:alt2:commit");
   CHECK(seen.completion_token == "token");
   CHECK(seen.one_phase);
+  CHECK(seen.deadline == InstantFromMicros(1'700'000'000'123'000));
   CHECK(seen.traceparent == "00-a-b-01");
   CHECK(seen.input == Json{{"to", "Rome"}});
   // Without them there are defaults; an empty body is null.
@@ -86,6 +88,118 @@ TEST_CASE("a handler is given the facts of its call") {
   CHECK(seen.coordinator.empty());
   CHECK_FALSE(seen.one_phase);
   CHECK(seen.input == nullptr);
+}
+
+TEST_CASE("a whole number is an integer, however it is written") {
+  Participant participant;
+  Json seen;
+  const Handler remember = [&seen](const Call& call) -> Result<Answer> {
+    seen = call.input;
+    return Done();
+  };
+  REQUIRE(participant.Register("x", SagaHandlers{remember, remember}).ok());
+  const auto given = [&](const std::string& body) {
+    CHECK(participant.Handle(Post("/x/action", body)).status == 200);
+    return seen;
+  };
+  for (const char* two : {"2", "2.0", "2e0", "0.2e1", "20E-1"}) {
+    CHECK(given(two).is_number_integer());
+    CHECK(given(two) == 2);
+  }
+  CHECK(given("-0.0").dump() == "0");
+  CHECK(given("2.5").is_number_float());
+  CHECK(given("1e300").is_number_float());
+  CHECK(given("9007199254740993").dump() == "9007199254740993");
+  CHECK(given(R"({"a":[1.0,{"b":3.0}]})").dump() == R"({"a":[1,{"b":3}]})");
+}
+
+TEST_CASE("a deadline that is none is refused") {
+  for (const char* bad : {"soon", "-1", "1.5", "9223372036854775808", "9223372036854776"}) {
+    const HttpResponse response =
+        Answering(Done()).participant.Handle(Post("/x/action", "{}", {{"Entente-Deadline", bad}}));
+    CHECK(response.status == 400);
+    CHECK(CodeOf(response) == "call.bad_fact");
+  }
+}
+
+HttpRequest Get(const std::string& target, const std::string& operation = "action") {
+  return {
+      .method = "GET",
+      .target = target,
+      .headers = {
+          {"Entente-Gid", "g1"}, {"Entente-Branch", "flight"}, {"Entente-Operation", operation}}};
+}
+
+TEST_CASE("what is pending is polled where its handler said") {
+  Participant participant("/entente");
+  Result<Answer> next = Done();
+  std::string asked;
+  Call seen;
+  REQUIRE(participant
+              .RegisterPoll("orders",
+                            [&](const Call& call, std::string_view rest) {
+                              asked = std::string(rest);
+                              seen = call;
+                              return next;
+                            })
+              .ok());
+  const std::string location = participant.PollLocation("orders", "7/a");
+  CHECK(location == "/entente/orders/7/a");
+  const auto ask = [&](const Result<Answer>& answer) {
+    next = answer;
+    return participant.Handle(Get(location, "compensate"));
+  };
+  const HttpResponse done = ask(Done({{"seat", 4}}));
+  CHECK(done.status == 200);
+  CHECK(done.body == R"({"seat":4})");
+  CHECK(asked == "7/a");
+  CHECK(seen.operation == Operation::kCompensate);
+  CHECK(seen.branch.str() == "flight");
+  CHECK(seen.input == nullptr);
+  // Not yet, also without a token, which no poll has.
+  CHECK(ask(Pending()).status == 202);
+  CHECK(ask(Retry("later", "ask again", std::chrono::seconds(2))).status == 503);
+  CHECK(ask(Unavailable("down", "the database")).status == 503);
+  CHECK(ask(Refused("unknown", "no such order")).status == 409);
+  CHECK(ask(ReadOnly()).status == 500);
+  CHECK(ask(Heuristic(HeuristicOutcome::kMixed, "x")).status == 500);
+  // A query is none of its business.
+  CHECK(participant.Handle(Get(location + "?x=1")).status == 500);
+  CHECK(asked == "7/a");
+  // What is polled elsewhere, or by whom nobody knows.
+  CHECK(participant.Handle(Get("/entente/orders/")).status == 404);
+  CHECK(participant.Handle(Get("/orders/7")).status == 404);
+  CHECK(participant.Handle(Get("/entente/others/7")).status == 404);
+  CHECK(participant.Handle(Get(location, "")).status == 400);
+  HttpRequest post = Get(location);
+  post.method = "POST";
+  CHECK(participant.Handle(post).status == 404);
+  CHECK(participant.RegisterPoll("orders", [](const Call&, std::string_view) { return Done(); })
+            .reason() == "participant.duplicate");
+  CHECK(participant.RegisterPoll("a/b", [](const Call&, std::string_view) { return Done(); })
+            .reason() == "participant.bad_name");
+  CHECK(participant.RegisterPoll("empty", {}).reason() == "participant.no_handler");
+}
+
+TEST_CASE("a poll's name may be that of handlers too, whatever they throw") {
+  Participant participant;
+  const Handler pending = [&](const Call&) -> Result<Answer> {
+    return Pending(participant.PollLocation("poll", "status"));
+  };
+  REQUIRE(participant.Register("poll", SagaHandlers{pending, pending}).ok());
+  REQUIRE(participant
+              .RegisterPoll("poll",
+                            [](const Call&, std::string_view) -> Result<Answer> {
+                              throw std::runtime_error("boom");
+                            })
+              .ok());
+  const HttpResponse accepted = participant.Handle(Post("/poll/action"));
+  CHECK(accepted.status == 202);
+  const HttpResponse polled = participant.Handle(Get(Header(accepted, "Location")));
+  CHECK(polled.status == 500);
+  CHECK(CodeOf(polled) == "handler.threw");
+  // An operation's own address is not polled by mistake: it has a method of its own.
+  CHECK(participant.Handle(Post("/poll/action", "{}")).status == 202);
 }
 
 TEST_CASE("a try says until when it holds what it reserved") {

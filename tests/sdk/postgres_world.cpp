@@ -48,6 +48,7 @@ class PostgresConnection final : public Connection {
     return effects;
   }
   void Execute(const std::string& sql) override { Query(connection_.get(), sql); }
+  std::string Ask(const std::string& sql) override { return Query(connection_.get(), sql); }
   bool InTransaction() override { return PQtransactionStatus(connection_.get()) != PQTRANS_IDLE; }
 
  private:

@@ -63,6 +63,17 @@ class SqliteConnection final : public Connection {
     return effects;
   }
   void Execute(const std::string& sql) override { Must(db_, sql); }
+  std::string Ask(const std::string& sql) override {
+    std::string value;
+    sqlite3_exec(
+        db_, sql.c_str(),
+        [](void* out, int, char** values, char**) {
+          *static_cast<std::string*>(out) = values[0] == nullptr ? "" : values[0];
+          return 0;
+        },
+        &value, nullptr);
+    return value;
+  }
   bool InTransaction() override { return sqlite3_get_autocommit(db_) == 0; }
 
  private:

@@ -52,9 +52,9 @@
 #include <optional>
 #include <string>
 
-#include "base/ids.h"
-#include "base/status.h"
-#include "base/time.h"
+#include "entente/base/ids.h"
+#include "entente/base/status.h"
+#include "entente/base/time.h"
 
 namespace entente::sdk {
 

@@ -7,10 +7,10 @@
 #include <string_view>
 #include <variant>
 
-#include "base/ids.h"
-#include "base/json.h"
-#include "base/status.h"
-#include "base/time.h"
+#include "entente/base/ids.h"
+#include "entente/base/json.h"
+#include "entente/base/status.h"
+#include "entente/base/time.h"
 
 namespace entente::sdk {
 
@@ -60,6 +60,11 @@ struct Call {
   std::string traceparent = {};       // W3C trace context; empty: none.
   // A commit without a prepare: this participant is the only one, and decides.
   bool one_phase = false;
+  // When nobody waits for the answer any more. Absent: the caller did not say. What is not begun by
+  // then need not be: the coordinator calls again, or undoes.
+  std::optional<Instant> deadline = {};
+  // A whole number up to 2^53 is an integer here, however it was written (2.0, 2e0) and whichever
+  // way it came.
   Json input = {};
 };
 
@@ -119,8 +124,9 @@ using Answer = std::variant<DoneAnswer, RefusedAnswer, PendingAnswer, RetryAnswe
 // Finish or undo: asked again, then an operator is called. `code` is a stable word for programs.
 [[nodiscard]] Answer Refused(std::string code, std::string message);
 // Accepted; the outcome is delivered later to POST /v1/completions/{call.completion_token}, or, if
-// `location` is not empty, found by polling that path of this service: at most 2048 printable
-// characters of ASCII, without blanks; any other is an error over REST (handler.bad_answer).
+// `location` is not empty, found by polling that path of this service (Participant::RegisterPoll
+// serves it): at most 2048 printable characters of ASCII, without blanks; any other is an error
+// over REST (handler.bad_answer). Over gRPC there is no path to poll.
 [[nodiscard]] Answer Pending(std::string location = {});
 // The outcome is unknown, or it did not happen but may work later: ask again, no sooner than
 // `after` (zero: as the definition says).

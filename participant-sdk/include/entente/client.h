@@ -20,9 +20,9 @@
 #include <string>
 #include <string_view>
 
-#include "base/json.h"
-#include "base/status.h"
-#include "base/time.h"
+#include "entente/base/json.h"
+#include "entente/base/status.h"
+#include "entente/base/time.h"
 #include "entente/decision.h"
 
 namespace entente::sdk {

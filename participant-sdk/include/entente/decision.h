@@ -4,8 +4,8 @@
 #include <functional>
 #include <string>
 
-#include "base/ids.h"
-#include "base/status.h"
+#include "entente/base/ids.h"
+#include "entente/base/status.h"
 
 namespace entente::sdk {
 

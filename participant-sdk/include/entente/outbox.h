@@ -28,8 +28,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/status.h"
-#include "base/time.h"
+#include "entente/base/status.h"
+#include "entente/base/time.h"
 #include "entente/client.h"
 
 struct sqlite3;

@@ -12,7 +12,15 @@
 // REST: POST {prefix}/{handler}/{operation} with the operation's input as a JSON body, and the
 // facts of the call as headers: Idempotency-Key, Entente-Gid, Entente-Branch, Entente-Operation,
 // Entente-Attempt, Entente-Epoch, Entente-Coordinator, Entente-Completion-Token, Entente-One-Phase,
-// traceparent. That is how the coordinator calls; a definition writes "post": "/flight/action".
+// Entente-Deadline, traceparent. That is how the coordinator calls; a definition writes
+// "post": "/flight/action".
+//
+// What was answered with Pending(location) is polled by GET at that location:
+//
+//   participant.RegisterPoll("orders", [&](const entente::sdk::Call&, std::string_view rest) {
+//       return HowFarIs(rest);   // "7" of GET {prefix}/orders/7
+//   });
+//   ... return entente::sdk::Pending(participant.PollLocation("orders", "7"));
 #pragma once
 
 #include <cstddef>
@@ -23,7 +31,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/limits.h"
+#include "entente/base/limits.h"
 #include "entente/call.h"
 
 namespace entente::sdk {
@@ -31,6 +39,13 @@ namespace entente::sdk {
 // Carries out one call. Called from several threads at once, also for one and the same branch: the
 // barrier orders those. An error Status and an exception are answered with Retry.
 using Handler = std::function<Result<Answer>(const Call&)>;
+
+// Says how far something pending is. `call` has the facts of the operation that was accepted, but
+// no input and no token; `rest` is what follows the registered name in the path, and lives as long
+// as the call of the handler. Answers Done with the output; Pending: not yet; Retry or an error: it
+// can not be told now, which is "not yet" too; Refused: the wait is over and proves nothing, so
+// that what is to be done is asked for again, or undone. Called from several threads at once.
+using PollHandler = std::function<Result<Answer>(const Call& call, std::string_view rest)>;
 
 struct SagaHandlers {
   Handler action = {};
@@ -87,6 +102,12 @@ class Participant {
   [[nodiscard]] Status Register(std::string_view name, TccHandlers handlers);
   [[nodiscard]] Status Register(std::string_view name, TwoPhaseHandlers handlers);
 
+  // Serves GET {prefix}/{name}/{rest}, for any rest that is not empty. `name` is as above, and may
+  // be that of handlers too. Fails as Register.
+  [[nodiscard]] Status RegisterPoll(std::string_view name, PollHandler handler);
+  // The path at which a poll handler is asked for `rest`: what Pending takes as its location.
+  [[nodiscard]] std::string PollLocation(std::string_view name, std::string_view rest) const;
+
   // Answers one request, whatever it is; never throws. A body over limits::kMaxUndoBytes is
   // refused; a server should stop reading before.
   [[nodiscard]] HttpResponse Handle(const HttpRequest& request) const;
@@ -97,6 +118,10 @@ class Participant {
   [[nodiscard]] Outcome Dispatch(std::string_view handler, Operation operation,
                                  const FactSource& fact, Json input) const;
 
+  // The same for a poll, which comes over HTTP only.
+  [[nodiscard]] Outcome DispatchPoll(std::string_view name, std::string_view rest,
+                                     const FactSource& fact) const;
+
   [[nodiscard]] const std::string& prefix() const { return prefix_; }
 
  private:
@@ -106,6 +131,7 @@ class Participant {
 
   const std::string prefix_;
   std::map<std::string, Handlers, std::less<>> handlers_;
+  std::map<std::string, PollHandler, std::less<>> polls_;
 };
 
 }  // namespace entente::sdk

@@ -10,9 +10,9 @@
 #include <memory>
 #include <string>
 
-#include "base/limits.h"
-#include "base/status.h"
-#include "base/time.h"
+#include "entente/base/limits.h"
+#include "entente/base/status.h"
+#include "entente/base/time.h"
 #include "entente/participant.h"
 
 namespace entente::sdk {

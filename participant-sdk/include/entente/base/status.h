@@ -1,0 +1,5 @@
+// Stands for base/status.h in the source tree. What is installed at this place is that header
+// itself.
+#pragma once
+
+#include "base/status.h"
