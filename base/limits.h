@@ -107,6 +107,11 @@ inline constexpr size_t kMaxConcurrentCalls = 65'536;
 inline constexpr double kMinCallsPerSecond = 0.001;
 inline constexpr double kMaxCallsPerSecond = 1'000'000.0;
 inline constexpr size_t kMaxIdleConnectionsPerParticipant = 512;
+// The shortest time-out that says something about the participant, not only about its caller.
+inline constexpr Duration kLeastTellingTimeout = std::chrono::seconds(1);
+// A call waits at its participant's gate at least so long before its transaction is asked whether
+// it is still wanted, however short its time-out.
+inline constexpr Duration kMinGateWait = std::chrono::seconds(1);
 // Remembered without a call in flight: limits and statistics of addresses that clients name.
 inline constexpr size_t kMaxIdleParticipants = 256;
 

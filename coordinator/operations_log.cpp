@@ -101,6 +101,10 @@ void OperationsLog::OnBreaker(const std::string& participant, const std::string&
         Field("participant", participant) + TextField("address", address));
 }
 
+void OperationsLog::OnLocalExhaustion(const std::string& message) {
+  Write(Level::kWarning, "local_exhaustion", TextField("message", message));
+}
+
 void OperationsLog::Write(Level level, const std::string& event, const std::string& fields) {
   const std::lock_guard lock(mutex_);
   const auto now = now_();

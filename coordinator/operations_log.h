@@ -37,6 +37,8 @@ class OperationsLog {
   void OnDefinition(const storage::DefinitionRow& row);
   void OnStore(bool failing, const std::string& why);
   void OnBreaker(const std::string& participant, const std::string& address, bool open);
+  // A call could not be made for want of something on this machine.
+  void OnLocalExhaustion(const std::string& message);
 
  private:
   struct Window {

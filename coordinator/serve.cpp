@@ -1,7 +1,6 @@
 #include "coordinator/serve.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,6 +21,7 @@
 #include "base/utf8.h"
 #include "coordinator/api/grpc_server.h"
 #include "coordinator/api/rest.h"
+#include "coordinator/descriptors.h"
 #include "coordinator/operations_log.h"
 #include "coordinator/participants/caller.h"
 #include "coordinator/participants/gates.h"
@@ -71,15 +71,6 @@ void SetUpLogging(const Config& config) {
   spdlog::set_default_logger(std::move(logger));
 }
 
-// Connections are many; the limit that a shell sets is made for people.
-void RaiseDescriptorLimit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-  }
-}
-
 int CannotStart(const Status& status) {
   std::fprintf(stderr, "entente: can not start: %s\n", ShowText(status.message()).c_str());
   return kExitCannotStart;
@@ -98,8 +89,10 @@ void StopOnStoreFailure(const Status& status) {
   std::_Exit(kExitStoreFailed);
 }
 
-Result<participants::CallerOptions> MakeCallerOptions(const Config& config) {
+Result<participants::CallerOptions> MakeCallerOptions(const Config& config,
+                                                      const DescriptorShares& shares) {
   participants::CallerOptions options;
+  options.http.quota = std::make_shared<transport::ConnectionQuota>(shares.participants);
   ENTENTE_ASSIGN_OR_RETURN(options.http.policy,
                            transport::AddressPolicy::Parse(config.allow_participants));
   options.grpc.policy = options.http.policy;
@@ -234,7 +227,7 @@ storage::OpenOptions MakeOpenOptions(const Config& config) {
 }
 
 int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator,
-                    const std::string& store) {
+                    const DescriptorShares& shares, const std::string& store) {
   const auto http_address = ParseListenAddress(config.http);
   api::RestOptions rest_options;
   rest_options.guard.allowed_hosts = config.allow_hosts;
@@ -243,7 +236,8 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator
     spdlog::error("event=defect target={} reason={} message=\"{}\"", target, status.reason(),
                   status.message());
   };
-  const auto load = std::make_shared<transport::ServerLoad>();
+  const auto load = std::make_shared<transport::ServerLoad>(transport::ServerLoad::Limits{
+      .max_connections = std::min(limits::kMaxConnections, shares.clients)});
   rest_options.http_load = load;
   api::RestApi rest(coordinator, std::move(rest_options));
   Servers servers(coordinator, rest, load);
@@ -290,13 +284,14 @@ int Serve(const Config& config) {
   std::signal(SIGPIPE, SIG_IGN);
   // The limit for a file's size is a failed write, like a full disk, and not the end.
   std::signal(SIGXFSZ, SIG_IGN);
-  RaiseDescriptorLimit();
+  const size_t descriptors = RaiseDescriptorLimit();
   SetUpLogging(config);
 
   if (const Status checked = CheckConfig(config); !checked.ok()) {
     return CannotStart(checked);
   }
-  const auto caller_options = MakeCallerOptions(config);
+  const DescriptorShares shares = ShareDescriptors(descriptors, WorkerCount(config));
+  const auto caller_options = MakeCallerOptions(config, shares);
   if (!caller_options.ok()) {
     return CannotStart(caller_options.status());
   }
@@ -308,8 +303,14 @@ int Serve(const Config& config) {
     spdlog::log(level == OperationsLog::Level::kInfo ? spdlog::level::info : spdlog::level::warn,
                 "{}", line);
   });
-  participants::Gates gates([&log](const std::string& participant, const std::string& address,
-                                   bool open) { log.OnBreaker(participant, address, open); });
+  participants::GatesOptions gates_options;
+  gates_options.max_connections = shares.participants;
+  gates_options.on_breaker = [&log](const std::string& participant, const std::string& address,
+                                    bool open) { log.OnBreaker(participant, address, open); };
+  gates_options.on_exhausted = [&log](const std::string& message) {
+    log.OnLocalExhaustion(message);
+  };
+  participants::Gates gates(std::move(gates_options));
   const auto make_caller = [&](runtime::Worker& worker, const runtime::CompletionTokens& tokens) {
     return std::make_unique<participants::Caller>(worker.io(), worker, *caller_options, gates,
                                                   tokens);
@@ -319,6 +320,7 @@ int Serve(const Config& config) {
     return CannotStart(options.status());
   }
   options->notices = log.Notices();
+  options->local_exhaustion = [&gates] { return gates.local_exhaustion(); };
   const auto began = std::chrono::steady_clock::now();
   auto coordinator =
       runtime::LocalCoordinator::Start(std::move(*options), **journal, make_caller,
@@ -329,7 +331,7 @@ int Serve(const Config& config) {
   spdlog::info("event=recovered open={} took={}", (*coordinator)->GetHealth().open,
                FormatDuration(std::chrono::duration_cast<std::chrono::milliseconds>(
                    std::chrono::steady_clock::now() - began)));
-  const int code = RunUntilStopped(config, **coordinator, config.store);
+  const int code = RunUntilStopped(config, **coordinator, shares, config.store);
   (*coordinator)->Stop();
   // Whatever was handed in is written before the journal ends; the drivers go after it.
   journal->reset();

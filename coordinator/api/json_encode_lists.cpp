@@ -214,6 +214,7 @@ std::string HealthJson(const HealthReport& report) {
     json.Key("storeLag");
     json.Seconds(*health.store_lag);
   }
+  json.OptionalString("exhausted", health.exhausted);
   json.EndObject();
   return text;
 }

@@ -93,6 +93,9 @@ void WriteTransactions(const runtime::Metrics& metrics, MetricsWriter& out) {
              Number(metrics.calls));
   out.Single("entente_calls_failed_total", "counter", "Calls of participants that failed.",
              Number(metrics.calls_failed));
+  out.Single("entente_local_exhaustions_total", "counter",
+             "Calls that waited because this machine had no descriptor, port or memory left.",
+             Number(metrics.local_exhaustions));
 }
 
 void WriteHealth(const HealthReport& report, MetricsWriter& out) {
@@ -198,6 +201,9 @@ void WriteParticipants(const std::vector<ParticipantStats>& all, MetricsWriter& 
        [](const ParticipantStats& stats) { return stats.latency_millis / 1000; });
   each("entente_participant_breaker_open", "gauge", "1 if the circuit breaker is not closed.",
        [](const ParticipantStats& stats) { return stats.breaker == "closed" ? 0.0 : 1.0; });
+  each("entente_participant_backing_off", "gauge",
+       "1 if calls wait because it is busy, or was until a moment ago.",
+       [](const ParticipantStats& stats) { return stats.blocked_by == "backoff" ? 1.0 : 0.0; });
 }
 
 }  // namespace

@@ -347,6 +347,7 @@ void ToProto(const HealthReport& report, pb::Health* out) {
   if (report.health.store_lag) {
     SetDuration(*report.health.store_lag, out->mutable_store_lag());
   }
+  out->set_exhausted(Text(report.health.exhausted));
 }
 
 void ToProto(const Error& error, pb::Problem* out) {

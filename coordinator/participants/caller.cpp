@@ -1,15 +1,20 @@
 #include "coordinator/participants/caller.h"
 
+#include <algorithm>
+#include <list>
 #include <map>
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <variant>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include "base/check.h"
+#include "base/limits.h"
+#include "coordinator/participants/call_end.h"
 #include "coordinator/participants/classify.h"
 
 namespace entente::participants {
@@ -21,6 +26,8 @@ using Permit = transport::ParticipantGate::Permit;
 // Targets that are kept beyond the calls that use them. Definitions are few; what clients describe,
 // and definitions sent along with a transaction, come without end.
 constexpr size_t kMaxTargets = 10'000;
+// How long a call rests that this machine could not make.
+constexpr Duration kExhaustionPause = std::chrono::milliseconds(250);
 
 // A participant, with what each call needs worked out once.
 struct Target {
@@ -83,10 +90,11 @@ std::string IdentityOf(const dsl::Participant& participant) {
   return DumpJson(identity);
 }
 
-// The facts that travel with every call; gRPC metadata has the same names in lower case.
+// The facts that travel with every call; gRPC metadata has the same names in lower case. `deadline`
+// is when nobody waits for the answer any more.
 template <class Add>
 void AddCommand(const runtime::CallContext& context, const engine::CommandId& command,
-                uint32_t attempt, bool lower_case, const Add& add) {
+                uint32_t attempt, Instant deadline, bool lower_case, const Add& add) {
   const auto name = [lower_case](std::string_view http, std::string_view grpc) {
     return lower_case ? grpc : http;
   };
@@ -98,6 +106,7 @@ void AddCommand(const runtime::CallContext& context, const engine::CommandId& co
   add(name("Entente-Attempt", "entente-attempt"), std::to_string(attempt));
   add(name("Entente-Epoch", "entente-epoch"), std::to_string(context.epoch.value()));
   add(name("Entente-Coordinator", "entente-coordinator"), context.coordinator);
+  add(name("Entente-Deadline", "entente-deadline"), std::to_string(ToMicros(deadline) / 1000));
   if (!context.traceparent.empty()) {
     add("traceparent", context.traceparent);
   }
@@ -105,8 +114,8 @@ void AddCommand(const runtime::CallContext& context, const engine::CommandId& co
 
 template <class Add>
 void AddFacts(const runtime::CallContext& context, const engine::CallBranch& call,
-              const std::string& token, bool lower_case, const Add& add) {
-  AddCommand(context, call.command, call.attempt, lower_case, add);
+              const std::string& token, Instant now, bool lower_case, const Add& add) {
+  AddCommand(context, call.command, call.attempt, now + call.timeout, lower_case, add);
   if (call.one_phase) {
     add(lower_case ? "entente-one-phase" : "Entente-One-Phase", "true");
   }
@@ -121,6 +130,38 @@ engine::ReplyNotSent Blocked(std::string message) {
   engine::ReplyNotSent blocked = NotSent("participant.blocked", std::move(message));
   blocked.blocked = true;
   return blocked;
+}
+
+// What goes through a gate.
+using Errand = std::variant<engine::CallBranch, engine::PollBranch>;
+
+const engine::CommandId& CommandOf(const Errand& errand) {
+  return std::visit([](const auto& one) -> const engine::CommandId& { return one.command; },
+                    errand);
+}
+
+Duration TimeoutOf(const Errand& errand) {
+  return std::visit([](const auto& one) { return one.timeout; }, errand);
+}
+
+transport::Lane LaneOf(const Errand& errand) {
+  return CommandOf(errand).role == dsl::Role::kForward ? transport::Lane::kForward
+                                                       : transport::Lane::kSettle;
+}
+
+// The answer to one that was not made: a call was none, and a poll is made later.
+engine::Reply HeldBack(const Errand& errand, std::string message) {
+  if (const auto* poll = std::get_if<engine::PollBranch>(&errand)) {
+    return engine::ReplyPending{poll->poll_url, std::nullopt};
+  }
+  return Blocked(std::move(message));
+}
+
+// What this machine could not do, in which case nothing was sent.
+template <class Outcome>
+const transport::CallError* LocalFault(const Outcome& outcome) {
+  const auto* error = std::get_if<transport::CallError>(&outcome);
+  return error != nullptr && error->fault == transport::CallFault::kLocal ? error : nullptr;
 }
 
 // For what the request does not say already.
@@ -159,28 +200,7 @@ class Caller::Impl {
       host_.Post([done = std::move(done), refused = std::move(refused)] { done(refused); });
       return;
     }
-    const Instant now = host_.Now();
-    // Only a call that has to wait is kept; the others go on from here without a copy.
-    std::shared_ptr<Waiting> waiting;
-    const auto entry = Enter(*target, now, [&] {
-      waiting = std::make_shared<Waiting>(Waiting{target, context, std::move(call), std::move(done),
-                                                  boost::asio::steady_timer(io_)});
-      return Park(waiting);
-    });
-    switch (entry.admission) {
-      case Admission::kAdmitted:
-        Send(target, context, std::move(call), entry.permit, std::move(done));
-        return;
-      case Admission::kParked:
-        waiting->ticket = entry.ticket;
-        waiting->place = waiting_.emplace(waiting->call.command.gid, waiting);
-        LimitWait(waiting);
-        return;
-      case Admission::kRefused: break;
-    }
-    auto reply = NotSent("participant.queue_full", "too many calls already wait for participant '" +
-                                                       target->participant->name + "'");
-    host_.Post([done = std::move(done), reply = std::move(reply)] { done(reply); });
+    Go(target, context, std::move(call), std::move(done));
   }
 
   void WithdrawWaiting(const Gid& gid, runtime::Withdrawal which) {
@@ -188,16 +208,17 @@ class Caller::Impl {
     for (auto next = begin; next != end;) {
       const std::shared_ptr<Waiting> waiting = (next++)->second;
       const bool wanted = which == runtime::Withdrawal::kForwardCalls &&
-                          waiting->call.command.role != dsl::Role::kForward;
+                          LaneOf(waiting->errand) != transport::Lane::kForward;
       if (wanted || !waiting->target->gate->Withdraw(waiting->ticket)) {
         continue;
       }
       waiting_.erase(waiting->place);
       waiting->limit.cancel();
       host_.Post([waiting] {
-        waiting->done(Blocked("the call still waited for participant '" +
-                              waiting->target->participant->name +
-                              "' when its transaction was paused, aborted or ended"));
+        waiting->done(
+            HeldBack(waiting->errand, "the call still waited for participant '" +
+                                          waiting->target->participant->name +
+                                          "' when its transaction was paused, aborted or ended"));
       });
     }
   }
@@ -211,27 +232,7 @@ class Caller::Impl {
       host_.Post([done = std::move(done), pending = std::move(pending)] { done(pending); });
       return;
     }
-    transport::HttpRequest request;
-    request.method = "GET";
-    request.url = std::move(url).value();
-    AddOwnHeaders(*target, request.headers);
-    AddCommand(context, poll.command, poll.attempt, false,
-               [&request](std::string_view name, std::string_view value) {
-                 request.headers.Add(name, value);
-               });
-    http_.Call(
-        std::move(request), poll.timeout,
-        [this, poll_url = std::move(poll.poll_url), target, role = poll.command.role,
-         done = std::move(done)](transport::HttpOutcome outcome) {
-          if (closing_) {
-            return;
-          }
-          auto* response = std::get_if<transport::HttpResponse>(&outcome);
-          done(response == nullptr
-                   ? engine::Reply(engine::ReplyPending{poll_url, std::nullopt})
-                   : ClassifyPoll(std::move(*response), poll_url,
-                                  AnswerContext{role, nullptr, {}, &target->origin, host_.Now()}));
-        });
+    Go(target, context, std::move(poll), std::move(done));
   }
 
  private:
@@ -240,7 +241,7 @@ class Caller::Impl {
   struct Waiting {  // Shared with its gate and its timer.
     TargetPtr target;
     runtime::CallContext context;
-    engine::CallBranch call;
+    Errand errand;
     runtime::ReplyCallback done;
     boost::asio::steady_timer limit;
     SharedGate::Ticket ticket = 0;
@@ -273,11 +274,43 @@ class Caller::Impl {
     return targets.emplace(key, std::make_shared<Target>(make())).first->second;
   }
 
+  // Through the gate: at once, or when it lets it.
+  void Go(const TargetPtr& target, const runtime::CallContext& context, Errand errand,
+          runtime::ReplyCallback done) {
+    const Instant now = host_.Now();
+    const transport::Lane lane = LaneOf(errand);
+    // Only what has to wait is kept; the others go on from here without a copy.
+    std::shared_ptr<Waiting> waiting;
+    const auto entry = Enter(*target, lane, now, [&] {
+      waiting = std::make_shared<Waiting>(Waiting{target, context, std::move(errand),
+                                                  std::move(done), boost::asio::steady_timer(io_)});
+      return Park(waiting);
+    });
+    switch (entry.admission) {
+      case Admission::kAdmitted:
+        Send(target, context, errand, entry.permit, std::move(done));
+        return;
+      case Admission::kParked:
+        waiting->ticket = entry.ticket;
+        waiting->place = waiting_.emplace(CommandOf(waiting->errand).gid, waiting);
+        LimitWait(waiting);
+        return;
+      case Admission::kRefused: break;
+    }
+    engine::Reply reply =
+        NotSent("participant.queue_full",
+                "too many calls already wait for participant '" + target->participant->name + "'");
+    if (std::holds_alternative<engine::PollBranch>(errand)) {
+      reply = HeldBack(errand, {});
+    }
+    host_.Post([done = std::move(done), reply = std::move(reply)] { done(reply); });
+  }
+
   // A gate that nobody used for long may have been retired since its target was made.
-  SharedGate::Entry Enter(Target& target, Instant now,
+  SharedGate::Entry Enter(Target& target, transport::Lane lane, Instant now,
                           const std::function<ParkedCall()>& make_parked) {
     while (true) {
-      if (const auto entry = target.gate->Acquire(now, make_parked)) {
+      if (const auto entry = target.gate->Acquire(lane, now, make_parked)) {
         return *entry;
       }
       target.gate = gates_.Find(*target.participant, target.definition, now);
@@ -289,23 +322,24 @@ class Caller::Impl {
             [this, waiting](Permit permit) {
               waiting_.erase(waiting->place);
               waiting->limit.cancel();
-              Send(waiting->target, waiting->context, std::move(waiting->call), permit,
+              Send(waiting->target, waiting->context, waiting->errand, permit,
                    std::move(waiting->done));
             }};
   }
 
   void LimitWait(const std::shared_ptr<Waiting>& waiting) {
-    waiting->limit.expires_after(waiting->call.timeout);
-    waiting->limit.async_wait([this, waiting](const boost::system::error_code& error) {
+    const Duration limit = std::max(TimeoutOf(waiting->errand), limits::kMinGateWait);
+    waiting->limit.expires_after(limit);
+    waiting->limit.async_wait([this, waiting, limit](const boost::system::error_code& error) {
       const Target& target = *waiting->target;
       if (error || closing_ || !target.gate->Withdraw(waiting->ticket)) {
         return;
       }
       waiting_.erase(waiting->place);
-      waiting->done(Blocked("the call waited " + FormatDuration(waiting->call.timeout) +
-                            " for participant '" + target.participant->name +
-                            "', which is blocked by its " +
-                            std::string(target.gate->blocked_by(host_.Now()))));
+      waiting->done(HeldBack(waiting->errand,
+                             "the call waited " + FormatDuration(limit) + " for participant '" +
+                                 target.participant->name + "', which is blocked by its " +
+                                 std::string(target.gate->blocked_by(host_.Now()))));
     });
     const auto& gate = waiting->target->gate;
     ScheduleRelease(gate, gate->Release(host_.Now()));
@@ -332,10 +366,25 @@ class Caller::Impl {
 
   // Ends the call at its gate. Whoever else waits there may wait for the next token now, or for the
   // end of a cool-down.
-  void Finish(Target& target, const Permit& permit, SharedGate::CallResult result) {
-    if (const auto next = target.gate->Finish(permit, result, host_.Now())) {
+  void Finish(Target& target, const Permit& permit, const transport::CallEnd& end) {
+    if (const auto next = target.gate->Finish(permit, end, host_.Now())) {
       ScheduleRelease(target.gate, next);
     }
+  }
+
+  // The call was not made, and not for anything of its participant's: it costs no attempt. After a
+  // rest its transaction is asked whether it still wants it.
+  void Rest(const transport::CallError& error, engine::Reply held_back,
+            runtime::ReplyCallback done) {
+    gates_.OnLocalExhaustion(error.message, host_.Now());
+    const auto timer = resting_.emplace(resting_.end(), io_, kExhaustionPause);
+    timer->async_wait([this, timer, held_back = std::move(held_back),
+                       done = std::move(done)](const boost::system::error_code& cancelled) {
+      if (!cancelled && !closing_) {
+        resting_.erase(timer);
+        done(held_back);
+      }
+    });
   }
 
   // The participant's, where the step does not say otherwise.
@@ -347,14 +396,50 @@ class Caller::Impl {
     }
   }
 
-  void Send(const TargetPtr& target, const runtime::CallContext& context, engine::CallBranch call,
+  void Send(const TargetPtr& target, const runtime::CallContext& context, Errand& errand,
             const Permit& permit, runtime::ReplyCallback done) {
+    if (auto* poll = std::get_if<engine::PollBranch>(&errand)) {
+      SendPoll(target, context, *poll, permit, std::move(done));
+      return;
+    }
+    auto& call = std::get<engine::CallBranch>(errand);
     std::string token = tokens_.Make(call.command);
     if (std::holds_alternative<engine::RenderedHttp>(call.request)) {
       SendHttp(target, context, call, std::move(token), permit, std::move(done));
     } else {
       SendGrpc(target, context, call, std::move(token), permit, std::move(done));
     }
+  }
+
+  void SendPoll(const TargetPtr& target, const runtime::CallContext& context,
+                engine::PollBranch& poll, const Permit& permit, runtime::ReplyCallback done) {
+    transport::HttpRequest request;
+    request.method = "GET";
+    request.url = transport::ParseUrl(poll.poll_url).value();
+    request.quota = target->gate->connections();
+    AddOwnHeaders(*target, request.headers);
+    AddCommand(context, poll.command, poll.attempt, host_.Now() + poll.timeout, false,
+               [&request](std::string_view name, std::string_view value) {
+                 request.headers.Add(name, value);
+               });
+    http_.Call(
+        std::move(request), poll.timeout,
+        [this, poll_url = std::move(poll.poll_url), target, permit, role = poll.command.role,
+         allowed = poll.timeout, done = std::move(done)](transport::HttpOutcome outcome) mutable {
+          if (closing_) {
+            return;
+          }
+          Finish(*target, permit, EndOf(outcome, {allowed, nullptr, host_.Now()}));
+          if (const auto* error = LocalFault(outcome)) {
+            Rest(*error, engine::ReplyPending{std::move(poll_url), std::nullopt}, std::move(done));
+            return;
+          }
+          auto* response = std::get_if<transport::HttpResponse>(&outcome);
+          done(response == nullptr
+                   ? engine::Reply(engine::ReplyPending{poll_url, std::nullopt})
+                   : ClassifyPoll(std::move(*response), poll_url,
+                                  AnswerContext{role, nullptr, {}, &target->origin, host_.Now()}));
+        });
   }
 
   void SendHttp(const TargetPtr& target, const runtime::CallContext& context,
@@ -365,11 +450,12 @@ class Caller::Impl {
     request.method = std::move(rendered.method);
     request.url.origin = target->origin;
     request.url.target = target->base_path + rendered.target;
+    request.quota = target->gate->connections();
     for (const auto& [name, value] : rendered.headers) {
       request.headers.Add(name, value);
     }
     AddOwnHeaders(*target, request.headers);
-    AddFacts(context, call, token, false,
+    AddFacts(context, call, token, host_.Now(), false,
              [&request](std::string_view name, std::string_view value) {
                request.headers.Add(name, value);
              });
@@ -379,22 +465,22 @@ class Caller::Impl {
     }
     AddDefault("Accept", "application/json", request.headers);
     std::string asked = request.url.target;
-    http_.Call(std::move(request), call.timeout,
-               [this, target, permit, role = call.command.role, rules = call.answers,
-                plan = context.plan, token = std::move(token), asked = std::move(asked),
-                done = std::move(done)](transport::HttpOutcome outcome) {
-                 if (closing_) {
-                   return;
-                 }
-                 Finish(*target, permit, ResultOf(outcome));
-                 if (auto* response = std::get_if<transport::HttpResponse>(&outcome)) {
-                   done(ClassifyHttp(
-                       std::move(*response),
-                       AnswerContext{role, rules, token, &target->origin, host_.Now(), asked}));
-                 } else {
-                   done(ClassifyError(std::get<transport::CallError>(outcome)));
-                 }
-               });
+    http_.Call(
+        std::move(request), call.timeout,
+        [this, target, permit, role = call.command.role, rules = call.answers,
+         allowed = call.timeout, plan = context.plan, token = std::move(token),
+         asked = std::move(asked), done = std::move(done)](transport::HttpOutcome outcome) mutable {
+          if (closing_ || !Ended(*target, permit, outcome, allowed, rules, done)) {
+            return;
+          }
+          if (auto* response = std::get_if<transport::HttpResponse>(&outcome)) {
+            done(ClassifyHttp(
+                std::move(*response),
+                AnswerContext{role, rules, token, &target->origin, host_.Now(), asked}));
+          } else {
+            done(ClassifyError(std::get<transport::CallError>(outcome)));
+          }
+        });
   }
 
   void SendGrpc(const TargetPtr& target, const runtime::CallContext& context,
@@ -410,24 +496,42 @@ class Caller::Impl {
     for (const auto& [name, value] : address.metadata) {
       request.metadata.Add(name, value);
     }
-    AddFacts(context, call, token, true, [&request](std::string_view name, std::string_view value) {
-      request.metadata.Add(name, value);
-    });
-    grpc_.Call(
-        std::move(request), call.timeout,
-        [this, target, permit, role = call.command.role, rules = call.answers, plan = context.plan,
-         token = std::move(token), done = std::move(done)](transport::GrpcOutcome outcome) {
-          if (closing_) {
-            return;
-          }
-          Finish(*target, permit, ResultOf(outcome));
-          if (auto* response = std::get_if<transport::GrpcResponse>(&outcome)) {
-            done(ClassifyGrpc(std::move(*response),
-                              AnswerContext{role, rules, token, nullptr, host_.Now()}));
-          } else {
-            done(ClassifyError(std::get<transport::CallError>(outcome)));
-          }
-        });
+    AddFacts(context, call, token, host_.Now(), true,
+             [&request](std::string_view name, std::string_view value) {
+               request.metadata.Add(name, value);
+             });
+    grpc_.Call(std::move(request), call.timeout,
+               [this, target, permit, role = call.command.role, rules = call.answers,
+                allowed = call.timeout, plan = context.plan, token = std::move(token),
+                done = std::move(done)](transport::GrpcOutcome outcome) mutable {
+                 if (closing_ || !Ended(*target, permit, outcome, allowed, rules, done)) {
+                   return;
+                 }
+                 if (auto* response = std::get_if<transport::GrpcResponse>(&outcome)) {
+                   done(ClassifyGrpc(std::move(*response),
+                                     AnswerContext{role, rules, token, nullptr, host_.Now()}));
+                 } else {
+                   done(ClassifyError(std::get<transport::CallError>(outcome)));
+                 }
+               });
+  }
+
+  // Tells the gate how a call ended. False if that was for want of something on this machine and
+  // nothing was sent: then it rests, and `done` is taken.
+  template <class Outcome>
+  bool Ended(Target& target, const Permit& permit, const Outcome& outcome, Duration allowed,
+             const dsl::AnswerRules* rules, runtime::ReplyCallback& done) {
+    Finish(target, permit, EndOf(outcome, {allowed, rules, host_.Now()}));
+    const auto* error = LocalFault(outcome);
+    if (error == nullptr) {
+      return true;
+    }
+    if (error->failure != transport::CallFailure::kNotSent) {
+      gates_.OnLocalExhaustion(error->message, host_.Now());
+      return true;
+    }
+    Rest(*error, Blocked(error->message), std::move(done));
+    return false;
   }
 
   boost::asio::io_context& io_;
@@ -438,6 +542,7 @@ class Caller::Impl {
   std::unordered_map<const dsl::Participant*, TargetPtr> targets_;
   std::unordered_map<std::string, TargetPtr> client_targets_;  // By IdentityOf.
   WaitingCalls waiting_;                                       // Of this worker, at any gate.
+  std::list<boost::asio::steady_timer> resting_;               // Calls that could not be made.
   // Of the gates where somebody waits for an instant.
   std::unordered_map<std::shared_ptr<SharedGate>, std::unique_ptr<boost::asio::steady_timer>>
       release_timers_;

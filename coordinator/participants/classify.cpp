@@ -16,22 +16,11 @@ namespace {
 
 using engine::Failure;
 using engine::Reply;
-using CallResult = transport::ParticipantGate::CallResult;
 
 constexpr int kHttpAccepted = 202;
 constexpr int kHttpConflict = 409;
 constexpr int kGrpcAborted = 10;
 constexpr size_t kShownBodyBytes = 300;
-
-CallResult ResultOf(transport::CallFailure failure) {
-  switch (failure) {
-    case transport::CallFailure::kInvalidRequest: return CallResult::kNotMade;
-    case transport::CallFailure::kNotSent:
-    case transport::CallFailure::kUnknown: return CallResult::kTransportFailure;
-    case transport::CallFailure::kBadResponse: break;
-  }
-  return CallResult::kAnswered;
-}
 
 bool Contains(const std::vector<int>& codes, int code) {
   return std::find(codes.begin(), codes.end(), code) != codes.end();
@@ -313,21 +302,6 @@ Reply ClassifyError(const transport::CallError& error) {
     case transport::CallFailure::kBadResponse: break;
   }
   return engine::ReplyUnknown{std::move(failure), std::nullopt};
-}
-
-CallResult ResultOf(const transport::HttpOutcome& outcome) {
-  const auto* error = std::get_if<transport::CallError>(&outcome);
-  return error == nullptr ? CallResult::kAnswered : ResultOf(error->failure);
-}
-
-CallResult ResultOf(const transport::GrpcOutcome& outcome) {
-  if (const auto* error = std::get_if<transport::CallError>(&outcome)) {
-    return ResultOf(error->failure);
-  }
-  const int code = std::get<transport::GrpcResponse>(outcome).code;
-  return code == transport::kGrpcUnavailable || code == transport::kGrpcDeadlineExceeded
-             ? CallResult::kTransportFailure
-             : CallResult::kAnswered;
 }
 
 std::string GrpcCodeName(int code) {

@@ -7,7 +7,6 @@
 #include "coordinator/transport/call_error.h"
 #include "coordinator/transport/grpc_client.h"
 #include "coordinator/transport/http_client.h"
-#include "coordinator/transport/participant_gate.h"
 #include "dsl/plan.h"
 #include "engine/input.h"
 
@@ -49,13 +48,6 @@ struct AnswerContext {
                                          const AnswerContext& context);
 
 [[nodiscard]] engine::Reply ClassifyError(const transport::CallError& error);
-
-// What the outcome tells of the participant's health rather than of this request: what the circuit
-// breaker counts.
-[[nodiscard]] transport::ParticipantGate::CallResult ResultOf(
-    const transport::HttpOutcome& outcome);
-[[nodiscard]] transport::ParticipantGate::CallResult ResultOf(
-    const transport::GrpcOutcome& outcome);
 
 // "UNAVAILABLE" for 14; "CODE_99" for a number gRPC does not define.
 [[nodiscard]] std::string GrpcCodeName(int code);

@@ -6,10 +6,12 @@
 #include "coordinator/runtime/participant_address.h"
 
 namespace entente::participants {
+
 SharedGate::SharedGate(transport::GateOptions options, std::string participant,
                        std::string definition, std::string address, Instant now,
                        BreakerListener on_breaker)
-    : gate_(options),
+    : connections_(std::make_shared<transport::ConnectionQuota>(options.max_concurrent)),
+      gate_(options),
       last_used_(now),
       participant_(std::move(participant)),
       definition_(std::move(definition)),
@@ -17,7 +19,7 @@ SharedGate::SharedGate(transport::GateOptions options, std::string participant,
       on_breaker_(std::move(on_breaker)) {}
 
 std::optional<SharedGate::Entry> SharedGate::Acquire(
-    Instant now, const std::function<ParkedCall()>& make_parked) {
+    transport::Lane lane, Instant now, const std::function<ParkedCall()>& make_parked) {
   const std::lock_guard lock(mutex_);
   if (retired_) {
     return std::nullopt;
@@ -25,7 +27,7 @@ std::optional<SharedGate::Entry> SharedGate::Acquire(
   last_used_ = now;
   Entry entry{};
   entry.ticket = next_ticket_++;
-  entry.admission = gate_.Acquire(entry.ticket, now, entry.permit);
+  entry.admission = gate_.Acquire(entry.ticket, lane, now, entry.permit);
   if (entry.admission == transport::ParticipantGate::Admission::kAdmitted) {
     ++calls_;
   } else if (entry.admission == transport::ParticipantGate::Admission::kParked) {
@@ -53,8 +55,11 @@ SharedGate::Released SharedGate::TakeReleased(Instant now) {
   return released;
 }
 
-std::optional<Instant> SharedGate::Finish(const Permit& permit, CallResult result, Instant now) {
-  const bool transport_failure = result == CallResult::kTransportFailure;
+std::optional<Instant> SharedGate::Finish(const Permit& permit, const transport::CallEnd& end,
+                                          Instant now) {
+  using Ending = transport::CallEnd::Result;
+  const bool transport_failure =
+      end.result == Ending::kTransportFailure || end.result == Ending::kTimedOut;
   Released released;
   std::optional<Instant> next;
   bool turned = false;
@@ -62,7 +67,7 @@ std::optional<Instant> SharedGate::Finish(const Permit& permit, CallResult resul
   {
     const std::lock_guard lock(mutex_);
     failures_ += transport_failure ? 1 : 0;
-    gate_.OnFinished(permit, result, now);
+    gate_.OnFinished(permit, end, now);
     last_used_ = std::max(last_used_, now);
     turned = (transport_failure || open_) && BreakerTurned();
     open = open_;
@@ -144,6 +149,7 @@ std::shared_ptr<SharedGate> Gates::Find(const dsl::Participant& participant,
   transport::GateOptions options;
   options.max_concurrent =
       participant.max_concurrent_calls.value_or(limits::kDefaultMaxConcurrentCalls);
+  options.max_concurrent = std::min(options.max_concurrent, options_.max_connections);
   options.rate_per_second = participant.max_calls_per_second.value_or(0);
   std::string address = runtime::AddressOf(participant);
   const std::string key = address + ' ' + std::to_string(options.max_concurrent) + ' ' +
@@ -156,7 +162,7 @@ std::shared_ptr<SharedGate> Gates::Find(const dsl::Participant& participant,
     Sweep(now);
   }
   auto gate = std::make_shared<SharedGate>(options, participant.name, definition,
-                                           std::move(address), now, on_breaker_);
+                                           std::move(address), now, options_.on_breaker);
   gates_.emplace(key, gate);
   return gate;
 }
@@ -170,14 +176,14 @@ void Gates::Sweep(Instant now) {
   }
   std::sort(by_use.begin(), by_use.end());
   for (const auto& [used, key] : by_use) {
-    if (gates_.size() <= many_ / 2) {
+    if (gates_.size() <= options_.many / 2) {
       break;
     }
     if (gates_.at(key)->Retire(now)) {
       gates_.erase(key);
     }
   }
-  sweep_at_ = std::max(many_, 2 * gates_.size());
+  sweep_at_ = std::max(options_.many, 2 * gates_.size());
 }
 
 std::vector<runtime::ParticipantStats> Gates::Stats(Instant now) {
@@ -187,6 +193,23 @@ std::vector<runtime::ParticipantStats> Gates::Stats(Instant now) {
     stats.push_back(gate->Stats(now));
   }
   return stats;
+}
+
+void Gates::OnLocalExhaustion(const std::string& message, Instant now) {
+  {
+    const std::lock_guard lock(mutex_);
+    ++exhaustion_.times;
+    exhaustion_.last = std::max(exhaustion_.last.value_or(now), now);
+    exhaustion_.what = message;
+  }
+  if (options_.on_exhausted) {
+    options_.on_exhausted(message);
+  }
+}
+
+runtime::LocalExhaustion Gates::local_exhaustion() {
+  const std::lock_guard lock(mutex_);
+  return exhaustion_;
 }
 
 }  // namespace entente::participants

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -14,6 +15,7 @@
 #include "base/limits.h"
 #include "base/time.h"
 #include "coordinator/runtime/coordinator.h"
+#include "coordinator/transport/connection_quota.h"
 #include "coordinator/transport/participant_gate.h"
 #include "dsl/plan.h"
 
@@ -36,7 +38,6 @@ class SharedGate {
 
   using Permit = transport::ParticipantGate::Permit;
   using Ticket = transport::ParticipantGate::Ticket;
-  using CallResult = transport::ParticipantGate::CallResult;
 
   SharedGate(transport::GateOptions options, std::string participant, std::string definition,
              std::string address, Instant now, BreakerListener on_breaker = {});
@@ -48,7 +49,7 @@ class SharedGate {
   };
   // `make_parked` is called, with the lock held, only if the call has to wait. Nothing once the
   // gate is retired: find its participant's gate again.
-  [[nodiscard]] std::optional<Entry> Acquire(Instant now,
+  [[nodiscard]] std::optional<Entry> Acquire(transport::Lane lane, Instant now,
                                              const std::function<ParkedCall()>& make_parked);
 
   // False if the call was let go in the meantime: its `go` is on the way.
@@ -56,10 +57,15 @@ class SharedGate {
 
   // Ends an admitted call and lets waiting ones go; returns when to come again for those that
   // still wait.
-  std::optional<Instant> Finish(const Permit& permit, CallResult result, Instant now);
+  std::optional<Instant> Finish(const Permit& permit, const transport::CallEnd& end, Instant now);
 
   // Lets go whoever may go at `now`; returns when to come again.
   std::optional<Instant> Release(Instant now);
+
+  // As many connections as calls may be in flight.
+  [[nodiscard]] const std::shared_ptr<transport::ConnectionQuota>& connections() const {
+    return connections_;
+  }
 
   [[nodiscard]] std::string_view blocked_by(Instant now);
   [[nodiscard]] runtime::ParticipantStats Stats(Instant now);
@@ -74,6 +80,8 @@ class SharedGate {
   static void LetGo(Released released);
   [[nodiscard]] bool BreakerTurned();
 
+  // Shared with the clients that have connections.
+  const std::shared_ptr<transport::ConnectionQuota> connections_;
   std::mutex mutex_;
   transport::ParticipantGate gate_;
   std::unordered_map<Ticket, ParkedCall> parked_;
@@ -89,6 +97,15 @@ class SharedGate {
   bool open_ = false;  // As was told.
 };
 
+struct GatesOptions {
+  SharedGate::BreakerListener on_breaker;
+  // Told of each call that this machine could not make. Runs on that call's thread; must be quick.
+  std::function<void(const std::string& message)> on_exhausted;
+  size_t many = limits::kMaxIdleParticipants;
+  // What the process has for all participants together: no gate lets more go.
+  size_t max_connections = std::numeric_limits<size_t>::max();
+};
+
 // Finds or makes the gate of a participant: one per address and limits. Thread-safe.
 //
 // Clients name addresses without end, so gates are not kept for ever: when there are more than
@@ -96,20 +113,23 @@ class SharedGate {
 // no breaker or rate would be forgotten.
 class Gates {
  public:
-  explicit Gates(SharedGate::BreakerListener on_breaker = {},
-                 size_t many = limits::kMaxIdleParticipants)
-      : on_breaker_(std::move(on_breaker)), many_(many), sweep_at_(many) {}
+  explicit Gates(GatesOptions options = {})
+      : options_(std::move(options)), sweep_at_(options_.many) {}
 
   // Shared with those who go through it: one that is retired meanwhile says so to them.
   [[nodiscard]] std::shared_ptr<SharedGate> Find(const dsl::Participant& participant,
                                                  const std::string& definition, Instant now);
   [[nodiscard]] std::vector<runtime::ParticipantStats> Stats(Instant now);
 
+  // A call was not made because this machine lacks something.
+  void OnLocalExhaustion(const std::string& message, Instant now);
+  [[nodiscard]] runtime::LocalExhaustion local_exhaustion();
+
  private:
   void Sweep(Instant now);
-  const SharedGate::BreakerListener on_breaker_;
+  const GatesOptions options_;
   std::mutex mutex_;
-  const size_t many_;
+  runtime::LocalExhaustion exhaustion_;
   size_t sweep_at_;
   std::map<std::string, std::shared_ptr<SharedGate>> gates_;
 };

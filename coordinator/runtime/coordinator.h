@@ -113,13 +113,20 @@ struct ParticipantStats {
   std::string definition;  // One of the definitions that names it.
   std::string address;
   std::string breaker;     // "closed", "open", "half-open"
-  std::string blocked_by;  // Empty, "breaker", "concurrency" or "rate".
+  std::string blocked_by;  // Empty, "breaker", "backoff", "concurrency" or "rate".
   uint64_t in_flight = 0;
   uint64_t queued = 0;
   uint64_t calls = 0;  // Let go by the gate; those that wait there are not among them.
   uint64_t failures = 0;
   double error_rate = 0;      // Moving average, 0 to 1.
   double latency_millis = 0;  // Moving average.
+};
+
+// Calls that could not be made because this machine had no descriptor, port or memory left.
+struct LocalExhaustion {
+  uint64_t times = 0;
+  std::optional<Instant> last;
+  std::string what;  // The latest one, for people.
 };
 
 // What /healthz, /readyz and /metrics tell.
@@ -132,6 +139,7 @@ struct Health {
   std::optional<Duration> store_lag;       // How long the oldest append has been waiting.
   bool store_failing = false;              // Its writes or its reads fail in a row.
   storage::StoreHealth store;              // A second or so old.
+  std::string exhausted;                   // What this machine lacks; empty: nothing of late.
 };
 
 struct Metrics {
@@ -140,6 +148,7 @@ struct Metrics {
   uint64_t inputs = 0, appends = 0, records = 0;
   // Handed to the participants' gates; of these let go and ended; of these without success.
   uint64_t calls_asked = 0, calls = 0, calls_failed = 0;
+  uint64_t local_exhaustions = 0;  // Calls that waited because this machine lacked something.
 };
 
 // Stops the flow of events when destroyed. May be destroyed on any thread.

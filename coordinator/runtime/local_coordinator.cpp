@@ -19,6 +19,8 @@ constexpr size_t kPurgeBatch = 500;
 constexpr size_t kIdDigits = 16;
 // A store that has not answered an append for this long gets no new transactions.
 constexpr Duration kStoreStalled = std::chrono::seconds(5);
+// So long after the last call that this machine could not make, health tells of it.
+constexpr Duration kExhaustionShown = std::chrono::seconds(10);
 // A store that failed so many times in a row does not merely stumble.
 constexpr uint64_t kFailuresInRow = 3;
 
@@ -633,6 +635,12 @@ Health LocalCoordinator::GetHealth() {
   }
   health.store_lag = StoreLag();
   health.queued_inputs = queued_.load(std::memory_order_relaxed);
+  if (options_.local_exhaustion) {
+    const LocalExhaustion exhaustion = options_.local_exhaustion();
+    if (exhaustion.last && InstantFromMicros(now) - *exhaustion.last < kExhaustionShown) {
+      health.exhausted = exhaustion.what;
+    }
+  }
   {
     const std::lock_guard lock(housekeeper_->mutex);
     health.store = housekeeper_->store;
@@ -672,6 +680,7 @@ Metrics LocalCoordinator::GetMetrics() {
     metrics.calls += counters.calls;
     metrics.calls_failed += counters.calls_failed;
   }
+  metrics.local_exhaustions = options_.local_exhaustion ? options_.local_exhaustion().times : 0;
   return metrics;
 }
 

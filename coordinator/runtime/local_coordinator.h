@@ -28,6 +28,8 @@ struct LocalCoordinatorOptions {
   // Told once, on any thread, when the store can no longer be trusted: the process has to stop.
   std::function<void(Status)> on_fatal;
   Notices notices;
+  // Asked for health and metrics, on any thread. Null: nothing is known.
+  std::function<LocalExhaustion()> local_exhaustion;
 };
 
 // Makes the caller of one worker. Called during Start; `tokens` outlives the caller.

@@ -7,6 +7,7 @@
 #include <boost/asio/ip/address.hpp>
 
 #include "base/check.h"
+#include "coordinator/transport/local_exhaustion.h"
 
 namespace entente::transport {
 namespace {
@@ -17,6 +18,7 @@ namespace http = boost::beast::http;
 using Clock = Deadline::Clock;
 
 constexpr size_t kMaxInterimResponses = 16;
+constexpr size_t kQuotas = 2;  // Of its pool, then of the process.
 
 }  // namespace
 
@@ -36,9 +38,43 @@ void ClientConnection::Open() {
   if (phase_ == Phase::kClosed) {
     return;
   }
+  context_.deadlines.Set(*this, call_.deadline);
+  TakePlaces();
+}
+
+const std::shared_ptr<ConnectionQuota>& ClientConnection::QuotaOf(size_t place) const {
+  return place == 0 ? pool_->quota : context_.options.quota;
+}
+
+void ClientConnection::TakePlaces() {
+  while (places_ < kQuotas) {
+    const auto& quota = QuotaOf(places_);
+    if (quota != nullptr && !context_.places->TakePlace(quota, *this)) {
+      return;
+    }
+    ++places_;
+  }
+  Connect();
+}
+
+bool ClientConnection::OnPlace() {
+  if (phase_ != Phase::kWaiting) {
+    return false;  // Its call ran out of time meanwhile.
+  }
+  ++places_;
+  TakePlaces();
+  return true;
+}
+
+void ClientConnection::Connect() {
+  phase_ = Phase::kConnecting;
   connect_deadline_ = std::min(call_.deadline, Clock::now() + context_.options.connect_timeout);
   context_.deadlines.Set(*this, connect_deadline_);
-  Resolve();
+  try {
+    Resolve();
+  } catch (const boost::system::system_error& error) {
+    FailLocally(error.code().message());  // The resolver could not start its thread.
+  }
 }
 
 void ClientConnection::Reuse(OutgoingCall call) {
@@ -72,8 +108,7 @@ void ClientConnection::Resolve() {
           return;
         }
         if (error) {
-          self->FailConnect("connect.resolve",
-                            "its host name could not be resolved (" + error.message() + ")");
+          self->OnUnresolved(error);
           return;
         }
         std::vector<tcp::endpoint> endpoints;
@@ -82,6 +117,14 @@ void ClientConnection::Resolve() {
         }
         self->UseEndpoints(std::move(endpoints));
       });
+}
+
+void ClientConnection::OnUnresolved(const error_code& error) {
+  if (IsLocalExhaustion(error) || NoDescriptorLeft()) {
+    FailLocally(error.message());
+  } else {
+    FailConnect("connect.resolve", "its host name could not be resolved (" + error.message() + ")");
+  }
 }
 
 // The addresses are checked here, and connected to as they are: no second resolution follows that
@@ -106,7 +149,11 @@ void ClientConnection::UseEndpoints(std::vector<tcp::endpoint> endpoints) {
 
 void ClientConnection::ConnectNext() {
   if (next_endpoint_ == endpoints_.size()) {
-    FailConnect("connect.failed", connect_problem_);
+    if (local_problem_.empty()) {
+      FailConnect("connect.failed", connect_problem_);
+    } else {
+      FailLocally(local_problem_);
+    }
     return;
   }
   // Each address gets its share of the time, so that one that swallows packets does not hide the
@@ -128,8 +175,11 @@ void ClientConnection::ConnectNext() {
 
 void ClientConnection::OnConnected(const error_code& error) {
   if (error) {
-    connect_problem_ =
-        endpoints_[next_endpoint_ - 1].address().to_string() + " answered: " + error.message();
+    const tcp::endpoint& endpoint = endpoints_[next_endpoint_ - 1];
+    connect_problem_ = endpoint.address().to_string() + " answered: " + error.message();
+    if (IsLocalExhaustion(error) || IsPortExhaustion(error, endpoint)) {
+      local_problem_ = error.message();
+    }
     ConnectNext();
     return;
   }
@@ -154,8 +204,12 @@ void ClientConnection::OnTls(const Status& status) {
   }
 }
 
-void ClientConnection::FailConnect(std::string reason, const std::string& why) {
-  Finish(CallFailure::kNotSent, std::move(reason), why);
+void ClientConnection::FailConnect(std::string reason, const std::string& why, CallFault fault) {
+  Finish(CallFailure::kNotSent, std::move(reason), why, fault);
+}
+
+void ClientConnection::FailLocally(const std::string& what) {
+  FailConnect(std::string(kLocalExhaustion), LocalExhaustionText(what), CallFault::kLocal);
 }
 
 void ClientConnection::SendRequest() {
@@ -178,6 +232,7 @@ void ClientConnection::OnInput() {
     case Phase::kExchanging: ParseInput(); break;
     // An answer to no question: whatever it is, the next answer could not be told from it.
     case Phase::kIdle: Retire(); break;
+    case Phase::kWaiting:
     case Phase::kConnecting:
     case Phase::kSecuring:
     case Phase::kClosed: break;
@@ -272,7 +327,8 @@ void ClientConnection::OnEnd(const error_code& error) {
   if (error) {
     why += " (" + error.message() + ")";
   }
-  Finish(CallFailure::kUnknown, "connection.lost", why + "; the call may have taken effect");
+  Finish(CallFailure::kUnknown, "connection.lost", why + "; the call may have taken effect",
+         IsLocalExhaustion(error) ? CallFault::kLocal : CallFault::kPeer);
 }
 
 void ClientConnection::OnWriteFailed(const error_code& /*error*/) {
@@ -290,12 +346,16 @@ void ClientConnection::OnDeadline() {
         return;
       }
       [[fallthrough]];
-    case Phase::kSecuring: FailConnect("connect.timeout", "connecting to it took too long"); return;
+    case Phase::kSecuring:
+      FailConnect("connect.timeout", "connecting to it took too long", CallFault::kTimeLimit);
+      return;
+    case Phase::kWaiting: FailLocally("connections: all that there may be are in use"); return;
     case Phase::kExchanging:
       Finish(CallFailure::kUnknown, "call.timeout",
              response_started_
                  ? "its answer was not complete in time; the call may have taken effect"
-                 : "it did not answer in time; the call may have taken effect");
+                 : "it did not answer in time; the call may have taken effect",
+             CallFault::kTimeLimit);
       return;
     case Phase::kIdle: Retire(); return;
     case Phase::kClosed: return;
@@ -310,8 +370,9 @@ void ClientConnection::Abort(CallError error) {
   }
 }
 
-void ClientConnection::Finish(CallFailure failure, std::string reason, const std::string& why) {
-  Abort(CallError{failure, std::move(reason), pool_->origin.ToString() + ": " + why});
+void ClientConnection::Finish(CallFailure failure, std::string reason, const std::string& why,
+                              CallFault fault) {
+  Abort(CallError{failure, std::move(reason), pool_->origin.ToString() + ": " + why, fault});
 }
 
 // The last thing its callers do: the callback may start the next call, or end the client.
@@ -323,7 +384,7 @@ void ClientConnection::Deliver(HttpOutcome outcome) {
 
 void ClientConnection::EnterIdle() {
   phase_ = Phase::kIdle;
-  if (pool_->idle_count >= context_.options.max_idle_per_origin) {
+  if (pool_->idle_count >= context_.options.max_idle_per_origin || PlaceWanted()) {
     Retire();
     return;
   }
@@ -333,6 +394,21 @@ void ClientConnection::EnterIdle() {
   context_.deadlines.Set(*this, Clock::now() + context_.options.idle_timeout);
   input().ShrinkIfEmpty();
   StartRead();
+}
+
+bool ClientConnection::PlaceWanted() const {
+  for (size_t place = 0; place < kQuotas; ++place) {
+    if (const auto& quota = QuotaOf(place); quota != nullptr && quota->wanted()) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void ClientConnection::CloseIfIdle() {
+  if (phase_ == Phase::kIdle) {
+    Retire();
+  }
 }
 
 void ClientConnection::LeaveIdle() {
@@ -353,6 +429,12 @@ void ClientConnection::Retire() {
   OpenHook::unlink();
   --pool_->connections;
   Close();
+  // After the socket, which is what the places stand for.
+  while (places_ > 0) {
+    if (const auto& quota = QuotaOf(--places_)) {
+      quota->GiveBack();
+    }
+  }
 }
 
 }  // namespace entente::transport

@@ -23,14 +23,17 @@ using OpenHook =
     boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>,
                                      boost::intrusive::tag<struct OpenTag>>;
 
-// The connections of one origin: those without a call, the latest used first.
+// The connections of one origin and quota: those without a call, the latest used first.
 struct ConnectionPool {
-  ConnectionPool(Origin its_origin, const AddressPolicy& policy)
+  ConnectionPool(Origin its_origin, std::shared_ptr<ConnectionQuota> its_quota,
+                 const AddressPolicy& policy)
       : origin(std::move(its_origin)),
+        quota(std::move(its_quota)),
         host_field(origin.HostField()),
         allowed(policy.CheckOrigin(origin, AddressPolicy::Protocol::kHttp)) {}
 
   Origin origin;
+  std::shared_ptr<ConnectionQuota> quota;  // Null: none.
   std::string host_field;
   Status allowed;          // By the policy, which does not change.
   size_t connections = 0;  // Open ones, idle or not.
@@ -38,6 +41,15 @@ struct ConnectionPool {
   boost::intrusive::list<ClientConnection, boost::intrusive::base_hook<UnlinkingHook>,
                          boost::intrusive::constant_time_size<false>>
       idle;
+};
+
+// Asks for places in quotas for connections of one client.
+class PlaceSeeker {
+ public:
+  virtual ~PlaceSeeker() = default;
+  // True if one was taken at once; else the connection's OnPlace follows when one was.
+  [[nodiscard]] virtual bool TakePlace(const std::shared_ptr<ConnectionQuota>& quota,
+                                       ClientConnection& connection) = 0;
 };
 
 // What a connection needs of the client it belongs to.
@@ -48,6 +60,8 @@ struct ClientContext {
   Deadlines& deadlines;
   boost::asio::ip::basic_resolver<boost::asio::ip::tcp, boost::asio::io_context::executor_type>&
       resolver;
+  // Where places are asked for, in this client's name.
+  PlaceSeeker* places = nullptr;
   size_t calls_in_flight = 0;
   size_t idle_connections = 0;
 };
@@ -70,9 +84,14 @@ class ClientConnection final : public ByteChannel,
   ClientConnection(ClientContext& context, ConnectionPool& pool);
   ~ClientConnection() override;
 
-  // Takes the first call; Open connects and sends it, and does nothing if it was aborted meanwhile.
+  // Takes the first call; Open waits for a place in each quota, connects and sends it. It does
+  // nothing if the call was aborted meanwhile.
   void Assign(OutgoingCall call);
   void Open();
+  // The place it waited for is taken. False if it is of no use any more.
+  [[nodiscard]] bool OnPlace();
+  // Closes it if it is idle.
+  void CloseIfIdle();
   // Sends the call at once. Only on an idle connection for which StillOpen.
   void Reuse(OutgoingCall call);
   // Whether an idle connection looks usable: the peer has neither closed it nor sent anything. The
@@ -84,17 +103,25 @@ class ClientConnection final : public ByteChannel,
   // Whether bytes of the request have left.
   [[nodiscard]] bool request_sent() const { return request_sent_; }
   [[nodiscard]] const Origin& origin() const { return pool_->origin; }
+  [[nodiscard]] bool has_quota(const ConnectionQuota& quota) const {
+    return pool_->quota.get() == &quota;
+  }
 
  private:
-  enum class Phase { kConnecting, kSecuring, kExchanging, kIdle, kClosed };
+  enum class Phase { kWaiting, kConnecting, kSecuring, kExchanging, kIdle, kClosed };
 
   // Connecting, in order.
+  void TakePlaces();
+  [[nodiscard]] const std::shared_ptr<ConnectionQuota>& QuotaOf(size_t place) const;
+  void Connect();
   void Resolve();
+  void OnUnresolved(const boost::system::error_code& error);
   void UseEndpoints(std::vector<boost::asio::ip::tcp::endpoint> endpoints);
   void ConnectNext();
   void OnConnected(const boost::system::error_code& error);
   void OnTls(const Status& status) override;
-  void FailConnect(std::string reason, const std::string& why);
+  void FailConnect(std::string reason, const std::string& why, CallFault fault = CallFault::kPeer);
+  void FailLocally(const std::string& what);
 
   // Exchanging.
   void SendRequest();
@@ -106,15 +133,18 @@ class ClientConnection final : public ByteChannel,
   void RejectResponse(const boost::system::error_code& error);
   void Complete();
 
-  void Finish(CallFailure failure, std::string reason, const std::string& why);
+  void Finish(CallFailure failure, std::string reason, const std::string& why,
+              CallFault fault = CallFault::kPeer);
   void Deliver(HttpOutcome outcome);
   void Retire();
   void EnterIdle();
   void LeaveIdle();
+  [[nodiscard]] bool PlaceWanted() const;
 
   ClientContext& context_;
   ConnectionPool* pool_;
-  Phase phase_ = Phase::kConnecting;
+  Phase phase_ = Phase::kWaiting;
+  size_t places_ = 0;  // Taken: of its pool's quota, then of the process's.
 
   OutgoingCall call_;
   std::optional<ResponseParser> parser_;
@@ -127,6 +157,7 @@ class ClientConnection final : public ByteChannel,
   size_t next_endpoint_ = 0;
   Deadline::Clock::time_point connect_deadline_;
   std::string connect_problem_;  // Why the endpoint before failed.
+  std::string local_problem_;    // Of an endpoint before: what this machine had run out of.
 };
 
 }  // namespace entente::transport

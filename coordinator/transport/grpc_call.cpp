@@ -5,6 +5,7 @@
 #include <google/protobuf/message.h>
 #include <grpc/support/time.h>
 
+#include "coordinator/transport/local_exhaustion.h"
 #include "coordinator/transport/proto_json.h"
 
 namespace entente::transport {
@@ -43,6 +44,10 @@ bool NeverConnected(const grpc::ClientContext& context, const grpc::Status& stat
   const std::string account = context.debug_error_string();
   return account.starts_with("UNKNOWN:failed to connect to all addresses") &&
          account.find("Error received from peer") == std::string::npos;
+}
+
+bool FailedLocally(const grpc::ClientContext& context) {
+  return SaysLocalExhaustion(context.debug_error_string()) || NoDescriptorLeft();
 }
 
 bool GrpcCall::NeverConnected() const {
@@ -94,7 +99,8 @@ void GrpcCall::OnEvent(bool /*ok*/) {
 
 void GrpcCall::OnDeadline() {
   Finish(Error(CallFailure::kNotSent, "call.timeout",
-               "neither connection nor descriptors were there in time; it was not sent"));
+               "neither connection nor descriptors were there in time; it was not sent",
+               CallFault::kTimeLimit));
 }
 
 void GrpcCall::Finish(GrpcOutcome outcome) {
@@ -120,6 +126,10 @@ GrpcOutcome GrpcCall::TakeOutcome() {
     return TakeAnswer();
   }
   if (NeverConnected()) {
+    if (FailedLocally(context_)) {
+      return Error(CallFailure::kNotSent, std::string(kLocalExhaustion),
+                   LocalExhaustionText(status_.error_message()), CallFault::kLocal);
+    }
     return Error(CallFailure::kNotSent, "connect.failed", status_.error_message());
   }
   if (RefusedForSize(status_)) {

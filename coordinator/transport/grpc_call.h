@@ -56,9 +56,9 @@ class GrpcCall final : public GrpcEvent,
   [[nodiscard]] std::string Name() const {
     return "grpc://" + request.target.HostField() + request.method;
   }
-  [[nodiscard]] CallError Error(CallFailure failure, std::string reason,
-                                const std::string& why) const {
-    return CallError{failure, std::move(reason), Name() + ": " + why};
+  [[nodiscard]] CallError Error(CallFailure failure, std::string reason, const std::string& why,
+                                CallFault fault = CallFault::kPeer) const {
+    return CallError{failure, std::move(reason), Name() + ": " + why, fault};
   }
 
   GrpcRequest request;
@@ -95,5 +95,9 @@ class GrpcCall final : public GrpcEvent,
 // Of a call that ended: whether gRPC itself gave up for want of a connection, so that nothing was
 // sent. False when in doubt.
 [[nodiscard]] bool NeverConnected(const grpc::ClientContext& context, const grpc::Status& status);
+
+// Of a call that never connected: whether that was for want of something on this machine. gRPC says
+// so only in its text.
+[[nodiscard]] bool FailedLocally(const grpc::ClientContext& context);
 
 }  // namespace entente::transport

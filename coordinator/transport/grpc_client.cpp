@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 
 #include "coordinator/transport/grpc_channel.h"
+#include "coordinator/transport/local_exhaustion.h"
 #include "coordinator/transport/proto_json.h"
 
 namespace entente::transport {
@@ -181,14 +182,23 @@ class GrpcClient::Impl {
       });
       return;
     }
-    resolver_.async_resolve(
-        channel->target.host, std::to_string(channel->target.port),
-        [this, alive = alive_, channel](const boost::system::error_code& error,
-                                        const tcp::resolver::results_type& found) {
-          if (*alive) {
-            OnResolved(channel, error, found);
-          }
-        });
+    try {
+      resolver_.async_resolve(
+          channel->target.host, std::to_string(channel->target.port),
+          [this, alive = alive_, channel](const boost::system::error_code& error,
+                                          const tcp::resolver::results_type& found) {
+            if (*alive) {
+              OnResolved(channel, error, found);
+            }
+          });
+    } catch (const boost::system::system_error& error) {
+      // The resolver could not start its thread.
+      boost::asio::post(io_, [this, alive = alive_, channel, code = error.code()] {
+        if (*alive) {
+          OnResolved(channel, code, {});
+        }
+      });
+    }
   }
 
   tcp::resolver::results_type GivenAddresses(const Origin& target) const {
@@ -213,7 +223,9 @@ class GrpcClient::Impl {
       }
     }
     if (addresses.empty()) {
-      if (blocked.ok()) {
+      if (error && (IsLocalExhaustion(error) || NoDescriptorLeft())) {
+        FailWaitingLocally(*channel, error.message());
+      } else if (blocked.ok()) {
         FailWaiting(*channel, CallFailure::kNotSent, "connect.resolve",
                     "its host name could not be resolved (" + error.message() + ")");
       } else {
@@ -223,8 +235,12 @@ class GrpcClient::Impl {
     }
     auto stub = ConnectGrpc(channel->target, addresses, channel->prefer_version6, options_);
     if (!stub.ok()) {
-      FailWaiting(*channel, CallFailure::kInvalidRequest, stub.status().reason(),
-                  stub.status().message());
+      if (NoDescriptorLeft()) {  // So a TLS file could not be read.
+        FailWaitingLocally(*channel, stub.status().message());
+      } else {
+        FailWaiting(*channel, CallFailure::kInvalidRequest, stub.status().reason(),
+                    stub.status().message());
+      }
       return;
     }
     channel->resolving = false;
@@ -239,11 +255,16 @@ class GrpcClient::Impl {
   }
 
   static void FailWaiting(GrpcChannel& channel, CallFailure failure, const std::string& reason,
-                          const std::string& why) {
+                          const std::string& why, CallFault fault = CallFault::kPeer) {
     channel.resolving = false;
     for (const CallPtr& call : TakeWaiting(channel.waiting)) {
-      call->Finish(call->Error(failure, reason, why));
+      call->Finish(call->Error(failure, reason, why, fault));
     }
+  }
+
+  static void FailWaitingLocally(GrpcChannel& channel, const std::string& what) {
+    FailWaiting(channel, CallFailure::kNotSent, std::string(kLocalExhaustion),
+                LocalExhaustionText(what), CallFault::kLocal);
   }
 
   // The second step: the descriptors.
@@ -305,6 +326,10 @@ class GrpcClient::Impl {
         Clock::now() + (result.error.empty() || result.definite ? service.pause : Duration::zero());
     service.reason = result.unreachable ? "connect.failed" : "reflection.failed";
     service.problem = result.error;
+    if (result.failed_locally) {
+      service.reason = kLocalExhaustion;
+      service.problem = LocalExhaustionText(result.error);
+    }
     if (!result.unreachable) {
       service.problem +=
           "; its message types are not known, so nothing was sent: switch server reflection on, or "
@@ -320,7 +345,8 @@ class GrpcClient::Impl {
       // Shapes from before do not fit a call that waits here. They are the last word only if the
       // server was there to give another: one that is away may come back with a later version.
       if (failed && (service.shapes == nullptr || !result.definite)) {
-        call->Finish(call->Error(CallFailure::kNotSent, reason, problem));
+        call->Finish(call->Error(CallFailure::kNotSent, reason, problem,
+                                 result.failed_locally ? CallFault::kLocal : CallFault::kPeer));
       } else {
         Run(call, service.shapes, nullptr);
       }

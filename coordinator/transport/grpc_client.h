@@ -51,6 +51,7 @@ struct GrpcRequest {
 // The codes of google.rpc.Code, which gRPC fixes for ever.
 inline constexpr int kGrpcOk = 0;
 inline constexpr int kGrpcDeadlineExceeded = 4;
+inline constexpr int kGrpcResourceExhausted = 8;
 inline constexpr int kGrpcUnimplemented = 12;
 inline constexpr int kGrpcUnavailable = 14;
 

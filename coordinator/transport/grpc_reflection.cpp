@@ -78,6 +78,7 @@ void ReflectionQuery::OnEvent(bool ok) {
   if (step_ == Step::kFinishing) {
     if (NeverConnected(context_, status_)) {
       result_.unreachable = true;
+      result_.failed_locally = FailedLocally(context_);
       End("nobody answers there (" + status_.error_message() + ")", false);
       return;
     }

@@ -23,7 +23,8 @@ struct ReflectionResult {
   // as opposed to not having been reached, or not to the end.
   std::string error;
   bool definite = false;
-  bool unreachable = false;  // No connection could be made.
+  bool unreachable = false;     // No connection could be made...
+  bool failed_locally = false;  // ... for want of something on this machine.
 };
 
 // One conversation with a server's reflection service: the file that defines `service`, then

@@ -72,27 +72,47 @@ std::string Serialize(const HttpRequest& request, const std::string& host_field)
   return text;
 }
 
+struct PoolKey {
+  Origin origin;
+  const ConnectionQuota* quota;
+  friend bool operator==(const PoolKey&, const PoolKey&) = default;
+};
+
+struct PoolKeyHash {
+  size_t operator()(const PoolKey& key) const {
+    return std::hash<Origin>()(key.origin) * 31 + std::hash<const void*>()(key.quota);
+  }
+};
+
 }  // namespace
 
-class HttpClient::Impl {
+class HttpClient::Impl final : public PlaceSeeker, public ConnectionQuota::Member {
  public:
   Impl(boost::asio::io_context& io, HttpClientOptions options)
       : options_(std::move(options)),
         deadlines_(io),
         resolver_(io),
-        context_{io,
-                 options_,
-                 {options_.max_header_bytes, options_.max_body_bytes},
-                 deadlines_,
-                 resolver_} {}
-
-  ~Impl() {
-    ending_ = true;
-    CancelAll();
+        context_{io,         options_,  {options_.max_header_bytes, options_.max_body_bytes},
+                 deadlines_, resolver_, this} {
+    if (options_.quota != nullptr) {
+      options_.quota->Join(*this);
+    }
   }
 
+  ~Impl() override {
+    ending_ = true;
+    CancelAll();
+    for (const auto& [key, pool] : pools_) {
+      LeaveQuota(pool.quota);
+    }
+    LeaveQuota(options_.quota);
+    *alive_ = false;
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
   void Call(HttpRequest request, Duration timeout, Done done) {
-    ConnectionPool& pool = PoolOf(request.url.origin);
+    ConnectionPool& pool = PoolOf(request.url.origin, request.quota);
     if (auto error = Refusal(request, pool)) {
       boost::asio::post(context_.io, [done = std::move(done), error = std::move(*error)]() mutable {
         done(std::move(error));
@@ -133,7 +153,72 @@ class HttpClient::Impl {
     return {context_.calls_in_flight, context_.idle_connections, opened_};
   }
 
+  bool TakePlace(const std::shared_ptr<ConnectionQuota>& quota,
+                 ClientConnection& connection) override {
+    const uint64_t waiter = next_waiter_++;
+    if (quota->Take(*this, waiter)) {
+      return true;
+    }
+    waiting_.emplace(waiter, Waiting{quota, &connection});
+    return false;
+  }
+
+  // Both on any thread, with the quota's lock held.
+  void OnPlace(uint64_t waiter) override {
+    boost::asio::post(context_.io, [this, alive = alive_, waiter] {
+      if (*alive) {
+        UsePlace(waiter);
+      }
+    });
+  }
+  void OnWanted(ConnectionQuota& quota) override {
+    boost::asio::post(context_.io, [this, alive = alive_, quota = &quota] {
+      if (*alive) {
+        CloseIdleOf(*quota);
+      }
+    });
+  }
+
  private:
+  struct Waiting {
+    std::shared_ptr<ConnectionQuota> quota;
+    boost::intrusive_ptr<ClientConnection> connection;
+  };
+
+  void UsePlace(uint64_t waiter) {
+    const auto found = waiting_.find(waiter);
+    if (found == waiting_.end()) {
+      return;  // Given back when its quota was left.
+    }
+    const Waiting waiting = std::move(found->second);
+    waiting_.erase(found);
+    if (!waiting.connection->OnPlace()) {
+      waiting.quota->GiveBack();
+    }
+  }
+
+  // As many as are waited for: each that is closed gives its place to one who waits.
+  void CloseIdleOf(const ConnectionQuota& quota) {
+    for (auto next = open_.begin(); next != open_.end() && quota.wanted();) {
+      const boost::intrusive_ptr<ClientConnection> connection(&*next++);
+      if (&quota == options_.quota.get() || connection->has_quota(quota)) {
+        connection->CloseIfIdle();
+      }
+    }
+  }
+
+  void LeaveQuota(const std::shared_ptr<ConnectionQuota>& quota) {
+    if (quota == nullptr) {
+      return;
+    }
+    const size_t dropped = quota->Leave(*this);
+    const size_t asked = std::erase_if(
+        waiting_, [&quota](const auto& entry) { return entry.second.quota == quota; });
+    for (size_t i = dropped; i < asked; ++i) {
+      quota->GiveBack();  // It was taken, and the news of it comes too late.
+    }
+  }
+
   using OpenConnections =
       boost::intrusive::list<ClientConnection, boost::intrusive::base_hook<OpenHook>,
                              boost::intrusive::constant_time_size<false>>;
@@ -155,24 +240,45 @@ class HttpClient::Impl {
   }
 
   // Pools outlive their connections only until there are many: origins may come from payloads.
-  ConnectionPool& PoolOf(const Origin& origin) {
-    const auto found = pools_.find(origin);
+  ConnectionPool& PoolOf(const Origin& origin, const std::shared_ptr<ConnectionQuota>& quota) {
+    const PoolKey key{origin, quota.get()};
+    const auto found = pools_.find(key);
     if (found != pools_.end()) {
       return found->second;
     }
-    if (pools_.size() >= kPoolsBeforeSweep) {
-      std::erase_if(pools_, [](const auto& entry) { return entry.second.connections == 0; });
+    if (pools_.size() >= sweep_at_) {
+      SweepPools();
     }
-    return pools_.try_emplace(origin, origin, options_.policy).first->second;
+    if (quota != nullptr) {
+      quota->Join(*this);
+    }
+    return pools_.try_emplace(key, origin, quota, options_.policy).first->second;
+  }
+
+  // Where most are in use, the next sweep waits until there are twice as many.
+  void SweepPools() {
+    std::erase_if(pools_, [this](const auto& entry) {
+      const bool unused = entry.second.connections == 0;
+      if (unused) {
+        LeaveQuota(entry.second.quota);
+      }
+      return unused;
+    });
+    sweep_at_ = std::max(kPoolsBeforeSweep, 2 * pools_.size());
   }
 
   const HttpClientOptions options_;
   Deadlines deadlines_;
   boost::asio::ip::basic_resolver<tcp, boost::asio::io_context::executor_type> resolver_;
   ClientContext context_;
-  std::unordered_map<Origin, ConnectionPool> pools_;
+  std::unordered_map<PoolKey, ConnectionPool, PoolKeyHash> pools_;
+  size_t sweep_at_ = kPoolsBeforeSweep;
   OpenConnections open_;
   uint64_t opened_ = 0;
+  std::unordered_map<uint64_t, Waiting> waiting_;  // For a place.
+  uint64_t next_waiter_ = 1;
+  // Tells what other threads posted that this object has ended.
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   bool ending_ = false;
 };
 

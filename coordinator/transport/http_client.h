@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "coordinator/transport/address_policy.h"
 #include "coordinator/transport/call_error.h"
+#include "coordinator/transport/connection_quota.h"
 #include "coordinator/transport/http_headers.h"
 #include "coordinator/transport/tls.h"
 #include "coordinator/transport/unique_function.h"
@@ -28,6 +29,9 @@ struct HttpRequest {
   // client's own; naming one is a kInvalidRequest.
   HttpHeaders headers;
   std::string body;
+  // Of the participant that is called: only calls with the same quota share connections. Null: no
+  // limit of its own.
+  std::shared_ptr<ConnectionQuota> quota = nullptr;
 };
 
 struct HttpResponse {
@@ -44,7 +48,8 @@ struct HttpClientOptions {
   size_t max_body_bytes = limits::kMaxPayloadBytes;
   size_t max_header_bytes = limits::kMaxHeaderBytes;
   size_t max_idle_per_origin = limits::kMaxIdleConnectionsPerParticipant;
-  std::shared_ptr<const TlsContext> tls;  // Null: https calls fail as kInvalidRequest.
+  std::shared_ptr<const TlsContext> tls;   // Null: https calls fail as kInvalidRequest.
+  std::shared_ptr<ConnectionQuota> quota;  // Of the process, shared by its clients. Null: none.
   AddressPolicy policy;
 };
 
@@ -54,8 +59,8 @@ struct HttpClientOptions {
 // A kept-alive connection that the peer has closed is noticed before it is used again.
 //
 // Ownership: `io` must outlive the client. Thread-safety: everything on the thread that runs `io`.
-// Blocking: never. Connections are not limited in number here; the participants' gates bound the
-// calls in flight.
+// Blocking: never. A call that needs a connection and finds its quotas used up waits for a place,
+// as long as its time allows, and is then kNotSent with CallFault::kLocal.
 class HttpClient {
  public:
   using Done = UniqueFunction<void(HttpOutcome)>;

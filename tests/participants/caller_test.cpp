@@ -3,124 +3,21 @@
 
 #include <atomic>
 #include <future>
-#include <mutex>
 #include <string>
 #include <vector>
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 #include <catch2/catch.hpp>
 
-#include "tests/transport/loopback.h"
+#include "tests/participants/bench.h"
 
 namespace entente::participants {
 namespace {
 
+using testing::At;
+using testing::Bench;
+using testing::Service;
 using transport::testing::Connection;
 using transport::testing::Peer;
-
-class Host final : public runtime::Host {
- public:
-  explicit Host(boost::asio::io_context& io) : io_(io) {}
-  Instant Now() override {
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    return InstantFromMicros(std::chrono::duration_cast<Duration>(now).count());
-  }
-  uint64_t Entropy() override { return 0; }
-  void Post(std::function<void()> task) override { boost::asio::post(io_, std::move(task)); }
-  void WakeAt(std::optional<Instant> /*at*/) override {}
-  void SetWakeHandler(std::function<void()> /*handler*/) override {}
-  void Offload(std::function<void()> work, std::function<void()> done) override {
-    work();
-    Post(std::move(done));
-  }
-
- private:
-  boost::asio::io_context& io_;
-};
-
-// A caller of one participant, driven by the test's own thread.
-class Bench {
- public:
-  explicit Bench(dsl::Participant participant) {
-    participant.name = "p";
-    plan_->name = "d";
-    plan_->participants.push_back(std::move(participant));
-  }
-
-  // Its answer comes to `replies` at this call's place.
-  void Call(const std::string& gid, std::vector<std::pair<std::string, std::string>> headers = {}) {
-    engine::RenderedHttp http{"POST", "/orders/1", std::move(headers), "{}"};
-    Call(gid, std::move(http));
-  }
-  void Call(const std::string& gid,
-            std::variant<engine::RenderedHttp, engine::RenderedGrpc> request,
-            dsl::Role role = dsl::Role::kForward) {
-    engine::CallBranch call{{Gid(gid), BranchId("b"), role, 0},
-                            1,
-                            0,
-                            std::move(request),
-                            &rules_,
-                            std::chrono::seconds(5)};
-    const size_t place = replies.size();
-    replies.emplace_back();
-    caller.Call({plan_, "", Epoch(1), "c"}, std::move(call),
-                [this, place](engine::Reply reply) { replies[place] = std::move(reply); });
-  }
-  const engine::Reply& Reply(size_t place) {
-    while (!replies[place]) {
-      io_.run_one();
-    }
-    return *replies[place];
-  }
-
- private:
-  boost::asio::io_context io_;
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_{
-      io_.get_executor()};
-  Host host_{io_};
-  Gates gates_;
-  runtime::CompletionTokens tokens_{"secret"};
-  dsl::AnswerRules rules_;
-  std::shared_ptr<dsl::Plan> plan_ = std::make_shared<dsl::Plan>();
-
- public:
-  std::vector<std::optional<engine::Reply>> replies;
-  Caller caller{io_, host_, {}, gates_, tokens_};
-};
-
-dsl::Participant At(const Peer& peer,
-                    std::vector<std::pair<std::string, std::string>> headers = {}) {
-  dsl::Participant participant;
-  participant.address = dsl::HttpAddress{
-      "http://127.0.0.1:" + std::to_string(peer.port()) + "/base", std::move(headers)};
-  return participant;
-}
-
-// Answers every request alike and keeps what it received.
-struct Service {
-  std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
-  std::mutex mutex;
-  std::vector<std::string> received;
-
-  Peer::Script Script() {
-    return [this](Connection& connection, int) {
-      for (std::string text = connection.ReadMessage(); !text.empty();
-           text = connection.ReadMessage()) {
-        {
-          const std::lock_guard lock(mutex);
-          received.push_back(text);
-        }
-        connection.Write(answer);
-      }
-    };
-  }
-  std::string Received(size_t place) {
-    const std::lock_guard lock(mutex);
-    return received.at(place);
-  }
-};
 
 size_t Count(const std::string& text, const std::string& part) {
   size_t count = 0;
@@ -245,6 +142,76 @@ TEST_CASE("a participant whose descriptor set is none refuses its calls and says
   const auto* refused = std::get_if<engine::ReplyRefused>(&bench.Reply(0));
   REQUIRE(refused != nullptr);
   CHECK(refused->failure.code == "descriptor_set.invalid");
+}
+
+TEST_CASE("short time-outs of one definition do not close the gate for the others") {
+  std::atomic<bool> patient = false;
+  Peer peer([&](Connection& connection, int) {
+    for (std::string text = connection.ReadMessage(); !text.empty();
+         text = connection.ReadMessage()) {
+      if (patient) {
+        connection.Write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+      }
+    }
+  });
+  Bench bench(At(peer));
+  for (size_t i = 0; i < 20; ++i) {
+    bench.timeout = std::chrono::milliseconds(1);
+    bench.Call("t" + std::to_string(i));
+    CHECK_FALSE(std::holds_alternative<engine::ReplyDone>(bench.Reply(i)));
+  }
+  CHECK(bench.Stats().breaker == "closed");
+  CHECK(bench.Stats().blocked_by.empty());
+  patient = true;
+  bench.timeout = std::chrono::minutes(1);
+  bench.Call("other");
+  CHECK(std::holds_alternative<engine::ReplyDone>(bench.Reply(20)));
+}
+
+TEST_CASE("what this machine lacks costs no attempt, opens no breaker and is counted") {
+  Service service;
+  Peer peer(service.Script());
+  Bench bench(At(peer));
+  {
+    const transport::testing::NoDescriptors none;
+    for (size_t i = 0; i < 8; ++i) {
+      bench.Call("t" + std::to_string(i));
+    }
+    for (size_t i = 0; i < 8; ++i) {
+      CHECK(IsBlocked(bench.Reply(i)));
+    }
+  }
+  CHECK(bench.Stats().breaker == "closed");
+  CHECK(bench.Stats().failures == 0);
+  CHECK(bench.gates.local_exhaustion().times == 8);
+  bench.Call("after");
+  CHECK(std::holds_alternative<engine::ReplyDone>(bench.Reply(8)));
+}
+
+TEST_CASE("a poll goes through its participant's gate") {
+  std::promise<void> let_go;
+  Peer peer([&](Connection& connection, int) {
+    connection.ReadMessage();
+    let_go.get_future().wait();
+    connection.Write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+    connection.ReadMessage();
+    connection.Write("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n");
+  });
+  dsl::Participant narrow = At(peer);
+  narrow.max_concurrent_calls = 1;
+  Bench bench(narrow);
+  const std::string url = "http://127.0.0.1:" + std::to_string(peer.port()) + "/base/jobs/1";
+  bench.Call("t1");
+  bench.Poll("t2", url);
+  bench.Poll("t3", url);
+  CHECK(bench.Stats().in_flight == 1);
+  CHECK(bench.Stats().queued == 2);
+  bench.caller.WithdrawWaiting(Gid("t3"), runtime::Withdrawal::kAllCalls);
+  CHECK(std::holds_alternative<engine::ReplyPending>(bench.Reply(2)));  // Later, perhaps.
+  let_go.set_value();
+  CHECK(std::holds_alternative<engine::ReplyDone>(bench.Reply(0)));
+  CHECK(std::holds_alternative<engine::ReplyPending>(bench.Reply(1)));
+  CHECK(peer.accepted() == 1);
 }
 
 }  // namespace entente::participants

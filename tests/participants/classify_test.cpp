@@ -178,31 +178,6 @@ TEST_CASE("Retry-After is read as seconds or as a date, within a day, and never 
   CHECK_FALSE(ParseRetryAfter("", now));
 }
 
-TEST_CASE("only failures of the transport count against a participant's health") {
-  using CallResult = transport::ParticipantGate::CallResult;
-  using transport::CallFailure;
-  const auto failed = [](CallFailure failure) { return transport::CallError{failure, "", ""}; };
-  CHECK(ResultOf(transport::HttpOutcome(failed(CallFailure::kUnknown))) ==
-        CallResult::kTransportFailure);
-  CHECK(ResultOf(transport::HttpOutcome(failed(CallFailure::kNotSent))) ==
-        CallResult::kTransportFailure);
-  CHECK(ResultOf(transport::HttpOutcome(failed(CallFailure::kBadResponse))) ==
-        CallResult::kAnswered);
-  CHECK(ResultOf(transport::HttpOutcome(Http(409))) == CallResult::kAnswered);
-  transport::GrpcResponse refused;
-  refused.code = 9;
-  CHECK(ResultOf(transport::GrpcOutcome(refused)) == CallResult::kAnswered);
-  refused.code = 14;
-  CHECK(ResultOf(transport::GrpcOutcome(refused)) == CallResult::kTransportFailure);
-}
-
-TEST_CASE("a call that could not be made tells nothing of its participant") {
-  const transport::CallError invalid{transport::CallFailure::kInvalidRequest, "", ""};
-  using CallResult = transport::ParticipantGate::CallResult;
-  CHECK(ResultOf(transport::HttpOutcome(invalid)) == CallResult::kNotMade);
-  CHECK(ResultOf(transport::GrpcOutcome(invalid)) == CallResult::kNotMade);
-}
-
 TEST_CASE("a vote may be read-only, and a reservation may say how long it holds") {
   const auto done = [](const AnswerContext& context, const std::string& name,
                        const std::string& value) {

@@ -1,6 +1,7 @@
 #include "coordinator/participants/gates.h"
 
 #include <string>
+#include <vector>
 
 #include <catch2/catch.hpp>
 
@@ -8,10 +9,15 @@ namespace entente::participants {
 namespace {
 
 using Admission = transport::ParticipantGate::Admission;
-using CallResult = SharedGate::CallResult;
+using Ending = transport::CallEnd::Result;
+using transport::Lane;
 
 Instant At(int64_t milliseconds) {
   return InstantFromMicros(1'000'000) + std::chrono::milliseconds(milliseconds);
+}
+
+transport::CallEnd Ended(Ending result) {
+  return {result, std::chrono::seconds(10), std::nullopt};
 }
 
 dsl::Participant Named(const std::string& host) {
@@ -31,7 +37,7 @@ ParkedCall Counting(int& went, SharedGate::Permit& permit) {
 }
 
 SharedGate::Entry Enter(SharedGate& gate, Instant now) {
-  const auto entry = gate.Acquire(now, [] { return ParkedCall{}; });
+  const auto entry = gate.Acquire(Lane::kForward, now, [] { return ParkedCall{}; });
   REQUIRE(entry);
   return *entry;
 }
@@ -48,15 +54,15 @@ TEST_CASE("a call's end says when the next waiting call may have its token") {
   REQUIRE(first.admission == Admission::kAdmitted);
   int went = 0;
   SharedGate::Permit permit;
-  const auto second = gate->Acquire(At(1), [&] { return Counting(went, permit); });
+  const auto second = gate->Acquire(Lane::kForward, At(1), [&] { return Counting(went, permit); });
   REQUIRE(second);
   CHECK(second->admission == Admission::kParked);
   CHECK(gate->Release(At(1)) == std::nullopt);  // Only the first call's end can help.
-  CHECK(gate->Finish(first.permit, CallResult::kAnswered, At(10)) == At(200));
+  CHECK(gate->Finish(first.permit, Ended(Ending::kAnswered), At(10)) == At(200));
   CHECK(went == 0);
   CHECK(gate->Release(At(200)) == std::nullopt);
   CHECK(went == 1);
-  CHECK(gate->Finish(permit, CallResult::kAnswered, At(210)) == std::nullopt);
+  CHECK(gate->Finish(permit, Ended(Ending::kAnswered), At(210)) == std::nullopt);
 }
 
 TEST_CASE("a call is counted when it goes, not when it begins to wait") {
@@ -67,13 +73,14 @@ TEST_CASE("a call is counted when it goes, not when it begins to wait") {
   const SharedGate::Entry first = Enter(*gate, At(0));
   int went = 0;
   SharedGate::Permit permit;
-  const auto withdrawn = gate->Acquire(At(0), [&] { return Counting(went, permit); });
+  const auto withdrawn =
+      gate->Acquire(Lane::kForward, At(0), [&] { return Counting(went, permit); });
   REQUIRE(withdrawn);
   CHECK(gate->Withdraw(withdrawn->ticket));
-  REQUIRE(gate->Acquire(At(0), [&] { return Counting(went, permit); }));
+  REQUIRE(gate->Acquire(Lane::kForward, At(0), [&] { return Counting(went, permit); }));
   CHECK(gate->Stats(At(0)).calls == 1);
   CHECK(gate->Stats(At(0)).queued == 1);
-  gate->Finish(first.permit, CallResult::kAnswered, At(1));
+  gate->Finish(first.permit, Ended(Ending::kAnswered), At(1));
   CHECK(went == 1);
   CHECK(gate->Stats(At(1)).calls == 2);
 }
@@ -88,17 +95,19 @@ TEST_CASE("a participant keeps its gate, and other limits make another one") {
 }
 
 TEST_CASE("gates of addresses without end are forgotten, but none that is in use") {
-  Gates gates({}, 10);
+  GatesOptions few;
+  few.many = 10;
+  Gates gates(few);
   const auto busy = gates.Find(Named("busy"), "d", At(0));
   const SharedGate::Entry call = Enter(*busy, At(0));
   const auto broken = gates.Find(Named("broken"), "d", At(0));
   for (int i = 0; i < 5; ++i) {
-    broken->Finish(Enter(*broken, At(0)).permit, CallResult::kTransportFailure, At(0));
+    broken->Finish(Enter(*broken, At(0)).permit, Ended(Ending::kTransportFailure), At(0));
   }
   const auto idle = gates.Find(Named("idle"), "d", At(0));
   for (int i = 0; i < 550; ++i) {
     const auto gate = gates.Find(Named("h" + std::to_string(i)), "inline", At(1 + i % 100));
-    gate->Finish(Enter(*gate, At(1 + i % 100)).permit, CallResult::kAnswered, At(1 + i % 100));
+    gate->Finish(Enter(*gate, At(1 + i % 100)).permit, Ended(Ending::kAnswered), At(1 + i % 100));
   }
   CHECK(gates.Stats(At(100)).size() <= 10);
   CHECK(gates.Find(Named("busy"), "d", At(100)) == busy);
@@ -106,41 +115,72 @@ TEST_CASE("gates of addresses without end are forgotten, but none that is in use
   CHECK(busy->Stats(At(100)).in_flight == 1);
 
   // Who still holds a forgotten one is told, and finds another.
-  CHECK_FALSE(idle->Acquire(At(100), [] { return ParkedCall{}; }));
+  CHECK_FALSE(idle->Acquire(Lane::kForward, At(100), [] { return ParkedCall{}; }));
   const auto again = gates.Find(Named("idle"), "d", At(100));
   CHECK(again != idle);
   CHECK(Enter(*again, At(100)).admission == Admission::kAdmitted);
-  busy->Finish(call.permit, CallResult::kAnswered, At(101));
+  busy->Finish(call.permit, Ended(Ending::kAnswered), At(101));
 }
 
 TEST_CASE("a probe that could not be made is no failure and lets the next call try") {
   Gates gates;
   const auto gate = gates.Find(Named("away"), "d", At(0));
   for (int i = 0; i < 5; ++i) {
-    gate->Finish(Enter(*gate, At(0)).permit, CallResult::kTransportFailure, At(0));
+    gate->Finish(Enter(*gate, At(0)).permit, Ended(Ending::kTransportFailure), At(0));
   }
   const SharedGate::Entry probe = Enter(*gate, At(500));
   REQUIRE(probe.admission == Admission::kAdmitted);
   int went = 0;
   SharedGate::Permit permit;
-  REQUIRE(gate->Acquire(At(501), [&] { return Counting(went, permit); }));
-  REQUIRE(gate->Acquire(At(502), [&] { return Counting(went, permit); }));
-  gate->Finish(probe.permit, CallResult::kNotMade, At(503));
+  REQUIRE(gate->Acquire(Lane::kForward, At(501), [&] { return Counting(went, permit); }));
+  REQUIRE(gate->Acquire(Lane::kForward, At(502), [&] { return Counting(went, permit); }));
+  gate->Finish(probe.permit, Ended(Ending::kNotMade), At(503));
   CHECK(went == 1);  // Not both: it is the probe.
   CHECK(gate->Stats(At(503)).breaker == "half-open");
   CHECK(gate->Stats(At(503)).failures == 5);
-  gate->Finish(permit, CallResult::kAnswered, At(504));
+  gate->Finish(permit, Ended(Ending::kAnswered), At(504));
   CHECK(went == 2);
   CHECK(gate->Stats(At(504)).breaker == "closed");
 }
 
 TEST_CASE("where every gate is in use none is forgotten") {
-  Gates gates({}, 4);
+  GatesOptions few;
+  few.many = 4;
+  Gates gates(few);
   for (int i = 0; i < 50; ++i) {
     REQUIRE(Enter(*gates.Find(Named("h" + std::to_string(i)), "d", At(0)), At(0)).admission ==
             Admission::kAdmitted);
   }
   CHECK(gates.Stats(At(1)).size() == 50);
+}
+
+TEST_CASE("no gate lets more go than the process has connections for") {
+  GatesOptions options;
+  options.max_connections = 3;
+  Gates gates(options);
+  dsl::Participant wide = Named("wide");
+  wide.max_concurrent_calls = 100;
+  const auto gate = gates.Find(wide, "d", At(0));
+  CHECK(gate->connections()->limit() == 3);
+  for (int i = 0; i < 3; ++i) {
+    CHECK(Enter(*gate, At(0)).admission == Admission::kAdmitted);
+  }
+  CHECK(Enter(*gate, At(0)).admission == Admission::kParked);
+}
+
+TEST_CASE("what this machine lacks is counted and told") {
+  std::vector<std::string> told;
+  GatesOptions options;
+  options.on_exhausted = [&told](const std::string& message) { told.push_back(message); };
+  Gates gates(std::move(options));
+  CHECK(gates.local_exhaustion().times == 0);
+  CHECK_FALSE(gates.local_exhaustion().last);
+  gates.OnLocalExhaustion("no descriptors", At(5));
+  gates.OnLocalExhaustion("no ports", At(4));
+  CHECK(gates.local_exhaustion().times == 2);
+  CHECK(gates.local_exhaustion().last == At(5));
+  CHECK(gates.local_exhaustion().what == "no ports");
+  CHECK(told == std::vector<std::string>{"no descriptors", "no ports"});
 }
 
 }  // namespace entente::participants

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <functional>
 #include <future>
 #include <stdexcept>
@@ -151,7 +152,10 @@ class Peer {
     port_ = ntohs(address.sin_port);
     thread_ = std::thread([this, script = std::move(script)] {
       for (int number = 0;; ++number) {
-        const int accepted = accept(descriptor_, nullptr, nullptr);
+        int accepted = -1;
+        do {  // A test may have taken all descriptors away, for a moment.
+          accepted = accept(descriptor_, nullptr, nullptr);
+        } while (accepted < 0 && errno == EMFILE);
         if (accepted < 0) {
           return;
         }

@@ -1,0 +1,71 @@
+#include "coordinator/participants/call_end.h"
+
+#include <algorithm>
+
+#include "coordinator/participants/classify.h"
+
+namespace entente::participants {
+namespace {
+
+using transport::CallEnd;
+using Ending = CallEnd::Result;
+
+Ending EndingOf(const transport::CallError& error) {
+  switch (error.fault) {
+    case transport::CallFault::kLocal: return Ending::kExhausted;
+    case transport::CallFault::kTimeLimit: return Ending::kTimedOut;
+    case transport::CallFault::kPeer: break;
+  }
+  switch (error.failure) {
+    case transport::CallFailure::kInvalidRequest: return Ending::kNotMade;
+    case transport::CallFailure::kNotSent:
+    case transport::CallFailure::kUnknown: return Ending::kTransportFailure;
+    case transport::CallFailure::kBadResponse: break;
+  }
+  return Ending::kAnswered;
+}
+
+bool IsRead(const dsl::AnswerRules* rules, int code) {
+  const auto has = [code](const std::vector<int>& codes) {
+    return std::find(codes.begin(), codes.end(), code) != codes.end();
+  };
+  return rules != nullptr && (has(rules->fail_on) || has(rules->succeed_on));
+}
+
+CallEnd Answered(bool busy, int code, const transport::HttpHeaders& headers,
+                 const CallTerms& terms) {
+  if (!busy || IsRead(terms.rules, code)) {
+    return {Ending::kAnswered, terms.allowed, std::nullopt};
+  }
+  const auto value = headers.Find("retry-after");
+  return {Ending::kBusy, terms.allowed, value ? ParseRetryAfter(*value, terms.now) : std::nullopt};
+}
+
+}  // namespace
+
+CallEnd EndOf(const transport::HttpOutcome& outcome, const CallTerms& terms) {
+  if (const auto* error = std::get_if<transport::CallError>(&outcome)) {
+    return {EndingOf(*error), terms.allowed, std::nullopt};
+  }
+  const auto& response = std::get<transport::HttpResponse>(outcome);
+  const int status = response.status;
+  const bool busy = status == 429 || (status >= 502 && status <= 504);
+  return Answered(busy, status, response.headers, terms);
+}
+
+CallEnd EndOf(const transport::GrpcOutcome& outcome, const CallTerms& terms) {
+  if (const auto* error = std::get_if<transport::CallError>(&outcome)) {
+    return {EndingOf(*error), terms.allowed, std::nullopt};
+  }
+  const auto& response = std::get<transport::GrpcResponse>(outcome);
+  if (response.code == transport::kGrpcUnavailable) {
+    return {Ending::kTransportFailure, terms.allowed, std::nullopt};
+  }
+  if (response.code == transport::kGrpcDeadlineExceeded) {
+    return {Ending::kTimedOut, terms.allowed, std::nullopt};
+  }
+  return Answered(response.code == transport::kGrpcResourceExhausted, response.code,
+                  response.metadata, terms);
+}
+
+}  // namespace entente::participants

@@ -1,0 +1,26 @@
+// What a call's outcome tells of the participant's health, rather than of the request. Pure.
+#pragma once
+
+#include "base/time.h"
+#include "coordinator/transport/grpc_client.h"
+#include "coordinator/transport/http_client.h"
+#include "coordinator/transport/participant_gate.h"
+#include "dsl/plan.h"
+
+namespace entente::participants {
+
+struct CallTerms {
+  Duration allowed{};                       // The call's time-out.
+  const dsl::AnswerRules* rules = nullptr;  // Null: none.
+  Instant now;                              // To read a Retry-After date.
+};
+
+// 429, 502, 503 and 504 (RESOURCE_EXHAUSTED) say that the participant, or the proxy before it,
+// takes no more for now; unless the definition reads them as something else, and then they are the
+// service's ordinary words. A failure of this machine's tells nothing.
+[[nodiscard]] transport::CallEnd EndOf(const transport::HttpOutcome& outcome,
+                                       const CallTerms& terms);
+[[nodiscard]] transport::CallEnd EndOf(const transport::GrpcOutcome& outcome,
+                                       const CallTerms& terms);
+
+}  // namespace entente::participants
