@@ -26,7 +26,6 @@ void Submit(const ExchangePtr& exchange) {
   if (!command) {
     return;
   }
-  command->wire_bytes = exchange->request().body.size();
   command->traceparent = TraceparentOf(*exchange);
   exchange->service().Submit(std::move(*command), Reply<SubmitResult>(exchange, AnswerSubmit));
 }
@@ -68,7 +67,6 @@ void Operate(Verb verb, const ExchangePtr& exchange) {
   std::optional<OperateCommand> command = CommandOf(
       *exchange, DecodeOperate(verb, std::move(exchange->parameter(0)), std::move(*body)));
   if (command) {
-    command->wire_bytes = exchange->request().body.size();
     exchange->service().Operate(std::move(*command),
                                 ReplyJson<TxnDetail>(exchange, TransactionJson));
   }
@@ -82,7 +80,6 @@ void Signal(const ExchangePtr& exchange) {
   std::optional<SignalCommand> command =
       CommandOf(*exchange, DecodeSignal(std::move(exchange->parameter(0)), std::move(*body)));
   if (command) {
-    command->wire_bytes = exchange->request().body.size();
     exchange->service().Signal(std::move(*command),
                                ReplyJson<TxnDetail>(exchange, TransactionJson));
   }
@@ -96,7 +93,6 @@ void Complete(const ExchangePtr& exchange) {
   std::optional<CompleteCommand> command =
       CommandOf(*exchange, DecodeComplete(std::move(exchange->parameter(0)), std::move(*body)));
   if (command) {
-    command->wire_bytes = exchange->request().body.size();
     exchange->service().Complete(std::move(*command),
                                  ReplyJson<CompleteResult>(exchange, CompletionJson));
   }
