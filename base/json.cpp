@@ -1,12 +1,15 @@
 #include "base/json.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cstring>
 #include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/json_number.h"
 #include "base/json_scanner.h"
 #include "base/utf8.h"
 
@@ -57,7 +60,9 @@ struct Failure {
 // so does this class: neither recurses.
 class Builder {
  public:
-  explicit Builder(size_t max_depth) : max_depth_(max_depth) { open_.reserve(16); }
+  Builder(size_t max_depth, bool exact) : max_depth_(max_depth), exact_(exact) {
+    open_.reserve(16);
+  }
 
   [[nodiscard]] const Failure& failure() const { return failure_; }
   [[nodiscard]] Json&& TakeRoot() { return std::move(root_); }
@@ -67,8 +72,8 @@ class Builder {
   bool boolean(bool value) { return Add(Json(value)), true; }
   bool number_integer(Json::number_integer_t value) { return Add(Json(value)), true; }
   bool number_unsigned(Json::number_unsigned_t value) { return Add(Json(value)), true; }
-  bool number_float(Json::number_float_t value, const std::string&) {
-    return Add(Json(value)), true;
+  bool number_float(Json::number_float_t value, const std::string& text) {
+    return Add(exact_ ? MakeNumberText(text) : Json(value)), true;
   }
   bool string(std::string& value) { return Add(Json(std::move(value))), true; }
   bool binary(Json::binary_t&) { return Fail("json.syntax", "binary data is not JSON"); }
@@ -156,6 +161,7 @@ class Builder {
   }
 
   size_t max_depth_;
+  bool exact_;
   Json root_;
   // A container's address is stable while it is open: only the innermost one grows.
   std::vector<Json*> open_;
@@ -181,9 +187,9 @@ Status FailAt(std::string_view text, size_t offset, const char* reason,
 }
 
 // Reads the text a second time, to learn where it failed.
-Status Diagnose(std::string_view text, const JsonLimits& limits) {
+Status Diagnose(std::string_view text, const JsonLimits& limits, bool exact) {
   const char* furthest = text.data();
-  Builder builder(limits.max_depth);
+  Builder builder(limits.max_depth, exact);
   Json::sax_parse(TrackingIterator(text.data(), &furthest),
                   TrackingIterator(text.data() + text.size(), &furthest), &builder);
   const Failure& failure = builder.failure();
@@ -198,15 +204,14 @@ Status Diagnose(std::string_view text, const JsonLimits& limits) {
   return FailAt(text, offset, failure.reason, failure.message);
 }
 
-}  // namespace
-
-Result<Json> ParseJson(std::string_view text, const JsonLimits& limits) {
+Result<Json> Parse(std::string_view text, const JsonLimits& limits, bool exact) {
   if (text.size() > limits.max_bytes) {
     return InvalidArgument("json.too_large", "the JSON text has " + std::to_string(text.size()) +
                                                  " bytes, more than the limit of " +
                                                  std::to_string(limits.max_bytes));
   }
-  if (Json value; JsonScanner(text).Scan(limits.max_depth, value)) {
+  const auto numbers = exact ? JsonScanner::Numbers::kExact : JsonScanner::Numbers::kNative;
+  if (Json value; JsonScanner(text, numbers).Scan(limits.max_depth, value)) {
     return Result<Json>(std::move(value));
   }
   // The library takes a NUL for the end of the text, and skips a byte order mark.
@@ -216,15 +221,89 @@ Result<Json> ParseJson(std::string_view text, const JsonLimits& limits) {
   if (text.starts_with("\xEF\xBB\xBF")) {
     return FailAt(text, 0, "json.syntax", "remove the byte order mark at the beginning");
   }
-  Builder builder(limits.max_depth);
+  Builder builder(limits.max_depth, exact);
   if (!Json::sax_parse(text.data(), text.data() + text.size(), &builder)) {
-    return Diagnose(text, limits);
+    return Diagnose(text, limits, exact);
   }
   return builder.TakeRoot();
 }
 
-std::string DumpJson(const Json& value) {
+// What must be escaped, or looked at because it may not be UTF-8.
+bool IsPlain(char c) {
+  return static_cast<unsigned char>(c) >= 0x20 && static_cast<unsigned char>(c) < 0x80 &&
+         c != '"' && c != '\\';
+}
+
+std::string DumpByLibrary(const Json& value) {
   return value.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
+}
+
+void WriteString(const std::string& text, std::string& out) {
+  if (!std::all_of(text.begin(), text.end(), IsPlain)) {
+    out += DumpByLibrary(Json(text));
+    return;
+  }
+  out += '"';
+  out += text;
+  out += '"';
+}
+
+template <class Integer>
+void WriteInteger(Integer number, std::string& out) {
+  std::array<char, 24> digits{};
+  const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), number);
+  out.append(digits.data(), end);
+}
+
+// As deep as the value, which was read within bounds.
+void Write(const Json& value, std::string& out) {
+  switch (value.type()) {
+    case Json::value_t::object: {
+      out += '{';
+      const char* separator = "";
+      for (const auto& [key, member] : value.get_ref<const Json::object_t&>()) {
+        out += std::exchange(separator, ",");
+        WriteString(key, out);
+        out += ':';
+        Write(member, out);
+      }
+      out += '}';
+      return;
+    }
+    case Json::value_t::array: {
+      out += '[';
+      const char* separator = "";
+      for (const Json& element : value.get_ref<const Json::array_t&>()) {
+        out += std::exchange(separator, ",");
+        Write(element, out);
+      }
+      out += ']';
+      return;
+    }
+    case Json::value_t::string: WriteString(value.get_ref<const std::string&>(), out); return;
+    case Json::value_t::number_integer: WriteInteger(value.get<int64_t>(), out); return;
+    case Json::value_t::number_unsigned: WriteInteger(value.get<uint64_t>(), out); return;
+    case Json::value_t::binary:
+      out += IsNumberText(value) ? NumberText(value) : std::string_view("null");
+      return;
+    default: out += DumpByLibrary(value);
+  }
+}
+
+}  // namespace
+
+Result<Json> ParseJson(std::string_view text, const JsonLimits& limits) {
+  return Parse(text, limits, /*exact=*/false);
+}
+
+Result<Json> ParseExactJson(std::string_view text, const JsonLimits& limits) {
+  return Parse(text, limits, /*exact=*/true);
+}
+
+std::string DumpJson(const Json& value) {
+  std::string text;
+  Write(value, text);
+  return text;
 }
 
 std::string EscapePointerToken(std::string_view token) {

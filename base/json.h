@@ -25,7 +25,11 @@ struct JsonLimits {
 // json.too_deep, json.duplicate_key, json.bad_utf8, json.syntax.
 [[nodiscard]] Result<Json> ParseJson(std::string_view text, const JsonLimits& limits);
 
-// Compact serialization. Bytes that are not UTF-8 (which ParseJson never lets in) are replaced
+// The same, but no number is changed or refused: whatever is more than an integer of 64 bits is
+// kept as its text (json_number.h). For payloads and definitions, whose numbers are other people's.
+[[nodiscard]] Result<Json> ParseExactJson(std::string_view text, const JsonLimits& limits);
+
+// Compact serialization, of numbers in either form. Bytes that are not UTF-8 (which ParseJson never lets in) are replaced
 // by U+FFFD, so this never throws.
 [[nodiscard]] std::string DumpJson(const Json& value);
 

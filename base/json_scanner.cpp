@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/json_number.h"
 #include "base/utf8.h"
 
 namespace entente {
@@ -211,12 +212,25 @@ bool JsonScanner::Number(Json& slot) {
     return Fraction(begin, slot);
   }
   if (at_ - digits > kMaxDigits) {
-    return false;
+    return numbers_ == Numbers::kExact && LongInteger(begin, slot);
+  }
+  if (negative && magnitude == 0 && numbers_ == Numbers::kExact) {
+    slot = MakeNumberText({begin, at_});  // No integer of ours has that sign.
+    return true;
   }
   if (negative) {
     slot = -static_cast<int64_t>(magnitude);
   } else {
     slot = magnitude;
+  }
+  return true;
+}
+
+bool JsonScanner::LongInteger(const char* begin, Json& slot) {
+  const std::string_view text(begin, at_);
+  slot = ExactNumber(text).value_or(Json());
+  if (slot.is_null()) {
+    slot = MakeNumberText(text);
   }
   return true;
 }
@@ -239,6 +253,10 @@ bool JsonScanner::Fraction(const char* begin, Json& slot) {
     if (!take_digits()) {
       return false;
     }
+  }
+  if (numbers_ == Numbers::kExact) {
+    slot = MakeNumberText({begin, at_});
+    return true;
   }
   double number = 0;
   const auto result = std::from_chars(begin, at_, number);

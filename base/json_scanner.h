@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -17,15 +18,19 @@ namespace entente {
 // Reads one document; used once. Never recurses. `text` must outlive it.
 class JsonScanner {
  public:
-  explicit JsonScanner(std::string_view text) : at_(text.data()), end_(text.data() + text.size()) {}
+  // What becomes of numbers: what the library makes of them, or kept as ParseExactJson says.
+  enum class Numbers : uint8_t { kNative, kExact };
+
+  explicit JsonScanner(std::string_view text, Numbers numbers = Numbers::kNative)
+      : at_(text.data()), end_(text.data() + text.size()), numbers_(numbers) {}
 
   // Reads the whole text into `root`, which is null before. True: the text is a strict RFC 8259
   // document without duplicate keys, at most `max_depth` deep, and `root` is what the library would
-  // have made of it. False says nothing about the text, and `root` holds anything.
+  // have made of it, but for exact numbers. False says nothing about the text, and `root` holds anything.
   [[nodiscard]] bool Scan(size_t max_depth, Json& root);
 
  private:
-  static constexpr size_t kMaxOpen = 64;
+  static constexpr size_t kMaxOpen = 1024;
 
   void SkipSpace();
   bool Take(char c);
@@ -36,6 +41,7 @@ class JsonScanner {
   bool Escape(std::string& text);
   bool HexQuad(uint32_t& value);
   bool Number(Json& slot);
+  bool LongInteger(const char* begin, Json& slot);
   bool Fraction(const char* begin, Json& slot);
   // Reads `"key":` and makes room for its value in `object`.
   Json* Member(Json& object);
@@ -47,6 +53,7 @@ class JsonScanner {
 
   const char* at_;
   const char* end_;
+  Numbers numbers_;
   std::array<Json*, kMaxOpen> open_;  // The containers around at_, innermost last.
   size_t depth_ = 0;
   size_t max_depth_ = 0;

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <sstream>
 
+#include "base/json_number.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 
@@ -117,7 +118,7 @@ Result<Json> ReadJsonArgument(Context& context, std::string_view option, const s
   if (named) {
     ENTENTE_ASSIGN_OR_RETURN(content, ReadFile(context, text == "-" ? text : text.substr(1)));
   }
-  Result<Json> json = ParseJson(content, {kMaxFileBytes, limits::kMaxJsonDepth});
+  Result<Json> json = ParseExactJson(content, {kMaxFileBytes, limits::kMaxJsonDepth});
   if (!json.ok()) {
     const std::string hint =
         named ? "" : "; give JSON, @FILE, or - for standard input (text needs its own quotes)";
@@ -159,7 +160,7 @@ std::string Text(const Json& object, const char* member) {
 
 std::string NumberText(const Json& object, const char* member) {
   const auto found = object.find(member);
-  return found != object.end() && found->is_number() ? DumpJson(*found) : std::string();
+  return found != object.end() && IsJsonNumber(*found) ? DumpJson(*found) : std::string();
 }
 
 bool IsTrue(const Json& object, const char* member) {

@@ -29,7 +29,7 @@ Result<Json> ReadAnswers(Context& context, const std::string& path) {
     return Json(Json::object());
   }
   ENTENTE_ASSIGN_OR_RETURN(const std::string text, ReadFile(context, path));
-  Result<Json> json = ParseJson(text, limits::kPayloadJson);
+  Result<Json> json = ParseExactJson(text, limits::kPayloadJson);
   if (!json.ok()) {
     return InvalidArgument(json.status().reason(), path + ": " + json.status().message());
   }
@@ -67,7 +67,7 @@ void Show(Context& context, const DryRunReport& report) {
     terminal.out << "; " << ShowText(report.stopped);
   }
   if (!report.output.is_null()) {
-    terminal.out << ", output " << ShowText(DumpJson(report.output));
+    terminal.out << ", output " << ShowText(report.output.text());
   }
   terminal.out << "\n" << std::flush;
 }
@@ -79,7 +79,7 @@ Json ReportJson(const DryRunReport& report) {
         {{"at", FormatDuration(line.at)}, {"kind", KindName(line.kind)}, {"text", line.text}});
   }
   Json json{{"status", engine::TxnStatusName(report.status)},
-            {"output", report.output},
+            {"output", report.output.Read()},
             {"lines", std::move(lines)}};
   if (!report.stopped.empty()) {
     json["stopped"] = report.stopped;

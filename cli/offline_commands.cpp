@@ -116,7 +116,7 @@ Result<Json> Evaluate(Context& context, const EvalOptions& options) {
   Json data = Json::object();
   if (!options.data.empty()) {
     ENTENTE_ASSIGN_OR_RETURN(const std::string text, ReadFile(context, options.data));
-    Result<Json> read = ParseJson(text, limits::kPayloadJson);
+    Result<Json> read = ParseExactJson(text, limits::kPayloadJson);
     if (!read.ok()) {
       return InvalidArgument(read.status().reason(), options.data + ": " + read.status().message());
     }

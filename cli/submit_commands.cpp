@@ -51,7 +51,7 @@ Result<sdk::SubmitRequest> RequestOf(Context& context, const SubmitOptions& opti
   request.definition = options.definition;
   if (!options.file.empty()) {
     ENTENTE_ASSIGN_OR_RETURN(source, ReadFile(context, options.file));
-    Result<Json> json = ParseJson(source, limits::kDefinitionJson);
+    Result<Json> json = ParseExactJson(source, limits::kDefinitionJson);
     if (!json.ok()) {
       return InvalidArgument(json.status().reason(),
                              NameOfFile(options.file) + ": " + json.status().message());

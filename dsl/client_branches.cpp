@@ -152,7 +152,7 @@ void MoveParticipant(std::optional<OperationTemplate>& operation, size_t partici
 }  // namespace
 
 ClientBranchResult CompileClientBranch(Mode mode, std::string_view source) {
-  const Result<Json> json = ParseJson(source, limits::kDefinitionJson);
+  const Result<Json> json = ParseExactJson(source, limits::kDefinitionJson);
   if (!json.ok()) {
     return Problems{JsonProblem(json.status())};
   }

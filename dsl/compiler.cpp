@@ -256,7 +256,7 @@ EnvLookup EnvFrom(Json env) {
 }
 
 CompileResult Compile(std::string_view source, const CompileOptions& options) {
-  const Result<Json> json = ParseJson(source, limits::kDefinitionJson);
+  const Result<Json> json = ParseExactJson(source, limits::kDefinitionJson);
   if (!json.ok()) {
     return Problems{JsonProblem(json.status())};
   }

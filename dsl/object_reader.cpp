@@ -1,8 +1,11 @@
 #include "dsl/object_reader.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 #include <vector>
+
+#include "base/json_number.h"
 
 namespace entente::dsl {
 namespace {
@@ -119,12 +122,14 @@ std::optional<double> ObjectReader::Number(std::string_view field, double min, d
   if (value == nullptr) {
     return std::nullopt;
   }
-  if (!value->is_number()) {
+  if (!IsJsonNumber(*value)) {
     WrongType(field, "a number", *value);
     return std::nullopt;
   }
-  const auto number = value->get<double>();
-  if (number < min || number > max) {
+  // What no double holds exactly is out of every range that a setting has, or as good as its bound.
+  const auto exact = IsNumberText(*value) ? ExactNumber(NumberText(*value)) : std::optional(*value);
+  const auto number = exact ? exact->get<double>() : std::numeric_limits<double>::quiet_NaN();
+  if (!(number >= min && number <= max)) {
     problems_.AtValue(PointerTo(field), "out_of_range",
                       Quote(field) + " is " + DumpJson(*value) + "; it must be between " +
                           Text(min) + " and " + Text(max));
@@ -136,7 +141,7 @@ std::optional<double> ObjectReader::Number(std::string_view field, double min, d
 std::optional<Duration> ObjectReader::DurationIn(std::string_view field, Duration min,
                                                  Duration max) const {
   const Json* value = Find(field);
-  if (value != nullptr && value->is_number()) {
+  if (value != nullptr && IsJsonNumber(*value)) {
     problems_.AtValue(
         PointerTo(field), "wrong_type", Quote(field) + " must be a duration, not a number",
         "write it with its unit: \"" + DumpJson(*value) + "s\" or \"" + DumpJson(*value) + "ms\"");

@@ -2,6 +2,7 @@
 #include <array>
 #include <utility>
 
+#include "base/json_number.h"
 #include "base/limits.h"
 #include "base/time.h"
 #include "dsl/names.h"
@@ -58,7 +59,7 @@ std::optional<WaitWork> StepCompiler::Wait(size_t index, const ObjectReader& rea
 std::optional<WaitWork> StepCompiler::WaitForDuration(size_t index, const ObjectReader& wait) {
   const Json& json = *wait.Find("for");
   const std::string pointer = wait.PointerTo("for");
-  if (json.is_number()) {
+  if (IsJsonNumber(json)) {
     static_cast<void>(wait.DurationIn("for", kMinWait, kMaxDuration));
     return std::nullopt;
   }

@@ -8,8 +8,8 @@ namespace {
 // Enough for a result, a step and the end: few decisions grow the list a second time.
 constexpr size_t kUsualRecords = 6;
 
-const Json& NullJson() {
-  static const Json null;
+const JsonText& NullPayload() {
+  static const JsonText null;
   return null;
 }
 
@@ -49,26 +49,26 @@ BranchFacts& Draft::Branch(BranchRef ref) {
   return branches_.try_emplace(ref, current).first->second;
 }
 
-const Json& Draft::item(BranchRef ref) const {
+const JsonText& Draft::item(BranchRef ref) const {
   if (const auto found = expansions_.find(ref.step); found != expansions_.end()) {
     const auto* record = BodyAt<StepExpanded>(found->second);
-    return record != nullptr && record->for_each ? record->items[ref.index] : NullJson();
+    return record != nullptr && record->for_each ? record->items[ref.index] : NullPayload();
   }
   return state_->steps[ref.step].branches[ref.index].item;
 }
 
-const Json& Draft::output(BranchRef ref) const {
+const JsonText& Draft::output(BranchRef ref) const {
   if (const auto found = outputs_.find(ref); found != outputs_.end()) {
     if (const auto* succeeded = BodyAt<OperationSucceeded>(found->second)) {
       return succeeded->output;
     }
     return BodyAt<OperatorSkipped>(found->second)->output;
   }
-  return expansions_.contains(ref.step) ? NullJson()
+  return expansions_.contains(ref.step) ? NullPayload()
                                         : state_->steps[ref.step].branches[ref.index].output;
 }
 
-const Json* Draft::signal(const std::string& name) const {
+const JsonText* Draft::signal(const std::string& name) const {
   if (const auto found = signals_.find(name); found != signals_.end()) {
     return found->second ? &BodyAt<SignalReceived>(*found->second)->payload : nullptr;
   }
@@ -132,7 +132,7 @@ void Draft::Expand(const StepExpanded& record) {
   expansions_[record.step] = LastRecord();
 }
 
-void Draft::KeepOutput(BranchRef ref, const Json&) {
+void Draft::KeepOutput(BranchRef ref, const JsonText&) {
   outputs_[ref] = LastRecord();
 }
 

@@ -9,6 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/limits.h"
+#include "dsl/cel/budget.h"
+#include "engine/documents.h"
 #include "engine/engine.h"
 #include "engine/fold.h"
 #include "engine/state_lookup.h"
@@ -46,11 +49,18 @@ class Draft {
   [[nodiscard]] bool closed() const { return closed_; }  // As TxnState's.
   [[nodiscard]] const StepFacts& step(size_t step) const;
   [[nodiscard]] const BranchFacts& branch(BranchRef ref) const;
-  [[nodiscard]] const Json& item(BranchRef ref) const;    // Of a forEach, else null.
-  [[nodiscard]] const Json& output(BranchRef ref) const;  // Null until the branch is done.
-  [[nodiscard]] const Json* signal(const std::string& name) const;  // Null: none is stored.
+  [[nodiscard]] const JsonText& item(BranchRef ref) const;    // Of a forEach, else null.
+  [[nodiscard]] const JsonText& output(BranchRef ref) const;  // Null until the branch is done.
+  [[nodiscard]] const JsonText* signal(const std::string& name) const;  // Null: none is stored.
   [[nodiscard]] std::optional<BranchRef> Locate(const BranchId& id) const;
   [[nodiscard]] const dsl::Step& plan_step(BranchRef ref) const { return plan_.steps[ref.step]; }
+
+  // What the expressions of this decision are paid from, and what they read.
+  [[nodiscard]] dsl::cel::Budget& budget() const { return budget_; }
+  [[nodiscard]] Documents& documents() const { return documents_; }
+  // So much was evaluated that no more is begun which another input can begin as well: a decision
+  // holds the thread of many transactions.
+  [[nodiscard]] bool crowded() const { return budget_.spent() >= limits::kMaxExpressionCost; }
 
   // ---- writing ----
   // Adds a fact, which must be able to follow what is there (else it is our own error).
@@ -89,7 +99,7 @@ class Draft {
   BranchFacts& Branch(BranchRef ref);
   StepFacts& Step(size_t step);
   void Expand(const StepExpanded& record);
-  void KeepOutput(BranchRef ref, const Json& output);
+  void KeepOutput(BranchRef ref, const JsonText& output);
   void KeepSignal(const SignalReceived& record);
   void DropSignal(const std::string& name);
   void KeepSource(size_t, const std::string&) {}
@@ -123,6 +133,10 @@ class Draft {
   std::map<size_t, size_t> expansions_;
   std::map<BranchRef, size_t> outputs_;
   std::map<std::string, std::optional<size_t>> signals_;
+
+  // Evaluating changes nothing of what the draft says.
+  mutable dsl::cel::Budget budget_;
+  mutable Documents documents_;
 
   Decision decision_;
 };

@@ -18,7 +18,7 @@ constexpr Instant kStart = InstantFromMicros(1'800'000'000'000'000);
 std::string Describe(const dsl::Plan& plan, const BranchReplied& replied) {
   struct Writer {
     std::string operator()(const ReplyDone& reply) const {
-      return (reply.read_only ? "read-only " : "done ") + DumpJson(reply.output);
+      return (reply.read_only ? "read-only " : "done ") + reply.output.text();
     }
     std::string operator()(const ReplyRefused& reply) const {
       return "refused " + reply.failure.code;
@@ -43,14 +43,14 @@ class Player {
   Player(const dsl::Plan& plan, StatedAnswers answers)
       : plan_(plan), answers_(std::move(answers)) {}
 
-  Result<DryRunReport> Play(const Json& input) {
+  Result<DryRunReport> Play(const JsonText& input) {
     for (const StatedEvent& stated : answers_.events()) {
       Schedule(kStart + stated.at, stated.event);
     }
     Submitted submitted;
     submitted.gid = Gid("dry-run");
     submitted.input = input;
-    ENTENTE_RETURN_IF_ERROR(Take(kStart, "submit " + DumpJson(input), std::move(submitted)));
+    ENTENTE_RETURN_IF_ERROR(Take(kStart, "submit " + input.text(), std::move(submitted)));
     for (size_t inputs = 0; !state_.finished(); ++inputs) {
       if (queue_.empty() || inputs == kMaxDryRunInputs) {
         report_.stopped = queue_.empty() ? WhyItWaits() : "it went on for too long";

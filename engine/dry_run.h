@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/json_text.h"
 #include "base/status.h"
 #include "dsl/plan.h"
 #include "engine/branch.h"
@@ -40,7 +41,7 @@ struct DryRunLine {
 struct DryRunReport {
   std::vector<DryRunLine> lines;
   TxnStatus status = TxnStatus::kActive;
-  Json output;
+  JsonText output;
   // Why it stopped although the transaction had not ended ("waits for an operator: ..."); empty
   // if it ended.
   std::string stopped;

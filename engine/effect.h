@@ -20,7 +20,7 @@ struct RenderedHttp {
 };
 struct RenderedGrpc {
   std::string method;
-  Json body;  // The request message in the proto3 JSON mapping.
+  JsonText body;  // The request message in the proto3 JSON mapping.
 };
 
 // Call a participant; answer with BranchReplied carrying the same command and attempt.
@@ -52,7 +52,7 @@ struct StartChild {
   Gid child;
   std::string definition;
   std::optional<uint32_t> version;
-  Json input;
+  JsonText input;
 };
 
 // The parent aborts while the child is under way: request the child's abort. Its end still answers

@@ -42,7 +42,7 @@ class StateStore {
     }
   }
 
-  void KeepOutput(BranchRef ref, const Json& output) {
+  void KeepOutput(BranchRef ref, const JsonText& output) {
     state_.steps[ref.step].branches[ref.index].output = output;
   }
   void KeepSignal(const SignalReceived& record) { state_.signals[record.name] = record.payload; }

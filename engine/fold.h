@@ -23,7 +23,7 @@ namespace entente::engine {
 //   BranchFacts& Branch(BranchRef);        to be changed
 //   StepFacts& Step(size_t);               to be changed; created if the state does not reach there
 //   void Expand(const StepExpanded&);      makes the branches, all blocked
-//   void KeepOutput(BranchRef, const Json&);
+//   void KeepOutput(BranchRef, const JsonText&);
 //   void KeepSignal(const SignalReceived&); void DropSignal(const std::string& name);
 //   void KeepSource(size_t step, const std::string&);   of an enlisted branch
 //   void KeepCommit(); void KeepAbort(const AbortDecided&); void KeepEnd(const Ended&, Instant);

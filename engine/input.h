@@ -15,7 +15,7 @@ namespace entente::engine {
 // dsl::ClientDrivenPlan). Only valid on a state that has no record.
 struct Submitted {
   Gid gid;
-  Json input;  // Already checked against the plan's schema by the caller.
+  JsonText input;  // Already checked against the plan's schema by the caller.
   std::vector<std::pair<std::string, std::string>> labels;  // In addition to the definition's.
   std::optional<Duration> deadline;                         // Instead of the definition's.
   std::optional<ParentLink> parent;
@@ -25,7 +25,7 @@ struct Submitted {
 
 // A participant's answer, classified by the table of docs/participants.md.
 struct ReplyDone {
-  Json output;
+  JsonText output;
   bool read_only = false;  // Of a prepare: there is nothing to commit or roll back.
   // Of a try: the participant's own word on how long it holds.
   std::optional<Instant> expires = std::nullopt;
@@ -99,7 +99,7 @@ struct CommitRequested {};
 
 struct SignalSent {
   std::string name;
-  Json payload;
+  JsonText payload;
 };
 
 struct PauseRequested {
@@ -114,7 +114,7 @@ struct RetryRequested {
 };
 struct SkipRequested {
   BranchId branch;
-  Json output;
+  JsonText output;
   Actor actor;
 };
 struct ResolveRequested {

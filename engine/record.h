@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/json_text.h"
 #include "engine/branch.h"
 
 namespace entente::engine {
@@ -36,7 +37,7 @@ struct Accepted {
   std::string definition;
   uint32_t version = 0;
   Mode mode = Mode::kSaga;
-  Json input;
+  JsonText input;
   std::vector<std::pair<std::string, std::string>> labels;
   std::optional<Instant> deadline;
   std::optional<ParentLink> parent;
@@ -60,7 +61,7 @@ struct StepExpanded {
   size_t step = 0;
   std::string id;           // The step's name, which its branches carry.
   bool for_each = false;    // Else there is one branch, and no items.
-  std::vector<Json> items;  // Of a forEach; each branch keeps its own.
+  std::vector<JsonText> items;  // Of a forEach; each branch keeps its own.
 };
 
 struct StepSkipped {
@@ -118,7 +119,7 @@ struct PollScheduled {
 
 struct OperationSucceeded {
   BranchId branch;
-  Json output;
+  JsonText output;
   bool read_only = false;  // Of a prepare: there is nothing to commit or roll back.
 };
 
@@ -172,7 +173,7 @@ struct DeadlineMissed {};
 
 struct SignalReceived {
   std::string name;
-  Json payload;
+  JsonText payload;
 };
 
 struct Paused {
@@ -191,14 +192,14 @@ struct OperatorRetried {
 // An operator vouches that the branch's current operation is settled.
 struct OperatorSkipped {
   BranchId branch;
-  Json output;
+  JsonText output;
   Actor actor;
 };
 
 // Always the last record.
 struct Ended {
   TxnStatus status = TxnStatus::kCommitted;  // kCommitted, kAborted or kMixed.
-  Json output;
+  JsonText output;
   std::optional<Failure> output_failure;  // The output expression failed; the end stands.
   std::optional<TxnStatus> forced;        // For kMixed: kCommitted or kAborted, as was chosen.
   std::optional<Actor> actor;             // For kMixed.

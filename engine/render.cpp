@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/json_number.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "dsl/cel/timestamp.h"
@@ -18,20 +19,26 @@ using dsl::cel::Resolver;
 using dsl::cel::Template;
 using dsl::cel::Value;
 
+std::string_view TypeName(const Json& value) {
+  return IsJsonNumber(value) ? "number" : value.type_name();
+}
+
 Status ExpressionError(std::string message) {
   return InvalidArgument("expression.error", std::move(message));
 }
 
-// The names an expression may read, answered from the draft in place.
+// The names an expression may read, answered from the draft in place; one at a time for a draft.
 class Scope final : public Resolver {
  public:
+  // What is evaluated can cost at least `allowance`.
   explicit Scope(const Draft& draft, std::optional<BranchRef> own = std::nullopt,
-                 Role role = Role::kForward)
+                 Role role = Role::kForward, uint64_t allowance = limits::kMinExpressionCost)
       : draft_(draft), own_(own), role_(role) {
-    activation_.Bind("input", draft.base().input).Bind("env", draft.plan().env).SetResolver(this);
+    draft.documents().Trim();
+    draft.budget().Allow(allowance);
+    activation_.Bind("env", draft.plan().env).SetResolver(this).SetBudget(&draft.budget());
     if (own && draft.step(own->step).for_each) {
-      activation_.Bind("item", draft.item(*own))
-          .Bind("index", Value::Int(static_cast<int64_t>(own->index)));
+      activation_.Bind("index", Value::Int(static_cast<int64_t>(own->index)));
     }
   }
   Scope(const Scope&) = delete;
@@ -40,6 +47,12 @@ class Scope final : public Resolver {
   [[nodiscard]] const Activation& activation() const { return activation_; }
 
   [[nodiscard]] std::optional<Resolved> Resolve(std::span<const std::string> path) const override {
+    if (path[0] == "input") {
+      return Document(draft_.base().input, path, 1);
+    }
+    if (path[0] == "item" && own_ && draft_.step(own_->step).for_each) {
+      return Document(draft_.item(*own_), path, 1);
+    }
     if (path[0] == "gid") {
       return Resolved{Value::String(draft_.gid().str()), 1};
     }
@@ -53,6 +66,11 @@ class Scope final : public Resolver {
   }
 
  private:
+  [[nodiscard]] Resolved Document(const JsonText& payload, std::span<const std::string> path,
+                                  size_t known) const {
+    return draft_.documents().Resolve(payload, path, known, draft_.budget());
+  }
+
   // The compiler refuses a reference to less than a step's member, so the answers for shorter
   // paths only have to be safe.
   [[nodiscard]] std::optional<Resolved> ResolveStep(std::span<const std::string> path) const {
@@ -62,7 +80,7 @@ class Scope final : public Resolver {
         continue;
       }
       if (path.size() >= 3 && path[2] == "output") {
-        return Resolved{Output(step), 3};
+        return Output(step, path);
       }
       if (path.size() >= 3 && path[2] == "status") {
         return Resolved{Value::String(std::string(StatusOf(step))), 3};
@@ -72,20 +90,22 @@ class Scope final : public Resolver {
     return Resolved{Value::Map({}), 1};
   }
 
-  [[nodiscard]] Value Output(size_t step) const {
+  [[nodiscard]] Resolved Output(size_t step, std::span<const std::string> path) const {
+    constexpr size_t kKnown = 3;  // steps, its id, output
     const StepFacts& facts = draft_.step(step);
     if (own_ && own_->step == step) {
-      return Value::FromJson(draft_.output(*own_));
+      return Document(draft_.output(*own_), path, kKnown);
     }
     if (!facts.for_each) {
-      return facts.size == 0 ? Value() : Value::FromJson(draft_.output({step, 0}));
+      return facts.size == 0 ? Resolved{Value(), kKnown}
+                             : Document(draft_.output({step, 0}), path, kKnown);
     }
     std::vector<Value> outputs;
     outputs.reserve(facts.size);
     for (size_t i = 0; i < facts.size; ++i) {
-      outputs.push_back(Value::FromJson(draft_.output({step, i})));
+      outputs.push_back(Document(draft_.output({step, i}), path.first(kKnown), kKnown).value);
     }
-    return Value::List(std::move(outputs));
+    return Resolved{Value::List(std::move(outputs)), kKnown};
   }
 
   [[nodiscard]] std::string_view StatusOf(size_t step) const {
@@ -183,13 +203,13 @@ Result<RenderedHttp> RenderRequest(const dsl::HttpRequestTemplate& from,
 
 Result<RenderedGrpc> RenderRequest(const dsl::GrpcRequestTemplate& from,
                                    const Activation& activation, const JsonLimits& bounds) {
-  ENTENTE_ASSIGN_OR_RETURN(Json body, from.body.Render(activation, bounds));
-  return RenderedGrpc{from.method, std::move(body)};
+  ENTENTE_ASSIGN_OR_RETURN(const Json body, from.body.Render(activation, bounds));
+  return RenderedGrpc{from.method, JsonText(body)};
 }
 
 Result<Effect> RenderCallTemplate(const Draft& draft, BranchRef ref, Role role,
                                   const dsl::CallTemplate& call) {
-  const Scope scope(draft, ref, role);
+  const Scope scope(draft, ref, role, limits::kMaxExpressionCost);
   CallBranch effect;
   effect.command = CommandOf(draft, ref, role);
   effect.attempt = draft.branch(ref).attempt;
@@ -217,7 +237,7 @@ Result<Effect> RenderCallTemplate(const Draft& draft, BranchRef ref, Role role,
 
 Result<Effect> RenderChild(const Draft& draft, BranchRef ref, Role role,
                            const dsl::ChildTemplate& child) {
-  const Scope scope(draft, ref, role);
+  const Scope scope(draft, ref, role, limits::kMaxExpressionCost);
   StartChild effect;
   effect.command = CommandOf(draft, ref, role);
   effect.attempt = draft.branch(ref).attempt;
@@ -374,7 +394,7 @@ Result<bool> EvaluateWhen(const Draft& draft, size_t step) {
   return value->bool_value();
 }
 
-Result<std::vector<Json>> EvaluateItems(const Draft& draft, size_t step) {
+Result<std::vector<JsonText>> EvaluateItems(const Draft& draft, size_t step) {
   const dsl::Step& plan = draft.plan().steps[step];
   const Scope scope(draft);
   auto items = plan.for_each->items.EvaluateToJson(scope.activation(), limits::kMaxPayloadBytes);
@@ -383,7 +403,7 @@ Result<std::vector<Json>> EvaluateItems(const Draft& draft, size_t step) {
   }
   if (!items->is_array()) {
     return InStep(plan, "forEach",
-                  ExpressionError("it is a " + std::string(items->type_name()) + ", not a list"));
+                  ExpressionError("it is a " + std::string(TypeName(*items)) + ", not a list"));
   }
   if (items->size() > limits::kMaxForEachBranches) {
     return InStep(
@@ -391,7 +411,8 @@ Result<std::vector<Json>> EvaluateItems(const Draft& draft, size_t step) {
         ExpressionError("the list has " + std::to_string(items->size()) +
                         " elements; the limit is " + std::to_string(limits::kMaxForEachBranches)));
   }
-  return std::move(items->get_ref<Json::array_t&>());
+  const auto& elements = items->get_ref<const Json::array_t&>();
+  return std::vector<JsonText>(elements.begin(), elements.end());
 }
 
 Result<std::optional<Instant>> EvaluateWait(const Draft& draft, BranchRef ref) {
@@ -412,7 +433,7 @@ Result<std::optional<Instant>> EvaluateWait(const Draft& draft, BranchRef ref) {
   if (!rendered->is_string()) {
     return InStep(
         plan, "wait",
-        ExpressionError("it is a " + std::string(rendered->type_name()) + ", not a string"));
+        ExpressionError("it is a " + std::string(TypeName(*rendered)) + ", not a string"));
   }
   const auto& value = rendered->get_ref<const std::string&>();
   if (duration == nullptr) {
@@ -439,7 +460,7 @@ Result<std::optional<Instant>> EvaluateExpiry(const Draft& draft, BranchRef ref)
   if (!rendered->is_string()) {
     return InStep(
         plan, "expires",
-        ExpressionError("it is a " + std::string(rendered->type_name()) + ", not a string"));
+        ExpressionError("it is a " + std::string(TypeName(*rendered)) + ", not a string"));
   }
   const auto& text = rendered->get_ref<const std::string&>();
   if (const auto span = ParseDuration(text); span.ok()) {
@@ -459,12 +480,13 @@ Duration ExpiryMargin(const Draft& draft, BranchRef ref) {
   return plan.expires ? plan.expires->margin : 2 * CallTimeout(draft, ref, Role::kFinish);
 }
 
-Result<Json> RenderOutput(const Draft& draft) {
+Result<JsonText> RenderOutput(const Draft& draft) {
   if (!draft.plan().output) {
-    return Json();
+    return JsonText();
   }
-  const Scope scope(draft);
-  return draft.plan().output->Render(scope.activation());
+  const Scope scope(draft, std::nullopt, Role::kForward, limits::kMaxExpressionCost);
+  ENTENTE_ASSIGN_OR_RETURN(const Json output, draft.plan().output->Render(scope.activation()));
+  return JsonText(output);
 }
 
 Result<std::string> RenderLabel(const Draft& draft, const Template& label) {

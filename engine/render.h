@@ -4,7 +4,12 @@
 // What expressions read: `input`, `env`, `gid`; `steps.<id>.output` (a forEach's is the list of its
 // branches' outputs; a branch that reads its own step reads its own output) and `steps.<id>.status`
 // ("done", "skipped", "unknown" or "running"); for a branch also `key`, and `item` and `index` of a
-// forEach. Nothing is copied to be read.
+// forEach.
+//
+// What may be evaluated: all expressions of one call together cost at most
+// limits::kMaxExpressionCost, whatever else the decision evaluates, since a call that could be made
+// must be made again after a restart among others. All else that a decision evaluates shares one
+// such budget, of which each has limits::kMinExpressionCost.
 //
 // All functions fail with kInvalidArgument and a message for the author of the definition.
 #pragma once
@@ -46,14 +51,14 @@ namespace entente::engine {
 
 [[nodiscard]] Result<bool> EvaluateWhen(const Draft& draft, size_t step);
 // At most limits::kMaxForEachBranches.
-[[nodiscard]] Result<std::vector<Json>> EvaluateItems(const Draft& draft, size_t step);
+[[nodiscard]] Result<std::vector<JsonText>> EvaluateItems(const Draft& draft, size_t step);
 // When a wait step that begins now is over; absent: only a signal ends it.
 [[nodiscard]] Result<std::optional<Instant>> EvaluateWait(const Draft& draft, BranchRef ref);
 // When what the branch holds expires, by its step's own rule; absent: it has none.
 [[nodiscard]] Result<std::optional<Instant>> EvaluateExpiry(const Draft& draft, BranchRef ref);
 // How long before that it is too late to decide a commit.
 [[nodiscard]] Duration ExpiryMargin(const Draft& draft, BranchRef ref);
-[[nodiscard]] Result<Json> RenderOutput(const Draft& draft);
+[[nodiscard]] Result<JsonText> RenderOutput(const Draft& draft);
 [[nodiscard]] Result<std::string> RenderLabel(const Draft& draft, const dsl::cel::Template& label);
 
 }  // namespace entente::engine

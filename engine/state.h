@@ -49,8 +49,8 @@ struct BranchFacts {
 };
 
 struct BranchState : BranchFacts {
-  Json item;    // Of a forEach, else null.
-  Json output;  // Of the forward operation, once done.
+  JsonText item;    // Of a forEach, else null.
+  JsonText output;  // Of the forward operation, once done.
 };
 
 // How many branches of a step are in each phase.
@@ -108,7 +108,7 @@ struct TxnState {
   bool client_driven = false;
   bool closed = false;  // The client wants to commit: nobody joins any more.
   bool commit_decided = false;
-  Json input;
+  JsonText input;
   std::vector<std::pair<std::string, std::string>> labels;
   Instant accepted_at;
   Instant updated_at;
@@ -118,9 +118,9 @@ struct TxnState {
   std::string request_digest;
   std::string traceparent;
   std::optional<AbortState> abort;
-  std::map<std::string, Json> signals;  // Received and not yet taken, by name.
+  std::map<std::string, JsonText> signals;  // Received and not yet taken, by name.
   std::vector<StepState> steps;         // By step index; grows as steps expand or are skipped.
-  Json output;
+  JsonText output;
   std::optional<Failure> output_failure;
   std::optional<TxnStatus> forced;
 

@@ -14,8 +14,8 @@ std::string Text(const Actor& actor) {
   return actor.reason.empty() ? "by " + name : "by " + name + " \"" + actor.reason + "\"";
 }
 
-std::string OrNothing(const Json& value) {
-  return value.is_null() ? "" : ' ' + DumpJson(value);
+std::string OrNothing(const JsonText& value) {
+  return value.is_null() ? "" : ' ' + value.text();
 }
 
 std::string Alternative(uint32_t alternative) {
@@ -43,7 +43,7 @@ class RecordWriter {
     return text;
   }
   std::string operator()(const StepExpanded& record) const {
-    return record.for_each ? record.id + ' ' + DumpJson(record.items) : record.id;
+    return record.for_each ? record.id + ' ' + JsonText::ArrayOf(record.items).text() : record.id;
   }
   std::string operator()(const StepSkipped& record) const {
     return record.step < plan_.steps.size() ? plan_.steps[record.step].id
@@ -171,7 +171,7 @@ class EffectWriter {
     return request.body ? text + ' ' + *request.body : text;
   }
   [[nodiscard]] std::string Request(const CallBranch& effect, const RenderedGrpc& request) const {
-    return Participant(effect) + '.' + request.method + ' ' + DumpJson(request.body);
+    return Participant(effect) + '.' + request.method + ' ' + request.body.text();
   }
 
   const dsl::Plan& plan_;

@@ -110,13 +110,8 @@ void Checker::CheckLength(const char* field, std::string_view text, size_t limit
   }
 }
 
-void Checker::CheckPayload(const char* field, const Json& payload, size_t wire_bytes) {
-  // JSON text is at most about 2.2 times as long as the same value in Protobuf (a double of 24
-  // digits against 11 bytes), and never longer than the JSON it was read from.
-  if (wire_bytes <= limits::kMaxPayloadBytes / 3) {
-    return;
-  }
-  const size_t bytes = DumpJson(payload).size();
+void Checker::CheckPayload(const char* field, const JsonText& payload) {
+  const size_t bytes = payload.bytes();
   if (bytes > limits::kMaxPayloadBytes) {
     too_large_ = InvalidArgument("payload.too_large",
                                  "'" + std::string(field) + "' has " + std::to_string(bytes) +
@@ -174,7 +169,7 @@ std::variant<engine::ReplyDone, engine::ReplyRefused> ReadOutcome(CompleteComman
   }
   check.CheckLength("code", command.code, limits::kMaxNameBytes);
   check.CheckLength("message", command.message, limits::kMaxErrorTextBytes);
-  check.CheckPayload("output", command.output, command.wire_bytes);
+  check.CheckPayload("output", command.output);
   if (!refused) {
     return engine::ReplyDone{std::move(command.output)};
   }
@@ -246,7 +241,7 @@ runtime::SubmitRequest ReadSubmit(SubmitCommand& command, Checker& check) {
     }
   }
   CheckLabels(command.labels, check);
-  check.CheckPayload("input", command.input, command.wire_bytes);
+  check.CheckPayload("input", command.input);
   request.wait = check.ReadWait(command.wait, std::move(command.hangup));
   request.definition = std::move(command.definition).value_or("");
   request.version = command.version;
@@ -294,7 +289,7 @@ runtime::OperatorRequest ReadOperate(OperateCommand& command, Checker& check) {
   if (skip) {
     check.Require("branch", !command.branch.empty(), "the branch whose operation is settled");
   }
-  check.CheckPayload("output", command.output, command.wire_bytes);
+  check.CheckPayload("output", command.output);
 
   runtime::OperatorRequest request;
   request.actor = ReadActor(command.actor, command.reason, check);

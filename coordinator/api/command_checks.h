@@ -19,8 +19,8 @@ class Checker {
   void Fail(std::string field, std::string message, std::string suggestion = "");
   void Require(const char* field, bool present, const char* why);
   void CheckLength(const char* field, std::string_view text, size_t limit);
-  // limits::kMaxPayloadBytes. `wire_bytes` tells cheaply that `payload` can not be too large.
-  void CheckPayload(const char* field, const Json& payload, size_t wire_bytes);
+  // limits::kMaxPayloadBytes.
+  void CheckPayload(const char* field, const JsonText& payload);
 
   [[nodiscard]] std::optional<Duration> ReadDuration(const char* field, const std::string& text);
   [[nodiscard]] std::optional<runtime::Wait> ReadWait(const std::optional<std::string>& text,

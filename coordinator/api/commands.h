@@ -1,5 +1,4 @@
-// What a request asks, after its codec and before its checks: one struct per method. `wire_bytes`
-// is the size of the request as it came.
+// What a request asks, after its codec and before its checks: one struct per method.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/json_text.h"
 #include "base/time.h"
 #include "coordinator/runtime/coordinator.h"
 #include "storage/journal.h"
@@ -23,13 +23,12 @@ struct SubmitCommand {
   std::optional<Json> inline_definition;
   std::optional<uint32_t> version;
   std::optional<std::string> gid;  // Absent: the coordinator chooses one.
-  Json input;
+  JsonText input;
   storage::Labels labels;
   std::optional<std::string> deadline;
   std::optional<std::string> wait;
   std::shared_ptr<runtime::Hangup> hangup;  // With `wait`; may be null.
   std::string traceparent;
-  size_t wire_bytes = 0;
 };
 
 struct BeginCommand {
@@ -83,25 +82,22 @@ struct OperateCommand {
   std::string actor;
   std::optional<uint32_t> expected_revision;
   std::string branch;
-  Json output;
+  JsonText output;
   std::string outcome;
-  size_t wire_bytes = 0;
 };
 
 struct SignalCommand {
   std::string gid;
   std::string name;
-  Json payload;
-  size_t wire_bytes = 0;
+  JsonText payload;
 };
 
 struct CompleteCommand {
   std::string token;
   std::string outcome;
-  Json output;
+  JsonText output;
   std::string code;
   std::string message;
-  size_t wire_bytes = 0;
 };
 
 struct SubmitResult {

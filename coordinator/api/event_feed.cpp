@@ -5,40 +5,22 @@
 namespace entente::api {
 namespace {
 
-// Roughly what a value takes in memory. Bounded by the depth that ParseJson lets in.
-size_t EstimateBytes(const Json& value) {
-  constexpr size_t kNodeBytes = 32;
-  size_t bytes = kNodeBytes;
-  if (value.is_string()) {
-    bytes += value.get_ref<const std::string&>().size();
-  } else if (value.is_object()) {
-    for (const auto& [key, member] : value.get_ref<const Json::object_t&>()) {
-      bytes += key.size() + kNodeBytes + EstimateBytes(member);
-    }
-  } else if (value.is_array()) {
-    for (const Json& element : value) {
-      bytes += EstimateBytes(element);
-    }
-  }
-  return bytes;
-}
-
 struct PayloadSize {
-  size_t operator()(const engine::Accepted& record) const { return EstimateBytes(record.input); }
+  size_t operator()(const engine::Accepted& record) const { return record.input.bytes(); }
   size_t operator()(const engine::OperationSucceeded& record) const {
-    return EstimateBytes(record.output);
+    return record.output.bytes();
   }
   size_t operator()(const engine::OperatorSkipped& record) const {
-    return EstimateBytes(record.output);
+    return record.output.bytes();
   }
   size_t operator()(const engine::SignalReceived& record) const {
-    return EstimateBytes(record.payload);
+    return record.payload.bytes();
   }
-  size_t operator()(const engine::Ended& record) const { return EstimateBytes(record.output); }
+  size_t operator()(const engine::Ended& record) const { return record.output.bytes(); }
   size_t operator()(const engine::StepExpanded& record) const {
     size_t bytes = 0;
-    for (const Json& item : record.items) {
-      bytes += EstimateBytes(item);
+    for (const JsonText& item : record.items) {
+      bytes += sizeof(item) + item.bytes();
     }
     return bytes;
   }

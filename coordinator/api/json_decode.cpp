@@ -23,7 +23,7 @@ Outcome<Command> Finish(Reader& reader, Command command) {
 
 Outcome<Json> ParseBody(std::string_view body) {
   // The body is one level around a payload.
-  Result<Json> json = ParseJson(body, {limits::kMaxRequestBytes, limits::kMaxJsonDepth + 1});
+  Result<Json> json = ParseExactJson(body, {limits::kMaxRequestBytes, limits::kMaxJsonDepth + 1});
   if (!json.ok()) {
     return Error{json.status(), {}, {}};
   }

@@ -40,7 +40,7 @@ void WriteParent(const engine::ParentLink* parent, JsonWriter& json) {
   json.EndObject();
 }
 
-void WriteValue(std::string_view key, const Json* value, JsonWriter& json) {
+void WriteValue(std::string_view key, const JsonText* value, JsonWriter& json) {
   if (value != nullptr) {
     json.Key(key);
     json.Value(*value);

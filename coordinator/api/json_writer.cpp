@@ -110,9 +110,9 @@ void JsonWriter::Seconds(Duration duration) {
   String(FormatSeconds(duration));
 }
 
-void JsonWriter::Value(const Json& value) {
+void JsonWriter::Value(const JsonText& value) {
   Separate();
-  out_ += DumpJson(value);
+  out_ += value.text();
 }
 
 void JsonWriter::OptionalString(std::string_view key, std::string_view text) {

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/json.h"
+#include "base/json_text.h"
 #include "base/time.h"
 
 namespace entente::api {
@@ -30,7 +30,7 @@ class JsonWriter {
   void Bool(bool value);
   void Time(Instant instant);
   void Seconds(Duration duration);  // "1.5s", as proto3 JSON writes a Duration.
-  void Value(const Json& value);
+  void Value(const JsonText& value);
 
   // A member, left out when the value is empty, zero, false or absent.
   void OptionalString(std::string_view key, std::string_view text);

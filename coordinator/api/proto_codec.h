@@ -16,6 +16,9 @@ namespace pb = ::entente::v1;
 // JSON values. A number without a fraction becomes an integer, as it would have been in JSON text;
 // one beyond 2^53 loses digits on the way, because google.protobuf.Value has doubles only.
 [[nodiscard]] Json FromValue(const google::protobuf::Value& value);
+// A Value has doubles only: a number that none holds exactly, such as an integer past 2^53, becomes
+// a string of its digits.
+void ToValue(const JsonText& text, google::protobuf::Value* value);
 void ToValue(const Json& json, google::protobuf::Value* value);
 
 [[nodiscard]] SubmitCommand FromProto(const pb::SubmitTransactionRequest& request);

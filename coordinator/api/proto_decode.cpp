@@ -47,7 +47,6 @@ template <class Request>
 OperateCommand ReadAction(Verb verb, const Request& request) {
   OperateCommand command;
   command.verb = verb;
-  command.wire_bytes = request.ByteSizeLong();
   command.gid = request.gid();
   command.reason = request.reason();
   command.actor = request.actor();
@@ -61,7 +60,6 @@ OperateCommand ReadAction(Verb verb, const Request& request) {
 
 SubmitCommand FromProto(const pb::SubmitTransactionRequest& request) {
   SubmitCommand command;
-  command.wire_bytes = request.ByteSizeLong();
   command.definition = Given(request.definition());
   if (request.has_inline_()) {
     command.inline_definition = FromValue(request.inline_());
@@ -177,12 +175,12 @@ OperateCommand FromProto(const pb::ResolveTransactionRequest& request) {
 }
 
 SignalCommand FromProto(const pb::SignalTransactionRequest& request) {
-  return {request.gid(), request.name(), FromValue(request.payload()), request.ByteSizeLong()};
+  return {request.gid(), request.name(), FromValue(request.payload())};
 }
 
 CompleteCommand FromProto(const pb::CompleteOperationRequest& request) {
   return {request.token(), request.outcome(), FromValue(request.output()),
-          request.code(),  request.message(), request.ByteSizeLong()};
+          request.code(),  request.message()};
 }
 
 }  // namespace entente::api

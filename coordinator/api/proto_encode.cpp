@@ -136,7 +136,7 @@ void SetEntry(const runtime::HistoryEntry& entry, engine::Mode mode, const dsl::
   if (fields.deadline) {
     SetTime(*fields.deadline, out->mutable_deadline());
   }
-  if (const Json* payload = fields.shown_payload()) {
+  if (const JsonText* payload = fields.shown_payload()) {
     ToValue(*payload, out->mutable_payload());
   }
   out->set_cause(Text(fields.cause));
@@ -210,7 +210,7 @@ void ToProto(const TxnDetail& detail, pb::Transaction* out) {
   out->set_deadline_missed(state.deadline_missed);
   out->set_revision(static_cast<uint32_t>(state.revision.value()));
   ToValue(state.input, out->mutable_input());
-  if (const Json* output = OutputOf(state)) {
+  if (const JsonText* output = OutputOf(state)) {
     ToValue(*output, out->mutable_output());
   }
   SetLabels(state.labels, out->mutable_labels());

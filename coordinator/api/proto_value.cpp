@@ -1,9 +1,27 @@
 #include <cmath>
+#include <optional>
 
+#include "base/json_number.h"
 #include "coordinator/api/proto_codec.h"
 #include "coordinator/api/text.h"
 
 namespace entente::api {
+namespace {
+
+void SetNumber(const Json& number, google::protobuf::Value* value) {
+  const std::optional<Json> exact =
+      IsNumberText(number) ? ExactNumber(NumberText(number)) : std::optional<Json>(number);
+  if (exact) {
+    const auto nearest = exact->get<double>();
+    if (exact->is_number_float() || Decimal::Of(*exact).Compare(Decimal::Of(nearest)) == 0) {
+      value->set_number_value(nearest);
+      return;
+    }
+  }
+  value->set_string_value(DumpJson(number));
+}
+
+}  // namespace
 
 // Neither direction needs a depth check of its own: the Protobuf parser stops at a nesting of 100
 // messages, and JSON that entered through ParseJson is bounded as well.
@@ -41,15 +59,20 @@ Json FromValue(const google::protobuf::Value& value) {
   return nullptr;
 }
 
+void ToValue(const JsonText& text, google::protobuf::Value* value) {
+  ToValue(text.Read(), value);
+}
+
 void ToValue(const Json& json, google::protobuf::Value* value) {
   switch (json.type()) {
     case Json::value_t::boolean: value->set_bool_value(json.get<bool>()); return;
     case Json::value_t::string:
       value->set_string_value(ToUtf8(json.get_ref<const std::string&>()));
       return;
+    case Json::value_t::binary:
     case Json::value_t::number_integer:
     case Json::value_t::number_unsigned:
-    case Json::value_t::number_float: value->set_number_value(json.get<double>()); return;
+    case Json::value_t::number_float: SetNumber(json, value); return;
     case Json::value_t::object: {
       auto* fields = value->mutable_struct_value()->mutable_fields();
       for (const auto& [key, member] : json.items()) {
@@ -65,7 +88,6 @@ void ToValue(const Json& json, google::protobuf::Value* value) {
       return;
     }
     case Json::value_t::null:
-    case Json::value_t::binary:
     case Json::value_t::discarded: value->set_null_value(google::protobuf::NULL_VALUE); return;
   }
 }

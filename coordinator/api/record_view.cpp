@@ -14,7 +14,7 @@ std::string StepName(size_t step, const dsl::Plan* plan) {
                                                       : "#" + std::to_string(step);
 }
 
-const Json* ValueOrNothing(const Json& value) {
+const JsonText* ValueOrNothing(const JsonText& value) {
   return value.is_null() ? nullptr : &value;
 }
 
@@ -35,7 +35,7 @@ class Describer {
   void operator()(const engine::StepExpanded& record) {
     out_.step = record.id.empty() ? StepName(record.step, plan_) : record.id;
     if (record.for_each) {
-      out_.owned_payload = Json(record.items);
+      out_.owned_payload = JsonText::ArrayOf(record.items);
     }
   }
   void operator()(const engine::StepSkipped& record) { out_.step = StepName(record.step, plan_); }
@@ -96,7 +96,7 @@ class Describer {
   }
   void operator()(const engine::BranchEnlisted& record) {
     out_.step = StepName(record.step, plan_);
-    if (Result<Json> branch = ParseJson(record.source, limits::kDefinitionJson); branch.ok()) {
+    if (auto branch = JsonText::Parse(record.source, limits::kDefinitionJson); branch.ok()) {
       out_.owned_payload = std::move(branch).value();
     }
   }

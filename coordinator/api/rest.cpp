@@ -155,7 +155,6 @@ Exchange::Exchange(transport::HttpServerRequest request, transport::Responder re
       responder_(std::move(responder)),
       shared_(shared),
       streams_(std::move(streams)),
-      body_bytes_(request_.body.size()) {
   const std::string_view target = request_.target;
   const size_t mark = target.find('?');
   path_ = target.substr(0, mark);

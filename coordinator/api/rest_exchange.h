@@ -68,7 +68,6 @@ class Exchange {
   void set_parameters(std::vector<std::string> parameters) { parameters_ = std::move(parameters); }
   // Nothing is left of it here, where it would lie for as long as the answer is waited for.
   [[nodiscard]] std::string TakeBody() { return std::exchange(request_.body, {}); }
-  [[nodiscard]] size_t body_bytes() const { return body_bytes_; }
   [[nodiscard]] transport::ServerLoad::Stats HttpStats() const;
 
   // Tells a wait that the client has sent its end. One that closed only its sending half is there
@@ -87,7 +86,6 @@ class Exchange {
   transport::Responder responder_;
   RestApi::Shared& shared_;           // Only while streams_ has not expired.
   std::weak_ptr<StreamSet> streams_;  // Gone once the worker has stopped serving.
-  size_t body_bytes_;                 // As it came.
   std::string_view path_;             // Of request_.target.
   std::string_view query_;
   std::vector<std::string> parameters_;

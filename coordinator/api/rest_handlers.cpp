@@ -26,7 +26,6 @@ void Submit(const ExchangePtr& exchange) {
   if (!command) {
     return;
   }
-  command->wire_bytes = exchange->body_bytes();
   command->traceparent = TraceparentOf(*exchange);
   if (command->wait) {
     command->hangup = exchange->ClientHangup();
@@ -74,7 +73,6 @@ void Operate(Verb verb, const ExchangePtr& exchange) {
   std::optional<OperateCommand> command = CommandOf(
       *exchange, DecodeOperate(verb, std::move(exchange->parameter(0)), std::move(*body)));
   if (command) {
-    command->wire_bytes = exchange->body_bytes();
     exchange->service().Operate(std::move(*command),
                                 ReplyJson<TxnDetail>(exchange, TransactionJson));
   }
@@ -88,7 +86,6 @@ void Signal(const ExchangePtr& exchange) {
   std::optional<SignalCommand> command =
       CommandOf(*exchange, DecodeSignal(std::move(exchange->parameter(0)), std::move(*body)));
   if (command) {
-    command->wire_bytes = exchange->body_bytes();
     exchange->service().Signal(std::move(*command),
                                ReplyJson<TxnDetail>(exchange, TransactionJson));
   }
@@ -102,7 +99,6 @@ void Complete(const ExchangePtr& exchange) {
   std::optional<CompleteCommand> command =
       CommandOf(*exchange, DecodeComplete(std::move(exchange->parameter(0)), std::move(*body)));
   if (command) {
-    command->wire_bytes = exchange->body_bytes();
     exchange->service().Complete(std::move(*command),
                                  ReplyJson<CompleteResult>(exchange, CompletionJson));
   }

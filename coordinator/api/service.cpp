@@ -249,7 +249,7 @@ void Service::Signal(SignalCommand command, Done<TxnDetail> done) const {
   Checker check;
   check.Require("name", !command.name.empty(), "the name of the signal a step waits for");
   check.CheckLength("name", command.name, limits::kMaxNameBytes);
-  check.CheckPayload("payload", command.payload, command.wire_bytes);
+  check.CheckPayload("payload", command.payload);
   if (!check.ok()) {
     done(check.TakeError());
     return;

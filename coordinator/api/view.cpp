@@ -307,7 +307,7 @@ void ForEachBranch(const TxnDetail& detail, const std::function<void(const Branc
   }
 }
 
-const Json* OutputOf(const engine::TxnState& state) {
+const JsonText* OutputOf(const engine::TxnState& state) {
   const bool shown = state.status == engine::TxnStatus::kCommitted || !state.output.is_null();
   return shown ? &state.output : nullptr;
 }

@@ -26,8 +26,8 @@ struct BranchFields {
   uint32_t max_attempts = 0;
   std::optional<Instant> next_attempt_at;
   bool may_have_happened = false;
-  const Json* output = nullptr;
-  const Json* item = nullptr;
+  const JsonText* output = nullptr;
+  const JsonText* item = nullptr;
   const engine::Failure* failure = nullptr;
   std::optional<Instant> started_at;
   std::optional<Instant> ended_at;
@@ -50,7 +50,7 @@ struct BranchFields {
 void ForEachBranch(const TxnDetail& detail, const std::function<void(const BranchFields&)>& visit);
 
 // The final output, or null if there is none to show.
-[[nodiscard]] const Json* OutputOf(const engine::TxnState& state);
+[[nodiscard]] const JsonText* OutputOf(const engine::TxnState& state);
 
 // One record. As above.
 struct HistoryFields {
@@ -63,8 +63,8 @@ struct HistoryFields {
   const engine::Failure* failure = nullptr;
   std::optional<Instant> due_at;
   std::optional<Instant> deadline;
-  const Json* payload = nullptr;
-  std::optional<Json> owned_payload;  // Where the record has no single value to point to.
+  const JsonText* payload = nullptr;
+  std::optional<JsonText> owned_payload;  // Where the record has no single value to point to.
   std::string_view cause;
   std::string_view status;
   std::string_view forced;
@@ -77,7 +77,7 @@ struct HistoryFields {
   bool one_phase = false;
   std::optional<Instant> expires_at;
 
-  [[nodiscard]] const Json* shown_payload() const {
+  [[nodiscard]] const JsonText* shown_payload() const {
     return owned_payload ? &*owned_payload : payload;
   }
 };

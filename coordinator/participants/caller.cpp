@@ -491,7 +491,7 @@ class Caller::Impl {
     transport::GrpcRequest request;
     request.target = target->origin;
     request.method = "/" + address.service + "/" + rendered.method;
-    request.body = std::move(rendered.body);
+    request.body = rendered.body.Read();
     request.shapes = target->shapes;
     for (const auto& [name, value] : address.metadata) {
       request.metadata.Add(name, value);

@@ -62,7 +62,7 @@ Reply BadAnswer(std::string code, std::string_view what, std::string_view value)
 }
 
 // A success, with what a forward answer says beside its output.
-Reply Done(Json output, const transport::HttpHeaders& headers, const AnswerContext& context) {
+Reply Done(JsonText output, const transport::HttpHeaders& headers, const AnswerContext& context) {
   engine::ReplyDone done;
   done.output = std::move(output);
   if (context.role != dsl::Role::kForward) {
@@ -144,14 +144,14 @@ Reply Refused(const transport::HttpResponse& response, const AnswerContext& cont
 // An output that can not be read does not matter where none is read.
 Reply DoneWithBody(const transport::HttpResponse& response, const AnswerContext& context) {
   if (response.body.empty()) {
-    return Done(Json(), response.headers, context);
+    return Done(JsonText(), response.headers, context);
   }
-  auto body = ParseJson(response.body, limits::kPayloadJson);
+  auto body = JsonText::Parse(response.body, limits::kPayloadJson);
   if (body.ok()) {
     return Done(std::move(body).value(), response.headers, context);
   }
   if (context.role != dsl::Role::kForward || response.status == 204) {
-    return Done(Json(), response.headers, context);
+    return Done(JsonText(), response.headers, context);
   }
   return engine::ReplyUnknown{
       MakeFailure("answer.not_json", "HTTP " + std::to_string(response.status) +
@@ -210,8 +210,8 @@ Reply ClassifyHttp(transport::HttpResponse response, const AnswerContext& contex
     return engine::ReplyRefused{HttpFailure(response, "listed in failOn")};
   }
   if (context.rules != nullptr && Contains(context.rules->succeed_on, status)) {
-    auto body = ParseJson(response.body, limits::kPayloadJson);
-    return Done(body.ok() ? std::move(body).value() : Json(), response.headers, context);
+    auto body = JsonText::Parse(response.body, limits::kPayloadJson);
+    return Done(body.ok() ? std::move(body).value() : JsonText(), response.headers, context);
   }
   if (status >= 200 && status < 300) {
     if (status == kHttpAccepted) {
@@ -256,13 +256,13 @@ Reply ClassifyGrpc(transport::GrpcResponse response, const AnswerContext& contex
     return engine::ReplyRefused{failure()};
   }
   if (context.rules != nullptr && Contains(context.rules->succeed_on, response.code)) {
-    return Done(std::move(response.body), response.metadata, context);
+    return Done(response.body, response.metadata, context);
   }
   switch (response.code) {
     case 0: {
       const auto token = response.metadata.Find("entente-pending");
       if (!token) {
-        return Done(std::move(response.body), response.metadata, context);
+        return Done(response.body, response.metadata, context);
       }
       if (*token != context.completion_token) {
         return engine::ReplyUnknown{

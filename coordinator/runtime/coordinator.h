@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "base/ids.h"
-#include "base/json.h"
+#include "base/json_text.h"
 #include "base/status.h"
 #include "base/time.h"
 #include "coordinator/runtime/wait.h"
@@ -44,7 +44,7 @@ struct SubmitRequest {
   std::optional<uint32_t> version;               // Default: the newest.
   std::optional<std::string> inline_definition;  // JSON text.
   std::optional<Gid> gid;                        // Default: a new UUIDv7.
-  Json input;
+  JsonText input;
   std::vector<std::pair<std::string, std::string>> labels;
   std::optional<Duration> deadline;
   std::string traceparent;
@@ -83,7 +83,7 @@ struct OperatorRequest {
   // transaction.revision_mismatch. Required for kSkip and kResolve.
   std::optional<Sequence> expected_revision;
   std::optional<BranchId> branch;                   // kRetry (optional), kSkip.
-  Json output;                                      // kSkip.
+  JsonText output;                                   // kSkip.
   std::optional<engine::TxnStatus> forced_outcome;  // kResolve.
 };
 
@@ -198,7 +198,7 @@ class Coordinator {
 
   // kFailedPrecondition transaction.finished, transaction.past_pivot, ...; kConflict.
   virtual void Operate(OperatorRequest request, Callback<TxnView> done) = 0;
-  virtual void Signal(const Gid& gid, std::string name, Json payload, Callback<TxnView> done) = 0;
+  virtual void Signal(const Gid& gid, std::string name, JsonText payload, Callback<TxnView> done) = 0;
 
   // The outcome of a pending operation. kNotFound completion.unknown_token for a token that is not
   // ours; kFailedPrecondition completion.too_late.

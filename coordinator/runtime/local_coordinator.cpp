@@ -66,22 +66,33 @@ Status CheckLabels(const storage::Labels& labels) {
   return {};
 }
 
-// Tells a resubmission of the same content from a conflict.
+// Tells a resubmission of the same content from a conflict. Numbers are the same if they are written
+// the same.
 std::string RequestDigest(const SubmitRequest& request) {
-  Json content = {{"definition", request.definition}, {"input", request.input}};
-  if (request.version) {
-    content["version"] = *request.version;
-  }
-  if (request.inline_definition) {
-    content["inline"] = *request.inline_definition;
-  }
+  std::string content;
+  const auto add = [&content](std::string_view name, const std::string& json) {
+    content.append(content.empty() ? "{\"" : ",\"").append(name).append("\":").append(json);
+  };
+  // In the order of their names: the digests of stored transactions were made from such a document.
   if (request.deadline) {
-    content["deadline"] = request.deadline->count();
+    add("deadline", std::to_string(request.deadline->count()));
   }
-  for (const auto& [key, value] : request.labels) {
-    content["labels"][key] = value;
+  add("definition", DumpJson(request.definition));
+  if (request.inline_definition) {
+    add("inline", DumpJson(*request.inline_definition));
   }
-  return Sha256Hex(DumpJson(content)).substr(0, 32);
+  add("input", request.input.text());
+  if (!request.labels.empty()) {
+    Json labels = Json::object();
+    for (const auto& [key, value] : request.labels) {
+      labels[key] = value;
+    }
+    add("labels", DumpJson(labels));
+  }
+  if (request.version) {
+    add("version", std::to_string(*request.version));
+  }
+  return Sha256Hex(content + '}').substr(0, 32);
 }
 
 }  // namespace
@@ -528,7 +539,7 @@ void LocalCoordinator::Operate(OperatorRequest request, Callback<TxnView> done) 
                     ShardDriver& driver) { driver.Deliver(gid, event, revision, done); });
 }
 
-void LocalCoordinator::Signal(const Gid& gid, std::string name, Json payload,
+void LocalCoordinator::Signal(const Gid& gid, std::string name, JsonText payload,
                               Callback<TxnView> done) {
   done = ReturnTo(Worker::Current(), std::move(done));
   OnDriver(gid, [gid, event = engine::SignalSent{std::move(name), std::move(payload)},

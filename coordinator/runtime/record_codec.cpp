@@ -12,8 +12,8 @@ namespace {
 namespace pb = ::entente::journal::v1;
 namespace eng = ::entente::engine;
 
-std::string EncodeJson(const Json& value) {
-  return value.is_null() ? std::string() : DumpJson(value);
+std::string EncodeJson(const JsonText& value) {
+  return value.is_null() ? std::string() : value.text();
 }
 
 // ---- encoding: one overload per record -------------------------------------------------------
@@ -57,8 +57,8 @@ void Put(const eng::StepExpanded& from, pb::Record& record) {
   to->set_step(static_cast<uint32_t>(from.step));
   to->set_id(from.id);
   to->set_for_each(from.for_each);
-  for (const Json& item : from.items) {
-    to->add_items(DumpJson(item));
+  for (const JsonText& item : from.items) {
+    to->add_items(item.text());
   }
 }
 
@@ -239,16 +239,12 @@ Status BadRecord(const std::string& why) {
                                             "): it is damaged, or was written by a newer release");
 }
 
-Status GetJson(const std::string& text, Json& to) {
-  if (text.empty()) {
-    to = nullptr;
-    return {};
+Status GetJson(const std::string& text, JsonText& to) {
+  auto stored = JsonText::FromStored(text);
+  if (!stored.ok()) {
+    return BadRecord("its JSON: " + stored.status().message());
   }
-  auto parsed = ParseJson(text, limits::kStoredJson);
-  if (!parsed.ok()) {
-    return BadRecord("its JSON: " + parsed.status().message());
-  }
-  to = std::move(parsed).value();
+  to = std::move(stored).value();
   return {};
 }
 

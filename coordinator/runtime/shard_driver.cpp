@@ -27,7 +27,7 @@ Status CheckInput(const dsl::Plan& plan, const engine::Submitted& submitted) {
   if (!plan.input || submitted.parent) {
     return {};
   }
-  const auto violations = plan.input->Validate(submitted.input);
+  const auto violations = plan.input->Validate(submitted.input.Read());
   if (violations.empty()) {
     return {};
   }

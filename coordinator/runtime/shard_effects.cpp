@@ -194,7 +194,7 @@ void ShardDriver::StartChildWith(const Gid& parent, engine::StartChild start,
     return;
   }
   if (const auto& schema = (*plan)->input) {
-    if (const auto violations = schema->Validate(start.input); !violations.empty()) {
+    if (const auto violations = schema->Validate(start.input.Read()); !violations.empty()) {
       ReplyToParent(parent, start,
                     engine::ReplyRefused{
                         {"child.input_invalid", "the child's input does not match its schema: " +

@@ -5,6 +5,7 @@
 
 #include <google/protobuf/descriptor.h>
 
+#include "base/json_number.h"
 #include "coordinator/transport/proto_json.h"
 
 namespace entente::transport {
@@ -58,10 +59,29 @@ bool ParseWhole(const std::string& text, Number& number) {
   return !text.empty() && error == std::errc() && rest == end;
 }
 
+template <class Integer>
+Status NoInteger(const Json& json, const std::string& where) {
+  using Limits = std::numeric_limits<Integer>;
+  return ProtoMismatch(where, Shown(json) + " is not an integer from " +
+                                  std::to_string(Limits::min()) + " to " +
+                                  std::to_string(Limits::max()));
+}
+
 // An integer given as a number, as a number with a zero fraction, or as a string of either.
 template <class Integer>
 Result<Integer> ReadInteger(const Json& json, const std::string& where) {
   using Limits = std::numeric_limits<Integer>;
+  if (IsNumberText(json)) {
+    // 12345678901234567.0 is a whole number that no double holds.
+    const Decimal decimal(NumberText(json));
+    const auto digits = decimal.WholeDigits(std::numeric_limits<uint64_t>::digits10 + 1);
+    Integer value{};
+    const std::string text = (decimal.negative() ? "-" : "") + (decimal.is_zero() ? "0" : digits.value_or(""));
+    if (decimal.is_integer() && digits && ParseWhole(text, value)) {
+      return value;
+    }
+    return NoInteger<Integer>(json, where);
+  }
   if (json.is_number_unsigned()) {
     const auto value = json.get<uint64_t>();
     if (value <= static_cast<uint64_t>(Limits::max())) {
@@ -89,12 +109,15 @@ Result<Integer> ReadInteger(const Json& json, const std::string& where) {
       return static_cast<Integer>(value);
     }
   }
-  return ProtoMismatch(where, Shown(json) + " is not an integer from " +
-                                  std::to_string(Limits::min()) + " to " +
-                                  std::to_string(Limits::max()));
+  return NoInteger<Integer>(json, where);
 }
 
 Result<double> ReadDouble(const Json& json, const std::string& where) {
+  if (IsNumberText(json)) {
+    const std::optional<Json> exact = ExactNumber(NumberText(json));
+    return exact ? ReadDouble(*exact, where)
+                 : ProtoMismatch(where, Shown(json) + " has more digits than a double holds");
+  }
   if (json.is_number()) {
     return json.get<double>();
   }
@@ -157,7 +180,7 @@ Result<int> ReadEnum(const Json& json, const std::string& where, const FieldDesc
     if (value != nullptr) {
       return value->number();
     }
-  } else if (json.is_number()) {
+  } else if (IsJsonNumber(json)) {
     ENTENTE_ASSIGN_OR_RETURN(const int number, ReadInteger<int32_t>(json, where));
     if (type.file()->syntax() == google::protobuf::FileDescriptor::SYNTAX_PROTO3 ||
         type.FindValueByNumber(number) != nullptr) {

@@ -9,6 +9,7 @@
 #include <google/protobuf/util/field_mask_util.h>
 #include <google/protobuf/util/time_util.h>
 
+#include "base/json_number.h"
 #include "coordinator/transport/proto_json.h"
 
 namespace entente::transport {
@@ -169,7 +170,7 @@ Result<Json> ListToJson(const Message& message, JsonBudget& budget) {
 
 Status ValueFromJson(const Json& json, const std::string& where, Message& message) {
   const int kind = json.is_null()      ? kNull
-                   : json.is_number()  ? kNumber
+                   : IsJsonNumber(json) ? kNumber
                    : json.is_string()  ? kString
                    : json.is_boolean() ? kBool
                    : json.is_object()  ? kStruct

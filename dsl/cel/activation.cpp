@@ -30,6 +30,11 @@ Activation& Activation::SetResolver(const Resolver* resolver) {
   return *this;
 }
 
+Activation& Activation::SetBudget(Budget* budget) {
+  budget_ = budget;
+  return *this;
+}
+
 Activation::Binding Activation::Find(const std::string& name) const {
   const auto binding_of = [](const Entry& entry) {
     return entry.json != nullptr ? Binding{entry.json, nullptr} : Binding{nullptr, &entry.value};

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "dsl/cel/budget.h"
 #include "dsl/cel/value.h"
 
 namespace entente::dsl::cel {
@@ -29,7 +30,8 @@ class Resolver {
   // answer stands for its first `consumed` names and the evaluator selects the rest out of it. A
   // member that does not exist is answered by the map that lacks it, with the names up to that
   // map consumed. Nothing means that the root itself is unknown. Views in the answer must stay
-  // valid as long as the activation is used and the results of the evaluation live.
+  // valid as long as the activation is used and the results of the evaluation live. A resolver that
+  // finds the activation's budget spent answers anything: the evaluation ends right after.
   [[nodiscard]] virtual std::optional<Resolved> Resolve(
       std::span<const std::string> path) const = 0;
 };
@@ -55,6 +57,11 @@ class Activation {
   // Asked for names that are not bound. Not owned.
   Activation& SetResolver(const Resolver* resolver);
 
+  // What evaluations are paid from, and the resolver's own work; several activations may share one.
+  // Not owned. Without it each evaluation has a budget of its own.
+  Activation& SetBudget(Budget* budget);
+  [[nodiscard]] Budget* budget() const { return budget_; }
+
   // One name's content: borrowed JSON, or a Value. Both null: not bound here.
   struct Binding {
     const Json* json = nullptr;
@@ -78,6 +85,7 @@ class Activation {
   std::vector<Entry> more_;
   const Json* object_ = nullptr;
   const Resolver* resolver_ = nullptr;
+  Budget* budget_ = nullptr;
 };
 
 }  // namespace entente::dsl::cel

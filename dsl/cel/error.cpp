@@ -2,12 +2,20 @@
 
 #include <utility>
 
+#include "base/limits.h"
 #include "dsl/cel/utf8.h"
 
 namespace entente::dsl::cel {
 
 Status EvaluationError(std::string message) {
   return InvalidArgument(std::string(kErrorReason), std::move(message));
+}
+
+Status BudgetError() {
+  return InvalidArgument("expression.too_costly",
+                         "the evaluation takes more than " +
+                             std::to_string(limits::kMaxExpressionCost) +
+                             " steps; make the expression or its data smaller");
 }
 
 Status ConversionError(Kind from, Kind to, std::string_view why) {

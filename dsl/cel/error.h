@@ -15,6 +15,9 @@ inline constexpr std::string_view kErrorReason = "expression.error";
 // kInvalidArgument with kErrorReason.
 [[nodiscard]] Status EvaluationError(std::string message);
 
+// kInvalidArgument "expression.too_costly": a Budget is spent.
+[[nodiscard]] Status BudgetError();
+
 // "Type conversion error from string to int: <why>".
 [[nodiscard]] Status ConversionError(Kind from, Kind to, std::string_view why);
 

@@ -35,12 +35,18 @@ bool EvalContext::FailOverload(std::string_view name, std::span<const Value> arg
   return Fail(std::move(message));
 }
 
+bool EvalContext::ChargeContent(const Value& value) {
+  switch (value.kind()) {
+    case Kind::kString: return ChargeBytes(value.string_value().size());
+    case Kind::kBytes: return ChargeBytes(value.bytes_value().size());
+    case Kind::kDecimal: return ChargeBytes(value.written()->size());
+    default: return true;
+  }
+}
+
 bool EvalContext::FailBudget() {
   if (!fatal_) {
-    error_ = InvalidArgument("expression.too_costly",
-                             "the evaluation takes more than " +
-                                 std::to_string(limits::kMaxExpressionCost) +
-                                 " steps; make the expression or its data smaller");
+    error_ = BudgetError();
     fatal_ = true;
   }
   return false;
@@ -72,7 +78,7 @@ bool EvalContext::Search(const RE2& regex, const std::string& text, Value* found
   // At worst RE2 looks at every instruction for every byte.
   constexpr uint64_t kInstructionsPerUnit = 8;
   const uint64_t per_byte = 1 + RegexInstructions(regex) / kInstructionsPerUnit;
-  if (!Charge(text.size() * per_byte / kBytesPerUnit + 1)) {
+  if (!ChargeBytes(text.size() * per_byte)) {
     return false;
   }
   *found = Value::Bool(RE2::PartialMatch(text, regex));

@@ -13,21 +13,27 @@
 
 #include "base/limits.h"
 #include "base/status.h"
+#include "dsl/cel/budget.h"
 #include "dsl/cel/value.h"
 
 namespace entente::dsl::cel {
 
-// Not thread-safe: one per evaluation. The error is kept here and functions return false, which
+// Not thread-safe: one per evaluation. Spends from the budget given, or from one of its own. The error is kept here and functions return false, which
 // costs nothing on the way of success and lets && and || forget an error they absorb.
 class EvalContext {
  public:
-  // Spends `units` of the budget: one for a step of evaluation, an element touched, or
-  // kBytesPerUnit bytes read or made. False, with a fatal error, when it is used up.
-  [[nodiscard]] bool Charge(uint64_t units) {
-    cost_ += units;
-    return cost_ <= limits::kMaxExpressionCost || FailBudget();
-  }
-  [[nodiscard]] bool ChargeBytes(size_t bytes) { return Charge(bytes / kBytesPerUnit + 1); }
+  // `budget` may be null, else it outlives this.
+  explicit EvalContext(Budget* budget) : budget_(budget == nullptr ? &own_budget_ : budget) {}
+  EvalContext(const EvalContext&) = delete;
+  EvalContext& operator=(const EvalContext&) = delete;
+
+  // Spends `units` of the budget. False, with a fatal error, when it is used up. Whatever reads,
+  // compares or makes bytes pays for them before it does.
+  [[nodiscard]] bool Charge(uint64_t units) { return budget_->Charge(units) || FailBudget(); }
+  [[nodiscard]] bool ChargeBytes(size_t bytes) { return Charge(Budget::CostOfBytes(bytes)); }
+  // For the content of a string, bytes or number that was written with many digits; nothing for
+  // other kinds.
+  [[nodiscard]] bool ChargeContent(const Value& value);
 
   // These record the error and return false, so that a body can end with `return context.Fail()`.
   bool Fail(Status error);
@@ -58,11 +64,10 @@ class EvalContext {
   [[nodiscard]] bool Search(const RE2& regex, const std::string& text, Value* found);
 
  private:
-  static constexpr size_t kBytesPerUnit = 16;
-
   bool FailBudget();
 
-  uint64_t cost_ = 0;
+  Budget own_budget_;
+  Budget* budget_;
   Status error_;
   bool fatal_ = false;
   std::unique_ptr<const RE2> regex_;

@@ -45,7 +45,7 @@ bool Evaluator::Resolve(const Path& path, Value* out, size_t* consumed) {
     if (std::optional<Resolver::Resolved> found = resolver->Resolve(path.names)) {
       *out = std::move(found->value);
       *consumed = found->consumed;
-      return true;
+      return context_.Charge(1);  // Where it shows that the resolver spent too much.
     }
   }
   if (path.type_name) {

@@ -16,7 +16,7 @@ class Evaluator {
  public:
   // Both outlive the evaluator.
   Evaluator(const Program& program, const Activation& activation)
-      : activation_(activation), slots_(program.slot_count) {}
+      : activation_(activation), context_(activation.budget()), slots_(program.slot_count) {}
 
   // Computes `*out`; false after recording why not in context().
   [[nodiscard]] bool Evaluate(const Node& node, Value* out);

@@ -5,6 +5,7 @@
 #include <limits>
 #include <string>
 
+#include "base/json_number.h"
 #include "base/utf8.h"
 #include "dsl/cel/error.h"
 #include "dsl/cel/functions.h"
@@ -21,7 +22,10 @@ constexpr double kTwo63 = 9223372036854775808.0;
 constexpr double kTwo64 = 18446744073709551616.0;
 
 bool FailRange(EvalContext& context, const Value& value, std::string_view type) {
-  return context.Fail("range error: " + *ToText(value) + " does not fit the type " +
+  const std::string text = *ToText(value);
+  constexpr size_t kMaxShownBytes = 60;  // A number that was written out may have any length.
+  return context.Fail("range error: " + text.substr(0, kMaxShownBytes) +
+                      (text.size() > kMaxShownBytes ? "..." : "") + " does not fit the type " +
                       std::string(type));
 }
 
@@ -29,8 +33,11 @@ bool Size(EvalContext& context, Arguments arguments, Value* out, bool is_method)
   const Value& value = arguments[0];
   switch (value.kind()) {
     case Kind::kString:
+      if (!context.ChargeContent(value)) {
+        return false;
+      }
       *out = Value::Int(static_cast<int64_t>(CountCodePoints(value.string_value())));
-      return context.ChargeBytes(value.string_value().size());
+      return true;
     case Kind::kBytes:
       *out = Value::Int(static_cast<int64_t>(value.bytes_value().size()));
       return true;
@@ -84,9 +91,35 @@ bool ToBool(EvalContext& context, Arguments arguments, Value* out) {
       ConversionError(Kind::kString, Kind::kBool, Quote(text) + " is neither true nor false"));
 }
 
+// The whole part of a number that no 64 bits hold as it is, as int() and uint() take it: towards
+// zero.
+template <class Integer>
+std::optional<Integer> WholePart(std::string_view written) {
+  const Decimal decimal(written);
+  const std::optional<std::string> digits =
+      decimal.WholeDigits(std::numeric_limits<uint64_t>::digits10 + 1);
+  if (!digits || digits->empty()) {
+    return digits ? std::optional<Integer>(0) : std::nullopt;
+  }
+  const std::string text = (decimal.negative() ? "-" : "") + *digits;
+  if constexpr (std::numeric_limits<Integer>::is_signed) {
+    return ParseInt(text);
+  } else {
+    return ParseUint(text);
+  }
+}
+
 bool ToInt(EvalContext& context, Arguments arguments, Value* out) {
   const Value& value = arguments[0];
+  if (!context.ChargeContent(value)) {
+    return false;
+  }
   switch (value.kind()) {
+    case Kind::kDecimal: {
+      const std::optional<int64_t> number = WholePart<int64_t>(*value.written());
+      *out = Value::Int(number.value_or(0));
+      return number.has_value() || FailRange(context, value, "int");
+    }
     case Kind::kInt: *out = value; return true;
     case Kind::kUint:
       if (value.uint_value() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
@@ -118,7 +151,15 @@ bool ToInt(EvalContext& context, Arguments arguments, Value* out) {
 
 bool ToUint(EvalContext& context, Arguments arguments, Value* out) {
   const Value& value = arguments[0];
+  if (!context.ChargeContent(value)) {
+    return false;
+  }
   switch (value.kind()) {
+    case Kind::kDecimal: {
+      const std::optional<uint64_t> number = WholePart<uint64_t>(*value.written());
+      *out = Value::Uint(number.value_or(0));
+      return number.has_value() || FailRange(context, value, "uint");
+    }
     case Kind::kUint: *out = value; return true;
     case Kind::kInt:
       if (value.int_value() < 0) {
@@ -148,7 +189,15 @@ bool ToUint(EvalContext& context, Arguments arguments, Value* out) {
 
 bool ToDouble(EvalContext& context, Arguments arguments, Value* out) {
   const Value& value = arguments[0];
+  if (!context.ChargeContent(value)) {
+    return false;
+  }
   switch (value.kind()) {
+    case Kind::kDecimal: {
+      const std::optional<double> number = ParseDouble(*value.written());
+      *out = Value::Double(number.value_or(0));
+      return number.has_value() || FailRange(context, value, "double");
+    }
     case Kind::kDouble: *out = value; return true;
     case Kind::kInt: *out = Value::Double(static_cast<double>(value.int_value())); return true;
     case Kind::kUint: *out = Value::Double(static_cast<double>(value.uint_value())); return true;
@@ -168,12 +217,16 @@ bool ToDouble(EvalContext& context, Arguments arguments, Value* out) {
 
 bool ToString(EvalContext& context, Arguments arguments, Value* out) {
   const Value& value = arguments[0];
+  if (!context.ChargeContent(value)) {
+    return false;
+  }
   switch (value.kind()) {
     case Kind::kString: *out = value; return true;
     case Kind::kBool:
     case Kind::kInt:
     case Kind::kUint:
     case Kind::kDouble:
+    case Kind::kDecimal:
     case Kind::kTimestamp:
     case Kind::kDuration: return context.Take(ToText(value), Value::String, out);
     case Kind::kBytes:
@@ -181,7 +234,7 @@ bool ToString(EvalContext& context, Arguments arguments, Value* out) {
         return context.Fail("invalid UTF-8 in bytes, which can not become a string");
       }
       *out = Value::String(value.bytes_value());
-      return context.ChargeBytes(value.bytes_value().size());
+      return true;
     default: return context.FailOverload("string", arguments, false);
   }
 }
@@ -195,8 +248,11 @@ bool ToBytes(EvalContext& context, Arguments arguments, Value* out) {
   if (value.kind() != Kind::kString) {
     return context.FailOverload("bytes", arguments, false);
   }
+  if (!context.ChargeContent(value)) {
+    return false;
+  }
   *out = Value::Bytes(value.string_value());
-  return context.ChargeBytes(value.string_value().size());
+  return true;
 }
 
 constexpr std::array<Function, 10> kConversionFunctions = {{

@@ -8,6 +8,7 @@
 
 #include "dsl/cel/error.h"
 #include "dsl/cel/functions.h"
+#include "dsl/cel/text_search.h"
 #include "dsl/cel/utf8.h"
 
 namespace entente::dsl::cel {
@@ -52,7 +53,8 @@ bool Contains(EvalContext& context, Arguments arguments, Value* out) {
     return false;
   }
   const std::string_view text = arguments[0].string_value();
-  *out = Value::Bool(text.find(arguments[1].string_value()) != std::string_view::npos);
+  const TextSearch search(arguments[1].string_value());
+  *out = Value::Bool(search.Find(text, 0) != std::string_view::npos);
   return true;
 }
 
@@ -211,7 +213,7 @@ bool IndexOf(EvalContext& context, Arguments arguments, Value* out) {
   const std::string_view text = arguments[0].string_value();
   const int64_t from = arguments.size() > 2 ? arguments[2].int_value() : 0;
   const size_t start = ByteOffset(text, static_cast<size_t>(from));
-  *out = PositionFound(text, text.find(arguments[1].string_value(), start));
+  *out = PositionFound(text, TextSearch(arguments[1].string_value()).Find(text, start));
   return true;
 }
 
@@ -223,7 +225,7 @@ bool LastIndexOf(EvalContext& context, Arguments arguments, Value* out) {
   const size_t last = arguments.size() > 2
                           ? ByteOffset(text, static_cast<size_t>(arguments[2].int_value()))
                           : std::string_view::npos;
-  *out = PositionFound(text, text.rfind(arguments[1].string_value(), last));
+  *out = PositionFound(text, TextSearch(arguments[1].string_value()).FindLast(text, last));
   return true;
 }
 
@@ -242,10 +244,11 @@ bool Replace(EvalContext& context, Arguments arguments, Value* out) {
   const std::string& text = arguments[0].string_value();
   const std::string& from = arguments[1].string_value();
   const std::string& to = arguments[2].string_value();
+  const TextSearch search(from);
   std::string result;
   size_t position = 0;
   for (size_t left = LimitOf(arguments, 3); left > 0; --left) {
-    const size_t found = text.find(from, position);
+    const size_t found = search.Find(text, position);
     // Paid as it grows, before it does.
     if (found == std::string::npos || !context.ChargeBytes(to.size() + found - position)) {
       break;
@@ -277,13 +280,12 @@ bool Split(EvalContext& context, Arguments arguments, Value* out) {
   const std::string_view text = arguments[0].string_value();
   const std::string_view separator = arguments[1].string_value();
   const size_t limit = LimitOf(arguments, 2);
+  const TextSearch search(separator);
   std::vector<Value> parts;
   size_t position = 0;
   while (parts.size() + 1 < limit) {
-    size_t found = text.find(separator, position);
-    if (separator.empty()) {
-      found = position + ByteOffset(text.substr(position), 1);
-    }
+    const size_t found = separator.empty() ? position + ByteOffset(text.substr(position), 1)
+                                           : search.Find(text, position);
     if (found >= text.size() && (separator.empty() || found == std::string_view::npos)) {
       break;
     }

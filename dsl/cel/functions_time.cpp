@@ -14,6 +14,9 @@ using Arguments = std::span<const Value>;
 
 bool ToTimestamp(EvalContext& context, Arguments arguments, Value* out) {
   const Value& value = arguments[0];
+  if (!context.ChargeContent(value)) {
+    return false;
+  }
   switch (value.kind()) {
     case Kind::kTimestamp: *out = value; return true;
     case Kind::kString:
@@ -26,6 +29,9 @@ bool ToTimestamp(EvalContext& context, Arguments arguments, Value* out) {
 
 bool ToDuration(EvalContext& context, Arguments arguments, Value* out) {
   const Value& value = arguments[0];
+  if (!context.ChargeContent(value)) {
+    return false;
+  }
   switch (value.kind()) {
     case Kind::kDuration: *out = value; return true;
     case Kind::kString:

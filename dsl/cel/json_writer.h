@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/status.h"
+#include "dsl/cel/budget.h"
 #include "dsl/cel/value.h"
 
 namespace entente::dsl::cel {
@@ -29,6 +30,9 @@ class JsonWriter {
   // For each member of an object, before its value.
   [[nodiscard]] Status CountKey(std::string_view key);
 
+  // So far, in a Budget's units.
+  [[nodiscard]] uint64_t cost() const { return Budget::CostOfJson(bytes_, values_); }
+
  private:
   Status Count(size_t bytes);
   Status CountJson(const Json& json);
@@ -39,6 +43,7 @@ class JsonWriter {
 
   const JsonLimits limits_;
   size_t bytes_ = 0;
+  size_t values_ = 0;
   size_t depth_ = 0;
 };
 

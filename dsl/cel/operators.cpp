@@ -50,6 +50,21 @@ bool FailBinary(EvalContext& context, std::string_view name, const Value& left,
   return false;
 }
 
+// A number of which 64 bits or a double would lose digits: computing with the nearest one would be
+// silently wrong, so its author says what is meant.
+bool FailInexact(EvalContext& context, const Value& left, const Value& right) {
+  const Value& inexact = left.kind() == Kind::kDecimal ? left : right;
+  return context.Fail("the number " + Quote(*inexact.written()) +
+                      " has more digits than 64 bits or a double hold, and can not be computed or "
+                      "compared with; convert it with double(), int() or string() first");
+}
+
+bool IsInexact(const Value& left, const Value& right) {
+  const bool is_left = left.kind() == Kind::kDecimal;
+  const bool is_right = right.kind() == Kind::kDecimal;
+  return (is_left && (is_right || IsNumber(right))) || (is_right && IsNumber(left));
+}
+
 template <class Integer>
 bool CalculateInteger(EvalContext& context, ArithmeticOp op, Integer left, Integer right,
                       Integer* out) {
@@ -148,6 +163,17 @@ bool CalculateTime(EvalContext& context, ArithmeticOp op, const Value& left, con
   return false;
 }
 
+// How they differ may show in the last byte only.
+bool EqualTexts(EvalContext& context, const std::string& left, const std::string& right,
+                bool* out) {
+  *out = left.size() == right.size();
+  if (*out && !context.ChargeBytes(left.size())) {
+    return false;
+  }
+  *out = left == right;
+  return true;
+}
+
 bool EqualLists(EvalContext& context, const Value& left, const Value& right, bool* out) {
   *out = left.size() == right.size();
   for (size_t i = 0; *out && i < left.size(); ++i) {
@@ -167,6 +193,9 @@ bool EqualMaps(EvalContext& context, const Value& left, const Value& right, bool
     return false;
   }
   for (const auto& [key, value] : left.Entries()) {
+    if (!context.ChargeContent(key)) {
+      return false;
+    }
     const std::optional<Value> other = right.Find(key);
     if (!other) {
       *out = false;
@@ -203,6 +232,9 @@ std::optional<std::partial_ordering> Order(const Value& left, const Value& right
 bool FindIn(EvalContext& context, const Value& needle, const Value& haystack, bool* out) {
   *out = false;
   if (haystack.kind() == Kind::kMap) {
+    if (!context.ChargeContent(needle)) {
+      return false;
+    }
     *out = haystack.Find(needle).has_value();
     return true;
   }
@@ -252,6 +284,9 @@ std::string DescribeKey(const Value& key) {
 
 bool Calculate(EvalContext& context, ArithmeticOp op, const Value& left, const Value& right,
                Value* out) {
+  if (IsInexact(left, right)) {
+    return FailInexact(context, left, right);
+  }
   if (left.kind() == right.kind()) {
     switch (left.kind()) {
       case Kind::kInt: {
@@ -289,6 +324,9 @@ bool NegateNumber(EvalContext& context, const Value& operand, Value* out) {
     *out = Value::Double(-operand.double_value());
     return true;
   }
+  if (operand.kind() == Kind::kDecimal) {
+    return FailInexact(context, operand, operand);
+  }
   if (operand.kind() != Kind::kInt) {
     return context.FailOverload("-_", std::span(&operand, 1), false);
   }
@@ -307,6 +345,9 @@ bool CompareEqual(EvalContext& context, const Value& left, const Value& right, b
     *out = CompareNumbers(left, right) == 0;
     return true;
   }
+  if (IsInexact(left, right)) {
+    return FailInexact(context, left, right);
+  }
   *out = left.kind() == right.kind();
   if (!*out) {
     return true;
@@ -315,12 +356,8 @@ bool CompareEqual(EvalContext& context, const Value& left, const Value& right, b
     case Kind::kList: return EqualLists(context, left, right, out);
     case Kind::kMap: return EqualMaps(context, left, right, out);
     case Kind::kType: *out = left.type_value() == right.type_value(); return true;
-    case Kind::kString:
-      *out = left.string_value() == right.string_value();
-      return context.ChargeBytes(*out ? left.string_value().size() : 0);
-    case Kind::kBytes:
-      *out = left.bytes_value() == right.bytes_value();
-      return context.ChargeBytes(*out ? left.bytes_value().size() : 0);
+    case Kind::kString: return EqualTexts(context, left.string_value(), right.string_value(), out);
+    case Kind::kBytes: return EqualTexts(context, left.bytes_value(), right.bytes_value(), out);
     case Kind::kNull: return true;
     default: *out = Order(left, right) == std::partial_ordering::equivalent; return true;
   }
@@ -334,6 +371,12 @@ bool Relate(EvalContext& context, RelationOp op, const Value& left, const Value&
   }
   if (op == RelationOp::kIn) {
     return FindIn(context, left, right, out);
+  }
+  if (IsInexact(left, right)) {
+    return FailInexact(context, left, right);
+  }
+  if (!context.ChargeContent(left)) {  // No more than the shorter one is compared.
+    return false;
   }
   const std::optional<std::partial_ordering> order = Order(left, right);
   if (!order) {
@@ -350,6 +393,9 @@ bool Relate(EvalContext& context, RelationOp op, const Value& left, const Value&
 
 bool IndexInto(EvalContext& context, const Value& container, const Value& index, Value* out) {
   if (container.kind() == Kind::kMap) {
+    if (!context.ChargeContent(index)) {
+      return false;
+    }
     std::optional<Value> found = container.Find(index);
     if (!found) {
       return context.Fail("no such key: " + DescribeKey(index));
@@ -384,6 +430,13 @@ bool MakeMap(EvalContext& context, std::vector<Value::Entry> entries, Value* out
     const Kind kind = key.kind();
     if (kind != Kind::kBool && kind != Kind::kInt && kind != Kind::kUint && kind != Kind::kString) {
       return context.Fail("unsupported key type: " + std::string(KindName(kind)));
+    }
+    // Sorting compares each key several times.
+    constexpr int kComparisons = 8;
+    for (int i = 0; i < kComparisons; ++i) {
+      if (!context.ChargeContent(key)) {
+        return false;
+      }
     }
   }
   *out = Value::Map(std::move(entries));

@@ -48,6 +48,12 @@ Status At(const Status& error, const std::string& pointer) {
   return Status(error.code(), error.reason(), error.message() + " (at " + pointer + ")");
 }
 
+// What is put together is paid from the activation's budget, if it has one.
+Status Pay(const Activation& activation, uint64_t units) {
+  Budget* const budget = activation.budget();
+  return budget == nullptr || budget->Charge(units) ? Status() : BudgetError();
+}
+
 Result<std::string> RenderPieces(const Text& text, const Activation& activation,
                                  const Template::Encoder* encode, size_t max_bytes) {
   std::string result;
@@ -59,6 +65,9 @@ Result<std::string> RenderPieces(const Text& text, const Activation& activation,
           value.ok() ? ToText(*value) : Result<std::string>(value.status());
       if (!spliced.ok()) {
         return At(spliced.status(), text.pointer);
+      }
+      if (const Status paid = Pay(activation, Budget::CostOfBytes(spliced->size())); !paid.ok()) {
+        return At(paid, text.pointer);
       }
       result += encode == nullptr ? *spliced : (*encode)(*spliced);
     }
@@ -87,7 +96,15 @@ class Renderer {
   Result<Json> RenderContent(const Whole& whole) {
     const Result<Value> value = whole.expression.Evaluate(activation_);
     Result<Json> json = value.ok() ? writer_.Write(*value) : Result<Json>(value.status());
-    return json.ok() ? std::move(json) : At(json.status(), whole.pointer);
+    const Status paid = PayForWriting();
+    return json.ok() && paid.ok() ? std::move(json)
+                                  : At(json.ok() ? paid : json.status(), whole.pointer);
+  }
+
+  // Writing a value copies it, which may be more than it took to find it.
+  Status PayForWriting() {
+    const uint64_t before = std::exchange(paid_, writer_.cost());
+    return Pay(activation_, paid_ - before);
   }
 
   Result<Json> RenderContent(const Text& text) {
@@ -122,6 +139,7 @@ class Renderer {
   const Activation& activation_;
   const size_t max_bytes_;
   JsonWriter writer_;
+  uint64_t paid_ = 0;  // Of the writer's cost.
 };
 
 }  // namespace

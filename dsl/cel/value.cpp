@@ -6,11 +6,12 @@
 #include <limits>
 
 #include "base/check.h"
+#include "base/json_number.h"
 
 namespace entente::dsl::cel {
 namespace {
 
-constexpr std::array<std::string_view, 12> kKindNames = {"null_type",
+constexpr std::array<std::string_view, 13> kKindNames = {"null_type",
                                                          "bool",
                                                          "int",
                                                          "uint",
@@ -21,7 +22,8 @@ constexpr std::array<std::string_view, 12> kKindNames = {"null_type",
                                                          "map",
                                                          "google.protobuf.Timestamp",
                                                          "google.protobuf.Duration",
-                                                         "type"};
+                                                         "type",
+                                                         "decimal"};
 
 // Small maps are searched one by one, larger ones through a sorted index.
 constexpr size_t kIndexedMapSize = 8;
@@ -182,11 +184,23 @@ Value Value::FromPart(const SharedJson& root, const Json& part) {
       return Value(Content(SharedString(root, part.get_ptr<const std::string*>())));
     case Json::value_t::array: return Value(Content(JsonList{SharedJson(root, &part)}));
     case Json::value_t::object: return Value(Content(JsonMap{SharedJson(root, &part)}));
+    case Json::value_t::binary: return FromNumberText(root, part);
     case Json::value_t::null:
-    case Json::value_t::binary:
     case Json::value_t::discarded: return Value();
   }
   return Value();
+}
+
+Value Value::FromNumberText(const SharedJson& root, const Json& part) {
+  Written written{SharedJson(root, &part), {}};
+  if (const std::optional<Json> exact = ExactNumber(NumberText(part))) {
+    if (exact->is_number_float()) {
+      written.number = exact->get<double>();
+    } else {
+      written.number = exact->get<int64_t>();  // Minus zero; other integers need no text.
+    }
+  }
+  return Value(Content(std::move(written)));
 }
 
 Kind Value::kind() const {
@@ -195,8 +209,13 @@ Kind Value::kind() const {
   switch (content_.index()) {
     case kJsonListIndex: return Kind::kList;
     case kJsonMapIndex: return Kind::kMap;
-    default: return static_cast<Kind>(content_.index());
+    default: break;
   }
+  if (const Written* written = std::get_if<Written>(&content_)) {
+    constexpr std::array<Kind, 3> kKinds = {Kind::kDecimal, Kind::kInt, Kind::kDouble};
+    return kKinds[written->number.index()];
+  }
+  return static_cast<Kind>(content_.index());
 }
 
 bool Value::bool_value() const {
@@ -206,7 +225,9 @@ bool Value::bool_value() const {
 }
 
 int64_t Value::int_value() const {
-  const int64_t* content = std::get_if<int64_t>(&content_);
+  const Written* written = std::get_if<Written>(&content_);
+  const int64_t* content = written != nullptr ? std::get_if<int64_t>(&written->number)
+                                              : std::get_if<int64_t>(&content_);
   ENTENTE_CHECK(content != nullptr);
   return *content;
 }
@@ -218,7 +239,9 @@ uint64_t Value::uint_value() const {
 }
 
 double Value::double_value() const {
-  const double* content = std::get_if<double>(&content_);
+  const Written* written = std::get_if<Written>(&content_);
+  const double* content = written != nullptr ? std::get_if<double>(&written->number)
+                                             : std::get_if<double>(&content_);
   ENTENTE_CHECK(content != nullptr);
   return *content;
 }
@@ -251,6 +274,11 @@ Kind Value::type_value() const {
   const Kind* content = std::get_if<Kind>(&content_);
   ENTENTE_CHECK(content != nullptr);
   return *content;
+}
+
+std::optional<std::string_view> Value::written() const {
+  const Written* written = std::get_if<Written>(&content_);
+  return written == nullptr ? std::nullopt : std::optional(NumberText(*written->json));
 }
 
 size_t Value::size() const {

@@ -29,6 +29,9 @@ enum class Kind {
   kTimestamp,
   kDuration,
   kType,
+  // A number of a document that 64 bits or a double would change. It can be handed on and written
+  // out, with all its digits, and converted; it can not be computed or compared with.
+  kDecimal,
 };
 
 // The name of a type as CEL writes it: "int", "null_type", "google.protobuf.Timestamp".
@@ -78,7 +81,9 @@ class Value {
   [[nodiscard]] static Value Type(Kind kind);
 
   // A view of `json`: nothing is copied or converted, however large the document. An integer
-  // becomes an int (a uint above the int range), any other number a double.
+  // becomes an int (a uint above the int range), any other number a double if a double holds it
+  // exactly, else a kDecimal. A number that the document keeps as text keeps its digits when it is
+  // written out again.
   [[nodiscard]] static Value FromJson(const Json& json);
   // The same, owning the document.
   [[nodiscard]] static Value FromJson(Json&& json);
@@ -96,6 +101,8 @@ class Value {
   [[nodiscard]] Timestamp timestamp_value() const;
   [[nodiscard]] DurationNanos duration_value() const;
   [[nodiscard]] Kind type_value() const;
+  // The digits of a number as its document has them; null unless it keeps them. A kDecimal has them.
+  [[nodiscard]] std::optional<std::string_view> written() const;
 
   // The number of elements of a list or entries of a map.
   [[nodiscard]] size_t size() const;
@@ -131,6 +138,11 @@ class Value {
   struct JsonMap {
     SharedJson json;
   };
+  // A number that `json` keeps as text, and what it is in 64 bits, if it is.
+  struct Written {
+    SharedJson json;
+    std::variant<std::monostate, int64_t, double> number;
+  };
   struct ListData;
   struct MapData;
   using SharedList = std::shared_ptr<const ListData>;
@@ -138,12 +150,13 @@ class Value {
 
   using Content =
       std::variant<std::monostate, bool, int64_t, uint64_t, double, SharedString, BytesData,
-                   SharedList, SharedMap, Timestamp, DurationNanos, Kind, JsonList, JsonMap>;
+                   SharedList, SharedMap, Timestamp, DurationNanos, Kind, JsonList, JsonMap, Written>;
 
   explicit Value(Content content) : content_(std::move(content)) {}
 
   // A Value for `part` of the document that `root` keeps alive (or does not, for a pure view).
   static Value FromPart(const SharedJson& root, const Json& part);
+  static Value FromNumberText(const SharedJson& root, const Json& part);
 
   Content content_;
 };

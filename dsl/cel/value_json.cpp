@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/json_number.h"
 #include "base/limits.h"
 #include "dsl/cel/error.h"
 #include "dsl/cel/json_writer.h"
@@ -49,6 +50,10 @@ size_t QuotedBytes(std::string_view text) {
 }  // namespace
 
 Result<Json> JsonWriter::Write(const Value& value) {
+  if (const auto written = value.written()) {
+    ENTENTE_RETURN_IF_ERROR(Count(written->size()));
+    return MakeNumberText(*written);
+  }
   switch (value.kind()) {
     case Kind::kNull: return Scalar(Json(nullptr));
     case Kind::kBool: return Scalar(Json(value.bool_value()));
@@ -64,6 +69,7 @@ Result<Json> JsonWriter::Write(const Value& value) {
     case Kind::kTimestamp: return WriteString(FormatTimestamp(value.timestamp_value()));
     case Kind::kDuration: return WriteString(FormatCelDuration(value.duration_value()));
     case Kind::kType: return WriteString(std::string(KindName(value.type_value())));
+    case Kind::kDecimal: break;  // Written.
   }
   return EvaluationError("value of an unknown kind");
 }
@@ -93,6 +99,7 @@ Status JsonWriter::CountKey(std::string_view key) {
 
 Status JsonWriter::Count(size_t bytes) {
   bytes_ += bytes;
+  ++values_;
   if (bytes_ > limits_.max_bytes) {
     return EvaluationError("the result is larger than the limit of " +
                            std::to_string(limits_.max_bytes) + " bytes of JSON");
@@ -104,6 +111,9 @@ Status JsonWriter::Count(size_t bytes) {
 Status JsonWriter::CountJson(const Json& json) {
   if (const std::string* text = json.get_ptr<const std::string*>()) {
     return Count(QuotedBytes(*text));
+  }
+  if (IsNumberText(json)) {
+    return Count(NumberText(json).size());
   }
   if (!json.is_structured()) {
     return Count(DumpJson(json).size());
@@ -172,6 +182,9 @@ Result<Json> ToJson(const Value& value) {
 }
 
 Result<std::string> ToText(const Value& value) {
+  if (const auto written = value.written()) {
+    return std::string(*written);
+  }
   switch (value.kind()) {
     case Kind::kBool: return std::string(value.bool_value() ? "true" : "false");
     case Kind::kInt: return std::to_string(value.int_value());
@@ -184,7 +197,8 @@ Result<std::string> ToText(const Value& value) {
     case Kind::kType: return std::string(KindName(value.type_value()));
     case Kind::kNull:
     case Kind::kList:
-    case Kind::kMap: break;
+    case Kind::kMap:
+    case Kind::kDecimal: break;
   }
   ENTENTE_ASSIGN_OR_RETURN(const Json json, ToJson(value));
   return DumpJson(json);

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "base/json_number.h"
 #include "base/limits.h"
 #include "dsl/schema/closest.h"
 #include "dsl/schema/compiler.h"
@@ -173,7 +174,7 @@ void Compiler::ConstRule(const Site& site) {
 
 void Compiler::BoundRule(const Site& site) {
   using Relation = BoundKeyword::Relation;
-  if (!site.value.is_number()) {
+  if (!IsJsonNumber(site.value)) {
     Problem(site.pointer(), Named(site.keyword) + " must be a number",
             site.value.is_boolean()
                 ? "write the limit itself, as in \"" + std::string(site.keyword) + "\": 10"
@@ -188,8 +189,8 @@ void Compiler::BoundRule(const Site& site) {
 }
 
 void Compiler::MultipleOfRule(const Site& site) {
-  if (!site.value.is_number() || CompareNumbers(site.value, Json(0)) <= 0) {
-    Problem(site.pointer(), "'multipleOf' must be a number greater than zero");
+  if (!IsDivisor(site.value)) {
+    Problem(site.pointer(), "'multipleOf' must be a number greater than zero, of at most 19 digits");
     return;
   }
   site.out.emplace_back(MultipleOfKeyword{site.value});
@@ -208,7 +209,7 @@ void Compiler::CountRule(const Site& site) {
                 : site.keyword.ends_with("Items") ? Of::kItems
                                                   : Of::kProperties;
   site.out.emplace_back(CountKeyword{site.keyword, of, site.keyword.starts_with("min"),
-                                     fits ? site.value.get<uint64_t>() : kLargest});
+                                     fits ? WholeOf(site.value) : kLargest});
 }
 
 void Compiler::PatternRule(const Site& site) {

@@ -15,11 +15,11 @@ Kind KindOf(const Json& value) {
     case Json::value_t::boolean: return Kind::kBoolean;
     case Json::value_t::number_integer:
     case Json::value_t::number_unsigned:
-    case Json::value_t::number_float: return Kind::kNumber;
+    case Json::value_t::number_float:
+    case Json::value_t::binary: return Kind::kNumber;  // Written out (base/json_number.h).
     case Json::value_t::string: return Kind::kString;
     case Json::value_t::array: return Kind::kArray;
     case Json::value_t::object: return Kind::kObject;
-    case Json::value_t::binary:
     case Json::value_t::discarded: return Kind::kNothing;  // No JSON text holds these.
   }
   return Kind::kNothing;

@@ -1,23 +1,16 @@
 #include "dsl/schema/number.h"
 
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <system_error>
-#include <utility>
+
+#include "base/json_number.h"
 
 namespace entente::dsl::schema_internal {
 namespace {
 
 __extension__ using Uint128 = unsigned __int128;
-
-// A number without its sign: digits * 10^exponent.
-struct Decimal {
-  uint64_t digits;
-  int exponent;
-};
 
 template <class Integer>
 std::strong_ordering CompareWithDouble(Integer integer, double number) {
@@ -55,38 +48,14 @@ std::strong_ordering Reverse(std::strong_ordering order) {
   return 0 <=> order;
 }
 
-Decimal ToDecimal(double magnitude) {
-  std::array<char, 64> text{};
-  const auto printed = std::to_chars(text.data(), text.data() + text.size(), magnitude,
-                                     std::chars_format::scientific);
-  Decimal decimal{0, 0};
-  bool after_point = false;
-  const char* at = text.data();
-  for (; at != printed.ptr && *at != 'e'; ++at) {
-    if (*at == '.') {
-      after_point = true;
-      continue;
-    }
-    decimal.digits = decimal.digits * 10 + static_cast<uint64_t>(*at - '0');
-    decimal.exponent -= after_point ? 1 : 0;
+// 10^exponent modulo `modulus`, which is not zero.
+uint64_t PowerOfTen(int64_t exponent, uint64_t modulus) {
+  Uint128 result = 1 % modulus;
+  for (Uint128 base = 10 % modulus; exponent > 0; exponent /= 2) {
+    result = exponent % 2 == 1 ? result * base % modulus : result;
+    base = base * base % modulus;
   }
-  int exponent = 0;
-  at += (at != printed.ptr) ? 1 : 0;
-  at += (at != printed.ptr && *at == '+') ? 1 : 0;
-  std::from_chars(at, printed.ptr, exponent);
-  decimal.exponent += exponent;
-  return decimal;
-}
-
-Decimal ToDecimal(const Json& value) {
-  if (value.is_number_float()) {
-    return ToDecimal(std::abs(value.get<double>()));
-  }
-  if (value.is_number_unsigned()) {
-    return {value.get<uint64_t>(), 0};
-  }
-  const auto number = value.get<int64_t>();
-  return {number < 0 ? 0 - static_cast<uint64_t>(number) : static_cast<uint64_t>(number), 0};
+  return static_cast<uint64_t>(result);
 }
 
 }  // namespace
@@ -95,6 +64,9 @@ bool IsInteger(const Json& value) {
   if (value.is_number_integer()) {  // Signed or unsigned.
     return true;
   }
+  if (IsNumberText(value)) {
+    return Decimal(NumberText(value)).is_integer();
+  }
   if (!value.is_number_float()) {
     return false;
   }
@@ -102,7 +74,21 @@ bool IsInteger(const Json& value) {
   return std::isfinite(number) && std::trunc(number) == number;
 }
 
+uint64_t WholeOf(const Json& value) {
+  if (!IsNumberText(value)) {
+    return value.get<uint64_t>();
+  }
+  constexpr size_t kMaxDigits = 20;
+  const std::string digits = Decimal(NumberText(value)).WholeDigits(kMaxDigits).value_or("");
+  uint64_t whole = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), whole);
+  return whole;
+}
+
 std::strong_ordering CompareNumbers(const Json& a, const Json& b) {
+  if (IsNumberText(a) || IsNumberText(b)) {
+    return Decimal::Of(a).Compare(Decimal::Of(b));
+  }
   if (a.is_number_float()) {
     return b.is_number_float() ? CompareDoubles(a.get<double>(), b.get<double>())
                                : Reverse(CompareNumbers(b, a));
@@ -123,33 +109,35 @@ std::strong_ordering CompareNumbers(const Json& a, const Json& b) {
                                 : a.get<int64_t>() <=> b.get<int64_t>();
 }
 
+bool IsDivisor(const Json& value) {
+  const bool finite = !value.is_number_float() || std::isfinite(value.get<double>());
+  if (!IsJsonNumber(value) || !finite) {
+    return false;
+  }
+  const Decimal decimal = Decimal::Of(value);
+  return !decimal.is_zero() && !decimal.negative() &&
+         decimal.digits().size() <= std::numeric_limits<uint64_t>::digits10;
+}
+
 bool IsMultipleOf(const Json& value, const Json& divisor) {
   if (value.is_number_float() && !std::isfinite(value.get<double>())) {
     return false;
   }
-  const Decimal number = ToDecimal(value);
-  const Decimal unit = ToDecimal(divisor);
-  if (number.digits == 0) {
+  const Decimal number = Decimal::Of(value);
+  const Decimal unit = Decimal::Of(divisor);
+  if (number.is_zero()) {
     return true;
   }
-  if (number.exponent >= unit.exponent) {
-    Uint128 remainder = number.digits % unit.digits;
-    for (int power = number.exponent - unit.exponent; power > 0 && remainder != 0; --power) {
-      remainder = remainder * 10 % unit.digits;
-    }
-    return remainder == 0;
+  if (number.exponent() < unit.exponent()) {
+    return false;  // No zero ends its digits: what is left behind the unit's last place is not zero.
   }
-  // A divisor times 10^20 exceeds every number of 64 bits; up to 10^19 it fits in 128 bits.
-  static constexpr int kMaxShift = 19;
-  const int shift = unit.exponent - number.exponent;
-  if (shift > kMaxShift) {
-    return false;
+  uint64_t modulus = 0;
+  std::from_chars(unit.digits().data(), unit.digits().data() + unit.digits().size(), modulus);
+  Uint128 remainder = 0;
+  for (const char digit : number.digits()) {
+    remainder = (remainder * 10 + static_cast<unsigned>(digit - '0')) % modulus;
   }
-  Uint128 scaled = unit.digits;
-  for (int i = 0; i < shift; ++i) {
-    scaled *= 10;
-  }
-  return number.digits % scaled == 0;
+  return remainder * PowerOfTen(number.exponent() - unit.exponent(), modulus) % modulus == 0;
 }
 
 }  // namespace entente::dsl::schema_internal

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/json_number.h"
 #include "base/limits.h"
 #include "dsl/schema/closest.h"
 #include "dsl/schema/json_order.h"
@@ -41,11 +42,11 @@ unsigned TypesOf(const Json& value) {
     case Json::value_t::number_integer:
     case Json::value_t::number_unsigned:
     case Json::value_t::number_float:
+    case Json::value_t::binary:  // Written out (base/json_number.h).
       return TypeKeyword::kNumber | (IsInteger(value) ? TypeKeyword::kInteger : 0U);
     case Json::value_t::string: return TypeKeyword::kString;
     case Json::value_t::array: return TypeKeyword::kArray;
     case Json::value_t::object: return TypeKeyword::kObject;
-    case Json::value_t::binary:
     case Json::value_t::discarded: return 0;  // No JSON text holds these.
   }
   return 0;
@@ -123,7 +124,7 @@ bool Validator::Check(const EnumKeyword& keyword, const Site& site) {
 }
 
 bool Validator::Check(const BoundKeyword& keyword, const Site& site) {
-  if (!site.value.is_number()) {
+  if (!IsJsonNumber(site.value)) {
     return true;
   }
   const auto order = CompareNumbers(site.value, keyword.limit);
@@ -154,7 +155,7 @@ bool Validator::Check(const BoundKeyword& keyword, const Site& site) {
 }
 
 bool Validator::Check(const MultipleOfKeyword& keyword, const Site& site) {
-  if (!site.value.is_number() || IsMultipleOf(site.value, keyword.divisor)) {
+  if (!IsJsonNumber(site.value) || IsMultipleOf(site.value, keyword.divisor)) {
     return true;
   }
   return Refuse("multipleOf", site, [&] {

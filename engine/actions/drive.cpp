@@ -30,6 +30,19 @@ void FailStep(Turn& turn, size_t step, const Status& status) {
   RaiseIncident(turn, {step, 0}, FailureFrom(status));
 }
 
+// Enough was evaluated, and the answer to a call under way will come and drive on.
+bool MayWait(const Draft& draft) {
+  if (!draft.crowded()) {
+    return false;
+  }
+  for (size_t step = 0; step < draft.plan().steps.size(); ++step) {
+    if (draft.step(step).phases.of(P::kForward) > 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
 void OpenStep(Turn& turn, size_t step) {
   Draft& draft = turn.draft;
   const dsl::Step& plan = draft.plan().steps[step];
@@ -85,8 +98,8 @@ void StartBranches(Turn& turn, size_t step, const DriveRules& rules) {
     const size_t driven =
         facts.phases.of(P::kForward, P::kForwardBackoff, P::kForwardPending, P::kWaiting);
     const size_t blocked = facts.phases.of(P::kBlocked);
-    if (blocked == 0 || driven >= limit) {
-      return;
+    if (blocked == 0 || driven >= limit || (draft.crowded() && facts.phases.of(P::kForward) > 0)) {
+      return;  // The answer to a call under way begins the rest.
     }
     StartBranch(turn, {step, facts.size - blocked}, rules);
   }
@@ -95,7 +108,7 @@ void StartBranches(Turn& turn, size_t step, const DriveRules& rules) {
 void DriveStep(Turn& turn, size_t step, const DriveRules& rules) {
   Draft& draft = turn.draft;
   if (!draft.paused() && !draft.step(step).skipped && !IsDone(draft.step(step))) {
-    if (!draft.step(step).expanded && IsReady(draft, step, rules)) {
+    if (!draft.step(step).expanded && IsReady(draft, step, rules) && !MayWait(draft)) {
       OpenStep(turn, step);
     }
     if (draft.step(step).expanded && IsDriving(turn)) {
@@ -121,11 +134,11 @@ Ended EndAs(const Draft& draft, TxnStatus outcome) {
     const size_t size = draft.step(step).size;
     for (size_t i = 0; i < size; ++i) {
       if (IsContrary(draft.branch({step, i}))) {
-        return {TxnStatus::kMixed, Json(), std::nullopt, outcome, std::nullopt};
+        return {TxnStatus::kMixed, JsonText(), std::nullopt, outcome, std::nullopt};
       }
     }
   }
-  return {outcome, Json(), std::nullopt, std::nullopt, std::nullopt};
+  return {outcome, JsonText(), std::nullopt, std::nullopt, std::nullopt};
 }
 
 bool NeedsFinish(const Draft& draft, size_t step) {
@@ -138,7 +151,9 @@ void StartFinishes(Turn& turn, size_t step) {
   const size_t limit = MaxParallel(draft, step);
   const size_t size = draft.step(step).size;
   for (size_t i = 0; i < size && NeedsFinish(draft, step); ++i) {
-    if (draft.step(step).phases.of(P::kFinish, P::kFinishBackoff, P::kFinishPending) >= limit) {
+    const PhaseCounts& phases = draft.step(step).phases;
+    if (phases.of(P::kFinish, P::kFinishBackoff, P::kFinishPending) >= limit ||
+        (draft.crowded() && phases.of(P::kFinish) > 0)) {
       return;
     }
     const BranchPhase phase = draft.branch({step, i}).phase;
@@ -209,7 +224,9 @@ void StartUndos(Turn& turn, size_t step) {
   const size_t limit = MaxParallel(draft, step);
   const size_t size = draft.step(step).size;
   for (size_t i = 0; i < size && NeedsUndo(draft, step); ++i) {
-    if (draft.step(step).phases.of(P::kUndo, P::kUndoBackoff, P::kUndoPending) >= limit) {
+    const PhaseCounts& phases = draft.step(step).phases;
+    if (phases.of(P::kUndo, P::kUndoBackoff, P::kUndoPending) >= limit ||
+        (draft.crowded() && phases.of(P::kUndo) > 0)) {
       return;
     }
     const BranchPhase phase = draft.branch({step, i}).phase;

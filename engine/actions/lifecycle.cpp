@@ -142,7 +142,7 @@ void StoreSignal(Turn& turn) {
     draft.Reject(NotAwaited(draft.plan(), sent.name, awaited));
     return;
   }
-  if (const Json* stored = draft.signal(sent.name)) {
+  if (const JsonText* stored = draft.signal(sent.name)) {
     // The same again is the same signal, sent by somebody who was not told that it arrived.
     if (*stored == sent.payload) {
       draft.Force();

@@ -153,7 +153,7 @@ void Resolve(Turn& turn) {
                                    std::string(TxnStatusName(request.outcome))));
     return;
   }
-  turn.draft.Record(Ended{TxnStatus::kMixed, Json(), std::nullopt, request.outcome, request.actor});
+  turn.draft.Record(Ended{TxnStatus::kMixed, JsonText(), std::nullopt, request.outcome, request.actor});
   turn.draft.Emit(NotifyEnded{});
 }
 

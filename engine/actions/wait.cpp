@@ -19,8 +19,8 @@ void BeginWait(Turn& turn, BranchRef ref) {
   const dsl::WaitSignal* wanted = SignalOf(draft, ref);
   const BranchId id = draft.branch(ref).id;
   draft.Record(WaitStarted{id, *until, wanted != nullptr ? wanted->name : std::string()});
-  if (const Json* payload = wanted != nullptr ? draft.signal(wanted->name) : nullptr) {
-    draft.Record(OperationSucceeded{id, Json(*payload)});
+  if (const JsonText* payload = wanted != nullptr ? draft.signal(wanted->name) : nullptr) {
+    draft.Record(OperationSucceeded{id, *payload});
   } else if (*until) {
     draft.Arm(ref, **until);
   }
@@ -29,7 +29,7 @@ void BeginWait(Turn& turn, BranchRef ref) {
 void WaitOver(Turn& turn, BranchRef ref) {
   const dsl::WaitSignal* wanted = SignalOf(turn.draft, ref);
   if (wanted == nullptr || !wanted->fail_on_timeout) {
-    turn.draft.Record(OperationSucceeded{turn.draft.branch(ref).id, Json()});
+    turn.draft.Record(OperationSucceeded{turn.draft.branch(ref).id, JsonText()});
     return;
   }
   EndForward(turn, ref,

@@ -85,7 +85,7 @@ void Advance(Turn& turn) {
 void VotedYes(Turn& turn, BranchRef ref) {
   const ReplyDone& done = DoneOf(turn.event);
   turn.draft.Record(
-      OperationSucceeded{turn.draft.branch(ref).id, Json(done.output), done.read_only});
+      OperationSucceeded{turn.draft.branch(ref).id, done.output, done.read_only});
   RequireFinish(turn, ref);
 }
 

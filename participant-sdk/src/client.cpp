@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/json_number.h"
 #include "base/limits.h"
 #include "participant-sdk/src/client_impl.h"
 #include "participant-sdk/src/problem.h"
@@ -62,8 +63,10 @@ Status Client::Impl::Prepare() {
 
 Result<Json> Client::Impl::ReadJson(std::string_view text, const OutgoingRequest& request) const {
   // Documents of a transaction stand a few levels inside an answer.
-  Result<Json> json = ParseJson(text, {options_.max_answer_bytes, limits::kMaxJsonDepth + 8});
-  if (!json.ok()) {
+  Result<Json> json = ParseExactJson(text, {options_.max_answer_bytes, limits::kMaxJsonDepth + 8});
+  if (json.ok()) {
+    UseNativeNumbers(*json);
+  } else {
     return Internal("client.bad_answer", "the answer to " + request.method + " " +
                                              connection_->server().ToString() + request.target +
                                              " is not JSON (" + json.status().message() +

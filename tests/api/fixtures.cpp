@@ -93,7 +93,8 @@ Story::Story(std::string gid) : gid_(std::move(gid)), plan_(TripPlan()) {
   accepted.gid = Gid(gid_);
   accepted.definition = "trip";
   accepted.version = 3;
-  accepted.input = {{"traveller", "Zoë \"Z\" O'Hara\n"}, {"rooms", {1, 2}}, {"budget", 12.5}};
+  accepted.input =
+      Json{{"traveller", "Zoë \"Z\" O'Hara\n"}, {"rooms", {1, 2}}, {"budget", 12.5}};
   accepted.labels = {{"team", "travel"}, {"tier", "gold"}};
   accepted.deadline = At(600);
   accepted.parent = engine::ParentLink{Gid("parent-1"), B("trip")};

@@ -190,7 +190,7 @@ TEST_CASE("a fan of the largest size is driven within its bound, one more is ref
   TxnState state;
   Submitted submitted;
   submitted.gid = Gid("t2");
-  submitted.input = std::vector<int>(limits::kMaxForEachBranches + 1, 7);
+  submitted.input = Json(std::vector<int>(limits::kMaxForEachBranches + 1, 7));
   const Decision decision = Decide(*plan, state, Input{kOrigin, 0, std::move(submitted)});
   CHECK(std::get<Ended>(decision.records.back().body).status == TxnStatus::kAborted);
 }

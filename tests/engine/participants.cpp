@@ -77,7 +77,7 @@ Reply Participants::AnswerDone(const Task& task, bool repeated) {
         {"participant.heuristic", "done already"}};
   }
   ReplyDone done;
-  done.output = {{"n", 1}};
+  done.output = Json{{"n", 1}};
   if (mode_ == dsl::Mode::kTwoPhaseCommit && task.role == Role::kForward && !repeated &&
       dice_.Chance(20)) {
     done.read_only = true;

@@ -44,7 +44,7 @@ std::string Dump(const BranchState& branch) {
     text += ' ' + Text(instant);
   }
   return text + ' ' + branch.poll_url + ' ' + branch.signal + ' ' + Text(branch.failure) + ' ' +
-         DumpJson(branch.item) + ' ' + DumpJson(branch.output) + '\n';
+         branch.item.text() + ' ' + branch.output.text() + '\n';
 }
 
 }  // namespace
@@ -55,12 +55,12 @@ std::string Dump(const TxnState& state) {
       std::to_string(state.revision.value()) + ' ' + std::string(TxnStatusName(state.status)) +
       (state.paused ? " paused" : "") + (state.deadline_missed ? " missed" : "") +
       (state.client_driven ? " client-driven" : "") + (state.closed ? " closed" : "") +
-      (state.commit_decided ? " commit" : "") + ' ' + DumpJson(state.input) + ' ' +
-      Text(state.deadline) + ' ' + Text(state.ended_at) + ' ' + DumpJson(state.output) + ' ' +
+      (state.commit_decided ? " commit" : "") + ' ' + state.input.text() + ' ' +
+      Text(state.deadline) + ' ' + Text(state.ended_at) + ' ' + state.output.text() + ' ' +
       Text(state.output_failure) + ' ' +
       (state.forced ? std::string(TxnStatusName(*state.forced)) : "-") + '\n';
   for (const auto& [name, payload] : state.signals) {
-    text += "signal " + name + ' ' + DumpJson(payload) + '\n';
+    text += "signal " + name + ' ' + payload.text() + '\n';
   }
   if (state.abort) {
     text += "abort " + std::string(AbortCauseName(state.abort->cause)) + ' ' +

@@ -149,14 +149,14 @@ void World::CheckLedger(std::vector<std::string>& violations) {
                            ", but branch " + where.second + " holds " + std::to_string(sum));
     }
   }
+  static const std::vector<std::string> kId = {"id"};
   for (const auto& [gid, state] : final_states_) {
     if (state.status != TxnStatus::kCommitted) {
       continue;
     }
     for (const engine::StepState& step : state.steps) {
       for (const engine::BranchState& branch : step.branches) {
-        const bool calls =
-            branch.enlisted || (branch.output.is_object() && branch.output.contains("id"));
+        const bool calls = branch.enlisted || branch.output.Select(kId).depth == 1;
         const int wanted = branch.phase == engine::BranchPhase::kReadOnly ? 0 : 1;
         if (calls && net[{gid, branch.id.str()}] != wanted) {
           violations.push_back("I1: " + gid.str() + " is COMMITTED without the effect of " +

@@ -88,7 +88,7 @@ engine::Reply Services::Forward(const Call& call, Instant now) {
       return Yes(key);
   }
   engine::ReplyDone done;
-  done.output = {{"id", key}, {"price", 100}};
+  done.output = Json{{"id", key}, {"price", 100}};
   done.read_only = true;
   return done;
 }
