@@ -154,7 +154,7 @@ Exchange::Exchange(transport::HttpServerRequest request, transport::Responder re
     : request_(std::move(request)),
       responder_(std::move(responder)),
       shared_(shared),
-      streams_(std::move(streams)),
+      streams_(std::move(streams)) {
   const std::string_view target = request_.target;
   const size_t mark = target.find('?');
   path_ = target.substr(0, mark);
