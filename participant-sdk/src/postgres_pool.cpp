@@ -14,8 +14,8 @@ namespace {
 // the socket, which costs no question to read.
 bool IsOpen(PGconn* connection) {
   pollfd socket{.fd = PQsocket(connection), .events = POLLIN, .revents = 0};
-  if (poll(&socket, 1, 0) > 0) {
-    PQconsumeInput(connection);
+  // Its farewell first, then the end.
+  while (poll(&socket, 1, 0) > 0 && PQconsumeInput(connection) == 1) {
   }
   return PQstatus(connection) == CONNECTION_OK;
 }
@@ -26,13 +26,6 @@ std::string Setting(const char* name, Duration value) {
   }
   const auto millis = std::chrono::ceil<std::chrono::milliseconds>(value).count();
   return std::string("SET ") + name + " = '" + std::to_string(millis) + "ms'; ";
-}
-
-std::string WithoutLineEnd(std::string text) {
-  while (!text.empty() && text.back() == '\n') {
-    text.pop_back();
-  }
-  return text;
 }
 
 }  // namespace
@@ -88,9 +81,8 @@ Result<PostgresPool::Handle> PostgresPool::Connect() const {
   const char* const values[] = {patience.c_str(), options_.conninfo.c_str(), nullptr};
   Handle connection(PQconnectdbParams(names, values, /*expand_dbname=*/1));
   if (PQstatus(connection.get()) != CONNECTION_OK) {
-    return Unavailable(
-        "barrier.no_connection",
-        "cannot connect to PostgreSQL: " + WithoutLineEnd(PQerrorMessage(connection.get())));
+    return Unavailable("barrier.no_connection",
+                       "cannot connect to PostgreSQL: " + PgErrorOf(connection.get()));
   }
   const std::string settings =
       Setting("lock_timeout", options_.lock_timeout) +

@@ -201,6 +201,10 @@ Status PgRun(PGconn* connection, const std::string& sql) {
   return PgExecute(connection, sql).ToStatus();
 }
 
+std::string PgErrorOf(PGconn* connection) {
+  return WithoutLineEnd(PQerrorMessage(connection));
+}
+
 std::string PgLiteral(PGconn* connection, const PgValue& text) {
   if (!text) {
     return "NULL";
@@ -219,16 +223,16 @@ Status PgReconnect(PGconn* connection) {
   }
   PQreset(connection);
   if (PQstatus(connection) != CONNECTION_OK) {
-    return Unavailable("barrier.no_connection", "cannot connect to PostgreSQL again: " +
-                                                    WithoutLineEnd(PQerrorMessage(connection)));
+    return Unavailable("barrier.no_connection",
+                       "cannot connect to PostgreSQL again: " + PgErrorOf(connection));
   }
   return Status();
 }
 
 Status PgCheckIdle(PGconn* connection) {
   if (PQstatus(connection) != CONNECTION_OK) {
-    return Unavailable("barrier.no_connection", "the connection to PostgreSQL is lost: " +
-                                                    WithoutLineEnd(PQerrorMessage(connection)));
+    return Unavailable("barrier.no_connection",
+                       "the connection to PostgreSQL is lost: " + PgErrorOf(connection));
   }
   if (PQtransactionStatus(connection) != PQTRANS_IDLE) {
     return FailedPrecondition("barrier.in_transaction",

@@ -70,6 +70,9 @@ inline constexpr std::string_view kPgRowLostText = "the row of this call is not 
 // sent several at a time, where parameters can not be.
 [[nodiscard]] std::string PgLiteral(PGconn* connection, const PgValue& text);
 
+// What the connection's latest failure was, for people.
+[[nodiscard]] std::string PgErrorOf(PGconn* connection);
+
 // Makes a connection that is known to be lost anew, with what it was opened with; settings made
 // since then are gone.
 [[nodiscard]] Status PgReconnect(PGconn* connection);
