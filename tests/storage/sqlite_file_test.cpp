@@ -256,7 +256,7 @@ TEST_CASE("a store of the first version is brought up to this one") {
   }
   RunSql(factory.path,
          "DROP INDEX txn_open; ALTER TABLE txn DROP COLUMN open_shard; PRAGMA user_version=1");
-  for (int opening = 0; opening < 2; ++opening) {
+  for (size_t opening = 0; opening < 2; ++opening) {
     const auto journal = factory.Open();
     CHECK(OpenGids(*journal).size() == 10 - opening);
     CHECK(QueryAll(*journal, {}).size() == 20);
