@@ -1,6 +1,7 @@
 // How long an answer may wait for a transaction's end.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -48,7 +49,9 @@ class Hangup {
 
 struct Wait {
   // Implicit: most who wait never hang up.
-  Wait(Duration longest, std::shared_ptr<Hangup> its_hangup = nullptr)  // NOLINT
+  template <class Rep, class Period>
+  Wait(std::chrono::duration<Rep, Period> longest,  // NOLINT(google-explicit-constructor)
+       std::shared_ptr<Hangup> its_hangup = nullptr)
       : at_most(longest), hangup(std::move(its_hangup)) {}
 
   Duration at_most;
