@@ -153,8 +153,7 @@ void ServerConnection::RejectRequest(const error_code& error) {
 }
 
 bool ServerConnection::HoldRequest() {
-  const size_t body = parser_ ? parser_->message().body.capacity() : 0;
-  const size_t held = body + input().capacity();
+  const size_t held = parser_->message().body.capacity() + input().capacity();
   const size_t counted = held - std::min(held, limits::kFreeRequestBytes);
   ServerLoad& load = *context_.options.load;
   if (counted > held_bytes_ && !load.Hold(counted - held_bytes_)) {
@@ -167,8 +166,9 @@ bool ServerConnection::HoldRequest() {
   return true;
 }
 
-void ServerConnection::ReleaseRequest() {
-  context_.options.load->Release(std::exchange(held_bytes_, 0));
+void ServerConnection::ReleaseRequest(size_t kept) {
+  const size_t before = std::exchange(held_bytes_, std::min(held_bytes_, kept));
+  context_.options.load->Release(before - held_bytes_);
 }
 
 void ServerConnection::RefuseHead(const Status& refusal) {
@@ -309,7 +309,7 @@ void ServerConnection::NextRequest() {
 void ServerConnection::Linger() {
   phase_ = Phase::kLingering;
   parser_.reset();
-  static_cast<void>(HoldRequest());  // It holds less than before.
+  ReleaseRequest(input().capacity());
   ShutdownWrite();
   if (ended()) {
     Shut();

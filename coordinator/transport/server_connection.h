@@ -85,7 +85,7 @@ class ServerConnection final : public ByteChannel, public Deadline, public Serve
   void RefuseHead(const Status& refusal);
   // Accounts for what the request that is being read holds. False: there is no room for it.
   [[nodiscard]] bool HoldRequest();
-  void ReleaseRequest();
+  void ReleaseRequest(size_t kept = 0);
   void Dispatch();
   void SendProblem(int status, std::string_view code, const std::string& detail);
   void SendWhole(const HttpServerResponse& response, bool with_body);
