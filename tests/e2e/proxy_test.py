@@ -5,6 +5,7 @@ nobody through to the path that begins transactions, and no request gets there i
 import argparse
 import json
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -88,7 +89,7 @@ def smuggled(gid):
             f"Content-Length: {len(body)}\r\n\r\n").encode() + body
 
 
-def cases(inner):
+def cases(inner, through_a_gateway=True):
     """The request that hides `inner`, in each way in which two readers may differ on its end."""
     size = len(inner)
     chunks = b"0\r\n\r\n" + inner
@@ -104,7 +105,7 @@ def cases(inner):
         (b"Transfer-Encoding: x\r\nTransfer-Encoding: chunked", chunks),
         (b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", chunks),
         (b"X: y\nTransfer-Encoding: chunked", chunks), (b"X: y\rTransfer-Encoding: chunked", chunks),
-        (b"Transfer_Encoding: chunked", chunks), (b"Transfer-Encoding: chunke\x00d", chunks),
+        (b"Transfer-Encoding: chunke\x00d", chunks),
         (b"Content-Length: 5\r\nTransfer-Encoding: chunked", chunks),
         (b"Transfer-Encoding: chunked\r\nContent-Length: %d" % (size + 5), chunks),
         (b"Transfer-Encoding: x\r\nContent-Length: 0", inner),
@@ -113,19 +114,24 @@ def cases(inner):
         (b"Content-Length: 0, %d" % size, inner), (b"Content-Length: +%d" % size, inner),
         (b"Content-Length: -1", inner), (b"Content-Length: 0x0", inner), (b"Content-Length: 0 %d" % size, inner),
         (b"Content-Length : %d" % size, inner), (b"Content-Length:\r\n %d" % size, inner),
-        (b"Content_Length: %d" % size, inner), (b"X: y\nContent-Length: %d" % size, inner),
+        (b"X: y\nContent-Length: %d" % size, inner),
         (b"Content-Length: 18446744073709551616", inner), (b"Expect: x\r\nContent-Length: %d" % size, inner),
         # Well-formed: the whole of it is a body, and nothing else.
         (b"Content-Length: %d" % size, inner), (b"Transfer-Encoding: chunked", as_chunk),
     ]
+    if through_a_gateway:
+        # To us fields as any other, and what follows the next request; to some gateways the field of the other name.
+        fields += [(b"Transfer_Encoding: chunked", chunks), (b"Content_Length: %d" % size, inner)]
     for version in (b"1.1", b"1.0"):
         for field, body in fields:
             for method in (b"GET /healthz", b"POST /v1/transactions"):
                 yield (method + b" HTTP/" + version + b"\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
                        field + b"\r\n\r\n" + body)
-    for chunk in (b"0;a\r\n\r\n", b"0\n\r\n", b"0\r\n\n", b"00\r\n\r\n", b"0x0\r\n\r\n", b"0;\n=\"\r\n\r\n", b"+0\r\n\r\n",
-                  b"1\r\nab\r\n0\r\n\r\n", b"2\r\nab0\r\n\r\n", b"100000000\r\n", b"0\r\nContent-Length: 5\r\n\r\n",
-                  b"0\r\nX: y\n\r\n"):
+    endings = [b"0\n\r\n", b"0\r\n\n", b"0x0\r\n\r\n", b"0;\n=\"\r\n\r\n", b"+0\r\n\r\n", b"1\r\nab\r\n0\r\n\r\n",
+               b"2\r\nab0\r\n\r\n", b"100000000\r\n", b"0\r\nContent-Length: 5\r\n\r\n", b"0\r\nX: y\n\r\n"]
+    if through_a_gateway:
+        endings += [b"0;a\r\n\r\n", b"00\r\n\r\n"]  # In order, and not what everybody expects.
+    for chunk in endings:
         yield (b"POST /v1/transactions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                b"Transfer-Encoding: chunked\r\n\r\n" + chunk + inner)
 
@@ -190,10 +196,10 @@ class Proxy(unittest.TestCase):
         self.check("haproxy", self.begin("haproxy", ["haproxy", "-db", "-f"], HAPROXY))
 
     def test_without_a_proxy(self):
-        for request in cases(smuggled("direct")):
+        for request in cases(smuggled("direct"), through_a_gateway=False):
             answers = exchange(self.coordinator.http.port, request, half_close=True, patience=30)
             self.assertRegex(answers, rb"^HTTP/1\.1 (200|400|411|413|417|415|501) ", request)
-            self.assertEqual(1, answers.count(b"HTTP/1.1 "), (request, answers))
+            self.assertEqual(1, len(re.findall(rb"HTTP/1\.1 \d{3} ", answers)), (request, answers))
         self.assert_absent("direct")
 
 
