@@ -67,11 +67,16 @@ def main():
                 [program, "--config-file", ROOT / "tools" / "openapi" / "schemathesis.toml", "run",
                  url + "/openapi.json", "--phases", "examples,coverage,fuzzing", "--max-examples", "50",
                  "--max-time", str(arguments.seconds), "--seed", str(arguments.seed),
-                 "--continue-on-failure", "--warnings", "off"], cwd=folder, check=False).returncode
+                 "--continue-on-failure", "--warnings", "off"],
+                cwd=folder, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            print(found.stdout)
             if process.poll() is not None:
                 print(f"openapi-check: the coordinator ended with {process.returncode}:\n" + (folder / "log").read_text())
                 return 1
-            return 0 if found == 0 else 1
+            if "No test cases were generated" in found.stdout:
+                print("openapi-check: the time was up before anything was tried; give it more with --seconds")
+                return 1
+            return 0 if found.returncode == 0 else 1
         finally:
             process.terminate()
             process.wait(30)
