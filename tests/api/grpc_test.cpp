@@ -38,7 +38,8 @@ TEST_CASE("gRPC submits a transaction and says whether it was created") {
   const auto submit = grpc.coordinator.last_submit();
   CHECK(submit->gid == Gid("g1"));
   CHECK(submit->input == Json("hello"));
-  CHECK(submit->wait == std::chrono::seconds(1));
+  REQUIRE(submit->wait.has_value());
+  CHECK(submit->wait->at_most == std::chrono::seconds(1));
   CHECK(submit->traceparent == "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
 }
 
@@ -69,6 +70,19 @@ TEST_CASE("every mistake of a gRPC request is told at once") {
   CHECK(status.error_code() == grpc::StatusCode::INVALID_ARGUMENT);
   CHECK(ProblemOf(status).violations_size() == 3);
   CHECK(grpc.coordinator.mutations() == 0);
+}
+
+TEST_CASE("an empty gid over gRPC is a mistake, and none at all is not") {
+  Grpc grpc;
+  pb::SubmitTransactionRequest request;
+  request.set_definition("trip");
+  pb::Transaction transaction;
+  grpc::ClientContext without;
+  CHECK(grpc.stub->SubmitTransaction(&without, request, &transaction).ok());
+  request.set_gid("");
+  grpc::ClientContext empty;
+  CHECK(grpc.stub->SubmitTransaction(&empty, request, &transaction).error_code() ==
+        grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 TEST_CASE("more mistakes than metadata may hold are cut, and the call still fails properly") {

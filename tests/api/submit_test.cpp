@@ -25,7 +25,8 @@ TEST_CASE("everything a submit says reaches the coordinator") {
   CHECK(request->input == Json{{"n", 1}, {"x", {1.5, nullptr}}});
   CHECK(request->labels == storage::Labels{{"a", "b"}, {"team", "travel"}});
   CHECK(request->deadline == std::chrono::minutes(90));
-  CHECK(request->wait == std::chrono::seconds(2));
+  REQUIRE(request->wait.has_value());
+  CHECK(request->wait->at_most == std::chrono::seconds(2));
   CHECK(request->traceparent == "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
 }
 
@@ -39,7 +40,7 @@ TEST_CASE("what a submit leaves out is absent") {
   REQUIRE(request);
   CHECK_FALSE(request->gid);
   CHECK_FALSE(request->version);
-  CHECK_FALSE(request->wait);
+  CHECK_FALSE(request->wait.has_value());
   CHECK_FALSE(request->deadline);
   CHECK(request->input.is_null());
   CHECK(request->traceparent.empty());
