@@ -75,6 +75,11 @@ inline constexpr Duration kMaxRetryAfter = std::chrono::hours(1);  // A particip
 inline constexpr Duration kMaxSettlePending = std::chrono::hours(1);
 inline constexpr Duration kMinPollInterval = std::chrono::milliseconds(10);
 
+// How often driving a transaction may fail before it is quarantined; where memory was short, in the
+// course of some minutes.
+inline constexpr int kMaxDefects = 2;
+inline constexpr int kMaxShortages = 8;
+
 // Client-driven transactions: when they abort by themselves.
 inline constexpr Duration kDefaultClientDrivenLimit = std::chrono::minutes(1);
 inline constexpr Duration kMaxClientDrivenLimit = std::chrono::hours(24);

@@ -36,6 +36,18 @@ std::string GidOf(const runtime::TxnEvent& event) {
 runtime::Notices OperationsLog::Notices() {
   return {[this](const runtime::TxnEvent& event) { OnTransaction(event); },
           [this](const Status& status, size_t transactions) { OnRolledBack(status, transactions); },
+          [this](const Gid& gid, const Status& defect) {
+            Write(Level::kWarning, "transaction_held_back",
+                  " gid=" + gid.str() + Field("reason", defect.reason()) +
+                      TextField("message", defect.message()));
+          },
+          [this](const Gid& gid, const engine::Failure& why) {
+            Write(Level::kWarning, "transaction_quarantined",
+                  " gid=" + gid.str() + TextField("message", why.message));
+          },
+          [this](const std::string& what) {
+            Write(Level::kWarning, "defect", TextField("message", what));
+          },
           [this](const storage::DefinitionRow& row) { OnDefinition(row); },
           [this](bool failing, const std::string& why) { OnStore(failing, why); }};
 }

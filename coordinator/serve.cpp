@@ -22,6 +22,7 @@
 #include "coordinator/api/grpc_server.h"
 #include "coordinator/api/rest.h"
 #include "coordinator/descriptors.h"
+#include "coordinator/marks/crash_marks.h"
 #include "coordinator/operations_log.h"
 #include "coordinator/participants/caller.h"
 #include "coordinator/participants/gates.h"
@@ -87,6 +88,25 @@ void StopOnStoreFailure(const Status& status) {
                    status.reason(), status.message());
   spdlog::shutdown();
   std::_Exit(kExitStoreFailed);
+}
+
+// Beside the store, whose lock keeps others away from it. Null for a store that no process
+// outlives; and if there can be none, which is said but keeps nobody from starting.
+std::unique_ptr<marks::CrashMarks> OpenMarks(const std::string& store) {
+  constexpr std::string_view kScheme = "sqlite:";
+  if (!store.starts_with(kScheme)) {
+    return nullptr;
+  }
+  auto opened = marks::CrashMarks::Open(store.substr(kScheme.size()) + "-marks");
+  if (!opened.ok()) {
+    spdlog::warn("event=marks_unavailable message=\"{}\"", opened.status().message());
+    return nullptr;
+  }
+  for (const marks::CrashMarks::Suspect& suspect : (*opened)->Suspects()) {
+    spdlog::warn("event=suspect name=\"{}\" crashes={} kills={} condemned={}", suspect.name,
+                 suspect.crashes, suspect.kills, suspect.condemned);
+  }
+  return std::move(opened).value();
 }
 
 Result<participants::CallerOptions> MakeCallerOptions(const Config& config,
@@ -211,7 +231,6 @@ Result<runtime::LocalCoordinatorOptions> MakeOptions(const Config& config) {
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
   };
   options.compile.read_descriptors = transport::UnaryMethods;
-  options.on_fatal = StopOnStoreFailure;
   return options;
 }
 
@@ -299,6 +318,7 @@ int Serve(const Config& config) {
   if (!journal.ok()) {
     return CannotStart(journal.status());
   }
+  const auto marks = OpenMarks(config.store);
   OperationsLog log([](OperationsLog::Level level, const std::string& line) {
     spdlog::log(level == OperationsLog::Level::kInfo ? spdlog::level::info : spdlog::level::warn,
                 "{}", line);
@@ -321,6 +341,13 @@ int Serve(const Config& config) {
   }
   options->notices = log.Notices();
   options->local_exhaustion = [&gates] { return gates.local_exhaustion(); };
+  options->crash_marks = marks.get();
+  options->on_fatal = [&marks](const Status& status) {
+    if (marks != nullptr) {
+      marks->EndWell();  // No transaction is to blame.
+    }
+    StopOnStoreFailure(status);
+  };
   const auto began = std::chrono::steady_clock::now();
   auto coordinator =
       runtime::LocalCoordinator::Start(std::move(*options), **journal, make_caller,

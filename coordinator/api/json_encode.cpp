@@ -100,7 +100,8 @@ void WriteBranch(const BranchFields& branch, JsonWriter& json) {
   json.EndObject();
 }
 
-void WriteTransactionHead(const engine::TxnState& state, JsonWriter& json) {
+void WriteTransactionHead(const engine::TxnState& state, JsonWriter& json,
+                          const std::string& quarantine) {
   json.Key("gid");
   json.String(state.gid.str());
   json.OptionalString("definition", state.definition);
@@ -110,7 +111,8 @@ void WriteTransactionHead(const engine::TxnState& state, JsonWriter& json) {
   json.Key("status");
   json.String(engine::TxnStatusName(state.status));
   json.Key("incident");
-  json.Bool(state.has_incident());
+  json.Bool(state.has_incident() || !quarantine.empty());
+  json.OptionalString("quarantine", quarantine);
   json.Key("paused");
   json.Bool(state.paused);
   json.OptionalBool("deadlineMissed", state.deadline_missed);
@@ -176,7 +178,7 @@ std::string TransactionJson(const TxnDetail& detail) {
   text.reserve(1024);
   JsonWriter json(text);
   json.BeginObject();
-  WriteTransactionHead(state, json);
+  WriteTransactionHead(state, json, detail.view.quarantine);
   json.Key("input");
   json.Value(state.input);
   WriteValue("output", OutputOf(state), json);

@@ -80,6 +80,12 @@ void WriteTransactions(const runtime::Metrics& metrics, MetricsWriter& out) {
              Number(metrics.incidents_open));
   out.Single("entente_incidents_raised_total", "counter", "Incidents raised.",
              Number(metrics.incidents_raised));
+  out.Single("entente_transactions_quarantined", "gauge",
+             "Transactions held back because driving them failed again and again.",
+             Number(metrics.quarantined));
+  out.Single("entente_turns_failed_total", "counter",
+             "Turns of a transaction that failed by a defect or for want of memory.",
+             Number(metrics.held_back));
   out.Single("entente_inputs_total", "counter", "Inputs taken by the engine.",
              Number(metrics.inputs));
   out.Single("entente_journal_appends_total", "counter", "Batches made durable.",

@@ -205,7 +205,8 @@ void ToProto(const TxnDetail& detail, pb::Transaction* out) {
   out->set_version(state.version);
   out->set_mode(Text(dsl::ModeName(state.mode)));
   out->set_status(Text(engine::TxnStatusName(state.status)));
-  out->set_incident(state.has_incident());
+  out->set_incident(state.has_incident() || !detail.view.quarantine.empty());
+  out->set_quarantine(Text(detail.view.quarantine));
   out->set_paused(state.paused);
   out->set_deadline_missed(state.deadline_missed);
   out->set_revision(static_cast<uint32_t>(state.revision.value()));

@@ -14,8 +14,10 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "coordinator/marks/crash_marks.h"
 #include "coordinator/participants/call_end.h"
 #include "coordinator/participants/classify.h"
+#include "coordinator/runtime/exceptions.h"
 
 namespace entente::participants {
 namespace {
@@ -162,6 +164,18 @@ template <class Outcome>
 const transport::CallError* LocalFault(const Outcome& outcome) {
   const auto* error = std::get_if<transport::CallError>(&outcome);
   return error != nullptr && error->fault == transport::CallFault::kLocal ? error : nullptr;
+}
+
+// What a participant answered may be what the coordinator fails at: that is an answer which nobody
+// understands.
+template <class Classify>
+engine::Reply Understood(const Classify& classify) {
+  try {
+    return classify();
+  } catch (...) {
+    const Status failed = runtime::DescribeException();
+    return engine::ReplyUnknown{{failed.reason(), failed.message()}, std::nullopt};
+  }
 }
 
 // For what the request does not say already.
@@ -320,6 +334,7 @@ class Caller::Impl {
   ParkedCall Park(const std::shared_ptr<Waiting>& waiting) {
     return {[&io = io_](std::function<void()> task) { boost::asio::post(io, std::move(task)); },
             [this, waiting](Permit permit) {
+              const marks::WorkScope scope(CommandOf(waiting->errand).gid.str());
               waiting_.erase(waiting->place);
               waiting->limit.cancel();
               Send(waiting->target, waiting->context, waiting->errand, permit,
@@ -424,11 +439,13 @@ class Caller::Impl {
                });
     http_.Call(
         std::move(request), poll.timeout,
-        [this, poll_url = std::move(poll.poll_url), target, permit, role = poll.command.role,
-         allowed = poll.timeout, done = std::move(done)](transport::HttpOutcome outcome) mutable {
+        [this, poll_url = std::move(poll.poll_url), target, permit, gid = poll.command.gid,
+         role = poll.command.role, allowed = poll.timeout,
+         done = std::move(done)](transport::HttpOutcome outcome) mutable {
           if (closing_) {
             return;
           }
+          const marks::WorkScope scope(gid.str());
           Finish(*target, permit, EndOf(outcome, {allowed, nullptr, host_.Now()}));
           if (const auto* error = LocalFault(outcome)) {
             Rest(*error, engine::ReplyPending{std::move(poll_url), std::nullopt}, std::move(done));
@@ -437,8 +454,11 @@ class Caller::Impl {
           auto* response = std::get_if<transport::HttpResponse>(&outcome);
           done(response == nullptr
                    ? engine::Reply(engine::ReplyPending{poll_url, std::nullopt})
-                   : ClassifyPoll(std::move(*response), poll_url,
-                                  AnswerContext{role, nullptr, {}, &target->origin, host_.Now()}));
+                   : Understood([&] {
+                       return ClassifyPoll(
+                           std::move(*response), poll_url,
+                           AnswerContext{role, nullptr, {}, &target->origin, host_.Now()});
+                     }));
         });
   }
 
@@ -465,22 +485,25 @@ class Caller::Impl {
     }
     AddDefault("Accept", "application/json", request.headers);
     std::string asked = request.url.target;
-    http_.Call(
-        std::move(request), call.timeout,
-        [this, target, permit, role = call.command.role, rules = call.answers,
-         allowed = call.timeout, plan = context.plan, token = std::move(token),
-         asked = std::move(asked), done = std::move(done)](transport::HttpOutcome outcome) mutable {
-          if (closing_ || !Ended(*target, permit, outcome, allowed, rules, done)) {
-            return;
-          }
-          if (auto* response = std::get_if<transport::HttpResponse>(&outcome)) {
-            done(ClassifyHttp(
-                std::move(*response),
-                AnswerContext{role, rules, token, &target->origin, host_.Now(), asked}));
-          } else {
-            done(ClassifyError(std::get<transport::CallError>(outcome)));
-          }
-        });
+    http_.Call(std::move(request), call.timeout,
+               [this, target, permit, gid = call.command.gid, role = call.command.role,
+                rules = call.answers, allowed = call.timeout, plan = context.plan,
+                token = std::move(token), asked = std::move(asked),
+                done = std::move(done)](transport::HttpOutcome outcome) mutable {
+                 const marks::WorkScope scope(gid.str());
+                 if (closing_ || !Ended(*target, permit, outcome, allowed, rules, done)) {
+                   return;
+                 }
+                 if (auto* response = std::get_if<transport::HttpResponse>(&outcome)) {
+                   done(Understood([&] {
+                     return ClassifyHttp(
+                         std::move(*response),
+                         AnswerContext{role, rules, token, &target->origin, host_.Now(), asked});
+                   }));
+                 } else {
+                   done(ClassifyError(std::get<transport::CallError>(outcome)));
+                 }
+               });
   }
 
   void SendGrpc(const TargetPtr& target, const runtime::CallContext& context,
@@ -493,6 +516,7 @@ class Caller::Impl {
     request.method = "/" + address.service + "/" + rendered.method;
     request.body = rendered.body.Read();
     request.shapes = target->shapes;
+    request.subject = call.command.gid.str();
     for (const auto& [name, value] : address.metadata) {
       request.metadata.Add(name, value);
     }
@@ -500,20 +524,24 @@ class Caller::Impl {
              [&request](std::string_view name, std::string_view value) {
                request.metadata.Add(name, value);
              });
-    grpc_.Call(std::move(request), call.timeout,
-               [this, target, permit, role = call.command.role, rules = call.answers,
-                allowed = call.timeout, plan = context.plan, token = std::move(token),
-                done = std::move(done)](transport::GrpcOutcome outcome) mutable {
-                 if (closing_ || !Ended(*target, permit, outcome, allowed, rules, done)) {
-                   return;
-                 }
-                 if (auto* response = std::get_if<transport::GrpcResponse>(&outcome)) {
-                   done(ClassifyGrpc(std::move(*response),
-                                     AnswerContext{role, rules, token, nullptr, host_.Now()}));
-                 } else {
-                   done(ClassifyError(std::get<transport::CallError>(outcome)));
-                 }
-               });
+    grpc_.Call(
+        std::move(request), call.timeout,
+        [this, target, permit, gid = call.command.gid, role = call.command.role,
+         rules = call.answers, allowed = call.timeout, plan = context.plan,
+         token = std::move(token), done = std::move(done)](transport::GrpcOutcome outcome) mutable {
+          const marks::WorkScope scope(gid.str());
+          if (closing_ || !Ended(*target, permit, outcome, allowed, rules, done)) {
+            return;
+          }
+          if (auto* response = std::get_if<transport::GrpcResponse>(&outcome)) {
+            done(Understood([&] {
+              return ClassifyGrpc(std::move(*response),
+                                  AnswerContext{role, rules, token, nullptr, host_.Now()});
+            }));
+          } else {
+            done(ClassifyError(std::get<transport::CallError>(outcome)));
+          }
+        });
   }
 
   // Tells the gate how a call ended. False if that was for want of something on this machine and

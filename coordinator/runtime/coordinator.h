@@ -36,6 +36,9 @@ using Callback = std::function<void(Result<T>)>;
 struct TxnView {
   std::shared_ptr<const dsl::Plan> plan;
   std::shared_ptr<const engine::TxnState> state;
+  // Why it is quarantined, or empty. Then only what lists show is known of it: neither input nor
+  // branches.
+  std::string quarantine = {};
 };
 
 struct SubmitRequest {
@@ -149,6 +152,8 @@ struct Metrics {
   // Handed to the participants' gates; of these let go and ended; of these without success.
   uint64_t calls_asked = 0, calls = 0, calls_failed = 0;
   uint64_t local_exhaustions = 0;  // Calls that waited because this machine lacked something.
+  uint64_t held_back = 0;    // Turns that failed by a defect or for want of memory.
+  uint64_t quarantined = 0;  // Transactions that are held back until an operator releases them.
 };
 
 // Stops the flow of events when destroyed. May be destroyed on any thread.

@@ -22,8 +22,13 @@ std::string DefinitionDigest(const std::string& source, const Json& env) {
 
 }  // namespace
 
-Definitions::Definitions(storage::Journal& journal, dsl::CompileOptions options)
-    : journal_(journal), options_(std::move(options)) {}
+Definitions::Definitions(storage::Journal& journal, dsl::CompileOptions options,
+                         const marks::CrashMarks* marks)
+    : journal_(journal), options_(std::move(options)), marks_(marks) {}
+
+std::string Definitions::MarkOf(const std::string& name, uint32_t version) {
+  return "definition " + name + " version " + std::to_string(version);
+}
 
 PlanPtr Definitions::Cached(const std::string& name, std::optional<uint32_t> version) {
   const std::lock_guard lock(mutex_);
@@ -70,6 +75,12 @@ Result<PlanPtr> Definitions::Get(const std::string& name, std::optional<uint32_t
     return DataLoss("store.bad_definition", "the stored environment of definition '" + name +
                                                 "' can not be read: " + env.status().message());
   }
+  const std::string mark = MarkOf(row.name, row.version);
+  if (marks_ != nullptr && marks_->IsCondemned(mark)) {
+    return DataLoss("store.bad_definition",
+                    mark + " was being compiled whenever the coordinator's process crashed");
+  }
+  const marks::WorkScope scope(mark);
   dsl::CompileOptions options = options_;
   options.allowed_env = {"*"};
   options.lookup_env = dsl::EnvFrom(*env);

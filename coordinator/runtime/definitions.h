@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "coordinator/marks/crash_marks.h"
 #include "dsl/compiler.h"
 #include "dsl/plan.h"
 #include "storage/journal.h"
@@ -23,7 +24,12 @@ using PlanPtr = std::shared_ptr<const dsl::Plan>;
 class Definitions {
  public:
   // `options` says which environment variables a definition may read, and which modes it may use.
-  Definitions(storage::Journal& journal, dsl::CompileOptions options);
+  // `marks` may be null; what they condemned is not compiled again.
+  Definitions(storage::Journal& journal, dsl::CompileOptions options,
+              const marks::CrashMarks* marks = nullptr);
+
+  // What a stored version is called while it is being compiled.
+  [[nodiscard]] static std::string MarkOf(const std::string& name, uint32_t version);
 
   // What is already compiled, or null. Never blocks on I/O. Without a version: the newest.
   [[nodiscard]] PlanPtr Cached(const std::string& name, std::optional<uint32_t> version);
@@ -33,7 +39,7 @@ class Definitions {
   [[nodiscard]] Result<PlanPtr> Get(const std::string& name, std::optional<uint32_t> version);
 
   struct PutResult {
-    Result<storage::DefinitionRow> row;
+    Result<storage::DefinitionRow> row = Internal("definition.not_put", "not put");
     std::vector<dsl::Problem> problems;  // Every mistake, when the row is kInvalidArgument.
   };
   // Compiles and stores. An empty name takes the document's own; otherwise the two must agree.
@@ -54,6 +60,7 @@ class Definitions {
 
   storage::Journal& journal_;
   const dsl::CompileOptions options_;
+  const marks::CrashMarks* const marks_;
   std::mutex mutex_;
   std::map<std::pair<std::string, uint32_t>, PlanPtr> plans_;
   std::map<std::string, PlanPtr> newest_;

@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "coordinator/runtime/digest.h"
+#include "coordinator/runtime/exceptions.h"
 #include "dsl/client_branches.h"
 
 namespace entente::runtime {
@@ -50,6 +51,16 @@ Wait Bounded(Wait wait) {
   return wait;
 }
 
+// What throws fails with what it threw.
+template <class T, class Work>
+Result<T> Caught(const Work& work) {
+  try {
+    return work();
+  } catch (...) {
+    return DescribeException();
+  }
+}
+
 Status CheckLabels(const storage::Labels& labels) {
   if (labels.size() > limits::kMaxLabels) {
     return InvalidArgument("labels.too_many", "a transaction may have at most " +
@@ -66,8 +77,8 @@ Status CheckLabels(const storage::Labels& labels) {
   return {};
 }
 
-// Tells a resubmission of the same content from a conflict. Numbers are the same if they are written
-// the same.
+// Tells a resubmission of the same content from a conflict. Numbers are the same if they are
+// written the same.
 std::string RequestDigest(const SubmitRequest& request) {
   std::string content;
   const auto add = [&content](std::string_view name, const std::string& json) {
@@ -112,10 +123,10 @@ LocalCoordinator::LocalCoordinator(LocalCoordinatorOptions options, storage::Jou
     : options_(std::move(options)),
       id_(std::move(id)),
       journal_(journal),
-      definitions_(journal, options_.compile),
+      definitions_(journal, options_.compile, options_.crash_marks),
       tokens_(secret),
       participant_stats_(std::move(participant_stats)),
-      pool_(kBlockingThreads),
+      pool_(kBlockingThreads, options_.notices.defect),
       housekeeper_(std::make_unique<Housekeeper>()) {
   events_.NoteWith(options_.notices.transaction);
 }
@@ -154,7 +165,7 @@ Status LocalCoordinator::AcquireAll() {
 Status LocalCoordinator::RecoverAll(const CallerFactory& make_caller) {
   std::vector<std::future<Status>> recovered;
   for (size_t i = 0; i < options_.workers; ++i) {
-    workers_.push_back(std::make_unique<Worker>(i, pool_));
+    workers_.push_back(std::make_unique<Worker>(i, pool_, options_.notices.defect));
     callers_.push_back(make_caller(*workers_[i], tokens_));
     ShardDriverOptions options;
     for (const auto& [shard, epoch] : leases_) {
@@ -164,6 +175,9 @@ Status LocalCoordinator::RecoverAll(const CallerFactory& make_caller) {
     }
     options.coordinator_id = id_;
     options.on_rolled_back = options_.notices.rolled_back;
+    options.on_held_back = options_.notices.held_back;
+    options.on_quarantined = options_.notices.quarantined;
+    options.crash_marks = options_.crash_marks;
     options.max_open = std::max<size_t>(1, options_.max_open / options_.workers);
     drivers_.push_back(std::make_unique<ShardDriver>(std::move(options), *workers_[i], journal_,
                                                      *callers_[i], definitions_, events_,
@@ -311,7 +325,7 @@ void LocalCoordinator::OnDriver(const Gid& gid, std::function<void(ShardDriver&)
 template <class T>
 void LocalCoordinator::OffloadTo(std::function<Result<T>()> work, Callback<T> done) {
   done = ReturnTo(Worker::Current(), std::move(done));
-  pool_.Run([work = std::move(work), done = std::move(done)] { done(work()); });
+  pool_.Run([work = std::move(work), done = std::move(done)] { done(Caught<T>(work)); });
 }
 
 void LocalCoordinator::Submit(SubmitRequest request, Callback<SubmitReply> done) {
@@ -334,18 +348,14 @@ void LocalCoordinator::Submit(SubmitRequest request, Callback<SubmitReply> done)
   }
   auto held = std::make_shared<SubmitRequest>(std::move(request));
   pool_.Run([this, held, done = std::move(done)]() mutable {
-    std::optional<uint32_t> version = held->version;
-    std::string name = held->definition;
-    if (held->inline_definition) {
-      const auto stored = definitions_.PutInline(*held->inline_definition);
-      if (!stored.row.ok()) {
-        done(stored.row.status());
-        return;
+    auto plan = Caught<PlanPtr>([&]() -> Result<PlanPtr> {
+      if (!held->inline_definition) {
+        return definitions_.Get(held->definition, held->version);
       }
-      name = stored.row->name;
-      version = stored.row->version;
-    }
-    auto plan = definitions_.Get(name, version);
+      auto stored = definitions_.PutInline(*held->inline_definition);
+      ENTENTE_RETURN_IF_ERROR(stored.row.status());
+      return definitions_.Get(stored.row->name, stored.row->version);
+    });
     if (!plan.ok()) {
       done(plan.status());
     } else {
@@ -573,7 +583,12 @@ void LocalCoordinator::PutDefinition(
   pool_.Run(
       [this, origin, name = std::move(name), source = std::move(source), done = std::move(done)] {
         const Instant before = WallNow();
-        auto result = std::make_shared<Definitions::PutResult>(definitions_.Put(name, source));
+        auto result = std::make_shared<Definitions::PutResult>();
+        try {
+          *result = definitions_.Put(name, source);
+        } catch (...) {
+          result->row = DescribeException();
+        }
         const bool is_new = result->row.ok() && result->row->created_at >= before;
         if (is_new && options_.notices.definition_stored) {
           options_.notices.definition_stored(*result->row);
@@ -596,7 +611,12 @@ void LocalCoordinator::ValidateDefinition(std::string source,
       [this, source = std::move(source)] {
         return Result<Problems>(definitions_.Validate(source));
       },
-      [done = std::move(done)](Result<Problems> problems) { done(std::move(problems).value()); });
+      [done = std::move(done)](Result<Problems> problems) {
+        if (!problems.ok()) {
+          problems = Problems{{"", 1, 1, problems.status().message(), ""}};
+        }
+        done(std::move(problems).value());
+      });
 }
 
 void LocalCoordinator::GetDefinition(std::string name, std::optional<uint32_t> version,
@@ -690,6 +710,8 @@ Metrics LocalCoordinator::GetMetrics() {
     metrics.calls_asked += counters.calls_asked;
     metrics.calls += counters.calls;
     metrics.calls_failed += counters.calls_failed;
+    metrics.held_back += counters.held_back;
+    metrics.quarantined += counters.quarantined;
   }
   metrics.local_exhaustions = options_.local_exhaustion ? options_.local_exhaustion().times : 0;
   return metrics;

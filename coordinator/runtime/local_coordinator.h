@@ -30,6 +30,7 @@ struct LocalCoordinatorOptions {
   Notices notices;
   // Asked for health and metrics, on any thread. Null: nothing is known.
   std::function<LocalExhaustion()> local_exhaustion;
+  marks::CrashMarks* crash_marks = nullptr;  // May be null. Outlives the coordinator.
 };
 
 // Makes the caller of one worker. Called during Start; `tokens` outlives the caller.

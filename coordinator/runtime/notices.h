@@ -18,6 +18,12 @@ struct Notices {
   std::function<void(const TxnEvent&)> transaction;
   // A batch that touched so many transactions was not written; they are read back.
   std::function<void(const Status&, size_t transactions)> rolled_back;
+  // Driving a transaction failed by a defect or for want of memory; it is read back and goes on.
+  std::function<void(const Gid&, const Status&)> held_back;
+  // It failed too often: an operator has to release it.
+  std::function<void(const Gid&, const engine::Failure&)> quarantined;
+  // An exception that belongs to no transaction; what it was thrown from ended there.
+  std::function<void(const std::string& what)> defect;
   // A new version of a definition is stored.
   std::function<void(const storage::DefinitionRow&)> definition_stored;
   // The store begins to fail (`why`: its latest failure), or is well again.

@@ -30,13 +30,13 @@ Withdrawal WithdrawnBy(const engine::Record& record) {
 // append instead of causing one: losing them is harmless, and recovery would derive them again.
 // Effects never overtake a forced decision: those of a lazy one may follow from it.
 void ShardDriver::Apply(const TxnPtr& txn, engine::Decision decision,
-                        std::function<void(Status)> reply, bool riding) {
-  Release release{txn, {}, {}, std::move(reply), Withdrawal::kNone};
+                        std::function<void(Status)>&& reply, bool riding) {
+  Release release{txn, {}, {}, {}, Withdrawal::kNone};
   const bool watched = events_.has_subscribers();
   for (engine::Record& record : decision.records) {
-    if (Status evolved = engine::Evolve(*txn->state, record); !evolved.ok()) {
-      Fail(evolved);
-      return;
+    if (const Status evolved = engine::Evolve(*txn->state, record); !evolved.ok()) {
+      // Nothing of it is written: only this transaction stops.
+      throw std::logic_error(evolved.message());
     }
     txn->unsaved.push_back(EncodeRecord(record));
     txn->summary_changed = txn->summary_changed || ChangesSummary(record);
@@ -53,11 +53,13 @@ void ShardDriver::Apply(const TxnPtr& txn, engine::Decision decision,
   CountIncident(*txn);
   if (decision.records.empty()) {
     CarryOutInTurn(txn, std::move(decision.effects));
-    if (release.reply) {
-      WhenDurable(txn, std::move(release.reply));
+    if (reply) {
+      WhenDurable(txn, std::exchange(reply, nullptr));
     }
     return;
   }
+  // From here on it will be called: by what follows, or by whoever holds the transaction back.
+  release.reply = std::exchange(reply, nullptr);
   const bool forced = decision.durability == engine::Durability::kForced;
   if (forced) {
     release.effects = std::move(decision.effects);
@@ -86,7 +88,7 @@ void ShardDriver::Apply(const TxnPtr& txn, engine::Decision decision,
 
 // At once, or when the transaction's latest forced decision is durable.
 void ShardDriver::CarryOutInTurn(const TxnPtr& txn, std::vector<engine::Effect> effects) {
-  if (effects.empty()) {
+  if (effects.empty() || txn->abandoned) {
     return;
   }
   if (txn->forced_batch <= durable_batch_) {
@@ -116,6 +118,10 @@ void ShardDriver::WhenDurable(const TxnPtr& txn, std::function<void(Status)> run
                     "the store failed and the coordinator is stopping: see its log"));
     return;
   }
+  if (txn->abandoned) {
+    run(HeldBack(txn->state->gid));
+    return;
+  }
   if (txn->last_batch <= durable_batch_) {
     run(Status());
     return;
@@ -129,7 +135,7 @@ void ShardDriver::WhenDurable(const TxnPtr& txn, std::function<void(Status)> run
 
 // As WhenDurable, but hurries nobody: it is told when what is there was written in its own time.
 void ShardDriver::WhenWritten(const TxnPtr& txn, std::function<void(Status)> run) {
-  if (failed_ || txn->last_batch <= durable_batch_) {
+  if (failed_ || txn->abandoned || txn->last_batch <= durable_batch_) {
     WhenDurable(txn, std::move(run));
     return;
   }
@@ -138,7 +144,7 @@ void ShardDriver::WhenWritten(const TxnPtr& txn, std::function<void(Status)> run
 
 // As it is now: what is decided until it may be shown is not durable by then.
 void ShardDriver::ShowWhenDurable(const TxnPtr& txn, Callback<TxnView> done) {
-  if (!failed_ && txn->last_batch <= durable_batch_) {
+  if (!failed_ && !txn->abandoned && txn->last_batch <= durable_batch_) {
     done(View(*txn));
     return;
   }
@@ -173,18 +179,17 @@ void ShardDriver::Flush() {
   }
   flush_wanted_ = false;
   std::map<ShardId, storage::Batch> batches;
-  for (const TxnPtr& txn : gathering_.touched) {
-    ENTENTE_CHECK(!txn->unsaved.empty());
-    txn->touched = false;
-    counters_.records.fetch_add(txn->unsaved.size(), std::memory_order_relaxed);
-    storage::TxnAppend append{txn->state->gid, txn->saved.next(), std::move(txn->unsaved), {}};
-    txn->unsaved.clear();
-    txn->saved = txn->state->revision;
-    if (txn->summary_changed) {
-      append.summary = MakeSummary(*txn->plan, *txn->state);
-      txn->summary_changed = false;
-    }
-    batches[ShardOf(txn->state->gid)].appends.push_back(std::move(append));
+  for (size_t i = 0; i < gathering_.touched.size();) {
+    const TxnPtr txn = gathering_.touched[i];
+    const auto take = [&] {
+      storage::TxnAppend append = TakeAppend(*txn);
+      batches[ShardOf(append.gid)].appends.push_back(std::move(append));
+    };
+    // One that is held back is not among them any more.
+    i += Guarded(txn->state->gid, txn, take) ? 1 : 0;
+  }
+  if (batches.empty()) {
+    return;
   }
   counters_.appends.fetch_add(1, std::memory_order_relaxed);
   counters_.append_since_micros.store(ToMicros(host_.Now()), std::memory_order_relaxed);
@@ -207,6 +212,21 @@ void ShardDriver::Flush() {
                       }
                     });
   }
+}
+
+// What the transaction gained since its last append.
+storage::TxnAppend ShardDriver::TakeAppend(Txn& txn) {
+  ENTENTE_CHECK(!txn.unsaved.empty());
+  txn.touched = false;
+  counters_.records.fetch_add(txn.unsaved.size(), std::memory_order_relaxed);
+  storage::TxnAppend append{txn.state->gid, txn.saved.next(), std::move(txn.unsaved), {}};
+  txn.unsaved.clear();
+  txn.saved = txn.state->revision;
+  if (txn.summary_changed) {
+    append.summary = MakeSummary(*txn.plan, *txn.state);
+    txn.summary_changed = false;
+  }
+  return append;
 }
 
 void ShardDriver::OnWritten(const RefusedShards& refused) {
@@ -244,7 +264,7 @@ void ShardDriver::OnWritten(const RefusedShards& refused) {
     txn->created = true;
   }
   for (Release& release : batch.releases) {
-    Carry(release);
+    Guarded(release.txn->state->gid, release.txn, [&] { Carry(release); });
   }
   if (flush_wanted_) {
     ScheduleFlush();
@@ -255,6 +275,13 @@ void ShardDriver::OnWritten(const RefusedShards& refused) {
 void ShardDriver::Carry(Release& release) {
   for (const TxnEvent& event : release.events) {
     events_.Publish(event);
+  }
+  if (release.txn->abandoned) {
+    // It is being read back, and its effects are derived anew.
+    if (release.reply) {
+      release.reply(HeldBack(release.txn->state->gid));
+    }
+    return;
   }
   // Not earlier: the calls of earlier decisions are at their gates by now.
   if (release.withdraws != Withdrawal::kNone) {
@@ -299,7 +326,9 @@ void ShardDriver::RollBack(GatheringBatch failed, const Status& status) {
     options_.on_rolled_back(status, failed.touched.size());
   }
   for (const TxnPtr& txn : failed.touched) {
-    Forget(txn, status);
+    if (!txn->abandoned) {
+      Forget(txn, status, ReloadDelay());
+    }
   }
   for (Release& release : lost) {
     if (release.reply) {
@@ -308,7 +337,7 @@ void ShardDriver::RollBack(GatheringBatch failed, const Status& status) {
   }
 }
 
-void ShardDriver::Forget(const TxnPtr& txn, const Status& status) {
+void ShardDriver::Forget(const TxnPtr& txn, const Status& status, Duration delay) {
   const Gid gid = txn->state->gid;
   RemoveTimers(*txn);
   CountIncident(*txn, /*forgotten=*/true);
@@ -321,8 +350,7 @@ void ShardDriver::Forget(const TxnPtr& txn, const Status& status) {
       timers_.Remove(waiter.timeout);
     }
     reloading_.emplace(gid, std::move(waiters));
-    timers_.Insert(host_.Now() + ReloadDelay(), ReloadTimer{gid});
-    UpdateWake();
+    ReadBackLater(gid, delay);
     return;
   }
   for (Waiter& waiter : waiters) {

@@ -16,12 +16,6 @@ Status NoSuchTransaction(const Gid& gid) {
                       "': check the gid; a finished one is deleted after its retention time");
 }
 
-Status Reloading(const Gid& gid) {
-  return Unavailable("transaction.reloading", "transaction '" + gid.str() +
-                                                  "' is being read back after a failed write: "
-                                                  "try again in a moment");
-}
-
 // A child's input was checked when its parent asked for it.
 Status CheckInput(const dsl::Plan& plan, const engine::Submitted& submitted) {
   if (!plan.input || submitted.parent) {
@@ -73,11 +67,16 @@ engine::Input ShardDriver::MakeInput(engine::Event event) {
   return {host_.Now(), host_.Entropy(), std::move(event)};
 }
 
-TxnView ShardDriver::View(const Txn& txn) const {
+// A large transaction may not fit twice.
+Result<TxnView> ShardDriver::View(const Txn& txn) const {
   if (txn.state->finished()) {
-    return {txn.plan, txn.state};
+    return TxnView{txn.plan, txn.state};
   }
-  return {txn.plan, std::make_shared<const engine::TxnState>(*txn.state)};
+  try {
+    return TxnView{txn.plan, std::make_shared<const engine::TxnState>(*txn.state)};
+  } catch (const std::bad_alloc&) {
+    return OutOfMemory();
+  }
 }
 
 Status ShardDriver::RefuseNew() const {
@@ -99,6 +98,10 @@ Status ShardDriver::RefuseNew() const {
 
 void ShardDriver::Submit(SubmitCommand command, Callback<SubmitReply> done) {
   const Gid& gid = command.submitted.gid;
+  if (quarantined_.contains(gid)) {
+    done(InQuarantine(gid));
+    return;
+  }
   if (const auto found = open_.find(gid); found != open_.end()) {
     AnswerResubmit(found->second, command, std::move(done));
     return;
@@ -125,7 +128,7 @@ void ShardDriver::LookUpThenCreate(SubmitCommand command, Callback<SubmitReply> 
   struct Job {
     SubmitCommand command;
     Callback<SubmitReply> done;
-    Result<storage::StoredTxn> stored = NotFound("transaction.not_found", "");
+    Result<storage::StoredTxn> stored = OutOfMemory();  // Until it could be read.
   };
   auto job = std::make_shared<Job>(Job{std::move(command), std::move(done)});
   host_.Offload([this, gid, job] { job->stored = journal_.Load(gid); },
@@ -171,39 +174,48 @@ void ShardDriver::AnswerResubmit(const TxnPtr& txn, const SubmitCommand& command
 }
 
 void ShardDriver::Create(SubmitCommand command, Callback<SubmitReply> done) {
-  // Only of what is new: a definition may have changed since the same was submitted before.
-  if (Status valid = CheckInput(*command.plan, command.submitted); !valid.ok()) {
-    counters_.rejected.fetch_add(1, std::memory_order_relaxed);
-    done(std::move(valid));
-    return;
-  }
-  auto txn = std::make_shared<Txn>();
-  txn->plan = std::move(command.plan);
   const Gid gid = command.submitted.gid;
-  engine::Decision decision =
-      engine::Decide(*txn->plan, *txn->state, MakeInput(std::move(command.submitted)));
-  if (!decision.status.ok()) {
+  const auto txn = std::make_shared<Txn>();
+  txn->plan = std::move(command.plan);
+  Status refused = HeldBack(gid);  // Unless it is refused in words, or accepted.
+  std::function<void(Status)> reply;
+  Guarded(gid, txn, [&] {
+    // Only of what is new: a definition may have changed since the same was submitted before.
+    if (Status valid = CheckInput(*txn->plan, command.submitted); !valid.ok()) {
+      refused = std::move(valid);
+      return;
+    }
+    engine::Decision decision =
+        engine::Decide(*txn->plan, *txn->state, MakeInput(std::move(command.submitted)));
+    if (!decision.status.ok()) {
+      refused = std::move(decision.status);
+      return;
+    }
+    open_.emplace(gid, txn);
+    refused = Status();
+    counters_.accepted.fetch_add(1, std::memory_order_relaxed);
+    counters_.open.store(open_.size(), std::memory_order_relaxed);
+    auto answer = SubmitAnswer(true, std::move(done));
+    if (command.wait) {
+      // Told when the end is durable, or that the accept failed: either way through the waiter.
+      AddWaiter(txn, *command.wait, std::move(answer));
+    } else {
+      reply = [this, txn, answer = std::move(answer)](const Status& status) {
+        if (status.ok()) {
+          ShowWhenDurable(txn, answer);
+        } else {
+          answer(status);
+        }
+      };
+    }
+    Apply(txn, std::move(decision), std::move(reply));
+  });
+  if (!refused.ok()) {
     counters_.rejected.fetch_add(1, std::memory_order_relaxed);
-    done(std::move(decision.status));
-    return;
+    done(std::move(refused));
+  } else if (reply) {
+    reply(HeldBack(gid));
   }
-  open_.emplace(gid, txn);
-  counters_.accepted.fetch_add(1, std::memory_order_relaxed);
-  counters_.open.store(open_.size(), std::memory_order_relaxed);
-  if (command.wait) {
-    // Told when the end is durable, or that the accept failed: either way through the waiter.
-    AddWaiter(txn, *command.wait, SubmitAnswer(true, std::move(done)));
-    Apply(txn, std::move(decision), {});
-    return;
-  }
-  Apply(txn, std::move(decision),
-        [this, txn, answer = SubmitAnswer(true, std::move(done))](const Status& status) {
-          if (status.ok()) {
-            ShowWhenDurable(txn, answer);
-          } else {
-            answer(status);
-          }
-        });
 }
 
 // When it ended or after `wait`, if that is given; otherwise at once, as far as it is durable.
@@ -253,13 +265,17 @@ void ShardDriver::Get(const Gid& gid, std::optional<Wait> wait, Callback<TxnView
     Show(found->second, wait, std::move(done));
     return;
   }
+  if (const auto held = quarantined_.find(gid); held != quarantined_.end()) {
+    done(held->second.view);
+    return;
+  }
   if (const auto reloading = reloading_.find(gid); wait && reloading != reloading_.end()) {
     // Open, and back in memory in a moment: whoever waits for its end waits through that too.
     reloading->second.push_back(Waiter{
         next_waiter_++, std::move(done), host_.Now() + wait->at_most, {}, std::move(wait->hangup)});
     return;
   }
-  auto stored = std::make_shared<Result<storage::StoredTxn>>(NoSuchTransaction(gid));
+  auto stored = std::make_shared<Result<storage::StoredTxn>>(OutOfMemory());
   host_.Offload([this, gid, stored] { *stored = journal_.Load(gid); },
                 [this, gid, stored, done = std::move(done)] {
                   if (!stored->ok()) {
@@ -282,8 +298,13 @@ void ShardDriver::GetHistory(const Gid& gid, Callback<History> done) {
       done(status);
       return;
     }
-    auto history = std::make_shared<Result<History>>(NoSuchTransaction(gid));
+    if (options_.crash_marks != nullptr && options_.crash_marks->IsCondemned(gid.str())) {
+      done(InQuarantine(gid));
+      return;
+    }
+    auto history = std::make_shared<Result<History>>(OutOfMemory());
     const auto read = [this, gid, history] {
+      const marks::WorkScope scope(gid.str());
       auto stored = journal_.Load(gid);
       if (!stored.ok()) {
         *history = stored.status().code() == StatusCode::kNotFound ? NoSuchTransaction(gid)
@@ -326,6 +347,10 @@ void ShardDriver::GetHistory(const Gid& gid, Callback<History> done) {
 
 void ShardDriver::Deliver(const Gid& gid, engine::Event event,
                           std::optional<Sequence> expected_revision, Callback<TxnView> done) {
+  if (quarantined_.contains(gid)) {
+    DeliverToQuarantined(gid, std::move(event), expected_revision, std::move(done));
+    return;
+  }
   const auto found = open_.find(gid);
   if (found == open_.end()) {
     DeliverToStored(gid, std::move(event), std::move(done));
@@ -333,11 +358,7 @@ void ShardDriver::Deliver(const Gid& gid, engine::Event event,
   }
   const TxnPtr txn = found->second;
   if (expected_revision && *expected_revision != txn->state->revision) {
-    done(Conflict("transaction.revision_mismatch",
-                  "transaction '" + gid.str() + "' is at revision " +
-                      std::to_string(txn->state->revision.value()) + ", not " +
-                      std::to_string(expected_revision->value()) +
-                      ": look at it again, then decide"));
+    done(MovedOn(gid, txn->state->revision, *expected_revision));
     return;
   }
   Take(txn, std::move(event), [this, txn, done = std::move(done)](Status status) {
@@ -352,7 +373,7 @@ void ShardDriver::Deliver(const Gid& gid, engine::Event event,
 // Not in memory: it is finished, and the engine says what that means for the event; or it is being
 // read back.
 void ShardDriver::DeliverToStored(const Gid& gid, engine::Event event, Callback<TxnView> done) {
-  auto stored = std::make_shared<Result<storage::StoredTxn>>(NoSuchTransaction(gid));
+  auto stored = std::make_shared<Result<storage::StoredTxn>>(OutOfMemory());
   host_.Offload([this, gid, stored] { *stored = journal_.Load(gid); },
                 [this, gid, stored, event = std::move(event), done = std::move(done)]() mutable {
                   if (!stored->ok()) {
@@ -381,23 +402,29 @@ void ShardDriver::DeliverToStored(const Gid& gid, engine::Event event, Callback<
 }
 
 void ShardDriver::Take(const TxnPtr& txn, engine::Event event, std::function<void(Status)> reply) {
-  Conclude(txn, engine::Decide(*txn->plan, *txn->state, MakeInput(std::move(event))),
-           std::move(reply));
+  const Gid& gid = txn->state->gid;
+  const bool taken = Guarded(gid, txn, [&] {
+    Conclude(txn, engine::Decide(*txn->plan, *txn->state, MakeInput(std::move(event))),
+             std::move(reply));
+  });
+  if (!taken && reply) {
+    reply(HeldBack(gid));
+  }
 }
 
+// `reply` is taken once it is certain to be called.
 void ShardDriver::Conclude(const TxnPtr& txn, engine::Decision decision,
-                           std::function<void(Status)> reply) {
-  if (!decision.status.ok()) {
-    counters_.rejected.fetch_add(1, std::memory_order_relaxed);
-    if (reply) {
-      // The refusal may rest on records that are not durable yet ("already finished").
-      WhenDurable(txn, [reply = std::move(reply), refused = decision.status](const Status& status) {
-        reply(status.ok() ? refused : status);
-      });
-    }
+                           std::function<void(Status)>&& reply) {
+  if (decision.status.ok()) {
+    Apply(txn, std::move(decision), std::move(reply));
     return;
   }
-  Apply(txn, std::move(decision), std::move(reply));
+  counters_.rejected.fetch_add(1, std::memory_order_relaxed);
+  if (reply) {
+    // The refusal may rest on records that are not durable yet ("already finished").
+    WhenDurable(txn, [reply = std::exchange(reply, nullptr), refused = decision.status](
+                         const Status& status) { reply(status.ok() ? refused : status); });
+  }
 }
 
 void ShardDriver::Enlist(const Gid& gid, const std::string& branch,
@@ -418,11 +445,26 @@ void ShardDriver::Enlist(const Gid& gid, const std::string& branch,
     return;
   }
   const TxnPtr txn = found->second;
+  std::function<void(Status)> reply;
+  const bool taken =
+      Guarded(gid, txn, [&] { EnlistIn(txn, branch, *problems, std::move(answer), reply); });
+  if (!taken && reply) {
+    reply(HeldBack(gid));
+  }
+}
+
+// `reply` holds the answer until it is certain to be called.
+void ShardDriver::EnlistIn(const TxnPtr& txn, const std::string& branch,
+                           std::vector<dsl::Problem>& problems,
+                           std::function<void(Result<TxnView>, bool created)> answer,
+                           std::function<void(Status)>& reply) {
+  reply = [answer](Status status) { answer(std::move(status), false); };
+  const auto refuse = [&reply](Status status) { std::exchange(reply, nullptr)(std::move(status)); };
   auto compiled = dsl::CompileClientBranch(txn->plan->mode, branch);
   if (auto* mistakes = std::get_if<dsl::Problems>(&compiled)) {
     Status status = dsl::BranchProblemsToStatus(*mistakes);
-    *problems = std::move(*mistakes);
-    answer(std::move(status), false);
+    problems = std::move(*mistakes);
+    refuse(std::move(status));
     return;
   }
   auto client_branch = std::get<dsl::ClientBranch>(std::move(compiled));
@@ -432,7 +474,7 @@ void ShardDriver::Enlist(const Gid& gid, const std::string& branch,
   if (!known) {
     auto grown = dsl::WithBranch(*plan, std::move(client_branch));
     if (!grown.ok()) {
-      answer(grown.status(), false);
+      refuse(grown.status());
       return;
     }
     plan = std::move(grown).value();
@@ -441,14 +483,15 @@ void ShardDriver::Enlist(const Gid& gid, const std::string& branch,
   if (decision.status.ok()) {
     txn->plan = std::move(plan);
   }
-  Conclude(txn, std::move(decision), [this, txn, known, answer](Status status) {
+  reply = [this, txn, known, answer = std::move(answer)](Status status) {
     if (!status.ok()) {
       answer(std::move(status), false);
     } else {
       ShowWhenDurable(txn,
                       [answer, known](Result<TxnView> view) { answer(std::move(view), !known); });
     }
-  });
+  };
+  Conclude(txn, std::move(decision), std::move(reply));
 }
 
 void ShardDriver::Drain(std::function<void()> drained) {

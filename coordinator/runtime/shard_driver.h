@@ -9,6 +9,11 @@
 // depends on it leaves before it is durable: no effect, no answer, no event. A batch is handed to
 // the journal shard by shard; if it could not be written for one of them, that shard's transactions
 // are forgotten and rebuilt from the journal, as after a crash, and the others go on.
+//
+// So is a transaction whose turn throws: what is staged of it is dropped, it is read back, and all
+// others go on. One that fails again and again, or that was being driven whenever the process
+// crashed, is quarantined: paused in the journal with an incident of its own, out of memory and
+// not looked at any more, until an operator releases it.
 #pragma once
 
 #include <atomic>
@@ -23,6 +28,7 @@
 #include <variant>
 #include <vector>
 
+#include "coordinator/marks/crash_marks.h"
 #include "coordinator/runtime/coordinator.h"
 #include "coordinator/runtime/definitions.h"
 #include "coordinator/runtime/event_hub.h"
@@ -45,14 +51,18 @@ struct ShardDriverOptions {
   Duration reload_delay = std::chrono::seconds(1);
   Duration longest_reload_delay = std::chrono::seconds(16);
   std::string coordinator_id = {};
-  std::function<void(const Status&, size_t transactions)> on_rolled_back = {};  // See Notices.
+  // See Notices.
+  std::function<void(const Status&, size_t transactions)> on_rolled_back = {};
+  std::function<void(const Gid&, const Status&)> on_held_back = {};
+  std::function<void(const Gid&, const engine::Failure&)> on_quarantined = {};
+  marks::CrashMarks* crash_marks = nullptr;  // May be null. Outlives the driver.
 };
 
 // Read by other threads while the driver runs.
 struct DriverCounters {
   std::atomic<uint64_t> open{0}, calls_in_flight{0}, accepted{0}, committed{0}, aborted{0},
       mixed{0}, rejected{0}, incidents{0}, inputs{0}, appends{0}, records{0}, calls_asked{0},
-      calls{0}, calls_failed{0}, open_incidents{0};
+      calls{0}, calls_failed{0}, open_incidents{0}, held_back{0}, quarantined{0};
   std::atomic<int64_t> next_timer_micros{0};    // 0: no timer is armed.
   std::atomic<int64_t> append_since_micros{0};  // 0: no append is under way.
 };
@@ -148,16 +158,19 @@ class ShardDriver {
                   Result<storage::StoredTxn> stored);
   void DeliverToStored(const Gid& gid, engine::Event event, Callback<TxnView> done);
   void Take(const TxnPtr& txn, engine::Event event, std::function<void(Status)> reply);
-  void Conclude(const TxnPtr& txn, engine::Decision decision, std::function<void(Status)> reply);
+  void Conclude(const TxnPtr& txn, engine::Decision decision, std::function<void(Status)>&& reply);
   void Show(const TxnPtr& txn, std::optional<Wait> wait, Callback<TxnView> done);
   void AddWaiter(const TxnPtr& txn, Wait wait, Callback<TxnView> done);
   [[nodiscard]] static std::optional<Waiter> TakeWaiter(Txn& txn, uint64_t id);
+  void EnlistIn(const TxnPtr& txn, const std::string& branch, std::vector<dsl::Problem>& problems,
+                std::function<void(Result<TxnView>, bool created)> answer,
+                std::function<void(Status)>& reply);
   [[nodiscard]] Status RefuseNew() const;
   [[nodiscard]] engine::Input MakeInput(engine::Event event);
-  [[nodiscard]] TxnView View(const Txn& txn) const;
+  [[nodiscard]] Result<TxnView> View(const Txn& txn) const;
 
   // shard_batch.cpp: decisions, batches, durability.
-  void Apply(const TxnPtr& txn, engine::Decision decision, std::function<void(Status)> reply,
+  void Apply(const TxnPtr& txn, engine::Decision decision, std::function<void(Status)>&& reply,
              bool riding = false);
   void CarryOutInTurn(const TxnPtr& txn, std::vector<engine::Effect> effects);
   [[nodiscard]] GatheringBatch& BatchOf(uint64_t number);
@@ -171,8 +184,9 @@ class ShardDriver {
   void Carry(Release& release);
   [[nodiscard]] static GatheringBatch TakeOut(GatheringBatch& batch, ShardId shard);
   void RollBack(GatheringBatch failed, const Status& status);
-  void Forget(const TxnPtr& txn, const Status& status);
+  void Forget(const TxnPtr& txn, const Status& status, Duration delay);
   [[nodiscard]] Duration ReloadDelay() const;
+  [[nodiscard]] storage::TxnAppend TakeAppend(Txn& txn);
   void Fail(const Status& status);
   void CheckDrained();
 
@@ -201,6 +215,25 @@ class ShardDriver {
   [[nodiscard]] Result<TxnPtr> Rebuild(const storage::StoredTxn& stored);
   void Resume(const TxnPtr& txn);
   void Reload(const Gid& gid);
+  void OnReloaded(const Gid& gid, Result<storage::StoredTxn> stored);
+  void TakeBack(storage::StoredTxn stored);
+  [[nodiscard]] std::vector<Waiter> TakeWaiters(const Gid& gid);
+  void ReadBackLater(const Gid& gid, Duration delay);
+  void TellParentOf(const Txn& child);
+
+  // shard_guard.cpp: what goes wrong with one transaction stays with it.
+  template <class Work>
+  bool Guarded(const Gid& gid, const TxnPtr& txn, const Work& work);
+  void HoldBack(const Gid& gid, const TxnPtr& txn, const Status& defect);
+  Duration Blame(const Gid& gid, const Status& defect);
+  [[nodiscard]] bool IsInFlight(const Gid& gid) const;
+  [[nodiscard]] std::optional<engine::Failure> WhyNotToDrive(
+      const storage::StoredTxn& stored) const;
+  void Quarantine(storage::StoredTxn stored, engine::Failure why);
+  void DeliverToQuarantined(const Gid& gid, engine::Event event,
+                            std::optional<Sequence> expected_revision, Callback<TxnView> done);
+  void SetFree(const Gid& gid, engine::Event event, Result<storage::StoredTxn> stored,
+               Callback<TxnView> done);
 
   const ShardDriverOptions options_;
   Host& host_;
@@ -217,6 +250,21 @@ class ShardDriver {
   // Open transactions that are not in memory because an append failed, with those who wait for
   // them.
   std::unordered_map<Gid, std::vector<Waiter>> reloading_;
+  // How often driving an open transaction failed, and why it is to be quarantined once that is too
+  // often.
+  struct Blemish {
+    int defects = 0;
+    int shortages = 0;
+    std::optional<engine::Failure> sentence;
+  };
+  std::unordered_map<Gid, Blemish> blemishes_;
+  // Open transactions that are held back until an operator releases them, as far as they can be
+  // shown without looking into them.
+  struct Quarantined {
+    TxnView view;
+    bool being_written = false;  // So that it is not read back without it.
+  };
+  std::unordered_map<Gid, Quarantined> quarantined_;
 
   Timers timers_;
   std::optional<Instant> wake_wish_;

@@ -84,12 +84,17 @@ void ShardDriver::CarryOut(const TxnPtr& txn, engine::CallBranch& call) {
                             options_.coordinator_id};
   const auto command = std::make_shared<const engine::CommandId>(call.command);
   const uint32_t attempt = call.attempt;
-  caller_.Call(context, std::move(call), [this, command, attempt](engine::Reply reply) {
-    if (!WasHeldBack(reply)) {
-      counters_.calls.fetch_add(1, std::memory_order_relaxed);
-    }
-    OnReply(command->gid, ReplyTo(*command, attempt, std::move(reply)));
-  });
+  try {
+    caller_.Call(context, std::move(call), [this, command, attempt](engine::Reply reply) {
+      if (!WasHeldBack(reply)) {
+        counters_.calls.fetch_add(1, std::memory_order_relaxed);
+      }
+      OnReply(command->gid, ReplyTo(*command, attempt, std::move(reply)));
+    });
+  } catch (...) {
+    counters_.calls_in_flight.fetch_sub(1, std::memory_order_relaxed);  // No reply will come.
+    throw;
+  }
 }
 
 void ShardDriver::CarryOut(const TxnPtr& txn, engine::PollBranch& poll) {
@@ -101,9 +106,14 @@ void ShardDriver::CarryOut(const TxnPtr& txn, engine::PollBranch& poll) {
                             options_.coordinator_id};
   const auto command = std::make_shared<const engine::CommandId>(poll.command);
   const uint32_t attempt = poll.attempt;
-  caller_.Poll(context, std::move(poll), [this, command, attempt](engine::Reply reply) {
-    OnReply(command->gid, ReplyTo(*command, attempt, std::move(reply)));
-  });
+  try {
+    caller_.Poll(context, std::move(poll), [this, command, attempt](engine::Reply reply) {
+      OnReply(command->gid, ReplyTo(*command, attempt, std::move(reply)));
+    });
+  } catch (...) {
+    counters_.calls_in_flight.fetch_sub(1, std::memory_order_relaxed);
+    throw;
+  }
 }
 
 void ShardDriver::OnReply(const Gid& gid, engine::BranchReplied replied) {
@@ -147,11 +157,14 @@ void ShardDriver::CarryOut(const TxnPtr& txn, engine::StartChild& start) {
     });
     return;
   }
+  if (quarantined_.contains(start.child)) {
+    return;  // Its parent hears of it once it was released and has ended.
+  }
   // The child may exist: an earlier incarnation of this process may have started, even ended it.
   struct Job {
     engine::StartChild start;
-    Result<storage::StoredTxn> stored = NotFound("transaction.not_found", "");
-    Result<PlanPtr> plan = NotFound("definition.not_found", "");
+    Result<storage::StoredTxn> stored = OutOfMemory();  // Until it could be read.
+    Result<PlanPtr> plan = OutOfMemory();
   };
   auto job = std::make_shared<Job>(Job{std::move(start)});
   host_.Offload(
@@ -264,8 +277,9 @@ bool ShardDriver::IsToStop(const Gid& parent, const engine::StartChild& start) c
 // Nor should it begin if an operator has ended its parent.
 bool ShardDriver::IsUnwanted(const Gid& parent, const engine::StartChild& start) const {
   const auto found = open_.find(parent);
-  const bool ended =
-      found == open_.end() ? !reloading_.contains(parent) : found->second->state->finished();
+  const bool ended = found == open_.end()
+                         ? !reloading_.contains(parent) && !quarantined_.contains(parent)
+                         : found->second->state->finished();
   return ended || IsToStop(parent, start);
 }
 
@@ -340,6 +354,7 @@ void ShardDriver::CarryOut(const TxnPtr& txn, engine::NotifyEnded& /*ended*/) {
                                                                       : counters_.mixed;
     ended.fetch_add(1, std::memory_order_relaxed);
   });
+  blemishes_.erase(state.gid);
   for (Waiter& waiter : std::exchange(txn->waiters, {})) {
     timers_.Remove(waiter.timeout);
     waiter.done(View(*txn));
@@ -400,98 +415,174 @@ void ShardDriver::OnWake() {
   UpdateWake();
 }
 
+// Any thread. Never throws: what the records hold may be too much for this machine, or for us.
 Result<ShardDriver::TxnPtr> ShardDriver::Rebuild(const storage::StoredTxn& stored) {
-  auto txn = std::make_shared<Txn>();
-  ENTENTE_ASSIGN_OR_RETURN(*txn->state, FoldRecords(stored));
-  ENTENTE_ASSIGN_OR_RETURN(txn->plan,
-                           txn->state->client_driven
-                               ? ClientDrivenPlanOf(*txn->state)
-                               : definitions_.Get(txn->state->definition, txn->state->version));
-  txn->saved = txn->state->revision;
-  txn->created = true;
-  return txn;
+  const marks::WorkScope scope(stored.gid.str());
+  if (options_.crash_marks != nullptr && options_.crash_marks->IsCondemned(stored.gid.str())) {
+    return InQuarantine(stored.gid);
+  }
+  try {
+    auto txn = std::make_shared<Txn>();
+    ENTENTE_ASSIGN_OR_RETURN(*txn->state, FoldRecords(stored));
+    ENTENTE_ASSIGN_OR_RETURN(txn->plan,
+                             txn->state->client_driven
+                                 ? ClientDrivenPlanOf(*txn->state)
+                                 : definitions_.Get(txn->state->definition, txn->state->version));
+    txn->saved = txn->state->revision;
+    txn->created = true;
+    return txn;
+  } catch (...) {
+    return DescribeException();
+  }
 }
 
 // Carries on with a transaction that was just read back. Calls that were out may have happened.
 void ShardDriver::Resume(const TxnPtr& txn) {
   open_.emplace(txn->state->gid, txn);
   counters_.open.store(open_.size(), std::memory_order_relaxed);
-  engine::Decision decision =
-      engine::Decide(*txn->plan, *txn->state, MakeInput(engine::Recovered{}));
-  ENTENTE_CHECK(decision.status.ok());
-  // The same calls are among the outstanding ones below.
-  decision.effects.clear();
-  const bool ends = std::any_of(
-      decision.records.begin(), decision.records.end(),
-      [](const engine::Record& one) { return std::holds_alternative<engine::Ended>(one.body); });
-  if (ends) {
-    decision.effects.emplace_back(engine::NotifyEnded{});
-  }
-  Apply(txn, std::move(decision), {}, /*riding=*/!ends);
-  CountIncident(*txn);
-  // As of now: what comes in before this is durable has effects of its own.
-  CarryOutInTurn(txn, engine::Outstanding(*txn->plan, *txn->state));
+  Guarded(txn->state->gid, txn, [&] {
+    engine::Decision decision =
+        engine::Decide(*txn->plan, *txn->state, MakeInput(engine::Recovered{}));
+    ENTENTE_CHECK(decision.status.ok());
+    // The same calls are among the outstanding ones below.
+    decision.effects.clear();
+    const bool ends = std::any_of(
+        decision.records.begin(), decision.records.end(),
+        [](const engine::Record& one) { return std::holds_alternative<engine::Ended>(one.body); });
+    if (ends) {
+      decision.effects.emplace_back(engine::NotifyEnded{});
+    }
+    Apply(txn, std::move(decision), {}, /*riding=*/!ends);
+    CountIncident(*txn);
+    // As of now: what comes in before this is durable has effects of its own.
+    CarryOutInTurn(txn, engine::Outstanding(*txn->plan, *txn->state));
+  });
 }
 
 Status ShardDriver::Recover() {
+  std::vector<storage::StoredTxn> held;
   std::vector<TxnPtr> recovered;
+  const auto read = [&](storage::StoredTxn stored) -> Status {
+    if (WhyNotToDrive(stored)) {
+      held.push_back(std::move(stored));
+      return {};
+    }
+    auto txn = Rebuild(stored);
+    if (txn.ok()) {
+      recovered.push_back(std::move(*txn));
+    } else if (IsOurDefect(txn.status()) || txn.status().reason() == "store.bad_definition") {
+      held.push_back(std::move(stored));
+    } else {
+      return txn.status();
+    }
+    return {};
+  };
   for (const auto& [shard, epoch] : options_.shards) {
-    ENTENTE_RETURN_IF_ERROR(
-        journal_.LoadOpen(shard, [this, &recovered](storage::StoredTxn stored) -> Status {
-          ENTENTE_ASSIGN_OR_RETURN(TxnPtr txn, Rebuild(stored));
-          recovered.push_back(std::move(txn));
-          return {};
-        }));
+    ENTENTE_RETURN_IF_ERROR(journal_.LoadOpen(shard, read));
   }
   // Children first, so that their parents find them and nobody starts one twice.
   std::stable_sort(recovered.begin(), recovered.end(), [](const TxnPtr& a, const TxnPtr& b) {
     return ChildDepth(a->state->gid) > ChildDepth(b->state->gid);
   });
   open_.reserve(recovered.size());
+  for (storage::StoredTxn& stored : held) {
+    TakeBack(std::move(stored));
+  }
   for (const TxnPtr& txn : recovered) {
     Resume(txn);
   }
   return {};
 }
 
+void ShardDriver::ReadBackLater(const Gid& gid, Duration delay) {
+  timers_.Insert(host_.Now() + delay, ReloadTimer{gid});
+  UpdateWake();
+}
+
 void ShardDriver::Reload(const Gid& gid) {
-  auto stored = std::make_shared<Result<storage::StoredTxn>>(
-      Unavailable("store.unavailable", "not read yet"));
-  host_.Offload(
-      [this, gid, stored] { *stored = journal_.Load(gid); },
-      [this, gid, stored] {
-        auto txn = stored->ok() ? Rebuild(**stored) : Result<TxnPtr>(stored->status());
-        if (!txn.ok()) {
-          if (txn.status().code() != StatusCode::kUnavailable) {
-            Fail(txn.status());
-            return;
-          }
-          timers_.Insert(host_.Now() + options_.reload_delay, ReloadTimer{gid});
-          UpdateWake();
-          return;
-        }
-        std::vector<Waiter> waiters = std::move(reloading_.at(gid));
-        reloading_.erase(gid);
-        const TxnPtr back = std::move(txn).value();
-        Resume(back);
-        for (Waiter& waiter : waiters) {
-          AddWaiter(back,
-                    {std::max(waiter.until - host_.Now(), Duration(0)), std::move(waiter.hangup)},
-                    std::move(waiter.done));
-        }
-        // Its parent, if it has one, asked before the failure and waits for the answer.
-        if (back->state->parent) {
-          if (const auto parent = open_.find(back->state->parent->gid); parent != open_.end()) {
-            const TxnPtr asker = parent->second;
-            for (engine::Effect& effect : engine::Outstanding(*asker->plan, *asker->state)) {
-              if (auto* start = std::get_if<engine::StartChild>(&effect);
-                  start != nullptr && start->child == gid) {
-                CarryOutInTurn(asker, {std::move(effect)});
-              }
-            }
-          }
-        }
-      });
+  // What is being written has to be among what is read.
+  if (IsInFlight(gid)) {
+    ReadBackLater(gid, options_.reload_delay);
+    return;
+  }
+  auto stored = std::make_shared<Result<storage::StoredTxn>>(OutOfMemory());
+  host_.Offload([this, gid, stored] { *stored = journal_.Load(gid); },
+                [this, gid, stored] { OnReloaded(gid, std::move(*stored)); });
+}
+
+void ShardDriver::OnReloaded(const Gid& gid, Result<storage::StoredTxn> stored) {
+  if (stored.ok()) {
+    TakeBack(std::move(*stored));
+  } else if (stored.status().code() == StatusCode::kUnavailable) {
+    ReadBackLater(gid, options_.reload_delay);
+  } else if (stored.status().code() == StatusCode::kNotFound) {
+    // It failed before its accept was written, and that failed as well.
+    for (Waiter& waiter : TakeWaiters(gid)) {
+      waiter.done(stored.status());
+    }
+  } else {
+    Fail(stored.status());
+  }
+}
+
+// Goes on with an open transaction that is not in memory, or says why that can not be.
+void ShardDriver::TakeBack(storage::StoredTxn stored) {
+  const Gid gid = stored.gid;
+  if (auto why = WhyNotToDrive(stored)) {
+    Quarantine(std::move(stored), std::move(*why));
+    return;
+  }
+  auto txn = Rebuild(stored);
+  if (!txn.ok()) {
+    const Status& status = txn.status();
+    if (IsOurDefect(status)) {
+      reloading_.try_emplace(gid);
+      HoldBack(gid, nullptr, status);
+    } else if (status.reason() == "store.bad_definition") {
+      Quarantine(std::move(stored), {status.reason(), status.message()});
+    } else {
+      Fail(status);
+    }
+    return;
+  }
+  std::vector<Waiter> waiters = TakeWaiters(gid);
+  const TxnPtr back = std::move(txn).value();
+  Resume(back);
+  for (Waiter& waiter : waiters) {
+    AddWaiter(back, {std::max(waiter.until - host_.Now(), Duration(0)), std::move(waiter.hangup)},
+              std::move(waiter.done));
+  }
+  TellParentOf(*back);
+}
+
+std::vector<ShardDriver::Waiter> ShardDriver::TakeWaiters(const Gid& gid) {
+  const auto found = reloading_.find(gid);
+  if (found == reloading_.end()) {
+    return {};
+  }
+  std::vector<Waiter> waiters = std::move(found->second);
+  reloading_.erase(found);
+  return waiters;
+}
+
+// The parent, if there is one, asked before the child left memory and waits for the answer.
+void ShardDriver::TellParentOf(const Txn& child) {
+  if (!child.state->parent) {
+    return;
+  }
+  const auto parent = open_.find(child.state->parent->gid);
+  if (parent == open_.end()) {
+    return;
+  }
+  const TxnPtr asker = parent->second;
+  Guarded(asker->state->gid, asker, [&] {
+    for (engine::Effect& effect : engine::Outstanding(*asker->plan, *asker->state)) {
+      if (auto* start = std::get_if<engine::StartChild>(&effect);
+          start != nullptr && start->child == child.state->gid) {
+        CarryOutInTurn(asker, {std::move(effect)});
+      }
+    }
+  });
 }
 
 }  // namespace entente::runtime

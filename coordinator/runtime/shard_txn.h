@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "coordinator/runtime/exceptions.h"
 #include "coordinator/runtime/shard_driver.h"
 
 namespace entente::runtime {
@@ -25,12 +26,33 @@ struct ShardDriver::Txn {
   bool touched = false;       // It is in the gathering batch.
   bool created = false;       // Its first record is durable.
   bool incident = false;      // It is counted among those that wait for an operator.
+  bool abandoned = false;     // A turn of it failed: another object takes its place.
 
   std::vector<Waiter> waiters;
   std::vector<std::pair<std::optional<BranchId>, Timers::Handle>> timers;
   // The parent's call that this transaction answers when it ends.
   std::optional<engine::StartChild> parent_call;
 };
+
+// What clients are told.
+[[nodiscard]] Status HeldBack(const Gid& gid);
+[[nodiscard]] Status Reloading(const Gid& gid);
+[[nodiscard]] Status InQuarantine(const Gid& gid);
+[[nodiscard]] Status MovedOn(const Gid& gid, Sequence is, Sequence expected);
+
+// Runs `work`, a piece of the transaction's turn. If it throws, the transaction is held back and
+// the answer is false. `txn` may be null: what is read back has no object yet.
+template <class Work>
+bool ShardDriver::Guarded(const Gid& gid, const TxnPtr& txn, const Work& work) {
+  const marks::WorkScope scope(gid.str());
+  try {
+    work();
+    return true;
+  } catch (...) {
+    HoldBack(gid, txn, DescribeException());
+    return false;
+  }
+}
 
 // The list row of a transaction.
 [[nodiscard]] storage::Summary MakeSummary(const dsl::Plan& plan, const engine::TxnState& state);

@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "coordinator/runtime/digest.h"
+#include "coordinator/runtime/exceptions.h"
 #include "coordinator/runtime/forward_clock.h"
 
 namespace entente::runtime {
@@ -32,6 +33,20 @@ uint64_t RandomSeed() {
   return seed;
 }
 
+// Whether `work` ran to its end.
+template <class Work>
+bool TakeExceptions(const Work& work, const OnDefect& on_defect) {
+  try {
+    work();
+    return true;
+  } catch (...) {
+    if (on_defect) {
+      on_defect(DescribeException().message());
+    }
+    return false;
+  }
+}
+
 }  // namespace
 
 Instant WallNow() {
@@ -43,15 +58,16 @@ Instant WallNow() {
                     micros(std::chrono::steady_clock::now()));
 }
 
-BlockingPool::BlockingPool(size_t threads)
-    : pool_(std::make_unique<boost::asio::thread_pool>(threads)) {}
+BlockingPool::BlockingPool(size_t threads, OnDefect on_defect)
+    : on_defect_(std::move(on_defect)),
+      pool_(std::make_unique<boost::asio::thread_pool>(threads)) {}
 
 BlockingPool::~BlockingPool() {
   pool_->join();
 }
 
 void BlockingPool::Run(std::function<void()> work) {
-  boost::asio::post(*pool_, std::move(work));
+  boost::asio::post(*pool_, [this, work = std::move(work)] { TakeExceptions(work, on_defect_); });
 }
 
 struct Worker::Impl {
@@ -64,8 +80,11 @@ struct Worker::Impl {
   std::thread thread;
 };
 
-Worker::Worker(size_t index, BlockingPool& pool)
-    : index_(index), pool_(pool), impl_(std::make_unique<Impl>()) {}
+Worker::Worker(size_t index, BlockingPool& pool, OnDefect on_defect)
+    : index_(index),
+      pool_(pool),
+      on_defect_(std::move(on_defect)),
+      impl_(std::make_unique<Impl>()) {}
 
 Worker::~Worker() {
   Stop();
@@ -76,8 +95,14 @@ void Worker::Start() {
   impl_->thread = std::thread([this] {
     current_worker = this;
     pthread_setname_np(pthread_self(), ("worker-" + std::to_string(index_)).c_str());
-    impl_->io.run();
+    RunLoop();
   });
+}
+
+// What one task throws is the end of that task alone.
+void Worker::RunLoop() {
+  while (!TakeExceptions([this] { impl_->io.run(); }, on_defect_)) {
+  }
 }
 
 void Worker::Stop() {
@@ -130,7 +155,8 @@ void Worker::SetWakeHandler(std::function<void()> handler) {
 
 void Worker::Offload(std::function<void()> work, std::function<void()> done) {
   pool_.Run([this, work = std::move(work), done = std::move(done)]() mutable {
-    work();
+    // Also after an exception: whoever waits finds what it had prepared for that.
+    TakeExceptions(work, on_defect_);
     Post(std::move(done));
   });
 }

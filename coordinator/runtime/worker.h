@@ -15,18 +15,23 @@ class thread_pool;
 
 namespace entente::runtime {
 
+// Told, on the thread where it happened, of an exception that nobody else took. May be empty.
+using OnDefect = std::function<void(const std::string& what)>;
+
 // Threads for work that blocks: reads of the store, compiling definitions. Thread-safe. The
 // destructor waits for what was handed in.
 class BlockingPool {
  public:
-  explicit BlockingPool(size_t threads);
+  explicit BlockingPool(size_t threads, OnDefect on_defect = nullptr);
   ~BlockingPool();
   BlockingPool(const BlockingPool&) = delete;
   BlockingPool& operator=(const BlockingPool&) = delete;
 
+  // What throws ends there.
   void Run(std::function<void()> work);
 
  private:
+  const OnDefect on_defect_;
   std::unique_ptr<boost::asio::thread_pool> pool_;
 };
 
@@ -39,7 +44,7 @@ class BlockingPool {
 class Worker final : public Host {
  public:
   // `pool` must outlive the worker.
-  Worker(size_t index, BlockingPool& pool);
+  Worker(size_t index, BlockingPool& pool, OnDefect on_defect = nullptr);
   ~Worker() override;
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -62,9 +67,12 @@ class Worker final : public Host {
   void Offload(std::function<void()> work, std::function<void()> done) override;
 
  private:
+  void RunLoop();
+
   struct Impl;
   const size_t index_;
   BlockingPool& pool_;
+  const OnDefect on_defect_;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -5,6 +5,7 @@
 #include <google/protobuf/message.h>
 #include <grpc/support/time.h>
 
+#include "coordinator/marks/crash_marks.h"
 #include "coordinator/transport/local_exhaustion.h"
 #include "coordinator/transport/proto_json.h"
 
@@ -56,6 +57,7 @@ bool GrpcCall::NeverConnected() const {
 
 Status GrpcCall::Run(grpc::GenericStub& stub, grpc::CompletionQueue& queue,
                      std::shared_ptr<GrpcShapes> shapes, GrpcMethodShape& shape) {
+  const marks::WorkScope scope(request.subject);
   shape.input->Clear();
   ENTENTE_RETURN_IF_ERROR(MessageFromJson(request.body, *shape.input));
   const size_t size = shape.input->ByteSizeLong();
@@ -148,6 +150,7 @@ GrpcOutcome GrpcCall::TakeAnswer() {
                  "its answer has " + std::to_string(answer_.Length()) + " bytes; the limit is " +
                      std::to_string(max_message_bytes_));
   }
+  const marks::WorkScope scope(request.subject);
   grpc::Slice slice;
   Message& message = *shape_->output;
   if (!answer_.DumpToSingleSlice(&slice).ok() ||

@@ -46,6 +46,7 @@ struct GrpcRequest {
   // What the target's messages look like; null: its reflection service tells. Shared by the
   // requests of one target, on one thread.
   std::shared_ptr<GrpcShapes> shapes = nullptr;
+  std::string subject = {};  // What is named should its message be one that ends the process.
 };
 
 // The codes of google.rpc.Code, which gRPC fixes for ever.

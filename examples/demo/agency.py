@@ -180,10 +180,11 @@ class Service:
 class Coordinator:
     """`entente serve`, and its REST API."""
 
-    def __init__(self, build, folder, env, arguments=(), http="127.0.0.1:0", grpc="127.0.0.1:0"):
+    def __init__(self, build, folder, env, arguments=(), http="127.0.0.1:0", grpc="127.0.0.1:0",
+                 program="entente"):
         self.port_file = folder / "entente.ports"
         self.port_file.unlink(missing_ok=True)
-        command = [build / "entente", "serve", "--http", http, "--grpc", grpc,
+        command = [build / program, "serve", "--http", http, "--grpc", grpc,
                    "--store", f"sqlite:{folder / 'entente.db'}", "--port-file", self.port_file]
         for name in env:
             command += ["--allow-env", name]

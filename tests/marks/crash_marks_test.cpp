@@ -1,0 +1,183 @@
+// Each process of these tests is a real one: it marks what it works on, and ends as the test says.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <string>
+
+#include <catch2/catch.hpp>
+
+#include "coordinator/marks/crash_marks.h"
+
+namespace entente::marks {
+namespace {
+
+class Folder {
+ public:
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "marks-XXXXXX").string();
+    REQUIRE(mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+  [[nodiscard]] std::string file() const { return path_ / "store-marks"; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// Runs `work` in a process that has the marks open; how that process ended.
+int InProcess(const std::string& file, const std::function<void(CrashMarks&)>& work) {
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL}) {
+      std::signal(signal, SIG_DFL);  // The test program's own report is not wanted.
+    }
+    auto marks = CrashMarks::Open(file);
+    if (!marks.ok()) {
+      _exit(99);
+    }
+    work(**marks);
+    marks->reset();
+    _exit(0);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  return status;
+}
+
+bool Condemned(const std::string& file, const std::string& name) {
+  const auto marks = CrashMarks::Open(file);
+  REQUIRE(marks.ok());
+  return (*marks)->IsCondemned(name);
+}
+
+void Crash(const std::string& file, const std::string& name, int signal = SIGABRT) {
+  const int status = InProcess(file, [&](CrashMarks&) {
+    const WorkScope outer("bystander");
+    const WorkScope scope(name);
+    std::raise(signal);
+  });
+  REQUIRE(WIFSIGNALED(status));
+  REQUIRE(WTERMSIG(status) == signal);
+}
+
+TEST_CASE("what caused two crashes is condemned, whatever the signal and what came between") {
+  for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL}) {
+    const Folder folder;
+    Crash(folder.file(), "poison", signal);
+    CHECK_FALSE(Condemned(folder.file(), "poison"));
+    Crash(folder.file(), "poison", signal);
+    CHECK(Condemned(folder.file(), "poison"));
+    CHECK_FALSE(Condemned(folder.file(), "bystander"));
+  }
+}
+
+TEST_CASE("an uncaught exception is a crash of what threw it") {
+  const Folder folder;
+  for (int i = 0; i < 2; ++i) {
+    InProcess(folder.file(), [](CrashMarks&) {
+      const WorkScope scope("poison");
+      [&]() noexcept { throw 1; }();
+    });
+  }
+  CHECK(Condemned(folder.file(), "poison"));
+}
+
+TEST_CASE("a crash outside of any work blames nobody") {
+  const Folder folder;
+  for (int i = 0; i < 3; ++i) {
+    InProcess(folder.file(), [](CrashMarks&) {
+      { const WorkScope scope("done before"); }
+      std::abort();
+    });
+  }
+  CHECK_FALSE(Condemned(folder.file(), "done before"));
+}
+
+TEST_CASE("a kill condemns only what was being worked on three times in a row") {
+  const Folder folder;
+  const auto kill = [&](const std::string& name) {
+    InProcess(folder.file(), [&](CrashMarks&) {
+      const WorkScope scope(name);
+      std::raise(SIGKILL);
+    });
+  };
+  kill("greedy");
+  kill("greedy");
+  kill("another");
+  kill("greedy");
+  kill("greedy");
+  CHECK_FALSE(Condemned(folder.file(), "greedy"));  // Which is an end in between, too.
+  kill("greedy");
+  kill("greedy");
+  kill("greedy");
+  CHECK(Condemned(folder.file(), "greedy"));
+  CHECK_FALSE(Condemned(folder.file(), "another"));
+}
+
+TEST_CASE("an end on purpose blames nobody, however it comes about") {
+  const Folder folder;
+  for (int i = 0; i < 4; ++i) {
+    InProcess(folder.file(), [](CrashMarks& marks) {
+      const WorkScope scope("busy");
+      marks.EndWell();
+      _exit(3);
+    });
+  }
+  CHECK_FALSE(Condemned(folder.file(), "busy"));
+}
+
+TEST_CASE("what is forgiven is condemned again by one more crash") {
+  const Folder folder;
+  Crash(folder.file(), "poison");
+  Crash(folder.file(), "poison");
+  {
+    const auto marks = CrashMarks::Open(folder.file());
+    REQUIRE(marks.ok());
+    (*marks)->Forgive("poison");
+    CHECK_FALSE((*marks)->IsCondemned("poison"));
+  }
+  CHECK_FALSE(Condemned(folder.file(), "poison"));
+  Crash(folder.file(), "poison");
+  CHECK(Condemned(folder.file(), "poison"));
+}
+
+TEST_CASE("more suspects than there is room for leave the worst in their places") {
+  const Folder folder;
+  Crash(folder.file(), "poison");
+  Crash(folder.file(), "poison");
+  for (int i = 0; i < 80; ++i) {
+    Crash(folder.file(), "passing-" + std::to_string(i));
+  }
+  CHECK(Condemned(folder.file(), "poison"));
+}
+
+TEST_CASE("a file that holds anything else is begun anew") {
+  const Folder folder;
+  for (const size_t bytes : {size_t{0}, size_t{10}, size_t{400'000}}) {
+    std::ofstream(folder.file(), std::ios::binary) << std::string(bytes, 'x');
+    CHECK_FALSE(Condemned(folder.file(), "anything"));
+    CHECK_FALSE(Condemned(folder.file(), std::string(40, 'x')));
+  }
+}
+
+TEST_CASE("a link in the place of the file is not followed") {
+  const Folder folder;
+  const std::string target = folder.file() + "-elsewhere";
+  std::ofstream(target) << "precious";
+  std::filesystem::create_symlink(target, folder.file());
+  CHECK(CrashMarks::Open(folder.file()).status().reason() == "marks.unavailable");
+  CHECK(std::filesystem::file_size(target) == 8);
+}
+
+}  // namespace
+}  // namespace entente::marks
