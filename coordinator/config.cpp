@@ -3,10 +3,13 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
+#include <string_view>
+#include <utility>
 
 #include "base/json.h"
 #include "base/limits.h"
@@ -29,6 +32,22 @@ Status ParseNumber(const std::string& value, Number low, Number high, Number& to
                    std::to_string(high));
   }
   to = number;
+  return {};
+}
+
+// "4096", "512KiB", "64MiB", "2GiB".
+Status ParseBytes(const std::string& value, uint64_t& to) {
+  constexpr std::array<std::pair<std::string_view, int>, 4> kUnits = {
+      {{"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"", 0}}};
+  const auto unit = std::find_if(kUnits.begin(), kUnits.end(),
+                                 [&value](const auto& one) { return value.ends_with(one.first); });
+  const std::string digits = value.substr(0, value.size() - unit->first.size());
+  const uint64_t most = INT64_MAX >> unit->second;
+  uint64_t number = 0;
+  if (!ParseNumber<uint64_t>(digits, 0, most, number).ok()) {
+    return Invalid("'" + value + "' is not a size such as 4096, 512KiB, 64MiB or 2GiB");
+  }
+  to = number << unit->second;
   return {};
 }
 
@@ -207,6 +226,15 @@ const std::vector<Setting>& Settings() {
                                       config.max_open_transactions);
        },
        [](const Config& config) { return std::to_string(config.max_open_transactions); }},
+      {"payload-memory", "ENTENTE_PAYLOAD_MEMORY",
+       "Memory for payloads of open transactions, such as 512MiB, above which new ones are "
+       "refused; "
+       "0: half of what the process may use",
+       false,
+       [](Config& config, const std::string& value) {
+         return ParseBytes(value, config.payload_memory);
+       },
+       [](const Config& config) { return std::to_string(config.payload_memory); }},
       ListSetting<&Config::allow_env>(
           "allow-env", "ENTENTE_ALLOW_ENV",
           "Environment variable that definitions may read; 'TRAVEL_*' allows a family"),

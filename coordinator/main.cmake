@@ -1,6 +1,6 @@
 # The one program: `entente serve` and the command line client.
 entente_library(entente_serve
-  SOURCES config.cpp descriptors.cpp operations_log.cpp serve.cpp store_commands.cpp
+  SOURCES config.cpp descriptors.cpp machine_memory.cpp operations_log.cpp serve.cpp store_commands.cpp
   PUBLIC entente_base
   PRIVATE entente_api entente_engine entente_marks entente_participants entente_runtime entente_storage
     entente_storage_open entente_transport entente_boost spdlog::spdlog CLI11::CLI11)

@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <future>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <system_error>
 #include <thread>
 
@@ -22,6 +24,7 @@
 #include "coordinator/api/grpc_server.h"
 #include "coordinator/api/rest.h"
 #include "coordinator/descriptors.h"
+#include "coordinator/machine_memory.h"
 #include "coordinator/marks/crash_marks.h"
 #include "coordinator/operations_log.h"
 #include "coordinator/participants/caller.h"
@@ -37,10 +40,13 @@ namespace {
 constexpr int kExitCannotStart = 1;
 constexpr int kExitStoreFailed = 3;
 
-// The signals that end the process are taken by one thread that waits for them.
-sigset_t StopSignals() {
+// The signals that end the process are taken by one thread that waits for them; and kRecovered, by
+// which the process tells itself that its recovery ended.
+constexpr int kRecovered = SIGUSR1;
+sigset_t AwaitedSignals() {
   sigset_t signals;
   sigemptyset(&signals);
+  sigaddset(&signals, kRecovered);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   return signals;
@@ -224,6 +230,7 @@ Result<runtime::LocalCoordinatorOptions> MakeOptions(const Config& config) {
   runtime::LocalCoordinatorOptions options;
   options.workers = WorkerCount(config);
   options.max_open = config.max_open_transactions;
+  options.payload_memory = config.payload_memory != 0 ? config.payload_memory : MachineMemory() / 2;
   options.retention = config.retention;
   options.compile.allowed_env = config.allow_env;
   options.compile.lookup_env = [](const std::string& name) -> std::optional<std::string> {
@@ -245,8 +252,31 @@ storage::OpenOptions MakeOpenOptions(const Config& config) {
   return options;
 }
 
+// How the recovery went, for the thread that waits for signals.
+class RecoveryEnd {
+ public:
+  // Any thread.
+  void Tell(const Status& status) {
+    {
+      const std::lock_guard lock(mutex_);
+      status_ = status;
+    }
+    kill(getpid(), kRecovered);
+  }
+  [[nodiscard]] std::optional<Status> Get() {
+    const std::lock_guard lock(mutex_);
+    return status_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::optional<Status> status_;
+};
+
 int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator,
-                    const DescriptorShares& shares, const std::string& store) {
+                    const DescriptorShares& shares, const std::string& store,
+                    RecoveryEnd& recovery) {
+  const auto began = std::chrono::steady_clock::now();
   const auto http_address = ParseListenAddress(config.http);
   api::RestOptions rest_options;
   rest_options.guard.allowed_hosts = config.allow_hosts;
@@ -273,17 +303,29 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator
     grpc = std::move(started).value();
   }
   const int grpc_port = grpc == nullptr ? 0 : grpc->port();
-  if (const Status written = WritePortFile(config.port_file, *http_port, grpc_port);
-      !written.ok()) {
-    return CannotStart(written);
+  spdlog::info("event=listening http=http://{}:{} grpc={}", http_address->host, *http_port,
+               grpc_port);
+  const auto on_recovered = [&]() -> Status {
+    spdlog::info("event=recovered open={} took={}", coordinator.GetHealth().open,
+                 FormatDuration(std::chrono::duration_cast<std::chrono::milliseconds>(
+                     std::chrono::steady_clock::now() - began)));
+    ENTENTE_RETURN_IF_ERROR(WritePortFile(config.port_file, *http_port, grpc_port));
+    spdlog::info("event=ready http=http://{}:{} grpc={} store={} workers={} open={}",
+                 http_address->host, *http_port, grpc_port, store, coordinator.workers().size(),
+                 coordinator.GetHealth().open);
+    return {};
+  };
+  const sigset_t signals = AwaitedSignals();
+  int signal = kRecovered;
+  while (signal == kRecovered) {
+    sigwait(&signals, &signal);
+    if (const auto recovered = recovery.Get(); signal == kRecovered && recovered) {
+      const Status ready = recovered->ok() ? on_recovered() : *recovered;
+      if (!ready.ok()) {
+        return CannotStart(ready);
+      }
+    }
   }
-  spdlog::info("event=ready http=http://{}:{} grpc={} store={} workers={} open={}",
-               http_address->host, *http_port, grpc_port, store, coordinator.workers().size(),
-               coordinator.GetHealth().open);
-
-  const sigset_t signals = StopSignals();
-  int signal = 0;
-  sigwait(&signals, &signal);
   spdlog::info("event=draining signal={} grace={}", signal, FormatDuration(config.drain_grace));
   coordinator.Drain(config.drain_grace);
   servers.Drain(std::chrono::seconds(1));
@@ -298,7 +340,7 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator
 
 int Serve(const Config& config) {
   // Before any thread: all inherit the mask.
-  const sigset_t signals = StopSignals();
+  const sigset_t signals = AwaitedSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   // The limit for a file's size is a failed write, like a full disk, and not the end.
@@ -348,17 +390,15 @@ int Serve(const Config& config) {
     }
     StopOnStoreFailure(status);
   };
-  const auto began = std::chrono::steady_clock::now();
+  RecoveryEnd recovery;
+  options->on_recovered = [&recovery](const Status& status) { recovery.Tell(status); };
   auto coordinator =
       runtime::LocalCoordinator::Start(std::move(*options), **journal, make_caller,
                                        [&gates] { return gates.Stats(runtime::WallNow()); });
   if (!coordinator.ok()) {
     return CannotStart(coordinator.status());
   }
-  spdlog::info("event=recovered open={} took={}", (*coordinator)->GetHealth().open,
-               FormatDuration(std::chrono::duration_cast<std::chrono::milliseconds>(
-                   std::chrono::steady_clock::now() - began)));
-  const int code = RunUntilStopped(config, **coordinator, shares, config.store);
+  const int code = RunUntilStopped(config, **coordinator, shares, config.store, recovery);
   (*coordinator)->Stop();
   // Whatever was handed in is written before the journal ends; the drivers go after it.
   journal->reset();

@@ -83,6 +83,13 @@ void WriteTransactions(const runtime::Metrics& metrics, MetricsWriter& out) {
   out.Single("entente_transactions_quarantined", "gauge",
              "Transactions held back because driving them failed again and again.",
              Number(metrics.quarantined));
+  out.Single("entente_transactions_waiting_for_memory", "gauge",
+             "Open transactions that are not driven because the start found no room for them.",
+             Number(metrics.waiting_for_memory));
+  out.Single("entente_payload_bytes", "gauge", "Memory held for open transactions' payloads.",
+             Number(metrics.payload_bytes));
+  out.Single("entente_payload_bytes_limit", "gauge", "Above it, new transactions are refused.",
+             Number(metrics.payload_bytes_limit));
   out.Single("entente_turns_failed_total", "counter",
              "Turns of a transaction that failed by a defect or for want of memory.",
              Number(metrics.held_back));

@@ -86,7 +86,7 @@ struct OperatorRequest {
   // transaction.revision_mismatch. Required for kSkip and kResolve.
   std::optional<Sequence> expected_revision;
   std::optional<BranchId> branch;                   // kRetry (optional), kSkip.
-  JsonText output;                                   // kSkip.
+  JsonText output;                                  // kSkip.
   std::optional<engine::TxnStatus> forced_outcome;  // kResolve.
 };
 
@@ -152,7 +152,9 @@ struct Metrics {
   // Handed to the participants' gates; of these let go and ended; of these without success.
   uint64_t calls_asked = 0, calls = 0, calls_failed = 0;
   uint64_t local_exhaustions = 0;  // Calls that waited because this machine lacked something.
-  uint64_t held_back = 0;    // Turns that failed by a defect or for want of memory.
+  uint64_t held_back = 0;          // Turns that failed by a defect or for want of memory.
+  uint64_t payload_bytes = 0, payload_bytes_limit = 0;  // Of open transactions, in memory.
+  uint64_t waiting_for_memory = 0;  // Open transactions for which the start found no room.
   uint64_t quarantined = 0;  // Transactions that are held back until an operator releases them.
 };
 
@@ -203,7 +205,8 @@ class Coordinator {
 
   // kFailedPrecondition transaction.finished, transaction.past_pivot, ...; kConflict.
   virtual void Operate(OperatorRequest request, Callback<TxnView> done) = 0;
-  virtual void Signal(const Gid& gid, std::string name, JsonText payload, Callback<TxnView> done) = 0;
+  virtual void Signal(const Gid& gid, std::string name, JsonText payload,
+                      Callback<TxnView> done) = 0;
 
   // The outcome of a pending operation. kNotFound completion.unknown_token for a token that is not
   // ours; kFailedPrecondition completion.too_late.

@@ -117,6 +117,14 @@ struct LocalCoordinator::Housekeeper {
   std::thread thread;
 };
 
+struct LocalCoordinator::Recovery {
+  std::vector<std::thread> readers;
+  std::atomic<size_t> left{0};  // Drivers that are not recovered.
+  std::atomic<bool> stop{false};
+  std::atomic<bool> told{false};
+  std::function<void(const Status&)> ended;
+};
+
 LocalCoordinator::LocalCoordinator(LocalCoordinatorOptions options, storage::Journal& journal,
                                    const std::string& secret, std::string id,
                                    ParticipantStatsSource participant_stats)
@@ -124,10 +132,13 @@ LocalCoordinator::LocalCoordinator(LocalCoordinatorOptions options, storage::Jou
       id_(std::move(id)),
       journal_(journal),
       definitions_(journal, options_.compile, options_.crash_marks),
+      memory_(options_.payload_memory),
       tokens_(secret),
       participant_stats_(std::move(participant_stats)),
       pool_(kBlockingThreads, options_.notices.defect),
-      housekeeper_(std::make_unique<Housekeeper>()) {
+      housekeeper_(std::make_unique<Housekeeper>()),
+      recovery_(std::make_unique<Recovery>()) {
+  recovery_->ended = options_.on_recovered;
   events_.NoteWith(options_.notices.transaction);
 }
 
@@ -149,9 +160,19 @@ Result<std::unique_ptr<LocalCoordinator>> LocalCoordinator::Start(
   std::unique_ptr<LocalCoordinator> coordinator(new LocalCoordinator(
       std::move(options), journal, secret, std::move(id), std::move(participant_stats)));
   ENTENTE_RETURN_IF_ERROR(coordinator->AcquireAll());
-  ENTENTE_RETURN_IF_ERROR(coordinator->RecoverAll(make_caller));
-  coordinator->ready_ = true;
+  coordinator->MakeDrivers(make_caller);
   coordinator->housekeeper_->thread = std::thread([raw = coordinator.get()] { raw->KeepHouse(); });
+  if (coordinator->options_.on_recovered) {
+    coordinator->StartRecovery();
+    return coordinator;
+  }
+  // Shared: whoever waits may be gone before set_value returns.
+  const auto recovered = std::make_shared<std::promise<Status>>();
+  coordinator->recovery_->ended = [recovered](const Status& status) {
+    recovered->set_value(status);
+  };
+  coordinator->StartRecovery();
+  ENTENTE_RETURN_IF_ERROR(recovered->get_future().get());
   return coordinator;
 }
 
@@ -162,8 +183,7 @@ Status LocalCoordinator::AcquireAll() {
   return {};
 }
 
-Status LocalCoordinator::RecoverAll(const CallerFactory& make_caller) {
-  std::vector<std::future<Status>> recovered;
+void LocalCoordinator::MakeDrivers(const CallerFactory& make_caller) {
   for (size_t i = 0; i < options_.workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(i, pool_, options_.notices.defect));
     callers_.push_back(make_caller(*workers_[i], tokens_));
@@ -178,27 +198,54 @@ Status LocalCoordinator::RecoverAll(const CallerFactory& make_caller) {
     options.on_held_back = options_.notices.held_back;
     options.on_quarantined = options_.notices.quarantined;
     options.crash_marks = options_.crash_marks;
+    options.memory = &memory_;
     options.max_open = std::max<size_t>(1, options_.max_open / options_.workers);
+    options.max_open_in_all = options_.max_open;
     drivers_.push_back(std::make_unique<ShardDriver>(std::move(options), *workers_[i], journal_,
                                                      *callers_[i], definitions_, events_,
                                                      options_.on_fatal));
   }
-  for (size_t i = 0; i < options_.workers; ++i) {
-    auto done = std::make_shared<std::promise<Status>>();
-    recovered.push_back(done->get_future());
-    workers_[i]->Post([driver = drivers_[i].get(), done] { done->set_value(driver->Recover()); });
-    workers_[i]->Start();
+}
+
+// Each driver's transactions are read by a thread of their own: the workers answer clients
+// meanwhile.
+void LocalCoordinator::StartRecovery() {
+  recovery_->left = drivers_.size();
+  for (const auto& worker : workers_) {
+    worker->Start();
   }
-  Status first;
-  for (auto& status : recovered) {
-    const Status one = status.get();
-    first = first.ok() ? one : first;
+  for (size_t i = 0; i < drivers_.size(); ++i) {
+    recovery_->readers.emplace_back([this, driver = drivers_[i].get(), worker = workers_[i].get()] {
+      Status read;
+      try {
+        read = driver->ReadOpen([this] { return !recovery_->stop; });
+      } catch (...) {
+        read = DescribeException();
+      }
+      if (!read.ok()) {
+        OnRecovered(read);
+        return;
+      }
+      worker->Post([this, driver] { driver->ResumeOpen([this] { OnRecovered(Status()); }); });
+    });
   }
-  return first;
+}
+
+// Of one driver; the last one, or the first failure, ends the recovery.
+void LocalCoordinator::OnRecovered(const Status& status) {
+  const bool last = recovery_->left.fetch_sub(1) == 1;
+  if ((status.ok() && !last) || recovery_->told.exchange(true)) {
+    return;
+  }
+  if (status.ok()) {
+    ready_ = true;
+  }
+  recovery_->ended(status);
 }
 
 void LocalCoordinator::Drain(Duration grace) {
   draining_ = true;
+  recovery_->stop = true;
   std::vector<std::future<void>> drained;
   for (size_t i = 0; i < drivers_.size(); ++i) {
     auto done = std::make_shared<std::promise<void>>();
@@ -213,6 +260,12 @@ void LocalCoordinator::Drain(Duration grace) {
 }
 
 void LocalCoordinator::Stop() {
+  recovery_->stop = true;
+  for (std::thread& reader : recovery_->readers) {
+    if (reader.joinable()) {
+      reader.join();
+    }
+  }
   {
     const std::lock_guard lock(housekeeper_->mutex);
     housekeeper_->stop = true;
@@ -346,6 +399,10 @@ void LocalCoordinator::Submit(SubmitRequest request, Callback<SubmitReply> done)
       return;
     }
   }
+  if (Status refused = RefuseInline(request); !refused.ok()) {
+    done(std::move(refused));
+    return;
+  }
   auto held = std::make_shared<SubmitRequest>(std::move(request));
   pool_.Run([this, held, done = std::move(done)]() mutable {
     auto plan = Caught<PlanPtr>([&]() -> Result<PlanPtr> {
@@ -362,6 +419,26 @@ void LocalCoordinator::Submit(SubmitRequest request, Callback<SubmitReply> done)
       SubmitWithPlan(std::move(*held), std::move(*plan), std::move(done));
     }
   });
+}
+
+// A definition that comes with a transaction which is refused anyhow is neither compiled nor
+// stored.
+Status LocalCoordinator::RefuseInline(const SubmitRequest& request) const {
+  if (!request.inline_definition) {
+    return {};
+  }
+  const auto refusal = [](const auto& driver) { return driver->RefusalNow(); };
+  if (request.gid) {
+    return refusal(drivers_[WorkerOf(*request.gid)]);
+  }
+  Status refused;
+  for (const auto& driver : drivers_) {
+    refused = refusal(driver);
+    if (refused.ok()) {
+      break;
+    }
+  }
+  return refused;
 }
 
 void LocalCoordinator::SubmitWithPlan(SubmitRequest request, PlanPtr plan,
@@ -655,8 +732,10 @@ std::optional<Duration> LocalCoordinator::StoreLag() const {
 Health LocalCoordinator::GetHealth() {
   Health health;
   const int64_t now = ToMicros(WallNow());
+  uint64_t recovered = 0;
   for (const auto& driver : drivers_) {
     const DriverCounters& counters = driver->counters();
+    recovered += counters.recovered;
     health.open += counters.open.load(std::memory_order_relaxed);
     const int64_t timer = counters.next_timer_micros.load(std::memory_order_relaxed);
     if (timer != 0 && timer < now) {
@@ -679,7 +758,8 @@ Health LocalCoordinator::GetHealth() {
   health.store_failing = IsFailing(health.store);
   health.ready = false;
   if (!ready_) {
-    health.reason = "recovering";
+    health.reason = "recovering: " + std::to_string(recovered) + " open transactions read, " +
+                    std::to_string(health.open) + " of them driven";
   } else if (draining_) {
     health.reason = "draining";
   } else if (health.store_failing) {
@@ -695,6 +775,8 @@ Health LocalCoordinator::GetHealth() {
 
 Metrics LocalCoordinator::GetMetrics() {
   Metrics metrics;
+  metrics.payload_bytes = memory_.used();
+  metrics.payload_bytes_limit = memory_.limit();
   for (const auto& driver : drivers_) {
     const DriverCounters& counters = driver->counters();
     metrics.accepted += counters.accepted;
@@ -712,6 +794,7 @@ Metrics LocalCoordinator::GetMetrics() {
     metrics.calls_failed += counters.calls_failed;
     metrics.held_back += counters.held_back;
     metrics.quarantined += counters.quarantined;
+    metrics.waiting_for_memory += counters.waiting_for_memory;
   }
   metrics.local_exhaustions = options_.local_exhaustion ? options_.local_exhaustion().times : 0;
   return metrics;

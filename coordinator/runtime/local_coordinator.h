@@ -31,6 +31,9 @@ struct LocalCoordinatorOptions {
   // Asked for health and metrics, on any thread. Null: nothing is known.
   std::function<LocalExhaustion()> local_exhaustion;
   marks::CrashMarks* crash_marks = nullptr;  // May be null. Outlives the coordinator.
+  size_t payload_memory = SIZE_MAX;          // See MemoryBudget.
+  // Told once, on any thread, how the recovery ended that Start began.
+  std::function<void(const Status&)> on_recovered;
 };
 
 // Makes the caller of one worker. Called during Start; `tokens` outlives the caller.
@@ -40,7 +43,9 @@ using ParticipantStatsSource = std::function<std::vector<ParticipantStats>()>;
 
 class LocalCoordinator final : public Coordinator {
  public:
-  // Rebuilds what was open and carries on with it. Blocks until every shard is recovered. `journal`
+  // Begins to rebuild what was open and to carry on with it, and returns as soon as clients can be
+  // answered: with kUnavailable, coordinator.recovering, to whatever is new until on_recovered
+  // hears the end of it. Without on_recovered, blocks until then and returns its failure. `journal`
   // must outlive the coordinator's threads: call Stop before destroying it.
   [[nodiscard]] static Result<std::unique_ptr<LocalCoordinator>> Start(
       LocalCoordinatorOptions options, storage::Journal& journal, const CallerFactory& make_caller,
@@ -93,7 +98,10 @@ class LocalCoordinator final : public Coordinator {
                    ParticipantStatsSource participant_stats);
 
   [[nodiscard]] Status AcquireAll();
-  [[nodiscard]] Status RecoverAll(const CallerFactory& make_caller);
+  void MakeDrivers(const CallerFactory& make_caller);
+  void StartRecovery();
+  void OnRecovered(const Status& status);
+  [[nodiscard]] Status RefuseInline(const SubmitRequest& request) const;
   void SubmitWithPlan(SubmitRequest request, PlanPtr plan, Callback<SubmitReply> done);
   void DeliverAndWait(const Gid& gid, engine::Event event, std::optional<Wait> wait,
                       Callback<TxnView> done);
@@ -113,6 +121,7 @@ class LocalCoordinator final : public Coordinator {
   const std::string id_;
   storage::Journal& journal_;
   Definitions definitions_;
+  MemoryBudget memory_;
   EventHub events_;
   const CompletionTokens tokens_;
   ParticipantStatsSource participant_stats_;
@@ -127,6 +136,8 @@ class LocalCoordinator final : public Coordinator {
   std::atomic<bool> draining_{false};
   struct Housekeeper;
   std::unique_ptr<Housekeeper> housekeeper_;
+  struct Recovery;
+  std::unique_ptr<Recovery> recovery_;
 };
 
 }  // namespace entente::runtime

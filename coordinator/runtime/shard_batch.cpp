@@ -39,6 +39,7 @@ void ShardDriver::Apply(const TxnPtr& txn, engine::Decision decision,
       throw std::logic_error(evolved.message());
     }
     txn->unsaved.push_back(EncodeRecord(record));
+    txn->charge.Add(PayloadBytes(record, txn->unsaved.back().size()));
     txn->summary_changed = txn->summary_changed || ChangesSummary(record);
     if (std::holds_alternative<engine::IncidentRaised>(record.body)) {
       counters_.incidents.fetch_add(1, std::memory_order_relaxed);

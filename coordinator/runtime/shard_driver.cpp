@@ -89,11 +89,35 @@ Status ShardDriver::RefuseNew() const {
                        "the coordinator is shutting down: try again, or another node");
   }
   if (open_.size() + looking_up_.size() >= options_.max_open) {
-    return ResourceExhausted("coordinator.too_many_open",
-                             "too many transactions are open (" + std::to_string(open_.size()) +
-                                 " here): try again when some have ended");
+    return TooManyOpen();
   }
   return {};
+}
+
+Status ShardDriver::TooManyOpen() const {
+  return ResourceExhausted("coordinator.too_many_open",
+                           "as many transactions are open as may be (" +
+                               std::to_string(options_.max_open_in_all) +
+                               ", --max-open-transactions): try again when some have ended");
+}
+
+// What holds for the submits of clients alone: the child of a transaction that was accepted is part
+// of what was accepted.
+Status ShardDriver::RefuseSubmit() const {
+  if (recovering_) {
+    return Unavailable("coordinator.recovering",
+                       "the coordinator is reading back its open transactions: try again shortly");
+  }
+  if (options_.memory != nullptr && !options_.memory->HasRoomFor(MemoryCharge::kTransactionBytes)) {
+    return NoRoom(*options_.memory);
+  }
+  return {};
+}
+
+Status ShardDriver::RefusalNow() const {
+  ENTENTE_RETURN_IF_ERROR(RefuseSubmit());
+  return counters_.open.load(std::memory_order_relaxed) < options_.max_open ? Status()
+                                                                            : TooManyOpen();
 }
 
 void ShardDriver::Submit(SubmitCommand command, Callback<SubmitReply> done) {
@@ -106,7 +130,11 @@ void ShardDriver::Submit(SubmitCommand command, Callback<SubmitReply> done) {
     AnswerResubmit(found->second, command, std::move(done));
     return;
   }
-  if (Status refused = RefuseNew(); !refused.ok()) {
+  Status refused = RefuseSubmit();
+  if (refused.ok()) {
+    refused = RefuseNew();
+  }
+  if (!refused.ok()) {
     counters_.rejected.fetch_add(1, std::memory_order_relaxed);
     done(std::move(refused));
     return;
@@ -177,6 +205,10 @@ void ShardDriver::Create(SubmitCommand command, Callback<SubmitReply> done) {
   const Gid gid = command.submitted.gid;
   const auto txn = std::make_shared<Txn>();
   txn->plan = std::move(command.plan);
+  if (options_.memory != nullptr) {
+    txn->charge.TakeFrom(*options_.memory);
+    txn->charge.Set(MemoryCharge::kTransactionBytes);
+  }
   Status refused = HeldBack(gid);  // Unless it is refused in words, or accepted.
   std::function<void(Status)> reply;
   Guarded(gid, txn, [&] {

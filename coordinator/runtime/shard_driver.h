@@ -18,6 +18,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -33,6 +34,7 @@
 #include "coordinator/runtime/definitions.h"
 #include "coordinator/runtime/event_hub.h"
 #include "coordinator/runtime/host.h"
+#include "coordinator/runtime/memory_budget.h"
 #include "coordinator/runtime/participant_caller.h"
 #include "coordinator/runtime/timer_queue.h"
 #include "engine/engine.h"
@@ -42,7 +44,8 @@ namespace entente::runtime {
 
 struct ShardDriverOptions {
   std::map<ShardId, Epoch> shards;  // Those it drives, with the epochs they are owned under.
-  size_t max_open = 0;              // Above it submits are refused.
+  size_t max_open = 0;              // Above it submits are refused...
+  size_t max_open_in_all = 0;       // ...by a message that names the limit of all drivers together.
   // How long a lazy record may wait for company before it is written.
   Duration lazy_flush_delay = std::chrono::milliseconds(20);
   // How long a transaction whose append failed waits before it is read back; twice as long with
@@ -56,13 +59,15 @@ struct ShardDriverOptions {
   std::function<void(const Gid&, const Status&)> on_held_back = {};
   std::function<void(const Gid&, const engine::Failure&)> on_quarantined = {};
   marks::CrashMarks* crash_marks = nullptr;  // May be null. Outlives the driver.
+  MemoryBudget* memory = nullptr;            // As crash_marks. Shared by the drivers of a process.
 };
 
 // Read by other threads while the driver runs.
 struct DriverCounters {
   std::atomic<uint64_t> open{0}, calls_in_flight{0}, accepted{0}, committed{0}, aborted{0},
       mixed{0}, rejected{0}, incidents{0}, inputs{0}, appends{0}, records{0}, calls_asked{0},
-      calls{0}, calls_failed{0}, open_incidents{0}, held_back{0}, quarantined{0};
+      calls{0}, calls_failed{0}, open_incidents{0}, held_back{0}, quarantined{0}, recovered{0},
+      waiting_for_memory{0};
   std::atomic<int64_t> next_timer_micros{0};    // 0: no timer is armed.
   std::atomic<int64_t> append_since_micros{0};  // 0: no append is under way.
 };
@@ -81,6 +86,14 @@ class ShardDriver {
 
   // Rebuilds every open transaction and carries on with it. Blocks; once, before anything else.
   [[nodiscard]] Status Recover();
+
+  // The same in two parts, while the host runs already. ReadOpen blocks, on any one thread, and
+  // ends with kUnavailable once `go_on` says no. ResumeOpen, called when it has succeeded, carries
+  // on with what was read, a slice at a time so that the host can do other things in between, and
+  // calls `resumed`. Until then nothing new is accepted; what is asked about an open transaction
+  // that is not there yet is answered from the journal, or with kUnavailable.
+  [[nodiscard]] Status ReadOpen(const std::function<bool()>& go_on);
+  void ResumeOpen(std::function<void()> resumed);
 
   struct SubmitCommand {
     PlanPtr plan;
@@ -108,6 +121,9 @@ class ShardDriver {
   // answered with the state so far.
   void Drain(std::function<void()> drained);
 
+  // Why something new would be refused now, as far as that can be told from any thread.
+  [[nodiscard]] Status RefusalNow() const;
+
   [[nodiscard]] const DriverCounters& counters() const { return counters_; }
 
  private:
@@ -126,7 +142,9 @@ class ShardDriver {
     Gid gid;
   };
   struct FlushTimer {};
-  using Timers = TimerQueue<std::variant<TxnTimer, WaiterTimer, ReloadTimer, FlushTimer>>;
+  struct RoomTimer {};
+  using Timers =
+      TimerQueue<std::variant<TxnTimer, WaiterTimer, ReloadTimer, FlushTimer, RoomTimer>>;
 
   struct Waiter {
     uint64_t id = 0;
@@ -166,6 +184,8 @@ class ShardDriver {
                 std::function<void(Result<TxnView>, bool created)> answer,
                 std::function<void(Status)>& reply);
   [[nodiscard]] Status RefuseNew() const;
+  [[nodiscard]] Status RefuseSubmit() const;
+  [[nodiscard]] Status TooManyOpen() const;
   [[nodiscard]] engine::Input MakeInput(engine::Event event);
   [[nodiscard]] Result<TxnView> View(const Txn& txn) const;
 
@@ -220,6 +240,9 @@ class ShardDriver {
   [[nodiscard]] std::vector<Waiter> TakeWaiters(const Gid& gid);
   void ReadBackLater(const Gid& gid, Duration delay);
   void TellParentOf(const Txn& child);
+  [[nodiscard]] Status TakeRead(storage::StoredTxn stored);
+  void ResumeSlice();
+  void LookForRoom();
 
   // shard_guard.cpp: what goes wrong with one transaction stays with it.
   template <class Work>
@@ -234,6 +257,15 @@ class ShardDriver {
                             std::optional<Sequence> expected_revision, Callback<TxnView> done);
   void SetFree(const Gid& gid, engine::Event event, Result<storage::StoredTxn> stored,
                Callback<TxnView> done);
+
+  // What was read at the start and is not driven yet.
+  struct Recovery {
+    std::vector<storage::StoredTxn> held;  // To be quarantined, or tried once more.
+    std::vector<TxnPtr> rebuilt;
+    std::vector<Gid> left_out;
+    size_t next = 0;  // Of `rebuilt`.
+    std::function<void()> resumed;
+  };
 
   const ShardDriverOptions options_;
   Host& host_;
@@ -265,6 +297,11 @@ class ShardDriver {
     bool being_written = false;  // So that it is not read back without it.
   };
   std::unordered_map<Gid, Quarantined> quarantined_;
+
+  // Open transactions for which there was no memory at the start, among those of reloading_.
+  std::deque<Gid> left_out_;
+  Recovery recovery_;
+  std::atomic<bool> recovering_{true};
 
   Timers timers_;
   std::optional<Instant> wake_wish_;

@@ -406,6 +406,8 @@ void ShardDriver::OnWake() {
       ShowWhenDurable(waiting->txn, std::move(waiter->done));
     } else if (const auto* reload = std::get_if<ReloadTimer>(&*due)) {
       Reload(reload->gid);
+    } else if (std::holds_alternative<RoomTimer>(*due)) {
+      LookForRoom();
     } else {
       lazy_flush_timer_.reset();
       flush_wanted_ = true;
@@ -423,7 +425,12 @@ Result<ShardDriver::TxnPtr> ShardDriver::Rebuild(const storage::StoredTxn& store
   }
   try {
     auto txn = std::make_shared<Txn>();
-    ENTENTE_ASSIGN_OR_RETURN(*txn->state, FoldRecords(stored));
+    size_t bytes = MemoryCharge::kTransactionBytes;
+    ENTENTE_ASSIGN_OR_RETURN(*txn->state, FoldRecords(stored, &bytes));
+    if (options_.memory != nullptr && !txn->state->finished()) {
+      txn->charge.TakeFrom(*options_.memory);
+      txn->charge.Set(bytes);
+    }
     ENTENTE_ASSIGN_OR_RETURN(txn->plan,
                              txn->state->client_driven
                                  ? ClientDrivenPlanOf(*txn->state)
@@ -460,38 +467,112 @@ void ShardDriver::Resume(const TxnPtr& txn) {
 }
 
 Status ShardDriver::Recover() {
-  std::vector<storage::StoredTxn> held;
-  std::vector<TxnPtr> recovered;
-  const auto read = [&](storage::StoredTxn stored) -> Status {
-    if (WhyNotToDrive(stored)) {
-      held.push_back(std::move(stored));
-      return {};
+  ENTENTE_RETURN_IF_ERROR(ReadOpen([] { return true; }));
+  ResumeOpen({});
+  while (recovering_) {
+    ResumeSlice();
+  }
+  return {};
+}
+
+Status ShardDriver::ReadOpen(const std::function<bool()>& go_on) {
+  const auto read = [this, &go_on](storage::StoredTxn stored) -> Status {
+    if (!go_on()) {
+      return Unavailable("coordinator.draining", "stopped while it read its transactions");
     }
-    auto txn = Rebuild(stored);
-    if (txn.ok()) {
-      recovered.push_back(std::move(*txn));
-    } else if (IsOurDefect(txn.status()) || txn.status().reason() == "store.bad_definition") {
-      held.push_back(std::move(stored));
-    } else {
-      return txn.status();
-    }
-    return {};
+    return TakeRead(std::move(stored));
   };
   for (const auto& [shard, epoch] : options_.shards) {
     ENTENTE_RETURN_IF_ERROR(journal_.LoadOpen(shard, read));
   }
   // Children first, so that their parents find them and nobody starts one twice.
-  std::stable_sort(recovered.begin(), recovered.end(), [](const TxnPtr& a, const TxnPtr& b) {
-    return ChildDepth(a->state->gid) > ChildDepth(b->state->gid);
-  });
-  open_.reserve(recovered.size());
-  for (storage::StoredTxn& stored : held) {
-    TakeBack(std::move(stored));
+  std::stable_sort(recovery_.rebuilt.begin(), recovery_.rebuilt.end(),
+                   [](const TxnPtr& a, const TxnPtr& b) {
+                     return ChildDepth(a->state->gid) > ChildDepth(b->state->gid);
+                   });
+  return {};
+}
+
+Status ShardDriver::TakeRead(storage::StoredTxn stored) {
+  counters_.recovered.fetch_add(1, std::memory_order_relaxed);
+  if (WhyNotToDrive(stored)) {
+    recovery_.held.push_back(std::move(stored));
+    return {};
   }
-  for (const TxnPtr& txn : recovered) {
-    Resume(txn);
+  if (options_.memory != nullptr && !options_.memory->HasRoomFor(MemoryCharge::kTransactionBytes)) {
+    recovery_.left_out.push_back(std::move(stored.gid));
+    return {};
+  }
+  auto txn = Rebuild(stored);
+  if (txn.ok()) {
+    recovery_.rebuilt.push_back(std::move(*txn));
+  } else if (txn.status().reason() == kOutOfMemory) {
+    recovery_.left_out.push_back(std::move(stored.gid));
+  } else if (IsOurDefect(txn.status()) || txn.status().reason() == "store.bad_definition") {
+    recovery_.held.push_back(std::move(stored));
+  } else {
+    return txn.status();
   }
   return {};
+}
+
+void ShardDriver::ResumeOpen(std::function<void()> resumed) {
+  recovery_.resumed = std::move(resumed);
+  open_.reserve(recovery_.rebuilt.size());
+  for (storage::StoredTxn& stored : std::exchange(recovery_.held, {})) {
+    TakeBack(std::move(stored));
+  }
+  for (const Gid& gid : recovery_.left_out) {
+    reloading_.try_emplace(gid);
+  }
+  left_out_.assign(std::make_move_iterator(recovery_.left_out.begin()),
+                   std::make_move_iterator(recovery_.left_out.end()));
+  LookForRoom();
+  if (recovery_.resumed) {
+    host_.Post([this] { ResumeSlice(); });
+  }
+}
+
+void ShardDriver::ResumeSlice() {
+  constexpr size_t kSlice = 256;
+  std::vector<TxnPtr>& rebuilt = recovery_.rebuilt;
+  for (size_t i = 0; i < kSlice && recovery_.next < rebuilt.size() && !draining_; ++i) {
+    Resume(std::exchange(rebuilt[recovery_.next++], nullptr));
+  }
+  if (recovery_.next < rebuilt.size() && !draining_) {
+    if (recovery_.resumed) {
+      host_.Post([this] { ResumeSlice(); });
+    }
+    return;
+  }
+  recovering_ = false;
+  const auto resumed = std::move(recovery_.resumed);
+  recovery_ = {};
+  if (resumed) {
+    resumed();
+  }
+}
+
+// Reads back those that were left out, one after the other, as far as there is room by now: how
+// much one takes is known when it is there.
+void ShardDriver::LookForRoom() {
+  counters_.waiting_for_memory.store(left_out_.size(), std::memory_order_relaxed);
+  if (left_out_.empty() || draining_) {
+    return;
+  }
+  if (options_.memory != nullptr && !options_.memory->HasRoomFor(MemoryCharge::kTransactionBytes)) {
+    timers_.Insert(host_.Now() + options_.reload_delay, RoomTimer{});
+    UpdateWake();
+    return;
+  }
+  const Gid gid = std::move(left_out_.front());
+  left_out_.pop_front();
+  auto stored = std::make_shared<Result<storage::StoredTxn>>(OutOfMemory());
+  host_.Offload([this, gid, stored] { *stored = journal_.Load(gid); },
+                [this, gid, stored] {
+                  OnReloaded(gid, std::move(*stored));
+                  LookForRoom();
+                });
 }
 
 void ShardDriver::ReadBackLater(const Gid& gid, Duration delay) {

@@ -54,6 +54,13 @@ TxnView ViewOf(const storage::StoredTxn& stored, Sequence revision) {
 
 }  // namespace
 
+Status NoRoom(const MemoryBudget& memory) {
+  return ResourceExhausted("coordinator.memory_budget",
+                           "the payloads of open transactions take as much memory as they may (" +
+                               std::to_string(memory.limit() >> 20) +
+                               " MiB, --payload-memory): try again when some have ended");
+}
+
 Status HeldBack(const Gid& gid) {
   return Unavailable("transaction.held_back",
                      "the coordinator failed while it drove transaction '" + gid.str() +

@@ -28,6 +28,8 @@ struct ShardDriver::Txn {
   bool incident = false;      // It is counted among those that wait for an operator.
   bool abandoned = false;     // A turn of it failed: another object takes its place.
 
+  MemoryCharge charge;
+
   std::vector<Waiter> waiters;
   std::vector<std::pair<std::optional<BranchId>, Timers::Handle>> timers;
   // The parent's call that this transaction answers when it ends.
@@ -35,6 +37,7 @@ struct ShardDriver::Txn {
 };
 
 // What clients are told.
+[[nodiscard]] Status NoRoom(const MemoryBudget& memory);
 [[nodiscard]] Status HeldBack(const Gid& gid);
 [[nodiscard]] Status Reloading(const Gid& gid);
 [[nodiscard]] Status InQuarantine(const Gid& gid);
@@ -63,7 +66,13 @@ bool ShardDriver::Guarded(const Gid& gid, const TxnPtr& txn, const Work& work) {
 // The plan of a client-driven transaction, from what its branches were enlisted with.
 [[nodiscard]] Result<PlanPtr> ClientDrivenPlanOf(const engine::TxnState& state);
 
+// The bytes of payloads that the transaction holds from this record on; `encoded` is the record's
+// size.
+[[nodiscard]] size_t PayloadBytes(const engine::Record& record, size_t encoded);
+
 // Folds stored records. kDataLoss if they are no journal of one transaction.
-[[nodiscard]] Result<engine::TxnState> FoldRecords(const storage::StoredTxn& stored);
+// Adds what it holds to `*payload_bytes`, unless that is null.
+[[nodiscard]] Result<engine::TxnState> FoldRecords(const storage::StoredTxn& stored,
+                                                   size_t* payload_bytes = nullptr);
 
 }  // namespace entente::runtime

@@ -1,0 +1,54 @@
+// MemoryBudget: what the payloads of open transactions may take in memory together.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <utility>
+
+namespace entente::runtime {
+
+// Thread-safe. Only what is new is held to it: a transaction that was accepted goes on, whatever
+// its participants answer, and as much as that takes is refused to others at the door.
+class MemoryBudget {
+ public:
+  explicit MemoryBudget(size_t limit) : limit_(limit) {}
+  MemoryBudget(const MemoryBudget&) = delete;
+  MemoryBudget& operator=(const MemoryBudget&) = delete;
+
+  [[nodiscard]] size_t limit() const { return limit_; }
+  [[nodiscard]] size_t used() const { return used_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool HasRoomFor(size_t bytes) const { return used() + bytes <= limit_; }
+
+ private:
+  friend class MemoryCharge;
+  const size_t limit_;
+  std::atomic<size_t> used_{0};
+};
+
+// The share of one owner, given back when the owner goes. Not thread-safe.
+class MemoryCharge {
+ public:
+  // Of a transaction beside its payloads: its state, timers and places in tables.
+  static constexpr size_t kTransactionBytes = 1024;
+
+  MemoryCharge() = default;
+  ~MemoryCharge() { Set(0); }
+  MemoryCharge(const MemoryCharge&) = delete;
+  MemoryCharge& operator=(const MemoryCharge&) = delete;
+
+  // Takes from `budget`, which outlives this; once, before Set. Without it nothing is counted.
+  void TakeFrom(MemoryBudget& budget) { budget_ = &budget; }
+  void Set(size_t bytes) {
+    if (budget_ != nullptr && bytes != bytes_) {
+      budget_->used_.fetch_add(bytes - bytes_, std::memory_order_relaxed);
+    }
+    bytes_ = bytes;
+  }
+  void Add(size_t bytes) { Set(bytes_ + bytes); }
+
+ private:
+  MemoryBudget* budget_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+}  // namespace entente::runtime

@@ -1,0 +1,228 @@
+// One shard driver under a virtual clock, with a journal in memory and participants in the test's
+// hands.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+#include "coordinator/runtime/shard_driver.h"
+#include "storage/memory/memory_journal.h"
+#include "tests/sim/scheduler.h"
+
+namespace entente::runtime {
+
+// A virtual clock; what is offloaded can be held back.
+class TestHost final : public Host {
+ public:
+  Instant Now() override { return scheduler_.now(); }
+  uint64_t Entropy() override { return 7; }
+  void Post(std::function<void()> task) override { scheduler_.After(Duration(0), std::move(task)); }
+  void WakeAt(std::optional<Instant> at) override {
+    const uint64_t wish = ++wish_;
+    if (at) {
+      scheduler_.At(*at, [this, wish] {
+        if (wish == wish_) {
+          on_wake_();
+        }
+      });
+    }
+  }
+  void SetWakeHandler(std::function<void()> handler) override { on_wake_ = std::move(handler); }
+  void Offload(std::function<void()> work, std::function<void()> done) override {
+    offloaded_.push_back([work = std::move(work), done = std::move(done)] {
+      work();
+      done();
+    });
+    if (!hold_offloads_) {
+      ReleaseOffloads();
+    }
+  }
+
+  void HoldOffloads() { hold_offloads_ = true; }
+  void ReleaseOffloads() {
+    hold_offloads_ = false;
+    for (auto& one : std::exchange(offloaded_, {})) {
+      Post(std::move(one));
+    }
+  }
+  // Runs the next task that is due within what is left of `span`, which it takes its time from.
+  bool RunOne(Duration& span) {
+    if (scheduler_.idle() || scheduler_.next() > scheduler_.now() + span) {
+      return false;
+    }
+    const Instant before = scheduler_.now();
+    scheduler_.Step();
+    span -= scheduler_.now() - before;
+    return true;
+  }
+
+ private:
+  sim::Scheduler scheduler_;
+  std::function<void()> on_wake_;
+  uint64_t wish_ = 0;
+  bool hold_offloads_ = false;
+  std::vector<std::function<void()>> offloaded_;
+};
+
+// Keeps every call until the test answers it.
+class Participants final : public ParticipantCaller {
+ public:
+  struct Waiting {
+    engine::CallBranch call;
+    ReplyCallback done;
+  };
+  void Call(const CallContext& /*context*/, engine::CallBranch call, ReplyCallback done) override {
+    if (fails && call.command.gid == fails_at) {
+      fails();
+    }
+    waiting.push_back({std::move(call), std::move(done)});
+  }
+  void Poll(const CallContext& /*context*/, engine::PollBranch /*poll*/,
+            ReplyCallback /*done*/) override {}
+
+  void WithdrawWaiting(const Gid& gid, Withdrawal which) override {
+    withdrawals.push_back(which);
+    std::erase_if(waiting, [&](Waiting& one) {
+      const bool taken = at_gate && one.call.command.gid == gid;
+      if (taken) {
+        withdrawn.push_back(std::move(one));
+      }
+      return taken;
+    });
+  }
+  void SayWithdrawn() {
+    for (const Waiting& one : std::exchange(withdrawn, {})) {
+      one.done(engine::ReplyNotSent{{"participant.blocked", "it waited"}, std::nullopt, true});
+    }
+  }
+
+  // Answers the only call that waits, which must be for `branch`.
+  void Answer(const std::string& branch, engine::Reply reply) {
+    REQUIRE(waiting.size() == 1);
+    REQUIRE(waiting[0].call.command.branch == BranchId(branch));
+    const Waiting one = std::move(waiting[0]);
+    waiting.clear();
+    one.done(std::move(reply));
+  }
+
+  std::vector<Waiting> waiting;
+  std::vector<Waiting> withdrawn;
+  std::vector<Withdrawal> withdrawals;
+  bool at_gate = false;  // Whatever waits has not been sent.
+  Gid fails_at;          // Whose calls end in an exception that `fails` throws.
+  std::function<void()> fails;
+};
+
+// One process after another over one store.
+class Shard {
+ public:
+  explicit Shard(size_t max_open = 100, size_t memory_bytes = SIZE_MAX)
+      : max_open_(max_open), memory_bytes_(memory_bytes) {
+    Restart();
+  }
+
+  // What was in memory is gone.
+  void Restart() {
+    driver.reset();
+    memory.reset();
+    caller.waiting.clear();
+    host = std::make_unique<TestHost>();
+    journal = std::make_unique<storage::MemoryJournal>(store_, storage::MemoryDelivery::kManual);
+    definitions = std::make_unique<Definitions>(*journal, dsl::CompileOptions{});
+    ShardDriverOptions options;
+    for (uint64_t i = 0; i < kShardCount; ++i) {
+      options.shards[ShardId(i)] = journal->Acquire(ShardId(i)).value();
+    }
+    options.max_open = options.max_open_in_all = max_open_;
+    memory = std::make_unique<MemoryBudget>(memory_bytes_);
+    options.memory = memory.get();
+    driver =
+        std::make_unique<ShardDriver>(std::move(options), *host, *journal, caller, *definitions,
+                                      events, [](const Status& status) { FAIL(status.message()); });
+    REQUIRE(driver->Recover().ok());
+    Run();
+  }
+
+  // Runs whatever is due within `span` of virtual time; every append is durable at once.
+  void Run(Duration span = Duration(0)) {
+    do {
+      journal->DeliverAll();
+    } while (host->RunOne(span) || journal->pending() > 0);
+  }
+
+  // What there is from the next start on.
+  void SetMemory(size_t bytes) { memory_bytes_ = bytes; }
+
+  void Define(const std::string& source) {
+    const auto put = definitions->Put("", source);
+    REQUIRE(put.problems.empty());
+    REQUIRE(put.row.ok());
+  }
+  void Submit(const std::string& definition, const std::string& gid) {
+    CHECK(TrySubmit(definition, gid).ok());
+  }
+  TxnView View(const std::string& gid) {
+    std::optional<TxnView> seen;
+    driver->Get(Gid(gid), std::nullopt, [&seen](const Result<TxnView>& view) {
+      REQUIRE(view.ok());
+      seen = *view;
+    });
+    Run();
+    REQUIRE(seen.has_value());
+    return *seen;
+  }
+  engine::TxnState Look(const std::string& gid) { return *View(gid).state; }
+  // How `event` is answered.
+  Status Deliver(const std::string& gid, engine::Event event) {
+    std::optional<Status> answer;
+    driver->Deliver(Gid(gid), std::move(event), std::nullopt,
+                    [&answer](const Result<TxnView>& view) { answer = view.status(); });
+    Run();
+    REQUIRE(answer.has_value());
+    return *answer;
+  }
+  // How a submit is answered.
+  Status TrySubmit(const std::string& definition, const std::string& gid) {
+    auto plan = definitions->Get(definition, std::nullopt);
+    REQUIRE(plan.ok());
+    engine::Submitted submitted;
+    submitted.gid = Gid(gid);
+    std::optional<Status> answer;
+    driver->Submit({*plan, true, std::move(submitted), std::nullopt},
+                   [&answer](const Result<SubmitReply>& reply) { answer = reply.status(); });
+    Run();
+    REQUIRE(answer.has_value());
+    return *answer;
+  }
+  bool IsKnown(const std::string& gid) {
+    bool known = false;
+    driver->Get(Gid(gid), std::nullopt,
+                [&known](const Result<TxnView>& view) { known = view.ok(); });
+    Run();
+    return known;
+  }
+
+ private:
+  std::shared_ptr<storage::MemoryStore> store_ = std::make_shared<storage::MemoryStore>();
+  const size_t max_open_;
+  size_t memory_bytes_;
+
+ public:
+  // Destroyed in the reverse order: the driver first.
+  EventHub events;
+  std::unique_ptr<MemoryBudget> memory;
+  Participants caller;
+  std::unique_ptr<TestHost> host;
+  std::unique_ptr<storage::MemoryJournal> journal;
+  std::unique_ptr<Definitions> definitions;
+  std::unique_ptr<ShardDriver> driver;
+};
+
+}  // namespace entente::runtime
