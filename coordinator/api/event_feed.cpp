@@ -1,5 +1,6 @@
 #include "coordinator/api/event_feed.h"
 
+#include <atomic>
 #include <utility>
 
 namespace entente::api {
@@ -10,12 +11,8 @@ struct PayloadSize {
   size_t operator()(const engine::OperationSucceeded& record) const {
     return record.output.bytes();
   }
-  size_t operator()(const engine::OperatorSkipped& record) const {
-    return record.output.bytes();
-  }
-  size_t operator()(const engine::SignalReceived& record) const {
-    return record.payload.bytes();
-  }
+  size_t operator()(const engine::OperatorSkipped& record) const { return record.output.bytes(); }
+  size_t operator()(const engine::SignalReceived& record) const { return record.payload.bytes(); }
   size_t operator()(const engine::Ended& record) const { return record.output.bytes(); }
   size_t operator()(const engine::StepExpanded& record) const {
     size_t bytes = 0;
@@ -30,9 +27,19 @@ struct PayloadSize {
   }
 };
 
-size_t EstimateBytes(const runtime::TxnEvent& event) {
-  return sizeof(event) + std::visit(PayloadSize{}, event.entry.record.body);
+size_t EstimateBytes(const engine::Record& record) {
+  return sizeof(runtime::SharedEvent) + std::visit(PayloadSize{}, record.body);
 }
+
+size_t EstimateBytes(const runtime::History& history) {
+  size_t bytes = 0;
+  for (const runtime::HistoryEntry& entry : history.entries) {
+    bytes += EstimateBytes(entry.record);
+  }
+  return bytes;
+}
+
+std::atomic<size_t> held_by_all{0};
 
 bool Passes(const EventFilter& filter, const runtime::TxnEvent& event) {
   return (filter.definition.empty() || filter.definition == event.definition) &&
@@ -49,7 +56,7 @@ void EventFeed::WatchTransaction(runtime::Coordinator& coordinator, const Gid& g
     taken_ = after;
   }
   subscription_ =
-      coordinator.Subscribe(gid, [weak = weak_from_this()](const runtime::TxnEvent& event) {
+      coordinator.Subscribe(gid, [weak = weak_from_this()](const runtime::SharedEventPtr& event) {
         if (const std::shared_ptr<EventFeed> self = weak.lock()) {
           self->OnLive(event);
         }
@@ -64,12 +71,12 @@ void EventFeed::WatchAll(runtime::Coordinator& coordinator, EventFilter filter) 
     const std::lock_guard lock(mutex_);
     filter_ = std::move(filter);
   }
-  subscription_ = coordinator.Subscribe(std::nullopt,
-                                        [weak = weak_from_this()](const runtime::TxnEvent& event) {
-                                          if (const std::shared_ptr<EventFeed> self = weak.lock()) {
-                                            self->OnLive(event);
-                                          }
-                                        });
+  subscription_ = coordinator.Subscribe(
+      std::nullopt, [weak = weak_from_this()](const runtime::SharedEventPtr& event) {
+        if (const std::shared_ptr<EventFeed> self = weak.lock()) {
+          self->OnLive(event);
+        }
+      });
 }
 
 Outcome<bool> EventFeed::Open(Result<runtime::History> history) {
@@ -77,6 +84,16 @@ Outcome<bool> EventFeed::Open(Result<runtime::History> history) {
     return Error{history.status(), {}, {}};
   }
   const std::lock_guard lock(mutex_);
+  const size_t bytes = EstimateBytes(*history);
+  // However large one history is, it can be watched once nothing else is held.
+  if (held_by_all.load() > 0 && held_by_all.load() + bytes > kMaxHeldBytes) {
+    return Error{ResourceExhausted("events.too_much_held",
+                                   "what event streams hold for readers that are behind takes as "
+                                   "much memory as it may: try again later, or read the history"),
+                 {},
+                 {}};
+  }
+  Hold(bytes);
   history_ = std::move(history).value();
   const Sequence after = taken_;
   const uint64_t last = history_.entries.empty() ? 0 : history_.entries.back().revision.value();
@@ -94,6 +111,7 @@ Outcome<bool> EventFeed::Open(Result<runtime::History> history) {
       return Error{
           DataLoss("history.corrupt", "a record does not follow the ones before it"), {}, {}};
     }
+    LetGo(EstimateBytes(history_.entries[replayed_ - 1].record));
   }
   ended_ = state_.finished();
   return !ended_;
@@ -112,7 +130,7 @@ bool EventFeed::FoldNext() {
   return true;
 }
 
-bool EventFeed::ReplayNext(runtime::TxnEvent* event) {
+bool EventFeed::ReplayNext(Next* next) {
   if (replayed_ == history_.entries.size()) {
     return false;
   }
@@ -122,8 +140,11 @@ bool EventFeed::ReplayNext(runtime::TxnEvent* event) {
   }
   runtime::HistoryEntry& entry = history_.entries[replayed_ - 1];
   taken_ = entry.revision;
-  *event = runtime::TxnEvent{state_.gid, state_.definition, state_.status,
-                             incident_,  std::move(entry),  history_.plan};
+  LetGo(EstimateBytes(entry.record));
+  *next = {std::make_shared<const runtime::SharedEvent>(
+               runtime::SharedEvent{{state_.gid, state_.definition, state_.status, incident_,
+                                     std::move(entry), history_.plan}}),
+           nullptr};
   ended_ = state_.finished();
   if (replayed_ == history_.entries.size()) {
     // Folded: what is left of it is not needed any more.
@@ -135,43 +156,53 @@ bool EventFeed::ReplayNext(runtime::TxnEvent* event) {
 }
 
 void EventFeed::SkipSeen() {
-  while (follows_one_ && !live_.empty() && live_.front().first.entry.revision <= taken_) {
-    live_bytes_ -= live_.front().second;
+  while (follows_one_ && !live_.empty() &&
+         live_.front().next.event->event.entry.revision <= taken_) {
+    live_bytes_ -= live_.front().bytes;
+    LetGo(live_.front().bytes);
     live_.pop_front();
   }
 }
 
-EventFeed::Taken EventFeed::TakeLive(runtime::TxnEvent* event) {
+EventFeed::Taken EventFeed::TakeLive(Next* next) {
   SkipSeen();
   if (live_.empty()) {
     return Taken::kWait;
   }
-  *event = std::move(live_.front().first);
-  live_bytes_ -= live_.front().second;
+  *next = std::move(live_.front().next);
+  live_bytes_ -= live_.front().bytes;
+  LetGo(live_.front().bytes);
   live_.pop_front();
   if (follows_one_) {
-    if (event->entry.revision != taken_.next()) {
+    const runtime::TxnEvent& event = next->event->event;
+    if (event.entry.revision != taken_.next()) {
       lost_ = true;
       return Taken::kLost;
     }
-    taken_ = event->entry.revision;
-    ended_ = engine::IsFinished(event->status);
+    taken_ = event.entry.revision;
+    ended_ = engine::IsFinished(event.status);
   }
   return Taken::kEvent;
 }
 
-EventFeed::Taken EventFeed::Take(runtime::TxnEvent* event) {
+EventFeed::Taken EventFeed::Take(Next* next) {
   const std::lock_guard lock(mutex_);
   if (lost_) {
     return Taken::kLost;
   }
-  if (ReplayNext(event)) {
+  if (ReplayNext(next)) {
     return Taken::kEvent;
   }
   if (lost_) {
     return Taken::kLost;  // The history itself does not follow.
   }
-  return ended_ ? Taken::kEnd : TakeLive(event);
+  return ended_ ? Taken::kEnd : TakeLive(next);
+}
+
+bool EventFeed::has_more() {
+  const std::lock_guard lock(mutex_);
+  SkipSeen();
+  return lost_ || ended_ || replayed_ < history_.entries.size() || !live_.empty();
 }
 
 bool EventFeed::lost() {
@@ -179,26 +210,57 @@ bool EventFeed::lost() {
   return lost_;
 }
 
-void EventFeed::OnLive(const runtime::TxnEvent& event) {
+void EventFeed::OnLive(const runtime::SharedEventPtr& event) {
   {
     const std::lock_guard lock(mutex_);
-    if (closed_ || lost_ || !Passes(filter_, event)) {
+    if (closed_ || lost_ || (event != nullptr && !Passes(filter_, event->event))) {
       return;
     }
     SkipSeen();
-    const size_t bytes = EstimateBytes(event);
+    const size_t bytes = event == nullptr ? 0 : EstimateBytes(event->event.entry.record);
     const bool full = live_.size() == kMaxQueuedEvents ||
-                      (!live_.empty() && live_bytes_ + bytes > kMaxQueuedBytes);
-    if (full) {
-      lost_ = true;
-      live_.clear();
-      live_bytes_ = 0;
+                      (!live_.empty() && (live_bytes_ + bytes > kMaxQueuedBytes ||
+                                          held_by_all.load() + bytes > kMaxHeldBytes));
+    if (event == nullptr || full) {
+      Lose();
     } else {
-      live_.emplace_back(event, bytes);
+      auto& encoded = event->encoded.at(static_cast<size_t>(encoder_.form));
+      if (encoded == nullptr) {
+        encoded = encoder_.encode(event->event);
+      }
+      live_.push_back({{event, encoded}, bytes});
       live_bytes_ += bytes;
+      Hold(bytes);
     }
   }
   notify_();
+}
+
+void EventFeed::Lose() {
+  lost_ = true;
+  live_.clear();
+  live_bytes_ = 0;
+  history_.entries = {};
+  replayed_ = 0;
+  LetGo(held_bytes_);
+}
+
+void EventFeed::Hold(size_t bytes) {
+  held_bytes_ += bytes;
+  held_by_all.fetch_add(bytes);
+}
+
+void EventFeed::LetGo(size_t bytes) {
+  held_bytes_ -= bytes;
+  held_by_all.fetch_sub(bytes);
+}
+
+size_t EventFeed::HeldBytes() {
+  return held_by_all.load();
+}
+
+EventFeed::~EventFeed() {
+  LetGo(held_bytes_);
 }
 
 void EventFeed::Close() {
@@ -207,6 +269,9 @@ void EventFeed::Close() {
     closed_ = true;
     live_.clear();
     live_bytes_ = 0;
+    history_.entries = {};
+    replayed_ = 0;
+    LetGo(held_bytes_);
   }
   subscription_.reset();
 }

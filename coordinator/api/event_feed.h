@@ -26,15 +26,29 @@ struct EventFilter {
 };
 
 // Thread-safe, and always held by shared_ptr: the subscription and the load of the history hold it
-// as long as they may call it. Memory is bounded by kMaxQueuedEvents and kMaxQueuedBytes beside one
-// history; a watcher that falls further behind loses the feed.
+// as long as they may call it. Memory is bounded for each feed by kMaxQueuedEvents and
+// kMaxQueuedBytes of live events, and for all feeds together by kMaxHeldBytes; a watcher that falls
+// further behind loses the feed. The history of a feed, and what it takes of a live event that
+// others wait for too, count in full; one history is let in however large it is.
 class EventFeed : public std::enable_shared_from_this<EventFeed> {
  public:
   static constexpr size_t kMaxQueuedEvents = 4096;
   static constexpr size_t kMaxQueuedBytes = size_t{4} << 20;
+  static constexpr size_t kMaxHeldBytes = size_t{64} << 20;
+
+  // What a watcher is to see next: an event of its history, or one that it shares with others.
+  struct Next {
+    runtime::SharedEventPtr event;
+    std::shared_ptr<const void> encoded;  // What `encode` made of it; null if it is of the history.
+  };
+  // Makes of an event what watchers of its kind send, once for all of them.
+  struct Encoder {
+    std::shared_ptr<const void> (*encode)(const runtime::TxnEvent& event);
+    runtime::EventForm form;
+  };
 
   enum class Taken {
-    kEvent,  // `*event` is the next one.
+    kEvent,  // `*next` is the next one.
     kWait,   // `notify` will be called when there is more.
     kEnd,    // The transaction ended and all of it was taken.
     kLost,   // The watcher fell behind: events were dropped.
@@ -42,7 +56,11 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
 
   // `notify` is called on any thread, with locks of the runtime held: it may only schedule work
   // that calls Take, not call it.
-  explicit EventFeed(std::function<void()> notify) : notify_(std::move(notify)) {}
+  EventFeed(Encoder encoder, std::function<void()> notify)
+      : encoder_(encoder), notify_(std::move(notify)) {}
+  ~EventFeed();
+  EventFeed(const EventFeed&) = delete;
+  EventFeed& operator=(const EventFeed&) = delete;
 
   // Begins with the record after `after`. `opened` is called once: with false if the transaction
   // has ended and nothing is left to take, with true otherwise, or with why it can not be watched.
@@ -53,7 +71,13 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
   // Begins with what happens from now on.
   void WatchAll(runtime::Coordinator& coordinator, EventFilter filter);
 
-  [[nodiscard]] Taken Take(runtime::TxnEvent* event);
+  [[nodiscard]] Taken Take(Next* next);
+
+  // What all feeds of the process hold at this moment.
+  [[nodiscard]] static size_t HeldBytes();
+
+  // Whether Take would say anything but kWait.
+  [[nodiscard]] bool has_more();
 
   // Whether the watcher fell behind; Take says so from then on.
   [[nodiscard]] bool lost();
@@ -63,12 +87,16 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
 
  private:
   [[nodiscard]] Outcome<bool> Open(Result<runtime::History> history);
-  void OnLive(const runtime::TxnEvent& event);
-  [[nodiscard]] bool ReplayNext(runtime::TxnEvent* event);
+  void OnLive(const runtime::SharedEventPtr& event);
+  void Lose();
+  void Hold(size_t bytes);
+  void LetGo(size_t bytes);
+  [[nodiscard]] bool ReplayNext(Next* next);
   [[nodiscard]] bool FoldNext();
-  [[nodiscard]] Taken TakeLive(runtime::TxnEvent* event);
+  [[nodiscard]] Taken TakeLive(Next* next);
   void SkipSeen();
 
+  const Encoder encoder_;
   const std::function<void()> notify_;
   // Kept outside the lock: letting go of it takes the runtime's own lock, under which OnLive comes.
   std::unique_ptr<runtime::Subscription> subscription_;
@@ -82,8 +110,13 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
   size_t replayed_ = 0;  // Entries of history_ that are folded into state_.
   engine::TxnState state_;
   bool incident_ = false;
-  std::deque<std::pair<runtime::TxnEvent, size_t>> live_;  // With their sizes.
+  struct Live {
+    Next next;
+    size_t bytes = 0;
+  };
+  std::deque<Live> live_;
   size_t live_bytes_ = 0;
+  size_t held_bytes_ = 0;  // Of live_ and history_, as counted among those of all feeds.
   bool lost_ = false;
   bool ended_ = false;
   bool closed_ = false;

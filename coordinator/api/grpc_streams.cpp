@@ -6,6 +6,15 @@
 #include "coordinator/api/grpc_status.h"
 
 namespace entente::api {
+namespace {
+
+std::shared_ptr<const void> EncodeProto(const runtime::TxnEvent& event) {
+  auto message = std::make_shared<pb::TransactionEvent>();
+  ToProto(event, message.get());
+  return message;
+}
+
+}  // namespace
 
 SerialThread::SerialThread() : thread_([this] { Run(); }) {}
 
@@ -64,11 +73,13 @@ class GrpcEventStreams::Stream : public std::enable_shared_from_this<Stream> {
 
   void Prepare() {
     reactor_ = new StreamReactor(streams_, shared_from_this());
-    feed_ = std::make_shared<EventFeed>([weak = weak_from_this()] {
-      if (const StreamPtr self = weak.lock()) {
-        self->Wake();
-      }
-    });
+    feed_ = std::make_shared<EventFeed>(
+        EventFeed::Encoder{EncodeProto, runtime::EventForm::kProto},
+        [weak = weak_from_this()] {
+          if (const StreamPtr self = weak.lock()) {
+            self->Wake();
+          }
+        });
   }
 
   [[nodiscard]] Reactor* reactor() const { return reactor_; }
@@ -83,13 +94,12 @@ class GrpcEventStreams::Stream : public std::enable_shared_from_this<Stream> {
     if (!open_ || writing_ || reactor_ == nullptr) {
       return;
     }
-    runtime::TxnEvent event;
-    switch (feed_->Take(&event)) {
+    EventFeed::Next next;
+    switch (feed_->Take(&next)) {
       case EventFeed::Taken::kEvent:
-        message_.Clear();
-        ToProto(event, &message_);
+        message_ = next.encoded != nullptr ? next.encoded : EncodeProto(next.event->event);
         writing_ = true;
-        reactor_->StartWrite(&message_);
+        reactor_->StartWrite(static_cast<const pb::TransactionEvent*>(message_.get()));
         return;
       case EventFeed::Taken::kWait: return;
       case EventFeed::Taken::kEnd: Finish(grpc::Status::OK); return;
@@ -139,7 +149,7 @@ class GrpcEventStreams::Stream : public std::enable_shared_from_this<Stream> {
   GrpcEventStreams& streams_;
   Reactor* reactor_ = nullptr;  // Null once finished.
   std::shared_ptr<EventFeed> feed_;
-  pb::TransactionEvent message_;
+  std::shared_ptr<const void> message_;  // The one being written.
   bool open_ = false;
   bool writing_ = false;
   std::atomic<bool> woken_{false};  // A Pump is already posted.

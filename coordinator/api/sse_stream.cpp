@@ -12,23 +12,41 @@ namespace {
 // More than this is not handed to the connection before the client has read some; the rest stays in
 // the feed, which is bounded.
 constexpr size_t kMaxUnreadBytes = size_t{256} << 10;
-// How soon a client that reads slowly is looked at again.
-constexpr Duration kDrainPause = std::chrono::milliseconds(20);
+// How long events are gathered before they are sent: a client that watches everything costs the
+// thread a write for each pause, not for each event. Also how soon one that reads slowly is looked
+// at again.
+constexpr Duration kPause = std::chrono::milliseconds(20);
+constexpr size_t kMaxBatchBytes = size_t{64} << 10;
+
+// As it goes out, without the line of its id.
+std::shared_ptr<const void> EncodeEvent(const runtime::TxnEvent& event) {
+  // EventJson has no line breaks.
+  return std::make_shared<const std::string>("data: " + EventJson(event) + "\n\n");
+}
+
+const std::string& TextOf(EventFeed::Next& next) {
+  if (next.encoded == nullptr) {
+    next.encoded = EncodeEvent(next.event->event);
+  }
+  return *static_cast<const std::string*>(next.encoded.get());
+}
 
 }  // namespace
 
 std::shared_ptr<SseStream> SseStream::Create(boost::asio::io_context& io, Duration heartbeat) {
   std::shared_ptr<SseStream> stream(new SseStream(io, heartbeat));
-  stream->feed_ = std::make_shared<EventFeed>([weak = std::weak_ptr(stream)] {
-    if (const std::shared_ptr<SseStream> self = weak.lock()) {
-      self->Wake();
-    }
-  });
+  stream->feed_ =
+      std::make_shared<EventFeed>(EventFeed::Encoder{EncodeEvent, runtime::EventForm::kJson},
+                                  [weak = std::weak_ptr(stream)] {
+                                    if (const std::shared_ptr<SseStream> self = weak.lock()) {
+                                      self->Wake();
+                                    }
+                                  });
   return stream;
 }
 
 SseStream::SseStream(boost::asio::io_context& io, Duration heartbeat)
-    : io_(io), heartbeat_interval_(heartbeat), heartbeat_(io), drain_(io) {}
+    : io_(io), heartbeat_interval_(heartbeat), heartbeat_(io), pause_(io) {}
 
 // Any thread, with locks of the runtime held.
 void SseStream::Wake() {
@@ -58,56 +76,52 @@ void SseStream::Start(transport::ResponseStream stream, bool with_ids) {
   Pump();
 }
 
-bool SseStream::WriteEvent(const runtime::TxnEvent& event) {
-  std::string text;
-  if (with_ids_) {
-    text = "id: " + std::to_string(event.entry.revision.value()) + "\n";
-  }
-  text += "data: ";
-  text += EventJson(event);  // Without line breaks.
-  text += "\n\n";
-  return stream_->Write(text);
-}
-
 void SseStream::Pump() {
   woken_.store(false);
-  if (stopped_ || !stream_) {
+  if (stopped_ || !stream_ || (pausing_ && !feed_->lost())) {
     return;
   }
-  if (draining_ && !feed_->lost()) {
-    return;
-  }
-  runtime::TxnEvent event;
-  while (true) {
-    if (stream_->buffered_bytes() > kMaxUnreadBytes && !feed_->lost()) {
-      PumpLater();
+  std::string batch;
+  EventFeed::Taken taken = EventFeed::Taken::kEvent;
+  while (taken == EventFeed::Taken::kEvent) {
+    if (batch.size() + stream_->buffered_bytes() > kMaxUnreadBytes && !feed_->lost()) {
+      break;
+    }
+    EventFeed::Next next;
+    taken = feed_->Take(&next);
+    if (taken == EventFeed::Taken::kEvent) {
+      if (with_ids_) {
+        batch += "id: " + std::to_string(next.event->event.entry.revision.value()) + "\n";
+      }
+      batch += TextOf(next);
+    } else if (taken == EventFeed::Taken::kLost) {
+      // Said in words, since what follows is a gap; a client with a revision can go on from it.
+      batch += "event: lost\ndata: {}\n\n";
+    }
+    if (batch.size() >= kMaxBatchBytes && !stream_->Write(std::exchange(batch, {}))) {
+      Finish();
       return;
     }
-    switch (feed_->Take(&event)) {
-      case EventFeed::Taken::kEvent:
-        if (!WriteEvent(event)) {
-          Finish();
-          return;
-        }
-        break;
-      case EventFeed::Taken::kWait: return;
-      case EventFeed::Taken::kLost:
-        // Said in words, since what follows is a gap; a client with a revision can go on from it.
-        stream_->Write("event: lost\ndata: {}\n\n");
-        Finish();
-        return;
-      case EventFeed::Taken::kEnd: Finish(); return;
-    }
+  }
+  const bool wrote = batch.empty() || stream_->Write(batch);
+  if (!wrote || taken == EventFeed::Taken::kLost || taken == EventFeed::Taken::kEnd) {
+    Finish();
+  } else {
+    Pause();
   }
 }
 
-void SseStream::PumpLater() {
-  draining_ = true;
-  drain_.expires_after(kDrainPause);
-  drain_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+// What comes meanwhile is sent together.
+void SseStream::Pause() {
+  pausing_ = true;
+  pause_.expires_after(kPause);
+  pause_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
     const std::shared_ptr<SseStream> self = weak.lock();
-    if (self != nullptr && !error) {
-      self->draining_ = false;
+    if (self == nullptr || error) {
+      return;
+    }
+    self->pausing_ = false;
+    if (self->feed_->has_more()) {
       self->Pump();
     }
   });
@@ -146,7 +160,7 @@ void SseStream::Stop() {
     return;
   }
   heartbeat_.cancel();
-  drain_.cancel();
+  pause_.cancel();
   feed_->Close();
   if (stream_) {
     stream_->End();

@@ -41,8 +41,7 @@ class SseStream : public std::enable_shared_from_this<SseStream> {
 
   void Wake();
   void Pump();
-  [[nodiscard]] bool WriteEvent(const runtime::TxnEvent& event);
-  void PumpLater();
+  void Pause();
   void ArmHeartbeat();
   void Finish();
 
@@ -52,9 +51,9 @@ class SseStream : public std::enable_shared_from_this<SseStream> {
   std::shared_ptr<EventFeed> feed_;  // Shared with its subscription.
   std::optional<transport::ResponseStream> stream_;
   boost::asio::steady_timer heartbeat_;
-  boost::asio::steady_timer drain_;
+  boost::asio::steady_timer pause_;
   bool with_ids_ = false;
-  bool draining_ = false;
+  bool pausing_ = false;  // Pump is called when that is over.
   bool stopped_ = false;
   std::atomic<bool> woken_{false};  // A Pump is already posted.
 };

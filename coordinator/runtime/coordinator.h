@@ -9,6 +9,7 @@
 // kept for as long as is wished; it never changes.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -110,6 +111,19 @@ struct TxnEvent {
   HistoryEntry entry;
   std::shared_ptr<const dsl::Plan> plan;  // For the names of steps; may be null.
 };
+
+enum class EventForm : uint8_t { kJson, kProto };
+
+// One event, for all who watch. Immutable but for `encoded`.
+struct SharedEvent {
+  TxnEvent event;
+  // What the first watcher of a kind made of it, for the others of that kind. Set and looked for
+  // only within sinks, which are called one after the other; never changed once set.
+  mutable std::array<std::shared_ptr<const void>, 2> encoded = {};  // By EventForm.
+};
+using SharedEventPtr = std::shared_ptr<const SharedEvent>;
+// Called with null: events were left out, because they came faster than they could be handed on.
+using EventSink = std::function<void(const SharedEventPtr& event)>;
 
 struct ParticipantStats {
   std::string name;        // As the definition names it.
@@ -226,10 +240,10 @@ class Coordinator {
   virtual void ListDefinitions(std::optional<std::string> name,
                                Callback<std::vector<storage::DefinitionRow>> done) = 0;
 
-  // Calls `sink` (on any worker's thread, quickly, never blocking) for each record made durable
-  // from now on; of one transaction, or of all.
-  [[nodiscard]] virtual std::unique_ptr<Subscription> Subscribe(
-      std::optional<Gid> gid, std::function<void(const TxnEvent&)> sink) = 0;
+  // Calls `sink` (on a thread for that alone, quickly, never blocking) for each record made durable
+  // from now on, and for some just before; of one transaction, or of all.
+  [[nodiscard]] virtual std::unique_ptr<Subscription> Subscribe(std::optional<Gid> gid,
+                                                                EventSink sink) = 0;
 
   [[nodiscard]] virtual std::vector<ParticipantStats> Participants() = 0;
   [[nodiscard]] virtual Health GetHealth() = 0;

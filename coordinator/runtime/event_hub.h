@@ -4,45 +4,43 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <unordered_map>
 
 #include "coordinator/runtime/coordinator.h"
 #include "coordinator/runtime/notices.h"
 
 namespace entente::runtime {
 
-// Thread-safe. Costs one atomic load per decision while nobody watches.
+// Thread-safe. Costs one atomic load per decision while nobody watches; while somebody does, one
+// more place in a queue. Sinks are called on a thread of the hub's own, so that however many watch,
+// the threads that drive transactions do no work for them.
 class EventHub {
  public:
+  // Events that wait for that thread; when more come, all who watch are told that some were left
+  // out.
+  static constexpr size_t kMaxQueued = 16'384;
+
   EventHub();
+  ~EventHub();
+  EventHub(const EventHub&) = delete;
+  EventHub& operator=(const EventHub&) = delete;
 
   [[nodiscard]] bool has_subscribers() const;
 
   // `sink` is called with the hub's lock held: it must be quick and must not call the hub.
-  [[nodiscard]] std::unique_ptr<Subscription> Subscribe(std::optional<Gid> gid,
-                                                        std::function<void(const TxnEvent&)> sink);
+  [[nodiscard]] std::unique_ptr<Subscription> Subscribe(std::optional<Gid> gid, EventSink sink);
 
-  // From now on `note` is called for each notable record. Once, before anything is published.
+  // From now on `note` is called for each notable record, by whoever publishes it. Once, before
+  // anything is published.
   void NoteWith(std::function<void(const TxnEvent&)> note) { note_ = std::move(note); }
   [[nodiscard]] bool IsNoted(const engine::Record& record, bool client_driven) const {
     return note_ != nullptr && IsNotable(record, client_driven);
   }
 
-  void Publish(const TxnEvent& event);
+  void Publish(TxnEvent event);
 
  private:
-  struct Sink {
-    std::optional<Gid> gid;
-    std::function<void(const TxnEvent&)> deliver;
-  };
-  struct Shared {
-    std::atomic<size_t> count{0};
-    std::mutex mutex;
-    uint64_t next_id = 1;
-    std::unordered_map<uint64_t, Sink> sinks;
-  };
+  struct Shared;
   class Registration;
 
   // Shared with the registrations, which may outlive the hub.

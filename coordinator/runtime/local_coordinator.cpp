@@ -690,7 +690,8 @@ void LocalCoordinator::ValidateDefinition(std::string source,
       },
       [done = std::move(done)](Result<Problems> problems) {
         if (!problems.ok()) {
-          problems = Problems{{"", 1, 1, problems.status().message(), ""}};
+          problems =
+              Problems{{"", 1, 1, problems.status().reason(), problems.status().message(), ""}};
         }
         done(std::move(problems).value());
       });
@@ -709,8 +710,7 @@ void LocalCoordinator::ListDefinitions(std::optional<std::string> name,
       [this, name = std::move(name)] { return journal_.ListDefinitions(name); }, std::move(done));
 }
 
-std::unique_ptr<Subscription> LocalCoordinator::Subscribe(
-    std::optional<Gid> gid, std::function<void(const TxnEvent&)> sink) {
+std::unique_ptr<Subscription> LocalCoordinator::Subscribe(std::optional<Gid> gid, EventSink sink) {
   return events_.Subscribe(std::move(gid), std::move(sink));
 }
 

@@ -86,8 +86,8 @@ class LocalCoordinator final : public Coordinator {
                      Callback<storage::DefinitionRow> done) override;
   void ListDefinitions(std::optional<std::string> name,
                        Callback<std::vector<storage::DefinitionRow>> done) override;
-  [[nodiscard]] std::unique_ptr<Subscription> Subscribe(
-      std::optional<Gid> gid, std::function<void(const TxnEvent&)> sink) override;
+  [[nodiscard]] std::unique_ptr<Subscription> Subscribe(std::optional<Gid> gid,
+                                                        EventSink sink) override;
   [[nodiscard]] std::vector<ParticipantStats> Participants() override;
   [[nodiscard]] Health GetHealth() override;
   [[nodiscard]] Metrics GetMetrics() override;

@@ -274,8 +274,8 @@ void ShardDriver::OnWritten(const RefusedShards& refused) {
 }
 
 void ShardDriver::Carry(Release& release) {
-  for (const TxnEvent& event : release.events) {
-    events_.Publish(event);
+  for (TxnEvent& event : release.events) {
+    events_.Publish(std::move(event));
   }
   if (release.txn->abandoned) {
     // It is being read back, and its effects are derived anew.

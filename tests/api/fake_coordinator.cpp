@@ -63,10 +63,11 @@ Result<runtime::History> FakeCoordinator::HistoryAnswer() {
 }
 
 void FakeCoordinator::Publish(const runtime::TxnEvent& event) {
+  const auto shared = std::make_shared<const runtime::SharedEvent>(runtime::SharedEvent{event});
   const std::lock_guard lock(sinks_mutex_);
   for (const auto& [id, sink] : sinks_) {
     if (!sink.gid || *sink.gid == event.gid) {
-      sink.deliver(event);
+      sink.deliver(shared);
     }
   }
 }
@@ -290,8 +291,8 @@ void FakeCoordinator::ListDefinitions(std::optional<std::string> name,
   done(answer);
 }
 
-std::unique_ptr<runtime::Subscription> FakeCoordinator::Subscribe(
-    std::optional<Gid> gid, std::function<void(const runtime::TxnEvent&)> sink) {
+std::unique_ptr<runtime::Subscription> FakeCoordinator::Subscribe(std::optional<Gid> gid,
+                                                                  runtime::EventSink sink) {
   const std::lock_guard lock(sinks_mutex_);
   const uint64_t id = next_sink_++;
   sinks_.emplace(id, Sink{std::move(gid), std::move(sink)});

@@ -77,8 +77,8 @@ class FakeCoordinator : public runtime::Coordinator {
                      runtime::Callback<storage::DefinitionRow> done) override;
   void ListDefinitions(std::optional<std::string> name,
                        runtime::Callback<std::vector<storage::DefinitionRow>> done) override;
-  [[nodiscard]] std::unique_ptr<runtime::Subscription> Subscribe(
-      std::optional<Gid> gid, std::function<void(const runtime::TxnEvent&)> sink) override;
+  [[nodiscard]] std::unique_ptr<runtime::Subscription> Subscribe(std::optional<Gid> gid,
+                                                                 runtime::EventSink sink) override;
   [[nodiscard]] std::vector<runtime::ParticipantStats> Participants() override;
   [[nodiscard]] runtime::Health GetHealth() override;
   [[nodiscard]] runtime::Metrics GetMetrics() override;
@@ -86,7 +86,7 @@ class FakeCoordinator : public runtime::Coordinator {
  private:
   struct Sink {
     std::optional<Gid> gid;
-    std::function<void(const runtime::TxnEvent&)> deliver;
+    runtime::EventSink deliver;
   };
   class Registration;
 

@@ -54,6 +54,10 @@ int InProcess(const std::string& file, const std::function<void(CrashMarks&)>& w
   return status;
 }
 
+void ThrowSomething() {
+  throw 1;
+}
+
 bool Condemned(const std::string& file, const std::string& name) {
   const auto marks = CrashMarks::Open(file);
   REQUIRE(marks.ok());
@@ -86,7 +90,7 @@ TEST_CASE("an uncaught exception is a crash of what threw it") {
   for (int i = 0; i < 2; ++i) {
     InProcess(folder.file(), [](CrashMarks&) {
       const WorkScope scope("poison");
-      [&]() noexcept { throw 1; }();
+      []() noexcept { ThrowSomething(); }();
     });
   }
   CHECK(Condemned(folder.file(), "poison"));
