@@ -78,8 +78,9 @@ bool Validator::Check(const PropertiesKeyword& keyword, const Site& site) {
     return false;
   }
   bool valid = true;
+  size_t index = 0;
   for (const auto& [name, value] : site.value.get_ref<const Json::object_t&>()) {
-    valid = CheckProperty(keyword, site, name, value) && valid;
+    valid = CheckProperty(keyword, site, name, value, index++) && valid;
     if (!valid && Done()) {
       break;
     }
@@ -88,13 +89,28 @@ bool Validator::Check(const PropertiesKeyword& keyword, const Site& site) {
 }
 
 bool Validator::CheckProperty(const PropertiesKeyword& keyword, const Site& site,
-                              const std::string& name, const Json& value) {
+                              const std::string& name, const Json& value, size_t index) {
   const Path path{&site.path, &name, 0};
+  bool valid = true;
+  bool named = false;
   if (const auto known = keyword.known.find(name); known != keyword.known.end()) {
-    return Visit(known->second, value, path);
+    named = true;
+    valid = Visit(known->second, value, path);
   }
-  if (!keyword.additional) {
-    return true;
+  for (const PropertiesKeyword::Pattern& pattern : keyword.patterns) {
+    if ((valid || !Done()) && Found(*pattern.regex, name)) {
+      named = true;
+      valid = Visit(pattern.node, value, path) && valid;
+    }
+  }
+  if (exhausted_ != Exhausted::kNothing) {
+    return false;
+  }
+  if (named || keyword.additional) {
+    Mark(index);
+  }
+  if (named || !keyword.additional) {
+    return valid;
   }
   if (!IsNever(program_.at(*keyword.additional))) {
     return Visit(*keyword.additional, value, path);
@@ -103,6 +119,20 @@ bool Validator::CheckProperty(const PropertiesKeyword& keyword, const Site& site
     return "the property '" + Cut(name, kMaxShownBytes) + "' is not expected here" +
            Suggestion(keyword, site.value, name);
   });
+}
+
+bool Validator::Check(const PropertyNamesKeyword& keyword, const Site& site) {
+  if (!site.value.is_object()) {
+    return true;
+  }
+  bool valid = Spend(site.value.size());
+  for (const auto& [name, value] : site.value.get_ref<const Json::object_t&>()) {
+    if (!valid && Done()) {
+      break;
+    }
+    valid = Visit(keyword.node, Json(name), Path{&site.path, &name, 0}) && valid;
+  }
+  return valid;
 }
 
 bool Validator::Check(const ItemsKeyword& keyword, const Site& site) {
@@ -115,6 +145,7 @@ bool Validator::Check(const ItemsKeyword& keyword, const Site& site) {
   bool valid = true;
   for (size_t i = 0; i < checked; ++i) {
     const NodeId node = i < keyword.prefix.size() ? keyword.prefix[i] : *keyword.rest;
+    Mark(i);
     valid = Visit(node, items[i], Path{&site.path, nullptr, i}) && valid;
     if (!valid && Done()) {
       break;
@@ -123,10 +154,37 @@ bool Validator::Check(const ItemsKeyword& keyword, const Site& site) {
   return valid;
 }
 
+bool Validator::Check(const ContainsKeyword& keyword, const Site& site) {
+  if (!site.value.is_array()) {
+    return true;
+  }
+  const auto& items = site.value.get_ref<const Json::array_t&>();
+  uint64_t met = 0;
+  for (size_t i = 0; i < items.size() && exhausted_ == Exhausted::kNothing; ++i) {
+    if (Meets(keyword.node, items[i], Path{&site.path, nullptr, i})) {
+      ++met;
+      Mark(i);
+    }
+  }
+  if (exhausted_ != Exhausted::kNothing) {
+    return false;
+  }
+  if (met < keyword.at_least) {
+    return Refuse(keyword.at_least == 1 ? "contains" : "minContains", site, [&] {
+      return "must have at least " + std::to_string(keyword.at_least) +
+             " items of the form that 'contains' asks for, but has " + std::to_string(met);
+    });
+  }
+  return !keyword.at_most || met <= *keyword.at_most || Refuse("maxContains", site, [&] {
+    return "must have at most " + std::to_string(*keyword.at_most) +
+           " items of the form that 'contains' asks for, but has " + std::to_string(met);
+  });
+}
+
 bool Validator::Check(const AllOfKeyword& keyword, const Site& site) {
   bool valid = true;
   for (const NodeId branch : keyword.branches) {
-    valid = Visit(branch, site.value, site.path) && valid;
+    valid = ApplyInPlace(branch, site) && valid;
     if (!valid && Done()) {
       break;
     }
@@ -136,18 +194,22 @@ bool Validator::Check(const AllOfKeyword& keyword, const Site& site) {
 
 bool Validator::Check(const AnyOfKeyword& keyword, const Site& site) {
   std::vector<std::string> whys;
+  bool met = false;
   for (const NodeId branch : keyword.branches) {
     std::string why;
     if (Try(branch, site, report_ != nullptr ? &why : nullptr)) {
-      return true;
-    }
-    if (report_ != nullptr && whys.size() < kMaxFormsShown) {
+      met = true;
+      if (marks_ == nullptr) {  // Else the other forms may have looked at more.
+        break;
+      }
+    } else if (report_ != nullptr && whys.size() < kMaxFormsShown) {
       whys.push_back(std::move(why));
     }
   }
-  return Refuse("anyOf", site, [&] {
-    return "meets none of the allowed forms: " + DescribeForms(whys, keyword.branches.size());
-  });
+  return met || Refuse("anyOf", site, [&] {
+           return "meets none of the allowed forms: " +
+                  DescribeForms(whys, keyword.branches.size());
+         });
 }
 
 bool Validator::Check(const OneOfKeyword& keyword, const Site& site) {
@@ -174,20 +236,80 @@ bool Validator::Check(const OneOfKeyword& keyword, const Site& site) {
 }
 
 bool Validator::Check(const NotKeyword& keyword, const Site& site) {
-  if (!Try(keyword.branch, site, nullptr)) {
+  if (!Meets(keyword.branch, site.value, site.path)) {
     return true;
   }
   return Refuse("not", site, [] { return std::string("meets the form that 'not' forbids"); });
 }
 
 bool Validator::Check(const RefKeyword& keyword, const Site& site) {
-  return Visit(keyword.target, site.value, site.path);
+  return ApplyInPlace(keyword.target, site);
+}
+
+bool Validator::Check(const IfKeyword& keyword, const Site& site) {
+  const bool met = Try(keyword.condition, site, nullptr);
+  const auto& branch = met ? keyword.then_branch : keyword.else_branch;
+  return !branch || ApplyInPlace(*branch, site);
+}
+
+bool Validator::Check(const DependentSchemasKeyword& keyword, const Site& site) {
+  if (!site.value.is_object()) {
+    return true;
+  }
+  bool valid = Spend(keyword.branches.size());
+  for (const auto& [name, branch] : keyword.branches) {
+    if (!valid && Done()) {
+      break;
+    }
+    if (site.value.contains(name)) {
+      valid = ApplyInPlace(branch, site) && valid;
+    }
+  }
+  return valid;
+}
+
+bool Validator::Check(const UnevaluatedKeyword& keyword, const Site& site) {
+  const bool properties = keyword.of == UnevaluatedKeyword::Of::kProperties;
+  if (marks_ == nullptr || (properties ? !site.value.is_object() : !site.value.is_array())) {
+    return exhausted_ == Exhausted::kNothing;
+  }
+  const bool never = IsNever(program_.at(keyword.node));
+  bool valid = true;
+  size_t index = 0;
+  const auto check = [&](const Json& value, const Path& path) {
+    const size_t at = index++;
+    if ((*marks_)[at] || (!valid && Done())) {
+      return;
+    }
+    Mark(at);
+    valid = (never ? Refuse(keyword.name, Site{site.node, value, path},
+                            [] { return std::string("this is not expected here"); })
+                   : Visit(keyword.node, value, path)) &&
+            valid;
+  };
+  if (properties) {
+    for (const auto& [name, value] : site.value.get_ref<const Json::object_t&>()) {
+      check(value, Path{&site.path, &name, 0});
+    }
+  } else {
+    for (const Json& item : site.value) {
+      check(item, Path{&site.path, nullptr, index});
+    }
+  }
+  return valid;
+}
+
+bool Validator::Meets(NodeId id, const Json& value, const Path& path) {
+  Report* const outer = std::exchange(report_, nullptr);
+  const bool met = Visit(id, value, path);
+  report_ = outer;
+  return met;
 }
 
 bool Validator::Try(NodeId branch, const Site& site, std::string* why) {
   Report inner{1, {}};
   Report* const outer = std::exchange(report_, why != nullptr ? &inner : nullptr);
-  const bool valid = Visit(branch, site.value, site.path);
+  const bool valid = ApplyInPlace(branch, site);
   report_ = outer;
   if (!valid && why != nullptr && !inner.violations.empty()) {
     const Violation& first = inner.violations.front();

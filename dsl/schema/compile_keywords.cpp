@@ -10,6 +10,7 @@
 #include "dsl/schema/compiler.h"
 #include "dsl/schema/json_order.h"
 #include "dsl/schema/number.h"
+#include "dsl/schema/pattern.h"
 
 namespace entente::dsl::schema_internal {
 namespace {
@@ -84,32 +85,51 @@ std::string Named(std::string_view keyword) {
   return "'" + std::string(keyword) + "'";
 }
 
+// A bound on how many; nothing if `value` is none. No instance holds as many as the largest 64-bit
+// number, so that stands for anything larger.
+std::optional<uint64_t> CountIn(const Json& value) {
+  if (!IsInteger(value) || CompareNumbers(value, Json(0)) < 0) {
+    return std::nullopt;
+  }
+  static constexpr uint64_t kLargest = std::numeric_limits<uint64_t>::max();
+  return CompareNumbers(value, Json(kLargest)) < 0 ? WholeOf(value) : kLargest;
+}
+
 }  // namespace
 
 const std::vector<Compiler::KeywordRule>& Compiler::Rules() {
   static const std::vector<KeywordRule> kRules = [] {
     std::vector<KeywordRule> rules = {
+        {"$anchor", &Compiler::AnchorRule},
         {"$comment", &Compiler::TextAnnotationRule},
         {"$defs", &Compiler::DefsRule},
+        {"$id", &Compiler::IdRule},
         {"$ref", &Compiler::RefRule},
         {"$schema", &Compiler::DialectRule},
         {"additionalProperties", &Compiler::AdditionalPropertiesRule},
         {"allOf", &Compiler::AllOfRule},
         {"anyOf", &Compiler::AnyOfRule},
         {"const", &Compiler::ConstRule},
+        {"contains", &Compiler::ContainsRule},
         {"default", &Compiler::DefaultRule},
+        {"dependentRequired", &Compiler::DependentRequiredRule},
+        {"dependentSchemas", &Compiler::DependentSchemasRule},
         {"deprecated", &Compiler::FlagAnnotationRule},
         {"description", &Compiler::TextAnnotationRule},
+        {"else", &Compiler::BranchOfIfRule},
         {"enum", &Compiler::EnumRule},
         {"examples", &Compiler::ExamplesRule},
         {"exclusiveMaximum", &Compiler::BoundRule},
         {"exclusiveMinimum", &Compiler::BoundRule},
-        {"format", &Compiler::TextAnnotationRule},
+        {"format", &Compiler::FormatRule},
+        {"if", &Compiler::IfRule},
         {"items", &Compiler::ItemsRule},
+        {"maxContains", &Compiler::ContainsBoundRule},
         {"maxItems", &Compiler::CountRule},
         {"maxLength", &Compiler::CountRule},
         {"maxProperties", &Compiler::CountRule},
         {"maximum", &Compiler::BoundRule},
+        {"minContains", &Compiler::ContainsBoundRule},
         {"minItems", &Compiler::CountRule},
         {"minLength", &Compiler::CountRule},
         {"minProperties", &Compiler::CountRule},
@@ -118,12 +138,17 @@ const std::vector<Compiler::KeywordRule>& Compiler::Rules() {
         {"not", &Compiler::NotRule},
         {"oneOf", &Compiler::OneOfRule},
         {"pattern", &Compiler::PatternRule},
+        {"patternProperties", &Compiler::PatternPropertiesRule},
         {"prefixItems", &Compiler::PrefixItemsRule},
         {"properties", &Compiler::PropertiesRule},
+        {"propertyNames", &Compiler::PropertyNamesRule},
         {"readOnly", &Compiler::FlagAnnotationRule},
         {"required", &Compiler::RequiredRule},
+        {"then", &Compiler::BranchOfIfRule},
         {"title", &Compiler::TextAnnotationRule},
         {"type", &Compiler::TypeRule},
+        {"unevaluatedItems", &Compiler::UnevaluatedRule},
+        {"unevaluatedProperties", &Compiler::UnevaluatedRule},
         {"uniqueItems", &Compiler::UniqueItemsRule},
         {"writeOnly", &Compiler::FlagAnnotationRule},
     };
@@ -190,26 +215,24 @@ void Compiler::BoundRule(const Site& site) {
 
 void Compiler::MultipleOfRule(const Site& site) {
   if (!IsDivisor(site.value)) {
-    Problem(site.pointer(), "'multipleOf' must be a number greater than zero, of at most 19 digits");
+    Problem(site.pointer(),
+            "'multipleOf' must be a number greater than zero, of at most 19 digits");
     return;
   }
   site.out.emplace_back(MultipleOfKeyword{site.value});
 }
 
 void Compiler::CountRule(const Site& site) {
-  if (!IsInteger(site.value) || CompareNumbers(site.value, Json(0)) < 0) {
+  const auto limit = CountIn(site.value);
+  if (!limit) {
     Problem(site.pointer(), Named(site.keyword) + " must be an integer that is not negative");
     return;
   }
   using Of = CountKeyword::Of;
-  // No instance holds as many as the largest 64-bit number, so that stands for anything larger.
-  static constexpr uint64_t kLargest = std::numeric_limits<uint64_t>::max();
-  const bool fits = CompareNumbers(site.value, Json(kLargest)) < 0;
   const Of of = site.keyword.ends_with("Length")  ? Of::kCodePoints
                 : site.keyword.ends_with("Items") ? Of::kItems
                                                   : Of::kProperties;
-  site.out.emplace_back(CountKeyword{site.keyword, of, site.keyword.starts_with("min"),
-                                     fits ? WholeOf(site.value) : kLargest});
+  site.out.emplace_back(CountKeyword{site.keyword, of, site.keyword.starts_with("min"), *limit});
 }
 
 void Compiler::PatternRule(const Site& site) {
@@ -218,29 +241,64 @@ void Compiler::PatternRule(const Site& site) {
     return;
   }
   const auto& pattern = site.value.get_ref<const std::string&>();
-  if (pattern.size() > limits::kMaxSchemaPatternBytes) {
-    Problem(site.pointer(), "the pattern is longer than the limit of " +
-                                std::to_string(limits::kMaxSchemaPatternBytes) + " bytes");
-    return;
-  }
-  std::unique_ptr<const re2::RE2> regex = CompilePattern(pattern);
-  if (regex == nullptr) {
-    Problem(site.pointer(),
-            "the patterns of the schema come to more than the limit of " +
-                std::to_string(limits::kMaxRegexInstructions) +
-                " instructions together when compiled",
-            "use fewer or simpler ones");
-  } else if (!regex->ok()) {
-    Problem(site.pointer(), "the pattern can not be used: " + regex->error(),
-            "patterns have RE2 syntax: no look-around, no back-references, \\x{e9} for a code "
-            "point");
-  } else {
-    site.out.emplace_back(PatternKeyword{std::move(regex)});
+  if (auto regex = UsePattern(pattern, site.pointer())) {
+    site.out.emplace_back(PatternKeyword{std::move(regex), pattern});
   }
 }
 
+std::unique_ptr<const re2::RE2> Compiler::UsePattern(const std::string& pattern,
+                                                     const std::string& place) {
+  if (pattern.size() > limits::kMaxSchemaPatternBytes) {
+    Problem(place, "the pattern is longer than the limit of " +
+                       std::to_string(limits::kMaxSchemaPatternBytes) + " bytes");
+    return nullptr;
+  }
+  std::unique_ptr<const re2::RE2> regex = CompilePattern(ToRe2(pattern));
+  if (regex == nullptr) {
+    Problem(place,
+            "the patterns of the schema come to more than the limit of " +
+                std::to_string(MaxRegexInstructions()) + " instructions together when compiled",
+            "use fewer or simpler ones");
+  } else if (!regex->ok()) {
+    Problem(place, "the pattern can not be used: " + regex->error(),
+            "patterns are ECMAScript's without look-around and back-references");
+    return nullptr;
+  }
+  return regex;
+}
+
+void Compiler::FormatRule(const Site& site) {
+  if (!site.value.is_string()) {
+    Problem(site.pointer(), "'format' must be a string");
+    return;
+  }
+  const auto& name = site.value.get_ref<const std::string&>();
+  if (const Format* format = FindFormat(name)) {
+    site.out.emplace_back(FormatKeyword{format});
+    return;
+  }
+  if (origin_ == SchemaOrigin::kStored) {
+    return;
+  }
+  std::vector<std::string_view> names;
+  std::string list;
+  for (const Format& format : Formats()) {
+    names.push_back(format.name);
+    list += (list.empty() ? "" : ", ") + std::string(format.name);
+  }
+  const auto closest = Closest(name, names);
+  Problem(site.pointer(), "the format '" + Cut(name, kMaxShownBytes) + "' can not be checked",
+          closest ? "did you mean '" + std::string(*closest) + "'?"
+                  : "use one of " + list + ", or pattern, minimum and maximum");
+}
+
+size_t Compiler::MaxRegexInstructions() const {
+  return origin_ == SchemaOrigin::kStored ? 4 * limits::kMaxRegexInstructions
+                                          : limits::kMaxRegexInstructions;
+}
+
 std::unique_ptr<const re2::RE2> Compiler::CompilePattern(const std::string& pattern) {
-  if (regex_instructions_ > limits::kMaxRegexInstructions) {
+  if (regex_instructions_ > MaxRegexInstructions()) {
     return nullptr;
   }
   re2::RE2::Options options;
@@ -253,7 +311,7 @@ std::unique_ptr<const re2::RE2> Compiler::CompilePattern(const std::string& patt
     // It took as much as it may: two thirds of its memory, of 16 bytes an instruction.
     regex_instructions_ += kPatternMemoryBytes * 2 / 3 / 16;
   }
-  return regex_instructions_ > limits::kMaxRegexInstructions ? nullptr : std::move(regex);
+  return regex_instructions_ > MaxRegexInstructions() ? nullptr : std::move(regex);
 }
 
 void Compiler::UniqueItemsRule(const Site& site) {
@@ -272,43 +330,131 @@ void Compiler::RequiredRule(const Site& site) {
                 : "");
     return;
   }
-  RequiredKeyword keyword;
+  site.out.emplace_back(RequiredKeyword{Names(site.value, site.pointer(), site.keyword)});
+}
+
+std::vector<std::string> Compiler::Names(const Json& list, const std::string& place,
+                                         std::string_view keyword) {
+  std::vector<std::string> names;
   std::set<std::string> seen;
-  for (size_t i = 0; i < site.value.size(); ++i) {
-    const Json& name = site.value[i];
-    const std::string place = site.pointer() + "/" + std::to_string(i);
+  for (size_t i = 0; i < list.size(); ++i) {
+    const Json& name = list[i];
+    const std::string at = place + "/" + std::to_string(i);
     if (!name.is_string()) {
-      Problem(place, "each element of 'required' must be a string");
+      Problem(at, "each element of " + Named(keyword) + " must be a string");
     } else if (!seen.insert(name.get<std::string>()).second) {
-      Problem(place, "the property " + Cut(DumpJson(name), kMaxShownBytes) + " is named twice");
+      Problem(at, "the property " + Cut(DumpJson(name), kMaxShownBytes) + " is named twice");
     } else {
-      keyword.names.push_back(name.get<std::string>());
+      names.push_back(name.get<std::string>());
     }
+  }
+  return names;
+}
+
+void Compiler::DependentRequiredRule(const Site& site) {
+  if (!site.value.is_object()) {
+    Problem(site.pointer(), "'dependentRequired' must be an object that maps names to names");
+    return;
+  }
+  DependentRequiredKeyword keyword;
+  for (const auto& [name, list] : site.value.get_ref<const Json::object_t&>()) {
+    const std::string place = site.pointer() + "/" + EscapePointerToken(name);
+    if (!list.is_array()) {
+      Problem(place, "must be an array of property names");
+      continue;
+    }
+    keyword.names.emplace(name, Names(list, place, site.keyword));
   }
   site.out.emplace_back(std::move(keyword));
 }
 
+// The three keywords about an object's members are compiled together, where the first of them
+// stands that is there.
 void Compiler::PropertiesRule(const Site& site) {
-  PropertiesKeyword keyword{NamedChildren(site), std::nullopt};
-  if (const auto additional = site.schema.find("additionalProperties");
-      additional != site.schema.end()) {
-    keyword.additional =
-        Subschema(*additional, site.node_pointer + "/additionalProperties", site.depth + 1);
+  site.out.emplace_back(PropertiesKeyword{NamedChildren(site), Patterns(site),
+                                          Neighbour(site, "additionalProperties")});
+}
+
+void Compiler::PatternPropertiesRule(const Site& site) {
+  if (!site.schema.contains("properties")) {
+    site.out.emplace_back(
+        PropertiesKeyword{{}, Patterns(site), Neighbour(site, "additionalProperties")});
   }
-  site.out.emplace_back(std::move(keyword));
 }
 
 void Compiler::AdditionalPropertiesRule(const Site& site) {
-  if (!site.schema.contains("properties")) {  // Else it is part of that keyword.
-    site.out.emplace_back(PropertiesKeyword{{}, Child(site)});
+  if (!site.schema.contains("properties") && !site.schema.contains("patternProperties")) {
+    site.out.emplace_back(PropertiesKeyword{{}, {}, Child(site)});
   }
+}
+
+std::vector<PropertiesKeyword::Pattern> Compiler::Patterns(const Site& site) {
+  std::vector<PropertiesKeyword::Pattern> patterns;
+  const auto found = site.schema.find("patternProperties");
+  if (found == site.schema.end()) {
+    return patterns;
+  }
+  const std::string place = site.node_pointer + "/patternProperties";
+  if (!found->is_object()) {
+    Problem(place, "'patternProperties' must be an object that maps patterns to schemas");
+    return patterns;
+  }
+  for (const auto& [pattern, schema] : found->get_ref<const Json::object_t&>()) {
+    const std::string at = place + "/" + EscapePointerToken(pattern);
+    const NodeId node = Subschema(schema, at, site.depth + 2, site.resource);
+    if (auto regex = UsePattern(pattern, at)) {
+      patterns.push_back({std::move(regex), node});
+    }
+  }
+  return patterns;
+}
+
+void Compiler::PropertyNamesRule(const Site& site) {
+  site.out.emplace_back(PropertyNamesKeyword{Child(site)});
+}
+
+void Compiler::ContainsRule(const Site& site) {
+  ContainsKeyword keyword{Child(site), 1, std::nullopt};
+  if (const auto least = site.schema.find("minContains"); least != site.schema.end()) {
+    keyword.at_least = CountIn(*least).value_or(1);
+  }
+  if (const auto most = site.schema.find("maxContains"); most != site.schema.end()) {
+    keyword.at_most = CountIn(*most);
+  }
+  site.out.emplace_back(keyword);
+}
+
+// Read with contains; without it they mean nothing.
+void Compiler::ContainsBoundRule(const Site& site) {
+  if (!CountIn(site.value)) {
+    Problem(site.pointer(), Named(site.keyword) + " must be an integer that is not negative");
+  }
+}
+
+void Compiler::UnevaluatedRule(const Site& site) {
+  const auto of = site.keyword == "unevaluatedItems" ? UnevaluatedKeyword::Of::kItems
+                                                     : UnevaluatedKeyword::Of::kProperties;
+  site.out.emplace_back(UnevaluatedKeyword{site.keyword, of, Child(site)});
+}
+
+void Compiler::IfRule(const Site& site) {
+  site.out.emplace_back(IfKeyword{Child(site), Neighbour(site, "then"), Neighbour(site, "else")});
+}
+
+// Read with if; without it they mean nothing.
+void Compiler::BranchOfIfRule(const Site& site) {
+  Child(site);
+}
+
+void Compiler::DependentSchemasRule(const Site& site) {
+  site.out.emplace_back(DependentSchemasKeyword{NamedChildren(site)});
 }
 
 void Compiler::PrefixItemsRule(const Site& site) {
   ItemsKeyword keyword{Children(site), std::nullopt};
   if (const auto items = site.schema.find("items");
       items != site.schema.end() && !items->is_array()) {
-    keyword.rest = Subschema(*items, site.node_pointer + "/items", site.depth + 1);
+    keyword.rest = Neighbour(site, "items");
   }
   site.out.emplace_back(std::move(keyword));
 }

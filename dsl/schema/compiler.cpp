@@ -19,36 +19,23 @@ struct Unsupported {
 };
 
 // Keywords of this and earlier drafts that mean something, and what to write instead.
-constexpr std::array<Unsupported, 29> kUnsupported{{
-    {"$anchor", "refer to the subschema by its place, as in \"#/$defs/name\""},
+constexpr std::array<Unsupported, 16> kUnsupported{{
     {"$dynamicAnchor", "use $ref"},
     {"$dynamicRef", "use $ref"},
-    {"$id", "leave it out; $ref reaches into this document only"},
     {"$recursiveAnchor", "use $ref"},
     {"$recursiveRef", "use $ref"},
     {"$vocabulary", "leave it out"},
     {"additionalItems", "use prefixItems for the first items and items for the rest"},
-    {"contains", ""},
     {"contentEncoding", ""},
     {"contentMediaType", ""},
     {"contentSchema", ""},
     {"definitions", "use $defs"},
-    {"dependencies", "use anyOf with not and required"},
-    {"dependentRequired", "use anyOf with not and required"},
-    {"dependentSchemas", "use anyOf with not and required"},
+    {"dependencies", "use dependentRequired or dependentSchemas"},
     {"divisibleBy", "use multipleOf"},
-    {"else", "use anyOf or oneOf"},
     {"extends", "use allOf"},
-    {"id", "leave it out; $ref reaches into this document only"},
-    {"if", "use anyOf or oneOf"},
-    {"maxContains", ""},
-    {"minContains", ""},
-    {"patternProperties", "name the members in properties"},
-    {"propertyNames", "name the members in properties and set additionalProperties to false"},
-    {"then", "use anyOf or oneOf"},
-    {"unevaluatedItems", "use items"},
-    {"unevaluatedProperties", "use additionalProperties"},
+    {"id", "use $id"},
     {"unique", "use uniqueItems"},
+    {"nullable", "add \"null\" to the type"},
 }};
 
 }  // namespace
@@ -58,7 +45,8 @@ std::string Compiler::Site::pointer() const {
 }
 
 std::variant<Program, std::vector<SchemaProblem>> Compiler::Run() {
-  Subschema(document_, "", 0);
+  resources_.push_back({"", "", &document_, {}});
+  Subschema(document_, "", 0, 0);
   ResolveReferences();
   if (problems_.empty()) {
     FindReferenceCycles();
@@ -69,7 +57,8 @@ std::variant<Program, std::vector<SchemaProblem>> Compiler::Run() {
   return Program{std::move(nodes_)};
 }
 
-NodeId Compiler::Subschema(const Json& schema, const std::string& pointer, size_t depth) {
+NodeId Compiler::Subschema(const Json& schema, const std::string& pointer, size_t depth,
+                           ResourceId resource) {
   const auto [known, inserted] = ids_by_pointer_.try_emplace(pointer, NodeId(nodes_.size()));
   if (!inserted) {
     return known->second;
@@ -92,19 +81,26 @@ NodeId Compiler::Subschema(const Json& schema, const std::string& pointer, size_
   }
   std::vector<Keyword> keywords;
   if (schema.is_object()) {
-    Keywords(schema, pointer, depth, keywords);
+    resource = ResourceOf(schema, pointer, resource);
+    NoteAnchor(schema, pointer, resource);
+    Keywords(schema, pointer, depth, resource, keywords);
   } else if (!schema.is_boolean()) {
     Problem(pointer,
             "a schema is an object, true or false, not " + Cut(DumpJson(schema), kMaxShownBytes));
   } else if (!schema.get<bool>()) {
     keywords.emplace_back(NeverKeyword{});
   }
+  // Last, as it is about what the others leave.
+  const auto unevaluated = std::stable_partition(
+      keywords.begin(), keywords.end(),
+      [](const Keyword& each) { return !std::holds_alternative<UnevaluatedKeyword>(each); });
+  nodes_[id.value()].has_unevaluated = unevaluated != keywords.end();
   nodes_[id.value()].keywords = std::move(keywords);
   return id;
 }
 
 void Compiler::Keywords(const Json& schema, const std::string& pointer, size_t depth,
-                        std::vector<Keyword>& out) {
+                        ResourceId resource, std::vector<Keyword>& out) {
   const std::vector<KeywordRule>& rules = Rules();
   for (const auto& [name, value] : schema.get_ref<const Json::object_t&>()) {
     const auto rule = std::lower_bound(
@@ -114,7 +110,7 @@ void Compiler::Keywords(const Json& schema, const std::string& pointer, size_t d
       UnknownKeyword(name, pointer);
       continue;
     }
-    (this->*rule->handler)(Site{rule->name, value, schema, pointer, depth, out});
+    (this->*rule->handler)(Site{rule->name, value, schema, pointer, depth, resource, out});
   }
 }
 
@@ -139,7 +135,15 @@ void Compiler::UnknownKeyword(const std::string& name, const std::string& pointe
 }
 
 NodeId Compiler::Child(const Site& site) {
-  return Subschema(site.value, site.pointer(), site.depth + 1);
+  return Subschema(site.value, site.pointer(), site.depth + 1, site.resource);
+}
+
+std::optional<NodeId> Compiler::Neighbour(const Site& site, const char* keyword) {
+  const auto found = site.schema.find(keyword);
+  return found == site.schema.end()
+             ? std::nullopt
+             : std::optional(Subschema(*found, site.node_pointer + "/" + keyword, site.depth + 1,
+                                       site.resource));
 }
 
 std::vector<NodeId> Compiler::Children(const Site& site) {
@@ -150,8 +154,8 @@ std::vector<NodeId> Compiler::Children(const Site& site) {
   }
   std::vector<NodeId> ids;
   for (const Json& each : site.value) {
-    ids.push_back(
-        Subschema(each, site.pointer() + "/" + std::to_string(ids.size()), site.depth + 2));
+    ids.push_back(Subschema(each, site.pointer() + "/" + std::to_string(ids.size()), site.depth + 2,
+                            site.resource));
   }
   return ids;
 }
@@ -164,8 +168,8 @@ std::map<std::string, NodeId, std::less<>> Compiler::NamedChildren(const Site& s
     return ids;
   }
   for (const auto& [name, schema] : site.value.get_ref<const Json::object_t&>()) {
-    ids.emplace(name,
-                Subschema(schema, site.pointer() + "/" + EscapePointerToken(name), site.depth + 2));
+    ids.emplace(name, Subschema(schema, site.pointer() + "/" + EscapePointerToken(name),
+                                site.depth + 2, site.resource));
   }
   return ids;
 }

@@ -129,7 +129,8 @@ bool IsMultipleOf(const Json& value, const Json& divisor) {
     return true;
   }
   if (number.exponent() < unit.exponent()) {
-    return false;  // No zero ends its digits: what is left behind the unit's last place is not zero.
+    return false;  // No zero ends its digits: what is left behind the unit's last place is not
+                   // zero.
   }
   uint64_t modulus = 0;
   std::from_chars(unit.digits().data(), unit.digits().data() + unit.digits().size(), modulus);

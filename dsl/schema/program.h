@@ -16,6 +16,7 @@
 
 #include "base/ids.h"
 #include "base/json.h"
+#include "dsl/schema/formats.h"
 
 namespace entente::dsl::schema_internal {
 
@@ -72,6 +73,11 @@ struct CountKeyword {
 
 struct PatternKeyword {
   std::unique_ptr<const re2::RE2> regex;
+  std::string shown;  // As it was written.
+};
+
+struct FormatKeyword {
+  const Format* format;
 };
 
 struct UniqueItemsKeyword {};
@@ -80,16 +86,46 @@ struct RequiredKeyword {
   std::vector<std::string> names;
 };
 
-// `properties` and `additionalProperties`, which depends on its neighbour.
+// `dependentRequired`: what else must be there where a name is.
+struct DependentRequiredKeyword {
+  std::map<std::string, std::vector<std::string>, std::less<>> names;
+};
+
+// `properties`, `patternProperties`, and `additionalProperties`, which depends on its neighbours.
 struct PropertiesKeyword {
+  struct Pattern {
+    std::unique_ptr<const re2::RE2> regex;
+    NodeId node;
+  };
   std::map<std::string, NodeId, std::less<>> known;
+  std::vector<Pattern> patterns;
   std::optional<NodeId> additional;
+};
+
+struct PropertyNamesKeyword {
+  NodeId node;
 };
 
 // `prefixItems` and `items`, which depends on its neighbour.
 struct ItemsKeyword {
   std::vector<NodeId> prefix;
   std::optional<NodeId> rest;
+};
+
+// `contains` with minContains and maxContains.
+struct ContainsKeyword {
+  NodeId node;
+  uint64_t at_least = 1;
+  std::optional<uint64_t> at_most;
+};
+
+// `unevaluatedProperties` and `unevaluatedItems`: what no other keyword of the node has looked at.
+// The last keyword of its node.
+struct UnevaluatedKeyword {
+  enum class Of { kProperties, kItems };
+  std::string_view name;
+  Of of;
+  NodeId node;
 };
 
 // Keywords that apply other subschemas to the same value.
@@ -108,15 +144,27 @@ struct NotKeyword {
 struct RefKeyword {
   NodeId target;
 };
+// `if`, `then` and `else`.
+struct IfKeyword {
+  NodeId condition;
+  std::optional<NodeId> then_branch;
+  std::optional<NodeId> else_branch;
+};
+struct DependentSchemasKeyword {
+  std::map<std::string, NodeId, std::less<>> branches;
+};
 
-using Keyword = std::variant<NeverKeyword, TypeKeyword, EnumKeyword, BoundKeyword,
-                             MultipleOfKeyword, CountKeyword, PatternKeyword, UniqueItemsKeyword,
-                             RequiredKeyword, PropertiesKeyword, ItemsKeyword, AllOfKeyword,
-                             AnyOfKeyword, OneOfKeyword, NotKeyword, RefKeyword>;
+using Keyword =
+    std::variant<NeverKeyword, TypeKeyword, EnumKeyword, BoundKeyword, MultipleOfKeyword,
+                 CountKeyword, PatternKeyword, FormatKeyword, UniqueItemsKeyword, RequiredKeyword,
+                 DependentRequiredKeyword, PropertiesKeyword, PropertyNamesKeyword, ItemsKeyword,
+                 ContainsKeyword, AllOfKeyword, AnyOfKeyword, OneOfKeyword, NotKeyword, RefKeyword,
+                 IfKeyword, DependentSchemasKeyword, UnevaluatedKeyword>;
 
 struct Node {
   std::string pointer;  // Where the subschema stands in the document.
   std::vector<Keyword> keywords;
+  bool has_unevaluated = false;  // Then it has to be known what its other keywords looked at.
 };
 
 struct Program {

@@ -6,42 +6,22 @@
 
 #include "dsl/schema/closest.h"
 #include "dsl/schema/compiler.h"
+#include "dsl/schema/uri.h"
 
 namespace entente::dsl::schema_internal {
 namespace {
 
 constexpr size_t kMaxQuotedReferenceBytes = 200;
 
-std::optional<unsigned> HexDigit(char c) {
-  if (c >= '0' && c <= '9') {
-    return static_cast<unsigned>(c - '0');
-  }
-  if (c >= 'a' && c <= 'f') {
-    return static_cast<unsigned>(c - 'a') + 10;
-  }
-  if (c >= 'A' && c <= 'F') {
-    return static_cast<unsigned>(c - 'A') + 10;
-  }
-  return std::nullopt;
-}
-
-// Undoes the percent-encoding of a URI fragment (RFC 3986, 2.1).
-std::optional<std::string> PercentDecoded(std::string_view text) {
-  std::string decoded;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      decoded += text[i];
-      continue;
-    }
-    const auto high = i + 2 < text.size() ? HexDigit(text[i + 1]) : std::nullopt;
-    const auto low = i + 2 < text.size() ? HexDigit(text[i + 2]) : std::nullopt;
-    if (!high || !low) {
-      return std::nullopt;
-    }
-    decoded += static_cast<char>(*high * 16 + *low);
-    i += 2;
-  }
-  return decoded;
+// What "$anchor" may be.
+bool IsAnchor(std::string_view text) {
+  const auto letter = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+  };
+  return !text.empty() && letter(text.front()) &&
+         std::all_of(text.begin(), text.end(), [&letter](char c) {
+           return letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '.';
+         });
 }
 
 // The reference tokens of a JSON Pointer (RFC 6901), or nothing when `text` is none.
@@ -110,6 +90,20 @@ std::vector<NodeId> InPlace(const Keyword& keyword) {
                              std::is_same_v<Each, AnyOfKeyword> ||
                              std::is_same_v<Each, OneOfKeyword>) {
           return each.branches;
+        } else if constexpr (std::is_same_v<Each, IfKeyword>) {
+          std::vector<NodeId> nodes = {each.condition};
+          for (const auto& branch : {each.then_branch, each.else_branch}) {
+            if (branch) {
+              nodes.push_back(*branch);
+            }
+          }
+          return nodes;
+        } else if constexpr (std::is_same_v<Each, DependentSchemasKeyword>) {
+          std::vector<NodeId> nodes;
+          for (const auto& [name, branch] : each.branches) {
+            nodes.push_back(branch);
+          }
+          return nodes;
         } else {
           return {};
         }
@@ -142,7 +136,7 @@ void Compiler::RefRule(const Site& site) {
   }
   const auto self = ids_by_pointer_.find(site.node_pointer);
   ENTENTE_CHECK(self != ids_by_pointer_.end());
-  pending_.push_back({self->second, site.out.size(), site.value.get<std::string>()});
+  pending_.push_back({self->second, site.out.size(), site.resource, site.value.get<std::string>()});
   site.out.emplace_back(RefKeyword{kRootNode});
 }
 
@@ -155,20 +149,120 @@ void Compiler::ResolveReferences() {
   }
 }
 
-void Compiler::Resolve(const PendingReference& reference) {
-  const std::string place = nodes_[reference.node.value()].pointer + "/$ref";
-  const std::string shown = "'" + Cut(reference.text, kMaxQuotedReferenceBytes) + "'";
-  if (!reference.text.starts_with('#')) {
-    Problem(place, "$ref " + shown + " leads out of this document, which is not supported",
-            "copy what it names into $defs and write \"#/$defs/name\"");
+// Both were read when the subschema was begun: what stands before them in it may need them.
+void Compiler::IdRule(const Site&) {}
+void Compiler::AnchorRule(const Site&) {}
+
+Compiler::ResourceId Compiler::ResourceOf(const Json& schema, const std::string& pointer,
+                                          ResourceId around) {
+  const auto id = schema.find("$id");
+  if (id == schema.end()) {
+    return around;
+  }
+  const std::string place = pointer + "/$id";
+  const std::string text = id->is_string() ? id->get<std::string>() : std::string();
+  const UriParts parts = SplitUri(text);
+  if (!id->is_string() || !IsUriReference(text, UriAlphabet::kAscii) ||
+      (parts.fragment && !parts.fragment->empty())) {
+    Problem(place, "'$id' must be a URI reference without a fragment",
+            "write for example \"https://example.org/order\", and \"$anchor\" for a name within");
+    return around;
+  }
+  std::string uri = ResolveUri(resources_[around].uri, text);
+  const bool taken = std::any_of(resources_.begin(), resources_.end(),
+                                 [&uri](const Resource& each) { return each.uri == uri; });
+  if (taken) {
+    Problem(place, "'" + Cut(uri, kMaxQuotedReferenceBytes) + "' names another subschema too");
+    return around;
+  }
+  if (pointer.empty()) {
+    resources_.front().uri = std::move(uri);
+    return 0;
+  }
+  resources_.push_back({std::move(uri), pointer, &schema, {}});
+  return resources_.size() - 1;
+}
+
+void Compiler::NoteAnchor(const Json& schema, const std::string& pointer, ResourceId resource) {
+  const auto anchor = schema.find("$anchor");
+  if (anchor == schema.end()) {
     return;
   }
-  const auto fragment = PercentDecoded(std::string_view(reference.text).substr(1));
-  const auto tokens = fragment ? PointerTokens(*fragment) : std::nullopt;
+  const std::string place = pointer + "/$anchor";
+  if (!anchor->is_string() || !IsAnchor(anchor->get_ref<const std::string&>())) {
+    Problem(place,
+            "'$anchor' must be a name: a letter or '_', then letters, digits, '-', '_', '.'");
+  } else if (!resources_[resource].anchors.emplace(anchor->get<std::string>(), pointer).second) {
+    Problem(place, "the anchor " + Cut(DumpJson(*anchor), kMaxQuotedReferenceBytes) +
+                       " names another subschema too");
+  }
+}
+
+void Compiler::Resolve(const PendingReference& reference) {
+  const std::string place = nodes_[reference.node.value()].pointer + "/$ref";
+  const auto located = Locate(reference, place);
+  if (!located) {
+    return;
+  }
+  const auto& [pointer, resource] = *located;
+  const Json* target =
+      Walk(pointer, place, "'" + Cut(reference.text, kMaxQuotedReferenceBytes) + "'");
+  if (target == nullptr) {
+    return;
+  }
+  const auto depth = static_cast<size_t>(std::count(pointer.begin(), pointer.end(), '/'));
+  const NodeId id = Subschema(*target, pointer, depth, resource);
+  // The keyword is the one that RefRule put there, unless its node was given up with a problem.
+  std::vector<Keyword>& keywords = nodes_[reference.node.value()].keywords;
+  if (reference.keyword_index < keywords.size()) {
+    if (auto* ref = std::get_if<RefKeyword>(&keywords[reference.keyword_index])) {
+      ref->target = id;
+    }
+  }
+}
+
+std::optional<std::pair<std::string, Compiler::ResourceId>> Compiler::Locate(
+    const PendingReference& reference, const std::string& place) {
+  const std::string shown = "'" + Cut(reference.text, kMaxQuotedReferenceBytes) + "'";
+  const UriParts parts = SplitUri(reference.text);
+  ResourceId resource = reference.resource;
+  if (!reference.text.starts_with('#') && !reference.text.empty()) {
+    const std::string uri = ResolveUri(resources_[resource].uri, reference.text);
+    const auto found = std::find_if(resources_.begin(), resources_.end(),
+                                    [&uri](const Resource& each) { return each.uri == uri; });
+    if (found == resources_.end()) {
+      Problem(place, "$ref " + shown + " leads out of this document, which is not supported",
+              "copy what it names into $defs and write \"#/$defs/name\"");
+      return std::nullopt;
+    }
+    resource = static_cast<ResourceId>(found - resources_.begin());
+  }
+  const auto fragment = PercentDecoded(parts.fragment.value_or(""));
+  if (fragment && (fragment->empty() || fragment->front() == '/')) {
+    return std::pair(resources_[resource].pointer + *fragment, resource);
+  }
+  if (fragment) {
+    if (const auto anchor = resources_[resource].anchors.find(*fragment);
+        anchor != resources_[resource].anchors.end()) {
+      return std::pair(anchor->second, resource);
+    }
+    if (IsAnchor(*fragment)) {
+      Problem(place, "$ref " + shown + " names nothing: there is no such $anchor");
+      return std::nullopt;
+    }
+  }
+  Problem(place, "$ref " + shown + " is not \"#\" followed by a JSON Pointer or an $anchor",
+          "write for example \"#/$defs/name\"");
+  return std::nullopt;
+}
+
+const Json* Compiler::Walk(const std::string& path, const std::string& place,
+                           const std::string& shown) {
+  const auto tokens = PointerTokens(path);
   if (!tokens) {
     Problem(place, "$ref " + shown + " is not \"#\" followed by a JSON Pointer",
             "write for example \"#/$defs/name\"");
-    return;
+    return nullptr;
   }
   const Json* target = &document_;
   std::string pointer;
@@ -180,17 +274,12 @@ void Compiler::Resolve(const PendingReference& reference) {
                   Cut(token, kMaxQuotedReferenceBytes) + "' at '#" +
                   Cut(pointer, kMaxQuotedReferenceBytes) + "'",
               SuggestMember(*target, token, pointer));
-      return;
+      return nullptr;
     }
     target = member;
     pointer += "/" + EscapePointerToken(token);
   }
-  const NodeId id = Subschema(*target, pointer, tokens->size());
-  // The keyword is the one that RefRule put there, unless its node was given up with a problem.
-  std::vector<Keyword>& keywords = nodes_[reference.node.value()].keywords;
-  if (reference.keyword_index < keywords.size()) {
-    std::get<RefKeyword>(keywords[reference.keyword_index]).target = id;
-  }
+  return target;
 }
 
 void Compiler::ReportCycle(const std::vector<NodeId>& cycle) {

@@ -31,8 +31,9 @@ Violation TooMuch(Validator::Exhausted bound) {
 Schema::Schema(std::shared_ptr<const schema_internal::Program> program)
     : program_(std::move(program)) {}
 
-std::variant<Schema, std::vector<SchemaProblem>> Schema::Compile(const Json& schema) {
-  auto compiled = schema_internal::Compiler(schema).Run();
+std::variant<Schema, std::vector<SchemaProblem>> Schema::Compile(const Json& schema,
+                                                                 SchemaOrigin origin) {
+  auto compiled = schema_internal::Compiler(schema, origin).Run();
   if (auto* const problems = std::get_if<std::vector<SchemaProblem>>(&compiled)) {
     return std::move(*problems);
   }

@@ -1,16 +1,20 @@
 // JSON Schema (draft 2020-12), the part of it that says what an input may be.
 //
-//   any value   type, enum, const, allOf, anyOf, oneOf, not, $ref (inside the document), $defs
+//   any value   type, enum, const, allOf, anyOf, oneOf, not, if, then, else; $defs, $id, $anchor,
+//               $ref (inside the document: a JSON Pointer, an anchor, the $id of a part of it)
 //   numbers     minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf
-//   strings     minLength, maxLength (in code points), pattern (RE2 syntax, unanchored)
-//   arrays      items, prefixItems, minItems, maxItems, uniqueItems
-//   objects     properties, required, additionalProperties, minProperties, maxProperties
-//   annotations title, description, default, examples, deprecated, readOnly, writeOnly, format,
-//               $comment and, at the root, $schema
+//   strings     minLength, maxLength (in code points), pattern (unanchored), format
+//   arrays      items, prefixItems, minItems, maxItems, uniqueItems, contains, minContains,
+//               maxContains, unevaluatedItems
+//   objects     properties, patternProperties, additionalProperties, propertyNames, required,
+//               minProperties, maxProperties, dependentRequired, dependentSchemas,
+//               unevaluatedProperties
+//   annotations title, description, default, examples, deprecated, readOnly, writeOnly, $comment
+//               and, at the root, $schema
 //
-// `true` and `false` are schemas. `format` is an annotation, as the draft's default vocabulary has
-// it: it checks nothing. Every other keyword is a problem at compilation, so no constraint is ever
-// silently ignored.
+// `true` and `false` are schemas. `format` is asserted, of strings (formats.h names them all); one
+// that can not be checked is a problem at compilation, as is every other keyword, so no constraint
+// is ever silently ignored. Patterns are ECMAScript's (pattern.h).
 //
 // Numbers compare by value: 1.0 is an integer and equals 1; integers of 64 bits compare exactly,
 // also with fractions. multipleOf computes in decimal: 19.99 is a multiple of 0.01.
@@ -47,6 +51,10 @@ struct Violation {
   friend bool operator==(const Violation&, const Violation&) = default;
 };
 
+// Where a schema comes from. One that was stored was accepted when less was refused: a format that
+// can not be checked checks nothing, and its patterns may come to four times as much.
+enum class SchemaOrigin { kGiven, kStored };
+
 namespace schema_internal {
 struct Program;
 }
@@ -58,7 +66,8 @@ class Schema {
   // Compiles `schema`, or returns every problem found (at least one, at most 100). A $ref outside
   // the document, a cycle of $refs that never descends into the instance, and a schema beyond
   // kMaxSchemaNodes or kMaxJsonDepth are problems.
-  [[nodiscard]] static std::variant<Schema, std::vector<SchemaProblem>> Compile(const Json& schema);
+  [[nodiscard]] static std::variant<Schema, std::vector<SchemaProblem>> Compile(
+      const Json& schema, SchemaOrigin origin = SchemaOrigin::kGiven);
 
   // The violations of `instance`, at most `max_violations` of them; none means it is valid.
   // `instance` is at most kMaxJsonDepth deep, as ParseJson ensures. Work is bounded by

@@ -20,6 +20,7 @@ constexpr uint64_t kTextBytesPerStep = 16;
 constexpr uint64_t kMatchedBytesPerStep = 4;
 // At worst RE2 looks at every instruction for every byte.
 constexpr uint64_t kInstructionsPerStep = 16;
+constexpr uint64_t kMarksPerStep = 64;
 
 std::string ToPointer(const Path& path) {
   std::vector<const Path*> way;
@@ -74,6 +75,30 @@ uint64_t CodePoints(const std::string& text) {
 }  // namespace
 
 bool Validator::Visit(NodeId id, const Json& value, const Path& path) {
+  Marks* const outer = std::exchange(marks_, nullptr);
+  const bool valid = Apply(id, value, path);
+  marks_ = outer;
+  return valid;
+}
+
+bool Validator::ApplyInPlace(NodeId id, const Site& site) {
+  if (marks_ == nullptr) {
+    return Apply(id, site.value, site.path);
+  }
+  if (!Spend(1 + site.value.size() / kMarksPerStep)) {
+    return false;
+  }
+  Marks inner(site.value.size());
+  Marks* const outer = std::exchange(marks_, &inner);
+  const bool valid = Apply(id, site.value, site.path);
+  marks_ = outer;
+  for (size_t i = 0; valid && i < inner.size(); ++i) {
+    (*outer)[i] = (*outer)[i] || inner[i];
+  }
+  return valid;
+}
+
+bool Validator::Apply(NodeId id, const Json& value, const Path& path) {
   if (!Spend(1)) {
     return false;
   }
@@ -83,13 +108,24 @@ bool Validator::Visit(NodeId id, const Json& value, const Path& path) {
   }
   ++recursion_;
   const Site site{program_.at(id), value, path};
+  Marks own;
+  Marks* const outer = marks_;
+  if (site.node.has_unevaluated && marks_ == nullptr && value.is_structured() &&
+      Spend(1 + value.size() / kMarksPerStep)) {
+    own.resize(value.size());
+    marks_ = &own;
+  }
   bool valid = true;
   for (const Keyword& keyword : site.node.keywords) {
+    if (!valid && std::holds_alternative<UnevaluatedKeyword>(keyword)) {
+      break;  // What a keyword that failed would have looked at is not known.
+    }
     valid = std::visit([&](const auto& each) { return Check(each, site); }, keyword) && valid;
     if (!valid && Done()) {
       break;
     }
   }
+  marks_ = outer;
   --recursion_;
   return valid;
 }
@@ -206,34 +242,67 @@ bool Validator::Check(const PatternKeyword& keyword, const Site& site) {
   if (!site.value.is_string()) {
     return true;
   }
-  const auto& text = site.value.get_ref<const std::string&>();
-  const auto instructions = static_cast<uint64_t>(keyword.regex->ProgramSize());
-  const uint64_t per_byte = 1 + instructions / kInstructionsPerStep;
-  if (!Spend(text.size() * per_byte / kMatchedBytesPerStep)) {
-    return false;
-  }
-  if (re2::RE2::PartialMatch(text, *keyword.regex)) {
+  if (Found(*keyword.regex, site.value.get_ref<const std::string&>())) {
     return true;
   }
   return Refuse("pattern", site, [&] {
-    return "must match the pattern " + Cut(keyword.regex->pattern(), kMaxShownBytes) + ", but is " +
+    return "must match the pattern " + Cut(keyword.shown, kMaxShownBytes) + ", but is " +
            Shown(site.value);
   });
 }
 
+bool Validator::Found(const re2::RE2& regex, const std::string& text) {
+  const auto instructions = static_cast<uint64_t>(regex.ProgramSize());
+  const uint64_t per_byte = 1 + instructions / kInstructionsPerStep;
+  return Spend(text.size() * per_byte / kMatchedBytesPerStep) &&
+         re2::RE2::PartialMatch(text, regex);
+}
+
+bool Validator::Check(const FormatKeyword& keyword, const Site& site) {
+  if (!site.value.is_string()) {
+    return true;
+  }
+  const auto& text = site.value.get_ref<const std::string&>();
+  if (!Spend(text.size() / kMatchedBytesPerStep)) {
+    return false;
+  }
+  return keyword.format->has(text) || Refuse("format", site, [&] {
+           return "must be of the format " + std::string(keyword.format->name) + ", but is " +
+                  Shown(site.value);
+         });
+}
+
 bool Validator::Check(const RequiredKeyword& keyword, const Site& site) {
+  return !site.value.is_object() || RequireNames(keyword.names, "required", site);
+}
+
+bool Validator::Check(const DependentRequiredKeyword& keyword, const Site& site) {
   if (!site.value.is_object()) {
     return true;
   }
-  if (!Spend(keyword.names.size())) {
+  bool valid = Spend(keyword.names.size());
+  for (const auto& [name, required] : keyword.names) {
+    if (site.value.contains(name)) {
+      valid = RequireNames(required, "dependentRequired", site) && valid;
+    }
+    if (!valid && Done()) {
+      break;
+    }
+  }
+  return valid;
+}
+
+bool Validator::RequireNames(const std::vector<std::string>& names, std::string_view keyword,
+                             const Site& site) {
+  if (!Spend(names.size())) {
     return false;
   }
   bool valid = true;
-  for (const std::string& name : keyword.names) {
+  for (const std::string& name : names) {
     if (site.value.contains(name)) {
       continue;
     }
-    valid = Refuse("required", site,
+    valid = Refuse(keyword, site,
                    [&] { return "the property '" + Cut(name, kMaxShownBytes) + "' is missing"; });
     if (Done()) {
       break;

@@ -44,6 +44,9 @@ class Validator {
   [[nodiscard]] Exhausted exhausted() const { return exhausted_; }
 
  private:
+  // Which parts of a value, by their place among its members or items, some keyword has looked at.
+  using Marks = std::vector<bool>;
+
   // The value being checked, and the node it is checked against.
   struct Site {
     const Node& node;
@@ -58,19 +61,42 @@ class Validator {
   bool Check(const MultipleOfKeyword& keyword, const Site& site);
   bool Check(const CountKeyword& keyword, const Site& site);
   bool Check(const PatternKeyword& keyword, const Site& site);
+  bool Check(const FormatKeyword& keyword, const Site& site);
   bool Check(const UniqueItemsKeyword& keyword, const Site& site);
   bool Check(const RequiredKeyword& keyword, const Site& site);
+  bool Check(const DependentRequiredKeyword& keyword, const Site& site);
   bool Check(const PropertiesKeyword& keyword, const Site& site);
+  bool Check(const PropertyNamesKeyword& keyword, const Site& site);
   bool Check(const ItemsKeyword& keyword, const Site& site);
+  bool Check(const ContainsKeyword& keyword, const Site& site);
   bool Check(const AllOfKeyword& keyword, const Site& site);
   bool Check(const AnyOfKeyword& keyword, const Site& site);
   bool Check(const OneOfKeyword& keyword, const Site& site);
   bool Check(const NotKeyword& keyword, const Site& site);
   bool Check(const RefKeyword& keyword, const Site& site);
+  bool Check(const IfKeyword& keyword, const Site& site);
+  bool Check(const DependentSchemasKeyword& keyword, const Site& site);
+  bool Check(const UnevaluatedKeyword& keyword, const Site& site);
 
-  // Whether the member `name` of the object at `site` meets `keyword`.
+  // Whether the member `name`, the `index`th of the object at `site`, meets `keyword`.
   bool CheckProperty(const PropertiesKeyword& keyword, const Site& site, const std::string& name,
-                     const Json& value);
+                     const Json& value, size_t index);
+  // Whether `value` meets node `id`, for the keywords of a node. `Visit` is for the parts of a
+  // value, whose marks are their own.
+  bool Apply(NodeId id, const Json& value, const Path& path);
+  // As Apply, of the value at `site`: what the node looked at is marked if it is met.
+  bool ApplyInPlace(NodeId id, const Site& site);
+  void Mark(size_t index) {
+    if (marks_ != nullptr) {
+      (*marks_)[index] = true;
+    }
+  }
+  // Whether a regular expression is found in `text`; false too when that costs too much.
+  bool Found(const re2::RE2& regex, const std::string& text);
+  bool RequireNames(const std::vector<std::string>& names, std::string_view keyword,
+                    const Site& site);
+  // Whether `value` meets node `id`; nothing is reported or marked.
+  bool Meets(NodeId id, const Json& value, const Path& path);
   // Whether `value` meets `branch`; its violations are not reported. If it does not, and there is a
   // report, the first one is described in `why`.
   bool Try(NodeId branch, const Site& site, std::string* why);
@@ -95,6 +121,7 @@ class Validator {
   Exhausted exhausted_ = Exhausted::kNothing;
   uint64_t work_ = 0;
   size_t recursion_ = 0;
+  Marks* marks_ = nullptr;  // Of the value being checked; null: nobody asks for them.
 };
 
 }  // namespace entente::dsl::schema_internal

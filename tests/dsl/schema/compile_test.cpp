@@ -39,7 +39,11 @@ TEST_CASE("every supported keyword compiles") {
     "minimum": 0, "maximum": 1e9, "exclusiveMinimum": -1, "exclusiveMaximum": 1.5,
     "multipleOf": 0.01, "minLength": 0, "maxLength": 3, "pattern": "^[a-z]+$",
     "items": true, "prefixItems": [{}, false], "minItems": 0, "maxItems": 2, "uniqueItems": true,
-    "allOf": [{}], "anyOf": [{}], "oneOf": [{}], "not": false, "$defs": {"a": true}
+    "allOf": [{}], "anyOf": [{}], "oneOf": [{}], "not": false, "$defs": {"a": true},
+    "patternProperties": {"^x": {}}, "propertyNames": {}, "contains": {}, "minContains": 0,
+    "maxContains": 3, "if": {}, "then": {}, "else": {}, "dependentRequired": {"a": ["b"]},
+    "dependentSchemas": {"a": {}}, "unevaluatedProperties": {}, "unevaluatedItems": {},
+    "$id": "https://example.org/all", "$anchor": "all"
   })")
             .empty());
   CHECK(ProblemsIn("true").empty());
@@ -58,12 +62,10 @@ TEST_CASE("a misspelt keyword is refused with the one that was meant") {
 }
 
 TEST_CASE("a keyword that exists but is not supported says so") {
-  const std::string name = GENERATE(
-      as<std::string>(), "if", "then", "else", "contains", "minContains", "maxContains",
-      "patternProperties", "propertyNames", "dependentRequired", "dependentSchemas", "dependencies",
-      "unevaluatedItems", "unevaluatedProperties", "$id", "$anchor", "$dynamicRef",
-      "$dynamicAnchor", "$vocabulary", "$recursiveRef", "$recursiveAnchor", "definitions",
-      "additionalItems", "contentEncoding", "contentMediaType", "contentSchema", "id");
+  const std::string name =
+      GENERATE(as<std::string>(), "dependencies", "$dynamicRef", "$dynamicAnchor", "$vocabulary",
+               "$recursiveRef", "$recursiveAnchor", "definitions", "additionalItems",
+               "contentEncoding", "contentMediaType", "contentSchema", "id", "nullable");
   const SchemaProblem problem = ProblemOf("{\"" + name + "\": {}}");
   CHECK(problem.pointer == "/" + name);
   CHECK(problem.message == "the keyword '" + name + "' is not supported");
@@ -115,10 +117,56 @@ TEST_CASE("a keyword of the wrong shape is refused where it stands") {
        "/items/$schema"},
       {R"({"title": 1})", "/title"},
       {R"({"format": 1})", "/format"},
+      {R"({"patternProperties": []})", "/patternProperties"},
+      {R"({"patternProperties": {"a(": {}}})", "/patternProperties/a("},
+      {R"({"properties": {}, "patternProperties": {"a": 1}})", "/patternProperties/a"},
+      {R"({"propertyNames": 1})", "/propertyNames"},
+      {R"({"contains": 1})", "/contains"},
+      {R"({"minContains": -1})", "/minContains"},
+      {R"({"contains": {}, "maxContains": "2"})", "/maxContains"},
+      {R"({"if": 1})", "/if"},
+      {R"({"then": 1})", "/then"},
+      {R"({"if": {}, "else": {"type": 1}})", "/else/type"},
+      {R"({"dependentRequired": ["a"]})", "/dependentRequired"},
+      {R"({"dependentRequired": {"a": "b"}})", "/dependentRequired/a"},
+      {R"({"dependentRequired": {"a": ["b", "b"]}})", "/dependentRequired/a/1"},
+      {R"({"dependentSchemas": {"a": ["b"]}})", "/dependentSchemas/a"},
+      {R"({"unevaluatedItems": 1})", "/unevaluatedItems"},
+      {R"({"unevaluatedProperties": []})", "/unevaluatedProperties"},
+      {R"({"$id": 1})", "/$id"},
+      {R"({"$id": "#name"})", "/$id"},
+      {R"({"$id": "a b"})", "/$id"},
+      {R"({"$defs": {"a": {"$id": "x:a"}, "b": {"$id": "x:a"}}})", "/$defs/b/$id"},
+      {R"({"$anchor": "a b"})", "/$anchor"},
+      {R"({"$anchor": 1})", "/$anchor"},
+      {R"({"$defs": {"a": {"$anchor": "x"}, "b": {"$anchor": "x"}}})", "/$defs/b/$anchor"},
+      {R"({"$ref": "#nowhere"})", "/$ref"},
+      {R"({"$ref": "other.json"})", "/$ref"},
+      {R"({"$id": "https://a.b/c", "$ref": "https://a.b/d#x"})", "/$ref"},
+      {R"({"if": {"$ref": "#"}})", "/if/$ref"},
+      {R"({"dependentSchemas": {"a": {"$ref": "#"}}})", "/dependentSchemas/a/$ref"},
       {R"({"examples": {}})", "/examples"},
       {R"({"deprecated": "yes"})", "/deprecated"},
   }));
   CHECK(ProblemOf(schema).pointer == pointer);
+}
+
+TEST_CASE("a format that can not be checked is refused with those that can") {
+  for (const std::string name : {"phone", "int32", "credit-card", ""}) {
+    const SchemaProblem problem = ProblemOf(Json{{"format", name}}.dump());
+    CHECK(problem.pointer == "/format");
+    CHECK_THAT(problem.suggestion, Catch::Contains("date-time") && Catch::Contains("uuid"));
+  }
+  CHECK(ProblemOf(R"({"format": "datetime"})").suggestion == "did you mean 'date-time'?");
+  CHECK(ProblemOf(R"({"format": "Email"})").suggestion == "did you mean 'email'?");
+}
+
+TEST_CASE("a stored schema with a format that can not be checked still compiles") {
+  const auto compiled = Schema::Compile(Json{{"format", "phone"}}, SchemaOrigin::kStored);
+  REQUIRE(std::holds_alternative<Schema>(compiled));
+  CHECK(std::get<Schema>(compiled).Validate(Json("x")).empty());
+  CHECK_FALSE(std::holds_alternative<Schema>(
+      Schema::Compile(Json{{"formt", "phone"}}, SchemaOrigin::kStored)));
 }
 
 TEST_CASE("names of types from other languages are put right") {
@@ -178,17 +226,21 @@ TEST_CASE("the number of reported problems is bounded") {
 
 TEST_CASE("a reference out of the document is refused") {
   const std::string text =
-      GENERATE(as<std::string>(), "http://example.com/schema.json", "other.json#/a", "", "node");
+      GENERATE(as<std::string>(), "http://example.com/schema.json", "other.json#/a", "node");
   const SchemaProblem problem = ProblemsOf(Json{{"items", {{"$ref", text}}}}).at(0);
   CHECK(problem.pointer == "/items/$ref");
   CHECK_THAT(problem.message, Catch::Contains("leads out of this document"));
 }
 
 TEST_CASE("a reference that is no JSON Pointer is refused") {
-  const std::string text = GENERATE(as<std::string>(), "#anchor", "#/a~2", "#/a~", "#%2", "#/%zz");
+  const std::string text = GENERATE(as<std::string>(), "#an chor", "#/a~2", "#/a~", "#%2", "#/%zz");
   const SchemaProblem problem = ProblemsOf(Json{{"$ref", text}}).at(0);
   CHECK(problem.pointer == "/$ref");
   CHECK_THAT(problem.message, Catch::Contains("JSON Pointer"));
+}
+
+TEST_CASE("an empty reference is one to the document itself") {
+  CHECK(ProblemsIn(R"({"properties": {"next": {"$ref": ""}}})").empty());
 }
 
 TEST_CASE("a dangling reference is refused with the name that was meant") {

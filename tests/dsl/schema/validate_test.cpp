@@ -143,8 +143,59 @@ TEST_CASE("a pattern matches anywhere unless it is anchored, and by code points"
   CHECK(Check(R"({"pattern": "a"})", "1").empty());
 }
 
-TEST_CASE("format is an annotation and checks nothing") {
-  CHECK(Check(R"({"format": "date-time"})", "\"tomorrow\"").empty());
+TEST_CASE("what is wrong is said where it is, in the words of the schema") {
+  const auto [schema, instance, pointer, keyword, part] =
+      GENERATE(table<std::string, std::string, std::string, std::string, std::string>({
+          {R"({"properties": {"at": {"format": "date-time"}}})", R"({"at": "tomorrow"})", "/at",
+           "/properties/at/format", "date-time"},
+          {R"({"pattern": "^\\s$"})", R"("x")", "", "/pattern", R"(the pattern ^\s$,)"},
+          {R"({"patternProperties": {"^n/": {"type": "number"}}})", R"({"n/a": "x"})", "/n~1a",
+           "/patternProperties/^n~1/type", "number"},
+          {R"({"propertyNames": {"maxLength": 2}})", R"({"abc": 1})", "/abc",
+           "/propertyNames/maxLength", "at most 2"},
+          {R"({"contains": {"const": 1}})", "[2, 3]", "", "/contains", "at least 1"},
+          {R"({"contains": {"const": 1}, "minContains": 2})", "[1]", "", "/minContains",
+           "but has 1"},
+          {R"({"contains": {"const": 1}, "maxContains": 1})", "[1, 1]", "", "/maxContains",
+           "but has 2"},
+          {R"({"if": {"required": ["a"]}, "then": {"required": ["b"]}})", R"({"a": 1})", "",
+           "/then/required", "'b' is missing"},
+          {R"({"if": {"required": ["a"]}, "else": {"required": ["b"]}})", "{}", "",
+           "/else/required", "'b' is missing"},
+          {R"({"dependentRequired": {"a": ["b"]}})", R"({"a": 1})", "", "/dependentRequired",
+           "'b' is missing"},
+          {R"({"dependentSchemas": {"a": {"required": ["b"]}}})", R"({"a": 1})", "",
+           "/dependentSchemas/a/required", "'b' is missing"},
+          {R"({"properties": {"a": {}}, "unevaluatedProperties": false})", R"({"a": 1, "b": 2})",
+           "/b", "/unevaluatedProperties", "not expected"},
+          {R"({"prefixItems": [{}], "unevaluatedItems": {"type": "null"}})", "[1, 2]", "/1",
+           "/unevaluatedItems/type", "null"},
+      }));
+  CAPTURE(schema, instance);
+  const Violation violation = Only(Check(schema, instance));
+  CHECK(violation.pointer == pointer);
+  CHECK(violation.keyword_pointer == keyword);
+  CHECK_THAT(violation.message, Catch::Contains(part));
+}
+
+TEST_CASE("a failed neighbour does not make everything else unexpected") {
+  const Violation violation =
+      Only(Check(R"({"properties": {"a": {"type": "string"}, "b": {}}, "required": ["a"],
+                     "unevaluatedProperties": false})",
+                 R"({"a": 1, "b": 2})"));
+  CHECK(violation.pointer == "/a");
+}
+
+TEST_CASE("keeping what was looked at costs work, and that is bounded") {
+  // Each level looks at all of the value twice, with marks of its own.
+  Json schema = {{"unevaluatedItems", false}, {"$ref", "#/$defs/d0"}};
+  for (int i = 0; i < 40; ++i) {
+    const Json next = {{"$ref", "#/$defs/d" + std::to_string(i + 1)}};
+    schema["$defs"]["d" + std::to_string(i)] = {{"anyOf", {next, next}}};
+  }
+  schema["$defs"]["d40"] = {{"items", true}};
+  const auto violations = Check(schema.dump(), Json(std::vector<int>(1000, 1)).dump());
+  CHECK_THAT(Only(violations).message, Catch::Contains("steps"));
 }
 
 TEST_CASE("a recursive schema follows its instance down") {
