@@ -92,6 +92,7 @@ TEST_CASE("the other answers are the same over REST and gRPC") {
   report.health.open = 12;
   report.health.oldest_overdue = std::chrono::microseconds(1'000'001);
   report.health.store_lag = std::chrono::milliseconds(20);
+  report.health.exhausted = "no descriptor left";
   report.stalled = true;
   CheckSame<pb::Health>(report, HealthJson(report));
   CheckSame<pb::Health>(HealthReport{}, HealthJson(HealthReport{}));
