@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 
+#include "dsl/schema/ascii.h"
 #include "dsl/schema/pattern.h"
 #include "dsl/schema/uri.h"
 
@@ -13,14 +14,6 @@ namespace {
 constexpr size_t kMaxHostBytes = 253;
 constexpr size_t kMaxLabelBytes = 63;
 constexpr size_t kMaxLocalPartBytes = 64;
-
-bool IsDigit(char c) {
-  return c >= '0' && c <= '9';
-}
-
-bool IsAlphanumeric(char c) {
-  return IsDigit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
 
 bool AreDigits(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), IsDigit);

@@ -7,6 +7,8 @@
 #include <optional>
 #include <utility>
 
+#include "dsl/schema/ascii.h"
+
 namespace entente::dsl::schema_internal {
 namespace {
 
@@ -60,14 +62,6 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 35> kCategor
     {"Titlecase_Letter", "Lt"},
     {"Uppercase_Letter", "Lu"},
 }};
-
-bool IsLetter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-bool IsDigit(char c) {
-  return c >= '0' && c <= '9';
-}
 
 std::optional<uint32_t> Hex(std::string_view digits) {
   uint32_t value = 0;

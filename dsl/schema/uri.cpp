@@ -3,18 +3,12 @@
 #include <algorithm>
 #include <vector>
 
+#include "dsl/schema/ascii.h"
+
 namespace entente::dsl::schema_internal {
 namespace {
 
 constexpr std::string_view kSubDelimiters = "!$&'()*+,;=";
-
-bool IsDigit(char c) {
-  return c >= '0' && c <= '9';
-}
-
-bool IsAlpha(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
 
 std::optional<unsigned> HexDigit(char c) {
   if (IsDigit(c)) {
@@ -40,7 +34,7 @@ bool IsMadeOf(std::string_view text, std::string_view also, UriAlphabet alphabet
       i += 2;
       continue;
     }
-    const bool plain = IsAlpha(c) || IsDigit(c) || c == '-' || c == '.' || c == '_' || c == '~' ||
+    const bool plain = IsLetter(c) || IsDigit(c) || c == '-' || c == '.' || c == '_' || c == '~' ||
                        kSubDelimiters.find(c) != std::string_view::npos ||
                        also.find(c) != std::string_view::npos;
     const bool beyond = alphabet == UriAlphabet::kUnicode && static_cast<unsigned char>(c) >= 0x80;
@@ -52,9 +46,9 @@ bool IsMadeOf(std::string_view text, std::string_view also, UriAlphabet alphabet
 }
 
 bool IsScheme(std::string_view text) {
-  return !text.empty() && IsAlpha(text.front()) &&
+  return !text.empty() && IsLetter(text.front()) &&
          std::all_of(text.begin(), text.end(), [](char c) {
-           return IsAlpha(c) || IsDigit(c) || c == '+' || c == '-' || c == '.';
+           return IsLetter(c) || IsDigit(c) || c == '+' || c == '-' || c == '.';
          });
 }
 
