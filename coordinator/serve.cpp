@@ -76,6 +76,7 @@ void SetUpLogging(const Config& config) {
   logger->set_level(spdlog::level::from_str(config.log_level));
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(std::move(logger));
+  transport::SilenceProtobuf();
 }
 
 int CannotStart(const Status& status) {

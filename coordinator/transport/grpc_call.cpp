@@ -7,6 +7,7 @@
 
 #include "coordinator/marks/crash_marks.h"
 #include "coordinator/transport/local_exhaustion.h"
+#include "coordinator/transport/proto_guard.h"
 #include "coordinator/transport/proto_json.h"
 
 namespace entente::transport {
@@ -31,6 +32,47 @@ void AddMetadata(HttpHeaders& to, const std::multimap<grpc::string_ref, grpc::st
 bool RefusedForSize(const grpc::Status& status) {
   return status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED &&
          status.error_message().find("Received message larger than max") != std::string::npos;
+}
+
+// Readies a scratch message for the next use. Its objects stay in it, for speed, unless they took
+// much memory this time.
+void Recycle(std::unique_ptr<Message>& scratch, size_t memory_left) {
+  constexpr size_t kMemoryToKeep = size_t{1} << 20;
+  if (limits::kMaxMessageMemoryBytes - memory_left > kMemoryToKeep) {
+    scratch.reset(scratch->New());
+  } else {
+    scratch->Clear();
+  }
+}
+
+// The request's bytes.
+Result<grpc::Slice> Encode(const Json& body, GrpcShapes& shapes, GrpcMethodShape& shape,
+                           size_t max_bytes) {
+  JsonReading reading{shapes.fields()};
+  const Status filled = MessageFromJson(body, *shape.input, reading);
+  const size_t size = filled.ok() ? shape.input->ByteSizeLong() : 0;
+  if (size > max_bytes || !filled.ok()) {
+    Recycle(shape.input, reading.memory);
+    return filled.ok() ? ResourceExhausted("request.too_large",
+                                           "the request message has " + std::to_string(size) +
+                                               " bytes; the limit is " + std::to_string(max_bytes))
+                       : filled;
+  }
+  grpc::Slice slice(size);
+  // The slice is this function's own until it is handed over.
+  shape.input->SerializeWithCachedSizesToArray(const_cast<uint8_t*>(slice.begin()));
+  Recycle(shape.input, reading.memory);
+  return slice;
+}
+
+Result<Json> Decode(std::string_view bytes, GrpcMethodShape& shape, size_t max_bytes) {
+  size_t memory = limits::kMaxMessageMemoryBytes;
+  const Status parsed = ParseMessage(bytes, *shape.output, memory);
+  Result<Json> body =
+      parsed.ok() ? MessageToJson(*shape.output, JsonBudget{max_bytes, limits::kMaxJsonDepth})
+                  : Result<Json>(parsed);
+  Recycle(shape.output, memory);
+  return body;
 }
 
 }  // namespace
@@ -58,17 +100,11 @@ bool GrpcCall::NeverConnected() const {
 Status GrpcCall::Run(grpc::GenericStub& stub, grpc::CompletionQueue& queue,
                      std::shared_ptr<GrpcShapes> shapes, GrpcMethodShape& shape) {
   const marks::WorkScope scope(request.subject);
+  // Left half-filled by an exception, perhaps.
   shape.input->Clear();
-  ENTENTE_RETURN_IF_ERROR(MessageFromJson(request.body, *shape.input));
-  const size_t size = shape.input->ByteSizeLong();
-  if (size > max_message_bytes_) {
-    return ResourceExhausted("request.too_large",
-                             "the request message has " + std::to_string(size) +
-                                 " bytes; the limit is " + std::to_string(max_message_bytes_));
-  }
-  grpc::Slice slice(size);
-  // The slice is this function's own until it is handed over.
-  shape.input->SerializeWithCachedSizesToArray(const_cast<uint8_t*>(slice.begin()));
+  ENTENTE_ASSIGN_OR_RETURN(const grpc::Slice slice, GuardProtobuf([&] {
+                             return Encode(request.body, *shapes, shape, max_request_bytes_);
+                           }));
   const grpc::ByteBuffer message(&slice, 1);
   for (size_t i = 0; i < request.metadata.size(); ++i) {
     context_.AddMetadata(std::string(request.metadata.name(i)),
@@ -152,14 +188,12 @@ GrpcOutcome GrpcCall::TakeAnswer() {
   }
   const marks::WorkScope scope(request.subject);
   grpc::Slice slice;
-  Message& message = *shape_->output;
-  if (!answer_.DumpToSingleSlice(&slice).ok() ||
-      !message.ParseFromArray(slice.begin(), static_cast<int>(slice.size()))) {
-    return Error(CallFailure::kBadResponse, "response.malformed",
-                 "its answer is not a " + message.GetDescriptor()->full_name());
+  if (!answer_.DumpToSingleSlice(&slice).ok()) {
+    return Error(CallFailure::kBadResponse, "response.malformed", "its answer can not be read");
   }
-  auto body = MessageToJson(message, JsonBudget{max_message_bytes_, limits::kMaxJsonDepth});
-  message.Clear();
+  const std::string_view bytes(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  shape_->output->Clear();  // As for the request.
+  auto body = GuardProtobuf([&] { return Decode(bytes, *shape_, max_message_bytes_); });
   if (!body.ok()) {
     const bool too_large = body.status().reason() == "proto.too_large";
     return Error(CallFailure::kBadResponse, too_large ? "response.too_large" : "response.malformed",

@@ -35,11 +35,12 @@ class GrpcCall final : public GrpcEvent,
                        public CallHook,
                        public boost::intrusive_ref_counter<GrpcCall, boost::thread_unsafe_counter> {
  public:
-  GrpcCall(GrpcRequest its_request, Clock::time_point its_time_limit, size_t max_message_bytes,
-           GrpcClient::Done done)
+  GrpcCall(GrpcRequest its_request, Clock::time_point its_time_limit,
+           const GrpcClientOptions& options, GrpcClient::Done done)
       : request(std::move(its_request)),
         time_limit(its_time_limit),
-        max_message_bytes_(max_message_bytes),
+        max_message_bytes_(options.max_message_bytes),
+        max_request_bytes_(options.max_request_bytes),
         done_(std::move(done)) {}
 
   // Converts the body and starts the call. Fails with what MessageFromJson says, or
@@ -82,6 +83,7 @@ class GrpcCall final : public GrpcEvent,
   [[nodiscard]] HttpHeaders TakeMetadata() const;
 
   size_t max_message_bytes_;
+  size_t max_request_bytes_;
   GrpcClient::Done done_;
   bool running_ = false;
   std::shared_ptr<GrpcShapes> shapes_;

@@ -10,7 +10,6 @@
 namespace entente::transport {
 namespace {
 
-// Descriptors may be larger than payloads; unary answers are held to their own limit on arrival.
 constexpr size_t kMaxReflectionBytes = size_t{4} << 20;
 constexpr int kFirstReconnectMillis = 100;
 constexpr int kMaxReconnectMillis = 2'000;
@@ -55,6 +54,17 @@ std::string AddressList(const std::vector<boost::asio::ip::address>& addresses, 
   return list;
 }
 
+// Descriptors may be larger than payloads. Answers are held to their own limit before they are
+// read: hundreds of calls may have one under way.
+std::string ReceiveLimits(size_t max_answer_bytes) {
+  const Json reflection = {{{"service", "grpc.reflection.v1.ServerReflection"}},
+                           {{"service", "grpc.reflection.v1alpha.ServerReflection"}}};
+  const Json any = {Json::object()};
+  return DumpJson({{"methodConfig",
+                    {{{"name", reflection}, {"maxResponseMessageBytes", kMaxReflectionBytes}},
+                     {{"name", any}, {"maxResponseMessageBytes", max_answer_bytes}}}}});
+}
+
 grpc::ChannelArguments Arguments(const Origin& target, const GrpcClientOptions& options) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(
@@ -68,6 +78,7 @@ grpc::ChannelArguments Arguments(const Origin& target, const GrpcClientOptions& 
   // What repeats a call is the engine, which knows what a repeat means.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+  arguments.SetServiceConfigJSON(ReceiveLimits(options.max_message_bytes));
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   // No decompression: a small message could become a huge one past the cap.
   arguments.SetInt(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1);

@@ -6,7 +6,9 @@
 #include <boost/asio/post.hpp>
 
 #include "coordinator/transport/grpc_channel.h"
+#include "coordinator/transport/grpc_descriptors.h"
 #include "coordinator/transport/local_exhaustion.h"
+#include "coordinator/transport/proto_guard.h"
 #include "coordinator/transport/proto_json.h"
 
 namespace entente::transport {
@@ -52,8 +54,8 @@ class GrpcClient::Impl {
   }
 
   void Call(GrpcRequest request, Duration timeout, Done done) {
-    const CallPtr call(new GrpcCall(std::move(request), Clock::now() + timeout,
-                                    options_.max_message_bytes, std::move(done)));
+    const CallPtr call(
+        new GrpcCall(std::move(request), Clock::now() + timeout, options_, std::move(done)));
     calls_.push_back(*call);
     intrusive_ptr_add_ref(call.get());  // Given back by Finish.
     if (auto error = Refusal(*call)) {
@@ -311,7 +313,7 @@ class GrpcClient::Impl {
       ConnectionFailed(*channel);
     }
     if (result.error.empty()) {
-      auto shapes = GrpcShapes::Make(result.files);
+      auto shapes = GrpcShapes::Make(std::move(result.files));
       if (shapes.ok()) {
         service.shapes = std::move(shapes).value();
       } else {
@@ -355,17 +357,7 @@ class GrpcClient::Impl {
 
   // The last step. `service` is null where asking again can not help, or has just been done.
   void Run(const CallPtr& call, const std::shared_ptr<GrpcShapes>& shapes, GrpcService* service) {
-    GrpcMethodShape* shape = shapes->FindMethod(call->service, call->method);
-    Status status;
-    if (shape == nullptr) {
-      status = InvalidArgument("request.method", "the service has no such method");
-    } else if (!shape->unary) {
-      status =
-          InvalidArgument("request.method", "the method streams; only unary ones can be called");
-      service = nullptr;
-    } else {
-      status = call->Run(*call->channel->stub, events_.queue(), shapes, *shape);
-    }
+    const Status status = TryRun(*call, shapes, service);
     if (status.ok()) {
       return;
     }
@@ -375,7 +367,26 @@ class GrpcClient::Impl {
       Ask(call, *service);
       return;
     }
-    FailLater(call, call->Error(CallFailure::kInvalidRequest, status.reason(), status.message()));
+    const bool may_work_later = status.reason() == "memory.exhausted";
+    FailLater(call,
+              call->Error(may_work_later ? CallFailure::kNotSent : CallFailure::kInvalidRequest,
+                          status.reason(), status.message()));
+  }
+
+  // Sets `service` to null where descriptors asked for again would say the same.
+  Status TryRun(GrpcCall& call, const std::shared_ptr<GrpcShapes>& shapes, GrpcService*& service) {
+    ENTENTE_ASSIGN_OR_RETURN(GrpcMethodShape* const shape,
+                             GuardProtobuf([&]() -> Result<GrpcMethodShape*> {
+                               return shapes->FindMethod(call.service, call.method);
+                             }));
+    if (shape == nullptr) {
+      return InvalidArgument("request.method", "the service has no such method");
+    }
+    if (!shape->unary) {
+      service = nullptr;
+      return InvalidArgument("request.method", "the method streams; only unary ones can be called");
+    }
+    return call.Run(*call.channel->stub, events_.queue(), shapes, *shape);
   }
 
   void OnStatus(GrpcCall& call, const grpc::Status& status) {
@@ -423,20 +434,20 @@ class GrpcClient::Impl {
 };
 
 Result<std::shared_ptr<GrpcShapes>> ReadDescriptorSet(std::string_view descriptor_set) {
-  google::protobuf::FileDescriptorSet set;
-  if (!set.ParseFromArray(descriptor_set.data(), static_cast<int>(descriptor_set.size()))) {
-    return InvalidArgument("descriptor_set.invalid",
-                           "the bytes are not a google.protobuf.FileDescriptorSet");
-  }
-  const std::vector<google::protobuf::FileDescriptorProto> files(set.file().begin(),
-                                                                 set.file().end());
-  if (const auto missing = MissingImports(files); !missing.empty()) {
-    return InvalidArgument("descriptor_set.invalid",
-                           "the file '" + missing.front() +
-                               "' is imported but not included; make the set with "
-                               "protoc --include_imports");
-  }
-  return GrpcShapes::Make(files);
+  return GuardProtobuf([&]() -> Result<std::shared_ptr<GrpcShapes>> {
+    google::protobuf::FileDescriptorSet set;
+    size_t memory = limits::kMaxMessageMemoryBytes;
+    if (const Status parsed = ParseMessage(descriptor_set, set, memory); !parsed.ok()) {
+      return InvalidDescriptors("the bytes are not a google.protobuf.FileDescriptorSet (" +
+                                parsed.message() + ")");
+    }
+    return GrpcShapes::Make({std::make_move_iterator(set.mutable_file()->begin()),
+                             std::make_move_iterator(set.mutable_file()->end())});
+  });
+}
+
+void SilenceProtobuf() {
+  google::protobuf::SetLogHandler(nullptr);
 }
 
 Result<std::vector<std::string>> UnaryMethods(std::string_view descriptor_set) {

@@ -38,6 +38,10 @@ class GrpcShapes;
 // as ReadDescriptorSet. Safe from any thread.
 [[nodiscard]] Result<std::vector<std::string>> UnaryMethods(std::string_view descriptor_set);
 
+// Keeps Protobuf from writing to the error output of the process, which data from outside can make
+// it do as often as it likes; what it would say is in the failures. For main functions.
+void SilenceProtobuf();
+
 struct GrpcRequest {
   Origin target;         // ParseAuthority reads "host:port".
   std::string method;    // "/package.Service/Method".
@@ -71,7 +75,9 @@ struct GrpcResponse {
 using GrpcOutcome = std::variant<GrpcResponse, CallError>;
 
 struct GrpcClientOptions {
-  size_t max_message_bytes = limits::kMaxPayloadBytes;  // Received; as bytes on the wire.
+  // As bytes on the wire.
+  size_t max_message_bytes = limits::kMaxPayloadBytes;  // Received.
+  size_t max_request_bytes = limits::kMaxUndoBytes;
   // For one service's descriptors; calls that wait for them keep their own time as well.
   Duration reflection_timeout = std::chrono::seconds(5);
   TlsClientOptions tls;

@@ -3,8 +3,13 @@
 #include <google/protobuf/unknown_field_set.h>
 #include <grpc/support/time.h>
 
+#include "base/grpc_limits.h"
 #include "base/time.h"
+#include "base/utf8.h"
 #include "coordinator/transport/grpc_call.h"
+#include "coordinator/transport/grpc_descriptors.h"
+#include "coordinator/transport/proto_guard.h"
+#include "coordinator/transport/proto_json.h"
 
 namespace entente::transport {
 namespace {
@@ -21,7 +26,7 @@ constexpr int kFilesFile = 1;
 constexpr int kErrorMessage = 2;
 
 constexpr size_t kMaxDescriptorBytes = size_t{16} << 20;
-constexpr size_t kMaxDescriptorFiles = 2'000;
+constexpr size_t kMaxQuotedAnswerBytes = 200;
 
 grpc::ByteBuffer Request(uint32_t field, const std::string& text) {
   UnknownFieldSet request;
@@ -109,40 +114,51 @@ void ReflectionQuery::Ask(uint32_t field, const std::string& text) {
 }
 
 void ReflectionQuery::TakeAnswer() {
-  const std::string bytes = Text(answer_);
+  const Status taken = GuardProtobuf([this] { return ReadAnswer(Text(answer_)); });
+  if (!taken.ok()) {
+    End(taken.message(), true);
+    return;
+  }
+  AskNext();
+}
+
+Status ReflectionQuery::ReadAnswer(const std::string& bytes) {
+  const auto unusable = [](const std::string& why) {
+    return InvalidArgument("reflection.failed", why);
+  };
   received_bytes_ += bytes.size();
   UnknownFieldSet answer;
   UnknownFieldSet content;
   if (!answer.ParseFromString(bytes)) {
-    End("its reflection service answered with garbage", true);
-    return;
+    return unusable("its reflection service answered with garbage");
   }
   if (const UnknownField* error = Find(answer, kAnswerError)) {
     content.ParseFromString(error->length_delimited());
     const UnknownField* message = Find(content, kErrorMessage);
-    End("it does not know the service '" + service_ + "'" +
-            (message == nullptr ? "" : " (" + message->length_delimited() + ")"),
-        true);
-    return;
+    const std::string why =
+        message == nullptr
+            ? ""
+            : " (" + ToUtf8(message->length_delimited(), kMaxQuotedAnswerBytes) + ")";
+    return unusable("it does not know the service '" + service_ + "'" + why);
   }
   const UnknownField* files = Find(answer, kAnswerFiles);
   if (files == nullptr || !content.ParseFromString(files->length_delimited())) {
-    End("its reflection service answered without files", true);
-    return;
+    return unusable("its reflection service answered without files");
   }
   for (int i = 0; i < content.field_count(); ++i) {
     const UnknownField& field = content.field(i);
-    google::protobuf::FileDescriptorProto file;
-    if (field.number() == kFilesFile && field.type() == UnknownField::TYPE_LENGTH_DELIMITED &&
-        file.ParseFromString(field.length_delimited())) {
-      result_.files.push_back(std::move(file));
+    if (field.number() != kFilesFile || field.type() != UnknownField::TYPE_LENGTH_DELIMITED) {
+      continue;
     }
+    if (received_bytes_ > kMaxDescriptorBytes ||
+        result_.files.size() == limits::kMaxDescriptorFiles) {
+      return unusable("its descriptors are more than " + std::to_string(kMaxDescriptorBytes) +
+                      " bytes or " + std::to_string(limits::kMaxDescriptorFiles) + " files");
+    }
+    ENTENTE_RETURN_IF_ERROR(
+        ParseMessage(field.length_delimited(), result_.files.emplace_back(), memory_));
   }
-  if (received_bytes_ > kMaxDescriptorBytes || result_.files.size() > kMaxDescriptorFiles) {
-    End("its descriptors are larger than " + std::to_string(kMaxDescriptorBytes) + " bytes", true);
-    return;
-  }
-  AskNext();
+  return Status();
 }
 
 void ReflectionQuery::AskNext() {

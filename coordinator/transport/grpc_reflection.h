@@ -10,6 +10,8 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/generic/generic_stub.h>
 
+#include "base/grpc_limits.h"
+#include "base/status.h"
 #include "base/time.h"
 #include "coordinator/transport/grpc_events.h"
 #include "coordinator/transport/grpc_shapes.h"
@@ -53,6 +55,8 @@ class ReflectionQuery final : public GrpcEvent {
   void OnEvent(bool ok) override;
   void Ask(uint32_t field, const std::string& text);
   void TakeAnswer();
+  // Adds the files of one answer to the result.
+  [[nodiscard]] Status ReadAnswer(const std::string& bytes);
   void AskNext();
   void Finish();
   void End(std::string error, bool definite);
@@ -68,6 +72,7 @@ class ReflectionQuery final : public GrpcEvent {
   std::vector<std::string> to_ask_;
   std::unordered_set<std::string> asked_;  // Files received or asked for.
   size_t received_bytes_ = 0;
+  size_t memory_ = limits::kMaxMessageMemoryBytes;  // What the files may still take.
 };
 
 }  // namespace entente::transport

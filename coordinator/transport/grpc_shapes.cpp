@@ -1,6 +1,7 @@
 #include "coordinator/transport/grpc_shapes.h"
 
-#include <unordered_set>
+#include "coordinator/transport/grpc_descriptors.h"
+#include "coordinator/transport/proto_guard.h"
 
 namespace entente::transport {
 namespace {
@@ -10,20 +11,8 @@ using google::protobuf::FileDescriptor;
 using google::protobuf::FileDescriptorProto;
 using google::protobuf::Message;
 
-// Servers may leave these out of what they send, since every Protobuf library has them.
-const FileDescriptor* OwnFile(const std::string& name) {
-  return name.starts_with("google/protobuf/")
-             ? DescriptorPool::generated_pool()->FindFileByName(name)
-             : nullptr;
-}
-
 bool IsUnary(const google::protobuf::MethodDescriptor& method) {
   return !method.client_streaming() && !method.server_streaming();
-}
-
-Status Invalid(const std::string& why) {
-  return InvalidArgument("descriptor_set.invalid",
-                         "the service's descriptors can not be used: " + why);
 }
 
 }  // namespace
@@ -39,56 +28,39 @@ class GrpcShapes::Errors final : public DescriptorPool::ErrorCollector {
   std::string first;
 };
 
-GrpcShapes::GrpcShapes()
-    : errors_(std::make_unique<Errors>()),
-      pool_(std::make_unique<DescriptorPool>(&database_, errors_.get())),
-      factory_(pool_.get()) {}
+GrpcShapes::GrpcShapes() : pool_(std::make_unique<DescriptorPool>()), factory_(pool_.get()) {}
 
 GrpcShapes::~GrpcShapes() {
   methods_.clear();  // Messages go before the factory that made them.
 }
 
-Result<std::shared_ptr<GrpcShapes>> GrpcShapes::Make(
-    const std::vector<FileDescriptorProto>& files) {
-  std::shared_ptr<GrpcShapes> shapes(new GrpcShapes());
-  ENTENTE_RETURN_IF_ERROR(shapes->Build(files));
-  return shapes;
+Result<std::shared_ptr<GrpcShapes>> GrpcShapes::Make(std::vector<FileDescriptorProto> files) {
+  return GuardProtobuf([&files]() -> Result<std::shared_ptr<GrpcShapes>> {
+    std::shared_ptr<GrpcShapes> shapes(new GrpcShapes());
+    ENTENTE_RETURN_IF_ERROR(shapes->Build(std::move(files)));
+    return shapes;
+  });
 }
 
-Status GrpcShapes::Build(const std::vector<FileDescriptorProto>& files) {
-  std::unordered_set<std::string> names;
-  std::vector<const FileDescriptor*> own;
-  for (const FileDescriptorProto& file : files) {
-    if (names.insert(file.name()).second) {
-      database_.Add(file);
-    }
-    for (const std::string& import : file.dependency()) {
-      if (const FileDescriptor* known = OwnFile(import)) {
-        own.push_back(known);
-      }
-    }
-  }
-  while (!own.empty()) {
-    const FileDescriptor* file = own.back();
-    own.pop_back();
-    if (names.insert(file->name()).second) {
-      FileDescriptorProto copy;
-      file->CopyTo(&copy);
-      database_.Add(copy);
-      for (int i = 0; i < file->dependency_count(); ++i) {
-        own.push_back(file->dependency(i));
-      }
-    }
-  }
-  for (const FileDescriptorProto& file : files) {
-    const FileDescriptor* built = pool_->FindFileByName(file.name());
+Status GrpcShapes::Build(std::vector<FileDescriptorProto> files) {
+  ENTENTE_ASSIGN_OR_RETURN(PreparedDescriptors prepared, PrepareDescriptors(std::move(files)));
+  Errors errors;
+  for (const FileDescriptorProto& file : prepared.files) {
+    const FileDescriptor* built = pool_->BuildFileCollectingErrors(file, &errors);
     if (built == nullptr) {
-      return Invalid(errors_->first.empty() ? file.name() + " is not valid" : errors_->first);
+      return InvalidDescriptors(errors.first.empty() ? file.name() + " is not valid"
+                                                     : errors.first);
     }
+    ENTENTE_RETURN_IF_ERROR(CheckWellKnownTypes(*built));
     for (int i = 0; i < built->service_count(); ++i) {
       services_.push_back(built->service(i)->full_name());
     }
   }
+  FieldIndex::OriginalNames original_names;
+  for (auto& [name, original] : prepared.original_names) {
+    original_names.emplace(pool_->FindFieldByName(name), std::move(original));
+  }
+  fields_ = FieldIndex(std::move(original_names));
   return Status();
 }
 
@@ -100,7 +72,9 @@ GrpcMethodShape* GrpcShapes::FindMethod(const std::string& service, const std::s
   }
   const auto* service_type = pool_->FindServiceByName(service);
   const auto* type = service_type == nullptr ? nullptr : service_type->FindMethodByName(method);
-  if (type == nullptr) {
+  // An entry of a map is a type for Protobuf only.
+  if (type == nullptr || type->input_type()->options().map_entry() ||
+      type->output_type()->options().map_entry()) {
     return nullptr;
   }
   GrpcMethodShape shape;
@@ -121,22 +95,6 @@ std::vector<std::string> GrpcShapes::UnaryMethods() const {
     }
   }
   return methods;
-}
-
-std::vector<std::string> MissingImports(const std::vector<FileDescriptorProto>& files) {
-  std::unordered_set<std::string> known;
-  for (const FileDescriptorProto& file : files) {
-    known.insert(file.name());
-  }
-  std::vector<std::string> missing;
-  for (const FileDescriptorProto& file : files) {
-    for (const std::string& import : file.dependency()) {
-      if (OwnFile(import) == nullptr && known.insert(import).second) {
-        missing.push_back(import);
-      }
-    }
-  }
-  return missing;
 }
 
 }  // namespace entente::transport

@@ -9,10 +9,10 @@
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/descriptor.pb.h>
-#include <google/protobuf/descriptor_database.h>
 #include <google/protobuf/dynamic_message.h>
 
 #include "base/status.h"
+#include "coordinator/transport/proto_fields.h"
 
 namespace entente::transport {
 
@@ -29,10 +29,11 @@ struct GrpcMethodShape {
 class GrpcShapes {
  public:
   // From files that include everything they import, in any order; the files of Protobuf itself may
-  // be missing. Fails with kInvalidArgument, reason descriptor_set.invalid, naming the file and
-  // why.
+  // be missing. They come from whoever writes definitions or answers as a participant, so nothing
+  // is taken on trust. Fails with kInvalidArgument, reason descriptor_set.invalid, naming the file
+  // and why.
   [[nodiscard]] static Result<std::shared_ptr<GrpcShapes>> Make(
-      const std::vector<google::protobuf::FileDescriptorProto>& files);
+      std::vector<google::protobuf::FileDescriptorProto> files);
   ~GrpcShapes();
   GrpcShapes(const GrpcShapes&) = delete;
   GrpcShapes& operator=(const GrpcShapes&) = delete;
@@ -46,22 +47,20 @@ class GrpcShapes {
   // Null if there is no such method. Valid as long as this object.
   [[nodiscard]] GrpcMethodShape* FindMethod(const std::string& service, const std::string& method);
 
+  // How JSON calls the fields of these types.
+  [[nodiscard]] FieldIndex& fields() { return fields_; }
+
  private:
   class Errors;
 
   GrpcShapes();
-  [[nodiscard]] Status Build(const std::vector<google::protobuf::FileDescriptorProto>& files);
+  [[nodiscard]] Status Build(std::vector<google::protobuf::FileDescriptorProto> files);
 
-  google::protobuf::SimpleDescriptorDatabase database_;
-  std::unique_ptr<Errors> errors_;
   std::unique_ptr<google::protobuf::DescriptorPool> pool_;
   google::protobuf::DynamicMessageFactory factory_;
+  FieldIndex fields_;
   std::unordered_map<std::string, GrpcMethodShape> methods_;  // By "service/method".
   std::vector<std::string> services_;
 };
-
-// The imports of `files` that are neither among them nor among Protobuf's own.
-[[nodiscard]] std::vector<std::string> MissingImports(
-    const std::vector<google::protobuf::FileDescriptorProto>& files);
 
 }  // namespace entente::transport

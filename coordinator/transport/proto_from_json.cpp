@@ -17,26 +17,14 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
-const FieldDescriptor* FindField(const Descriptor& type, const std::string& name) {
-  const FieldDescriptor* field = type.FindFieldByCamelcaseName(name);
-  if (field != nullptr && field->json_name() == name) {
-    return field;
-  }
-  field = type.FindFieldByName(name);
-  if (field != nullptr) {
-    return field;
-  }
-  for (int i = 0; i < type.field_count(); ++i) {
-    if (type.field(i)->json_name() == name) {
-      return type.field(i);
-    }
-  }
-  return nullptr;
-}
-
 std::string FieldNames(const Descriptor& type) {
+  constexpr size_t kMaxShownBytes = 512;
   std::string names;
   for (int i = 0; i < type.field_count(); ++i) {
+    if (names.size() > kMaxShownBytes) {
+      names += ", ...";
+      break;
+    }
     names += (i == 0 ? "" : ", ") + type.field(i)->json_name();
   }
   return names.empty() ? "it has none" : "it has " + names;
@@ -139,11 +127,18 @@ Result<double> ReadDouble(const Json& json, const std::string& where) {
 }
 
 Result<float> ReadFloat(const Json& json, const std::string& where) {
+  using Limits = std::numeric_limits<float>;
   ENTENTE_ASSIGN_OR_RETURN(const double value, ReadDouble(json, where));
-  if (std::isfinite(value) && std::abs(value) > std::numeric_limits<float>::max()) {
-    return ProtoMismatch(where, Shown(json) + " is out of the range of float");
+  if (!std::isfinite(value) || std::abs(value) <= Limits::max()) {
+    return static_cast<float>(value);
   }
-  return static_cast<float>(value);
+  // The decimal that stands for the largest float is a little larger than it. What is nearer to it
+  // than to the next power of two means it.
+  constexpr double kRoundsToInfinity = 0x1.ffffffp127;
+  if (std::abs(value) < kRoundsToInfinity) {
+    return value < 0 ? Limits::lowest() : Limits::max();
+  }
+  return ProtoMismatch(where, Shown(json) + " is out of the range of float");
 }
 
 Result<bool> ReadBool(const Json& json, const std::string& where) {
@@ -206,18 +201,36 @@ Json KeyValue(const std::string& key, const FieldDescriptor& field) {
   return key;
 }
 
+// Charges for one more message of this type, before it is made.
+Status Charge(const Descriptor& type, JsonReading& reading) {
+  const size_t bytes = EmptyMessageBytes(type);
+  if (bytes > reading.memory) {
+    return InvalidArgument("proto.too_large", "the request message takes more than the limit of " +
+                                                  std::to_string(limits::kMaxMessageMemoryBytes) +
+                                                  " bytes in memory; send fewer elements");
+  }
+  reading.memory -= bytes;
+  return Status();
+}
+
 Status FillMap(const Json& json, const std::string& where, const FieldDescriptor& field,
-               Message& message) {
+               Message& message, JsonReading& reading) {
   if (!json.is_object()) {
     return ProtoMismatch(where, Shown(json) + " is not an object, which a map needs");
   }
   const FieldDescriptor& key = *field.message_type()->map_key();
   const FieldDescriptor& value = *field.message_type()->map_value();
+  const bool keys_are_texts = key.cpp_type() == FieldDescriptor::CPPTYPE_STRING;
+  std::unordered_set<std::string> keys;  // As numbers: "1" and "1.0" are one key.
   for (const auto& [name, element] : json.items()) {
     const std::string at = where + "/" + EscapePointerToken(name);
+    ENTENTE_RETURN_IF_ERROR(Charge(*field.message_type(), reading));
     Message& entry = *message.GetReflection()->AddMessage(&message, &field);
-    ENTENTE_RETURN_IF_ERROR(FillSingular(KeyValue(name, key), at, key, entry));
-    ENTENTE_RETURN_IF_ERROR(FillSingular(element, at, value, entry));
+    ENTENTE_RETURN_IF_ERROR(FillSingular(KeyValue(name, key), at, key, entry, reading));
+    if (!keys_are_texts && !keys.insert(entry.SerializePartialAsString()).second) {
+      return ProtoMismatch(at, "the map has this key twice");
+    }
+    ENTENTE_RETURN_IF_ERROR(FillSingular(element, at, value, entry, reading));
   }
   return Status();
 }
@@ -231,21 +244,22 @@ bool TakesNull(const FieldDescriptor& field) {
 }
 
 Status FillField(const Json& json, const std::string& where, const FieldDescriptor& field,
-                 Message& message) {
+                 Message& message, JsonReading& reading) {
   if (json.is_null() && (field.is_repeated() || !TakesNull(field))) {
     return Status();  // The same as absent.
   }
   if (field.is_map()) {
-    return FillMap(json, where, field, message);
+    return FillMap(json, where, field, message, reading);
   }
   if (!field.is_repeated()) {
-    return FillSingular(json, where, field, message);
+    return FillSingular(json, where, field, message, reading);
   }
   if (!json.is_array()) {
     return ProtoMismatch(where, Shown(json) + " is not an array, which a repeated field needs");
   }
   for (size_t i = 0; i < json.size(); ++i) {
-    ENTENTE_RETURN_IF_ERROR(FillSingular(json[i], where + "/" + std::to_string(i), field, message));
+    ENTENTE_RETURN_IF_ERROR(
+        FillSingular(json[i], where + "/" + std::to_string(i), field, message, reading));
   }
   return Status();
 }
@@ -257,7 +271,7 @@ Status ProtoMismatch(const std::string& where, const std::string& why) {
 }
 
 Status FillSingular(const Json& json, const std::string& where, const FieldDescriptor& field,
-                    Message& message) {
+                    Message& message, JsonReading& reading) {
   using R = Reflection;
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_INT32: {
@@ -309,18 +323,21 @@ Status FillSingular(const Json& json, const std::string& where, const FieldDescr
     }
     case FieldDescriptor::CPPTYPE_MESSAGE: {
       const Reflection& reflection = *message.GetReflection();
+      ENTENTE_RETURN_IF_ERROR(Charge(*field.message_type(), reading));
       return FillMessage(json, where,
                          field.is_repeated() ? *reflection.AddMessage(&message, &field)
-                                             : *reflection.MutableMessage(&message, &field));
+                                             : *reflection.MutableMessage(&message, &field),
+                         reading);
     }
   }
   return ProtoMismatch(where, "the field's type is not known");
 }
 
-Status FillMessage(const Json& json, const std::string& where, Message& message) {
+Status FillMessage(const Json& json, const std::string& where, Message& message,
+                   JsonReading& reading) {
   const Descriptor& type = *message.GetDescriptor();
   if (IsWellKnown(type)) {
-    return WellKnownFromJson(json, where, message);
+    return WellKnownFromJson(json, where, message, reading);
   }
   if (!json.is_object()) {
     return ProtoMismatch(where,
@@ -329,7 +346,7 @@ Status FillMessage(const Json& json, const std::string& where, Message& message)
   std::unordered_set<const FieldDescriptor*> seen;
   std::unordered_set<const google::protobuf::OneofDescriptor*> chosen;
   for (const auto& [name, value] : json.items()) {
-    const FieldDescriptor* field = FindField(type, name);
+    const FieldDescriptor* field = reading.fields.Find(type, name);
     if (field == nullptr) {
       return ProtoMismatch(where,
                            type.full_name() + " has no field '" + name + "'; " + FieldNames(type));
@@ -345,13 +362,13 @@ Status FillMessage(const Json& json, const std::string& where, Message& message)
                                       "' can be given; '" + name + "' is one too many");
     }
     ENTENTE_RETURN_IF_ERROR(
-        FillField(value, where + "/" + EscapePointerToken(name), *field, message));
+        FillField(value, where + "/" + EscapePointerToken(name), *field, message, reading));
   }
   return Status();
 }
 
-Status MessageFromJson(const Json& json, Message& message) {
-  ENTENTE_RETURN_IF_ERROR(FillMessage(json, "", message));
+Status MessageFromJson(const Json& json, Message& message, JsonReading& reading) {
+  ENTENTE_RETURN_IF_ERROR(FillMessage(json, "", message, reading));
   if (!message.IsInitialized()) {
     return ProtoMismatch("", "required fields are missing: " + message.InitializationErrorString());
   }

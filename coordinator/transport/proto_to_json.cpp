@@ -3,6 +3,7 @@
 #include <google/protobuf/descriptor.h>
 #include <openssl/evp.h>
 
+#include "base/utf8.h"
 #include "coordinator/transport/proto_json.h"
 
 namespace entente::transport {
@@ -65,12 +66,20 @@ Json EnumToJson(const FieldDescriptor& field, int number) {
   return value == nullptr ? Json(number) : Json(value->name());
 }
 
+Status TooLarge() {
+  return InvalidArgument("proto.too_large", "its answer is too large as JSON");
+}
+
 Status Spend(JsonBudget& budget, size_t bytes) {
   if (bytes > budget.bytes) {
-    return InvalidArgument("proto.too_large", "its answer is too large as JSON");
+    return TooLarge();
   }
   budget.bytes -= bytes;
   return Status();
+}
+
+Status Unprintable(const std::string& why) {
+  return InvalidArgument("proto.unprintable", "an answer has no JSON form: " + why);
 }
 
 Result<Json> ValueToJson(const Slot& slot, JsonBudget& budget) {
@@ -97,8 +106,13 @@ Result<Json> ValueToJson(const Slot& slot, JsonBudget& budget) {
     case FieldDescriptor::CPPTYPE_STRING: {
       std::string text = slot.Get<std::string>(&R::GetString, &R::GetRepeatedString);
       ENTENTE_RETURN_IF_ERROR(Spend(budget, text.size()));
-      return Json(slot.field.type() == FieldDescriptor::TYPE_BYTES ? EncodeBase64(text)
-                                                                   : std::move(text));
+      if (slot.field.type() == FieldDescriptor::TYPE_BYTES) {
+        return Json(EncodeBase64(text));
+      }
+      if (ValidUtf8Prefix(text) != text.size()) {  // Protobuf lets it pass in proto2.
+        return Unprintable(slot.field.full_name() + " is not UTF-8");
+      }
+      return Json(std::move(text));
     }
     case FieldDescriptor::CPPTYPE_MESSAGE: {
       const Reflection& reflection = *slot.message.GetReflection();
@@ -136,22 +150,51 @@ Result<Json> RepeatedToJson(const FieldDescriptor& field, const Message& message
   return json;
 }
 
+Status PrintField(const FieldDescriptor& field, const std::string& name, const Message& message,
+                  JsonBudget& budget, Json& json) {
+  ENTENTE_RETURN_IF_ERROR(Spend(budget, name.size()));
+  const auto [place, is_first] = json.emplace(name, nullptr);
+  if (!is_first) {
+    return Unprintable("two fields of " + message.GetDescriptor()->full_name() +
+                       " have the JSON name '" + name + "'");
+  }
+  ENTENTE_ASSIGN_OR_RETURN(*place, field.is_repeated() ? RepeatedToJson(field, message, budget)
+                                                       : SingularToJson(field, message, budget));
+  return Status();
+}
+
+// Extensions that are not set show nothing, as optional fields do.
+Status PrintExtensions(const Message& message, JsonBudget& budget, Json& json) {
+  if (message.GetDescriptor()->extension_range_count() == 0) {
+    return Status();
+  }
+  std::vector<const FieldDescriptor*> fields;
+  message.GetReflection()->ListFields(message, &fields);
+  for (const FieldDescriptor* field : fields) {
+    if (field->is_extension()) {
+      ENTENTE_RETURN_IF_ERROR(
+          PrintField(*field, "[" + field->full_name() + "]", message, budget, json));
+    }
+  }
+  return Status();
+}
+
 Result<Json> PrintFields(const Message& message, JsonBudget& budget) {
   const Descriptor& type = *message.GetDescriptor();
+  const auto count = static_cast<size_t>(type.field_count());
+  if (count > budget.fields) {
+    return TooLarge();
+  }
+  budget.fields -= count;
   Json json = Json::object();
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor& field = *type.field(i);
-    const bool present = field.is_repeated() || !field.has_presence() ||
-                         message.GetReflection()->HasField(message, &field);
-    if (!present) {
-      continue;
+    if (field.is_repeated() || !field.has_presence() ||
+        message.GetReflection()->HasField(message, &field)) {
+      ENTENTE_RETURN_IF_ERROR(PrintField(field, field.json_name(), message, budget, json));
     }
-    const std::string& name = field.json_name();
-    ENTENTE_RETURN_IF_ERROR(Spend(budget, name.size()));
-    ENTENTE_ASSIGN_OR_RETURN(json[name], field.is_repeated()
-                                             ? RepeatedToJson(field, message, budget)
-                                             : SingularToJson(field, message, budget));
   }
+  ENTENTE_RETURN_IF_ERROR(PrintExtensions(message, budget, json));
   return json;
 }
 

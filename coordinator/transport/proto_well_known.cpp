@@ -1,7 +1,10 @@
 // The well-known types of Protobuf, each with a JSON form of its own.
 #include <array>
+#include <cmath>
+#include <optional>
 
 #include <google/protobuf/descriptor.h>
+#include <google/protobuf/descriptor.pb.h>
 #include <google/protobuf/duration.pb.h>
 #include <google/protobuf/dynamic_message.h>
 #include <google/protobuf/field_mask.pb.h>
@@ -11,6 +14,7 @@
 
 #include "base/json_number.h"
 #include "coordinator/transport/proto_json.h"
+#include "coordinator/transport/proto_time.h"
 
 namespace entente::transport {
 namespace {
@@ -51,17 +55,23 @@ void FromKnown(const Message& known, Message& message) {
 
 template <class Known>
 Status TimeFromJson(const Json& json, const std::string& where, Message& message,
-                    const char* form) {
-  Known known;
-  if (!json.is_string() || !TimeUtil::FromString(json.get_ref<const std::string&>(), &known)) {
+                    std::optional<SecondsAndNanos> (*read)(std::string_view), const char* form) {
+  const auto time = json.is_string() ? read(json.get_ref<const std::string&>()) : std::nullopt;
+  if (!time) {
     return ProtoMismatch(where, std::string("the value is not a string such as \"") + form + "\"");
   }
+  Known known;
+  known.set_seconds(time->seconds);
+  known.set_nanos(time->nanos);
   FromKnown(known, message);
   return Status();
 }
 
-Status TimestampFromJson(const Json& json, const std::string& where, Message& message) {
-  return TimeFromJson<google::protobuf::Timestamp>(json, where, message, "2026-01-02T03:04:05.5Z");
+Status TimestampFromJson(const Json& json, const std::string& where, Message& message,
+                         JsonReading& /*reading*/) {
+  return TimeFromJson<google::protobuf::Timestamp>(
+      json, where, message, &ReadTimestamp,
+      "2026-01-02T03:04:05.5Z with at most nine digits after the point, of the years 1 to 9999");
 }
 
 Result<Json> TimestampToJson(const Message& message, JsonBudget& /*budget*/) {
@@ -74,8 +84,11 @@ Result<Json> TimestampToJson(const Message& message, JsonBudget& /*budget*/) {
   return Json(TimeUtil::ToString(known));
 }
 
-Status DurationFromJson(const Json& json, const std::string& where, Message& message) {
-  return TimeFromJson<google::protobuf::Duration>(json, where, message, "1.5s");
+Status DurationFromJson(const Json& json, const std::string& where, Message& message,
+                        JsonReading& /*reading*/) {
+  return TimeFromJson<google::protobuf::Duration>(
+      json, where, message, &ReadDuration,
+      "1.5s with at most nine digits after the point and at most 315576000000 seconds");
 }
 
 Result<Json> DurationToJson(const Message& message, JsonBudget& /*budget*/) {
@@ -90,7 +103,8 @@ Result<Json> DurationToJson(const Message& message, JsonBudget& /*budget*/) {
   return Json(TimeUtil::ToString(known));
 }
 
-Status FieldMaskFromJson(const Json& json, const std::string& where, Message& message) {
+Status FieldMaskFromJson(const Json& json, const std::string& where, Message& message,
+                         JsonReading& /*reading*/) {
   google::protobuf::FieldMask known;
   if (!json.is_string() ||
       !FieldMaskUtil::FromJsonString(json.get_ref<const std::string&>(), &known)) {
@@ -108,15 +122,17 @@ Result<Json> FieldMaskToJson(const Message& message, JsonBudget& /*budget*/) {
   return Json(std::move(text));
 }
 
-Status WrapperFromJson(const Json& json, const std::string& where, Message& message) {
-  return FillSingular(json, where, Field(message, kWrapperValue), message);
+Status WrapperFromJson(const Json& json, const std::string& where, Message& message,
+                       JsonReading& reading) {
+  return FillSingular(json, where, Field(message, kWrapperValue), message, reading);
 }
 
 Result<Json> WrapperToJson(const Message& message, JsonBudget& budget) {
   return SingularToJson(Field(message, kWrapperValue), message, budget);
 }
 
-Status StructFromJson(const Json& json, const std::string& where, Message& message) {
+Status StructFromJson(const Json& json, const std::string& where, Message& message,
+                      JsonReading& reading) {
   if (!json.is_object()) {
     return ProtoMismatch(where, "the value is not an object");
   }
@@ -125,7 +141,7 @@ Status StructFromJson(const Json& json, const std::string& where, Message& messa
     Message& entry = *message.GetReflection()->AddMessage(&message, &fields);
     entry.GetReflection()->SetString(&entry, fields.message_type()->map_key(), name);
     ENTENTE_RETURN_IF_ERROR(FillSingular(value, where + "/" + EscapePointerToken(name),
-                                         *fields.message_type()->map_value(), entry));
+                                         *fields.message_type()->map_value(), entry, reading));
   }
   return Status();
 }
@@ -144,14 +160,15 @@ Result<Json> StructToJson(const Message& message, JsonBudget& budget) {
   return json;
 }
 
-Status ListFromJson(const Json& json, const std::string& where, Message& message) {
+Status ListFromJson(const Json& json, const std::string& where, Message& message,
+                    JsonReading& reading) {
   if (!json.is_array()) {
     return ProtoMismatch(where, "the value is not an array");
   }
   const FieldDescriptor& values = Field(message, kListValues);
   for (size_t i = 0; i < json.size(); ++i) {
     ENTENTE_RETURN_IF_ERROR(
-        FillSingular(json[i], where + "/" + std::to_string(i), values, message));
+        FillSingular(json[i], where + "/" + std::to_string(i), values, message, reading));
   }
   return Status();
 }
@@ -168,14 +185,15 @@ Result<Json> ListToJson(const Message& message, JsonBudget& budget) {
   return json;
 }
 
-Status ValueFromJson(const Json& json, const std::string& where, Message& message) {
+Status ValueFromJson(const Json& json, const std::string& where, Message& message,
+                     JsonReading& reading) {
   const int kind = json.is_null()      ? kNull
                    : IsJsonNumber(json) ? kNumber
                    : json.is_string()  ? kString
                    : json.is_boolean() ? kBool
                    : json.is_object()  ? kStruct
                                        : kList;
-  return FillSingular(json, where, Field(message, kind), message);
+  return FillSingular(json, where, Field(message, kind), message, reading);
 }
 
 Result<Json> ValueToJson(const Message& message, JsonBudget& budget) {
@@ -184,17 +202,48 @@ Result<Json> ValueToJson(const Message& message, JsonBudget& budget) {
   if (set == nullptr) {
     return Unprintable(message, "it holds no value");
   }
+  if (set->number() == kNumber &&
+      !std::isfinite(message.GetReflection()->GetDouble(message, set))) {
+    return Unprintable(message, "JSON has no number for NaN and Infinity");
+  }
   return SingularToJson(*set, message, budget);
 }
 
-// The empty message of the type that a type URL names, from the pool of `any`'s own type.
+// The empty message of the type that a type URL names, from the pool of `any`'s own type. Entries
+// of maps are types for Protobuf only.
 const Message* AnyPrototype(const Message& any, const std::string& type_url) {
   const std::string name = type_url.substr(type_url.rfind('/') + 1);
   const Descriptor* type = any.GetDescriptor()->file()->pool()->FindMessageTypeByName(name);
-  return type == nullptr ? nullptr : any.GetReflection()->GetMessageFactory()->GetPrototype(type);
+  return type == nullptr || type->options().map_entry()
+             ? nullptr
+             : any.GetReflection()->GetMessageFactory()->GetPrototype(type);
 }
 
-Status AnyFromJson(const Json& json, const std::string& where, Message& message) {
+// What an Any holds of a type with a JSON form of its own, Empty among them for what it reads.
+Result<const Json*> WrappedValue(const Json& json, const std::string& where) {
+  if (!json.contains("value")) {
+    return ProtoMismatch(where, "a value of this type stands under \"value\", which is missing");
+  }
+  if (json.size() > 2) {
+    return ProtoMismatch(where, "a value of this type has no members but \"@type\" and \"value\"");
+  }
+  return &json.at("value");
+}
+
+Status FillAny(const Json& json, const std::string& where, Message& inner, JsonReading& reading) {
+  const Descriptor& type = *inner.GetDescriptor();
+  const bool empty = type.full_name() == "google.protobuf.Empty";
+  if (IsWellKnown(type) || (empty && json.contains("value"))) {
+    ENTENTE_ASSIGN_OR_RETURN(const Json* const value, WrappedValue(json, where));
+    return FillMessage(*value, where + "/value", inner, reading);
+  }
+  Json members = json;
+  members.erase("@type");
+  return FillMessage(members, where, inner, reading);
+}
+
+Status AnyFromJson(const Json& json, const std::string& where, Message& message,
+                   JsonReading& reading) {
   if (json.is_object() && json.empty()) {
     return Status();
   }
@@ -207,19 +256,14 @@ Status AnyFromJson(const Json& json, const std::string& where, Message& message)
     return ProtoMismatch(where, "the type '" + url + "' is not known to the service");
   }
   const std::unique_ptr<Message> inner(prototype->New());
-  if (IsWellKnown(*inner->GetDescriptor())) {
-    if (!json.contains("value")) {
-      return ProtoMismatch(where, "a value of this type stands under \"value\", which is missing");
-    }
-    ENTENTE_RETURN_IF_ERROR(FillMessage(json.at("value"), where + "/value", *inner));
-  } else {
-    Json members = json;
-    members.erase("@type");
-    ENTENTE_RETURN_IF_ERROR(FillMessage(members, where, *inner));
+  ENTENTE_RETURN_IF_ERROR(FillAny(json, where, *inner, reading));
+  if (!inner->IsInitialized()) {
+    return ProtoMismatch(where,
+                         "required fields are missing: " + inner->InitializationErrorString());
   }
   message.GetReflection()->SetString(&message, &Field(message, kAnyTypeUrl), url);
   message.GetReflection()->SetString(&message, &Field(message, kAnyValue),
-                                     inner->SerializePartialAsString());
+                                     inner->SerializeAsString());
   return Status();
 }
 
@@ -235,19 +279,19 @@ Result<Json> AnyToJson(const Message& message, JsonBudget& budget) {
     return Unprintable(message, "the type '" + url + "' is not known");
   }
   const std::unique_ptr<Message> inner(prototype->New());
-  if (!inner->ParseFromString(bytes)) {
-    return Unprintable(message, "its content is not a " + inner->GetDescriptor()->full_name());
-  }
+  ENTENTE_RETURN_IF_ERROR(ParseMessage(bytes, *inner, budget.memory));
   ENTENTE_ASSIGN_OR_RETURN(Json content, PrintMessage(*inner, budget));
   Json json = IsWellKnown(*inner->GetDescriptor()) ? Json{{"value", std::move(content)}}
                                                    : std::move(content);
-  json["@type"] = url;
+  if (!json.emplace("@type", url).second) {
+    return Unprintable(message, "a field of what it holds is called \"@type\"");
+  }
   return json;
 }
 
 struct WellKnown {
   std::string_view name;  // Without "google.protobuf.".
-  Status (*from_json)(const Json&, const std::string&, Message&);
+  Status (*from_json)(const Json&, const std::string&, Message&, JsonReading&);
   Result<Json> (*to_json)(const Message&, JsonBudget&);
 };
 constexpr std::array<WellKnown, 16> kWellKnown = {{
@@ -289,8 +333,9 @@ bool IsWellKnown(const Descriptor& type) {
   return FindWellKnown(type) != nullptr;
 }
 
-Status WellKnownFromJson(const Json& json, const std::string& where, Message& message) {
-  return FindWellKnown(*message.GetDescriptor())->from_json(json, where, message);
+Status WellKnownFromJson(const Json& json, const std::string& where, Message& message,
+                         JsonReading& reading) {
+  return FindWellKnown(*message.GetDescriptor())->from_json(json, where, message, reading);
 }
 
 Result<Json> WellKnownToJson(const Message& message, JsonBudget& budget) {

@@ -469,6 +469,7 @@ TEST_CASE("an answer past the cap is a bad response") {
   Server server(true);
   GrpcClientOptions options;
   options.max_message_bytes = 10'000;
+  options.max_request_bytes = 10'000;
   Caller caller(options);
   CHECK(Response(caller.Call(server.port(), "Flood", {{"bytes", 9'000}})).code == kGrpcOk);
   Error(caller.Call(server.port(), "Flood", {{"bytes", 10'001}}), CallFailure::kBadResponse,
