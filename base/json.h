@@ -29,8 +29,8 @@ struct JsonLimits {
 // kept as its text (json_number.h). For payloads and definitions, whose numbers are other people's.
 [[nodiscard]] Result<Json> ParseExactJson(std::string_view text, const JsonLimits& limits);
 
-// Compact serialization, of numbers in either form. Bytes that are not UTF-8 (which ParseJson never lets in) are replaced
-// by U+FFFD, so this never throws.
+// Compact serialization, of numbers in either form. Bytes that are not UTF-8 (which ParseJson never
+// lets in) are replaced by U+FFFD, so this never throws.
 [[nodiscard]] std::string DumpJson(const Json& value);
 
 // `token` escaped as one JSON Pointer reference token (RFC 6901): "~" and "/" are replaced.

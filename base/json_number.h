@@ -1,9 +1,9 @@
 // Numbers of JSON beyond what 64 bits or a double hold.
 //
 // JSON bounds no number, and a service's 20 digits or the two zeros of "10.00" must leave the
-// coordinator as they came. So the exact reader (ParseExactJson) keeps a number that is more than an
-// integer of 64 bits as its text. In a Json it stands as a binary value of its own kind, which no
-// JSON text can bring about otherwise; DumpJson writes it as the number it is.
+// coordinator as they came. So the exact reader (ParseExactJson) keeps a number that is more than
+// an integer of 64 bits as its text. In a Json it stands as a binary value of its own kind, which
+// no JSON text can bring about otherwise; DumpJson writes it as the number it is.
 #pragma once
 
 #include <compare>

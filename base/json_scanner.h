@@ -26,7 +26,8 @@ class JsonScanner {
 
   // Reads the whole text into `root`, which is null before. True: the text is a strict RFC 8259
   // document without duplicate keys, at most `max_depth` deep, and `root` is what the library would
-  // have made of it, but for exact numbers. False says nothing about the text, and `root` holds anything.
+  // have made of it, but for exact numbers. False says nothing about the text, and `root` holds
+  // anything.
   [[nodiscard]] bool Scan(size_t max_depth, Json& root);
 
  private:

@@ -16,8 +16,8 @@
 namespace entente::engine {
 
 // Payloads are kept as text; what an expression wants of one is read here, once for a decision, and
-// thrown away with it. From a large payload only the part that is asked for is read, unless too many
-// are. All of it is paid from the budget given.
+// thrown away with it. From a large payload only the part that is asked for is read, unless too
+// many are. All of it is paid from the budget given.
 //
 // Not thread-safe. The payloads' texts must outlive the Documents.
 class Documents {

@@ -59,8 +59,8 @@ struct EnlistmentClosed {};
 // The branches of a step are known: one, or as many as its forEach has items.
 struct StepExpanded {
   size_t step = 0;
-  std::string id;           // The step's name, which its branches carry.
-  bool for_each = false;    // Else there is one branch, and no items.
+  std::string id;               // The step's name, which its branches carry.
+  bool for_each = false;        // Else there is one branch, and no items.
   std::vector<JsonText> items;  // Of a forEach; each branch keeps its own.
 };
 

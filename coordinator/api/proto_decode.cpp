@@ -179,8 +179,8 @@ SignalCommand FromProto(const pb::SignalTransactionRequest& request) {
 }
 
 CompleteCommand FromProto(const pb::CompleteOperationRequest& request) {
-  return {request.token(), request.outcome(), FromValue(request.output()),
-          request.code(),  request.message()};
+  return {request.token(), request.outcome(), FromValue(request.output()), request.code(),
+          request.message()};
 }
 
 }  // namespace entente::api

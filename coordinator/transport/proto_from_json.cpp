@@ -64,7 +64,8 @@ Result<Integer> ReadInteger(const Json& json, const std::string& where) {
     const Decimal decimal(NumberText(json));
     const auto digits = decimal.WholeDigits(std::numeric_limits<uint64_t>::digits10 + 1);
     Integer value{};
-    const std::string text = (decimal.negative() ? "-" : "") + (decimal.is_zero() ? "0" : digits.value_or(""));
+    const std::string text =
+        (decimal.negative() ? "-" : "") + (decimal.is_zero() ? "0" : digits.value_or(""));
     if (decimal.is_integer() && digits && ParseWhole(text, value)) {
       return value;
     }

@@ -177,7 +177,7 @@ TEST_CASE("a client that does not read is cut off and costs bounded memory") {
   EventClient client(server, "/v1/events");
   CHECK(client.Next() == ": ready");
   Story story("big");
-  story.Then(engine::SignalReceived{"x", std::string(512 * 1024, 'x')});
+  story.Then(engine::SignalReceived{"x", Json(std::string(512 * 1024, 'x'))});
   const runtime::TxnEvent event = story.Event(2);
   size_t published = 0;
   // 512 MiB in all, far more than sockets and buffers hold.
@@ -194,7 +194,7 @@ TEST_CASE("a long history reaches a client in full, at the client's pace") {
   RestServer server;
   Story story("long");
   for (int i = 0; i < 60; ++i) {
-    story.Then(engine::SignalReceived{"s", std::string(64 * 1024, 'x')});
+    story.Then(engine::SignalReceived{"s", Json(std::string(64 * 1024, 'x'))});
   }
   engine::Ended ended;
   story.Then(ended);

@@ -93,8 +93,7 @@ Story::Story(std::string gid) : gid_(std::move(gid)), plan_(TripPlan()) {
   accepted.gid = Gid(gid_);
   accepted.definition = "trip";
   accepted.version = 3;
-  accepted.input =
-      Json{{"traveller", "Zoë \"Z\" O'Hara\n"}, {"rooms", {1, 2}}, {"budget", 12.5}};
+  accepted.input = Json{{"traveller", "Zoë \"Z\" O'Hara\n"}, {"rooms", {1, 2}}, {"budget", 12.5}};
   accepted.labels = {{"team", "travel"}, {"tier", "gold"}};
   accepted.deadline = At(600);
   accepted.parent = engine::ParentLink{Gid("parent-1"), B("trip")};
@@ -146,14 +145,14 @@ Story CommittedStory() {
                                   Failure{"connect.refused", "no answer from 127.0.0.1:7001"},
                                   At(5)})
       .Then(engine::AttemptStarted{B("flight")})
-      .Then(engine::OperationSucceeded{B("flight"), {{"id", 7}, {"price", 99.5}}})
-      .Then(engine::StepExpanded{1, "rooms", true, {1, {{"beds", 2}}}})
+      .Then(engine::OperationSucceeded{B("flight"), Json{{"id", 7}, {"price", 99.5}}})
+      .Then(engine::StepExpanded{1, "rooms", true, {Json(1), Json{{"beds", 2}}}})
       .Then(engine::OperationStarted{B("rooms:0"), Role::kForward, 0, std::nullopt})
       .Then(engine::OperationStarted{B("rooms:1"), Role::kForward, 0, std::nullopt})
       .Then(engine::OperationPending{B("rooms:0"), "", At(50), At(90)})
       .Then(engine::PollScheduled{B("rooms:0"), At(60)})
-      .Then(engine::OperationSucceeded{B("rooms:0"), nullptr})
-      .Then(engine::OperationSucceeded{B("rooms:1"), "ok"})
+      .Then(engine::OperationSucceeded{B("rooms:0"), {}})
+      .Then(engine::OperationSucceeded{B("rooms:1"), Json("ok")})
       .Then(engine::StepSkipped{2})
       .Then(engine::StepSkipped{3})
       .Then(engine::StepExpanded{4, "insurance", false, {}})
@@ -164,7 +163,7 @@ Story CommittedStory() {
       .Then(engine::StepExpanded{5, "pay", false, {}})
       .Then(engine::OperationStarted{B("pay"), Role::kForward, 0, std::nullopt})
       .Then(engine::CallInterrupted{B("pay")})
-      .Then(engine::OperationSucceeded{B("pay"), {{"amount", 120}}});
+      .Then(engine::OperationSucceeded{B("pay"), Json{{"amount", 120}}});
   engine::Ended ended;
   ended.status = TxnStatus::kCommitted;
   ended.output_failure = Failure{"expression.error", "no such key: total"};
@@ -185,7 +184,7 @@ Story AbortedStory() {
                                  Failure{"timeout", "no answer within 2s"},
                                  engine::Actor{"ann", "too late anyway"}})
       .Then(engine::OperationStarted{B("flight"), Role::kUndo, 1, std::nullopt})
-      .Then(engine::OperationSucceeded{B("flight"), nullptr});
+      .Then(engine::OperationSucceeded{B("flight"), {}});
   engine::Ended ended;
   ended.status = TxnStatus::kAborted;
   story.Then(ended);
@@ -196,8 +195,8 @@ Story StuckStory() {
   Story story("stuck-1");
   story.Then(engine::StepExpanded{0, "flight", false, {}})
       .Then(engine::OperationStarted{B("flight"), Role::kForward, 0, std::nullopt})
-      .Then(engine::OperationSucceeded{B("flight"), {{"id", 7}}})
-      .Then(engine::StepExpanded{1, "rooms", true, {1, 2, 3}})
+      .Then(engine::OperationSucceeded{B("flight"), Json{{"id", 7}}})
+      .Then(engine::StepExpanded{1, "rooms", true, {Json(1), Json(2), Json(3)}})
       .Then(engine::OperationStarted{B("rooms:0"), Role::kForward, 0, At(300)})
       .Then(engine::OperationPending{B("rooms:0"), "http://127.0.0.1:7002/p/1", At(50), At(90)})
       .Then(engine::OperationStarted{B("rooms:1"), Role::kForward, 0, At(300)})
@@ -208,7 +207,7 @@ Story StuckStory() {
       .Then(engine::WaitStarted{B("approval"), std::nullopt, "approved"})
       .Then(engine::StepExpanded{3, "pause", false, {}})
       .Then(engine::WaitStarted{B("pause"), At(3600), ""})
-      .Then(engine::SignalReceived{"other", {{"by", "bob"}}})
+      .Then(engine::SignalReceived{"other", Json{{"by", "bob"}}})
       .Then(engine::StepExpanded{4, "insurance", false, {}})
       .Then(engine::OperationStarted{B("insurance"), Role::kForward, 0, std::nullopt})
       .Then(engine::Paused{engine::Actor{"ann", "a look"}})
@@ -225,7 +224,7 @@ Story ResolvedStory() {
   story.Then(engine::OperatorRetried{B("flight"), engine::Actor{"ann", "fixed it"}})
       .Then(engine::IncidentRaised{B("flight"), Failure{"http.500", "it broke again"}})
       .Then(engine::OperatorSkipped{
-          B("flight"), {{"cancelled", true}}, engine::Actor{"ann", "ticket 42"}});
+          B("flight"), Json{{"cancelled", true}}, engine::Actor{"ann", "ticket 42"}});
   engine::Ended ended;
   ended.status = TxnStatus::kMixed;
   ended.forced = TxnStatus::kAborted;

@@ -93,7 +93,7 @@ TEST_CASE("a branch names the child transaction of the alternative that it took"
           .Then(engine::OperationStarted{insurance, engine::Role::kForward, 0, std::nullopt})
           .Then(engine::OperationRefused{insurance, engine::Failure{"child.aborted", "no"}})
           .Then(engine::OperationStarted{insurance, engine::Role::kForward, 1, std::nullopt})
-          .Then(engine::OperationSucceeded{insurance, nullptr})
+          .Then(engine::OperationSucceeded{insurance, {}})
           .View());
   const Json transaction = server.Get("/v1/transactions/t").Document();
   std::string child;
@@ -131,7 +131,7 @@ TEST_CASE("a branch names the child transaction that was run last, not the one t
   CHECK(child_after(records) == "t~insurance");
   records.emplace_back(engine::OperatorRetried{insurance, {"ann", ""}});
   CHECK(child_after(records) == "t~insurance.run2");
-  records.emplace_back(engine::OperationSucceeded{insurance, nullptr});
+  records.emplace_back(engine::OperationSucceeded{insurance, {}});
   CHECK(child_after(records) == "t~insurance.run2");
 }
 

@@ -79,9 +79,9 @@ Story ReservedStory() {
       .Then(engine::StepExpanded{1, "hotel", false, {}})
       .Then(engine::OperationStarted{Branch("flight"), Role::kForward, 0, std::nullopt})
       .Then(engine::OperationStarted{Branch("hotel"), Role::kForward, 0, std::nullopt})
-      .Then(engine::OperationSucceeded{Branch("flight"), {{"hold", 7}}})
+      .Then(engine::OperationSucceeded{Branch("flight"), Json{{"hold", 7}}})
       .Then(engine::ReservationExpires{Branch("flight"), At(600), At(580)})
-      .Then(engine::OperationSucceeded{Branch("hotel"), nullptr});
+      .Then(engine::OperationSucceeded{Branch("hotel"), {}});
   return story;
 }
 
@@ -90,7 +90,7 @@ Story HeuristicStory() {
   story.Then(engine::CommitDecided{})
       .Then(engine::OperationStarted{Branch("flight"), Role::kFinish, 0, std::nullopt})
       .Then(engine::OperationStarted{Branch("hotel"), Role::kFinish, 0, std::nullopt})
-      .Then(engine::OperationSucceeded{Branch("flight"), nullptr})
+      .Then(engine::OperationSucceeded{Branch("flight"), {}})
       .Then(engine::HeuristicReported{Branch("hotel"), engine::HeuristicOutcome::kRolledBack,
                                       Failure{"heuristic.rolled-back", "the hold was gone"}})
       .Then(engine::IncidentRaised{Branch("hotel"),
@@ -106,8 +106,8 @@ Story VotedStory() {
       .Then(engine::OperationStarted{Branch("from"), Role::kForward, 0, std::nullopt})
       .Then(engine::OperationStarted{Branch("rates"), Role::kForward, 0, std::nullopt})
       .Then(engine::OperationStarted{Branch("to"), Role::kForward, 0, std::nullopt})
-      .Then(engine::OperationSucceeded{Branch("from"), nullptr})
-      .Then(engine::OperationSucceeded{Branch("rates"), {{"rate", 2}}, /*read_only=*/true})
+      .Then(engine::OperationSucceeded{Branch("from"), {}})
+      .Then(engine::OperationSucceeded{Branch("rates"), Json{{"rate", 2}}, /*read_only=*/true})
       .Then(engine::OperationRefused{Branch("to"), Failure{"http.409", "no such account"}})
       .Then(engine::AbortDecided{engine::AbortCause::kRefused, Branch("to"),
                                  Failure{"http.409", "no such account"}, std::nullopt})

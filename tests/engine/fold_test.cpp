@@ -147,7 +147,7 @@ TEST_CASE("an operator's word counts for the operation that it was given for") {
 TEST_CASE("branches are found by the very names they are given") {
   TxnState state = Accept();
   Apply(state, StepExpanded{0, "a", false, {}});
-  Apply(state, StepExpanded{1, "b", true, {1, 2}});
+  Apply(state, StepExpanded{1, "b", true, {Json(1), Json(2)}});
   CHECK(FindBranch(state, BranchId("a"))->id == BranchId("a"));
   CHECK(FindBranch(state, BranchId("b:1"))->item == Json(2));
   for (const char* name :

@@ -115,7 +115,7 @@ Reply Participants::CarryChild(const Task& task, const StartChild& child, bool h
     return ReplyRefused{{"child.aborted", ""}};
   }
   Apply(task);
-  return ReplyDone{{{"n", 1}}};
+  return ReplyDone{Json{{"n", 1}}};
 }
 
 void Participants::Work(const BranchState& branch) {
@@ -140,7 +140,7 @@ void Participants::Vouch(const BranchState& branch) {
 
 Reply Participants::Poll(const BranchState& branch) {
   if (IsApplied(TaskOf(branch))) {
-    return ReplyDone{{{"n", 1}}};
+    return ReplyDone{Json{{"n", 1}}};
   }
   return ReplyRefused{{"http.410", ""}};
 }

@@ -121,7 +121,7 @@ class Walk {
     }
     const bool calls = branch->phase != BranchPhase::kWaiting;
     const BranchState before = *branch;
-    const bool taken = world_.Feed(SkipRequested{before.id, {{"n", 1}}, {}}).status.ok();
+    const bool taken = world_.Feed(SkipRequested{before.id, Json{{"n", 1}}, {}}).status.ok();
     if (taken && calls) {
       participants_.Vouch(before);
     }
@@ -171,7 +171,7 @@ class Walk {
       case 2:
       case 3: world_.Feed(ResumeRequested{}); break;
       case 4: world_.Feed(RetryRequested{}); break;
-      case 5: world_.Feed(SignalSent{"go", 1}); break;
+      case 5: world_.Feed(SignalSent{"go", Json(1)}); break;
       case 6:
         if (dice_.Chance(20)) {
           Skip();
@@ -207,7 +207,7 @@ class Walk {
         if (IsStuck(branch->phase)) {
           const BranchState before = *branch;
           participants_.Vouch(before);
-          world_.Feed(SkipRequested{before.id, {{"n", 1}}, {}});
+          world_.Feed(SkipRequested{before.id, Json{{"n", 1}}, {}});
           return;
         }
       }
@@ -217,14 +217,14 @@ class Walk {
         const BranchState before = *branch;
         participants_.Vouch(before);
         world_.Feed(CompletionReceived{before.id, RoleOf(before.phase), before.alternative,
-                                       ReplyDone{{{"n", 1}}}});
+                                       ReplyDone{Json{{"n", 1}}}});
         return;
       }
     }
     if (world_.plan().client_driven) {
       Commit();
     } else {
-      world_.Feed(SignalSent{"go", 1});
+      world_.Feed(SignalSent{"go", Json(1)});
     }
   }
 

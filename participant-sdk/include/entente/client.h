@@ -45,8 +45,8 @@ struct ClientOptions {
   size_t max_answer_bytes = size_t{256} << 20;
 };
 
-// An answer: the bytes as they came and what they say. A number that neither 64 bits nor a double hold
-// exactly is in `json` as base/json_number.h says.
+// An answer: the bytes as they came and what they say. A number that neither 64 bits nor a double
+// hold exactly is in `json` as base/json_number.h says.
 struct Document {
   std::string text = {};
   Json json = {};
