@@ -40,12 +40,15 @@ inline constexpr size_t kDefaultForEachParallel = 16;
 // Expressions.
 inline constexpr size_t kMaxExpressionBytes = 16 * 1024;
 inline constexpr size_t kMaxExpressionDepth = 64;
-// What the expressions of one call cost together, in steps of evaluation; 16 bytes read, compared
-// or made are one (docs/definitions.md). All other expressions that are evaluated at one time, such
-// as the conditions of several steps, share as much, and each of them may always cost the lesser.
+// What the expressions of one call, of one condition or of one list cost together, in steps of
+// evaluation; 16 bytes read, compared or made are one (docs/definitions.md).
 inline constexpr uint64_t kMaxExpressionCost = 1'000'000;
+// What is evaluated in one go may cost so much before only the lesser is left for whatever is no
+// call.
+inline constexpr uint64_t kMaxDecisionCost = 4 * kMaxExpressionCost;
 inline constexpr uint64_t kMinExpressionCost = 10'000;
-inline constexpr size_t kMaxExpressionResultBytes = 4 * kMaxPayloadBytes;  // As JSON or as text.
+inline constexpr uint64_t kMaxUndoExpressionCost = 4 * kMaxExpressionCost;  // As kMaxUndoBytes.
+inline constexpr size_t kMaxExpressionResultBytes = 4 * kMaxPayloadBytes;   // As JSON or as text.
 // What expressions are put together to, such as a request's body, an input, an output or the list
 // of a forEach, is bounded as payloads are; the calls of an undo as kUndoJson says.
 

@@ -27,15 +27,32 @@ Status ExpressionError(std::string message) {
   return InvalidArgument("expression.error", std::move(message));
 }
 
+// What is evaluated for: a call (or the output, on which others may wait), the call of an undo,
+// which may repeat several payloads, or anything else.
+enum class Purpose : uint8_t { kCall, kUndo, kOther };
+
+uint64_t AllowanceOf(Purpose purpose, const dsl::cel::Budget& budget) {
+  switch (purpose) {
+    case Purpose::kUndo: return limits::kMaxUndoExpressionCost;
+    case Purpose::kCall: return limits::kMaxExpressionCost;
+    case Purpose::kOther: break;
+  }
+  return budget.spent() < limits::kMaxDecisionCost ? limits::kMaxExpressionCost
+                                                   : limits::kMinExpressionCost;
+}
+
+Purpose PurposeOf(Role role) {
+  return role == Role::kUndo ? Purpose::kUndo : Purpose::kCall;
+}
+
 // The names an expression may read, answered from the draft in place; one at a time for a draft.
 class Scope final : public Resolver {
  public:
-  // What is evaluated can cost at least `allowance`.
   explicit Scope(const Draft& draft, std::optional<BranchRef> own = std::nullopt,
-                 Role role = Role::kForward, uint64_t allowance = limits::kMinExpressionCost)
+                 Role role = Role::kForward, Purpose purpose = Purpose::kOther)
       : draft_(draft), own_(own), role_(role) {
     draft.documents().Trim();
-    draft.budget().Allow(allowance);
+    draft.budget().Allow(AllowanceOf(purpose, draft.budget()));
     activation_.Bind("env", draft.plan().env).SetResolver(this).SetBudget(&draft.budget());
     if (own && draft.step(own->step).for_each) {
       activation_.Bind("index", Value::Int(static_cast<int64_t>(own->index)));
@@ -209,7 +226,7 @@ Result<RenderedGrpc> RenderRequest(const dsl::GrpcRequestTemplate& from,
 
 Result<Effect> RenderCallTemplate(const Draft& draft, BranchRef ref, Role role,
                                   const dsl::CallTemplate& call) {
-  const Scope scope(draft, ref, role, limits::kMaxExpressionCost);
+  const Scope scope(draft, ref, role, PurposeOf(role));
   CallBranch effect;
   effect.command = CommandOf(draft, ref, role);
   effect.attempt = draft.branch(ref).attempt;
@@ -237,7 +254,7 @@ Result<Effect> RenderCallTemplate(const Draft& draft, BranchRef ref, Role role,
 
 Result<Effect> RenderChild(const Draft& draft, BranchRef ref, Role role,
                            const dsl::ChildTemplate& child) {
-  const Scope scope(draft, ref, role, limits::kMaxExpressionCost);
+  const Scope scope(draft, ref, role, PurposeOf(role));
   StartChild effect;
   effect.command = CommandOf(draft, ref, role);
   effect.attempt = draft.branch(ref).attempt;
@@ -484,7 +501,7 @@ Result<JsonText> RenderOutput(const Draft& draft) {
   if (!draft.plan().output) {
     return JsonText();
   }
-  const Scope scope(draft, std::nullopt, Role::kForward, limits::kMaxExpressionCost);
+  const Scope scope(draft, std::nullopt, Role::kForward, Purpose::kCall);
   ENTENTE_ASSIGN_OR_RETURN(const Json output, draft.plan().output->Render(scope.activation()));
   return JsonText(output);
 }

@@ -7,9 +7,10 @@
 // forEach.
 //
 // What may be evaluated: all expressions of one call together cost at most
-// limits::kMaxExpressionCost, whatever else the decision evaluates, since a call that could be made
-// must be made again after a restart among others. All else that a decision evaluates shares one
-// such budget, of which each has limits::kMinExpressionCost.
+// limits::kMaxExpressionCost (of an undo kMaxUndoExpressionCost), whatever else the decision
+// evaluates, since a call that could be made must be made again after a restart among others. So
+// may a condition, a list or whatever else is evaluated for itself, until the decision has cost
+// limits::kMaxDecisionCost; from then on it has limits::kMinExpressionCost.
 //
 // All functions fail with kInvalidArgument and a message for the author of the definition.
 #pragma once

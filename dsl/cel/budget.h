@@ -30,15 +30,15 @@ class Budget {
   [[nodiscard]] uint64_t spent() const { return spent_; }
 
   [[nodiscard]] static uint64_t CostOfBytes(size_t bytes) { return bytes / kBytesPerUnit + 1; }
-  // Of building a tree from JSON text, or text from a tree: small values cost more than their bytes.
+  // Of building a tree from JSON text, or text from a tree: small values cost more than their
+  // bytes.
   [[nodiscard]] static uint64_t CostOfJson(size_t bytes, size_t values) {
     constexpr size_t kValuesPerUnit = 2;
     return CostOfBytes(bytes) + values / kValuesPerUnit;
   }
   [[nodiscard]] static uint64_t CostOfJson(std::string_view text) {
     // Every value but one has a comma or an opening bracket before it. Commas in strings count too.
-    return CostOfJson(text.size(),
-                      static_cast<size_t>(std::count(text.begin(), text.end(), ',')));
+    return CostOfJson(text.size(), static_cast<size_t>(std::count(text.begin(), text.end(), ',')));
   }
 
  private:

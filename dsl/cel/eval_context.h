@@ -18,8 +18,9 @@
 
 namespace entente::dsl::cel {
 
-// Not thread-safe: one per evaluation. Spends from the budget given, or from one of its own. The error is kept here and functions return false, which
-// costs nothing on the way of success and lets && and || forget an error they absorb.
+// Not thread-safe: one per evaluation. Spends from the budget given, or from one of its own. The
+// error is kept here and functions return false, which costs nothing on the way of success and lets
+// && and || forget an error they absorb.
 class EvalContext {
  public:
   // `budget` may be null, else it outlives this.

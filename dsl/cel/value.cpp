@@ -226,8 +226,8 @@ bool Value::bool_value() const {
 
 int64_t Value::int_value() const {
   const Written* written = std::get_if<Written>(&content_);
-  const int64_t* content = written != nullptr ? std::get_if<int64_t>(&written->number)
-                                              : std::get_if<int64_t>(&content_);
+  const int64_t* content =
+      written != nullptr ? std::get_if<int64_t>(&written->number) : std::get_if<int64_t>(&content_);
   ENTENTE_CHECK(content != nullptr);
   return *content;
 }
@@ -240,8 +240,8 @@ uint64_t Value::uint_value() const {
 
 double Value::double_value() const {
   const Written* written = std::get_if<Written>(&content_);
-  const double* content = written != nullptr ? std::get_if<double>(&written->number)
-                                             : std::get_if<double>(&content_);
+  const double* content =
+      written != nullptr ? std::get_if<double>(&written->number) : std::get_if<double>(&content_);
   ENTENTE_CHECK(content != nullptr);
   return *content;
 }

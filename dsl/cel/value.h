@@ -101,7 +101,8 @@ class Value {
   [[nodiscard]] Timestamp timestamp_value() const;
   [[nodiscard]] DurationNanos duration_value() const;
   [[nodiscard]] Kind type_value() const;
-  // The digits of a number as its document has them; null unless it keeps them. A kDecimal has them.
+  // The digits of a number as its document has them; null unless it keeps them. A kDecimal has
+  // them.
   [[nodiscard]] std::optional<std::string_view> written() const;
 
   // The number of elements of a list or entries of a map.
@@ -148,9 +149,9 @@ class Value {
   using SharedList = std::shared_ptr<const ListData>;
   using SharedMap = std::shared_ptr<const MapData>;
 
-  using Content =
-      std::variant<std::monostate, bool, int64_t, uint64_t, double, SharedString, BytesData,
-                   SharedList, SharedMap, Timestamp, DurationNanos, Kind, JsonList, JsonMap, Written>;
+  using Content = std::variant<std::monostate, bool, int64_t, uint64_t, double, SharedString,
+                               BytesData, SharedList, SharedMap, Timestamp, DurationNanos, Kind,
+                               JsonList, JsonMap, Written>;
 
   explicit Value(Content content) : content_(std::move(content)) {}
 

@@ -61,7 +61,7 @@ TEST_CASE("an undo may repeat what the input and the answers held, each within i
     deep = Json::array({std::move(deep)});
   }
   world.Submit({{"v", most}});
-  world.Answer("a", ReplyDone{{{"deep", deep}, {"v", most}}});
+  world.Answer("a", ReplyDone{Json{{"deep", deep}, {"v", most}}});
   world.Answer("b", ReplyRefused{{"http.409", ""}});
   const auto* undo = std::get_if<CallBranch>(&world.effects().back());
   REQUIRE(undo != nullptr);
@@ -193,6 +193,67 @@ TEST_CASE("a fan of the largest size is driven within its bound, one more is ref
   submitted.input = Json(std::vector<int>(limits::kMaxForEachBranches + 1, 7));
   const Decision decision = Decide(*plan, state, Input{kOrigin, 0, std::move(submitted)});
   CHECK(std::get<Ended>(decision.records.back().body).status == TxnStatus::kAborted);
+}
+
+PlanPtr Hoarder(const std::string& steps) {
+  return CompilePlan(
+      R"({"name": "x", "mode": "saga", "participants": {"p": {"http": "http://p"}}, "steps": [)" +
+      steps + "]}");
+}
+
+TEST_CASE("numbers go digit for digit from input and answer to the next call and the output") {
+  for (const std::string number :
+       {"9007199254740993", "18446744073709551616", "-9223372036854775809", "1.10", "1.0", "1e2",
+        "1E+2", "-0", "-0.0", "0.30000000000000000000001", "1e400", "1e-400", "5e-324",
+        "123456789012345678901234567890", "12345678901234567.0"}) {
+    INFO(number);
+    const auto parsed = [](const std::string& text) {
+      return JsonText::Parse(text, limits::kPayloadJson).value();
+    };
+    World world(CompilePlan(
+        R"({"name": "x", "mode": "saga", "participants": {"p": {"http": "http://p"}}, "steps": [
+            {"id": "a", "participant": "p", "compensate": null,
+             "action": {"post": "/a/${input.n}", "body": {"n": "${input.n}", "literal": )" +
+        number + R"(,
+              "text": "n=${input.n}", "list": "${[input.n]}", "map": "${{'k': input.n}}"}}},
+            {"id": "b", "participant": "p", "compensate": null,
+             "action": {"post": "/b", "body": "${steps.a.output}"}}],
+            "output": {"n": "${steps.a.output.n}", "all": "${steps.b.output}"}})"));
+    Submitted submitted;
+    submitted.gid = Gid("t1");
+    submitted.input = parsed("{\"n\":" + number + "}");
+    world.Feed(std::move(submitted));
+    const RenderedHttp& call = FirstCall(world);
+    CHECK(call.target.starts_with("/a/" + number.substr(0, 1)));
+    CHECK(*call.body == "{\"list\":[" + number + "],\"literal\":" + number + ",\"map\":{\"k\":" +
+                            number + "},\"n\":" + number + ",\"text\":\"n=" + number + "\"}");
+    world.Answer("a", ReplyDone{parsed("{\"n\":" + number + "}")});
+    const auto& next = std::get<CallBranch>(world.calls().begin()->second);
+    CHECK(*std::get<RenderedHttp>(next.request).body == "{\"n\":" + number + "}");
+    world.Answer("b", ReplyDone{parsed(number)});
+    CHECK(world.state().output.text() == "{\"all\":" + number + ",\"n\":" + number + "}");
+  }
+}
+
+TEST_CASE(
+    "a decision evaluates no more than a bounded amount, and the rest goes on with an answer") {
+  // Each branch reads a large part of the input several times over.
+  World world(Hoarder(
+      R"({"id": "a", "participant": "p", "compensate": null,
+          "forEach": {"items": "${input.items}", "maxParallel": 100},
+          "action": {"post": "/x", "body": {"found": "${input.text.contains(input.needle) || )"
+      R"(input.text.endsWith(input.needle) || input.text.contains(string(item))}"}}})"));
+  Json input = {{"text", std::string(900'000, 'a')}, {"needle", std::string(1000, 'b')}};
+  input["items"] = std::vector<int>(100, 7);
+  world.Submit(std::move(input));
+  const size_t begun = world.calls().size();
+  CHECK(begun > 1);
+  CHECK(begun < 50);
+  for (size_t answered = 0; answered < 100; ++answered) {
+    REQUIRE_FALSE(world.calls().empty());
+    world.Answer(std::get<0>(world.calls().begin()->first), ReplyDone{});
+  }
+  CHECK(world.state().status == TxnStatus::kCommitted);
 }
 
 TEST_CASE("a participant's wish to be left alone is bounded, and so is its error text") {

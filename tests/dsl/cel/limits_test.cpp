@@ -123,6 +123,65 @@ TEST_CASE("values do not nest deeper than JSON may") {
         "a value nests deeper than 64 levels");
 }
 
+TEST_CASE("whatever touches bytes is paid by the byte") {
+  // Two long texts that differ in the last byte; each operation looks at all of them.
+  Json data = {{"a", std::string(480'000, 'a') + "x"}, {"b", std::string(480'000, 'a') + "y"}};
+  data["l"] = std::vector<int>(200, 1);
+  data["bytes"] = data["a"];
+  data["m"] = Json::object({{data["a"].get<std::string>(), 1}});
+  for (const std::string each : {"a == b",
+                                 "a != b",
+                                 "a < b",
+                                 "a >= b",
+                                 "a in [b]",
+                                 "b in m",
+                                 "[a] == [b]",
+                                 "{'k': a} == {'k': b}",
+                                 "{a: 1} == {b: 1}",
+                                 "bytes(a) == bytes(b)",
+                                 "a.contains(b)",
+                                 "a.indexOf(b) == 0",
+                                 "a.lastIndexOf(b) == 0",
+                                 "a.startsWith(b)",
+                                 "a.endsWith(b)",
+                                 "a.replace(b, '') == ''",
+                                 "size(a.split(b)) == 0",
+                                 "[a, b].join('') == ''",
+                                 "a + b == ''",
+                                 "size(a) == 0",
+                                 "a.trim() == ''",
+                                 "a.reverse() == ''",
+                                 "a.upperAscii() == ''",
+                                 "a.charAt(0) == ''",
+                                 "a.substring(1) == ''",
+                                 "a.matches('y$')",
+                                 "a in m"}) {
+    INFO(each);
+    CHECK(ErrorOf("l.map(x, (" + each + ") ? 1 : 2)", data).reason() == "expression.too_costly");
+  }
+  for (const std::string each : {"int(a)", "uint(a)", "double(a)", "timestamp(a)", "duration(a)"}) {
+    INFO(each);
+    CHECK(ErrorOf("l.exists(x, " + each + " == " + each + ")", data).reason() ==
+          "expression.too_costly");
+  }
+}
+
+TEST_CASE("evaluations that share a budget cost together no more than one may") {
+  const Json data = {{"a", std::string(480'000, 'a')}};
+  const Expression expression = std::get<Expression>(Expression::Parse("a == a + ''"));
+  Budget budget;
+  Activation activation(data);
+  activation.SetBudget(&budget);
+  size_t evaluated = 0;
+  while (expression.Evaluate(activation).ok()) {
+    ++evaluated;
+  }
+  CHECK(evaluated > 3);
+  CHECK(evaluated < 30);
+  budget.Allow(limits::kMaxExpressionCost);
+  CHECK(expression.Evaluate(activation).ok());
+}
+
 TEST_CASE("a hostile pattern costs no more than its length") {
   // RE2 matches in linear time and refuses patterns whose automaton would be too large.
   const Json data = {{"p", Repeat("(a*)*", 50) + "b"},
