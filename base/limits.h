@@ -66,6 +66,8 @@ inline constexpr uint64_t kMaxSchemaWork = 10'000'000;  // Subschemas and values
 inline constexpr size_t kMaxSchemaPatternBytes = 1024;
 
 // Transactions.
+// Of all payloads that one holds: its input, the items and answers of its branches, signals.
+inline constexpr size_t kMaxTransactionBytes = 64 * kMaxPayloadBytes;
 inline constexpr size_t kMaxGidBytes = 128;  // As given by a caller; a child's is longer.
 inline constexpr size_t kMaxOpenTransactions = 2'000'000;
 inline constexpr size_t kMaxAttemptsShown = 100;  // Per branch, the latest ones.

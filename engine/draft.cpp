@@ -103,6 +103,7 @@ void Draft::Accept(Accepted accepted) {
   const Status folded = Evolve(begun_.emplace(), decision_.records.back());
   ENTENTE_CHECK(folded.ok());
   state_ = &*begun_;
+  payload_bytes_ = begun_->payload_bytes;
 }
 
 bool Draft::RetractCall(BranchRef ref) {
@@ -130,17 +131,27 @@ void Draft::Expand(const StepExpanded& record) {
   facts.size = record.for_each ? record.items.size() : 1;
   facts.phases.Add(BranchPhase::kBlocked, static_cast<uint32_t>(facts.size));
   expansions_[record.step] = LastRecord();
+  for (const JsonText& item : record.items) {
+    payload_bytes_ += item.bytes();
+  }
 }
 
-void Draft::KeepOutput(BranchRef ref, const JsonText&) {
+void Draft::KeepOutput(BranchRef ref, const JsonText& kept) {
+  payload_bytes_ += kept.bytes();
+  payload_bytes_ -= output(ref).bytes();
   outputs_[ref] = LastRecord();
 }
 
 void Draft::KeepSignal(const SignalReceived& record) {
+  DropSignal(record.name);
+  payload_bytes_ += record.payload.bytes();
   signals_[record.name] = LastRecord();
 }
 
 void Draft::DropSignal(const std::string& name) {
+  if (const JsonText* held = signal(name)) {
+    payload_bytes_ -= held->bytes();
+  }
   signals_[name] = std::nullopt;
 }
 

@@ -34,7 +34,8 @@ class Draft {
         status_(state.status),
         paused_(state.paused),
         deadline_missed_(state.deadline_missed),
-        closed_(state.closed) {}
+        closed_(state.closed),
+        payload_bytes_(state.payload_bytes) {}
   Draft(const Draft&) = delete;
   Draft& operator=(const Draft&) = delete;
 
@@ -47,6 +48,10 @@ class Draft {
   [[nodiscard]] bool paused() const { return paused_; }
   [[nodiscard]] bool deadline_missed() const { return deadline_missed_; }
   [[nodiscard]] bool closed() const { return closed_; }  // As TxnState's.
+  // Whether the transaction may hold so many bytes of payloads beside those that it has.
+  [[nodiscard]] bool HasRoomFor(size_t bytes) const {
+    return payload_bytes_ + bytes <= limits::kMaxTransactionBytes;
+  }
   [[nodiscard]] const StepFacts& step(size_t step) const;
   [[nodiscard]] const BranchFacts& branch(BranchRef ref) const;
   [[nodiscard]] const JsonText& item(BranchRef ref) const;    // Of a forEach, else null.
@@ -102,7 +107,7 @@ class Draft {
   void KeepOutput(BranchRef ref, const JsonText& output);
   void KeepSignal(const SignalReceived& record);
   void DropSignal(const std::string& name);
-  void KeepSource(size_t, const std::string&) {}
+  void KeepSource(size_t, const std::string& source) { payload_bytes_ += source.size(); }
   void KeepCommit() {}
   void KeepAbort(const AbortDecided&) {}
   void KeepEnd(const Ended&, Instant) {}
@@ -125,6 +130,7 @@ class Draft {
   bool paused_;
   bool deadline_missed_;
   bool closed_;
+  size_t payload_bytes_;  // As TxnState's, but for an output at the end.
   // Ordered maps: their elements stay where they are. Lazily filled, hence mutable: a branch of a
   // step that was expanded in this very draft exists nowhere else.
   std::map<size_t, StepFacts> steps_;

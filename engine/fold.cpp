@@ -38,28 +38,45 @@ class StateStore {
       branch.id = MakeBranchId(record.id, record.for_each ? std::optional(i) : std::nullopt);
       if (record.for_each) {
         branch.item = record.items[i];
+        state_.payload_bytes += branch.item.bytes();
       }
     }
   }
 
   void KeepOutput(BranchRef ref, const JsonText& output) {
-    state_.steps[ref.step].branches[ref.index].output = output;
+    Replace(state_.steps[ref.step].branches[ref.index].output, output);
   }
-  void KeepSignal(const SignalReceived& record) { state_.signals[record.name] = record.payload; }
-  void DropSignal(const std::string& name) { state_.signals.erase(name); }
-  void KeepSource(size_t step, const std::string& source) { state_.steps[step].source = source; }
+  void KeepSignal(const SignalReceived& record) {
+    Replace(state_.signals[record.name], record.payload);
+  }
+  void DropSignal(const std::string& name) {
+    if (const auto signal = state_.signals.find(name); signal != state_.signals.end()) {
+      Replace(signal->second, JsonText());
+      state_.signals.erase(signal);
+    }
+  }
+  void KeepSource(size_t step, const std::string& source) {
+    state_.steps[step].source = source;
+    state_.payload_bytes += source.size();
+  }
   void KeepCommit() { state_.commit_decided = true; }
   void KeepAbort(const AbortDecided& record) {
     state_.abort = AbortState{record.cause, record.branch, record.failure, record.actor};
   }
   void KeepEnd(const Ended& record, Instant at) {
     state_.ended_at = at;
-    state_.output = record.output;
+    Replace(state_.output, record.output);
     state_.output_failure = record.output_failure;
     state_.forced = record.forced;
   }
 
  private:
+  void Replace(JsonText& held, const JsonText& by) {
+    state_.payload_bytes += by.bytes();
+    state_.payload_bytes -= held.bytes();
+    held = by;
+  }
+
   TxnState& state_;
 };
 
@@ -69,6 +86,7 @@ void Accept(TxnState& state, const Accepted& record, Instant at) {
   state.version = record.version;
   state.mode = record.mode;
   state.input = record.input;
+  state.payload_bytes = record.input.bytes();
   state.labels = record.labels;
   state.accepted_at = at;
   state.deadline = record.deadline;

@@ -246,6 +246,24 @@ Violation CheckProgress(const dsl::Plan& plan, const TxnState& state) {
   return "the transaction is open but waits for nothing";
 }
 
+// What is counted as it comes and goes is what is there.
+Violation CheckSize(const TxnState& state) {
+  size_t bytes = state.input.bytes() + state.output.bytes();
+  for (const auto& [name, payload] : state.signals) {
+    bytes += payload.bytes();
+  }
+  for (const StepState& step : state.steps) {
+    bytes += step.source.size();
+    for (const BranchState& branch : step.branches) {
+      bytes += branch.item.bytes() + branch.output.bytes();
+    }
+  }
+  return bytes == state.payload_bytes
+             ? std::nullopt
+             : Violation("the payloads have " + std::to_string(bytes) + " bytes, not " +
+                         std::to_string(state.payload_bytes));
+}
+
 }  // namespace
 
 std::optional<std::string> CheckInvariants(const dsl::Plan& plan, const TxnState& state) {
@@ -259,6 +277,9 @@ std::optional<std::string> CheckInvariants(const dsl::Plan& plan, const TxnState
     if (Violation violation = CheckStep(plan, state, step)) {
       return violation;
     }
+  }
+  if (Violation violation = CheckSize(state)) {
+    return violation;
   }
   if (Violation violation = CheckDecision(plan, state)) {
     return violation;

@@ -119,9 +119,11 @@ struct TxnState {
   std::string traceparent;
   std::optional<AbortState> abort;
   std::map<std::string, JsonText> signals;  // Received and not yet taken, by name.
-  std::vector<StepState> steps;         // By step index; grows as steps expand or are skipped.
+  std::vector<StepState> steps;             // By step index; grows as steps expand or are skipped.
   JsonText output;
   std::optional<Failure> output_failure;
+  // Of the input, the items, outputs and sources of the branches, the signals and the output.
+  size_t payload_bytes = 0;
   std::optional<TxnStatus> forced;
 
   [[nodiscard]] bool finished() const { return IsFinished(status); }

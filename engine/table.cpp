@@ -40,6 +40,9 @@ constexpr RefusalText kRefusals[] = {
      " follows a definition, which says what belongs to it and when it commits: submit what it "
      "should do, or begin a transaction without a definition"},
     {"transaction.paused", StatusCode::kFailedPrecondition, " is paused: resume it first"},
+    {"transaction.too_large", StatusCode::kFailedPrecondition,
+     " already holds so many payloads that this one would take them past the limit of 67108864 "
+     "bytes: send less"},
     {"branch.not_found", StatusCode::kNotFound,
      " is not known (yet): list the transaction's branches"},
     {"branch.not_stuck", StatusCode::kFailedPrecondition,

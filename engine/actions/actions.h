@@ -19,6 +19,11 @@ void StartForward(Turn& turn, BranchRef ref, uint32_t alternative);
 void StartAlternative(Turn& turn, BranchRef ref);
 // A branch's operation ended well, whichever it is.
 void Succeed(Turn& turn, BranchRef ref);
+// The same of an operation that may vote "read only". False: its answer is more than the
+// transaction may hold, and the branch is given up instead.
+bool TakeDone(Turn& turn, BranchRef ref, bool read_only);
+// Why a payload of so many bytes is not kept.
+[[nodiscard]] Failure TooLarge(size_t bytes);
 void ForwardRefused(Turn& turn, BranchRef ref);
 void ForwardUnknown(Turn& turn, BranchRef ref);
 void ForwardNotSent(Turn& turn, BranchRef ref);

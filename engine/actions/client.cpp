@@ -43,6 +43,10 @@ void Enlist(Turn& turn) {
     EnlistAgain(turn, request, *ref);
     return;
   }
+  if (!draft.HasRoomFor(request.source.size())) {
+    draft.Reject(Refusal("transaction.too_large", draft.gid()));
+    return;
+  }
   const size_t step = draft.base().steps.size();
   // The host's part of the contract: the plan has the branch.
   ENTENTE_CHECK(draft.plan().steps.size() == step + 1);

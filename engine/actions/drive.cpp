@@ -64,6 +64,16 @@ void OpenStep(Turn& turn, size_t step) {
     FailStep(turn, step, items.status());
     return;
   }
+  size_t bytes = 0;
+  for (const JsonText& item : *items) {
+    bytes += item.bytes();
+  }
+  if (!draft.HasRoomFor(bytes)) {
+    const Failure failure = TooLarge(bytes);
+    FailStep(turn, step,
+             InvalidArgument(failure.code, "step '" + plan.id + "': " + failure.message));
+    return;
+  }
   draft.Record(StepExpanded{step, plan.id, true, std::move(items).value()});
 }
 

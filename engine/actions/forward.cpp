@@ -60,6 +60,17 @@ void FailAttempt(Turn& turn, BranchRef ref, AttemptOutcome outcome) {
              {std::move(failure), may, may ? AbortCause::kGaveUp : AbortCause::kRefused, !may});
 }
 
+// Past the point of no return what happened is kept although its answer is not: that the rest goes
+// on matters more. Before it, the branch is undone like one whose answer was lost, since an undo
+// may want to read what can not be kept.
+bool CanStillBeUndone(const Draft& draft, BranchRef ref) {
+  const BranchPhase phase = draft.branch(ref).phase;
+  const bool called = phase == BranchPhase::kForward || phase == BranchPhase::kForwardBackoff ||
+                      phase == BranchPhase::kForwardPending;
+  const bool no_way_back = draft.plan().pivot == ref.step && !HasUndo(draft.plan_step(ref));
+  return called && draft.status() != TxnStatus::kCommitting && !no_way_back;
+}
+
 Duration PollDelay(Turn& turn, BranchRef ref) {
   if (const auto wish = WishOf(turn.event)) {
     return std::max(*wish, limits::kMinPollInterval);
@@ -83,6 +94,14 @@ bool IsPast(const std::optional<Instant>& deadline, Instant now) {
 
 bool MayStand(const BranchFacts& branch) {
   return branch.may_have_happened || branch.enlisted;
+}
+
+Failure TooLarge(size_t bytes) {
+  return {"transaction.too_large", "another " + std::to_string(bytes) +
+                                       " bytes would take the payloads that the transaction "
+                                       "holds past the limit of " +
+                                       std::to_string(limits::kMaxTransactionBytes) +
+                                       " bytes: answer with less, or split the transaction"};
 }
 
 const ReplyDone& DoneOf(const Event& event) {
@@ -312,14 +331,22 @@ void PollNow(Turn& turn, BranchRef ref) {
 }
 
 void Succeed(Turn& turn, BranchRef ref) {
+  static_cast<void>(TakeDone(turn, ref, /*read_only=*/false));
+}
+
+bool TakeDone(Turn& turn, BranchRef ref, bool read_only) {
   const BranchFacts& branch = turn.draft.branch(ref);
   const bool has_output = RoleOf(branch.phase) == Role::kForward || branch.one_phase;
-  OperationSucceeded succeeded;
-  succeeded.branch = branch.id;
-  if (has_output) {
-    succeeded.output = DoneOf(turn.event).output;
+  OperationSucceeded succeeded{branch.id, {}, read_only};
+  const JsonText& output = DoneOf(turn.event).output;
+  if (has_output && turn.draft.HasRoomFor(output.bytes())) {
+    succeeded.output = output;
+  } else if (has_output && CanStillBeUndone(turn.draft, ref)) {
+    EndForward(turn, ref, {TooLarge(output.bytes()), true, AbortCause::kGaveUp, false});
+    return false;
   }
   turn.draft.Record(std::move(succeeded));
+  return true;
 }
 
 void ForwardRefused(Turn& turn, BranchRef ref) {

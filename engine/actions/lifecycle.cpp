@@ -151,6 +151,10 @@ void StoreSignal(Turn& turn) {
     }
     return;
   }
+  if (!draft.HasRoomFor(sent.payload.bytes())) {
+    draft.Reject(Refusal("transaction.too_large", draft.gid()));
+    return;
+  }
   draft.Record(SignalReceived{sent.name, sent.payload});
   for (size_t step = 0; step < draft.plan().steps.size(); ++step) {
     const size_t waiting = draft.step(step).phases.of(BranchPhase::kWaiting);

@@ -77,6 +77,10 @@ void RetrySettling(Turn& turn, BranchRef ref) {
 
 void SkipBranch(Turn& turn, BranchRef ref) {
   const auto& request = std::get<SkipRequested>(turn.event);
+  if (!turn.draft.HasRoomFor(request.output.bytes())) {
+    turn.draft.Reject(Refusal("transaction.too_large", turn.draft.gid()));
+    return;
+  }
   turn.draft.Record(OperatorSkipped{turn.draft.branch(ref).id, request.output, request.actor});
   RequireFinish(turn, ref);
 }
@@ -153,7 +157,8 @@ void Resolve(Turn& turn) {
                                    std::string(TxnStatusName(request.outcome))));
     return;
   }
-  turn.draft.Record(Ended{TxnStatus::kMixed, JsonText(), std::nullopt, request.outcome, request.actor});
+  turn.draft.Record(
+      Ended{TxnStatus::kMixed, JsonText(), std::nullopt, request.outcome, request.actor});
   turn.draft.Emit(NotifyEnded{});
 }
 

@@ -29,9 +29,10 @@ void Advance(Turn& turn) {
 }
 
 void Tried(Turn& turn, BranchRef ref) {
-  Succeed(turn, ref);
-  RequireFinish(turn, ref);
-  LimitReservation(turn, ref);
+  if (TakeDone(turn, ref, /*read_only=*/false)) {
+    RequireFinish(turn, ref);
+    LimitReservation(turn, ref);
+  }
 }
 
 std::string_view NeverInDoubt(const Draft& /*draft*/) {

@@ -83,10 +83,9 @@ void Advance(Turn& turn) {
 }
 
 void VotedYes(Turn& turn, BranchRef ref) {
-  const ReplyDone& done = DoneOf(turn.event);
-  turn.draft.Record(
-      OperationSucceeded{turn.draft.branch(ref).id, done.output, done.read_only});
-  RequireFinish(turn, ref);
+  if (TakeDone(turn, ref, DoneOf(turn.event).read_only)) {
+    RequireFinish(turn, ref);
+  }
 }
 
 std::string_view OnePhaseInDoubt(const Draft& draft) {

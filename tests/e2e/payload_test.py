@@ -108,6 +108,23 @@ class Payload(unittest.TestCase):
         again = '{"inline": %s, "input": {"m":1,"n": 18446744073709551616}, "gid": "digits"}' % inline
         self.assertEqual(200, self.request("POST", "/v1/transactions", again)[0])
 
+    def test_more_answers_than_a_transaction_may_hold_abort_it(self):
+        definition = {
+            "mode": "saga", "participants": self.participants, "name": "much",
+            "steps": [{"id": "a", "participant": "p", "action": {"post": "/tiny"}, "compensate": {"post": "/undo"},
+                       "forEach": {"items": "${input}", "maxParallel": 8}}]}
+        status, answer = self.request("POST", "/v1/transactions", json.dumps(
+            {"gid": "much", "wait": "60s", "input": list(range(400)), "inline": definition}))
+        self.assertEqual(200, status, answer[:1000])
+        # Not parsed: as Python's lists the answers would take gigabytes.
+        self.assertTrue('"status":"ABORTED"' in answer, answer[:1000])
+        self.assertTrue('"code":"transaction.too_large"' in answer, answer[:1000])
+        # Kept as text it is what it was on the wire: 64 MiB, of which a few copies may be under way. As values it
+        # would be 1.1 GB.
+        with open(f"/proc/{self.coordinator.process.popen.pid}/status", encoding="utf-8") as file:
+            peak = next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+        self.assertLess(peak, 700 << 10)
+
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()

@@ -201,6 +201,54 @@ PlanPtr Hoarder(const std::string& steps) {
       steps + "]}");
 }
 
+// Of the size of a payload, but shared by all who hold it.
+JsonText Large() {
+  static const JsonText large = Json(std::string(limits::kMaxPayloadBytes - 2, 'x'));
+  return large;
+}
+
+TEST_CASE("answers past what a transaction may hold abort it, and what they answered is undone") {
+  World world(Hoarder(
+      R"({"id": "a", "participant": "p", "action": {"post": "/x/${item}"},
+          "forEach": {"items": "${input}", "maxParallel": 100},
+          "compensate": {"delete": "/x/${item}"}},
+         {"id": "b", "participant": "p", "action": {"post": "/y"}, "compensate": null})"));
+  world.Submit(Json(std::vector<int>(400, 7)));
+  size_t answers = 0;
+  while (world.state().status == TxnStatus::kActive && !world.calls().empty()) {
+    world.Answer(std::get<0>(world.calls().begin()->first), ReplyDone{Large()});
+    ++answers;
+  }
+  CHECK(answers == limits::kMaxTransactionBytes / limits::kMaxPayloadBytes);
+  REQUIRE(world.state().abort);
+  CHECK(world.state().abort->failure.code == "transaction.too_large");
+  world.Crash();
+  size_t undone = 0;
+  while (!world.calls().empty()) {
+    const auto [branch, role, alternative, attempt] = world.calls().begin()->first;
+    undone += role == Role::kUndo ? 1 : 0;
+    world.Answer(branch, ReplyDone{Large()});  // Also of calls that were still under way.
+    REQUIRE(world.state().payload_bytes <= limits::kMaxTransactionBytes);
+  }
+  CHECK(world.state().status == TxnStatus::kAborted);
+  CHECK(undone == answers + 99);  // Those that were under way when it aborted happened, too.
+}
+
+TEST_CASE("past the point of no return an answer that is too large is left out") {
+  World world(Hoarder(
+      R"({"id": "pay", "participant": "p", "pivot": true, "action": {"post": "/pay"}},
+         {"id": "a", "participant": "p", "action": {"post": "/x/${item}"},
+          "forEach": {"items": "${input}", "maxParallel": 10}})"));
+  world.Submit(Json(std::vector<int>(70, 7)));
+  while (!world.calls().empty()) {
+    world.Answer(std::get<0>(world.calls().begin()->first), ReplyDone{Large()});
+  }
+  CHECK(world.state().status == TxnStatus::kCommitted);
+  CHECK(world.state().payload_bytes <= limits::kMaxTransactionBytes);
+  CHECK(world.state().steps[1].branches[0].output == Large());
+  CHECK(world.state().steps[1].branches[69].output.is_null());
+}
+
 TEST_CASE("numbers go digit for digit from input and answer to the next call and the output") {
   for (const std::string number :
        {"9007199254740993", "18446744073709551616", "-9223372036854775809", "1.10", "1.0", "1e2",
