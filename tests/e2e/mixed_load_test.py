@@ -44,7 +44,7 @@ class MixedLoad(unittest.TestCase):
         bank.kill()
         bank.start()
         rows = wait_until(lambda: self.world.coordinator.list(q="crash"),
-                          lambda found: all(row["status"] in ("COMMITTED", "ABORTED") for row in found), seconds=120)
+                          lambda found: all(row["status"] in ("COMMITTED", "ABORTED") for row in found), seconds=mixed_load.PATIENCE_SECONDS)
         self.assertEqual([], mixed_load.check(self.world, rows))
 
 

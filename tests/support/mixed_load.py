@@ -17,6 +17,9 @@ from world import World, wait_until  # noqa: E402
 MODES = ("saga", "tcc", "2pc")
 OPENING = 1_000_000
 AMOUNT = 100
+# Only a standstill takes so long, also on a machine that does ten other things: then calls time out, and each
+# back-off is a pause for all.
+PATIENCE_SECONDS = 400
 
 
 def definition(mode):
@@ -51,7 +54,7 @@ def run(world, prefix, of_each):
                                      gid=f"{prefix}-{mode}-{number}")
     rows = wait_until(lambda: world.coordinator.list(q=prefix),
                       lambda found: len(found) == of_each * len(MODES)
-                      and all(row["status"] in ("COMMITTED", "ABORTED") for row in found), seconds=120)
+                      and all(row["status"] in ("COMMITTED", "ABORTED") for row in found), seconds=PATIENCE_SECONDS)
     return rows, time.monotonic() - begin
 
 
