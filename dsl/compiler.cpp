@@ -122,7 +122,8 @@ void DefinitionCompiler::ReadInput() {
   if (input == nullptr) {
     return;
   }
-  auto compiled = Schema::Compile(*input);
+  auto compiled =
+      Schema::Compile(*input, options_.stored ? SchemaOrigin::kStored : SchemaOrigin::kGiven);
   if (const auto* schema_problems = std::get_if<std::vector<SchemaProblem>>(&compiled)) {
     for (const SchemaProblem& problem : *schema_problems) {
       problems_.AtKey("/input" + problem.pointer, "bad_schema", problem.message,

@@ -52,6 +52,9 @@ struct CompileOptions {
   // How `descriptorSet` is looked into, and the methods named checked against it; may be empty:
   // then it is only checked to be base64. Called during Compile only.
   DescriptorReader read_descriptors;
+  // The document was accepted before, by this version or an earlier one: rules that came later do
+  // not hold for it, since transactions run by it.
+  bool stored = false;
   // What this program can run. Another mode is refused with definition.mode_not_supported.
   std::set<Mode> modes = {Mode::kSaga, Mode::kTcc, Mode::kTwoPhaseCommit};
 };

@@ -454,5 +454,19 @@ TEST_CASE("a problem reads well as text and as JSON") {
       "the definition has 2 problems, the first at 3:7: /a: unknown field 'a'; did you mean 'b'?");
 }
 
+TEST_CASE("a stored definition keeps a format that can not be checked") {
+  const std::string source = R"({"name": "d", "mode": "saga",
+      "input": {"properties": {"phone": {"format": "phone"}}},
+      "participants": {"p": {"http": "http://p.example"}},
+      "steps": [{"id": "a", "participant": "p", "action": {"put": "/a"},
+                 "compensate": {"delete": "/a"}}]})";
+  CompileOptions options = TestOptions();
+  const Problems problems = ProblemsOf(source, options);
+  REQUIRE(problems.size() == 1);
+  CHECK(problems[0].pointer == "/input/properties/phone/format");
+  options.stored = true;
+  CHECK(ProblemsOf(source, options).empty());
+}
+
 }  // namespace
 }  // namespace entente::dsl
