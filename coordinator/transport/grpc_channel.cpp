@@ -57,9 +57,9 @@ std::string AddressList(const std::vector<boost::asio::ip::address>& addresses, 
 // Descriptors may be larger than payloads. Answers are held to their own limit before they are
 // read: hundreds of calls may have one under way.
 std::string ReceiveLimits(size_t max_answer_bytes) {
-  const Json reflection = {{{"service", "grpc.reflection.v1.ServerReflection"}},
-                           {{"service", "grpc.reflection.v1alpha.ServerReflection"}}};
-  const Json any = {Json::object()};
+  const Json reflection = Json::array({{{"service", "grpc.reflection.v1.ServerReflection"}},
+                                       {{"service", "grpc.reflection.v1alpha.ServerReflection"}}});
+  const Json any = Json::array({Json::object()});
   return DumpJson({{"methodConfig",
                     {{{"name", reflection}, {"maxResponseMessageBytes", kMaxReflectionBytes}},
                      {{"name", any}, {"maxResponseMessageBytes", max_answer_bytes}}}}});
