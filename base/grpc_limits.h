@@ -8,6 +8,14 @@
 
 namespace entente::limits {
 
+// Clients.
+// Over gRPC an answer stays below the 4 MiB that clients take if they are not told otherwise; a page
+// holds no more of the largest summaries than fit.
+inline constexpr size_t kMaxGrpcAnswerBytes = 4'000'000;
+inline constexpr uint32_t kMaxGrpcPageSize = 300;
+// What gRPC clients may make the coordinator hold before it has a whole message, all together.
+inline constexpr size_t kMaxGrpcMemoryBytes = size_t{128} << 20;
+
 // Participants.
 // A message of a gRPC participant as objects in memory: a repeated element of two bytes can stand
 // for an object of hundreds.

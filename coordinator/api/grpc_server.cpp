@@ -1,13 +1,16 @@
 #include "coordinator/api/grpc_server.h"
 
+#include <algorithm>
 #include <mutex>
 #include <utility>
 
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
 #include "coordinator/api/command_checks.h"
+#include "coordinator/api/grpc_fit.h"
 #include "coordinator/api/grpc_status.h"
 #include "coordinator/api/grpc_streams.h"
 #include "coordinator/api/proto_codec.h"
@@ -19,6 +22,15 @@ namespace {
 using OnDefect = std::function<void(const Status& status, const std::string& method)>;
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
+
+// What clients take of an answer. Those that are not named here are small.
+void Fit(google::protobuf::Message* /*answer*/) {}
+void Fit(pb::Transaction* answer) {
+  FitTransaction(answer);
+}
+void Fit(pb::ListIncidentsResponse* answer) {
+  FitIncidents(answer);
+}
 
 // One unary call. gRPC must hear Finish exactly once, from the answer or from the client's leaving,
 // whichever comes first; the other finds the gate shut.
@@ -167,7 +179,7 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
                                        const pb::ListTransactionsRequest* request,
                                        pb::ListTransactionsResponse* response) override {
     auto* call = new UnaryCall;
-    service_.List(FromProto(*request),
+    service_.List(WithFittingPage(FromProto(*request)),
                   Reply<storage::SummaryPage>(call, "ListTransactions", response));
     return call;
   }
@@ -175,7 +187,11 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
   ServerUnaryReactor* GetHistory(CallbackServerContext*, const pb::GetHistoryRequest* request,
                                  pb::History* response) override {
     auto* call = new UnaryCall;
-    service_.GetHistory(request->gid(), Reply<runtime::History>(call, "GetHistory", response));
+    service_.GetHistory(request->gid(),
+                        Reply<runtime::History>(
+                            call, "GetHistory", response,
+                            [response, after = request->after_revision(), limit = request->limit()](
+                                const runtime::History&) { FitHistory(after, limit, response); }));
     return call;
   }
 
@@ -223,7 +239,7 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
                                         const pb::SignalTransactionRequest* request,
                                         pb::Transaction* response) override {
     auto* call = new UnaryCall;
-    service_.Signal(FromProto(*request), Reply<TxnDetail>(call, "SignalTransaction", response));
+    service_.Signal(FromProto(*request), ReplyOverview(call, "SignalTransaction", response));
     return call;
   }
 
@@ -239,7 +255,7 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
   ServerUnaryReactor* ListIncidents(CallbackServerContext*, const pb::ListIncidentsRequest* request,
                                     pb::ListIncidentsResponse* response) override {
     auto* call = new UnaryCall;
-    service_.List(FromProto(*request),
+    service_.List(WithFittingPage(FromProto(*request)),
                   Reply<storage::SummaryPage>(call, "ListIncidents", response));
     return call;
   }
@@ -268,7 +284,7 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
   ServerUnaryReactor* Operate(const char* method, const Request& request,
                               pb::Transaction* response) {
     auto* call = new UnaryCall;
-    service_.Operate(FromProto(request), Reply<TxnDetail>(call, method, response));
+    service_.Operate(FromProto(request), ReplyOverview(call, method, response));
     return call;
   }
 
@@ -277,6 +293,20 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
     const auto found = metadata.find("traceparent");
     return found == metadata.end() ? std::string()
                                    : std::string(found->second.data(), found->second.size());
+  }
+
+  // A page that fits, of whatever size was asked for. More than there may be is left to be refused.
+  static ListCommand WithFittingPage(ListCommand command) {
+    if (command.limit <= limits::kMaxPageSize) {
+      command.limit = std::min(command.limit, limits::kMaxGrpcPageSize);
+    }
+    return command;
+  }
+
+  // A transaction without its payloads.
+  Done<TxnDetail> ReplyOverview(UnaryCall* call, const char* method, pb::Transaction* response) {
+    return Reply<TxnDetail>(call, method, response,
+                            [response](const TxnDetail&) { LeaveOutPayloads(response); });
   }
 
   // A result with the trailer that says whether this very call created it.
@@ -308,6 +338,7 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
             const T& result = std::get<T>(outcome);
             ToProto(result, response);
             also(result);
+            Fit(response);
             return grpc::Status::OK;
           });
         };
@@ -339,6 +370,12 @@ void Configure(const GrpcOptions& options, grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              Millis(options.min_client_ping_interval));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, Millis(options.max_connection_idle));
+  grpc::ResourceQuota quota("entente");
+  quota.Resize(options.max_memory_bytes);
+  builder.SetResourceQuota(quota);
+  // Nothing is inflated: what a small message would become can not be bounded before it is there.
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   // A second program on the same port is a mistake, not a helper.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
 }

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "base/limits.h"
+#include "base/grpc_limits.h"
 #include "base/status.h"
 #include "base/time.h"
 #include "coordinator/api/service.h"
@@ -19,6 +19,8 @@ struct GrpcOptions {
   size_t max_header_bytes = limits::kMaxHeaderBytes;
   size_t max_concurrent_streams = 1'000;  // Calls at a time on one connection.
   size_t max_event_streams = limits::kMaxEventStreams;
+  // For all connections together: what has been read of messages that are not complete.
+  size_t max_memory_bytes = limits::kMaxGrpcMemoryBytes;
   // A connection that is silent for this long is asked whether it lives, and closed without an
   // answer.
   Duration keepalive_interval = std::chrono::minutes(1);
@@ -31,6 +33,7 @@ struct GrpcOptions {
 };
 
 // Serves entente.v1.Coordinator in plain text on threads of gRPC's own, and one for event streams.
+// Compressed messages are refused (UNIMPLEMENTED), and answers have what clients take (grpc_fit.h).
 //
 // Ownership: `coordinator` must outlive the server. Thread-safety: every method may be called from
 // any thread, Shutdown once.

@@ -14,6 +14,15 @@ std::string Shorten(const std::string& text, size_t limit) {
   return text.size() <= limit ? ToUtf8(text) : ToUtf8(text.substr(0, limit)) + "...";
 }
 
+// Under Google's name, for clients that know it.
+void AddRetryInfo(pb::ErrorStatus& details) {
+  pb::RetryInfo info;
+  info.mutable_retry_delay()->set_seconds(1);  // As REST's Retry-After.
+  google::protobuf::Any& detail = *details.add_details();
+  detail.set_type_url("type.googleapis.com/google.rpc.RetryInfo");
+  detail.set_value(info.SerializeAsString());
+}
+
 }  // namespace
 
 grpc::Status ToGrpcStatus(const Error& error) {
@@ -33,6 +42,9 @@ grpc::Status ToGrpcStatus(const Error& error) {
   details.set_code(code);
   details.set_message(message);
   details.add_details()->PackFrom(problem);
+  if (IsRetryable(error.status)) {
+    AddRetryInfo(details);
+  }
   return {static_cast<grpc::StatusCode>(code), message, details.SerializeAsString()};
 }
 

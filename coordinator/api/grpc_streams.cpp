@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "coordinator/api/command_checks.h"
+#include "coordinator/api/grpc_fit.h"
 #include "coordinator/api/grpc_status.h"
 
 namespace entente::api {
@@ -11,6 +12,7 @@ namespace {
 std::shared_ptr<const void> EncodeProto(const runtime::TxnEvent& event) {
   auto message = std::make_shared<pb::TransactionEvent>();
   ToProto(event, message.get());
+  FitEvent(message.get());
   return message;
 }
 
@@ -73,13 +75,12 @@ class GrpcEventStreams::Stream : public std::enable_shared_from_this<Stream> {
 
   void Prepare() {
     reactor_ = new StreamReactor(streams_, shared_from_this());
-    feed_ = std::make_shared<EventFeed>(
-        EventFeed::Encoder{EncodeProto, runtime::EventForm::kProto},
-        [weak = weak_from_this()] {
-          if (const StreamPtr self = weak.lock()) {
-            self->Wake();
-          }
-        });
+    feed_ = std::make_shared<EventFeed>(EventFeed::Encoder{EncodeProto, runtime::EventForm::kProto},
+                                        [weak = weak_from_this()] {
+                                          if (const StreamPtr self = weak.lock()) {
+                                            self->Wake();
+                                          }
+                                        });
   }
 
   [[nodiscard]] Reactor* reactor() const { return reactor_; }

@@ -38,7 +38,7 @@ inline pb::Problem ProblemOf(const grpc::Status& status) {
   pb::ErrorStatus details;
   REQUIRE(details.ParseFromString(status.error_details()));
   CHECK(details.code() == status.error_code());
-  REQUIRE(details.details_size() == 1);
+  REQUIRE(details.details_size() >= 1);
   pb::Problem problem;
   REQUIRE(details.details(0).UnpackTo(&problem));
   return problem;
