@@ -49,9 +49,9 @@ class Silent final : public ParticipantCaller {
             ReplyCallback /*done*/) override {}
 };
 
-class Process {
+class Starting {
  public:
-  explicit Process(storage::Journal& journal, size_t max_open = 100) {
+  explicit Starting(storage::Journal& journal, size_t max_open = 100) {
     LocalCoordinatorOptions options;
     options.max_open = max_open;
     options.on_recovered = [this](const Status& status) { ended_.set_value(status); };
@@ -92,12 +92,12 @@ TEST_CASE("clients are answered while open transactions are read back") {
   {
     SlowJournal journal(store);
     journal.Open();
-    Process process(journal);
+    Starting process(journal);
     REQUIRE(process.AwaitRecovery().ok());
     REQUIRE(process.Submit("t1").ok());
   }
   SlowJournal journal(store);
-  Process process(journal);
+  Starting process(journal);
   CHECK_FALSE(process.coordinator->GetHealth().ready);
   CHECK(process.coordinator->GetHealth().reason.starts_with("recovering"));
   CHECK(process.Submit("t2").reason() == "coordinator.recovering");
@@ -120,7 +120,7 @@ TEST_CASE("clients are answered while open transactions are read back") {
 TEST_CASE("a coordinator that can not read its transactions says why") {
   SlowJournal journal;
   journal.fails = true;
-  Process process(journal);
+  Starting process(journal);
   journal.Open();
   CHECK(process.AwaitRecovery().reason() == "store.corrupt");
   CHECK_FALSE(process.coordinator->GetHealth().ready);
@@ -128,7 +128,7 @@ TEST_CASE("a coordinator that can not read its transactions says why") {
 
 TEST_CASE("a coordinator can be stopped while it reads") {
   SlowJournal journal;
-  Process process(journal);
+  Starting process(journal);
   process.coordinator->Drain(std::chrono::seconds(0));
   journal.Open();
   process.coordinator->Stop();
@@ -137,7 +137,7 @@ TEST_CASE("a coordinator can be stopped while it reads") {
 TEST_CASE("a definition that comes with a refused transaction is not stored") {
   SlowJournal journal;
   journal.Open();
-  Process process(journal, /*max_open=*/1);
+  Starting process(journal, /*max_open=*/1);
   REQUIRE(process.AwaitRecovery().ok());
   std::vector<std::string> refused;
   for (int i = 0; i < 8; ++i) {
