@@ -14,6 +14,7 @@
 #include "coordinator/api/grpc_status.h"
 #include "coordinator/api/grpc_streams.h"
 #include "coordinator/api/proto_codec.h"
+#include "coordinator/api/proto_numbers.h"
 #include "entente/v1/coordinator.grpc.pb.h"
 
 namespace entente::api {
@@ -120,6 +121,9 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
                                         const pb::SubmitTransactionRequest* request,
                                         pb::Transaction* response) override {
     auto* call = new UnaryCall;
+    if (RefuseNumbers(*call, *request)) {
+      return call;
+    }
     SubmitCommand command = FromProto(*request);
     command.traceparent = TraceparentOf(*context);
     service_.Submit(std::move(command), ReplyCreated(call, "SubmitTransaction", context, response));
@@ -239,6 +243,9 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
                                         const pb::SignalTransactionRequest* request,
                                         pb::Transaction* response) override {
     auto* call = new UnaryCall;
+    if (RefuseNumbers(*call, *request)) {
+      return call;
+    }
     service_.Signal(FromProto(*request), ReplyOverview(call, "SignalTransaction", response));
     return call;
   }
@@ -247,6 +254,9 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
                                         const pb::CompleteOperationRequest* request,
                                         pb::CompleteOperationResponse* response) override {
     auto* call = new UnaryCall;
+    if (RefuseNumbers(*call, *request)) {
+      return call;
+    }
     service_.Complete(FromProto(*request),
                       Reply<CompleteResult>(call, "CompleteOperation", response));
     return call;
@@ -284,6 +294,9 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
   ServerUnaryReactor* Operate(const char* method, const Request& request,
                               pb::Transaction* response) {
     auto* call = new UnaryCall;
+    if (RefuseNumbers(*call, request)) {
+      return call;
+    }
     service_.Operate(FromProto(request), ReplyOverview(call, method, response));
     return call;
   }
@@ -293,6 +306,15 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
     const auto found = metadata.find("traceparent");
     return found == metadata.end() ? std::string()
                                    : std::string(found->second.data(), found->second.size());
+  }
+
+  // Whether the request holds a number that is none, and has been refused.
+  static bool RefuseNumbers(UnaryCall& call, const google::protobuf::Message& request) {
+    const std::optional<Error> error = CheckNumbers(request);
+    if (error) {
+      call.gate()->Finish([&error] { return ToGrpcStatus(*error); });
+    }
+    return error.has_value();
   }
 
   // A page that fits, of whatever size was asked for. More than there may be is left to be refused.

@@ -1,3 +1,4 @@
+#include <limits>
 #include <thread>
 
 #include <catch2/catch.hpp>
@@ -83,6 +84,33 @@ TEST_CASE("an empty gid over gRPC is a mistake, and none at all is not") {
   grpc::ClientContext empty;
   CHECK(grpc.stub->SubmitTransaction(&empty, request, &transaction).error_code() ==
         grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_CASE("NaN and Infinity are refused with the field that holds them") {
+  Grpc grpc;
+  for (const double number :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(),
+        -std::numeric_limits<double>::infinity()}) {
+    grpc::ClientContext context;
+    pb::SubmitTransactionRequest request;
+    request.set_definition("trip");
+    auto& list = *request.mutable_input()->mutable_list_value();
+    (*list.add_values()->mutable_struct_value()->mutable_fields())["n"].set_number_value(number);
+    pb::Transaction transaction;
+    const grpc::Status status = grpc.stub->SubmitTransaction(&context, request, &transaction);
+    CHECK(status.error_code() == grpc::StatusCode::INVALID_ARGUMENT);
+    CHECK(ProblemOf(status).violations(0).field() == "input");
+
+    grpc::ClientContext second;
+    pb::SignalTransactionRequest signal;
+    signal.set_gid("t1");
+    signal.set_name("n");
+    signal.mutable_payload()->set_number_value(number);
+    CHECK(ProblemOf(grpc.stub->SignalTransaction(&second, signal, &transaction))
+              .violations(0)
+              .field() == "payload");
+  }
+  CHECK(grpc.coordinator.mutations() == 0);
 }
 
 TEST_CASE("more mistakes than metadata may hold are cut, and the call still fails properly") {
