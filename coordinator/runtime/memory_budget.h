@@ -44,7 +44,6 @@ class MemoryCharge {
     }
     bytes_ = bytes;
   }
-  void Add(size_t bytes) { Set(bytes_ + bytes); }
 
  private:
   MemoryBudget* budget_ = nullptr;

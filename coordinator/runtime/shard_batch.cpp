@@ -39,7 +39,6 @@ void ShardDriver::Apply(const TxnPtr& txn, engine::Decision decision,
       throw std::logic_error(evolved.message());
     }
     txn->unsaved.push_back(EncodeRecord(record));
-    txn->charge.Add(PayloadBytes(record, txn->unsaved.back().size()));
     txn->summary_changed = txn->summary_changed || ChangesSummary(record);
     if (std::holds_alternative<engine::IncidentRaised>(record.body)) {
       counters_.incidents.fetch_add(1, std::memory_order_relaxed);
@@ -51,6 +50,7 @@ void ShardDriver::Apply(const TxnPtr& txn, engine::Decision decision,
                                 HistoryEntry{state.revision, std::move(record)}, txn->plan});
     }
   }
+  txn->charge.Set(MemoryCharge::kTransactionBytes + txn->state->payload_bytes);
   CountIncident(*txn);
   if (decision.records.empty()) {
     CarryOutInTurn(txn, std::move(decision.effects));

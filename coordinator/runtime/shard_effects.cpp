@@ -425,11 +425,10 @@ Result<ShardDriver::TxnPtr> ShardDriver::Rebuild(const storage::StoredTxn& store
   }
   try {
     auto txn = std::make_shared<Txn>();
-    size_t bytes = MemoryCharge::kTransactionBytes;
-    ENTENTE_ASSIGN_OR_RETURN(*txn->state, FoldRecords(stored, &bytes));
+    ENTENTE_ASSIGN_OR_RETURN(*txn->state, FoldRecords(stored));
     if (options_.memory != nullptr && !txn->state->finished()) {
       txn->charge.TakeFrom(*options_.memory);
-      txn->charge.Set(bytes);
+      txn->charge.Set(MemoryCharge::kTransactionBytes + txn->state->payload_bytes);
     }
     ENTENTE_ASSIGN_OR_RETURN(txn->plan,
                              txn->state->client_driven

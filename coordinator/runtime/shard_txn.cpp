@@ -143,30 +143,13 @@ Result<PlanPtr> ClientDrivenPlanOf(const engine::TxnState& state) {
   return plan;
 }
 
-size_t PayloadBytes(const engine::Record& record, size_t encoded) {
-  const bool holds = std::visit(
-      []<class Body>(const Body&) {
-        return std::is_same_v<Body, engine::Accepted> ||
-               std::is_same_v<Body, engine::StepExpanded> ||
-               std::is_same_v<Body, engine::OperationSucceeded> ||
-               std::is_same_v<Body, engine::OperatorSkipped> ||
-               std::is_same_v<Body, engine::SignalReceived> ||
-               std::is_same_v<Body, engine::BranchEnlisted> || std::is_same_v<Body, engine::Ended>;
-      },
-      record.body);
-  return holds ? encoded : 0;
-}
-
-Result<engine::TxnState> FoldRecords(const storage::StoredTxn& stored, size_t* payload_bytes) {
+Result<engine::TxnState> FoldRecords(const storage::StoredTxn& stored) {
   engine::TxnState state;
   for (const std::string& bytes : stored.records) {
     auto record = DecodeRecord(bytes);
     if (!record.ok()) {
       return DataLoss(record.status().reason(),
                       "transaction '" + stored.gid.str() + "': " + record.status().message());
-    }
-    if (payload_bytes != nullptr) {
-      *payload_bytes += PayloadBytes(*record, bytes.size());
     }
     if (Status evolved = engine::Evolve(state, *record); !evolved.ok()) {
       return DataLoss(evolved.reason(),

@@ -66,13 +66,7 @@ bool ShardDriver::Guarded(const Gid& gid, const TxnPtr& txn, const Work& work) {
 // The plan of a client-driven transaction, from what its branches were enlisted with.
 [[nodiscard]] Result<PlanPtr> ClientDrivenPlanOf(const engine::TxnState& state);
 
-// The bytes of payloads that the transaction holds from this record on; `encoded` is the record's
-// size.
-[[nodiscard]] size_t PayloadBytes(const engine::Record& record, size_t encoded);
-
 // Folds stored records. kDataLoss if they are no journal of one transaction.
-// Adds what it holds to `*payload_bytes`, unless that is null.
-[[nodiscard]] Result<engine::TxnState> FoldRecords(const storage::StoredTxn& stored,
-                                                   size_t* payload_bytes = nullptr);
+[[nodiscard]] Result<engine::TxnState> FoldRecords(const storage::StoredTxn& stored);
 
 }  // namespace entente::runtime

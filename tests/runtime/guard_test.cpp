@@ -146,7 +146,7 @@ TEST_CASE("a quarantined transaction can be resolved without being driven") {
 }
 
 TEST_CASE("above the memory for payloads new transactions are refused and accepted ones go on") {
-  Shard shard(/*max_open=*/100, 2 * MemoryCharge::kTransactionBytes);
+  Shard shard(/*max_open=*/100, 2 * MemoryCharge::kTransactionBytes - 1);
   shard.Define(kDouble);
   shard.Submit("double", "t1");
   CHECK(shard.TrySubmit("double", "t2").reason() == "coordinator.memory_budget");
