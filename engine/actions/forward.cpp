@@ -71,14 +71,26 @@ bool CanStillBeUndone(const Draft& draft, BranchRef ref) {
   return called && draft.status() != TxnStatus::kCommitting && !no_way_back;
 }
 
-Duration PollDelay(Turn& turn, BranchRef ref) {
-  if (const auto wish = WishOf(turn.event)) {
-    return std::max(*wish, limits::kMinPollInterval);
+// The least pause after so many polls that brought nothing. Each is a record, so they must not come
+// as fast as a participant may wish for as long as its work may take. It grows by a quarter of
+// itself: what is done is found out at most a quarter later than it took, and never more than ten
+// seconds later.
+Duration LeastPollPause(uint32_t polls) {
+  constexpr Duration kLongest = std::chrono::seconds(10);
+  Duration pause = limits::kMinPollInterval;
+  for (uint32_t i = 0; i < polls && pause < kLongest; ++i) {
+    pause += pause / 4;
   }
+  return std::min(pause, kLongest);
+}
+
+Duration PollDelay(Turn& turn, BranchRef ref) {
   const BranchFacts& branch = turn.draft.branch(ref);
-  return std::max(
-      dsl::RetryDelay(turn.draft.plan_step(ref).retry, branch.polls + 2, turn.draft.NextEntropy()),
-      limits::kMinPollInterval);
+  const auto wish = WishOf(turn.event);
+  const Duration delay = wish ? *wish
+                              : dsl::RetryDelay(turn.draft.plan_step(ref).retry, branch.polls + 2,
+                                                turn.draft.NextEntropy());
+  return std::max(delay, LeastPollPause(branch.polls));
 }
 
 Instant NextPoll(Turn& turn, BranchRef ref, const std::optional<Instant>& deadline) {

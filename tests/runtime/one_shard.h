@@ -85,7 +85,11 @@ class Participants final : public ParticipantCaller {
     waiting.push_back({std::move(call), std::move(done)});
   }
   void Poll(const CallContext& /*context*/, engine::PollBranch /*poll*/,
-            ReplyCallback /*done*/) override {}
+            ReplyCallback done) override {
+    if (on_poll) {
+      on_poll(std::move(done));
+    }
+  }
 
   void WithdrawWaiting(const Gid& gid, Withdrawal which) override {
     withdrawals.push_back(which);
@@ -118,6 +122,7 @@ class Participants final : public ParticipantCaller {
   bool at_gate = false;  // Whatever waits has not been sent.
   Gid fails_at;          // Whose calls end in an exception that `fails` throws.
   std::function<void()> fails;
+  std::function<void(ReplyCallback)> on_poll;  // Answers later; without it no poll is answered.
 };
 
 // One process after another over one store.

@@ -326,5 +326,24 @@ TEST_CASE("the child of a parent that has no way back is let in above the limit"
   CHECK(shard.Look("p1").status == TxnStatus::kCommitted);
 }
 
+TEST_CASE("a participant that wants to be asked at once again is asked less and less often") {
+  Shard shard;
+  shard.Define(kTrip);
+  shard.Submit("trip", "t1");
+  const engine::ReplyPending pending{"http://p/jobs/1", Duration(0)};
+  size_t asked = 0;
+  shard.caller.on_poll = [&](ReplyCallback done) {
+    ++asked;
+    shard.host->Post([done = std::move(done), pending] { done(pending); });
+  };
+  shard.caller.Answer("flight", pending);
+  shard.Run(std::chrono::seconds(1));
+  CHECK(asked > 10);
+  shard.Run(std::chrono::hours(1));
+  // Each poll is a record.
+  CHECK(asked < 450);
+  CHECK(shard.Look("t1").revision < Sequence(450));
+}
+
 }  // namespace
 }  // namespace entente::runtime
