@@ -1,9 +1,14 @@
 #include "coordinator/api/grpc_server.h"
 
 #include <algorithm>
+#include <condition_variable>
+#include <functional>
 #include <mutex>
+#include <optional>
+#include <thread>
 #include <utility>
 
+#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
@@ -74,6 +79,7 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
         streams_(coordinator, options.max_event_streams) {}
 
   GrpcEventStreams& streams() { return streams_; }
+  [[nodiscard]] HealthReport Health() const { return service_.Health(); }
 
   ServerUnaryReactor* PutDefinition(CallbackServerContext*, const pb::PutDefinitionRequest* request,
                                     pb::Definition* response) override {
@@ -402,6 +408,53 @@ void Configure(const GrpcOptions& options, grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
 }
 
+// Tells grpc.health.v1 how the coordinator is. That work is overdue comes about by time alone, so
+// it has to be looked at again and again.
+class HealthReporter {
+ public:
+  HealthReporter(std::function<HealthReport()> health, grpc::HealthCheckServiceInterface& service,
+                 Duration interval)
+      : health_(std::move(health)), service_(service), interval_(interval) {
+    Report();
+    thread_ = std::thread([this] { Run(); });
+  }
+  ~HealthReporter() {
+    {
+      const std::lock_guard lock(mutex_);
+      ending_ = true;
+    }
+    changed_.notify_one();
+    thread_.join();
+  }
+  HealthReporter(const HealthReporter&) = delete;
+  HealthReporter& operator=(const HealthReporter&) = delete;
+
+ private:
+  void Report() {
+    const HealthReport report = health_();
+    const bool serving = report.health.ready && !report.stalled;
+    service_.SetServingStatus("entente.v1.Coordinator", serving);
+    service_.SetServingStatus(serving);  // Also of the server as a whole, "".
+  }
+
+  void Run() {
+    std::unique_lock lock(mutex_);
+    while (!changed_.wait_for(lock, interval_, [this] { return ending_; })) {
+      lock.unlock();
+      Report();
+      lock.lock();
+    }
+  }
+
+  const std::function<HealthReport()> health_;
+  grpc::HealthCheckServiceInterface& service_;
+  const Duration interval_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool ending_ = false;
+  std::thread thread_;
+};
+
 }  // namespace
 
 class GrpcServer::Impl {
@@ -411,6 +464,7 @@ class GrpcServer::Impl {
   ~Impl() { Shutdown(Duration::zero()); }
 
   Status Listen(const std::string& address, const GrpcOptions& options) {
+    grpc::EnableDefaultHealthCheckService(true);
     grpc::ServerBuilder builder;
     Configure(options, builder);
     builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port_);
@@ -421,6 +475,8 @@ class GrpcServer::Impl {
                          "can not listen for gRPC on " + address +
                              "; choose another address or port, or stop the program that uses it");
     }
+    health_.emplace([this] { return service_.Health(); }, *server_->GetHealthCheckService(),
+                    options.health_interval);
     return {};
   }
 
@@ -430,6 +486,7 @@ class GrpcServer::Impl {
     if (server_ == nullptr) {
       return;
     }
+    health_.reset();
     service_.streams().EndAll();
     server_->Shutdown(std::chrono::system_clock::now() + grace);
     server_->Wait();
@@ -439,6 +496,7 @@ class GrpcServer::Impl {
  private:
   CoordinatorService service_;
   std::unique_ptr<grpc::Server> server_;  // After the service, which it uses.
+  std::optional<HealthReporter> health_;  // After the server, whose service it tells.
   int port_ = 0;
 };
 

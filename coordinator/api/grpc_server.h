@@ -19,6 +19,8 @@ struct GrpcOptions {
   size_t max_header_bytes = limits::kMaxHeaderBytes;
   size_t max_concurrent_streams = 1'000;  // Calls at a time on one connection.
   size_t max_event_streams = limits::kMaxEventStreams;
+  // How often grpc.health.v1 looks at the coordinator's health.
+  Duration health_interval = std::chrono::seconds(1);
   // For all connections together: what has been read of messages that are not complete.
   size_t max_memory_bytes = limits::kMaxGrpcMemoryBytes;
   // A connection that is silent for this long is asked whether it lives, and closed without an
@@ -32,8 +34,9 @@ struct GrpcOptions {
   std::function<void(const Status& status, const std::string& method)> on_defect;
 };
 
-// Serves entente.v1.Coordinator in plain text on threads of gRPC's own, and one for event streams.
-// Compressed messages are refused (UNIMPLEMENTED), and answers have what clients take (grpc_fit.h).
+// Serves entente.v1.Coordinator and grpc.health.v1.Health in plain text on threads of gRPC's own,
+// and one each for event streams and for health. Compressed messages are refused (UNIMPLEMENTED),
+// and answers have what clients take (grpc_fit.h).
 //
 // Ownership: `coordinator` must outlive the server. Thread-safety: every method may be called from
 // any thread, Shutdown once.
