@@ -14,7 +14,7 @@ const cel::Activation& NoNames() {
   return activation;
 }
 
-std::string Identity(std::string_view text) {
+std::string Identity(const cel::Value& /*value*/, std::string_view text) {
   return std::string(text);
 }
 

@@ -200,8 +200,8 @@ std::optional<std::string> ParticipantCompiler::Resolved(const Json* value,
   }
   cel::Activation activation;
   activation.Bind("env", environment_.values());
-  Result<std::string> rendered =
-      text->RenderText(activation, [](std::string_view spliced) { return std::string(spliced); });
+  Result<std::string> rendered = text->RenderText(
+      activation, [](const cel::Value&, std::string_view spliced) { return std::string(spliced); });
   if (!rendered.ok()) {
     problems_.AtValue(pointer, "expression_fails",
                       std::string(place) + " fails: " + rendered.status().message());

@@ -16,7 +16,7 @@ struct RenderedHttp {
   std::string method;
   std::string target;  // Path and query below the participant's base URL, percent-encoded.
   std::vector<std::pair<std::string, std::string>> headers;
-  std::optional<std::string> body;  // JSON text.
+  std::optional<std::string> body;  // JSON text, unless a header says otherwise.
 };
 struct RenderedGrpc {
   std::string method;

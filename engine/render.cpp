@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "dsl/cel/timestamp.h"
 #include "engine/child_gid.h"
+#include "engine/render_http.h"
 
 namespace entente::engine {
 namespace {
@@ -144,42 +145,6 @@ class Scope final : public Resolver {
   Activation activation_;
 };
 
-// For one path segment or query value: RFC 3986's unreserved characters and ':', which stands in
-// every key and means nothing there, stay; all others are escaped.
-std::string PercentEncode(std::string_view text) {
-  static constexpr std::string_view kHex = "0123456789ABCDEF";
-  std::string encoded;
-  encoded.reserve(text.size());
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '.' || c == '_' || c == '~' || c == ':';
-    if (plain) {
-      encoded.push_back(c);
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    encoded.push_back('%');
-    encoded.push_back(kHex[byte >> 4]);
-    encoded.push_back(kHex[byte & 0xF]);
-  }
-  return encoded;
-}
-
-// Data must not climb out of the path that the definition's author wrote.
-Status CheckNoDotSegments(std::string_view target) {
-  std::string_view path = target.substr(0, target.find('?'));
-  while (!path.empty()) {
-    const size_t slash = path.find('/');
-    const std::string_view segment = path.substr(0, slash);
-    if (segment == "." || segment == "..") {
-      return ExpressionError("the path '" + std::string(target) + "' has '" + std::string(segment) +
-                             "' as one of its segments, which would lead elsewhere");
-    }
-    path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
-  }
-  return {};
-}
-
 Status CheckHeaderValue(const std::string& name, std::string_view value) {
   for (const char c : value) {
     const auto byte = static_cast<unsigned char>(c);
@@ -192,16 +157,16 @@ Status CheckHeaderValue(const std::string& name, std::string_view value) {
 }
 
 Result<RenderedHttp> RenderRequest(const dsl::HttpRequestTemplate& from,
+                                   const dsl::Participant& participant,
                                    const Activation& activation, const JsonLimits& bounds) {
   RenderedHttp to;
   to.method = from.method;
-  ENTENTE_ASSIGN_OR_RETURN(to.target, from.path.RenderText(activation, PercentEncode));
-  ENTENTE_RETURN_IF_ERROR(CheckNoDotSegments(to.target));
+  ENTENTE_ASSIGN_OR_RETURN(to.target, RenderPath(from.path, activation));
   size_t bytes = to.target.size();
   for (const auto& [name, value] : from.headers) {
     ENTENTE_ASSIGN_OR_RETURN(std::string text,
-                             value.RenderText(activation, [](std::string_view spliced) {
-                               return std::string(spliced);
+                             value.RenderText(activation, [](const Value&, std::string_view text) {
+                               return std::string(text);
                              }));
     ENTENTE_RETURN_IF_ERROR(CheckHeaderValue(name, text));
     bytes += name.size() + text.size();
@@ -212,13 +177,14 @@ Result<RenderedHttp> RenderRequest(const dsl::HttpRequestTemplate& from,
     to.headers.emplace_back(name, std::move(text));
   }
   if (from.body) {
-    ENTENTE_ASSIGN_OR_RETURN(const Json body, from.body->Render(activation, bounds));
-    to.body = DumpJson(body);
+    ENTENTE_ASSIGN_OR_RETURN(to.body,
+                             RenderBody(*from.body, activation, to.headers, participant, bounds));
   }
   return to;
 }
 
 Result<RenderedGrpc> RenderRequest(const dsl::GrpcRequestTemplate& from,
+                                   const dsl::Participant& /*participant*/,
                                    const Activation& activation, const JsonLimits& bounds) {
   ENTENTE_ASSIGN_OR_RETURN(const Json body, from.body.Render(activation, bounds));
   return RenderedGrpc{from.method, JsonText(body)};
@@ -238,7 +204,8 @@ Result<Effect> RenderCallTemplate(const Draft& draft, BranchRef ref, Role role,
   Status failed;
   std::visit(
       [&](const auto& request) {
-        auto rendered = RenderRequest(request, scope.activation(), bounds);
+        auto rendered = RenderRequest(request, draft.plan().participants[call.participant],
+                                      scope.activation(), bounds);
         if (rendered.ok()) {
           effect.request = std::move(rendered).value();
         } else {

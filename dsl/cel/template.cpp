@@ -69,7 +69,7 @@ Result<std::string> RenderPieces(const Text& text, const Activation& activation,
       if (const Status paid = Pay(activation, Budget::CostOfBytes(spliced->size())); !paid.ok()) {
         return At(paid, text.pointer);
       }
-      result += encode == nullptr ? *spliced : (*encode)(*spliced);
+      result += encode == nullptr ? *spliced : (*encode)(*value, *spliced);
     }
     if (result.size() > max_bytes) {
       return At(EvaluationError("the text is longer than the limit of " +
@@ -312,6 +312,10 @@ bool Template::is_text() const {
   const Json* literal = std::get_if<Json>(&content);
   return std::holds_alternative<Whole>(content) || std::holds_alternative<Text>(content) ||
          (literal != nullptr && literal->is_string());
+}
+
+bool Template::is_expression() const {
+  return std::holds_alternative<Whole>(tree_->root.content);
 }
 
 bool Template::is_literal() const {

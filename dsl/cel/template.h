@@ -38,8 +38,9 @@ class Template {
  public:
   using CompileResult = std::variant<Template, std::vector<TemplateError>>;
 
-  // Turns a spliced value's text into what stands in the result, such as its percent-encoding.
-  using Encoder = std::function<std::string(std::string_view)>;
+  // Turns a spliced value, whose text is `text`, into what stands in the result, such as its
+  // percent-encoding.
+  using Encoder = std::function<std::string(const Value& value, std::string_view text)>;
 
   // Compiles the strings of `json`. On failure the first mistake of every wrong string.
   // Without `regexes` the template has a budget of its own.
@@ -58,6 +59,8 @@ class Template {
 
   // Whether the template is one string.
   [[nodiscard]] bool is_text() const;
+  // Whether the template is a string that is exactly one expression.
+  [[nodiscard]] bool is_expression() const;
   // Whether it has no expressions.
   [[nodiscard]] bool is_literal() const;
   // In the order of the document.

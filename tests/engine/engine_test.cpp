@@ -47,6 +47,118 @@ TEST_CASE("data can neither climb out of a path nor forge a header") {
          {{"v", "a\r\nX-B: c"}});
 }
 
+// What a server, or a proxy that decodes once too often, could take for the collection, for what is
+// above it, or for the end of the path.
+TEST_CASE("data can not turn a path segment into nothing, or into another place") {
+  const Json trap = GENERATE(Json(""), Json(nullptr), Json(" "), Json("."), Json(".."), Json("..."),
+                             Json("%2e"), Json("%2E%2e"), Json("%252e%252e"), Json("/"), Json("//"),
+                             Json("\\"), Json("%2f"), Json("../x"), Json("x/.."), Json("x\\..\\y"),
+                             Json("..;a=b"), Json(".. "), Json(";"), Json(std::string(1, '\0')),
+                             Json("a\nb"), Json("a\x7F"), Json("a%00"), Json("%0d%0a"));
+  const std::string path =
+      GENERATE(as<std::string>(), "/things/${input.v}", "/things/${input.v}/seats",
+               "/things/${input.v}?y=1", "/${input.v}");
+  const std::string method = GENERATE(as<std::string>(), "delete", "get", "put");
+  CAPTURE(trap, path, method);
+  World world(PlanWith("\"action\": {\"" + method + "\": \"" + path + "\"}"));
+  world.Submit({{"v", trap}});
+  CHECK(world.state().status == TxnStatus::kAborted);
+  CHECK(world.state().abort->cause == AbortCause::kExpression);
+  CHECK(world.effects().size() == 1);  // The news of the end; no call.
+}
+
+TEST_CASE("what several values make of a segment together counts") {
+  const auto [first, second] = GENERATE(table<Json, Json>({
+      {"", ""},
+      {".", "."},
+      {"", ".."},
+      {"%2", "e"},
+      {"/", ""},
+      {" ", " "},
+      {nullptr, "x"},
+      {"x", nullptr},
+  }));
+  CAPTURE(first, second);
+  World world(PlanWith(R"("action": {"delete": "/things/${input.v}${input.w}"})"));
+  world.Submit({{"v", first}, {"w", second}});
+  CHECK(world.state().status == TxnStatus::kAborted);
+  CHECK(world.effects().size() == 1);
+}
+
+TEST_CASE("a path segment that names one thing is taken, whatever it is made of") {
+  const auto [path, value, target] = GENERATE(table<std::string, Json, std::string>({
+      {"/x/${input.v}", "a.b", "/x/a.b"},
+      {"/x/${input.v}", "..a", "/x/..a"},
+      {"/x/${input.v}", "a;b", "/x/a%3Bb"},
+      {"/x/${input.v}", 0, "/x/0"},
+      {"/x/${input.v}", false, "/x/false"},
+      {"/x/${input.v}", "null", "/x/null"},
+      {"/x/${input.v}", "\xC3\xA9", "/x/%C3%A9"},
+      {"/x/${input.v}", "100%", "/x/100%25"},
+      {"/x/v${input.v}", "", "/x/v"},
+      {"/x/${input.v}${gid}", "", "/x/t1"},
+      {"/x/${gid}?q=${input.v}", "", "/x/t1?q="},
+      {"/x//y/?z", "", "/x//y/?z"},
+  }));
+  CAPTURE(path, value);
+  World world(PlanWith(R"("action": {"get": ")" + path + "\"}"));
+  world.Submit({{"v", value}});
+  CHECK(FirstCall(world).target == target);
+}
+
+TEST_CASE("an undo whose path would reach the collection is an incident, never a call") {
+  const Json id = GENERATE(Json(""), Json(nullptr), Json(".."), Json("/"));
+  CAPTURE(id);
+  World world(CompilePlan(
+      R"({"name": "x", "mode": "saga", "participants": {"p": {"http": "http://p"}},
+          "steps": [
+            {"id": "a", "participant": "p", "action": {"post": "/things"},
+             "compensate": {"delete": "/things/${steps.a.output.id}", "whenUnknown": "incident"}},
+            {"id": "b", "participant": "p", "action": {"post": "/b"}, "compensate": null}]})"));
+  world.Submit();
+  world.Answer("a", ReplyDone{Json{{"id", id}}});
+  const size_t before = world.effects().size();
+  world.Answer("b", ReplyRefused{{"http.409", ""}});
+  CHECK(world.effects().size() == before);
+  const BranchState* branch = FindBranch(world.state(), BranchId("a"));
+  CHECK(branch->phase == BranchPhase::kUndoStuck);
+  CHECK(branch->failure->code == "expression.error");
+}
+
+TEST_CASE("a string goes out as it is under a content type that is not JSON") {
+  struct Row {
+    std::string type;
+    std::string body;
+    Json input;
+    std::string sent;
+  };
+  const auto row = GENERATE(values<Row>({
+      {"application/x-www-form-urlencoded", "\"city=${input.v}&n=1\"", "Rome", "city=Rome&n=1"},
+      {"application/x-www-form-urlencoded", "\"city=${input.v}\"", "a&admin=1 +%",
+       "city=a%26admin%3D1%20%2B%25"},
+      {"Application/X-WWW-Form-Urlencoded ; charset=utf-8", "\"a=${input.v}\"", "b", "a=b"},
+      {"application/x-www-form-urlencoded", "\"${input.v}\"", "a=1&b=2", "a=1&b=2"},
+      {"application/x-www-form-urlencoded", "\"a=1&b=2\"", "", "a=1&b=2"},
+      {"text/plain", "\"hello ${input.v}\"", "you & me", "hello you & me"},
+      {"application/xml", "\"<a/>\"", "", "<a/>"},
+      {"application/json", "\"hello ${input.v}\"", "you", "\"hello you\""},
+      {"application/problem+json", "\"${input.v}\"", "x", "\"x\""},
+      {"application/x-amz-json-1.1", "\"x\"", "", "\"x\""},
+      {"application/x-www-form-urlencoded", "{\"a\": \"${input.v}\"}", 1, "{\"a\":1}"},
+  }));
+  CAPTURE(row.type, row.body, row.input);
+  const bool from_participant = GENERATE(false, true);
+  const std::string header = R"("headers": {"content-TYPE": ")" + row.type + "\"}";
+  World world(
+      CompilePlan(R"({"name": "x", "mode": "saga", "participants": {"p": {"http": "http://p")" +
+                  std::string(from_participant ? ", " + header : "") +
+                  R"(}}, "steps": [{"id": "a", "participant": "p", "compensate": null,
+                        "action": {"post": "/x", "body": )" +
+                  row.body + (from_participant ? "" : ", " + header) + "}}]}"));
+  world.Submit({{"v", row.input}});
+  CHECK(FirstCall(world).body == row.sent);
+}
+
 TEST_CASE("an undo may repeat what the input and the answers held, each within its limits") {
   World world(CompilePlan(
       R"({"name": "x", "mode": "saga", "participants": {"p": {"http": "http://p"}},

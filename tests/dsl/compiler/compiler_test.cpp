@@ -306,7 +306,8 @@ TEST_CASE("an HTTP call is rendered from the definition") {
   const Json names = {{"key", "k/1"}, {"gid", "g"}, {"input", {{"city", "Rome"}}}};
   const cel::Activation activation(names);
   const auto path = request.path.RenderText(
-      activation, [](std::string_view text) { return "<" + std::string(text) + ">"; });
+      activation,
+      [](const cel::Value&, std::string_view text) { return "<" + std::string(text) + ">"; });
   REQUIRE(path.ok());
   CHECK(*path == "/bookings/<k/1>?city=<Rome>");
   REQUIRE(request.headers.size() == 1);
