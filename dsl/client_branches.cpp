@@ -73,7 +73,7 @@ const Json* BranchCompiler::FindCall(Role role) {
 }
 
 CallWork BranchCompiler::ReadCalls(const Participants& participants) {
-  OperationCompiler operations(participants.known, expressions_, problems_);
+  OperationCompiler operations(participants.known, options_, expressions_, problems_);
   OperationSite site{.pointer = "",
                      .scope = Scope{.place = "a branch's call", .input = false, .steps = false},
                      .participant = 0,

@@ -174,7 +174,7 @@ void DefinitionCompiler::ReadSteps(const Participants& participants) {
 void DefinitionCompiler::CompileSteps(const Json& steps, const StepList& list,
                                       const Participants& participants,
                                       ExpressionCompiler& expressions) {
-  StepCompiler compiler(mode_, list, participants, defaults_, expressions, problems_);
+  StepCompiler compiler(mode_, list, participants, defaults_, options_, expressions, problems_);
   for (size_t i = 0; i < steps.size(); ++i) {
     auto step = compiler.Compile(i, steps[i], "/steps/" + std::to_string(i));
     if (step) {
@@ -262,13 +262,18 @@ CompileResult Compile(std::string_view source, const CompileOptions& options) {
     return Problems{JsonProblem(json.status())};
   }
   const SourceMap map(source);
-  ProblemList problems(map);
+  ProblemList problems(map, options.stored);
   if (!ObjectReader::IsObject(*json, "", "a definition", problems)) {
     return std::move(problems).Take();
   }
   Plan plan = DefinitionCompiler(*json, options, problems).Compile();
   if (!problems.empty()) {
     return std::move(problems).Take();
+  }
+  if (options.warn) {
+    for (Problem& warning : problems.TakeWarnings()) {
+      options.warn(std::move(warning));
+    }
   }
   // Shared because every transaction of the version keeps it alive, whatever is registered later.
   return std::make_shared<const Plan>(std::move(plan));
@@ -294,6 +299,9 @@ Json ProblemToJson(const Problem& problem) {
                {"message", problem.message}};
   if (!problem.suggestion.empty()) {
     json["suggestion"] = problem.suggestion;
+  }
+  if (problem.warning) {
+    json["warning"] = true;
   }
   return json;
 }

@@ -25,6 +25,7 @@ struct Problem {
   std::string code;        // Stable: "definition.unknown_field".
   std::string message;     // What is wrong.
   std::string suggestion;  // What to do about it ("did you mean 'compensate'?"), or empty.
+  bool warning = false;    // It is no mistake, but likely not what was meant.
 
   friend bool operator==(const Problem&, const Problem&) = default;
 };
@@ -55,6 +56,12 @@ struct CompileOptions {
   // The document was accepted before, by this version or an earlier one: rules that came later do
   // not hold for it, since transactions run by it.
   bool stored = false;
+  // Receives what is no mistake, but likely not what was meant; may be empty. Called during Compile
+  // only, and only if there is no mistake.
+  std::function<void(Problem warning)> warn;
+  // Whether a definition is registered that a child transaction runs; without a version, any. May
+  // be empty: then nothing is warned of. Called during Compile only.
+  std::function<bool(const std::string& name, std::optional<uint32_t> version)> has_definition;
   // What this program can run. Another mode is refused with definition.mode_not_supported.
   std::set<Mode> modes = {Mode::kSaga, Mode::kTcc, Mode::kTwoPhaseCommit};
 };
@@ -73,7 +80,8 @@ inline constexpr size_t kMaxProblems = 200;
 // "12:7: /steps/0/particpant: unknown field 'particpant' in a step; did you mean 'participant'?"
 [[nodiscard]] std::string FormatProblem(const Problem& problem);
 
-// The members of a Problem under the same names; `suggestion` only if there is one.
+// The members of a Problem under the same names; `suggestion` only if there is one, `warning` only
+// of one.
 [[nodiscard]] Json ProblemToJson(const Problem& problem);
 
 // "<subject> has 3 problems, the first at ...". There is at least one.

@@ -81,6 +81,30 @@ constexpr std::array kGrpcUndoFields = {Name("rpc"),    Name("participant"),
                                         Name("body"),   Name("succeedOn"),
                                         Name("failOn"), Name("whenUnknown")};
 constexpr std::array kTransactionUndoFields = {Name("transaction"), Name("whenUnknown")};
+
+// An alternative may say how it is settled.
+template <size_t size, size_t more>
+constexpr std::array<Name, size - 1 + more> AllButLastAnd(const std::array<Name, size>& fields,
+                                                          const std::array<Name, more>& others) {
+  std::array<Name, size - 1 + more> all;
+  std::copy(fields.begin(), fields.end() - 1, all.begin());
+  std::copy(others.begin(), others.end(), all.end() - more);
+  return all;
+}
+constexpr std::array kSagaSettling = {Name("compensate")};
+constexpr std::array kTccSettling = {Name("confirm"), Name("cancel")};
+constexpr std::array kTwoPhaseCommitSettling = {Name("commit"), Name("rollback")};
+constexpr std::array kHttpSagaAlternativeFields = AllButLastAnd(kHttpUndoFields, kSagaSettling);
+constexpr std::array kGrpcSagaAlternativeFields = AllButLastAnd(kGrpcUndoFields, kSagaSettling);
+constexpr std::array kTransactionAlternativeFields =
+    AllButLastAnd(kTransactionUndoFields, kSagaSettling);
+constexpr std::array kHttpTccAlternativeFields = AllButLastAnd(kHttpUndoFields, kTccSettling);
+constexpr std::array kGrpcTccAlternativeFields = AllButLastAnd(kGrpcUndoFields, kTccSettling);
+constexpr std::array kHttpTwoPhaseCommitAlternativeFields =
+    AllButLastAnd(kHttpUndoFields, kTwoPhaseCommitSettling);
+constexpr std::array kGrpcTwoPhaseCommitAlternativeFields =
+    AllButLastAnd(kGrpcUndoFields, kTwoPhaseCommitSettling);
+
 constexpr std::array kTransactionFields = {Name("definition"), Name("version"), Name("input")};
 
 template <size_t size>
@@ -130,6 +154,23 @@ constexpr ObjectSpec kTransactionOperation = {"transactionOperation", "a child t
                                               AllButLast(kTransactionUndoFields)};
 constexpr ObjectSpec kTransactionUndo = {"transactionUndo", "a child transaction that undoes",
                                          kTransactionUndoFields};
+constexpr ObjectSpec kHttpSagaAlternative = {"httpSagaAlternative", "an alternative over HTTP",
+                                             kHttpSagaAlternativeFields};
+constexpr ObjectSpec kGrpcSagaAlternative = {"grpcSagaAlternative", "an alternative over gRPC",
+                                             kGrpcSagaAlternativeFields};
+constexpr ObjectSpec kTransactionAlternative = {"transactionAlternative",
+                                                "an alternative that is a child transaction",
+                                                kTransactionAlternativeFields};
+constexpr ObjectSpec kHttpTccAlternative = {"httpTccAlternative", "an alternative over HTTP",
+                                            kHttpTccAlternativeFields};
+constexpr ObjectSpec kGrpcTccAlternative = {"grpcTccAlternative", "an alternative over gRPC",
+                                            kGrpcTccAlternativeFields};
+constexpr ObjectSpec kHttpTwoPhaseCommitAlternative = {"httpTwoPhaseCommitAlternative",
+                                                       "an alternative over HTTP",
+                                                       kHttpTwoPhaseCommitAlternativeFields};
+constexpr ObjectSpec kGrpcTwoPhaseCommitAlternative = {"grpcTwoPhaseCommitAlternative",
+                                                       "an alternative over gRPC",
+                                                       kGrpcTwoPhaseCommitAlternativeFields};
 constexpr ObjectSpec kTransaction = {"transaction", "'transaction'", kTransactionFields};
 
 std::span<const ObjectSpec* const> All() {
@@ -157,6 +198,13 @@ std::span<const ObjectSpec* const> All() {
                                       &kGrpcUndo,
                                       &kTransactionOperation,
                                       &kTransactionUndo,
+                                      &kHttpSagaAlternative,
+                                      &kGrpcSagaAlternative,
+                                      &kTransactionAlternative,
+                                      &kHttpTccAlternative,
+                                      &kGrpcTccAlternative,
+                                      &kHttpTwoPhaseCommitAlternative,
+                                      &kGrpcTwoPhaseCommitAlternative,
                                       &kTransaction};
   return kAll;
 }
@@ -170,6 +218,24 @@ const ObjectSpec& DefinitionOf(Mode mode) {
     case Mode::kSaga: return kSagaDefinition;
     case Mode::kTcc: return kTccDefinition;
     case Mode::kTwoPhaseCommit: return kTwoPhaseCommitDefinition;
+  }
+  ENTENTE_CHECK(false);
+}
+
+const ObjectSpec& HttpAlternativeOf(Mode mode) {
+  switch (mode) {
+    case Mode::kSaga: return kHttpSagaAlternative;
+    case Mode::kTcc: return kHttpTccAlternative;
+    case Mode::kTwoPhaseCommit: return kHttpTwoPhaseCommitAlternative;
+  }
+  ENTENTE_CHECK(false);
+}
+
+const ObjectSpec& GrpcAlternativeOf(Mode mode) {
+  switch (mode) {
+    case Mode::kSaga: return kGrpcSagaAlternative;
+    case Mode::kTcc: return kGrpcTccAlternative;
+    case Mode::kTwoPhaseCommit: return kGrpcTwoPhaseCommitAlternative;
   }
   ENTENTE_CHECK(false);
 }

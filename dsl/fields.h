@@ -43,6 +43,13 @@ extern const ObjectSpec kGrpcOperation;
 extern const ObjectSpec kGrpcUndo;
 extern const ObjectSpec kTransactionOperation;
 extern const ObjectSpec kTransactionUndo;
+extern const ObjectSpec kHttpSagaAlternative;
+extern const ObjectSpec kGrpcSagaAlternative;
+extern const ObjectSpec kTransactionAlternative;
+extern const ObjectSpec kHttpTccAlternative;
+extern const ObjectSpec kGrpcTccAlternative;
+extern const ObjectSpec kHttpTwoPhaseCommitAlternative;
+extern const ObjectSpec kGrpcTwoPhaseCommitAlternative;
 extern const ObjectSpec kTransaction;
 
 // Every one of the above.
@@ -53,6 +60,9 @@ extern const ObjectSpec kTransaction;
 
 [[nodiscard]] const ObjectSpec& DefinitionOf(Mode mode);
 [[nodiscard]] const ObjectSpec& StepOf(Mode mode);
+// Of an alternative, which may say how it is settled.
+[[nodiscard]] const ObjectSpec& HttpAlternativeOf(Mode mode);
+[[nodiscard]] const ObjectSpec& GrpcAlternativeOf(Mode mode);
 // Of a branch that a client enlists.
 [[nodiscard]] const ObjectSpec& BranchOf(Mode mode);
 

@@ -45,21 +45,36 @@ std::string Describe(const Plan& plan, const OperationTemplate& operation) {
   return plan.participants[call.participant].name + ": " + method;
 }
 
-std::vector<std::string> CallLines(const Plan& plan, const CallWork& work) {
+// What settles a call made in this way.
+std::vector<std::string> SettlingLines(const Plan& plan, const CallWay& way) {
   const auto name = [&plan](Role role) { return std::string(OperationName(plan.mode, role)); };
   std::vector<std::string> lines;
+  if (way.finish) {
+    lines.push_back(name(Role::kFinish) + " " + Describe(plan, *way.finish));
+  }
+  if (way.undo) {
+    lines.push_back(name(Role::kUndo) + " " + Describe(plan, way.undo->call));
+  }
+  return lines;
+}
+
+std::vector<std::string> CallLines(const Plan& plan, const CallWork& work) {
+  std::vector<std::string> lines;
   if (work.forward) {
-    lines.push_back(name(Role::kForward) + " " + Describe(plan, *work.forward));
+    lines.push_back(std::string(OperationName(plan.mode, Role::kForward)) + " " +
+                    Describe(plan, *work.forward));
   }
-  for (const OperationTemplate& alternative : work.alternatives) {
-    lines.push_back("or " + Describe(plan, alternative));
+  const std::vector<std::string> settling = SettlingLines(plan, work);
+  for (const CallWay& alternative : work.alternatives) {
+    std::string line = "or " + Describe(plan, *alternative.forward);
+    if (const auto own = SettlingLines(plan, alternative); own != settling) {
+      for (const std::string& part : own) {
+        line += ", " + part;
+      }
+    }
+    lines.push_back(std::move(line));
   }
-  if (work.finish) {
-    lines.push_back(name(Role::kFinish) + " " + Describe(plan, *work.finish));
-  }
-  if (work.undo) {
-    lines.push_back(name(Role::kUndo) + " " + Describe(plan, work.undo->call));
-  }
+  lines.insert(lines.end(), settling.begin(), settling.end());
   return lines;
 }
 
@@ -104,7 +119,7 @@ std::string Join(const std::vector<std::string>& lines, std::string_view separat
 // Whether an abort has something to undo there.
 bool IsUndone(const Step& step) {
   const auto* work = std::get_if<CallWork>(&step.work);
-  return !step.after_pivot && work != nullptr && work->undo.has_value();
+  return !step.after_pivot && work != nullptr && work->CanBeUndone();
 }
 
 // Step ids are identifiers, but Mermaid has words of its own ("end"): a number is always safe.

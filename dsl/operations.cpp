@@ -24,26 +24,25 @@ std::vector<std::string_view> Verbs(bool transaction) {
   return verbs;
 }
 
-const ObjectSpec& SpecOf(std::string_view verb, bool is_undo) {
-  if (verb == "rpc") {
-    return is_undo ? fields::kGrpcUndo : fields::kGrpcOperation;
-  }
-  if (verb == "transaction") {
-    return is_undo ? fields::kTransactionUndo : fields::kTransactionOperation;
-  }
-  return is_undo ? fields::kHttpUndo : fields::kHttpOperation;
-}
-
 }  // namespace
 
 std::optional<OperationTemplate> OperationCompiler::Compile(const Json& json,
                                                             const OperationSite& site) {
-  return CompileAs(json, site, /*is_undo=*/false);
+  return CompileAs(json, site,
+                   {fields::kHttpOperation, fields::kGrpcOperation, fields::kTransactionOperation});
+}
+
+std::optional<OperationTemplate> OperationCompiler::CompileAlternative(const Json& json,
+                                                                       const OperationSite& site,
+                                                                       Mode mode) {
+  return CompileAs(json, site,
+                   {fields::HttpAlternativeOf(mode), fields::GrpcAlternativeOf(mode),
+                    fields::kTransactionAlternative});
 }
 
 std::optional<OperationTemplate> OperationCompiler::CompileAs(const Json& json,
                                                               const OperationSite& site,
-                                                              bool is_undo) {
+                                                              const Specs& specs) {
   if (!ObjectReader::IsObject(json, site.pointer, site.scope.place, problems_)) {
     return std::nullopt;
   }
@@ -51,7 +50,9 @@ std::optional<OperationTemplate> OperationCompiler::CompileAs(const Json& json,
   if (!verb) {
     return std::nullopt;
   }
-  const ObjectSpec& spec = SpecOf(*verb, is_undo);
+  const ObjectSpec& spec = *verb == "rpc"           ? specs.grpc
+                           : *verb == "transaction" ? specs.transaction
+                                                    : specs.http;
   const ObjectReader reader(json, site.pointer, spec, problems_);
   const std::array elsewhere = {&fields::kHttpUndo, &fields::kGrpcUndo};
   reader.RefuseUnknownFields(elsewhere);
@@ -172,6 +173,19 @@ void OperationCompiler::CheckMethod(const ObjectReader& reader, const std::strin
       std::move(suggestion));
 }
 
+void OperationCompiler::CheckChild(const ObjectReader& reader, const ChildTemplate& child) {
+  if (child.definition.empty() || !options_.has_definition ||
+      options_.has_definition(child.definition, child.version)) {
+    return;
+  }
+  problems_.WarnAtValue(
+      reader.PointerTo("definition"), "child_not_found",
+      "there is no definition " + Quote(child.definition) +
+          (child.version ? " of version " + std::to_string(*child.version) : std::string()) +
+          " (yet): until it is registered, no transaction of this one can be submitted",
+      "register it");
+}
+
 std::optional<OperationTemplate> OperationCompiler::Transaction(const ObjectReader& outer,
                                                                 const OperationSite& site) {
   if (!site.may_be_transaction) {
@@ -199,6 +213,7 @@ std::optional<OperationTemplate> OperationCompiler::Transaction(const ObjectRead
   if (const auto version = reader.Integer("version", 1, UINT32_MAX)) {
     child.version = static_cast<uint32_t>(*version);
   }
+  CheckChild(reader, child);
   if (const Json* input = reader.Find("input")) {
     auto compiled = expressions_.Document(*input, reader.PointerTo("input"), site.scope);
     if (!compiled) {

@@ -30,11 +30,19 @@ struct OperationSite {
 class OperationCompiler {
  public:
   OperationCompiler(const std::vector<KnownParticipant>& participants,
-                    ExpressionCompiler& expressions, ProblemList& problems)
-      : participants_(participants), expressions_(expressions), problems_(problems) {}
+                    const CompileOptions& options, ExpressionCompiler& expressions,
+                    ProblemList& problems)
+      : participants_(participants),
+        options_(options),
+        expressions_(expressions),
+        problems_(problems) {}
 
   [[nodiscard]] std::optional<OperationTemplate> Compile(const Json& json,
                                                          const OperationSite& site);
+  // Its forward call; how it is settled is left to the caller.
+  [[nodiscard]] std::optional<OperationTemplate> CompileAlternative(const Json& json,
+                                                                    const OperationSite& site,
+                                                                    Mode mode);
   // With `whenUnknown`.
   [[nodiscard]] std::optional<UndoTemplate> CompileUndo(const Json& json,
                                                         const OperationSite& site);
@@ -45,14 +53,23 @@ class OperationCompiler {
     std::optional<OperationTemplate> other_call;
   };
 
+  // What an object of each kind of operation may hold.
+  struct Specs {
+    const ObjectSpec& http;
+    const ObjectSpec& grpc;
+    const ObjectSpec& transaction;
+  };
+
   std::optional<OperationTemplate> CompileAs(const Json& json, const OperationSite& site,
-                                             bool is_undo);
+                                             const Specs& specs);
   // The field that says what is called; reports none or several.
   std::optional<std::string_view> FindVerb(const Json& json, const OperationSite& site);
   std::optional<OperationTemplate> Call(const Json& json, const OperationSite& site,
                                         std::string_view verb, const ObjectSpec& spec);
   std::optional<OperationTemplate> Transaction(const ObjectReader& reader,
                                                const OperationSite& site);
+  // Warns of a definition that is not registered (yet).
+  void CheckChild(const ObjectReader& reader, const ChildTemplate& child);
   std::optional<size_t> FindParticipant(const ObjectReader& reader, const OperationSite& site,
                                         std::string_view verb);
   std::optional<HttpRequestTemplate> HttpRequest(const ObjectReader& reader,
@@ -71,6 +88,7 @@ class OperationCompiler {
   WhenUnknown CompileWhenUnknown(const Json& json, const OperationSite& site);
 
   const std::vector<KnownParticipant>& participants_;
+  const CompileOptions& options_;
   ExpressionCompiler& expressions_;
   ProblemList& problems_;
 };

@@ -48,6 +48,12 @@ std::string_view OperationName(Mode mode, Role role) {
   ENTENTE_CHECK(false);
 }
 
+bool CallWork::CanBeUndone() const {
+  return undo.has_value() ||
+         std::any_of(alternatives.begin(), alternatives.end(),
+                     [](const CallWay& alternative) { return alternative.undo.has_value(); });
+}
+
 RetryPolicy DefaultSettleRetry() {
   RetryPolicy policy;
   policy.initial = std::chrono::milliseconds(200);

@@ -119,12 +119,25 @@ struct UndoTemplate {
   std::optional<OperationTemplate> other_call;  // Present exactly for kOtherCall.
 };
 
+// One way to do a step, and what settles the call that was made in this way.
+struct CallWay {
+  std::optional<OperationTemplate> forward;  // Absent: a client does it by itself.
+  std::optional<UndoTemplate> undo;          // Absent: there is nothing to undo.
+  std::optional<OperationTemplate> finish;   // TCC's confirm, 2PC's commit.
+};
+
 // A step that calls somebody: a participant or a child transaction.
-struct CallWork {
-  std::optional<OperationTemplate> forward;     // Absent: a client does it by itself.
-  std::vector<OperationTemplate> alternatives;  // Tried in order, each only after a refusal.
-  std::optional<UndoTemplate> undo;             // Absent: there is nothing to undo.
-  std::optional<OperationTemplate> finish;      // TCC's confirm, 2PC's commit.
+struct CallWork : CallWay {
+  // Tried in order, each only after a refusal. One that does not say how it is settled has a copy
+  // of the step's own undo and finish.
+  std::vector<CallWay> alternatives;
+
+  // The way that is taken by the n-th alternative; 0 is the step's own. `number` is in range.
+  [[nodiscard]] const CallWay& way(size_t number) const {
+    return number == 0 ? *this : alternatives[number - 1];
+  }
+  // Whether any way has something to undo.
+  [[nodiscard]] bool CanBeUndone() const;
 };
 
 struct WaitFor {

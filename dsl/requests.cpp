@@ -242,7 +242,8 @@ std::optional<int> OperationCompiler::Status(const Json& value, const std::strin
 std::optional<UndoTemplate> OperationCompiler::CompileUndo(const Json& json,
                                                            const OperationSite& site) {
   static_cast<void>(expressions_.TakeOwnOutputRead());
-  std::optional<OperationTemplate> call = CompileAs(json, site, /*is_undo=*/true);
+  std::optional<OperationTemplate> call =
+      CompileAs(json, site, {fields::kHttpUndo, fields::kGrpcUndo, fields::kTransactionUndo});
   const auto reads_output = expressions_.TakeOwnOutputRead();
   const bool says_when_unknown = json.is_object() && json.contains("whenUnknown");
   if (reads_output && !says_when_unknown) {

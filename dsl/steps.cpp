@@ -30,25 +30,27 @@ bool CallsWithoutParticipant(const Json* operation) {
 
 std::vector<const OperationTemplate*> ForwardOperations(const CallWork& work) {
   std::vector<const OperationTemplate*> operations;
-  if (work.forward) {
-    operations.push_back(&*work.forward);
-  }
-  for (const OperationTemplate& alternative : work.alternatives) {
-    operations.push_back(&alternative);
+  for (size_t i = 0; i <= work.alternatives.size(); ++i) {
+    if (const auto& forward = work.way(i).forward) {
+      operations.push_back(&*forward);
+    }
   }
   return operations;
 }
 
 std::vector<const OperationTemplate*> AllOperations(const CallWork& work) {
   std::vector<const OperationTemplate*> operations = ForwardOperations(work);
-  if (work.undo) {
-    operations.push_back(&work.undo->call);
-    if (work.undo->other_call) {
-      operations.push_back(&*work.undo->other_call);
+  for (size_t i = 0; i <= work.alternatives.size(); ++i) {
+    const CallWay& way = work.way(i);
+    if (way.undo) {
+      operations.push_back(&way.undo->call);
+      if (way.undo->other_call) {
+        operations.push_back(&*way.undo->other_call);
+      }
     }
-  }
-  if (work.finish) {
-    operations.push_back(&*work.finish);
+    if (way.finish) {
+      operations.push_back(&*way.finish);
+    }
   }
   return operations;
 }
@@ -160,9 +162,10 @@ std::optional<CallWork> StepCompiler::Calls(size_t index, const ObjectReader& re
     forward = operations_.Compile(*forward_json, site);
   }
   // The rest is compiled in any case, to report all that is wrong with it.
-  CallWork work{std::move(forward), {}, {}, {}};
-  Alternatives(reader, site, &work);
-  Undo(index, reader, site, &work);
+  CallWork work;
+  work.forward = std::move(forward);
+  Settling(index, reader, site, &work);
+  Alternatives(index, reader, site, &work);
   return work;
 }
 
@@ -190,57 +193,52 @@ void StepCompiler::CheckParticipantGiven(const ObjectReader& reader, OperationSi
   }
 }
 
-void StepCompiler::Alternatives(const ObjectReader& reader, OperationSite site, CallWork* work) {
-  const Json* alternatives = reader.Array("alternatives");
-  if (alternatives == nullptr) {
-    return;
-  }
-  const std::string pointer = reader.PointerTo("alternatives");
-  if (alternatives->size() > limits::kMaxAlternatives) {
-    problems_.AtValue(pointer, "too_many",
-                      "a step has " + std::to_string(alternatives->size()) +
-                          " alternatives, more than the limit of " +
-                          std::to_string(limits::kMaxAlternatives));
-    return;
-  }
-  site.scope.place = "an alternative";
-  for (size_t i = 0; i < alternatives->size(); ++i) {
-    site.pointer = pointer + "/" + std::to_string(i);
-    if (auto alternative = operations_.Compile((*alternatives)[i], site)) {
-      work->alternatives.push_back(*std::move(alternative));
+std::span<const Role> StepCompiler::SettlingRoles(Mode mode) {
+  static constexpr std::array kRoles = {Role::kUndo, Role::kFinish};
+  return std::span(kRoles).first(mode == Mode::kSaga ? 1 : 2);
+}
+
+void StepCompiler::Settling(size_t index, const ObjectReader& reader, const OperationSite& site,
+                            CallWay* way) {
+  for (const Role role : SettlingRoles(mode_)) {
+    const std::string_view name = OperationName(mode_, role);
+    const Json* json = FindSettling(index, reader, name);
+    if (json == nullptr) {
+      continue;
+    }
+    if (const auto read = CompileSettling(role, *json, reader.PointerTo(name), site, way)) {
+      CheckOnePhase(reader, *read);
     }
   }
 }
 
-void StepCompiler::Undo(size_t index, const ObjectReader& reader, const OperationSite& site,
-                        CallWork* work) {
-  OperationSite settling = site;
-  settling.scope.own_output = true;
-  const std::string_view undo = OperationName(mode_, Role::kUndo);
-  if (const Json* json = FindSettling(index, reader, undo)) {
-    settling.scope.place = PlaceOf(mode_, Role::kUndo);
-    settling.pointer = reader.PointerTo(undo);
-    work->undo = operations_.CompileUndo(*json, settling);
+std::optional<ExpressionCompiler::Place> StepCompiler::CompileSettling(Role role, const Json& json,
+                                                                       const std::string& pointer,
+                                                                       OperationSite site,
+                                                                       CallWay* way) {
+  site.scope.own_output = true;
+  site.scope.place = PlaceOf(mode_, role);
+  site.pointer = pointer;
+  if (role == Role::kUndo) {
+    way->undo = json.is_null() ? std::nullopt : operations_.CompileUndo(json, site);
+    return std::nullopt;
   }
-  if (mode_ == Mode::kSaga) {
+  static_cast<void>(expressions_.TakeOwnOutputRead());
+  way->finish = json.is_null() ? std::nullopt : operations_.Compile(json, site);
+  return expressions_.TakeOwnOutputRead();
+}
+
+void StepCompiler::CheckOnePhase(const ObjectReader& reader,
+                                 const ExpressionCompiler::Place& reads_output) {
+  const Json* one_phase = reader.Find("onePhase");
+  if (one_phase == nullptr || *one_phase != true) {
     return;
   }
-  const std::string_view finish = OperationName(mode_, Role::kFinish);
-  if (const Json* json = FindSettling(index, reader, finish)) {
-    settling.scope.place = PlaceOf(mode_, Role::kFinish);
-    settling.pointer = reader.PointerTo(finish);
-    static_cast<void>(expressions_.TakeOwnOutputRead());
-    work->finish = operations_.Compile(*json, settling);
-    const auto reads_output = expressions_.TakeOwnOutputRead();
-    if (const Json* one_phase = reader.Find("onePhase");
-        reads_output && one_phase != nullptr && *one_phase == true) {
-      problems_.InString(reads_output->pointer, reads_output->offset, "one_phase_reads_output",
-                         Quote(finish) + " reads the output of " +
-                             Quote(OperationName(mode_, Role::kForward)) +
-                             ", which is not called when the step is committed in one phase",
-                         "let it read 'key' or 'input', or remove 'onePhase'");
-    }
-  }
+  problems_.InString(reads_output.pointer, reads_output.offset, "one_phase_reads_output",
+                     Quote(OperationName(mode_, Role::kFinish)) + " reads the output of " +
+                         Quote(OperationName(mode_, Role::kForward)) +
+                         ", which is not called when the step is committed in one phase",
+                     "let it read 'key' or 'input', or remove 'onePhase'");
 }
 
 const Json* StepCompiler::FindSettling(size_t index, const ObjectReader& reader,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -26,13 +27,14 @@ struct StepDefaults {
 class StepCompiler {
  public:
   StepCompiler(Mode mode, const StepList& list, const Participants& participants,
-               const StepDefaults& defaults, ExpressionCompiler& expressions, ProblemList& problems)
+               const StepDefaults& defaults, const CompileOptions& options,
+               ExpressionCompiler& expressions, ProblemList& problems)
       : mode_(mode),
         list_(list),
         participants_(participants),
         defaults_(defaults),
         expressions_(expressions),
-        operations_(participants.known, expressions, problems),
+        operations_(participants.known, options, expressions, problems),
         problems_(problems) {}
 
   // The step at `index`, with `after` as indices in the definition and `before` empty; nothing if
@@ -50,8 +52,21 @@ class StepCompiler {
 
   [[nodiscard]] Scope ScopeOf(size_t index, std::string_view place) const;
   std::optional<CallWork> Calls(size_t index, const ObjectReader& reader);
-  void Alternatives(const ObjectReader& reader, OperationSite site, CallWork* work);
-  void Undo(size_t index, const ObjectReader& reader, const OperationSite& site, CallWork* work);
+  void Settling(size_t index, const ObjectReader& reader, const OperationSite& site, CallWay* way);
+  // The roles of a mode that settle a call.
+  [[nodiscard]] static std::span<const Role> SettlingRoles(Mode mode);
+  // Compiles what settles a call into its place in `way`; null: nothing does. Returns where a
+  // finish reads the step's own output.
+  std::optional<ExpressionCompiler::Place> CompileSettling(Role role, const Json& json,
+                                                           const std::string& pointer,
+                                                           OperationSite site, CallWay* way);
+  void CheckOnePhase(const ObjectReader& reader, const ExpressionCompiler::Place& reads_output);
+  void Alternatives(size_t index, const ObjectReader& reader, OperationSite site, CallWork* work);
+  // What an alternative says of how it is settled, in place of what `way` has from the step.
+  void SettleAlternative(size_t index, const ObjectReader& step, const Json& json,
+                         OperationSite site, const CallWay& action, CallWay* way);
+  void CheckOwnSettling(size_t index, Role role, const Json& own, const std::string& pointer,
+                        bool step_has_one);
   // The field of an undo or a finish; null if there is nothing to call. Reports it missing.
   const Json* FindSettling(size_t index, const ObjectReader& reader, std::string_view field);
   void CheckFannedPivot(size_t index, const ObjectReader& reader);

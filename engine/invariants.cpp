@@ -25,7 +25,7 @@ Violation CheckFinish(const dsl::Step& plan, const TxnState& state, const Branch
   if (RoleOf(branch.phase) != Role::kFinish) {
     return std::nullopt;
   }
-  if (!HasFinish(plan)) {
+  if (!HasFinish(plan, branch)) {
     return name + "it has no finish operation";
   }
   if (branch.one_phase ? state.abort.has_value() : !state.commit_decided) {
@@ -54,7 +54,7 @@ Violation CheckBranch(const dsl::Step& plan, const TxnState& state, const Branch
   if (IsPending(branch.phase) && !branch.poll_url.empty() && !branch.wake_at) {
     return name + "a pending operation that is polled needs a timer";
   }
-  if (IsUndoing(branch.phase) && !HasUndo(plan)) {
+  if (IsUndoing(branch.phase) && !HasUndo(plan, branch)) {
     return name + "it has no undo";
   }
   const bool undoing_status = state.status == TxnStatus::kAborting ||
@@ -108,11 +108,17 @@ Violation CheckStep(const dsl::Plan& plan, const TxnState& state, size_t index) 
 // How many branches of the step may hold something that an abort has to take back, or take back.
 uint32_t Standing(const dsl::Plan& plan, const TxnState& state, size_t step) {
   const PhaseCounts& phases = state.steps[step].phases;
+  uint32_t not_undone = 0;
+  for (const BranchState& branch : state.steps[step].branches) {
+    const bool happened =
+        branch.phase == P::kDone || branch.phase == P::kGaveUp || branch.phase == P::kEnlisted;
+    not_undone += happened && HasUndo(plan.steps[step], branch) ? 1 : 0;
+  }
   return phases.of(P::kForward, P::kForwardBackoff, P::kForwardPending, P::kForwardStuck) +
          phases.of(P::kUndo, P::kUndoBackoff, P::kUndoPending, P::kUndoStuck) +
          phases.of(P::kFinish, P::kFinishBackoff, P::kFinishPending, P::kFinished,
                    P::kFinishStuck) +
-         (HasUndo(plan.steps[step]) ? phases.of(P::kDone, P::kGaveUp, P::kEnlisted) : 0);
+         not_undone;
 }
 
 // I1, I4: nothing that may have happened is left behind.
@@ -160,12 +166,16 @@ bool IsFinal(const dsl::Plan& plan, const TxnState& state, size_t step) {
   if (step >= state.steps.size()) {
     return false;
   }
-  const PhaseCounts& phases = state.steps[step].phases;
-  if (!HasFinish(plan.steps[step])) {
-    return IsSettledForward(state.steps[step]) || phases.of(P::kEnlisted) == state.steps[step].size;
+  if (state.steps[step].skipped) {
+    return true;
   }
-  return state.steps[step].skipped ||
-         phases.of(P::kFinished, P::kReadOnly) == state.steps[step].size;
+  const std::vector<BranchState>& branches = state.steps[step].branches;
+  return state.steps[step].expanded &&
+         std::all_of(branches.begin(), branches.end(), [&](const BranchState& branch) {
+           const bool ended = branch.phase == P::kFinished || branch.phase == P::kReadOnly;
+           const bool done = branch.phase == P::kDone || branch.phase == P::kEnlisted;
+           return ended || (done && !HasFinish(plan.steps[step], branch));
+         });
 }
 
 // What a mode that decides once may hold after the decision to commit.
@@ -219,7 +229,8 @@ Violation CheckDecision(const dsl::Plan& plan, const TxnState& state) {
     if (state.status == TxnStatus::kCommitting && !passed) {
       return "COMMITTING though the pivot is not done";
     }
-    if (aborts && reached && !HasUndo(plan.steps[*plan.pivot]) &&
+    const auto* work = std::get_if<dsl::CallWork>(&plan.steps[*plan.pivot].work);
+    if (aborts && reached && work != nullptr && !work->CanBeUndone() &&
         state.steps[*plan.pivot].phases.of(P::kForward, P::kDone, P::kGaveUp) > 0) {
       return "the transaction aborts though its pivot may have happened and can not be undone";
     }

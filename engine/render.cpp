@@ -256,37 +256,38 @@ Failure FailureFrom(const Status& status) {
   return {status.reason(), ToUtf8(status.message(), limits::kMaxErrorTextBytes)};
 }
 
-bool HasUndo(const dsl::Step& step) {
+const dsl::CallWay* WayOf(const dsl::Step& step, const BranchFacts& branch) {
   const auto* work = std::get_if<dsl::CallWork>(&step.work);
-  return work != nullptr && work->undo.has_value();
+  return work == nullptr || branch.alternative > work->alternatives.size()
+             ? nullptr
+             : &work->way(branch.alternative);
 }
 
-bool HasFinish(const dsl::Step& step) {
-  const auto* work = std::get_if<dsl::CallWork>(&step.work);
-  return work != nullptr && work->finish.has_value();
+bool HasUndo(const dsl::Step& step, const BranchFacts& branch) {
+  const dsl::CallWay* way = WayOf(step, branch);
+  return way != nullptr && way->undo.has_value();
+}
+
+bool HasFinish(const dsl::Step& step, const BranchFacts& branch) {
+  const dsl::CallWay* way = WayOf(step, branch);
+  return way != nullptr && way->finish.has_value();
 }
 
 const dsl::OperationTemplate* OperationOf(const Draft& draft, BranchRef ref, Role role) {
-  const auto* work = std::get_if<dsl::CallWork>(&draft.plan_step(ref).work);
-  if (work == nullptr) {
+  const BranchFacts& branch = draft.branch(ref);
+  const dsl::CallWay* way = WayOf(draft.plan_step(ref), branch);
+  if (way == nullptr) {
     return nullptr;
   }
-  const BranchFacts& branch = draft.branch(ref);
   switch (role) {
-    case Role::kForward:
-      if (branch.alternative == 0) {
-        return work->forward ? &*work->forward : nullptr;
-      }
-      return branch.alternative <= work->alternatives.size()
-                 ? &work->alternatives[branch.alternative - 1]
-                 : nullptr;
+    case Role::kForward: return way->forward ? &*way->forward : nullptr;
     case Role::kUndo:
-      if (!work->undo) {
+      if (!way->undo) {
         return nullptr;
       }
-      return branch.undo_without_output && work->undo->other_call ? &*work->undo->other_call
-                                                                  : &work->undo->call;
-    case Role::kFinish: return work->finish ? &*work->finish : nullptr;
+      return branch.undo_without_output && way->undo->other_call ? &*way->undo->other_call
+                                                                 : &way->undo->call;
+    case Role::kFinish: return way->finish ? &*way->finish : nullptr;
   }
   return nullptr;
 }

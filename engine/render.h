@@ -30,8 +30,10 @@ namespace entente::engine {
 [[nodiscard]] const dsl::OperationTemplate* OperationOf(const Draft& draft, BranchRef ref,
                                                         Role role);
 [[nodiscard]] bool IsChildOperation(const Draft& draft, BranchRef ref, Role role);
-[[nodiscard]] bool HasUndo(const dsl::Step& step);
-[[nodiscard]] bool HasFinish(const dsl::Step& step);
+// The way to do its step that the branch took last; null of a step that waits.
+[[nodiscard]] const dsl::CallWay* WayOf(const dsl::Step& step, const BranchFacts& branch);
+[[nodiscard]] bool HasUndo(const dsl::Step& step, const BranchFacts& branch);
+[[nodiscard]] bool HasFinish(const dsl::Step& step, const BranchFacts& branch);
 
 // How long one attempt of the operation may take.
 [[nodiscard]] Duration CallTimeout(const Draft& draft, BranchRef ref, Role role);

@@ -61,21 +61,19 @@ bool IsStuck(BranchPhase phase) {
 // The operation that a branch performs or performed last, or null.
 const dsl::OperationTemplate* OperationOf(const dsl::CallWork& work, Role role,
                                           const BranchState& branch) {
+  if (branch.alternative > work.alternatives.size()) {
+    return nullptr;
+  }
+  const dsl::CallWay& way = work.way(branch.alternative);
   switch (role) {
-    case Role::kForward:
-      if (branch.alternative == 0) {
-        return work.forward ? &*work.forward : nullptr;
-      }
-      return branch.alternative <= work.alternatives.size()
-                 ? &work.alternatives[branch.alternative - 1]
-                 : nullptr;
+    case Role::kForward: return way.forward ? &*way.forward : nullptr;
     case Role::kUndo:
-      if (!work.undo) {
+      if (!way.undo) {
         return nullptr;
       }
-      return branch.undo_without_output && work.undo->other_call ? &*work.undo->other_call
-                                                                 : &work.undo->call;
-    case Role::kFinish: return work.finish ? &*work.finish : nullptr;
+      return branch.undo_without_output && way.undo->other_call ? &*way.undo->other_call
+                                                                : &way.undo->call;
+    case Role::kFinish: return way.finish ? &*way.finish : nullptr;
   }
   CheckFailed("Role is a declared enumerator", __FILE__, __LINE__);
 }

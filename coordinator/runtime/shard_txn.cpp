@@ -18,17 +18,23 @@ engine::Role StuckRole(BranchPhase phase) {
   }
 }
 
-// The participant that a step's operation calls by default, or nothing for waits and children.
-std::string ParticipantOf(const dsl::Plan& plan, const dsl::Step& step) {
+const dsl::OperationTemplate* OperationOf(const dsl::CallWay& way, engine::Role role) {
+  switch (role) {
+    case engine::Role::kForward: return way.forward ? &*way.forward : nullptr;
+    case engine::Role::kUndo: return way.undo ? &way.undo->call : nullptr;
+    case engine::Role::kFinish: return way.finish ? &*way.finish : nullptr;
+  }
+  return nullptr;
+}
+
+// The participant that a stuck branch's operation calls, or nothing for waits and children.
+std::string ParticipantOf(const dsl::Plan& plan, const dsl::Step& step,
+                          const engine::BranchState& branch) {
   const auto* work = std::get_if<dsl::CallWork>(&step.work);
-  if (work == nullptr) {
+  if (work == nullptr || branch.alternative > work->alternatives.size()) {
     return {};
   }
-  // What a client does by itself is made final or undone by calls to the same participant.
-  const dsl::OperationTemplate* operation = work->forward  ? &*work->forward
-                                            : work->finish ? &*work->finish
-                                            : work->undo   ? &work->undo->call
-                                                           : nullptr;
+  const auto* operation = OperationOf(work->way(branch.alternative), StuckRole(branch.phase));
   const auto* call = operation == nullptr ? nullptr : std::get_if<dsl::CallTemplate>(operation);
   return call == nullptr ? std::string() : plan.participants.at(call->participant).name;
 }
@@ -42,7 +48,7 @@ void AddBranch(const dsl::Plan& plan, const engine::TxnState& state, size_t step
   if (branch.stuck_since && !state.finished()) {
     const engine::Failure failure = branch.failure.value_or(engine::Failure{});
     summary.incidents.push_back(
-        {branch.id, ParticipantOf(plan, plan.steps.at(step)),
+        {branch.id, ParticipantOf(plan, plan.steps.at(step), branch),
          std::string(dsl::OperationName(state.mode, StuckRole(branch.phase))), failure.code,
          failure.message, *branch.stuck_since});
   }

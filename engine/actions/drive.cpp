@@ -151,23 +151,59 @@ Ended EndAs(const Draft& draft, TxnStatus outcome) {
   return {outcome, JsonText(), std::nullopt, std::nullopt, std::nullopt};
 }
 
+bool IsToFinish(const dsl::Step& plan, const BranchFacts& branch) {
+  return (branch.phase == P::kDone || branch.phase == P::kEnlisted) && HasFinish(plan, branch);
+}
+
+bool IsToUndo(const dsl::Step& plan, const BranchFacts& branch) {
+  return (branch.phase == P::kDone || branch.phase == P::kGaveUp || branch.phase == P::kEnlisted) &&
+         HasUndo(plan, branch);
+}
+
+// Whether any branch of the step passes `test`, which asks whether its way to do the step is one of
+// those that `settles` names. `candidates` of its branches are in a phase that could.
+bool AnyToSettle(const Draft& draft, size_t step, uint32_t candidates,
+                 bool (*settles)(const dsl::CallWay&),
+                 bool (*test)(const dsl::Step&, const BranchFacts&)) {
+  const dsl::Step& plan = draft.plan().steps[step];
+  const auto* work = std::get_if<dsl::CallWork>(&plan.work);
+  if (work == nullptr || candidates == 0) {
+    return false;
+  }
+  size_t ways = 0;
+  for (size_t i = 0; i <= work->alternatives.size(); ++i) {
+    ways += settles(work->way(i)) ? 1 : 0;
+  }
+  if (ways == 0 || ways > work->alternatives.size()) {
+    return ways > 0;
+  }
+  // Only some ways leave something behind: which ones were taken tells.
+  for (size_t i = 0; i < draft.step(step).size; ++i) {
+    if (test(plan, draft.branch({step, i}))) {
+      return true;
+    }
+  }
+  return false;
+}
+
 bool NeedsFinish(const Draft& draft, size_t step) {
-  return HasFinish(draft.plan().steps[step]) &&
-         draft.step(step).phases.of(P::kDone, P::kEnlisted) > 0;
+  return AnyToSettle(
+      draft, step, draft.step(step).phases.of(P::kDone, P::kEnlisted),
+      [](const dsl::CallWay& way) { return way.finish.has_value(); }, &IsToFinish);
 }
 
 void StartFinishes(Turn& turn, size_t step) {
   const Draft& draft = turn.draft;
   const size_t limit = MaxParallel(draft, step);
   const size_t size = draft.step(step).size;
-  for (size_t i = 0; i < size && NeedsFinish(draft, step); ++i) {
+  for (size_t i = 0; i < size; ++i) {
     const PhaseCounts& phases = draft.step(step).phases;
-    if (phases.of(P::kFinish, P::kFinishBackoff, P::kFinishPending) >= limit ||
+    if (phases.of(P::kDone, P::kEnlisted) == 0 ||
+        phases.of(P::kFinish, P::kFinishBackoff, P::kFinishPending) >= limit ||
         (draft.crowded() && phases.of(P::kFinish) > 0)) {
       return;
     }
-    const BranchPhase phase = draft.branch({step, i}).phase;
-    if (phase == P::kDone || phase == P::kEnlisted) {
+    if (IsToFinish(draft.plan().steps[step], draft.branch({step, i}))) {
       StartFinish(turn, {step, i});
     }
   }
@@ -216,8 +252,9 @@ bool DriveSteps(Turn& turn, const DriveRules& rules) {
 }
 
 bool NeedsUndo(const Draft& draft, size_t step) {
-  return HasUndo(draft.plan().steps[step]) &&
-         draft.step(step).phases.of(P::kDone, P::kGaveUp, P::kEnlisted) > 0;
+  return AnyToSettle(
+      draft, step, draft.step(step).phases.of(P::kDone, P::kGaveUp, P::kEnlisted),
+      [](const dsl::CallWay& way) { return way.undo.has_value(); }, &IsToUndo);
 }
 
 // Nothing of the step can have an effect any more that an undo of what it builds upon would miss.
@@ -233,14 +270,14 @@ void StartUndos(Turn& turn, size_t step) {
   const Draft& draft = turn.draft;
   const size_t limit = MaxParallel(draft, step);
   const size_t size = draft.step(step).size;
-  for (size_t i = 0; i < size && NeedsUndo(draft, step); ++i) {
+  for (size_t i = 0; i < size; ++i) {
     const PhaseCounts& phases = draft.step(step).phases;
-    if (phases.of(P::kUndo, P::kUndoBackoff, P::kUndoPending) >= limit ||
+    if (phases.of(P::kDone, P::kGaveUp, P::kEnlisted) == 0 ||
+        phases.of(P::kUndo, P::kUndoBackoff, P::kUndoPending) >= limit ||
         (draft.crowded() && phases.of(P::kUndo) > 0)) {
       return;
     }
-    const BranchPhase phase = draft.branch({step, i}).phase;
-    if (phase == P::kDone || phase == P::kGaveUp || phase == P::kEnlisted) {
+    if (IsToUndo(draft.plan().steps[step], draft.branch({step, i}))) {
       StartUndo(turn, {step, i});
     }
   }
@@ -276,8 +313,7 @@ void FinishAll(Turn& turn) {
 }
 
 Status CheckFinish(const Draft& draft, BranchRef ref) {
-  const P phase = draft.branch(ref).phase;
-  if (!HasFinish(draft.plan_step(ref)) || (phase != P::kDone && phase != P::kEnlisted)) {
+  if (!IsToFinish(draft.plan_step(ref), draft.branch(ref))) {
     return {};
   }
   return RenderOperation(draft, ref, Role::kFinish).status();

@@ -67,7 +67,8 @@ bool CanStillBeUndone(const Draft& draft, BranchRef ref) {
   const BranchPhase phase = draft.branch(ref).phase;
   const bool called = phase == BranchPhase::kForward || phase == BranchPhase::kForwardBackoff ||
                       phase == BranchPhase::kForwardPending;
-  const bool no_way_back = draft.plan().pivot == ref.step && !HasUndo(draft.plan_step(ref));
+  const bool no_way_back =
+      draft.plan().pivot == ref.step && !HasUndo(draft.plan_step(ref), draft.branch(ref));
   return called && draft.status() != TxnStatus::kCommitting && !no_way_back;
 }
 
@@ -197,8 +198,9 @@ void EndForward(Turn& turn, BranchRef ref, ForwardEnd end) {
     draft.Record(OperationRefused{id, std::move(end.failure)});
     return;
   }
-  const bool no_way_back =
-      draft.plan().pivot == ref.step && !HasUndo(draft.plan_step(ref)) && end.may_have_happened;
+  const bool no_way_back = draft.plan().pivot == ref.step &&
+                           !HasUndo(draft.plan_step(ref), draft.branch(ref)) &&
+                           end.may_have_happened;
   if (draft.status() == TxnStatus::kCommitting || (active && no_way_back)) {
     if (end.cause == AbortCause::kRefused) {
       RaiseIncidentOfRefusal(turn, ref, std::move(end.failure));

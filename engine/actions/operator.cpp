@@ -63,7 +63,7 @@ void RetryForward(Turn& turn, BranchRef ref) {
 
 void RetrySettling(Turn& turn, BranchRef ref) {
   const BranchFacts& branch = turn.draft.branch(ref);
-  const auto& undo = std::get<dsl::CallWork>(turn.draft.plan_step(ref).work).undo;
+  const auto& undo = WayOf(turn.draft.plan_step(ref), branch)->undo;
   const bool needs_outcome = RoleOf(branch.phase) == Role::kUndo && branch.undo_without_output &&
                              undo->when_unknown == dsl::UndoTemplate::WhenUnknown::kIncident;
   const Failure failure = branch.failure.value_or(Failure{});

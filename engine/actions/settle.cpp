@@ -39,7 +39,7 @@ void ReportHeuristic(Turn& turn, BranchRef ref) {
 
 void StartUndo(Turn& turn, BranchRef ref) {
   const BranchFacts& branch = turn.draft.branch(ref);
-  const dsl::UndoTemplate& undo = *std::get<dsl::CallWork>(turn.draft.plan_step(ref).work).undo;
+  const dsl::UndoTemplate& undo = *WayOf(turn.draft.plan_step(ref), branch)->undo;
   if (branch.phase == BranchPhase::kGaveUp &&
       undo.when_unknown == dsl::UndoTemplate::WhenUnknown::kIncident) {
     RaiseIncident(turn, ref,

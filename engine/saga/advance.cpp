@@ -72,7 +72,11 @@ void Advance(Turn& turn) {
 
 std::string_view PivotInDoubt(const Draft& draft) {
   static constexpr std::string_view kInDoubt = "transaction.pivot_in_doubt";
-  if (!draft.plan().pivot || HasUndo(draft.plan().steps[*draft.plan().pivot])) {
+  if (!draft.plan().pivot) {
+    return {};
+  }
+  const auto* work = std::get_if<dsl::CallWork>(&draft.plan().steps[*draft.plan().pivot].work);
+  if (work != nullptr && work->CanBeUndone()) {
     return {};
   }
   const StepFacts& step = draft.step(*draft.plan().pivot);

@@ -23,11 +23,18 @@ dsl::OperationTemplate Call(size_t participant, std::string method, const std::s
       {}};
 }
 
+// With nothing to settle it.
+dsl::CallWork OneWay(dsl::OperationTemplate forward) {
+  dsl::CallWork work;
+  work.forward = std::move(forward);
+  return work;
+}
+
 dsl::CallWork Bookable(size_t participant) {
-  dsl::CallWork work{Call(participant, "PUT", "/bookings/x"), {}, std::nullopt, std::nullopt};
-  work.alternatives.push_back(Call(participant, "PUT", "/bookings/y"));
+  dsl::CallWork work = OneWay(Call(participant, "PUT", "/bookings/x"));
   work.undo = dsl::UndoTemplate{Call(participant, "DELETE", "/bookings/x"),
                                 dsl::UndoTemplate::WhenUnknown::kSameCall, std::nullopt};
+  work.alternatives.push_back({Call(participant, "PUT", "/bookings/y"), work.undo, std::nullopt});
   return work;
 }
 
@@ -62,12 +69,8 @@ std::shared_ptr<const dsl::Plan> TripPlan() {
       StepOf("approval", dsl::WaitWork(dsl::WaitSignal{"approved", std::nullopt, true})));
   plan->steps.push_back(StepOf("pause", dsl::WaitWork(dsl::WaitFor{TemplateOf("1h")})));
   plan->steps.push_back(
-      StepOf("insurance", dsl::CallWork{dsl::ChildTemplate{"insure", std::nullopt, TemplateOf({})},
-                                        {},
-                                        std::nullopt,
-                                        std::nullopt}));
-  plan->steps.push_back(
-      StepOf("pay", dsl::CallWork{Call(0, "POST", "/charges"), {}, std::nullopt, std::nullopt}));
+      StepOf("insurance", OneWay(dsl::ChildTemplate{"insure", std::nullopt, TemplateOf({})})));
+  plan->steps.push_back(StepOf("pay", OneWay(Call(0, "POST", "/charges"))));
   plan->steps[5].pivot = true;
   plan->pivot = 5;
   return plan;

@@ -84,7 +84,7 @@ TEST_CASE("an operation that its participant will complete is not asked for") {
 TEST_CASE("a branch names the child transaction of the alternative that it took") {
   auto plan = std::make_shared<dsl::Plan>(*TripPlan());
   auto& work = std::get<dsl::CallWork>(plan->steps[4].work);
-  work.alternatives.push_back(*work.forward);
+  work.alternatives.push_back({work.forward, std::nullopt, std::nullopt});
   const BranchId insurance("insurance");
   RestServer server;
   server.coordinator.AnswerWithView(

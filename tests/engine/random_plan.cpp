@@ -63,6 +63,20 @@ void AddSettling(Dice& dice, Mode mode, const std::string& id, Json& step) {
   }
 }
 
+void SettleAlternative(Dice& dice, Mode mode, const std::string& id, Json& alternative) {
+  alternative[Name(mode, Role::kUndo)] = RandomUndo(dice, mode, id);
+  if (mode != Mode::kSaga) {
+    alternative[Name(mode, Role::kFinish)] = {{"post", "/" + id + "/other/${key}"}};
+  }
+}
+
+// An alternative that goes elsewhere, and does not say how it is settled.
+bool MixesWays(Mode mode, const Json& step) {
+  return step.contains("alternatives") &&
+         step["alternatives"][0].contains("transaction") !=
+             step[Name(mode, Role::kForward)].contains("transaction");
+}
+
 // A step that only runs child transactions may not.
 bool MayHaveDeadline(Mode mode, const Json& step) {
   return !step[Name(mode, Role::kForward)].contains("transaction") ||
@@ -83,11 +97,17 @@ Json RandomStep(Dice& dice, Mode mode, size_t index, bool past_pivot, bool pivot
   step[Name(mode, Role::kForward)] = RandomCall(dice, mode, id);
   if (dice.Chance(25)) {
     step["alternatives"] = Json::array({RandomCall(dice, mode, id)});
+    // One that goes elsewhere has to say how it is settled.
+    const bool elsewhere = step["alternatives"][0].contains("transaction") !=
+                           step[Name(mode, Role::kForward)].contains("transaction");
+    if (!past_pivot && !pivot && (elsewhere || dice.Chance(40))) {
+      SettleAlternative(dice, mode, id, step["alternatives"][0]);
+    }
   }
   if (!pivot && dice.Chance(20)) {
     step["forEach"] = {{"items", "${input.list}"}, {"maxParallel", 2}};
   }
-  if (!past_pivot && !(pivot && dice.Chance(60))) {
+  if (!past_pivot && !(pivot && (MixesWays(mode, step) || dice.Chance(60)))) {
     AddSettling(dice, mode, id, step);
   }
   if (pivot) {

@@ -244,8 +244,8 @@ TEST_CASE("a participant that a call names itself brings its own timeout") {
   CHECK(a.timeout == seconds(4));
   CHECK(timeout(*std::get<CallWork>(b.work).forward, b) == seconds(2));
   CHECK(b.timeout == seconds(4));
-  CHECK(timeout(std::get<CallWork>(b.work).alternatives[0], b) == seconds(3));
-  CHECK(timeout(std::get<CallWork>(b.work).alternatives[1], b) == seconds(4));
+  CHECK(timeout(*std::get<CallWork>(b.work).alternatives[0].forward, b) == seconds(3));
+  CHECK(timeout(*std::get<CallWork>(b.work).alternatives[1].forward, b) == seconds(4));
   CHECK(timeout(*std::get<CallWork>(c.work).forward, c) == seconds(1));
 }
 
