@@ -266,14 +266,16 @@ bool IsClear(const Draft& draft, size_t step) {
   return under_way == 0 && !NeedsUndo(draft, step);
 }
 
+// The branch that began last goes first. Where they ran one at a time, a later one may have been
+// built upon an earlier one, so one whose undo is stuck holds those before it back, as a step does.
 void StartUndos(Turn& turn, size_t step) {
   const Draft& draft = turn.draft;
   const size_t limit = MaxParallel(draft, step);
-  const size_t size = draft.step(step).size;
-  for (size_t i = 0; i < size; ++i) {
+  for (size_t i = draft.step(step).size; i-- > 0;) {
     const PhaseCounts& phases = draft.step(step).phases;
+    const size_t stuck = limit == 1 ? phases.of(P::kUndoStuck) : 0;
     if (phases.of(P::kDone, P::kGaveUp, P::kEnlisted) == 0 ||
-        phases.of(P::kUndo, P::kUndoBackoff, P::kUndoPending) >= limit ||
+        phases.of(P::kUndo, P::kUndoBackoff, P::kUndoPending) + stuck >= limit ||
         (draft.crowded() && phases.of(P::kUndo) > 0)) {
       return;
     }
