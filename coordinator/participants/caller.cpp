@@ -92,8 +92,8 @@ std::string IdentityOf(const dsl::Participant& participant) {
   return DumpJson(identity);
 }
 
-// The facts that travel with every call; gRPC metadata has the same names in lower case. `deadline`
-// is when nobody waits for the answer any more.
+// The facts that travel with every call and every poll; gRPC metadata has the same names in lower
+// case. `deadline` is when nobody waits for the answer any more.
 template <class Add>
 void AddCommand(const runtime::CallContext& context, const engine::CommandId& command,
                 uint32_t attempt, Instant deadline, bool lower_case, const Add& add) {
@@ -101,7 +101,6 @@ void AddCommand(const runtime::CallContext& context, const engine::CommandId& co
     return lower_case ? grpc : http;
   };
   const dsl::Mode mode = context.plan->mode;
-  add(name("Idempotency-Key", "idempotency-key"), engine::IdempotencyKey(command, mode));
   add(name("Entente-Gid", "entente-gid"), command.gid.str());
   add(name("Entente-Branch", "entente-branch"), command.branch.str());
   add(name("Entente-Operation", "entente-operation"), dsl::OperationName(mode, command.role));
@@ -114,10 +113,14 @@ void AddCommand(const runtime::CallContext& context, const engine::CommandId& co
   }
 }
 
+// And those of a call. A poll has no key: to a service that keeps its answers by it, a poll with
+// the key of the call would be a repeat of that call, and be answered 202 for ever.
 template <class Add>
 void AddFacts(const runtime::CallContext& context, const engine::CallBranch& call,
               const std::string& token, Instant now, bool lower_case, const Add& add) {
   AddCommand(context, call.command, call.attempt, now + call.timeout, lower_case, add);
+  add(lower_case ? "idempotency-key" : "Idempotency-Key",
+      engine::IdempotencyKey(call.command, context.plan->mode));
   if (call.one_phase) {
     add(lower_case ? "entente-one-phase" : "Entente-One-Phase", "true");
   }
@@ -440,7 +443,7 @@ class Caller::Impl {
     http_.Call(
         std::move(request), poll.timeout,
         [this, poll_url = std::move(poll.poll_url), target, permit, gid = poll.command.gid,
-         role = poll.command.role, allowed = poll.timeout,
+         mode = context.plan->mode, role = poll.command.role, allowed = poll.timeout,
          done = std::move(done)](transport::HttpOutcome outcome) mutable {
           if (closing_) {
             return;
@@ -457,7 +460,7 @@ class Caller::Impl {
                    : Understood([&] {
                        return ClassifyPoll(
                            std::move(*response), poll_url,
-                           AnswerContext{role, nullptr, {}, &target->origin, host_.Now()});
+                           AnswerContext{mode, role, nullptr, {}, &target->origin, host_.Now()});
                      }));
         });
   }
@@ -496,9 +499,9 @@ class Caller::Impl {
                  }
                  if (auto* response = std::get_if<transport::HttpResponse>(&outcome)) {
                    done(Understood([&] {
-                     return ClassifyHttp(
-                         std::move(*response),
-                         AnswerContext{role, rules, token, &target->origin, host_.Now(), asked});
+                     return ClassifyHttp(std::move(*response),
+                                         AnswerContext{plan->mode, role, rules, token,
+                                                       &target->origin, host_.Now(), asked});
                    }));
                  } else {
                    done(ClassifyError(std::get<transport::CallError>(outcome)));
@@ -535,8 +538,8 @@ class Caller::Impl {
           }
           if (auto* response = std::get_if<transport::GrpcResponse>(&outcome)) {
             done(Understood([&] {
-              return ClassifyGrpc(std::move(*response),
-                                  AnswerContext{role, rules, token, nullptr, host_.Now()});
+              return ClassifyGrpc(std::move(*response), AnswerContext{plan->mode, role, rules,
+                                                                      token, nullptr, host_.Now()});
             }));
           } else {
             done(ClassifyError(std::get<transport::CallError>(outcome)));

@@ -61,26 +61,43 @@ Reply BadAnswer(std::string code, std::string_view what, std::string_view value)
       std::nullopt};
 }
 
-// A success, with what a forward answer says beside its output.
+// Fields that may stand once. Those of ours are told by their beginning.
+constexpr std::array<std::string_view, 4> kSingleFields = {"host", "content-type", "retry-after",
+                                                           "location"};
+constexpr std::string_view kOwnPrefix = "entente-";
+
+bool IsSingle(std::string_view name) {
+  return transport::EqualsIgnoringCase(name.substr(0, kOwnPrefix.size()), kOwnPrefix) ||
+         std::any_of(kSingleFields.begin(), kSingleFields.end(), [name](std::string_view single) {
+           return transport::EqualsIgnoringCase(name, single);
+         });
+}
+
+// A field that may stand once and stands twice, with different values.
+std::optional<std::string> FindContradiction(const transport::HttpHeaders& headers) {
+  for (size_t i = 0; i < headers.size(); ++i) {
+    const auto first = IsSingle(headers.name(i)) ? headers.Find(headers.name(i)) : std::nullopt;
+    if (first && *first != headers.value(i)) {
+      return std::string(headers.name(i));
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Reply> Contradiction(const transport::HttpHeaders& headers) {
+  const auto name = FindContradiction(headers);
+  return name
+             ? std::optional(BadAnswer("answer.contradiction",
+                                       "an answer with two different values of the header ", *name))
+             : std::nullopt;
+}
+
+// A success, with what the answer to a try says beside its output.
 Reply Done(JsonText output, const transport::HttpHeaders& headers, const AnswerContext& context) {
   engine::ReplyDone done;
   done.output = std::move(output);
-  if (context.role != dsl::Role::kForward) {
-    return done;
-  }
-  if (const auto vote = headers.Find("entente-vote"); vote && *vote != "yes") {
-    if (*vote == "no") {
-      return engine::ReplyRefused{
-          MakeFailure("answer.vote_no", "a success with the header Entente-Vote: no")};
-    }
-    if (*vote != "read-only") {
-      return BadAnswer(
-          "answer.bad_vote",
-          "a success with an Entente-Vote that is none of yes, read-only and no: ", *vote);
-    }
-    done.read_only = true;
-  }
-  if (const auto expires = headers.Find("entente-expires")) {
+  const bool is_try = context.mode == dsl::Mode::kTcc && context.role == dsl::Role::kForward;
+  if (const auto expires = is_try ? headers.Find("entente-expires") : std::nullopt) {
     const auto instant = ParseInstant(*expires);
     if (!instant.ok()) {
       // It holds something, and for how long is not known.
@@ -91,6 +108,33 @@ Reply Done(JsonText output, const transport::HttpHeaders& headers, const AnswerC
     done.expires = *instant;
   }
   return done;
+}
+
+// What the answer to a prepare is by its vote. `reply` is what it is without one.
+Reply WithVote(Reply reply, const transport::HttpHeaders& headers, const AnswerContext& context) {
+  const bool prepares =
+      context.mode == dsl::Mode::kTwoPhaseCommit && context.role == dsl::Role::kForward;
+  const auto vote = prepares ? headers.Find("entente-vote") : std::nullopt;
+  if (!vote) {
+    return reply;
+  }
+  if (*vote == "no") {
+    return engine::ReplyRefused{
+        MakeFailure("answer.vote_no", "an answer with the header Entente-Vote: no")};
+  }
+  if (*vote != "yes" && *vote != "read-only") {
+    return BadAnswer(
+        "answer.bad_vote",
+        "an answer with an Entente-Vote that is none of yes, read-only and no: ", *vote);
+  }
+  if (const auto* refused = std::get_if<engine::ReplyRefused>(&reply)) {
+    return BadAnswer("answer.contradiction",
+                     "a refusal (" + refused->failure.code + ") with an Entente-Vote: ", *vote);
+  }
+  if (auto* done = std::get_if<engine::ReplyDone>(&reply)) {
+    done->read_only = *vote == "read-only";
+  }
+  return reply;
 }
 
 std::optional<engine::HeuristicOutcome> HeuristicNamed(std::string_view name) {
@@ -141,22 +185,57 @@ Reply Refused(const transport::HttpResponse& response, const AnswerContext& cont
   return engine::ReplyRefused{std::move(failure)};
 }
 
+// The media type, without its parameters.
+bool IsPlainText(const transport::HttpHeaders& headers) {
+  std::string_view type = headers.Find("content-type").value_or("");
+  type = type.substr(0, type.find(';'));
+  while (type.ends_with(' ') || type.ends_with('\t')) {
+    type.remove_suffix(1);
+  }
+  return transport::EqualsIgnoringCase(type, "text/plain");
+}
+
+// What a body says: its JSON, or the text of one that is text/plain. Many a server calls JSON
+// text/plain, so a list or an object is read as one there too; anything else stays the text that it
+// is, for 12E4 may be the name of a seat.
+Result<JsonText> OutputOf(const transport::HttpResponse& response) {
+  if (response.body.empty()) {
+    return JsonText();
+  }
+  auto json = JsonText::Parse(response.body, limits::kPayloadJson);
+  if (!IsPlainText(response.headers) ||
+      (json.ok() && (json->text().front() == '{' || json->text().front() == '['))) {
+    return json;
+  }
+  if (ValidUtf8Prefix(response.body) != response.body.size()) {
+    return InvalidArgument("answer.not_text", "it is text/plain and not UTF-8");
+  }
+  JsonText text{Json(response.body)};
+  if (text.bytes() > limits::kMaxPayloadBytes) {
+    return InvalidArgument("answer.too_large", "it is larger than the limit of " +
+                                                   std::to_string(limits::kMaxPayloadBytes) +
+                                                   " bytes when written as JSON");
+  }
+  return text;
+}
+
 // An output that can not be read does not matter where none is read.
 Reply DoneWithBody(const transport::HttpResponse& response, const AnswerContext& context) {
-  if (response.body.empty()) {
-    return Done(JsonText(), response.headers, context);
-  }
-  auto body = JsonText::Parse(response.body, limits::kPayloadJson);
-  if (body.ok()) {
-    return Done(std::move(body).value(), response.headers, context);
+  auto output = OutputOf(response);
+  if (output.ok()) {
+    return Done(std::move(output).value(), response.headers, context);
   }
   if (context.role != dsl::Role::kForward || response.status == 204) {
     return Done(JsonText(), response.headers, context);
   }
+  const std::string status = std::to_string(response.status);
   return engine::ReplyUnknown{
-      MakeFailure("answer.not_json", "HTTP " + std::to_string(response.status) +
-                                         " with a body that is not JSON (" +
-                                         body.status().message() + ")" + Excerpt(response.body)),
+      MakeFailure("answer.not_json",
+                  "HTTP " + status + " with a body that can not be read (" +
+                      output.status().message() +
+                      "): answer JSON, text/plain or no body, or let the definition say "
+                      "\"succeedOn\": [" +
+                      status + "] if the body does not matter" + Excerpt(response.body)),
       std::nullopt};
 }
 
@@ -198,20 +277,49 @@ std::optional<Reply> Pending(const transport::HttpResponse& response,
   return engine::ReplyPending{std::move(poll_url), RetryAfter(response.headers, context.now)};
 }
 
+// RFC 9110, 5.6.7: the form that is sent today, that of RFC 850, and that of C's asctime.
+constexpr std::array<const char*, 3> kHttpDates = {
+    "%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"};
+constexpr size_t kTwoDigitYears = 1;
+
+Instant FromFields(std::tm fields) {
+  return Instant(std::chrono::seconds(timegm(&fields)));
+}
+
+// A year of two digits is the latest one that is not more than 50 years ahead.
+Instant WithCentury(std::tm fields, Instant now) {
+  constexpr auto kFarAhead = std::chrono::hours(24 * 365 * 50 + 24 * 13);
+  fields.tm_year = fields.tm_year % 100 + 200;  // Of 2100 to 2199.
+  while (FromFields(fields) > now + kFarAhead) {
+    fields.tm_year -= 100;
+  }
+  return FromFields(fields);
+}
+
+std::optional<Instant> ParseHttpDate(const std::string& text, Instant now) {
+  for (size_t form = 0; form < kHttpDates.size(); ++form) {
+    std::tm fields{};
+    const char* end = strptime(text.c_str(), kHttpDates[form], &fields);
+    if (end == text.c_str() + text.size()) {
+      return form == kTwoDigitYears ? WithCentury(fields, now) : FromFields(fields);
+    }
+  }
+  return std::nullopt;
+}
+
 bool IsRetryableHttp(int status) {
   return status == 408 || status == 425 || status == 429 || status >= 500;
 }
 
-}  // namespace
-
-Reply ClassifyHttp(transport::HttpResponse response, const AnswerContext& context) {
+// The table of docs/participants.md, without the vote.
+Reply ByStatus(const transport::HttpResponse& response, const AnswerContext& context) {
   const int status = response.status;
   if (context.rules != nullptr && Contains(context.rules->fail_on, status)) {
     return engine::ReplyRefused{HttpFailure(response, "listed in failOn")};
   }
   if (context.rules != nullptr && Contains(context.rules->succeed_on, status)) {
-    auto body = JsonText::Parse(response.body, limits::kPayloadJson);
-    return Done(body.ok() ? std::move(body).value() : JsonText(), response.headers, context);
+    auto output = OutputOf(response);
+    return Done(output.ok() ? std::move(output).value() : JsonText(), response.headers, context);
   }
   if (status >= 200 && status < 300) {
     if (status == kHttpAccepted) {
@@ -232,22 +340,23 @@ Reply ClassifyHttp(transport::HttpResponse response, const AnswerContext& contex
       std::nullopt};
 }
 
-Reply ClassifyPoll(transport::HttpResponse response, std::string poll_url,
-                   const AnswerContext& context) {
-  const int status = response.status;
-  const auto again = RetryAfter(response.headers, context.now);
-  if (status == kHttpAccepted || status < 200 || (status >= 300 && status < 400) ||
-      IsRetryableHttp(status) || status == 404) {
-    return engine::ReplyPending{std::move(poll_url), again};
+// Of OK.
+Reply DoneOrPending(transport::GrpcResponse& response, const AnswerContext& context) {
+  const auto token = response.metadata.Find("entente-pending");
+  if (!token) {
+    return Done(response.body, response.metadata, context);
   }
-  Reply reply = status >= 400 ? Refused(response, context) : DoneWithBody(response, context);
-  if (std::holds_alternative<engine::ReplyUnknown>(reply)) {
-    return engine::ReplyPending{std::move(poll_url), again};
+  if (*token != context.completion_token) {
+    return engine::ReplyUnknown{
+        MakeFailure("answer.foreign_token",
+                    "OK with an entente-pending token that is not the one sent as "
+                    "entente-completion-token"),
+        std::nullopt};
   }
-  return reply;
+  return engine::ReplyPending{};
 }
 
-Reply ClassifyGrpc(transport::GrpcResponse response, const AnswerContext& context) {
+Reply ByStatus(transport::GrpcResponse& response, const AnswerContext& context) {
   const auto failure = [&response] {
     return MakeFailure("grpc." + GrpcCodeName(response.code),
                        response.message.empty() ? GrpcCodeName(response.code) : response.message);
@@ -259,20 +368,7 @@ Reply ClassifyGrpc(transport::GrpcResponse response, const AnswerContext& contex
     return Done(response.body, response.metadata, context);
   }
   switch (response.code) {
-    case 0: {
-      const auto token = response.metadata.Find("entente-pending");
-      if (!token) {
-        return Done(response.body, response.metadata, context);
-      }
-      if (*token != context.completion_token) {
-        return engine::ReplyUnknown{
-            MakeFailure("answer.foreign_token",
-                        "OK with an entente-pending token that is not the one sent as "
-                        "entente-completion-token"),
-            std::nullopt};
-      }
-      return engine::ReplyPending{};
-    }
+    case 0: return DoneOrPending(response, context);
     case 3:   // INVALID_ARGUMENT
     case 5:   // NOT_FOUND
     case 6:   // ALREADY_EXISTS
@@ -290,6 +386,40 @@ Reply ClassifyGrpc(transport::GrpcResponse response, const AnswerContext& contex
       return engine::ReplyRefused{failure()};
     default: return engine::ReplyUnknown{failure(), RetryAfter(response.metadata, context.now)};
   }
+}
+
+}  // namespace
+
+Reply ClassifyHttp(transport::HttpResponse response, const AnswerContext& context) {
+  if (auto contradiction = Contradiction(response.headers)) {
+    return std::move(*contradiction);
+  }
+  return WithVote(ByStatus(response, context), response.headers, context);
+}
+
+Reply ClassifyPoll(transport::HttpResponse response, std::string poll_url,
+                   const AnswerContext& context) {
+  const int status = response.status;
+  const auto again = RetryAfter(response.headers, context.now);
+  if (status == kHttpAccepted || status < 200 || (status >= 300 && status < 400) ||
+      IsRetryableHttp(status) || status == 404 || FindContradiction(response.headers)) {
+    return engine::ReplyPending{std::move(poll_url), again};
+  }
+  Reply reply =
+      WithVote(status >= 400 ? Refused(response, context) : DoneWithBody(response, context),
+               response.headers, context);
+  if (std::holds_alternative<engine::ReplyUnknown>(reply)) {
+    return engine::ReplyPending{std::move(poll_url), again};
+  }
+  return reply;
+}
+
+Reply ClassifyGrpc(transport::GrpcResponse response, const AnswerContext& context) {
+  if (auto contradiction = Contradiction(response.metadata)) {
+    return std::move(*contradiction);
+  }
+  Reply reply = ByStatus(response, context);
+  return WithVote(std::move(reply), response.metadata, context);
 }
 
 Reply ClassifyError(const transport::CallError& error) {
@@ -329,20 +459,17 @@ std::string GrpcCodeName(int code) {
 }
 
 std::optional<Duration> ParseRetryAfter(std::string_view value, Instant now) {
-  int64_t seconds = 0;
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
-  if (error == std::errc() && end == value.data() + value.size()) {
-    constexpr int64_t kDay = 24 * 60 * 60;
-    return seconds < 0 ? std::nullopt
-                       : std::optional<Duration>(std::chrono::seconds(std::min(seconds, kDay)));
+  constexpr auto kLongest = std::chrono::seconds(24 * 60 * 60);
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (!value.empty() && std::all_of(value.begin(), value.end(), is_digit)) {
+    int64_t seconds = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
+    // More digits than a number holds say as much as a day does.
+    return error == std::errc() ? std::min<Duration>(std::chrono::seconds(seconds), kLongest)
+                                : Duration(kLongest);
   }
-  std::tm fields{};
-  const std::string text(value);
-  if (strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &fields) == nullptr) {
-    return std::nullopt;
-  }
-  const Instant at = Instant(std::chrono::seconds(timegm(&fields)));
-  return at > now ? std::optional<Duration>(at - now) : std::nullopt;
+  const auto at = ParseHttpDate(std::string(value), now);
+  return at && *at > now ? std::optional(std::min<Duration>(*at - now, kLongest)) : std::nullopt;
 }
 
 }  // namespace entente::participants

@@ -13,6 +13,7 @@
 namespace entente::participants {
 
 struct AnswerContext {
+  dsl::Mode mode = dsl::Mode::kSaga;
   dsl::Role role = dsl::Role::kForward;
   const dsl::AnswerRules* rules = nullptr;  // Null: none.
   std::string_view completion_token;        // What was sent along; a pending answer repeats it.
@@ -24,8 +25,9 @@ struct AnswerContext {
 };
 
 // The table of docs/participants.md, and what an answer may say in headers (or metadata) beside it:
-//   Entente-Vote: yes|read-only|no   a prepare; read-only: there is nothing to commit or roll back.
-//                                    "no" is a refusal, whatever the status.
+//   Entente-Vote: yes|read-only|no   a prepare, whatever the status; read-only: there is nothing to
+//                                    commit or roll back. "no" is a refusal; a "yes" beside a
+//                                    refusal contradicts itself: unknown.
 //   Entente-Expires: <RFC 3339 instant>     a try: how long the reservation holds. No duration: an
 //                                    answer may be a repeat of one that was given long ago.
 //   Entente-Heuristic: committed|rolled-back|mixed   with 409 (ABORTED) to an operation that
@@ -33,9 +35,12 @@ struct AnswerContext {
 //                                    out a decision: the participant decided by itself. HTTP may
 //                                    say it as the member "heuristic" of a JSON body too.
 // Any other value of these three is a bad answer: what it was meant to say is not known, so the
-// outcome is unknown.
-// A 2xx forward answer whose body is not JSON is unknown: it says
-// "done", but what was done can not be read, and a portal or proxy answers like that too.
+// outcome is unknown. So is that of an answer in which one of these, or another header that may
+// stand once, stands twice with different values: whichever was read, the other one might be meant.
+// With another operation than those named they mean nothing.
+// The output is the JSON body, or the text of one that is text/plain. A 2xx forward answer with any
+// other body is unknown: it says "done", but what was done can not be read, and a portal or proxy
+// answers like that too.
 [[nodiscard]] engine::Reply ClassifyHttp(transport::HttpResponse response,
                                          const AnswerContext& context);
 
@@ -52,7 +57,8 @@ struct AnswerContext {
 // "UNAVAILABLE" for 14; "CODE_99" for a number gRPC does not define.
 [[nodiscard]] std::string GrpcCodeName(int code);
 
-// Retry-After (RFC 9110, 10.2.3): seconds or an HTTP date. Nothing if it is neither or in the past.
+// Retry-After (RFC 9110, 10.2.3): seconds, or an HTTP date in any of its three forms (5.6.7), at
+// most a day. Nothing if it is neither or in the past.
 [[nodiscard]] std::optional<Duration> ParseRetryAfter(std::string_view value, Instant now);
 
 }  // namespace entente::participants

@@ -67,6 +67,46 @@ TEST_CASE("a relative Location is read by the address that was called") {
         "http://127.0.0.1:" + std::to_string(peer.port()) + "/base/orders/1/jobs?id=7");
 }
 
+TEST_CASE("an answer with two votes leaves the outcome unknown") {
+  Service service;
+  service.answer =
+      "HTTP/1.1 200 OK\r\nEntente-Vote: yes\r\nEntente-Vote: no\r\nContent-Length: 7\r\n\r\n"
+      "{\"a\":1}";
+  Peer peer(service.Script());
+  Bench bench(At(peer));
+  bench.Call("t1");
+  CHECK(std::holds_alternative<engine::ReplyUnknown>(bench.Reply(0)));
+}
+
+TEST_CASE("an answer in plain text arrives as text") {
+  Service service;
+  service.answer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\ncar 7";
+  Peer peer(service.Script());
+  Bench bench(At(peer));
+  bench.Call("t1");
+  const auto* done = std::get_if<engine::ReplyDone>(&bench.Reply(0));
+  REQUIRE(done != nullptr);
+  CHECK(done->output == JsonText(Json("car 7")));
+}
+
+TEST_CASE("a poll says whose operation it asks for, and has no idempotency key") {
+  Service service;
+  Peer peer(service.Script());
+  Bench bench(At(peer, {{"X-Tenant", "participant"}}));
+  bench.Call("t1");
+  bench.Reply(0);
+  bench.Poll("t1", "http://127.0.0.1:" + std::to_string(peer.port()) + "/jobs/7");
+  CHECK(std::holds_alternative<engine::ReplyDone>(bench.Reply(1)));
+  CHECK(Count(service.Received(0), "Idempotency-Key: t1:b\r\n") == 1);
+  const std::string poll = service.Received(1);
+  CHECK(poll.starts_with("GET /jobs/7 "));
+  CHECK(Count(poll, "dempotency-") == 0);
+  CHECK(Count(poll, "ompletion-") == 0);
+  CHECK(Count(poll, "Entente-Gid: t1\r\n") == 1);
+  CHECK(Count(poll, "Entente-Operation: action\r\n") == 1);
+  CHECK(Count(poll, "X-Tenant: participant\r\n") == 1);
+}
+
 TEST_CASE("calls that wait for a place and then for a token all go in their time") {
   Service service;
   Peer peer(service.Script());

@@ -1,10 +1,13 @@
 #include "coordinator/participants/classify.h"
 
+#include <algorithm>
+#include <cctype>
 #include <string>
 #include <vector>
 
 #include <catch2/catch.hpp>
 
+#include "base/limits.h"
 #include "base/utf8.h"
 
 namespace entente::participants {
@@ -25,9 +28,12 @@ transport::HttpResponse Http(int status, std::string body = "{}",
   return response;
 }
 
-AnswerContext Context(Role role = Role::kForward) {
-  return {role, nullptr, "the-token", &kOrigin, Instant(std::chrono::seconds(1'000'000'000))};
+AnswerContext Context(Role role = Role::kForward, dsl::Mode mode = dsl::Mode::kSaga) {
+  return {mode, role, nullptr, "the-token", &kOrigin, Instant(std::chrono::seconds(1'000'000'000))};
 }
+
+const AnswerContext kPrepare = Context(Role::kForward, dsl::Mode::kTwoPhaseCommit);
+const AnswerContext kTry = Context(Role::kForward, dsl::Mode::kTcc);
 
 struct KindNamer {
   std::string operator()(const engine::ReplyDone&) const { return "done"; }
@@ -89,7 +95,54 @@ TEST_CASE("a forward answer that can not be read is unknown, an undo's is done")
   CHECK(KindOf(ClassifyHttp(Http(200, "<html>"), Context(Role::kUndo))) == "done");
   CHECK(KindOf(ClassifyHttp(Http(200, ""), Context())) == "done");
   const engine::Reply reply = ClassifyHttp(Http(200, R"({"id": 7})"), Context());
-  CHECK(std::get<engine::ReplyDone>(reply).output == Json{{"id", 7}});
+  CHECK(std::get<engine::ReplyDone>(reply).output == JsonText(Json{{"id", 7}}));
+  for (const char* type :
+       {"text/html", "application/json", "application/xml", "", "text/plainer"}) {
+    const engine::Reply unread =
+        ClassifyHttp(Http(200, "car 7", {{"Content-Type", type}}), Context());
+    REQUIRE(KindOf(unread) == "unknown");
+    const std::string& message = std::get<engine::ReplyUnknown>(unread).failure.message;
+    CHECK_THAT(message, Catch::Contains("answer JSON, text/plain or no body") &&
+                            Catch::Contains("\"succeedOn\": [200]"));
+  }
+}
+
+TEST_CASE("the output of an answer in plain text is its text") {
+  const std::string type = GENERATE(as<std::string>(), "text/plain", "text/plain; charset=utf-8",
+                                    "Text/Plain ;charset=UTF-8");
+  const auto [body, output] = GENERATE(table<std::string, Json>({
+      {"car 7", "car 7"},
+      {"42", "42"},
+      {"12E4", "12E4"},  // The name of a seat, not 120000.
+      {"true", "true"},
+      {"\"quoted\"", "\"quoted\""},
+      {" \n", " \n"},
+      {"\xC3\xA9", "\xC3\xA9"},
+      {"{\"id\": 7}", Json{{"id", 7}}},  // Called text by mistake.
+      {"[1]", Json::array({1})},
+      {"", nullptr},
+  }));
+  CAPTURE(type, body);
+  const int status = GENERATE(200, 201, 202);
+  const std::vector<std::pair<std::string, std::string>> headers = {{"Content-Type", type}};
+  const engine::Reply reply = ClassifyHttp(Http(status, body, headers), Context());
+  REQUIRE(KindOf(reply) == "done");
+  CHECK(std::get<engine::ReplyDone>(reply).output == JsonText(output));
+  const engine::Reply polled = ClassifyPoll(Http(200, body, headers), "u", Context());
+  REQUIRE(KindOf(polled) == "done");
+  CHECK(std::get<engine::ReplyDone>(polled).output == JsonText(output));
+  const dsl::AnswerRules rules{{404}, {}};
+  AnswerContext listed = Context();
+  listed.rules = &rules;
+  const engine::Reply taken = ClassifyHttp(Http(404, body, headers), listed);
+  CHECK(std::get<engine::ReplyDone>(taken).output == JsonText(output));
+}
+
+TEST_CASE("plain text that is no text, or too much of it, is unknown") {
+  const std::vector<std::pair<std::string, std::string>> headers = {{"Content-Type", "text/plain"}};
+  CHECK(KindOf(ClassifyHttp(Http(200, "caf\xE9", headers), Context())) == "unknown");
+  const std::string escaped(limits::kMaxPayloadBytes - 10, '\x01');  // Each is six bytes of JSON.
+  CHECK(KindOf(ClassifyHttp(Http(200, escaped, headers), Context())) == "unknown");
 }
 
 TEST_CASE("what a participant says is kept as text, whatever bytes it sent") {
@@ -168,56 +221,142 @@ TEST_CASE("what the transport knows decides between unknown and not sent") {
 
 TEST_CASE("Retry-After is read as seconds or as a date, within a day, and never backwards") {
   const Instant now = Instant(std::chrono::seconds(784'111'777));  // 1994-11-06T08:49:37Z
-  CHECK(ParseRetryAfter("120", now) == Duration(std::chrono::seconds(120)));
-  CHECK(ParseRetryAfter("99999999", now) == Duration(std::chrono::hours(24)));
-  CHECK(ParseRetryAfter("Sun, 06 Nov 1994 08:49:47 GMT", now) ==
-        Duration(std::chrono::seconds(10)));
-  CHECK_FALSE(ParseRetryAfter("Sun, 06 Nov 1994 08:49:00 GMT", now));
-  CHECK_FALSE(ParseRetryAfter("-1", now));
-  CHECK_FALSE(ParseRetryAfter("soon", now));
-  CHECK_FALSE(ParseRetryAfter("", now));
+  const auto [value, seconds] = GENERATE(table<std::string, int>({
+      {"120", 120},
+      {"0", 0},
+      {"99999999", 86'400},
+      {"99999999999999999999", 86'400},  // More than 64 bits.
+      {"Sun, 06 Nov 1994 08:49:47 GMT", 10},
+      {"Sunday, 06-Nov-94 08:49:47 GMT", 10},  // RFC 850.
+      {"Sun Nov  6 08:49:47 1994", 10},        // asctime.
+      {"Sat, 06 Nov 2094 08:49:47 GMT", 86'400},
+  }));
+  CAPTURE(value);
+  CHECK(ParseRetryAfter(value, now) == Duration(std::chrono::seconds(seconds)));
 }
 
-TEST_CASE("a vote may be read-only, and a reservation may say how long it holds") {
-  const auto done = [](const AnswerContext& context, const std::string& name,
-                       const std::string& value) {
-    return std::get<engine::ReplyDone>(ClassifyHttp(Http(200, "{}", {{name, value}}), context));
+TEST_CASE("a Retry-After that is none, or that is over, says nothing") {
+  const Instant now = Instant(std::chrono::seconds(784'111'777));
+  const std::string value =
+      GENERATE(as<std::string>(), "Sun, 06 Nov 1994 08:49:00 GMT", "Sunday, 06-Nov-94 08:49:00 GMT",
+               "Sun Nov  6 08:49:00 1994", "-1", "+5", "1.5", "0x10", "soon", "", "120s", "120,120",
+               "Sun, 06 Nov 1994 08:49:47 GMT, Sun", "Sun, 36 Nov 1994 08:49:47 GMT",
+               "Sun, 06 Nov 1994 08:49:47 +0100", "1994-11-06T08:49:47Z");
+  CAPTURE(value);
+  CHECK_FALSE(ParseRetryAfter(value, now));
+}
+
+TEST_CASE("a year of two digits is never more than fifty years ahead") {
+  const Instant now = Instant(std::chrono::seconds(1'795'990'000));     // 2026-11-29.
+  CHECK_FALSE(ParseRetryAfter("Sunday, 06-Nov-94 08:49:37 GMT", now));  // 1994.
+  CHECK(ParseRetryAfter("Friday, 06-Nov-70 08:49:37 GMT", now) == Duration(std::chrono::hours(24)));
+  CHECK_FALSE(ParseRetryAfter("Monday, 06-Nov-00 08:49:37 GMT", now));  // 2000.
+}
+
+TEST_CASE("a reservation may say how long it holds") {
+  const auto expires = [](const AnswerContext& context, const std::string& value) {
+    return std::get<engine::ReplyDone>(
+               ClassifyHttp(Http(200, "{}", {{"Entente-Expires", value}}), context))
+        .expires;
   };
-  CHECK(done(Context(), "Entente-Vote", "read-only").read_only);
-  CHECK_FALSE(done(Context(), "Entente-Vote", "yes").read_only);
-  CHECK_FALSE(done(Context(Role::kFinish), "Entente-Vote", "read-only").read_only);
-  CHECK(done(Context(), "Entente-Expires", "2001-09-09T02:00:00Z").expires ==
-        Context().now + std::chrono::seconds(800));
-  CHECK_FALSE(done(Context(Role::kUndo), "Entente-Expires", "2001-09-09T02:00:00Z").expires);
-  CHECK_FALSE(done(Context(Role::kUndo), "Entente-Expires", "soon").expires);
+  CHECK(expires(kTry, "2001-09-09T02:00:00Z") == kTry.now + std::chrono::seconds(800));
+  const AnswerContext other = GENERATE(Context(), kPrepare, Context(Role::kUndo, dsl::Mode::kTcc));
+  CHECK_FALSE(expires(other, "2001-09-09T02:00:00Z"));
+  CHECK_FALSE(expires(other, "soon"));
   for (const char* bad : {"90s", "soon", ""}) {
-    const engine::Reply reply =
-        ClassifyHttp(Http(200, "{}", {{"Entente-Expires", bad}}), Context());
+    const engine::Reply reply = ClassifyHttp(Http(200, "{}", {{"Entente-Expires", bad}}), kTry);
     const auto* unknown = std::get_if<engine::ReplyUnknown>(&reply);
     REQUIRE(unknown != nullptr);
     CHECK(unknown->failure.code == "answer.bad_expires");
   }
-
-  transport::GrpcResponse vote;
-  vote.metadata.Add("entente-vote", "read-only");
-  CHECK(std::get<engine::ReplyDone>(ClassifyGrpc(vote, Context())).read_only);
 }
 
-TEST_CASE("a success that says no is a refusal, and one that says neither is unknown") {
-  const auto vote = [](const std::string& value, const AnswerContext& context) {
-    transport::GrpcResponse grpc;
-    grpc.metadata.Add("entente-vote", value);
-    const engine::Reply reply = ClassifyHttp(Http(200, "{}", {{"Entente-Vote", value}}), context);
-    CHECK(KindOf(ClassifyGrpc(std::move(grpc), context)) == KindOf(reply));
-    return reply;
-  };
-  CHECK(KindOf(vote("yes", Context())) == "done");
-  CHECK(std::get<engine::ReplyRefused>(vote("no", Context())).failure.code == "answer.vote_no");
-  CHECK(KindOf(vote("no", Context(Role::kUndo))) == "done");
-  for (const char* bad : {"No", "readonly", "true", ""}) {
+// The same over both protocols.
+engine::Reply WithVote(int http, int grpc, const std::string& vote, const AnswerContext& context) {
+  const std::string body = http >= 400 ? "no" : "{}";
+  const engine::Reply reply = ClassifyHttp(Http(http, body, {{"Entente-Vote", vote}}), context);
+  transport::GrpcResponse response;
+  response.code = grpc;
+  response.metadata.Add("entente-vote", vote);
+  CHECK(KindOf(ClassifyGrpc(std::move(response), context)) == KindOf(reply));
+  return reply;
+}
+
+TEST_CASE("the vote of a prepare counts whatever the status") {
+  const auto [http, grpc] = GENERATE(table<int, int>({{200, 0}, {409, 10}, {503, 14}, {404, 5}}));
+  CAPTURE(http, grpc);
+  const engine::Reply no = WithVote(http, grpc, "no", kPrepare);
+  CHECK(std::get<engine::ReplyRefused>(no).failure.code == "answer.vote_no");
+  for (const char* bad : {"No", "readonly", "true", "", "yes, no"}) {
     CAPTURE(bad);
-    CHECK(std::get<engine::ReplyUnknown>(vote(bad, Context())).failure.code == "answer.bad_vote");
+    const engine::Reply reply = WithVote(http, grpc, bad, kPrepare);
+    CHECK(std::get<engine::ReplyUnknown>(reply).failure.code == "answer.bad_vote");
   }
+  const std::string yes = GENERATE(as<std::string>(), "yes", "read-only");
+  const engine::Reply reply = WithVote(http, grpc, yes, kPrepare);
+  CHECK(KindOf(reply) == (http == 200 ? "done" : "unknown"));
+  if (const auto* done = std::get_if<engine::ReplyDone>(&reply)) {
+    CHECK(done->read_only == (yes == "read-only"));
+  }
+}
+
+TEST_CASE("a vote means nothing with any other operation") {
+  const AnswerContext context =
+      GENERATE(Context(), kTry, Context(Role::kUndo), Context(Role::kUndo, dsl::Mode::kTcc),
+               Context(Role::kFinish, dsl::Mode::kTwoPhaseCommit));
+  const std::string vote = GENERATE(as<std::string>(), "yes", "no", "read-only", "perhaps");
+  CAPTURE(vote);
+  const engine::Reply reply = WithVote(200, 0, vote, context);
+  REQUIRE(KindOf(reply) == "done");
+  CHECK_FALSE(std::get<engine::ReplyDone>(reply).read_only);
+  CHECK(KindOf(WithVote(409, 10, vote, context)) == "refused");
+  CHECK(KindOf(WithVote(503, 14, vote, context)) == "unknown");
+}
+
+TEST_CASE("a header that may stand once and says two things leaves the outcome unknown") {
+  const auto [name, one, other] = GENERATE(table<std::string, std::string, std::string>({
+      {"Entente-Vote", "yes", "no"},
+      {"Entente-Expires", "2001-09-09T02:00:00Z", "2001-09-09T03:00:00Z"},
+      {"Entente-Heuristic", "committed", "rolled-back"},
+      {"Entente-Pending", "the-token", "another"},
+      {"Entente-Anything", "1", "2"},
+      {"Retry-After", "1", "2"},
+      {"Location", "/a", "/b"},
+      {"Content-Type", "text/plain", "application/json"},
+      {"Host", "a", "b"},
+  }));
+  std::string lower = name;
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) { return std::tolower(c); });
+  const int status = GENERATE(200, 202, 409, 500);
+  const Role role = GENERATE(Role::kForward, Role::kUndo, Role::kFinish);
+  const AnswerContext context = Context(role, dsl::Mode::kTwoPhaseCommit);
+  CAPTURE(name, status);
+  const auto answer = [&](const std::string& second, const AnswerContext& with) {
+    return ClassifyHttp(Http(status, "{}", {{name, one}, {"X-Between", "1"}, {lower, second}}),
+                        with);
+  };
+  const engine::Reply reply = answer(other, context);
+  REQUIRE(KindOf(reply) == "unknown");
+  CHECK(std::get<engine::ReplyUnknown>(reply).failure.code == "answer.contradiction");
+  const dsl::AnswerRules rules{{}, {409}};
+  AnswerContext failing = context;
+  failing.rules = &rules;
+  CHECK(KindOf(answer(other, failing)) == "unknown");
+  CHECK(KindOf(ClassifyPoll(Http(status, "{}", {{name, one}, {lower, other}}), "u", context)) ==
+        "pending u");
+  // Twice the same is once.
+  CHECK(KindOf(answer(one, context)) ==
+        KindOf(ClassifyHttp(Http(status, "{}", {{name, one}}), context)));
+
+  transport::GrpcResponse grpc;
+  grpc.metadata.Add(lower, one);
+  grpc.metadata.Add(lower, other);
+  CHECK(KindOf(ClassifyGrpc(std::move(grpc), context)) == "unknown");
+}
+
+TEST_CASE("other headers may stand twice") {
+  CHECK(KindOf(ClassifyHttp(Http(200, "{}", {{"Set-Cookie", "a"}, {"Set-Cookie", "b"}}),
+                            Context())) == "done");
 }
 
 TEST_CASE("a participant that decided by itself says so where a decision is carried out") {
