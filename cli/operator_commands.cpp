@@ -85,6 +85,7 @@ struct SignalOptions {
   std::string gid;
   std::string name;
   std::string payload;
+  std::string id;
 };
 
 void RunSignal(Context& context, const SignalOptions& options) {
@@ -96,7 +97,8 @@ void RunSignal(Context& context, const SignalOptions& options) {
     }
     payload = std::move(read).value();
   }
-  PrintOutcome(context, Checked(context.client().Signal(options.gid, options.name, payload)));
+  PrintOutcome(context,
+               Checked(context.client().Signal(options.gid, options.name, payload, options.id)));
 }
 
 void AddSignal(CLI::App& app, Context& context) {
@@ -108,6 +110,10 @@ void AddSignal(CLI::App& app, Context& context) {
       ->type_name("");
   signal->add_option("--payload", options->payload, "What the waiting step gives as its output")
       ->type_name("JSON|@FILE|-");
+  signal
+      ->add_option("--id", options->id,
+                   "Its own name: sent again under the same one it changes nothing")
+      ->type_name("TEXT");
   AddClientOptions(*signal, context);
   signal->callback([&context, options] { RunSignal(context, *options); });
 }

@@ -48,6 +48,9 @@ class StateStore {
   }
   void KeepSignal(const SignalReceived& record) {
     Replace(state_.signals[record.name], record.payload);
+    if (!record.id.empty()) {
+      state_.signal_ids[record.id] = record.digest;
+    }
   }
   void DropSignal(const std::string& name) {
     if (const auto signal = state_.signals.find(name); signal != state_.signals.end()) {

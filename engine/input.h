@@ -100,6 +100,10 @@ struct CommitRequested {};
 struct SignalSent {
   std::string name;
   JsonText payload;
+  // The sender's name for this very signal: sent again, it is the same one for good. Empty: it has
+  // none, and what is sent again once the first was taken is another signal.
+  std::string id = {};
+  std::string digest = {};  // Of name and payload, where there is an id.
 };
 
 struct PauseRequested {

@@ -174,6 +174,8 @@ struct DeadlineMissed {};
 struct SignalReceived {
   std::string name;
   JsonText payload;
+  std::string id = {};      // As SignalSent's.
+  std::string digest = {};  // Tells a repeat from another signal under the same id.
 };
 
 struct Paused {

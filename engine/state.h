@@ -119,7 +119,10 @@ struct TxnState {
   std::string traceparent;
   std::optional<AbortState> abort;
   std::map<std::string, JsonText> signals;  // Received and not yet taken, by name.
-  std::vector<StepState> steps;             // By step index; grows as steps expand or are skipped.
+  // The digest of each signal that came with an id, taken or not, by that id. No more than the plan
+  // has steps that wait: only what one of them can still take is received.
+  std::map<std::string, std::string> signal_ids;
+  std::vector<StepState> steps;  // By step index; grows as steps expand or are skipped.
   JsonText output;
   std::optional<Failure> output_failure;
   // Of the input, the items, outputs and sources of the branches, the signals and the output.

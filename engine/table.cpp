@@ -51,9 +51,14 @@ constexpr RefusalText kRefusals[] = {
      " is not called again because the transaction is being undone: skip the branch once its "
      "outcome is known, or resolve the transaction"},
     {"signal.not_taken_yet", StatusCode::kFailedPrecondition,
-     " holds a signal of that name with another payload, which no step has taken yet: send this "
-     "one "
-     "when a step waits for it"},
+     " holds another signal of that name, which no step has taken yet: send this one when a step "
+     "waits for it"},
+    {"signal.too_late", StatusCode::kFailedPrecondition,
+     " takes no signal of that name any more: each step that waited for it has got one, was "
+     "skipped or waited in vain"},
+    {"signal.content_differs", StatusCode::kFailedPrecondition,
+     " received a signal under that id with another name or payload: give each signal an id of its "
+     "own"},
     {"completion.too_late", StatusCode::kFailedPrecondition,
      " does not wait for this completion: the operation has ended or was given up"},
 };

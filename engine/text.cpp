@@ -91,7 +91,7 @@ class RecordWriter {
   }
   std::string operator()(const DeadlineMissed&) const { return ""; }
   std::string operator()(const SignalReceived& record) const {
-    return record.name + OrNothing(record.payload);
+    return record.name + (record.id.empty() ? "" : " id " + record.id) + OrNothing(record.payload);
   }
   std::string operator()(const Paused& record) const { return Text(record.actor); }
   std::string operator()(const Resumed& record) const { return Text(record.actor); }

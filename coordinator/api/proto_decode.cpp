@@ -175,7 +175,12 @@ OperateCommand FromProto(const pb::ResolveTransactionRequest& request) {
 }
 
 SignalCommand FromProto(const pb::SignalTransactionRequest& request) {
-  return {request.gid(), request.name(), FromValue(request.payload())};
+  SignalCommand command;
+  command.gid = request.gid();
+  command.name = request.name();
+  command.payload = FromValue(request.payload());
+  command.id = request.id();
+  return command;
 }
 
 CompleteCommand FromProto(const pb::CompleteOperationRequest& request) {

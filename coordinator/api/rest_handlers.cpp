@@ -86,6 +86,7 @@ void Signal(const ExchangePtr& exchange) {
   std::optional<SignalCommand> command =
       CommandOf(*exchange, DecodeSignal(std::move(exchange->parameter(0)), std::move(*body)));
   if (command) {
+    command->header_id = exchange->request().headers.Find("entente-signal-id").value_or("");
     exchange->service().Signal(std::move(*command),
                                ReplyJson<TxnDetail>(exchange, TransactionJson));
   }

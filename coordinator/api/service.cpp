@@ -250,12 +250,18 @@ void Service::Signal(SignalCommand command, Done<TxnDetail> done) const {
   check.Require("name", !command.name.empty(), "the name of the signal a step waits for");
   check.CheckLength("name", command.name, limits::kMaxNameBytes);
   check.CheckPayload("payload", command.payload);
+  if (command.id.empty()) {
+    command.id = std::move(command.header_id);
+  } else if (!command.header_id.empty() && command.header_id != command.id) {
+    check.Fail("id", "differs from the header Entente-Signal-Id", "send one of them");
+  }
+  check.CheckLength("id", command.id, limits::kMaxNameBytes);
   if (!check.ok()) {
     done(check.TakeError());
     return;
   }
-  coordinator_.Signal(Gid(std::move(command.gid)), std::move(command.name),
-                      std::move(command.payload),
+  coordinator_.Signal(Gid(std::move(command.gid)),
+                      {std::move(command.name), std::move(command.payload), std::move(command.id)},
                       Translate<runtime::TxnView>(std::move(done), DetailOf));
 }
 

@@ -91,6 +91,12 @@ struct OperatorRequest {
   std::optional<engine::TxnStatus> forced_outcome;  // kResolve.
 };
 
+struct SignalRequest {
+  std::string name;
+  JsonText payload;
+  std::string id;  // The sender's name for this very signal; empty: it has none.
+};
+
 struct HistoryEntry {
   Sequence revision;
   engine::Record record;
@@ -219,8 +225,10 @@ class Coordinator {
 
   // kFailedPrecondition transaction.finished, transaction.past_pivot, ...; kConflict.
   virtual void Operate(OperatorRequest request, Callback<TxnView> done) = 0;
-  virtual void Signal(const Gid& gid, std::string name, JsonText payload,
-                      Callback<TxnView> done) = 0;
+  // With an id, the same signal sent again changes nothing, whatever became of it since.
+  // kNotFound signal.not_found; kFailedPrecondition signal.too_late, .not_taken_yet,
+  // .content_differs, transaction.aborting, .finished.
+  virtual void Signal(const Gid& gid, SignalRequest request, Callback<TxnView> done) = 0;
 
   // The outcome of a pending operation. kNotFound completion.unknown_token for a token that is not
   // ours; kFailedPrecondition completion.too_late.

@@ -106,6 +106,13 @@ std::string RequestDigest(const SubmitRequest& request) {
   return Sha256Hex(content + '}').substr(0, 32);
 }
 
+// Tells a repeat of a signal from another one under the same id; empty without an id.
+std::string SignalDigest(const SignalRequest& request) {
+  return request.id.empty()
+             ? std::string()
+             : Sha256Hex(request.name + '\n' + request.payload.text()).substr(0, 32);
+}
+
 }  // namespace
 
 // Looks after the store: how it does, and what is to be purged.
@@ -626,11 +633,12 @@ void LocalCoordinator::Operate(OperatorRequest request, Callback<TxnView> done) 
                     ShardDriver& driver) { driver.Deliver(gid, event, revision, done); });
 }
 
-void LocalCoordinator::Signal(const Gid& gid, std::string name, JsonText payload,
-                              Callback<TxnView> done) {
+void LocalCoordinator::Signal(const Gid& gid, SignalRequest request, Callback<TxnView> done) {
   done = ReturnTo(Worker::Current(), std::move(done));
-  OnDriver(gid, [gid, event = engine::SignalSent{std::move(name), std::move(payload)},
-                 done = std::move(done)](ShardDriver& driver) {
+  std::string digest = SignalDigest(request);
+  engine::SignalSent event{std::move(request.name), std::move(request.payload),
+                           std::move(request.id), std::move(digest)};
+  OnDriver(gid, [gid, event = std::move(event), done = std::move(done)](ShardDriver& driver) {
     driver.Deliver(gid, event, std::nullopt, done);
   });
 }

@@ -74,7 +74,7 @@ class LocalCoordinator final : public Coordinator {
   void List(storage::Filter filter, storage::Page page,
             Callback<storage::SummaryPage> done) override;
   void Operate(OperatorRequest request, Callback<TxnView> done) override;
-  void Signal(const Gid& gid, std::string name, JsonText payload, Callback<TxnView> done) override;
+  void Signal(const Gid& gid, SignalRequest request, Callback<TxnView> done) override;
   void Complete(std::string token, std::variant<engine::ReplyDone, engine::ReplyRefused> outcome,
                 Callback<TxnView> done) override;
   void PutDefinition(

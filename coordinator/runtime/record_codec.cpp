@@ -169,6 +169,8 @@ void Put(const eng::SignalReceived& from, pb::Record& record) {
   auto* to = record.mutable_signal_received();
   to->set_name(from.name);
   to->set_payload(EncodeJson(from.payload));
+  to->set_id(from.id);
+  to->set_digest(from.digest);
 }
 
 void Put(const eng::Paused& from, pb::Record& record) {
@@ -363,6 +365,8 @@ Result<eng::RecordBody> Get(const pb::AbortDecided& from) {
 Result<eng::RecordBody> Get(const pb::SignalReceived& from) {
   eng::SignalReceived to;
   to.name = from.name();
+  to.id = from.id();
+  to.digest = from.digest();
   ENTENTE_RETURN_IF_ERROR(GetJson(from.payload(), to.payload));
   return eng::RecordBody(std::move(to));
 }

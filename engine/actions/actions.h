@@ -67,6 +67,13 @@ void CancelAgain(Turn& turn);
 void DeadlineDue(Turn& turn);
 void MissDeadline(Turn& turn);
 
+// ---- signal.cpp ----
+void StoreSignal(Turn& turn);
+// No step takes one any more; one that came before, by its id, is still answered as then.
+void SignalCommitting(Turn& turn);
+void SignalAborting(Turn& turn);
+void SignalEnded(Turn& turn);
+
 // ---- wait.cpp ----
 void BeginWait(Turn& turn, BranchRef ref);
 void WaitOver(Turn& turn, BranchRef ref);
@@ -99,7 +106,6 @@ void Expire(Turn& turn, BranchRef ref);
 // ---- lifecycle.cpp: the transaction as a whole ----
 void Accept(Turn& turn);
 void RearmDeadline(Turn& turn);
-void StoreSignal(Turn& turn);
 void DeliverReply(Turn& turn);
 void DeliverCompletion(Turn& turn);
 // The transaction has ended: only what is known already is taken, once more.

@@ -40,6 +40,9 @@ inline constexpr TxnCell kRearmDeadline = Act(&RearmDeadline, "rearm-deadline");
 inline constexpr TxnCell kCancel = Act(&Cancel, "cancel");
 inline constexpr TxnCell kCancelAgain = Act(&CancelAgain, "cancel-again");
 inline constexpr TxnCell kSignal = Act(&StoreSignal, "store-signal");
+inline constexpr TxnCell kSignalCommitting = Act(&SignalCommitting, "signal-committing");
+inline constexpr TxnCell kSignalAborting = Act(&SignalAborting, "signal-aborting");
+inline constexpr TxnCell kSignalEnded = Act(&SignalEnded, "signal-ended");
 inline constexpr TxnCell kPause = Act(&Pause, "pause");
 inline constexpr TxnCell kResume = Act(&Resume, "resume");
 inline constexpr TxnCell kRetry = Act(&Retry, "retry");
@@ -55,7 +58,6 @@ inline constexpr TxnCell kNotFound = RejectTxn("transaction.not_found");
 inline constexpr TxnCell kFinished = RejectTxn("transaction.finished");
 inline constexpr TxnCell kPastPivot = RejectTxn("transaction.past_pivot");
 inline constexpr TxnCell kCommitting = RejectTxn("transaction.committing");
-inline constexpr TxnCell kAborting = RejectTxn("transaction.aborting");
 inline constexpr TxnCell kAborted = RejectTxn("transaction.aborted");
 
 using TxnRowCells = std::array<TxnCell, kTxnEvents>;
@@ -73,20 +75,20 @@ inline constexpr TxnRowCells kActiveRow = {
     kEnlist, kClose};
 inline constexpr TxnRowCells kAbortingRow = {
     kExists, kReply, kCompletion, kTimer, kNothing, kNothing,
-    kCancelAgain, kAborting, kPause, kResume, kRetry, kSkip, kResolve, kRecover,
+    kCancelAgain, kSignalAborting, kPause, kResume, kRetry, kSkip, kResolve, kRecover,
     kAborted, kCloseAborted};
 inline constexpr TxnRowCells kCommittedRow = {
     kExists, kNothing, kCompletionAgain, kNothing, kNothing, kNothing,
-    kFinished, kFinished, kFinished, kFinished, kFinished, kFinished, kFinished, kNothing,
+    kFinished, kSignalEnded, kFinished, kFinished, kFinished, kFinished, kFinished, kNothing,
     kFinished, kCloseAgain};
 // An abort that is asked for once more finds what it wants.
 inline constexpr TxnRowCells kAbortedRow = {
     kExists, kNothing, kCompletionAgain, kNothing, kNothing, kNothing,
-    kCancelAgain, kFinished, kFinished, kFinished, kFinished, kFinished, kFinished, kNothing,
+    kCancelAgain, kSignalEnded, kFinished, kFinished, kFinished, kFinished, kFinished, kNothing,
     kFinished, kCloseAborted};
 inline constexpr TxnRowCells kMixedRow = {
     kExists, kNothing, kCompletionAgain, kNothing, kNothing, kNothing,
-    kFinished, kFinished, kFinished, kFinished, kFinished, kFinished, kFinished, kNothing,
+    kFinished, kSignalEnded, kFinished, kFinished, kFinished, kFinished, kFinished, kNothing,
     kFinished, kFinished};
 // clang-format on
 

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "base/limits.h"
@@ -58,29 +57,6 @@ Result<Labels> LabelsOf(const Draft& draft, const Submitted& submitted) {
   return labels;
 }
 
-// The signals that steps of the plan wait for.
-std::set<std::string> AwaitedSignals(const dsl::Plan& plan) {
-  std::set<std::string> names;
-  for (const dsl::Step& step : plan.steps) {
-    const auto* wait = std::get_if<dsl::WaitWork>(&step.work);
-    if (const auto* signal = wait != nullptr ? std::get_if<dsl::WaitSignal>(wait) : nullptr) {
-      names.insert(signal->name);
-    }
-  }
-  return names;
-}
-
-Status NotAwaited(const dsl::Plan& plan, const std::string& name,
-                  const std::set<std::string>& awaited) {
-  std::string others;
-  for (const std::string& other : awaited) {
-    others += (others.empty() ? "; waited for: '" : "', '") + other;
-  }
-  return NotFound("signal.not_found", "no step of definition '" + plan.name +
-                                          "' waits for a signal '" + name + "'" +
-                                          (others.empty() ? "; none waits for any" : others + "'"));
-}
-
 // What is being finished was done before: whoever says so was not told that it arrived.
 bool ProvesNothingNew(const BranchFacts& branch, const CompletionReceived& received) {
   return received.role == Role::kForward && RoleOf(branch.phase) == Role::kFinish &&
@@ -132,40 +108,6 @@ void RearmDeadline(Turn& turn) {
   const auto& deadline = turn.draft.base().deadline;
   if (deadline && !turn.draft.deadline_missed()) {
     turn.draft.Emit(ArmTimer{std::nullopt, *deadline});
-  }
-}
-
-void StoreSignal(Turn& turn) {
-  Draft& draft = turn.draft;
-  const auto& sent = std::get<SignalSent>(turn.event);
-  if (const auto awaited = AwaitedSignals(draft.plan()); !awaited.contains(sent.name)) {
-    draft.Reject(NotAwaited(draft.plan(), sent.name, awaited));
-    return;
-  }
-  if (const JsonText* stored = draft.signal(sent.name)) {
-    // The same again is the same signal, sent by somebody who was not told that it arrived.
-    if (*stored == sent.payload) {
-      draft.Force();
-    } else {
-      draft.Reject(Refusal("signal.not_taken_yet", draft.gid()));
-    }
-    return;
-  }
-  if (!draft.HasRoomFor(sent.payload.bytes())) {
-    draft.Reject(Refusal("transaction.too_large", draft.gid()));
-    return;
-  }
-  draft.Record(SignalReceived{sent.name, sent.payload});
-  for (size_t step = 0; step < draft.plan().steps.size(); ++step) {
-    const size_t waiting = draft.step(step).phases.of(BranchPhase::kWaiting);
-    const size_t size = waiting == 0 ? 0 : draft.step(step).size;
-    for (size_t i = 0; i < size; ++i) {
-      const BranchFacts& branch = draft.branch({step, i});
-      if (branch.phase == BranchPhase::kWaiting && branch.signal == sent.name) {
-        Dispatch(turn, {step, i}, BranchEvent::kSignal);
-        return;  // One signal wakes one branch.
-      }
-    }
   }
 }
 

@@ -18,7 +18,7 @@ constexpr TxnTable kTransaction = {{
     kActiveRow,
     // COMMITTING: every branch is confirmed until done.
     {kExists, kReply, kCompletion, kTimer, kMissDeadline, kRearmDeadline,
-     kCommitting, kCommitting, kPause, kResume, kRetry, kSkip, kResolve, kRecover,
+     kCommitting, kSignalCommitting, kPause, kResume, kRetry, kSkip, kResolve, kRecover,
      kCommitting, kCloseAgain},
     kCommittedRow,
     kAbortingRow,

@@ -20,7 +20,7 @@ constexpr TxnTable kTransaction = {{
     kActiveRow,
     // COMMITTING: every branch is committed until done.
     {kExists, kReply, kCompletion, kTimer, kMissDeadline, kRearmDeadline,
-     kCommitting, kCommitting, kPause, kResume, kRetry, kSkip, kResolve, kRecover,
+     kCommitting, kSignalCommitting, kPause, kResume, kRetry, kSkip, kResolve, kRecover,
      kCommitting, kCloseAgain},
     kCommittedRow,
     kAbortingRow,

@@ -176,9 +176,10 @@ Result<Transaction> Client::Act(Action action, const ActionRequest& request) {
       Post(TransactionPath(request.gid, VerbOf(action)), DumpJson(body)));
 }
 
-Result<Transaction> Client::Signal(std::string_view gid, std::string_view name,
-                                   const Json& payload) {
-  const Json body{{"name", name}, {"payload", payload}};
+Result<Transaction> Client::Signal(std::string_view gid, std::string_view name, const Json& payload,
+                                   std::string_view id) {
+  Json body{{"name", name}, {"payload", payload}};
+  AddText("id", std::string(id), body);
   return impl_->CallForTransaction(Post(TransactionPath(gid, ":signal"), DumpJson(body)));
 }
 

@@ -190,11 +190,13 @@ TEST_CASE("an operator's action means the same over REST and gRPC") {
 }
 
 TEST_CASE("a signal and a completion mean the same over REST and gRPC") {
-  constexpr const char* kSignal = R"({"name":"go","payload":{"by":"ann"}})";
+  constexpr const char* kSignal = R"({"name":"go","payload":{"by":"ann"},"id":"s1"})";
   const auto signal = std::get<SignalCommand>(DecodeSignal("", Json::parse(kSignal)));
   const SignalCommand signal_grpc = FromProto(Parse<pb::SignalTransactionRequest>(kSignal));
   CHECK(signal.name == signal_grpc.name);
   CHECK(signal.payload == signal_grpc.payload);
+  CHECK(signal.id == "s1");
+  CHECK(signal.id == signal_grpc.id);
 
   constexpr const char* kComplete =
       R"({"outcome":"refused","output":null,"code":"full","message":"no room"})";

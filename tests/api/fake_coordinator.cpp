@@ -229,11 +229,12 @@ void FakeCoordinator::Operate(runtime::OperatorRequest request,
   done(answer);
 }
 
-void FakeCoordinator::Signal(const Gid& gid, std::string name, JsonText payload,
+void FakeCoordinator::Signal(const Gid& gid, runtime::SignalRequest request,
                              runtime::Callback<runtime::TxnView> done) {
   std::unique_lock lock(mutex_);
   ++mutations_;
-  last_text_ = gid.str() + "|" + name + "|" + payload.text();
+  last_text_ = gid.str() + "|" + request.name + "|" + request.payload.text() +
+               (request.id.empty() ? "" : "|" + request.id);
   const Result<runtime::TxnView> answer = Either(view_);
   lock.unlock();
   done(answer);

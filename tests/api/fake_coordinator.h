@@ -64,7 +64,7 @@ class FakeCoordinator : public runtime::Coordinator {
   void List(storage::Filter filter, storage::Page page,
             runtime::Callback<storage::SummaryPage> done) override;
   void Operate(runtime::OperatorRequest request, runtime::Callback<runtime::TxnView> done) override;
-  void Signal(const Gid& gid, std::string name, JsonText payload,
+  void Signal(const Gid& gid, runtime::SignalRequest request,
               runtime::Callback<runtime::TxnView> done) override;
   void Complete(std::string token, std::variant<engine::ReplyDone, engine::ReplyRefused> outcome,
                 runtime::Callback<runtime::TxnView> done) override;

@@ -242,6 +242,24 @@ TEST_CASE(
   CHECK(server.coordinator.last_operate()->forced_outcome == engine::TxnStatus::kAborted);
 }
 
+TEST_CASE("a signal's id comes as a header or in its body, and not in two ways") {
+  RestServer server;
+  const std::string path = "/v1/transactions/t1:signal";
+  const auto send = [&](const std::string& body, const Fields& headers) {
+    return server.Send("POST", path, body, headers).status;
+  };
+  CHECK(send(R"({"name":"go","id":"a1"})", {}) == 200);
+  CHECK(server.coordinator.last_text() == "t1|go|null|a1");
+  CHECK(send(R"({"name":"go"})", {{"Entente-Signal-Id", "a2"}}) == 200);
+  CHECK(server.coordinator.last_text() == "t1|go|null|a2");
+  CHECK(send(R"({"name":"go","id":"a3"})", {{"entente-signal-id", "a3"}}) == 200);
+  CHECK(server.coordinator.last_text() == "t1|go|null|a3");
+  CHECK(send(R"({"name":"go","id":"a4"})", {{"Entente-Signal-Id", "a5"}}) == 400);
+  CHECK(send(R"({"name":"go","id":")" + std::string(129, 'x') + "\"}", {}) == 400);
+  CHECK(send(R"({"name":"go"})", {{"Entente-Signal-Id", std::string(129, 'x')}}) == 400);
+  CHECK(send(R"({"name":"go","id":7})", {}) == 400);
+}
+
 TEST_CASE("a signal and a completion carry their payload") {
   RestServer server;
   REQUIRE(

@@ -107,8 +107,12 @@ class Script {
       return AbortRequested{{"ann", line.Rest()}};
     }
     if (command == "signal") {
-      const std::string name = line.Word();
-      return SignalSent{name, line.RestAsJson()};
+      SignalSent sent;
+      sent.name = line.Word();
+      sent.id = line.Option("id").value_or("");
+      sent.payload = line.RestAsJson();
+      sent.digest = sent.id.empty() ? "" : sent.name + sent.payload.text();
+      return sent;
     }
     if (command == "pause") {
       return PauseRequested{actor};

@@ -62,6 +62,9 @@ std::string Dump(const TxnState& state) {
   for (const auto& [name, payload] : state.signals) {
     text += "signal " + name + ' ' + payload.text() + '\n';
   }
+  for (const auto& [id, digest] : state.signal_ids) {
+    text += "signal id " + id + ' ' + digest + '\n';
+  }
   if (state.abort) {
     text += "abort " + std::string(AbortCauseName(state.abort->cause)) + ' ' +
             Text(std::optional(state.abort->failure)) + '\n';

@@ -223,9 +223,10 @@ class Client {
 
   // An operator's action; answers with the transaction as it then is.
   [[nodiscard]] Result<Transaction> Act(Action action, const ActionRequest& request);
-  // Delivers `payload` to a step that waits for the signal `name`, or will.
+  // Delivers `payload` to a step that waits for the signal `name`, or will. With an `id` (at most
+  // 128 bytes) it is safe to repeat: the same signal is taken once, whatever became of it since.
   [[nodiscard]] Result<Transaction> Signal(std::string_view gid, std::string_view name,
-                                           const Json& payload);
+                                           const Json& payload, std::string_view id = {});
   [[nodiscard]] Result<Document> Complete(const CompletionRequest& request);
 
   // `source` is the text of a definition, stored as it is. Answers with the stored version.
