@@ -43,7 +43,7 @@ using DescriptorReader =
     std::function<Result<std::vector<std::string>>(std::string_view descriptor_set)>;
 
 struct CompileOptions {
-  // The names that `env` may use; "*" at the end of one stands for any ending ("TRAVEL_*").
+  // The names that `env` may use; "*" in one stands for any characters ("TRAVEL_*", "*_URL").
   std::vector<std::string> allowed_env;
   // How they are looked up; may be empty: nothing is set. Called during Compile only.
   EnvLookup lookup_env;

@@ -3,6 +3,33 @@
 #include <algorithm>
 
 namespace entente::dsl {
+namespace {
+
+// "*" stands for any characters, also none. What is left over is tried again with the last "*" a
+// character longer, so the work is at most the product of the two lengths.
+bool Matches(std::string_view pattern, std::string_view name) {
+  size_t star = std::string_view::npos;
+  size_t after_star = 0;  // In `name`: where what follows the last "*" was tried.
+  size_t p = 0;
+  size_t n = 0;
+  while (n < name.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      after_star = n;
+    } else if (p < pattern.size() && pattern[p] == name[n]) {
+      ++p;
+      ++n;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      n = ++after_star;
+    } else {
+      return false;
+    }
+  }
+  return pattern.find_first_not_of('*', p) == std::string_view::npos;
+}
+
+}  // namespace
 
 void Environment::Use(const std::string& name, const std::string& pointer, size_t offset) {
   if (values_.contains(name)) {
@@ -39,13 +66,7 @@ void Environment::Use(const std::string& name, const std::string& pointer, size_
 
 bool Environment::IsAllowed(const std::string& name) const {
   return std::any_of(options_.allowed_env.begin(), options_.allowed_env.end(),
-                     [&name](std::string_view pattern) {
-                       if (pattern.ends_with('*')) {
-                         pattern.remove_suffix(1);
-                         return name.starts_with(pattern);
-                       }
-                       return name == pattern;
-                     });
+                     [&name](std::string_view pattern) { return Matches(pattern, name); });
 }
 
 std::string EnvPlaceholder(const std::string& name) {

@@ -73,6 +73,11 @@ Status CheckLabels(const storage::Labels& labels) {
                                                     std::to_string(limits::kMaxLabelBytes) +
                                                     " bytes, and the key at least one");
     }
+    if (key.find('=') != std::string::npos) {
+      return InvalidArgument("labels.bad_key",
+                             "the label key '" + key +
+                                 "' has a '=', which ends the key where labels are searched for");
+    }
   }
   return {};
 }
