@@ -43,6 +43,10 @@ void RunPut(Context& context, const std::string& file) {
     } else {
       context.terminal.out << ShowText(Text(stored->json, "name")) << " version "
                            << NumberText(stored->json, "version") << std::endl;
+      for (Json warning : Items(stored->json, "warnings")) {
+        warning["warning"] = true;
+        context.terminal.err << ShowProblem(NameOfFile(file), *source, warning);
+      }
     }
     return;
   }

@@ -18,6 +18,9 @@ Compiled CompileFile(Context& context, const std::string& path) {
   compiled.source = std::move(source).value();
   dsl::CompileOptions options;
   options.offline = true;
+  options.warn = [&compiled](dsl::Problem warning) {
+    compiled.problems.push_back(std::move(warning));
+  };
   dsl::CompileResult result = dsl::Compile(compiled.source, options);
   if (auto* problems = std::get_if<dsl::Problems>(&result)) {
     compiled.problems = std::move(*problems);

@@ -17,7 +17,7 @@ struct Compiled {
   Status unreadable;
   std::string source;
   std::shared_ptr<const dsl::Plan> plan;
-  dsl::Problems problems;
+  dsl::Problems problems;  // Beside a plan: what it is warned of.
 };
 
 // Compiles a file ("-": standard input) without an environment: any `env` name may be used.

@@ -24,14 +24,16 @@ void RunValidate(Context& context, const std::vector<std::string>& files) {
       continue;
     }
     if (context.json) {
-      report.push_back({{"file", file},
-                        {"valid", compiled.plan != nullptr},
-                        {"problems", ProblemsJson(compiled.problems)}});
+      report.push_back(
+          {{"file", file},
+           {"valid", compiled.plan != nullptr},
+           {compiled.plan != nullptr ? "warnings" : "problems", ProblemsJson(compiled.problems)}});
     } else if (compiled.plan != nullptr) {
       context.terminal.out << file << ": " << context.terminal.Paint(Style::kGood, "ok") << " ("
                            << ShowText(compiled.plan->name) << ", "
                            << dsl::ModeName(compiled.plan->mode) << ", "
                            << compiled.plan->steps.size() << " steps)\n";
+      PrintProblems(context, file, compiled);
     } else {
       PrintProblems(context, file, compiled);
     }

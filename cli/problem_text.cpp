@@ -70,7 +70,8 @@ std::string ShowProblem(std::string_view file, std::string_view source, const Js
   if (line > 0) {
     text += ":" + std::to_string(line) + ":" + std::to_string(column);
   }
-  text += ": " + ShowText(Text(problem, "message"));
+  text += problem.value("warning", false) ? ": warning: " : ": ";
+  text += ShowText(Text(problem, "message"));
   if (const std::string suggestion = Text(problem, "suggestion"); !suggestion.empty()) {
     text += "; " + ShowText(suggestion);
   }

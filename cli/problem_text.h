@@ -11,7 +11,8 @@ namespace entente::cli {
 struct Context;
 
 // "file:line:column: message; suggestion", the offending line and a caret under the column.
-// `problem` has the members of a DefinitionProblem; `source` is the text of the definition.
+// `problem` has the members of a DefinitionProblem, and `warning` if it is one; `source` is the
+// text of the definition.
 [[nodiscard]] std::string ShowProblem(std::string_view file, std::string_view source,
                                       const Json& problem);
 

@@ -1,6 +1,7 @@
 #include "dsl/expressions.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "dsl/object_reader.h"
@@ -48,6 +49,7 @@ std::optional<cel::Expression> ExpressionCompiler::Whole(const Json& value,
   for (const cel::ReferencePath& path : expression.references()) {
     CheckReference(path, pointer, scope);
   }
+  WarnOfSkipped(expression.references(), pointer, scope);
   if (expression.references().empty()) {
     const Result<cel::Value> result = expression.Evaluate(NoNames());
     if (!result.ok()) {
@@ -75,8 +77,13 @@ std::optional<cel::Template> ExpressionCompiler::Document(const Json& value,
     return std::nullopt;
   }
   auto document = std::get<cel::Template>(std::move(compiled));
+  std::map<std::string, std::vector<cel::ReferencePath>> by_string;
   for (const cel::TemplateReference& reference : document.references()) {
     CheckReference(reference.path, pointer + reference.pointer, scope);
+    by_string[reference.pointer].push_back(reference.path);
+  }
+  for (const auto& [at, paths] : by_string) {
+    WarnOfSkipped(paths, pointer + at, scope);
   }
   return document;
 }

@@ -33,7 +33,8 @@ struct Scope {
 
 // What expressions need to know about the steps, by their index in the definition.
 struct StepTable {
-  std::vector<std::string> ids;  // Empty where the id is unusable.
+  std::vector<std::string> ids;   // Empty where the id is unusable.
+  std::vector<std::string> when;  // The condition as it is written; empty: the step has none.
   StepOrder order{{}};
   // Steps whose place is not known because an `after` above them is wrong: what they may read is
   // not checked, so that one mistake is not reported as many.
@@ -86,6 +87,12 @@ class ExpressionCompiler {
                           const Scope& scope);
   void CheckStepOrder(const cel::ReferencePath& path, size_t read, const std::string& pointer,
                       const Scope& scope);
+  // Warns of each output of a step that may be skipped whose members are read, unless it is plain
+  // that this was thought of. `paths` are those of one string.
+  void WarnOfSkipped(const std::vector<cel::ReferencePath>& paths, const std::string& pointer,
+                     const Scope& scope);
+  [[nodiscard]] bool MindsSkipped(const std::vector<cel::ReferencePath>& paths, size_t read,
+                                  const Scope& scope) const;
   void CheckEnvReference(const cel::ReferencePath& path, const std::string& pointer);
   void RefuseUnknownName(const cel::ReferencePath& path, const std::string& pointer,
                          const Scope& scope);

@@ -171,6 +171,44 @@ void ExpressionCompiler::CheckStepOrder(const cel::ReferencePath& path, size_t r
               : "add " + id + " to 'after' of " + own);
 }
 
+bool ExpressionCompiler::MindsSkipped(const std::vector<cel::ReferencePath>& paths, size_t read,
+                                      const Scope& scope) const {
+  const std::string& id = steps_.ids[read];
+  if (scope.step) {
+    // It is itself taken only when the other one is, or at least asks.
+    const std::string& own = steps_.when[*scope.step];
+    if (*scope.step == read || own == steps_.when[read] ||
+        own.find("steps." + id + ".") != std::string::npos) {
+      return true;
+    }
+  }
+  return std::any_of(paths.begin(), paths.end(), [&id](const cel::ReferencePath& path) {
+    return path.names.size() >= 3 && path.names[0] == "steps" && path.names[1] == id &&
+           path.names[2] == "status";
+  });
+}
+
+void ExpressionCompiler::WarnOfSkipped(const std::vector<cel::ReferencePath>& paths,
+                                       const std::string& pointer, const Scope& scope) {
+  for (const cel::ReferencePath& path : paths) {
+    if (path.names.size() < 4 || path.names[0] != "steps" || path.names[2] != "output") {
+      continue;
+    }
+    const std::optional<size_t> read = steps_.Find(path.names[1]);
+    if (!read || steps_.when[*read].empty() || MindsSkipped(paths, *read, scope)) {
+      continue;
+    }
+    const std::string& id = path.names[1];
+    problems_.WarnInString(pointer, path.offset, "may_be_skipped",
+                           "step " + Quote(id) +
+                               " has a 'when', and when it is skipped its "
+                               "output is null and has no member " +
+                               Quote(path.names[3]) + ": this would fail",
+                           "write \"steps." + id + ".status == 'done' ? steps." + id + ".output." +
+                               path.names[3] + " : null\"");
+  }
+}
+
 void ExpressionCompiler::CheckEnvReference(const cel::ReferencePath& path,
                                            const std::string& pointer) {
   if (path.names.size() < 2) {

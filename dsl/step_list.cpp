@@ -59,6 +59,9 @@ class StepListReader {
 void StepListReader::ReadIds() {
   std::vector<std::string>& ids = list_.table.ids;
   for (size_t step = 0; step < steps_.size(); ++step) {
+    const Json* when = Find(step, "when");
+    const bool is_text = when != nullptr && when->is_string();
+    list_.table.when.push_back(is_text ? when->get<std::string>() : std::string());
     const Json* json = Find(step, "id");
     const auto* id = json == nullptr ? nullptr : json->get_ptr<const std::string*>();
     if (id == nullptr) {

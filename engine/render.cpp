@@ -64,6 +64,16 @@ class Scope final : public Resolver {
 
   [[nodiscard]] const Activation& activation() const { return activation_; }
 
+  // Says of a failed evaluation what its author may not have thought of.
+  [[nodiscard]] Status Explain(const Status& failed) const {
+    return skipped_read_.empty()
+               ? failed
+               : Status(failed.code(), failed.reason(),
+                        failed.message() + "; step '" + skipped_read_ +
+                            "' was skipped, so that its output is null: ask for steps." +
+                            skipped_read_ + ".status first");
+  }
+
   [[nodiscard]] std::optional<Resolved> Resolve(std::span<const std::string> path) const override {
     if (path[0] == "input") {
       return Document(draft_.base().input, path, 1);
@@ -111,6 +121,9 @@ class Scope final : public Resolver {
   [[nodiscard]] Resolved Output(size_t step, std::span<const std::string> path) const {
     constexpr size_t kKnown = 3;  // steps, its id, output
     const StepFacts& facts = draft_.step(step);
+    if (facts.skipped) {
+      skipped_read_ = draft_.plan().steps[step].id;
+    }
     if (own_ && own_->step == step) {
       return Document(draft_.output(*own_), path, kKnown);
     }
@@ -136,13 +149,18 @@ class Scope final : public Resolver {
       return branch.undo_without_output || branch.phase == BranchPhase::kGaveUp ? "unknown"
                                                                                 : "done";
     }
-    return facts.expanded && ForwardDone(facts) == facts.size ? "done" : "running";
+    // What is being undone was done before; how far the undo has come is nobody's affair.
+    using P = BranchPhase;
+    const uint32_t undoing =
+        facts.phases.of(P::kUndo, P::kUndoBackoff, P::kUndoPending, P::kUndone, P::kUndoStuck);
+    return facts.expanded && ForwardDone(facts) + undoing == facts.size ? "done" : "running";
   }
 
   const Draft& draft_;
   std::optional<BranchRef> own_;
   Role role_;
   Activation activation_;
+  mutable std::string skipped_read_;  // The last skipped step whose output was read.
 };
 
 Status CheckHeaderValue(const std::string& name, std::string_view value) {
@@ -214,7 +232,7 @@ Result<Effect> RenderCallTemplate(const Draft& draft, BranchRef ref, Role role,
       },
       call.request);
   if (!failed.ok()) {
-    return failed;
+    return scope.Explain(failed);
   }
   return Effect(std::move(effect));
 }
@@ -228,7 +246,11 @@ Result<Effect> RenderChild(const Draft& draft, BranchRef ref, Role role,
   effect.child = ChildOf(draft, ref, role);
   effect.definition = child.definition;
   effect.version = child.version;
-  ENTENTE_ASSIGN_OR_RETURN(effect.input, child.input.Render(scope.activation()));
+  auto input = child.input.Render(scope.activation());
+  if (!input.ok()) {
+    return scope.Explain(input.status());
+  }
+  effect.input = std::move(input).value();
   return Effect(std::move(effect));
 }
 
@@ -369,7 +391,7 @@ Result<bool> EvaluateWhen(const Draft& draft, size_t step) {
   const Scope scope(draft);
   auto value = plan.when->Evaluate(scope.activation());
   if (!value.ok()) {
-    return InStep(plan, "when", value.status());
+    return InStep(plan, "when", scope.Explain(value.status()));
   }
   if (value->kind() != dsl::cel::Kind::kBool) {
     return InStep(plan, "when",
@@ -384,7 +406,7 @@ Result<std::vector<JsonText>> EvaluateItems(const Draft& draft, size_t step) {
   const Scope scope(draft);
   auto items = plan.for_each->items.EvaluateToJson(scope.activation(), limits::kMaxPayloadBytes);
   if (!items.ok()) {
-    return InStep(plan, "forEach", items.status());
+    return InStep(plan, "forEach", scope.Explain(items.status()));
   }
   if (!items->is_array()) {
     return InStep(plan, "forEach",
@@ -413,7 +435,7 @@ Result<std::optional<Instant>> EvaluateWait(const Draft& draft, BranchRef ref) {
   const Scope scope(draft, ref);
   auto rendered = text.Render(scope.activation());
   if (!rendered.ok()) {
-    return InStep(plan, "wait", rendered.status());
+    return InStep(plan, "wait", scope.Explain(rendered.status()));
   }
   if (!rendered->is_string()) {
     return InStep(
@@ -440,7 +462,7 @@ Result<std::optional<Instant>> EvaluateExpiry(const Draft& draft, BranchRef ref)
   const Scope scope(draft, ref);
   auto rendered = plan.expires->at.Render(scope.activation());
   if (!rendered.ok()) {
-    return InStep(plan, "expires", rendered.status());
+    return InStep(plan, "expires", scope.Explain(rendered.status()));
   }
   if (!rendered->is_string()) {
     return InStep(
@@ -470,8 +492,8 @@ Result<JsonText> RenderOutput(const Draft& draft) {
     return JsonText();
   }
   const Scope scope(draft, std::nullopt, Role::kForward, Purpose::kCall);
-  ENTENTE_ASSIGN_OR_RETURN(const Json output, draft.plan().output->Render(scope.activation()));
-  return JsonText(output);
+  const auto output = draft.plan().output->Render(scope.activation());
+  return output.ok() ? Result<JsonText>(JsonText(*output)) : scope.Explain(output.status());
 }
 
 Result<std::string> RenderLabel(const Draft& draft, const Template& label) {

@@ -108,6 +108,11 @@ struct SubmitResult {
   bool waited = false;  // The caller asked to wait for the end.
 };
 
+struct StoredDefinition {
+  storage::DefinitionRow row;
+  std::vector<dsl::Problem> warnings;
+};
+
 // A transaction, and for each of its plan's participants why calls to it do not go out.
 struct TxnDetail {
   runtime::TxnView view;

@@ -85,7 +85,7 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
                                     pb::Definition* response) override {
     auto* call = new UnaryCall;
     service_.PutDefinition(request->name(), request->source(),
-                           Reply<storage::DefinitionRow>(call, "PutDefinition", response));
+                           Reply<StoredDefinition>(call, "PutDefinition", response));
     return call;
   }
 

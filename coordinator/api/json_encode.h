@@ -19,6 +19,7 @@ class JsonWriter;
 [[nodiscard]] std::string HistoryJson(const runtime::History& history);
 [[nodiscard]] std::string EventJson(const runtime::TxnEvent& event);
 [[nodiscard]] std::string DefinitionJson(const storage::DefinitionRow& row);
+[[nodiscard]] std::string StoredDefinitionJson(const StoredDefinition& stored);
 [[nodiscard]] std::string DefinitionListJson(const std::vector<storage::DefinitionRow>& rows);
 [[nodiscard]] std::string ValidationJson(const std::vector<dsl::Problem>& problems);
 [[nodiscard]] std::string DecisionJson(const DecisionResult& result);

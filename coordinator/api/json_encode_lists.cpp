@@ -1,4 +1,6 @@
 // Lists, definitions and reports as JSON text.
+#include <algorithm>
+
 #include "coordinator/api/json_encode.h"
 #include "coordinator/api/json_writer.h"
 #include "coordinator/api/problem.h"
@@ -58,7 +60,8 @@ void WriteIncident(const storage::SummaryRow& row, const storage::IncidentRow& i
   json.EndObject();
 }
 
-void WriteDefinition(const storage::DefinitionRow& row, bool with_source, JsonWriter& json) {
+void WriteDefinition(const storage::DefinitionRow& row, bool with_source, JsonWriter& json,
+                     const std::vector<dsl::Problem>& warnings = {}) {
   json.BeginObject();
   json.Key("name");
   json.String(row.name);
@@ -71,6 +74,10 @@ void WriteDefinition(const storage::DefinitionRow& row, bool with_source, JsonWr
   if (with_source) {
     json.Key("source");
     json.String(row.source);
+  }
+  if (!warnings.empty()) {
+    json.Key("warnings");
+    WriteProblems(warnings, json);
   }
   json.EndObject();
 }
@@ -131,6 +138,13 @@ std::string DefinitionJson(const storage::DefinitionRow& row) {
   return text;
 }
 
+std::string StoredDefinitionJson(const StoredDefinition& stored) {
+  std::string text;
+  JsonWriter json(text);
+  WriteDefinition(stored.row, /*with_source=*/true, json, stored.warnings);
+  return text;
+}
+
 std::string DefinitionListJson(const std::vector<storage::DefinitionRow>& rows) {
   return ListJson("definitions", rows, "", [](const storage::DefinitionRow& row, JsonWriter& json) {
     WriteDefinition(row, /*with_source=*/false, json);
@@ -140,11 +154,20 @@ std::string DefinitionListJson(const std::vector<storage::DefinitionRow>& rows) 
 std::string ValidationJson(const std::vector<dsl::Problem>& problems) {
   std::string text;
   JsonWriter json(text);
+  std::vector<dsl::Problem> mistakes = problems;
+  const auto warnings = std::stable_partition(mistakes.begin(), mistakes.end(),
+                                              [](const dsl::Problem& one) { return !one.warning; });
+  const std::vector<dsl::Problem> warned(warnings, mistakes.end());
+  mistakes.erase(warnings, mistakes.end());
   json.BeginObject();
   json.Key("valid");
-  json.Bool(problems.empty());
+  json.Bool(mistakes.empty());
   json.Key("problems");
-  WriteProblems(problems, json);
+  WriteProblems(mistakes, json);
+  if (!warned.empty()) {
+    json.Key("warnings");
+    WriteProblems(warned, json);
+  }
   json.EndObject();
   return text;
 }

@@ -46,6 +46,7 @@ void ToProto(const runtime::History& history, pb::History* out);
 void ToProto(const runtime::TxnEvent& event, pb::TransactionEvent* out);
 void ToProto(const storage::DefinitionRow& row, pb::Definition* out);
 void ToProto(const std::vector<storage::DefinitionRow>& rows, pb::ListDefinitionsResponse* out);
+void ToProto(const StoredDefinition& stored, pb::Definition* out);
 void ToProto(const std::vector<dsl::Problem>& problems, pb::ValidateDefinitionResponse* out);
 void ToProto(const DecisionResult& result, pb::Decision* out);
 void ToProto(const CompleteResult& result, pb::CompleteOperationResponse* out);

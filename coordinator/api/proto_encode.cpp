@@ -298,11 +298,18 @@ void ToProto(const std::vector<storage::DefinitionRow>& rows, pb::ListDefinition
   }
 }
 
-void ToProto(const std::vector<dsl::Problem>& problems, pb::ValidateDefinitionResponse* out) {
-  out->set_valid(problems.empty());
-  for (const dsl::Problem& problem : problems) {
-    SetProblem(problem, out->add_problems());
+void ToProto(const StoredDefinition& stored, pb::Definition* out) {
+  ToProto(stored.row, out);
+  for (const dsl::Problem& warning : stored.warnings) {
+    SetProblem(warning, out->add_warnings());
   }
+}
+
+void ToProto(const std::vector<dsl::Problem>& problems, pb::ValidateDefinitionResponse* out) {
+  for (const dsl::Problem& problem : problems) {
+    SetProblem(problem, problem.warning ? out->add_warnings() : out->add_problems());
+  }
+  out->set_valid(out->problems().empty());
 }
 
 void ToProto(const DecisionResult& result, pb::Decision* out) {

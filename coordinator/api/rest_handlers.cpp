@@ -110,7 +110,7 @@ void Complete(const ExchangePtr& exchange) {
 void PutDefinition(const ExchangePtr& exchange) {
   if (WithoutQuery(*exchange)) {
     exchange->service().PutDefinition(std::move(exchange->parameter(0)), exchange->TakeBody(),
-                                      ReplyJson<storage::DefinitionRow>(exchange, DefinitionJson));
+                                      ReplyJson<StoredDefinition>(exchange, StoredDefinitionJson));
   }
 }
 

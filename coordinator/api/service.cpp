@@ -280,16 +280,17 @@ void Service::Complete(CompleteCommand command, Done<CompleteResult> done) const
 }
 
 void Service::PutDefinition(std::string name, std::string source,
-                            Done<storage::DefinitionRow> done) const {
-  coordinator_.PutDefinition(std::move(name), std::move(source),
-                             [done = std::move(done)](Result<storage::DefinitionRow> row,
-                                                      std::vector<dsl::Problem> problems) {
-                               if (row.ok()) {
-                                 done(std::move(row).value());
-                               } else {
-                                 done(Error{row.status(), std::move(problems), {}});
-                               }
-                             });
+                            Done<StoredDefinition> done) const {
+  coordinator_.PutDefinition(
+      std::move(name), std::move(source),
+      [done = std::move(done)](Result<storage::DefinitionRow> row,
+                               std::vector<dsl::Problem> problems) {
+        if (row.ok()) {
+          done(StoredDefinition{std::move(row).value(), std::move(problems)});
+        } else {
+          done(Error{row.status(), std::move(problems), {}});
+        }
+      });
 }
 
 void Service::ValidateDefinition(std::string source, Done<std::vector<dsl::Problem>> done) const {

@@ -41,7 +41,7 @@ class Service {
   void Signal(SignalCommand command, Done<TxnDetail> done) const;
   void Complete(CompleteCommand command, Done<CompleteResult> done) const;
 
-  void PutDefinition(std::string name, std::string source, Done<storage::DefinitionRow> done) const;
+  void PutDefinition(std::string name, std::string source, Done<StoredDefinition> done) const;
   void ValidateDefinition(std::string source, Done<std::vector<dsl::Problem>> done) const;
   void GetDefinition(std::string name, std::optional<uint32_t> version,
                      Done<storage::DefinitionRow> done) const;

@@ -3,6 +3,7 @@
 #include <variant>
 
 #include "base/limits.h"
+#include "coordinator/runtime/children.h"
 #include "coordinator/runtime/digest.h"
 #include "coordinator/runtime/worker.h"
 
@@ -59,6 +60,7 @@ PlanPtr Definitions::Remember(dsl::Plan plan, bool newest) {
   if (inline_plans_.size() > kMaxInlinePlans) {
     newest_.erase(inline_plans_.front().first);
     plans_.erase(inline_plans_.front());
+    children_checked_.erase(inline_plans_.front());
     inline_plans_.pop_front();
   }
   return kept;
@@ -112,50 +114,101 @@ Definitions::PutResult Definitions::Store(const std::string& stored_name, const 
     plan.name = stored_name;
     plan.version = stored->version;
     Remember(std::move(plan), true);
+    if (!stored_name.starts_with(kInlinePrefix)) {
+      const std::lock_guard lock(mutex_);
+      ++stored_;
+    }
   }
   return {std::move(stored), {}};
 }
 
-Definitions::PutResult Definitions::Put(const std::string& name, const std::string& source) {
-  auto compiled = dsl::Compile(source, options_);
-  if (auto* problems = std::get_if<dsl::Problems>(&compiled)) {
-    return {dsl::ProblemsToStatus(*problems), std::move(*problems)};
+bool Definitions::IsStored(const std::string& name, std::optional<uint32_t> version) {
+  return Cached(name, version) != nullptr || journal_.GetDefinition(name, version).ok();
+}
+
+Definitions::Compiled Definitions::Compile(const std::string& name, std::string_view source) {
+  Compiled compiled;
+  dsl::CompileOptions options = options_;
+  options.has_definition = [this, &name](const std::string& child,
+                                         std::optional<uint32_t> version) {
+    return child == name || IsStored(child, version);
+  };
+  options.warn = [&compiled](dsl::Problem warning) {
+    compiled.problems.push_back(std::move(warning));
+  };
+  auto result = dsl::Compile(source, options);
+  if (auto* problems = std::get_if<dsl::Problems>(&result)) {
+    compiled.problems = std::move(*problems);
+  } else {
+    compiled.plan = std::get<std::shared_ptr<const dsl::Plan>>(std::move(result));
   }
-  const auto& plan = *std::get<std::shared_ptr<const dsl::Plan>>(compiled);
+  return compiled;
+}
+
+Definitions::PutResult Definitions::Put(const std::string& name, const std::string& source) {
+  Compiled compiled = Compile(name, source);
+  if (compiled.plan == nullptr) {
+    return {dsl::ProblemsToStatus(compiled.problems), std::move(compiled.problems)};
+  }
+  const dsl::Plan& plan = *compiled.plan;
   if (!name.empty() && name != plan.name) {
     return {InvalidArgument("definition.name_mismatch", "the document names itself '" + plan.name +
                                                             "', but was put as '" + name +
                                                             "': make the two agree"),
             {}};
   }
-  return Store(plan.name, source, plan);
+  PutResult result = Store(plan.name, source, plan);
+  result.problems = std::move(compiled.problems);
+  if (const PlanPtr stored = result.row.ok() ? Cached(plan.name, result.row->version) : nullptr) {
+    const Status children = CheckChildren(*stored);
+    if (children.code() == StatusCode::kInvalidArgument) {
+      // Another definition may still change that; until then every submit is refused.
+      result.problems.push_back({"", 1, 1, children.reason(), children.message(), "", true});
+    }
+  }
+  return result;
 }
 
 Definitions::PutResult Definitions::PutInline(const std::string& source) {
-  auto compiled = dsl::Compile(source, options_);
-  if (auto* problems = std::get_if<dsl::Problems>(&compiled)) {
-    return {dsl::ProblemsToStatus(*problems), std::move(*problems)};
+  Compiled compiled = Compile("", source);
+  if (compiled.plan == nullptr) {
+    return {dsl::ProblemsToStatus(compiled.problems), std::move(compiled.problems)};
   }
-  const auto& plan = *std::get<std::shared_ptr<const dsl::Plan>>(compiled);
-  const std::string digest = DefinitionDigest(source, plan.env);
-  return Store(std::string(kInlinePrefix) + digest.substr(0, 16), source, plan);
+  if (Status children = CheckChildren(*compiled.plan); !children.ok()) {
+    return {std::move(children), {}};
+  }
+  const std::string digest = DefinitionDigest(source, compiled.plan->env);
+  return Store(std::string(kInlinePrefix) + digest.substr(0, 16), source, *compiled.plan);
 }
 
-std::vector<dsl::Problem> Definitions::Validate(std::string_view source) const {
-  auto compiled = dsl::Compile(source, options_);
-  if (auto* problems = std::get_if<dsl::Problems>(&compiled)) {
-    return std::move(*problems);
-  }
-  return {};
+std::vector<dsl::Problem> Definitions::Validate(std::string_view source) {
+  return Compile("", source).problems;
 }
 
-std::vector<PlanPtr> Definitions::Compiled() {
+bool Definitions::ChildrenChecked(const dsl::Plan& plan) {
+  if (!RunsChildren(plan)) {
+    return true;
+  }
   const std::lock_guard lock(mutex_);
-  std::vector<PlanPtr> plans;
-  for (const auto& [key, plan] : plans_) {
-    plans.push_back(plan);
+  const auto found = children_checked_.find({plan.name, plan.version});
+  return found != children_checked_.end() && found->second == stored_;
+}
+
+Status Definitions::CheckChildren(const dsl::Plan& plan) {
+  uint64_t stored = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    stored = stored_;
   }
-  return plans;
+  const Status found = runtime::CheckChildren(
+      plan, [this](const std::string& name, std::optional<uint32_t> version) {
+        return Get(name, version);
+      });
+  if (found.ok() && plan.version > 0) {
+    const std::lock_guard lock(mutex_);
+    children_checked_[{plan.name, plan.version}] = stored;
+  }
+  return found;
 }
 
 }  // namespace entente::runtime

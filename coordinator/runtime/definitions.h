@@ -38,23 +38,36 @@ class Definitions {
   // definition that does not compile any more.
   [[nodiscard]] Result<PlanPtr> Get(const std::string& name, std::optional<uint32_t> version);
 
+  // Whether CheckChildren found nothing, and no definition was stored since. Never blocks on I/O.
+  [[nodiscard]] bool ChildrenChecked(const dsl::Plan& plan);
+  // As children.h says. Blocks.
+  [[nodiscard]] Status CheckChildren(const dsl::Plan& plan);
+
   struct PutResult {
     Result<storage::DefinitionRow> row = Internal("definition.not_put", "not put");
-    std::vector<dsl::Problem> problems;  // Every mistake, when the row is kInvalidArgument.
+    // Every mistake, when the row is kInvalidArgument; else what was warned of.
+    std::vector<dsl::Problem> problems;
   };
   // Compiles and stores. An empty name takes the document's own; otherwise the two must agree.
   // Blocks.
   [[nodiscard]] PutResult Put(const std::string& name, const std::string& source);
 
-  // Stores a definition sent along with a transaction, under a name made of its content.
+  // Stores a definition sent along with a transaction, under a name made of its content, unless
+  // CheckChildren finds something.
   [[nodiscard]] PutResult PutInline(const std::string& source);
 
-  [[nodiscard]] std::vector<dsl::Problem> Validate(std::string_view source) const;
-
-  // The participants of every compiled plan.
-  [[nodiscard]] std::vector<PlanPtr> Compiled();
+  // Every mistake, or what was warned of if there is none. Blocks.
+  [[nodiscard]] std::vector<dsl::Problem> Validate(std::string_view source);
 
  private:
+  // Compiled with warnings of what it may run, and is not there (yet).
+  struct Compiled {
+    std::shared_ptr<const dsl::Plan> plan;  // Null if there is a mistake.
+    std::vector<dsl::Problem> problems;     // The mistakes, or the warnings.
+  };
+  // `name`: what it will be registered as, and so may run, or empty.
+  [[nodiscard]] Compiled Compile(const std::string& name, std::string_view source);
+  [[nodiscard]] bool IsStored(const std::string& name, std::optional<uint32_t> version);
   PutResult Store(const std::string& stored_name, const std::string& source, dsl::Plan plan);
   PlanPtr Remember(dsl::Plan plan, bool newest);
 
@@ -65,6 +78,9 @@ class Definitions {
   std::map<std::pair<std::string, uint32_t>, PlanPtr> plans_;
   std::map<std::string, PlanPtr> newest_;
   std::deque<std::pair<std::string, uint32_t>> inline_plans_;  // Those in plans_, oldest first.
+  uint64_t stored_ = 0;  // Definitions that were stored under a name, and so may be children.
+  // The plans whose children were found well, and `stored_` then.
+  std::map<std::pair<std::string, uint32_t>, uint64_t> children_checked_;
 };
 
 }  // namespace entente::runtime

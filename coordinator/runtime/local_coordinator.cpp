@@ -113,9 +113,8 @@ std::string RequestDigest(const SubmitRequest& request) {
 
 // Tells a repeat of a signal from another one under the same id; empty without an id.
 std::string SignalDigest(const SignalRequest& request) {
-  return request.id.empty()
-             ? std::string()
-             : Sha256Hex(request.name + '\n' + request.payload.text()).substr(0, 32);
+  return request.id.empty() ? std::string()
+                            : Sha256Hex(request.name + '\n' + request.payload.text()).substr(0, 32);
 }
 
 }  // namespace
@@ -406,7 +405,8 @@ void LocalCoordinator::Submit(SubmitRequest request, Callback<SubmitReply> done)
     return;
   }
   if (!request.inline_definition) {
-    if (PlanPtr plan = definitions_.Cached(request.definition, request.version)) {
+    PlanPtr plan = definitions_.Cached(request.definition, request.version);
+    if (plan != nullptr && definitions_.ChildrenChecked(*plan)) {
       SubmitWithPlan(std::move(request), std::move(plan), std::move(done));
       return;
     }
@@ -417,18 +417,26 @@ void LocalCoordinator::Submit(SubmitRequest request, Callback<SubmitReply> done)
   }
   auto held = std::make_shared<SubmitRequest>(std::move(request));
   pool_.Run([this, held, done = std::move(done)]() mutable {
+    Status children;
     auto plan = Caught<PlanPtr>([&]() -> Result<PlanPtr> {
-      if (!held->inline_definition) {
-        return definitions_.Get(held->definition, held->version);
+      std::string name = held->definition;
+      std::optional<uint32_t> version = held->version;
+      if (held->inline_definition) {
+        auto stored = definitions_.PutInline(*held->inline_definition);
+        ENTENTE_RETURN_IF_ERROR(stored.row.status());
+        name = stored.row->name;
+        version = stored.row->version;
       }
-      auto stored = definitions_.PutInline(*held->inline_definition);
-      ENTENTE_RETURN_IF_ERROR(stored.row.status());
-      return definitions_.Get(stored.row->name, stored.row->version);
+      auto found = definitions_.Get(name, version);
+      if (found.ok()) {
+        children = definitions_.CheckChildren(**found);
+      }
+      return found;
     });
     if (!plan.ok()) {
       done(plan.status());
     } else {
-      SubmitWithPlan(std::move(*held), std::move(*plan), std::move(done));
+      SubmitWithPlan(std::move(*held), std::move(*plan), std::move(done), std::move(children));
     }
   });
 }
@@ -454,7 +462,7 @@ Status LocalCoordinator::RefuseInline(const SubmitRequest& request) const {
 }
 
 void LocalCoordinator::SubmitWithPlan(SubmitRequest request, PlanPtr plan,
-                                      Callback<SubmitReply> done) {
+                                      Callback<SubmitReply> done, Status children) {
   if (queued_.load(std::memory_order_relaxed) > limits::kMaxQueuedInputsPerShard) {
     done(ResourceExhausted("coordinator.overloaded",
                            "the coordinator's queues are full: try again, more slowly"));
@@ -478,6 +486,7 @@ void LocalCoordinator::SubmitWithPlan(SubmitRequest request, PlanPtr plan,
                    : next_worker_.fetch_add(1, std::memory_order_relaxed) % workers_.size());
   }
   command.plan = std::move(plan);
+  command.children = std::move(children);
   command.submitted.input = std::move(request.input);
   command.submitted.labels = std::move(request.labels);
   command.submitted.deadline = request.deadline;

@@ -102,7 +102,8 @@ class LocalCoordinator final : public Coordinator {
   void StartRecovery();
   void OnRecovered(const Status& status);
   [[nodiscard]] Status RefuseInline(const SubmitRequest& request) const;
-  void SubmitWithPlan(SubmitRequest request, PlanPtr plan, Callback<SubmitReply> done);
+  void SubmitWithPlan(SubmitRequest request, PlanPtr plan, Callback<SubmitReply> done,
+                      Status children = {});
   void DeliverAndWait(const Gid& gid, engine::Event event, std::optional<Wait> wait,
                       Callback<TxnView> done);
   [[nodiscard]] Gid NewGid(size_t worker);

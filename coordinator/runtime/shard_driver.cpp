@@ -213,7 +213,11 @@ void ShardDriver::Create(SubmitCommand command, Callback<SubmitReply> done) {
   std::function<void(Status)> reply;
   Guarded(gid, txn, [&] {
     // Only of what is new: a definition may have changed since the same was submitted before.
-    if (Status valid = CheckInput(*txn->plan, command.submitted); !valid.ok()) {
+    Status valid = command.children;
+    if (valid.ok()) {
+      valid = CheckInput(*txn->plan, command.submitted);
+    }
+    if (!valid.ok()) {
       refused = std::move(valid);
       return;
     }

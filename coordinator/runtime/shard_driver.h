@@ -100,6 +100,7 @@ class ShardDriver {
     bool caller_named = false;  // The gid may have been used before.
     engine::Submitted submitted;
     std::optional<Wait> wait;
+    Status children = {};  // Why the child transactions it may run can not be, if they can not.
   };
   void Submit(SubmitCommand command, Callback<SubmitReply> done);
 

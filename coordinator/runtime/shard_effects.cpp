@@ -40,7 +40,10 @@ engine::Reply ChildOutcome(const engine::TxnState& child) {
     case engine::TxnStatus::kAborted: {
       engine::Failure failure{"child.aborted",
                               "the child transaction '" + child.gid.str() + "' was aborted"};
-      if (child.abort) {
+      if (child.abort && child.abort->failure.code == failure.code) {
+        // A child of its own was: that one's gid names all above it, and its words have the cause.
+        failure.message = child.abort->failure.message;
+      } else if (child.abort) {
         failure.message += ": " + child.abort->failure.message;
       }
       return engine::ReplyRefused{std::move(failure)};

@@ -78,6 +78,11 @@ TEST_CASE("the other answers are the same over REST and gRPC") {
   const std::vector<dsl::Problem> problems{
       {"/steps/0/when", 3, 9, "definition.wrong_type", "must be a string", "write \"true\""}};
   CheckSame<pb::ValidateDefinitionResponse>(problems, ValidationJson(problems));
+  const std::vector<dsl::Problem> warnings{
+      {"/steps/0", 3, 9, "definition.child_not_found", "there is none", "register it", true}};
+  CheckSame<pb::ValidateDefinitionResponse>(warnings, ValidationJson(warnings));
+  const StoredDefinition stored{SomeDefinition(), warnings};
+  CheckSame<pb::Definition>(stored, StoredDefinitionJson(stored));
   CheckSame<pb::ValidateDefinitionResponse>(std::vector<dsl::Problem>{}, ValidationJson({}));
   const CompleteResult completed{Gid("t1"), engine::TxnStatus::kActive, Sequence(5)};
   CheckSame<pb::CompleteOperationResponse>(completed, CompletionJson(completed));
