@@ -148,6 +148,15 @@ void Draft::KeepSignal(const SignalReceived& record) {
   signals_[record.name] = LastRecord();
 }
 
+// Nothing asks a draft for the transaction's own deadline: its timer is armed by the state.
+void Draft::SetBack(Duration by) {
+  for (size_t step = 0; step < state_->steps.size(); ++step) {
+    for (size_t i = 0; i < state_->steps[step].size; ++i) {
+      engine::SetBack(Branch({step, i}), by);
+    }
+  }
+}
+
 void Draft::DropSignal(const std::string& name) {
   if (const JsonText* held = signal(name)) {
     payload_bytes_ -= held->bytes();

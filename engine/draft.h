@@ -108,6 +108,7 @@ class Draft {
   void KeepSignal(const SignalReceived& record);
   void DropSignal(const std::string& name);
   void KeepSource(size_t, const std::string& source) { payload_bytes_ += source.size(); }
+  void SetBack(Duration by);
   void KeepCommit() {}
   void KeepAbort(const AbortDecided&) {}
   void KeepEnd(const Ended&, Instant) {}

@@ -43,6 +43,8 @@ struct MustBeForced {
   bool operator()(const Ended&) const { return !from_reply || !lazy_settling; }
   bool operator()(const BranchEnlisted&) const { return true; }
   bool operator()(const EnlistmentClosed&) const { return true; }
+  // Lost, it is found out again at the next start.
+  bool operator()(const ClockSetBack&) const { return false; }
   bool operator()(const HeuristicReported&) const { return true; }
   // Lost with the answer that it came with.
   bool operator()(const ReservationExpires&) const { return acted_upon || !from_reply; }

@@ -58,6 +58,16 @@ class StateStore {
       state_.signals.erase(signal);
     }
   }
+  void SetBack(Duration by) {
+    if (state_.deadline) {
+      *state_.deadline -= by;
+    }
+    for (StepState& step : state_.steps) {
+      for (BranchState& branch : step.branches) {
+        engine::SetBack(branch, by);
+      }
+    }
+  }
   void KeepSource(size_t step, const std::string& source) {
     state_.steps[step].source = source;
     state_.payload_bytes += source.size();

@@ -26,7 +26,19 @@ namespace entente::engine {
 //   void KeepOutput(BranchRef, const JsonText&);
 //   void KeepSignal(const SignalReceived&); void DropSignal(const std::string& name);
 //   void KeepSource(size_t step, const std::string&);   of an enlisted branch
+//   void SetBack(Duration);                every instant that was counted from one of the clock's
 //   void KeepCommit(); void KeepAbort(const AbortDecided&); void KeepEnd(const Ended&, Instant);
+
+// The instants of a branch that were counted from one of the clock's.
+inline void SetBack(BranchFacts& branch, Duration by) {
+  for (std::optional<Instant>* at : {&branch.wake_at, &branch.deadline, &branch.forward_deadline,
+                                     &branch.expires_at, &branch.forward_at}) {
+    if (*at) {
+      **at -= by;
+    }
+  }
+}
+
 template <class Store>
 class Folder {
  public:
@@ -205,7 +217,7 @@ class Folder {
 
   Status Apply(const WaitStarted& record) {
     return Alter("wait-started", record.branch, [&](BranchFacts& branch, BranchRef) {
-      if (!In(branch, P::kBlocked, P::kForward)) {
+      if (!In(branch, P::kBlocked, P::kForward, P::kWaiting)) {
         return false;
       }
       Rest(branch, P::kWaiting);
@@ -447,6 +459,14 @@ class Folder {
       branch.wake_at = record.safe_until;
       return true;
     });
+  }
+
+  Status Apply(const ClockSetBack& record) {
+    if (record.by <= Duration::zero()) {
+      return Impossible("clock-set-back by " + std::to_string(record.by.count()));
+    }
+    store_.SetBack(record.by);
+    return {};
   }
 
   Status Apply(const EnlistmentClosed&) {

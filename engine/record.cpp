@@ -29,6 +29,7 @@ struct Namer {
   std::string_view operator()(const Ended&) const { return "ended"; }
   std::string_view operator()(const BranchEnlisted&) const { return "branch-enlisted"; }
   std::string_view operator()(const EnlistmentClosed&) const { return "enlistment-closed"; }
+  std::string_view operator()(const ClockSetBack&) const { return "clock-set-back"; }
   std::string_view operator()(const HeuristicReported&) const { return "heuristic-reported"; }
   std::string_view operator()(const ReservationExpires&) const { return "reservation-expires"; }
 };

@@ -171,6 +171,13 @@ struct AbortDecided {
 // The deadline passed when there was no way back; an alert, nothing else.
 struct DeadlineMissed {};
 
+// The coordinator started anew with a clock that was behind the one it had stopped with: whatever
+// was counted from an instant of that one is due so much earlier, or it would wait that much longer
+// than it was to. What stays as it is has a record of its own after this one.
+struct ClockSetBack {
+  Duration by{};
+};
+
 struct SignalReceived {
   std::string name;
   JsonText payload;
@@ -213,7 +220,7 @@ using RecordBody =
                  OperationSucceeded, OperationRefused, OperationGaveUp, IncidentRaised,
                  CommitDecided, AbortDecided, DeadlineMissed, SignalReceived, Paused, Resumed,
                  OperatorRetried, OperatorSkipped, Ended, BranchEnlisted, EnlistmentClosed,
-                 HeuristicReported, ReservationExpires>;
+                 HeuristicReported, ReservationExpires, ClockSetBack>;
 
 struct Record {
   Instant at;  // As stamped by the shard that decided it.

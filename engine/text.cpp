@@ -111,6 +111,9 @@ class RecordWriter {
     return record.branch.str() + ' ' + record.source;
   }
   std::string operator()(const EnlistmentClosed&) const { return ""; }
+  std::string operator()(const ClockSetBack& record) const {
+    return "by " + FormatDuration(record.by);
+  }
   std::string operator()(const HeuristicReported& record) const {
     return record.branch.str() + ' ' + std::string(HeuristicOutcomeName(record.outcome)) + ' ' +
            Text(record.failure);

@@ -101,6 +101,7 @@ class Describer {
     }
   }
   void operator()(const engine::EnlistmentClosed&) {}
+  void operator()(const engine::ClockSetBack&) {}
   void operator()(const engine::HeuristicReported& record) {
     out_.outcome = engine::HeuristicOutcomeName(record.outcome);
     out_.failure = &record.failure;

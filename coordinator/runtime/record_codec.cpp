@@ -216,6 +216,10 @@ void Put(const eng::BranchEnlisted& from, pb::Record& record) {
   to->set_source(from.source);
 }
 
+void Put(const eng::ClockSetBack& from, pb::Record& record) {
+  record.mutable_clock_set_back()->set_by_micros(from.by.count());
+}
+
 void Put(const eng::EnlistmentClosed& /*from*/, pb::Record& record) {
   record.mutable_enlistment_closed();
 }
@@ -448,6 +452,8 @@ Result<eng::RecordBody> GetBody(const pb::Record& from) {
                                       BranchId(from.branch_enlisted().branch()),
                                       from.branch_enlisted().source()});
     case pb::Record::kEnlistmentClosed: return Body(eng::EnlistmentClosed{});
+    case pb::Record::kClockSetBack:
+      return Body(eng::ClockSetBack{Duration(from.clock_set_back().by_micros())});
     case pb::Record::kHeuristicReported: return Get(from.heuristic_reported());
     case pb::Record::kReservationExpires:
       return Body(

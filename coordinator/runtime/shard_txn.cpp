@@ -129,6 +129,7 @@ bool ChangesSummary(const engine::Record& record) {
     bool operator()(const engine::Ended&) const { return true; }
     bool operator()(const engine::BranchEnlisted&) const { return false; }
     bool operator()(const engine::EnlistmentClosed&) const { return false; }
+    bool operator()(const engine::ClockSetBack&) const { return true; }
     bool operator()(const engine::HeuristicReported&) const { return true; }
     bool operator()(const engine::ReservationExpires&) const { return false; }
   };

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "base/limits.h"
 #include "engine/actions/actions.h"
@@ -74,6 +75,37 @@ bool IsWhatEnded(const BranchFacts& branch, const CompletionReceived& received) 
              ? branch.phase == P::kDone || branch.phase == P::kUndone ||
                    branch.phase == P::kFinished
              : branch.phase == P::kRefused;
+}
+
+// A branch that waits until an instant that the definition or its data names.
+bool WaitsForInstant(const Draft& draft, BranchRef ref) {
+  const auto* wait = std::get_if<dsl::WaitWork>(&draft.plan_step(ref).work);
+  return wait != nullptr && std::holds_alternative<dsl::WaitUntil>(*wait) &&
+         draft.branch(ref).phase == BranchPhase::kWaiting;
+}
+
+// The clock that stamped the last record was ahead of the one there is now. By how much it was is
+// not known, only that it was by so much at least; all that was counted from it ends by that much
+// earlier, and so no later than if it were counted anew.
+void FollowClock(Turn& turn) {
+  Draft& draft = turn.draft;
+  const Duration ahead = draft.base().updated_at - draft.now();
+  if (ahead <= Duration::zero()) {
+    return;
+  }
+  std::vector<WaitStarted> kept;
+  for (size_t step = 0; step < draft.base().steps.size(); ++step) {
+    for (size_t i = 0; i < draft.step(step).size; ++i) {
+      if (WaitsForInstant(draft, {step, i})) {
+        const BranchFacts& branch = draft.branch({step, i});
+        kept.push_back({branch.id, branch.wake_at, branch.signal});
+      }
+    }
+  }
+  draft.Record(ClockSetBack{ahead});
+  for (WaitStarted& wait : kept) {
+    draft.Record(std::move(wait));
+  }
 }
 
 }  // namespace
@@ -163,6 +195,7 @@ void Rearm(Turn& turn, BranchRef ref) {
 }
 
 void Recover(Turn& turn) {
+  FollowClock(turn);
   Draft& draft = turn.draft;
   const std::vector<StepState>& steps = draft.base().steps;
   for (size_t step = 0; step < steps.size(); ++step) {

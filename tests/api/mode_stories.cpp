@@ -136,6 +136,7 @@ Story EnlistedStory() {
 
 Story ForcedStory() {
   Story story = HeuristicStory();
+  story.Then(engine::ClockSetBack{std::chrono::hours(1)});
   engine::Ended ended;
   ended.status = TxnStatus::kMixed;
   ended.forced = TxnStatus::kAborted;

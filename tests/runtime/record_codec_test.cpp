@@ -88,6 +88,8 @@ std::vector<std::pair<std::string, Record>> Samples() {
        With(AbortDecided{AbortCause::kExpired, branch, failure, std::nullopt})},
       {"branch-enlisted", With(BranchEnlisted{3, BranchId("flight"), R"({"id":"flight"})"})},
       {"enlistment-closed", With(EnlistmentClosed{})},
+      {"clock-set-back", With(ClockSetBack{std::chrono::hours(1)})},
+      {"signal-received-id", With(SignalReceived{"approved", output, "mail-7", "0123abcd"})},
       {"heuristic-reported",
        With(HeuristicReported{branch, HeuristicOutcome::kRolledBack, failure})},
       {"reservation-expires", With(ReservationExpires{branch, At(900), At(880)})},
