@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "coordinator/api/page.h"
 #include "coordinator/api/rest_exchange.h"
 
 namespace entente::api {
@@ -38,6 +39,10 @@ class RestHandler final : public transport::HttpHandler {
     }
     RouteMatch match = FindRoute(exchange->request().method, exchange->path());
     if (match.route == nullptr) {
+      if (const dashboard::Asset* asset = PageAt(*exchange)) {
+        AnswerPage(*exchange, *asset);
+        return;
+      }
       FailUnrouted(*exchange, match.allow);
       return;
     }
@@ -73,6 +78,11 @@ class RestHandler final : public transport::HttpHandler {
       AddPreflightFields(allow, headers);
     }
     exchange.AnswerWith(204, std::move(headers), "");
+  }
+
+  static const dashboard::Asset* PageAt(const Exchange& exchange) {
+    const std::string& method = exchange.request().method;
+    return method == "GET" || method == "HEAD" ? dashboard::Find(exchange.path()) : nullptr;
   }
 
   static void FailUnrouted(Exchange& exchange, const std::string& allow) {

@@ -1,0 +1,50 @@
+// The coordinator's REST API, typed by the document that it serves itself.
+import createClient from 'openapi-fetch';
+import type { components, paths } from './schema';
+
+type Schemas = components['schemas'];
+export type Transaction = Schemas['Transaction'];
+export type Branch = Schemas['Branch'];
+export type Summary = Schemas['TransactionSummary'];
+export type Incident = Schemas['Incident'];
+export type Participant = Schemas['Participant'];
+export type Definition = Schemas['Definition'];
+export type HistoryEntry = Schemas['HistoryEntry'];
+export type TransactionEvent = Schemas['TransactionEvent'];
+export type Health = Schemas['Health'];
+export type Problem = Schemas['Problem'];
+export type DefinitionProblem = Schemas['DefinitionProblem'];
+export type Status = Summary['status'];
+export type ListQuery = NonNullable<paths['/v1/transactions']['get']['parameters']['query']>;
+
+export const api = createClient<paths>({ baseUrl: location.origin });
+
+// An answer of 400 or more, or none at all (`problem` is absent then).
+export class ApiError extends Error {
+  constructor(readonly problem: Problem | undefined, cause?: unknown) {
+    super(problem ? problem.detail : String(cause ?? 'no answer'));
+  }
+  get code(): string {
+    return this.problem?.code ?? '';
+  }
+}
+
+// The data of an answer, or an ApiError.
+export async function take<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
+  let answer;
+  try {
+    answer = await call;
+  } catch (cause) {
+    throw new ApiError(undefined, cause);
+  }
+  if (answer.error !== undefined || !answer.response.ok) {
+    const problem = answer.error as Problem | undefined;
+    throw new ApiError(problem && typeof problem === 'object' ? problem
+      : { type: '', title: answer.response.statusText, status: answer.response.status, detail: String(answer.error ?? answer.response.statusText), code: '' });
+  }
+  return answer.data as T;
+}
+
+export function isOpen(status: Status): boolean {
+  return status === 'ACTIVE' || status === 'COMMITTING' || status === 'ABORTING';
+}

@@ -1,0 +1,108 @@
+// The frame around every page: where one can go, whether what is shown is live, theme, language and zone.
+import { useEffect, useState } from 'preact/hooks';
+import { api, take } from './api/client';
+import { feed, useLost } from './live/stream';
+import { useLoad } from './live/load';
+import { Definitions } from './pages/definitions';
+import { Incidents } from './pages/incidents';
+import { Overview } from './pages/overview';
+import { Participants } from './pages/participants';
+import { Transaction } from './pages/transaction';
+import { Transactions } from './pages/transactions';
+import { href, useRoute, type Route } from './route';
+import { Dialog } from './ui/dialog';
+import { useKeys } from './ui/keys';
+import { PAGES, Palette } from './ui/palette';
+import { chooseZone, clock, zone } from './words/time';
+import { chooseLanguage, language, LANGUAGES, t } from './words/words';
+import type { Key } from './words/english';
+
+type Theme = 'auto' | 'light' | 'dark';
+
+function applyTheme(theme: Theme): void {
+  localStorage.setItem('theme', theme);
+  document.documentElement.dataset.theme = theme;
+}
+
+function Page({ route }: { route: Route }) {
+  switch (route.page) {
+    case 'transactions': return <Transactions route={route} />;
+    case 'transaction': return <Transaction route={route} key={route.id} />;
+    case 'incidents': return <Incidents />;
+    case 'participants': return <Participants />;
+    case 'definitions': return <Definitions route={route} key={route.id} />;
+    default: return <Overview />;
+  }
+}
+
+const KEYS: [string, Key][] = [['/  Ctrl-K', 'keys.search'], ['j  k', 'keys.rows'], ['Enter', 'keys.open'], ['r', 'keys.retry'], ['Esc', 'keys.back'], ['?', 'keys.help']];
+
+export function App() {
+  const route = useRoute();
+  const lost = useLost();
+  const [searching, setSearching] = useState(false);
+  const [helping, setHelping] = useState(false);
+  const [, redraw] = useState(0);
+  const incidents = useLoad(() => take(api.GET('/v1/incidents', { params: { query: { limit: 100 } } })), [], 5_000);
+  const waiting = incidents.data?.incidents.length ?? 0;
+
+  useEffect(() => feed.listen(() => undefined, () => undefined), []);  // Open for as long as the page is: it tells whether we are live.
+  useEffect(() => {
+    const page = PAGES.find(([name]) => name === route.page);
+    document.title = `${waiting ? `(${waiting}) ` : ''}${route.id || t(page?.[1] ?? 'app.overview')} - Entente`;
+  }, [route, waiting]);
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent) => {
+      if ((event.ctrlKey || event.metaKey) && event.key === 'k') {
+        event.preventDefault();
+        setSearching(true);
+      }
+    };
+    addEventListener('keydown', pressed);
+    return () => removeEventListener('keydown', pressed);
+  }, []);
+  useKeys({ '/': () => setSearching(true), '?': () => setHelping(true) });
+
+  const theme = (localStorage.getItem('theme') ?? 'auto') as Theme;
+  const again = () => redraw((n) => n + 1);
+  return (
+    <div class="frame">
+      <a class="skip" href="#main" onClick={(e) => { e.preventDefault(); document.getElementById('main')?.focus(); }}>{t('app.skip')}</a>
+      <nav class="rail" aria-label="Entente">
+        <a class="brand" href={href('')}>Entente</a>
+        {PAGES.map(([page, key]) => (
+          <a key={page} href={href(page)} aria-current={route.page === page || (page === 'transactions' && route.page === 'transaction') ? 'page' : undefined}>
+            {t(key)}{page === 'incidents' && waiting > 0 && <span class="count">{waiting}{incidents.data?.nextCursor ? '+' : ''}</span>}
+          </a>
+        ))}
+        <span class="grow" />
+        <button type="button" class="quiet" onClick={() => setSearching(true)} aria-label={t('app.search')}>/ <span class="wide-only">Ctrl-K</span></button>
+        <label class="wide-only"><span class="hidden">{t('app.theme')}</span>
+          <select value={theme} onChange={(e) => { applyTheme(e.currentTarget.value as Theme); again(); }}>
+            {(['auto', 'light', 'dark'] as Theme[]).map((one) => <option key={one}>{one}</option>)}
+          </select></label>
+        <label class="wide-only"><span class="hidden">{t('app.language')}</span>
+          <select value={language} onChange={(e) => { chooseLanguage(e.currentTarget.value); again(); }}>
+            {LANGUAGES.map(([code, name]) => <option key={code} value={code}>{name}</option>)}
+          </select></label>
+        <label class="wide-only"><span class="hidden">{t('list.since')}</span>
+          <select value={zone} onChange={(e) => { chooseZone(e.currentTarget.value as typeof zone); again(); }}>
+            <option value="local">{t('app.zone.local')}</option><option value="utc">{t('app.zone.utc')}</option>
+          </select></label>
+        <button type="button" class="quiet wide-only" onClick={() => setHelping(true)}>? <span>{t('app.keys')}</span></button>
+      </nav>
+      {lost && <p class="lost" role="status">{t('app.lost', { at: clock(new Date(lost).toISOString()) })}</p>}
+      <main id="main" tabIndex={-1}><Page route={route} /></main>
+      {searching && <Palette onClose={() => setSearching(false)} />}
+      {helping && (
+        <Dialog title={t('app.keys')} onClose={() => setHelping(false)}>
+          <dl class="facts">{KEYS.map(([key, what]) => <><dt class="mono">{key}</dt><dd>{t(what)}</dd></>)}</dl>
+          <div class="row end"><button type="button" onClick={() => setHelping(false)}>{t('common.cancel')}</button></div>
+        </Dialog>
+      )}
+    </div>
+  );
+}
+
+applyTheme((localStorage.getItem('theme') ?? 'auto') as Theme);
+document.documentElement.lang = language;

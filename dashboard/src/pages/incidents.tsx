@@ -1,0 +1,116 @@
+// The inbox: what waits for a person, grouped by participant and error.
+import { useState } from 'preact/hooks';
+import { api, take, type Incident, type Participant } from '../api/client';
+import { useLoad, useThrottled } from '../live/load';
+import { feed } from '../live/stream';
+import { href } from '../route';
+import { ActionDialog, type Target, type Verb } from '../ui/actions';
+import { Empty, State, StatusChip, Time, TxnLink } from '../ui/parts';
+import { useEffect } from 'preact/hooks';
+import { relative } from '../words/time';
+import { t } from '../words/words';
+
+const MOST = 1_000;
+
+export interface Group { key: string; participant: string; code: string; operation: string; incidents: Incident[]; oldest: string }
+
+export function groupIncidents(incidents: Incident[]): Group[] {
+  const groups = new Map<string, Group>();
+  for (const one of incidents) {
+    const participant = one.participant || one.branch;
+    const key = `${participant}\n${one.code}\n${one.operation}`;
+    const group = groups.get(key);
+    if (group) {
+      group.incidents.push(one);
+      group.oldest = one.since < group.oldest ? one.since : group.oldest;
+    } else {
+      groups.set(key, { key, participant, code: one.code, operation: one.operation, incidents: [one], oldest: one.since });
+    }
+  }
+  return [...groups.values()].sort((a, b) => b.incidents.length - a.incidents.length || a.oldest.localeCompare(b.oldest));
+}
+
+function GroupView({ group, participant, onAct }: {
+  group: Group; participant: Participant | undefined; onAct: (verb: Verb, targets: Target[]) => void;
+}) {
+  const [open, setOpen] = useState(group.incidents.length <= 5);
+  const targets = (list: Incident[]) => list.map((one) => ({ gid: one.gid, branch: one.branch, participant: one.participant }));
+  const example = group.incidents[0]!;
+  return (
+    <section class="group">
+      <div class="row spread wrap">
+        <h2>
+          <button type="button" class="quiet" aria-expanded={open} onClick={() => setOpen(!open)}>{open ? '▾' : '▸'}</button>
+          {t('incidents.group', { n: group.incidents.length, participant: group.participant })}
+          <span class="dim"> {group.operation} · <span class="mono">{group.code}</span> · {t('incidents.oldest', { t: relative(group.oldest) })}</span>
+        </h2>
+        <span class="row">
+          {group.incidents.length > 1 && <button type="button" onClick={() => onAct('retry', targets(group.incidents.slice(0, 1)))}>{t('incidents.one')}</button>}
+          <button type="button" class="primary" onClick={() => onAct('retry', targets(group.incidents))}>
+            {group.incidents.length > 1 ? t('incidents.every', { n: group.incidents.length }) : t('action.retry')}
+          </button>
+        </span>
+      </div>
+      <p class="lead">{example.message}</p>
+      <p class="dim">
+        {t('incidents.would', { participant: group.participant, n: group.incidents.length })}{' '}
+        {participant && participant.breaker !== 'closed' && t('incidents.breaker', { state: t(`participants.breaker.${participant.breaker}`) })}
+      </p>
+      {open && (
+        <table>
+          <tbody>
+            {group.incidents.slice(0, 200).map((one) => (
+              <tr key={one.gid + one.branch}>
+                <td><StatusChip status={one.status} incident /></td>
+                <td class="cut"><TxnLink gid={one.gid} /></td>
+                <td><a class="mono" href={href('transaction', one.gid, { branch: one.branch })}>{one.branch}</a></td>
+                <td>{one.definition}</td>
+                <td class="num"><Time at={one.since} /></td>
+                <td class="row end">
+                  <button type="button" class="quiet" onClick={() => onAct('retry', targets([one]))}>{t('action.retry')}</button>
+                  <a href={href('transaction', one.gid, { branch: one.branch })}>{t('keys.open')}</a>
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </section>
+  );
+}
+
+async function all(): Promise<Incident[]> {
+  const found: Incident[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await take(api.GET('/v1/incidents', { params: { query: { limit: 200, cursor } } }));
+    found.push(...page.incidents);
+    cursor = page.nextCursor || undefined;
+  } while (cursor && found.length < MOST);
+  return found;
+}
+
+export function Incidents() {
+  const incidents = useLoad(all, [], 10_000);
+  const participants = useLoad(() => take(api.GET('/v1/participants')), [], 5_000);
+  const refresh = useThrottled(incidents.again, 500);
+  useEffect(() => feed.listen((event) => {
+    if (event.incident || event.entry.type === 'operator-retried' || event.entry.type === 'operator-skipped' || event.entry.type === 'ended') {
+      refresh();
+    }
+  }, refresh), []);
+  const [acting, setActing] = useState<{ verb: Verb; targets: Target[] } | undefined>();
+  const groups = groupIncidents(incidents.data ?? []);
+  return (
+    <>
+      <h1>{t('incidents.title')}</h1>
+      <State error={incidents.error} loading={!incidents.data} again={incidents.again} />
+      {incidents.data && groups.length === 0 && <Empty title={t('incidents.none')} hint={t('incidents.none.hint')} />}
+      {groups.map((group) => (
+        <GroupView key={group.key} group={group} participant={participants.data?.participants.find((p) => p.name === group.participant)}
+          onAct={(verb, targets) => setActing({ verb, targets })} />
+      ))}
+      {acting && <ActionDialog verb={acting.verb} targets={acting.targets} onClose={() => setActing(undefined)} onDone={incidents.again} />}
+    </>
+  );
+}

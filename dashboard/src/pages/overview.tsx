@@ -1,0 +1,183 @@
+// Is anything wrong; what waits for a person; is work getting done.
+import { useEffect, useRef, useState } from 'preact/hooks';
+import uPlot from 'uplot';
+import { api, take, type Health, type Incident, type Participant } from '../api/client';
+import { readMetrics, type Samples } from '../api/metrics';
+import { useLoad } from '../live/load';
+import { href } from '../route';
+import { Empty, State } from '../ui/parts';
+import { relative, span } from '../words/time';
+import { t } from '../words/words';
+
+const EVERY_MS = 2_000;
+const SHOWN_SECONDS = 600;
+const KEEP = 1_800; // Points of the chart: an hour.
+
+async function health(): Promise<Health> {
+  const response = await fetch('/healthz');
+  return (await response.json()) as Health;
+}
+
+interface Rates { at: number; started: number; committed: number; undone: number }
+
+function rate(after: Samples, before: Samples, name: string, seconds: number): number {
+  return Math.max(0, ((after.get(name) ?? 0) - (before.get(name) ?? 0)) / seconds);
+}
+
+const NAMES = {
+  started: 'entente_transactions_accepted_total',
+  committed: 'entente_transactions_ended_total{status="COMMITTED"}',
+  undone: 'entente_transactions_ended_total{status="ABORTED"}',
+};
+
+function useRates(): { samples: Samples | undefined; rates: Rates[] } {
+  const [state, setState] = useState<{ samples: Samples | undefined; rates: Rates[] }>({ samples: undefined, rates: [] });
+  const before = useRef<{ at: number; samples: Samples } | undefined>(undefined);
+  useEffect(() => {
+    let gone = false;
+    const look = async () => {
+      try {
+        const samples = await readMetrics();
+        const at = Date.now() / 1_000;
+        const old = before.current;
+        before.current = { at, samples };
+        if (gone) {
+          return;
+        }
+        setState((s) => {
+          if (!old) {
+            return { samples, rates: s.rates };
+          }
+          const seconds = at - old.at;
+          const next = { at, started: rate(samples, old.samples, NAMES.started, seconds),
+            committed: rate(samples, old.samples, NAMES.committed, seconds), undone: rate(samples, old.samples, NAMES.undone, seconds) };
+          return { samples, rates: [...s.rates.slice(-KEEP), next] };
+        });
+      } catch {
+        before.current = undefined; // What comes after a gap is no rate.
+      }
+    };
+    void look();
+    const timer = setInterval(look, EVERY_MS);
+    return () => {
+      gone = true;
+      clearInterval(timer);
+    };
+  }, []);
+  return state;
+}
+
+function Chart({ rates }: { rates: Rates[] }) {
+  const box = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | undefined>(undefined);
+  useEffect(() => {
+    const style = getComputedStyle(document.documentElement);
+    const colour = (name: string) => style.getPropertyValue(name).trim();
+    const axis = { stroke: colour('--dim'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false }, font: '12px system-ui' };
+    plot.current = new uPlot({
+      width: box.current!.clientWidth, height: 180, legend: { show: false }, cursor: { show: false },
+      axes: [{ ...axis }, { ...axis, size: 42 }], scales: { x: { range: (_, __, last) => [last - SHOWN_SECONDS, last] }, y: { range: (_, __, top) => [0, Math.max(1, top * 1.1)] } },
+      series: [{}, { stroke: colour('--blue'), width: 1.5 }, { stroke: colour('--green'), width: 1.5 }, { stroke: colour('--dim'), width: 1.5 }],
+    }, [[], [], [], []], box.current!);
+    const resize = new ResizeObserver(() => plot.current?.setSize({ width: box.current!.clientWidth, height: 180 }));
+    resize.observe(box.current!);
+    return () => {
+      resize.disconnect();
+      plot.current?.destroy();
+    };
+  }, []);
+  useEffect(() => {
+    plot.current?.setData([rates.map((r) => r.at), rates.map((r) => r.started), rates.map((r) => r.committed), rates.map((r) => r.undone)]);
+  }, [rates]);
+  return (
+    <section>
+      <h2>{t('overview.rates')}</h2>
+      <p class="legend"><i class="dot blue" />{t('overview.started')} <i class="dot green" />{t('status.COMMITTED')} <i class="dot grey" />{t('status.ABORTED')}</p>
+      <div ref={box} role="img" aria-label={t('overview.rates')} />
+    </section>
+  );
+}
+
+function trouble(p: Participant): number {
+  return (p.breaker === 'open' ? 1_000 : p.breaker === 'half-open' ? 500 : 0) + p.errorRate * 100 + Math.min(p.queued, 100) / 10;
+}
+
+function Troubled({ participants }: { participants: Participant[] }) {
+  const worst = participants.filter((p) => trouble(p) >= 1).sort((a, b) => trouble(b) - trouble(a)).slice(0, 5);
+  return (
+    <section>
+      <h2><a href={href('participants')}>{t('overview.troubled')}</a></h2>
+      {worst.length === 0 ? <p class="dim">{t('overview.troubled.none')}</p> : (
+        <table>
+          <tbody>
+            {worst.map((p) => (
+              <tr key={p.name + p.address}>
+                <td><a href={href('participants')}>{p.name}</a></td>
+                <td>{t(`participants.breaker.${p.breaker}`)}</td>
+                <td class="num">{Math.round(p.errorRate * 100)} %</td>
+                <td class="num">{p.queued} {t('participants.waiting').toLowerCase()}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </section>
+  );
+}
+
+const FIRST = () => `curl -sS ${location.origin}/v1/transactions -H 'Content-Type: application/json' -d '{
+  "inline": { "name": "hello", "mode": "saga", "participants": {},
+              "steps": [ { "id": "nap", "wait": { "duration": "5s" } } ] },
+  "gid": "hello-1" }'`;
+
+export function Overview() {
+  const status = useLoad(health, [], EVERY_MS);
+  const incidents = useLoad<{ incidents: Incident[]; nextCursor?: string }>(
+    () => take(api.GET('/v1/incidents', { params: { query: { limit: 200 } } })), [], 3_000);
+  const participants = useLoad(() => take(api.GET('/v1/participants')), [], 3_000);
+  const { samples, rates } = useRates();
+  const list = incidents.data?.incidents ?? [];
+  const oldest = list.reduce<string | undefined>((old, one) => (!old || one.since < old ? one.since : old), undefined);
+  const latest = rates[rates.length - 1];
+  const healthy = status.data;
+  const never = samples && !samples.get(NAMES.started) && healthy?.open === 0;
+  return (
+    <>
+      <h1>{t('app.overview')}</h1>
+      {healthy && !healthy.ready && <p class="note warn" role="alert">{t('overview.notready', { why: healthy.reason ?? '' })}</p>}
+      {healthy?.status === 'stalled' && <p class="note bad" role="alert">{t('overview.stalled', { why: healthy.reason ?? '' })}</p>}
+      <State error={status.error} loading={!healthy} again={status.again} />
+      <div class="tiles">
+        <a class={`tile${list.length ? ' alarm' : ''}`} href={href('incidents')}>
+          <span class="label">{t('overview.person')}</span>
+          <span class="big num">{list.length}{incidents.data?.nextCursor ? '+' : ''}</span>
+          <span class="dim">{oldest ? t('overview.person.oldest', { t: relative(oldest) }) : t('overview.person.none')}</span>
+        </a>
+        <div class={`tile${healthy?.oldestOverdue && parseFloat(healthy.oldestOverdue) > 5 ? ' late' : ''}`}>
+          <span class="label">{t('overview.overdue')}</span>
+          <span class="big num">{healthy?.oldestOverdue && parseFloat(healthy.oldestOverdue) > 0.5 ? healthy.oldestOverdue : '0 s'}</span>
+          <span class="dim">{t('overview.overdue.none')}</span>
+        </div>
+        <a class="tile" href={href('transactions', '', { status: 'ACTIVE' })}>
+          <span class="label">{t('overview.open')}</span>
+          <span class="big num">{healthy?.open ?? '-'}</span>
+          <span class="dim">&nbsp;</span>
+        </a>
+        <a class="tile" href={href('transactions')}>
+          <span class="label">{t('overview.throughput')}</span>
+          <span class="big num">{latest ? Math.round(latest.committed + latest.undone) : '-'}</span>
+          <span class="dim">&nbsp;</span>
+        </a>
+      </div>
+      {never && <Empty title={t('overview.first')} command={FIRST()} />}
+      <Chart rates={rates} />
+      <div class="halves">
+        <Troubled participants={participants.data?.participants ?? []} />
+        <section>
+          <h2>{t('overview.store')}</h2>
+          <p>{healthy?.storeLag && parseFloat(healthy.storeLag) > 1 ? t('overview.store.lag', { t: span(parseFloat(healthy.storeLag) * 1_000) }) : t('overview.store.ok')}</p>
+        </section>
+      </div>
+    </>
+  );
+}

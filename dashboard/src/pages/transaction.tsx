@@ -1,0 +1,187 @@
+// One transaction: a sentence, its steps as a graph, the chosen branch, the timeline, the whole history.
+import { useEffect, useState } from 'preact/hooks';
+import { api, isOpen, take, type Branch, type HistoryEntry, type Transaction as Txn } from '../api/client';
+import { Graph } from '../graph/graph';
+import { groupByStep, stepsOf, stepsOfBranches, toneOf } from '../graph/steps';
+import { useHistory } from '../live/stream';
+import { useLoad, useThrottled } from '../live/load';
+import { go, href, withQuery, type Route } from '../route';
+import { ActionDialog, applies, targetOf, type Verb } from '../ui/actions';
+import { Copy, Json, Meter, State, StatusChip, Time, TxnLink, useTick } from '../ui/parts';
+import { useKeys } from '../ui/keys';
+import { branchSentence, sentence } from '../words/sentence';
+import { relative, span } from '../words/time';
+import { t, word } from '../words/words';
+import { HistoryList, Timeline } from './timeline';
+
+const VERBS: Verb[] = ['retry', 'pause', 'resume', 'cancel', 'resolve', 'signal'];
+const MOST_BRANCHES = 200; // Of a forEach, listed at once.
+
+function Facts({ txn }: { txn: Txn }) {
+  return (
+    <dl class="facts">
+      {txn.definition && <><dt>{t('list.definition')}</dt><dd><a href={href('definitions', txn.definition, { version: String(txn.version) })}>{txn.definition}</a> {t('txn.version', { n: txn.version ?? 1 })}</dd></>}
+      <dt>{t('list.mode')}</dt><dd>{txn.mode}</dd>
+      <dt>{t('list.started')}</dt><dd><Time at={txn.createdAt} /></dd>
+      {txn.endedAt && <><dt>{t('txn.duration', { t: '' }).trim()}</dt><dd>{span(Date.parse(txn.endedAt) - Date.parse(txn.createdAt))}</dd></>}
+      {txn.deadline && !txn.endedAt && <><dt>{t('txn.deadline')}</dt><dd><Time at={txn.deadline} /></dd></>}
+      <dt>{t('txn.revision')}</dt><dd>{txn.revision}</dd>
+      {txn.parent && <><dt>&nbsp;</dt><dd><TxnLink gid={txn.parent.gid}>{t('txn.parent', { gid: txn.parent.gid })}</TxnLink></dd></>}
+      {txn.branches.some((b) => b.child) && <><dt>&nbsp;</dt><dd><a href={href('transactions', '', { parent: txn.gid })}>{t('txn.children')}</a></dd></>}
+      {Object.entries(txn.labels ?? {}).map(([name, value]) => (
+        <><dt key={name}>{name}</dt><dd><a href={href('transactions', '', { label: `${name}=${value}` })}>{value}</a></dd></>
+      ))}
+    </dl>
+  );
+}
+
+function BranchView({ txn, branch, onAct }: { txn: Txn; branch: Branch; onAct: (verb: Verb, branch: Branch) => void }) {
+  useTick();
+  const open = isOpen(txn.status);
+  const stuck = branch.phase.endsWith('-stuck') || branch.phase.endsWith('-backoff') || branch.phase.endsWith('-pending');
+  return (
+    <section class="branch" aria-label={branch.id}>
+      <div class="row spread">
+        <h3 class="mono">{branch.id}</h3>
+        <span class={`chip t-${toneOf(branch)}`}>{word('phase', branch.phase)}</span>
+      </div>
+      {open && branchSentence(branch) !== word('phase', branch.phase) && <p>{branchSentence(branch)}</p>}
+      <dl class="facts">
+        {branch.participant && <><dt>{t('participants.name')}</dt><dd><a href={href('participants')}>{branch.participant}</a></dd></>}
+        {branch.operation && <><dt>&nbsp;</dt><dd>{branch.operation}{branch.attempt ? `, ${branch.maxAttempts ? t('txn.attempt.of', { n: branch.attempt, m: branch.maxAttempts }) : t('txn.attempt', { n: branch.attempt })}` : ''}</dd></>}
+        {branch.blockedBy && <><dt>{t('txn.why')}</dt><dd>{word('blocked', branch.blockedBy)}</dd></>}
+        {branch.nextAttemptAt && <><dt>&nbsp;</dt><dd>{t('blocked.until', { in: relative(branch.nextAttemptAt) })}</dd></>}
+        {branch.child && <><dt>{t('blocked.child')}</dt><dd><TxnLink gid={branch.child} /></dd></>}
+        {branch.key && <><dt>{t('txn.key')}</dt><dd class="mono">{branch.key} <Copy text={branch.key} /></dd></>}
+        {branch.startedAt && <><dt>{t('list.started')}</dt><dd><Time at={branch.startedAt} /></dd></>}
+        {branch.failure && <><dt>{t('txn.failure')}</dt><dd><span class="mono">{branch.failure.code}</span> {branch.failure.message}</dd></>}
+      </dl>
+      {branch.mayHaveHappened && <p class="note warn">{t('txn.maybe')}</p>}
+      {open && stuck && (
+        <div class="row">
+          <button type="button" onClick={() => onAct('retry', branch)}>{t('action.retry')}</button>
+          <button type="button" onClick={() => onAct('skip', branch)}>{t('action.skip')}</button>
+        </div>
+      )}
+      {open && branch.blockedBy === 'signal' && <button type="button" onClick={() => onAct('signal', branch)}>{t('action.signal')}</button>}
+      {branch.item !== undefined && <Json label={t('txn.item')} value={branch.item} />}
+      {branch.output !== undefined && <Json label={t('txn.output')} value={branch.output} />}
+    </section>
+  );
+}
+
+function BranchPicker({ branches, chosen, onChoose }: { branches: Branch[]; chosen?: string; onChoose: (id: string) => void }) {
+  const worst = [...branches].sort((a, b) => Number(b.phase.endsWith('-stuck')) - Number(a.phase.endsWith('-stuck')));
+  return (
+    <div class="picker">
+      {worst.slice(0, MOST_BRANCHES).map((branch) => (
+        <button type="button" key={branch.id} class={`quiet mono t-${toneOf(branch)}${branch.id === chosen ? ' chosen' : ''}`}
+          title={word('phase', branch.phase)} onClick={() => onChoose(branch.id)}>{branch.index ?? branch.id}</button>
+      ))}
+      {branches.length > MOST_BRANCHES && <span class="dim">… {branches.length}</span>}
+    </div>
+  );
+}
+
+function download(name: string, value: unknown): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([JSON.stringify(value, null, 2)], { type: 'application/json' }));
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+export function Transaction({ route }: { route: Route }) {
+  const gid = route.id;
+  const txn = useLoad(() => take(api.GET('/v1/transactions/{gid}', { params: { path: { gid } } })), [gid]);
+  const entries = useHistory(gid);
+  const refresh = useThrottled(txn.again, 200);
+  const newest = entries[entries.length - 1]?.revision ?? 0;
+  useEffect(() => {
+    if (txn.data && newest > txn.data.revision) {
+      refresh();
+    }
+  }, [newest, txn.data?.revision]);
+  if (txn.error?.problem?.status === 404) {
+    return <><h1 class="mono">{gid}</h1><p class="note">{t('txn.gone')}</p></>;
+  }
+  return (
+    <>
+      <State error={txn.error} loading={!txn.data} again={txn.again} />
+      {txn.data && <TransactionView txn={txn.data} entries={entries} route={route} again={txn.again} />}
+    </>
+  );
+}
+
+function TransactionView({ txn, entries, route, again }: { txn: Txn; entries: HistoryEntry[]; route: Route; again: () => void }) {
+  useTick();
+  const [acting, setActing] = useState<{ verb: Verb; txn: Txn; branch?: Branch } | undefined>();
+  const definition = useLoad(
+    () => txn.definition
+      ? take(api.GET('/v1/definitions/{name}/versions/{version}', { params: { path: { name: txn.definition, version: txn.version ?? 1 } } }))
+      : Promise.resolve(undefined),
+    [txn.definition, txn.version]);
+  const known = stepsOf(definition.data?.source);
+  const steps = known.length ? known : stepsOfBranches(txn.branches);
+  const groups = groupByStep(txn.branches);
+  const chosenId = route.query.get('branch') ?? undefined;
+  const chosen = txn.branches.find((b) => b.id === chosenId) ?? groups.get(chosenId ?? '')?.[0];
+  const siblings = chosen ? groups.get(chosen.step) ?? [] : [];
+  const choose = (id: string) => go(withQuery(route, { branch: id }), true);
+  const act = (verb: Verb, branch?: Branch) => setActing({ verb, txn, branch });
+  useKeys({ r: () => applies('retry', txn) && act('retry'), Escape: () => history.back() });
+
+  const done = txn.branches.filter((b) => ['done', 'read-only', 'finished', 'skipped'].includes(b.phase)).length;
+  const undone = txn.branches.filter((b) => b.phase === 'undone').length;
+  const undoing = txn.branches.filter((b) => b.phase.startsWith('undo')).length;
+  return (
+    <>
+      <div class="row spread wrap">
+        <h1 class="mono cut" title={txn.gid}>{txn.gid} <Copy text={txn.gid} /></h1>
+        <div class="row wrap">
+          {VERBS.filter((verb) => applies(verb, txn)).map((verb) => (
+            <button type="button" key={verb} class={verb === 'resolve' ? 'danger' : ''} onClick={() => act(verb)}>{t(`action.${verb}`)}</button>
+          ))}
+        </div>
+      </div>
+      <p class="lead"><StatusChip status={txn.status} incident={txn.incident} paused={txn.paused} /> {sentence(txn)}</p>
+      <div class="meters">
+        <Meter label={t('txn.forward')} done={done} all={Math.max(txn.branches.length, steps.length)} bad={txn.branches.filter((b) => b.phase.endsWith('-stuck')).length} />
+        {(txn.status === 'ABORTING' || undone > 0) && <Meter label={t('txn.undo')} done={undone} all={undoing} />}
+      </div>
+      <Facts txn={txn} />
+      <div class="halves wide">
+        <section>
+          <h2>{t('txn.graph')}</h2>
+          <Graph steps={steps} branches={txn.branches} chosen={chosen?.step} onChoose={choose} />
+        </section>
+        <div class="aside">
+          {siblings.length > 1 && <BranchPicker branches={siblings} chosen={chosen?.id} onChoose={choose} />}
+          {chosen ? <BranchView txn={txn} branch={chosen} onAct={act} /> : <p class="dim">{t('txn.choose')}</p>}
+        </div>
+      </div>
+      <section>
+        <h2>{t('txn.timeline')}</h2>
+        <Timeline txn={txn} entries={entries} chosen={chosen?.id} onChoose={choose} />
+      </section>
+      <div class="halves">
+        {txn.input !== undefined && <Json label={t('txn.input')} value={txn.input} />}
+        {txn.output !== undefined && <Json label={t('txn.output')} value={txn.output} />}
+      </div>
+      <section>
+        <div class="row spread">
+          <h2>{t('txn.history')}</h2>
+          <span class="row">
+            <button type="button" class="quiet" onClick={() => download(`${txn.gid}.json`, { transaction: txn, entries })}>{t('common.download')}</button>
+            {txn.definition && <a href={href('definitions', txn.definition, { version: String(txn.version), like: txn.gid })}>{t('txn.alike')}</a>}
+          </span>
+        </div>
+        <HistoryList entries={entries} />
+      </section>
+      {acting && (
+        <ActionDialog verb={acting.verb} targets={[targetOf(acting.txn, acting.branch)]} latest={txn.revision}
+          onClose={() => setActing(undefined)} onDone={again} />
+      )}
+    </>
+  );
+}

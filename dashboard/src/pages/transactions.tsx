@@ -1,0 +1,268 @@
+// The list: filters in the URL, rows that change in place, new ones behind a pill, actions on a selection.
+import { elementScroll, observeElementOffset, observeElementRect, Virtualizer } from '@tanstack/virtual-core';
+import { useEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks';
+import { api, ApiError, isOpen, take, type ListQuery, type Summary, type TransactionEvent } from '../api/client';
+import { feed } from '../live/stream';
+import { go, href, withQuery, type Route } from '../route';
+import { ActionDialog, applies, type Verb } from '../ui/actions';
+import { Command, Empty, State, StatusChip, Time, TxnLink } from '../ui/parts';
+import { useKeys } from '../ui/keys';
+import { Dialog } from '../ui/dialog';
+import { summarySentence } from '../words/sentence';
+import { t, word } from '../words/words';
+
+const PAGE = 100;
+const ROW_PX = 32;
+const STATUSES = ['ACTIVE', 'COMMITTING', 'COMMITTED', 'ABORTING', 'ABORTED', 'MIXED'] as const;
+const MODES = ['saga', 'tcc', '2pc'] as const;
+const FILTERS = ['status', 'mode', 'definition', 'label', 'incident', 'q', 'since', 'until', 'parent'] as const;
+
+function queryOf(route: Route): ListQuery {
+  const query: Record<string, string | boolean> = {};
+  for (const name of FILTERS) {
+    const value = route.query.get(name);
+    if (value) {
+      query[name] = name === 'incident' ? value === 'true' : value;
+    }
+  }
+  return query as ListQuery;
+}
+
+interface List { rows: Summary[]; cursor: string | undefined; loading: boolean; error: ApiError | undefined; newer: number }
+
+// Pages by cursor; an empty page with a cursor is not the end of a list, so it is followed.
+function useList(route: Route): List & { more: () => void; reload: () => void } {
+  const [list, setList] = useState<List>({ rows: [], cursor: undefined, loading: true, error: undefined, newer: 0 });
+  const turn = useRef(0);
+  const key = FILTERS.map((name) => route.query.get(name) ?? '').join('\n');
+
+  const fetchFrom = async (cursor: string | undefined, before: Summary[]) => {
+    const mine = ++turn.current;
+    setList((old) => ({ ...old, loading: true }));
+    try {
+      let rows = before;
+      let next = cursor;
+      do {
+        const page = await take(api.GET('/v1/transactions', { params: { query: { ...queryOf(route), limit: PAGE, cursor: next } } }));
+        const known = new Set(rows.map((row) => row.gid));
+        rows = [...rows, ...page.transactions.filter((row) => !known.has(row.gid))];
+        next = page.nextCursor || undefined;
+        if (mine !== turn.current) {
+          return;
+        }
+        setList((old) => ({ ...old, rows, cursor: next }));
+      } while (next && rows.length === before.length);
+      setList((old) => ({ rows, cursor: next, loading: false, error: undefined, newer: before.length ? old.newer : 0 }));
+    } catch (error) {
+      if (mine === turn.current) {
+        setList((old) => ({ ...old, loading: false, error: error as ApiError }));
+      }
+    }
+  };
+
+  const reload = () => void fetchFrom(undefined, []);
+  useEffect(() => {
+    setList({ rows: [], cursor: undefined, loading: true, error: undefined, newer: 0 });
+    reload();
+  }, [key]);
+
+  useEffect(() => feed.listen((event) => setList((old) => withEvent(old, event)), reload), [key]);
+  return { ...list, reload, more: () => { if (list.cursor && !list.loading) { void fetchFrom(list.cursor, list.rows); } } };
+}
+
+// What is shown changes in place; what is not shown is counted, so that nothing jumps.
+function withEvent(list: List, event: TransactionEvent): List {
+  const at = list.rows.findIndex((row) => row.gid === event.gid);
+  if (at < 0) {
+    return event.entry.type === 'accepted' ? { ...list, newer: list.newer + 1 } : list;
+  }
+  const rows = list.rows.slice();
+  const row = rows[at]!;
+  const failure = event.entry.failure;
+  rows[at] = { ...row, status: event.status, incident: event.incident, updatedAt: event.entry.at,
+    paused: event.entry.type === 'paused' ? true : event.entry.type === 'resumed' ? false : row.paused,
+    error: failure ? failure.message || failure.code : row.error };
+  return { ...list, rows };
+}
+
+function Filters({ route }: { route: Route }) {
+  const set = (name: string, value: string) => go(withQuery(route, { [name]: value || undefined }), true);
+  const text = (name: (typeof FILTERS)[number], label: string, hint = '') => (
+    <label>{label}
+      <input type="search" value={route.query.get(name) ?? ''} placeholder={hint} onChange={(e) => set(name, e.currentTarget.value.trim())} />
+    </label>
+  );
+  const any = FILTERS.some((name) => route.query.get(name));
+  return (
+    <div class="filters" role="search">
+      <label>{t('list.status')}
+        <select value={route.query.get('status') ?? ''} onChange={(e) => set('status', e.currentTarget.value)}>
+          <option value="">{t('common.all')}</option>
+          {STATUSES.map((s) => <option key={s} value={s}>{word('status', s)}</option>)}
+        </select></label>
+      <label>{t('list.mode')}
+        <select value={route.query.get('mode') ?? ''} onChange={(e) => set('mode', e.currentTarget.value)}>
+          <option value="">{t('common.all')}</option>
+          {MODES.map((m) => <option key={m}>{m}</option>)}
+        </select></label>
+      <label>{t('list.incident')}
+        <select value={route.query.get('incident') ?? ''} onChange={(e) => set('incident', e.currentTarget.value)}>
+          <option value="">{t('common.all')}</option><option value="true">{t('common.yes')}</option><option value="false">{t('common.no')}</option>
+        </select></label>
+      {text('q', t('list.q'), 'gid')}
+      {text('definition', t('list.definition'))}
+      {text('label', t('list.label'), 'name=value')}
+      {text('since', t('list.since'), '…T00:00:00Z')}
+      {text('until', t('list.until'), '…T00:00:00Z')}
+      {any && <button type="button" class="quiet" onClick={() => go(href('transactions'))}>{t('common.clear')}</button>}
+    </div>
+  );
+}
+
+type View = { name: string; query: string };
+const views = (): View[] => JSON.parse(localStorage.getItem('views') ?? '[]') as View[];
+
+function Views({ route }: { route: Route }) {
+  const [list, setList] = useState(views);
+  const [naming, setNaming] = useState(false);
+  const store = (next: View[]) => {
+    localStorage.setItem('views', JSON.stringify(next));
+    setList(next);
+  };
+  return (
+    <div class="row views">
+      {list.map((view) => (
+        <span key={view.name} class="view">
+          <a href={`#/transactions?${view.query}`}>{view.name}</a>
+          <button type="button" class="quiet" aria-label={`${t('common.clear')}: ${view.name}`} onClick={() => store(list.filter((v) => v !== view))}>×</button>
+        </span>
+      ))}
+      {route.query.size > 0 && <button type="button" class="quiet" onClick={() => setNaming(true)}>{t('list.save')}</button>}
+      {naming && (
+        <Dialog title={t('list.save')} onClose={() => setNaming(false)}>
+          <form onSubmit={(e) => {
+            e.preventDefault();
+            const name = new FormData(e.currentTarget).get('name') as string;
+            store([...list.filter((v) => v.name !== name), { name, query: route.query.toString() }]);
+            setNaming(false);
+          }}>
+            <label>{t('list.save.name')}<input name="name" required maxLength={40} autofocus /></label>
+            <div class="row end"><button class="primary">{t('list.save')}</button></div>
+          </form>
+        </Dialog>
+      )}
+    </div>
+  );
+}
+
+function useVirtual(count: number, box: { current: HTMLDivElement | null }) {
+  const [, redraw] = useReducer((n: number) => n + 1, 0);
+  const virtual = useMemo(() => new Virtualizer<HTMLDivElement, HTMLDivElement>({
+    count: 0, getScrollElement: () => box.current, estimateSize: () => ROW_PX, overscan: 12,
+    scrollToFn: elementScroll, observeElementOffset, observeElementRect, onChange: () => redraw(0),
+  }), []);
+  virtual.setOptions({ ...virtual.options, count });
+  useEffect(() => virtual._didMount(), []);
+  useEffect(() => virtual._willUpdate());
+  return virtual;
+}
+
+function Row({ row, top, chosen, current, onToggle }: {
+  row: Summary; top: number; chosen: boolean; current: boolean; onToggle: (gid: string) => void;
+}) {
+  return (
+    <div class={`trow${current ? ' current' : ''}`} role="row" style={{ top: `${top}px` }}>
+      <span role="cell"><input type="checkbox" checked={chosen} aria-label={row.gid} onChange={() => onToggle(row.gid)} /></span>
+      <span role="cell"><StatusChip status={row.status} incident={row.incident} paused={row.paused} /></span>
+      <span role="cell" class="cut"><TxnLink gid={row.gid} /></span>
+      <span role="cell" class="cut">{row.definition ? <a href={href('transactions', '', { definition: row.definition })}>{row.definition}</a> : row.mode}</span>
+      <span role="cell" class="cut words" title={row.error}>{summarySentence(row)}</span>
+      <span role="cell" class="num">{row.attempts && row.attempts > 1 ? row.attempts : ''}</span>
+      <span role="cell" class="num"><Time at={row.createdAt} short /></span>
+      <span role="cell" class="num"><Time at={row.updatedAt} short /></span>
+    </div>
+  );
+}
+
+const BULK: Verb[] = ['retry', 'pause', 'resume', 'cancel'];
+
+export function Transactions({ route }: { route: Route }) {
+  const list = useList(route);
+  const box = useRef<HTMLDivElement>(null);
+  const virtual = useVirtual(list.rows.length, box);
+  const [chosen, setChosen] = useState<Set<string>>(new Set());
+  const [current, setCurrent] = useState(-1);
+  const [verb, setVerb] = useState<Verb | undefined>();
+  const items = virtual.getVirtualItems();
+  const lastShown = items[items.length - 1]?.index ?? -1;
+
+  useEffect(() => {
+    if (list.cursor && lastShown >= list.rows.length - 20) {
+      list.more();
+    }
+  }, [lastShown, list.rows.length, list.cursor]);
+
+  const toggle = (gid: string) => setChosen((old) => {
+    const next = new Set(old);
+    return next.delete(gid) ? next : next.add(gid);
+  });
+  const step = (by: number) => setCurrent((old) => {
+    const next = Math.max(0, Math.min(list.rows.length - 1, old + by));
+    virtual.scrollToIndex(next);
+    return next;
+  });
+  useKeys({ j: () => step(1), k: () => step(-1), Enter: () => list.rows[current] && go(href('transaction', list.rows[current]!.gid)),
+    x: () => list.rows[current] && toggle(list.rows[current]!.gid), r: () => chosen.size > 0 && setVerb('retry') });
+
+  const selected = list.rows.filter((row) => chosen.has(row.gid));
+  const fit = verb ? selected.filter((row) => applies(verb, row)) : [];
+  const all = list.rows.length > 0 && selected.length === list.rows.length;
+  const query = new URLSearchParams(Object.entries(queryOf(route)).map(([k, v]) => [k, String(v)])).toString();
+  return (
+    <>
+      <h1>{t('app.transactions')}</h1>
+      <Views route={route} />
+      <Filters route={route} />
+      <State error={list.error} loading={list.loading && list.rows.length === 0} again={list.reload} />
+      {list.newer > 0 && <button type="button" class="pill" onClick={list.reload}>{t('list.newer', { n: list.newer })}</button>}
+      {selected.length > 0 && (
+        <div class="bulk row" role="toolbar">
+          <span>{t('list.selected', { n: selected.length, m: list.rows.length })}</span>
+          {BULK.map((one) => (
+            <button key={one} type="button" disabled={!selected.some((row) => applies(one, row))} onClick={() => setVerb(one)}>{t(`action.${one}`)}</button>
+          ))}
+          <button type="button" class="quiet" onClick={() => setChosen(new Set())}>{t('common.clear')}</button>
+        </div>
+      )}
+      {!list.loading && !list.error && list.rows.length === 0 && <Empty title={t('list.none')} hint={route.query.size ? t('list.none.hint') : undefined} />}
+      {list.rows.length > 0 && (
+        <div class="tlist" role="table" aria-rowcount={list.rows.length}>
+          <div class="trow head" role="row">
+            <span role="columnheader"><input type="checkbox" checked={all} aria-label={t('common.all')}
+              onChange={() => setChosen(all ? new Set() : new Set(list.rows.map((row) => row.gid)))} /></span>
+            {(['list.state', 'list.gid', 'list.definition', 'list.words', 'list.attempts', 'list.started', 'list.changed'] as const).map((key) => (
+              <span key={key} role="columnheader">{t(key)}</span>
+            ))}
+          </div>
+          <div class="tbody" ref={box} tabIndex={0} aria-label={t('app.transactions')}>
+            <div class="tspace" style={{ height: `${virtual.getTotalSize()}px` }}>
+              {items.map((item) => {
+                const row = list.rows[item.index];
+                return row && <Row key={row.gid} row={row} top={item.start} chosen={chosen.has(row.gid)} current={item.index === current} onToggle={toggle} />;
+              })}
+            </div>
+          </div>
+          <p class="dim foot">{list.cursor ? (list.loading ? t('common.loading') : '') : t('list.end', { n: list.rows.length })}</p>
+        </div>
+      )}
+      <details class="show"><summary>{t('common.show')} curl / CLI</summary>
+        <Command text={`curl -sS '${location.origin}/v1/transactions${query ? '?' + query : ''}'`} />
+        <Command text={`entente list${Object.entries(queryOf(route)).map(([k, v]) => (v === true ? ` --${k}` : ` --${k} '${v}'`)).join('')}`} />
+      </details>
+      {verb && (
+        <ActionDialog verb={verb} targets={fit.map((row) => ({ gid: row.gid }))} skipped={selected.length - fit.length}
+          onClose={() => setVerb(undefined)} onDone={() => list.rows.some((row) => isOpen(row.status)) && list.reload()} />
+      )}
+    </>
+  );
+}

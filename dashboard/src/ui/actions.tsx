@@ -1,0 +1,206 @@
+// What an operator can do to transactions: what it will do is said before, what it did afterwards, and the curl and the
+// command line that do the same stand beside it.
+import { useState } from 'preact/hooks';
+import { api, ApiError, isOpen, take, type Summary, type Transaction } from '../api/client';
+import { Command } from './parts';
+import { Dialog } from './dialog';
+import { t } from '../words/words';
+import type { Key } from '../words/english';
+
+export type Verb = 'retry' | 'pause' | 'resume' | 'cancel' | 'skip' | 'resolve' | 'signal';
+
+export interface Target {
+  gid: string;
+  revision?: number; // What was seen; with it nothing is done once the transaction has moved on.
+  branch?: string;
+  participant?: string;
+  signal?: string;
+}
+
+type Row = Pick<Summary, 'status' | 'incident' | 'paused'>;
+
+export function applies(verb: Verb, row: Row): boolean {
+  switch (verb) {
+    case 'pause': return isOpen(row.status) && !row.paused;
+    case 'resume': return isOpen(row.status) && row.paused;
+    case 'cancel': return row.status === 'ACTIVE';
+    case 'retry': case 'skip': case 'resolve': case 'signal': return isOpen(row.status);
+  }
+}
+
+export function targetOf(txn: Transaction, branch?: { id: string; participant?: string; signal?: string }): Target {
+  return { gid: txn.gid, revision: txn.revision, branch: branch?.id, participant: branch?.participant, signal: branch?.signal };
+}
+
+interface Form { reason: string; outcome: 'COMMITTED' | 'ABORTED'; name: string; payload: string; typed: string }
+
+function parsed(text: string): unknown {
+  return text.trim() ? JSON.parse(text) : undefined;
+}
+
+function bodyOf(verb: Verb, target: Target, form: Form, guarded: boolean): Record<string, unknown> {
+  const body: Record<string, unknown> = {};
+  if (verb === 'signal') {
+    body.name = form.name;
+  } else {
+    if (form.reason) {
+      body.reason = form.reason;
+    }
+    if (guarded && target.revision !== undefined) {
+      body.expectedRevision = target.revision;
+    }
+  }
+  if ((verb === 'retry' || verb === 'skip') && target.branch) {
+    body.branch = target.branch;
+  }
+  if (verb === 'resolve') {
+    body.outcome = form.outcome;
+  }
+  const payload = verb === 'skip' || verb === 'signal' ? parsed(form.payload) : undefined;
+  if (payload !== undefined) {
+    body[verb === 'skip' ? 'output' : 'payload'] = payload;
+  }
+  return body;
+}
+
+const quoted = (text: string) => `'${text.replace(/'/g, `'\\''`)}'`;
+
+export function asCurl(verb: Verb, gid: string, body: unknown): string {
+  return `curl -sS ${quoted(`${location.origin}/v1/transactions/${encodeURIComponent(gid)}:${verb}`)} \\\n` +
+    `  -H 'Content-Type: application/json' -d ${quoted(JSON.stringify(body))}`;
+}
+
+export function asCommand(verb: Verb, target: Target, body: Record<string, unknown>): string {
+  const words = ['entente', verb, quoted(target.gid)];
+  if (verb === 'signal') {
+    words.push(quoted(String(body.name)));
+  }
+  const options: [string, unknown][] = [['branch', body.branch], ['outcome', body.outcome], ['reason', body.reason],
+    ['revision', body.expectedRevision], ['output', body.output], ['payload', body.payload]];
+  for (const [name, value] of options) {
+    if (value !== undefined) {
+      words.push(`--${name} ${quoted(typeof value === 'string' && name !== 'output' && name !== 'payload' ? value : JSON.stringify(value))}`);
+    }
+  }
+  return words.join(' ');
+}
+
+async function perform(verb: Verb, gid: string, body: Record<string, unknown>): Promise<void> {
+  const params = { params: { path: { gid } } };
+  // Each verb has a type of its own in the document; the body was made for the verb just above.
+  const call = api.POST as unknown as (path: string, init: object) => Promise<{ data?: unknown; error?: unknown; response: Response }>;
+  await take(call(`/v1/transactions/{gid}:${verb}`, { ...params, body }));
+}
+
+interface Progress { done: number; failed: { gid: string; why: string }[]; running: boolean; stop: boolean }
+
+export function ActionDialog({ verb, targets, skipped = 0, latest, onClose, onDone }: {
+  verb: Verb;
+  targets: Target[];
+  skipped?: number; // Of a selection, those that are in no state for this.
+  latest?: number; // The revision that is current while the dialog is open.
+  onClose: () => void;
+  onDone: () => void;
+}) {
+  const one = targets.length === 1 ? targets[0] : undefined;
+  const [form, setForm] = useState<Form>({ reason: '', outcome: 'COMMITTED', name: one?.signal ?? '', payload: '', typed: '' });
+  const [progress, setProgress] = useState<Progress | undefined>();
+  const title = one ? `${t(`action.${verb}` as Key)}: ${one.gid}` : t('action.do', { action: t(`action.${verb}` as Key), n: targets.length });
+  const moved = one?.revision !== undefined && latest !== undefined && latest !== one.revision;
+  const needsReason = verb === 'skip' || verb === 'resolve';
+
+  let body: Record<string, unknown> | undefined;
+  let wrong = '';
+  try {
+    body = bodyOf(verb, one ?? { gid: '' }, form, true);
+  } catch (error) {
+    wrong = String(error);
+  }
+  const ready = body !== undefined && targets.length > 0 && !progress?.running && (!needsReason || form.reason.trim() !== '') &&
+    (verb !== 'resolve' || !one || form.typed === one.gid) && (verb !== 'signal' || form.name !== '');
+
+  const run = async () => {
+    const state: Progress = { done: 0, failed: [], running: true, stop: false };
+    setProgress({ ...state });
+    for (const target of targets) {
+      if (state.stop) {
+        break;
+      }
+      try {
+        await perform(verb, target.gid, bodyOf(verb, target, form, true));
+        state.done += 1;
+      } catch (error) {
+        state.failed.push({ gid: target.gid, why: error instanceof ApiError ? error.message : String(error) });
+      }
+      setProgress((shown) => {
+        state.stop = shown?.stop ?? false;
+        return { ...state };
+      });
+    }
+    state.running = false;
+    setProgress({ ...state });
+    onDone();
+    if (state.failed.length === 0 && one) {
+      onClose();
+    }
+  };
+
+  const change = (part: Partial<Form>) => setForm((old) => ({ ...old, ...part }));
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <form onSubmit={(e) => { e.preventDefault(); if (ready) { void run(); } }}>
+        <p>{t(`action.${verb}.does` as Key, { participant: one?.participant ?? one?.branch ?? '' })}</p>
+        {!one && <p class="dim">{t('action.preview', { n: targets.length, skipped })}</p>}
+        {moved && <p class="note warn" role="alert">{t('action.moved', { from: one!.revision!, to: latest! })}</p>}
+        {verb === 'signal' && (
+          <label>{t('action.signal.name')}<input value={form.name} onInput={(e) => change({ name: e.currentTarget.value })} /></label>
+        )}
+        {(verb === 'skip' || verb === 'signal') && (
+          <label>{t(verb === 'skip' ? 'action.skip.output' : 'action.signal.payload')}
+            <textarea rows={4} value={form.payload} onInput={(e) => change({ payload: e.currentTarget.value })} /></label>
+        )}
+        {wrong && <p class="note bad">{wrong}</p>}
+        {verb === 'resolve' && (
+          <label>{t('action.resolve.outcome')}
+            <select value={form.outcome} onChange={(e) => change({ outcome: e.currentTarget.value as Form['outcome'] })}>
+              <option>COMMITTED</option><option>ABORTED</option>
+            </select></label>
+        )}
+        {verb !== 'signal' && (
+          <label>{t('common.reason')}
+            <input value={form.reason} required={needsReason} placeholder={t('common.reason.hint')} autofocus
+              onInput={(e) => change({ reason: e.currentTarget.value })} /></label>
+        )}
+        {verb === 'resolve' && one && (
+          <label>{t('action.resolve.type')}
+            <input class="mono" value={form.typed} placeholder={one.gid} onInput={(e) => change({ typed: e.currentTarget.value })} /></label>
+        )}
+        {progress && (
+          <div role="status">
+            <progress max={targets.length} value={progress.done + progress.failed.length} />
+            <p>{t('action.done', { ok: progress.done })}</p>
+            {progress.failed.length > 0 && (
+              <p class="bad">{t('action.failed', { n: progress.failed.length, why: progress.failed[0]!.why })}</p>
+            )}
+          </div>
+        )}
+        {one && body && (
+          <details>
+            <summary>{t('common.show')} curl / CLI</summary>
+            <Command text={asCurl(verb, one.gid, body)} />
+            <Command text={asCommand(verb, one, body)} />
+          </details>
+        )}
+        <div class="row end">
+          {progress?.running && !one && (
+            <button type="button" onClick={() => setProgress((p) => p && { ...p, stop: true })}>{t('action.stop')}</button>
+          )}
+          <button type="button" onClick={onClose}>{t('common.cancel')}</button>
+          <button type="submit" class={verb === 'resolve' || verb === 'skip' ? 'danger' : 'primary'} disabled={!ready}>
+            {one ? t(`action.${verb}` as Key) : t('action.do', { action: t(`action.${verb}` as Key), n: targets.length })}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,128 @@
+// What a transaction is at, as a sentence made from its state.
+import type { Branch, Summary, Transaction } from '../api/client';
+import { clock, relative, span } from './time';
+import { t, word } from './words';
+
+function failureText(failure: { code?: string; message?: string } | undefined): string {
+  if (!failure) {
+    return '';
+  }
+  return failure.message || failure.code || '';
+}
+
+function attemptText(branch: Branch): string {
+  const n = branch.attempt ?? 1;
+  return branch.maxAttempts ? t('txn.attempt.of', { n, m: branch.maxAttempts }) : t('txn.attempt', { n });
+}
+
+function names(branch: Branch) {
+  return { branch: branch.id, participant: branch.participant || branch.id };
+}
+
+// How urgent it is to speak of a branch: what holds everything up comes first.
+const ORDER = ['forward-stuck', 'undo-stuck', 'finish-stuck', 'forward-backoff', 'undo-backoff', 'finish-backoff',
+  'forward-pending', 'undo-pending', 'finish-pending', 'waiting', 'forward', 'undo', 'finish'];
+
+export function mostTelling(branches: Branch[]): Branch | undefined {
+  let best: Branch | undefined;
+  let rank = ORDER.length;
+  for (const branch of branches) {
+    const at = ORDER.indexOf(branch.phase);
+    if (at >= 0 && at < rank) {
+      best = branch;
+      rank = at;
+    }
+  }
+  return best;
+}
+
+// One branch, why it does not move or what it does.
+export function branchSentence(branch: Branch): string {
+  const who = names(branch);
+  switch (branch.blockedBy) {
+    case 'breaker': return t('say.breaker', who);
+    case 'concurrency': return t('say.concurrency', who);
+    case 'rate': return t('say.rate', who);
+    case 'backoff': return t('say.resting', who);
+    case 'child': return t('say.child', { gid: branch.child ?? '' });
+    case 'client': return t('say.client');
+    case 'signal':
+      return branch.waitsUntil ? t('say.signal.until', { signal: branch.signal ?? '', at: clock(branch.waitsUntil) })
+        : t('say.signal', { signal: branch.signal ?? '' });
+    case 'timer':
+      if (branch.waitsUntil) {
+        return t('say.timer', { at: clock(branch.waitsUntil) });
+      }
+      break;
+    default: break;
+  }
+  if (branch.phase.endsWith('-backoff')) {
+    return t('say.backoff', { ...who, in: branch.nextAttemptAt ? relative(branch.nextAttemptAt) : '',
+      attempt: attemptText(branch), error: failureText(branch.failure) });
+  }
+  if (branch.phase.endsWith('-pending')) {
+    return t('say.pending', who);
+  }
+  if (branch.phase === 'forward' || branch.phase === 'undo' || branch.phase === 'finish') {
+    return t('say.calling', who);
+  }
+  return word('phase', branch.phase);
+}
+
+function whyAborted(txn: Transaction): string {
+  if (!txn.abort) {
+    return '';
+  }
+  const said = word('cause', txn.abort.cause, { branch: txn.abort.branch ?? '' });
+  const detail = txn.abort.message || txn.abort.actor?.reason;
+  return detail ? `${said} (${detail})` : said;
+}
+
+export function sentence(txn: Transaction, now = Date.now()): string {
+  const took = span(Date.parse(txn.endedAt ?? txn.updatedAt) - Date.parse(txn.createdAt));
+  if (txn.status === 'COMMITTED') {
+    return t('say.committed', { t: took });
+  }
+  if (txn.status === 'ABORTED') {
+    return t('say.aborted', { t: took, why: whyAborted(txn) });
+  }
+  if (txn.status === 'MIXED') {
+    return t('say.mixed', { outcome: txn.forced ?? '' });
+  }
+  const telling = mostTelling(txn.branches);
+  if (txn.incident && telling) {
+    const since = telling.stuckSince ? span(now - Date.parse(telling.stuckSince)) : '';
+    return t('say.incident', { ...names(telling), t: since, error: failureText(telling.failure) });
+  }
+  if (txn.paused) {
+    return t('say.paused');
+  }
+  const rest = telling ? branchSentence(telling) : '';
+  if (txn.status === 'ABORTING') {
+    return t('say.undoing', { t: span(now - Date.parse(txn.updatedAt)), why: whyAborted(txn), rest });
+  }
+  if (txn.status === 'COMMITTING') {
+    return t('say.committing', { rest });
+  }
+  if (!telling && txn.clientDriven && txn.deadline) {
+    return t('say.driven', { at: clock(txn.deadline) });
+  }
+  return t('say.active', { rest });
+}
+
+// The same from a list's row, which knows less.
+export function summarySentence(row: Summary): string {
+  if (row.status === 'MIXED') {
+    return t('say.mixed', { outcome: '' }).replace('  ', ' ');
+  }
+  if (row.incident) {
+    return t('say.incident.short', { error: row.error ?? '' });
+  }
+  if (row.paused) {
+    return t('say.paused');
+  }
+  if (row.status === 'COMMITTED') {
+    return t('say.committed', { t: span(Date.parse(row.updatedAt) - Date.parse(row.createdAt)) });
+  }
+  return row.error ? t('say.error', { error: row.error }) : row.status === 'ABORTED' ? t('say.aborted.short') : '';
+}

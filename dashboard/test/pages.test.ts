@@ -1,0 +1,87 @@
+import { describe, expect, test } from 'vitest';
+import type { HistoryEntry, Incident } from '../src/api/client';
+import { parseMetrics } from '../src/api/metrics';
+import { stateOf, stepsOf, groupByStep } from '../src/graph/steps';
+import { axisOf, barsOf } from '../src/pages/timeline';
+import { documentOf, fieldsOf } from '../src/pages/schema_form';
+import { groupIncidents } from '../src/pages/incidents';
+import { href, parseRoute } from '../src/route';
+import { applies, asCommand, asCurl } from '../src/ui/actions';
+
+describe('a definition as steps', () => {
+  const steps = stepsOf(JSON.stringify({ steps: [
+    { id: 'a', participant: 'p', compensate: {} }, { id: 'b', after: [] }, { id: 'c', after: ['a', 'b'], pivot: true },
+    { id: 'd', wait: { signal: 's' } }, { id: 'e', transaction: {}, forEach: '${[]}' }] }));
+  test('follows the order unless it says otherwise', () => {
+    expect(steps.map((s) => s.after)).toEqual([[], [], ['a', 'b'], ['c'], ['d']]);
+  });
+  test('knows what kind of step it is', () => expect(steps.map((s) => s.kind)).toEqual(['call', 'call', 'call', 'wait', 'child']));
+  test('that can not be read has none', () => expect(stepsOf('{"steps": [')).toEqual([]));
+  test('shows the worst of the branches of a forEach', () => {
+    const branches = ['done', 'undo-stuck', 'forward'].map((phase, index) => ({ id: `e:${index}`, step: 'e', index, phase, operation: '' }));
+    const state = stateOf(steps[4]!, groupByStep(branches));
+    expect([state.tone, state.done, state.stuck]).toEqual(['stuck', 1, 1]);
+  });
+});
+
+describe('a timeline', () => {
+  const entry = (revision: number, at: number, type: string, more: Partial<HistoryEntry> = {}): HistoryEntry =>
+    ({ revision, at: new Date(at).toISOString(), type, branch: 'pay', ...more });
+  test('has a bar for each attempt and for each gap between two', () => {
+    const bars = barsOf([entry(1, 0, 'operation-started', { operation: 'action' }), entry(2, 10, 'attempt-failed'),
+      entry(3, 110, 'attempt-started'), entry(4, 120, 'operation-succeeded')], 120, true);
+    expect(bars.map((b) => [b.kind, b.from, b.to, b.outcome])).toEqual(
+      [['call', 0, 10, 'failed'], ['gap', 10, 110, 'gap'], ['call', 110, 120, 'done']]);
+  });
+  test('leaves what goes on open until now', () => {
+    const bars = barsOf([entry(1, 0, 'operation-started')], 50, false);
+    expect(bars.map((b) => [b.to, b.open])).toEqual([[50, true]]);
+  });
+  test('folds long silences', () => {
+    const place = axisOf([0, 10, 3_600_000, 3_600_010]);
+    expect(place(0)).toBe(0);
+    expect(place(3_600_010)).toBe(1);
+    expect(place(10)).toBeGreaterThan(0.005);
+  });
+});
+
+describe('incidents', () => {
+  const incident = (part: Partial<Incident>): Incident => ({ gid: 'g', status: 'ABORTING', branch: 'b', participant: 'p', operation: 'compensate',
+    code: 'http.500', message: 'm', since: '2026-01-01T00:00:00Z', ...part });
+  test('are grouped by participant and error, the largest group first, with the oldest of each', () => {
+    const groups = groupIncidents([incident({ participant: 'q' }), incident({ since: '2026-01-02T00:00:00Z' }), incident({ since: '2026-01-01T12:00:00Z' })]);
+    expect(groups.map((g) => [g.participant, g.incidents.length, g.oldest])).toEqual([['p', 2, '2026-01-01T12:00:00Z'], ['q', 1, '2026-01-01T00:00:00Z']]);
+  });
+});
+
+describe('a form made of a schema', () => {
+  const fields = fieldsOf({ required: ['who'], properties: { who: { type: 'string' }, n: { type: 'integer' }, on: { type: 'boolean' }, kind: { enum: ['a', 'b'] }, list: { type: 'array' } } });
+  test('has a field for each member', () => expect(fields.map((f) => f.kind)).toEqual(['text', 'number', 'boolean', 'choice', 'json']));
+  test('gives the document that was typed, without what was left empty', () => {
+    expect(documentOf(fields, { who: '12', n: '3', on: 'true', list: '[1]' })).toEqual({ who: '12', n: 3, on: true, list: [1] });
+  });
+});
+
+test('metrics are read with their labels', () => {
+  const samples = parseMetrics('# HELP x y\nx_total{status="A B"} 3\ny 1.5 1700000000\n');
+  expect([...samples]).toEqual([['x_total{status="A B"}', 3], ['y', 1.5]]);
+});
+
+test('a route survives being written and read', () => {
+  const route = parseRoute(href('transaction', 'a/b?c', { branch: 'x y' }));
+  expect([route.page, route.id, route.query.get('branch')]).toEqual(['transaction', 'a/b?c', 'x y']);
+});
+
+describe('actions', () => {
+  test('are offered only where they apply', () => {
+    expect(applies('pause', { status: 'ACTIVE', incident: false, paused: true })).toBe(false);
+    expect(applies('cancel', { status: 'COMMITTING', incident: false, paused: false })).toBe(false);
+    expect(applies('retry', { status: 'ABORTED', incident: false, paused: false })).toBe(false);
+  });
+  test('are shown as commands that survive any quoting', () => {
+    const body = { branch: 'pay', reason: "it's $paid", expectedRevision: 7, output: { a: "x'y" } };
+    expect(asCommand('skip', { gid: 'g-1' }, body)).toBe(
+      `entente skip 'g-1' --branch 'pay' --reason 'it'\\''s $paid' --revision '7' --output '{"a":"x'\\''y"}'`);
+    expect(asCurl('retry', 'g-1', {})).toContain("'http://127.0.0.1:8080/v1/transactions/g-1:retry'");
+  });
+});

@@ -1,0 +1,50 @@
+import { describe, expect, test } from 'vitest';
+import type { Branch, Transaction } from '../src/api/client';
+import { branchSentence, mostTelling, sentence } from '../src/words/sentence';
+import { shortSpan, span } from '../src/words/time';
+import { english } from '../src/words/english';
+import { korean } from '../src/words/korean';
+
+const branch = (part: Partial<Branch>): Branch => ({ id: 'pay', step: 'pay', phase: 'forward', operation: 'action', participant: 'payments', ...part });
+const txn = (part: Partial<Transaction>): Transaction => ({
+  gid: 'order-1', mode: 'saga', status: 'ACTIVE', incident: false, paused: false, revision: 3, decision: 'undecided',
+  createdAt: '2026-01-01T00:00:00Z', updatedAt: '2026-01-01T00:00:02Z', branches: [], ...part,
+});
+
+describe('a transaction as a sentence', () => {
+  test('says how long it took when it is committed', () => {
+    expect(sentence(txn({ status: 'COMMITTED', endedAt: '2026-01-01T00:00:02Z' }))).toBe('Committed in 2.0 s.');
+  });
+  test('says why it was undone', () => {
+    expect(sentence(txn({ status: 'ABORTED', endedAt: '2026-01-01T00:00:02Z', abort: { cause: 'refused', branch: 'hotel', message: 'full' } })))
+      .toBe('Undone in 2.0 s: hotel was refused. (full)');
+  });
+  test('names who is waited for, and since when, when a person is needed', () => {
+    const stuck = branch({ phase: 'undo-stuck', stuckSince: '2026-01-01T00:00:00Z', failure: { message: 'HTTP 500' } });
+    expect(sentence(txn({ status: 'ABORTING', incident: true, branches: [branch({ id: 'a' }), stuck] }), Date.parse('2026-01-01T00:03:00Z')))
+      .toBe('Needs a person since 3 min: pay at payments does not succeed: HTTP 500');
+  });
+  test('speaks of the branch that holds everything up', () => {
+    const branches = [branch({ id: 'a' }), branch({ id: 'b', phase: 'forward-backoff' }), branch({ id: 'c', phase: 'done' })];
+    expect(mostTelling(branches)?.id).toBe('b');
+  });
+  test('says which breaker, limit, signal or child is waited for', () => {
+    expect(branchSentence(branch({ blockedBy: 'breaker' }))).toContain('breaker is open');
+    expect(branchSentence(branch({ blockedBy: 'rate' }))).toContain('rate limit of payments');
+    expect(branchSentence(branch({ phase: 'waiting', blockedBy: 'signal', signal: 'approve' }))).toBe('Waits for the signal approve.');
+    expect(branchSentence(branch({ blockedBy: 'child', child: 'order-1~pay' }))).toContain('order-1~pay');
+  });
+});
+
+describe('a span', () => {
+  test.each([[0, '0 ms'], [999, '999 ms'], [1_500, '1.5 s'], [59_000, '59 s'], [75_000, '1 min 15 s'], [3_600_000, '1 h'], [90_000_000, '1 d 1 h']])(
+    'of %d ms is %s', (ms, text) => expect(span(ms)).toBe(text));
+  test('has one unit where there is little room', () => expect(shortSpan(75_000)).toBe('1 min'));
+});
+
+test('every language has the same placeholders as the first', () => {
+  const holes = (text: string) => [...text.matchAll(/\{\w+\}/g)].map((m) => m[0]).sort();
+  for (const [key, text] of Object.entries(english)) {
+    expect(new Set(holes(korean[key as keyof typeof english])), key).toEqual(new Set(holes(text)));
+  }
+});

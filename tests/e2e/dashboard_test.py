@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+"""The dashboard in a real Chromium, against a real coordinator with the travel services."""
+
+import argparse
+import pathlib
+import sys
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path[:0] = [str(HERE), str(ROOT / "examples" / "demo")]
+
+from agency import Agency  # noqa: E402
+from browser import Browser  # noqa: E402
+
+BUILD = None
+HTML = "<img src=x onerror=\"document.title='owned'\"><b>bold</b>"
+
+
+def charge(name, **more):
+    """One payment that an operator is called for at once."""
+    return {"name": name, "mode": "saga", "participants": {"payments": {"http": "${env.PAYMENTS_URL}", "timeout": "2s"}},
+            "steps": [{"id": "pay", "participant": "payments", "pivot": True, "retry": {"attempts": 1},
+                       "action": {"put": "/charges/${key}", "body": {"amount": 5}}}], **more}
+
+
+class Dashboard(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.agency = Agency(BUILD)
+        cls.coordinator = cls.agency.coordinator
+        cls.coordinator.put_definition(charge("charge"))
+        cls.coordinator.put_definition({
+            "name": "approval", "mode": "saga", "participants": {},
+            "input": {"type": "object", "required": ["who"], "properties": {
+                "who": {"type": "string", "description": "Who asks"}, "amount": {"type": "integer"}}},
+            "steps": [{"id": "ask", "wait": {"signal": "approve"}}]})
+        cls.browser = Browser(cls.coordinator.url)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.browser.close()
+        cls.agency.close()
+
+    def tearDown(self):
+        self.agency.services["payments"].control(fail_rate=0)
+        self.agency.services["flights"].control(delay="0ms")
+        self.assertEqual([], self.browser.complaints())
+
+    def payments_fail(self, rate=1):
+        self.agency.services["payments"].control(fail_rate=rate)
+
+    def stick(self, *gids):
+        """Charges that wait for an operator."""
+        self.payments_fail()
+        for gid in gids:
+            self.coordinator.submit("charge", {}, gid=gid)
+        for gid in gids:
+            self.browser.until(lambda g=gid: self.coordinator.get(g)["incident"], f"{gid} is an incident")
+
+    def test_a_booking_is_watched_to_its_end(self):
+        self.agency.services["flights"].control(delay="1500ms")
+        self.browser.open("transactions")
+        self.browser.sees("Transactions")
+        self.coordinator.submit("travel-booking", {"traveller": "Ann", "city": "Oslo", "car": True}, gid="watched")
+        self.browser.open("transaction/watched")
+        self.browser.sees("Calls flights for flight.")
+        self.browser.sees("Committed in", "flight", "hotel", "car", "pay")
+        self.assertEqual(1, self.browser.text().count("accepted"))
+
+    def test_an_incident_is_found_understood_and_retried_to_success(self):
+        self.stick("trouble")
+        self.browser.open("incidents")
+        self.browser.sees("1 at payments", "http.503", "A retry calls payments 1 times.")
+        self.payments_fail(0)
+        self.browser.button("Retry now", "section.group")
+        self.browser.sees("Calls again at once")
+        self.browser.type("Reason", "payments are back")
+        self.browser.button("Retry now", "dialog")
+        self.browser.sees("Nothing waits for a person.")
+        self.assertEqual("COMMITTED", self.coordinator.get("trouble", wait="10s")["status"])
+
+    def test_two_hundred_are_retried_at_once_after_one_was_tried(self):
+        gids = [f"many-{n}" for n in range(200)]
+        self.stick(*gids)
+        self.browser.open("incidents")
+        self.browser.sees("200 at payments")
+        self.payments_fail(0)
+        self.browser.button("Retry one first")
+        self.browser.button("Retry now", "dialog")
+        self.browser.sees("199 at payments")
+        self.browser.button("Retry all 199")
+        self.browser.button("Retry now: 199", "dialog")
+        self.browser.sees("199 done.")
+        for gid in gids:
+            self.assertEqual("COMMITTED", self.coordinator.get(gid, wait="10s")["status"])
+
+    def test_a_booking_is_cancelled_and_seen_undone(self):
+        self.agency.services["flights"].control(delay="2s")
+        self.coordinator.submit("travel-booking", {"traveller": "Bob", "city": "Rome", "car": True}, gid="regretted")
+        self.browser.open("transaction/regretted")
+        self.browser.button("Cancel")
+        self.browser.sees("Undoes it properly")
+        self.browser.type("Reason", "changed my mind")
+        self.browser.button("Cancel", "dialog")
+        self.browser.sees("Undone in", "somebody cancelled it.", "changed my mind")
+
+    def test_a_resolve_has_to_be_typed_out_and_shows_mixed(self):
+        self.stick("forced")
+        self.browser.open("transaction/forced")
+        self.browser.button("Resolve")
+        self.browser.sees("Stops without undoing")
+        self.browser.type("Reason", "paid by hand")
+        resolve = [b for b in self.browser.driver.find_elements("css selector", "dialog button") if b.text == "Resolve"]
+        self.assertFalse(resolve[0].is_enabled(), "nothing was typed yet")
+        self.browser.type("Type the name", "forced")
+        self.browser.button("Resolve", "dialog")
+        self.browser.sees("mixed", "Forced to COMMITTED")
+        self.assertEqual("MIXED", self.coordinator.get("forced")["status"])
+
+    def test_a_dialog_that_is_open_says_when_the_transaction_moved_on(self):
+        self.stick("moving")
+        self.browser.open("transaction/moving")
+        self.browser.button("Retry now")
+        self.coordinator.http.call("POST", "/v1/transactions/moving:pause", {"reason": "somebody else"})
+        self.browser.sees("It has moved on since you opened this")
+        self.browser.button("Retry now", "dialog")
+        self.browser.sees("1 not:")
+        self.coordinator.http.call("POST", "/v1/transactions/moving:resume", {})
+        self.payments_fail(0)
+        self.coordinator.http.call("POST", "/v1/transactions/moving:retry", {})
+
+    def test_html_in_a_payload_stays_text(self):
+        self.coordinator.submit("approval", {"who": HTML}, gid="html", labels={"note": HTML[:60]})
+        self.browser.open("transaction/html")
+        self.browser.sees("<b>bold</b>", "Waits for the signal approve.")
+        self.assertNotEqual("owned", self.browser.driver.title)
+        self.assertEqual([], self.browser.driver.find_elements("css selector", "main img, main b"))
+
+    def test_a_signal_is_sent_to_the_step_that_waits_for_it(self):
+        self.coordinator.submit("approval", {"who": "Kim"}, gid="asked")
+        self.browser.open("transaction/asked?branch=ask")
+        self.browser.button("Send a signal", ".branch")
+        self.browser.type("Payload", '{"by": "Lee"}')
+        self.browser.button("Send a signal", "dialog")
+        self.browser.sees("Committed in")
+
+    def test_a_transaction_is_started_from_the_form_of_its_schema(self):
+        self.browser.open("definitions/approval")
+        self.browser.type("who", "Max")
+        self.browser.type("amount", "12")
+        self.browser.type("Name", "from-a-form")
+        self.browser.button("Start a transaction")
+        self.browser.sees("Waits for the signal approve.")
+        self.assertEqual({"who": "Max", "amount": 12}, self.coordinator.get("from-a-form")["input"])
+
+    def test_rows_change_in_place_and_newer_ones_wait_behind_a_pill(self):
+        self.coordinator.submit("approval", {"who": "a"}, gid="row-1")
+        self.browser.open("transactions?definition=approval")
+        self.browser.sees("row-1")
+        self.coordinator.submit("approval", {"who": "b"}, gid="row-2")
+        self.browser.sees("newer")
+        self.assertNotIn("row-2", self.browser.text())
+        self.coordinator.http.call("POST", "/v1/transactions/row-1:pause", {})
+        self.browser.sees("paused")
+        self.browser.find("button.pill").click()
+        self.browser.sees("row-2")
+
+    def test_a_coordinator_that_restarts_under_the_page_is_seen_again_without_a_gap(self):
+        self.coordinator.submit("approval", {"who": "c"}, gid="survives")
+        self.browser.open("transaction/survives")
+        self.browser.sees("Waits for the signal approve.")
+        self.agency.kill_coordinator()
+        self.browser.sees("Reconnecting")
+        self.agency.start_coordinator(same_ports=True)
+        type(self).coordinator = self.agency.coordinator
+        self.coordinator.http.call("POST", "/v1/transactions/survives:signal", {"name": "approve"})
+        self.browser.sees("Committed in")
+        self.browser.until(lambda: "Reconnecting" not in self.browser.text(), "the page is live again")
+        revisions = self.browser.driver.execute_script(
+            "return [...document.querySelectorAll('.history summary .num')].map(e => Number(e.textContent))")
+        self.assertEqual(list(range(1, len(revisions) + 1)), revisions)
+
+    def test_what_is_served_can_be_kept_and_is_asked_for_again_by_its_tag(self):
+        http = self.coordinator.http
+        status, page = http.request("GET", "/", raw=True)
+        self.assertEqual(200, status)
+        self.assertIn(b"assets/app.js", page)
+        self.assertNotIn(b"<style", page)
+        self.assertNotIn(b"style=", page)
+        status, _ = http.request("GET", "/assets/none.js")
+        self.assertEqual(404, status)
+        status, _ = http.request("POST", "/", {})
+        self.assertEqual(404, status)
+
+    # Named so that it runs last, over what the others left behind.
+    def test_z_every_page_in_both_themes_and_widths(self):
+        self.stick("pictured")
+        axe = next((ROOT / "dashboard" / "node_modules").glob("axe-core/axe.min.js"), None)
+        pages = {"overview": "", "transactions": "transactions", "transaction": "transaction/watched?branch=hotel",
+                 "stuck": "transaction/pictured?branch=pay", "incidents": "incidents", "participants": "participants",
+                 "definitions": "definitions", "definition": "definitions/travel-booking"}
+        for width, height in ((1280, 800), (390, 844)):
+            self.browser.size(width, height)
+            for theme in ("light", "dark"):
+                self.browser.setting(theme=theme)
+                for name, fragment in pages.items():
+                    with self.subTest(f"{name} {width} {theme}"):
+                        self.browser.open(fragment)
+                        self.browser.find("main h1")
+                        self.browser.until(lambda: "Loading" not in self.browser.text(), "everything is loaded")
+                        self.browser.save(BUILD / "dashboard-pictures" / f"{name}-{width}-{theme}.png")
+                        wide = self.browser.driver.execute_script("return document.documentElement.scrollWidth")
+                        self.assertLessEqual(wide, width, "the page is wider than the window")
+                        if axe:
+                            self.assertEqual([], self.accessibility(axe))
+        self.browser.size(1280, 800)
+
+    def accessibility(self, axe):
+        self.browser.driver.execute_script(axe.read_text())
+        found = self.browser.driver.execute_async_script(
+            "const done = arguments[0]; axe.run(document, {resultTypes: ['violations']}).then(r => done(r.violations))")
+        return [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in ("serious", "critical")]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", required=True)
+    known, rest = parser.parse_known_args()
+    BUILD = pathlib.Path(known.build).resolve()
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=2, warnings="ignore")
