@@ -98,9 +98,12 @@ void SseStream::Pump() {
       // Said in words, since what follows is a gap; a client with a revision can go on from it.
       batch += "event: lost\ndata: {}\n\n";
     }
-    if (batch.size() >= kMaxBatchBytes && !stream_->Write(std::exchange(batch, {}))) {
-      Finish();
-      return;
+    if (batch.size() >= kMaxBatchBytes) {
+      if (!stream_->Write(batch)) {
+        Finish();
+        return;
+      }
+      batch.clear();
     }
   }
   const bool wrote = batch.empty() || stream_->Write(batch);
