@@ -9,8 +9,8 @@
 namespace entente::limits {
 
 // Clients.
-// Over gRPC an answer stays below the 4 MiB that clients take if they are not told otherwise; a page
-// holds no more of the largest summaries than fit.
+// Over gRPC an answer stays below the 4 MiB that clients take if they are not told otherwise; a
+// page holds no more of the largest summaries than fit.
 inline constexpr size_t kMaxGrpcAnswerBytes = 4'000'000;
 inline constexpr uint32_t kMaxGrpcPageSize = 300;
 // What gRPC clients may make the coordinator hold before it has a whole message, all together.

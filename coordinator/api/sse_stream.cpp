@@ -35,13 +35,12 @@ const std::string& TextOf(EventFeed::Next& next) {
 
 std::shared_ptr<SseStream> SseStream::Create(boost::asio::io_context& io, Duration heartbeat) {
   std::shared_ptr<SseStream> stream(new SseStream(io, heartbeat));
-  stream->feed_ =
-      std::make_shared<EventFeed>(EventFeed::Encoder{EncodeEvent, runtime::EventForm::kJson},
-                                  [weak = std::weak_ptr(stream)] {
-                                    if (const std::shared_ptr<SseStream> self = weak.lock()) {
-                                      self->Wake();
-                                    }
-                                  });
+  stream->feed_ = std::make_shared<EventFeed>(
+      EventFeed::Encoder{EncodeEvent, runtime::EventForm::kJson}, [weak = std::weak_ptr(stream)] {
+        if (const std::shared_ptr<SseStream> self = weak.lock()) {
+          self->Wake();
+        }
+      });
   return stream;
 }
 

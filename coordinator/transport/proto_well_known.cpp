@@ -187,12 +187,12 @@ Result<Json> ListToJson(const Message& message, JsonBudget& budget) {
 
 Status ValueFromJson(const Json& json, const std::string& where, Message& message,
                      JsonReading& reading) {
-  const int kind = json.is_null()      ? kNull
+  const int kind = json.is_null()       ? kNull
                    : IsJsonNumber(json) ? kNumber
-                   : json.is_string()  ? kString
-                   : json.is_boolean() ? kBool
-                   : json.is_object()  ? kStruct
-                                       : kList;
+                   : json.is_string()   ? kString
+                   : json.is_boolean()  ? kBool
+                   : json.is_object()   ? kStruct
+                                        : kList;
   return FillSingular(json, where, Field(message, kind), message, reading);
 }
 

@@ -226,8 +226,8 @@ Story ResolvedStory() {
   Story story = StuckStory();
   story.Then(engine::OperatorRetried{B("flight"), engine::Actor{"ann", "fixed it"}})
       .Then(engine::IncidentRaised{B("flight"), Failure{"http.500", "it broke again"}})
-      .Then(engine::OperatorSkipped{
-          B("flight"), Json{{"cancelled", true}}, engine::Actor{"ann", "ticket 42"}});
+      .Then(engine::OperatorSkipped{B("flight"), Json{{"cancelled", true}},
+                                    engine::Actor{"ann", "ticket 42"}});
   engine::Ended ended;
   ended.status = TxnStatus::kMixed;
   ended.forced = TxnStatus::kAborted;

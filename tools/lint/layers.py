@@ -36,7 +36,7 @@ ALLOWED = {
 }
 UNCHECKED = ("tests/", "bench/", "chaos/", "cmake/")
 # The SDK's public headers are included as an installed user would.
-PUBLIC = re.compile(r"^entente/[a-z_]+\.h$")
+PUBLIC = re.compile(r"^entente/(base/)?[a-z_]+\.h$")
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 GENERATED = re.compile(r"\.(grpc\.)?pb\.h$")
 
