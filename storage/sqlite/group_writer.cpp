@@ -236,18 +236,18 @@ void GroupWriter::CommitInGroups() {
       bytes += RecordBytes(rest[count].batch);
       ++count;
     }
-    CommitGroup(rest.first(count));
+    CommitGroup(rest.first(count), bytes);
     rest = rest.subspan(count);
   }
   group_.clear();
 }
 
-void GroupWriter::CommitGroup(std::span<Request> group) {
+void GroupWriter::CommitGroup(std::span<Request> group, size_t bytes) {
   Status failure = health();
   if (failure.ok()) {
     failure = WriteGroup(group);
   }
-  Note(failure);
+  Note(failure, bytes);
   for (Request& request : group) {
     // If the commit failed, so did the look-ups that a refusal was based on.
     request.on_durable(failure.ok() ? std::move(request.status) : failure);
@@ -298,7 +298,7 @@ Status GroupWriter::ReserveIndex() {
   return {};
 }
 
-void GroupWriter::Note(const Status& outcome) {
+void GroupWriter::Note(const Status& outcome, size_t bytes) {
   const std::lock_guard lock(mutex_);
   if (outcome.ok()) {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -309,6 +309,7 @@ void GroupWriter::Note(const Status& outcome) {
     ++record_.failed;
     ++record_.failed_in_row;
     record_.latest_failure = outcome.message();
+    record_.failed_bytes = bytes != 0 ? bytes : record_.failed_bytes;
   }
 }
 

@@ -67,6 +67,7 @@ class GroupWriter {
     uint64_t failed = 0;
     uint64_t failed_in_row = 0;
     std::string latest_failure;
+    size_t failed_bytes = 0;  // Of records, in the latest one that failed.
     std::optional<Instant> latest_success;
     size_t log_pages = 0;  // In the log after the latest success.
   };
@@ -92,12 +93,12 @@ class GroupWriter {
   // False when there is nothing left to do, ever.
   [[nodiscard]] bool AwaitWork();
   void CommitInGroups();
-  void CommitGroup(std::span<Request> group);
+  void CommitGroup(std::span<Request> group, size_t bytes);
   [[nodiscard]] Status WriteGroup(std::span<Request> group);
   void RunJob(PendingJob& pending);
   [[nodiscard]] Status Commit();
   [[nodiscard]] Status ReserveIndex();
-  void Note(const Status& outcome);
+  void Note(const Status& outcome, size_t bytes = 0);
   // Takes back the open SQLite transaction; returns what its callers are told.
   [[nodiscard]] Status Abandon(Status failure);
   void CheckpointIfLarge();

@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/limits.h"
 #include "storage/sqlite/connection.h"
 #include "storage/sqlite/definitions.h"
 #include "storage/sqlite/file_guard.h"
@@ -25,6 +26,8 @@ namespace {
 
 // Transactions per commit of a purge, so that appends never wait long behind one.
 constexpr size_t kPurgeChunk = 128;
+
+constexpr size_t kLeastTried = size_t{64} << 10;
 
 // Of a log with so many pages (SQLite's "WAL-mode File Format").
 uint64_t LogBytes(size_t pages) {
@@ -151,18 +154,23 @@ class SqliteJournal : public Journal {
                         "acknowledged may be lost; restore a backup");
   }
 
-  // Of the size of an ordinary append or more: a full disk has room for less now and then.
+  // As much as what failed, at least an ordinary append: a full disk has room for less now and
+  // then.
   void TryWrite() {
-    if (writer_->record().failed_in_row == 0) {
+    const GroupWriter::Record record = writer_->record();
+    if (record.failed_in_row == 0) {
       return;
     }
-    static_cast<void>(writer_
-                          ->Run([](Connection& connection, TxnWriter&) {
-                            return connection.Execute(
-                                "REPLACE INTO setting(name, value) VALUES('probe', "
-                                "randomblob(65536))");
-                          })
-                          .ok());
+    const size_t bytes = std::clamp(record.failed_bytes, kLeastTried, limits::kMaxGroupBytes);
+    const std::string put = "REPLACE INTO setting(name, value) VALUES('probe', randomblob(" +
+                            std::to_string(bytes) + "))";
+    for (const char* sql : {put.c_str(), "DELETE FROM setting WHERE name = 'probe'"}) {
+      const Status tried = writer_->Run(
+          [sql](Connection& connection, TxnWriter&) { return connection.Execute(sql); });
+      if (!tried.ok()) {
+        return;
+      }
+    }
   }
 
   std::optional<StoreHealth::Space> Space() {
