@@ -426,7 +426,7 @@ void World::PlanStorm() {
     if (dice_.Chance(700)) {
       scheduler_.At(at + dice_.Between(Duration(0), std::chrono::milliseconds(500)),
                     [this, &client] {
-                      Do(client, engine::SignalSent{"go", 1});
+                      Do(client, engine::SignalSent{"go", Json(1)});
                     });
     }
     if (dice_.Chance(300)) {
