@@ -26,9 +26,10 @@ uint64_t LimitIn(const std::string& file) {
 // A group is also held to the limits of those around it.
 uint64_t LeastUpwards(const std::string& mount, std::string group, const std::string& file) {
   uint64_t least = LimitIn(mount + "/" + file);
-  while (group.size() > 1) {
+  // A group is a path from the root; what is none would never get shorter.
+  while (group.size() > 1 && group.front() == '/') {
     least = std::min(least, LimitIn(mount + group + "/" + file));
-    group.erase(std::min(group.rfind('/'), group.size()));
+    group.erase(group.rfind('/'));
   }
   return least;
 }
