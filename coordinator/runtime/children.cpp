@@ -17,10 +17,9 @@ struct Child {
   const dsl::Step* step;
 };
 
-void AddChild(const std::optional<dsl::OperationTemplate>& operation, const dsl::Step& step,
+void AddChild(const dsl::OperationTemplate& operation, const dsl::Step& step,
               std::vector<Child>& children) {
-  const auto* run = operation ? std::get_if<dsl::ChildTemplate>(&*operation) : nullptr;
-  if (run != nullptr) {
+  if (const auto* run = std::get_if<dsl::ChildTemplate>(&operation)) {
     children.push_back({run, &step});
   }
 }
@@ -31,11 +30,17 @@ std::vector<Child> ChildrenOf(const dsl::Plan& plan) {
     const auto* work = std::get_if<dsl::CallWork>(&step.work);
     for (size_t i = 0; work != nullptr && i <= work->alternatives.size(); ++i) {
       const dsl::CallWay& way = work->way(i);
-      AddChild(way.forward, step, children);
-      AddChild(way.finish, step, children);
+      if (way.forward) {
+        AddChild(*way.forward, step, children);
+      }
+      if (way.finish) {
+        AddChild(*way.finish, step, children);
+      }
       if (way.undo) {
         AddChild(way.undo->call, step, children);
-        AddChild(way.undo->other_call, step, children);
+      }
+      if (way.undo && way.undo->other_call) {
+        AddChild(*way.undo->other_call, step, children);
       }
     }
   }
