@@ -1,4 +1,5 @@
 // Definitions that run others, and signals, through the coordinator and over a restart.
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -111,7 +112,9 @@ class Process {
 };
 
 std::string Runs(const std::string& child, const std::string& more = "") {
-  return R"({"id": "run_)" + child +
+  std::string id = "run_" + child;
+  std::replace(id.begin(), id.end(), '-', '_');  // Expressions name steps.
+  return R"({"id": ")" + id +
          R"(", "compensate": null, "action": {"transaction": {"definition": ")" + child + "\"" +
          more + "}}}";
 }

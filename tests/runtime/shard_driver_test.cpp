@@ -309,12 +309,12 @@ TEST_CASE("children count among the open transactions") {
 TEST_CASE("the child of a parent that has no way back is let in above the limit") {
   Shard shard(/*max_open=*/1);
   shard.Define(kTrip);
+  shard.Define(kParent);
+  // Its child has a child again.
   shard.Define(R"({"name": "pay", "mode": "saga", "participants": {"p": {"http": "http://p"}},
     "steps": [{"id": "charge", "participant": "p", "action": {"post": "/c"}, "pivot": true,
                "compensate": null},
               {"id": "kid", "action": {"transaction": {"definition": "parent", "input": {}}}}]})");
-  // Its child has a child again.
-  shard.Define(kParent);
   shard.Submit("pay", "p1");
   shard.caller.Answer("charge", engine::ReplyDone{});
   shard.Run();
