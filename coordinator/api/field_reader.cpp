@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <limits>
 #include <span>
 
+#include "base/json_number.h"
 #include "coordinator/api/text.h"
 
 namespace entente::api {
@@ -28,9 +28,9 @@ std::string_view TypeName(const Json& value) {
     case Json::value_t::boolean: return "a boolean";
     case Json::value_t::number_integer:
     case Json::value_t::number_unsigned:
-    case Json::value_t::number_float: return "a number";
+    case Json::value_t::number_float:
+    case Json::value_t::binary: return "a number";  // As its text: json_number.h.
     case Json::value_t::null:
-    case Json::value_t::binary:
     case Json::value_t::discarded: return "null";
   }
   return "null";
@@ -42,13 +42,19 @@ std::string Expected(std::string_view type, const Json& value) {
 
 // 2.0 is as whole as 2, as JSON Schema and Protobuf have it.
 std::optional<uint32_t> WholeNumber(const Json& value) {
-  constexpr uint32_t kMost = std::numeric_limits<uint32_t>::max();
-  if (value.is_number_unsigned() && value.get<uint64_t>() <= kMost) {
-    return value.get<uint32_t>();
+  if (!IsJsonNumber(value)) {
+    return std::nullopt;
   }
-  const double number = value.is_number_float() ? value.get<double>() : -1;
-  const bool whole = number >= 0 && number <= kMost && number == std::floor(number);
-  return whole ? std::optional(static_cast<uint32_t>(number)) : std::nullopt;
+  const Decimal number = Decimal::Of(value);
+  if (number.is_zero()) {
+    return 0;
+  }
+  if (number.negative() || !number.is_integer()) {
+    return std::nullopt;
+  }
+  const std::optional<std::string> digits =
+      number.WholeDigits(std::numeric_limits<uint32_t>::digits10 + 1);
+  return digits ? ParseNumber(*digits) : std::nullopt;
 }
 
 void AddViolation(std::vector<Violation>& violations, std::string_view field, std::string message,
@@ -122,8 +128,8 @@ std::optional<uint32_t> BodyReader::TakeNumber(std::string_view name) {
   }
   const std::optional<uint32_t> number = WholeNumber(*value);
   if (!number) {
-    Fail(name, value->is_number() ? "must be a whole number from 0 to 4294967295"
-                                  : Expected("a number", *value));
+    Fail(name, IsJsonNumber(*value) ? "must be a whole number from 0 to 4294967295"
+                                    : Expected("a number", *value));
   }
   return number;
 }

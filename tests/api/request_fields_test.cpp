@@ -1,3 +1,6 @@
+#include <utility>
+#include <vector>
+
 #include <catch2/catch.hpp>
 
 #include "base/limits.h"
@@ -38,12 +41,48 @@ TEST_CASE("a field of the wrong type is refused, saying what it is and what it m
   CHECK(violations[2]["field"] == "labels.a");
   CHECK(violations[2]["message"] == "must be a string, not a number");
 
-  for (const char* version : {"-1", "1.5", "4294967296", "true"}) {
+  for (const char* version :
+       {"-1", "1.5", "4294967296", "4294967296.0", "1e10", "1e400", "15e-1", "-7.0"}) {
     CAPTURE(version);
-    CHECK(server
-              .Post("/v1/transactions",
-                    R"({"definition":"trip","version":)" + std::string(version) + "}")
-              .status == 400);
+    const Answer refused = server.Post(
+        "/v1/transactions", R"({"definition":"trip","version":)" + std::string(version) + "}");
+    CHECK(refused.status == 400);
+    CHECK(FirstViolation(refused)["message"] == "must be a whole number from 0 to 4294967295");
+  }
+  CHECK(FirstViolation(server.Post("/v1/transactions",
+                                   R"({"definition":"trip","version":true})"))["message"] ==
+        "must be a number, not a boolean");
+  for (const char* number : {"1.5", "1e400", "18446744073709551616"}) {
+    CAPTURE(number);
+    const Answer refused =
+        server.Post("/v1/transactions", R"({"definition":)" + std::string(number) + "}");
+    CHECK(FirstViolation(refused)["message"] == "must be a string, not a number");
+  }
+}
+
+TEST_CASE("a whole number is taken however it is written") {
+  RestServer server;
+  for (const auto& [text, number] :
+       std::vector<std::pair<const char*, uint32_t>>{{"7", 7},
+                                                     {"7.0", 7},
+                                                     {"7.00", 7},
+                                                     {"70e-1", 7},
+                                                     {"0.7E+1", 7},
+                                                     {"7e2", 700},
+                                                     {"4294967295.0", 4294967295}}) {
+    CAPTURE(text);
+    REQUIRE(server
+                .Post("/v1/transactions",
+                      R"({"definition":"trip","version":)" + std::string(text) + "}")
+                .status < 300);
+    CHECK(server.coordinator.last_submit()->version == number);
+  }
+  for (const char* zero : {"0", "-0", "0.0", "-0.0", "0e5"}) {
+    CAPTURE(zero);
+    CHECK(
+        server
+            .Post("/v1/transactions/t:cancel", R"({"expectedRevision":)" + std::string(zero) + "}")
+            .status < 300);
   }
 }
 

@@ -47,7 +47,7 @@ TEST_CASE("the writer puts commas where they belong and escapes what needs it") 
   json.EndArray();
   json.OptionalString("left out", "");
   json.AnyKey("q\"");
-  json.Value({{"b", nullptr}});
+  json.Value(Json{{"b", nullptr}});
   json.Key("d");
   json.Seconds(std::chrono::microseconds(1'500'000));
   json.Key("e");
