@@ -9,11 +9,12 @@
 namespace entente::limits {
 
 // Clients.
-// Over gRPC an answer stays below the 4 MiB that clients take if they are not told otherwise; a
-// page holds no more of the largest summaries than fit.
+// Over gRPC an answer about transactions stays below the 4 MiB that clients take if they are not
+// told otherwise; a page holds no more of the largest summaries than fit.
 inline constexpr size_t kMaxGrpcAnswerBytes = 4'000'000;
 inline constexpr uint32_t kMaxGrpcPageSize = 300;
-// What gRPC clients may make the coordinator hold before it has a whole message, all together.
+// What gRPC clients may make the coordinator hold before it has a whole message, all together. gRPC
+// ends calls when it is passed, so that somewhat more is held at times.
 inline constexpr size_t kMaxGrpcMemoryBytes = size_t{128} << 20;
 
 // Participants.

@@ -29,7 +29,8 @@ using OnDefect = std::function<void(const Status& status, const std::string& met
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
 
-// What clients take of an answer. Those that are not named here are small.
+// What clients take of an answer. Of those that are not named here, those about definitions and
+// participants come whole, and the others are small.
 void Fit(google::protobuf::Message* /*answer*/) {}
 void Fit(pb::Transaction* answer) {
   FitTransaction(answer);

@@ -36,7 +36,7 @@ struct GrpcOptions {
 
 // Serves entente.v1.Coordinator and grpc.health.v1.Health in plain text on threads of gRPC's own,
 // and one each for event streams and for health. Compressed messages are refused (UNIMPLEMENTED),
-// and answers have what clients take (grpc_fit.h).
+// and answers about transactions have what clients take (grpc_fit.h).
 //
 // Ownership: `coordinator` must outlive the server. Thread-safety: every method may be called from
 // any thread, Shutdown once.
