@@ -288,6 +288,8 @@ void LocalCoordinator::Stop() {
   for (const auto& worker : workers_) {
     worker->Stop();
   }
+  // What it still does reads the journal, and ends at a worker: both may be destroyed before it.
+  pool_.Join();
   // Whoever wants them next need not wait until they end by themselves, which they do in any case.
   for (const auto& [shard, epoch] : std::exchange(leases_, {})) {
     static_cast<void>(journal_.Release(shard, epoch).ok());

@@ -46,7 +46,8 @@ class LocalCoordinator final : public Coordinator {
   // Begins to rebuild what was open and to carry on with it, and returns as soon as clients can be
   // answered: with kUnavailable, coordinator.recovering, to whatever is new until on_recovered
   // hears the end of it. Without on_recovered, blocks until then and returns its failure. `journal`
-  // must outlive the coordinator's threads: call Stop before destroying it.
+  // must outlive the coordinator's threads, but not the coordinator, which hears of every append
+  // that was handed in: call Stop, destroy the journal, then the coordinator.
   [[nodiscard]] static Result<std::unique_ptr<LocalCoordinator>> Start(
       LocalCoordinatorOptions options, storage::Journal& journal, const CallerFactory& make_caller,
       ParticipantStatsSource participant_stats);
@@ -56,7 +57,7 @@ class LocalCoordinator final : public Coordinator {
   // Refuses what is new, waits up to `grace` for calls in flight, and until everything decided is
   // durable. Blocks. The workers still run, so that answers get out.
   void Drain(Duration grace);
-  // Ends the workers' threads. Blocks.
+  // Ends the threads of the workers and of what was offloaded. Blocks.
   void Stop();
 
   [[nodiscard]] const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }

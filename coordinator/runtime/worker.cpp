@@ -63,11 +63,15 @@ BlockingPool::BlockingPool(size_t threads, OnDefect on_defect)
       pool_(std::make_unique<boost::asio::thread_pool>(threads)) {}
 
 BlockingPool::~BlockingPool() {
-  pool_->join();
+  Join();
 }
 
 void BlockingPool::Run(std::function<void()> work) {
   boost::asio::post(*pool_, [this, work = std::move(work)] { TakeExceptions(work, on_defect_); });
+}
+
+void BlockingPool::Join() {
+  pool_->join();
 }
 
 struct Worker::Impl {

@@ -30,6 +30,9 @@ class BlockingPool {
   // What throws ends there.
   void Run(std::function<void()> work);
 
+  // Waits for what was handed in. What is handed in afterwards is never run.
+  void Join();
+
  private:
   const OnDefect on_defect_;
   std::unique_ptr<boost::asio::thread_pool> pool_;
