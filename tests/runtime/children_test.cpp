@@ -46,6 +46,9 @@ class Process {
     REQUIRE(started.ok());
     coordinator_ = std::move(started).value();
   }
+  ~Process() { coordinator_->Stop(); }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
 
   // What was warned of.
   std::vector<dsl::Problem> Put(const std::string& name, const std::string& steps) {
@@ -107,8 +110,9 @@ class Process {
         .status();
   }
 
-  storage::MemoryJournal journal_;
   std::unique_ptr<LocalCoordinator> coordinator_;
+  // Ends first: it still tells the coordinator of what was handed in.
+  storage::MemoryJournal journal_;
 };
 
 std::string Runs(const std::string& child, const std::string& more = "") {

@@ -44,6 +44,9 @@ class Process {
     REQUIRE(started.ok());
     coordinator_ = std::move(started).value();
   }
+  ~Process() { coordinator_->Stop(); }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
 
   Result<SubmitReply> Begin(const std::string& gid, Mode mode,
                             std::optional<Duration> limit = std::nullopt) {
@@ -81,9 +84,10 @@ class Process {
   [[nodiscard]] const std::vector<dsl::Problem>& problems() const { return problems_; }
 
  private:
-  storage::MemoryJournal journal_;
   std::vector<dsl::Problem> problems_;
   std::unique_ptr<LocalCoordinator> coordinator_;
+  // Ends first: it still tells the coordinator of what was handed in.
+  storage::MemoryJournal journal_;
 };
 
 const std::string kTccBranch =

@@ -107,6 +107,9 @@ class GatedProcess {
             }).ok());
     gate.WaitUntilAsked(1);
   }
+  ~GatedProcess() { coordinator_->Stop(); }
+  GatedProcess(const GatedProcess&) = delete;
+  GatedProcess& operator=(const GatedProcess&) = delete;
   Result<TxnView> Operate(Verb verb) {
     OperatorRequest request;
     request.gid = Gid("t1");
@@ -125,8 +128,9 @@ class GatedProcess {
   Gate gate;
 
  private:
-  storage::MemoryJournal journal_{std::make_shared<storage::MemoryStore>()};
   std::unique_ptr<LocalCoordinator> coordinator_;
+  // Ends first: it still tells the coordinator of what was handed in.
+  storage::MemoryJournal journal_{std::make_shared<storage::MemoryStore>()};
 };
 
 }  // namespace
