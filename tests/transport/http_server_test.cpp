@@ -458,7 +458,8 @@ TEST_CASE("bodies that are never ended can not fill the memory, nor keep small r
     std::this_thread::yield();
   }
   Connection large(served.port());
-  large.Write(head + "Content-Length: 900000\r\n\r\n" + std::string(900'000, 'z'));
+  // What is held is what its buffers have grown to, which may be twice as much.
+  large.Write(head + "Content-Length: 400000\r\n\r\n" + std::string(400'000, 'z'));
   CHECK(StatusOf(large.ReadMessage()) == 200);
   CHECK(options.load->stats().request_bytes == 0);
 }
