@@ -439,10 +439,12 @@ TEST_CASE("bodies that are never ended can not fill the memory, nor keep small r
     }
     refused = static_cast<int>(options.load->stats().requests_refused);
   }
-  REQUIRE(refused == 1);
+  REQUIRE(refused >= 1);  // An earlier one may have been growing still.
   CHECK(unfinished.size() <= 8);
   CHECK(options.load->stats().request_bytes <= load_limits.max_request_bytes);
-  const std::string answer = unfinished.back()->ReadMessage();
+  Connection one_more(served.port());
+  one_more.Write(head + "Content-Length: 1000000\r\n\r\n" + std::string(900'000, 'x'));
+  const std::string answer = one_more.ReadMessage();
   CHECK_THAT(answer, Catch::StartsWith("HTTP/1.1 503 ") &&
                          Catch::Contains("server.too_many_bytes") &&
                          Catch::Contains("Retry-After: 1\r\n"));
@@ -453,6 +455,7 @@ TEST_CASE("bodies that are never ended can not fill the memory, nor keep small r
   small.Write(head + "Content-Length: 5000\r\n\r\n" + std::string(5000, 'y'));
   CHECK(StatusOf(small.ReadMessage()) == 200);
   unfinished.clear();
+  one_more.Close();
   claims.Close();
   while (options.load->stats().request_bytes != 0) {
     std::this_thread::yield();
