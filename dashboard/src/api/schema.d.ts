@@ -548,6 +548,8 @@ export interface components {
             createdAt: string;
             /** @description The JSON document as it was put. Not in lists. */
             source?: string;
+            /** @description Of a PUT: what is no mistake, but likely not what was meant. */
+            warnings?: components["schemas"]["DefinitionProblem"][];
         };
         DefinitionList: {
             definitions: components["schemas"]["Definition"][];
@@ -555,6 +557,8 @@ export interface components {
         Validation: {
             valid: boolean;
             problems: components["schemas"]["DefinitionProblem"][];
+            /** @description Not mistakes, but likely not what was meant. */
+            warnings?: components["schemas"]["DefinitionProblem"][];
         };
         /** @description Exactly one of `definition` and `inline`; `version` only with `definition`. */
         SubmitTransactionRequest: {
@@ -648,6 +652,10 @@ export interface components {
             status: "ACTIVE" | "COMMITTING" | "COMMITTED" | "ABORTING" | "ABORTED" | "MIXED";
             /** @description An operator has to act. */
             incident: boolean;
+            /** @description Over gRPC only: what there is and is not in the answer. */
+            leftOut?: ("input" | "output" | "branches")[];
+            /** @description Why the transaction is held back: driving it made the coordinator fail again and again. Until `resume` or `retry` releases it, only what lists show is known of it: neither input nor branches. */
+            quarantine?: string;
             paused: boolean;
             /** @description It passed when there was no way back. */
             deadlineMissed?: boolean;
@@ -789,6 +797,8 @@ export interface components {
              * @enum {string}
              */
             heuristic?: "committed" | "rolled-back" | "mixed";
+            /** @description Over gRPC only: what there is and is not in the answer. */
+            leftOut?: ("output" | "item")[];
         };
         TransactionList: {
             transactions: components["schemas"]["TransactionSummary"][];
@@ -824,6 +834,8 @@ export interface components {
             /** @enum {string} */
             mode: "saga" | "tcc" | "2pc";
             entries: components["schemas"]["HistoryEntry"][];
+            /** @description Over gRPC only: there are more entries. */
+            nextAfterRevision?: number;
         };
         /** @description One durable step. */
         HistoryEntry: {
@@ -881,6 +893,8 @@ export interface components {
              * @description Of reservation-expires.
              */
             expiresAt?: string;
+            /** @description Over gRPC only: what there was no room for. */
+            leftOut?: "payload"[];
         };
         /** @description One durable step, and how the transaction stands after it. */
         TransactionEvent: {
@@ -950,6 +964,8 @@ export interface components {
             name: string;
             /** @description What the waiting step gets as its output. */
             payload?: unknown;
+            /** @description The sender's name for this very signal, also as the header Entente-Signal-Id: sent again under the same one it changes nothing, whatever became of it since. */
+            id?: string;
         };
         /** @description `output` belongs to done, `code` and `message` to refused. */
         CompleteOperationRequest: {
@@ -972,6 +988,8 @@ export interface components {
             incidents: components["schemas"]["Incident"][];
             /** @description Absent: no more. A page may be short, even empty, and still have one. */
             nextCursor?: string;
+            /** @description Over gRPC only: further incidents. */
+            leftOutCount?: number;
         };
         Incident: {
             gid: string;
@@ -1626,7 +1644,10 @@ export interface operations {
     signalTransaction: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description As the member id. */
+                "Entente-Signal-Id"?: string;
+            };
             path: {
                 /** @description The transaction's name. */
                 gid: string;
