@@ -76,7 +76,7 @@ export function App() {
           </a>
         ))}
         <span class="grow" />
-        <button type="button" class="quiet" onClick={() => setSearching(true)} aria-label={t('app.search')}>/ <span class="wide-only">Ctrl-K</span></button>
+        <button type="button" class="quiet" onClick={() => setSearching(true)} title={t('app.search')}>/ <span class="wide-only">Ctrl-K</span></button>
         <label class="wide-only"><span class="hidden">{t('app.theme')}</span>
           <select value={theme} onChange={(e) => { applyTheme(e.currentTarget.value as Theme); again(); }}>
             {(['auto', 'light', 'dark'] as Theme[]).map((one) => <option key={one}>{one}</option>)}

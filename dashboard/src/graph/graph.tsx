@@ -71,7 +71,7 @@ function Node({ placed, state, chosen, onChoose }: {
   const choose = () => onChoose(step.id);
   return (
     <g class={`node t-${state.tone}${chosen ? ' chosen' : ''}`} transform={`translate(${placed.x - WIDTH / 2},${placed.y - HEIGHT / 2})`}
-      role="button" tabIndex={0} aria-label={`${step.id}: ${lineTwo(step, state)}`} aria-pressed={chosen} onClick={choose}
+      role="button" tabIndex={0} aria-label={`${clip(step.id, 21)} ${clip(lineTwo(step, state), 24)}${taken ? ` alt ${taken}` : ''}`} aria-pressed={chosen} onClick={choose}
       onKeyDown={(e) => (e.key === 'Enter' || e.key === ' ') && (e.preventDefault(), choose())}>
       <title>{step.id}{step.when ? `\nwhen ${step.when}` : ''}</title>
       {step.alternatives > 0 && <rect class="behind" x="4" y="4" width={WIDTH} height={HEIGHT} rx="5" />}

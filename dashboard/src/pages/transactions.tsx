@@ -244,17 +244,17 @@ export function Transactions({ route }: { route: Route }) {
               <span key={key} role="columnheader">{t(key)}</span>
             ))}
           </div>
-          <div class="tbody" ref={box} tabIndex={0} aria-label={t('app.transactions')}>
-            <div class="tspace" style={{ height: `${virtual.getTotalSize()}px` }}>
+          <div class="tbody" role="rowgroup" ref={box} tabIndex={0} aria-label={t('app.transactions')}>
+            <div class="tspace" role="presentation" style={{ height: `${virtual.getTotalSize()}px` }}>
               {items.map((item) => {
                 const row = list.rows[item.index];
                 return row && <Row key={row.gid} row={row} top={item.start} chosen={chosen.has(row.gid)} current={item.index === current} onToggle={toggle} />;
               })}
             </div>
           </div>
-          <p class="dim foot">{list.cursor ? (list.loading ? t('common.loading') : '') : t('list.end', { n: list.rows.length })}</p>
         </div>
       )}
+      {list.rows.length > 0 && !list.cursor && <p class="dim foot">{t('list.end', { n: list.rows.length })}</p>}
       <details class="show"><summary>{t('common.show')} curl / CLI</summary>
         <Command text={`curl -sS '${location.origin}/v1/transactions${query ? '?' + query : ''}'`} />
         <Command text={`entente list${Object.entries(queryOf(route)).map(([k, v]) => (v === true ? ` --${k}` : ` --${k} '${v}'`)).join('')}`} />
