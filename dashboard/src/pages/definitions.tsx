@@ -58,19 +58,21 @@ function List() {
       <State error={list.error} loading={!list.data} again={list.again} />
       {list.data && shown.length === 0 && <Empty title={t('definitions.none')} command={FIRST()} />}
       {shown.length > 0 && (
-        <table>
-          <thead><tr><th>{t('definitions.name')}</th><th class="num">{t('definitions.version')}</th><th class="num">{t('definitions.created')}</th><th /></tr></thead>
-          <tbody>
-            {shown.map((d) => (
-              <tr key={d.name}>
-                <td class="cut"><a href={href('definitions', d.name)}>{d.name}</a></td>
-                <td class="num">{d.version}</td>
-                <td class="num"><Time at={d.createdAt} /></td>
-                <td><a href={href('transactions', '', { definition: d.name })}>{t('definitions.runs')}</a></td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        <div class="scroll">
+          <table>
+            <thead><tr><th>{t('definitions.name')}</th><th class="num">{t('definitions.version')}</th><th class="num">{t('definitions.created')}</th><th /></tr></thead>
+            <tbody>
+              {shown.map((d) => (
+                <tr key={d.name}>
+                  <td class="cut"><a href={href('definitions', d.name)}>{d.name}</a></td>
+                  <td class="num">{d.version}</td>
+                  <td class="num"><Time at={d.createdAt} /></td>
+                  <td><a href={href('transactions', '', { definition: d.name })}>{t('definitions.runs')}</a></td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
       )}
       {hidden && <button type="button" class="quiet" onClick={() => setInline(true)}>{t('definitions.inline')}</button>}
       <Validate />

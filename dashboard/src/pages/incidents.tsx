@@ -57,23 +57,25 @@ function GroupView({ group, participant, onAct }: {
         {participant && participant.breaker !== 'closed' && t('incidents.breaker', { state: t(`participants.breaker.${participant.breaker}`) })}
       </p>
       {open && (
-        <table>
-          <tbody>
-            {group.incidents.slice(0, 200).map((one) => (
-              <tr key={one.gid + one.branch}>
-                <td><StatusChip status={one.status} incident /></td>
-                <td class="cut"><TxnLink gid={one.gid} /></td>
-                <td><a class="mono" href={href('transaction', one.gid, { branch: one.branch })}>{one.branch}</a></td>
-                <td>{one.definition}</td>
-                <td class="num"><Time at={one.since} /></td>
-                <td class="row end">
-                  <button type="button" class="quiet" onClick={() => onAct('retry', targets([one]))}>{t('action.retry')}</button>
-                  <a href={href('transaction', one.gid, { branch: one.branch })}>{t('keys.open')}</a>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        <div class="scroll">
+          <table>
+            <tbody>
+              {group.incidents.slice(0, 200).map((one) => (
+                <tr key={one.gid + one.branch}>
+                  <td><StatusChip status={one.status} incident /></td>
+                  <td class="cut"><TxnLink gid={one.gid} /></td>
+                  <td><a class="mono" href={href('transaction', one.gid, { branch: one.branch })}>{one.branch}</a></td>
+                  <td class="wide-only">{one.definition}</td>
+                  <td class="num"><Time at={one.since} /></td>
+                  <td class="row end">
+                    <button type="button" class="quiet" onClick={() => onAct('retry', targets([one]))}>{t('action.retry')}</button>
+                    <a class="wide-only" href={href('transaction', one.gid, { branch: one.branch })}>{t('keys.open')}</a>
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
       )}
     </section>
   );

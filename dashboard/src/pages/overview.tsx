@@ -108,18 +108,20 @@ function Troubled({ participants }: { participants: Participant[] }) {
     <section>
       <h2><a href={href('participants')}>{t('overview.troubled')}</a></h2>
       {worst.length === 0 ? <p class="dim">{t('overview.troubled.none')}</p> : (
-        <table>
-          <tbody>
-            {worst.map((p) => (
-              <tr key={p.name + p.address}>
-                <td><a href={href('participants')}>{p.name}</a></td>
-                <td>{t(`participants.breaker.${p.breaker}`)}</td>
-                <td class="num">{Math.round(p.errorRate * 100)} %</td>
-                <td class="num">{p.queued} {t('participants.waiting').toLowerCase()}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        <div class="scroll">
+          <table>
+            <tbody>
+              {worst.map((p) => (
+                <tr key={p.name + p.address}>
+                  <td><a href={href('participants')}>{p.name}</a></td>
+                  <td>{t(`participants.breaker.${p.breaker}`)}</td>
+                  <td class="num">{Math.round(p.errorRate * 100)} %</td>
+                  <td class="num">{p.queued} {t('participants.waiting').toLowerCase()}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
       )}
     </section>
   );
