@@ -120,8 +120,6 @@ void Rearm(Turn& turn, BranchRef ref);
 // ---- drive.cpp: what a mode's advance is made of ----
 // Where the modes differ while they drive steps forward. Null: they do not.
 struct DriveRules {
-  // Whether a step whose predecessors are done may begin.
-  bool (*may_open)(const Draft& draft, size_t step) = nullptr;
   // Begins the first operation of a branch that is not a wait.
   void (*begin)(Turn& turn, BranchRef ref) = nullptr;
   // After each look at a step, also while paused.

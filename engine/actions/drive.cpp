@@ -9,13 +9,10 @@ namespace {
 
 using P = BranchPhase;
 
-bool IsReady(const Draft& draft, size_t step, const DriveRules& rules) {
-  for (const size_t before : draft.plan().steps[step].after) {
-    if (!IsDone(draft.step(before))) {
-      return false;
-    }
-  }
-  return rules.may_open == nullptr || rules.may_open(draft, step);
+bool IsReady(const Draft& draft, size_t step) {
+  const std::vector<size_t>& after = draft.plan().steps[step].after;
+  return std::all_of(after.begin(), after.end(),
+                     [&draft](size_t before) { return IsDone(draft.step(before)); });
 }
 
 // The step could not even be begun. Before the point of no return the transaction aborts; after it
@@ -118,7 +115,7 @@ void StartBranches(Turn& turn, size_t step, const DriveRules& rules) {
 void DriveStep(Turn& turn, size_t step, const DriveRules& rules) {
   Draft& draft = turn.draft;
   if (!draft.paused() && !draft.step(step).skipped && !IsDone(draft.step(step))) {
-    if (!draft.step(step).expanded && IsReady(draft, step, rules) && !MayWait(draft)) {
+    if (!draft.step(step).expanded && IsReady(draft, step) && !MayWait(draft)) {
       OpenStep(turn, step);
     }
     if (draft.step(step).expanded && IsDriving(turn)) {
@@ -231,24 +228,14 @@ bool DriveSteps(Turn& turn, const DriveRules& rules) {
     // The client itself did the work, and says when it is complete.
     return IsDriving(turn) && draft.closed() && !draft.paused();
   }
-  const size_t count = draft.plan().steps.size();
-  // A step may be unlocked by one that the plan lists after it (only a saga's pivot is), hence
-  // again until nothing changes. Every round but the last finishes a step.
-  for (size_t done = count + 1; IsDriving(turn);) {
-    size_t now_done = 0;
-    for (size_t step = 0; step < count && IsDriving(turn); ++step) {
-      DriveStep(turn, step, rules);
-      now_done += IsDone(draft.step(step)) ? 1 : 0;
-    }
-    if (now_done == count && IsDriving(turn)) {
-      return true;
-    }
-    if (now_done == done) {
-      return false;
-    }
-    done = now_done;
+  // The plan lists every step after its predecessors, so one that is done at once unlocks only what
+  // is still to be looked at.
+  bool all_done = true;
+  for (size_t step = 0; step < draft.plan().steps.size() && IsDriving(turn); ++step) {
+    DriveStep(turn, step, rules);
+    all_done = all_done && IsDone(draft.step(step));
   }
-  return false;
+  return all_done && IsDriving(turn);
 }
 
 bool NeedsUndo(const Draft& draft, size_t step) {

@@ -10,22 +10,8 @@ namespace {
 
 using P = BranchPhase;
 
-bool MayOpen(const Draft& draft, size_t step) {
-  const dsl::Plan& plan = draft.plan();
-  if (plan.pivot != step) {
-    return true;
-  }
-  // The point of no return is only crossed when nothing that could still be refused is left: a
-  // step beside the pivot could neither be given up nor the pivot be taken back.
-  for (size_t other = 0; other < plan.steps.size(); ++other) {
-    if (other != step && !plan.steps[other].after_pivot && !IsDone(draft.step(other))) {
-      return false;
-    }
-  }
-  return true;
-}
-
-// Also while paused, or a cancel could come in between and undo what has no undo.
+// Nothing that could still be refused is left by then: the compiler lets no step run beside the
+// pivot. Also while paused, or a cancel could come in between and undo what has no undo.
 void CrossPivot(Turn& turn, size_t step) {
   const Draft& draft = turn.draft;
   if (draft.plan().pivot == step && draft.status() == TxnStatus::kActive &&
@@ -34,7 +20,7 @@ void CrossPivot(Turn& turn, size_t step) {
   }
 }
 
-constexpr DriveRules kRules{&MayOpen, nullptr, &CrossPivot};
+constexpr DriveRules kRules{nullptr, &CrossPivot};
 
 // In reverse order: what was built upon a step is undone before the step.
 void UndoInOrder(Turn& turn) {

@@ -37,7 +37,7 @@ void Begin(Turn& turn, BranchRef ref) {
   EmitCall(turn, ref);
 }
 
-constexpr DriveRules kRules{nullptr, &Begin, nullptr};
+constexpr DriveRules kRules{&Begin, nullptr};
 
 // The client has done its work; now its participants are asked whether it may be made final.
 bool PrepareEnlisted(Turn& turn) {
