@@ -5,6 +5,7 @@
 #include <iostream>
 #include <map>
 #include <sstream>
+#include <stdexcept>
 #include <tuple>
 
 #include <catch2/catch.hpp>
@@ -31,13 +32,30 @@ class Counter final : public CellObserver {
   std::map<std::tuple<Mode, Course, BranchPhase, BranchEvent>, size_t> branch;
 };
 
+// Observes until it goes, also when a scenario throws: what looks cells up afterwards must not tell
+// a counter that is gone.
+class Watch {
+ public:
+  explicit Watch(CellObserver& observer) : before_(SetCellObserver(&observer)) {}
+  ~Watch() { SetCellObserver(before_); }
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+ private:
+  CellObserver* before_;
+};
+
 Counter CountScenarios() {
   Counter counter;
-  CellObserver* before = SetCellObserver(&counter);
+  const Watch watch(counter);
   for (const auto& file : ScenarioFiles()) {
-    static_cast<void>(RunScenario(ReadFile(file)));
+    INFO(file.stem().string());
+    try {
+      static_cast<void>(RunScenario(ReadFile(file)));
+    } catch (const std::exception& error) {
+      FAIL_CHECK(error.what());
+    }
   }
-  SetCellObserver(before);
   return counter;
 }
 
