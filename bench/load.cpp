@@ -19,15 +19,15 @@
 #include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
 
-#include "coordinator/transport/grpc_client.h"
-#include "coordinator/transport/http_client.h"
+#include "net/grpc/grpc_client.h"
+#include "net/http/http_client.h"
 
 namespace {
 
 using entente::Duration;
-using entente::transport::HttpOutcome;
-using entente::transport::HttpRequest;
-using entente::transport::HttpResponse;
+using entente::net::HttpOutcome;
+using entente::net::HttpRequest;
+using entente::net::HttpResponse;
 using Clock = std::chrono::steady_clock;
 
 constexpr Duration kTimeout = std::chrono::seconds(60);
@@ -126,7 +126,7 @@ class Loop {
 };
 
 // The request that the coordinator would send to a participant.
-HttpRequest RawRequest(const entente::transport::Url& url) {
+HttpRequest RawRequest(const entente::net::Url& url) {
   HttpRequest request;
   request.url = url;
   request.headers.Add("Idempotency-Key", "0193a0a0-0000-7000-8000-000000000000:flight");
@@ -140,7 +140,7 @@ HttpRequest RawRequest(const entente::transport::Url& url) {
   return request;
 }
 
-HttpRequest SubmitRequest(const entente::transport::Url& url, const Options& options) {
+HttpRequest SubmitRequest(const entente::net::Url& url, const Options& options) {
   HttpRequest request;
   request.url = url;
   request.url.target = "/v1/transactions";
@@ -151,13 +151,13 @@ HttpRequest SubmitRequest(const entente::transport::Url& url, const Options& opt
 }
 
 int RunHttp(const Options& options) {
-  const auto url = entente::transport::ParseUrl(options.target);
+  const auto url = entente::net::ParseUrl(options.target);
   if (!url.ok()) {
     std::fprintf(stderr, "bench-load: %s\n", url.status().message().c_str());
     return 2;
   }
   boost::asio::io_context io(1);
-  entente::transport::HttpClient client(io, {});
+  entente::net::HttpClient client(io, {});
   Loop loop(options, io);
   const HttpRequest request =
       options.mode == "raw-http" ? RawRequest(*url) : SubmitRequest(*url, options);
@@ -175,24 +175,24 @@ int RunHttp(const Options& options) {
 }
 
 int RunGrpc(const Options& options) {
-  const auto target = entente::transport::ParseAuthority(options.target, false, 0);
+  const auto target = entente::net::ParseAuthority(options.target, false, 0);
   if (!target.ok()) {
     std::fprintf(stderr, "bench-load: %s\n", target.status().message().c_str());
     return 2;
   }
   boost::asio::io_context io(1);
-  entente::transport::GrpcClient client(io, {});
+  entente::net::GrpcClient client(io, {});
   Loop loop(options, io);
   loop.send = [&](std::function<void(bool)> done) {
-    entente::transport::GrpcRequest request;
+    entente::net::GrpcRequest request;
     request.target = *target;
     request.method = "/entente.bench.v1.Bench/Do";
     request.body = {{"key", "0193a0a0-0000-7000-8000-000000000000:flight"}, {"amount", 100}};
     request.metadata.Add("idempotency-key", "0193a0a0-0000-7000-8000-000000000000:flight");
     request.metadata.Add("entente-gid", "0193a0a0-0000-7000-8000-000000000000");
     client.Call(std::move(request), kTimeout,
-                [done = std::move(done)](entente::transport::GrpcOutcome outcome) {
-                  const auto* response = std::get_if<entente::transport::GrpcResponse>(&outcome);
+                [done = std::move(done)](entente::net::GrpcOutcome outcome) {
+                  const auto* response = std::get_if<entente::net::GrpcResponse>(&outcome);
                   done(response != nullptr && response->code == 0);
                 });
   };

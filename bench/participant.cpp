@@ -16,15 +16,15 @@
 #include <boost/asio/post.hpp>
 
 #include "bench.grpc.pb.h"
-#include "coordinator/transport/http_server.h"
+#include "net/http/http_server.h"
 
 namespace {
 
-using entente::transport::HttpServerRequest;
-using entente::transport::HttpServerResponse;
-using entente::transport::Responder;
+using entente::net::HttpServerRequest;
+using entente::net::HttpServerResponse;
+using entente::net::Responder;
 
-class Participant final : public entente::transport::HttpHandler {
+class Participant final : public entente::net::HttpHandler {
  public:
   void Handle(HttpServerRequest request, Responder responder) override {
     HttpServerResponse response;
@@ -74,11 +74,11 @@ int main(int argc, char** argv) {
   boost::asio::io_context io(1);
   auto guard = boost::asio::make_work_guard(io);
   Participant handler;
-  entente::transport::HttpServerOptions options;
-  entente::transport::ServerLoad::Limits limits;
+  entente::net::HttpServerOptions options;
+  entente::net::ServerLoad::Limits limits;
   limits.max_connections = 200'000;
-  options.load = std::make_shared<entente::transport::ServerLoad>(limits);
-  auto server = std::make_unique<entente::transport::HttpServer>(io, handler, options);
+  options.load = std::make_shared<entente::net::ServerLoad>(limits);
+  auto server = std::make_unique<entente::net::HttpServer>(io, handler, options);
   const auto port = server->Listen("127.0.0.1", 0, false);
   if (!port.ok()) {
     std::fprintf(stderr, "bench-participant: %s\n", port.status().message().c_str());

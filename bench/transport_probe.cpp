@@ -21,11 +21,11 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include "coordinator/transport/grpc_client.h"
-#include "coordinator/transport/http_client.h"
-#include "coordinator/transport/http_server.h"
+#include "net/grpc/grpc_client.h"
+#include "net/http/http_client.h"
+#include "net/http/http_server.h"
 
-namespace entente::transport {
+namespace entente::net {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -286,8 +286,8 @@ int Main(int argc, char** argv) {
 }
 
 }  // namespace
-}  // namespace entente::transport
+}  // namespace entente::net
 
 int main(int argc, char** argv) {
-  return entente::transport::Main(argc, argv);
+  return entente::net::Main(argc, argv);
 }

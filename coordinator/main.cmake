@@ -3,7 +3,7 @@ entente_library(entente_serve
   SOURCES config.cpp descriptors.cpp machine_memory.cpp operations_log.cpp serve.cpp store_commands.cpp
   PUBLIC entente_base
   PRIVATE entente_api entente_engine entente_marks entente_participants entente_runtime entente_storage
-    entente_storage_open entente_transport entente_boost spdlog::spdlog CLI11::CLI11)
+    entente_storage_open entente_net_core entente_net_http entente_net_grpc entente_boost spdlog::spdlog CLI11::CLI11)
 entente_program(entente
   SOURCES main.cpp
   LIBS entente_serve entente_cli CLI11::CLI11)

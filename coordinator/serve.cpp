@@ -25,13 +25,13 @@
 #include "coordinator/api/rest.h"
 #include "coordinator/descriptors.h"
 #include "coordinator/machine_memory.h"
-#include "coordinator/marks/crash_marks.h"
 #include "coordinator/operations_log.h"
 #include "coordinator/participants/caller.h"
 #include "coordinator/participants/gates.h"
 #include "coordinator/runtime/local_coordinator.h"
-#include "coordinator/transport/grpc_client.h"
-#include "coordinator/transport/http_server.h"
+#include "marks/crash_marks.h"
+#include "net/grpc/grpc_client.h"
+#include "net/http/http_server.h"
 #include "storage/open.h"
 
 namespace entente::coordinator {
@@ -76,7 +76,7 @@ void SetUpLogging(const Config& config) {
   logger->set_level(spdlog::level::from_str(config.log_level));
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(std::move(logger));
-  transport::SilenceProtobuf();
+  net::SilenceProtobuf();
 }
 
 int CannotStart(const Status& status) {
@@ -119,12 +119,12 @@ std::unique_ptr<marks::CrashMarks> OpenMarks(const std::string& store) {
 Result<participants::CallerOptions> MakeCallerOptions(const Config& config,
                                                       const DescriptorShares& shares) {
   participants::CallerOptions options;
-  options.http.quota = std::make_shared<transport::ConnectionQuota>(shares.participants);
+  options.http.quota = std::make_shared<net::ConnectionQuota>(shares.participants);
   ENTENTE_ASSIGN_OR_RETURN(options.http.policy,
-                           transport::AddressPolicy::Parse(config.allow_participants));
+                           net::AddressPolicy::Parse(config.allow_participants));
   options.grpc.policy = options.http.policy;
   options.grpc.tls = {config.tls_ca_file, config.tls_certificate_file, config.tls_key_file};
-  ENTENTE_ASSIGN_OR_RETURN(options.http.tls, transport::TlsContext::ForClients(options.grpc.tls));
+  ENTENTE_ASSIGN_OR_RETURN(options.http.tls, net::TlsContext::ForClients(options.grpc.tls));
   return options;
 }
 
@@ -132,15 +132,15 @@ Result<participants::CallerOptions> MakeCallerOptions(const Config& config,
 class Servers {
  public:
   Servers(runtime::LocalCoordinator& coordinator, api::RestApi& rest,
-          const std::shared_ptr<transport::ServerLoad>& load) {
-    transport::HttpServerOptions options;
+          const std::shared_ptr<net::ServerLoad>& load) {
+    net::HttpServerOptions options;
     options.load = load;
     for (const auto& worker : coordinator.workers()) {
       workers_.push_back(worker.get());
       OnWorker(*worker, [&] {
         handlers_.push_back(rest.HandlerFor(worker->io()));
         servers_.push_back(
-            std::make_unique<transport::HttpServer>(worker->io(), *handlers_.back(), options));
+            std::make_unique<net::HttpServer>(worker->io(), *handlers_.back(), options));
       });
     }
   }
@@ -162,7 +162,7 @@ class Servers {
     uint16_t port = address.port;
     Result<uint16_t> bound = Internal("listen.failed", "not tried");
     OnWorker(*workers_[0], [&] {
-      transport::HttpServer alone(workers_[0]->io(), *handlers_[0], {});
+      net::HttpServer alone(workers_[0]->io(), *handlers_[0], {});
       bound = alone.Listen(address.host, port, false);
     });
     for (size_t i = 0; bound.ok() && i < servers_.size(); ++i) {
@@ -199,8 +199,8 @@ class Servers {
   }
 
   std::vector<runtime::Worker*> workers_;
-  std::vector<std::unique_ptr<transport::HttpHandler>> handlers_;
-  std::vector<std::unique_ptr<transport::HttpServer>> servers_;
+  std::vector<std::unique_ptr<net::HttpHandler>> handlers_;
+  std::vector<std::unique_ptr<net::HttpServer>> servers_;
 };
 
 // A file of our own beside `path`, which then takes its name: a symbolic link that somebody put at
@@ -238,7 +238,7 @@ Result<runtime::LocalCoordinatorOptions> MakeOptions(const Config& config) {
     const char* value = std::getenv(name.c_str());
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
   };
-  options.compile.read_descriptors = transport::UnaryMethods;
+  options.compile.read_descriptors = net::UnaryMethods;
   return options;
 }
 
@@ -286,7 +286,7 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator
     spdlog::error("event=defect target={} reason={} message=\"{}\"", target, status.reason(),
                   status.message());
   };
-  const auto load = std::make_shared<transport::ServerLoad>(transport::ServerLoad::Limits{
+  const auto load = std::make_shared<net::ServerLoad>(net::ServerLoad::Limits{
       .max_connections = std::min(limits::kMaxConnections, shares.clients)});
   rest_options.http_load = load;
   api::RestApi rest(coordinator, std::move(rest_options));

@@ -148,7 +148,7 @@ void WriteStore(const storage::StoreHealth& store, MetricsWriter& out) {
              Number(store.space->disk_free));
 }
 
-void WriteHttp(const transport::ServerLoad::Stats& http, MetricsWriter& out) {
+void WriteHttp(const net::ServerLoad::Stats& http, MetricsWriter& out) {
   out.Single("entente_http_connections", "gauge", "HTTP connections that are open.",
              Number(http.connections));
   out.Single("entente_http_connections_refused_total", "counter",
@@ -223,7 +223,7 @@ void WriteParticipants(const std::vector<ParticipantStats>& all, MetricsWriter& 
 
 std::string MetricsText(const runtime::Metrics& metrics, const HealthReport& report,
                         const std::vector<ParticipantStats>& participants,
-                        const transport::ServerLoad::Stats& http) {
+                        const net::ServerLoad::Stats& http) {
   MetricsWriter out;
   WriteTransactions(metrics, out);
   WriteHealth(report, out);

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "coordinator/api/commands.h"
-#include "coordinator/transport/server_load.h"
+#include "net/http/server_load.h"
 
 namespace entente::api {
 
@@ -13,6 +13,6 @@ inline constexpr std::string_view kMetricsContentType = "text/plain; version=0.0
 
 [[nodiscard]] std::string MetricsText(const runtime::Metrics& metrics, const HealthReport& report,
                                       const std::vector<runtime::ParticipantStats>& participants,
-                                      const transport::ServerLoad::Stats& http = {});
+                                      const net::ServerLoad::Stats& http = {});
 
 }  // namespace entente::api

@@ -14,14 +14,14 @@ bool AcceptsGzip(std::string_view accepted) {
 }  // namespace
 
 void AnswerPage(Exchange& exchange, const dashboard::Asset& asset) {
-  const transport::HttpHeaders& asked = exchange.request().headers;
-  transport::HttpHeaders headers{{"X-Content-Type-Options", "nosniff"},
-                                 {"Content-Security-Policy", dashboard::kContentSecurityPolicy},
-                                 {"X-Frame-Options", "DENY"},
-                                 {"Referrer-Policy", "no-referrer"},
-                                 {"Cache-Control", "no-cache"},
-                                 {"Vary", "Accept-Encoding"},
-                                 {"ETag", asset.etag}};
+  const net::HttpHeaders& asked = exchange.request().headers;
+  net::HttpHeaders headers{{"X-Content-Type-Options", "nosniff"},
+                           {"Content-Security-Policy", dashboard::kContentSecurityPolicy},
+                           {"X-Frame-Options", "DENY"},
+                           {"Referrer-Policy", "no-referrer"},
+                           {"Cache-Control", "no-cache"},
+                           {"Vary", "Accept-Encoding"},
+                           {"ETag", asset.etag}};
   if (asked.Find("If-None-Match").value_or("") == asset.etag) {
     exchange.AnswerWith(304, std::move(headers), {});
     return;

@@ -3,7 +3,7 @@
 #include <array>
 
 #include "coordinator/api/json_writer.h"
-#include "coordinator/transport/http_headers.h"
+#include "net/core/http_headers.h"
 
 namespace entente::api {
 namespace {
@@ -141,7 +141,7 @@ int HttpStatusOf(const Status& status) {
 }
 
 std::string_view HttpTitle(const Status& status) {
-  return transport::HttpReasonPhrase(HttpStatusOf(status));
+  return net::HttpReasonPhrase(HttpStatusOf(status));
 }
 
 int GrpcCodeOf(const Status& status) {

@@ -8,7 +8,7 @@
 namespace entente::api {
 namespace {
 
-using transport::EqualsIgnoringCase;
+using net::EqualsIgnoringCase;
 
 Error Refuse(StatusCode code, std::string reason, std::string message) {
   return {Status(code, std::move(reason), std::move(message)), {}, {}};
@@ -57,8 +57,8 @@ std::optional<Error> CheckHost(std::string_view host_field, const GuardOptions& 
 }
 
 // Browsers say where the page that sends a request came from, and no page can change that.
-std::optional<Error> CheckOrigin(const transport::HttpServerRequest& request,
-                                 std::string_view host_field, const GuardOptions& options) {
+std::optional<Error> CheckOrigin(const net::HttpServerRequest& request, std::string_view host_field,
+                                 const GuardOptions& options) {
   const std::string_view site = request.headers.Find("Sec-Fetch-Site").value_or("");
   const std::optional<std::string_view> origin = request.headers.Find("Origin");
   if (origin) {
@@ -74,7 +74,7 @@ std::optional<Error> CheckOrigin(const transport::HttpServerRequest& request,
 
 }  // namespace
 
-std::optional<Error> CheckRequest(const transport::HttpServerRequest& request,
+std::optional<Error> CheckRequest(const net::HttpServerRequest& request,
                                   const GuardOptions& options) {
   const std::string_view host_field = request.host;
   if (std::optional<Error> error = CheckHost(host_field, options)) {
@@ -93,7 +93,7 @@ std::optional<Error> CheckRequest(const transport::HttpServerRequest& request,
   return std::nullopt;
 }
 
-std::optional<Error> CheckMediaType(const transport::HttpServerRequest& request) {
+std::optional<Error> CheckMediaType(const net::HttpServerRequest& request) {
   const std::string_view field = request.headers.Find("Content-Type").value_or("");
   std::string_view type = field.substr(0, field.find(';'));
   while (type.ends_with(' ') || type.ends_with('\t')) {
@@ -108,8 +108,8 @@ std::optional<Error> CheckMediaType(const transport::HttpServerRequest& request)
                     "; send JSON as application/json");
 }
 
-void AddCorsFields(const transport::HttpServerRequest& request, const GuardOptions& options,
-                   transport::HttpHeaders& headers) {
+void AddCorsFields(const net::HttpServerRequest& request, const GuardOptions& options,
+                   net::HttpHeaders& headers) {
   if (options.allowed_origins.empty()) {
     return;
   }
@@ -121,25 +121,25 @@ void AddCorsFields(const transport::HttpServerRequest& request, const GuardOptio
   }
 }
 
-bool IsPreflight(const transport::HttpServerRequest& request) {
+bool IsPreflight(const net::HttpServerRequest& request) {
   return request.method == "OPTIONS" && request.headers.Has("Origin") &&
          request.headers.Has("Access-Control-Request-Method");
 }
 
-std::optional<Error> CheckPreflight(const transport::HttpServerRequest& request,
+std::optional<Error> CheckPreflight(const net::HttpServerRequest& request,
                                     const GuardOptions& options) {
   const std::string_view origin = request.headers.Find("Origin").value_or("");
   return Contains(options.allowed_origins, origin) ? std::nullopt
                                                    : std::optional(RefuseOrigin(origin));
 }
 
-void AddPreflightFields(std::string_view allow, transport::HttpHeaders& headers) {
+void AddPreflightFields(std::string_view allow, net::HttpHeaders& headers) {
   headers.Add("Access-Control-Allow-Methods", allow);
   headers.Add("Access-Control-Allow-Headers", "Content-Type, Last-Event-ID, traceparent");
   headers.Add("Access-Control-Max-Age", "600");
 }
 
-transport::HttpHeaders AnswerHeaders(std::string_view content_type) {
+net::HttpHeaders AnswerHeaders(std::string_view content_type) {
   return {{"Content-Type", content_type},
           {"X-Content-Type-Options", "nosniff"},
           {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "coordinator/api/problem.h"
-#include "coordinator/transport/http_headers.h"
-#include "coordinator/transport/http_server.h"
+#include "net/core/http_headers.h"
+#include "net/http/http_server.h"
 
 namespace entente::api {
 
@@ -24,25 +24,25 @@ struct GuardOptions {
 
 // Refuses an unknown Host (request.host), a state change from a foreign page (request.origin), and
 // an encoded body (request.media_type).
-[[nodiscard]] std::optional<Error> CheckRequest(const transport::HttpServerRequest& request,
+[[nodiscard]] std::optional<Error> CheckRequest(const net::HttpServerRequest& request,
                                                 const GuardOptions& options);
 
 // Refuses a body that is not declared as JSON (request.media_type), or that has no business there.
-[[nodiscard]] std::optional<Error> CheckMediaType(const transport::HttpServerRequest& request);
+[[nodiscard]] std::optional<Error> CheckMediaType(const net::HttpServerRequest& request);
 
 // Adds what a browser needs to let a page of an allowed origin read the answer (the CORS protocol
 // of the Fetch standard). Nothing for others.
-void AddCorsFields(const transport::HttpServerRequest& request, const GuardOptions& options,
-                   transport::HttpHeaders& headers);
+void AddCorsFields(const net::HttpServerRequest& request, const GuardOptions& options,
+                   net::HttpHeaders& headers);
 
 // Whether a browser asks if a page may send a request; and if one of this origin may.
-[[nodiscard]] bool IsPreflight(const transport::HttpServerRequest& request);
-[[nodiscard]] std::optional<Error> CheckPreflight(const transport::HttpServerRequest& request,
+[[nodiscard]] bool IsPreflight(const net::HttpServerRequest& request);
+[[nodiscard]] std::optional<Error> CheckPreflight(const net::HttpServerRequest& request,
                                                   const GuardOptions& options);
 // What it may send at a path that takes the methods `allow`.
-void AddPreflightFields(std::string_view allow, transport::HttpHeaders& headers);
+void AddPreflightFields(std::string_view allow, net::HttpHeaders& headers);
 
 // The fields of an answer with `content_type`.
-[[nodiscard]] transport::HttpHeaders AnswerHeaders(std::string_view content_type);
+[[nodiscard]] net::HttpHeaders AnswerHeaders(std::string_view content_type);
 
 }  // namespace entente::api

@@ -17,7 +17,7 @@ Error Refusal(StatusCode code, std::string reason, std::string message) {
 }
 
 // Routes an HttpServer's requests; the state of one worker.
-class RestHandler final : public transport::HttpHandler {
+class RestHandler final : public net::HttpHandler {
  public:
   RestHandler(RestApi::Shared& shared, boost::asio::io_context& io)
       : shared_(shared),
@@ -25,7 +25,7 @@ class RestHandler final : public transport::HttpHandler {
             io, shared.options.heartbeat, shared.options.max_event_streams, shared.event_streams)) {
   }
 
-  void Handle(transport::HttpServerRequest request, transport::Responder responder) override {
+  void Handle(net::HttpServerRequest request, net::Responder responder) override {
     auto exchange =
         std::make_shared<Exchange>(std::move(request), std::move(responder), shared_, streams_);
     if (const std::optional<Error> error =
@@ -72,7 +72,7 @@ class RestHandler final : public transport::HttpHandler {
       FailUnrouted(exchange, allow);
       return;
     }
-    transport::HttpHeaders headers = AnswerHeaders(kJson);
+    net::HttpHeaders headers = AnswerHeaders(kJson);
     headers.Add("Allow", allow + ", OPTIONS");
     if (preflight) {
       AddPreflightFields(allow, headers);
@@ -100,7 +100,7 @@ class RestHandler final : public transport::HttpHandler {
     }
   }
 
-  static std::optional<Error> CheckBody(const transport::HttpServerRequest& request, Body body) {
+  static std::optional<Error> CheckBody(const net::HttpServerRequest& request, Body body) {
     if (request.body.empty()) {
       if (body != Body::kRequired) {
         return std::nullopt;
@@ -127,7 +127,7 @@ RestApi::RestApi(runtime::Coordinator& coordinator, RestOptions options)
 
 RestApi::~RestApi() = default;
 
-std::unique_ptr<transport::HttpHandler> RestApi::HandlerFor(boost::asio::io_context& io) {
+std::unique_ptr<net::HttpHandler> RestApi::HandlerFor(boost::asio::io_context& io) {
   return std::make_unique<RestHandler>(*shared_, io);
 }
 
@@ -159,7 +159,7 @@ void StreamSet::Remove(const std::shared_ptr<SseStream>& stream) {
   }
 }
 
-Exchange::Exchange(transport::HttpServerRequest request, transport::Responder responder,
+Exchange::Exchange(net::HttpServerRequest request, net::Responder responder,
                    RestApi::Shared& shared, std::weak_ptr<StreamSet> streams)
     : request_(std::move(request)),
       responder_(std::move(responder)),
@@ -171,9 +171,9 @@ Exchange::Exchange(transport::HttpServerRequest request, transport::Responder re
   query_ = mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
 }
 
-transport::ServerLoad::Stats Exchange::HttpStats() const {
+net::ServerLoad::Stats Exchange::HttpStats() const {
   const auto& load = shared_.options.http_load;
-  return load == nullptr ? transport::ServerLoad::Stats() : load->stats();
+  return load == nullptr ? net::ServerLoad::Stats() : load->stats();
 }
 
 std::shared_ptr<runtime::Hangup> Exchange::ClientHangup() {
@@ -194,7 +194,7 @@ void Exchange::AnswerText(std::string_view content_type, std::string body) {
   AnswerWith(200, AnswerHeaders(content_type), std::move(body));
 }
 
-void Exchange::AnswerWith(int status, transport::HttpHeaders headers, std::string body) {
+void Exchange::AnswerWith(int status, net::HttpHeaders headers, std::string body) {
   if (!streams_.expired()) {
     AddCorsFields(request_, shared_.options.guard, headers);
   }
@@ -209,7 +209,7 @@ void Exchange::Fail(const Error& error, std::string_view allow) {
   if (status == 500 && shared_.options.on_defect) {
     shared_.options.on_defect(error.status, request_.target);
   }
-  transport::HttpHeaders headers = AnswerHeaders(kProblemJson);
+  net::HttpHeaders headers = AnswerHeaders(kProblemJson);
   if (IsRetryable(error.status)) {
     headers.Add("Retry-After", kRetryAfterSeconds);
   }
@@ -219,8 +219,8 @@ void Exchange::Fail(const Error& error, std::string_view allow) {
   AnswerWith(status, std::move(headers), ProblemJson(error, path_));
 }
 
-transport::ResponseStream Exchange::Stream() {
-  transport::HttpHeaders headers = AnswerHeaders(kEventStream);
+net::ResponseStream Exchange::Stream() {
+  net::HttpHeaders headers = AnswerHeaders(kEventStream);
   AddCorsFields(request_, shared_.options.guard, headers);
   return std::move(responder_).Stream(200, headers);
 }

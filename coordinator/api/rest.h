@@ -9,7 +9,7 @@
 #include "coordinator/api/request_guard.h"
 #include "coordinator/api/service.h"
 #include "coordinator/runtime/coordinator.h"
-#include "coordinator/transport/http_server.h"
+#include "net/http/http_server.h"
 
 namespace boost::asio {
 class io_context;
@@ -25,7 +25,7 @@ struct RestOptions {
   Duration heartbeat = std::chrono::seconds(15);
   size_t max_event_streams = limits::kMaxEventStreams;
   // Of the servers that use the handlers; told in /metrics. May be null.
-  std::shared_ptr<const transport::ServerLoad> http_load;
+  std::shared_ptr<const net::ServerLoad> http_load;
   // Told about every answer that hides its cause from the client (kInternal, kDataLoss). May be
   // empty; called on any worker's thread, must not block.
   std::function<void(const Status& status, const std::string& target)> on_defect;
@@ -45,7 +45,7 @@ class RestApi {
   // The handler for the HttpServer that runs on `io`, which must outlive it. To be used, and
   // destroyed, on that server's thread, after the server: event streams end with it. One per
   // worker.
-  [[nodiscard]] std::unique_ptr<transport::HttpHandler> HandlerFor(boost::asio::io_context& io);
+  [[nodiscard]] std::unique_ptr<net::HttpHandler> HandlerFor(boost::asio::io_context& io);
 
   // Event streams that are open, over all workers.
   [[nodiscard]] size_t event_streams() const;

@@ -8,7 +8,7 @@ namespace entente::api {
 namespace {
 
 void AnswerEnlist(Exchange& exchange, const SubmitResult& result) {
-  transport::HttpHeaders headers = AnswerHeaders("application/json");
+  net::HttpHeaders headers = AnswerHeaders("application/json");
   headers.Add("Entente-Created", result.created ? "true" : "false");
   exchange.AnswerWith(result.created ? 201 : 200, std::move(headers),
                       TransactionJson({result.view, {}}));

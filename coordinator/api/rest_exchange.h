@@ -55,10 +55,10 @@ class StreamSet {
 // are copyable. Single-threaded.
 class Exchange {
  public:
-  Exchange(transport::HttpServerRequest request, transport::Responder responder,
-           RestApi::Shared& shared, std::weak_ptr<StreamSet> streams);
+  Exchange(net::HttpServerRequest request, net::Responder responder, RestApi::Shared& shared,
+           std::weak_ptr<StreamSet> streams);
 
-  [[nodiscard]] const transport::HttpServerRequest& request() const { return request_; }
+  [[nodiscard]] const net::HttpServerRequest& request() const { return request_; }
   [[nodiscard]] std::string_view path() const { return path_; }
   [[nodiscard]] std::string_view query() const { return query_; }
   [[nodiscard]] const Service& service() const { return shared_.service; }
@@ -68,7 +68,7 @@ class Exchange {
   void set_parameters(std::vector<std::string> parameters) { parameters_ = std::move(parameters); }
   // Nothing is left of it here, where it would lie for as long as the answer is waited for.
   [[nodiscard]] std::string TakeBody() { return std::exchange(request_.body, {}); }
-  [[nodiscard]] transport::ServerLoad::Stats HttpStats() const;
+  [[nodiscard]] net::ServerLoad::Stats HttpStats() const;
 
   // Tells a wait that the client has sent its end. One that closed only its sending half is there
   // to read what is answered then; one that is gone has its connection freed by it.
@@ -77,13 +77,13 @@ class Exchange {
   // Each answers, once.
   void Answer(int status, std::string body);
   void AnswerText(std::string_view content_type, std::string body);
-  void AnswerWith(int status, transport::HttpHeaders headers, std::string body);
+  void AnswerWith(int status, net::HttpHeaders headers, std::string body);
   void Fail(const Error& error, std::string_view allow = "");
-  [[nodiscard]] transport::ResponseStream Stream();
+  [[nodiscard]] net::ResponseStream Stream();
 
  private:
-  transport::HttpServerRequest request_;
-  transport::Responder responder_;
+  net::HttpServerRequest request_;
+  net::Responder responder_;
   RestApi::Shared& shared_;           // Only while streams_ has not expired.
   std::weak_ptr<StreamSet> streams_;  // Gone once the worker has stopped serving.
   std::string_view path_;             // Of request_.target.

@@ -36,7 +36,7 @@ void AnswerSubmit(Exchange& exchange, const SubmitResult& result) {
   if (result.waited) {
     status = state.finished() ? 200 : 202;
   }
-  transport::HttpHeaders headers = AnswerHeaders("application/json");
+  net::HttpHeaders headers = AnswerHeaders("application/json");
   headers.Add("Location", "/v1/transactions/" + state.gid.str());
   headers.Add("Entente-Created", result.created ? "true" : "false");
   exchange.AnswerWith(status, std::move(headers), TransactionJson({result.view, {}}));

@@ -58,7 +58,7 @@ void SseStream::Wake() {
   }
 }
 
-void SseStream::Start(transport::ResponseStream stream, bool with_ids) {
+void SseStream::Start(net::ResponseStream stream, bool with_ids) {
   stream_ = std::move(stream);
   with_ids_ = with_ids;
   stream_->OnClosed([weak = weak_from_this()] {

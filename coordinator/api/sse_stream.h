@@ -10,7 +10,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "coordinator/api/event_feed.h"
-#include "coordinator/transport/http_server.h"
+#include "net/http/http_server.h"
 
 namespace entente::api {
 
@@ -31,7 +31,7 @@ class SseStream : public std::enable_shared_from_this<SseStream> {
   [[nodiscard]] const std::shared_ptr<EventFeed>& feed() const { return feed_; }
 
   // Begins to send. `with_ids`: each event carries its revision, from which a client may go on.
-  void Start(transport::ResponseStream stream, bool with_ids);
+  void Start(net::ResponseStream stream, bool with_ids);
 
   // Lets go of the feed and ends the answer.
   void Stop();
@@ -49,7 +49,7 @@ class SseStream : public std::enable_shared_from_this<SseStream> {
   const Duration heartbeat_interval_;
   std::function<void(const std::shared_ptr<SseStream>&)> ended_;
   std::shared_ptr<EventFeed> feed_;  // Shared with its subscription.
-  std::optional<transport::ResponseStream> stream_;
+  std::optional<net::ResponseStream> stream_;
   boost::asio::steady_timer heartbeat_;
   boost::asio::steady_timer pause_;
   bool with_ids_ = false;

@@ -7,20 +7,19 @@
 namespace entente::participants {
 namespace {
 
-using transport::CallEnd;
 using Ending = CallEnd::Result;
 
-Ending EndingOf(const transport::CallError& error) {
+Ending EndingOf(const net::CallError& error) {
   switch (error.fault) {
-    case transport::CallFault::kLocal: return Ending::kExhausted;
-    case transport::CallFault::kTimeLimit: return Ending::kTimedOut;
-    case transport::CallFault::kPeer: break;
+    case net::CallFault::kLocal: return Ending::kExhausted;
+    case net::CallFault::kTimeLimit: return Ending::kTimedOut;
+    case net::CallFault::kPeer: break;
   }
   switch (error.failure) {
-    case transport::CallFailure::kInvalidRequest: return Ending::kNotMade;
-    case transport::CallFailure::kNotSent:
-    case transport::CallFailure::kUnknown: return Ending::kTransportFailure;
-    case transport::CallFailure::kBadResponse: break;
+    case net::CallFailure::kInvalidRequest: return Ending::kNotMade;
+    case net::CallFailure::kNotSent:
+    case net::CallFailure::kUnknown: return Ending::kTransportFailure;
+    case net::CallFailure::kBadResponse: break;
   }
   return Ending::kAnswered;
 }
@@ -32,8 +31,7 @@ bool IsRead(const dsl::AnswerRules* rules, int code) {
   return rules != nullptr && (has(rules->fail_on) || has(rules->succeed_on));
 }
 
-CallEnd Answered(bool busy, int code, const transport::HttpHeaders& headers,
-                 const CallTerms& terms) {
+CallEnd Answered(bool busy, int code, const net::HttpHeaders& headers, const CallTerms& terms) {
   if (!busy || IsRead(terms.rules, code)) {
     return {Ending::kAnswered, terms.allowed, std::nullopt};
   }
@@ -43,29 +41,29 @@ CallEnd Answered(bool busy, int code, const transport::HttpHeaders& headers,
 
 }  // namespace
 
-CallEnd EndOf(const transport::HttpOutcome& outcome, const CallTerms& terms) {
-  if (const auto* error = std::get_if<transport::CallError>(&outcome)) {
+CallEnd EndOf(const net::HttpOutcome& outcome, const CallTerms& terms) {
+  if (const auto* error = std::get_if<net::CallError>(&outcome)) {
     return {EndingOf(*error), terms.allowed, std::nullopt};
   }
-  const auto& response = std::get<transport::HttpResponse>(outcome);
+  const auto& response = std::get<net::HttpResponse>(outcome);
   const int status = response.status;
   const bool busy = status == 429 || (status >= 502 && status <= 504);
   return Answered(busy, status, response.headers, terms);
 }
 
-CallEnd EndOf(const transport::GrpcOutcome& outcome, const CallTerms& terms) {
-  if (const auto* error = std::get_if<transport::CallError>(&outcome)) {
+CallEnd EndOf(const net::GrpcOutcome& outcome, const CallTerms& terms) {
+  if (const auto* error = std::get_if<net::CallError>(&outcome)) {
     return {EndingOf(*error), terms.allowed, std::nullopt};
   }
-  const auto& response = std::get<transport::GrpcResponse>(outcome);
-  if (response.code == transport::kGrpcUnavailable) {
+  const auto& response = std::get<net::GrpcResponse>(outcome);
+  if (response.code == net::kGrpcUnavailable) {
     return {Ending::kTransportFailure, terms.allowed, std::nullopt};
   }
-  if (response.code == transport::kGrpcDeadlineExceeded) {
+  if (response.code == net::kGrpcDeadlineExceeded) {
     return {Ending::kTimedOut, terms.allowed, std::nullopt};
   }
-  return Answered(response.code == transport::kGrpcResourceExhausted, response.code,
-                  response.metadata, terms);
+  return Answered(response.code == net::kGrpcResourceExhausted, response.code, response.metadata,
+                  terms);
 }
 
 }  // namespace entente::participants

@@ -2,10 +2,10 @@
 #pragma once
 
 #include "base/time.h"
-#include "coordinator/transport/grpc_client.h"
-#include "coordinator/transport/http_client.h"
-#include "coordinator/transport/participant_gate.h"
+#include "coordinator/participants/participant_gate.h"
 #include "dsl/plan.h"
+#include "net/grpc/grpc_client.h"
+#include "net/http/http_client.h"
 
 namespace entente::participants {
 
@@ -18,9 +18,7 @@ struct CallTerms {
 // 429, 502, 503 and 504 (RESOURCE_EXHAUSTED) say that the participant, or the proxy before it,
 // takes no more for now; unless the definition reads them as something else, and then they are the
 // service's ordinary words. A failure of this machine's tells nothing.
-[[nodiscard]] transport::CallEnd EndOf(const transport::HttpOutcome& outcome,
-                                       const CallTerms& terms);
-[[nodiscard]] transport::CallEnd EndOf(const transport::GrpcOutcome& outcome,
-                                       const CallTerms& terms);
+[[nodiscard]] CallEnd EndOf(const net::HttpOutcome& outcome, const CallTerms& terms);
+[[nodiscard]] CallEnd EndOf(const net::GrpcOutcome& outcome, const CallTerms& terms);
 
 }  // namespace entente::participants

@@ -14,16 +14,16 @@
 
 #include "base/check.h"
 #include "base/limits.h"
-#include "coordinator/marks/crash_marks.h"
 #include "coordinator/participants/call_end.h"
 #include "coordinator/participants/classify.h"
 #include "coordinator/runtime/exceptions.h"
+#include "marks/crash_marks.h"
 
 namespace entente::participants {
 namespace {
 
-using Admission = transport::ParticipantGate::Admission;
-using Permit = transport::ParticipantGate::Permit;
+using Admission = ParticipantGate::Admission;
+using Permit = ParticipantGate::Permit;
 
 // Targets that are kept beyond the calls that use them. Definitions are few; what clients describe,
 // and definitions sent along with a transaction, come without end.
@@ -38,14 +38,14 @@ struct Target {
   std::string definition;            // Where it is named.
   std::shared_ptr<SharedGate> gate;  // Shared with Gates, which may retire it.
   Status unusable;  // Address or descriptors can not be read: every call is refused with this.
-  transport::Origin origin;
-  std::string base_path;                          // Of an HTTP address: no slash at the end.
-  std::shared_ptr<transport::GrpcShapes> shapes;  // Shared with requests; null: reflection.
+  net::Origin origin;
+  std::string base_path;                    // Of an HTTP address: no slash at the end.
+  std::shared_ptr<net::GrpcShapes> shapes;  // Shared with requests; null: reflection.
 };
 using TargetPtr = std::shared_ptr<Target>;
 
 Status ReadAddress(const dsl::HttpAddress& http, Target& target) {
-  ENTENTE_ASSIGN_OR_RETURN(const transport::Url url, transport::ParseUrl(http.base_url));
+  ENTENTE_ASSIGN_OR_RETURN(const net::Url url, net::ParseUrl(http.base_url));
   target.origin = url.origin;
   target.base_path = url.target == "/" ? std::string() : url.target;
   return Status();
@@ -53,9 +53,9 @@ Status ReadAddress(const dsl::HttpAddress& http, Target& target) {
 
 // Nothing looks into a descriptor set before it is used for the first time.
 Status ReadAddress(const dsl::GrpcAddress& grpc, Target& target) {
-  ENTENTE_ASSIGN_OR_RETURN(target.origin, transport::ParseAuthority(grpc.target, grpc.tls, 0));
+  ENTENTE_ASSIGN_OR_RETURN(target.origin, net::ParseAuthority(grpc.target, grpc.tls, 0));
   if (!grpc.descriptor_set.empty()) {
-    ENTENTE_ASSIGN_OR_RETURN(target.shapes, transport::ReadDescriptorSet(grpc.descriptor_set));
+    ENTENTE_ASSIGN_OR_RETURN(target.shapes, net::ReadDescriptorSet(grpc.descriptor_set));
   }
   return Status();
 }
@@ -149,9 +149,8 @@ Duration TimeoutOf(const Errand& errand) {
   return std::visit([](const auto& one) { return one.timeout; }, errand);
 }
 
-transport::Lane LaneOf(const Errand& errand) {
-  return CommandOf(errand).role == dsl::Role::kForward ? transport::Lane::kForward
-                                                       : transport::Lane::kSettle;
+Lane LaneOf(const Errand& errand) {
+  return CommandOf(errand).role == dsl::Role::kForward ? Lane::kForward : Lane::kSettle;
 }
 
 // The answer to one that was not made: a call was none, and a poll is made later.
@@ -164,9 +163,9 @@ engine::Reply HeldBack(const Errand& errand, std::string message) {
 
 // What this machine could not do, in which case nothing was sent.
 template <class Outcome>
-const transport::CallError* LocalFault(const Outcome& outcome) {
-  const auto* error = std::get_if<transport::CallError>(&outcome);
-  return error != nullptr && error->fault == transport::CallFault::kLocal ? error : nullptr;
+const net::CallError* LocalFault(const Outcome& outcome) {
+  const auto* error = std::get_if<net::CallError>(&outcome);
+  return error != nullptr && error->fault == net::CallFault::kLocal ? error : nullptr;
 }
 
 // What a participant answered may be what the coordinator fails at: that is an answer which nobody
@@ -182,7 +181,7 @@ engine::Reply Understood(const Classify& classify) {
 }
 
 // For what the request does not say already.
-void AddDefault(std::string_view name, std::string_view value, transport::HttpHeaders& headers) {
+void AddDefault(std::string_view name, std::string_view value, net::HttpHeaders& headers) {
   if (!headers.Has(name)) {
     headers.Add(name, value);
   }
@@ -224,8 +223,8 @@ class Caller::Impl {
     const auto [begin, end] = waiting_.equal_range(gid);
     for (auto next = begin; next != end;) {
       const std::shared_ptr<Waiting> waiting = (next++)->second;
-      const bool wanted = which == runtime::Withdrawal::kForwardCalls &&
-                          LaneOf(waiting->errand) != transport::Lane::kForward;
+      const bool wanted =
+          which == runtime::Withdrawal::kForwardCalls && LaneOf(waiting->errand) != Lane::kForward;
       if (wanted || !waiting->target->gate->Withdraw(waiting->ticket)) {
         continue;
       }
@@ -243,7 +242,7 @@ class Caller::Impl {
   void Poll(const runtime::CallContext& context, engine::PollBranch poll,
             runtime::ReplyCallback done) {
     const TargetPtr target = TargetOf(context, poll.participant);
-    auto url = transport::ParseUrl(poll.poll_url);
+    auto url = net::ParseUrl(poll.poll_url);
     if (!url.ok() || url->origin != target->origin) {
       engine::ReplyPending pending{poll.poll_url, std::nullopt};
       host_.Post([done = std::move(done), pending = std::move(pending)] { done(pending); });
@@ -295,7 +294,7 @@ class Caller::Impl {
   void Go(const TargetPtr& target, const runtime::CallContext& context, Errand errand,
           runtime::ReplyCallback done) {
     const Instant now = host_.Now();
-    const transport::Lane lane = LaneOf(errand);
+    const Lane lane = LaneOf(errand);
     // Only what has to wait is kept; the others go on from here without a copy.
     std::shared_ptr<Waiting> waiting;
     const auto entry = Enter(*target, lane, now, [&] {
@@ -324,7 +323,7 @@ class Caller::Impl {
   }
 
   // A gate that nobody used for long may have been retired since its target was made.
-  SharedGate::Entry Enter(Target& target, transport::Lane lane, Instant now,
+  SharedGate::Entry Enter(Target& target, Lane lane, Instant now,
                           const std::function<ParkedCall()>& make_parked) {
     while (true) {
       if (const auto entry = target.gate->Acquire(lane, now, make_parked)) {
@@ -384,7 +383,7 @@ class Caller::Impl {
 
   // Ends the call at its gate. Whoever else waits there may wait for the next token now, or for the
   // end of a cool-down.
-  void Finish(Target& target, const Permit& permit, const transport::CallEnd& end) {
+  void Finish(Target& target, const Permit& permit, const CallEnd& end) {
     if (const auto next = target.gate->Finish(permit, end, host_.Now())) {
       ScheduleRelease(target.gate, next);
     }
@@ -392,8 +391,7 @@ class Caller::Impl {
 
   // The call was not made, and not for anything of its participant's: it costs no attempt. After a
   // rest its transaction is asked whether it still wants it.
-  void Rest(const transport::CallError& error, engine::Reply held_back,
-            runtime::ReplyCallback done) {
+  void Rest(const net::CallError& error, engine::Reply held_back, runtime::ReplyCallback done) {
     gates_.OnLocalExhaustion(error.message, host_.Now());
     const auto timer = resting_.emplace(resting_.end(), io_, kExhaustionPause);
     timer->async_wait([this, timer, held_back = std::move(held_back),
@@ -406,7 +404,7 @@ class Caller::Impl {
   }
 
   // The participant's, where the step does not say otherwise.
-  static void AddOwnHeaders(const Target& target, transport::HttpHeaders& headers) {
+  static void AddOwnHeaders(const Target& target, net::HttpHeaders& headers) {
     if (const auto* http = std::get_if<dsl::HttpAddress>(&target.participant->address)) {
       for (const auto& [name, value] : http->headers) {
         AddDefault(name, value, headers);
@@ -431,9 +429,9 @@ class Caller::Impl {
 
   void SendPoll(const TargetPtr& target, const runtime::CallContext& context,
                 engine::PollBranch& poll, const Permit& permit, runtime::ReplyCallback done) {
-    transport::HttpRequest request;
+    net::HttpRequest request;
     request.method = "GET";
-    request.url = transport::ParseUrl(poll.poll_url).value();
+    request.url = net::ParseUrl(poll.poll_url).value();
     request.quota = target->gate->connections();
     AddOwnHeaders(*target, request.headers);
     AddCommand(context, poll.command, poll.attempt, host_.Now() + poll.timeout, false,
@@ -444,7 +442,7 @@ class Caller::Impl {
         std::move(request), poll.timeout,
         [this, poll_url = std::move(poll.poll_url), target, permit, gid = poll.command.gid,
          mode = context.plan->mode, role = poll.command.role, allowed = poll.timeout,
-         done = std::move(done)](transport::HttpOutcome outcome) mutable {
+         done = std::move(done)](net::HttpOutcome outcome) mutable {
           if (closing_) {
             return;
           }
@@ -454,7 +452,7 @@ class Caller::Impl {
             Rest(*error, engine::ReplyPending{std::move(poll_url), std::nullopt}, std::move(done));
             return;
           }
-          auto* response = std::get_if<transport::HttpResponse>(&outcome);
+          auto* response = std::get_if<net::HttpResponse>(&outcome);
           done(response == nullptr
                    ? engine::Reply(engine::ReplyPending{poll_url, std::nullopt})
                    : Understood([&] {
@@ -469,7 +467,7 @@ class Caller::Impl {
                 engine::CallBranch& call, std::string token, const Permit& permit,
                 runtime::ReplyCallback done) {
     auto& rendered = std::get<engine::RenderedHttp>(call.request);
-    transport::HttpRequest request;
+    net::HttpRequest request;
     request.method = std::move(rendered.method);
     request.url.origin = target->origin;
     request.url.target = target->base_path + rendered.target;
@@ -492,19 +490,19 @@ class Caller::Impl {
                [this, target, permit, gid = call.command.gid, role = call.command.role,
                 rules = call.answers, allowed = call.timeout, plan = context.plan,
                 token = std::move(token), asked = std::move(asked),
-                done = std::move(done)](transport::HttpOutcome outcome) mutable {
+                done = std::move(done)](net::HttpOutcome outcome) mutable {
                  const marks::WorkScope scope(gid.str());
                  if (closing_ || !Ended(*target, permit, outcome, allowed, rules, done)) {
                    return;
                  }
-                 if (auto* response = std::get_if<transport::HttpResponse>(&outcome)) {
+                 if (auto* response = std::get_if<net::HttpResponse>(&outcome)) {
                    done(Understood([&] {
                      return ClassifyHttp(std::move(*response),
                                          AnswerContext{plan->mode, role, rules, token,
                                                        &target->origin, host_.Now(), asked});
                    }));
                  } else {
-                   done(ClassifyError(std::get<transport::CallError>(outcome)));
+                   done(ClassifyError(std::get<net::CallError>(outcome)));
                  }
                });
   }
@@ -514,7 +512,7 @@ class Caller::Impl {
                 runtime::ReplyCallback done) {
     auto& rendered = std::get<engine::RenderedGrpc>(call.request);
     const auto& address = std::get<dsl::GrpcAddress>(target->participant->address);
-    transport::GrpcRequest request;
+    net::GrpcRequest request;
     request.target = target->origin;
     request.method = "/" + address.service + "/" + rendered.method;
     request.body = rendered.body.Read();
@@ -531,18 +529,18 @@ class Caller::Impl {
         std::move(request), call.timeout,
         [this, target, permit, gid = call.command.gid, role = call.command.role,
          rules = call.answers, allowed = call.timeout, plan = context.plan,
-         token = std::move(token), done = std::move(done)](transport::GrpcOutcome outcome) mutable {
+         token = std::move(token), done = std::move(done)](net::GrpcOutcome outcome) mutable {
           const marks::WorkScope scope(gid.str());
           if (closing_ || !Ended(*target, permit, outcome, allowed, rules, done)) {
             return;
           }
-          if (auto* response = std::get_if<transport::GrpcResponse>(&outcome)) {
+          if (auto* response = std::get_if<net::GrpcResponse>(&outcome)) {
             done(Understood([&] {
               return ClassifyGrpc(std::move(*response), AnswerContext{plan->mode, role, rules,
                                                                       token, nullptr, host_.Now()});
             }));
           } else {
-            done(ClassifyError(std::get<transport::CallError>(outcome)));
+            done(ClassifyError(std::get<net::CallError>(outcome)));
           }
         });
   }
@@ -557,7 +555,7 @@ class Caller::Impl {
     if (error == nullptr) {
       return true;
     }
-    if (error->failure != transport::CallFailure::kNotSent) {
+    if (error->failure != net::CallFailure::kNotSent) {
       gates_.OnLocalExhaustion(error->message, host_.Now());
       return true;
     }
@@ -577,8 +575,8 @@ class Caller::Impl {
   // Of the gates where somebody waits for an instant.
   std::unordered_map<std::shared_ptr<SharedGate>, std::unique_ptr<boost::asio::steady_timer>>
       release_timers_;
-  transport::HttpClient http_;
-  transport::GrpcClient grpc_;
+  net::HttpClient http_;
+  net::GrpcClient grpc_;
 };
 
 Caller::Caller(boost::asio::io_context& io, runtime::Host& host, CallerOptions options,

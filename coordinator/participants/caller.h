@@ -7,8 +7,8 @@
 #include "coordinator/runtime/completion_token.h"
 #include "coordinator/runtime/host.h"
 #include "coordinator/runtime/participant_caller.h"
-#include "coordinator/transport/grpc_client.h"
-#include "coordinator/transport/http_client.h"
+#include "net/grpc/grpc_client.h"
+#include "net/http/http_client.h"
 
 namespace boost::asio {
 class io_context;
@@ -17,8 +17,8 @@ class io_context;
 namespace entente::participants {
 
 struct CallerOptions {
-  transport::HttpClientOptions http;
-  transport::GrpcClientOptions grpc;
+  net::HttpClientOptions http;
+  net::GrpcClientOptions grpc;
 };
 
 // Everything on the thread that runs `io`, which is also `host`'s. All references must outlive it.

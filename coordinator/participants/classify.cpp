@@ -9,7 +9,7 @@
 
 #include "base/limits.h"
 #include "base/utf8.h"
-#include "coordinator/transport/url.h"
+#include "net/core/url.h"
 
 namespace entente::participants {
 namespace {
@@ -39,16 +39,16 @@ std::string Excerpt(const std::string& body) {
   return ": " + body.substr(0, kShownBodyBytes) + (body.size() > kShownBodyBytes ? "..." : "");
 }
 
-Failure HttpFailure(const transport::HttpResponse& response, std::string_view hint = {}) {
+Failure HttpFailure(const net::HttpResponse& response, std::string_view hint = {}) {
   std::string message = "HTTP " + std::to_string(response.status) + " " +
-                        std::string(transport::HttpReasonPhrase(response.status));
+                        std::string(net::HttpReasonPhrase(response.status));
   if (!hint.empty()) {
     message += " (" + std::string(hint) + ")";
   }
   return MakeFailure("http." + std::to_string(response.status), message + Excerpt(response.body));
 }
 
-std::optional<Duration> RetryAfter(const transport::HttpHeaders& headers, Instant now) {
+std::optional<Duration> RetryAfter(const net::HttpHeaders& headers, Instant now) {
   const auto value = headers.Find("retry-after");
   return value ? ParseRetryAfter(*value, now) : std::nullopt;
 }
@@ -67,14 +67,14 @@ constexpr std::array<std::string_view, 4> kSingleFields = {"host", "content-type
 constexpr std::string_view kOwnPrefix = "entente-";
 
 bool IsSingle(std::string_view name) {
-  return transport::EqualsIgnoringCase(name.substr(0, kOwnPrefix.size()), kOwnPrefix) ||
+  return net::EqualsIgnoringCase(name.substr(0, kOwnPrefix.size()), kOwnPrefix) ||
          std::any_of(kSingleFields.begin(), kSingleFields.end(), [name](std::string_view single) {
-           return transport::EqualsIgnoringCase(name, single);
+           return net::EqualsIgnoringCase(name, single);
          });
 }
 
 // A field that may stand once and stands twice, with different values.
-std::optional<std::string> FindContradiction(const transport::HttpHeaders& headers) {
+std::optional<std::string> FindContradiction(const net::HttpHeaders& headers) {
   for (size_t i = 0; i < headers.size(); ++i) {
     const auto first = IsSingle(headers.name(i)) ? headers.Find(headers.name(i)) : std::nullopt;
     if (first && *first != headers.value(i)) {
@@ -84,7 +84,7 @@ std::optional<std::string> FindContradiction(const transport::HttpHeaders& heade
   return std::nullopt;
 }
 
-std::optional<Reply> Contradiction(const transport::HttpHeaders& headers) {
+std::optional<Reply> Contradiction(const net::HttpHeaders& headers) {
   const auto name = FindContradiction(headers);
   return name
              ? std::optional(BadAnswer("answer.contradiction",
@@ -93,7 +93,7 @@ std::optional<Reply> Contradiction(const transport::HttpHeaders& headers) {
 }
 
 // A success, with what the answer to a try says beside its output.
-Reply Done(JsonText output, const transport::HttpHeaders& headers, const AnswerContext& context) {
+Reply Done(JsonText output, const net::HttpHeaders& headers, const AnswerContext& context) {
   engine::ReplyDone done;
   done.output = std::move(output);
   const bool is_try = context.mode == dsl::Mode::kTcc && context.role == dsl::Role::kForward;
@@ -111,7 +111,7 @@ Reply Done(JsonText output, const transport::HttpHeaders& headers, const AnswerC
 }
 
 // What the answer to a prepare is by its vote. `reply` is what it is without one.
-Reply WithVote(Reply reply, const transport::HttpHeaders& headers, const AnswerContext& context) {
+Reply WithVote(Reply reply, const net::HttpHeaders& headers, const AnswerContext& context) {
   const bool prepares =
       context.mode == dsl::Mode::kTwoPhaseCommit && context.role == dsl::Role::kForward;
   const auto vote = prepares ? headers.Find("entente-vote") : std::nullopt;
@@ -151,7 +151,7 @@ std::optional<engine::HeuristicOutcome> HeuristicNamed(std::string_view name) {
 // A participant that settled the branch by itself says so in a header of its refusal, or as the
 // member `heuristic` of the refusal's body, where any other value is the service's own affair. Only
 // of an operation that carries out a decision. `failure` is what the refusal says.
-std::optional<Reply> HeuristicIn(const transport::HttpHeaders& headers, const std::string& body,
+std::optional<Reply> HeuristicIn(const net::HttpHeaders& headers, const std::string& body,
                                  const AnswerContext& context, const Failure& failure) {
   if (context.role == dsl::Role::kForward) {
     return std::nullopt;
@@ -175,7 +175,7 @@ std::optional<Reply> HeuristicIn(const transport::HttpHeaders& headers, const st
   return outcome ? std::optional<Reply>(engine::ReplyHeuristic{*outcome, failure}) : std::nullopt;
 }
 
-Reply Refused(const transport::HttpResponse& response, const AnswerContext& context) {
+Reply Refused(const net::HttpResponse& response, const AnswerContext& context) {
   Failure failure = HttpFailure(response);
   if (response.status == kHttpConflict) {
     if (auto heuristic = HeuristicIn(response.headers, response.body, context, failure)) {
@@ -186,19 +186,19 @@ Reply Refused(const transport::HttpResponse& response, const AnswerContext& cont
 }
 
 // The media type, without its parameters.
-bool IsPlainText(const transport::HttpHeaders& headers) {
+bool IsPlainText(const net::HttpHeaders& headers) {
   std::string_view type = headers.Find("content-type").value_or("");
   type = type.substr(0, type.find(';'));
   while (type.ends_with(' ') || type.ends_with('\t')) {
     type.remove_suffix(1);
   }
-  return transport::EqualsIgnoringCase(type, "text/plain");
+  return net::EqualsIgnoringCase(type, "text/plain");
 }
 
 // What a body says: its JSON, or the text of one that is text/plain. Many a server calls JSON
 // text/plain, so a list or an object is read as one there too; anything else stays the text that it
 // is, for 12E4 may be the name of a seat.
-Result<JsonText> OutputOf(const transport::HttpResponse& response) {
+Result<JsonText> OutputOf(const net::HttpResponse& response) {
   if (response.body.empty()) {
     return JsonText();
   }
@@ -220,7 +220,7 @@ Result<JsonText> OutputOf(const transport::HttpResponse& response) {
 }
 
 // An output that can not be read does not matter where none is read.
-Reply DoneWithBody(const transport::HttpResponse& response, const AnswerContext& context) {
+Reply DoneWithBody(const net::HttpResponse& response, const AnswerContext& context) {
   auto output = OutputOf(response);
   if (output.ok()) {
     return Done(std::move(output).value(), response.headers, context);
@@ -245,15 +245,14 @@ std::string ResolvePollUrl(std::string_view location, const AnswerContext& conte
   if (location.empty() || context.origin == nullptr) {
     return {};
   }
-  const transport::Url asked{*context.origin, std::string(context.asked)};
-  std::string absolute = transport::ResolveReference(asked, location);
-  const auto url = transport::ParseUrl(absolute);
+  const net::Url asked{*context.origin, std::string(context.asked)};
+  std::string absolute = net::ResolveReference(asked, location);
+  const auto url = net::ParseUrl(absolute);
   return url.ok() && url->origin == asked.origin ? absolute : std::string();
 }
 
 // A pending answer, or nothing if a 202 is an ordinary success.
-std::optional<Reply> Pending(const transport::HttpResponse& response,
-                             const AnswerContext& context) {
+std::optional<Reply> Pending(const net::HttpResponse& response, const AnswerContext& context) {
   const auto token = response.headers.Find("entente-pending");
   const auto location = response.headers.Find("location");
   if (token && *token != context.completion_token) {
@@ -312,7 +311,7 @@ bool IsRetryableHttp(int status) {
 }
 
 // The table of docs/participants.md, without the vote.
-Reply ByStatus(const transport::HttpResponse& response, const AnswerContext& context) {
+Reply ByStatus(const net::HttpResponse& response, const AnswerContext& context) {
   const int status = response.status;
   if (context.rules != nullptr && Contains(context.rules->fail_on, status)) {
     return engine::ReplyRefused{HttpFailure(response, "listed in failOn")};
@@ -341,7 +340,7 @@ Reply ByStatus(const transport::HttpResponse& response, const AnswerContext& con
 }
 
 // Of OK.
-Reply DoneOrPending(transport::GrpcResponse& response, const AnswerContext& context) {
+Reply DoneOrPending(net::GrpcResponse& response, const AnswerContext& context) {
   const auto token = response.metadata.Find("entente-pending");
   if (!token) {
     return Done(response.body, response.metadata, context);
@@ -356,7 +355,7 @@ Reply DoneOrPending(transport::GrpcResponse& response, const AnswerContext& cont
   return engine::ReplyPending{};
 }
 
-Reply ByStatus(transport::GrpcResponse& response, const AnswerContext& context) {
+Reply ByStatus(net::GrpcResponse& response, const AnswerContext& context) {
   const auto failure = [&response] {
     return MakeFailure("grpc." + GrpcCodeName(response.code),
                        response.message.empty() ? GrpcCodeName(response.code) : response.message);
@@ -390,15 +389,14 @@ Reply ByStatus(transport::GrpcResponse& response, const AnswerContext& context) 
 
 }  // namespace
 
-Reply ClassifyHttp(transport::HttpResponse response, const AnswerContext& context) {
+Reply ClassifyHttp(net::HttpResponse response, const AnswerContext& context) {
   if (auto contradiction = Contradiction(response.headers)) {
     return std::move(*contradiction);
   }
   return WithVote(ByStatus(response, context), response.headers, context);
 }
 
-Reply ClassifyPoll(transport::HttpResponse response, std::string poll_url,
-                   const AnswerContext& context) {
+Reply ClassifyPoll(net::HttpResponse response, std::string poll_url, const AnswerContext& context) {
   const int status = response.status;
   const auto again = RetryAfter(response.headers, context.now);
   if (status == kHttpAccepted || status < 200 || (status >= 300 && status < 400) ||
@@ -414,7 +412,7 @@ Reply ClassifyPoll(transport::HttpResponse response, std::string poll_url,
   return reply;
 }
 
-Reply ClassifyGrpc(transport::GrpcResponse response, const AnswerContext& context) {
+Reply ClassifyGrpc(net::GrpcResponse response, const AnswerContext& context) {
   if (auto contradiction = Contradiction(response.metadata)) {
     return std::move(*contradiction);
   }
@@ -422,14 +420,13 @@ Reply ClassifyGrpc(transport::GrpcResponse response, const AnswerContext& contex
   return WithVote(std::move(reply), response.metadata, context);
 }
 
-Reply ClassifyError(const transport::CallError& error) {
+Reply ClassifyError(const net::CallError& error) {
   Failure failure = MakeFailure(error.reason, error.message);
   switch (error.failure) {
-    case transport::CallFailure::kInvalidRequest: return engine::ReplyRefused{std::move(failure)};
-    case transport::CallFailure::kNotSent:
-      return engine::ReplyNotSent{std::move(failure), std::nullopt};
-    case transport::CallFailure::kUnknown:
-    case transport::CallFailure::kBadResponse: break;
+    case net::CallFailure::kInvalidRequest: return engine::ReplyRefused{std::move(failure)};
+    case net::CallFailure::kNotSent: return engine::ReplyNotSent{std::move(failure), std::nullopt};
+    case net::CallFailure::kUnknown:
+    case net::CallFailure::kBadResponse: break;
   }
   return engine::ReplyUnknown{std::move(failure), std::nullopt};
 }

@@ -4,11 +4,11 @@
 #include <string_view>
 
 #include "base/time.h"
-#include "coordinator/transport/call_error.h"
-#include "coordinator/transport/grpc_client.h"
-#include "coordinator/transport/http_client.h"
 #include "dsl/plan.h"
 #include "engine/input.h"
+#include "net/core/call_error.h"
+#include "net/grpc/grpc_client.h"
+#include "net/http/http_client.h"
 
 namespace entente::participants {
 
@@ -19,9 +19,9 @@ struct AnswerContext {
   std::string_view completion_token;        // What was sent along; a pending answer repeats it.
   // The participant's origin: a poll address elsewhere is refused, so that an answer can not steer
   // the coordinator to a third party.
-  const transport::Origin* origin = nullptr;  // Null for gRPC.
-  Instant now;                                // To read a Retry-After date.
-  std::string_view asked = "/";               // The path of the request, to read a Location by.
+  const net::Origin* origin = nullptr;  // Null for gRPC.
+  Instant now;                          // To read a Retry-After date.
+  std::string_view asked = "/";         // The path of the request, to read a Location by.
 };
 
 // The table of docs/participants.md, and what an answer may say in headers (or metadata) beside it:
@@ -41,18 +41,16 @@ struct AnswerContext {
 // The output is the JSON body, or the text of one that is text/plain. A 2xx forward answer with any
 // other body is unknown: it says "done", but what was done can not be read, and a portal or proxy
 // answers like that too.
-[[nodiscard]] engine::Reply ClassifyHttp(transport::HttpResponse response,
-                                         const AnswerContext& context);
+[[nodiscard]] engine::Reply ClassifyHttp(net::HttpResponse response, const AnswerContext& context);
 
 // The answer to a poll of a pending operation: 2xx done, 202 still pending, 4xx but 404, 408, 425
 // and 429 refused; anything else says nothing and it is polled again.
-[[nodiscard]] engine::Reply ClassifyPoll(transport::HttpResponse response, std::string poll_url,
+[[nodiscard]] engine::Reply ClassifyPoll(net::HttpResponse response, std::string poll_url,
                                          const AnswerContext& context);
 
-[[nodiscard]] engine::Reply ClassifyGrpc(transport::GrpcResponse response,
-                                         const AnswerContext& context);
+[[nodiscard]] engine::Reply ClassifyGrpc(net::GrpcResponse response, const AnswerContext& context);
 
-[[nodiscard]] engine::Reply ClassifyError(const transport::CallError& error);
+[[nodiscard]] engine::Reply ClassifyError(const net::CallError& error);
 
 // "UNAVAILABLE" for 14; "CODE_99" for a number gRPC does not define.
 [[nodiscard]] std::string GrpcCodeName(int code);

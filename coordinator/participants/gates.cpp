@@ -7,10 +7,9 @@
 
 namespace entente::participants {
 
-SharedGate::SharedGate(transport::GateOptions options, std::string participant,
-                       std::string definition, std::string address, Instant now,
-                       BreakerListener on_breaker)
-    : connections_(std::make_shared<transport::ConnectionQuota>(options.max_concurrent)),
+SharedGate::SharedGate(GateOptions options, std::string participant, std::string definition,
+                       std::string address, Instant now, BreakerListener on_breaker)
+    : connections_(std::make_shared<net::ConnectionQuota>(options.max_concurrent)),
       gate_(options),
       last_used_(now),
       participant_(std::move(participant)),
@@ -19,7 +18,7 @@ SharedGate::SharedGate(transport::GateOptions options, std::string participant,
       on_breaker_(std::move(on_breaker)) {}
 
 std::optional<SharedGate::Entry> SharedGate::Acquire(
-    transport::Lane lane, Instant now, const std::function<ParkedCall()>& make_parked) {
+    Lane lane, Instant now, const std::function<ParkedCall()>& make_parked) {
   const std::lock_guard lock(mutex_);
   if (retired_) {
     return std::nullopt;
@@ -28,9 +27,9 @@ std::optional<SharedGate::Entry> SharedGate::Acquire(
   Entry entry{};
   entry.ticket = next_ticket_++;
   entry.admission = gate_.Acquire(entry.ticket, lane, now, entry.permit);
-  if (entry.admission == transport::ParticipantGate::Admission::kAdmitted) {
+  if (entry.admission == ParticipantGate::Admission::kAdmitted) {
     ++calls_;
-  } else if (entry.admission == transport::ParticipantGate::Admission::kParked) {
+  } else if (entry.admission == ParticipantGate::Admission::kParked) {
     parked_.emplace(entry.ticket, make_parked());
   }
   return entry;
@@ -55,9 +54,8 @@ SharedGate::Released SharedGate::TakeReleased(Instant now) {
   return released;
 }
 
-std::optional<Instant> SharedGate::Finish(const Permit& permit, const transport::CallEnd& end,
-                                          Instant now) {
-  using Ending = transport::CallEnd::Result;
+std::optional<Instant> SharedGate::Finish(const Permit& permit, const CallEnd& end, Instant now) {
+  using Ending = CallEnd::Result;
   const bool transport_failure =
       end.result == Ending::kTransportFailure || end.result == Ending::kTimedOut;
   Released released;
@@ -85,7 +83,7 @@ std::optional<Instant> SharedGate::Finish(const Permit& permit, const transport:
 
 // A half-open breaker is one that is open, as far as people are concerned.
 bool SharedGate::BreakerTurned() {
-  const bool open = gate_.stats().breaker != transport::BreakerState::kClosed;
+  const bool open = gate_.stats().breaker != BreakerState::kClosed;
   return std::exchange(open_, open) != open;
 }
 
@@ -110,7 +108,7 @@ std::optional<Instant> SharedGate::Release(Instant now) {
 
 std::string_view SharedGate::blocked_by(Instant now) {
   const std::lock_guard lock(mutex_);
-  return transport::BlockedByName(gate_.blocked_by(now));
+  return BlockedByName(gate_.blocked_by(now));
 }
 
 Instant SharedGate::last_used() {
@@ -131,9 +129,9 @@ runtime::ParticipantStats SharedGate::Stats(Instant now) {
   out.name = participant_;
   out.definition = definition_;
   out.address = address_;
-  out.breaker = std::string(transport::BreakerStateName(stats.breaker));
-  if (const auto blocked = gate_.blocked_by(now); blocked != transport::BlockedBy::kNothing) {
-    out.blocked_by = std::string(transport::BlockedByName(blocked));
+  out.breaker = std::string(BreakerStateName(stats.breaker));
+  if (const auto blocked = gate_.blocked_by(now); blocked != BlockedBy::kNothing) {
+    out.blocked_by = std::string(BlockedByName(blocked));
   }
   out.in_flight = stats.in_flight;
   out.queued = stats.queued;
@@ -146,7 +144,7 @@ runtime::ParticipantStats SharedGate::Stats(Instant now) {
 
 std::shared_ptr<SharedGate> Gates::Find(const dsl::Participant& participant,
                                         const std::string& definition, Instant now) {
-  transport::GateOptions options;
+  GateOptions options;
   options.max_concurrent =
       participant.max_concurrent_calls.value_or(limits::kDefaultMaxConcurrentCalls);
   options.max_concurrent = std::min(options.max_concurrent, options_.max_connections);

@@ -14,17 +14,17 @@
 
 #include "base/limits.h"
 #include "base/time.h"
+#include "coordinator/participants/participant_gate.h"
 #include "coordinator/runtime/coordinator.h"
-#include "coordinator/transport/connection_quota.h"
-#include "coordinator/transport/participant_gate.h"
 #include "dsl/plan.h"
+#include "net/core/connection_quota.h"
 
 namespace entente::participants {
 
 // A call that waits: `go`, run through `post` on the thread that the call came from.
 struct ParkedCall {
   std::function<void(std::function<void()>)> post;
-  std::function<void(transport::ParticipantGate::Permit)> go;
+  std::function<void(ParticipantGate::Permit)> go;
 };
 
 // One participant's gate behind a lock, because a concurrency limit of N means N, however many
@@ -36,20 +36,20 @@ class SharedGate {
   using BreakerListener =
       std::function<void(const std::string& participant, const std::string& address, bool open)>;
 
-  using Permit = transport::ParticipantGate::Permit;
-  using Ticket = transport::ParticipantGate::Ticket;
+  using Permit = ParticipantGate::Permit;
+  using Ticket = ParticipantGate::Ticket;
 
-  SharedGate(transport::GateOptions options, std::string participant, std::string definition,
+  SharedGate(GateOptions options, std::string participant, std::string definition,
              std::string address, Instant now, BreakerListener on_breaker = {});
 
   struct Entry {
-    transport::ParticipantGate::Admission admission;
+    ParticipantGate::Admission admission;
     Permit permit;  // When admitted.
     Ticket ticket;  // When parked.
   };
   // `make_parked` is called, with the lock held, only if the call has to wait. Nothing once the
   // gate is retired: find its participant's gate again.
-  [[nodiscard]] std::optional<Entry> Acquire(transport::Lane lane, Instant now,
+  [[nodiscard]] std::optional<Entry> Acquire(Lane lane, Instant now,
                                              const std::function<ParkedCall()>& make_parked);
 
   // False if the call was let go in the meantime: its `go` is on the way.
@@ -57,13 +57,13 @@ class SharedGate {
 
   // Ends an admitted call and lets waiting ones go; returns when to come again for those that
   // still wait.
-  std::optional<Instant> Finish(const Permit& permit, const transport::CallEnd& end, Instant now);
+  std::optional<Instant> Finish(const Permit& permit, const CallEnd& end, Instant now);
 
   // Lets go whoever may go at `now`; returns when to come again.
   std::optional<Instant> Release(Instant now);
 
   // As many connections as calls may be in flight.
-  [[nodiscard]] const std::shared_ptr<transport::ConnectionQuota>& connections() const {
+  [[nodiscard]] const std::shared_ptr<net::ConnectionQuota>& connections() const {
     return connections_;
   }
 
@@ -81,9 +81,9 @@ class SharedGate {
   [[nodiscard]] bool BreakerTurned();
 
   // Shared with the clients that have connections.
-  const std::shared_ptr<transport::ConnectionQuota> connections_;
+  const std::shared_ptr<net::ConnectionQuota> connections_;
   std::mutex mutex_;
-  transport::ParticipantGate gate_;
+  ParticipantGate gate_;
   std::unordered_map<Ticket, ParkedCall> parked_;
   Ticket next_ticket_ = 1;
   Instant last_used_;

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "base/status.h"
-#include "coordinator/marks/crash_marks.h"
 #include "dsl/compiler.h"
 #include "dsl/plan.h"
+#include "marks/crash_marks.h"
 #include "storage/journal.h"
 
 namespace entente::runtime {

@@ -29,7 +29,6 @@
 #include <variant>
 #include <vector>
 
-#include "coordinator/marks/crash_marks.h"
 #include "coordinator/runtime/coordinator.h"
 #include "coordinator/runtime/definitions.h"
 #include "coordinator/runtime/event_hub.h"
@@ -38,6 +37,7 @@
 #include "coordinator/runtime/participant_caller.h"
 #include "coordinator/runtime/timer_queue.h"
 #include "engine/engine.h"
+#include "marks/crash_marks.h"
 #include "storage/journal.h"
 
 namespace entente::runtime {

@@ -9,7 +9,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
-#include "coordinator/transport/http_headers.h"
+#include "net/core/http_headers.h"
 
 namespace entente::api::test {
 namespace {
@@ -23,7 +23,7 @@ tcp::endpoint Loopback(uint16_t port) {
 
 bool Has(const Fields& headers, std::string_view name) {
   for (const auto& [key, value] : headers) {
-    if (transport::EqualsIgnoringCase(key, name)) {
+    if (net::EqualsIgnoringCase(key, name)) {
       return true;
     }
   }
@@ -34,7 +34,7 @@ bool Has(const Fields& headers, std::string_view name) {
 
 std::string Answer::Header(std::string_view name) const {
   for (const auto& [key, value] : headers) {
-    if (transport::EqualsIgnoringCase(key, name)) {
+    if (net::EqualsIgnoringCase(key, name)) {
       return value;
     }
   }
@@ -49,7 +49,7 @@ Json Answer::Document() const {
 RestServer::RestServer(RestOptions options)
     : work_(boost::asio::make_work_guard(io_)), rest_(coordinator, std::move(options)) {
   handler_ = rest_.HandlerFor(io_);
-  server_ = std::make_unique<transport::HttpServer>(io_, *handler_, transport::HttpServerOptions{});
+  server_ = std::make_unique<net::HttpServer>(io_, *handler_, net::HttpServerOptions{});
   Result<uint16_t> port = server_->Listen("127.0.0.1", 0, /*share_port=*/false);
   ENTENTE_CHECK(port.ok());
   port_ = port.value();

@@ -59,8 +59,8 @@ class RestServer {
   boost::asio::io_context io_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   RestApi rest_;
-  std::unique_ptr<transport::HttpHandler> handler_;
-  std::unique_ptr<transport::HttpServer> server_;
+  std::unique_ptr<net::HttpHandler> handler_;
+  std::unique_ptr<net::HttpServer> server_;
   uint16_t port_ = 0;
   std::thread thread_;
 };

@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "base/limits.h"
-#include "tests/transport/http_cases.h"
+#include "tests/net/http_cases.h"
 
 namespace entente {
 namespace {
@@ -32,7 +32,7 @@ Status AnswerStatus(const std::string& text) {
 }
 
 TEST_CASE("a request's head is taken only when all who read it agree on it") {
-  for (const auto& [text, taken] : transport::testing::HeadCases()) {
+  for (const auto& [text, taken] : net::testing::HeadCases()) {
     CAPTURE(text);
     // A length past 64 bits is a number all the same; the body's limit refuses it.
     const bool is_large = text.find("Content-Length: 18446744073709551616") != std::string::npos ||
@@ -40,7 +40,7 @@ TEST_CASE("a request's head is taken only when all who read it agree on it") {
     CHECK(Taken(text, text.size()) == (taken || is_large));
     CHECK(Taken(text, 1) == (taken || is_large));
   }
-  for (const auto& [text, taken] : transport::testing::ChunkCases()) {
+  for (const auto& [text, taken] : net::testing::ChunkCases()) {
     CHECK(Taken(text, text.size()));
   }
 }

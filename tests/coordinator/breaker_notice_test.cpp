@@ -9,7 +9,7 @@
 namespace entente::participants {
 namespace {
 
-using Ending = transport::CallEnd::Result;
+using Ending = participants::CallEnd::Result;
 
 dsl::Participant Flights() {
   return {"flights", dsl::HttpAddress{"http://flights:1", {}}, {}, {}, {}};
@@ -18,9 +18,9 @@ dsl::Participant Flights() {
 // One call that goes, and ends so.
 void Call(SharedGate& gate, Ending result, Instant now) {
   const std::optional<SharedGate::Entry> entry =
-      gate.Acquire(transport::Lane::kForward, now, [] { return ParkedCall(); });
+      gate.Acquire(participants::Lane::kForward, now, [] { return ParkedCall(); });
   REQUIRE(entry);
-  REQUIRE(entry->admission == transport::ParticipantGate::Admission::kAdmitted);
+  REQUIRE(entry->admission == participants::ParticipantGate::Admission::kAdmitted);
   static_cast<void>(gate.Finish(entry->permit, {result, std::chrono::seconds(10), {}}, now));
 }
 

@@ -11,7 +11,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "coordinator/marks/crash_marks.h"
+#include "marks/crash_marks.h"
 
 namespace entente::marks {
 namespace {

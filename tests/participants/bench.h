@@ -14,8 +14,8 @@
 
 #include "coordinator/participants/caller.h"
 #include "coordinator/participants/gates.h"
-#include "tests/transport/loopback.h"
-#include "tests/transport/no_descriptors.h"
+#include "tests/net/loopback.h"
+#include "tests/net/no_descriptors.h"
 
 namespace entente::participants::testing {
 
@@ -105,7 +105,7 @@ class Bench {
   Caller caller{io_, host_, {}, gates, tokens_};
 };
 
-inline dsl::Participant At(const transport::testing::Peer& peer,
+inline dsl::Participant At(const net::testing::Peer& peer,
                            std::vector<std::pair<std::string, std::string>> headers = {}) {
   dsl::Participant participant;
   participant.address = dsl::HttpAddress{
@@ -119,8 +119,8 @@ struct Service {
   std::mutex mutex;
   std::vector<std::string> received;
 
-  transport::testing::Peer::Script Script() {
-    return [this](transport::testing::Connection& connection, int) {
+  net::testing::Peer::Script Script() {
+    return [this](net::testing::Connection& connection, int) {
       for (std::string text = connection.ReadMessage(); !text.empty();
            text = connection.ReadMessage()) {
         {

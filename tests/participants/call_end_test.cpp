@@ -10,16 +10,15 @@
 namespace entente::participants {
 namespace {
 
-using transport::CallError;
-using transport::CallFailure;
-using transport::CallFault;
-using Ending = transport::CallEnd::Result;
+using net::CallError;
+using net::CallFailure;
+using net::CallFault;
+using Ending = participants::CallEnd::Result;
 
 const Instant kNow = Instant(std::chrono::seconds(784'111'777));  // 1994-11-06T08:49:37Z
 
-transport::HttpOutcome HttpAnswer(int status,
-                                  std::vector<std::pair<std::string, std::string>> headers) {
-  transport::HttpResponse response;
+net::HttpOutcome HttpAnswer(int status, std::vector<std::pair<std::string, std::string>> headers) {
+  net::HttpResponse response;
   response.status = status;
   for (const auto& [name, value] : headers) {
     response.headers.Add(name, value);
@@ -27,15 +26,15 @@ transport::HttpOutcome HttpAnswer(int status,
   return response;
 }
 
-transport::GrpcOutcome GrpcAnswer(int code) {
-  transport::GrpcResponse response;
+net::GrpcOutcome GrpcAnswer(int code) {
+  net::GrpcResponse response;
   response.code = code;
   response.metadata.Add("retry-after", "3");
   return response;
 }
 
 template <class Outcome>
-transport::CallEnd End(const Outcome& outcome, const dsl::AnswerRules* rules = nullptr) {
+participants::CallEnd End(const Outcome& outcome, const dsl::AnswerRules* rules = nullptr) {
   return EndOf(outcome, {std::chrono::seconds(2), rules, kNow});
 }
 
@@ -60,9 +59,9 @@ TEST_CASE("what a failed call tells of the participant depends on whose fault it
   for (const Row& row : rows) {
     const CallError error{row.failure, "", "", row.fault};
     CAPTURE(CallFailureName(row.failure), static_cast<int>(row.fault));
-    CHECK(End(transport::HttpOutcome(error)).result == row.result);
-    CHECK(End(transport::GrpcOutcome(error)).result == row.result);
-    CHECK(End(transport::HttpOutcome(error)).allowed == std::chrono::seconds(2));
+    CHECK(End(net::HttpOutcome(error)).result == row.result);
+    CHECK(End(net::GrpcOutcome(error)).result == row.result);
+    CHECK(End(net::HttpOutcome(error)).allowed == std::chrono::seconds(2));
   }
 }
 

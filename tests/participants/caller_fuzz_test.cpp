@@ -11,17 +11,17 @@
 #include <catch2/catch.hpp>
 
 #include "inventory.pb.h"
+#include "tests/net/loopback.h"
 #include "tests/participants/bench.h"
-#include "tests/transport/loopback.h"
 
 namespace entente::participants {
 namespace {
 
 using google::protobuf::FileDescriptorProto;
 using inventory::v1::Everything;
+using net::testing::Connection;
+using net::testing::Peer;
 using testing::Bench;
-using transport::testing::Connection;
-using transport::testing::Peer;
 
 // The same run every time; shared with the threads of gRPC.
 class Dice {
@@ -62,7 +62,7 @@ class AnyServer {
   using Answer = std::function<std::string(const std::string& method, const std::string& request)>;
 
   explicit AnyServer(Answer answer) : service_(std::move(answer)) {
-    transport::SilenceProtobuf();
+    net::SilenceProtobuf();
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
     builder.RegisterCallbackGenericService(&service_);

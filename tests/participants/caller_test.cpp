@@ -13,11 +13,11 @@
 namespace entente::participants {
 namespace {
 
+using net::testing::Connection;
+using net::testing::Peer;
 using testing::At;
 using testing::Bench;
 using testing::Service;
-using transport::testing::Connection;
-using transport::testing::Peer;
 
 size_t Count(const std::string& text, const std::string& part) {
   size_t count = 0;
@@ -213,7 +213,7 @@ TEST_CASE("what this machine lacks costs no attempt, opens no breaker and is cou
   Peer peer(service.Script());
   Bench bench(At(peer));
   {
-    const transport::testing::NoDescriptors none;
+    const net::testing::NoDescriptors none;
     for (size_t i = 0; i < 8; ++i) {
       bench.Call("t" + std::to_string(i));
     }

@@ -15,11 +15,11 @@ namespace {
 
 using dsl::Role;
 
-const transport::Origin kOrigin = transport::ParseUrl("http://flights.example:8081/")->origin;
+const net::Origin kOrigin = net::ParseUrl("http://flights.example:8081/")->origin;
 
-transport::HttpResponse Http(int status, std::string body = "{}",
-                             std::vector<std::pair<std::string, std::string>> headers = {}) {
-  transport::HttpResponse response;
+net::HttpResponse Http(int status, std::string body = "{}",
+                       std::vector<std::pair<std::string, std::string>> headers = {}) {
+  net::HttpResponse response;
   response.status = status;
   response.body = std::move(body);
   for (const auto& [name, value] : headers) {
@@ -75,7 +75,7 @@ TEST_CASE("every gRPC status has one meaning") {
       {15, "unknown"}, {16, "refused"}, {17, "unknown"}, {99, "unknown"},
   }));
   CAPTURE(code);
-  transport::GrpcResponse response;
+  net::GrpcResponse response;
   response.code = code;
   CHECK(KindOf(ClassifyGrpc(std::move(response), Context())) == kind);
 }
@@ -153,7 +153,7 @@ TEST_CASE("what a participant says is kept as text, whatever bytes it sent") {
   CHECK(ValidUtf8Prefix(message) == message.size());
   CHECK(message.find("x\xEF\xBF\xBD") != std::string::npos);
 
-  transport::GrpcResponse grpc;
+  net::GrpcResponse grpc;
   grpc.code = 9;
   grpc.message = "\xFF\xFE";
   const engine::Reply refused = ClassifyGrpc(std::move(grpc), Context());
@@ -209,7 +209,7 @@ TEST_CASE("a poll that says nothing certain is repeated") {
 }
 
 TEST_CASE("what the transport knows decides between unknown and not sent") {
-  using transport::CallFailure;
+  using net::CallFailure;
   const auto kind = [](CallFailure failure) {
     return KindOf(ClassifyError({failure, "reason", "message"}));
   };
@@ -275,7 +275,7 @@ TEST_CASE("a reservation may say how long it holds") {
 engine::Reply WithVote(int http, int grpc, const std::string& vote, const AnswerContext& context) {
   const std::string body = http >= 400 ? "no" : "{}";
   const engine::Reply reply = ClassifyHttp(Http(http, body, {{"Entente-Vote", vote}}), context);
-  transport::GrpcResponse response;
+  net::GrpcResponse response;
   response.code = grpc;
   response.metadata.Add("entente-vote", vote);
   CHECK(KindOf(ClassifyGrpc(std::move(response), context)) == KindOf(reply));
@@ -348,7 +348,7 @@ TEST_CASE("a header that may stand once and says two things leaves the outcome u
   CHECK(KindOf(answer(one, context)) ==
         KindOf(ClassifyHttp(Http(status, "{}", {{name, one}}), context)));
 
-  transport::GrpcResponse grpc;
+  net::GrpcResponse grpc;
   grpc.metadata.Add(lower, one);
   grpc.metadata.Add(lower, other);
   CHECK(KindOf(ClassifyGrpc(std::move(grpc), context)) == "unknown");
@@ -384,7 +384,7 @@ TEST_CASE("a participant that decided by itself says so where a decision is carr
   CHECK(KindOf(ClassifyPoll(Http(409, "", {{"Entente-Heuristic", "mixed"}}), "/x",
                             Context(settling))) == "heuristic mixed");
 
-  transport::GrpcResponse aborted;
+  net::GrpcResponse aborted;
   aborted.code = 10;
   aborted.metadata.Add("entente-heuristic", "rolled-back");
   CHECK(KindOf(ClassifyGrpc(aborted, Context(settling))) == "heuristic rolled-back");

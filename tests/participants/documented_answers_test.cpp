@@ -21,7 +21,7 @@ using engine::Reply;
 using Cells = std::vector<std::string>;
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
-const transport::Origin kOrigin = transport::ParseUrl("http://flights.example:8081/")->origin;
+const net::Origin kOrigin = net::ParseUrl("http://flights.example:8081/")->origin;
 
 std::string Trimmed(const std::string& text) {
   const size_t begin = text.find_first_not_of(' ');
@@ -59,7 +59,7 @@ AnswerContext Context(Mode mode, Role role) {
 
 Reply Http(const AnswerContext& context, int status, const std::string& body,
            const Headers& headers = {}) {
-  transport::HttpResponse response;
+  net::HttpResponse response;
   response.status = status;
   response.body = body;
   for (const auto& [name, value] : headers) {
@@ -69,7 +69,7 @@ Reply Http(const AnswerContext& context, int status, const std::string& body,
 }
 
 Reply Grpc(const AnswerContext& context, int code, const Headers& metadata = {}) {
-  transport::GrpcResponse response;
+  net::GrpcResponse response;
   response.code = code;
   response.body = Json{{"id", 7}};
   for (const auto& [name, value] : metadata) {
@@ -134,9 +134,9 @@ struct Meaning {
   std::function<std::vector<Reply>(const AnswerContext&, int code)> grpc = {};
 };
 
-std::vector<Reply> Errors(const std::vector<transport::CallFailure>& failures) {
+std::vector<Reply> Errors(const std::vector<net::CallFailure>& failures) {
   std::vector<Reply> replies;
-  for (const transport::CallFailure failure : failures) {
+  for (const net::CallFailure failure : failures) {
     replies.push_back(ClassifyError({failure, "reason", "message"}));
   }
   return replies;
@@ -145,7 +145,7 @@ std::vector<Reply> Errors(const std::vector<transport::CallFailure>& failures) {
 // By what the first cell begins with.
 const std::vector<std::pair<std::string, Meaning>>& Meanings() {
   using C = const AnswerContext&;
-  using F = transport::CallFailure;
+  using F = net::CallFailure;
   const auto plain = [](C c, int status) {
     return std::vector{Http(c, status, ""), Http(c, status, "{}"), Http(c, status, "<html>")};
   };

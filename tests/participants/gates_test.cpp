@@ -8,15 +8,15 @@
 namespace entente::participants {
 namespace {
 
-using Admission = transport::ParticipantGate::Admission;
-using Ending = transport::CallEnd::Result;
-using transport::Lane;
+using Admission = participants::ParticipantGate::Admission;
+using Ending = participants::CallEnd::Result;
+using participants::Lane;
 
 Instant At(int64_t milliseconds) {
   return InstantFromMicros(1'000'000) + std::chrono::milliseconds(milliseconds);
 }
 
-transport::CallEnd Ended(Ending result) {
+participants::CallEnd Ended(Ending result) {
   return {result, std::chrono::seconds(10), std::nullopt};
 }
 

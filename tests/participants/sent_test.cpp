@@ -17,10 +17,10 @@
 namespace entente::participants {
 namespace {
 
+using net::testing::Peer;
 using testing::At;
 using testing::Bench;
 using testing::Service;
-using transport::testing::Peer;
 
 using Facts = std::map<std::string, std::string>;  // Lower-case names.
 

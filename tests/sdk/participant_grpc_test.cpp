@@ -9,15 +9,15 @@
 
 #include <catch2/catch.hpp>
 
-#include "coordinator/transport/grpc_client.h"
 #include "entente/participant_grpc_server.h"
-#include "tests/transport/loopback.h"
+#include "net/grpc/grpc_client.h"
+#include "tests/net/loopback.h"
 
 namespace entente::sdk {
 namespace {
 
-using transport::GrpcOutcome;
-using transport::GrpcResponse;
+using net::GrpcOutcome;
+using net::GrpcResponse;
 
 class Fixture {
  public:
@@ -35,9 +35,9 @@ class Fixture {
     server = std::move(started).value();
   }
 
-  GrpcResponse Ask(const std::string& method, Json body, transport::HttpHeaders metadata = {}) {
-    transport::GrpcRequest request;
-    request.target = *transport::ParseAuthority(server->target(), false, 0);
+  GrpcResponse Ask(const std::string& method, Json body, net::HttpHeaders metadata = {}) {
+    net::GrpcRequest request;
+    request.target = *net::ParseAuthority(server->target(), false, 0);
     request.method = "/entente.participant.v1.Participant/" + method;
     request.body = std::move(body);
     request.metadata = std::move(metadata);
@@ -52,7 +52,7 @@ class Fixture {
     });
     GrpcOutcome outcome = promise.get_future().get();
     Meet();
-    if (const auto* error = std::get_if<transport::CallError>(&outcome)) {
+    if (const auto* error = std::get_if<net::CallError>(&outcome)) {
       FAIL(error->message);
     }
     return std::get<GrpcResponse>(std::move(outcome));
@@ -65,9 +65,9 @@ class Fixture {
   // gRPC orders a call's threads by means that thread sanitizer does not see.
   void Meet() { const std::lock_guard lock(mutex); }
 
-  transport::testing::Loop loop;
-  std::unique_ptr<transport::GrpcClient> client =
-      std::make_unique<transport::GrpcClient>(loop.io(), transport::GrpcClientOptions());
+  net::testing::Loop loop;
+  std::unique_ptr<net::GrpcClient> client =
+      std::make_unique<net::GrpcClient>(loop.io(), net::GrpcClientOptions());
   Participant participant;
   std::unique_ptr<GrpcServer> server;
   std::mutex mutex;
@@ -120,7 +120,7 @@ TEST_CASE("JSON of every kind arrives and comes back as it was") {
 
 TEST_CASE("the facts arrive as metadata") {
   Fixture fixture;
-  transport::HttpHeaders metadata;
+  net::HttpHeaders metadata;
   metadata.Add("idempotency-key", "g1:b1:alt1:commit");
   metadata.Add("entente-epoch", "9");
   metadata.Add("entente-attempt", "2");

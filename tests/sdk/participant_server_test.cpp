@@ -7,13 +7,13 @@
 
 #include <catch2/catch.hpp>
 
-#include "tests/transport/http_cases.h"
-#include "tests/transport/loopback.h"
+#include "tests/net/http_cases.h"
+#include "tests/net/loopback.h"
 
 namespace entente::sdk {
 namespace {
 
-using Peer = transport::testing::Connection;
+using Peer = net::testing::Connection;
 
 std::string Request(const std::string& path, const std::string& body = "{}") {
   return "POST " + path +
@@ -95,8 +95,8 @@ TEST_CASE("a request whose end is in doubt is refused, and what follows it is ne
   Desk desk;
   const auto server = desk.Start();
   const std::string next = Request("/quick/action", "\"next\"");
-  auto cases = transport::testing::HeadCases();
-  const auto chunks = transport::testing::ChunkCases();
+  auto cases = net::testing::HeadCases();
+  const auto chunks = net::testing::ChunkCases();
   cases.insert(cases.end(), chunks.begin(), chunks.end());
   for (const auto& [text, taken] : cases) {
     CAPTURE(text);

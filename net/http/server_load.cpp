@@ -1,0 +1,38 @@
+#include "net/http/server_load.h"
+
+namespace entente::net {
+namespace {
+
+// Connections past the limit that may be told so at one time.
+constexpr size_t kMaxBeingRefused = 100;
+
+}  // namespace
+
+ServerLoad::Admission ServerLoad::AddConnection() {
+  const size_t before = connections_.fetch_add(1, std::memory_order_relaxed);
+  if (before < limits_.max_connections) {
+    return Admission::kServe;
+  }
+  connections_refused_.fetch_add(1, std::memory_order_relaxed);
+  return before < limits_.max_connections + kMaxBeingRefused ? Admission::kRefuse
+                                                             : Admission::kDrop;
+}
+
+bool ServerLoad::Hold(size_t bytes) {
+  const size_t before = request_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  if (before + bytes <= limits_.max_request_bytes) {
+    return true;
+  }
+  Release(bytes);
+  requests_refused_.fetch_add(1, std::memory_order_relaxed);
+  return false;
+}
+
+ServerLoad::Stats ServerLoad::stats() const {
+  return {connections_.load(std::memory_order_relaxed),
+          connections_refused_.load(std::memory_order_relaxed),
+          request_bytes_.load(std::memory_order_relaxed),
+          requests_refused_.load(std::memory_order_relaxed)};
+}
+
+}  // namespace entente::net

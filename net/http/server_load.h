@@ -1,0 +1,54 @@
+// What the HTTP servers of a process hold together: one limit for all workers.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/limits.h"
+
+namespace entente::net {
+
+// Counts connections, and the bytes of requests that are being read. Thread-safe.
+class ServerLoad {
+ public:
+  struct Limits {
+    size_t max_connections = limits::kMaxConnections;
+    // Of all connections together, beyond kFreeRequestBytes of each.
+    size_t max_request_bytes = limits::kMaxRequestBytesBeingRead;
+  };
+
+  ServerLoad() = default;
+  explicit ServerLoad(const Limits& limits) : limits_(limits) {}
+
+  enum class Admission : uint8_t {
+    kServe,
+    kRefuse,  // As many as may be are there: say so.
+    kDrop,    // So many are being refused that this one must go without a word.
+  };
+  // Each is followed by RemoveConnection, whatever is answered.
+  [[nodiscard]] Admission AddConnection();
+  void RemoveConnection() { connections_.fetch_sub(1, std::memory_order_relaxed); }
+
+  // Accounts for `bytes` more, and says whether that many may be held; if not, nothing has changed.
+  [[nodiscard]] bool Hold(size_t bytes);
+  void Release(size_t bytes) { request_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
+
+  struct Stats {
+    uint64_t connections = 0;
+    uint64_t connections_refused = 0;
+    uint64_t request_bytes = 0;
+    uint64_t requests_refused = 0;  // For their bytes.
+  };
+  [[nodiscard]] Stats stats() const;
+  [[nodiscard]] const Limits& limits() const { return limits_; }
+
+ private:
+  const Limits limits_;
+  std::atomic<size_t> connections_{0};
+  std::atomic<size_t> request_bytes_{0};
+  std::atomic<uint64_t> connections_refused_{0};
+  std::atomic<uint64_t> requests_refused_{0};
+};
+
+}  // namespace entente::net

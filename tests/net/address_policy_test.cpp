@@ -1,0 +1,92 @@
+#include "net/core/address_policy.h"
+
+#include <catch2/catch.hpp>
+
+namespace entente::net {
+namespace {
+
+using Protocol = AddressPolicy::Protocol;
+
+AddressPolicy Policy(const std::vector<std::string>& patterns) {
+  auto policy = AddressPolicy::Parse(patterns);
+  INFO(policy.status());
+  REQUIRE(policy.ok());
+  return std::move(policy).value();
+}
+
+bool Allows(const AddressPolicy& policy, const std::string& url) {
+  const auto parsed = ParseUrl(url);
+  INFO(url);
+  REQUIRE(parsed.ok());
+  return policy.CheckOrigin(parsed->origin, Protocol::kHttp).ok();
+}
+
+}  // namespace
+
+TEST_CASE("without a list loopback, private and public addresses are allowed") {
+  const AddressPolicy policy;
+  CHECK(Allows(policy, "http://localhost:8080/"));
+  CHECK(Allows(policy, "http://127.0.0.1/"));
+  CHECK(Allows(policy, "http://[::1]:80/"));
+  CHECK(Allows(policy, "https://10.1.2.3/"));
+  CHECK(policy.CheckAddress("93.184.216.34").ok());
+  CHECK(policy.CheckAddress("2001:db8::1").ok());
+}
+
+TEST_CASE("link-local and metadata addresses are refused in every disguise") {
+  for (const AddressPolicy& policy : {AddressPolicy(), Policy({"*"}), Policy({"169.254.0.0/16"})}) {
+    for (const char* address :
+         {"169.254.169.254", "169.254.0.1", "fe80::1", "febf::1", "::ffff:169.254.169.254",
+          "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "::169.254.169.254", "fd00:ec2::254",
+          "100.100.100.200", "168.63.129.16", "0.0.0.0", "0.1.2.3", "::", "224.0.0.1", "ff02::1",
+          "255.255.255.255"}) {
+      CAPTURE(address);
+      const Status status = policy.CheckAddress(address);
+      CHECK(status.code() == StatusCode::kInvalidArgument);
+      CHECK(status.reason() == "address.blocked");
+    }
+    CHECK_FALSE(Allows(policy, "http://169.254.169.254/latest/meta-data"));
+    CHECK_FALSE(Allows(policy, "http://[::ffff:169.254.169.254]/"));
+    CHECK_FALSE(Allows(policy, "http://[fe80::1]/"));
+  }
+}
+
+TEST_CASE("a list allows what matches scheme, host and port, and nothing else") {
+  const AddressPolicy policy = Policy({"https://api.example.org:8443", "*.internal", "10.0.0.0/8",
+                                       "http://127.0.0.1:*", "grpc://rooms:9000"});
+  CHECK(Allows(policy, "https://api.example.org:8443/x"));
+  CHECK(Allows(policy, "https://API.example.org:8443/x"));
+  CHECK_FALSE(Allows(policy, "https://api.example.org/x"));
+  CHECK_FALSE(Allows(policy, "http://api.example.org:8443/x"));
+  CHECK(Allows(policy, "http://a.internal/"));
+  CHECK(Allows(policy, "https://a.b.internal:99/"));
+  CHECK_FALSE(Allows(policy, "http://internal/"));
+  CHECK_FALSE(Allows(policy, "http://evilinternal/"));
+  CHECK(Allows(policy, "http://10.255.0.1:5/"));
+  CHECK_FALSE(Allows(policy, "http://11.0.0.1/"));
+  CHECK(Allows(policy, "http://127.0.0.1:5/"));
+  CHECK_FALSE(Allows(policy, "https://127.0.0.1:5/"));
+  const Origin rooms{false, "rooms", 9000};
+  CHECK(policy.CheckOrigin(rooms, Protocol::kGrpc).ok());
+  CHECK_FALSE(policy.CheckOrigin(rooms, Protocol::kHttp).ok());
+}
+
+TEST_CASE("networks match on whole and partial bytes, also IPv6") {
+  const AddressPolicy policy = Policy({"192.168.4.0/22", "2001:db8::/33"});
+  CHECK(Allows(policy, "http://192.168.7.255/"));
+  CHECK_FALSE(Allows(policy, "http://192.168.8.0/"));
+  CHECK(Allows(policy, "http://[2001:db8:7fff::1]/"));
+  CHECK_FALSE(Allows(policy, "http://[2001:db8:8000::1]/"));
+}
+
+TEST_CASE("a pattern that can not be meant is refused by name") {
+  for (const char* pattern : {"ftp://x", "http://", "10.0.0.0/33", "10.0.0/8", "x/8", "host:0",
+                              "host:99999", "host:abc", "a b", "*.*.x", "user@host", ""}) {
+    CAPTURE(pattern);
+    const auto policy = AddressPolicy::Parse({pattern});
+    REQUIRE_FALSE(policy.ok());
+    CHECK(policy.status().code() == StatusCode::kInvalidArgument);
+  }
+}
+
+}  // namespace entente::net
