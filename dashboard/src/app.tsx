@@ -1,8 +1,8 @@
 // The frame around every page: where one can go, whether what is shown is live, theme, language and zone.
 import { useEffect, useState } from 'preact/hooks';
 import { api, take } from './api/client';
-import { feed, useLost } from './live/stream';
-import { useLoad } from './live/load';
+import { useLost } from './live/link';
+import { useBusy, useLoad } from './live/load';
 import { Definitions } from './pages/definitions';
 import { Incidents } from './pages/incidents';
 import { Overview } from './pages/overview';
@@ -40,13 +40,13 @@ const KEYS: [string, Key][] = [['/  Ctrl-K', 'keys.search'], ['j  k', 'keys.rows
 export function App() {
   const route = useRoute();
   const lost = useLost();
+  const busy = useBusy();
   const [searching, setSearching] = useState(false);
   const [helping, setHelping] = useState(false);
   const [, redraw] = useState(0);
   const incidents = useLoad(() => take(api.GET('/v1/incidents', { params: { query: { limit: 100 } } })), [], 5_000);
   const waiting = incidents.data?.incidents.length ?? 0;
 
-  useEffect(() => feed.listen(() => undefined, () => undefined), []);  // Open for as long as the page is: it tells whether we are live.
   useEffect(() => {
     const page = PAGES.find(([name]) => name === route.page);
     document.title = `${waiting ? `(${waiting}) ` : ''}${route.id || t(page?.[1] ?? 'app.overview')} - Entente`;
@@ -92,7 +92,7 @@ export function App() {
         <button type="button" class="quiet wide-only" onClick={() => setHelping(true)}>? <span>{t('app.keys')}</span></button>
       </nav>
       {lost && <p class="lost" role="status">{t('app.lost', { at: clock(new Date(lost).toISOString()) })}</p>}
-      <main id="main" tabIndex={-1}><Page route={route} /></main>
+      <main id="main" tabIndex={-1} data-route={route.hash} aria-busy={busy}><Page route={route} /></main>
       {searching && <Palette onClose={() => setSearching(false)} />}
       {helping && (
         <Dialog title={t('app.keys')} onClose={() => setHelping(false)}>

@@ -2,6 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 
 export interface Route {
+  hash: string; // As it stands in the URL.
   page: string; // "", "transactions", "transaction", ...
   id: string; // What the page is about, or empty.
   query: URLSearchParams;
@@ -13,7 +14,7 @@ export function parseRoute(hash: string): Route {
   const slash = path.indexOf('/');
   const page = slash < 0 ? path : path.slice(0, slash);
   const id = slash < 0 ? '' : decodeURIComponent(path.slice(slash + 1));
-  return { page, id, query: new URLSearchParams(query) };
+  return { hash, page, id, query: new URLSearchParams(query) };
 }
 
 export function href(page: string, id = '', query: Record<string, string | undefined> = {}): string {

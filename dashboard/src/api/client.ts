@@ -1,5 +1,6 @@
 // The coordinator's REST API, typed by the document that it serves itself.
 import createClient from 'openapi-fetch';
+import { answerCame } from '../live/link';
 import type { components, paths } from './schema';
 
 type Schemas = components['schemas'];
@@ -34,7 +35,9 @@ export async function take<T>(call: Promise<{ data?: T; error?: unknown; respons
   let answer;
   try {
     answer = await call;
+    answerCame(true);
   } catch (cause) {
+    answerCame(false);
     throw new ApiError(undefined, cause);
   }
   if (answer.error !== undefined || !answer.response.ok) {

@@ -1,5 +1,5 @@
 // Loading and loading again, with the last good answer kept on the screen.
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { ApiError } from '../api/client';
 
 export interface Loaded<T> {
@@ -7,6 +7,37 @@ export interface Loaded<T> {
   error: ApiError | undefined; // Of the latest try; `data` may be there all the same.
   at: number; // When `data` came.
   again: () => void;
+}
+
+// How many views wait for their first answer.
+let waiting = 0;
+const watchers = new Set<() => void>();
+
+// Marks the page as busy while `busy`. Before the browser draws: nobody sees a page that is done and then is not.
+export function useWaiting(busy: boolean): void {
+  useLayoutEffect(() => {
+    const count = (by: number) => {
+      waiting += by;
+      watchers.forEach((changed) => changed());
+    };
+    if (busy) {
+      count(1);
+      return () => count(-1);
+    }
+    return undefined;
+  }, [busy]);
+}
+
+// Whether anything on the page is still on its way: said to screen readers, and to who drives the page.
+export function useBusy(): boolean {
+  const [busy, setBusy] = useState(false);
+  useLayoutEffect(() => {
+    const look = () => setBusy(waiting > 0);
+    watchers.add(look);
+    look();
+    return () => void watchers.delete(look);
+  }, []);
+  return busy;
 }
 
 // Runs `load` at once, when `deps` change, on `again` and every `everyMs` (0: never). An answer that comes after a later
@@ -34,7 +65,7 @@ export function useLoad<T>(load: () => Promise<T>, deps: unknown[], everyMs = 0)
     );
   }, []);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     setState({ at: 0 });
     again();
     const timer = everyMs ? setInterval(again, everyMs) : undefined;
@@ -44,6 +75,7 @@ export function useLoad<T>(load: () => Promise<T>, deps: unknown[], everyMs = 0)
     };
   }, deps);
 
+  useWaiting(state.at === 0 && state.error === undefined);
   return { data: state.data, error: state.error, at: state.at, again };
 }
 

@@ -1,119 +1,143 @@
-// Server-sent events: one connection to all that happens, one to a transaction that is looked at. The browser
-// comes back by itself with Last-Event-ID; what it says of itself is shown as "reconnecting".
+// Server-sent events: one connection to all that happens, one to a transaction that is looked at.
+//
+// A browser makes at most six connections to one host, over all of its tabs. A stream holds one of them for as long as
+// it is open, so six tabs with one each would leave none for any request, and every further tab would hang. Hence only
+// a page that is looked at has streams; one that comes back into sight reads what it missed.
 import { useEffect, useState } from 'preact/hooks';
 import type { HistoryEntry, TransactionEvent } from '../api/client';
+import { streamIs } from './link';
+import { useWaiting } from './load';
 
-type Listener = (event: TransactionEvent) => void;
-type Link = 'connecting' | 'live' | 'lost';
+const AGAIN_MS = 2_000;
+const HIDDEN_MS = 1_000; // How long a page may be out of sight before its streams are closed.
+const GATHER_MS = 100; // Events are handed on together: thousands a second must not be thousands of redraws.
 
-const QUIET_MS = 2_000; // A drop shorter than this is not worth a word.
+interface Handlers {
+  url: () => string; // Asked at each opening.
+  message: (event: TransactionEvent) => void;
+  gap?: () => void; // Events may have been missed.
+  failed?: () => void; // What came is no stream; it is asked for again all the same.
+}
 
-// The live feed, shared by the views; it is open while anybody listens.
-class Feed {
+// An EventSource that is open while the page is looked at. The browser itself comes back after a drop, with the last id.
+class Stream {
   private source: EventSource | undefined;
-  private readonly listeners = new Set<Listener>();
-  private readonly gaps = new Set<() => void>();
-  private readonly watchers = new Set<() => void>();
-  link: Link = 'connecting';
-  since = Date.now();
+  private opened = false;
+  private timer: number | undefined;
+  private done = false;
 
-  // `gap` runs when events may have been missed: what is shown has to be read again.
-  listen(listener: Listener, gap: () => void): () => void {
-    this.listeners.add(listener);
-    this.gaps.add(gap);
-    if (!this.source) {
+  constructor(private readonly handlers: Handlers) {
+    document.addEventListener('visibilitychange', this.sight);
+    // A page that is left may be kept for the way back, and would keep its connections.
+    addEventListener('pagehide', this.rest);
+    addEventListener('pageshow', this.sight);
+    this.sight();
+  }
+
+  close(): void {
+    this.done = true;
+    document.removeEventListener('visibilitychange', this.sight);
+    removeEventListener('pagehide', this.rest);
+    removeEventListener('pageshow', this.sight);
+    this.rest();
+  }
+
+  private readonly sight = (): void => {
+    clearTimeout(this.timer);
+    if (!document.hidden) {
       this.open();
+    } else if (this.source) {
+      this.timer = window.setTimeout(this.rest, HIDDEN_MS);
     }
-    return () => {
-      this.listeners.delete(listener);
-      this.gaps.delete(gap);
-    };
-  }
+  };
 
-  watch(changed: () => void): () => void {
-    this.watchers.add(changed);
-    return () => this.watchers.delete(changed);
-  }
+  private readonly rest = (): void => {
+    clearTimeout(this.timer);
+    this.source?.close();
+    this.source = undefined;
+    streamIs(this, 'closed');
+  };
 
   private open(): void {
-    const source = new EventSource('/v1/events');
+    if (this.source || this.done) {
+      return;
+    }
+    const source = new EventSource(this.handlers.url());
     this.source = source;
-    let opened = false;
     source.onopen = () => {
-      this.set('live');
-      if (opened) {
-        this.gaps.forEach((gap) => gap());
+      streamIs(this, 'up');
+      if (this.opened) {
+        this.handlers.gap?.();
       }
-      opened = true;
+      this.opened = true;
     };
     source.onerror = () => {
-      this.set('lost');
+      streamIs(this, 'down');
       if (source.readyState === EventSource.CLOSED) {
         // The browser gave up (an answer that is not a stream); it does not try again, so we do.
         this.source = undefined;
-        setTimeout(() => {
-          if (!this.source) {
-            this.open();
-          }
-        }, QUIET_MS);
+        this.handlers.failed?.();
+        this.timer = window.setTimeout(this.sight, AGAIN_MS);
       }
     };
-    source.onmessage = (message) => this.tell(message.data);
-    source.addEventListener('lost', () => this.gaps.forEach((gap) => gap()));
-  }
-
-  private tell(data: string): void {
-    const event = JSON.parse(data) as TransactionEvent;
-    this.listeners.forEach((listener) => listener(event));
-  }
-
-  private set(link: Link): void {
-    if (this.link !== link) {
-      this.link = link;
-      this.since = Date.now();
-      this.watchers.forEach((changed) => changed());
-    }
+    source.onmessage = (message) => this.handlers.message(JSON.parse(message.data as string) as TransactionEvent);
+    source.addEventListener('lost', () => this.handlers.gap?.());
   }
 }
 
-export const feed = new Feed();
+// Gathers what comes and hands it on in one piece.
+function gathering<T>(hand: (all: T[]) => void): (one: T) => void {
+  let waiting: T[] = [];
+  return (one) => {
+    if (waiting.push(one) === 1) {
+      setTimeout(() => {
+        const all = waiting;
+        waiting = [];
+        hand(all);
+      }, GATHER_MS);
+    }
+  };
+}
 
-// Since when the coordinator can not be heard, or undefined.
-export function useLost(): number | undefined {
-  const [, redraw] = useState(0);
-  useEffect(() => feed.watch(() => redraw((n) => n + 1)), []);
-  useEffect(() => {
-    const timer = setInterval(() => redraw((n) => n + 1), QUIET_MS);
-    return () => clearInterval(timer);
-  }, []);
-  return feed.link === 'lost' && Date.now() - feed.since > QUIET_MS ? feed.since : undefined;
+// All that happens, until the answer is called. `gap` runs when events may have been missed: what is shown has to be
+// read again.
+export function listen(listener: (events: TransactionEvent[]) => void, gap: () => void): () => void {
+  let gone = false;
+  const message = gathering<TransactionEvent>((events) => !gone && listener(events));
+  const stream = new Stream({ url: () => '/v1/events', message, gap });
+  return () => {
+    gone = true;
+    stream.close();
+  };
 }
 
 // A transaction's history and what follows it, each entry once and in order, also across a dropped connection.
 export function useHistory(gid: string): HistoryEntry[] {
   const [entries, setEntries] = useState<HistoryEntry[]>([]);
+  const [failed, setFailed] = useState(false);
+  useWaiting(entries.length === 0 && !failed);
   useEffect(() => {
-    let all: HistoryEntry[] = [];
-    let scheduled = false;
-    const flush = () => {
-      scheduled = false;
-      setEntries(all.slice());
-    };
+    const all: HistoryEntry[] = [];
+    let gone = false;
+    const last = () => all[all.length - 1]?.revision ?? 0;
     setEntries([]);
-    const source = new EventSource(`/v1/transactions/${encodeURIComponent(gid)}/events`);
-    source.onmessage = (message) => {
-      const event = JSON.parse(message.data) as TransactionEvent;
-      if (event.entry.revision > (all[all.length - 1]?.revision ?? 0)) {
-        all.push(event.entry);
-        if (!scheduled) {
-          scheduled = true;
-          requestAnimationFrame(flush);
+    const redraw = gathering<void>(() => !gone && setEntries(all.slice()));
+    const stream = new Stream({
+      url: () => `/v1/transactions/${encodeURIComponent(gid)}/events?afterRevision=${last()}`,
+      failed: () => setFailed(true),
+      message: ({ entry }) => {
+        if (entry.revision > last()) {
+          all.push(entry);
+          redraw();
         }
-      }
-    };
+        if (entry.type === 'ended') {
+          stream.close();
+        }
+      },
+    });
     return () => {
-      all = [];
-      source.close();
+      gone = true;
+      stream.close();
     };
   }, [gid]);
   return entries;

@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import { api, take, type Incident, type Participant } from '../api/client';
 import { useLoad, useThrottled } from '../live/load';
-import { feed } from '../live/stream';
+import { listen } from '../live/stream';
 import { href } from '../route';
 import { ActionDialog, type Target, type Verb } from '../ui/actions';
 import { Empty, State, StatusChip, Time, TxnLink } from '../ui/parts';
@@ -11,6 +11,7 @@ import { relative } from '../words/time';
 import { t } from '../words/words';
 
 const MOST = 1_000;
+const TELLING = new Set(['operator-retried', 'operator-skipped', 'ended']); // What may end an incident.
 
 export interface Group { key: string; participant: string; code: string; operation: string; incidents: Incident[]; oldest: string }
 
@@ -67,8 +68,8 @@ function GroupView({ group, participant, onAct }: {
                   <td><a class="mono" href={href('transaction', one.gid, { branch: one.branch })}>{one.branch}</a></td>
                   <td class="wide-only">{one.definition}</td>
                   <td class="num"><Time at={one.since} /></td>
-                  <td class="row end">
-                    <button type="button" class="quiet" onClick={() => onAct('retry', targets([one]))}>{t('action.retry')}</button>
+                  <td class="num">
+                    <button type="button" class="quiet" onClick={() => onAct('retry', targets([one]))}>{t('action.retry')}</button>{' '}
                     <a class="wide-only" href={href('transaction', one.gid, { branch: one.branch })}>{t('keys.open')}</a>
                   </td>
                 </tr>
@@ -96,8 +97,8 @@ export function Incidents() {
   const incidents = useLoad(all, [], 10_000);
   const participants = useLoad(() => take(api.GET('/v1/participants')), [], 5_000);
   const refresh = useThrottled(incidents.again, 500);
-  useEffect(() => feed.listen((event) => {
-    if (event.incident || event.entry.type === 'operator-retried' || event.entry.type === 'operator-skipped' || event.entry.type === 'ended') {
+  useEffect(() => listen((events) => {
+    if (events.some((event) => event.incident || TELLING.has(event.entry.type))) {
       refresh();
     }
   }, refresh), []);

@@ -1,8 +1,9 @@
 // The list: filters in the URL, rows that change in place, new ones behind a pill, actions on a selection.
 import { elementScroll, observeElementOffset, observeElementRect, Virtualizer } from '@tanstack/virtual-core';
-import { useEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks';
 import { api, ApiError, isOpen, take, type ListQuery, type Summary, type TransactionEvent } from '../api/client';
-import { feed } from '../live/stream';
+import { listen } from '../live/stream';
+import { useWaiting } from '../live/load';
 import { go, href, withQuery, type Route } from '../route';
 import { ActionDialog, applies, type Verb } from '../ui/actions';
 import { Command, Empty, State, StatusChip, Time, TxnLink } from '../ui/parts';
@@ -12,6 +13,7 @@ import { summarySentence } from '../words/sentence';
 import { t, word } from '../words/words';
 
 const PAGE = 100;
+const MOST_REFRESHED = 1_000; // The API's largest page.
 const ROW_PX = 32;
 const STATUSES = ['ACTIVE', 'COMMITTING', 'COMMITTED', 'ABORTING', 'ABORTED', 'MIXED'] as const;
 const MODES = ['saga', 'tcc', '2pc'] as const;
@@ -30,29 +32,35 @@ function queryOf(route: Route): ListQuery {
 
 interface List { rows: Summary[]; cursor: string | undefined; loading: boolean; error: ApiError | undefined; newer: number }
 
+const NOTHING: List = { rows: [], cursor: undefined, loading: true, error: undefined, newer: 0 };
+
+const page = (route: Route, limit: number, cursor?: string) =>
+  take(api.GET('/v1/transactions', { params: { query: { ...queryOf(route), limit, cursor } } }));
+
 // Pages by cursor; an empty page with a cursor is not the end of a list, so it is followed.
 function useList(route: Route): List & { more: () => void; reload: () => void } {
-  const [list, setList] = useState<List>({ rows: [], cursor: undefined, loading: true, error: undefined, newer: 0 });
+  const [list, setList] = useState<List>(NOTHING);
   const turn = useRef(0);
+  const rows = useRef<Summary[]>([]);
+  rows.current = list.rows;
   const key = FILTERS.map((name) => route.query.get(name) ?? '').join('\n');
 
   const fetchFrom = async (cursor: string | undefined, before: Summary[]) => {
     const mine = ++turn.current;
     setList((old) => ({ ...old, loading: true }));
     try {
-      let rows = before;
+      const known = new Set(before.map((row) => row.gid));
+      const added: Summary[] = [];
       let next = cursor;
       do {
-        const page = await take(api.GET('/v1/transactions', { params: { query: { ...queryOf(route), limit: PAGE, cursor: next } } }));
-        const known = new Set(rows.map((row) => row.gid));
-        rows = [...rows, ...page.transactions.filter((row) => !known.has(row.gid))];
-        next = page.nextCursor || undefined;
-        if (mine !== turn.current) {
-          return;
-        }
-        setList((old) => ({ ...old, rows, cursor: next }));
-      } while (next && rows.length === before.length);
-      setList((old) => ({ rows, cursor: next, loading: false, error: undefined, newer: before.length ? old.newer : 0 }));
+        const found = await page(route, PAGE, next);
+        added.push(...found.transactions.filter((row) => !known.has(row.gid)));
+        next = found.nextCursor || undefined;
+      } while (next && added.length === 0 && mine === turn.current);
+      if (mine === turn.current) {
+        setList((old) => ({ rows: [...(before.length ? old.rows : []), ...added], cursor: next, loading: false, error: undefined,
+          newer: before.length ? old.newer : 0 }));
+      }
     } catch (error) {
       if (mine === turn.current) {
         setList((old) => ({ ...old, loading: false, error: error as ApiError }));
@@ -60,29 +68,59 @@ function useList(route: Route): List & { more: () => void; reload: () => void } 
     }
   };
 
+  // What is shown, read again where it stands: nothing jumps, and what has come since waits behind the pill.
+  const refresh = async () => {
+    const mine = turn.current;
+    const shown = rows.current.length;
+    if (shown === 0) {
+      void fetchFrom(undefined, []);
+      return;
+    }
+    try {
+      const found = (await page(route, Math.min(shown, MOST_REFRESHED))).transactions;
+      if (mine === turn.current) {
+        setList((old) => withRead(old, found));
+      }
+    } catch {
+      // The bar says that nothing is heard; the next gap reads again.
+    }
+  };
+
   const reload = () => void fetchFrom(undefined, []);
-  useEffect(() => {
-    setList({ rows: [], cursor: undefined, loading: true, error: undefined, newer: 0 });
+  useLayoutEffect(() => {
+    setList(NOTHING);
     reload();
   }, [key]);
+  useWaiting(list.loading && list.rows.length === 0);
 
-  useEffect(() => feed.listen((event) => setList((old) => withEvent(old, event)), reload), [key]);
+  useEffect(() => listen((events) => setList((old) => withEvents(old, events)), () => void refresh()), [key]);
   return { ...list, reload, more: () => { if (list.cursor && !list.loading) { void fetchFrom(list.cursor, list.rows); } } };
 }
 
+function withRead(list: List, found: Summary[]): List {
+  const read = new Map(found.map((row) => [row.gid, row]));
+  const shown = new Set(list.rows.map((row) => row.gid));
+  return { ...list, rows: list.rows.map((row) => read.get(row.gid) ?? row), newer: found.filter((row) => !shown.has(row.gid)).length };
+}
+
 // What is shown changes in place; what is not shown is counted, so that nothing jumps.
-function withEvent(list: List, event: TransactionEvent): List {
-  const at = list.rows.findIndex((row) => row.gid === event.gid);
-  if (at < 0) {
-    return event.entry.type === 'accepted' ? { ...list, newer: list.newer + 1 } : list;
+function withEvents(list: List, events: TransactionEvent[]): List {
+  const places = new Map(list.rows.map((row, at) => [row.gid, at]));
+  let { rows, newer } = list;
+  for (const { gid, status, incident, entry } of events) {
+    const at = places.get(gid);
+    if (at === undefined) {
+      newer += entry.type === 'accepted' ? 1 : 0;
+      continue;
+    }
+    rows = rows === list.rows ? rows.slice() : rows;
+    const row = rows[at]!;
+    const failure = entry.failure;
+    rows[at] = { ...row, status, incident, updatedAt: entry.at,
+      paused: entry.type === 'paused' ? true : entry.type === 'resumed' ? false : row.paused,
+      error: failure ? failure.message || failure.code : row.error };
   }
-  const rows = list.rows.slice();
-  const row = rows[at]!;
-  const failure = event.entry.failure;
-  rows[at] = { ...row, status: event.status, incident: event.incident, updatedAt: event.entry.at,
-    paused: event.entry.type === 'paused' ? true : event.entry.type === 'resumed' ? false : row.paused,
-    error: failure ? failure.message || failure.code : row.error };
-  return { ...list, rows };
+  return rows === list.rows && newer === list.newer ? list : { ...list, rows, newer };
 }
 
 function Filters({ route }: { route: Route }) {
