@@ -2,7 +2,7 @@
 import dagre from '@dagrejs/dagre';
 import { useMemo } from 'preact/hooks';
 import type { Branch } from '../api/client';
-import { word } from '../words/words';
+import { t, word } from '../words/words';
 import { groupByStep, stateOf, type Step, type StepState } from './steps';
 
 const WIDTH = 168;
@@ -49,8 +49,6 @@ function layOut(steps: Step[]): Layout {
 
 const path = (points: { x: number; y: number }[]) => points.map((p, at) => `${at ? 'L' : 'M'}${p.x},${p.y}`).join('');
 
-const clip = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
-
 function lineTwo(step: Step, state: StepState): string {
   if (step.forEach && state.branches.length > 0) {
     return `${state.done}/${state.branches.length}` + (state.stuck ? ` · ${state.stuck} !` : '');
@@ -63,27 +61,23 @@ function lineTwo(step: Step, state: StepState): string {
   return `${word('phase', branch.phase)}${attempt}`;
 }
 
+// A button of the page's own rather than a shape with a role: it has its name, its focus and its keys for nothing.
 function Node({ placed, state, chosen, onChoose }: {
   placed: Placed; state: StepState; chosen: boolean; onChoose: (step: string) => void;
 }) {
   const { step } = placed;
   const taken = state.branches[0]?.alternative;
-  const choose = () => onChoose(step.id);
+  const marks = `${step.alternatives > 0 ? ' ways' : ''}${step.pivot ? ' pivot' : ''}${chosen ? ' chosen' : ''}`;
   return (
-    <g class={`node t-${state.tone}${chosen ? ' chosen' : ''}`} transform={`translate(${placed.x - WIDTH / 2},${placed.y - HEIGHT / 2})`}
-      role="button" tabIndex={0} aria-label={`${clip(step.id, 21)} ${clip(lineTwo(step, state), 24)}${taken ? ` alt ${taken}` : ''}`} aria-pressed={chosen} onClick={choose}
-      onKeyDown={(e) => (e.key === 'Enter' || e.key === ' ') && (e.preventDefault(), choose())}>
-      <title>{step.id}{step.when ? `\nwhen ${step.when}` : ''}</title>
-      {step.alternatives > 0 && <rect class="behind" x="4" y="4" width={WIDTH} height={HEIGHT} rx="5" />}
-      <rect class="box" width={WIDTH} height={HEIGHT} rx="5" />
-      {step.pivot && <line class="pivot" x1={WIDTH} x2={WIDTH} y1="-5" y2={HEIGHT + 5} />}
-      <text class="name" x="10" y="19">{clip(step.id, 21)}</text>
-      <text class="sub" x="10" y="35">{clip(lineTwo(step, state), 24)}</text>
-      {taken !== undefined && taken > 0 && <text class="alt" x={WIDTH - 8} y="19" text-anchor="end">alt {taken}</text>}
+    <button type="button" class={`node t-${state.tone}${marks}`} style={{ left: `${placed.x - WIDTH / 2}px`, top: `${placed.y - HEIGHT / 2}px` }}
+      aria-pressed={chosen} title={`${step.id}${step.when ? `\nwhen ${step.when}` : ''}`} onClick={() => onChoose(step.id)}>
+      <span class="name">{step.id}</span>{' '}
+      {taken !== undefined && taken > 0 && <span class="alt">{t('graph.alternative', { n: taken, m: step.alternatives })}</span>}
+      <span class="sub">{lineTwo(step, state)}</span>
       {step.forEach && state.branches.length > 0 && (
-        <rect class="bar" x="0" y={HEIGHT - 4} width={(WIDTH * state.done) / state.branches.length} height="4" />
+        <span class="bar" style={{ width: `${(100 * state.done) / state.branches.length}%` }} />
       )}
-    </g>
+    </button>
   );
 }
 
@@ -98,17 +92,19 @@ export function Graph({ steps, branches, chosen, onChoose }: {
   const undone = (id: string) => ['undoing', 'undone'].includes(states.get(id)?.tone ?? '');
   return (
     <div class="graph">
-      <svg width={layout.width} height={layout.height} viewBox={`0 0 ${layout.width} ${layout.height}`} role="group">
-        {layout.edges.map((edge) => (
-          <g key={`${edge.from}>${edge.to}`}>
-            <path class={`edge${states.get(edge.to)?.tone === 'skipped' ? ' faint' : ''}`} d={path(edge.points)} />
-            {undone(edge.from) && undone(edge.to) && <path class="edge back" d={path(edge.points.map((p) => ({ x: p.x, y: p.y + 7 })))} />}
-          </g>
-        ))}
+      <div class="canvas" style={{ width: `${layout.width}px`, height: `${layout.height}px` }}>
+        <svg width={layout.width} height={layout.height} aria-hidden="true">
+          {layout.edges.map((edge) => (
+            <g key={`${edge.from}>${edge.to}`}>
+              <path class={`edge${states.get(edge.to)?.tone === 'skipped' ? ' faint' : ''}`} d={path(edge.points)} />
+              {undone(edge.from) && undone(edge.to) && <path class="edge back" d={path(edge.points.map((p) => ({ x: p.x, y: p.y + 7 })))} />}
+            </g>
+          ))}
+        </svg>
         {layout.nodes.map((placed) => (
           <Node key={placed.step.id} placed={placed} state={states.get(placed.step.id)!} chosen={chosen === placed.step.id} onChoose={onChoose} />
         ))}
-      </svg>
+      </div>
     </div>
   );
 }

@@ -67,16 +67,35 @@ function useRates(): { samples: Samples | undefined; rates: Rates[] } {
   return state;
 }
 
+// Changes when the colours do: a canvas does not follow the style sheet by itself.
+function useTheme(): string {
+  const read = () => `${document.documentElement.dataset.theme} ${matchMedia('(prefers-color-scheme: dark)').matches}`;
+  const [theme, setTheme] = useState(read);
+  useEffect(() => {
+    const look = () => setTheme(read());
+    const attribute = new MutationObserver(look);
+    attribute.observe(document.documentElement, { attributeFilter: ['data-theme'] });
+    const system = matchMedia('(prefers-color-scheme: dark)');
+    system.addEventListener('change', look);
+    return () => {
+      attribute.disconnect();
+      system.removeEventListener('change', look);
+    };
+  }, []);
+  return theme;
+}
+
 function Chart({ rates }: { rates: Rates[] }) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
+  const theme = useTheme();
   useEffect(() => {
     const style = getComputedStyle(document.documentElement);
     const colour = (name: string) => style.getPropertyValue(name).trim();
     const axis = { stroke: colour('--dim'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false }, font: '12px system-ui' };
     plot.current = new uPlot({
       width: box.current!.clientWidth, height: 180, legend: { show: false }, cursor: { show: false },
-      axes: [{ ...axis }, { ...axis, size: 42 }], scales: { x: { range: (_, __, last) => [last - SHOWN_SECONDS, last] }, y: { range: (_, __, top) => [0, Math.max(1, top * 1.1)] } },
+      axes: [{ ...axis }, { ...axis, size: 42 }], scales: { x: { range: (_, __, last) => { const end = last > SHOWN_SECONDS ? last : Date.now() / 1_000; return [end - SHOWN_SECONDS, end]; } }, y: { range: (_, __, top) => [0, Math.max(1, top * 1.1)] } },
       series: [{}, { stroke: colour('--blue'), width: 1.5 }, { stroke: colour('--green'), width: 1.5 }, { stroke: colour('--dim'), width: 1.5 }],
     }, [[], [], [], []], box.current!);
     const resize = new ResizeObserver(() => plot.current?.setSize({ width: box.current!.clientWidth, height: 180 }));
@@ -85,10 +104,10 @@ function Chart({ rates }: { rates: Rates[] }) {
       resize.disconnect();
       plot.current?.destroy();
     };
-  }, []);
+  }, [theme]);
   useEffect(() => {
     plot.current?.setData([rates.map((r) => r.at), rates.map((r) => r.started), rates.map((r) => r.committed), rates.map((r) => r.undone)]);
-  }, [rates]);
+  }, [rates, theme]);
   return (
     <section>
       <h2>{t('overview.rates')}</h2>

@@ -32,13 +32,17 @@ export function targetOf(txn: Transaction, branch?: { id: string; participant?: 
   return { gid: txn.gid, revision: txn.revision, branch: branch?.id, participant: branch?.participant, signal: branch?.signal };
 }
 
+// To stop something is never refused because it moves: what moves fast could not be stopped at all. Whatever else is done
+// is done to what was seen.
+const GUARDED: ReadonlySet<Verb> = new Set(['retry', 'skip', 'resolve']);
+
 interface Form { reason: string; outcome: 'COMMITTED' | 'ABORTED'; name: string; payload: string; typed: string }
 
 function parsed(text: string): unknown {
   return text.trim() ? JSON.parse(text) : undefined;
 }
 
-function bodyOf(verb: Verb, target: Target, form: Form, guarded: boolean): Record<string, unknown> {
+function bodyOf(verb: Verb, target: Target, form: Form): Record<string, unknown> {
   const body: Record<string, unknown> = {};
   if (verb === 'signal') {
     body.name = form.name;
@@ -46,7 +50,7 @@ function bodyOf(verb: Verb, target: Target, form: Form, guarded: boolean): Recor
     if (form.reason) {
       body.reason = form.reason;
     }
-    if (guarded && target.revision !== undefined) {
+    if (GUARDED.has(verb) && target.revision !== undefined) {
       body.expectedRevision = target.revision;
     }
   }
@@ -102,32 +106,33 @@ export function ActionDialog({ verb, targets, skipped = 0, latest, onClose, onDo
   onClose: () => void;
   onDone: () => void;
 }) {
-  const one = targets.length === 1 ? targets[0] : undefined;
+  const [seen, setSeen] = useState<number | undefined>(targets[0]?.revision);
+  const one = targets.length === 1 ? { ...targets[0]!, revision: seen } : undefined;
   const [form, setForm] = useState<Form>({ reason: '', outcome: 'COMMITTED', name: one?.signal ?? '', payload: '', typed: '' });
   const [progress, setProgress] = useState<Progress | undefined>();
   const title = one ? `${t(`action.${verb}` as Key)}: ${one.gid}` : t('action.do', { action: t(`action.${verb}` as Key), n: targets.length });
-  const moved = one?.revision !== undefined && latest !== undefined && latest !== one.revision;
+  const moved = GUARDED.has(verb) && one?.revision !== undefined && latest !== undefined && latest !== one.revision;
   const needsReason = verb === 'skip' || verb === 'resolve';
 
   let body: Record<string, unknown> | undefined;
   let wrong = '';
   try {
-    body = bodyOf(verb, one ?? { gid: '' }, form, true);
+    body = bodyOf(verb, one ?? { gid: '' }, form);
   } catch (error) {
     wrong = String(error);
   }
-  const ready = body !== undefined && targets.length > 0 && !progress?.running && (!needsReason || form.reason.trim() !== '') &&
+  const ready = body !== undefined && targets.length > 0 && !progress?.running && !moved && (!needsReason || form.reason.trim() !== '') &&
     (verb !== 'resolve' || !one || form.typed === one.gid) && (verb !== 'signal' || form.name !== '');
 
   const run = async () => {
     const state: Progress = { done: 0, failed: [], running: true, stop: false };
     setProgress({ ...state });
-    for (const target of targets) {
+    for (const target of one ? [one] : targets) {
       if (state.stop) {
         break;
       }
       try {
-        await perform(verb, target.gid, bodyOf(verb, target, form, true));
+        await perform(verb, target.gid, bodyOf(verb, target, form));
         state.done += 1;
       } catch (error) {
         state.failed.push({ gid: target.gid, why: error instanceof ApiError ? error.message : String(error) });
@@ -151,7 +156,12 @@ export function ActionDialog({ verb, targets, skipped = 0, latest, onClose, onDo
       <form onSubmit={(e) => { e.preventDefault(); if (ready) { void run(); } }}>
         <p>{t(`action.${verb}.does` as Key, { participant: one?.participant ?? one?.branch ?? '' })}</p>
         {!one && <p class="dim">{t('action.preview', { n: targets.length, skipped })}</p>}
-        {moved && <p class="note warn" role="alert">{t('action.moved', { from: one!.revision!, to: latest! })}</p>}
+        {moved && (
+          <p class="note warn" role="alert">
+            {t('action.moved', { from: one!.revision!, to: latest! })}{' '}
+            <button type="button" onClick={() => { setSeen(latest); setProgress(undefined); }}>{t('action.seen')}</button>
+          </p>
+        )}
         {verb === 'signal' && (
           <label>{t('action.signal.name')}<input value={form.name} onInput={(e) => change({ name: e.currentTarget.value })} /></label>
         )}

@@ -63,6 +63,8 @@ export const english = {
   'overview.stalled': 'Stalled: work that is due is not being done. {why}',
   'overview.first': 'No transaction yet. Start a first one:',
 
+  'graph.alternative': 'choice {n} of {m}',
+
   'list.status': 'Status',
   'list.mode': 'Mode',
   'list.definition': 'Definition',
@@ -194,6 +196,7 @@ export const english = {
   'action.signal.does': 'The step that waits for this signal goes on.',
   'action.do': '{action}: {n}',
   'action.moved': 'It has moved on since you opened this: revision {from}, then {to}. Look again before you go on.',
+  'action.seen': 'I have looked',
   'action.done': '{ok} done.',
   'action.failed': '{n} not: {why}',
   'action.stop': 'Stop',

@@ -22,6 +22,8 @@ export const korean: Catalogue = {
   'overview.store.lag': '가장 오래된 기록이 {t} 기다렸습니다', 'overview.notready': '준비되지 않음: {why}',
   'overview.stalled': '정체: 해야 할 일이 진행되지 않습니다. {why}', 'overview.first': '아직 트랜잭션이 없습니다. 첫 트랜잭션을 시작하세요:',
 
+  'graph.alternative': '{m}가지 중 {n}번째',
+
   'list.status': '상태', 'list.mode': '방식', 'list.definition': '정의', 'list.label': '레이블', 'list.q': '시작 글자', 'list.since': '부터',
   'list.until': '까지', 'list.incident': '사람이 필요함', 'list.parent': '상위', 'list.gid': '트랜잭션', 'list.state': '상태',
   'list.words': '지금 하는 일', 'list.started': '시작', 'list.changed': '변경', 'list.attempts': '시도', 'list.newer': '새 항목 {n}개',
@@ -69,7 +71,7 @@ export const korean: Catalogue = {
   'action.resolve': '강제 종료', 'action.resolve.does': '되돌리거나 마치지 않고 끝냅니다. 결과는 MIXED이며 참여자가 잡은 것은 그대로 남습니다. 되돌리려면 취소하세요.',
   'action.resolve.type': '계속하려면 트랜잭션 이름을 입력하세요', 'action.resolve.outcome': '기록할 결과', 'action.signal': '신호 보내기', 'action.signal.name': '이름',
   'action.signal.payload': '내용 JSON (비워도 됨)', 'action.signal.does': '이 신호를 기다리는 단계가 계속됩니다.', 'action.do': '{action}: {n}개',
-  'action.moved': '창을 연 뒤 바뀌었습니다: 리비전 {from}, 지금 {to}. 다시 확인하세요.', 'action.done': '{ok}개 완료.', 'action.failed': '{n}개 실패: {why}', 'action.stop': '중지',
+  'action.moved': '창을 연 뒤 바뀌었습니다: 리비전 {from}, 지금 {to}. 다시 확인하세요.', 'action.seen': '확인했습니다', 'action.done': '{ok}개 완료.', 'action.failed': '{n}개 실패: {why}', 'action.stop': '중지',
   'action.preview': '트랜잭션 {n}개. 선택한 것 중 {skipped}개는 이 작업을 할 상태가 아닙니다.',
 
   'incidents.title': '사람을 기다리는 것', 'incidents.none': '사람을 기다리는 것이 없습니다.',
