@@ -32,16 +32,32 @@ class Browser:
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
             "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600})
 
-    def open(self, fragment=""):
+    def load(self, fragment=""):
+        """A page from nothing, as for somebody who follows a link."""
         self.driver.get("about:blank")
         self.driver.get(f"{self.origin}/#/{fragment}")
+        self.settled(fragment)
 
-    def setting(self, **values):
-        for name, value in values.items():
-            self.driver.execute_script("localStorage.setItem(arguments[0], arguments[1])", name, value)
+    def open(self, fragment=""):
+        """Goes where a link would go. What was open before is left, dialogs too."""
+        self.run("document.querySelectorAll('dialog[open]').forEach(d => d.close()); location.hash = arguments[0]", f"#/{fragment}")
+        self.settled(fragment)
+
+    def settled(self, fragment):
+        """Waits until the page is the one of `fragment` and has read everything that it shows."""
+        self.until(lambda: self.run("""
+            const main = document.getElementById('main');
+            return main && main.dataset.route === arguments[0] && main.getAttribute('aria-busy') === 'false';
+            """, f"#/{fragment}"), f"the page of {fragment!r} is complete")
+
+    def run(self, script, *arguments):
+        return self.driver.execute_script(script, *arguments)
+
+    def theme(self, name):
+        self.run("localStorage.setItem('theme', arguments[0]); document.documentElement.dataset.theme = arguments[0]", name)
 
     def text(self):
-        return self.driver.find_element(By.TAG_NAME, "body").text
+        return self.run("return document.body.innerText")
 
     def until(self, good, what, seconds=WAIT_SECONDS):
         """Asks until `good` is true, and returns what it gave; what is being redrawn is asked again."""
@@ -67,24 +83,38 @@ class Browser:
     def button(self, label, within=""):
         """Presses the button that says `label`."""
         def press():
-            for one in self.driver.find_elements(By.CSS_SELECTOR, f"{within} button"):
-                if one.text == label and one.is_enabled() and one.is_displayed():
-                    one.click()
-                    return True
-            return False
+            found = self.run("""
+                return [...document.querySelectorAll(arguments[0])].find(b => b.innerText.trim() === arguments[1] && !b.disabled
+                  && b.checkVisibility())""", f"{within} button", label)
+            if found:
+                found.click()
+            return found
         self.until(press, f"the button {label!r} can be pressed")
 
     def type(self, label, text):
         """Into the field of the open dialog, or of the page, whose label begins with `label`."""
         def write():
-            for one in self.driver.find_elements(By.CSS_SELECTOR, "dialog label, label"):
-                if one.text.startswith(label) and one.is_displayed():
-                    field = one.find_element(By.CSS_SELECTOR, "input, textarea")
-                    field.clear()
-                    field.send_keys(text)
-                    return field.get_attribute("value") == text
-            return False
+            field = self.run("""
+                const fields = [...document.querySelectorAll('dialog label'), ...document.querySelectorAll('label')];
+                const one = fields.find(l => l.innerText.startsWith(arguments[0]) && l.checkVisibility());
+                return one && one.querySelector('input, textarea')""", label)
+            if field is None:
+                return False
+            field.clear()
+            field.send_keys(text)
+            return field.get_attribute("value") == text
         self.until(write, f"there is a field {label!r}")
+
+    def accessibility(self, axe):
+        """What axe-core, whose text is given, finds serious on the page as it is."""
+        if not self.run("return 'axe' in window"):
+            self.run(axe)
+        found = self.driver.execute_async_script("""
+            const done = arguments[0];
+            axe.run(document, {resultTypes: ['violations'], rules: {'label-content-name-mismatch': {enabled: true}}})
+              .then(r => done(r.violations), e => done([{id: String(e), impact: 'critical', nodes: []}]))""")
+        return [(one["id"], one["help"], [node["html"][:200] for node in one["nodes"][:5]])
+                for one in found if one["impact"] in ("serious", "critical")]
 
     def complaints(self):
         """What the browser objected to: scripts that failed, anything that the content policy forbids."""
