@@ -85,6 +85,9 @@ inline constexpr Duration kMinPollInterval = std::chrono::milliseconds(10);
 inline constexpr int kMaxDefects = 2;
 inline constexpr int kMaxShortages = 8;
 
+// When a two-phase commit that states no deadline aborts by itself, unless it has decided.
+inline constexpr Duration kDefaultTwoPhaseDeadline = std::chrono::minutes(1);
+
 // Client-driven transactions: when they abort by themselves.
 inline constexpr Duration kDefaultClientDrivenLimit = std::chrono::minutes(1);
 inline constexpr Duration kMaxClientDrivenLimit = std::chrono::hours(24);

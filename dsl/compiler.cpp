@@ -111,6 +111,10 @@ void DefinitionCompiler::ReadHeader() {
     }
   }
   plan_.deadline = reader_.DurationIn("deadline", kMinDeadline, kMaxDuration);
+  if (mode_ == Mode::kTwoPhaseCommit && !plan_.deadline) {
+    // What is prepared holds its locks until the decision, and everybody who needs them waits.
+    plan_.deadline = limits::kDefaultTwoPhaseDeadline;
+  }
   defaults_.timeout = reader_.DurationIn("timeout", kMinDeadline, limits::kMaxCallTimeout);
   defaults_.retry = ReadRetry(reader_, "retry", problems_);
   defaults_.settle_retry =

@@ -249,6 +249,22 @@ TEST_CASE("a participant that a call names itself brings its own timeout") {
   CHECK(timeout(*std::get<CallWork>(c.work).forward, c) == seconds(1));
 }
 
+TEST_CASE("only a two-phase commit has a deadline unless it states one") {
+  const auto deadline = [](const std::string& head) {
+    return PlanOf(R"({ "name": "x", "participants": { "p": { "http": "http://p" } }, )" + head +
+                  "}")
+        ->deadline;
+  };
+  const std::string prepare = R"("steps": [ { "id": "a", "participant": "p",
+      "prepare": { "post": "/" }, "commit": { "post": "/c" }, "rollback": { "post": "/r" } } ])";
+  CHECK(deadline(R"("mode": "2pc", )" + prepare) == limits::kDefaultTwoPhaseDeadline);
+  CHECK(deadline(R"("mode": "2pc", "deadline": "2h", )" + prepare) == minutes(120));
+  CHECK_FALSE(deadline(R"("steps": [ { "id": "a", "participant": "p", "action": { "post": "/" },
+      "compensate": { "delete": "/" } } ])"));
+  CHECK_FALSE(deadline(R"("mode": "tcc", "steps": [ { "id": "a", "participant": "p",
+      "try": { "post": "/" }, "confirm": { "post": "/c" }, "cancel": { "post": "/x" } } ])"));
+}
+
 TEST_CASE("bounds of a step count for its calls, also beside a child") {
   const auto plan = PlanOf(R"({
     "name": "x", "participants": { "p": { "http": "http://p" } },
