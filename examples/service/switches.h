@@ -23,11 +23,11 @@ struct SwitchValues {
   int64_t capacity = 1'000'000;          // Of each pool; only a service that has pools reads it.
   std::chrono::milliseconds hold_for{};  // How long a reservation is held; zero: see the service.
   std::chrono::milliseconds delay{};     // Waits so long before anything is done.
-  int64_t fail_next = 0;                 // So many calls: 503, nothing done.
+  int64_t fail_next = 0;                 // So many calls: "come again", nothing done.
   int64_t refuse_next = 0;               // Refused, nothing done.
   int64_t hang_before_next = 0;          // Held back for `hang_for`, then done.
   int64_t hang_next = 0;                 // Done, then the answer is held back.
-  int64_t fail_after_next = 0;           // Done, then 503.
+  int64_t fail_after_next = 0;           // Done, then "come again".
   std::chrono::milliseconds hang_for{30'000};
   std::string only = "all";  // The operation that all but the first two hit, or "all".
 };

@@ -91,7 +91,10 @@ Answer Pending(std::string location) {
   return PendingAnswer{std::move(location)};
 }
 Answer Retry(std::string code, std::string message, Duration after) {
-  return RetryAnswer{std::move(code), std::move(message), after};
+  return RetryAnswer{std::move(code), std::move(message), after, RetryScope::kCall};
+}
+Answer OutOfService(std::string code, std::string message, Duration after) {
+  return RetryAnswer{std::move(code), std::move(message), after, RetryScope::kService};
 }
 Answer ReadOnly() {
   return ReadOnlyAnswer{};
@@ -100,7 +103,10 @@ Answer Heuristic(HeuristicOutcome outcome, std::string message) {
   return HeuristicAnswer{outcome, std::move(message)};
 }
 Answer AnswerOf(const Status& status) {
-  return RetryAnswer{status.reason(), status.message(), Duration::zero()};
+  const bool concerns_all =
+      status.code() == StatusCode::kResourceExhausted || status.reason() == "barrier.no_connection";
+  return concerns_all ? OutOfService(status.reason(), status.message())
+                      : Retry(status.reason(), status.message());
 }
 
 }  // namespace entente::sdk

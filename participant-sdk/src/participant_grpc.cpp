@@ -65,15 +65,18 @@ struct AnswerWriter {
     return grpc::Status::OK;
   }
 
-  // UNAVAILABLE would say that the service can not be reached, and count against it.
+  // UNAVAILABLE would say that the service can not be reached, and count against it;
+  // RESOURCE_EXHAUSTED holds up every call of the service.
   grpc::Status operator()(const RetryAnswer& retry) const {
     if (retry.after > Duration::zero()) {
       const auto seconds = std::chrono::ceil<std::chrono::seconds>(retry.after).count();
       context.AddTrailingMetadata("retry-after", std::to_string(seconds));
     }
-    const bool defect = fault == Outcome::Fault::kHandler;
-    return Failed(defect ? grpc::StatusCode::INTERNAL : grpc::StatusCode::UNKNOWN, retry.code,
-                  retry.message);
+    const grpc::StatusCode code = fault == Outcome::Fault::kHandler ? grpc::StatusCode::INTERNAL
+                                  : retry.scope == RetryScope::kService
+                                      ? grpc::StatusCode::RESOURCE_EXHAUSTED
+                                      : grpc::StatusCode::UNKNOWN;
+    return Failed(code, retry.code, retry.message);
   }
 
   grpc::Status operator()(const ReadOnlyAnswer&) const {
@@ -125,8 +128,9 @@ class Service final : public v1::Participant::Service {
     }
     const Turn turn(PurposeOf(operation) == Purpose::kForward ? &running_forward_ : nullptr);
     if (max_forward_ > 0 && turn.number > max_forward_) {
-      return AnswerWriter{Outcome::Fault::kNone, context, response}(RetryAnswer{
-          "server.busy", "too many requests wait for a handler", std::chrono::seconds(1)});
+      return AnswerWriter{Outcome::Fault::kNone, context,
+                          response}(RetryAnswer{"server.busy", "as many calls as may are under way",
+                                                std::chrono::seconds(1), RetryScope::kCall});
     }
     const Outcome outcome = participant_.Dispatch(
         request.handler(), operation,

@@ -89,7 +89,11 @@ struct AnswerWriter {
   }
 
   HttpResponse operator()(const RetryAnswer& retry) const {
-    const int status = fault == Outcome::Fault::kHandler ? 500 : 503;
+    // A 503 holds up every call of the service, also the commit or undo that frees what this one
+    // waits for.
+    const int status = fault == Outcome::Fault::kHandler     ? 500
+                       : retry.scope == RetryScope::kService ? 503
+                                                             : 425;
     HttpResponse response = Problem(status, retry.code, retry.message);
     if (retry.after > Duration::zero()) {
       const auto seconds = std::chrono::ceil<std::chrono::seconds>(retry.after).count();

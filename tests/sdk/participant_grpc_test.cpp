@@ -150,6 +150,11 @@ TEST_CASE("each answer has its gRPC form") {
   CHECK(retry.code == 2);
   CHECK(Metadata(retry, "retry-after") == "2");
 
+  fixture.answer = OutOfService("down", "gone", std::chrono::seconds(3));
+  const GrpcResponse out = fixture.Ask("Action", BodyOf({}));
+  CHECK(out.code == 8);
+  CHECK(Metadata(out, "retry-after") == "3");
+
   fixture.answer = ReadOnly();
   const GrpcResponse read_only = fixture.Ask("Prepare", BodyOf({}));
   CHECK(read_only.code == 0);

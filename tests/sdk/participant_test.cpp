@@ -158,8 +158,9 @@ TEST_CASE("what is pending is polled where its handler said") {
   CHECK(seen.input == nullptr);
   // Not yet, also without a token, which no poll has.
   CHECK(ask(Pending()).status == 202);
-  CHECK(ask(Retry("later", "ask again", std::chrono::seconds(2))).status == 503);
-  CHECK(ask(Unavailable("down", "the database")).status == 503);
+  CHECK(ask(Retry("later", "ask again", std::chrono::seconds(2))).status == 425);
+  CHECK(ask(Unavailable("down", "the database")).status == 425);
+  CHECK(ask(OutOfService("down", "the database")).status == 503);
   CHECK(ask(Refused("unknown", "no such order")).status == 409);
   CHECK(ask(ReadOnly()).status == 500);
   CHECK(ask(Heuristic(HeuristicOutcome::kMixed, "x")).status == 500);
@@ -229,9 +230,15 @@ TEST_CASE("each answer has its HTTP form") {
 
   const HttpResponse retry =
       Answering(Retry("later", "soon", std::chrono::milliseconds(1200))).Ask("action");
-  CHECK(retry.status == 503);
+  CHECK(retry.status == 425);
   CHECK(Header(retry, "Retry-After") == "2");
   CHECK(Header(Answering(Retry("later", "soon")).Ask("action"), "Retry-After").empty());
+
+  const HttpResponse out =
+      Answering(OutOfService("down", "gone", std::chrono::seconds(3))).Ask("action");
+  CHECK(out.status == 503);
+  CHECK(CodeOf(out) == "down");
+  CHECK(Header(out, "Retry-After") == "3");
 
   const HttpResponse read_only = Answering(ReadOnly()).Ask("prepare");
   CHECK(read_only.status == 200);
@@ -245,7 +252,11 @@ TEST_CASE("each answer has its HTTP form") {
 }
 
 TEST_CASE("an error proves nothing: it is to be asked again") {
-  CHECK(Answering(Unavailable("barrier.busy", "locked")).Ask("action").status == 503);
+  CHECK(Answering(Unavailable("barrier.busy", "locked")).Ask("action").status == 425);
+  CHECK(Answering(UnknownOutcome("barrier.unknown", "lost")).Ask("action").status == 425);
+  // What no other call would be spared.
+  CHECK(Answering(Unavailable("barrier.no_connection", "down")).Ask("action").status == 503);
+  CHECK(Answering(ResourceExhausted("pool.full", "full")).Ask("action").status == 503);
   CHECK(Answering(Internal("bug", "ours")).Ask("action").status == 500);
   Participant participant;
   REQUIRE(participant

@@ -17,8 +17,7 @@ from world import World, wait_until  # noqa: E402
 MODES = ("saga", "tcc", "2pc")
 OPENING = 1_000_000
 AMOUNT = 100
-# Only a standstill takes so long, also on a machine that does ten other things: then calls time out, and each
-# back-off is a pause for all.
+# Only a standstill takes so long, also on a machine that does ten other things.
 PATIENCE_SECONDS = 400
 
 

@@ -96,10 +96,16 @@ struct PendingAnswer {
   std::string location = {};
   friend bool operator==(const PendingAnswer&, const PendingAnswer&) = default;
 };
+// Whom a Retry speaks for.
+enum class RetryScope {
+  kCall,     // This call: what it needs is taken, or its outcome is in doubt. Others go on.
+  kService,  // Every call of this service: the coordinator lets them all wait.
+};
 struct RetryAnswer {
   std::string code = {};
   std::string message = {};
   Duration after = {};
+  RetryScope scope = RetryScope::kCall;
   friend bool operator==(const RetryAnswer&, const RetryAnswer&) = default;
 };
 struct ReadOnlyAnswer {
@@ -129,15 +135,21 @@ using Answer = std::variant<DoneAnswer, RefusedAnswer, PendingAnswer, RetryAnswe
 // over REST (handler.bad_answer). Over gRPC there is no path to poll.
 [[nodiscard]] Answer Pending(std::string location = {});
 // The outcome is unknown, or it did not happen but may work later: ask again, no sooner than
-// `after` (zero: as the definition says).
+// `after` (zero: as the definition says). Says nothing about other calls.
 [[nodiscard]] Answer Retry(std::string code, std::string message, Duration after = {});
+// The same, and no other call of this service would fare better for now (its database is gone, it
+// has too much to do): the coordinator pauses all of them until `after`; zero: after five such
+// answers in a row, for as long as it finds right.
+[[nodiscard]] Answer OutOfService(std::string code, std::string message, Duration after = {});
 // A prepare's vote: nothing was written, leave this participant out of the second phase.
 [[nodiscard]] Answer ReadOnly();
 // The answer of a confirm, commit, cancel or rollback by a participant that could not wait and
 // decided by itself. Calls an operator unless it agrees with the decision.
 [[nodiscard]] Answer Heuristic(HeuristicOutcome outcome, std::string message);
 
-// A Status as an answer: always Retry, since an error proves nothing about what happened.
+// A Status as an answer, since an error proves nothing about what happened: OutOfService where
+// something is full (kResourceExhausted) or the database is gone (barrier.no_connection), else
+// Retry.
 [[nodiscard]] Answer AnswerOf(const Status& status);
 
 }  // namespace entente::sdk
