@@ -30,6 +30,9 @@
 #include "coordinator/participants/gates.h"
 #include "coordinator/runtime/local_coordinator.h"
 #include "marks/crash_marks.h"
+#include "net/core/address_policy.h"
+#include "net/core/own_listeners.h"
+#include "net/core/url.h"
 #include "net/grpc/grpc_client.h"
 #include "net/http/http_server.h"
 #include "storage/open.h"
@@ -116,13 +119,42 @@ std::unique_ptr<marks::CrashMarks> OpenMarks(const std::string& store) {
   return std::move(opened).value();
 }
 
+// Those whose port is known before they listen: what recovery calls is not called there either.
+std::shared_ptr<net::OwnListeners> ListenersOf(const Config& config) {
+  auto own = std::make_shared<net::OwnListeners>();
+  for (const std::string& text : {config.http, config.grpc}) {
+    if (const auto address = ParseListenAddress(text); address.ok() && address->port != 0) {
+      own->Add(address->host, address->port);
+    }
+  }
+  return own;
+}
+
+Result<net::AddressPolicy> MakeAddressPolicy(const Config& config,
+                                             const std::shared_ptr<net::OwnListeners>& own) {
+  ENTENTE_ASSIGN_OR_RETURN(net::AddressPolicy policy,
+                           net::AddressPolicy::Parse(config.allow_participants));
+  policy.RefuseOwn(own);
+  return policy;
+}
+
+// For definitions that are registered: a literal address tells at once, a name when it is called.
+Status CheckParticipant(const net::AddressPolicy& policy, std::string_view address, bool grpc) {
+  if (grpc) {
+    ENTENTE_ASSIGN_OR_RETURN(const net::Origin origin, net::ParseAuthority(address, false, 0));
+    return policy.CheckOrigin(origin, net::AddressPolicy::Protocol::kGrpc);
+  }
+  ENTENTE_ASSIGN_OR_RETURN(const net::Url url, net::ParseUrl(address));
+  return policy.CheckOrigin(url.origin, net::AddressPolicy::Protocol::kHttp);
+}
+
 Result<participants::CallerOptions> MakeCallerOptions(const Config& config,
+                                                      const net::AddressPolicy& policy,
                                                       const DescriptorShares& shares) {
   participants::CallerOptions options;
   options.http.quota = std::make_shared<net::ConnectionQuota>(shares.participants);
-  ENTENTE_ASSIGN_OR_RETURN(options.http.policy,
-                           net::AddressPolicy::Parse(config.allow_participants));
-  options.grpc.policy = options.http.policy;
+  options.http.policy = policy;
+  options.grpc.policy = policy;
   options.grpc.tls = {config.tls_ca_file, config.tls_certificate_file, config.tls_key_file};
   ENTENTE_ASSIGN_OR_RETURN(options.http.tls, net::TlsContext::ForClients(options.grpc.tls));
   return options;
@@ -227,7 +259,8 @@ Status WritePortFile(const std::string& path, uint16_t http, int grpc) {
   return {};
 }
 
-Result<runtime::LocalCoordinatorOptions> MakeOptions(const Config& config) {
+Result<runtime::LocalCoordinatorOptions> MakeOptions(const Config& config,
+                                                     const net::AddressPolicy& policy) {
   runtime::LocalCoordinatorOptions options;
   options.workers = WorkerCount(config);
   options.max_open = config.max_open_transactions;
@@ -239,6 +272,9 @@ Result<runtime::LocalCoordinatorOptions> MakeOptions(const Config& config) {
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
   };
   options.compile.read_descriptors = net::UnaryMethods;
+  options.compile.check_address = [policy](std::string_view address, bool grpc) {
+    return CheckParticipant(policy, address, grpc);
+  };
   return options;
 }
 
@@ -275,8 +311,8 @@ class RecoveryEnd {
 };
 
 int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator,
-                    const DescriptorShares& shares, const std::string& store,
-                    RecoveryEnd& recovery) {
+                    const DescriptorShares& shares, const std::string& store, RecoveryEnd& recovery,
+                    net::OwnListeners& own) {
   const auto began = std::chrono::steady_clock::now();
   const auto http_address = ParseListenAddress(config.http);
   api::RestOptions rest_options;
@@ -295,6 +331,7 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator
   if (!http_port.ok()) {
     return CannotStart(http_port.status());
   }
+  own.Add(http_address->host, *http_port);
   std::unique_ptr<api::GrpcServer> grpc;
   if (config.grpc != "off") {
     auto started = api::GrpcServer::Start(coordinator, config.grpc, {});
@@ -304,6 +341,9 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator
     grpc = std::move(started).value();
   }
   const int grpc_port = grpc == nullptr ? 0 : grpc->port();
+  if (grpc != nullptr) {
+    own.Add(ParseListenAddress(config.grpc)->host, static_cast<uint16_t>(grpc_port));
+  }
   spdlog::info("event=listening http=http://{}:{} grpc={}", http_address->host, *http_port,
                grpc_port);
   const auto on_recovered = [&]() -> Status {
@@ -353,7 +393,12 @@ int Serve(const Config& config) {
     return CannotStart(checked);
   }
   const DescriptorShares shares = ShareDescriptors(descriptors, WorkerCount(config));
-  const auto caller_options = MakeCallerOptions(config, shares);
+  const std::shared_ptr<net::OwnListeners> own = ListenersOf(config);
+  const auto policy = MakeAddressPolicy(config, own);
+  if (!policy.ok()) {
+    return CannotStart(policy.status());
+  }
+  const auto caller_options = MakeCallerOptions(config, *policy, shares);
   if (!caller_options.ok()) {
     return CannotStart(caller_options.status());
   }
@@ -378,7 +423,7 @@ int Serve(const Config& config) {
     return std::make_unique<participants::Caller>(worker.io(), worker, *caller_options, gates,
                                                   tokens);
   };
-  auto options = MakeOptions(config);
+  auto options = MakeOptions(config, *policy);
   if (!options.ok()) {
     return CannotStart(options.status());
   }
@@ -399,7 +444,7 @@ int Serve(const Config& config) {
   if (!coordinator.ok()) {
     return CannotStart(coordinator.status());
   }
-  const int code = RunUntilStopped(config, **coordinator, shares, config.store, recovery);
+  const int code = RunUntilStopped(config, **coordinator, shares, config.store, recovery, *own);
   (*coordinator)->Stop();
   // Whatever was handed in is written before the journal ends; the drivers go after it.
   journal->reset();

@@ -68,6 +68,17 @@ int Base64Digit(char c) {
 
 }  // namespace
 
+bool HasDotSegment(std::string_view path) {
+  std::string plain = "/";
+  for (path = path.substr(0, path.find('?')); !path.empty();) {
+    const bool dot = path.starts_with("%2e") || path.starts_with("%2E");
+    plain += dot ? '.' : path.front();
+    path.remove_prefix(dot ? 3 : 1);
+  }
+  plain += '/';
+  return plain.find("/./") != std::string::npos || plain.find("/../") != std::string::npos;
+}
+
 std::optional<BadName> CheckHttpUrl(std::string_view url) {
   const auto bad = [url](const std::string& why, std::string suggestion) {
     return BadName{Quote(url) + " is not the URL of a participant: " + why, std::move(suggestion)};
@@ -99,6 +110,9 @@ std::optional<BadName> CheckHttpUrl(std::string_view url) {
   }
   if (FindBadPathByte(path)) {
     return bad("its path holds a character that has to be percent-encoded", "");
+  }
+  if (HasDotSegment(path)) {
+    return bad("its path holds '.' or '..', which would lead elsewhere", "write where it leads");
   }
   return std::nullopt;
 }

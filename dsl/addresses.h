@@ -23,6 +23,10 @@ namespace entente::dsl {
 // Returns the offset of the first byte that it does not, or nothing.
 [[nodiscard]] std::optional<size_t> FindBadPathByte(std::string_view path);
 
+// Whether a segment of `path` is "." or "..", which a server would take for a step upwards, also
+// where its dots are percent-encoded (RFC 3986, 6.2.2.2). What follows a '?' does not count.
+[[nodiscard]] bool HasDotSegment(std::string_view path);
+
 // Whether `value` can be a header's value: no control characters but the tab.
 [[nodiscard]] bool IsHeaderValue(std::string_view value);
 

@@ -143,8 +143,8 @@ Participants DefinitionCompiler::ReadParticipants() {
   if (participants == nullptr) {
     return {};
   }
-  Participants result = CompileParticipants(*participants, "/participants",
-                                            options_.read_descriptors, environment_, problems_);
+  Participants result =
+      CompileParticipants(*participants, "/participants", options_, environment_, problems_);
   plan_.participants = result.compiled;
   return result;
 }

@@ -42,6 +42,10 @@ using EnvLookup = std::function<std::optional<std::string>(const std::string& na
 using DescriptorReader =
     std::function<Result<std::vector<std::string>>(std::string_view descriptor_set)>;
 
+// Whether a participant may have this address: an http or https URL, or for gRPC "host:port". The
+// status's message says why not.
+using AddressCheck = std::function<Status(std::string_view address, bool grpc)>;
+
 struct CompileOptions {
   // The names that `env` may use; "*" in one stands for any characters ("TRAVEL_*", "*_URL").
   std::vector<std::string> allowed_env;
@@ -53,6 +57,9 @@ struct CompileOptions {
   // How `descriptorSet` is looked into, and the methods named checked against it; may be empty:
   // then it is only checked to be base64. Called during Compile only.
   DescriptorReader read_descriptors;
+  // May be empty: then any address is taken, and only the call is checked. Called during Compile
+  // only, for addresses that are well-formed.
+  AddressCheck check_address;
   // The document was accepted before, by this version or an earlier one: rules that came later do
   // not hold for it, since transactions run by it.
   bool stored = false;

@@ -17,9 +17,9 @@ using Pairs = std::vector<std::pair<std::string, std::string>>;
 
 class ParticipantCompiler {
  public:
-  ParticipantCompiler(const DescriptorReader& read_descriptors, Environment& environment,
+  ParticipantCompiler(const CompileOptions& options, Environment& environment,
                       ProblemList& problems)
-      : read_descriptors_(read_descriptors),
+      : options_(options),
         environment_(environment),
         problems_(problems),
         expressions_(no_steps_, nullptr, environment, problems) {}
@@ -34,13 +34,16 @@ class ParticipantCompiler {
  private:
   HttpAddress Http(const ObjectReader& reader);
   GrpcAddress Grpc(const ObjectReader& reader);
+  // Reports what `bad` says, or that the coordinator does not call there.
+  void CheckAddress(const std::string& address, bool grpc, const std::optional<BadName>& bad,
+                    const std::string& pointer);
   // A string with `env` in it, resolved; nothing if that is not possible.
   std::optional<std::string> Resolved(const Json* value, const std::string& pointer,
                                       std::string_view place);
   Pairs ResolvedPairs(const ObjectReader& reader, std::string_view field,
                       std::optional<BadName> (*check)(std::string_view));
 
-  const DescriptorReader& read_descriptors_;
+  const CompileOptions& options_;
   Environment& environment_;
   ProblemList& problems_;
   StepTable no_steps_;
@@ -111,9 +114,7 @@ HttpAddress ParticipantCompiler::Http(const ObjectReader& reader) {
   if (const auto url = Resolved(reader.Find("http"), pointer, "'http'")) {
     const auto bad = CheckHttpUrl(*url);
     address.base_url = bad ? *url : NormalizedHttpUrl(*url);
-    if (bad && IsKnown(*url)) {
-      problems_.AtValue(pointer, "bad_address", bad->message, bad->suggestion);
-    }
+    CheckAddress(*url, /*grpc=*/false, bad, pointer);
     while (address.base_url.ends_with('/')) {
       address.base_url.pop_back();
     }
@@ -127,9 +128,7 @@ GrpcAddress ParticipantCompiler::Grpc(const ObjectReader& reader) {
   const std::string pointer = reader.PointerTo("grpc");
   if (const auto target = Resolved(reader.Find("grpc"), pointer, "'grpc'")) {
     address.target = *target;
-    if (const auto bad = CheckGrpcTarget(*target); bad && IsKnown(*target)) {
-      problems_.AtValue(pointer, "bad_address", bad->message, bad->suggestion);
-    }
+    CheckAddress(*target, /*grpc=*/true, CheckGrpcTarget(*target), pointer);
   }
   reader.Require("service", "write its full name, such as \"travel.v1.Hotels\"");
   if (const auto service = reader.String("service")) {
@@ -154,13 +153,31 @@ GrpcAddress ParticipantCompiler::Grpc(const ObjectReader& reader) {
   return address;
 }
 
+void ParticipantCompiler::CheckAddress(const std::string& address, bool grpc,
+                                       const std::optional<BadName>& bad,
+                                       const std::string& pointer) {
+  if (!IsKnown(address)) {
+    return;
+  }
+  if (bad) {
+    problems_.AtValue(pointer, "bad_address", bad->message, bad->suggestion);
+    return;
+  }
+  if (const Status allowed =
+          options_.check_address ? options_.check_address(address, grpc) : Status();
+      !allowed.ok()) {
+    problems_.AtValue(pointer, "address_not_allowed", allowed.message());
+  }
+}
+
 std::optional<std::vector<std::string>> ParticipantCompiler::MethodsOf(
     const Participant& participant, const std::string& pointer) {
   const auto* grpc = std::get_if<GrpcAddress>(&participant.address);
-  if (grpc == nullptr || grpc->descriptor_set.empty() || !read_descriptors_) {
+  if (grpc == nullptr || grpc->descriptor_set.empty() || !options_.read_descriptors) {
     return std::nullopt;
   }
-  const Result<std::vector<std::string>> described = read_descriptors_(grpc->descriptor_set);
+  const Result<std::vector<std::string>> described =
+      options_.read_descriptors(grpc->descriptor_set);
   if (!described.ok()) {
     problems_.AtValue(pointer + "/descriptorSet", "bad_descriptor_set",
                       "'descriptorSet': " + described.status().message(),
@@ -236,7 +253,7 @@ Pairs ParticipantCompiler::ResolvedPairs(const ObjectReader& reader, std::string
 }  // namespace
 
 Participants CompileParticipants(const Json& participants, const std::string& pointer,
-                                 const DescriptorReader& read_descriptors, Environment& environment,
+                                 const CompileOptions& options, Environment& environment,
                                  ProblemList& problems) {
   Participants result;
   if (participants.size() > limits::kMaxParticipants) {
@@ -250,7 +267,7 @@ Participants CompileParticipants(const Json& participants, const std::string& po
     }
     return result;
   }
-  ParticipantCompiler compiler(read_descriptors, environment, problems);
+  ParticipantCompiler compiler(options, environment, problems);
   for (const auto& [name, json] : participants.items()) {
     const std::string own_pointer = pointer + "/" + EscapePointerToken(name);
     if (const auto bad = CheckName(name, "a participant's name")) {
@@ -270,7 +287,7 @@ Participants CompileParticipants(const Json& participants, const std::string& po
 Participants CompileParticipant(const Json& participant, const std::string& pointer,
                                 Environment& environment, ProblemList& problems) {
   Participants result;
-  const DescriptorReader none;
+  const CompileOptions none;
   ParticipantCompiler compiler(none, environment, problems);
   const KnownParticipant::Kind kind = compiler.KindOf(participant, pointer);
   result.known.push_back({"", kind});

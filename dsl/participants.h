@@ -30,9 +30,10 @@ struct Participants {
 };
 
 // Compiles the object at `pointer` and reports what is wrong. Addresses, headers and metadata may
-// read `env` and nothing else; they are fixed here. `read_descriptors` may be empty.
+// read `env` and nothing else; they are fixed here. Of `options`, those that look into a
+// participant count.
 [[nodiscard]] Participants CompileParticipants(const Json& participants, const std::string& pointer,
-                                               const DescriptorReader& read_descriptors,
+                                               const CompileOptions& options,
                                                Environment& environment, ProblemList& problems);
 
 // One participant, written where it is used; its address is its name. Its descriptors are not

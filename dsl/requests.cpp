@@ -55,7 +55,6 @@ std::vector<LiteralPart> LiteralParts(std::string_view text) {
   return parts;
 }
 
-// Whether a segment of the path is "." or "..", which a server would take for a step upwards.
 bool HasDotSegment(const std::vector<LiteralPart>& parts) {
   std::string path;
   for (const LiteralPart& part : parts) {
@@ -63,9 +62,7 @@ bool HasDotSegment(const std::vector<LiteralPart>& parts) {
     path += path.empty() ? "" : "*";
     path += part.text;
   }
-  path.resize(std::min(path.find('?'), path.size()));
-  path += '/';
-  return path.find("/./") != std::string::npos || path.find("/../") != std::string::npos;
+  return dsl::HasDotSegment(path);
 }
 
 }  // namespace

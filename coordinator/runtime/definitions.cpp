@@ -87,6 +87,7 @@ Result<PlanPtr> Definitions::Get(const std::string& name, std::optional<uint32_t
   options.allowed_env = {"*"};
   options.lookup_env = dsl::EnvFrom(*env);
   options.read_descriptors = nullptr;  // Checked when it was registered.
+  options.check_address = nullptr;     // Checked at each call.
   options.stored = true;
   auto compiled = dsl::Compile(row.source, options);
   if (const auto* problems = std::get_if<dsl::Problems>(&compiled)) {

@@ -6,6 +6,8 @@
 
 #include <boost/asio/ip/address.hpp>
 
+#include "net/core/own_listeners.h"
+
 namespace entente::net {
 namespace {
 
@@ -46,7 +48,7 @@ struct Network {
 };
 
 // Where no participant lives: see the class comment.
-constexpr std::array<Network, 11> kAlwaysBlocked = {{
+constexpr std::array<Network, 13> kAlwaysBlocked = {{
     {"0.0.0.0", 8},
     {"169.254.0.0", 16},
     {"100.100.100.200", 32},  // Alibaba Cloud's metadata.
@@ -57,6 +59,8 @@ constexpr std::array<Network, 11> kAlwaysBlocked = {{
     {"::", 128},
     {"fe80::", 10},
     {"fd00:ec2::254", 128},  // AWS's metadata.
+    {"fd20:ce::254", 128},   // Google Cloud's metadata.
+    {"64:ff9b:1::", 48},     // Local translation (RFC 8215): the address stands anywhere within.
     {"ff00::", 8},
 }};
 
@@ -183,7 +187,7 @@ bool AddressPolicy::Matches(const Pattern& pattern, const Origin& origin, Protoc
 
 Status AddressPolicy::CheckOrigin(const Origin& origin, Protocol protocol) const {
   if (const auto address = ParseAddress(origin.host)) {
-    ENTENTE_RETURN_IF_ERROR(CheckAddress(origin.host));
+    ENTENTE_RETURN_IF_ERROR(CheckAddress(origin.host, origin.port));
   }
   const bool allowed = patterns_.empty() ||
                        std::any_of(patterns_.begin(), patterns_.end(),
@@ -197,7 +201,7 @@ Status AddressPolicy::CheckOrigin(const Origin& origin, Protocol protocol) const
                              " is not among the allowed participants; add it to the allow-list");
 }
 
-Status AddressPolicy::CheckAddress(std::string_view text) const {
+Status AddressPolicy::CheckAddress(std::string_view text, uint16_t port) const {
   const auto address = ParseAddress(text);
   if (!address) {
     return InvalidArgument("address.blocked", "'" + std::string(text) + "' is not an address");
@@ -206,6 +210,11 @@ Status AddressPolicy::CheckAddress(std::string_view text) const {
   if (!blocked && address->size() == 16 && !IsLoopback6(*address)) {
     const auto embedded = EmbeddedVersion4(*address);
     blocked = embedded && IsBlocked(*embedded);
+  }
+  if (!blocked && own_ != nullptr && own_->Reaches(text, port)) {
+    return InvalidArgument("address.own", "port " + std::to_string(port) + " of " +
+                                              std::string(text) +
+                                              " is this coordinator's own: it never calls itself");
   }
   if (!blocked) {
     return Status();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,8 @@
 
 namespace entente::net {
 
+class OwnListeners;
+
 // Decides twice: CheckOrigin when a definition is registered and before each call, by name;
 // CheckAddress on the very address that is about to be connected to, so that a name that resolves
 // differently the second time gains nothing.
@@ -19,10 +22,12 @@ namespace entente::net {
 // Link-local addresses (169.254.0.0/16, where clouds serve instance metadata, and fe80::/10), the
 // metadata services' other fixed addresses, unspecified, multicast and broadcast addresses are
 // refused whatever the list says, also when written as IPv4 mapped into IPv6 or translated
-// (NAT64, 6to4). With an empty list every other address is allowed, which suits a coordinator
-// bound to loopback; one that strangers can reach should name its participants.
+// (NAT64, 6to4); so is the local prefix for translation, 64:ff9b:1::/48, behind which any address
+// may stand. What this process itself listens on is never called either. With an empty list every
+// other address is allowed, which suits a coordinator bound to loopback; one that strangers can
+// reach should name its participants.
 //
-// Immutable once made; safe to share between threads.
+// Immutable once it is used; safe to share between threads.
 class AddressPolicy {
  public:
   // Allows everything but the addresses that are always refused.
@@ -35,14 +40,18 @@ class AddressPolicy {
   // address_policy.invalid, naming the pattern.
   [[nodiscard]] static Result<AddressPolicy> Parse(const std::vector<std::string>& patterns);
 
+  // What CheckAddress refuses beside all else, whatever the list says; copies share it.
+  void RefuseOwn(std::shared_ptr<const OwnListeners> own) { own_ = std::move(own); }
+
   enum class Protocol { kHttp, kGrpc };
 
   // Fails with kInvalidArgument, reason address.blocked, saying what to add to the list.
   [[nodiscard]] Status CheckOrigin(const Origin& origin, Protocol protocol) const;
 
   // Whether `address` (textual IPv4 or IPv6), to which an allowed origin's host resolved, may be
-  // connected to. Fails as CheckOrigin does.
-  [[nodiscard]] Status CheckAddress(std::string_view address) const;
+  // connected to at `port`. Fails as CheckOrigin does; for a listener of our own with reason
+  // address.own.
+  [[nodiscard]] Status CheckAddress(std::string_view address, uint16_t port) const;
 
  private:
   struct Pattern {
@@ -57,6 +66,7 @@ class AddressPolicy {
   static bool Matches(const Pattern& pattern, const Origin& origin, Protocol protocol);
 
   std::vector<Pattern> patterns_;
+  std::shared_ptr<const OwnListeners> own_;  // May be null.
 };
 
 }  // namespace entente::net

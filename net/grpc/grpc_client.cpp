@@ -217,7 +217,7 @@ class GrpcClient::Impl {
     Status blocked;
     for (const auto& entry : found) {
       const auto address = entry.endpoint().address();
-      Status allowed = options_.policy.CheckAddress(address.to_string());
+      Status allowed = options_.policy.CheckAddress(address.to_string(), entry.endpoint().port());
       if (allowed.ok()) {
         addresses.push_back(address);
       } else {

@@ -191,6 +191,30 @@ class BadInput(unittest.TestCase):
         problem = self.refused(422, "definition.invalid", "PUT", "/v1/definitions/undescribed", document)
         self.assertEqual(["/participants/p/descriptorSet"], [one["pointer"] for one in problem["problems"]])
 
+    def test_the_coordinator_never_calls_itself(self):
+        """Its own API, called from loopback, would take any order of whoever may write a definition."""
+        ports = self.coordinator.ports
+        attack = {"mode": "saga", "steps": [
+            {"id": "a", "participant": "p", "action": {"post": "/v1/transactions/keep:resolve",
+                                                       "body": {"outcome": "COMMITTED", "reason": "x", "expectedRevision": 1}},
+             "compensate": None}]}
+        for address in (f"127.0.0.1:{ports['http']}", f"127.9.9.9:{ports['http']}", f"[::ffff:127.0.0.1]:{ports['http']}"):
+            document = {"name": "self", "participants": {"p": {"http": f"http://{address}"}}, **attack}
+            problem = self.refused(422, "definition.invalid", "PUT", "/v1/definitions/self", document)
+            self.assertEqual(["/participants/p/http"], [one["pointer"] for one in problem["problems"]])
+        # A name tells only when it is called.
+        document = {"name": "self", "participants": {"p": {"http": f"http://localhost:{ports['http']}"}}, **attack}
+        self.coordinator.put_definition(document)
+        done = self.coordinator.submit("self", {}, wait="10s")
+        self.assertEqual("ABORTED", done["status"], done)
+        self.assertIn("this coordinator's own", json.dumps(done))
+        done = self.coordinator.http.call("POST", "/v1/transactions", {"inline": {
+            "name": "self-grpc", "mode": "saga",
+            "participants": {"p": {"grpc": f"localhost:{ports['grpc']}", "service": "entente.v1.Coordinator"}},
+            "steps": [{"id": "a", "participant": "p", "action": {"rpc": "ListDefinitions", "body": {}}, "compensate": None}]},
+            "wait": "10s"})
+        self.assertEqual("ABORTED", done["status"], done)
+
     def test_input_that_does_not_match_its_schema_is_refused(self):
         document = definition("good")
         document["name"] = "typed"

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "net/core/own_listeners.h"
+
 namespace entente::net {
 namespace {
 
@@ -29,19 +31,35 @@ TEST_CASE("without a list loopback, private and public addresses are allowed") {
   CHECK(Allows(policy, "http://127.0.0.1/"));
   CHECK(Allows(policy, "http://[::1]:80/"));
   CHECK(Allows(policy, "https://10.1.2.3/"));
-  CHECK(policy.CheckAddress("93.184.216.34").ok());
-  CHECK(policy.CheckAddress("2001:db8::1").ok());
+  CHECK(policy.CheckAddress("93.184.216.34", 80).ok());
+  CHECK(policy.CheckAddress("2001:db8::1", 80).ok());
 }
 
 TEST_CASE("link-local and metadata addresses are refused in every disguise") {
   for (const AddressPolicy& policy : {AddressPolicy(), Policy({"*"}), Policy({"169.254.0.0/16"})}) {
-    for (const char* address :
-         {"169.254.169.254", "169.254.0.1", "fe80::1", "febf::1", "::ffff:169.254.169.254",
-          "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "::169.254.169.254", "fd00:ec2::254",
-          "100.100.100.200", "168.63.129.16", "0.0.0.0", "0.1.2.3", "::", "224.0.0.1", "ff02::1",
-          "255.255.255.255"}) {
+    for (const char* address : {"169.254.169.254",
+                                "169.254.0.1",
+                                "fe80::1",
+                                "febf::1",
+                                "::ffff:169.254.169.254",
+                                "64:ff9b::a9fe:a9fe",
+                                "2002:a9fe:a9fe::1",
+                                "::169.254.169.254",
+                                "fd00:ec2::254",
+                                "100.100.100.200",
+                                "168.63.129.16",
+                                "0.0.0.0",
+                                "0.1.2.3",
+                                "::",
+                                "224.0.0.1",
+                                "ff02::1",
+                                "255.255.255.255",
+                                "fd20:ce::254",
+                                "64:ff9b:1::a9fe:a9fe",
+                                "64:ff9b:1:a9fe:a9:fe00::",
+                                "64:ff9b:1:7f00:0:100::"}) {
       CAPTURE(address);
-      const Status status = policy.CheckAddress(address);
+      const Status status = policy.CheckAddress(address, 80);
       CHECK(status.code() == StatusCode::kInvalidArgument);
       CHECK(status.reason() == "address.blocked");
     }
@@ -86,6 +104,36 @@ TEST_CASE("a pattern that can not be meant is refused by name") {
     const auto policy = AddressPolicy::Parse({pattern});
     REQUIRE_FALSE(policy.ok());
     CHECK(policy.status().code() == StatusCode::kInvalidArgument);
+  }
+}
+
+TEST_CASE("what this process listens on is refused, however it is written and whatever is listed") {
+  const auto own = std::make_shared<OwnListeners>();
+  own->Add("127.0.0.1", 8080);
+  own->Add("::1", 8081);
+  own->Add("0.0.0.0", 9090);
+  own->Add("localhost", 7070);
+  own->Add("no address", 6060);
+  for (AddressPolicy policy : {AddressPolicy(), Policy({"*", "127.0.0.0/8", "10.0.0.0/8"})}) {
+    policy.RefuseOwn(own);
+    struct Case {
+      const char* address;
+      uint16_t port;
+      bool refused;
+    };
+    for (const auto& [address, port, refused] :
+         {Case{"127.0.0.1", 8080, true}, Case{"127.9.9.9", 8080, true},
+          Case{"::ffff:127.0.0.1", 8080, true}, Case{"127.0.0.1", 8082, false},
+          Case{"::1", 8081, true}, Case{"10.1.2.3", 8080, false}, Case{"127.0.0.1", 9090, true},
+          Case{"::1", 9090, true}, Case{"127.0.0.2", 7070, true}, Case{"203.0.113.9", 9090, false},
+          Case{"127.0.0.1", 6060, false}}) {
+      CAPTURE(address, port);
+      const Status status = policy.CheckAddress(address, port);
+      CHECK(status.ok() != refused);
+      CHECK((!refused || status.reason() == "address.own"));
+    }
+    CHECK_FALSE(Allows(policy, "http://127.0.0.1:8080/v1/transactions/t:resolve"));
+    CHECK_FALSE(policy.CheckOrigin({false, "127.0.0.1", 9090}, Protocol::kGrpc).ok());
   }
 }
 

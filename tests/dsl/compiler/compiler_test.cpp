@@ -422,6 +422,26 @@ TEST_CASE("a reservation's expiry has a margin, twice the timeout unless it is s
   CHECK_FALSE(StepOf(*tcc, "credit_check").expires);
 }
 
+TEST_CASE("an address that is not to be called is a mistake of the participant that has it") {
+  CompileOptions options = TestOptions();
+  std::vector<std::string> asked;
+  options.check_address = [&asked](std::string_view address, bool grpc) {
+    asked.push_back((grpc ? "grpc " : "http ") + std::string(address));
+    return grpc ? InvalidArgument("address.own", "it is the coordinator's own") : Status();
+  };
+  const std::string source = R"({"name": "d", "mode": "saga",
+      "participants": {"a": {"http": "http://a:1"}, "b": {"grpc": "b:2", "service": "x.Y"},
+                       "c": {"http": "c"}},
+      "steps": [{"id": "s", "participant": "a", "action": {"post": "/x"}, "compensate": null}]})";
+  const Problems problems = ProblemsOf(source, options);
+  REQUIRE(problems.size() == 2);
+  CHECK(problems[0].pointer == "/participants/b/grpc");
+  CHECK(problems[0].code == "definition.address_not_allowed");
+  CHECK(problems[0].message == "it is the coordinator's own");
+  CHECK(problems[1].code == "definition.bad_address");
+  CHECK(asked == std::vector<std::string>{"http http://a:1", "grpc b:2"});
+}
+
 TEST_CASE("a mode that can not be run here is refused by its name") {
   CompileOptions options = TestOptions();
   options.modes = {Mode::kSaga};
