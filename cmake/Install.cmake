@@ -8,7 +8,7 @@ set(package ${CMAKE_INSTALL_LIBDIR}/cmake/Entente)
 
 set(sdk_targets
   entente_base entente_boost entente_participant_proto entente_sdk_client entente_sdk_core
-  entente_sdk_grpc entente_sdk_grpc_server entente_sdk_participant entente_sdk_postgres
+  entente_sdk_grpc entente_sdk_grpc_server entente_sdk_mysql entente_sdk_participant entente_sdk_postgres
   entente_sdk_sqlite)
 set_target_properties(entente_base PROPERTIES EXPORT_NAME Base)
 set_target_properties(entente_boost PROPERTIES EXPORT_NAME Boost)
@@ -17,6 +17,7 @@ set_target_properties(entente_sdk_client PROPERTIES EXPORT_NAME Client)
 set_target_properties(entente_sdk_core PROPERTIES EXPORT_NAME Core)
 set_target_properties(entente_sdk_grpc PROPERTIES EXPORT_NAME ParticipantGrpc)
 set_target_properties(entente_sdk_grpc_server PROPERTIES EXPORT_NAME ParticipantGrpcServer)
+set_target_properties(entente_sdk_mysql PROPERTIES EXPORT_NAME Mysql)
 set_target_properties(entente_sdk_participant PROPERTIES EXPORT_NAME Participant)
 set_target_properties(entente_sdk_postgres PROPERTIES EXPORT_NAME Postgres)
 set_target_properties(entente_sdk_sqlite PROPERTIES EXPORT_NAME Sqlite)
@@ -73,5 +74,7 @@ entente_pkg_config(sqlite "Entente's barrier and outbox in SQLite" "entente-clie
   "-lentente_sdk_sqlite")
 entente_pkg_config(postgres "Entente's barrier, two-phase commit and outbox in PostgreSQL"
   "entente-client libpq" "-lentente_sdk_postgres")
+entente_pkg_config(mysql "Entente's barrier in MariaDB and MySQL" "nlohmann_json libmariadb"
+  "-lentente_sdk_mysql ${core}")
 
 install(TARGETS entente RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT coordinator)

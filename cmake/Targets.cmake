@@ -61,10 +61,10 @@ function(entente_program name)
   entente_warnings(${name})
 endfunction()
 
-# entente_test(NAME SOURCES a.cpp ... LIBS lib ... [LABELS label ...] [FILE_BY_FILE] [POSTGRES])
-# One Catch2 program; ctest lists each of its cases. POSTGRES: it runs beside a PostgreSQL of its own.
+# entente_test(NAME SOURCES a.cpp ... LIBS lib ... [LABELS label ...] [FILE_BY_FILE] [POSTGRES] [MARIADB])
+# One Catch2 program; ctest lists each of its cases. POSTGRES, MARIADB: it runs beside a server of its own.
 function(entente_test name)
-  cmake_parse_arguments(ARG "FILE_BY_FILE;POSTGRES" "" "SOURCES;LIBS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "FILE_BY_FILE;POSTGRES;MARIADB" "" "SOURCES;LIBS;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   if(NOT ARG_FILE_BY_FILE)
     entente_together(${name})
@@ -81,6 +81,8 @@ function(entente_test name)
   set(launcher)
   if(ARG_POSTGRES)
     set(launcher ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/support/postgres.py run --)
+  elseif(ARG_MARIADB)
+    set(launcher ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/support/mariadb.py)
   endif()
   add_test(NAME ${name} COMMAND ${launcher} $<TARGET_FILE:${name}>
     WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})

@@ -26,6 +26,8 @@ ALONE = {
     "Postgres": ("#include <entente/postgres_resource.h>\n#include <libpq-fe.h>",
                  'entente::sdk::PostgresResource resource({.node = "n"});\n'
                  '  return resource.NameOf({}, "db").empty() || PQlibVersion() == 0 ? 1 : 0;'),
+    "Mysql": ("#include <entente/mysql_barrier.h>\n#include <mysql.h>",
+              "return entente::sdk::MysqlBarrier({.table = \"1\"}).CreateSchema(nullptr).ok() || mysql_get_client_version() == 0;"),
 }
 # What a component's users need not have.
 WITHOUT = {
@@ -33,6 +35,7 @@ WITHOUT = {
     "Participant": ("Protobuf", "SQLite3", "PostgreSQL", "PkgConfig"),
     "Sqlite": ("Protobuf", "PostgreSQL", "PkgConfig"),
     "Postgres": ("Protobuf", "SQLite3", "PkgConfig"),
+    "Mysql": ("Protobuf", "SQLite3", "PostgreSQL"),
 }
 
 
