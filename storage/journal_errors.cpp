@@ -1,6 +1,7 @@
 #include "storage/journal_errors.h"
 
 #include "base/check.h"
+#include "base/limits.h"
 
 namespace entente::storage {
 
@@ -29,6 +30,23 @@ Status StaleEpoch(ShardId shard, Epoch epoch, std::optional<Epoch> current) {
                     (current ? " any more: its owner's is " + std::to_string(current->value())
                              : " any more: nobody owns it") +
                     "; nothing was written");
+}
+
+Status AppendTooLarge() {
+  return ResourceExhausted(
+      "journal.append_too_large",
+      "one append may have " + std::to_string(limits::kMaxAppendBytes) +
+          " bytes of records (kMaxAppendBytes); nothing was written; send smaller payloads");
+}
+
+size_t RecordBytes(const Batch& batch) {
+  size_t bytes = 0;
+  for (const TxnAppend& append : batch.appends) {
+    for (const std::string& record : append.records) {
+      bytes += record.size();
+    }
+  }
+  return bytes;
 }
 
 void CheckWellFormed(ShardId shard, const Batch& batch) {

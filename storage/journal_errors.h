@@ -1,6 +1,7 @@
 // The failures every journal words alike, so that a caller sees the same reason whatever the store.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -24,6 +25,12 @@ namespace entente::storage {
 // kFenced, journal.stale_epoch. `current` is the epoch of the shard's owner; nullopt if it has
 // none.
 [[nodiscard]] Status StaleEpoch(ShardId shard, Epoch epoch, std::optional<Epoch> current);
+
+// kResourceExhausted, journal.append_too_large.
+[[nodiscard]] Status AppendTooLarge();
+
+// Of all records together, which kMaxAppendBytes bounds.
+[[nodiscard]] size_t RecordBytes(const Batch& batch);
 
 // Aborts the process, as Journal::Append says, if the batch is not one of that shard's.
 void CheckWellFormed(ShardId shard, const Batch& batch);

@@ -22,16 +22,6 @@ constexpr size_t kMaxGroupBatches = 4096;
 
 constexpr std::chrono::milliseconds kIdleBeforeCheckpoint(20);
 
-size_t RecordBytes(const Batch& batch) {
-  size_t bytes = 0;
-  for (const TxnAppend& append : batch.appends) {
-    for (const std::string& record : append.records) {
-      bytes += record.size();
-    }
-  }
-  return bytes;
-}
-
 bool IsFatal(const Status& status) {
   return status.code() != StatusCode::kUnavailable;
 }
@@ -130,10 +120,7 @@ void GroupWriter::Append(ShardId shard, Epoch epoch, Batch batch, AppendCallback
   CheckWellFormed(shard, batch);
   Request request{shard, epoch, std::move(batch), std::move(on_durable), Status()};
   if (RecordBytes(request.batch) > limits::kMaxAppendBytes) {
-    request.status = ResourceExhausted(
-        "journal.append_too_large",
-        "one append may have " + std::to_string(limits::kMaxAppendBytes) +
-            " bytes of records (kMaxAppendBytes); nothing was written; send smaller payloads");
+    request.status = AppendTooLarge();
   }
   bool notify = false;
   {

@@ -2,8 +2,8 @@
 
 #include <utility>
 
+#include "storage/codec.h"
 #include "storage/journal_errors.h"
-#include "storage/sqlite/codec.h"
 
 namespace entente::storage::sqlite {
 namespace {

@@ -4,8 +4,8 @@
 #include <functional>
 #include <utility>
 
+#include "storage/codec.h"
 #include "storage/journal_errors.h"
-#include "storage/sqlite/codec.h"
 #include "storage/sqlite/schema.h"
 
 namespace entente::storage::sqlite {

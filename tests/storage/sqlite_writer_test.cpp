@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/limits.h"
-#include "storage/sqlite/codec.h"
+#include "storage/codec.h"
 #include "storage/sqlite/txn_cache.h"
 #include "tests/storage/journal_fixtures.h"
 
@@ -156,39 +156,39 @@ TEST_CASE("an append beyond the limit is refused and harms nothing") {
 
 TEST_CASE("records decode only at the place they were encoded for") {
   std::string blob;
-  sqlite::EncodeRecords(7, Sequence(3), {"one", "", "three"}, blob);
+  EncodeRecords(7, Sequence(3), {"one", "", "three"}, blob);
   std::vector<std::string> records;
-  REQUIRE(sqlite::DecodeRecords(7, Sequence(3), blob, records));
+  REQUIRE(DecodeRecords(7, Sequence(3), blob, records));
   CHECK(records == std::vector<std::string>{"one", "", "three"});
-  CHECK_FALSE(sqlite::DecodeRecords(8, Sequence(3), blob, records));
-  CHECK_FALSE(sqlite::DecodeRecords(7, Sequence(4), blob, records));
+  CHECK_FALSE(DecodeRecords(8, Sequence(3), blob, records));
+  CHECK_FALSE(DecodeRecords(7, Sequence(4), blob, records));
 }
 
 TEST_CASE("every flipped bit and every cut of encoded records is noticed") {
   std::string blob;
-  sqlite::EncodeRecords(7, Sequence(3), {"one", "two"}, blob);
+  EncodeRecords(7, Sequence(3), {"one", "two"}, blob);
   for (size_t bit = 0; bit < blob.size() * 8; ++bit) {
     std::string damaged = blob;
     damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
     std::vector<std::string> records;
-    REQUIRE_FALSE(sqlite::DecodeRecords(7, Sequence(3), damaged, records));
+    REQUIRE_FALSE(DecodeRecords(7, Sequence(3), damaged, records));
   }
   for (size_t length = 0; length < blob.size(); ++length) {
     std::vector<std::string> records;
-    REQUIRE_FALSE(sqlite::DecodeRecords(7, Sequence(3), blob.substr(0, length), records));
+    REQUIRE_FALSE(DecodeRecords(7, Sequence(3), blob.substr(0, length), records));
   }
 }
 
 TEST_CASE("cut labels and incidents are refused without reading past their end") {
-  const std::string labels = sqlite::EncodeLabels({{"team", "red"}, {"", ""}});
-  const std::string incidents = sqlite::EncodeIncidents({MakeIncident("hotel", "timeout")});
+  const std::string labels = EncodeLabels({{"team", "red"}, {"", ""}});
+  const std::string incidents = EncodeIncidents({MakeIncident("hotel", "timeout")});
   for (size_t length = 0; length < labels.size(); ++length) {
     Labels read;
-    CHECK_FALSE(sqlite::DecodeLabels(labels.substr(0, length), read));
+    CHECK_FALSE(DecodeLabels(labels.substr(0, length), read));
   }
   for (size_t length = 0; length < incidents.size(); ++length) {
     std::vector<IncidentRow> read;
-    CHECK_FALSE(sqlite::DecodeIncidents(incidents.substr(0, length), read));
+    CHECK_FALSE(DecodeIncidents(incidents.substr(0, length), read));
   }
 }
 

@@ -9,7 +9,7 @@
 #include "base/ids.h"
 #include "storage/journal.h"
 
-namespace entente::storage::sqlite {
+namespace entente::storage {
 
 // Writes the records of one append into `blob` (replacing what it held), with a checksum over them,
 // the transaction's row and their place in its journal.
@@ -27,4 +27,4 @@ void EncodeRecords(int64_t txn_id, Sequence first, const std::vector<std::string
 [[nodiscard]] std::string EncodeLabels(const Labels& labels);
 [[nodiscard]] bool DecodeLabels(std::string_view blob, Labels& labels);
 
-}  // namespace entente::storage::sqlite
+}  // namespace entente::storage

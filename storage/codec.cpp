@@ -1,10 +1,10 @@
-#include "storage/sqlite/codec.h"
+#include "storage/codec.h"
 
 #include <zlib.h>
 
 #include <utility>
 
-namespace entente::storage::sqlite {
+namespace entente::storage {
 namespace {
 
 constexpr size_t kChecksumBytes = 4;
@@ -181,4 +181,4 @@ bool DecodeLabels(std::string_view blob, Labels& labels) {
   return reader.AtEnd();
 }
 
-}  // namespace entente::storage::sqlite
+}  // namespace entente::storage
