@@ -9,12 +9,11 @@
 #include <thread>
 #include <vector>
 
+#include "tests/storage/contract_factories.h"
 #include "tests/storage/journal_fixtures.h"
 
 namespace entente::storage {
 namespace {
-
-#define JOURNAL_TEST_CASE(name) TEMPLATE_TEST_CASE(name, "[contract]", MemoryFactory, SqliteFactory)
 
 JOURNAL_TEST_CASE("what was appended is loaded back whole") {
   TestType factory;

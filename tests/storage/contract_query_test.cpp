@@ -4,14 +4,13 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "tests/storage/contract_factories.h"
 #include "tests/storage/journal_fixtures.h"
 
 namespace entente::storage {
 namespace {
 
 using Gids = std::vector<std::string>;
-
-#define JOURNAL_TEST_CASE(name) TEMPLATE_TEST_CASE(name, "[contract]", MemoryFactory, SqliteFactory)
 
 // Eight transactions that differ in everything a filter can ask for.
 void CreateVaried(OwnedJournal& journal) {

@@ -1,0 +1,125 @@
+#include "storage/postgres/definitions.h"
+
+#include <utility>
+
+#include "storage/journal_errors.h"
+#include "storage/postgres/failure.h"
+#include "storage/postgres/options.h"
+
+namespace entente::storage::postgres {
+namespace {
+
+#define ENTENTE_DEFINITION_COLUMNS "SELECT name, version, source, env, digest, created_at"
+
+constexpr std::string_view kNewest = ENTENTE_DEFINITION_COLUMNS
+    " FROM entente_definition WHERE name = $1::text ORDER BY version DESC LIMIT 1";
+constexpr std::string_view kVersion = ENTENTE_DEFINITION_COLUMNS
+    " FROM entente_definition WHERE name = $1::text AND version = $2::integer";
+constexpr std::string_view kVersions = ENTENTE_DEFINITION_COLUMNS
+    " FROM entente_definition WHERE name = $1::text ORDER BY version DESC";
+constexpr std::string_view kAllNewest = ENTENTE_DEFINITION_COLUMNS
+    " FROM entente_definition AS d WHERE version ="
+    " (SELECT max(o.version) FROM entente_definition AS o WHERE o.name = d.name) ORDER BY name";
+constexpr std::string_view kInsert =
+    "INSERT INTO entente_definition(name, version, source, env, digest, created_at)"
+    " VALUES($1::text, $2::integer, $3::text, $4::text, $5::text, $6::bigint)"
+    " ON CONFLICT DO NOTHING";
+constexpr std::string_view kPutSetting =
+    "INSERT INTO entente_setting(name, value) VALUES($1::text, $2::bytea) ON CONFLICT DO NOTHING";
+constexpr std::string_view kGetSetting = "SELECT value FROM entente_setting WHERE name = $1::text";
+
+// As many as may put one definition at the same time.
+constexpr int kTries = 100;
+
+DefinitionRow Decode(const pg::PgResult& rows, int row) {
+  DefinitionRow definition;
+  definition.name = rows.Bytes(row, 0);
+  definition.version = static_cast<uint32_t>(rows.Number(row, 1));
+  definition.source = rows.Bytes(row, 2);
+  definition.env = rows.Bytes(row, 3);
+  definition.digest = rows.Bytes(row, 4);
+  definition.created_at = InstantFromMicros(rows.Number(row, 5));
+  return definition;
+}
+
+}  // namespace
+
+Result<DefinitionRow> PutDefinition(pg::Connection& connection, DefinitionRow row,
+                                    Duration timeout) {
+  for (int attempt = 0; attempt < kTries; ++attempt) {
+    const Result<DefinitionRow> newest = GetDefinition(connection, row.name, std::nullopt, timeout);
+    if (!newest.ok() && newest.status().code() != StatusCode::kNotFound) {
+      return newest.status();
+    }
+    if (newest.ok() && newest->digest == row.digest) {
+      return *newest;
+    }
+    row.version = newest.ok() ? newest->version + 1 : 1;
+    pg::Params params;
+    params.Bytes(row.name).Int4(static_cast<int32_t>(row.version)).Bytes(row.source);
+    params.Bytes(row.env).Bytes(row.digest).Int8(ToMicros(row.created_at));
+    const pg::PgResult inserted = connection.RunOne(kInsert, params, After(timeout));
+    ENTENTE_RETURN_IF_ERROR(OutcomeOf(inserted, connection.warning(), "storing a definition"));
+    // None: another one has put this version meanwhile.
+    if (inserted.changed() == 1) {
+      return row;
+    }
+  }
+  return Unavailable("store.unavailable", "definition '" + row.name + "' is being put by others");
+}
+
+Result<DefinitionRow> GetDefinition(pg::Connection& connection, const std::string& name,
+                                    std::optional<uint32_t> version, Duration timeout) {
+  if (version && *version > INT32_MAX) {
+    return DefinitionNotFound(name, version);
+  }
+  pg::Params params;
+  params.Bytes(name);
+  if (version) {
+    params.Int4(static_cast<int32_t>(*version));
+  }
+  const pg::PgResult found =
+      connection.RunOne(version ? kVersion : kNewest, params, After(timeout));
+  if (!found.ok()) {
+    return NotWritten(found, "reading a definition");
+  }
+  if (found.rows() == 0) {
+    return DefinitionNotFound(name, version);
+  }
+  return Decode(found, 0);
+}
+
+Result<std::vector<DefinitionRow>> ListDefinitions(pg::Connection& connection,
+                                                   const std::optional<std::string>& name,
+                                                   Duration timeout) {
+  pg::Params params;
+  if (name) {
+    params.Bytes(*name);
+  }
+  const pg::PgResult found =
+      connection.RunOne(name ? kVersions : kAllNewest, params, After(timeout));
+  if (!found.ok()) {
+    return NotWritten(found, "listing definitions");
+  }
+  std::vector<DefinitionRow> rows;
+  for (int row = 0; row < found.rows(); ++row) {
+    rows.push_back(Decode(found, row));
+  }
+  return rows;
+}
+
+Result<std::string> GetOrPutSetting(pg::Connection& connection, const std::string& name,
+                                    const std::string& value, Duration timeout) {
+  pg::Params put;
+  put.Bytes(name).Bytes(value);
+  const pg::PgResult inserted = connection.RunOne(kPutSetting, put, After(timeout));
+  ENTENTE_RETURN_IF_ERROR(OutcomeOf(inserted, connection.warning(), "storing a setting"));
+  const pg::PgResult found =
+      connection.RunOne(kGetSetting, std::move(pg::Params().Bytes(name)), After(timeout));
+  if (!found.ok()) {
+    return NotWritten(found, "reading a setting");
+  }
+  return std::string(found.Bytes(0, 0));
+}
+
+}  // namespace entente::storage::postgres

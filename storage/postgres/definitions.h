@@ -1,0 +1,27 @@
+// Definitions and settings: small tables that are written seldom.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "net/postgres/connection.h"
+#include "storage/journal.h"
+
+namespace entente::storage::postgres {
+
+// As the methods of Journal; the two that write can be repeated after any failure. Block.
+[[nodiscard]] Result<DefinitionRow> PutDefinition(pg::Connection& connection, DefinitionRow row,
+                                                  Duration timeout);
+[[nodiscard]] Result<DefinitionRow> GetDefinition(pg::Connection& connection,
+                                                  const std::string& name,
+                                                  std::optional<uint32_t> version,
+                                                  Duration timeout);
+[[nodiscard]] Result<std::vector<DefinitionRow>> ListDefinitions(
+    pg::Connection& connection, const std::optional<std::string>& name, Duration timeout);
+[[nodiscard]] Result<std::string> GetOrPutSetting(pg::Connection& connection,
+                                                  const std::string& name, const std::string& value,
+                                                  Duration timeout);
+
+}  // namespace entente::storage::postgres
