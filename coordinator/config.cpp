@@ -197,7 +197,8 @@ const std::vector<Setting>& Settings() {
   static const std::vector<Setting> settings = {
       StringSetting<&Config::http>("http", "ENTENTE_HTTP", "Address of REST"),
       StringSetting<&Config::grpc>("grpc", "ENTENTE_GRPC", "Address of gRPC, or 'off'"),
-      StringSetting<&Config::store>("store", "ENTENTE_STORE", "'sqlite:FILE' or 'memory:'"),
+      StringSetting<&Config::store>("store", "ENTENTE_STORE",
+                                    "'sqlite:FILE', 'postgres://HOST/DATABASE' or 'memory:'"),
       {"store-identity", "ENTENTE_STORE_IDENTITY",
        "Of a store that was copied or moved: 'keep' the original's, which never runs again; 'new'; "
        "'ask': new, but not while transactions are open, unless it is a backup",
@@ -210,6 +211,23 @@ const std::vector<Setting>& Settings() {
          return Status();
        },
        [](const Config& config) { return config.store_identity; }},
+      {"store-migrate", "ENTENTE_STORE_MIGRATE",
+       "Whether a start creates the tables in PostgreSQL, and brings an earlier release's up to "
+       "this "
+       "one: 'yes', or 'no', for `entente migrate` to do",
+       false,
+       [](Config& config, const std::string& value) {
+         if (value != "yes" && value != "no") {
+           return Invalid("'" + value + "' is not one of yes, no");
+         }
+         config.store_migrate = value;
+         return Status();
+       },
+       [](const Config& config) { return config.store_migrate; }},
+      DurationSetting<&Config::lease>(
+          "lease", "ENTENTE_LEASE",
+          "How long a node keeps what it drives after it was last heard of, where several share a "
+          "store"),
       {"workers", "ENTENTE_WORKERS", "Worker threads; 0: one per processor", false,
        [](Config& config, const std::string& value) {
          return ParseNumber<uint32_t>(value, 0, static_cast<uint32_t>(16), config.workers);
@@ -320,6 +338,14 @@ Status ApplyEnvironment(Config& config) {
   return {};
 }
 
+namespace {
+
+// Renewed a few times in its course, each of which may take a moment.
+constexpr Duration kMinLease = std::chrono::seconds(1);
+constexpr Duration kMaxLease = std::chrono::minutes(10);
+
+}  // namespace
+
 Status CheckConfig(const Config& config) {
   ENTENTE_RETURN_IF_ERROR(CheckListen("http", config.http));
   if (config.grpc != "off") {
@@ -327,6 +353,10 @@ Status CheckConfig(const Config& config) {
   }
   if (config.tls_certificate_file.empty() != config.tls_key_file.empty()) {
     return Invalid("--tls-certificate and --tls-key go together: give both or neither");
+  }
+  if (config.lease < kMinLease || config.lease > kMaxLease) {
+    return Invalid("--lease is " + FormatDuration(config.lease) + "; give " +
+                   FormatDuration(kMinLease) + " to " + FormatDuration(kMaxLease));
   }
   return {};
 }

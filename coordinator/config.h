@@ -16,7 +16,9 @@ struct Config {
   std::string grpc = "127.0.0.1:9090";  // "off": none.
   std::string store = "sqlite:entente.db";
   std::string store_identity = "ask";  // "ask", "new" or "keep": see storage::CopiedStore.
-  uint32_t workers = 0;                // 0: one per processor, at most 16.
+  std::string store_migrate = "yes";   // "yes" or "no"
+  Duration lease = std::chrono::seconds(5);
+  uint32_t workers = 0;  // 0: one per processor, at most 16.
   Duration retention = std::chrono::hours(24 * 7);
   Duration drain_grace = std::chrono::seconds(10);
   uint64_t max_open_transactions = 2'000'000;

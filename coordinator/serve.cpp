@@ -286,6 +286,8 @@ storage::OpenOptions MakeOpenOptions(const Config& config) {
   options.on_copy = [](const std::string& what) {
     spdlog::warn("event=store_copied message=\"{}\"", what);
   };
+  options.lease = config.lease;
+  options.migrate = config.store_migrate == "yes";
   return options;
 }
 
@@ -444,7 +446,8 @@ int Serve(const Config& config) {
   if (!coordinator.ok()) {
     return CannotStart(coordinator.status());
   }
-  const int code = RunUntilStopped(config, **coordinator, shares, config.store, recovery, *own);
+  const int code = RunUntilStopped(config, **coordinator, shares, storage::ShownUrl(config.store),
+                                   recovery, *own);
   (*coordinator)->Stop();
   // Whatever was handed in is written before the journal ends; the drivers go after it.
   journal->reset();

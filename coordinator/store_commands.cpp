@@ -9,6 +9,7 @@
 
 #include "coordinator/config.h"
 #include "storage/maintain.h"
+#include "storage/open.h"
 
 namespace entente::coordinator {
 namespace {
@@ -49,6 +50,12 @@ Result<std::string> RunCompact(const Options& options) {
          " after";
 }
 
+Result<std::string> RunMigrate(const Options& options) {
+  ENTENTE_ASSIGN_OR_RETURN(const std::string store, StoreOf(options));
+  ENTENTE_RETURN_IF_ERROR(storage::MigrateStore(store));
+  return storage::ShownUrl(store) + ": its tables are this release's";
+}
+
 int Tell(const Result<std::string>& outcome) {
   if (!outcome.ok()) {
     std::fprintf(stderr, "entente: %s [%s]\n", outcome.status().message().c_str(),
@@ -63,7 +70,8 @@ CLI::App* Add(CLI::App& app, const std::string& name, const std::string& help, i
               const std::shared_ptr<Options>& options,
               Result<std::string> (*run)(const Options& options)) {
   CLI::App* command = app.add_subcommand(name, help);
-  command->add_option("--store", options->store, "'sqlite:FILE' (ENTENTE_STORE)")->type_name("URL");
+  command->add_option("--store", options->store, "As `serve` is given it (ENTENTE_STORE)")
+      ->type_name("URL");
   command->add_option("--config", options->config_file, "The JSON file that `serve` is given")
       ->envname("ENTENTE_CONFIG");
   command->callback([options, run, &exit_code] { exit_code = Tell(run(*options)); });
@@ -81,6 +89,8 @@ void AddStoreCommands(CLI::App& app, int& exit_code) {
       ->type_name("");
   Add(app, "compact", "Make the store's file smaller, while no coordinator runs", exit_code,
       options, RunCompact);
+  Add(app, "migrate", "Create the tables in PostgreSQL, or bring them up to this release",
+      exit_code, options, RunMigrate);
 }
 
 }  // namespace entente::coordinator

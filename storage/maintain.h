@@ -44,4 +44,10 @@ struct CompactReport {
 // kFailedPrecondition store.in_use; the rest as BackUpStore.
 [[nodiscard]] Result<CompactReport> CompactStore(std::string_view url);
 
+// Creates the tables of a store in a database, or brings those of an earlier release up to this
+// one; other coordinators of this release may be running. Blocks.
+//
+// kInvalidArgument store.no_tables, of a store that is no database; the rest as OpenJournal.
+[[nodiscard]] Status MigrateStore(std::string_view url);
+
 }  // namespace entente::storage

@@ -1,20 +1,25 @@
 #include "storage/open.h"
 
+#include <algorithm>
 #include <string>
 
 #include "storage/maintain.h"
 #include "storage/memory/memory_journal.h"
+#include "storage/postgres/postgres_journal.h"
 #include "storage/sqlite/maintenance.h"
 #include "storage/sqlite/sqlite_journal.h"
 
 namespace entente::storage {
 namespace {
 
-constexpr std::string_view kKnown = "use sqlite:<path of a file>, or memory: for a trial";
+constexpr std::string_view kKnown =
+    "use sqlite:<path of a file>, postgres://<host>/<database>, or memory: for a trial";
+
+enum class Kind { kMemory, kSqlite, kPostgres };
 
 struct StoreUrl {
-  bool in_memory = false;
-  std::string path;  // Of a file, else empty.
+  Kind kind = Kind::kMemory;
+  std::string path;  // Of a file, or all of a database's URL; else empty.
 };
 
 Result<StoreUrl> Parse(std::string_view url) {
@@ -26,35 +31,62 @@ Result<StoreUrl> Parse(std::string_view url) {
       return InvalidArgument("store.bad_url",
                              "the store 'sqlite:' names no file; " + std::string(kKnown));
     }
-    return StoreUrl{false, rest};
+    return StoreUrl{Kind::kSqlite, rest};
   }
   if (scheme == "memory") {
     if (!rest.empty()) {
       return InvalidArgument("store.bad_url", "the store 'memory:' takes no path, but '" + rest +
                                                   "' follows; " + std::string(kKnown));
     }
-    return StoreUrl{true, ""};
+    return StoreUrl{Kind::kMemory, ""};
+  }
+  if ((scheme == "postgres" || scheme == "postgresql") && rest.starts_with("//")) {
+    return StoreUrl{Kind::kPostgres, std::string(url)};
   }
   return InvalidArgument(
       "store.unknown_scheme",
-      "'" + std::string(url) + "' is no store this build knows; " + std::string(kKnown));
+      "'" + ShownUrl(url) + "' is no store this build knows; " + std::string(kKnown));
 }
 
 // Of a store that has one.
 Result<std::string> FileOf(std::string_view url) {
   ENTENTE_ASSIGN_OR_RETURN(const StoreUrl store, Parse(url));
-  if (store.in_memory) {
-    return InvalidArgument("store.no_file", "a store in memory has no file");
+  if (store.kind != Kind::kSqlite) {
+    return InvalidArgument("store.no_file",
+                           store.kind == Kind::kMemory
+                               ? "a store in memory has no file"
+                               : "a store in PostgreSQL has no file; use pg_basebackup or pg_dump");
   }
   return store.path;
 }
 
 }  // namespace
 
+std::string ShownUrl(std::string_view url) {
+  std::string shown(url);
+  const size_t begin = shown.find("://");
+  const size_t at = begin == std::string::npos ? begin : shown.find('@', begin);
+  const size_t colon = at == std::string::npos ? at : shown.find(':', begin + 3);
+  if (colon != std::string::npos && colon < at) {
+    shown.replace(colon + 1, at - colon - 1, "...");
+  }
+  // Said as a parameter instead.
+  for (size_t word = shown.find("password="); word != std::string::npos;
+       word = shown.find("password=", word + 1)) {
+    const size_t value = word + std::string_view("password=").size();
+    shown.replace(value, std::min(shown.find('&', value), shown.size()) - value, "...");
+  }
+  return shown;
+}
+
 Result<std::unique_ptr<Journal>> OpenJournal(std::string_view url, const OpenOptions& options) {
   ENTENTE_ASSIGN_OR_RETURN(const StoreUrl store, Parse(url));
-  if (store.in_memory) {
+  if (store.kind == Kind::kMemory) {
     return std::unique_ptr<Journal>(std::make_unique<MemoryJournal>());
+  }
+  if (store.kind == Kind::kPostgres) {
+    return postgres::OpenPostgresJournal(
+        {.conninfo = store.path, .lease = options.lease, .migrate = options.migrate});
   }
   sqlite::SqliteOptions sqlite_options;
   sqlite_options.copied = options.copied;
@@ -70,6 +102,16 @@ Result<BackupReport> BackUpStore(std::string_view url, const std::string& target
 Result<CompactReport> CompactStore(std::string_view url) {
   ENTENTE_ASSIGN_OR_RETURN(const std::string path, FileOf(url));
   return sqlite::Compact(path);
+}
+
+Status MigrateStore(std::string_view url) {
+  ENTENTE_ASSIGN_OR_RETURN(const StoreUrl store, Parse(url));
+  if (store.kind != Kind::kPostgres) {
+    return InvalidArgument("store.no_tables",
+                           "only a store in PostgreSQL is migrated by itself; '" + ShownUrl(url) +
+                               "' is when it is opened");
+  }
+  return postgres::Migrate({.conninfo = store.path});
 }
 
 }  // namespace entente::storage

@@ -26,12 +26,31 @@ TEST_CASE("an unknown store is refused with the names of the known ones") {
   CHECK(journal.status().code() == StatusCode::kInvalidArgument);
   CHECK(journal.status().reason() == "store.unknown_scheme");
   CHECK(journal.status().message().find("sqlite:") != std::string::npos);
+  CHECK(journal.status().message().find("postgres:") != std::string::npos);
   CHECK(journal.status().message().find("memory:") != std::string::npos);
 }
 
 TEST_CASE("a store URL with a missing or a superfluous path is refused") {
   const std::string url = GENERATE(as<std::string>(), "sqlite:", "memory:x");
   CHECK(OpenJournal(url).status().reason() == "store.bad_url");
+}
+
+TEST_CASE("a password is not shown") {
+  CHECK(ShownUrl("sqlite:a@b:c.db") == "sqlite:a@b:c.db");
+  CHECK(ShownUrl("postgres://u:secret@h:5432,g/d?x=1") == "postgres://u:...@h:5432,g/d?x=1");
+  CHECK(ShownUrl("postgres://u@h:5432/d") == "postgres://u@h:5432/d");
+  CHECK(ShownUrl("postgres://h:5432/d") == "postgres://h:5432/d");
+  CHECK(ShownUrl("postgres:///d?password=secret&host=/tmp") ==
+        "postgres:///d?password=...&host=/tmp");
+  CHECK(ShownUrl("postgres://h/d?sslpassword=secret") == "postgres://h/d?sslpassword=...");
+  CHECK(OpenJournal("pg://u:secret@h/d").status().message().find("secret") == std::string::npos);
+}
+
+TEST_CASE("a database that nobody serves is unavailable, and its password not shown") {
+  const auto journal = OpenJournal("postgres://u:secret@127.0.0.1:1/d");
+  CHECK(journal.status().code() == StatusCode::kUnavailable);
+  CHECK(journal.status().reason() == "store.no_connection");
+  CHECK(journal.status().message().find("secret") == std::string::npos);
 }
 
 }  // namespace
