@@ -127,6 +127,9 @@ struct DefinitionRow {
 // its first opening.
 inline constexpr const char* kIdentitySetting = "coordinator-id";
 
+// The reason of the kUnavailable with which Acquire says that another owner has the shard.
+inline constexpr const char* kLeaseHeld = "lease.held";
+
 // What to do with a store that is a copy of another, or was moved, when it is opened.
 enum class CopiedStore {
   kAsk,           // A new identity; refuse, and ask, if a store that is no backup has open ones.
@@ -173,13 +176,18 @@ class Journal {
   virtual ~Journal() = default;
 
   // Makes this journal the shard's owner, under an epoch above all earlier ones of the shard. Also
-  // of a shard that is its own already. kUnavailable, lease.held, while another owner's lease
-  // lasts. Blocks.
+  // of a shard that is its own already. kUnavailable, kLeaseHeld, while another owner's lease
+  // lasts. kUnknownOutcome and kDataLoss as of an Append after which nothing is accepted any more.
+  // Blocks.
   [[nodiscard]] virtual Result<Epoch> Acquire(ShardId shard) = 0;
 
   // Makes the lease last again, where leases end by themselves. kFenced if another owner has the
   // shard by now. Blocks.
   [[nodiscard]] virtual Status Renew(ShardId shard, Epoch epoch) = 0;
+
+  // How long a lease lasts from the moment on at which Acquire or Renew was called. Nothing: until
+  // another owner acquires the shard.
+  [[nodiscard]] virtual std::optional<Duration> lease_time() const { return std::nullopt; }
 
   // Gives the shard up, at once rather than when its lease ends: nothing that is not durable when
   // this returns is accepted under `epoch` any more. kFenced if it was lost already. Blocks.
@@ -187,8 +195,9 @@ class Journal {
 
   // All or nothing; `on_durable` runs once, only after fsync or commit. Every transaction of the
   // batch belongs to `shard` (ShardOf): anything else is a defect and aborts the process. Does not
-  // block on I/O. After kUnknownOutcome or kDataLoss the journal refuses every later Append the
-  // same way; a stale epoch refuses this batch and no other.
+  // block on I/O. After kUnknownOutcome the shard has to be acquired and read anew; where the
+  // outcome can not become known while the process lives, and after kDataLoss, the journal refuses
+  // every later Append, and Acquire, the same way. A stale epoch refuses this batch and no other.
   virtual void Append(ShardId shard, Epoch epoch, Batch batch, AppendCallback on_durable) = 0;
 
   // Reads every open transaction of the shard, each exactly once, in no particular order, and hands

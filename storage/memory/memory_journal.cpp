@@ -115,8 +115,12 @@ Status MemoryJournal::ApplyOrFail(Waiting append) {
   if (*fault == MemoryFault::kUnavailable) {
     return Unavailable("store.unavailable", "injected: the append was not written; repeat it");
   }
-  if (*fault == MemoryFault::kUnknownOutcomeWritten) {
+  if (*fault == MemoryFault::kUnknownOutcomeWritten || *fault == MemoryFault::kUnknownOnceWritten) {
     ENTENTE_RETURN_IF_ERROR(store_->Apply(append.shard, append.epoch, std::move(append.batch)));
+  }
+  if (*fault == MemoryFault::kUnknownOnce || *fault == MemoryFault::kUnknownOnceWritten) {
+    return UnknownOutcome("store.unknown_outcome",
+                          "injected: the append may have been written; reload");
   }
   const std::lock_guard lock(mutex_);
   broken_ = *fault == MemoryFault::kDataLoss

@@ -26,6 +26,8 @@ enum class MemoryFault {
   kUnavailable,            // Not written; later appends work.
   kUnknownOutcome,         // Not written, and the journal refuses everything from then on.
   kUnknownOutcomeWritten,  // Written, and the journal refuses everything from then on.
+  kUnknownOnce,            // Not written, which nobody is told; later appends work.
+  kUnknownOnceWritten,     // Written, which nobody is told; later appends work.
   kDataLoss,               // Not written, and the journal refuses everything from then on.
 };
 
@@ -64,6 +66,7 @@ class MemoryJournal : public Journal {
   [[nodiscard]] Result<Epoch> Acquire(ShardId shard) override;
   [[nodiscard]] Status Renew(ShardId shard, Epoch epoch) override;
   [[nodiscard]] Status Release(ShardId shard, Epoch epoch) override;
+  [[nodiscard]] std::optional<Duration> lease_time() const override { return store_->lease_time(); }
   void Append(ShardId shard, Epoch epoch, Batch batch, AppendCallback on_durable) override;
   [[nodiscard]] Status LoadOpen(ShardId shard,
                                 const std::function<Status(StoredTxn)>& sink) override;

@@ -19,8 +19,8 @@ Result<Epoch> MemoryStore::Acquire(ShardId shard, uint64_t owner) {
   const bool held = lease.owner != 0 && lease.owner != owner && lease_terms_.now &&
                     lease_terms_.now() < lease.until;
   if (held) {
-    return Unavailable("lease.held", "shard " + std::to_string(shard.value()) +
-                                         " is another owner's until " + FormatInstant(lease.until));
+    return Unavailable(kLeaseHeld, "shard " + std::to_string(shard.value()) +
+                                       " is another owner's until " + FormatInstant(lease.until));
   }
   lease.owner = owner;
   lease.epoch = lease.epoch.next();

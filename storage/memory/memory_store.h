@@ -38,6 +38,10 @@ class MemoryStore {
   [[nodiscard]] Status Renew(ShardId shard, Epoch epoch);
   [[nodiscard]] Status Release(ShardId shard, Epoch epoch);
 
+  [[nodiscard]] std::optional<Duration> lease_time() const {
+    return lease_terms_.now ? std::optional(lease_terms_.duration) : std::nullopt;
+  }
+
   // Applies all appends of the batch or none.
   [[nodiscard]] Status Apply(ShardId shard, Epoch epoch, Batch batch);
 

@@ -45,6 +45,7 @@ class OwnedJournal final : public Journal {
   Result<Epoch> Acquire(ShardId shard) override { return inner_->Acquire(shard); }
   Status Renew(ShardId shard, Epoch epoch) override { return inner_->Renew(shard, epoch); }
   Status Release(ShardId shard, Epoch epoch) override { return inner_->Release(shard, epoch); }
+  std::optional<Duration> lease_time() const override { return inner_->lease_time(); }
   void Append(ShardId shard, Epoch epoch, Batch batch, AppendCallback on_durable) override {
     inner_->Append(shard, epoch, std::move(batch), std::move(on_durable));
   }
