@@ -49,6 +49,11 @@ runtime::Notices OperationsLog::Notices() {
             Write(Level::kWarning, "defect", TextField("message", what));
           },
           [this](const storage::DefinitionRow& row) { OnDefinition(row); },
+          [this](ShardId shard, const Status& why) {
+            Write(Level::kWarning, "shard_lost",
+                  " shard=" + std::to_string(shard.value()) + Field("reason", why.reason()) +
+                      TextField("message", why.message()));
+          },
           [this](bool failing, const std::string& why) { OnStore(failing, why); }};
 }
 

@@ -1,4 +1,4 @@
-// Host: what a shard driver needs from the thread it lives on. The real one is worker.h; the
+// Host: what shards need from the thread they live on. The real one is worker.h; the
 // simulator has its own, with a virtual clock.
 #pragma once
 

@@ -128,12 +128,13 @@ struct LocalCoordinator::Housekeeper {
   std::thread thread;
 };
 
-struct LocalCoordinator::Recovery {
-  std::vector<std::thread> readers;
-  std::atomic<size_t> left{0};  // Drivers that are not recovered.
-  std::atomic<bool> stop{false};
-  std::atomic<bool> told{false};
-  std::function<void(const Status&)> ended;
+// Renews leases and takes shards. Apart from the housekeeper, which may be held up by a purge for
+// longer than a lease lasts.
+struct LocalCoordinator::LeaseKeeper {
+  std::mutex mutex;
+  std::condition_variable wake;
+  bool woken = false;
+  std::thread thread;
 };
 
 LocalCoordinator::LocalCoordinator(LocalCoordinatorOptions options, storage::Journal& journal,
@@ -147,9 +148,11 @@ LocalCoordinator::LocalCoordinator(LocalCoordinatorOptions options, storage::Jou
       tokens_(secret),
       participant_stats_(std::move(participant_stats)),
       pool_(kBlockingThreads, options_.notices.defect),
+      ownership_(journal, WallNow, MakeOwnershipEvents()),
       housekeeper_(std::make_unique<Housekeeper>()),
-      recovery_(std::make_unique<Recovery>()) {
-  recovery_->ended = options_.on_recovered;
+      lease_keeper_(std::make_unique<LeaseKeeper>()),
+      on_start_ended_(options_.on_recovered),
+      loaders_(options_.workers, options_.notices.defect) {
   events_.NoteWith(options_.notices.transaction);
 }
 
@@ -170,40 +173,34 @@ Result<std::unique_ptr<LocalCoordinator>> LocalCoordinator::Start(
                                               Sha256Hex(RandomBytes(32)).substr(0, kIdDigits)));
   std::unique_ptr<LocalCoordinator> coordinator(new LocalCoordinator(
       std::move(options), journal, secret, std::move(id), std::move(participant_stats)));
-  ENTENTE_RETURN_IF_ERROR(coordinator->AcquireAll());
-  coordinator->MakeDrivers(make_caller);
-  coordinator->housekeeper_->thread = std::thread([raw = coordinator.get()] { raw->KeepHouse(); });
-  if (coordinator->options_.on_recovered) {
-    coordinator->StartRecovery();
-    return coordinator;
-  }
   // Shared: whoever waits may be gone before set_value returns.
   const auto recovered = std::make_shared<std::promise<Status>>();
-  coordinator->recovery_->ended = [recovered](const Status& status) {
-    recovered->set_value(status);
-  };
-  coordinator->StartRecovery();
-  ENTENTE_RETURN_IF_ERROR(recovered->get_future().get());
+  const bool waits = !coordinator->on_start_ended_;
+  if (waits) {
+    coordinator->on_start_ended_ = [recovered](const Status& status) {
+      recovered->set_value(status);
+    };
+  }
+  coordinator->MakeWorkers(make_caller);
+  ENTENTE_RETURN_IF_ERROR(coordinator->ownership_.AcquireAll());
+  for (const auto& worker : coordinator->workers_) {
+    worker->Start();
+  }
+  coordinator->EndStartIfSettled();
+  coordinator->housekeeper_->thread = std::thread([raw = coordinator.get()] { raw->KeepHouse(); });
+  coordinator->lease_keeper_->thread =
+      std::thread([raw = coordinator.get()] { raw->KeepLeases(); });
+  if (waits) {
+    ENTENTE_RETURN_IF_ERROR(recovered->get_future().get());
+  }
   return coordinator;
 }
 
-Status LocalCoordinator::AcquireAll() {
-  for (uint64_t i = 0; i < kShardCount; ++i) {
-    ENTENTE_ASSIGN_OR_RETURN(leases_[ShardId(i)], journal_.Acquire(ShardId(i)));
-  }
-  return {};
-}
-
-void LocalCoordinator::MakeDrivers(const CallerFactory& make_caller) {
+void LocalCoordinator::MakeWorkers(const CallerFactory& make_caller) {
   for (size_t i = 0; i < options_.workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(i, pool_, options_.notices.defect));
     callers_.push_back(make_caller(*workers_[i], tokens_));
-    ShardDriverOptions options;
-    for (const auto& [shard, epoch] : leases_) {
-      if (shard.value() % options_.workers == i) {
-        options.shards.emplace(shard, epoch);
-      }
-    }
+    ShardOptions options;
     options.coordinator_id = id_;
     options.on_rolled_back = options_.notices.rolled_back;
     options.on_held_back = options_.notices.held_back;
@@ -212,57 +209,104 @@ void LocalCoordinator::MakeDrivers(const CallerFactory& make_caller) {
     options.memory = &memory_;
     options.max_open = std::max<size_t>(1, options_.max_open / options_.workers);
     options.max_open_in_all = options_.max_open;
-    drivers_.push_back(std::make_unique<ShardDriver>(std::move(options), *workers_[i], journal_,
-                                                     *callers_[i], definitions_, events_,
-                                                     options_.on_fatal));
+    shards_.push_back(std::make_unique<WorkerShards>(
+        std::move(options),
+        WorkerShardsSurroundings{
+            *workers_[i], journal_, *callers_[i], definitions_, events_,
+            [this](std::function<void()> work) { loaders_.Run(std::move(work)); },
+            [this](const Lease& lease) { OnServing(lease); },
+            [this](const Lease& lease, const Status& why) { OnLost(lease, why); }}));
   }
 }
 
-// Each driver's transactions are read by a thread of their own: the workers answer clients
-// meanwhile.
-void LocalCoordinator::StartRecovery() {
-  recovery_->left = drivers_.size();
-  for (const auto& worker : workers_) {
-    worker->Start();
-  }
-  for (size_t i = 0; i < drivers_.size(); ++i) {
-    recovery_->readers.emplace_back([this, driver = drivers_[i].get(), worker = workers_[i].get()] {
-      Status read;
-      try {
-        read = driver->ReadOpen([this] { return !recovery_->stop; });
-      } catch (...) {
-        read = DescribeException();
-      }
-      if (!read.ok()) {
-        OnRecovered(read);
-        return;
-      }
-      worker->Post([this, driver] { driver->ResumeOpen([this] { OnRecovered(Status()); }); });
-    });
-  }
+OwnershipEvents LocalCoordinator::MakeOwnershipEvents() {
+  OwnershipEvents events;
+  events.start = [this](const LeasePtr& lease) { StartShard(lease); };
+  events.drop = [this](const LeasePtr& lease, const Status& why) {
+    if (options_.notices.shard_lost) {
+      options_.notices.shard_lost(lease->shard(), why);
+    }
+    const size_t worker = Ownership::WorkerOf(lease->shard(), workers_.size());
+    workers_[worker]->Post([this, worker, lease] { shards_[worker]->Drop(*lease); });
+    EndStartIfSettled();
+  };
+  events.wake = [this] {
+    {
+      const std::lock_guard lock(lease_keeper_->mutex);
+      lease_keeper_->woken = true;
+    }
+    lease_keeper_->wake.notify_all();
+  };
+  return events;
 }
 
-// Of one driver; the last one, or the first failure, ends the recovery.
-void LocalCoordinator::OnRecovered(const Status& status) {
-  const bool last = recovery_->left.fetch_sub(1) == 1;
-  if ((status.ok() && !last) || recovery_->told.exchange(true)) {
+// Its transactions are read by a thread of the loaders: the workers answer clients meanwhile.
+void LocalCoordinator::StartShard(const LeasePtr& lease) {
+  const size_t worker = Ownership::WorkerOf(lease->shard(), workers_.size());
+  workers_[worker]->Post([this, worker, lease] {
+    if (!draining_) {
+      shards_[worker]->Start(lease, [this] { return !stopping_ && !draining_; });
+    }
+  });
+}
+
+void LocalCoordinator::OnServing(const Lease& lease) {
+  ownership_.OnServing(lease);
+  EndStartIfSettled();
+}
+
+// On the worker that drove it.
+void LocalCoordinator::OnLost(const Lease& lease, const Status& why) {
+  if (why.code() == StatusCode::kDataLoss) {
+    Fail(why);
     return;
   }
-  if (status.ok()) {
-    ready_ = true;
+  const bool may_be_had_again = why.code() == StatusCode::kFenced ||
+                                why.code() == StatusCode::kConflict ||
+                                why.code() == StatusCode::kUnknownOutcome;
+  if (!may_be_had_again && !start_ended_) {
+    EndStart(why);  // A start that can not read its transactions says so and ends.
+    return;
   }
-  recovery_->ended(status);
+  if (options_.notices.shard_lost) {
+    options_.notices.shard_lost(lease.shard(), why);
+  }
+  ownership_.OnLost(lease);
+  EndStartIfSettled();
+}
+
+void LocalCoordinator::EndStartIfSettled() {
+  if (!start_ended_ && ownership_.IsSettled()) {
+    EndStart(Status());
+  }
+}
+
+void LocalCoordinator::EndStart(const Status& status) {
+  if (start_ended_.exchange(true)) {
+    return;
+  }
+  ready_ = status.ok();
+  failed_ = !status.ok();
+  on_start_ended_(status);
+}
+
+// The process has to stop.
+void LocalCoordinator::Fail(const Status& status) {
+  if (!start_ended_) {
+    EndStart(status);
+  } else if (!failed_.exchange(true) && options_.on_fatal) {
+    options_.on_fatal(status);
+  }
 }
 
 void LocalCoordinator::Drain(Duration grace) {
   draining_ = true;
-  recovery_->stop = true;
   std::vector<std::future<void>> drained;
-  for (size_t i = 0; i < drivers_.size(); ++i) {
+  for (size_t i = 0; i < shards_.size(); ++i) {
     auto done = std::make_shared<std::promise<void>>();
     drained.push_back(done->get_future());
     workers_[i]->Post(
-        [driver = drivers_[i].get(), done] { driver->Drain([done] { done->set_value(); }); });
+        [shards = shards_[i].get(), done] { shards->Drain([done] { done->set_value(); }); });
   }
   const auto deadline = std::chrono::steady_clock::now() + grace;
   for (auto& one : drained) {
@@ -271,12 +315,8 @@ void LocalCoordinator::Drain(Duration grace) {
 }
 
 void LocalCoordinator::Stop() {
-  recovery_->stop = true;
-  for (std::thread& reader : recovery_->readers) {
-    if (reader.joinable()) {
-      reader.join();
-    }
-  }
+  stopping_ = true;
+  loaders_.Join();
   {
     const std::lock_guard lock(housekeeper_->mutex);
     housekeeper_->stop = true;
@@ -285,14 +325,33 @@ void LocalCoordinator::Stop() {
   if (housekeeper_->thread.joinable()) {
     housekeeper_->thread.join();
   }
+  {
+    const std::lock_guard lock(lease_keeper_->mutex);
+    lease_keeper_->woken = true;
+  }
+  lease_keeper_->wake.notify_all();
+  if (lease_keeper_->thread.joinable()) {
+    lease_keeper_->thread.join();
+  }
   for (const auto& worker : workers_) {
     worker->Stop();
   }
   // What it still does reads the journal, and ends at a worker: both may be destroyed before it.
   pool_.Join();
-  // Whoever wants them next need not wait until they end by themselves, which they do in any case.
-  for (const auto& [shard, epoch] : std::exchange(leases_, {})) {
-    static_cast<void>(journal_.Release(shard, epoch).ok());
+  ownership_.ReleaseAll();
+}
+
+void LocalCoordinator::KeepLeases() {
+  while (!stopping_) {
+    const Result<Instant> next = ownership_.Keep();
+    if (!next.ok()) {
+      Fail(next.status());
+      return;
+    }
+    std::unique_lock lock(lease_keeper_->mutex);
+    lease_keeper_->wake.wait_for(lock, std::max(*next - WallNow(), Duration(0)),
+                                 [this] { return lease_keeper_->woken; });
+    lease_keeper_->woken = false;
   }
 }
 
@@ -303,7 +362,6 @@ void LocalCoordinator::KeepHouse() {
   while (!housekeeper_->wake.wait_for(lock, tick, [this] { return housekeeper_->stop; })) {
     lock.unlock();
     CheckStore();
-    RenewLeases();
     if (std::chrono::steady_clock::now() >= purge_at) {
       Purge();
       purge_at = std::chrono::steady_clock::now() + options_.purge_interval;
@@ -322,18 +380,8 @@ void LocalCoordinator::CheckStore() {
   if (IsFailing(now) != IsFailing(before) && options_.notices.store_failing) {
     options_.notices.store_failing(IsFailing(now), now.latest_failure);
   }
-  if (!now.fatal.ok() && before.fatal.ok() && options_.on_fatal) {
-    options_.on_fatal(now.fatal);
-  }
-}
-
-void LocalCoordinator::RenewLeases() {
-  for (const auto& [shard, epoch] : leases_) {
-    const Status renewed = journal_.Renew(shard, epoch);
-    if (renewed.code() == StatusCode::kFenced && options_.on_fatal) {
-      options_.on_fatal(renewed);
-      return;
-    }
+  if (!now.fatal.ok() && before.fatal.ok()) {
+    Fail(now.fatal);
   }
 }
 
@@ -349,13 +397,15 @@ void LocalCoordinator::Purge() {
 }
 
 size_t LocalCoordinator::WorkerOf(const Gid& gid) const {
-  return ShardOf(gid).value() % workers_.size();
+  return Ownership::WorkerOf(ShardOf(gid), workers_.size());
 }
 
-// A gid of a shard that `worker` owns, so that the transaction is driven where it was asked for.
+// A gid of a shard that `worker` serves, so that the transaction is driven where it was asked for;
+// any gid, if so many tries find none.
 Gid LocalCoordinator::NewGid(size_t worker) {
+  constexpr int kTries = 1'000;
   const auto millis = static_cast<uint64_t>(ToMicros(WallNow()) / 1000);
-  while (true) {
+  for (int tries = 1;; ++tries) {
     uint64_t high = 0;
     uint64_t low = 0;
     if (Worker* current = Worker::Current()) {
@@ -369,22 +419,23 @@ Gid LocalCoordinator::NewGid(size_t worker) {
       }
     }
     Gid gid(FormatUuidV7(millis, high, low));
-    if (WorkerOf(gid) == worker) {
+    const bool fits = WorkerOf(gid) == worker && ownership_.Serves(ShardOf(gid));
+    if (fits || tries == kTries) {
       return gid;
     }
   }
 }
 
-void LocalCoordinator::OnDriver(const Gid& gid, std::function<void(ShardDriver&)> task) {
+void LocalCoordinator::OnWorker(const Gid& gid, std::function<void(WorkerShards&)> task) {
   const size_t index = WorkerOf(gid);
   if (Worker::Current() == workers_[index].get()) {
-    task(*drivers_[index]);
+    task(*shards_[index]);
     return;
   }
   queued_.fetch_add(1, std::memory_order_relaxed);
   workers_[index]->Post([this, index, task = std::move(task)] {
     queued_.fetch_sub(1, std::memory_order_relaxed);
-    task(*drivers_[index]);
+    task(*shards_[index]);
   });
 }
 
@@ -449,13 +500,16 @@ Status LocalCoordinator::RefuseInline(const SubmitRequest& request) const {
   if (!request.inline_definition) {
     return {};
   }
-  const auto refusal = [](const auto& driver) { return driver->RefusalNow(); };
+  if (!ready_) {
+    return Recovering();
+  }
   if (request.gid) {
-    return refusal(drivers_[WorkerOf(*request.gid)]);
+    return ownership_.Serves(ShardOf(*request.gid)) ? shards_[WorkerOf(*request.gid)]->RefusalNow()
+                                                    : ShardLost(ShardOf(*request.gid));
   }
   Status refused;
-  for (const auto& driver : drivers_) {
-    refused = refusal(driver);
+  for (const auto& shards : shards_) {
+    refused = shards->RefusalNow();
     if (refused.ok()) {
       break;
     }
@@ -475,7 +529,7 @@ void LocalCoordinator::SubmitWithPlan(SubmitRequest request, PlanPtr plan,
                                                 FormatDuration(*lag) + ": try again later"));
     return;
   }
-  ShardDriver::SubmitCommand command;
+  Shard::SubmitCommand command;
   command.caller_named = request.gid.has_value();
   command.submitted.request_digest = RequestDigest(request);
   if (request.gid) {
@@ -498,12 +552,12 @@ void LocalCoordinator::SubmitWithPlan(SubmitRequest request, PlanPtr plan,
   }
   const size_t index = WorkerOf(command.submitted.gid);
   if (Worker::Current() == workers_[index].get()) {
-    drivers_[index]->Submit(std::move(command), std::move(done));
+    shards_[index]->Submit(std::move(command), std::move(done));
     return;
   }
-  auto held = std::make_shared<ShardDriver::SubmitCommand>(std::move(command));
-  OnDriver(held->submitted.gid, [held, done = std::move(done)](ShardDriver& driver) {
-    driver.Submit(std::move(*held), done);
+  auto held = std::make_shared<Shard::SubmitCommand>(std::move(command));
+  OnWorker(held->submitted.gid, [held, done = std::move(done)](WorkerShards& shards) {
+    shards.Submit(std::move(*held), done);
   });
 }
 
@@ -542,22 +596,23 @@ void LocalCoordinator::Enlist(
       Worker::Current(), [done = std::move(done), problems](Result<EnlistReply> reply) {
         done(std::move(reply), std::move(*problems));
       });
-  OnDriver(gid, [gid, branch = std::move(branch), problems, answer = std::move(answer)](
-                    ShardDriver& driver) { driver.Enlist(gid, branch, problems, answer); });
+  OnWorker(gid, [gid, branch = std::move(branch), problems, answer = std::move(answer)](
+                    WorkerShards& shards) { shards.Enlist(gid, branch, problems, answer); });
 }
 
 void LocalCoordinator::DeliverAndWait(const Gid& gid, engine::Event event, std::optional<Wait> wait,
                                       Callback<TxnView> done) {
   done = ReturnTo(Worker::Current(), std::move(done));
-  OnDriver(gid, [gid, event = std::move(event), wait, done = std::move(done)](ShardDriver& driver) {
-    driver.Deliver(gid, event, std::nullopt, [&driver, gid, wait, done](Result<TxnView> view) {
-      if (view.ok() && wait && !view->state->finished()) {
-        driver.Get(gid, Bounded(*wait), done);
-      } else {
-        done(std::move(view));
-      }
-    });
-  });
+  OnWorker(
+      gid, [gid, event = std::move(event), wait, done = std::move(done)](WorkerShards& shards) {
+        shards.Deliver(gid, event, std::nullopt, [&shards, gid, wait, done](Result<TxnView> view) {
+          if (view.ok() && wait && !view->state->finished()) {
+            shards.Get(gid, Bounded(*wait), done);
+          } else {
+            done(std::move(view));
+          }
+        });
+      });
 }
 
 void LocalCoordinator::Commit(const Gid& gid, std::optional<Wait> wait, Callback<TxnView> done) {
@@ -574,15 +629,15 @@ void LocalCoordinator::Get(const Gid& gid, std::optional<Wait> wait, Callback<Tx
   if (wait) {
     wait = Bounded(std::move(*wait));
   }
-  OnDriver(gid, [gid, wait, done = std::move(done)](ShardDriver& driver) {
-    driver.Get(gid, wait, done);
+  OnWorker(gid, [gid, wait, done = std::move(done)](WorkerShards& shards) {
+    shards.Get(gid, wait, done);
   });
 }
 
 void LocalCoordinator::GetHistory(const Gid& gid, Callback<History> done) {
   done = ReturnTo(Worker::Current(), std::move(done));
-  OnDriver(gid,
-           [gid, done = std::move(done)](ShardDriver& driver) { driver.GetHistory(gid, done); });
+  OnWorker(gid,
+           [gid, done = std::move(done)](WorkerShards& shards) { shards.GetHistory(gid, done); });
 }
 
 void LocalCoordinator::List(storage::Filter filter, storage::Page page,
@@ -645,8 +700,8 @@ void LocalCoordinator::Operate(OperatorRequest request, Callback<TxnView> done) 
   }
   const Gid gid = request.gid;
   const auto revision = request.expected_revision;
-  OnDriver(gid, [gid, revision, event = ToEvent(request), done = std::move(done)](
-                    ShardDriver& driver) { driver.Deliver(gid, event, revision, done); });
+  OnWorker(gid, [gid, revision, event = ToEvent(request), done = std::move(done)](
+                    WorkerShards& shards) { shards.Deliver(gid, event, revision, done); });
 }
 
 void LocalCoordinator::Signal(const Gid& gid, SignalRequest request, Callback<TxnView> done) {
@@ -654,8 +709,8 @@ void LocalCoordinator::Signal(const Gid& gid, SignalRequest request, Callback<Tx
   std::string digest = SignalDigest(request);
   engine::SignalSent event{std::move(request.name), std::move(request.payload),
                            std::move(request.id), std::move(digest)};
-  OnDriver(gid, [gid, event = std::move(event), done = std::move(done)](ShardDriver& driver) {
-    driver.Deliver(gid, event, std::nullopt, done);
+  OnWorker(gid, [gid, event = std::move(event), done = std::move(done)](WorkerShards& shards) {
+    shards.Deliver(gid, event, std::nullopt, done);
   });
 }
 
@@ -672,9 +727,9 @@ void LocalCoordinator::Complete(std::string token,
   }
   engine::CompletionReceived completion{command->branch, command->role, command->alternative,
                                         std::move(outcome)};
-  OnDriver(command->gid,
+  OnWorker(command->gid,
            [gid = command->gid, completion = std::move(completion), done = std::move(done)](
-               ShardDriver& driver) { driver.Deliver(gid, completion, std::nullopt, done); });
+               WorkerShards& shards) { shards.Deliver(gid, completion, std::nullopt, done); });
 }
 
 void LocalCoordinator::PutDefinition(
@@ -746,8 +801,8 @@ std::vector<ParticipantStats> LocalCoordinator::Participants() {
 std::optional<Duration> LocalCoordinator::StoreLag() const {
   const int64_t now = ToMicros(WallNow());
   int64_t since = now;
-  for (const auto& driver : drivers_) {
-    const int64_t append = driver->counters().append_since_micros.load(std::memory_order_relaxed);
+  for (const auto& shards : shards_) {
+    const int64_t append = shards->counters().appends_since.micros();
     since = append != 0 ? std::min(since, append) : since;
   }
   return since < now ? std::optional(Duration(now - since)) : std::nullopt;
@@ -757,8 +812,8 @@ Health LocalCoordinator::GetHealth() {
   Health health;
   const int64_t now = ToMicros(WallNow());
   uint64_t recovered = 0;
-  for (const auto& driver : drivers_) {
-    const DriverCounters& counters = driver->counters();
+  for (const auto& shards : shards_) {
+    const ShardCounters& counters = shards->counters();
     recovered += counters.recovered;
     health.open += counters.open.load(std::memory_order_relaxed);
     const int64_t timer = counters.next_timer_micros.load(std::memory_order_relaxed);
@@ -801,8 +856,8 @@ Metrics LocalCoordinator::GetMetrics() {
   Metrics metrics;
   metrics.payload_bytes = memory_.used();
   metrics.payload_bytes_limit = memory_.limit();
-  for (const auto& driver : drivers_) {
-    const DriverCounters& counters = driver->counters();
+  for (const auto& shards : shards_) {
+    const ShardCounters& counters = shards->counters();
     metrics.accepted += counters.accepted;
     metrics.committed += counters.committed;
     metrics.aborted += counters.aborted;

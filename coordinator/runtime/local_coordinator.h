@@ -1,9 +1,8 @@
-// LocalCoordinator: the Coordinator of one process: workers, their shard drivers, the definitions.
+// LocalCoordinator: the Coordinator of one process: workers, the shards they drive, definitions.
 #pragma once
 
 #include <atomic>
 #include <functional>
-#include <map>
 #include <memory>
 #include <vector>
 
@@ -13,8 +12,9 @@
 #include "coordinator/runtime/definitions.h"
 #include "coordinator/runtime/event_hub.h"
 #include "coordinator/runtime/notices.h"
-#include "coordinator/runtime/shard_driver.h"
+#include "coordinator/runtime/ownership.h"
 #include "coordinator/runtime/worker.h"
+#include "coordinator/runtime/worker_shards.h"
 
 namespace entente::runtime {
 
@@ -32,7 +32,8 @@ struct LocalCoordinatorOptions {
   std::function<LocalExhaustion()> local_exhaustion;
   marks::CrashMarks* crash_marks = nullptr;  // May be null. Outlives the coordinator.
   size_t payload_memory = SIZE_MAX;          // See MemoryBudget.
-  // Told once, on any thread, how the recovery ended that Start began.
+  // Told once, on any thread, how the recovery ended that Start began. Shards that another node
+  // has, or that are lost meanwhile, are not waited for.
   std::function<void(const Status&)> on_recovered;
 };
 
@@ -46,8 +47,8 @@ class LocalCoordinator final : public Coordinator {
   // Begins to rebuild what was open and to carry on with it, and returns as soon as clients can be
   // answered: with kUnavailable, coordinator.recovering, to whatever is new until on_recovered
   // hears the end of it. Without on_recovered, blocks until then and returns its failure. `journal`
-  // must outlive the coordinator's threads, but not the coordinator, which hears of every append
-  // that was handed in: call Stop, destroy the journal, then the coordinator.
+  // must outlive the coordinator's threads, which Stop and the destructor end; nothing of it is
+  // used afterwards, and what it has to say of appends by then is said to nobody.
   [[nodiscard]] static Result<std::unique_ptr<LocalCoordinator>> Start(
       LocalCoordinatorOptions options, storage::Journal& journal, const CallerFactory& make_caller,
       ParticipantStatsSource participant_stats);
@@ -98,10 +99,15 @@ class LocalCoordinator final : public Coordinator {
                    const std::string& secret, std::string id,
                    ParticipantStatsSource participant_stats);
 
-  [[nodiscard]] Status AcquireAll();
-  void MakeDrivers(const CallerFactory& make_caller);
-  void StartRecovery();
-  void OnRecovered(const Status& status);
+  void MakeWorkers(const CallerFactory& make_caller);
+  [[nodiscard]] OwnershipEvents MakeOwnershipEvents();
+  void StartShard(const LeasePtr& lease);
+  void OnServing(const Lease& lease);
+  void OnLost(const Lease& lease, const Status& why);
+  void EndStart(const Status& status);
+  void EndStartIfSettled();
+  void Fail(const Status& status);
+  void KeepLeases();
   [[nodiscard]] Status RefuseInline(const SubmitRequest& request) const;
   void SubmitWithPlan(SubmitRequest request, PlanPtr plan, Callback<SubmitReply> done,
                       Status children = {});
@@ -109,14 +115,13 @@ class LocalCoordinator final : public Coordinator {
                       Callback<TxnView> done);
   [[nodiscard]] Gid NewGid(size_t worker);
   [[nodiscard]] size_t WorkerOf(const Gid& gid) const;
-  // Runs `task` with the driver of `gid`, on its worker: at once if that is this thread.
-  void OnDriver(const Gid& gid, std::function<void(ShardDriver&)> task);
+  // Runs `task` on the worker that `gid` belongs to: at once if that is this thread.
+  void OnWorker(const Gid& gid, std::function<void(WorkerShards&)> task);
   template <class T>
   void OffloadTo(std::function<Result<T>()> work, Callback<T> done);
   [[nodiscard]] std::optional<Duration> StoreLag() const;
   void KeepHouse();
   void CheckStore();
-  void RenewLeases();
   void Purge();
 
   const LocalCoordinatorOptions options_;
@@ -130,16 +135,21 @@ class LocalCoordinator final : public Coordinator {
   BlockingPool pool_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<ParticipantCaller>> callers_;
-  std::vector<std::unique_ptr<ShardDriver>> drivers_;
-  std::map<ShardId, Epoch> leases_;  // Those of all drivers together.
+  std::vector<std::unique_ptr<WorkerShards>> shards_;  // By worker.
+  Ownership ownership_;
   std::atomic<uint64_t> next_worker_{0};
   std::atomic<uint64_t> queued_{0};
   std::atomic<bool> ready_{false};
+  std::atomic<bool> start_ended_{false};
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> failed_{false};
   std::atomic<bool> draining_{false};
   struct Housekeeper;
   std::unique_ptr<Housekeeper> housekeeper_;
-  struct Recovery;
-  std::unique_ptr<Recovery> recovery_;
+  struct LeaseKeeper;
+  std::unique_ptr<LeaseKeeper> lease_keeper_;
+  std::function<void(const Status&)> on_start_ended_;
+  BlockingPool loaders_;  // Last: what it runs uses the members above.
 };
 
 }  // namespace entente::runtime

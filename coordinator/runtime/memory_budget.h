@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <memory>
 #include <utility>
 
 namespace entente::runtime {
@@ -19,10 +20,34 @@ class MemoryBudget {
   [[nodiscard]] size_t used() const { return used_.load(std::memory_order_relaxed); }
   [[nodiscard]] bool HasRoomFor(size_t bytes) const { return used() + bytes <= limit_; }
 
+  // The turn of one who reads something whose size is known when it is there: one at a time, or all
+  // who look for room at one instant would find the same room. Ends at the latest when destroyed.
+  class Turn {
+   public:
+    explicit Turn(MemoryBudget& budget) : budget_(budget) {}
+    ~Turn() { End(); }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    void End() {
+      if (std::exchange(lasts_, false)) {
+        budget_.taken_ = false;
+      }
+    }
+
+   private:
+    MemoryBudget& budget_;
+    bool lasts_ = true;
+  };
+  // Null: it is somebody else's.
+  [[nodiscard]] std::shared_ptr<Turn> TryTakeTurn() {
+    return taken_.exchange(true) ? nullptr : std::make_shared<Turn>(*this);
+  }
+
  private:
   friend class MemoryCharge;
   const size_t limit_;
   std::atomic<size_t> used_{0};
+  std::atomic<bool> taken_{false};
 };
 
 // The share of one owner, given back when the owner goes. Not thread-safe.

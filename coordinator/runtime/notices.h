@@ -26,6 +26,9 @@ struct Notices {
   std::function<void(const std::string& what)> defect;
   // A new version of a definition is stored.
   std::function<void(const storage::DefinitionRow&)> definition_stored;
+  // A shard is not driven any more: its lease was lost, or the store refused what it wrote. It is
+  // taken again when it can be had.
+  std::function<void(ShardId, const Status& why)> shard_lost;
   // The store begins to fail (`why`: its latest failure), or is well again.
   std::function<void(bool failing, const std::string& why)> store_failing;
 };

@@ -1,4 +1,4 @@
-// ParticipantCaller: how a shard driver reaches participants. The real one is in
+// ParticipantCaller: how a shard reaches participants. The real one is in
 // coordinator/participants; the simulator has its own.
 #pragma once
 
@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "coordinator/runtime/lease.h"
 #include "dsl/plan.h"
 #include "engine/effect.h"
 #include "engine/input.h"
@@ -19,6 +20,8 @@ struct CallContext {
   std::string traceparent;
   Epoch epoch;
   std::string coordinator;  // Its id.
+  // What waits for its participant must not be sent once it has ended. Null: it does not end.
+  std::shared_ptr<const Lease> lease = nullptr;
 };
 
 // Which of a transaction's calls are not wanted any more.

@@ -1,13 +1,11 @@
-// ShardDriver: decisions, batches, durability.
+// Shard: decisions, batches, durability.
 #include <algorithm>
 #include <iterator>
-#include <map>
 #include <memory>
-#include <unordered_set>
 #include <utility>
 
 #include "coordinator/runtime/record_codec.h"
-#include "coordinator/runtime/shard_driver.h"
+#include "coordinator/runtime/shard.h"
 #include "coordinator/runtime/shard_txn.h"
 
 namespace entente::runtime {
@@ -29,8 +27,8 @@ Withdrawal WithdrawnBy(const engine::Record& record) {
 // Evolves the state and gathers the records. `riding` records wait for the transaction's next
 // append instead of causing one: losing them is harmless, and recovery would derive them again.
 // Effects never overtake a forced decision: those of a lazy one may follow from it.
-void ShardDriver::Apply(const TxnPtr& txn, engine::Decision decision,
-                        std::function<void(Status)>&& reply, bool riding) {
+void Shard::Apply(const TxnPtr& txn, engine::Decision decision, std::function<void(Status)>&& reply,
+                  bool riding) {
   Release release{txn, {}, {}, {}, Withdrawal::kNone};
   const bool watched = events_.has_subscribers();
   for (engine::Record& record : decision.records) {
@@ -88,7 +86,7 @@ void ShardDriver::Apply(const TxnPtr& txn, engine::Decision decision,
 }
 
 // At once, or when the transaction's latest forced decision is durable.
-void ShardDriver::CarryOutInTurn(const TxnPtr& txn, std::vector<engine::Effect> effects) {
+void Shard::CarryOutInTurn(const TxnPtr& txn, std::vector<engine::Effect> effects) {
   if (effects.empty() || txn->abandoned) {
     return;
   }
@@ -101,11 +99,11 @@ void ShardDriver::CarryOutInTurn(const TxnPtr& txn, std::vector<engine::Effect> 
 }
 
 // One that is not durable yet.
-ShardDriver::GatheringBatch& ShardDriver::BatchOf(uint64_t number) {
+Shard::GatheringBatch& Shard::BatchOf(uint64_t number) {
   return number == gathering_.number ? gathering_ : in_flight_.value();
 }
 
-void ShardDriver::Touch(const TxnPtr& txn) {
+void Shard::Touch(const TxnPtr& txn) {
   if (!txn->touched) {
     txn->touched = true;
     gathering_.touched.push_back(txn);
@@ -113,14 +111,9 @@ void ShardDriver::Touch(const TxnPtr& txn) {
   txn->last_batch = gathering_.number;
 }
 
-void ShardDriver::WhenDurable(const TxnPtr& txn, std::function<void(Status)> run) {
-  if (failed_) {
-    run(Unavailable("store.failed",
-                    "the store failed and the coordinator is stopping: see its log"));
-    return;
-  }
+void Shard::WhenDurable(const TxnPtr& txn, std::function<void(Status)> run) {
   if (txn->abandoned) {
-    run(HeldBack(txn->state->gid));
+    run(Reloading(txn->state->gid));
     return;
   }
   if (txn->last_batch <= durable_batch_) {
@@ -135,8 +128,8 @@ void ShardDriver::WhenDurable(const TxnPtr& txn, std::function<void(Status)> run
 }
 
 // As WhenDurable, but hurries nobody: it is told when what is there was written in its own time.
-void ShardDriver::WhenWritten(const TxnPtr& txn, std::function<void(Status)> run) {
-  if (failed_ || txn->abandoned || txn->last_batch <= durable_batch_) {
+void Shard::WhenWritten(const TxnPtr& txn, std::function<void(Status)> run) {
+  if (txn->abandoned || txn->last_batch <= durable_batch_) {
     WhenDurable(txn, std::move(run));
     return;
   }
@@ -144,8 +137,8 @@ void ShardDriver::WhenWritten(const TxnPtr& txn, std::function<void(Status)> run
 }
 
 // As it is now: what is decided until it may be shown is not durable by then.
-void ShardDriver::ShowWhenDurable(const TxnPtr& txn, Callback<TxnView> done) {
-  if (!failed_ && !txn->abandoned && txn->last_batch <= durable_batch_) {
+void Shard::ShowWhenDurable(const TxnPtr& txn, Callback<TxnView> done) {
+  if (!txn->abandoned && txn->last_batch <= durable_batch_) {
     done(View(*txn));
     return;
   }
@@ -159,19 +152,19 @@ void ShardDriver::ShowWhenDurable(const TxnPtr& txn, Callback<TxnView> done) {
 }
 
 // Posted, not called: what is already ready to run joins the batch first.
-void ShardDriver::ScheduleFlush() {
-  if (flush_posted_ || in_flight_ || failed_) {
+void Shard::ScheduleFlush() {
+  if (flush_posted_ || in_flight_) {
     return;
   }
   flush_posted_ = true;
-  host_.Post([this] {
+  host_.Post(InTurn([this] {
     flush_posted_ = false;
     Flush();
-  });
+  }));
 }
 
-void ShardDriver::Flush() {
-  if (in_flight_ || failed_ || gathering_.touched.empty()) {
+void Shard::Flush() {
+  if (in_flight_ || gathering_.touched.empty()) {
     return;
   }
   if (lazy_flush_timer_) {
@@ -179,44 +172,27 @@ void ShardDriver::Flush() {
     lazy_flush_timer_.reset();
   }
   flush_wanted_ = false;
-  std::map<ShardId, storage::Batch> batches;
+  storage::Batch batch;
+  batch.appends.reserve(gathering_.touched.size());
   for (size_t i = 0; i < gathering_.touched.size();) {
     const TxnPtr txn = gathering_.touched[i];
-    const auto take = [&] {
-      storage::TxnAppend append = TakeAppend(*txn);
-      batches[ShardOf(append.gid)].appends.push_back(std::move(append));
-    };
+    const auto take = [&] { batch.appends.push_back(TakeAppend(*txn)); };
     // One that is held back is not among them any more.
     i += Guarded(txn->state->gid, txn, take) ? 1 : 0;
   }
-  if (batches.empty()) {
+  if (batch.appends.empty()) {
     return;
   }
   counters_.appends.fetch_add(1, std::memory_order_relaxed);
-  counters_.append_since_micros.store(ToMicros(host_.Now()), std::memory_order_relaxed);
+  append_since_.emplace(counters_.appends_since, host_.Now());
   in_flight_ = std::move(gathering_);
   gathering_ = GatheringBatch{in_flight_->number + 1, {}, {}};
-  // Shared by the callbacks, which the journal runs one after the other.
-  struct Writing {
-    size_t left = 0;
-    RefusedShards refused;
-  };
-  const auto writing = std::make_shared<Writing>(Writing{batches.size(), {}});
-  for (auto& [shard, batch] : batches) {
-    journal_.Append(shard, options_.shards.at(shard), std::move(batch),
-                    [this, writing, one = shard](const Status& status) {
-                      if (!status.ok()) {
-                        writing->refused.emplace_back(one, status);
-                      }
-                      if (--writing->left == 0) {
-                        host_.Post([this, writing] { OnWritten(writing->refused); });
-                      }
-                    });
-  }
+  keeper_.Append(*lease_, std::move(batch),
+                 InTurn([this](const Status& status) { OnWritten(status); }));
 }
 
 // What the transaction gained since its last append.
-storage::TxnAppend ShardDriver::TakeAppend(Txn& txn) {
+storage::TxnAppend Shard::TakeAppend(Txn& txn) {
   ENTENTE_CHECK(!txn.unsaved.empty());
   txn.touched = false;
   counters_.records.fetch_add(txn.unsaved.size(), std::memory_order_relaxed);
@@ -227,45 +203,45 @@ storage::TxnAppend ShardDriver::TakeAppend(Txn& txn) {
     append.summary = MakeSummary(*txn.plan, *txn.state);
     txn.summary_changed = false;
   }
+  txn.handed_batch = gathering_.number;
   return append;
 }
 
-void ShardDriver::OnWritten(const RefusedShards& refused) {
+void Shard::OnWritten(const Status& status) {
   ENTENTE_CHECK(in_flight_.has_value());
+  append_since_.reset();
+  // Too large a batch is not written either; its transactions come back one by one.
+  const bool no_room = status.code() == StatusCode::kUnavailable;
+  if (!status.ok() && !no_room && status.code() != StatusCode::kResourceExhausted) {
+    if (status.code() != StatusCode::kUnknownOutcome) {
+      // None of it was written, and those who wait for it may know.
+      std::move(in_flight_->releases.begin(), in_flight_->releases.end(),
+                std::back_inserter(gathering_.releases));
+      in_flight_.reset();
+    }
+    Lose(status);
+    return;
+  }
   GatheringBatch batch = std::move(*in_flight_);
   in_flight_.reset();
-  counters_.append_since_micros.store(0, std::memory_order_relaxed);
-  bool no_room = false;
-  for (const auto& [shard, status] : refused) {
-    no_room = no_room || status.code() == StatusCode::kUnavailable;
-    // Too large a batch is not written either; its transactions come back one by one.
-    if (status.code() != StatusCode::kUnavailable &&
-        status.code() != StatusCode::kResourceExhausted) {
-      Fail(status);
-      for (Release& release : batch.releases) {
-        if (release.reply) {
-          release.reply(status);
-        }
-      }
-      return;
-    }
-  }
   rollbacks_in_row_ = no_room ? rollbacks_in_row_ + 1 : 0;
-  for (const auto& [shard, status] : refused) {
-    RollBack(TakeOut(batch, shard), status);
+  if (!status.ok()) {
+    RollBack(batch, status);
+  } else {
+    durable_batch_ = batch.number;
   }
-  // What is left in it is durable.
-  durable_batch_ = batch.number;
   // The journal gets its next batch before this one's effects are carried out, so that neither
   // waits for the other.
   if (flush_wanted_) {
     Flush();
   }
-  for (const TxnPtr& txn : batch.touched) {
-    txn->created = true;
-  }
-  for (Release& release : batch.releases) {
-    Guarded(release.txn->state->gid, release.txn, [&] { Carry(release); });
+  if (status.ok()) {
+    for (const TxnPtr& txn : batch.touched) {
+      txn->created = true;
+    }
+    for (Release& release : batch.releases) {
+      Guarded(release.txn->state->gid, release.txn, [&] { Carry(release); });
+    }
   }
   if (flush_wanted_) {
     ScheduleFlush();
@@ -273,14 +249,14 @@ void ShardDriver::OnWritten(const RefusedShards& refused) {
   CheckDrained();
 }
 
-void ShardDriver::Carry(Release& release) {
+void Shard::Carry(Release& release) {
   for (TxnEvent& event : release.events) {
     events_.Publish(std::move(event));
   }
   if (release.txn->abandoned) {
     // It is being read back, and its effects are derived anew.
     if (release.reply) {
-      release.reply(HeldBack(release.txn->state->gid));
+      release.reply(Reloading(release.txn->state->gid));
     }
     return;
   }
@@ -294,63 +270,56 @@ void ShardDriver::Carry(Release& release) {
   CarryOut(release.txn, std::move(release.effects));
 }
 
-// The part of a batch that belongs to one shard.
-ShardDriver::GatheringBatch ShardDriver::TakeOut(GatheringBatch& batch, ShardId shard) {
-  GatheringBatch part{batch.number, {}, {}};
-  const auto is_kept = [shard](const TxnPtr& txn) { return ShardOf(txn->state->gid) != shard; };
-  const auto touched = std::stable_partition(batch.touched.begin(), batch.touched.end(), is_kept);
-  std::move(touched, batch.touched.end(), std::back_inserter(part.touched));
-  batch.touched.erase(touched, batch.touched.end());
-  const auto releases =
-      std::stable_partition(batch.releases.begin(), batch.releases.end(),
-                            [&](const Release& release) { return is_kept(release.txn); });
-  std::move(releases, batch.releases.end(), std::back_inserter(part.releases));
-  batch.releases.erase(releases, batch.releases.end());
-  return part;
-}
-
 // Nothing of `failed` was written. Its transactions, with what was staged on top of it since, are
-// rebuilt from the journal; all others go on.
-void ShardDriver::RollBack(GatheringBatch failed, const Status& status) {
-  const std::unordered_set<TxnPtr> affected(failed.touched.begin(), failed.touched.end());
-  const auto is_affected = [&affected](const TxnPtr& txn) { return affected.contains(txn); };
+// rebuilt from the journal; all others go on. Linear in what is in hand: it happens when a disk is
+// full, to all that is under way.
+void Shard::RollBack(GatheringBatch& failed, const Status& status) {
+  std::vector<TxnPtr> forgotten;
+  for (const TxnPtr& txn : failed.touched) {
+    if (!std::exchange(txn->abandoned, true)) {
+      forgotten.push_back(txn);
+    }
+  }
   std::vector<Release> lost = std::move(failed.releases);
-  auto& later = gathering_.releases;
-  const auto kept_releases = std::stable_partition(
-      later.begin(), later.end(),
-      [&is_affected](const Release& release) { return !is_affected(release.txn); });
-  std::move(kept_releases, later.end(), std::back_inserter(lost));
-  later.erase(kept_releases, later.end());
-  std::erase_if(gathering_.touched, is_affected);
-
+  TakeAbandoned(gathering_, lost);
+  // From here on nothing that memory still has is of the failed batch.
+  durable_batch_ = failed.number;
   if (options_.on_rolled_back) {
     options_.on_rolled_back(status, failed.touched.size());
   }
-  for (const TxnPtr& txn : failed.touched) {
-    if (!txn->abandoned) {
-      Forget(txn, status, ReloadDelay());
-    }
+  for (const TxnPtr& txn : forgotten) {
+    Forget(txn, status, ReloadDelay());
   }
-  for (Release& release : lost) {
+  for (const Release& release : lost) {
     if (release.reply) {
       release.reply(status);
     }
   }
 }
 
-void ShardDriver::Forget(const TxnPtr& txn, const Status& status, Duration delay) {
+// Moves the releases of abandoned transactions to `taken`, and forgets that these were touched.
+void Shard::TakeAbandoned(GatheringBatch& batch, std::vector<Release>& taken) {
+  const auto kept =
+      std::stable_partition(batch.releases.begin(), batch.releases.end(),
+                            [](const Release& release) { return !release.txn->abandoned; });
+  std::move(kept, batch.releases.end(), std::back_inserter(taken));
+  batch.releases.erase(kept, batch.releases.end());
+  std::erase_if(batch.touched, [](const TxnPtr& txn) { return txn->abandoned; });
+}
+
+void Shard::Forget(const TxnPtr& txn, const Status& status, Duration delay) {
   const Gid gid = txn->state->gid;
   RemoveTimers(*txn);
   CountIncident(*txn, /*forgotten=*/true);
   open_.erase(gid);
-  counters_.open.store(open_.size(), std::memory_order_relaxed);
+  open_count_.Set(open_.size());
   auto waiters = std::exchange(txn->waiters, {});
   if (txn->created) {
     // Those who wait stay: what they wait for was accepted and goes on.
     for (Waiter& waiter : waiters) {
       timers_.Remove(waiter.timeout);
     }
-    reloading_.emplace(gid, std::move(waiters));
+    reloading_.emplace(gid, Absent{std::move(waiters), txn->handed_batch});
     ReadBackLater(gid, delay);
     return;
   }
@@ -360,24 +329,15 @@ void ShardDriver::Forget(const TxnPtr& txn, const Status& status, Duration delay
   }
 }
 
-Duration ShardDriver::ReloadDelay() const {
+Duration Shard::ReloadDelay() const {
   constexpr int kMostDoublings = 20;
   const int doublings = std::clamp(rollbacks_in_row_ - 1, 0, kMostDoublings);
   return std::min(options_.reload_delay * (int64_t{1} << doublings), options_.longest_reload_delay);
 }
 
-// Fail-stop: what the journal holds is no longer known. Nothing is acknowledged from here on.
-void ShardDriver::Fail(const Status& status) {
-  if (failed_) {
-    return;
-  }
-  failed_ = true;
-  on_fatal_(status);
-}
-
-void ShardDriver::CheckDrained() {
+void Shard::CheckDrained() {
   if (!draining_ || !on_drained_ || in_flight_ || !gathering_.touched.empty() ||
-      counters_.calls_in_flight.load(std::memory_order_relaxed) != 0) {
+      calls_in_flight_.value() != 0) {
     return;
   }
   std::exchange(on_drained_, nullptr)();

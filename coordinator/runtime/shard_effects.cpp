@@ -1,9 +1,9 @@
-// ShardDriver: effects, timers, recovery.
+// Shard: effects, timers, recovery.
 #include <algorithm>
 #include <utility>
 
 #include "base/limits.h"
-#include "coordinator/runtime/shard_driver.h"
+#include "coordinator/runtime/shard.h"
 #include "coordinator/runtime/shard_txn.h"
 
 namespace entente::runtime {
@@ -61,78 +61,88 @@ engine::Reply ChildOutcome(const engine::TxnState& child) {
 
 }  // namespace
 
-void ShardDriver::CarryOut(const TxnPtr& txn, std::vector<engine::Effect> effects) {
+void Shard::CarryOut(const TxnPtr& txn, std::vector<engine::Effect> effects) {
   for (engine::Effect& effect : effects) {
     std::visit([this, &txn](auto& one) { CarryOut(txn, one); }, effect);
   }
 }
 
-Epoch ShardDriver::EpochOf(const Gid& gid) const {
-  return options_.shards.at(ShardOf(gid));
+CallContext Shard::ContextOf(const Txn& txn) const {
+  return {txn.plan, txn.state->traceparent, lease_->epoch(), options_.coordinator_id, lease_};
 }
 
-void ShardDriver::CarryOut(const TxnPtr& txn, engine::CallBranch& call) {
-  counters_.calls_in_flight.fetch_add(1, std::memory_order_relaxed);
+// Whether a call may leave. A turn that takes long may outlast the lease it began under.
+bool Shard::MayCall() {
+  if (HoldsNow()) {
+    return true;
+  }
+  host_.Post(InTurn([] {}));  // Which finds that the shard is lost.
+  return false;
+}
+
+void Shard::CarryOut(const TxnPtr& txn, engine::CallBranch& call) {
+  if (!MayCall()) {
+    return;
+  }
+  calls_in_flight_.Increment();
   if (draining_) {
     // The journal says that it may be out. That it never left has to be written down too: whoever
     // recovers it would take it for a call that may have happened.
-    host_.Post([this, gid = call.command.gid,
-                replied = ReplyTo(call.command, call.attempt, NotSentWhileStopping())]() mutable {
-      OnReply(gid, std::move(replied));
-    });
+    host_.Post(InTurn([this, gid = call.command.gid,
+                       replied = ReplyTo(call.command, call.attempt, NotSentWhileStopping())] {
+      OnReply(gid, replied);
+    }));
     return;
   }
   counters_.calls_asked.fetch_add(1, std::memory_order_relaxed);
-  const CallContext context{txn->plan, txn->state->traceparent, EpochOf(txn->state->gid),
-                            options_.coordinator_id};
+  const CallContext context = ContextOf(*txn);
   const auto command = std::make_shared<const engine::CommandId>(call.command);
   const uint32_t attempt = call.attempt;
   try {
-    caller_.Call(context, std::move(call), [this, command, attempt](engine::Reply reply) {
-      if (!WasHeldBack(reply)) {
-        counters_.calls.fetch_add(1, std::memory_order_relaxed);
-      }
-      OnReply(command->gid, ReplyTo(*command, attempt, std::move(reply)));
-    });
+    caller_.Call(context, std::move(call), InTurn([this, command, attempt](engine::Reply reply) {
+                   if (!WasHeldBack(reply)) {
+                     counters_.calls.fetch_add(1, std::memory_order_relaxed);
+                   }
+                   OnReply(command->gid, ReplyTo(*command, attempt, std::move(reply)));
+                 }));
   } catch (...) {
-    counters_.calls_in_flight.fetch_sub(1, std::memory_order_relaxed);  // No reply will come.
+    calls_in_flight_.Decrement();  // No reply will come.
     throw;
   }
 }
 
-void ShardDriver::CarryOut(const TxnPtr& txn, engine::PollBranch& poll) {
-  if (draining_) {
+void Shard::CarryOut(const TxnPtr& txn, engine::PollBranch& poll) {
+  if (draining_ || !MayCall()) {
     return;
   }
-  counters_.calls_in_flight.fetch_add(1, std::memory_order_relaxed);
-  const CallContext context{txn->plan, txn->state->traceparent, EpochOf(txn->state->gid),
-                            options_.coordinator_id};
+  calls_in_flight_.Increment();
+  const CallContext context = ContextOf(*txn);
   const auto command = std::make_shared<const engine::CommandId>(poll.command);
   const uint32_t attempt = poll.attempt;
   try {
-    caller_.Poll(context, std::move(poll), [this, command, attempt](engine::Reply reply) {
-      OnReply(command->gid, ReplyTo(*command, attempt, std::move(reply)));
-    });
+    caller_.Poll(context, std::move(poll), InTurn([this, command, attempt](engine::Reply reply) {
+                   OnReply(command->gid, ReplyTo(*command, attempt, std::move(reply)));
+                 }));
   } catch (...) {
-    counters_.calls_in_flight.fetch_sub(1, std::memory_order_relaxed);
+    calls_in_flight_.Decrement();
     throw;
   }
 }
 
-void ShardDriver::OnReply(const Gid& gid, engine::BranchReplied replied) {
-  counters_.calls_in_flight.fetch_sub(1, std::memory_order_relaxed);
+void Shard::OnReply(const Gid& gid, engine::BranchReplied replied) {
+  calls_in_flight_.Decrement();
   if (!WasHeldBack(replied.reply) && !std::holds_alternative<engine::ReplyDone>(replied.reply) &&
       !std::holds_alternative<engine::ReplyPending>(replied.reply)) {
     counters_.calls_failed.fetch_add(1, std::memory_order_relaxed);
   }
-  if (const auto found = open_.find(gid); found != open_.end() && !failed_) {
+  if (const auto found = open_.find(gid); found != open_.end()) {
     const TxnPtr txn = found->second;
     Take(txn, std::move(replied), {});
   }
   CheckDrained();
 }
 
-void ShardDriver::CarryOut(const TxnPtr& txn, engine::StartChild& start) {
+void Shard::CarryOut(const TxnPtr& txn, engine::StartChild& start) {
   if (draining_) {
     return;
   }
@@ -155,9 +165,9 @@ void ShardDriver::CarryOut(const TxnPtr& txn, engine::StartChild& start) {
     auto reply = engine::ReplyRefused{
         {"child.too_deep", "child transactions are nested deeper than " +
                                std::to_string(limits::kMaxChildDepth) + " levels"}};
-    host_.Post([this, parent, start = std::move(start), reply = std::move(reply)] {
+    host_.Post(InTurn([this, parent, start = std::move(start), reply = std::move(reply)] {
       ReplyToParent(parent, start, reply);
-    });
+    }));
     return;
   }
   if (quarantined_.contains(start.child)) {
@@ -170,11 +180,11 @@ void ShardDriver::CarryOut(const TxnPtr& txn, engine::StartChild& start) {
     Result<PlanPtr> plan = OutOfMemory();
   };
   auto job = std::make_shared<Job>(Job{std::move(start)});
-  host_.Offload(
-      [this, job] {
-        job->stored = journal_.Load(job->start.child);
+  Offload(
+      [&journal = journal_, &definitions = definitions_, job] {
+        job->stored = journal.Load(job->start.child);
         if (!job->stored.ok() && job->stored.status().code() == StatusCode::kNotFound) {
-          job->plan = definitions_.Get(job->start.definition, job->start.version);
+          job->plan = definitions.Get(job->start.definition, job->start.version);
         }
       },
       [this, job, parent] {
@@ -197,8 +207,7 @@ void ShardDriver::CarryOut(const TxnPtr& txn, engine::StartChild& start) {
       });
 }
 
-void ShardDriver::StartChildWith(const Gid& parent, engine::StartChild start,
-                                 Result<PlanPtr> plan) {
+void Shard::StartChildWith(const Gid& parent, engine::StartChild start, Result<PlanPtr> plan) {
   if (!plan.ok()) {
     const Status& status = plan.status();
     const engine::Failure failure{status.reason(), status.message()};
@@ -262,7 +271,7 @@ void ShardDriver::StartChildWith(const Gid& parent, engine::StartChild start,
 }
 
 // The child's end answers `start` from now on.
-void ShardDriver::Adopt(const TxnPtr& child, engine::StartChild start) {
+void Shard::Adopt(const TxnPtr& child, engine::StartChild start) {
   const bool stops = child->state->parent && IsToStop(child->state->parent->gid, start);
   child->parent_call = std::move(start);
   if (stops) {
@@ -271,14 +280,14 @@ void ShardDriver::Adopt(const TxnPtr& child, engine::StartChild start) {
 }
 
 // Its parent has begun to abort since it asked.
-bool ShardDriver::IsToStop(const Gid& parent, const engine::StartChild& start) const {
+bool Shard::IsToStop(const Gid& parent, const engine::StartChild& start) const {
   const auto found = open_.find(parent);
   return found != open_.end() && found->second->state->status == engine::TxnStatus::kAborting &&
          start.command.role == engine::Role::kForward;
 }
 
 // Nor should it begin if an operator has ended its parent.
-bool ShardDriver::IsUnwanted(const Gid& parent, const engine::StartChild& start) const {
+bool Shard::IsUnwanted(const Gid& parent, const engine::StartChild& start) const {
   const auto found = open_.find(parent);
   const bool ended = found == open_.end()
                          ? !reloading_.contains(parent) && !quarantined_.contains(parent)
@@ -288,7 +297,7 @@ bool ShardDriver::IsUnwanted(const Gid& parent, const engine::StartChild& start)
 
 // There is no way back for the parent that a refusal could take: it is past its pivot, or aborts
 // and the child undoes something; or it is itself the child of one.
-bool ShardDriver::MustGoOn(const Gid& parent, const engine::StartChild& start) const {
+bool Shard::MustGoOn(const Gid& parent, const engine::StartChild& start) const {
   if (start.command.role != engine::Role::kForward) {
     return true;
   }
@@ -303,19 +312,18 @@ bool ShardDriver::MustGoOn(const Gid& parent, const engine::StartChild& start) c
 }
 
 // A refusal means it is past its pivot or finished: its end answers the parent either way.
-void ShardDriver::Stop(const TxnPtr& child) {
+void Shard::Stop(const TxnPtr& child) {
   Take(child, engine::AbortRequested{{kParentActor, "the parent transaction aborts"}}, {});
 }
 
-void ShardDriver::ReplyToParent(const Gid& parent, const engine::StartChild& start,
-                                engine::Reply reply) {
-  if (const auto found = open_.find(parent); found != open_.end() && !failed_) {
+void Shard::ReplyToParent(const Gid& parent, const engine::StartChild& start, engine::Reply reply) {
+  if (const auto found = open_.find(parent); found != open_.end()) {
     const TxnPtr txn = found->second;
     Take(txn, ReplyTo(start.command, start.attempt, std::move(reply)), {});
   }
 }
 
-void ShardDriver::CarryOut(const TxnPtr& /*txn*/, engine::CancelChild& cancel) {
+void Shard::CarryOut(const TxnPtr& /*txn*/, engine::CancelChild& cancel) {
   if (const auto found = open_.find(cancel.child); found != open_.end()) {
     const TxnPtr child = found->second;
     Stop(child);
@@ -323,7 +331,7 @@ void ShardDriver::CarryOut(const TxnPtr& /*txn*/, engine::CancelChild& cancel) {
   // Otherwise it is being looked for or read back; Adopt finds that nobody wants it any more.
 }
 
-void ShardDriver::CarryOut(const TxnPtr& txn, engine::ArmTimer& arm) {
+void Shard::CarryOut(const TxnPtr& txn, engine::ArmTimer& arm) {
   if (!open_.contains(txn->state->gid)) {
     return;
   }
@@ -339,7 +347,7 @@ void ShardDriver::CarryOut(const TxnPtr& txn, engine::ArmTimer& arm) {
   UpdateWake();
 }
 
-void ShardDriver::CarryOut(const TxnPtr& txn, engine::NotifyEnded& /*ended*/) {
+void Shard::CarryOut(const TxnPtr& txn, engine::NotifyEnded& /*ended*/) {
   const engine::TxnState& state = *txn->state;
   RemoveTimers(*txn);
   CountIncident(*txn);
@@ -351,7 +359,7 @@ void ShardDriver::CarryOut(const TxnPtr& txn, engine::NotifyEnded& /*ended*/) {
       return;  // It is read back, and ends again.
     }
     open_.erase(txn->state->gid);
-    counters_.open.store(open_.size(), std::memory_order_relaxed);
+    open_count_.Set(open_.size());
     auto& ended = txn->state->status == engine::TxnStatus::kCommitted ? counters_.committed
                   : txn->state->status == engine::TxnStatus::kAborted ? counters_.aborted
                                                                       : counters_.mixed;
@@ -367,7 +375,7 @@ void ShardDriver::CarryOut(const TxnPtr& txn, engine::NotifyEnded& /*ended*/) {
   }
 }
 
-void ShardDriver::RemoveTimers(Txn& txn) {
+void Shard::RemoveTimers(Txn& txn) {
   for (const auto& [branch, handle] : txn.timers) {
     timers_.Remove(handle);
   }
@@ -375,24 +383,23 @@ void ShardDriver::RemoveTimers(Txn& txn) {
   UpdateWake();
 }
 
-void ShardDriver::CountIncident(Txn& txn, bool forgotten) {
+void Shard::CountIncident(Txn& txn, bool forgotten) {
   const bool incident = !forgotten && txn.state->has_incident();
   if (incident != txn.incident) {
     txn.incident = incident;
-    counters_.open_incidents.fetch_add(incident ? 1 : uint64_t(-1), std::memory_order_relaxed);
+    open_incidents_.Set(open_incidents_.value() + (incident ? 1 : uint64_t(-1)));
   }
 }
 
-void ShardDriver::UpdateWake() {
+void Shard::UpdateWake() {
   const auto next = timers_.Next();
-  counters_.next_timer_micros.store(next ? ToMicros(*next) : 0, std::memory_order_relaxed);
   if (next != wake_wish_) {
     wake_wish_ = next;
-    host_.WakeAt(next);
+    keeper_.WakeAt(lease_->shard(), next);
   }
 }
 
-void ShardDriver::OnWake() {
+void Shard::OnWake() {
   wake_wish_.reset();
   const Instant now = host_.Now();
   while (auto due = timers_.PopDue(now)) {
@@ -400,7 +407,7 @@ void ShardDriver::OnWake() {
       const TxnPtr txn = std::move(timer->txn);
       std::erase_if(txn->timers, [timer](const auto& t) { return t.first == timer->branch; });
       // What is due while the coordinator stops is due when it is back.
-      if (!failed_ && !draining_) {
+      if (!draining_) {
         Take(txn, engine::TimerFired{std::move(timer->branch)}, {});
       }
     } else if (const auto* waiting = std::get_if<WaiterTimer>(&*due)) {
@@ -421,7 +428,7 @@ void ShardDriver::OnWake() {
 }
 
 // Any thread. Never throws: what the records hold may be too much for this machine, or for us.
-Result<ShardDriver::TxnPtr> ShardDriver::Rebuild(const storage::StoredTxn& stored) {
+Result<Shard::TxnPtr> Shard::Rebuild(const storage::StoredTxn& stored) {
   const marks::WorkScope scope(stored.gid.str());
   if (options_.crash_marks != nullptr && options_.crash_marks->IsCondemned(stored.gid.str())) {
     return InQuarantine(stored.gid);
@@ -446,9 +453,9 @@ Result<ShardDriver::TxnPtr> ShardDriver::Rebuild(const storage::StoredTxn& store
 }
 
 // Carries on with a transaction that was just read back. Calls that were out may have happened.
-void ShardDriver::Resume(const TxnPtr& txn) {
+void Shard::Resume(const TxnPtr& txn) {
   open_.emplace(txn->state->gid, txn);
-  counters_.open.store(open_.size(), std::memory_order_relaxed);
+  open_count_.Set(open_.size());
   Guarded(txn->state->gid, txn, [&] {
     engine::Decision decision =
         engine::Decide(*txn->plan, *txn->state, MakeInput(engine::Recovered{}));
@@ -468,25 +475,14 @@ void ShardDriver::Resume(const TxnPtr& txn) {
   });
 }
 
-Status ShardDriver::Recover() {
-  ENTENTE_RETURN_IF_ERROR(ReadOpen([] { return true; }));
-  ResumeOpen({});
-  while (recovering_) {
-    ResumeSlice();
-  }
-  return {};
-}
-
-Status ShardDriver::ReadOpen(const std::function<bool()>& go_on) {
+Status Shard::ReadOpen(const std::function<bool()>& go_on) {
   const auto read = [this, &go_on](storage::StoredTxn stored) -> Status {
-    if (!go_on()) {
+    if (dropped_ || !go_on()) {
       return Unavailable("coordinator.draining", "stopped while it read its transactions");
     }
     return TakeRead(std::move(stored));
   };
-  for (const auto& [shard, epoch] : options_.shards) {
-    ENTENTE_RETURN_IF_ERROR(journal_.LoadOpen(shard, read));
-  }
+  ENTENTE_RETURN_IF_ERROR(journal_.LoadOpen(lease_->shard(), read));
   // Children first, so that their parents find them and nobody starts one twice.
   std::stable_sort(recovery_.rebuilt.begin(), recovery_.rebuilt.end(),
                    [](const TxnPtr& a, const TxnPtr& b) {
@@ -495,7 +491,7 @@ Status ShardDriver::ReadOpen(const std::function<bool()>& go_on) {
   return {};
 }
 
-Status ShardDriver::TakeRead(storage::StoredTxn stored) {
+Status Shard::TakeRead(storage::StoredTxn stored) {
   counters_.recovered.fetch_add(1, std::memory_order_relaxed);
   if (WhyNotToDrive(stored)) {
     recovery_.held.push_back(std::move(stored));
@@ -518,11 +514,14 @@ Status ShardDriver::TakeRead(storage::StoredTxn stored) {
   return {};
 }
 
-void ShardDriver::ResumeOpen(std::function<void()> resumed) {
+void Shard::ResumeOpen(std::function<void()> resumed) {
   recovery_.resumed = std::move(resumed);
   open_.reserve(recovery_.rebuilt.size());
   for (storage::StoredTxn& stored : std::exchange(recovery_.held, {})) {
     TakeBack(std::move(stored));
+    if (dropped_) {
+      return;
+    }
   }
   for (const Gid& gid : recovery_.left_out) {
     reloading_.try_emplace(gid);
@@ -530,70 +529,71 @@ void ShardDriver::ResumeOpen(std::function<void()> resumed) {
   left_out_.assign(std::make_move_iterator(recovery_.left_out.begin()),
                    std::make_move_iterator(recovery_.left_out.end()));
   LookForRoom();
-  if (recovery_.resumed) {
-    host_.Post([this] { ResumeSlice(); });
-  }
+  ResumeSlice();
 }
 
-void ShardDriver::ResumeSlice() {
+void Shard::ResumeSlice() {
   constexpr size_t kSlice = 256;
   std::vector<TxnPtr>& rebuilt = recovery_.rebuilt;
   for (size_t i = 0; i < kSlice && recovery_.next < rebuilt.size() && !draining_; ++i) {
     Resume(std::exchange(rebuilt[recovery_.next++], nullptr));
   }
   if (recovery_.next < rebuilt.size() && !draining_) {
-    if (recovery_.resumed) {
-      host_.Post([this] { ResumeSlice(); });
-    }
+    host_.Post(InTurn([this] { ResumeSlice(); }));
     return;
   }
   recovering_ = false;
   const auto resumed = std::move(recovery_.resumed);
   recovery_ = {};
-  if (resumed) {
-    resumed();
-  }
+  resumed();
 }
 
 // Reads back those that were left out, one after the other, as far as there is room by now: how
 // much one takes is known when it is there.
-void ShardDriver::LookForRoom() {
-  counters_.waiting_for_memory.store(left_out_.size(), std::memory_order_relaxed);
+void Shard::LookForRoom() {
+  waiting_for_memory_.Set(left_out_.size());
   if (left_out_.empty() || draining_) {
     return;
   }
-  if (options_.memory != nullptr && !options_.memory->HasRoomFor(MemoryCharge::kTransactionBytes)) {
-    timers_.Insert(host_.Now() + options_.reload_delay, RoomTimer{});
-    UpdateWake();
-    return;
+  std::shared_ptr<MemoryBudget::Turn> turn;
+  if (options_.memory != nullptr) {
+    turn = options_.memory->TryTakeTurn();
+    if (turn == nullptr || !options_.memory->HasRoomFor(MemoryCharge::kTransactionBytes)) {
+      timers_.Insert(host_.Now() + options_.reload_delay, RoomTimer{});
+      UpdateWake();
+      return;
+    }
   }
   const Gid gid = std::move(left_out_.front());
   left_out_.pop_front();
-  auto stored = std::make_shared<Result<storage::StoredTxn>>(OutOfMemory());
-  host_.Offload([this, gid, stored] { *stored = journal_.Load(gid); },
-                [this, gid, stored] {
-                  OnReloaded(gid, std::move(*stored));
-                  LookForRoom();
-                });
+  LoadThen(gid, {}, [this, gid, turn](Result<storage::StoredTxn> stored) {
+    OnReloaded(gid, std::move(stored));
+    if (turn != nullptr) {
+      turn->End();
+    }
+    if (!dropped_) {
+      LookForRoom();
+    }
+  });
 }
 
-void ShardDriver::ReadBackLater(const Gid& gid, Duration delay) {
+void Shard::ReadBackLater(const Gid& gid, Duration delay) {
   timers_.Insert(host_.Now() + delay, ReloadTimer{gid});
   UpdateWake();
 }
 
-void ShardDriver::Reload(const Gid& gid) {
+void Shard::Reload(const Gid& gid) {
   // What is being written has to be among what is read.
-  if (IsInFlight(gid)) {
+  if (const auto found = reloading_.find(gid);
+      found != reloading_.end() && found->second.in_batch > durable_batch_) {
     ReadBackLater(gid, options_.reload_delay);
     return;
   }
-  auto stored = std::make_shared<Result<storage::StoredTxn>>(OutOfMemory());
-  host_.Offload([this, gid, stored] { *stored = journal_.Load(gid); },
-                [this, gid, stored] { OnReloaded(gid, std::move(*stored)); });
+  LoadThen(gid, {},
+           [this, gid](Result<storage::StoredTxn> stored) { OnReloaded(gid, std::move(stored)); });
 }
 
-void ShardDriver::OnReloaded(const Gid& gid, Result<storage::StoredTxn> stored) {
+void Shard::OnReloaded(const Gid& gid, Result<storage::StoredTxn> stored) {
   if (stored.ok()) {
     TakeBack(std::move(*stored));
   } else if (stored.status().code() == StatusCode::kUnavailable) {
@@ -604,12 +604,12 @@ void ShardDriver::OnReloaded(const Gid& gid, Result<storage::StoredTxn> stored) 
       waiter.done(stored.status());
     }
   } else {
-    Fail(stored.status());
+    Lose(stored.status());
   }
 }
 
 // Goes on with an open transaction that is not in memory, or says why that can not be.
-void ShardDriver::TakeBack(storage::StoredTxn stored) {
+void Shard::TakeBack(storage::StoredTxn stored) {
   const Gid gid = stored.gid;
   if (auto why = WhyNotToDrive(stored)) {
     Quarantine(std::move(stored), std::move(*why));
@@ -624,7 +624,7 @@ void ShardDriver::TakeBack(storage::StoredTxn stored) {
     } else if (status.reason() == "store.bad_definition") {
       Quarantine(std::move(stored), {status.reason(), status.message()});
     } else {
-      Fail(status);
+      Lose(status);
     }
     return;
   }
@@ -638,18 +638,18 @@ void ShardDriver::TakeBack(storage::StoredTxn stored) {
   TellParentOf(*back);
 }
 
-std::vector<ShardDriver::Waiter> ShardDriver::TakeWaiters(const Gid& gid) {
+std::vector<Shard::Waiter> Shard::TakeWaiters(const Gid& gid) {
   const auto found = reloading_.find(gid);
   if (found == reloading_.end()) {
     return {};
   }
-  std::vector<Waiter> waiters = std::move(found->second);
+  std::vector<Waiter> waiters = std::move(found->second.waiters);
   reloading_.erase(found);
   return waiters;
 }
 
 // The parent, if there is one, asked before the child left memory and waits for the answer.
-void ShardDriver::TellParentOf(const Txn& child) {
+void Shard::TellParentOf(const Txn& child) {
   if (!child.state->parent) {
     return;
   }

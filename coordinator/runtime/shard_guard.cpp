@@ -1,10 +1,10 @@
-// ShardDriver: what goes wrong with one transaction stays with it.
+// Shard: what goes wrong with one transaction stays with it.
 #include <algorithm>
 #include <utility>
 
 #include "base/limits.h"
 #include "coordinator/runtime/record_codec.h"
-#include "coordinator/runtime/shard_driver.h"
+#include "coordinator/runtime/shard.h"
 #include "coordinator/runtime/shard_txn.h"
 
 namespace entente::runtime {
@@ -88,15 +88,10 @@ Status MovedOn(const Gid& gid, Sequence is, Sequence expected) {
                       ": look at it again, then decide");
 }
 
-bool ShardDriver::IsInFlight(const Gid& gid) const {
-  return in_flight_ && std::any_of(in_flight_->touched.begin(), in_flight_->touched.end(),
-                                   [&gid](const TxnPtr& txn) { return txn->state->gid == gid; });
-}
-
 // Takes the transaction out of memory, with all that is staged of it, to be read back. What of it
 // is in flight becomes durable or not, as it may; its effects are derived from what is read.
-void ShardDriver::HoldBack(const Gid& name, const TxnPtr& txn, const Status& defect) {
-  if (failed_ || (txn != nullptr && txn->abandoned)) {
+void Shard::HoldBack(const Gid& name, const TxnPtr& txn, const Status& defect) {
+  if (dropped_ || (txn != nullptr && txn->abandoned)) {
     return;
   }
   const Gid gid = name;  // What it refers to may go.
@@ -109,14 +104,10 @@ void ShardDriver::HoldBack(const Gid& name, const TxnPtr& txn, const Status& def
     return;
   }
   txn->abandoned = true;
-  std::erase(gathering_.touched, txn);
-  auto& releases = gathering_.releases;
-  const auto own = std::stable_partition(releases.begin(), releases.end(),
-                                         [&txn](const auto& one) { return one.txn != txn; });
-  const std::vector<Release> lost(std::make_move_iterator(own),
-                                  std::make_move_iterator(releases.end()));
-  releases.erase(own, releases.end());
-  txn->created = txn->created || IsInFlight(gid);
+  std::vector<Release> lost;
+  TakeAbandoned(gathering_, lost);
+  const bool in_flight = txn->handed_batch > durable_batch_;
+  txn->created = txn->created || in_flight;
   // Nothing is remembered of what was never accepted: gids are for clients to choose.
   const Duration delay = txn->created ? Blame(gid, defect) : Duration(0);
   if (const auto found = open_.find(gid); found != open_.end() && found->second == txn) {
@@ -130,7 +121,7 @@ void ShardDriver::HoldBack(const Gid& name, const TxnPtr& txn, const Status& def
 }
 
 // How long to leave it alone.
-Duration ShardDriver::Blame(const Gid& gid, const Status& defect) {
+Duration Shard::Blame(const Gid& gid, const Status& defect) {
   Blemish& blemish = blemishes_[gid];
   if (defect.reason() != kOutOfMemory) {
     if (++blemish.defects >= limits::kMaxDefects) {
@@ -144,7 +135,7 @@ Duration ShardDriver::Blame(const Gid& gid, const Status& defect) {
   return std::min(kLongestHold, options_.reload_delay * (1 << (blemish.shortages - 1)));
 }
 
-std::optional<engine::Failure> ShardDriver::WhyNotToDrive(const storage::StoredTxn& stored) const {
+std::optional<engine::Failure> Shard::WhyNotToDrive(const storage::StoredTxn& stored) const {
   if (const storage::IncidentRow* known = QuarantineOf(stored.summary)) {
     return engine::Failure{kQuarantined, known->message};
   }
@@ -162,7 +153,7 @@ std::optional<engine::Failure> ShardDriver::WhyNotToDrive(const storage::StoredT
 // Pauses it in the journal without a look at its records, which may be what the coordinator fails
 // at: the incident in its summary tells the next start. Should that not be written, whatever led
 // here leads here again.
-void ShardDriver::Quarantine(storage::StoredTxn stored, engine::Failure why) {
+void Shard::Quarantine(storage::StoredTxn stored, engine::Failure why) {
   const Gid gid = stored.gid;
   Sequence revision(stored.records.size());
   const bool known = QuarantineOf(stored.summary) != nullptr;
@@ -176,31 +167,28 @@ void ShardDriver::Quarantine(storage::StoredTxn stored, engine::Failure why) {
     const engine::Record record{now, engine::Paused{{kCoordinatorActor, message}}};
     revision = revision.next();
     storage::TxnAppend append{gid, revision, {EncodeRecord(record)}, stored.summary};
-    const auto written = [this, gid](const Status& status) {
-      host_.Post([this, gid, status] {
-        quarantined_.at(gid).being_written = false;
-        if (!status.ok() && options_.on_rolled_back) {
-          options_.on_rolled_back(status, 1);
-        }
-      });
-    };
-    journal_.Append(ShardOf(gid), EpochOf(gid), {{std::move(append)}}, written);
+    keeper_.Append(*lease_, {{std::move(append)}}, InTurn([this, gid](const Status& status) {
+      quarantined_.at(gid).being_written = false;
+      if (!status.ok() && options_.on_rolled_back) {
+        options_.on_rolled_back(status, 1);
+      }
+    }));
     if (options_.on_quarantined) {
       options_.on_quarantined(gid, {kQuarantined, message});
     }
   }
   const TxnView view = ViewOf(stored, revision);
   quarantined_.insert_or_assign(gid, Quarantined{view, !known});
-  counters_.quarantined.store(quarantined_.size(), std::memory_order_relaxed);
-  counters_.open_incidents.fetch_add(1, std::memory_order_relaxed);
+  quarantined_count_.Set(quarantined_.size());
+  open_incidents_.Increment();
   for (Waiter& waiter : TakeWaiters(gid)) {
     waiter.done(view);
   }
 }
 
-void ShardDriver::DeliverToQuarantined(const Gid& gid, engine::Event event,
-                                       std::optional<Sequence> expected_revision,
-                                       Callback<TxnView> done) {
+void Shard::DeliverToQuarantined(const Gid& gid, engine::Event event,
+                                 std::optional<Sequence> expected_revision,
+                                 Callback<TxnView> done) {
   const Quarantined& held = quarantined_.at(gid);
   const Sequence revision = held.view.state->revision;
   if (held.being_written) {
@@ -223,16 +211,15 @@ void ShardDriver::DeliverToQuarantined(const Gid& gid, engine::Event event,
     options_.crash_marks->Forgive(
         Definitions::MarkOf(held.view.state->definition, held.view.state->version));
   }
-  auto stored = std::make_shared<Result<storage::StoredTxn>>(OutOfMemory());
-  host_.Offload([this, gid, stored] { *stored = journal_.Load(gid); },
-                [this, gid, stored, event = std::move(event), done = std::move(done)] {
-                  SetFree(gid, event, std::move(*stored), done);
-                });
+  LoadThen(gid, done,
+           [this, gid, event = std::move(event), done](Result<storage::StoredTxn> stored) {
+             SetFree(gid, event, std::move(stored), done);
+           });
 }
 
 // Paused as it is, nothing is called before `event` says so.
-void ShardDriver::SetFree(const Gid& gid, engine::Event event, Result<storage::StoredTxn> stored,
-                          Callback<TxnView> done) {
+void Shard::SetFree(const Gid& gid, engine::Event event, Result<storage::StoredTxn> stored,
+                    Callback<TxnView> done) {
   if (!quarantined_.contains(gid)) {
     Deliver(gid, std::move(event), std::nullopt, std::move(done));  // Somebody else was quicker.
     return;
@@ -245,8 +232,8 @@ void ShardDriver::SetFree(const Gid& gid, engine::Event event, Result<storage::S
   const TxnPtr back = std::move(txn).value();
   blemishes_.erase(gid);
   quarantined_.erase(gid);
-  counters_.quarantined.store(quarantined_.size(), std::memory_order_relaxed);
-  counters_.open_incidents.fetch_sub(1, std::memory_order_relaxed);
+  quarantined_count_.Set(quarantined_.size());
+  open_incidents_.Decrement();
   Resume(back);
   TellParentOf(*back);
   Deliver(gid, std::move(event), std::nullopt, std::move(done));

@@ -1,4 +1,4 @@
-// What a shard driver keeps of one open transaction. Internal to the runtime.
+// What a shard keeps of one open transaction. Internal to the runtime.
 #pragma once
 
 #include <memory>
@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "coordinator/runtime/exceptions.h"
-#include "coordinator/runtime/shard_driver.h"
+#include "coordinator/runtime/shard.h"
 
 namespace entente::runtime {
 
-struct ShardDriver::Txn {
+struct Shard::Txn {
   PlanPtr plan;
   // Changed in place while the transaction is open; handed out (and then never changed) once it is
   // finished. Open ones are copied for whoever asks.
@@ -21,12 +21,15 @@ struct ShardDriver::Txn {
   std::vector<std::string> unsaved;  // Encoded records not yet handed to the journal...
   Sequence saved;                    // ...which follow this revision.
   bool summary_changed = false;
-  uint64_t last_batch = 0;    // The batch that holds its latest records; durable if written.
-  uint64_t forced_batch = 0;  // The batch that holds its latest forced decision.
-  bool touched = false;       // It is in the gathering batch.
-  bool created = false;       // Its first record is durable.
-  bool incident = false;      // It is counted among those that wait for an operator.
-  bool abandoned = false;     // A turn of it failed: another object takes its place.
+  // See shard.h. The latest records, the latest forced decision, and the latest records that were
+  // handed to the journal, are in these batches.
+  uint64_t last_batch = 0;
+  uint64_t forced_batch = 0;
+  uint64_t handed_batch = 0;
+  bool touched = false;    // It is in the gathering batch.
+  bool created = false;    // Its first record is durable.
+  bool incident = false;   // It is counted among those that wait for an operator.
+  bool abandoned = false;  // A turn or an append of it failed: another object takes its place.
 
   MemoryCharge charge;
 
@@ -43,10 +46,22 @@ struct ShardDriver::Txn {
 [[nodiscard]] Status InQuarantine(const Gid& gid);
 [[nodiscard]] Status MovedOn(const Gid& gid, Sequence is, Sequence expected);
 
+// What runs later runs in a turn of the shard, or not at all.
+template <class Work>
+auto Shard::InTurn(Work work) {
+  return [weak = weak_from_this(), work = std::move(work)](auto&&... args) mutable {
+    if (const auto self = weak.lock()) {
+      if (const Turn turn(*self); turn) {
+        work(std::forward<decltype(args)>(args)...);
+      }
+    }
+  };
+}
+
 // Runs `work`, a piece of the transaction's turn. If it throws, the transaction is held back and
 // the answer is false. `txn` may be null: what is read back has no object yet.
 template <class Work>
-bool ShardDriver::Guarded(const Gid& gid, const TxnPtr& txn, const Work& work) {
+bool Shard::Guarded(const Gid& gid, const TxnPtr& txn, const Work& work) {
   const marks::WorkScope scope(gid.str());
   try {
     work();

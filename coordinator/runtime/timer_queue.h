@@ -1,4 +1,4 @@
-// TimerQueue: the timers of one shard driver, ordered by their instant.
+// TimerQueue: the timers of one shard, ordered by their instant.
 #pragma once
 
 #include <map>

@@ -1,4 +1,4 @@
-// Worker: one thread with its event loop. Sockets, shard driver and timers of a worker share it, so
+// Worker: one thread with its event loop. Sockets, shards and timers of a worker share it, so
 // that a request which stays on its own worker is never handed between threads.
 #pragma once
 

@@ -6,7 +6,7 @@
 #include <catch2/catch.hpp>
 
 #include "base/limits.h"
-#include "tests/runtime/one_shard.h"
+#include "tests/runtime/test_node.h"
 
 namespace entente::runtime {
 namespace {
@@ -26,166 +26,166 @@ void ThrowShortage() {
 }
 
 TEST_CASE("a turn that throws is repeated from the journal, and others go on meanwhile") {
-  Shard shard;
-  shard.Define(kDouble);
-  shard.Submit("double", "good");
-  shard.caller.Answer("a", engine::ReplyDone{});
-  shard.Run();
-  const auto good = std::move(shard.caller.waiting.front());
-  shard.caller.waiting.clear();
+  TestNode node;
+  node.Define(kDouble);
+  node.Submit("double", "good");
+  node.caller.Answer("a", engine::ReplyDone{});
+  node.Run();
+  const auto good = std::move(node.caller.waiting.front());
+  node.caller.waiting.clear();
 
-  shard.Submit("double", "bad");
-  shard.caller.fails_at = Gid("bad");
-  shard.caller.fails = ThrowDefect;
-  shard.caller.Answer("a", engine::ReplyDone{});  // The call of "b" throws.
-  shard.Run();
-  CHECK(shard.Deliver("bad", engine::AbortRequested{{"ann", ""}}).reason() ==
+  node.Submit("double", "bad");
+  node.caller.fails_at = Gid("bad");
+  node.caller.fails = ThrowDefect;
+  node.caller.Answer("a", engine::ReplyDone{});  // The call of "b" throws.
+  node.Run();
+  CHECK(node.Deliver("bad", engine::AbortRequested{{"ann", ""}}).reason() ==
         "transaction.reloading");
   good.done(engine::ReplyDone{});
-  shard.Run();
-  CHECK(shard.Look("good").status == TxnStatus::kCommitted);
+  node.Run();
+  CHECK(node.Look("good").status == TxnStatus::kCommitted);
 
-  shard.caller.fails = nullptr;
-  shard.Run(std::chrono::seconds(2));
-  shard.caller.Answer("b", engine::ReplyDone{});
-  shard.Run();
-  CHECK(shard.Look("bad").status == TxnStatus::kCommitted);
-  CHECK(shard.driver->counters().held_back == 1);
+  node.caller.fails = nullptr;
+  node.Run(std::chrono::seconds(2));
+  node.caller.Answer("b", engine::ReplyDone{});
+  node.Run();
+  CHECK(node.Look("bad").status == TxnStatus::kCommitted);
+  CHECK(node.shards->counters().held_back == 1);
 }
 
 TEST_CASE("a submit whose first turn throws after it was accepted is tried again") {
-  Shard shard;
-  shard.Define(kDouble);
-  shard.caller.fails_at = Gid("bad");
-  shard.caller.fails = ThrowShortage;
-  CHECK(shard.TrySubmit("double", "bad").ok());  // It is durable; its first call failed.
-  shard.caller.fails = nullptr;
-  shard.Run(std::chrono::seconds(2));
-  REQUIRE(shard.caller.waiting.size() == 1);
+  TestNode node;
+  node.Define(kDouble);
+  node.caller.fails_at = Gid("bad");
+  node.caller.fails = ThrowShortage;
+  CHECK(node.TrySubmit("double", "bad").ok());  // It is durable; its first call failed.
+  node.caller.fails = nullptr;
+  node.Run(std::chrono::seconds(2));
+  REQUIRE(node.caller.waiting.size() == 1);
 }
 
 TEST_CASE("whoever waits for the end of a transaction waits through its repetition") {
-  Shard shard;
-  shard.Define(kDouble);
-  shard.Submit("double", "bad");
+  TestNode node;
+  node.Define(kDouble);
+  node.Submit("double", "bad");
   TxnStatus seen = TxnStatus::kActive;
-  shard.driver->Get(Gid("bad"), std::chrono::minutes(5), [&seen](const Result<TxnView>& view) {
+  node.shards->Get(Gid("bad"), std::chrono::minutes(5), [&seen](const Result<TxnView>& view) {
     REQUIRE(view.ok());
     seen = view->state->status;
   });
-  shard.caller.fails_at = Gid("bad");
-  shard.caller.fails = ThrowDefect;
-  shard.caller.Answer("a", engine::ReplyDone{});
-  shard.Run();
-  shard.caller.fails = nullptr;
-  shard.Run(std::chrono::seconds(2));
-  shard.caller.Answer("b", engine::ReplyDone{});
-  shard.Run();
+  node.caller.fails_at = Gid("bad");
+  node.caller.fails = ThrowDefect;
+  node.caller.Answer("a", engine::ReplyDone{});
+  node.Run();
+  node.caller.fails = nullptr;
+  node.Run(std::chrono::seconds(2));
+  node.caller.Answer("b", engine::ReplyDone{});
+  node.Run();
   CHECK(seen == TxnStatus::kCommitted);
 }
 
 TEST_CASE("a transaction that fails again and again is quarantined until it is released") {
   const auto [fails, times] = GENERATE(table<void (*)(), int>(
       {{ThrowDefect, limits::kMaxDefects}, {ThrowShortage, limits::kMaxShortages}}));
-  Shard shard;
-  shard.Define(kDouble);
-  shard.Submit("double", "bad");
-  shard.caller.fails_at = Gid("bad");
-  shard.caller.fails = fails;
-  shard.caller.Answer("a", engine::ReplyDone{});
-  shard.Run(std::chrono::minutes(10));
-  CHECK(shard.driver->counters().held_back == static_cast<uint64_t>(times));
-  CHECK(shard.driver->counters().quarantined == 1);
-  CHECK(shard.driver->counters().open_incidents == 1);
-  CHECK_FALSE(shard.View("bad").quarantine.empty());
+  TestNode node;
+  node.Define(kDouble);
+  node.Submit("double", "bad");
+  node.caller.fails_at = Gid("bad");
+  node.caller.fails = fails;
+  node.caller.Answer("a", engine::ReplyDone{});
+  node.Run(std::chrono::minutes(10));
+  CHECK(node.shards->counters().held_back == static_cast<uint64_t>(times));
+  CHECK(node.shards->counters().quarantined == 1);
+  CHECK(node.shards->counters().open_incidents == 1);
+  CHECK_FALSE(node.View("bad").quarantine.empty());
 
   // It is in the store: the next process holds it back without a look at it.
-  shard.Restart();
-  CHECK(shard.driver->counters().held_back == 0);
-  const TxnView held = shard.View("bad");
+  node.Restart();
+  CHECK(node.shards->counters().held_back == 0);
+  const TxnView held = node.View("bad");
   CHECK_FALSE(held.quarantine.empty());
   CHECK(held.state->paused);
   CHECK(held.state->definition == "double");
-  CHECK(shard.caller.waiting.empty());
+  CHECK(node.caller.waiting.empty());
   for (engine::Event event : {engine::Event(engine::AbortRequested{{"ann", ""}}),
                               engine::Event(engine::PauseRequested{{"ann", ""}}),
                               engine::Event(engine::CommitRequested{})}) {
-    CHECK(shard.Deliver("bad", std::move(event)).reason() == "transaction.quarantined");
+    CHECK(node.Deliver("bad", std::move(event)).reason() == "transaction.quarantined");
   }
-  CHECK(shard.TrySubmit("double", "bad").reason() == "transaction.quarantined");
+  CHECK(node.TrySubmit("double", "bad").reason() == "transaction.quarantined");
 
-  shard.caller.fails = nullptr;
+  node.caller.fails = nullptr;
   SECTION("by a retry") {
-    CHECK(shard.Deliver("bad", engine::RetryRequested{std::nullopt, {"ann", "mended"}}).ok());
+    CHECK(node.Deliver("bad", engine::RetryRequested{std::nullopt, {"ann", "mended"}}).ok());
   }
   SECTION("by a resume") {
-    CHECK(shard.Deliver("bad", engine::ResumeRequested{{"ann", "mended"}}).ok());
+    CHECK(node.Deliver("bad", engine::ResumeRequested{{"ann", "mended"}}).ok());
   }
-  CHECK(shard.View("bad").quarantine.empty());
-  CHECK(shard.driver->counters().quarantined == 0);
-  CHECK(shard.driver->counters().open_incidents == 0);
-  shard.Run(std::chrono::minutes(1));
-  shard.caller.Answer("b", engine::ReplyDone{});
-  shard.Run();
-  CHECK(shard.Look("bad").status == TxnStatus::kCommitted);
-  shard.Restart();
-  CHECK(shard.View("bad").quarantine.empty());
+  CHECK(node.View("bad").quarantine.empty());
+  CHECK(node.shards->counters().quarantined == 0);
+  CHECK(node.shards->counters().open_incidents == 0);
+  node.Run(std::chrono::minutes(1));
+  node.caller.Answer("b", engine::ReplyDone{});
+  node.Run();
+  CHECK(node.Look("bad").status == TxnStatus::kCommitted);
+  node.Restart();
+  CHECK(node.View("bad").quarantine.empty());
 }
 
 TEST_CASE("a quarantined transaction can be resolved without being driven") {
-  Shard shard;
-  shard.Define(kDouble);
-  shard.Submit("double", "bad");
-  shard.caller.fails_at = Gid("bad");
-  shard.caller.fails = ThrowDefect;
-  shard.caller.Answer("a", engine::ReplyDone{});
-  shard.Run(std::chrono::minutes(1));
-  REQUIRE_FALSE(shard.View("bad").quarantine.empty());
-  CHECK(shard.Deliver("bad", engine::ResolveRequested{TxnStatus::kAborted, {"ann", ""}}).ok());
-  CHECK(shard.Look("bad").status == TxnStatus::kMixed);
+  TestNode node;
+  node.Define(kDouble);
+  node.Submit("double", "bad");
+  node.caller.fails_at = Gid("bad");
+  node.caller.fails = ThrowDefect;
+  node.caller.Answer("a", engine::ReplyDone{});
+  node.Run(std::chrono::minutes(1));
+  REQUIRE_FALSE(node.View("bad").quarantine.empty());
+  CHECK(node.Deliver("bad", engine::ResolveRequested{TxnStatus::kAborted, {"ann", ""}}).ok());
+  CHECK(node.Look("bad").status == TxnStatus::kMixed);
 }
 
 TEST_CASE("above the memory for payloads new transactions are refused and accepted ones go on") {
-  Shard shard(/*max_open=*/100, 2 * MemoryCharge::kTransactionBytes - 1);
-  shard.Define(kDouble);
-  shard.Submit("double", "t1");
-  CHECK(shard.TrySubmit("double", "t2").reason() == "coordinator.memory_budget");
-  shard.caller.Answer("a", engine::ReplyDone{Json(std::string(10'000, 'x'))});
-  shard.Run();
-  CHECK(shard.memory->used() > 11'000);
-  CHECK(shard.TrySubmit("double", "t2").reason() == "coordinator.memory_budget");
-  CHECK(shard.TrySubmit("double", "t1").ok());  // Which is known.
-  shard.caller.Answer("b", engine::ReplyDone{});
-  shard.Run();
-  CHECK(shard.Look("t1").status == TxnStatus::kCommitted);
-  CHECK(shard.memory->used() == 0);
-  CHECK(shard.TrySubmit("double", "t2").ok());
+  TestNode node(/*max_open=*/100, 2 * MemoryCharge::kTransactionBytes - 1);
+  node.Define(kDouble);
+  node.Submit("double", "t1");
+  CHECK(node.TrySubmit("double", "t2").reason() == "coordinator.memory_budget");
+  node.caller.Answer("a", engine::ReplyDone{Json(std::string(10'000, 'x'))});
+  node.Run();
+  CHECK(node.memory->used() > 11'000);
+  CHECK(node.TrySubmit("double", "t2").reason() == "coordinator.memory_budget");
+  CHECK(node.TrySubmit("double", "t1").ok());  // Which is known.
+  node.caller.Answer("b", engine::ReplyDone{});
+  node.Run();
+  CHECK(node.Look("t1").status == TxnStatus::kCommitted);
+  CHECK(node.memory->used() == 0);
+  CHECK(node.TrySubmit("double", "t2").ok());
 }
 
 TEST_CASE(
     "a start with less memory than the open transactions need drives them one after another") {
-  Shard shard;
-  shard.Define(kDouble);
+  TestNode node;
+  node.Define(kDouble);
   for (const char* gid : {"t1", "t2", "t3", "t4"}) {
-    shard.Submit("double", gid);
+    node.Submit("double", gid);
   }
-  shard.SetMemory(MemoryCharge::kTransactionBytes + 1);  // Room for one more while it is empty.
-  shard.Restart();
-  CHECK(shard.driver->counters().waiting_for_memory == 3);
+  node.SetMemory(MemoryCharge::kTransactionBytes + 1);  // Room for one more while it is empty.
+  node.Restart();
+  CHECK(node.shards->counters().waiting_for_memory == 3);
   for (const char* gid : {"t1", "t2", "t3", "t4"}) {
-    CHECK(shard.Look(gid).status == TxnStatus::kActive);
+    CHECK(node.Look(gid).status == TxnStatus::kActive);
   }
-  CHECK(shard.TrySubmit("double", "t5").reason() == "coordinator.memory_budget");
+  CHECK(node.TrySubmit("double", "t5").reason() == "coordinator.memory_budget");
   for (int i = 0; i < 4; ++i) {
-    shard.Run(std::chrono::minutes(1));
-    shard.caller.Answer("a", engine::ReplyDone{});
-    shard.Run();
-    shard.caller.Answer("b", engine::ReplyDone{});
-    shard.Run();
+    node.Run(std::chrono::minutes(1));
+    node.caller.Answer("a", engine::ReplyDone{});
+    node.Run();
+    node.caller.Answer("b", engine::ReplyDone{});
+    node.Run();
   }
-  CHECK(shard.driver->counters().waiting_for_memory == 0);
+  CHECK(node.shards->counters().waiting_for_memory == 0);
   for (const char* gid : {"t1", "t2", "t3", "t4"}) {
-    CHECK(shard.Look(gid).status == TxnStatus::kCommitted);
+    CHECK(node.Look(gid).status == TxnStatus::kCommitted);
   }
 }
 

@@ -61,27 +61,30 @@ void World::DriveOn(Client& client) {
     Trace(client.gid.str() + ": its client dies");
     return;
   }
-  if (live_ != nullptr && client.enlisted < client.branches.size() && !client.wants_abort) {
+  if (client.enlisted < client.branches.size() && !client.wants_abort) {
     Enlist(client);
-  } else if (live_ != nullptr) {
+  } else {
     Decide(client);
   }
   DriveSoon(client);
 }
 
 void World::Enlist(Client& client) {
+  runtime::WorkerShards* node = NodeFor(client.gid);
+  if (node == nullptr) {
+    return;
+  }
   const size_t index = client.enlisted;
-  driver().Enlist(client.gid, client.branches[index], std::make_shared<std::vector<dsl::Problem>>(),
-                  [this, &client, index](const Result<runtime::EnlistReply>& reply) {
-                    if (reply.ok() && client.enlisted == index) {
-                      ++client.enlisted;
-                      Observe(client, reply->view);
-                      WorkFor(client,
-                              BranchId("b" + std::to_string(client.branches.size() - index)));
-                    } else if (reply.status().code() == StatusCode::kFailedPrecondition) {
-                      client.wants_abort = true;  // The time limit has passed.
-                    }
-                  });
+  node->Enlist(client.gid, client.branches[index], std::make_shared<std::vector<dsl::Problem>>(),
+               [this, &client, index](const Result<runtime::EnlistReply>& reply) {
+                 if (reply.ok() && client.enlisted == index) {
+                   ++client.enlisted;
+                   Observe(client, reply->view);
+                   WorkFor(client, BranchId("b" + std::to_string(client.branches.size() - index)));
+                 } else if (reply.status().code() == StatusCode::kFailedPrecondition) {
+                   client.wants_abort = true;  // The time limit has passed.
+                 }
+               });
 }
 
 void World::WorkFor(Client& client, const BranchId& branch) {
@@ -92,25 +95,29 @@ void World::WorkFor(Client& client, const BranchId& branch) {
 }
 
 void World::Decide(Client& client) {
+  runtime::WorkerShards* node = NodeFor(client.gid);
+  if (node == nullptr) {
+    return;
+  }
   const bool abort = client.wants_abort;
-  driver().Deliver(client.gid,
-                   abort ? engine::Event(engine::AbortRequested{{"client", "changed my mind"}})
-                         : engine::Event(engine::CommitRequested{}),
-                   std::nullopt, [this, &client, abort](const Result<runtime::TxnView>& view) {
-                     if (view.ok()) {
-                       Observe(client, *view);
-                       const TxnStatus status = view->state->status;
-                       const bool committed =
-                           status == TxnStatus::kCommitted || status == TxnStatus::kCommitting;
-                       if (abort && committed) {
-                         failures_.push_back("I3: an abort of " + client.gid.str() +
-                                             " was answered by " +
-                                             std::string(engine::TxnStatusName(status)));
-                       }
-                     } else if (view.status().reason() == "transaction.aborted") {
-                       client.wants_abort = true;  // It is not what it wanted, but what it gets.
-                     }
-                   });
+  node->Deliver(client.gid,
+                abort ? engine::Event(engine::AbortRequested{{"client", "changed my mind"}})
+                      : engine::Event(engine::CommitRequested{}),
+                std::nullopt, [this, &client, abort](const Result<runtime::TxnView>& view) {
+                  if (view.ok()) {
+                    Observe(client, *view);
+                    const TxnStatus status = view->state->status;
+                    const bool committed =
+                        status == TxnStatus::kCommitted || status == TxnStatus::kCommitting;
+                    if (abort && committed) {
+                      failures_.push_back("I3: an abort of " + client.gid.str() +
+                                          " was answered by " +
+                                          std::string(engine::TxnStatusName(status)));
+                    }
+                  } else if (view.status().reason() == "transaction.aborted") {
+                    client.wants_abort = true;  // It is not what it wanted, but what it gets.
+                  }
+                });
 }
 
 }  // namespace entente::sim

@@ -36,6 +36,11 @@ size_t Play(uint64_t seed, bool trace, Coverage& total) {
   total.expired += one.expired;
   total.read_only += one.read_only;
   total.one_phase += one.one_phase;
+  total.pauses += one.pauses;
+  total.takeovers += one.takeovers;
+  total.fenced += one.fenced;
+  total.leases_ended += one.leases_ended;
+  total.unknown_outcomes += one.unknown_outcomes;
   for (const auto& [kind, ended] : one.ended) {
     total.ended[kind] += ended;
   }
@@ -80,6 +85,11 @@ int main(int argc, char** argv) {
   std::printf(
       "%llu heuristic reports, %llu expired, %llu read-only votes, %llu one-phase commits\n",
       n(total.heuristics), n(total.expired), n(total.read_only), n(total.one_phase));
+  std::printf(
+      "%llu shards taken over, %llu leases ended, %llu appends fenced, %llu of unknown outcome, "
+      "%llu times a node was stopped\n",
+      n(total.takeovers), n(total.leases_ended), n(total.fenced), n(total.unknown_outcomes),
+      n(total.pauses));
   for (const auto& [kind, ended] : total.ended) {
     std::printf("%s, %s: %llu transactions\n",
                 std::string(entente::dsl::ModeName(kind.first)).c_str(),
@@ -94,7 +104,9 @@ int main(int argc, char** argv) {
       replay ||
       (total.committed > 0 && total.aborted > 0 && total.crashes > 0 && total.failed_appends > 0 &&
        total.incidents > 0 && total.timeouts > 0 && total.undone > 0 && total.heuristics > 0 &&
-       total.expired > 0 && total.read_only > 0 && total.one_phase > 0 && total.ended.size() == 6);
+       total.expired > 0 && total.read_only > 0 && total.one_phase > 0 && total.takeovers > 0 &&
+       total.leases_ended > 0 && total.fenced > 0 && total.unknown_outcomes > 0 &&
+       total.pauses > 0 && total.ended.size() == 6);
   if (!exercised) {
     std::printf("the runs did not exercise every kind of trouble\n");
   }

@@ -1,6 +1,7 @@
 // The virtual world's clock and dice: one seed, one run.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -49,9 +50,12 @@ class Scheduler {
   // Runs the earliest task. The scheduler must not be idle.
   void Step() {
     auto first = tasks_.extract(tasks_.begin());
-    now_ = first.key().first;
+    now_ = std::max(now_, first.key().first);
     first.mapped()();
   }
+
+  // Time passes in which nothing is run: what was due is late.
+  void Sleep(Duration span) { now_ += span; }
 
  private:
   Instant now_ = InstantFromMicros(1'000'000'000'000'000);

@@ -16,6 +16,8 @@ namespace {
 
 using engine::TxnStatus;
 
+constexpr Duration kLeaseTime = std::chrono::milliseconds(500);
+
 constexpr const char* kParticipants = R"("participants": {"p": {"http": "http://p.test"}},
   "retry": {"initial": "10ms", "factor": 2, "max": "100ms", "attempts": 4}, "timeout": "200ms",)";
 
@@ -112,7 +114,7 @@ const std::vector<std::string>& Definitions() {
 
 // ---- the coordinator's surroundings -------------------------------------------------------------
 
-// A task of a dead incarnation does nothing.
+// A task of a dead node does nothing; one of a node that is stopped runs when it goes on.
 class World::Host final : public runtime::Host {
  public:
   Host(Scheduler& scheduler, uint64_t seed)
@@ -122,6 +124,8 @@ class World::Host final : public runtime::Host {
   Host& operator=(const Host&) = delete;
 
   [[nodiscard]] std::shared_ptr<bool> alive() const { return alive_; }
+  void PauseUntil(Instant instant) { goes_on_at_ = instant; }
+  [[nodiscard]] bool paused() const { return scheduler_.now() < goes_on_at_; }
 
   Instant Now() override { return scheduler_.now(); }
   uint64_t Entropy() override { return dice_.Next(); }
@@ -145,8 +149,13 @@ class World::Host final : public runtime::Host {
           });
   }
   void Later(Duration delay, std::function<void()> task) {
-    scheduler_.After(delay, [alive = alive_, task = std::move(task)] {
-      if (*alive) {
+    scheduler_.After(delay, [this, alive = alive_, task = std::move(task)]() mutable {
+      if (!*alive) {
+        return;
+      }
+      if (paused()) {
+        Later(goes_on_at_ - scheduler_.now(), std::move(task));
+      } else {
         task();
       }
     });
@@ -156,11 +165,12 @@ class World::Host final : public runtime::Host {
   Scheduler& scheduler_;
   Dice dice_;
   std::shared_ptr<bool> alive_;
+  Instant goes_on_at_;
   std::function<void()> on_wake_;
   uint64_t wake_wish_ = 0;
 };
 
-// The network between one incarnation and the services. What it sent arrives even after it died.
+// The network between one node and the services. What it sent arrives even after it died.
 class World::Caller final : public runtime::ParticipantCaller {
  public:
   Caller(World& world, World::Host& host) : world_(world), host_(host) {}
@@ -170,17 +180,19 @@ class World::Caller final : public runtime::ParticipantCaller {
     Dice& dice = world_.dice_;
     const Faults& faults = world_.faults_;
     ++world_.coverage_.calls;
+    world_.CheckOwned(ShardOf(call.command.gid), context.epoch, "a call was sent");
     CheckDecided(*context.plan, call);
     auto answered = std::make_shared<bool>(false);
     auto answer = [this, answered, done = std::move(done),
-                   alive = host_.alive()](engine::Reply reply) {
-      if (*alive && !std::exchange(*answered, true)) {
-        if (const auto* unknown = std::get_if<engine::ReplyUnknown>(&reply);
-            unknown != nullptr && unknown->failure.code == "timeout") {
-          ++world_.coverage_.timeouts;
-        }
-        done(std::move(reply));
+                   alive = host_.alive()](const engine::Reply& reply) {
+      if (!*alive || std::exchange(*answered, true)) {
+        return;
       }
+      if (const auto* unknown = std::get_if<engine::ReplyUnknown>(&reply);
+          unknown != nullptr && unknown->failure.code == "timeout") {
+        ++world_.coverage_.timeouts;
+      }
+      host_.Post([done, reply] { done(reply); });
     };
     if (dice.Chance(faults.not_sent)) {
       host_.Post([answer] {
@@ -259,32 +271,105 @@ class World::Caller final : public runtime::ParticipantCaller {
   World::Host& host_;
 };
 
-std::map<ShardId, Epoch> AcquireAll(storage::Journal& journal) {
-  std::map<ShardId, Epoch> leases;
-  for (uint64_t i = 0; i < kShardCount; ++i) {
-    leases[ShardId(i)] = journal.Acquire(ShardId(i)).value();
-  }
-  return leases;
-}
+// The journal of one node. Whoever acquires a shard is remembered, to be held against what others
+// do later.
+class World::Journal final : public storage::MemoryJournal {
+ public:
+  Journal(World& world, size_t node)
+      : MemoryJournal(world.store_, storage::MemoryDelivery::kManual), world_(world), node_(node) {}
 
-struct World::Incarnation {
-  explicit Incarnation(World& world, uint64_t seed)
-      : journal(world.store_, storage::MemoryDelivery::kManual),
+  Result<Epoch> Acquire(ShardId shard) override {
+    ENTENTE_RETURN_IF_ERROR(Stumble());
+    auto epoch = MemoryJournal::Acquire(shard);
+    if (epoch.ok()) {
+      const auto before = world_.owners_.find(shard);
+      const bool taken = before != world_.owners_.end() && before->second.node != node_;
+      world_.coverage_.takeovers += taken ? 1 : 0;
+      world_.owners_[shard] = Owner{*epoch, node_};
+    }
+    return epoch;
+  }
+  Status Renew(ShardId shard, Epoch epoch) override {
+    ENTENTE_RETURN_IF_ERROR(Stumble());
+    return MemoryJournal::Renew(shard, epoch);
+  }
+  void Append(ShardId shard, Epoch epoch, storage::Batch batch,
+              storage::AppendCallback on_durable) override {
+    MemoryJournal::Append(
+        shard, epoch, std::move(batch),
+        [this, shard, epoch, on_durable = std::move(on_durable)](const Status& status) {
+          if (status.ok()) {
+            world_.CheckOwned(shard, epoch, "a write was accepted");
+          }
+          world_.coverage_.fenced += status.code() == StatusCode::kFenced ? 1 : 0;
+          on_durable(status);
+        });
+  }
+
+ private:
+  Status Stumble() {
+    return !world_.healed_ && world_.dice_.Chance(world_.faults_.lose_reply)
+               ? Unavailable("store.unavailable", "injected: nothing was written")
+               : Status();
+  }
+
+  World& world_;
+  const size_t node_;
+};
+
+struct World::Node {
+  Node(World& world, size_t its_index, uint64_t seed)
+      : index(its_index),
+        journal(world, index),
         host(world.scheduler_, seed),
         caller(world, host),
         definitions(journal, {}),
-        driver({AcquireAll(journal), 100'000}, host, journal, caller, definitions, events,
-               [&world](const Status& status) { world.host_failure_ = status.message(); }) {}
-  storage::MemoryJournal journal;
-  Host host;
-  Caller caller;
+        ownership(
+            journal, [this] { return host.Now(); }, MakeEvents(world)),
+        shards({100'000, 100'000},
+               {host, journal, caller, definitions, events,
+                [this](const std::function<void()>& work) { host.Offload(work, [] {}); },
+                [this](const runtime::Lease& lease) { ownership.OnServing(lease); },
+                [this, &world](const runtime::Lease& lease, const Status& why) {
+                  world.coverage_.leases_ended += why.reason() == "lease.ended" ? 1 : 0;
+                  world.Trace("node " + std::to_string(index) + " lost shard " +
+                              std::to_string(lease.shard().value()) + ": " + why.ToString());
+                  ownership.OnLost(lease);
+                }}) {}
+  runtime::OwnershipEvents MakeEvents(World& world) {
+    return {[this](const runtime::LeasePtr& lease) { shards.Start(lease, [] { return true; }); },
+            [this](const runtime::LeasePtr& lease, const Status&) { shards.Drop(*lease); },
+            [this, &world] { world.KeepLeasesSoon(*this, Duration(0)); }};
+  }
+
+  const size_t index;
+  World::Journal journal;
+  World::Host host;
+  World::Caller caller;
   runtime::Definitions definitions;
   runtime::EventHub events;
-  runtime::ShardDriver driver;
+  runtime::Ownership ownership;
+  runtime::WorkerShards shards;
+  size_t deliveries_scheduled = 0;
+  uint64_t keeping = 0;  // The latest wish to keep leases.
 };
 
-runtime::ShardDriver& World::driver() {
-  return live_->driver;
+runtime::WorkerShards* World::NodeFor(const Gid& gid) {
+  std::vector<Node*> up;
+  for (const auto& node : nodes_) {
+    // Who asks one that is stopped waits for it; these ask another.
+    if (node != nullptr && !node->host.paused()) {
+      up.push_back(node.get());
+    }
+  }
+  if (up.empty()) {
+    return nullptr;
+  }
+  const auto serves = std::find_if(up.begin(), up.end(), [&gid](const Node* node) {
+    return node->ownership.Serves(ShardOf(gid));
+  });
+  const bool knows = serves != up.end() && !dice_.Chance(100);
+  return &(knows ? *serves : up[dice_.Below(up.size())])->shards;
 }
 
 void World::Caller::Complete(World& world, const sim::Call& call) {
@@ -298,8 +383,8 @@ void World::Caller::Complete(World& world, const sim::Call& call) {
   }
   // Told again until somebody took it in: the coordinator may be down, or may crash over it.
   auto taken = std::make_shared<bool>(false);
-  if (world.live_ != nullptr) {
-    world.live_->driver.Deliver(
+  if (runtime::WorkerShards* node = world.NodeFor(command.gid)) {
+    node->Deliver(
         command.gid,
         engine::CompletionReceived{command.branch, command.role, command.alternative, outcome},
         std::nullopt, [&world, taken, command](const Result<runtime::TxnView>& view) {
@@ -324,7 +409,10 @@ World::World(WorldOptions options)
     : options_(options),
       dice_(options.seed),
       services_(options.seed, static_cast<uint32_t>(Dice(options.seed ^ 7).Below(3)) * 80),
-      store_(std::make_shared<storage::MemoryStore>()) {}
+      store_(std::make_shared<storage::MemoryStore>(
+          storage::MemoryLeases{[this] { return scheduler_.now(); }, kLeaseTime})),
+      reader_(store_, storage::MemoryDelivery::kManual),
+      definitions_(reader_, {}) {}
 
 World::~World() = default;
 
@@ -336,10 +424,8 @@ void World::Trace(const std::string& text) {
 }
 
 void World::PutDefinitions() {
-  storage::MemoryJournal journal(store_);
-  runtime::Definitions definitions(journal, {});
   for (const std::string& source : sim::Definitions()) {
-    const auto put = definitions.Put("", source);
+    const auto put = definitions_.Put("", source);
     if (!put.row.ok()) {
       std::string all = put.row.status().message();
       for (const auto& problem : put.problems) {
@@ -350,38 +436,63 @@ void World::PutDefinitions() {
   }
 }
 
-void World::Start() {
-  live_ = std::make_unique<Incarnation>(*this, dice_.Next());
-  const Status recovered = live_->driver.Recover();
-  if (!recovered.ok()) {
-    host_failure_ = recovered.message();
-  }
-  Trace("coordinator started, " + std::to_string(live_->driver.counters().open.load()) + " open");
+void World::Start(size_t node) {
+  nodes_[node] = std::make_unique<Node>(*this, node, dice_.Next());
+  Trace("node " + std::to_string(node) + " started");
+  KeepLeases(*nodes_[node]);
 }
 
-void World::Crash(const std::string& why) {
-  if (live_ == nullptr) {
+void World::KeepLeases(Node& node) {
+  const Result<Instant> next = node.ownership.Keep();
+  if (!next.ok()) {
+    node_failures_[node.index] = next.status().message();
     return;
   }
-  Trace("crash: " + why);
+  KeepLeasesSoon(node, *next - scheduler_.now());
+}
+
+void World::KeepLeasesSoon(Node& node, Duration delay) {
+  const uint64_t wish = ++node.keeping;
+  node.host.Later(std::max(delay, Duration(0)), [this, &node, wish] {
+    if (wish == node.keeping) {
+      KeepLeases(node);
+    }
+  });
+}
+
+void World::Crash(size_t node, const std::string& why) {
+  if (nodes_[node] == nullptr) {
+    return;
+  }
+  Trace("crash of node " + std::to_string(node) + ": " + why);
   ++coverage_.crashes;
-  live_->journal.Crash();
-  live_.reset();
-  deliveries_scheduled_ = 0;
+  nodes_[node]->journal.Crash();
+  nodes_[node].reset();
   for (Client& client : clients_) {
     client.retry_armed = false;
   }
-  scheduler_.After(dice_.Between(std::chrono::milliseconds(1), std::chrono::milliseconds(300)),
-                   [this] {
-                     if (live_ == nullptr) {
-                       Start();
-                       for (Client& client : clients_) {
-                         if (client.submitted) {
-                           Nudge(client);
-                         }
-                       }
+  scheduler_.After(dice_.Between(std::chrono::milliseconds(1), std::chrono::milliseconds(1200)),
+                   [this, node] {
+                     if (nodes_[node] == nullptr) {
+                       Start(node);
                      }
                    });
+  for (Client& client : clients_) {
+    if (client.submitted) {
+      Nudge(client);
+    }
+  }
+}
+
+// Stopped, as by a signal or a hypervisor: what it is due to do it does when it goes on.
+void World::Pause(size_t node) {
+  if (nodes_[node] == nullptr) {
+    return;
+  }
+  ++coverage_.pauses;
+  const Duration span = dice_.Between(Duration(0), 3 * kLeaseTime);
+  Trace("node " + std::to_string(node) + " is stopped for " + FormatDuration(span));
+  nodes_[node]->host.PauseUntil(scheduler_.now() + span);
 }
 
 void World::PlanStorm() {
@@ -436,33 +547,37 @@ void World::PlanStorm() {
   }
   for (uint64_t n = dice_.Below(7); n > 0; --n) {
     scheduler_.At(begin + dice_.Between(Duration(0), options_.storm),
-                  [this] { Crash("at a random instant"); });
+                  [this] { Crash(dice_.Below(kNodes), "at a random instant"); });
+  }
+  for (uint64_t n = dice_.Below(7); n > 0; --n) {
+    scheduler_.At(begin + dice_.Between(Duration(0), options_.storm),
+                  [this] { Pause(dice_.Below(kNodes)); });
   }
   scheduler_.At(begin + options_.storm, [this] { Heal(); });
 }
 
 void World::Do(Client& client, engine::Event event) {
-  if (live_ == nullptr) {
-    return;
+  if (runtime::WorkerShards* node = NodeFor(client.gid)) {
+    node->Deliver(client.gid, std::move(event), std::nullopt,
+                  [this, &client](const Result<runtime::TxnView>& view) {
+                    if (view.ok()) {
+                      Observe(client, *view);
+                    }
+                  });
   }
-  live_->driver.Deliver(client.gid, std::move(event), std::nullopt,
-                        [this, &client](const Result<runtime::TxnView>& view) {
-                          if (view.ok()) {
-                            Observe(client, *view);
-                          }
-                        });
 }
 
 void World::Submit(Client& client) {
   client.submitted = true;
-  if (live_ == nullptr) {
+  runtime::WorkerShards* node = NodeFor(client.gid);
+  if (node == nullptr) {
     Nudge(client);
     return;
   }
-  runtime::ShardDriver::SubmitCommand command = CommandOf(client);
+  runtime::Shard::SubmitCommand command = CommandOf(client);
   coverage_.resubmits += client.acknowledged ? 1 : 0;
   const bool known = client.acknowledged;
-  live_->driver.Submit(
+  node->Submit(
       std::move(command), [this, &client, known](const Result<runtime::SubmitReply>& reply) {
         if (reply.ok()) {
           if (known && reply->created) {
@@ -479,8 +594,8 @@ void World::Submit(Client& client) {
       });
 }
 
-runtime::ShardDriver::SubmitCommand World::CommandOf(const Client& client) {
-  runtime::ShardDriver::SubmitCommand command;
+runtime::Shard::SubmitCommand World::CommandOf(const Client& client) {
+  runtime::Shard::SubmitCommand command;
   command.caller_named = true;
   command.submitted.gid = client.gid;
   command.submitted.input = client.input;
@@ -490,7 +605,7 @@ runtime::ShardDriver::SubmitCommand World::CommandOf(const Client& client) {
     command.submitted.deadline = std::chrono::seconds(3);
     return command;
   }
-  auto plan = live_->definitions.Get(client.definition, std::nullopt);
+  auto plan = definitions_.Get(client.definition, std::nullopt);
   ENTENTE_CHECK(plan.ok());
   command.plan = std::move(*plan);
   if (dice_.Chance(300)) {
@@ -529,7 +644,7 @@ void World::CheckDurable(const Gid& gid, TxnStatus decided, const std::string& w
   if (direction(decided) == 0) {
     return;
   }
-  const auto stored = live_->journal.Load(gid);
+  const auto stored = reader_.Load(gid);
   const auto state = stored.ok() ? runtime::FoldRecords(*stored) : stored.status();
   if (!state.ok() || direction(state->status) != direction(decided)) {
     failures_.push_back(gid.str() + ": " + what +
@@ -548,30 +663,57 @@ void World::Observe(Client& client, const runtime::TxnView& view) {
   }
 }
 
-void World::ScheduleDelivery() {
-  if (live_ == nullptr || live_->journal.pending() <= deliveries_scheduled_) {
+// Who acts on a shard must be the one who acquired it last: who did so before must have known by
+// now, by the clock or by its journal, that the shard may be another's.
+void World::CheckOwned(ShardId shard, Epoch epoch, const std::string& what) {
+  const Owner& owner = owners_.at(shard);
+  if (owner.epoch != epoch) {
+    failures_.push_back("G6: " + what + " under epoch " + std::to_string(epoch.value()) +
+                        " of shard " + std::to_string(shard.value()) + ", which node " +
+                        std::to_string(owner.node) + " has under " +
+                        std::to_string(owner.epoch.value()));
+  }
+}
+
+void World::ScheduleDeliveries() {
+  for (const auto& node : nodes_) {
+    if (node == nullptr || node->journal.pending() <= node->deliveries_scheduled) {
+      continue;
+    }
+    ++node->deliveries_scheduled;
+    // What was handed in is on its way, also while the node is stopped; a store may be slow.
+    const bool slow = !healed_ && dice_.Chance(5);
+    scheduler_.After(dice_.Between(Duration(200), slow ? 3 * kLeaseTime : Duration(4000)),
+                     [this, raw = node.get(), alive = node->host.alive()] {
+                       if (*alive) {
+                         Deliver(*raw);
+                       }
+                     });
+  }
+}
+
+void World::Deliver(Node& node) {
+  --node.deliveries_scheduled;
+  if (!healed_ && dice_.Chance(8)) {
+    Crash(node.index, "before an append was durable");
     return;
   }
-  ++deliveries_scheduled_;
-  live_->host.Later(dice_.Between(Duration(200), Duration(4000)), [this] {
-    --deliveries_scheduled_;
-    if (!healed_ && dice_.Chance(8)) {
-      Crash("before an append was durable");
-      return;
-    }
-    if (!healed_ && dice_.Chance(8)) {
-      ++coverage_.failed_appends;
-      Trace("an append fails");
-      live_->journal.Fail(storage::MemoryFault::kUnavailable);
-    } else if (!healed_ && dice_.Chance(3)) {
-      live_->journal.Fail(dice_.Chance(500) ? storage::MemoryFault::kUnknownOutcome
-                                            : storage::MemoryFault::kUnknownOutcomeWritten);
-    }
-    live_->journal.Deliver();
-    if (!healed_ && dice_.Chance(8)) {
-      Crash("after an append was durable");
-    }
-  });
+  using Fault = storage::MemoryFault;
+  if (!healed_ && dice_.Chance(8)) {
+    ++coverage_.failed_appends;
+    Trace("an append fails");
+    node.journal.Fail(Fault::kUnavailable);
+  } else if (!healed_ && dice_.Chance(3)) {
+    node.journal.Fail(dice_.Chance(500) ? Fault::kUnknownOutcome : Fault::kUnknownOutcomeWritten);
+  } else if (!healed_ && dice_.Chance(6)) {
+    ++coverage_.unknown_outcomes;
+    Trace("an append may have been written");
+    node.journal.Fail(dice_.Chance(500) ? Fault::kUnknownOnce : Fault::kUnknownOnceWritten);
+  }
+  node.journal.Deliver();
+  if (!healed_ && dice_.Chance(8)) {
+    Crash(node.index, "after an append was durable");
+  }
 }
 
 // From here on nothing fails, and an operator retries what is stuck.
@@ -584,24 +726,24 @@ void World::Heal() {
 }
 
 void World::Tend() {
-  if (live_ != nullptr) {
-    storage::Filter stuck;
-    stuck.incident = true;
-    const auto rows = live_->journal.Query(stuck, {1000, ""});
-    ENTENTE_CHECK(rows.ok());
-    for (const storage::SummaryRow& row : rows->rows) {
-      live_->driver.Deliver(row.gid,
-                            engine::RetryRequested{std::nullopt, {"ops", "the cause is mended"}},
-                            std::nullopt, [](const Result<runtime::TxnView>&) {});
+  storage::Filter stuck;
+  stuck.incident = true;
+  const auto rows = reader_.Query(stuck, {1000, ""});
+  ENTENTE_CHECK(rows.ok());
+  for (const storage::SummaryRow& row : rows->rows) {
+    if (runtime::WorkerShards* node = NodeFor(row.gid)) {
+      node->Deliver(row.gid, engine::RetryRequested{std::nullopt, {"ops", "the cause is mended"}},
+                    std::nullopt, [](const Result<runtime::TxnView>&) {});
     }
-    for (Client& client : clients_) {
-      Do(client, engine::ResumeRequested{{"ops", "looked"}});
-      live_->driver.Get(client.gid, std::nullopt,
-                        [this, &client](const Result<runtime::TxnView>& view) {
-                          if (view.ok()) {
-                            Observe(client, *view);
-                          }
-                        });
+  }
+  for (Client& client : clients_) {
+    Do(client, engine::ResumeRequested{{"ops", "looked"}});
+    if (runtime::WorkerShards* node = NodeFor(client.gid)) {
+      node->Get(client.gid, std::nullopt, [this, &client](const Result<runtime::TxnView>& view) {
+        if (view.ok()) {
+          Observe(client, *view);
+        }
+      });
     }
   }
   if (!AllEnded()) {
@@ -617,20 +759,24 @@ bool World::AllEnded() {
 std::vector<std::string> World::Run() {
   PutDefinitions();
   PlanStorm();
-  Start();
+  for (size_t node = 0; node < kNodes; ++node) {
+    Start(node);
+  }
   const Instant limit = scheduler_.now() + options_.limit;
   while (!scheduler_.idle() && scheduler_.now() < limit && failures_.empty()) {
     scheduler_.Step();
-    if (!host_failure_.empty()) {
-      Crash("the driver stopped itself: " + std::exchange(host_failure_, ""));
+    for (size_t node = 0; node < kNodes; ++node) {
+      if (!node_failures_[node].empty()) {
+        Crash(node, "it stopped itself: " + std::exchange(node_failures_[node], ""));
+      }
     }
-    ScheduleDelivery();
+    ScheduleDeliveries();
     if (healed_ && AllEnded()) {
       // Zombies on the network may still arrive: they must change nothing.
       const Instant drained = scheduler_.now() + std::chrono::seconds(10);
       while (!scheduler_.idle() && scheduler_.next() < drained) {
         scheduler_.Step();
-        ScheduleDelivery();
+        ScheduleDeliveries();
       }
       break;
     }

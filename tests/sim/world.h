@@ -1,6 +1,8 @@
-// One coordinator incarnation after another over one store, under a seeded scheduler.
+// Two nodes over one store, whose leases expire, under a seeded scheduler. A node crashes and
+// starts again, is stopped for longer than its leases last and goes on, or fails to renew them.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -8,7 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "coordinator/runtime/shard_driver.h"
+#include "coordinator/runtime/ownership.h"
+#include "coordinator/runtime/worker_shards.h"
 #include "storage/memory/memory_journal.h"
 #include "tests/sim/scheduler.h"
 #include "tests/sim/services.h"
@@ -27,7 +30,8 @@ struct WorldOptions {
 struct Coverage {
   uint64_t committed = 0, aborted = 0, crashes = 0, failed_appends = 0, incidents = 0, calls = 0,
            timeouts = 0, effects = 0, undone = 0, resubmits = 0, heuristics = 0, expired = 0,
-           read_only = 0, one_phase = 0;
+           read_only = 0, one_phase = 0, pauses = 0, takeovers = 0, fenced = 0, leases_ended = 0,
+           unknown_outcomes = 0;
   // By mode, declared and client-driven.
   std::map<std::pair<dsl::Mode, bool>, uint64_t> ended;
 };
@@ -47,8 +51,11 @@ class World {
  private:
   class Host;
   class Caller;
-  struct Incarnation;
-  runtime::ShardDriver& driver();  // Of the incarnation that lives.
+  class Journal;
+  struct Node;
+  static constexpr size_t kNodes = 2;
+  // Whom a client asks: mostly the node that drives `gid`. Null: nobody is up.
+  [[nodiscard]] runtime::WorkerShards* NodeFor(const Gid& gid);
 
   // The client's side of one transaction.
   struct Client {
@@ -70,12 +77,15 @@ class World {
 
   void PutDefinitions();
   void PlanStorm();
-  void Start();
-  void Crash(const std::string& why);
+  void Start(size_t node);
+  void KeepLeases(Node& node);
+  void KeepLeasesSoon(Node& node, Duration delay);
+  void Crash(size_t node, const std::string& why);
+  void Pause(size_t node);
   void Heal();
   void Tend();
   void Submit(Client& client);
-  [[nodiscard]] runtime::ShardDriver::SubmitCommand CommandOf(const Client& client);
+  [[nodiscard]] runtime::Shard::SubmitCommand CommandOf(const Client& client);
   void MakeDriving(Client& client);
   void DriveOn(Client& client);
   void DriveSoon(Client& client);
@@ -86,7 +96,9 @@ class World {
   void Nudge(Client& client);
   void Observe(Client& client, const runtime::TxnView& view);
   void CheckDurable(const Gid& gid, engine::TxnStatus decided, const std::string& what);
-  void ScheduleDelivery();
+  void CheckOwned(ShardId shard, Epoch epoch, const std::string& what);
+  void ScheduleDeliveries();
+  void Deliver(Node& node);
   void Trace(const std::string& text);
   [[nodiscard]] bool AllEnded();
 
@@ -104,12 +116,19 @@ class World {
   Faults faults_;
   Services services_;
   std::shared_ptr<storage::MemoryStore> store_;
-  std::unique_ptr<Incarnation> live_;
+  storage::MemoryJournal reader_;  // Of nobody's.
+  runtime::Definitions definitions_;
+  std::array<std::unique_ptr<Node>, kNodes> nodes_;  // Null: it is down.
+  // Who acquired each shard last.
+  struct Owner {
+    Epoch epoch;
+    size_t node = 0;
+  };
+  std::map<ShardId, Owner> owners_;
   std::vector<Client> clients_;
   std::map<Gid, engine::TxnState> final_states_;
-  std::vector<std::string> failures_;  // Found on the way.
-  std::string host_failure_;           // The driver stopped itself.
-  size_t deliveries_scheduled_ = 0;
+  std::vector<std::string> failures_;              // Found on the way.
+  std::array<std::string, kNodes> node_failures_;  // It has to stop.
   bool healed_ = false;
   Coverage coverage_;
 };

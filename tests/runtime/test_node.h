@@ -1,5 +1,5 @@
-// One shard driver under a virtual clock, with a journal in memory and participants in the test's
-// hands.
+// A node of one worker under a virtual clock, with a journal in memory and participants in the
+// test's hands.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,8 @@
 
 #include <catch2/catch.hpp>
 
-#include "coordinator/runtime/shard_driver.h"
+#include "coordinator/runtime/ownership.h"
+#include "coordinator/runtime/worker_shards.h"
 #include "storage/memory/memory_journal.h"
 #include "tests/sim/scheduler.h"
 
@@ -52,6 +53,9 @@ class TestHost final : public Host {
       Post(std::move(one));
     }
   }
+  void CallAt(Instant at, std::function<void()> task) { scheduler_.At(at, std::move(task)); }
+  // Time passes in which nothing is run.
+  void Sleep(Duration span) { scheduler_.Sleep(span); }
   // Runs the next task that is due within what is left of `span`, which it takes its time from.
   bool RunOne(Duration& span) {
     if (scheduler_.idle() || scheduler_.next() > scheduler_.now() + span) {
@@ -125,34 +129,60 @@ class Participants final : public ParticipantCaller {
   std::function<void(ReplyCallback)> on_poll;  // Answers later; without it no poll is answered.
 };
 
-// One process after another over one store.
-class Shard {
+// One process after another over one store, each of which has all shards.
+class TestNode {
  public:
-  explicit Shard(size_t max_open = 100, size_t memory_bytes = SIZE_MAX)
+  explicit TestNode(size_t max_open = 100, size_t memory_bytes = SIZE_MAX)
       : max_open_(max_open), memory_bytes_(memory_bytes) {
+    Restart();
+  }
+  // Whose leases end by themselves.
+  explicit TestNode(Duration lease_time)
+      : store(std::make_shared<storage::MemoryStore>(
+            storage::MemoryLeases{[this] { return host->Now(); }, lease_time})),
+        max_open_(100),
+        memory_bytes_(SIZE_MAX) {
     Restart();
   }
 
   // What was in memory is gone.
   void Restart() {
-    driver.reset();
+    shards.reset();
     memory.reset();
     caller.waiting.clear();
     host = std::make_unique<TestHost>();
-    journal = std::make_unique<storage::MemoryJournal>(store_, storage::MemoryDelivery::kManual);
+    journal = std::make_unique<storage::MemoryJournal>(store, storage::MemoryDelivery::kManual);
     definitions = std::make_unique<Definitions>(*journal, dsl::CompileOptions{});
-    ShardDriverOptions options;
-    for (uint64_t i = 0; i < kShardCount; ++i) {
-      options.shards[ShardId(i)] = journal->Acquire(ShardId(i)).value();
-    }
-    options.max_open = options.max_open_in_all = max_open_;
     memory = std::make_unique<MemoryBudget>(memory_bytes_);
+    ShardOptions options;
+    options.max_open = options.max_open_in_all = max_open_;
     options.memory = memory.get();
-    driver =
-        std::make_unique<ShardDriver>(std::move(options), *host, *journal, caller, *definitions,
-                                      events, [](const Status& status) { FAIL(status.message()); });
-    REQUIRE(driver->Recover().ok());
+    shards = std::make_unique<WorkerShards>(
+        std::move(options),
+        WorkerShardsSurroundings{*host, *journal, caller, *definitions, events,
+                                 [](const std::function<void()>& work) { work(); },
+                                 [this](const Lease& lease) { ownership->OnServing(lease); },
+                                 [this](const Lease& lease, const Status& why) {
+                                   lost.emplace_back(lease.shard(), why.reason());
+                                   ownership->OnLost(lease);
+                                 }});
+    OwnershipEvents owning;
+    owning.start = [this](const LeasePtr& lease) { shards->Start(lease, [] { return true; }); };
+    owning.drop = [this](const LeasePtr& lease, const Status& why) {
+      lost.emplace_back(lease->shard(), why.reason());
+      shards->Drop(*lease);
+    };
+    owning.wake = [this] {
+      if (keeps_leases_) {
+        host->Post([this] { Keep(); });
+      }
+    };
+    ownership = std::make_unique<Ownership>(
+        *journal, [this] { return host->Now(); }, std::move(owning));
+    REQUIRE(ownership->AcquireAll().ok());
+    KeepLeases(true);
     Run();
+    REQUIRE(ownership->IsSettled());
   }
 
   // Runs whatever is due within `span` of virtual time; every append is durable at once. Fails the
@@ -161,10 +191,20 @@ class Shard {
     constexpr int kMostTasks = 1'000'000;
     for (int tasks = 0; tasks < kMostTasks; ++tasks) {
       if (!journal->Deliver() && !host->RunOne(span)) {
+        host->Sleep(span);
         return;
       }
     }
-    FAIL("the shard does not come to rest");
+    FAIL("the node does not come to rest");
+  }
+
+  // Without it leases are neither renewed nor taken again.
+  void KeepLeases(bool keeps) {
+    keeps_leases_ = keeps;
+    ++keeping_;
+    if (keeps) {
+      Keep();
+    }
   }
 
   // What there is from the next start on.
@@ -180,7 +220,7 @@ class Shard {
   }
   TxnView View(const std::string& gid) {
     std::optional<TxnView> seen;
-    driver->Get(Gid(gid), std::nullopt, [&seen](const Result<TxnView>& view) {
+    shards->Get(Gid(gid), std::nullopt, [&seen](const Result<TxnView>& view) {
       REQUIRE(view.ok());
       seen = *view;
     });
@@ -192,7 +232,7 @@ class Shard {
   // How `event` is answered.
   Status Deliver(const std::string& gid, engine::Event event) {
     std::optional<Status> answer;
-    driver->Deliver(Gid(gid), std::move(event), std::nullopt,
+    shards->Deliver(Gid(gid), std::move(event), std::nullopt,
                     [&answer](const Result<TxnView>& view) { answer = view.status(); });
     Run();
     REQUIRE(answer.has_value());
@@ -205,7 +245,7 @@ class Shard {
     engine::Submitted submitted;
     submitted.gid = Gid(gid);
     std::optional<Status> answer;
-    driver->Submit({*plan, true, std::move(submitted), std::nullopt},
+    shards->Submit({*plan, true, std::move(submitted), std::nullopt},
                    [&answer](const Result<SubmitReply>& reply) { answer = reply.status(); });
     Run();
     REQUIRE(answer.has_value());
@@ -213,26 +253,42 @@ class Shard {
   }
   bool IsKnown(const std::string& gid) {
     bool known = false;
-    driver->Get(Gid(gid), std::nullopt,
+    shards->Get(Gid(gid), std::nullopt,
                 [&known](const Result<TxnView>& view) { known = view.ok(); });
     Run();
     return known;
   }
 
+  std::shared_ptr<storage::MemoryStore> store = std::make_shared<storage::MemoryStore>();
+
  private:
-  std::shared_ptr<storage::MemoryStore> store_ = std::make_shared<storage::MemoryStore>();
+  void Keep() {
+    const Result<Instant> next = ownership->Keep();
+    REQUIRE(next.ok());
+    host->CallAt(*next, [this, wish = ++keeping_] {
+      if (wish == keeping_) {
+        Keep();
+      }
+    });
+  }
+
   const size_t max_open_;
   size_t memory_bytes_;
+  bool keeps_leases_ = true;
+  uint64_t keeping_ = 0;  // The latest wish to keep leases.
 
  public:
-  // Destroyed in the reverse order: the driver first.
+  std::vector<std::pair<ShardId, std::string>> lost;  // And why.
+
+  // Destroyed in the reverse order: the shards first.
   EventHub events;
   std::unique_ptr<MemoryBudget> memory;
   Participants caller;
   std::unique_ptr<TestHost> host;
   std::unique_ptr<storage::MemoryJournal> journal;
   std::unique_ptr<Definitions> definitions;
-  std::unique_ptr<ShardDriver> driver;
+  std::unique_ptr<Ownership> ownership;
+  std::unique_ptr<WorkerShards> shards;
 };
 
 }  // namespace entente::runtime

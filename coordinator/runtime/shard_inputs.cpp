@@ -1,4 +1,5 @@
-#include "coordinator/runtime/shard_driver.h"
+// Shard: what clients ask, and what the engine makes of it.
+#include "coordinator/runtime/shard.h"
 
 #include <algorithm>
 #include <utility>
@@ -47,28 +48,13 @@ Callback<TxnView> SubmitAnswer(bool created, Callback<SubmitReply> done) {
 
 }  // namespace
 
-ShardDriver::ShardDriver(ShardDriverOptions options, Host& host, storage::Journal& journal,
-                         ParticipantCaller& caller, Definitions& definitions, EventHub& events,
-                         std::function<void(Status)> on_fatal)
-    : options_(std::move(options)),
-      host_(host),
-      journal_(journal),
-      caller_(caller),
-      definitions_(definitions),
-      events_(events),
-      on_fatal_(std::move(on_fatal)) {
-  host_.SetWakeHandler([this] { OnWake(); });
-}
-
-ShardDriver::~ShardDriver() = default;
-
-engine::Input ShardDriver::MakeInput(engine::Event event) {
+engine::Input Shard::MakeInput(engine::Event event) {
   counters_.inputs.fetch_add(1, std::memory_order_relaxed);
   return {host_.Now(), host_.Entropy(), std::move(event)};
 }
 
 // A large transaction may not fit twice.
-Result<TxnView> ShardDriver::View(const Txn& txn) const {
+Result<TxnView> Shard::View(const Txn& txn) const {
   if (txn.state->finished()) {
     return TxnView{txn.plan, txn.state};
   }
@@ -79,48 +65,24 @@ Result<TxnView> ShardDriver::View(const Txn& txn) const {
   }
 }
 
-Status ShardDriver::RefuseNew() const {
-  if (failed_) {
-    return Unavailable("store.failed",
-                       "the store failed and the coordinator is stopping: see its log");
-  }
+Status Shard::RefuseNew() const {
   if (draining_) {
     return Unavailable("coordinator.draining",
                        "the coordinator is shutting down: try again, or another node");
   }
-  if (open_.size() + looking_up_.size() >= options_.max_open) {
-    return TooManyOpen();
-  }
-  return {};
-}
-
-Status ShardDriver::TooManyOpen() const {
-  return ResourceExhausted("coordinator.too_many_open",
-                           "as many transactions are open as may be (" +
-                               std::to_string(options_.max_open_in_all) +
-                               ", --max-open-transactions): try again when some have ended");
+  return HasRoomForOne(options_, counters_);
 }
 
 // What holds for the submits of clients alone: the child of a transaction that was accepted is part
 // of what was accepted.
-Status ShardDriver::RefuseSubmit() const {
+Status Shard::RefuseSubmit() const {
   if (recovering_) {
-    return Unavailable("coordinator.recovering",
-                       "the coordinator is reading back its open transactions: try again shortly");
+    return Recovering();
   }
-  if (options_.memory != nullptr && !options_.memory->HasRoomFor(MemoryCharge::kTransactionBytes)) {
-    return NoRoom(*options_.memory);
-  }
-  return {};
+  return HasMemoryForOne(options_);
 }
 
-Status ShardDriver::RefusalNow() const {
-  ENTENTE_RETURN_IF_ERROR(RefuseSubmit());
-  return counters_.open.load(std::memory_order_relaxed) < options_.max_open ? Status()
-                                                                            : TooManyOpen();
-}
-
-void ShardDriver::Submit(SubmitCommand command, Callback<SubmitReply> done) {
+void Shard::Submit(SubmitCommand command, Callback<SubmitReply> done) {
   const Gid& gid = command.submitted.gid;
   if (quarantined_.contains(gid)) {
     done(InQuarantine(gid));
@@ -146,30 +108,32 @@ void ShardDriver::Submit(SubmitCommand command, Callback<SubmitReply> done) {
   }
 }
 
-void ShardDriver::LookUpThenCreate(SubmitCommand command, Callback<SubmitReply> done) {
+void Shard::LookUpThenCreate(SubmitCommand command, Callback<SubmitReply> done) {
   const Gid gid = command.submitted.gid;
   const auto [entry, first] = looking_up_.try_emplace(gid);
   if (!first) {
     entry->second.emplace_back(std::move(command), std::move(done));
     return;
   }
+  looking_up_count_.Set(looking_up_.size());
   struct Job {
     SubmitCommand command;
     Callback<SubmitReply> done;
     Result<storage::StoredTxn> stored = OutOfMemory();  // Until it could be read.
   };
   auto job = std::make_shared<Job>(Job{std::move(command), std::move(done)});
-  host_.Offload([this, gid, job] { job->stored = journal_.Load(gid); },
-                [this, gid, job] {
-                  OnLookedUp(gid, std::move(job->command), std::move(job->done),
-                             std::move(job->stored));
-                });
+  Offload([&journal = journal_, gid, job] { job->stored = journal.Load(gid); },
+          [this, gid, job] {
+            OnLookedUp(gid, std::move(job->command), std::move(job->done), std::move(job->stored));
+          },
+          [job](const Status& lost) { job->done(lost); });
 }
 
-void ShardDriver::OnLookedUp(const Gid& gid, SubmitCommand command, Callback<SubmitReply> done,
-                             Result<storage::StoredTxn> stored) {
+void Shard::OnLookedUp(const Gid& gid, SubmitCommand command, Callback<SubmitReply> done,
+                       Result<storage::StoredTxn> stored) {
   auto queued = std::move(looking_up_.at(gid));
   looking_up_.erase(gid);
+  looking_up_count_.Set(looking_up_.size());
   if (stored.ok()) {
     auto txn = Rebuild(*stored);
     if (!txn.ok()) {
@@ -189,8 +153,8 @@ void ShardDriver::OnLookedUp(const Gid& gid, SubmitCommand command, Callback<Sub
   }
 }
 
-void ShardDriver::AnswerResubmit(const TxnPtr& txn, const SubmitCommand& command,
-                                 Callback<SubmitReply> done) {
+void Shard::AnswerResubmit(const TxnPtr& txn, const SubmitCommand& command,
+                           Callback<SubmitReply> done) {
   if (txn->state->request_digest != command.submitted.request_digest) {
     done(AlreadyExists("transaction.content_differs",
                        "the gid '" + txn->state->gid.str() +
@@ -201,7 +165,7 @@ void ShardDriver::AnswerResubmit(const TxnPtr& txn, const SubmitCommand& command
   Show(txn, command.wait, SubmitAnswer(false, std::move(done)));
 }
 
-void ShardDriver::Create(SubmitCommand command, Callback<SubmitReply> done) {
+void Shard::Create(SubmitCommand command, Callback<SubmitReply> done) {
   const Gid gid = command.submitted.gid;
   const auto txn = std::make_shared<Txn>();
   txn->plan = std::move(command.plan);
@@ -230,7 +194,7 @@ void ShardDriver::Create(SubmitCommand command, Callback<SubmitReply> done) {
     open_.emplace(gid, txn);
     refused = Status();
     counters_.accepted.fetch_add(1, std::memory_order_relaxed);
-    counters_.open.store(open_.size(), std::memory_order_relaxed);
+    open_count_.Set(open_.size());
     auto answer = SubmitAnswer(true, std::move(done));
     if (command.wait) {
       // Told when the end is durable, or that the accept failed: either way through the waiter.
@@ -255,37 +219,39 @@ void ShardDriver::Create(SubmitCommand command, Callback<SubmitReply> done) {
 }
 
 // When it ended or after `wait`, if that is given; otherwise at once, as far as it is durable.
-void ShardDriver::Show(const TxnPtr& txn, std::optional<Wait> wait, Callback<TxnView> done) {
-  if (wait && !txn->state->finished() && !failed_) {
+void Shard::Show(const TxnPtr& txn, std::optional<Wait> wait, Callback<TxnView> done) {
+  if (wait && !txn->state->finished()) {
     AddWaiter(txn, *wait, std::move(done));
   } else {
     ShowWhenDurable(txn, std::move(done));
   }
 }
 
-void ShardDriver::AddWaiter(const TxnPtr& txn, Wait wait, Callback<TxnView> done) {
+void Shard::AddWaiter(const TxnPtr& txn, Wait wait, Callback<TxnView> done) {
   const uint64_t id = next_waiter_++;
   const Instant until = host_.Now() + wait.at_most;
   const Timers::Handle timeout = timers_.Insert(until, WaiterTimer{txn, id});
   if (wait.hangup != nullptr) {
-    // Posted even when it comes from this thread: whoever waits is not answered from inside here.
-    wait.hangup->OnHappened([this, weak = std::weak_ptr<Txn>(txn), id] {
-      host_.Post([this, weak, id] {
-        if (const TxnPtr waited = weak.lock()) {
-          if (std::optional<Waiter> waiter = TakeWaiter(*waited, id)) {
-            timers_.Remove(waiter->timeout);
-            ShowWhenDurable(waited, std::move(waiter->done));
-          }
-        }
-      });
-    });
+    // It may come from any thread and at any time, after this shard too.
+    wait.hangup->OnHappened(
+        [&host = host_, run = std::function<void()>(InTurn([this, weak = std::weak_ptr(txn), id] {
+                          if (const TxnPtr waited = weak.lock()) {
+                            if (std::optional<Waiter> waiter = TakeWaiter(*waited, id)) {
+                              timers_.Remove(waiter->timeout);
+                              ShowWhenDurable(waited, std::move(waiter->done));
+                            }
+                          }
+                        }))] {
+          // Posted even when it comes from this thread: whoever waits is not answered from here.
+          host.Post(run);
+        });
   }
   txn->waiters.push_back(Waiter{id, std::move(done), until, timeout, std::move(wait.hangup)});
   UpdateWake();
 }
 
 // Nothing if it was answered meanwhile.
-std::optional<ShardDriver::Waiter> ShardDriver::TakeWaiter(Txn& txn, uint64_t id) {
+std::optional<Shard::Waiter> Shard::TakeWaiter(Txn& txn, uint64_t id) {
   const auto found = std::find_if(txn.waiters.begin(), txn.waiters.end(),
                                   [id](const Waiter& waiter) { return waiter.id == id; });
   if (found == txn.waiters.end()) {
@@ -296,7 +262,7 @@ std::optional<ShardDriver::Waiter> ShardDriver::TakeWaiter(Txn& txn, uint64_t id
   return waiter;
 }
 
-void ShardDriver::Get(const Gid& gid, std::optional<Wait> wait, Callback<TxnView> done) {
+void Shard::Get(const Gid& gid, std::optional<Wait> wait, Callback<TxnView> done) {
   if (const auto found = open_.find(gid); found != open_.end()) {
     Show(found->second, wait, std::move(done));
     return;
@@ -307,28 +273,55 @@ void ShardDriver::Get(const Gid& gid, std::optional<Wait> wait, Callback<TxnView
   }
   if (const auto reloading = reloading_.find(gid); wait && reloading != reloading_.end()) {
     // Open, and back in memory in a moment: whoever waits for its end waits through that too.
-    reloading->second.push_back(Waiter{
+    reloading->second.waiters.push_back(Waiter{
         next_waiter_++, std::move(done), host_.Now() + wait->at_most, {}, std::move(wait->hangup)});
     return;
   }
-  auto stored = std::make_shared<Result<storage::StoredTxn>>(OutOfMemory());
-  host_.Offload([this, gid, stored] { *stored = journal_.Load(gid); },
-                [this, gid, stored, done = std::move(done)] {
-                  if (!stored->ok()) {
-                    done(stored->status().code() == StatusCode::kNotFound ? NoSuchTransaction(gid)
-                                                                          : stored->status());
-                    return;
-                  }
-                  auto txn = Rebuild(**stored);
-                  if (!txn.ok()) {
-                    done(txn.status());
-                  } else {
-                    done(View(**txn));
-                  }
-                });
+  LoadThen(gid, done, [this, gid, done](const Result<storage::StoredTxn>& stored) {
+    if (!stored.ok()) {
+      done(stored.status().code() == StatusCode::kNotFound ? NoSuchTransaction(gid)
+                                                           : stored.status());
+      return;
+    }
+    auto txn = Rebuild(*stored);
+    if (!txn.ok()) {
+      done(txn.status());
+    } else {
+      done(View(**txn));
+    }
+  });
 }
 
-void ShardDriver::GetHistory(const Gid& gid, Callback<History> done) {
+// Any thread that may block.
+Result<History> Shard::ReadHistory(storage::Journal& journal, Definitions& definitions,
+                                   const Gid& gid) {
+  const marks::WorkScope scope(gid.str());
+  auto stored = journal.Load(gid);
+  if (!stored.ok()) {
+    return stored.status().code() == StatusCode::kNotFound ? NoSuchTransaction(gid)
+                                                           : stored.status();
+  }
+  History history;
+  history.gid = gid;
+  Sequence revision;
+  for (const std::string& bytes : stored->records) {
+    ENTENTE_ASSIGN_OR_RETURN(engine::Record record, DecodeRecord(bytes));
+    const auto* accepted = std::get_if<engine::Accepted>(&record.body);
+    if (accepted != nullptr) {
+      history.mode = accepted->mode;
+    }
+    if (accepted != nullptr && !accepted->client_driven) {
+      if (auto plan = definitions.Get(accepted->definition, accepted->version); plan.ok()) {
+        history.plan = std::move(*plan);
+      }
+    }
+    revision = revision.next();
+    history.entries.push_back({revision, std::move(record)});
+  }
+  return history;
+}
+
+void Shard::GetHistory(const Gid& gid, Callback<History> done) {
   auto load = [this, gid, done = std::move(done)](const Status& status) {
     if (!status.ok()) {
       done(status);
@@ -339,38 +332,9 @@ void ShardDriver::GetHistory(const Gid& gid, Callback<History> done) {
       return;
     }
     auto history = std::make_shared<Result<History>>(OutOfMemory());
-    const auto read = [this, gid, history] {
-      const marks::WorkScope scope(gid.str());
-      auto stored = journal_.Load(gid);
-      if (!stored.ok()) {
-        *history = stored.status().code() == StatusCode::kNotFound ? NoSuchTransaction(gid)
-                                                                   : stored.status();
-        return;
-      }
-      History entries;
-      entries.gid = gid;
-      Sequence revision;
-      for (const std::string& bytes : stored->records) {
-        auto record = DecodeRecord(bytes);
-        if (!record.ok()) {
-          *history = record.status();
-          return;
-        }
-        const auto* accepted = std::get_if<engine::Accepted>(&record->body);
-        if (accepted != nullptr) {
-          entries.mode = accepted->mode;
-        }
-        if (accepted != nullptr && !accepted->client_driven) {
-          if (auto plan = definitions_.Get(accepted->definition, accepted->version); plan.ok()) {
-            entries.plan = std::move(*plan);
-          }
-        }
-        revision = revision.next();
-        entries.entries.push_back({revision, std::move(record).value()});
-      }
-      *history = std::move(entries);
-    };
-    host_.Offload(read, [history, done] { done(std::move(*history)); });
+    Offload([&journal = journal_, &definitions = definitions_, gid,
+             history] { *history = ReadHistory(journal, definitions, gid); },
+            [history, done] { done(std::move(*history)); }, done);
   };
   // First let everything decided so far become durable: whoever subscribed before asking for the
   // history then misses nothing between the two.
@@ -381,8 +345,8 @@ void ShardDriver::GetHistory(const Gid& gid, Callback<History> done) {
   }
 }
 
-void ShardDriver::Deliver(const Gid& gid, engine::Event event,
-                          std::optional<Sequence> expected_revision, Callback<TxnView> done) {
+void Shard::Deliver(const Gid& gid, engine::Event event, std::optional<Sequence> expected_revision,
+                    Callback<TxnView> done) {
   if (quarantined_.contains(gid)) {
     DeliverToQuarantined(gid, std::move(event), expected_revision, std::move(done));
     return;
@@ -406,38 +370,46 @@ void ShardDriver::Deliver(const Gid& gid, engine::Event event,
   });
 }
 
-// Not in memory: it is finished, and the engine says what that means for the event; or it is being
-// read back.
-void ShardDriver::DeliverToStored(const Gid& gid, engine::Event event, Callback<TxnView> done) {
+// Reads `gid` from the journal; `done` hears of it if the shard is gone by then.
+void Shard::LoadThen(const Gid& gid, std::function<void(Status)> done,
+                     std::function<void(Result<storage::StoredTxn>)> then) {
   auto stored = std::make_shared<Result<storage::StoredTxn>>(OutOfMemory());
-  host_.Offload([this, gid, stored] { *stored = journal_.Load(gid); },
-                [this, gid, stored, event = std::move(event), done = std::move(done)]() mutable {
-                  if (!stored->ok()) {
-                    done(stored->status().code() == StatusCode::kNotFound ? NoSuchTransaction(gid)
-                                                                          : stored->status());
-                    return;
-                  }
-                  auto txn = Rebuild(**stored);
-                  if (!txn.ok()) {
-                    done(txn.status());
-                    return;
-                  }
-                  if (!(*txn)->state->finished()) {
-                    done(Reloading(gid));
-                    return;
-                  }
-                  const engine::Decision decision =
-                      engine::Decide(*(*txn)->plan, *(*txn)->state, MakeInput(std::move(event)));
-                  if (!decision.status.ok()) {
-                    done(decision.status);
-                  } else {
-                    ENTENTE_CHECK(decision.records.empty());
-                    done(View(**txn));
-                  }
-                });
+  Offload([&journal = journal_, gid, stored] { *stored = journal.Load(gid); },
+          [stored, then = std::move(then)] { then(std::move(*stored)); }, std::move(done));
 }
 
-void ShardDriver::Take(const TxnPtr& txn, engine::Event event, std::function<void(Status)> reply) {
+// Not in memory: it is finished, and the engine says what that means for the event; or it is being
+// read back.
+void Shard::DeliverToStored(const Gid& gid, engine::Event event, Callback<TxnView> done) {
+  LoadThen(gid, done,
+           [this, gid, event = std::move(event),
+            done](const Result<storage::StoredTxn>& stored) mutable {
+             if (!stored.ok()) {
+               done(stored.status().code() == StatusCode::kNotFound ? NoSuchTransaction(gid)
+                                                                    : stored.status());
+               return;
+             }
+             auto txn = Rebuild(*stored);
+             if (!txn.ok()) {
+               done(txn.status());
+               return;
+             }
+             if (!(*txn)->state->finished()) {
+               done(Reloading(gid));
+               return;
+             }
+             const engine::Decision decision =
+                 engine::Decide(*(*txn)->plan, *(*txn)->state, MakeInput(std::move(event)));
+             if (!decision.status.ok()) {
+               done(decision.status);
+             } else {
+               ENTENTE_CHECK(decision.records.empty());
+               done(View(**txn));
+             }
+           });
+}
+
+void Shard::Take(const TxnPtr& txn, engine::Event event, std::function<void(Status)> reply) {
   const Gid& gid = txn->state->gid;
   const bool taken = Guarded(gid, txn, [&] {
     Conclude(txn, engine::Decide(*txn->plan, *txn->state, MakeInput(std::move(event))),
@@ -449,8 +421,8 @@ void ShardDriver::Take(const TxnPtr& txn, engine::Event event, std::function<voi
 }
 
 // `reply` is taken once it is certain to be called.
-void ShardDriver::Conclude(const TxnPtr& txn, engine::Decision decision,
-                           std::function<void(Status)>&& reply) {
+void Shard::Conclude(const TxnPtr& txn, engine::Decision decision,
+                     std::function<void(Status)>&& reply) {
   if (decision.status.ok()) {
     Apply(txn, std::move(decision), std::move(reply));
     return;
@@ -463,9 +435,9 @@ void ShardDriver::Conclude(const TxnPtr& txn, engine::Decision decision,
   }
 }
 
-void ShardDriver::Enlist(const Gid& gid, const std::string& branch,
-                         const std::shared_ptr<std::vector<dsl::Problem>>& problems,
-                         Callback<EnlistReply> done) {
+void Shard::Enlist(const Gid& gid, const std::string& branch,
+                   const std::shared_ptr<std::vector<dsl::Problem>>& problems,
+                   Callback<EnlistReply> done) {
   auto answer = [done = std::move(done)](Result<TxnView> view, bool created) {
     if (!view.ok()) {
       done(view.status());
@@ -490,10 +462,10 @@ void ShardDriver::Enlist(const Gid& gid, const std::string& branch,
 }
 
 // `reply` holds the answer until it is certain to be called.
-void ShardDriver::EnlistIn(const TxnPtr& txn, const std::string& branch,
-                           std::vector<dsl::Problem>& problems,
-                           std::function<void(Result<TxnView>, bool created)> answer,
-                           std::function<void(Status)>& reply) {
+void Shard::EnlistIn(const TxnPtr& txn, const std::string& branch,
+                     std::vector<dsl::Problem>& problems,
+                     std::function<void(Result<TxnView>, bool created)> answer,
+                     std::function<void(Status)>& reply) {
   reply = [answer](Status status) { answer(std::move(status), false); };
   const auto refuse = [&reply](Status status) { std::exchange(reply, nullptr)(std::move(status)); };
   auto compiled = dsl::CompileClientBranch(txn->plan->mode, branch);
@@ -530,7 +502,7 @@ void ShardDriver::EnlistIn(const TxnPtr& txn, const std::string& branch,
   Conclude(txn, std::move(decision), std::move(reply));
 }
 
-void ShardDriver::Drain(std::function<void()> drained) {
+void Shard::Drain(std::function<void()> drained) {
   draining_ = true;
   on_drained_ = std::move(drained);
   for (const auto& [gid, txn] : open_) {

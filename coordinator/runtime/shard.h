@@ -1,26 +1,55 @@
-// ShardDriver: drives every open transaction of the shards that one worker owns.
+// Shard: drives the open transactions of one ShardId, for as long as its lease holds.
+//
+// One object is one tenure. It is made when the shard was acquired, reads what is open (ReadOpen),
+// carries on with it (ResumeOpen), and ends by Drain, when it is handed over, or by Drop, when it
+// is lost. Whoever acquires the shard again makes another object. Families share a shard, so
+// nothing that happens in one reaches into another.
 //
 // The loop, for each input: stamp it with time and entropy, Decide, Evolve, gather the records into
 // the current batch; when everything that is ready was taken in, hand the batch to the journal;
 // when it is durable, release the effects and answers that waited for it. While one batch is being
-// written the next one gathers.
+// written the next one gathers. State in memory runs ahead of the journal by at most the two
+// batches in hand, and nothing that depends on it leaves before it is durable: no effect, no
+// answer, no event.
 //
-// State in memory runs ahead of the journal by at most the two batches in hand. Nothing that
-// depends on it leaves before it is durable: no effect, no answer, no event. A batch is handed to
-// the journal shard by shard; if it could not be written for one of them, that shard's transactions
-// are forgotten and rebuilt from the journal, as after a crash, and the others go on.
+// Batches have numbers, and each transaction knows two of them, which prevent this:
+//  - last_batch, of its latest records. An answer waits for it. Otherwise: a commit is decided in
+//    batch 7, which is being written; a client asks for the state, is told "committing" at once,
+//    the write fails, the shard reads the transaction back as active, and it aborts.
+//  - forced_batch, of its latest forced decision. Effects of lazy decisions wait for it too.
+//    Otherwise: an abort is decided in batch 7 (forced), then a late answer arrives whose record is
+//    lazy and whose effect, an undo, goes out at once; the write fails or the process dies; what is
+//    read back is not aborting, the step is called again and is answered from the participant's
+//    memory of an operation that has been undone.
+//  - While a transaction's records are in the batch in flight, it is not read back: what is read
+//    would be without them, and would be decided anew on top of them.
+// A batch that could not be written takes its transactions with it, and what was staged on top of
+// them since: they are forgotten, and rebuilt from the journal as after a crash. Others go on.
 //
 // So is a transaction whose turn throws: what is staged of it is dropped, it is read back, and all
 // others go on. One that fails again and again, or that was being driven whenever the process
 // crashed, is quarantined: paused in the journal with an incident of its own, out of memory and
 // not looked at any more, until an operator releases it.
+//
+// The lease. Everything that runs later, be it a task, a durable append, the reply of a call, a
+// timer or what a blocking thread has read, begins a Turn, which looks at the lease: once it could
+// have ended, or the shard was dropped, nothing of it is done. That prevents: the process is
+// stopped for longer than its lease, another node takes the shard, aborts a transaction and undoes
+// its steps; this process goes on, finds the answer of a call in its socket, and confirms. Its
+// append would be fenced; a call that an earlier append justified would not. The shard is lost, and
+// drops itself and tells its keeper, when
+//  - its lease has ended by the clock,
+//  - an append is fenced: another owner has the shard, or this node took it anew,
+//  - an append conflicts, or its outcome is unknown: what memory holds is not what the journal
+//    holds, so the shard is acquired and read anew before it goes on,
+//  - the journal holds what can not be.
+// Only this shard is. Clients that wait for it are told shard.lost, which they may retry.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,8 +62,10 @@
 #include "coordinator/runtime/definitions.h"
 #include "coordinator/runtime/event_hub.h"
 #include "coordinator/runtime/host.h"
+#include "coordinator/runtime/lease.h"
 #include "coordinator/runtime/memory_budget.h"
 #include "coordinator/runtime/participant_caller.h"
+#include "coordinator/runtime/shard_counters.h"
 #include "coordinator/runtime/timer_queue.h"
 #include "engine/engine.h"
 #include "marks/crash_marks.h"
@@ -42,10 +73,10 @@
 
 namespace entente::runtime {
 
-struct ShardDriverOptions {
-  std::map<ShardId, Epoch> shards;  // Those it drives, with the epochs they are owned under.
-  size_t max_open = 0;              // Above it submits are refused...
-  size_t max_open_in_all = 0;       // ...by a message that names the limit of all drivers together.
+// The same for all shards of a worker.
+struct ShardOptions {
+  size_t max_open = 0;         // Above it, in all shards of the worker, submits are refused...
+  size_t max_open_in_all = 0;  // ...by a message that names the limit of all workers together.
   // How long a lazy record may wait for company before it is written.
   Duration lazy_flush_delay = std::chrono::milliseconds(20);
   // How long a transaction whose append failed waits before it is read back; twice as long with
@@ -58,41 +89,70 @@ struct ShardDriverOptions {
   std::function<void(const Status&, size_t transactions)> on_rolled_back = {};
   std::function<void(const Gid&, const Status&)> on_held_back = {};
   std::function<void(const Gid&, const engine::Failure&)> on_quarantined = {};
-  marks::CrashMarks* crash_marks = nullptr;  // May be null. Outlives the driver.
-  MemoryBudget* memory = nullptr;            // As crash_marks. Shared by the drivers of a process.
+  marks::CrashMarks* crash_marks = nullptr;  // May be null. Outlives the shard.
+  MemoryBudget* memory = nullptr;            // As crash_marks. Shared by the shards of a process.
 };
 
-// Read by other threads while the driver runs.
-struct DriverCounters {
-  std::atomic<uint64_t> open{0}, calls_in_flight{0}, accepted{0}, committed{0}, aborted{0},
-      mixed{0}, rejected{0}, incidents{0}, inputs{0}, appends{0}, records{0}, calls_asked{0},
-      calls{0}, calls_failed{0}, open_incidents{0}, held_back{0}, quarantined{0}, recovered{0},
-      waiting_for_memory{0};
-  std::atomic<int64_t> next_timer_micros{0};    // 0: no timer is armed.
-  std::atomic<int64_t> append_since_micros{0};  // 0: no append is under way.
-};
+class Shard;
 
-// Everything on the host's own thread, except counters(). Callbacks run there too.
-// All references must outlive the driver; the host must not run its tasks after it is destroyed.
-class ShardDriver {
+// Who keeps the shards of a thread. Called on that thread.
+class ShardKeeper {
  public:
-  // `on_fatal` is told once when the journal can no longer be trusted: the process has to stop.
-  ShardDriver(ShardDriverOptions options, Host& host, storage::Journal& journal,
-              ParticipantCaller& caller, Definitions& definitions, EventHub& events,
-              std::function<void(Status)> on_fatal);
-  ~ShardDriver();
-  ShardDriver(const ShardDriver&) = delete;
-  ShardDriver& operator=(const ShardDriver&) = delete;
+  virtual ~ShardKeeper() = default;
 
-  // Rebuilds every open transaction and carries on with it. Blocks; once, before anything else.
-  [[nodiscard]] Status Recover();
+  // OnWake is wanted at `at` or soon after; replaces the shard's previous wish. Nothing: none is.
+  virtual void WakeAt(ShardId shard, std::optional<Instant> at) = 0;
 
-  // The same in two parts, while the host runs already. ReadOpen blocks, on any one thread, and
-  // ends with kUnavailable once `go_on` says no. ResumeOpen, called when it has succeeded, carries
-  // on with what was read, a slice at a time so that the host can do other things in between, and
-  // calls `resumed`. Until then nothing new is accepted; what is asked about an open transaction
-  // that is not there yet is answered from the journal, or with kUnavailable.
+  // The shard drops itself, because of `why`: kFenced, kConflict, kUnknownOutcome, or kDataLoss.
+  // After this no client finds it any more.
+  virtual void OnLost(ShardId shard, const Status& why) = 0;
+
+  // As Journal::Append. `done` is called on the keeper's thread, also after the shard is gone.
+  virtual void Append(const Lease& lease, storage::Batch batch,
+                      std::function<void(const Status&)> done) = 0;
+};
+
+// All of them outlive the shard, and the host and the keeper whatever it handed to others.
+struct ShardSurroundings {
+  const ShardOptions& options;
+  Host& host;  // Its wake-up belongs to the keeper.
+  ShardKeeper& keeper;
+  storage::Journal& journal;
+  ParticipantCaller& caller;
+  Definitions& definitions;
+  EventHub& events;
+  ShardCounters& counters;
+};
+
+// Why nothing new could be accepted now by any shard of the worker. Any thread.
+[[nodiscard]] Status HasRoomForOne(const ShardOptions& options, const ShardCounters& counters);
+[[nodiscard]] Status HasMemoryForOne(const ShardOptions& options);
+
+// What clients are told while a shard reads what is open. Any thread.
+[[nodiscard]] Status Recovering();
+
+// What clients are told of a shard that is not here, or not any more: kUnavailable.
+[[nodiscard]] Status ShardLost(ShardId shard);
+
+// Kept by a shared_ptr, so that whatever comes late can tell whether it is still there. Everything
+// on the host's own thread, where callbacks run too, but for ReadOpen.
+class Shard final : public std::enable_shared_from_this<Shard> {
+ public:
+  Shard(std::shared_ptr<const Lease> lease, const ShardSurroundings& surroundings);
+  ~Shard();
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  [[nodiscard]] const Lease& lease() const { return *lease_; }
+
+  // Reads every open transaction, and rebuilds it. Blocks, on any one thread; ends with
+  // kUnavailable once `go_on` says no.
   [[nodiscard]] Status ReadOpen(const std::function<bool()>& go_on);
+
+  // Called when ReadOpen has succeeded: carries on with what was read, a slice at a time so that
+  // the host can do other things in between, and calls `resumed`, unless the shard is dropped
+  // before. Until then nothing new is accepted; what is asked about an open transaction that is not
+  // there yet is answered from the journal, or with kUnavailable.
   void ResumeOpen(std::function<void()> resumed);
 
   struct SubmitCommand {
@@ -117,15 +177,35 @@ class ShardDriver {
               const std::shared_ptr<std::vector<dsl::Problem>>& problems,
               Callback<EnlistReply> done);
 
-  // From now on nothing is accepted and no call is begun; what is in flight is recorded as it
-  // returns. `drained` runs when no call is out and everything is written. Clients that wait are
-  // answered with the state so far.
+  // Begins to hand the shard over. From now on nothing is accepted and no call is begun; what is in
+  // flight is recorded as it returns. `drained` runs when no call is out and everything is written,
+  // or the shard was dropped. Clients that wait are answered with the state so far.
   void Drain(std::function<void()> drained);
 
-  // Why something new would be refused now, as far as that can be told from any thread.
-  [[nodiscard]] Status RefusalNow() const;
+  // Forgets everything: no effect, no record and no event leaves any more. Clients that wait are
+  // told ShardLost; calls that wait for their participant are withdrawn. The keeper has it off its
+  // table by then.
+  void Drop();
 
-  [[nodiscard]] const DriverCounters& counters() const { return counters_; }
+  // What the keeper was asked for by WakeAt. In a turn.
+  void OnWake();
+
+  // What the methods for clients, and OnWake, run in. If it is none the shard is lost, and its
+  // keeper knows of it by then. Within a turn another one may begin, when a client that was
+  // answered asks again at once: the lease is looked at by the outer one alone, so that what an
+  // answer was given from is not gone when the answer returns.
+  class Turn {
+   public:
+    explicit Turn(Shard& shard);
+    ~Turn();
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    explicit operator bool() const { return begun_; }
+
+   private:
+    Shard& shard_;  // Kept by whoever began the turn.
+    bool begun_;
+  };
 
  private:
   struct Txn;
@@ -169,12 +249,31 @@ class ShardDriver {
     std::vector<Release> releases;
   };
 
-  // shard_driver.cpp: inputs.
+  // Open, and not in memory: an append of it failed, or a turn.
+  struct Absent {
+    std::vector<Waiter> waiters;  // For its end.
+    uint64_t in_batch = 0;        // The latest batch that holds records of it.
+  };
+
+  // shard.cpp: the tenure.
+  template <class Work>
+  [[nodiscard]] auto InTurn(Work work);
+  void Offload(std::function<void()> work, std::function<void()> then,
+               std::function<void(Status)> lost = {});
+  void Lose(const Status& why);
+  [[nodiscard]] bool HoldsNow() const;
+  [[nodiscard]] std::vector<std::function<void()>> TakeClients();
+
+  // shard_inputs.cpp: inputs.
   void Create(SubmitCommand command, Callback<SubmitReply> done);
   void AnswerResubmit(const TxnPtr& txn, const SubmitCommand& command, Callback<SubmitReply> done);
   void LookUpThenCreate(SubmitCommand command, Callback<SubmitReply> done);
   void OnLookedUp(const Gid& gid, SubmitCommand command, Callback<SubmitReply> done,
                   Result<storage::StoredTxn> stored);
+  [[nodiscard]] static Result<History> ReadHistory(storage::Journal& journal,
+                                                   Definitions& definitions, const Gid& gid);
+  void LoadThen(const Gid& gid, std::function<void(Status)> done,
+                std::function<void(Result<storage::StoredTxn>)> then);
   void DeliverToStored(const Gid& gid, engine::Event event, Callback<TxnView> done);
   void Take(const TxnPtr& txn, engine::Event event, std::function<void(Status)> reply);
   void Conclude(const TxnPtr& txn, engine::Decision decision, std::function<void(Status)>&& reply);
@@ -186,7 +285,6 @@ class ShardDriver {
                 std::function<void(Status)>& reply);
   [[nodiscard]] Status RefuseNew() const;
   [[nodiscard]] Status RefuseSubmit() const;
-  [[nodiscard]] Status TooManyOpen() const;
   [[nodiscard]] engine::Input MakeInput(engine::Event event);
   [[nodiscard]] Result<TxnView> View(const Txn& txn) const;
 
@@ -200,19 +298,18 @@ class ShardDriver {
   void WhenDurable(const TxnPtr& txn, std::function<void(Status)> run);
   void ScheduleFlush();
   void Flush();
-  using RefusedShards = std::vector<std::pair<ShardId, Status>>;
-  void OnWritten(const RefusedShards& refused);
+  void OnWritten(const Status& status);
   void Carry(Release& release);
-  [[nodiscard]] static GatheringBatch TakeOut(GatheringBatch& batch, ShardId shard);
-  void RollBack(GatheringBatch failed, const Status& status);
+  void RollBack(GatheringBatch& failed, const Status& status);
+  static void TakeAbandoned(GatheringBatch& batch, std::vector<Release>& taken);
   void Forget(const TxnPtr& txn, const Status& status, Duration delay);
   [[nodiscard]] Duration ReloadDelay() const;
   [[nodiscard]] storage::TxnAppend TakeAppend(Txn& txn);
-  void Fail(const Status& status);
   void CheckDrained();
 
   // shard_effects.cpp: effects, timers, recovery.
-  [[nodiscard]] Epoch EpochOf(const Gid& gid) const;
+  [[nodiscard]] CallContext ContextOf(const Txn& txn) const;
+  [[nodiscard]] bool MayCall();
   void CarryOut(const TxnPtr& txn, std::vector<engine::Effect> effects);
   void CarryOut(const TxnPtr& txn, engine::CallBranch& call);
   void CarryOut(const TxnPtr& txn, engine::PollBranch& poll);
@@ -232,7 +329,6 @@ class ShardDriver {
   void RemoveTimers(Txn& txn);
   void CountIncident(Txn& txn, bool forgotten = false);
   void UpdateWake();
-  void OnWake();
   [[nodiscard]] Result<TxnPtr> Rebuild(const storage::StoredTxn& stored);
   void Resume(const TxnPtr& txn);
   void Reload(const Gid& gid);
@@ -250,7 +346,6 @@ class ShardDriver {
   bool Guarded(const Gid& gid, const TxnPtr& txn, const Work& work);
   void HoldBack(const Gid& gid, const TxnPtr& txn, const Status& defect);
   Duration Blame(const Gid& gid, const Status& defect);
-  [[nodiscard]] bool IsInFlight(const Gid& gid) const;
   [[nodiscard]] std::optional<engine::Failure> WhyNotToDrive(
       const storage::StoredTxn& stored) const;
   void Quarantine(storage::StoredTxn stored, engine::Failure why);
@@ -268,21 +363,21 @@ class ShardDriver {
     std::function<void()> resumed;
   };
 
-  const ShardDriverOptions options_;
+  const std::shared_ptr<const Lease> lease_;
+  const ShardOptions& options_;
   Host& host_;
+  ShardKeeper& keeper_;
   storage::Journal& journal_;
   ParticipantCaller& caller_;
   Definitions& definitions_;
   EventHub& events_;
-  std::function<void(Status)> on_fatal_;
+  ShardCounters& counters_;
 
   std::unordered_map<Gid, TxnPtr> open_;
   // Submits that wait for the store to say whether their gid is taken, and those queued behind
   // them.
   std::unordered_map<Gid, std::vector<std::pair<SubmitCommand, Callback<SubmitReply>>>> looking_up_;
-  // Open transactions that are not in memory because an append failed, with those who wait for
-  // them.
-  std::unordered_map<Gid, std::vector<Waiter>> reloading_;
+  std::unordered_map<Gid, Absent> reloading_;
   // How often driving an open transaction failed, and why it is to be quarantined once that is too
   // often.
   struct Blemish {
@@ -301,8 +396,8 @@ class ShardDriver {
 
   // Open transactions for which there was no memory at the start, among those of reloading_.
   std::deque<Gid> left_out_;
-  Recovery recovery_;
-  std::atomic<bool> recovering_{true};
+  Recovery recovery_;  // The reading thread's until ResumeOpen.
+  bool recovering_ = true;
 
   Timers timers_;
   std::optional<Instant> wake_wish_;
@@ -310,16 +405,25 @@ class ShardDriver {
 
   GatheringBatch gathering_;
   std::optional<GatheringBatch> in_flight_;
+  std::optional<Earliest::Entry> append_since_;  // Of in_flight_.
+  // Of the batches up to this one, what memory still has is durable.
   uint64_t durable_batch_ = 0;
   bool flush_posted_ = false;
   bool flush_wanted_ = false;  // Something in `gathering_` waits for it.
 
   uint64_t next_waiter_ = 1;
-  bool failed_ = false;
   int rollbacks_in_row_ = 0;  // Of batches that the store had no room for.
   bool draining_ = false;
   std::function<void()> on_drained_;
-  DriverCounters counters_;
+  int turns_ = 0;
+  std::atomic<bool> dropped_{false};  // The reading thread looks at it too.
+
+  GaugeShare open_count_;
+  GaugeShare looking_up_count_;
+  GaugeShare calls_in_flight_;
+  GaugeShare open_incidents_;
+  GaugeShare quarantined_count_;
+  GaugeShare waiting_for_memory_;
 };
 
 }  // namespace entente::runtime

@@ -1,0 +1,235 @@
+#include "coordinator/runtime/worker_shards.h"
+
+#include <mutex>
+#include <utility>
+
+#include "coordinator/runtime/exceptions.h"
+
+namespace entente::runtime {
+
+// A group of appends becomes durable at once, and the journal answers them one after the other:
+// the first of them wakes the host, which finds the others beside it.
+class WorkerShards::Answers : public std::enable_shared_from_this<Answers> {
+ public:
+  explicit Answers(Host& host) : host_(&host) {}
+
+  // Any thread.
+  void Put(std::function<void(const Status&)> done, Status status) {
+    const std::lock_guard lock(mutex_);
+    if (host_ == nullptr) {
+      return;
+    }
+    waiting_.emplace_back(std::move(done), std::move(status));
+    if (waiting_.size() == 1) {
+      host_->Post([self = shared_from_this()] { self->Tell(); });
+    }
+  }
+
+  void Close() {
+    const std::lock_guard lock(mutex_);
+    host_ = nullptr;
+    waiting_.clear();
+  }
+
+ private:
+  void Tell() {
+    std::vector<std::pair<std::function<void(const Status&)>, Status>> answered;
+    {
+      const std::lock_guard lock(mutex_);
+      answered.swap(waiting_);
+    }
+    for (const auto& [done, status] : answered) {
+      done(status);
+    }
+  }
+
+  std::mutex mutex_;
+  Host* host_;  // Null once nobody listens.
+  std::vector<std::pair<std::function<void(const Status&)>, Status>> waiting_;
+};
+
+WorkerShards::WorkerShards(ShardOptions options, WorkerShardsSurroundings surroundings)
+    : options_(std::move(options)),
+      surroundings_(std::move(surroundings)),
+      answers_(std::make_shared<Answers>(surroundings_.host)) {
+  surroundings_.host.SetWakeHandler([this] { OnWake(); });
+}
+
+WorkerShards::~WorkerShards() {
+  answers_->Close();
+}
+
+void WorkerShards::Start(std::shared_ptr<const Lease> lease, std::function<bool()> go_on) {
+  const ShardId id = lease->shard();
+  auto shard = std::make_shared<Shard>(
+      std::move(lease),
+      ShardSurroundings{options_, surroundings_.host, *this, surroundings_.journal,
+                        surroundings_.caller, surroundings_.definitions, surroundings_.events,
+                        counters_});
+  const bool first = driven_.emplace(id, Driven{shard, std::nullopt}).second;
+  ENTENTE_CHECK(first);
+  surroundings_.load([this, shard = std::move(shard), go_on = std::move(go_on)]() mutable {
+    Status read;
+    try {
+      read = shard->ReadOpen(go_on);
+    } catch (...) {
+      read = DescribeException();
+    }
+    // Not kept by what is posted: a task that is never run goes after this does.
+    surroundings_.host.Post([this, weak = std::weak_ptr(shard), read] {
+      if (const ShardPtr still = weak.lock()) {
+        OnRead(still, read);
+      }
+    });
+  });
+}
+
+void WorkerShards::OnRead(const ShardPtr& shard, const Status& read) {
+  const Shard::Turn turn(*shard);
+  if (!turn) {
+    return;
+  }
+  if (!read.ok()) {
+    OnLost(shard->lease().shard(), read);
+    shard->Drop();
+    return;
+  }
+  shard->ResumeOpen([this, raw = shard.get()] { surroundings_.on_serving(raw->lease()); });
+}
+
+void WorkerShards::Drop(const Lease& lease) {
+  const auto found = driven_.find(lease.shard());
+  if (found == driven_.end() || found->second.shard->lease().epoch() != lease.epoch()) {
+    return;
+  }
+  const ShardPtr shard = found->second.shard;
+  Remove(lease.shard());
+  shard->Drop();
+}
+
+void WorkerShards::Drain(const std::function<void()>& drained) {
+  const auto left = std::make_shared<size_t>(1);
+  const auto one_less = [left, drained] {
+    if (--*left == 0) {
+      drained();
+    }
+  };
+  std::vector<ShardPtr> shards;
+  for (const auto& [id, driven] : driven_) {
+    shards.push_back(driven.shard);
+  }
+  for (const ShardPtr& shard : shards) {
+    if (const Shard::Turn turn(*shard); turn) {
+      ++*left;
+      shard->Drain(one_less);
+    }
+  }
+  one_less();
+}
+
+// A shard that is lost meanwhile is gone from the table, not from this turn.
+template <class Ask, class Done>
+void WorkerShards::With(const Gid& gid, const Done& done, const Ask& ask) {
+  const ShardId id = ShardOf(gid);
+  if (const auto found = driven_.find(id); found != driven_.end()) {
+    const ShardPtr shard = found->second.shard;
+    if (const Shard::Turn turn(*shard); turn) {
+      ask(*shard);
+      return;
+    }
+  }
+  done(ShardLost(id));
+}
+
+void WorkerShards::Submit(Shard::SubmitCommand command, Callback<SubmitReply> done) {
+  const Gid gid = command.submitted.gid;
+  With(gid, done, [&](Shard& shard) { shard.Submit(std::move(command), std::move(done)); });
+}
+
+void WorkerShards::Get(const Gid& gid, std::optional<Wait> wait, Callback<TxnView> done) {
+  With(gid, done, [&](Shard& shard) { shard.Get(gid, std::move(wait), std::move(done)); });
+}
+
+void WorkerShards::GetHistory(const Gid& gid, Callback<History> done) {
+  With(gid, done, [&](Shard& shard) { shard.GetHistory(gid, std::move(done)); });
+}
+
+void WorkerShards::Deliver(const Gid& gid, engine::Event event,
+                           std::optional<Sequence> expected_revision, Callback<TxnView> done) {
+  With(gid, done, [&](Shard& shard) {
+    shard.Deliver(gid, std::move(event), expected_revision, std::move(done));
+  });
+}
+
+void WorkerShards::Enlist(const Gid& gid, const std::string& branch,
+                          const std::shared_ptr<std::vector<dsl::Problem>>& problems,
+                          Callback<EnlistReply> done) {
+  With(gid, done, [&](Shard& shard) { shard.Enlist(gid, branch, problems, std::move(done)); });
+}
+
+Status WorkerShards::RefusalNow() const {
+  ENTENTE_RETURN_IF_ERROR(HasMemoryForOne(options_));
+  return HasRoomForOne(options_, counters_);
+}
+
+void WorkerShards::Append(const Lease& lease, storage::Batch batch,
+                          std::function<void(const Status&)> done) {
+  surroundings_.journal.Append(lease.shard(), lease.epoch(), std::move(batch),
+                               [answers = answers_, done = std::move(done)](Status status) {
+                                 answers->Put(done, std::move(status));
+                               });
+}
+
+void WorkerShards::OnLost(ShardId shard, const Status& why) {
+  const auto found = driven_.find(shard);
+  ENTENTE_CHECK(found != driven_.end());
+  const ShardPtr lost = found->second.shard;
+  Remove(shard);
+  surroundings_.on_lost(lost->lease(), why);
+}
+
+void WorkerShards::Remove(ShardId shard) {
+  WakeAt(shard, std::nullopt);
+  driven_.erase(shard);
+}
+
+void WorkerShards::WakeAt(ShardId shard, std::optional<Instant> at) {
+  const auto found = driven_.find(shard);
+  if (found == driven_.end()) {
+    return;  // It is being dropped.
+  }
+  std::optional<Wakes::Handle>& wake = found->second.wake;
+  if (wake) {
+    wakes_.Remove(*wake);
+    wake.reset();
+  }
+  if (at) {
+    wake = wakes_.Insert(*at, shard);
+  }
+  UpdateWake();
+}
+
+void WorkerShards::UpdateWake() {
+  const auto next = wakes_.Next();
+  counters_.next_timer_micros.store(next ? ToMicros(*next) : 0, std::memory_order_relaxed);
+  if (next != wake_wish_) {
+    wake_wish_ = next;
+    surroundings_.host.WakeAt(next);
+  }
+}
+
+void WorkerShards::OnWake() {
+  wake_wish_.reset();
+  const Instant now = surroundings_.host.Now();
+  while (const auto due = wakes_.PopDue(now)) {
+    Driven& driven = driven_.at(*due);
+    driven.wake.reset();
+    const ShardPtr shard = driven.shard;
+    if (const Shard::Turn turn(*shard); turn) {
+      shard->OnWake();
+    }
+  }
+  UpdateWake();
+}
+
+}  // namespace entente::runtime
