@@ -168,6 +168,13 @@ const net::CallError* LocalFault(const Outcome& outcome) {
   return error != nullptr && error->fault == net::CallFault::kLocal ? error : nullptr;
 }
 
+// The end of a call that was let go and not made after all, which tells nothing of its participant.
+CallEnd NotMade() {
+  return EndOf(
+      net::HttpOutcome(net::CallError{net::CallFailure::kNotSent, "", "", net::CallFault::kLocal}),
+      {});
+}
+
 // What a participant answered may be what the coordinator fails at: that is an answer which nobody
 // understands.
 template <class Classify>
@@ -339,6 +346,14 @@ class Caller::Impl {
               const marks::WorkScope scope(CommandOf(waiting->errand).gid.str());
               waiting_.erase(waiting->place);
               waiting->limit.cancel();
+              if (const auto& lease = waiting->context.lease;
+                  lease != nullptr && !lease->HoldsAt(host_.Now())) {
+                // The shard may be another node's, and this process was stopped for so long that it
+                // has not heard of it. Nobody waits for the answer.
+                Finish(*waiting->target, permit, NotMade());
+                waiting->done(HeldBack(waiting->errand, "its shard's lease has ended"));
+                return;
+              }
               Send(waiting->target, waiting->context, waiting->errand, permit,
                    std::move(waiting->done));
             }};

@@ -155,6 +155,26 @@ TEST_CASE("a call that waits can be withdrawn, one that was sent can not") {
   CHECK_FALSE(sent_more);
 }
 
+TEST_CASE("a call that waits until its shard's lease has ended is not made, and others are") {
+  Service service;
+  Peer peer(service.Script());
+  dsl::Participant narrow = At(peer);
+  narrow.max_concurrent_calls = 1;
+  Bench bench(narrow);
+  const auto lease =
+      std::make_shared<runtime::Lease>(ShardId(1), Epoch(1), bench.Now() + std::chrono::hours(1));
+  bench.Call("sent");
+  bench.context.lease = lease;
+  bench.Call("late");
+  bench.context.lease = nullptr;
+  bench.Call("other");
+  lease->ExtendTo(bench.Now());
+  CHECK(std::holds_alternative<engine::ReplyDone>(bench.Reply(0)));
+  CHECK(IsBlocked(bench.Reply(1)));
+  CHECK(std::holds_alternative<engine::ReplyDone>(bench.Reply(2)));
+  CHECK(service.Count() == 2);
+}
+
 TEST_CASE("an undo that waits is only withdrawn with all calls") {
   std::promise<void> let_go;
   Peer peer([&](Connection& connection, int) {
