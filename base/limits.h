@@ -30,6 +30,11 @@ inline constexpr size_t kMaxLabels = 16;
 inline constexpr size_t kMaxLabelBytes = 256;  // Key and value each.
 inline constexpr size_t kMaxNameBytes = 128;   // Definition, step, participant and signal names.
 inline constexpr size_t kMaxChildDepth = 8;
+// As they are in memory once compiled: of those that came with open transactions, together, and at
+// most a quarter of what the process may use; and of those that are kept although no transaction
+// needs them.
+inline constexpr size_t kMaxInlineDefinitionBytes = size_t{1} << 30;
+inline constexpr size_t kMaxCachedDefinitionBytes = size_t{128} << 20;
 
 // Retry policies and forEach, as a definition may state them.
 inline constexpr Duration kMinRetryDelay = std::chrono::milliseconds(1);
@@ -78,7 +83,15 @@ inline constexpr Duration kMaxRetryAfter = std::chrono::hours(1);  // A particip
 // How long an undo, a finish or a step past the pivot may stay "accepted" before an operator is
 // called.
 inline constexpr Duration kMaxSettlePending = std::chrono::hours(1);
+
+// Polls of what a participant works on. Each that brings nothing is a record, so they come less and
+// less often, whatever the participant wishes: the least pause grows by a quarter of itself up to
+// kLongPollPause, by the 256th part of itself up to kMaxPollPause, and then stays. That makes 1 600
+// polls in the first eleven days, and kMaxPolls of one operation in a year.
 inline constexpr Duration kMinPollInterval = std::chrono::milliseconds(10);
+inline constexpr Duration kLongPollPause = std::chrono::seconds(10);
+inline constexpr Duration kMaxPollPause = std::chrono::hours(1);
+inline constexpr uint32_t kMaxPolls = 10'000;
 
 // How often driving a transaction may fail before it is quarantined; where memory was short, in the
 // course of some minutes.
@@ -110,11 +123,26 @@ inline constexpr size_t kMaxConnections = 10'000;  // HTTP, of the process.
 inline constexpr size_t kMaxRequestBytesBeingRead = size_t{64} << 20;
 inline constexpr size_t kFreeRequestBytes = 16 * 1024;
 inline constexpr size_t kMaxEventStreams = 1'000;
+// Held for event streams whose readers are behind: live events of one, and all that all hold.
+inline constexpr size_t kMaxQueuedEvents = 4'096;
+inline constexpr size_t kMaxQueuedEventBytes = size_t{4} << 20;
+inline constexpr size_t kMaxHeldEventBytes = size_t{64} << 20;
 inline constexpr Duration kIdleConnectionTimeout = std::chrono::seconds(75);
 inline constexpr Duration kRequestReadTimeout = std::chrono::seconds(30);
 inline constexpr size_t kMaxPageSize = 1'000;
 inline constexpr size_t kDefaultPageSize = 50;
+// A transaction of more branches is shown without them, unless they are asked for in pages.
+inline constexpr size_t kMaxBranchesShown = 500;
 inline constexpr size_t kMaxQueuedInputsPerShard = 65'536;
+
+// The gRPC server. An answer stays below the 4 MiB that clients take if they are not told
+// otherwise; a page holds no more of the largest summaries than fit.
+inline constexpr size_t kMaxGrpcConnections = 4'096;  // Of the process.
+inline constexpr size_t kMaxGrpcAnswerBytes = 4'000'000;
+inline constexpr uint32_t kMaxGrpcPageSize = 300;
+// What gRPC clients may make the coordinator hold before it has a whole message, all together. gRPC
+// ends calls when it is passed, so that somewhat more is held at times.
+inline constexpr size_t kMaxGrpcMemoryBytes = size_t{128} << 20;
 
 // Participants.
 inline constexpr Duration kDefaultCallTimeout = std::chrono::seconds(10);
@@ -131,5 +159,20 @@ inline constexpr Duration kLeastTellingTimeout = std::chrono::seconds(1);
 inline constexpr Duration kMinGateWait = std::chrono::seconds(1);
 // Remembered without a call in flight: limits and statistics of addresses that clients name.
 inline constexpr size_t kMaxIdleParticipants = 256;
+
+// Participants over gRPC.
+// A message as objects in memory: a repeated element of two bytes can stand for an object of
+// hundreds.
+inline constexpr size_t kMaxMessageMemoryBytes = 64 * kMaxPayloadBytes;
+inline constexpr size_t kMaxMessageFieldsRead = 10'000'000;  // While it is turned into JSON.
+// What a descriptor set, or a server's reflection, may describe. A prototype is made by recursion
+// into the types of its fields, 420 bytes of stack each.
+inline constexpr size_t kMaxDescriptorFiles = 2'000;
+inline constexpr size_t kMaxDescriptorMessages = 4'000;
+inline constexpr size_t kMaxDescriptorFields = 100'000;  // Enum values too.
+inline constexpr size_t kMaxMessageFields = 4'096;
+// The message types made of all that describe them, in memory. Those that were used last are kept;
+// a call for which there is no room waits until others have ended.
+inline constexpr size_t kMaxMessageTypeBytes = size_t{256} << 20;
 
 }  // namespace entente::limits

@@ -3,6 +3,8 @@
 #include <atomic>
 #include <utility>
 
+#include "base/limits.h"
+
 namespace entente::api {
 namespace {
 
@@ -86,7 +88,7 @@ Outcome<bool> EventFeed::Open(Result<runtime::History> history) {
   const std::lock_guard lock(mutex_);
   const size_t bytes = EstimateBytes(*history);
   // However large one history is, it can be watched once nothing else is held.
-  if (held_by_all.load() > 0 && held_by_all.load() + bytes > kMaxHeldBytes) {
+  if (held_by_all.load() > 0 && held_by_all.load() + bytes > limits::kMaxHeldEventBytes) {
     return Error{ResourceExhausted("events.too_much_held",
                                    "what event streams hold for readers that are behind takes as "
                                    "much memory as it may: try again later, or read the history"),
@@ -218,9 +220,9 @@ void EventFeed::OnLive(const runtime::SharedEventPtr& event) {
     }
     SkipSeen();
     const size_t bytes = event == nullptr ? 0 : EstimateBytes(event->event.entry.record);
-    const bool full = live_.size() == kMaxQueuedEvents ||
-                      (!live_.empty() && (live_bytes_ + bytes > kMaxQueuedBytes ||
-                                          held_by_all.load() + bytes > kMaxHeldBytes));
+    const bool full = live_.size() == limits::kMaxQueuedEvents ||
+                      (!live_.empty() && (live_bytes_ + bytes > limits::kMaxQueuedEventBytes ||
+                                          held_by_all.load() + bytes > limits::kMaxHeldEventBytes));
     if (event == nullptr || full) {
       Lose();
     } else {

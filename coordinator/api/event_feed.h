@@ -26,16 +26,12 @@ struct EventFilter {
 };
 
 // Thread-safe, and always held by shared_ptr: the subscription and the load of the history hold it
-// as long as they may call it. Memory is bounded for each feed by kMaxQueuedEvents and
-// kMaxQueuedBytes of live events, and for all feeds together by kMaxHeldBytes; a watcher that falls
-// further behind loses the feed. The history of a feed, and what it takes of a live event that
-// others wait for too, count in full; one history is let in however large it is.
+// as long as they may call it. Memory is bounded for each feed by limits::kMaxQueuedEvents and
+// kMaxQueuedEventBytes of live events, and for all feeds together by kMaxHeldEventBytes; a watcher
+// that falls further behind loses the feed. The history of a feed, and what it takes of a live
+// event that others wait for too, count in full; one history is let in however large it is.
 class EventFeed : public std::enable_shared_from_this<EventFeed> {
  public:
-  static constexpr size_t kMaxQueuedEvents = 4096;
-  static constexpr size_t kMaxQueuedBytes = size_t{4} << 20;
-  static constexpr size_t kMaxHeldBytes = size_t{64} << 20;
-
   // What a watcher is to see next: an event of its history, or one that it shares with others.
   struct Next {
     runtime::SharedEventPtr event;

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "base/grpc_limits.h"
+#include "base/limits.h"
 #include "entente/v1/coordinator.pb.h"
 
 namespace entente::api {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "base/grpc_limits.h"
+#include "base/limits.h"
 #include "base/status.h"
 #include "base/time.h"
 #include "coordinator/api/service.h"

@@ -73,16 +73,15 @@ bool CanStillBeUndone(const Draft& draft, BranchRef ref) {
 }
 
 // The least pause after so many polls that brought nothing. Each is a record, so they must not come
-// as fast as a participant may wish for as long as its work may take. It grows by a quarter of
-// itself: what is done is found out at most a quarter later than it took, and never more than ten
-// seconds later.
+// as fast as a participant may wish for as long as its work may take. What is done is found out at
+// most a quarter later than it took, and for work of an hour and more by little more than the 256th
+// part, as limits.h says.
 Duration LeastPollPause(uint32_t polls) {
-  constexpr Duration kLongest = std::chrono::seconds(10);
   Duration pause = limits::kMinPollInterval;
-  for (uint32_t i = 0; i < polls && pause < kLongest; ++i) {
-    pause += pause / 4;
+  for (uint32_t i = 0; i < polls && pause < limits::kMaxPollPause; ++i) {
+    pause += pause < limits::kLongPollPause ? pause / 4 : pause / 256;
   }
-  return std::min(pause, kLongest);
+  return std::min(pause, limits::kMaxPollPause);
 }
 
 Duration PollDelay(Turn& turn, BranchRef ref) {
@@ -424,8 +423,15 @@ void ForwardPollDue(Turn& turn, BranchRef ref) {
 }
 
 void ForwardPollAgain(Turn& turn, BranchRef ref) {
-  if (IsPast(turn.draft.branch(ref).deadline, turn.draft.now())) {
+  const BranchFacts& branch = turn.draft.branch(ref);
+  if (IsPast(branch.deadline, turn.draft.now())) {
     ForwardPollDue(turn, ref);
+  } else if (branch.polls >= limits::kMaxPolls) {
+    EndForward(turn, ref,
+               {Failure{"step.too_many_polls",
+                        "the participant accepted the call but had not completed it after " +
+                            std::to_string(limits::kMaxPolls) + " polls"},
+                true, AbortCause::kGaveUp, false});
   } else {
     PollAgain(turn, ref);
   }

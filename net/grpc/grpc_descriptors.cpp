@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include "base/grpc_limits.h"
+#include "base/limits.h"
 #include "base/utf8.h"
 #include "net/grpc/proto_json.h"
 

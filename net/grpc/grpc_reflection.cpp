@@ -3,7 +3,7 @@
 #include <google/protobuf/unknown_field_set.h>
 #include <grpc/support/time.h>
 
-#include "base/grpc_limits.h"
+#include "base/limits.h"
 #include "base/time.h"
 #include "base/utf8.h"
 #include "net/grpc/grpc_call.h"

@@ -10,7 +10,7 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/generic/generic_stub.h>
 
-#include "base/grpc_limits.h"
+#include "base/limits.h"
 #include "base/status.h"
 #include "base/time.h"
 #include "base/unique_function.h"

@@ -10,8 +10,8 @@
 
 #include <google/protobuf/message.h>
 
-#include "base/grpc_limits.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/status.h"
 #include "net/grpc/proto_fields.h"
 

@@ -8,7 +8,7 @@
 #include <google/protobuf/text_format.h>
 #include <catch2/catch.hpp>
 
-#include "base/grpc_limits.h"
+#include "base/limits.h"
 #include "inventory.pb.h"
 #include "legacy.pb.h"
 #include "net/grpc/grpc_client.h"

@@ -344,8 +344,18 @@ TEST_CASE("a participant that wants to be asked at once again is asked less and 
   CHECK(asked > 10);
   shard.Run(std::chrono::hours(1));
   // Each poll is a record.
-  CHECK(asked < 450);
-  CHECK(shard.Look("t1").revision < Sequence(450));
+  CHECK(asked < 350);
+  CHECK(shard.Look("t1").revision < Sequence(350));
+  shard.Run(std::chrono::hours(24 * 11));
+  CHECK(asked < 1'700);
+  CHECK(shard.Look("t1").status == TxnStatus::kActive);
+
+  shard.Run(std::chrono::hours(24 * 400));
+  CHECK(asked == limits::kMaxPolls + 1);
+  CHECK(shard.Look("t1").status == TxnStatus::kAborting);
+  const engine::BranchState* flight = engine::FindBranch(shard.Look("t1"), BranchId("flight"));
+  REQUIRE(flight != nullptr);
+  CHECK(shard.Look("t1").abort->failure.code == "step.too_many_polls");
 }
 
 }  // namespace
