@@ -7,6 +7,9 @@ namespace {
 
 namespace http = boost::beast::http;
 
+// Of a body, before any of it has arrived.
+constexpr size_t kTrustedBytes = 8 * 1024;
+
 std::string_view View(boost::beast::string_view text) {
   return {text.data(), text.size()};
 }
@@ -84,9 +87,25 @@ void MessageParser<kIsRequest, Message>::on_body_init_impl(
     error = http::error::body_limit;
     return;
   }
-  // A stated length is only a claim: memory for a large body is taken as its bytes arrive.
-  constexpr std::uint64_t kTrusted = 8 * 1024;
-  message_.body.reserve(static_cast<size_t>(std::min(*content_length, kTrusted)));
+  announced_bytes_ = static_cast<size_t>(*content_length);
+  message_.body.reserve(std::min(announced_bytes_, kTrustedBytes));
+}
+
+// A stated length is only a claim, so memory for a large body is taken as its bytes arrive: twice
+// as much each time, but no more than was announced.
+template <bool kIsRequest, class Message>
+void MessageParser<kIsRequest, Message>::MakeRoom(size_t bytes) {
+  if (bytes <= message_.body.capacity()) {
+    return;
+  }
+  size_t capacity = std::max(message_.body.capacity(), kTrustedBytes);
+  while (capacity < bytes) {
+    capacity *= 2;
+  }
+  std::string grown;  // One that has a capacity would double it at least.
+  grown.reserve(std::min(capacity, std::max(announced_bytes_, bytes)));
+  grown.append(message_.body);
+  message_.body = std::move(grown);
 }
 
 template <bool kIsRequest, class Message>
@@ -95,6 +114,7 @@ std::size_t MessageParser<kIsRequest, Message>::on_body_impl(string_view body, e
     error = http::error::body_limit;
     return 0;
   }
+  MakeRoom(message_.body.size() + body.size());
   message_.body.append(body.data(), body.size());
   return body.size();
 }
@@ -107,6 +127,8 @@ void MessageParser<kIsRequest, Message>::on_chunk_header_impl(std::uint64_t size
     error = http::error::bad_chunk_extension;
   } else if (size > max_body_bytes_ - message_.body.size()) {
     error = http::error::body_limit;
+  } else {
+    announced_bytes_ = message_.body.size() + static_cast<size_t>(size);
   }
 }
 

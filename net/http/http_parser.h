@@ -1,7 +1,9 @@
 // Beast's HTTP/1 parser, filling this library's messages. Internal to net.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 
 #include <boost/beast/http/basic_parser.hpp>
@@ -56,11 +58,15 @@ class MessageParser : public boost::beast::http::basic_parser<kIsRequest> {
   // Whether the head is whole and acceptable; sets `error` where it is not acceptable.
   bool ReadHead(std::string_view input, boost::system::error_code& error);
 
+  // For a body of `bytes` so far.
+  void MakeRoom(size_t bytes);
+
   HttpHeadReader head_;
   Status refusal_;
   size_t max_header_bytes_;
   size_t max_body_bytes_;
   bool in_body_ = false;
+  size_t announced_bytes_ = std::numeric_limits<size_t>::max();  // Of the body, so far.
 };
 
 class RequestParser final : public MessageParser<true, HttpServerRequest> {
