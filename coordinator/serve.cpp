@@ -20,6 +20,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "base/limits.h"
 #include "base/utf8.h"
 #include "coordinator/api/grpc_server.h"
 #include "coordinator/api/rest.h"
@@ -155,6 +156,9 @@ Result<participants::CallerOptions> MakeCallerOptions(const Config& config,
   options.http.quota = std::make_shared<net::ConnectionQuota>(shares.participants);
   options.http.policy = policy;
   options.grpc.policy = policy;
+  // Each worker has types of its own.
+  options.grpc.max_type_bytes = limits::kMaxMessageTypeBytes / WorkerCount(config);
+  options.grpc.type_bytes = std::make_shared<std::atomic<size_t>>(0);
   options.grpc.tls = {config.tls_ca_file, config.tls_certificate_file, config.tls_key_file};
   ENTENTE_ASSIGN_OR_RETURN(options.http.tls, net::TlsContext::ForClients(options.grpc.tls));
   return options;
@@ -440,6 +444,9 @@ int Serve(const Config& config) {
   };
   RecoveryEnd recovery;
   options->on_recovered = [&recovery](const Status& status) { recovery.Tell(status); };
+  options->message_type_bytes = [&caller_options] {
+    return caller_options->grpc.type_bytes->load();
+  };
   auto coordinator =
       runtime::LocalCoordinator::Start(std::move(*options), **journal, make_caller,
                                        [&gates] { return gates.Stats(runtime::WallNow()); });

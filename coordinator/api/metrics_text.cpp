@@ -5,6 +5,8 @@
 #include <charconv>
 #include <map>
 
+#include "base/limits.h"
+#include "coordinator/api/event_feed.h"
 #include "coordinator/api/text.h"
 
 namespace entente::api {
@@ -90,6 +92,12 @@ void WriteTransactions(const runtime::Metrics& metrics, MetricsWriter& out) {
              Number(metrics.payload_bytes));
   out.Single("entente_payload_bytes_limit", "gauge", "Above it, new transactions are refused.",
              Number(metrics.payload_bytes_limit));
+  out.Single("entente_message_type_bytes", "gauge",
+             "Memory held for the message types of gRPC participants.",
+             Number(metrics.message_type_bytes));
+  out.Single("entente_message_type_bytes_limit", "gauge",
+             "What they may take; calls for which there is no room wait.",
+             Number(limits::kMaxMessageTypeBytes));
   out.Single("entente_turns_failed_total", "counter",
              "Turns of a transaction that failed by a defect or for want of memory.",
              Number(metrics.held_back));
@@ -124,6 +132,14 @@ void WriteHealth(const HealthReport& report, MetricsWriter& out) {
              "Age of the oldest timer that should have fired.", Seconds(health.oldest_overdue));
   out.Single("entente_journal_lag_seconds", "gauge", "How long the oldest append has been waiting.",
              Seconds(health.store_lag));
+}
+
+void WriteEventStreams(MetricsWriter& out) {
+  out.Single("entente_event_bytes", "gauge",
+             "Memory held for event streams whose readers are behind.",
+             Number(EventFeed::HeldBytes()));
+  out.Single("entente_event_bytes_limit", "gauge", "Above it, streams are refused or lose events.",
+             Number(limits::kMaxHeldEventBytes));
 }
 
 void WriteStore(const storage::StoreHealth& store, MetricsWriter& out) {
@@ -229,6 +245,7 @@ std::string MetricsText(const runtime::Metrics& metrics, const HealthReport& rep
   WriteHealth(report, out);
   WriteStore(report.health.store, out);
   WriteHttp(http, out);
+  WriteEventStreams(out);
   WriteParticipants(participants, out);
   return out.Take();
 }

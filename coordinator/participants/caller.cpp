@@ -16,6 +16,7 @@
 #include "base/limits.h"
 #include "coordinator/participants/call_end.h"
 #include "coordinator/participants/classify.h"
+#include "coordinator/runtime/digest.h"
 #include "coordinator/runtime/exceptions.h"
 #include "marks/crash_marks.h"
 
@@ -25,22 +26,22 @@ namespace {
 using Admission = ParticipantGate::Admission;
 using Permit = ParticipantGate::Permit;
 
-// Targets that are kept beyond the calls that use them. Definitions are few; what clients describe,
-// and definitions sent along with a transaction, come without end.
+// Targets that are kept beyond the calls that use them, those that were used last. Definitions are
+// few; what clients describe, and definitions sent along with a transaction, come without end.
 constexpr size_t kMaxTargets = 10'000;
 // How long a call rests that this machine could not make.
 constexpr Duration kExhaustionPause = std::chrono::milliseconds(250);
 
-// A participant, with what each call needs worked out once.
+// A participant, with what each call needs worked out once. It keeps no plan: those are let go of
+// when no transaction has them any more.
 struct Target {
-  std::shared_ptr<const void> owner;  // Keeps `participant` alive.
-  const dsl::Participant* participant = nullptr;
+  dsl::Participant participant;      // But for its descriptor set.
   std::string definition;            // Where it is named.
   std::shared_ptr<SharedGate> gate;  // Shared with Gates, which may retire it.
-  Status unusable;  // Address or descriptors can not be read: every call is refused with this.
+  Status unusable;  // The address can not be read: every call is refused with this.
   net::Origin origin;
-  std::string base_path;                    // Of an HTTP address: no slash at the end.
-  std::shared_ptr<net::GrpcShapes> shapes;  // Shared with requests; null: reflection.
+  std::string base_path;           // Of an HTTP address: no slash at the end.
+  std::string descriptors_digest;  // Of a gRPC address; empty: reflection.
 };
 using TargetPtr = std::shared_ptr<Target>;
 
@@ -51,46 +52,79 @@ Status ReadAddress(const dsl::HttpAddress& http, Target& target) {
   return Status();
 }
 
-// Nothing looks into a descriptor set before it is used for the first time.
 Status ReadAddress(const dsl::GrpcAddress& grpc, Target& target) {
   ENTENTE_ASSIGN_OR_RETURN(target.origin, net::ParseAuthority(grpc.target, grpc.tls, 0));
   if (!grpc.descriptor_set.empty()) {
-    ENTENTE_ASSIGN_OR_RETURN(target.shapes, net::ReadDescriptorSet(grpc.descriptor_set));
+    target.descriptors_digest = runtime::Sha256Hex(grpc.descriptor_set);
   }
   return Status();
 }
 
+dsl::Participant WithoutDescriptors(const dsl::Participant& participant) {
+  dsl::Participant copy{participant.name, dsl::HttpAddress{}, participant.timeout,
+                        participant.max_concurrent_calls, participant.max_calls_per_second};
+  if (const auto* grpc = std::get_if<dsl::GrpcAddress>(&participant.address)) {
+    copy.address = dsl::GrpcAddress{grpc->target, grpc->service, grpc->tls, {}, grpc->metadata};
+  } else {
+    copy.address = participant.address;
+  }
+  return copy;
+}
+
 // `definition` is where the participant is named.
-Target MakeTarget(std::shared_ptr<const void> owner, const dsl::Participant& participant,
-                  const std::string& definition, Gates& gates, Instant now) {
+Target MakeTarget(const dsl::Participant& participant, const std::string& definition, Gates& gates,
+                  Instant now) {
   Target target;
-  target.participant = &participant;
+  target.participant = WithoutDescriptors(participant);
   target.definition = definition;
   target.gate = gates.Find(participant, definition, now);
-  target.owner = std::move(owner);
   target.unusable = std::visit(
       [&target](const auto& address) { return ReadAddress(address, target); }, participant.address);
   return target;
 }
 
-// Equal for participants that are called in the same way.
-std::string IdentityOf(const dsl::Participant& participant) {
-  Json identity = {participant.name, participant.max_concurrent_calls.value_or(0),
-                   participant.max_calls_per_second.value_or(0)};
-  const auto add = [&identity](const auto& pairs) {
-    for (const auto& [name, value] : pairs) {
-      identity.push_back({name, value});
+// Those used last, by the participants of plans.
+class Targets {
+ public:
+  // Null if it is not there.
+  TargetPtr Find(const dsl::Participant& participant) {
+    const auto found = places_.find(&participant);
+    if (found == places_.end()) {
+      return nullptr;
     }
-  };
-  if (const auto* http = std::get_if<dsl::HttpAddress>(&participant.address)) {
-    add(http->headers);
-  } else {
-    const auto& grpc = std::get<dsl::GrpcAddress>(participant.address);
-    identity.push_back({grpc.service, grpc.tls, std::hash<std::string>()(grpc.descriptor_set)});
-    add(grpc.metadata);
+    const Place place = found->second;
+    if (place->plan.expired()) {  // Of a plan that had its memory before.
+      Erase(place);
+      return nullptr;
+    }
+    kept_.splice(kept_.end(), kept_, place);
+    return place->target;
   }
-  return DumpJson(identity);
-}
+
+  void Add(const std::shared_ptr<const dsl::Plan>& plan, const dsl::Participant& participant,
+           TargetPtr target) {
+    if (kept_.size() >= kMaxTargets) {
+      Erase(kept_.begin());
+    }
+    places_[&participant] = kept_.insert(kept_.end(), {&participant, plan, std::move(target)});
+  }
+
+ private:
+  struct Kept {
+    const dsl::Participant* participant;
+    std::weak_ptr<const dsl::Plan> plan;
+    TargetPtr target;  // Shared with the calls under way.
+  };
+  using Place = std::list<Kept>::iterator;
+
+  void Erase(Place place) {
+    places_.erase(place->participant);
+    kept_.erase(place);
+  }
+
+  std::list<Kept> kept_;  // The one used longest ago first.
+  std::unordered_map<const dsl::Participant*, Place> places_;
+};
 
 // The facts that travel with every call and every poll; gRPC metadata has the same names in lower
 // case. `deadline` is when nobody waits for the answer any more.
@@ -240,7 +274,7 @@ class Caller::Impl {
       host_.Post([waiting] {
         waiting->done(
             HeldBack(waiting->errand, "the call still waited for participant '" +
-                                          waiting->target->participant->name +
+                                          waiting->target->participant.name +
                                           "' when its transaction was paused, aborted or ended"));
       });
     }
@@ -272,29 +306,14 @@ class Caller::Impl {
   };
 
   TargetPtr TargetOf(const runtime::CallContext& context, size_t index) {
-    const dsl::Participant* participant = &context.plan->participants.at(index);
-    if (context.plan->client_driven) {
-      // Each such transaction has a plan of its own, which must not be kept.
-      return Keep(client_targets_, IdentityOf(*participant), [&] {
-        const auto copy = std::make_shared<const dsl::Participant>(*participant);
-        return MakeTarget(copy, *copy, {}, gates_, host_.Now());
-      });
+    const dsl::Participant& participant = context.plan->participants.at(index);
+    TargetPtr target = targets_.Find(participant);
+    if (target == nullptr) {
+      const std::string definition = context.plan->client_driven ? "" : context.plan->name;
+      target = std::make_shared<Target>(MakeTarget(participant, definition, gates_, host_.Now()));
+      targets_.Add(context.plan, participant, target);
     }
-    return Keep(targets_, participant, [&] {
-      return MakeTarget(context.plan, *participant, context.plan->name, gates_, host_.Now());
-    });
-  }
-
-  // Calls under way keep their target, whatever becomes of `targets`.
-  template <class Targets, class Make>
-  static TargetPtr Keep(Targets& targets, const typename Targets::key_type& key, const Make& make) {
-    if (const auto found = targets.find(key); found != targets.end()) {
-      return found->second;
-    }
-    if (targets.size() >= kMaxTargets) {
-      targets.clear();
-    }
-    return targets.emplace(key, std::make_shared<Target>(make())).first->second;
+    return target;
   }
 
   // Through the gate: at once, or when it lets it.
@@ -322,7 +341,7 @@ class Caller::Impl {
     }
     engine::Reply reply =
         NotSent("participant.queue_full",
-                "too many calls already wait for participant '" + target->participant->name + "'");
+                "too many calls already wait for participant '" + target->participant.name + "'");
     if (std::holds_alternative<engine::PollBranch>(errand)) {
       reply = HeldBack(errand, {});
     }
@@ -336,7 +355,7 @@ class Caller::Impl {
       if (const auto entry = target.gate->Acquire(lane, now, make_parked)) {
         return *entry;
       }
-      target.gate = gates_.Find(*target.participant, target.definition, now);
+      target.gate = gates_.Find(target.participant, target.definition, now);
     }
   }
 
@@ -370,7 +389,7 @@ class Caller::Impl {
       waiting_.erase(waiting->place);
       waiting->done(HeldBack(waiting->errand,
                              "the call waited " + FormatDuration(limit) + " for participant '" +
-                                 target.participant->name + "', which is blocked by its " +
+                                 target.participant.name + "', which is blocked by its " +
                                  std::string(target.gate->blocked_by(host_.Now()))));
     });
     const auto& gate = waiting->target->gate;
@@ -420,7 +439,7 @@ class Caller::Impl {
 
   // The participant's, where the step does not say otherwise.
   static void AddOwnHeaders(const Target& target, net::HttpHeaders& headers) {
-    if (const auto* http = std::get_if<dsl::HttpAddress>(&target.participant->address)) {
+    if (const auto* http = std::get_if<dsl::HttpAddress>(&target.participant.address)) {
       for (const auto& [name, value] : http->headers) {
         AddDefault(name, value, headers);
       }
@@ -526,12 +545,12 @@ class Caller::Impl {
                 engine::CallBranch& call, std::string token, const Permit& permit,
                 runtime::ReplyCallback done) {
     auto& rendered = std::get<engine::RenderedGrpc>(call.request);
-    const auto& address = std::get<dsl::GrpcAddress>(target->participant->address);
+    const auto& address = std::get<dsl::GrpcAddress>(target->participant.address);
     net::GrpcRequest request;
     request.target = target->origin;
     request.method = "/" + address.service + "/" + rendered.method;
     request.body = rendered.body.Read();
-    request.shapes = target->shapes;
+    request.descriptors = DescriptorsFor(*target, context, call.participant);
     request.subject = call.command.gid.str();
     for (const auto& [name, value] : address.metadata) {
       request.metadata.Add(name, value);
@@ -560,6 +579,18 @@ class Caller::Impl {
         });
   }
 
+  static std::shared_ptr<const net::GivenDescriptors> DescriptorsFor(
+      const Target& target, const runtime::CallContext& context, size_t participant) {
+    if (target.descriptors_digest.empty()) {
+      return nullptr;
+    }
+    // The bytes are the plan's, which lives as long as the request.
+    const auto& address =
+        std::get<dsl::GrpcAddress>(context.plan->participants[participant].address);
+    return std::make_shared<const net::GivenDescriptors>(
+        net::GivenDescriptors{target.descriptors_digest, {context.plan, &address.descriptor_set}});
+  }
+
   // Tells the gate how a call ended. False if that was for want of something on this machine and
   // nothing was sent: then it rests, and `done` is taken.
   template <class Outcome>
@@ -583,10 +614,9 @@ class Caller::Impl {
   Gates& gates_;
   const runtime::CompletionTokens& tokens_;
   bool closing_ = false;
-  std::unordered_map<const dsl::Participant*, TargetPtr> targets_;
-  std::unordered_map<std::string, TargetPtr> client_targets_;  // By IdentityOf.
-  WaitingCalls waiting_;                                       // Of this worker, at any gate.
-  std::list<boost::asio::steady_timer> resting_;               // Calls that could not be made.
+  Targets targets_;
+  WaitingCalls waiting_;                          // Of this worker, at any gate.
+  std::list<boost::asio::steady_timer> resting_;  // Calls that could not be made.
   // Of the gates where somebody waits for an instant.
   std::unordered_map<std::shared_ptr<SharedGate>, std::unique_ptr<boost::asio::steady_timer>>
       release_timers_;

@@ -875,6 +875,7 @@ Metrics LocalCoordinator::GetMetrics() {
     metrics.quarantined += counters.quarantined;
     metrics.waiting_for_memory += counters.waiting_for_memory;
   }
+  metrics.message_type_bytes = options_.message_type_bytes ? options_.message_type_bytes() : 0;
   metrics.local_exhaustions = options_.local_exhaustion ? options_.local_exhaustion().times : 0;
   return metrics;
 }

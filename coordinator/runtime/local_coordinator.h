@@ -31,6 +31,8 @@ struct LocalCoordinatorOptions {
   // Asked for health and metrics, on any thread. Null: nothing is known.
   std::function<LocalExhaustion()> local_exhaustion;
   marks::CrashMarks* crash_marks = nullptr;  // May be null. Outlives the coordinator.
+  // What the message types of participants take; asked as that. Null: not known.
+  std::function<size_t()> message_type_bytes;
   size_t payload_memory = SIZE_MAX;          // See MemoryBudget.
   // Told once, on any thread, how the recovery ended that Start began. Shards that another node
   // has, or that are lost meanwhile, are not waited for.

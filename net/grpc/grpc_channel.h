@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "net/grpc/grpc_call.h"
 #include "net/grpc/grpc_reflection.h"
+#include "net/grpc/type_cache.h"
 
 namespace entente::net {
 
@@ -22,10 +23,10 @@ using WaitingCalls = boost::intrusive::list<GrpcCall, boost::intrusive::base_hoo
 // What reflection told of one service. Asking again is spaced out: at first a second apart, then
 // longer while it does not help.
 struct GrpcService {
-  std::shared_ptr<GrpcShapes> shapes;  // Null: not asked yet, or it could not tell.
-  std::string reason;                  // Why it could not: the stable word...
-  std::string problem;                 // ... and for people.
-  ReflectionQuery* query = nullptr;    // Under way.
+  TypeCache::Handle types;           // Null: not asked yet, or it could not tell.
+  std::string reason;                // Why it could not: the stable word...
+  std::string problem;               // ... and for people.
+  ReflectionQuery* query = nullptr;  // Under way.
   WaitingCalls waiting;
   Deadline::Clock::time_point ask_again_at;
   Duration pause{};

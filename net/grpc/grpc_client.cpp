@@ -41,7 +41,12 @@ bool MayBeMetadata(std::string_view name, std::string_view value) {
 class GrpcClient::Impl {
  public:
   Impl(boost::asio::io_context& io, GrpcClientOptions options)
-      : io_(io), options_(std::move(options)), deadlines_(io), resolver_(io), events_(io) {}
+      : io_(io),
+        options_(std::move(options)),
+        types_(options_.max_type_bytes, options_.type_bytes),
+        deadlines_(io),
+        resolver_(io),
+        events_(io) {}
 
   ~Impl() {
     ending_ = true;
@@ -271,18 +276,48 @@ class GrpcClient::Impl {
 
   // The second step: the descriptors.
   void WithChannel(const CallPtr& call) {
-    if (call->request.shapes != nullptr) {
-      Run(call, call->request.shapes, nullptr);
+    if (call->request.descriptors != nullptr) {
+      WithDescriptors(call, *call->request.descriptors);
       return;
     }
     GrpcService& service = call->channel->services[call->service];
-    if (service.shapes != nullptr) {
-      Run(call, service.shapes, &service);
-    } else if (service.query != nullptr || Clock::now() >= service.ask_again_at) {
+    const bool let_go = service.types != nullptr;  // Unless the cache has them still.
+    if (const auto shapes = types_.Use(service.types)) {
+      Run(call, shapes, &service);
+    } else if (service.query != nullptr || let_go || Clock::now() >= service.ask_again_at) {
       Ask(call, service);
     } else {
       FailLater(call, call->Error(CallFailure::kNotSent, service.reason, service.problem));
     }
+  }
+
+  void WithDescriptors(const CallPtr& call, const GivenDescriptors& set) {
+    if (const auto known = sets_.find(set.digest); known != sets_.end()) {
+      if (const auto shapes = types_.Use(known->second)) {
+        Run(call, shapes, nullptr);
+        return;
+      }
+    }
+    const size_t bytes = TypeBytes(set.bytes->size());
+    if (!types_.MakeRoom(bytes)) {
+      FailLater(call, call->Error(CallFailure::kNotSent, std::string(kLocalExhaustion),
+                                  LocalExhaustionText(NoRoomForTypes()), CallFault::kLocal));
+      return;
+    }
+    auto shapes = ReadDescriptorSet(*set.bytes);
+    if (!shapes.ok()) {
+      FailLater(call, call->Error(CallFailure::kInvalidRequest, shapes.status().reason(),
+                                  shapes.status().message()));
+      return;
+    }
+    std::erase_if(sets_, [](const auto& entry) { return !TypeCache::Has(entry.second); });
+    sets_.insert_or_assign(set.digest, types_.Keep(*shapes, bytes));
+    Run(call, *shapes, nullptr);
+  }
+
+  std::string NoRoomForTypes() const {
+    return "the message types that calls in flight use take " + std::to_string(types_.bytes()) +
+           " of the " + std::to_string(options_.max_type_bytes) + " bytes that they may take";
   }
 
   void Ask(const CallPtr& call, GrpcService& service) {
@@ -313,13 +348,7 @@ class GrpcClient::Impl {
       ConnectionFailed(*channel);
     }
     if (result.error.empty()) {
-      auto shapes = GrpcShapes::Make(std::move(result.files));
-      if (shapes.ok()) {
-        service.shapes = std::move(shapes).value();
-      } else {
-        result.error = shapes.status().message();
-        result.definite = true;
-      }
+      TakeFiles(service, result);
     }
     service.pause = std::clamp(service.pause * 2, kFirstReflectionPause, kMaxReflectionPause);
     // A server that was not reached may be back at any moment; one that answered changes only when
@@ -340,19 +369,42 @@ class GrpcClient::Impl {
     const std::string reason = service.reason;
     const std::string problem = service.problem;
     const bool failed = !result.error.empty();
+    const std::shared_ptr<GrpcShapes> shapes = types_.Use(service.types);
     for (const CallPtr& call : TakeWaiting(service.waiting)) {
       if (call->finished()) {
         continue;
       }
       // Shapes from before do not fit a call that waits here. They are the last word only if the
       // server was there to give another: one that is away may come back with a later version.
-      if (failed && (service.shapes == nullptr || !result.definite)) {
+      if (failed && (shapes == nullptr || !result.definite)) {
         call->Finish(call->Error(CallFailure::kNotSent, reason, problem,
                                  result.failed_locally ? CallFault::kLocal : CallFault::kPeer));
       } else {
-        Run(call, service.shapes, nullptr);
+        Run(call, shapes, nullptr);
       }
     }
+  }
+
+  // Makes types of what reflection told, or notes in `result` why it can not.
+  void TakeFiles(GrpcService& service, ReflectionResult& result) {
+    size_t bytes = 0;
+    for (const auto& file : result.files) {
+      bytes += file.ByteSizeLong();
+    }
+    bytes = TypeBytes(bytes);
+    if (!types_.MakeRoom(bytes)) {
+      result.error = NoRoomForTypes();
+      result.failed_locally = true;
+      return;
+    }
+    auto shapes = GrpcShapes::Make(std::move(result.files));
+    if (!shapes.ok()) {
+      result.error = shapes.status().message();
+      result.definite = true;
+      return;
+    }
+    types_.Drop(service.types);
+    service.types = types_.Keep(std::move(shapes).value(), bytes);
   }
 
   // The last step. `service` is null where asking again can not help, or has just been done.
@@ -394,7 +446,7 @@ class GrpcClient::Impl {
     if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
       const auto service = channel.services.find(call.service);
       if (service != channel.services.end() && Clock::now() >= service->second.ask_again_at) {
-        service->second.shapes = nullptr;
+        types_.Drop(service->second.types);
       }
     } else if (status.ok()) {
       const auto service = channel.services.find(call.service);
@@ -423,6 +475,8 @@ class GrpcClient::Impl {
 
   boost::asio::io_context& io_;
   const GrpcClientOptions options_;
+  TypeCache types_;
+  std::unordered_map<std::string, TypeCache::Handle> sets_;  // Of descriptor sets, by digest.
   bool ending_ = false;
   // Tells handlers that Asio still runs after this object's end.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -1,6 +1,7 @@
 // Calls any unary method of any gRPC service, with JSON in and out.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -29,10 +30,17 @@ namespace entente::net {
 class GrpcShapes;
 
 // The message types of `descriptor_set` (a serialized google.protobuf.FileDescriptorSet, imports
-// included: `protoc --include_imports --descriptor_set_out`), for the requests of one client. Fails
-// with kInvalidArgument, reason descriptor_set.invalid, saying what is wrong with it.
+// included: `protoc --include_imports --descriptor_set_out`). Fails with kInvalidArgument, reason
+// descriptor_set.invalid, saying what is wrong with it.
 [[nodiscard]] Result<std::shared_ptr<GrpcShapes>> ReadDescriptorSet(
     std::string_view descriptor_set);
+
+// A descriptor set for the requests of a client, which makes types of it once for all that have the
+// same digest.
+struct GivenDescriptors {
+  std::string digest;                        // Of a kind that no two sets share.
+  std::shared_ptr<const std::string> bytes;  // Never null.
+};
 
 // The unary methods of the services that the set describes, each as "package.Service/Method". Fails
 // as ReadDescriptorSet. Safe from any thread.
@@ -47,9 +55,8 @@ struct GrpcRequest {
   std::string method;    // "/package.Service/Method".
   Json body;             // The request message in the proto3 JSON mapping.
   HttpHeaders metadata;  // Lower-case names; "-bin" names carry raw bytes.
-  // What the target's messages look like; null: its reflection service tells. Shared by the
-  // requests of one target, on one thread.
-  std::shared_ptr<GrpcShapes> shapes = nullptr;
+  // What the target's messages look like; null: its reflection service tells.
+  std::shared_ptr<const GivenDescriptors> descriptors = nullptr;
   std::string subject = {};  // What is named should its message be one that ends the process.
 };
 
@@ -80,6 +87,12 @@ struct GrpcClientOptions {
   size_t max_request_bytes = limits::kMaxUndoBytes;
   // For one service's descriptors; calls that wait for them keep their own time as well.
   Duration reflection_timeout = std::chrono::seconds(5);
+  // Of the message types made of descriptor sets and of what reflection tells. Those that no call
+  // uses are made again when they are wanted again; a call for whose types there is no room fails,
+  // not sent, as one that this machine lacks memory for.
+  size_t max_type_bytes = limits::kMaxMessageTypeBytes;
+  // What they take, added up over all clients that have the same counter. May be null.
+  std::shared_ptr<std::atomic<size_t>> type_bytes = nullptr;
   TlsClientOptions tls;
   AddressPolicy policy;
   // For tests: what a host name leads to, in place of the system's resolver. Null: that one.

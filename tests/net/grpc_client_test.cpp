@@ -1,14 +1,19 @@
 // The gRPC client against a real server that knows nothing of the coordinator.
 #include "net/grpc/grpc_client.h"
 
+#include <atomic>
 #include <fstream>
 #include <mutex>
+#include <optional>
 #include <sstream>
+#include <thread>
 
 #include <grpcpp/grpcpp.h>
 #include <catch2/catch.hpp>
 
 #include "inventory.grpc.pb.h"
+#include "net/core/local_exhaustion.h"
+#include "net/grpc/type_cache.h"
 #include "tests/net/loopback.h"
 #include "tests/net/test_certificates.h"
 
@@ -114,6 +119,12 @@ class Server {
   std::unique_ptr<grpc::Server> server_;
 };
 
+// Its bytes stand for its digest.
+std::shared_ptr<const GivenDescriptors> Given(const std::string& descriptor_set) {
+  return std::make_shared<const GivenDescriptors>(
+      GivenDescriptors{descriptor_set, std::make_shared<const std::string>(descriptor_set)});
+}
+
 class Caller {
  public:
   explicit Caller(GrpcClientOptions options = {}) {
@@ -123,13 +134,13 @@ class Caller {
   ~Caller() {
     loop_.Run([&] { client_.reset(); });
   }
-  // For all requests from here on.
-  void Use(const std::string& descriptor_set) {
-    shapes_ = ReadDescriptorSet(descriptor_set).value();
+  // For all requests from here on; nothing: reflection.
+  void Use(const std::optional<std::string>& descriptor_set) {
+    descriptors_ = descriptor_set ? Given(*descriptor_set) : nullptr;
   }
   std::future<GrpcOutcome> Start(GrpcRequest request, Duration timeout = kLong) {
-    if (shapes_ != nullptr) {
-      request.shapes = shapes_;
+    if (descriptors_ != nullptr) {
+      request.descriptors = descriptors_;
     }
     auto promise = std::make_shared<std::promise<GrpcOutcome>>();
     auto future = promise->get_future();
@@ -157,7 +168,7 @@ class Caller {
  private:
   Loop loop_;
   std::unique_ptr<GrpcClient> client_;
-  std::shared_ptr<GrpcShapes> shapes_;
+  std::shared_ptr<const GivenDescriptors> descriptors_;
 };
 
 const GrpcResponse& Response(const GrpcOutcome& outcome) {
@@ -244,9 +255,85 @@ TEST_CASE("a descriptor set serves those requests only that carry it") {
     }
   }
   GrpcRequest other = Caller::Request(server.port(), "Reserve", {{"renamed", "bed"}});
-  other.shapes = ReadDescriptorSet(set.SerializeAsString()).value();
+  other.descriptors = Given(set.SerializeAsString());
   CHECK(Response(caller.Start(other).get()).code == kGrpcOk);
   // The same service on the same host, described by reflection.
+  CHECK(Response(caller.Call(server.port(), "Reserve", {{"itemName", "bed"}})).code == kGrpcOk);
+}
+
+// The same service, described by other bytes.
+std::string OtherDescriptorSet() {
+  google::protobuf::FileDescriptorSet set;
+  REQUIRE(set.ParseFromString(DescriptorSet()));
+  for (auto& file : *set.mutable_file()) {
+    file.add_message_type()->set_name("Unused");
+  }
+  return set.SerializeAsString();
+}
+
+// Room for the types of either, not of both.
+GrpcClientOptions RoomForOne() {
+  GrpcClientOptions options;
+  options.max_type_bytes = TypeBytes(OtherDescriptorSet().size());
+  options.type_bytes = std::make_shared<std::atomic<size_t>>(0);
+  return options;
+}
+
+TEST_CASE("message types that no call uses are let go of, and made again") {
+  Server server(true);
+  const GrpcClientOptions options = RoomForOne();
+  {
+    Caller caller(options);
+    for (int i = 0; i < 3; ++i) {
+      for (const std::string& set : {DescriptorSet(), OtherDescriptorSet()}) {
+        caller.Use(set);
+        CHECK(Response(caller.Call(server.port(), "Reserve", {{"itemName", "bed"}})).code ==
+              kGrpcOk);
+        CHECK(*options.type_bytes == TypeBytes(set.size()));
+      }
+      // What reflection tells counts as well.
+      caller.Use(std::nullopt);
+      CHECK(Response(caller.Call(server.port(), "Reserve", {{"itemName", "bed"}})).code == kGrpcOk);
+      CHECK(*options.type_bytes > 0);
+      CHECK(*options.type_bytes <= options.max_type_bytes);
+    }
+  }
+  CHECK(*options.type_bytes == 0);
+}
+
+TEST_CASE("a call for whose types there is no room is one that this machine can not make") {
+  Server server(false);
+  Caller caller(RoomForOne());
+  caller.Use(DescriptorSet());
+  auto hanging = caller.Start(Caller::Request(server.port(), "Hang", Json::object()));
+  server.service.WaitUntilHanging();
+  caller.Use(OtherDescriptorSet());
+  const GrpcOutcome outcome = caller.Call(server.port(), "Reserve", {{"itemName", "bed"}});
+  const auto* error = std::get_if<CallError>(&outcome);
+  REQUIRE(error != nullptr);
+  CHECK(error->failure == CallFailure::kNotSent);
+  CHECK(error->fault == CallFault::kLocal);
+  CHECK(error->reason == kLocalExhaustion);
+  CHECK_THAT(error->message, Catch::Contains("message types"));
+  // What is in use is shared by whoever has the same descriptors.
+  caller.Use(DescriptorSet());
+  CHECK(Response(caller.Call(server.port(), "Reserve", {{"itemName", "bed"}})).code == kGrpcOk);
+  caller.Run([](GrpcClient& client) { client.CancelAll(); });
+  hanging.get();
+  caller.Use(OtherDescriptorSet());
+  // There is room as soon as gRPC has let go of the call that was given up.
+  while (!std::holds_alternative<GrpcResponse>(
+      caller.Call(server.port(), "Reserve", {{"itemName", "bed"}}))) {
+    std::this_thread::yield();
+  }
+}
+
+TEST_CASE("types larger than the limit are let in where there are no others") {
+  Server server(false);
+  GrpcClientOptions options;
+  options.max_type_bytes = 1;
+  Caller caller(options);
+  caller.Use(DescriptorSet());
   CHECK(Response(caller.Call(server.port(), "Reserve", {{"itemName", "bed"}})).code == kGrpcOk);
 }
 

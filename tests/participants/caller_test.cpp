@@ -194,6 +194,25 @@ TEST_CASE("an undo that waits is only withdrawn with all calls") {
   CHECK(std::holds_alternative<engine::ReplyDone>(bench.Reply(0)));
 }
 
+TEST_CASE("a plan is not kept by its calls, nor mistaken for one that had its memory before") {
+  Service service;
+  Peer peer(service.Script());
+  Bench bench(At(peer));
+  const dsl::Plan reachable = *bench.context.plan;
+  dsl::Plan unreachable = reachable;
+  unreachable.participants[0].address = dsl::HttpAddress{"http://127.0.0.1:0", {}};
+  for (size_t i = 0; i < 50; ++i) {
+    const bool reaches = i % 2 == 0;
+    auto plan = std::make_shared<const dsl::Plan>(reaches ? reachable : unreachable);
+    const std::weak_ptr<const dsl::Plan> watched = plan;
+    bench.context.plan = std::move(plan);
+    bench.Call("t" + std::to_string(i));
+    CHECK(std::holds_alternative<engine::ReplyDone>(bench.Reply(i)) == reaches);
+    bench.context.plan = nullptr;
+    CHECK(watched.expired());
+  }
+}
+
 TEST_CASE("a participant whose descriptor set is none refuses its calls and says why") {
   dsl::Participant participant;
   participant.address = dsl::GrpcAddress{"127.0.0.1:1", "a.B", false, "garbage", {}};
