@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "coordinator/runtime/digest.h"
 #include "coordinator/runtime/exceptions.h"
+#include "coordinator/runtime/pulse.h"
 #include "dsl/client_branches.h"
 
 namespace entente::runtime {
@@ -119,13 +120,23 @@ std::string SignalDigest(const SignalRequest& request) {
 
 }  // namespace
 
-// Looks after the store: how it does, and what is to be purged.
+// Looks after the store: how it does, and what is to be purged. Another thread, which waits for
+// nothing else, beats the pulse.
 struct LocalCoordinator::Housekeeper {
   std::mutex mutex;
   std::condition_variable wake;
   bool stop = false;
   storage::StoreHealth store;  // At the latest look.
   std::thread thread;
+  Pulse pulse{WallNow()};
+  std::thread beat;
+
+  void Beat() {
+    std::unique_lock lock(mutex);
+    while (!wake.wait_for(lock, Pulse::kBeat, [this] { return stop; })) {
+      pulse.Beat(WallNow());
+    }
+  }
 };
 
 // Renews leases and takes shards. Apart from the housekeeper, which may be held up by a purge for
@@ -188,6 +199,8 @@ Result<std::unique_ptr<LocalCoordinator>> LocalCoordinator::Start(
   }
   coordinator->EndStartIfSettled();
   coordinator->housekeeper_->thread = std::thread([raw = coordinator.get()] { raw->KeepHouse(); });
+  coordinator->housekeeper_->beat =
+      std::thread([raw = coordinator->housekeeper_.get()] { raw->Beat(); });
   coordinator->lease_keeper_->thread =
       std::thread([raw = coordinator.get()] { raw->KeepLeases(); });
   if (waits) {
@@ -322,8 +335,10 @@ void LocalCoordinator::Stop() {
     housekeeper_->stop = true;
   }
   housekeeper_->wake.notify_all();
-  if (housekeeper_->thread.joinable()) {
-    housekeeper_->thread.join();
+  for (std::thread* thread : {&housekeeper_->thread, &housekeeper_->beat}) {
+    if (thread->joinable()) {
+      thread->join();
+    }
   }
   {
     const std::lock_guard lock(lease_keeper_->mutex);
@@ -797,20 +812,22 @@ std::vector<ParticipantStats> LocalCoordinator::Participants() {
   return participant_stats_();
 }
 
-// How long the oldest append has been waiting.
+// How long the oldest append has been waiting while this process ran.
 std::optional<Duration> LocalCoordinator::StoreLag() const {
-  const int64_t now = ToMicros(WallNow());
-  int64_t since = now;
+  const Instant now = WallNow();
+  int64_t since = ToMicros(now);
   for (const auto& shards : shards_) {
     const int64_t append = shards->counters().appends_since.micros();
     since = append != 0 ? std::min(since, append) : since;
   }
-  return since < now ? std::optional(Duration(now - since)) : std::nullopt;
+  since = std::max(since, ToMicros(housekeeper_->pulse.RunningSince(now)));
+  return since < ToMicros(now) ? std::optional(Duration(ToMicros(now) - since)) : std::nullopt;
 }
 
 Health LocalCoordinator::GetHealth() {
   Health health;
   const int64_t now = ToMicros(WallNow());
+  const int64_t running_since = ToMicros(housekeeper_->pulse.RunningSince(InstantFromMicros(now)));
   uint64_t recovered = 0;
   for (const auto& shards : shards_) {
     const ShardCounters& counters = shards->counters();
@@ -818,7 +835,7 @@ Health LocalCoordinator::GetHealth() {
     health.open += counters.open.load(std::memory_order_relaxed);
     const int64_t timer = counters.next_timer_micros.load(std::memory_order_relaxed);
     if (timer != 0 && timer < now) {
-      const Duration overdue(now - timer);
+      const Duration overdue(now - std::max(timer, running_since));
       health.oldest_overdue = std::max(health.oldest_overdue.value_or(overdue), overdue);
     }
   }

@@ -7,13 +7,14 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples" / "demo")]
 
-from agency import Agency, ApiError  # noqa: E402
+from agency import Agency, ApiError, Http  # noqa: E402
 from checker import check  # noqa: E402
 
 BUILD = None
@@ -62,6 +63,38 @@ class Lifecycle(unittest.TestCase):
         charged = self.agency.services["payments"].summary()["net"]
         self.assertEqual(charged, txn["output"]["charged"])
         self.assert_clean({"a": "COMMITTED"})
+
+    def test_a_coordinator_that_was_stopped_for_a_while_refuses_nothing_when_it_goes_on(self):
+        # Longer than a store may take to answer before nothing new is accepted.
+        stopped_seconds = 7
+        outcomes, going_on = [], threading.Event()
+
+        def submit(worker):
+            coordinator = Http("127.0.0.1", self.coordinator.ports["http"])
+            number = 0
+            while not going_on.is_set():
+                number += 1
+                try:
+                    coordinator.call("POST", "/v1/transactions", {
+                        "definition": "travel-booking", "input": TRIP, "gid": f"w{worker}-{number}"})
+                    outcomes.append("taken")
+                except ApiError as error:
+                    outcomes.append(f"{error.status} {error.code}")
+
+        clients = [threading.Thread(target=submit, args=(worker,)) for worker in range(8)]
+        for client in clients:
+            client.start()
+        process = self.coordinator.process.popen
+        for _ in range(2):
+            time.sleep(0.3)
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(stopped_seconds)
+            process.send_signal(signal.SIGCONT)
+        time.sleep(0.3)
+        going_on.set()
+        for client in clients:
+            client.join()
+        self.assertEqual({"taken"}, set(outcomes))
 
     def test_the_same_gid_gives_the_same_outcome_and_another_body_is_a_conflict(self):
         first = self.coordinator.submit("travel-booking", TRIP, gid="a", wait="30s")
