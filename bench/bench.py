@@ -191,6 +191,28 @@ class Bench:
                     if line.endswith(("fsync", "fdatasync")))
         return calls / max(measured["sent"], 1)
 
+    def event_streams(self, rate=400):
+        """Sagas at a fixed rate while so many streams of all events are read."""
+        document = definition("http", "saga")
+        self.coordinator.put_definition(document)
+        rows = []
+        for count in (0, 50, 200):
+            seconds = max(self.seconds, 4)
+            readers = subprocess.Popen(
+                [self.build / "bench-load", "streams", "--target", self.coordinator.url, "--count", str(count),
+                 "--seconds", str(seconds + 3)], stdout=subprocess.PIPE, text=True)
+            time.sleep(0.5)
+            pid = self.coordinator.process.popen.pid
+            cpu = cpu_seconds(pid)
+            measured = self.load("submit", self.coordinator.url, "--definition", document["name"], "--rate", rate,
+                                 "--seconds", seconds)
+            cpu = (cpu_seconds(pid) - cpu) / (seconds + 1)
+            read = json.loads(readers.communicate()[0])
+            rows.append({"streams": count, **{k: measured[k] for k in ("per_second", "p50_ms", "p99_ms", "failed")},
+                         "megabytes_per_second": read["megabytes_per_second"], "ended": read["ended"],
+                         "processors": cpu, "memory_mib": memory_mib(pid)})
+        return rows
+
     def barrier(self):
         """What the barrier costs a participant's call: its own program, below a PostgreSQL of its own."""
         figures = self.folder / "barrier.json"
@@ -229,6 +251,17 @@ def print_row(row):
           f"{row['transactions_per_second']:,.0f} | {row['ratio']:.2f} | {row['p50_ms']:.2f} | {row['p99_ms']:.2f} | "
           f"{row['p999_ms']:.2f} | {row['cpu_us_each']:.0f} | {row['appends_each']:.2f} | "
           f"{row['processors_busy']:.0%} |", flush=True)
+
+
+def print_streams(rows):
+    print("400 sagas/s while streams of all events are read:\n")
+    print_table(["streams", "sagas/s", "p50 ms", "p99 ms", "failed", "read MB/s", "streams ended", "processors used",
+                 "memory MiB"])
+    for row in rows:
+        print(f"| {row['streams']} | {row['per_second']:,.0f} | {row['p50_ms']:.2f} | {row['p99_ms']:.2f} "
+              f"| {row['failed']} | {row['megabytes_per_second']:.1f} | {row['ended']} | {row['processors']:.2f} "
+              f"| {row['memory_mib']:.0f} |")
+    print()
 
 
 def print_barrier(rows):
@@ -284,6 +317,8 @@ def main():
               f"{recovery['driven_seconds']:.2f} s (objective 3 s)")
         print(f"memory: {idle:.0f} MiB idle, {recovery['memory_mib_before']:.0f} MiB with them open "
               f"({per_open:.1f} KiB each), {recovery['memory_mib_after']:.0f} MiB after recovery\n")
+        streams = bench.event_streams()
+        print_streams(streams)
         barrier = bench.barrier()
         print_barrier(barrier)
         mixed = bench.mixed()
@@ -291,7 +326,7 @@ def main():
               f"{mixed['committed']} committed" + "".join(f"; WRONG: {each}" for each in mixed["wrong"]))
         pathlib.Path(arguments.json).write_text(json.dumps(
             {"fdatasync_ms": sync, "rows": rows, "ratios": ratios, "recovery": recovery, "memory_idle_mib": idle,
-             "fsyncs_each": fsyncs, "barrier": barrier, "mixed": mixed}, indent=2) + "\n")
+             "fsyncs_each": fsyncs, "barrier": barrier, "mixed": mixed, "event_streams": streams}, indent=2) + "\n")
         print(f"\nThe figures are in {arguments.json}.")
     finally:
         bench.close()

@@ -6,6 +6,9 @@
 //   bench-load saga --target http://127.0.0.1:PORT --definition NAME     submit and wait for the
 //   end bench-load open --target ... --definition NAME --count N             submit N and do not
 //   wait
+//   bench-load streams --target ... --count N     N event streams of everything, read as they come
+//
+// With --rate R requests begin R times a second, however long they take: an open loop.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -17,7 +20,11 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
 
 #include "net/grpc/grpc_client.h"
 #include "net/http/http_client.h"
@@ -40,6 +47,7 @@ struct Options {
   double seconds = 5;
   double warm_up = 1;
   uint64_t count = 0;
+  double rate = 0;  // 0: as fast as they end.
 };
 
 // Keeps `in_flight` requests going until the time is over or `count` were sent.
@@ -57,25 +65,50 @@ class Loop {
                      std::chrono::duration<double>(options_.count ? 0 : options_.warm_up));
     until_ = measure_from_ + std::chrono::duration_cast<Clock::duration>(
                                  std::chrono::duration<double>(options_.seconds));
-    for (size_t i = 0; i < options_.in_flight; ++i) {
-      Next();
+    if (options_.rate > 0) {
+      Tick();
+    } else {
+      for (size_t i = 0; i < options_.in_flight; ++i) {
+        Next();
+      }
     }
     io_.run();
     Print();
   }
 
  private:
-  void Next() {
-    const bool over = options_.count != 0 ? sent_ >= options_.count : Clock::now() >= until_;
-    if (over) {
-      if (running_ == 0) {
-        io_.stop();
-      }
-      return;
+  [[nodiscard]] bool Over() const {
+    return options_.count != 0 ? sent_ >= options_.count : Clock::now() >= until_;
+  }
+
+  // Sends what is due by now. Its latency counts from when it was due.
+  void Tick() {
+    const auto due = [this] {
+      return begin_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(
+                          static_cast<double>(sent_) / options_.rate));
+    };
+    while (!Over() && due() <= Clock::now()) {
+      Send(due());
     }
+    if (!Over()) {
+      timer_.expires_at(due());
+      timer_.async_wait([this](const boost::system::error_code&) { Tick(); });
+    } else if (running_ == 0) {
+      io_.stop();
+    }
+  }
+
+  void Next() {
+    if (!Over()) {
+      Send(Clock::now());
+    } else if (running_ == 0) {
+      io_.stop();
+    }
+  }
+
+  void Send(Clock::time_point start) {
     ++sent_;
     ++running_;
-    const auto start = Clock::now();
     send([this, start](bool ok) {
       --running_;
       const auto end = Clock::now();
@@ -84,7 +117,11 @@ class Loop {
            : void(++failed_);
       }
       last_ = end;
-      Next();
+      if (options_.rate == 0) {
+        Next();
+      } else if (running_ == 0 && Over()) {
+        io_.stop();
+      }
     });
   }
 
@@ -118,6 +155,7 @@ class Loop {
 
   const Options& options_;
   boost::asio::io_context& io_;
+  boost::asio::steady_timer timer_{io_};
   Clock::time_point begin_, measure_from_, until_, last_;
   uint64_t sent_ = 0;
   uint64_t running_ = 0;
@@ -200,18 +238,75 @@ int RunGrpc(const Options& options) {
   return 0;
 }
 
+// One event stream, whose bytes are read and counted as they come.
+class EventReader {
+ public:
+  EventReader(boost::asio::io_context& io, const entente::net::Url& url) : socket_(io) {
+    socket_.connect({boost::asio::ip::make_address(url.origin.host), url.origin.port});
+    const std::string head = "GET /v1/events HTTP/1.1\r\nHost: " + url.origin.host + "\r\n\r\n";
+    boost::asio::write(socket_, boost::asio::buffer(head));
+    Read();
+  }
+  [[nodiscard]] uint64_t bytes() const { return bytes_; }
+  [[nodiscard]] bool ended() const { return ended_; }
+
+ private:
+  void Read() {
+    socket_.async_read_some(boost::asio::buffer(buffer_),
+                            [this](const boost::system::error_code& error, size_t bytes) {
+                              bytes_ += bytes;
+                              ended_ = static_cast<bool>(error);
+                              if (!ended_) {
+                                Read();
+                              }
+                            });
+  }
+
+  boost::asio::ip::tcp::socket socket_;
+  std::vector<char> buffer_ = std::vector<char>(64 * 1024);
+  uint64_t bytes_ = 0;
+  bool ended_ = false;
+};
+
+int RunStreams(const Options& options) {
+  const auto url = entente::net::ParseUrl(options.target);
+  if (!url.ok()) {
+    std::fprintf(stderr, "bench-load: %s\n", url.status().message().c_str());
+    return 2;
+  }
+  boost::asio::io_context io(1);
+  std::vector<std::unique_ptr<EventReader>> readers;
+  for (uint64_t i = 0; i < options.count; ++i) {
+    readers.push_back(std::make_unique<EventReader>(io, *url));
+  }
+  io.run_for(std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.seconds)));
+  uint64_t bytes = 0;
+  size_t ended = 0;
+  for (const auto& reader : readers) {
+    bytes += reader->bytes();
+    ended += reader->ended() ? 1 : 0;
+  }
+  std::printf("{\"streams\": %zu, \"ended\": %zu, \"megabytes_per_second\": %.2f}\n",
+              readers.size(), ended, static_cast<double>(bytes) / 1e6 / options.seconds);
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   Options options;
   CLI::App app{"A closed loop of requests", "bench-load"};
-  app.add_option("mode", options.mode, "raw-http, raw-grpc, submit or open")->required();
+  app.add_option("mode", options.mode, "raw-http, raw-grpc, submit, open or streams")->required();
   app.add_option("--target", options.target)->required();
   app.add_option("--definition", options.definition);
   app.add_option("--in-flight", options.in_flight);
   app.add_option("--seconds", options.seconds);
   app.add_option("--warm-up", options.warm_up);
   app.add_option("--count", options.count);
+  app.add_option("--rate", options.rate);
   CLI11_PARSE(app, argc, argv);
+  if (options.mode == "streams") {
+    return RunStreams(options);
+  }
   return options.mode == "raw-grpc" ? RunGrpc(options) : RunHttp(options);
 }
