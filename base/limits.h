@@ -122,6 +122,10 @@ inline constexpr size_t kMaxConnections = 10'000;  // HTTP, of the process.
 // ordinary request, so that those are served whatever the large ones do.
 inline constexpr size_t kMaxRequestBytesBeingRead = size_t{64} << 20;
 inline constexpr size_t kFreeRequestBytes = 16 * 1024;
+// Of HTTP answers that their clients have not taken yet, all connections together; smaller ones are
+// not counted. One is let through whatever its size while no other is held.
+inline constexpr size_t kMaxAnswerBytesHeld = size_t{128} << 20;
+inline constexpr size_t kFreeAnswerBytes = 64 * 1024;
 inline constexpr size_t kMaxEventStreams = 1'000;
 // Held for event streams whose readers are behind: live events of one, and all that all hold.
 inline constexpr size_t kMaxQueuedEvents = 4'096;

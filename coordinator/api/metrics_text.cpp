@@ -173,6 +173,12 @@ void WriteHttp(const net::ServerLoad::Stats& http, MetricsWriter& out) {
   out.Single("entente_http_request_bytes", "gauge",
              "Bytes of HTTP requests that are being read, beyond what each may hold.",
              Number(http.request_bytes));
+  out.Single("entente_http_answer_bytes", "gauge",
+             "Bytes of large HTTP answers that their clients have not taken yet.",
+             Number(http.answer_bytes));
+  out.Single("entente_http_answers_refused_total", "counter",
+             "HTTP answers not given because those that nobody takes left no room for them.",
+             Number(http.answers_refused));
   out.Single("entente_http_requests_refused_total", "counter",
              "HTTP requests refused because others that are being read left no room for them.",
              Number(http.requests_refused));

@@ -171,6 +171,23 @@ void ServerConnection::ReleaseRequest(size_t kept) {
   context_.options.load->Release(before - held_bytes_);
 }
 
+bool ServerConnection::HoldAnswer(size_t bytes) {
+  if (bytes <= limits::kFreeAnswerBytes) {
+    return true;
+  }
+  if (!context_.options.load->HoldAnswer(bytes)) {
+    return false;
+  }
+  held_answer_bytes_ = bytes;
+  return true;
+}
+
+void ServerConnection::ReleaseAnswer() {
+  if (held_answer_bytes_ != 0) {
+    context_.options.load->ReleaseAnswer(std::exchange(held_answer_bytes_, 0));
+  }
+}
+
 void ServerConnection::RefuseHead(const Status& refusal) {
   const std::string detail = "The request is not acceptable HTTP/1.1: " + refusal.message() + ".";
   if (refusal.reason() == kHttpVersion) {
@@ -207,6 +224,7 @@ void ServerConnection::Dispatch() {
   request.peer = peer_;
   request.tls = is_tls();
   is_head_ = request.method == "HEAD";
+  is_safe_ = is_head_ || request.method == "GET";
   on_gone_ = nullptr;
   intrusive_ptr_add_ref(this);  // Given back by the responder.
   context_.handler.Handle(std::move(request), Responder(this));
@@ -219,6 +237,14 @@ void ServerConnection::Respond(HttpServerResponse response) {
   on_gone_ = nullptr;
   if (!MayBeSent(response.headers)) {
     response = Problem(500, "internal", "The answer held a header field that can not be sent.");
+  }
+  if (!is_head_ && !HoldAnswer(response.body.size())) {
+    // 503 says that nothing was done, which nobody here knows of what could change something.
+    response =
+        Problem(is_safe_ ? 503 : 504, "server.too_many_answers",
+                "Clients that do not read their answers hold as much of them as may be held; "
+                "ask again later, or for less.");
+    response.headers.Add("Retry-After", "1");
   }
   keep_alive_ = keep_alive_ && !context_.draining;
   SendWhole(response, !is_head_);
@@ -244,8 +270,11 @@ void ServerConnection::SendProblem(int status, std::string_view code, const std:
 }
 
 void ServerConnection::SendWhole(const HttpServerResponse& response, bool with_body) {
+  const bool body = with_body && !IsBodiless(response.status);
+  // A large one goes from where it is: a copy would double what it takes.
+  const bool apart = body && response.body.size() > limits::kFreeAnswerBytes;
   std::string text;
-  text.reserve(256 + response.body.size());
+  text.reserve(256 + (apart ? 0 : response.body.size()));
   AppendStatusLine(text, response.status);
   context_.date.AppendTo(text);
   response.headers.AppendTo(text);
@@ -257,11 +286,14 @@ void ServerConnection::SendWhole(const HttpServerResponse& response, bool with_b
   text.append(!keep_alive_ ? "Connection: close\r\n\r\n"
               : chunked_   ? "\r\n"
                            : "Connection: keep-alive\r\n\r\n");
-  if (with_body && !IsBodiless(response.status)) {
+  if (body && !apart) {
     text.append(response.body);
   }
   phase_ = Phase::kFlushing;
   Write(text);
+  if (apart && phase_ == Phase::kFlushing) {
+    Write(response.body);
+  }
 }
 
 // The answer is complete as far as this side is concerned.
@@ -292,6 +324,7 @@ void ServerConnection::OnFlushed() {
 
 void ServerConnection::NextRequest() {
   CancelDeadline();
+  ReleaseAnswer();
   if (!keep_alive_ || context_.draining) {
     Linger();
     return;
@@ -470,6 +503,7 @@ void ServerConnection::Shut() {
   ServerHook::unlink();
   Close();
   ReleaseRequest();
+  ReleaseAnswer();
   --context_.connections;
   context_.options.load->RemoveConnection();
   context_.on_closed(context_.server);

@@ -86,6 +86,9 @@ class ServerConnection final : public ByteChannel, public Deadline, public Serve
   // Accounts for what the request that is being read holds. False: there is no room for it.
   [[nodiscard]] bool HoldRequest();
   void ReleaseRequest(size_t kept = 0);
+  // The same for the answer, until the kernel has taken it.
+  [[nodiscard]] bool HoldAnswer(size_t bytes);
+  void ReleaseAnswer();
   void Dispatch();
   void SendProblem(int status, std::string_view code, const std::string& detail);
   void SendWhole(const HttpServerResponse& response, bool with_body);
@@ -102,10 +105,12 @@ class ServerConnection final : public ByteChannel, public Deadline, public Serve
   std::optional<RequestParser> parser_;
   std::string peer_;
   uint64_t bytes_taken_before_ = 0;  // When the write deadline was set.
-  size_t held_bytes_ = 0;            // As accounted for.
+  size_t held_bytes_ = 0;            // Of the request, as accounted for.
+  size_t held_answer_bytes_ = 0;
   bool request_begun_ = false;
   bool continue_sent_ = false;
   bool is_head_ = false;
+  bool is_safe_ = false;  // Asking changed nothing (RFC 9110, 9.2.1).
   bool keep_alive_ = false;
   bool chunked_ = false;
   bool peer_gone_ = false;

@@ -28,11 +28,23 @@ bool ServerLoad::Hold(size_t bytes) {
   return false;
 }
 
+bool ServerLoad::HoldAnswer(size_t bytes) {
+  const size_t before = answer_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  if (before == 0 || before + bytes <= limits_.max_answer_bytes) {
+    return true;
+  }
+  ReleaseAnswer(bytes);
+  answers_refused_.fetch_add(1, std::memory_order_relaxed);
+  return false;
+}
+
 ServerLoad::Stats ServerLoad::stats() const {
   return {connections_.load(std::memory_order_relaxed),
           connections_refused_.load(std::memory_order_relaxed),
           request_bytes_.load(std::memory_order_relaxed),
-          requests_refused_.load(std::memory_order_relaxed)};
+          requests_refused_.load(std::memory_order_relaxed),
+          answer_bytes_.load(std::memory_order_relaxed),
+          answers_refused_.load(std::memory_order_relaxed)};
 }
 
 }  // namespace entente::net

@@ -16,6 +16,8 @@ class ServerLoad {
     size_t max_connections = limits::kMaxConnections;
     // Of all connections together, beyond kFreeRequestBytes of each.
     size_t max_request_bytes = limits::kMaxRequestBytesBeingRead;
+    // Of answers that were not taken yet, those of at most kFreeAnswerBytes left out.
+    size_t max_answer_bytes = limits::kMaxAnswerBytesHeld;
   };
 
   ServerLoad() = default;
@@ -34,11 +36,17 @@ class ServerLoad {
   [[nodiscard]] bool Hold(size_t bytes);
   void Release(size_t bytes) { request_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
 
+  // The same for an answer, but one may always be held: it could else never be given.
+  [[nodiscard]] bool HoldAnswer(size_t bytes);
+  void ReleaseAnswer(size_t bytes) { answer_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
+
   struct Stats {
     uint64_t connections = 0;
     uint64_t connections_refused = 0;
     uint64_t request_bytes = 0;
     uint64_t requests_refused = 0;  // For their bytes.
+    uint64_t answer_bytes = 0;
+    uint64_t answers_refused = 0;
   };
   [[nodiscard]] Stats stats() const;
   [[nodiscard]] const Limits& limits() const { return limits_; }
@@ -47,8 +55,10 @@ class ServerLoad {
   const Limits limits_;
   std::atomic<size_t> connections_{0};
   std::atomic<size_t> request_bytes_{0};
+  std::atomic<size_t> answer_bytes_{0};
   std::atomic<uint64_t> connections_refused_{0};
   std::atomic<uint64_t> requests_refused_{0};
+  std::atomic<uint64_t> answers_refused_{0};
 };
 
 }  // namespace entente::net

@@ -18,12 +18,19 @@ using testing::Loop;
 
 // Echoes by default. On "/hold" it keeps the responder, on "/stream" the stream, for the test to
 // use.
+// More than the kernel takes for a client that does not read.
+constexpr size_t kLargeAnswer = size_t{24} << 20;
+
 class Handler final : public HttpHandler {
  public:
   void Handle(HttpServerRequest request, Responder responder) override {
     if (request.target == "/hold") {
       held.push_back(std::move(responder));
       Arrived();
+    } else if (request.target == "/large") {
+      HttpServerResponse response;
+      response.body.assign(kLargeAnswer, 'z');
+      std::move(responder).Respond(std::move(response));
     } else if (request.target == "/drop") {
       return;
     } else if (request.target == "/stream") {
@@ -412,6 +419,60 @@ TEST_CASE("the limit of connections is that of all servers together") {
   CHECK(dropped);
   first.Write(kGet);
   CHECK(StatusOf(first.ReadMessage()) == 200);
+}
+
+TEST_CASE("answers that nobody reads can not fill the memory, nor keep small ones back") {
+  ServerLoad::Limits load_limits;
+  load_limits.max_answer_bytes = kLargeAnswer + kLargeAnswer / 2;
+  HttpServerOptions options;
+  options.load = std::make_shared<ServerLoad>(load_limits);
+  Served served(options);
+  const std::string get = "GET /large HTTP/1.1\r\nHost: h\r\n\r\n";
+  Connection first(served.port());
+  first.Write(get);
+  while (options.load->stats().answer_bytes == 0) {
+    std::this_thread::yield();
+  }
+  CHECK(options.load->stats().answer_bytes == kLargeAnswer);
+  Connection second(served.port());
+  second.Write(get);
+  CHECK_THAT(second.ReadMessage(), Catch::StartsWith("HTTP/1.1 503") &&
+                                       Catch::Contains("server.too_many_answers") &&
+                                       Catch::Contains("Retry-After: 1\r\n"));
+  // What could have changed something is not said to have done nothing.
+  second.Write("POST /large HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
+  CHECK(StatusOf(second.ReadMessage()) == 504);
+  second.Write("GET /small HTTP/1.1\r\nHost: h\r\n\r\n");
+  CHECK(StatusOf(second.ReadMessage()) == 200);
+  second.Write("HEAD /large HTTP/1.1\r\nHost: h\r\n\r\n");
+  CHECK_THAT(second.ReadUntil("\r\n\r\n"), Catch::StartsWith("HTTP/1.1 200"));
+  CHECK(options.load->stats().answers_refused == 2);
+  // Read after all, it makes room, and so does a client that leaves.
+  CHECK(first.ReadMessage().size() > kLargeAnswer);
+  while (options.load->stats().answer_bytes != 0) {
+    std::this_thread::yield();
+  }
+  {
+    Connection leaves(served.port());
+    leaves.Write(get);
+    while (options.load->stats().answer_bytes == 0) {
+      std::this_thread::yield();
+    }
+  }
+  while (options.load->stats().answer_bytes != 0) {
+    std::this_thread::yield();
+  }
+}
+
+TEST_CASE("one answer is given whatever its size, while no other is held") {
+  ServerLoad::Limits load_limits;
+  load_limits.max_answer_bytes = 1;
+  HttpServerOptions options;
+  options.load = std::make_shared<ServerLoad>(load_limits);
+  Served served(options);
+  Connection client(served.port());
+  client.Write("GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
+  CHECK(StatusOf(client.ReadMessage()) == 200);
 }
 
 TEST_CASE("bodies that are never ended can not fill the memory, nor keep small requests out") {
