@@ -101,8 +101,8 @@ Result<Epoch> Leases::Acquire(ShardId shard) {
         const pg::PgResult row,
         Run(kLook, std::move(pg::Params().Int2(number)), "looking at a lease"));
     const std::string left = row.rows() == 0 ? "?" : std::to_string(row.Number(0, 2));
-    return Unavailable("lease.held", "shard " + std::to_string(number) +
-                                         " is another owner's for " + left + " ms");
+    return Unavailable(
+        kLeaseHeld, "shard " + std::to_string(number) + " is another owner's for " + left + " ms");
   }
   const Epoch epoch(static_cast<uint64_t>(acquired.Number(0, 0)));
   held_[shard.value()] = {epoch, asked};

@@ -74,6 +74,8 @@ class PostgresJournal : public Journal {
     return leases_.Release(shard, epoch);
   }
 
+  std::optional<Duration> lease_time() const override { return options_.lease; }
+
   void Append(ShardId shard, Epoch epoch, Batch batch, AppendCallback on_durable) override {
     writer_.Append(shard, epoch, std::move(batch), std::move(on_durable));
   }

@@ -35,6 +35,7 @@ TEST_CASE("a lease lasts by the database's clock, and longer with each renewal")
   options.lease = std::chrono::hours(1);
   const auto first = OpenPostgres(options);
   const auto second = OpenPostgres(options);
+  CHECK(first->lease_time() == options.lease);
   const ShardId shard(5);
   const Epoch epoch = first->Acquire(shard).value();
   const Status held = second->Acquire(shard).status();
