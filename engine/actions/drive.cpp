@@ -254,15 +254,19 @@ bool IsClear(const Draft& draft, size_t step) {
 }
 
 // The branch that began last goes first. Where they ran one at a time, a later one may have been
-// built upon an earlier one, so one whose undo is stuck holds those before it back, as a step does.
+// built upon an earlier one, so one that is still under way, or whose undo is stuck, holds those
+// before it back, as a step does.
 void StartUndos(Turn& turn, size_t step) {
   const Draft& draft = turn.draft;
   const size_t limit = MaxParallel(draft, step);
   for (size_t i = draft.step(step).size; i-- > 0;) {
     const PhaseCounts& phases = draft.step(step).phases;
-    const size_t stuck = limit == 1 ? phases.of(P::kUndoStuck) : 0;
+    const size_t holding_back = limit == 1
+                                    ? phases.of(P::kForward, P::kForwardBackoff, P::kForwardPending,
+                                                P::kForwardStuck, P::kUndoStuck)
+                                    : 0;
     if (phases.of(P::kDone, P::kGaveUp, P::kEnlisted) == 0 ||
-        phases.of(P::kUndo, P::kUndoBackoff, P::kUndoPending) + stuck >= limit ||
+        phases.of(P::kUndo, P::kUndoBackoff, P::kUndoPending) + holding_back >= limit ||
         (draft.crowded() && phases.of(P::kUndo) > 0)) {
       return;
     }
