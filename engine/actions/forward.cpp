@@ -368,8 +368,10 @@ void ForwardRefused(Turn& turn, BranchRef ref) {
     RaiseIncidentOfRefusal(turn, ref, std::move(failure));
     return;
   }
-  // After an unknown attempt a refusal may be the echo of a call that worked.
-  const bool may = turn.draft.branch(ref).may_have_happened;
+  // After an unknown attempt a refusal may be the echo of a call that worked; a child transaction's
+  // is its end, and the next attempt another child.
+  const bool may = turn.draft.branch(ref).may_have_happened &&
+                   !IsChildOperation(turn.draft, ref, Role::kForward);
   EndForward(turn, ref,
              {std::move(failure), may, may ? AbortCause::kGaveUp : AbortCause::kRefused, !may});
 }
