@@ -75,7 +75,7 @@ Result<std::unique_ptr<Connection>> Connection::Open(const ConnectOptions& optio
       new Connection(PQconnectdbParams(names, values, /*expand_dbname=*/1)));
   PGconn* const handle = connection->handle_.get();
   if (PQstatus(handle) != CONNECTION_OK) {
-    return Unavailable("store.no_connection", "cannot connect to PostgreSQL: " + PgErrorOf(handle));
+    return Unavailable("store.unavailable", "cannot connect to PostgreSQL: " + PgErrorOf(handle));
   }
   PQsetnonblocking(handle, 1);
   ENTENTE_RETURN_IF_ERROR(connection->Prepare(options));
@@ -87,7 +87,7 @@ Status Connection::Prepare(const ConnectOptions& options) {
   for (const ConnectOptions::Preparation& preparation : options.preparations) {
     const PgResult run = Execute(preparation.sql, deadline);
     if (!run.ok() && (broken() || !preparation.optional)) {
-      return Unavailable("store.no_connection",
+      return Unavailable("store.unavailable",
                          "PostgreSQL refuses '" + preparation.sql + "': " + run.message());
     }
   }

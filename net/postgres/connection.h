@@ -46,7 +46,7 @@ struct Statement {
 // or by a deadline that passed; it stays so.
 class Connection {
  public:
-  // Connects to the first host that may be written to. kUnavailable, store.no_connection.
+  // Connects to the first host that may be written to. kUnavailable, store.unavailable.
   [[nodiscard]] static Result<std::unique_ptr<Connection>> Open(const ConnectOptions& options);
 
   Connection(const Connection&) = delete;

@@ -15,8 +15,8 @@ Result<Pool::Loan> Pool::Borrow() {
   while (true) {
     if (!freed_.wait_for(lock, options_.borrow_timeout,
                          [this] { return !idle_.empty() || open_ < options_.max_connections; })) {
-      return Unavailable("store.pool_busy", "all " + std::to_string(options_.max_connections) +
-                                                " connections for reading are in use; ask again");
+      return Unavailable("store.unavailable", "all " + std::to_string(options_.max_connections) +
+                                                  " connections for reading are in use; ask again");
     }
     if (idle_.empty()) {
       ++open_;

@@ -40,7 +40,7 @@ class Pool {
 
   explicit Pool(PoolOptions options) : options_(std::move(options)) {}
 
-  // kUnavailable, store.no_connection or store.pool_busy. Blocks.
+  // kUnavailable, store.unavailable, also if none is given back in time. Blocks.
   [[nodiscard]] Result<Loan> Borrow();
 
  private:

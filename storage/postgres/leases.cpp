@@ -56,7 +56,7 @@ Leases::Leases(const PostgresOptions& options, std::string owner, Periods& perio
       owner_(std::move(owner)),
       lease_micros_((options.lease + options.lease / 10).count()),
       periods_(periods),
-      session_(WriterSession(options)) {}
+      session_(LeaseSession(options)) {}
 
 Leases::~Leases() {
   bool owns = false;

@@ -10,11 +10,9 @@ std::string Set(const std::string& name, Duration duration) {
   return "SET " + name + " = '" + std::to_string(std::max<int64_t>(1, milliseconds)) + "ms'";
 }
 
-}  // namespace
-
-pg::ConnectOptions WriterSession(const PostgresOptions& options) {
+pg::ConnectOptions WriterSession(const PostgresOptions& options, Duration lock_timeout) {
   pg::ConnectOptions session = ReaderSession(options, options.statement_timeout);
-  session.preparations.push_back({Set("lock_timeout", options.lock_timeout), true});
+  session.preparations.push_back({Set("lock_timeout", lock_timeout), true});
   // A process that is stopped between two statements keeps its shards' rows locked until the server
   // ends its session: well before its leases do.
   session.preparations.push_back({Set("idle_in_transaction_session_timeout", options.lease / 2)});
@@ -24,6 +22,16 @@ pg::ConnectOptions WriterSession(const PostgresOptions& options) {
     session.preparations.push_back({std::string("SET ") + plan + " = off", true});
   }
   return session;
+}
+
+}  // namespace
+
+pg::ConnectOptions WriterSession(const PostgresOptions& options) {
+  return WriterSession(options, options.lock_timeout);
+}
+
+pg::ConnectOptions LeaseSession(const PostgresOptions& options) {
+  return WriterSession(options, options.lease_lock_timeout);
 }
 
 pg::ConnectOptions ReaderSession(const PostgresOptions& options, Duration timeout) {

@@ -27,20 +27,25 @@ struct PostgresOptions {
   Duration statement_timeout = std::chrono::seconds(10);
   Duration lock_timeout = std::chrono::seconds(2);
   Duration commit_timeout = std::chrono::seconds(5);
+  // How long an Acquire or a Renew waits for an append that is under way: not so long that the
+  // leases of other shards end meanwhile.
+  Duration lease_lock_timeout = std::chrono::milliseconds(500);
   // Of a list.
   Duration list_timeout = std::chrono::seconds(5);
 
-  // Sessions at most: for reading one transaction or definition; for lists.
+  // Sessions at most: for reading one transaction or definition; for lists; for reading shards.
   size_t max_readers = 4;
   size_t max_lists = 2;
+  size_t max_shard_readers = 4;
 
   // Open transactions whose position in the journal is kept in memory (about 200 bytes each).
   size_t cached_txns = 1'000'000;
 };
 
-// A session for the journal's writing, or for its reading: with time-outs of the server's own
+// A session for appending, for leases or for reading: with time-outs of the server's own
 // beside those that the callers have.
 [[nodiscard]] pg::ConnectOptions WriterSession(const PostgresOptions& options);
+[[nodiscard]] pg::ConnectOptions LeaseSession(const PostgresOptions& options);
 [[nodiscard]] pg::ConnectOptions ReaderSession(const PostgresOptions& options, Duration timeout);
 
 [[nodiscard]] inline pg::Deadline After(Duration duration) {

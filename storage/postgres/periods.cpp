@@ -34,6 +34,8 @@ constexpr const char* kInsertLabels =
     " ON CONFLICT DO NOTHING";
 
 constexpr const char* kOpenPage =
+    ", (SELECT sum(octet_length(j.records)) FROM entente_journal_# AS j"
+    " WHERE j.shard = t.shard AND j.pos = t.pos)::bigint"
     " FROM entente_txn_# AS t WHERE t.shard = $1::smallint AND t.open AND t.pos > $2::bigint"
     " ORDER BY t.pos LIMIT $3::bigint";
 

@@ -46,7 +46,7 @@ struct PeriodList {
 // The columns of a summary, in the order in which DecodeSummary reads them.
 inline constexpr const char* kSummaryColumns =
     "t.gid, t.pos, t.definition, t.version, t.mode, t.status, t.open, t.paused, t.attempts, "
-    "t.created_at, t.updated_at, t.parent, t.labels, t.error, t.incidents";
+    "t.created_at, t.updated_at, t.parent, t.labels, t.error, t.incidents, t.finished_at";
 
 // Thread-safe.
 class Periods {

@@ -204,8 +204,7 @@ class PostgresJournal : public Journal {
   Result<T> Twice(Function function) {
     Result<T> result = function();
     const StatusCode code = result.status().code();
-    if ((code == StatusCode::kUnavailable && result.status().reason() != "store.pool_busy") ||
-        code == StatusCode::kUnknownOutcome) {
+    if (code == StatusCode::kUnavailable || code == StatusCode::kUnknownOutcome) {
       result = function();
     }
     const Status status = Judged(result.status());

@@ -11,7 +11,7 @@
 namespace entente::storage::postgres {
 
 // Connects, sees to the tables, and opens the journal. Fails with
-//   kUnavailable        store.no_connection    no server of the conninfo can be reached and written
+//   kUnavailable        store.unavailable      no server of the conninfo can be reached and written
 //   to kFailedPrecondition store.wrong_version, store.not_migrated, store.encoding, store.schema
 // Blocks. The journal's threads and sessions are its own; see storage/journal.h for its contract.
 // Its leases end by themselves; its destructor gives them up.

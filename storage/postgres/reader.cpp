@@ -14,8 +14,20 @@ namespace {
 
 constexpr std::string_view kReading = "reading transactions";
 
-// Read at a time: a little for each shard, however many it has open.
+// Read at a time: a little for each shard, however many it has open and however large they are.
 constexpr int64_t kPageTxns = 128;
+constexpr int64_t kPageBytes = int64_t{8} << 20;
+
+// Of a page of open transactions: kSummaryColumns, and the bytes of all records behind them.
+constexpr int kPosColumn = 1;
+constexpr int kBytesColumn = 16;
+
+int16_t NumberOf(ShardId shard) {
+  return static_cast<int16_t>(shard.value());
+}
+
+// How long whoever reads a shard waits while others do.
+constexpr Duration kShardPatience = std::chrono::minutes(2);
 
 constexpr std::string_view kSnapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
@@ -77,6 +89,7 @@ Result<SummaryRow> DecodeSummary(const pg::PgResult& result, int row) {
   if (!result.IsNull(row, 14) && !DecodeIncidents(result.Bytes(row, 14), summary.incidents)) {
     return Damaged(decoded.gid.str(), "its incidents can not be read");
   }
+  summary.lasting = !summary.open && result.IsNull(row, 15);
   return decoded;
 }
 
@@ -84,7 +97,9 @@ Reader::Reader(const PostgresOptions& options, Periods& periods)
     : options_(options),
       periods_(periods),
       pool_({ReaderSession(options, options.statement_timeout),
-             std::max<size_t>(1, options.max_readers)}) {}
+             std::max<size_t>(1, options.max_readers)}),
+      shards_({ReaderSession(options, options.statement_timeout),
+               std::max<size_t>(1, options.max_shard_readers), kShardPatience}) {}
 
 Result<StoredTxn> Reader::Load(const Gid& gid) {
   ENTENTE_ASSIGN_OR_RETURN(pg::Pool::Loan connection, pool_.Borrow());
@@ -126,9 +141,7 @@ Result<StoredTxn> Reader::LoadFrom(pg::Connection& connection, const Gid& gid) {
 }
 
 Status Reader::LoadOpen(ShardId shard, const std::function<Status(StoredTxn)>& sink) {
-  ENTENTE_ASSIGN_OR_RETURN(
-      const std::unique_ptr<pg::Connection> connection,
-      pg::Connection::Open(ReaderSession(options_, options_.statement_timeout)));
+  ENTENTE_ASSIGN_OR_RETURN(const pg::Pool::Loan connection, shards_.Borrow());
   ENTENTE_RETURN_IF_ERROR(periods_.Refresh(*connection, options_.statement_timeout));
   const pg::PgResult begun = connection->RunOne(kSnapshot, {}, After(options_.statement_timeout));
   if (!begun.ok()) {
@@ -138,16 +151,16 @@ Status Reader::LoadOpen(ShardId shard, const std::function<Status(StoredTxn)>& s
   for (const PeriodTables& tables : list->tables) {
     ENTENTE_RETURN_IF_ERROR(LoadPeriod(*connection, tables, shard, sink));
   }
-  return {};
+  const pg::PgResult ended = connection->RunOne("COMMIT", {}, After(options_.statement_timeout));
+  return ended.ok() ? Status() : NotWritten(ended, kReading);
 }
 
 Status Reader::LoadPeriod(pg::Connection& connection, const PeriodTables& tables, ShardId shard,
                           const std::function<Status(StoredTxn)>& sink) {
-  const auto number = static_cast<int16_t>(shard.value());
   int64_t after = 0;
   while (true) {
     const pg::PgResult page = connection.RunOne(
-        tables.open_page, std::move(pg::Params().Int2(number).Int8(after).Int8(kPageTxns)),
+        tables.open_page, std::move(pg::Params().Int2(NumberOf(shard)).Int8(after).Int8(kPageTxns)),
         After(options_.statement_timeout));
     if (!page.ok()) {
       return NotWritten(page, kReading);
@@ -155,28 +168,43 @@ Status Reader::LoadPeriod(pg::Connection& connection, const PeriodTables& tables
     if (page.rows() == 0) {
       return {};
     }
-    std::unordered_map<int64_t, StoredTxn> txns;
-    pg::ArrayParam wanted(pg::ElementType::kInt8);
-    for (int row = 0; row < page.rows(); ++row) {
-      ENTENTE_ASSIGN_OR_RETURN(SummaryRow decoded, DecodeSummary(page, row));
-      after = page.Number(row, 1);
-      wanted.AddNumber(after);
-      txns.emplace(after, StoredTxn{std::move(decoded.gid), std::move(decoded.summary), {}});
-    }
-    const pg::PgResult records = connection.RunOne(
-        tables.records_of, std::move(pg::Params().Int2(number).Array(std::move(wanted))),
-        After(options_.statement_timeout));
-    if (!records.ok()) {
-      return NotWritten(records, kReading);
-    }
-    for (int row = 0; row < records.rows(); ++row) {
-      ENTENTE_RETURN_IF_ERROR(AddRecords(records, row, txns.at(records.Number(row, 0))));
-    }
-    for (auto& [pos, txn] : txns) {
-      ENTENTE_RETURN_IF_ERROR(CheckWhole(txn));
-      ENTENTE_RETURN_IF_ERROR(sink(std::move(txn)));
+    after = page.Number(page.rows() - 1, kPosColumn);
+    for (int first = 0; first < page.rows();) {
+      int last = first;
+      for (int64_t bytes = 0; last < page.rows() && bytes < kPageBytes; ++last) {
+        bytes += page.Number(last, kBytesColumn);
+      }
+      ENTENTE_RETURN_IF_ERROR(LoadRows(connection, tables, shard, page, first, last, sink));
+      first = last;
     }
   }
+}
+
+Status Reader::LoadRows(pg::Connection& connection, const PeriodTables& tables, ShardId shard,
+                        const pg::PgResult& page, int first, int last,
+                        const std::function<Status(StoredTxn)>& sink) {
+  std::unordered_map<int64_t, StoredTxn> txns;
+  pg::ArrayParam wanted(pg::ElementType::kInt8);
+  for (int row = first; row < last; ++row) {
+    ENTENTE_ASSIGN_OR_RETURN(SummaryRow decoded, DecodeSummary(page, row));
+    const int64_t pos = page.Number(row, kPosColumn);
+    wanted.AddNumber(pos);
+    txns.emplace(pos, StoredTxn{std::move(decoded.gid), std::move(decoded.summary), {}});
+  }
+  const pg::PgResult records = connection.RunOne(
+      tables.records_of, std::move(pg::Params().Int2(NumberOf(shard)).Array(std::move(wanted))),
+      After(options_.statement_timeout));
+  if (!records.ok()) {
+    return NotWritten(records, kReading);
+  }
+  for (int row = 0; row < records.rows(); ++row) {
+    ENTENTE_RETURN_IF_ERROR(AddRecords(records, row, txns.at(records.Number(row, 0))));
+  }
+  for (auto& [pos, txn] : txns) {
+    ENTENTE_RETURN_IF_ERROR(CheckWhole(txn));
+    ENTENTE_RETURN_IF_ERROR(sink(std::move(txn)));
+  }
+  return {};
 }
 
 }  // namespace entente::storage::postgres

@@ -22,7 +22,7 @@ class Reader {
   // `periods` must outlive the reader.
   Reader(const PostgresOptions& options, Periods& periods);
 
-  // As the methods of Journal. A shard is read with a session of its own.
+  // As the methods of Journal.
   [[nodiscard]] Status LoadOpen(ShardId shard, const std::function<Status(StoredTxn)>& sink);
   [[nodiscard]] Result<StoredTxn> Load(const Gid& gid);
 
@@ -32,10 +32,15 @@ class Reader {
   [[nodiscard]] Result<StoredTxn> LoadFrom(pg::Connection& connection, const Gid& gid);
   [[nodiscard]] Status LoadPeriod(pg::Connection& connection, const PeriodTables& tables,
                                   ShardId shard, const std::function<Status(StoredTxn)>& sink);
+  // Rows [first, last) of a page of open transactions.
+  [[nodiscard]] Status LoadRows(pg::Connection& connection, const PeriodTables& tables,
+                                ShardId shard, const pg::PgResult& page, int first, int last,
+                                const std::function<Status(StoredTxn)>& sink);
 
   const PostgresOptions options_;
   Periods& periods_;
   pg::Pool pool_;
+  pg::Pool shards_;  // Of its own: a shard is read for long.
 };
 
 }  // namespace entente::storage::postgres

@@ -49,7 +49,7 @@ TEST_CASE("a password is not shown") {
 TEST_CASE("a database that nobody serves is unavailable, and its password not shown") {
   const auto journal = OpenJournal("postgres://u:secret@127.0.0.1:1/d");
   CHECK(journal.status().code() == StatusCode::kUnavailable);
-  CHECK(journal.status().reason() == "store.no_connection");
+  CHECK(journal.status().reason() == "store.unavailable");
   CHECK(journal.status().message().find("secret") == std::string::npos);
 }
 

@@ -101,7 +101,7 @@ TEST_CASE(
   PostgresPlace place;
   auto options = place.options();
   options.commit_timeout = std::chrono::milliseconds(300);
-  options.lock_timeout = std::chrono::milliseconds(200);
+  options.lease_lock_timeout = std::chrono::milliseconds(200);
   const auto journal = OpenPostgres(options);
   const ShardId shard = ShardOf(Gid("a"));
   const Epoch epoch = journal->Acquire(shard).value();
@@ -263,7 +263,7 @@ TEST_CASE("a server that can not be written to is passed over") {
   options.conninfo = TestConninfo() + read_only;
   const auto refused = postgres::OpenPostgresJournal(options);
   CHECK(refused.status().code() == StatusCode::kUnavailable);
-  CHECK(refused.status().reason() == "store.no_connection");
+  CHECK(refused.status().reason() == "store.unavailable");
   CHECK_THAT(refused.status().message(), Contains("read-only"));
   options.conninfo += " target_session_attrs=any";
   CHECK(postgres::OpenPostgresJournal(options).status().code() == StatusCode::kUnavailable);

@@ -96,8 +96,11 @@ TEST_CASE("a paused owner's append comes to nothing") {
 // take-over and is committed after it.
 TEST_CASE("whoever takes a shard waits for the append that is under way, and reads it") {
   PostgresPlace place;
-  const auto first = OpenPostgres(place.options());
-  const auto second = OpenPostgres(place.options());
+  auto options = place.options();
+  options.lease_lock_timeout = std::chrono::seconds(30);
+  options.statement_timeout = std::chrono::seconds(40);
+  const auto first = OpenPostgres(options);
+  const auto second = OpenPostgres(options);
   const ShardId shard = ShardOf(Gid("a"));
   for (int round = 0; round < 30; ++round) {
     const std::string gid = "a~" + std::to_string(round);
