@@ -60,7 +60,7 @@ struct Summary {
   std::optional<Gid> parent;
   uint32_t attempts = 0;  // The largest attempt number of any branch.
   std::string error;      // The latest failure, or empty.
-  // Finished, and never purged all the same: somebody may still come and ask. Not read back.
+  // Finished, and never purged all the same: somebody may still come and ask.
   bool lasting = false;
 };
 
@@ -126,6 +126,8 @@ struct DefinitionRow {
 // The setting that says who a coordinator is to participants: a store that was copied forgets it at
 // its first opening.
 inline constexpr const char* kIdentitySetting = "coordinator-id";
+// The setting that tokens of completions are signed with.
+inline constexpr const char* kCompletionSecretSetting = "completion-secret";
 
 // The reason of the kUnavailable with which Acquire says that another owner has the shard.
 inline constexpr const char* kLeaseHeld = "lease.held";

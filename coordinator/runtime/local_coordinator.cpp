@@ -178,7 +178,7 @@ Result<std::unique_ptr<LocalCoordinator>> LocalCoordinator::Start(
   ENTENTE_CHECK(options.workers <= kShardCount);
   ENTENTE_ASSIGN_OR_RETURN(
       const std::string secret,
-      journal.GetOrPutSetting("completion-secret", ToBase64Url(RandomBytes(32))));
+      journal.GetOrPutSetting(storage::kCompletionSecretSetting, ToBase64Url(RandomBytes(32))));
   ENTENTE_ASSIGN_OR_RETURN(
       std::string id, journal.GetOrPutSetting(storage::kIdentitySetting,
                                               Sha256Hex(RandomBytes(32)).substr(0, kIdDigits)));

@@ -170,6 +170,7 @@ Result<SummaryRow> Reader::DecodeSummary(const Statement& row) const {
   if (!row.IsNull(13) && !DecodeIncidents(row.Bytes(13), summary.incidents)) {
     return Damaged(result.gid.str(), "its incidents can not be read");
   }
+  summary.lasting = !summary.open && row.IsNull(14);
   return result;
 }
 

@@ -16,7 +16,7 @@ namespace entente::storage::sqlite {
 // The columns DecodeSummary reads, of `txn AS t LEFT JOIN incident AS i`.
 inline constexpr const char* kSummaryColumns =
     "t.id, t.gid, t.definition, t.version, t.mode, t.state, t.paused, t.attempts, t.created_at, "
-    "t.updated_at, t.parent, t.labels, t.error, i.branches";
+    "t.updated_at, t.parent, t.labels, t.error, i.branches, t.finished_at";
 inline constexpr const char* kSummaryTables = "txn AS t LEFT JOIN incident AS i ON i.txn = t.id";
 
 // Used by one thread at a time. Every call sees one snapshot of the store. Failures: kDataLoss,

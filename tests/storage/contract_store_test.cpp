@@ -138,6 +138,10 @@ JOURNAL_TEST_CASE("a purge deletes finished transactions that are old enough, an
   TxnAppend end = MakeAppend("lasts at its end", 2, 1, lasting);
   REQUIRE(AppendAndWait(*journal, std::move(end)).ok());
 
+  CHECK(MustLoad(*journal, "lasting").summary.lasting);
+  CHECK(MustLoad(*journal, "lasts at its end").summary.lasting);
+  CHECK_FALSE(MustLoad(*journal, "edge").summary.lasting);
+  CHECK_FALSE(MustLoad(*journal, "open").summary.lasting);
   CHECK(journal->Purge(InstantFromMicros(500), 100).value() == 1);
   CHECK_FALSE(Exists(*journal, "old"));
   CHECK(journal->Load(Gid("old")).status().code() == StatusCode::kNotFound);
