@@ -56,6 +56,19 @@ Result<std::string> RunMigrate(const Options& options) {
   return storage::ShownUrl(store) + ": its tables are this release's";
 }
 
+Result<std::string> RunImport(const Options& options) {
+  ENTENTE_ASSIGN_OR_RETURN(const std::string store, StoreOf(options));
+  ENTENTE_ASSIGN_OR_RETURN(const storage::ImportReport report,
+                           storage::ImportStore(options.target, store, [](uint64_t done) {
+                             std::fprintf(stderr, "entente: %llu transactions copied or compared\n",
+                                          static_cast<unsigned long long>(done));
+                           }));
+  return storage::ShownUrl(store) + ": imported and verified " +
+         std::to_string(report.definitions) + " versions of definitions, " +
+         std::to_string(report.open) + " open and " + std::to_string(report.finished) +
+         " finished transactions";
+}
+
 int Tell(const Result<std::string>& outcome) {
   if (!outcome.ok()) {
     std::fprintf(stderr, "entente: %s [%s]\n", outcome.status().message().c_str(),
@@ -91,6 +104,13 @@ void AddStoreCommands(CLI::App& app, int& exit_code) {
       options, RunCompact);
   Add(app, "migrate", "Create the tables in PostgreSQL, or bring them up to this release",
       exit_code, options, RunMigrate);
+  CLI::App* import = Add(app, "import",
+                         "Copy a store in a file into PostgreSQL, before the first "
+                         "coordinator runs there",
+                         exit_code, options, RunImport);
+  import->add_option("FROM", options->target, "'sqlite:FILE', of a stopped coordinator or a backup")
+      ->required()
+      ->type_name("URL");
 }
 
 }  // namespace entente::coordinator

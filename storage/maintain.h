@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -43,6 +44,24 @@ struct CompactReport {
 //
 // kFailedPrecondition store.in_use; the rest as BackUpStore.
 [[nodiscard]] Result<CompactReport> CompactStore(std::string_view url);
+
+struct ImportReport {
+  uint64_t definitions = 0;  // All versions.
+  uint64_t open = 0;
+  uint64_t finished = 0;
+};
+
+// Copies the store in a file, or a backup of it, into a database, and reads all of it back: the
+// coordinators on the database go on with what is open, as the one that the file was the store of,
+// with later epochs. It must not run any more, and none may run on the database yet. What was cut
+// short can be repeated, and goes on. `progress` is told now and then how many transactions have
+// been copied, and then compared. Blocks.
+//
+// kInvalidArgument import.not_this_way, for other kinds of stores; kFailedPrecondition
+// store.in_use; import.another_store, the database has something that the file does not; the rest
+// as OpenJournal.
+[[nodiscard]] Result<ImportReport> ImportStore(std::string_view from, std::string_view to,
+                                               const std::function<void(uint64_t)>& progress = {});
 
 // Creates the tables of a store in a database, or brings those of an earlier release up to this
 // one; other coordinators of this release may be running. Blocks.

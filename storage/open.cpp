@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "storage/import.h"
 #include "storage/maintain.h"
 #include "storage/memory/memory_journal.h"
 #include "storage/postgres/postgres_journal.h"
@@ -102,6 +103,32 @@ Result<BackupReport> BackUpStore(std::string_view url, const std::string& target
 Result<CompactReport> CompactStore(std::string_view url) {
   ENTENTE_ASSIGN_OR_RETURN(const std::string path, FileOf(url));
   return sqlite::Compact(path);
+}
+
+Result<ImportReport> ImportStore(std::string_view from, std::string_view to,
+                                 const std::function<void(uint64_t)>& progress) {
+  ENTENTE_ASSIGN_OR_RETURN(const StoreUrl source, Parse(from));
+  ENTENTE_ASSIGN_OR_RETURN(const StoreUrl target, Parse(to));
+  if (source.kind != Kind::kSqlite || target.kind != Kind::kPostgres) {
+    return InvalidArgument("import.not_this_way",
+                           "what can be imported is a file (sqlite:...) into a database "
+                           "(postgres://...)");
+  }
+  sqlite::SqliteOptions as_original;
+  as_original.copied = CopiedStore::kKeepIdentity;
+  ENTENTE_ASSIGN_OR_RETURN(const std::unique_ptr<Journal> file,
+                           sqlite::OpenSqliteJournal(source.path, as_original));
+  Epoch latest;
+  for (uint64_t i = 0; i < kShardCount; ++i) {
+    ENTENTE_ASSIGN_OR_RETURN(const Epoch epoch, file->Acquire(ShardId(i)));
+    latest = std::max(latest, epoch);
+  }
+  const postgres::PostgresOptions options{.conninfo = target.path};
+  ENTENTE_RETURN_IF_ERROR(postgres::Migrate(options));
+  ENTENTE_RETURN_IF_ERROR(postgres::RaiseEpochs(options, latest));
+  ENTENTE_ASSIGN_OR_RETURN(const std::unique_ptr<Journal> database,
+                           postgres::OpenPostgresJournal(options));
+  return CopyStore(*file, *database, progress);
 }
 
 Status MigrateStore(std::string_view url) {

@@ -25,6 +25,10 @@
 namespace entente::storage::postgres {
 namespace {
 
+constexpr std::string_view kRaise =
+    "UPDATE entente_lease SET epoch = $1::bigint WHERE epoch < $1::bigint"
+    " AND (owner = '' OR expires_at <= clock_timestamp())";
+
 // No other journal's name.
 std::string NewOwner() {
   constexpr std::string_view kDigits = "0123456789abcdef";
@@ -237,6 +241,15 @@ Status Migrate(const PostgresOptions& options) {
   ENTENTE_ASSIGN_OR_RETURN(const std::unique_ptr<pg::Connection> connection,
                            pg::Connection::Open(ReaderSession(options, options.statement_timeout)));
   return EnsureSchema(*connection, options);
+}
+
+Status RaiseEpochs(const PostgresOptions& options, Epoch least) {
+  ENTENTE_ASSIGN_OR_RETURN(const std::unique_ptr<pg::Connection> connection,
+                           pg::Connection::Open(ReaderSession(options, options.statement_timeout)));
+  const pg::PgResult raised =
+      connection->RunOne(kRaise, std::move(pg::Params().Int8(static_cast<int64_t>(least.value()))),
+                         After(options.statement_timeout));
+  return OutcomeOf(raised, connection->warning(), "raising the epochs");
 }
 
 Result<std::unique_ptr<Journal>> OpenPostgresJournal(const PostgresOptions& options) {

@@ -20,6 +20,10 @@ namespace entente::storage::postgres {
 // Creates the tables, or brings them up to this release, and nothing else. Fails as above. Blocks.
 [[nodiscard]] Status Migrate(const PostgresOptions& options);
 
+// Sees to it that every epoch given from here on is above `least`, which participants have seen;
+// not of a shard that is owned. Blocks.
+[[nodiscard]] Status RaiseEpochs(const PostgresOptions& options, Epoch least);
+
 // Figures for benchmarks, of a journal from OpenPostgresJournal.
 struct WriterStats {
   uint64_t appends = 0;  // TxnAppends written.
