@@ -181,11 +181,11 @@ class Coordinator:
     """`entente serve`, and its REST API."""
 
     def __init__(self, build, folder, env, arguments=(), http="127.0.0.1:0", grpc="127.0.0.1:0",
-                 program="entente"):
+                 program="entente", store=None):
         self.port_file = folder / "entente.ports"
         self.port_file.unlink(missing_ok=True)
         command = [build / program, "serve", "--http", http, "--grpc", grpc,
-                   "--store", f"sqlite:{folder / 'entente.db'}", "--port-file", self.port_file]
+                   "--store", store or f"sqlite:{folder / 'entente.db'}", "--port-file", self.port_file]
         for name in env:
             command += ["--allow-env", name]
         self.process = Process("entente", command + list(arguments), folder / "entente.log",

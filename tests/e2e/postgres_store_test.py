@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""A coordinator whose store is a PostgreSQL: its tables, its end, and the server's."""
+
+import argparse
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples" / "demo"), str(HERE.parent / "support")]
+
+from agency import ApiError, Coordinator  # noqa: E402
+from postgres import Cluster  # noqa: E402
+
+BUILD = None
+SERVER = None
+WAITS = {"name": "waits", "mode": "saga", "steps": [{"id": "w", "wait": {"signal": "go"}}]}
+
+
+class PostgresStore(unittest.TestCase):
+    count = 0
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="entente-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        PostgresStore.count += 1
+        self.schema = f"store_{PostgresStore.count}"
+        self.sql(f"CREATE SCHEMA {self.schema}")
+        self.store = (f"postgres://entente:precious@127.0.0.1:{SERVER.port}/test"
+                      f"?options=-csearch_path%3D{self.schema}")
+
+    def sql(self, text):
+        return subprocess.run(["psql", "-h", "127.0.0.1", "-p", str(SERVER.port), "-U", "entente", "-d", "test", "-Atc", text],
+                              check=True, capture_output=True, text=True, timeout=60).stdout.strip()
+
+    def start(self, *arguments):
+        coordinator = Coordinator(BUILD, self.folder, {}, arguments, store=self.store)
+        self.addCleanup(coordinator.process.stop)
+        return coordinator
+
+    def start_when_free(self, *arguments):
+        """As whatever keeps it running does: a lease that the last one did not give up ends by itself."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                return self.start(*arguments)
+            except RuntimeError:
+                self.assertLess(time.monotonic(), deadline)
+
+    def entente(self, *arguments):
+        return subprocess.run([str(BUILD / "entente"), *map(str, arguments), "--store", self.store], capture_output=True,
+                              text=True, timeout=120, env={})
+
+    def until(self, condition):
+        deadline = time.monotonic() + 60
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, "it never came true")
+            time.sleep(0.05)
+
+    def test_what_was_accepted_is_driven_on_by_the_next_coordinator(self):
+        first = self.start("--lease", "2s")
+        first.put_definition(WAITS)
+        for n in range(20):
+            first.submit("waits", {}, gid=f"t{n}")
+        first.process.popen.kill()
+        first.process.popen.wait()
+        second = self.start_when_free("--lease", "2s")
+        for n in range(20):
+            second.http.call("POST", f"/v1/transactions/t{n}:signal", {"name": "go"})
+            self.assertEqual("COMMITTED", second.get(f"t{n}", wait="30s")["status"])
+        self.assertEqual({f"t{n}" for n in range(20)}, {row["gid"] for row in second.list(status="COMMITTED")})
+        self.assertEqual("20", self.sql(f"SELECT count(*) FROM {self.schema}.entente_txn_1"))
+        self.assertNotIn("precious", pathlib.Path(second.process.log).read_text())
+
+    def test_a_stopped_coordinator_leaves_its_shards_at_once(self):
+        first = self.start("--lease", "10m")
+        first.put_definition(WAITS)
+        first.submit("waits", {}, gid="a")
+        first.process.stop()
+        second = self.start("--lease", "10m")
+        second.http.call("POST", "/v1/transactions/a:signal", {"name": "go"})
+        self.assertEqual("COMMITTED", second.get("a", wait="30s")["status"])
+
+    def test_the_tables_are_made_by_migrate_where_serve_may_not(self):
+        refused = self.entente("serve", "--store-migrate", "no", "--http", "127.0.0.1:0", "--grpc", "off")
+        self.assertEqual(1, refused.returncode)
+        self.assertIn("entente migrate", refused.stderr + refused.stdout)
+        migrated = self.entente("migrate")
+        self.assertEqual(0, migrated.returncode, migrated.stderr)
+        self.assertNotIn("precious", migrated.stdout)
+        self.start("--store-migrate", "no").process.stop()
+        self.sql(f"UPDATE {self.schema}.entente_schema SET version = version + 1")
+        self.assertIn("[store.wrong_version]", self.entente("migrate").stderr)
+
+    def test_a_server_that_is_started_anew_is_found_again(self):
+        coordinator = self.start()
+        coordinator.put_definition(WAITS)
+        coordinator.submit("waits", {}, gid="before")
+        SERVER.stop()
+        try:
+            with self.assertRaises(ApiError) as refused:
+                coordinator.submit("waits", {}, gid="during")
+            self.assertEqual((503, "store.unavailable"), (refused.exception.status, refused.exception.code))
+            self.until(lambda: coordinator.http.request("GET", "/readyz")[0] == 503)
+        finally:
+            SERVER.start()
+        self.until(lambda: coordinator.http.request("GET", "/readyz")[0] == 200)
+        coordinator.submit("waits", {}, gid="after")
+        self.assertEqual({"before", "after"}, {row["gid"] for row in coordinator.list()})
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", required=True, type=lambda path: pathlib.Path(path).resolve())
+    known, rest = parser.parse_known_args()
+    BUILD = known.build
+    SERVER = Cluster.create()
+    try:
+        unittest.main(argv=[sys.argv[0], *rest], verbosity=2, warnings="ignore")
+    finally:
+        SERVER.destroy()
