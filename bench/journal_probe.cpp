@@ -1,8 +1,11 @@
 // Measures the SQLite journal by itself, beside the raw limit of the same disk: four appends per
-// transaction, as a saga of three steps makes, at several numbers of transactions in flight.
+// transaction, as a saga of three steps makes, at several numbers of transactions in flight. Or the
+// journal in PostgreSQL, beside a bare client that commits the same rows, so many appends at a
+// time.
 //
 //   journal-probe [--dir DIR] [--seconds N] [--in-flight N]... [--finished N] [--open N]
 //                 [--record-bytes N]
+//   tests/support/postgres.py run -- journal-probe --postgres [--seconds N] [--in-flight N]...
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -23,6 +26,8 @@
 #include <thread>
 #include <vector>
 
+#include "storage/postgres/group_rows.h"
+#include "storage/postgres/postgres_journal.h"
 #include "storage/sqlite/sqlite_journal.h"
 
 namespace entente::bench {
@@ -44,6 +49,7 @@ struct Settings {
   size_t finished = 0;
   size_t open = 0;
   size_t record_bytes = 160;
+  bool postgres = false;
 };
 
 [[noreturn]] void Fail(const std::string& what) {
@@ -335,19 +341,127 @@ void Run(const Settings& settings) {
   }
 }
 
+// Commits the rows that the journal would, `group` appends at a time, and nothing else: who owns a
+// shard, and what stands in it, is nobody's question.
+class BareClient {
+ public:
+  BareClient(const std::string& conninfo, size_t group, size_t record_bytes)
+      : record_bytes_(record_bytes), flights_(group) {
+    pg::ConnectOptions options;
+    options.conninfo = conninfo;
+    auto connection = pg::Connection::Open(options);
+    Must(connection.status());
+    connection_ = std::move(*connection);
+  }
+
+  void Commit() {
+    storage::postgres::GroupRows rows;
+    std::vector<Batch> batches;
+    batches.reserve(flights_.size());
+    for (Flight& flight : flights_) {
+      batches.push_back(Next(flight));
+      const TxnAppend& append = batches.back().appends[0];
+      const ShardId shard = ShardOf(flight.gid);
+      if (append.summary) {
+        flight.position.latest = &*append.summary;
+        flight.position.created = flight.step == 1 ? &*append.summary : nullptr;
+        flight.step == 1 ? rows.AddTxn(shard, flight.gid, flight.position)
+                         : rows.AddUpdate(flight.position);
+      }
+      rows.AddRecords(shard, flight.position, append);
+    }
+    std::vector<pg::Statement> flight = {{"BEGIN", {}}};
+    std::vector<size_t> changes;
+    if (!rows.Statements(list_, flight, changes)) {
+      Fail("no tables");
+    }
+    flight.push_back({"COMMIT", {}});
+    for (const pg::PgResult& result :
+         connection_->Run(flight, Clock::now() + std::chrono::minutes(1))) {
+      if (!result.ok()) {
+        Fail(result.message());
+      }
+    }
+  }
+
+ private:
+  struct Flight {
+    Gid gid;
+    uint64_t step = kAppendsPerTxn;
+    storage::postgres::Position position;
+  };
+
+  Batch Next(Flight& flight) {
+    if (flight.step == kAppendsPerTxn) {
+      flight.gid = gids_.Next();
+      flight.step = 0;
+      flight.position = {};
+      flight.position.period = 1;
+      flight.position.pos = ++pos_;
+    }
+    ++flight.step;
+    return AppendAt(flight.gid, flight.step, record_bytes_);
+  }
+
+  const size_t record_bytes_;
+  const storage::postgres::PeriodList list_{std::vector<int32_t>{1}};
+  GidSource gids_;
+  int64_t pos_ = ToMicros(SummaryAt(1).created_at) * 64;
+  std::vector<Flight> flights_;
+  std::unique_ptr<pg::Connection> connection_;
+};
+
+double BareAppendsPerSecond(const std::string& conninfo, int group, const Settings& settings) {
+  BareClient client(conninfo, static_cast<size_t>(group), settings.record_bytes);
+  const auto begin = Clock::now();
+  int commits = 0;
+  for (; SecondsSince(begin) < settings.seconds; ++commits) {
+    client.Commit();
+  }
+  return static_cast<double>(commits) * group / SecondsSince(begin);
+}
+
+void RunPostgres(const Settings& settings) {
+  const char* const conninfo = std::getenv("ENTENTE_TEST_POSTGRES");
+  if (conninfo == nullptr) {
+    Fail("run below `tests/support/postgres.py run --`");
+  }
+  auto opened = storage::postgres::OpenPostgresJournal({.conninfo = conninfo});
+  Must(opened.status());
+  const std::unique_ptr<Journal> journal = std::move(opened).value();
+  std::printf("%9s %10s %8s %10s %7s %8s %8s\n", "in flight", "appends/s", "group", "bare/s",
+              "ratio", "p50 us", "p99 us");
+  for (const int in_flight : settings.in_flight) {
+    const double bare = BareAppendsPerSecond(conninfo, in_flight, settings);
+    const storage::postgres::WriterStats before = storage::postgres::GetWriterStats(*journal);
+    const auto begin = Clock::now();
+    Load load(*journal, in_flight, settings.record_bytes);
+    load.Run(begin + std::chrono::duration_cast<Clock::duration>(
+                         std::chrono::duration<double>(settings.seconds)));
+    const double seconds = SecondsSince(begin);
+    const storage::postgres::WriterStats after = storage::postgres::GetWriterStats(*journal);
+    const auto appends = static_cast<double>(load.latencies().size());
+    std::ranges::sort(load.latencies());
+    std::printf("%9d %10.0f %8.1f %10.0f %7.2f %8.0f %8.0f\n", in_flight, appends / seconds,
+                appends / static_cast<double>(after.commits - before.commits), bare,
+                appends / seconds / bare, At(load.latencies(), 0.5), At(load.latencies(), 0.99));
+  }
+}
+
 }  // namespace
 }  // namespace entente::bench
 
 int main(int argc, char** argv) {
   entente::bench::Settings settings;
-  CLI::App app("Measures the SQLite journal beside the raw limit of its disk.");
+  CLI::App app("Measures a journal by itself, beside what it stands on.");
   app.add_option("--dir", settings.directory, "where the files go (on the disk to measure)");
   app.add_option("--seconds", settings.seconds, "per number in flight");
   app.add_option("--in-flight", settings.in_flight, "transactions at once; may be repeated");
   app.add_option("--finished", settings.finished, "finished transactions stored beforehand");
   app.add_option("--open", settings.open, "open transactions for LoadOpen; 0: not measured");
   app.add_option("--record-bytes", settings.record_bytes, "size of a record; two per append");
+  app.add_flag("--postgres", settings.postgres, "the journal in PostgreSQL instead");
   CLI11_PARSE(app, argc, argv);
-  entente::bench::Run(settings);
+  settings.postgres ? entente::bench::RunPostgres(settings) : entente::bench::Run(settings);
   return 0;
 }
