@@ -7,11 +7,12 @@ set(headers ${CMAKE_INSTALL_INCLUDEDIR})
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/Entente)
 
 set(sdk_targets
-  entente_base entente_boost entente_participant_proto entente_sdk_client entente_sdk_core
+  entente_base entente_boost entente_net_postgres entente_participant_proto entente_sdk_client entente_sdk_core
   entente_sdk_grpc entente_sdk_grpc_server entente_sdk_mysql entente_sdk_participant entente_sdk_postgres
   entente_sdk_sqlite)
 set_target_properties(entente_base PROPERTIES EXPORT_NAME Base)
 set_target_properties(entente_boost PROPERTIES EXPORT_NAME Boost)
+set_target_properties(entente_net_postgres PROPERTIES EXPORT_NAME NetPostgres)
 set_target_properties(entente_participant_proto PROPERTIES EXPORT_NAME ParticipantProto)
 set_target_properties(entente_sdk_client PROPERTIES EXPORT_NAME Client)
 set_target_properties(entente_sdk_core PROPERTIES EXPORT_NAME Core)
@@ -73,7 +74,7 @@ entente_pkg_config(participant-grpc "A participant of Entente's transactions, ov
 entente_pkg_config(sqlite "Entente's barrier and outbox in SQLite" "entente-client sqlite3"
   "-lentente_sdk_sqlite")
 entente_pkg_config(postgres "Entente's barrier, two-phase commit and outbox in PostgreSQL"
-  "entente-client libpq" "-lentente_sdk_postgres")
+  "entente-client libpq" "-lentente_sdk_postgres -lentente_net_postgres")
 entente_pkg_config(mysql "Entente's barrier in MariaDB and MySQL" "nlohmann_json libmariadb"
   "-lentente_sdk_mysql ${core}")
 

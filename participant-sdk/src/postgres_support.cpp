@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <chrono>
 #include <exception>
 #include <limits>
@@ -60,13 +59,6 @@ bool IsBusy(const std::string& state) {
   return false;
 }
 
-std::string WithoutLineEnd(std::string text) {
-  while (!text.empty() && text.back() == '\n') {
-    text.pop_back();
-  }
-  return text;
-}
-
 Status FailedByWork() {
   return Internal("barrier.work_failed",
                   "PostgreSQL rolled the transaction back: one of its statements had failed, and "
@@ -104,59 +96,6 @@ bool PgRefusesForGood(std::string_view sqlstate) {
          kRefusingClasses.end();
 }
 
-PgResult::PgResult(PGresult* handle, PGconn* connection)
-    : handle_(handle),
-      message_(WithoutLineEnd(handle != nullptr ? PQresultErrorMessage(handle)
-                                                : PQerrorMessage(connection))) {}
-
-bool PgResult::ok() const {
-  const ExecStatusType status = PQresultStatus(handle_.get());
-  return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
-}
-
-std::string PgResult::sqlstate() const {
-  const char* state = PQresultErrorField(handle_.get(), PG_DIAG_SQLSTATE);
-  return state == nullptr ? std::string() : std::string(state);
-}
-
-std::string PgResult::tag() const {
-  return handle_ == nullptr ? std::string() : std::string(PQcmdStatus(handle_.get()));
-}
-
-size_t PgResult::changed() const {
-  const std::string_view text = handle_ == nullptr ? "" : PQcmdTuples(handle_.get());
-  size_t count = 0;
-  std::from_chars(text.data(), text.data() + text.size(), count);
-  return count;
-}
-
-int PgResult::rows() const {
-  return PQntuples(handle_.get());
-}
-
-std::optional<std::string> PgResult::OptionalText(int row, int column) const {
-  if (PQgetisnull(handle_.get(), row, column) != 0) {
-    return std::nullopt;
-  }
-  return std::string(PQgetvalue(handle_.get(), row, column),
-                     static_cast<size_t>(PQgetlength(handle_.get(), row, column)));
-}
-
-std::string PgResult::Text(int row, int column) const {
-  return OptionalText(row, column).value_or(std::string());
-}
-
-int64_t PgResult::Integer(int row, int column) const {
-  const std::string text = Text(row, column);
-  int64_t number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
-
-bool PgResult::Boolean(int row, int column) const {
-  return Text(row, column) == "t";
-}
-
 Status PgResult::ToStatus() const {
   if (ok()) {
     return Status();
@@ -164,13 +103,13 @@ Status PgResult::ToStatus() const {
   const std::string state = sqlstate();
   if (state.empty()) {
     return Unavailable("barrier.no_connection",
-                       "the connection to PostgreSQL is lost: " + message_);
+                       "the connection to PostgreSQL is lost: " + message());
   }
-  const std::string text = message_ + " (SQLSTATE " + state + ")";
+  const std::string text = message() + " (SQLSTATE " + state + ")";
   if (IsBusy(state)) {
     return Unavailable("barrier.busy", text + "; ask again");
   }
-  if (message_.find(kPgRowLostText) != std::string::npos) {
+  if (message().find(kPgRowLostText) != std::string::npos) {
     return Internal("barrier.row_lost",
                     "nothing was committed: the barrier's row of this call was removed or replaced "
                     "while its business write ran, by that write or beside the barrier");
@@ -199,10 +138,6 @@ PgResult PgExecute(PGconn* connection, const std::string& sql,
 
 Status PgRun(PGconn* connection, const std::string& sql) {
   return PgExecute(connection, sql).ToStatus();
-}
-
-std::string PgErrorOf(PGconn* connection) {
-  return WithoutLineEnd(PQerrorMessage(connection));
 }
 
 std::string PgLiteral(PGconn* connection, const PgValue& text) {

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +13,7 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "entente/call.h"
+#include "net/postgres/result.h"
 
 namespace entente::sdk {
 
@@ -21,31 +21,12 @@ namespace entente::sdk {
 using PgValue = std::optional<std::string>;
 
 // A statement's result, good or not.
-class PgResult {
+class PgResult : public pg::PgResult {
  public:
-  explicit PgResult(PGresult* handle, PGconn* connection);
-
-  [[nodiscard]] bool ok() const;
-  // Five characters; empty if the server did not say: the connection broke.
-  [[nodiscard]] std::string sqlstate() const;
-  [[nodiscard]] const std::string& message() const { return message_; }
-  [[nodiscard]] std::string tag() const;  // "INSERT 0 1", "PREPARE TRANSACTION", ...
-  [[nodiscard]] size_t changed() const;   // Rows, of an INSERT, UPDATE or DELETE.
-  [[nodiscard]] int rows() const;
-  [[nodiscard]] std::optional<std::string> OptionalText(int row, int column) const;
-  [[nodiscard]] std::string Text(int row, int column) const;
-  [[nodiscard]] int64_t Integer(int row, int column) const;
-  [[nodiscard]] bool Boolean(int row, int column) const;
+  using pg::PgResult::PgResult;
 
   // What a failure means; nothing of the transaction happened. ok() gives an ok Status.
   [[nodiscard]] Status ToStatus() const;
-
- private:
-  struct Clear {
-    void operator()(PGresult* handle) const { PQclear(handle); }
-  };
-  std::unique_ptr<PGresult, Clear> handle_;
-  std::string message_;
 };
 
 [[nodiscard]] PgResult PgExecute(PGconn* connection, const std::string& sql);
@@ -70,8 +51,7 @@ inline constexpr std::string_view kPgRowLostText = "the row of this call is not 
 // sent several at a time, where parameters can not be.
 [[nodiscard]] std::string PgLiteral(PGconn* connection, const PgValue& text);
 
-// What the connection's latest failure was, for people.
-[[nodiscard]] std::string PgErrorOf(PGconn* connection);
+using pg::PgErrorOf;
 
 // Makes a connection that is known to be lost anew, with what it was opened with; settings made
 // since then are gone.
