@@ -83,6 +83,91 @@ uint32_t Checksum(int64_t txn_id, Sequence first, std::string_view payload) {
   return static_cast<uint32_t>(crc32_z(seed, bytes(payload), payload.size()));
 }
 
+// Over everything behind its own place.
+void PutChecksum(int64_t txn_id, Sequence first, std::string& blob) {
+  const uint32_t checksum = Checksum(txn_id, first, std::string_view(blob).substr(kChecksumBytes));
+  for (size_t i = 0; i < kChecksumBytes; ++i) {
+    blob[i] = static_cast<char>(checksum >> (8 * i));
+  }
+}
+
+// Flags of a summary in a log.
+constexpr uint64_t kOpen = 1;
+constexpr uint64_t kPaused = 2;
+constexpr uint64_t kLasting = 4;
+constexpr uint64_t kHasParent = 8;
+
+void PutSummary(std::string& out, const Summary& summary) {
+  PutVarint(out, (summary.open ? kOpen : 0) | (summary.paused ? kPaused : 0) |
+                     (summary.lasting ? kLasting : 0) | (summary.parent ? kHasParent : 0));
+  PutText(out, summary.definition);
+  PutVarint(out, summary.version);
+  PutText(out, summary.mode);
+  PutText(out, summary.status);
+  PutVarint(out, static_cast<uint64_t>(ToMicros(summary.created_at)));
+  PutVarint(out, static_cast<uint64_t>(ToMicros(summary.updated_at)));
+  if (summary.parent) {
+    PutText(out, summary.parent->str());
+  }
+  PutVarint(out, summary.attempts);
+  PutText(out, summary.error);
+  PutText(out, summary.labels.empty() ? std::string() : EncodeLabels(summary.labels));
+  PutText(out, summary.incidents.empty() ? std::string() : EncodeIncidents(summary.incidents));
+}
+
+bool ReadSummary(BlobReader& reader, Summary& summary) {
+  uint64_t flags = 0;
+  uint64_t version = 0;
+  uint64_t created = 0;
+  uint64_t updated = 0;
+  uint64_t attempts = 0;
+  std::string parent;
+  std::string labels;
+  std::string incidents;
+  if (!reader.Varint(flags) || !reader.Text(summary.definition) || !reader.Varint(version) ||
+      !reader.Text(summary.mode) || !reader.Text(summary.status) || !reader.Varint(created) ||
+      !reader.Varint(updated) || ((flags & kHasParent) != 0 && !reader.Text(parent)) ||
+      !reader.Varint(attempts) || !reader.Text(summary.error) || !reader.Text(labels) ||
+      !reader.Text(incidents)) {
+    return false;
+  }
+  summary.open = (flags & kOpen) != 0;
+  summary.paused = (flags & kPaused) != 0;
+  summary.lasting = (flags & kLasting) != 0;
+  summary.version = static_cast<uint32_t>(version);
+  summary.created_at = InstantFromMicros(static_cast<int64_t>(created));
+  summary.updated_at = InstantFromMicros(static_cast<int64_t>(updated));
+  summary.attempts = static_cast<uint32_t>(attempts);
+  if ((flags & kHasParent) != 0) {
+    summary.parent = Gid(std::move(parent));
+  }
+  return (labels.empty() || DecodeLabels(labels, summary.labels)) &&
+         (incidents.empty() || DecodeIncidents(incidents, summary.incidents));
+}
+
+bool ReadAppend(BlobReader& reader, TxnAppend& append) {
+  std::string gid;
+  uint64_t first = 0;
+  uint64_t records = 0;
+  if (!reader.Text(gid) || gid.empty() || !reader.Varint(first) || first == 0 ||
+      !reader.Count(records) || records == 0) {
+    return false;
+  }
+  append.gid = Gid(std::move(gid));
+  append.first = Sequence(first);
+  for (; records > 0; --records) {
+    if (!reader.Text(append.records.emplace_back())) {
+      return false;
+    }
+  }
+  uint64_t has_summary = 0;
+  if (!reader.Varint(has_summary) ||
+      (has_summary != 0 && !ReadSummary(reader, append.summary.emplace()))) {
+    return false;
+  }
+  return append.summary.has_value() || first > 1;
+}
+
 }  // namespace
 
 void EncodeRecords(int64_t txn_id, Sequence first, const std::vector<std::string>& records,
@@ -92,10 +177,22 @@ void EncodeRecords(int64_t txn_id, Sequence first, const std::vector<std::string
   for (const std::string& record : records) {
     PutText(blob, record);
   }
-  const uint32_t checksum = Checksum(txn_id, first, std::string_view(blob).substr(kChecksumBytes));
-  for (size_t i = 0; i < kChecksumBytes; ++i) {
-    blob[i] = static_cast<char>(checksum >> (8 * i));
+  PutChecksum(txn_id, first, blob);
+}
+
+void EncodeRecords(int64_t txn_id, std::span<const TxnAppend* const> appends, std::string& blob) {
+  size_t count = 0;
+  for (const TxnAppend* append : appends) {
+    count += append->records.size();
   }
+  blob.assign(kChecksumBytes, '\0');
+  PutVarint(blob, count);
+  for (const TxnAppend* append : appends) {
+    for (const std::string& record : append->records) {
+      PutText(blob, record);
+    }
+  }
+  PutChecksum(txn_id, appends.front()->first, blob);
 }
 
 bool DecodeRecords(int64_t txn_id, Sequence first, std::string_view blob,
@@ -119,6 +216,32 @@ bool DecodeRecords(int64_t txn_id, Sequence first, std::string_view blob,
     }
   }
   return reader.AtEnd();
+}
+
+void AddToLog(const TxnAppend& append, std::string& payload) {
+  PutText(payload, append.gid.str());
+  PutVarint(payload, append.first.value());
+  PutVarint(payload, append.records.size());
+  for (const std::string& record : append.records) {
+    PutText(payload, record);
+  }
+  PutVarint(payload, append.summary ? 1 : 0);
+  if (append.summary) {
+    PutSummary(payload, *append.summary);
+  }
+}
+
+bool DecodeLog(std::string_view payload, std::vector<TxnAppend>& appends) {
+  BlobReader reader(payload);
+  if (reader.AtEnd()) {
+    return false;
+  }
+  while (!reader.AtEnd()) {
+    if (!ReadAppend(reader, appends.emplace_back())) {
+      return false;
+    }
+  }
+  return true;
 }
 
 std::string EncodeIncidents(const std::vector<IncidentRow>& incidents) {
