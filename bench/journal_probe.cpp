@@ -18,6 +18,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <map>
 #include <mutex>
@@ -206,6 +207,19 @@ double At(std::vector<double>& sorted, double quantile) {
              : sorted[static_cast<size_t>(static_cast<double>(sorted.size() - 1) * quantile)];
 }
 
+// Bytes this process has handed to write calls.
+double WrittenBytes() {
+  std::ifstream io("/proc/self/io");
+  for (std::string name; io >> name;) {
+    double value = 0;
+    io >> value;
+    if (name == "wchar:") {
+      return value;
+    }
+  }
+  return 0;
+}
+
 double SecondsSince(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
@@ -271,20 +285,23 @@ void Fill(Journal& journal, size_t count, uint64_t steps, size_t record_bytes) {
 
 void PrintLoad(Journal& journal, int in_flight, const Settings& settings) {
   const storage::sqlite::WriterStats before = storage::sqlite::GetWriterStats(journal);
+  const double written_before = WrittenBytes();
   const auto begin = Clock::now();
   Load load(journal, in_flight, settings.record_bytes);
   load.Run(begin + std::chrono::duration_cast<Clock::duration>(
                        std::chrono::duration<double>(settings.seconds)));
   const double seconds = SecondsSince(begin);
   const storage::sqlite::WriterStats after = storage::sqlite::GetWriterStats(journal);
+  const double written = WrittenBytes() - written_before;
   const auto appends = static_cast<double>(load.latencies().size());
   const auto commits = static_cast<double>(after.commits - before.commits);
   const auto cpu = static_cast<double>(after.cpu_nanoseconds - before.cpu_nanoseconds) / 1e3;
   std::ranges::sort(load.latencies());
-  std::printf("%9d %10.0f %9.0f %9.0f %8.1f %8.2f %8.0f %8.0f %8.0f %8.0f\n", in_flight,
+  std::printf("%9d %10.0f %9.0f %9.0f %8.1f %8.2f %8.1f %8.0f %8.0f %8.0f %8.0f\n", in_flight,
               appends / seconds, appends / seconds / kAppendsPerTxn, commits / seconds,
-              appends / commits, cpu / appends, At(load.latencies(), 0.5),
-              At(load.latencies(), 0.99), At(load.latencies(), 0.999), load.latencies().back());
+              appends / commits, cpu / appends, written / 1024 / appends * kAppendsPerTxn,
+              At(load.latencies(), 0.5), At(load.latencies(), 0.99), At(load.latencies(), 0.999),
+              load.latencies().back());
 }
 
 double ThreadCpuSeconds() {
@@ -311,7 +328,7 @@ void PrintLoadOpen(Journal& journal) {
 
 void Run(const Settings& settings) {
   const std::string path = settings.directory + "/journal-probe.db";
-  for (const char* suffix : {"", "-wal", "-shm", ".lock"}) {
+  for (const char* suffix : {"", "-log", "-wal", "-shm", ".lock"}) {
     std::filesystem::remove(path + suffix);
   }
   PrintRawSync(settings.directory);
@@ -321,8 +338,8 @@ void Run(const Settings& settings) {
   if (settings.finished > 0) {
     Fill(*journal, settings.finished, kAppendsPerTxn, settings.record_bytes);
   }
-  std::printf("%9s %10s %9s %9s %8s %8s %8s %8s %8s %8s\n", "in flight", "appends/s", "txns/s",
-              "fsyncs/s", "group", "us CPU", "p50 us", "p99 us", "p999 us", "max us");
+  std::printf("%9s %10s %9s %9s %8s %8s %8s %8s %8s %8s %8s\n", "in flight", "appends/s", "txns/s",
+              "commits/s", "group", "us CPU", "KiB/txn", "p50 us", "p99 us", "p999 us", "max us");
   for (const int in_flight : settings.in_flight) {
     PrintLoad(*journal, in_flight, settings);
   }
@@ -336,7 +353,7 @@ void Run(const Settings& settings) {
     PrintLoadOpen(**again);
   }
   journal.reset();
-  for (const char* suffix : {"", "-wal", "-shm", ".lock"}) {
+  for (const char* suffix : {"", "-log", "-wal", "-shm", ".lock"}) {
     std::filesystem::remove(path + suffix);
   }
 }

@@ -95,23 +95,40 @@ Result<std::vector<DefinitionRow>> ListDefinitions(Connection& reader,
 
 Result<std::string> GetOrPutSetting(Connection& writer, const std::string& name,
                                     const std::string& value) {
+  ENTENTE_ASSIGN_OR_RETURN(const std::optional<std::string> found, FindSetting(writer, name));
+  if (found) {
+    return *found;
+  }
+  ENTENTE_RETURN_IF_ERROR(PutSetting(writer, name, value));
+  return value;
+}
+
+Result<std::optional<std::string>> FindSetting(const Connection& reader, const std::string& name) {
   Statement select;
-  ENTENTE_RETURN_IF_ERROR(select.Prepare(writer, "SELECT value FROM setting WHERE name = ?1"));
+  ENTENTE_RETURN_IF_ERROR(select.Prepare(reader, "SELECT value FROM setting WHERE name = ?1"));
   select.BindText(1, name);
   const int code = select.Step();
   if (code == SQLITE_ROW) {
-    return std::string(select.Bytes(0));
+    return std::optional<std::string>(select.Bytes(0));
   }
-  if (code != SQLITE_DONE) {
-    return select.Failure(code, "reading a setting");
-  }
-  Statement insert;
+  return code == SQLITE_DONE ? Result<std::optional<std::string>>(std::optional<std::string>())
+                             : select.Failure(code, "reading a setting");
+}
+
+Status PutSetting(const Connection& writer, const std::string& name, std::string_view value) {
+  Statement replace;
   ENTENTE_RETURN_IF_ERROR(
-      insert.Prepare(writer, "INSERT INTO setting(name, value) VALUES(?1, ?2)"));
-  insert.BindText(1, name);
-  insert.BindBlob(2, value);
-  ENTENTE_RETURN_IF_ERROR(insert.Run("storing a setting"));
-  return value;
+      replace.Prepare(writer, "REPLACE INTO setting(name, value) VALUES(?1, ?2)"));
+  replace.BindText(1, name);
+  replace.BindBlob(2, value);
+  return replace.Run("storing a setting");
+}
+
+Status RemoveSetting(const Connection& writer, const std::string& name) {
+  Statement remove;
+  ENTENTE_RETURN_IF_ERROR(remove.Prepare(writer, "DELETE FROM setting WHERE name = ?1"));
+  remove.BindText(1, name);
+  return remove.Run("removing a setting");
 }
 
 Result<uint64_t> Increment(Connection& writer, const std::string& name) {

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -22,6 +23,12 @@ namespace entente::storage::sqlite {
     Connection& reader, const std::optional<std::string>& name);
 [[nodiscard]] Result<std::string> GetOrPutSetting(Connection& writer, const std::string& name,
                                                   const std::string& value);
+
+[[nodiscard]] Result<std::optional<std::string>> FindSetting(const Connection& reader,
+                                                             const std::string& name);
+[[nodiscard]] Status PutSetting(const Connection& writer, const std::string& name,
+                                std::string_view value);
+[[nodiscard]] Status RemoveSetting(const Connection& writer, const std::string& name);
 
 inline constexpr const char* kEpochCounter = "epoch";
 

@@ -13,6 +13,8 @@
 #include <string_view>
 #include <system_error>
 
+#include "storage/sqlite/log_file.h"
+
 namespace entente::storage::sqlite {
 namespace {
 
@@ -150,9 +152,9 @@ Result<FileDescriptor> OpenOwn(const std::string& path, int flags) {
   return file;
 }
 
-// A log and an index that a killed process left have the permissions that the database had then.
+// Logs and an index that a killed process left have the permissions that the database had then.
 Status CloseCompanions(const std::string& path) {
-  for (const char* suffix : {"-wal", "-shm", "-journal"}) {
+  for (const char* suffix : {"-wal", "-shm", "-journal", kLogSuffix}) {
     ENTENTE_RETURN_IF_ERROR(OpenOwn(path + suffix, O_RDONLY).status());
   }
   return {};
@@ -182,7 +184,7 @@ uint32_t BigEndian(std::string_view bytes, size_t at, size_t count) {
 Status Damaged(const std::string& path, const std::string& what) {
   return DataLoss("store.corrupt",
                   path + " " + what +
-                      "; keep a copy of it and of its -wal, then restore a backup, or name "
+                      "; keep a copy of it, its -wal and its -log, then restore a backup, or name "
                       "another file to start empty");
 }
 
@@ -275,8 +277,9 @@ Status FileGuard::CheckUnchanged() {
                               std::to_string(opened.st_size) + " bytes");
   }
   largest_ = opened.st_size;
-  ENTENTE_RETURN_IF_ERROR(CheckCompanion(path_ + "-wal", log_));
-  return CheckCompanion(path_ + "-shm", index_);
+  ENTENTE_RETURN_IF_ERROR(CheckCompanion(path_ + "-wal", wal_));
+  ENTENTE_RETURN_IF_ERROR(CheckCompanion(path_ + "-shm", index_));
+  return CheckCompanion(path_ + kLogSuffix, log_);
 }
 
 Status FileGuard::CheckCompanion(const std::string& path, std::optional<FileId>& known) {

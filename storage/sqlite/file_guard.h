@@ -37,7 +37,7 @@ class FileGuard {
   [[nodiscard]] int database() const { return database_.get(); }
 
   // Whether path() is still the file that was opened, has no other name and was not cut, and
-  // whether its log and index are those of the first call. kDataLoss, store.file_changed: what is
+  // whether its logs and index are those of the first call. kDataLoss, store.file_changed: what is
   // written from here on would be lost, or meet another program's writes. Not thread-safe.
   [[nodiscard]] Status CheckUnchanged();
 
@@ -61,8 +61,9 @@ class FileGuard {
   FileDescriptor lock_file_;
   FileDescriptor database_;
   off_t largest_ = 0;  // Of the database so far: a store only grows while it is open.
-  std::optional<FileId> log_;
+  std::optional<FileId> wal_;
   std::optional<FileId> index_;
+  std::optional<FileId> log_;
 };
 
 // In bytes; 0 for a file that is not there.

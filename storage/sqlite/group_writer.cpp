@@ -5,12 +5,15 @@
 #include <algorithm>
 #include <chrono>
 #include <ctime>
+#include <filesystem>
 #include <future>
+#include <system_error>
 #include <utility>
 
 #include "base/check.h"
 #include "base/limits.h"
 #include "storage/journal_errors.h"
+#include "storage/sqlite/definitions.h"
 #include "storage/sqlite/wal_space.h"
 
 namespace entente::storage::sqlite {
@@ -21,33 +24,56 @@ namespace {
 constexpr size_t kMaxGroupBatches = 4096;
 
 constexpr std::chrono::milliseconds kIdleBeforeCheckpoint(20);
+constexpr std::chrono::seconds kBeforeProjectingAgain(1);
+
+// What the log may hold beside the tables, when they can not follow because the disk is full.
+constexpr size_t kMostPendingBytes = 2 * limits::kMaxGroupBytes;
 
 bool IsFatal(const Status& status) {
-  return status.code() != StatusCode::kUnavailable;
+  return !status.ok() && status.code() != StatusCode::kUnavailable;
 }
 
 }  // namespace
 
 GroupWriter::GroupWriter(std::unique_ptr<Connection> connection, Words& words,
-                         const SqliteOptions& options)
+                         const std::string& path, const SqliteOptions& options)
     : wal_target_pages_(std::max<size_t>(options.wal_target_bytes / kPageBytes, 1)),
       wal_idle_pages_(std::max<size_t>(options.wal_idle_bytes / kPageBytes, 1)),
+      window_appends_(std::max<size_t>(options.log_window_appends, 1)),
+      window_time_(options.log_window_time),
+      log_bytes_(options.log_bytes),
+      log_path_(path + kLogSuffix),
+      vfs_(options.vfs),
       connection_(std::move(connection)),
-      txns_(*connection_, words, options.cached_txns) {}
+      txns_(*connection_, words, pending_, options.cached_txns) {}
 
 Result<std::unique_ptr<GroupWriter>> GroupWriter::Start(std::unique_ptr<Connection> connection,
-                                                        Words& words,
+                                                        Words& words, const std::string& path,
                                                         const SqliteOptions& options) {
-  std::unique_ptr<GroupWriter> writer(new GroupWriter(std::move(connection), words, options));
+  std::unique_ptr<GroupWriter> writer(new GroupWriter(std::move(connection), words, path, options));
   ENTENTE_RETURN_IF_ERROR(writer->Prepare());
   writer->thread_ = std::thread([raw = writer.get()] { raw->Loop(); });
   return writer;
 }
 
 Status GroupWriter::Prepare() {
-  // A log begun afresh leaves no frames of an earlier process among the new ones. It is not cut:
-  // syncing a file that does not grow costs one write less. Another program reading the file, or a
-  // full disk, may be in the way, and is no reason not to start.
+  ENTENTE_RETURN_IF_ERROR(PrepareWal());
+  ENTENTE_RETURN_IF_ERROR(begin_read_.Prepare(*connection_, "BEGIN"));
+  ENTENTE_RETURN_IF_ERROR(begin_.Prepare(*connection_, "BEGIN IMMEDIATE"));
+  ENTENTE_RETURN_IF_ERROR(commit_.Prepare(*connection_, "COMMIT"));
+  ENTENTE_RETURN_IF_ERROR(rollback_.Prepare(*connection_, "ROLLBACK"));
+  ENTENTE_RETURN_IF_ERROR(txns_.Prepare());
+  ENTENTE_RETURN_IF_ERROR(OpenLog());
+  // A disk that is full at this moment may have room later; what is durable is read from the log
+  // until then.
+  const Status projected = Project();
+  return IsFatal(projected) ? projected : Status();
+}
+
+Status GroupWriter::PrepareWal() {
+  // A write-ahead log begun afresh leaves no frames of an earlier process among later ones. It is
+  // not cut: syncing a file that does not grow costs one write less. Another program reading the
+  // file, or a full disk, may be in the way, and is no reason not to start.
   sqlite3* const database = connection_->handle();
   const int code =
       sqlite3_wal_checkpoint_v2(database, "main", SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
@@ -57,7 +83,7 @@ Status GroupWriter::Prepare() {
       return failure;
     }
   }
-  // As much as the log usually needs; each commit sees to the rest.
+  // As much as it usually needs; each commit sees to the rest.
   if (ReserveLogIndex(*connection_, 2 * wal_target_pages_).ok()) {
     index_pages_ = 2 * wal_target_pages_;
   }
@@ -68,10 +94,43 @@ Status GroupWriter::Prepare() {
         return SQLITE_OK;
       },
       this);
-  ENTENTE_RETURN_IF_ERROR(begin_.Prepare(*connection_, "BEGIN IMMEDIATE"));
-  ENTENTE_RETURN_IF_ERROR(commit_.Prepare(*connection_, "COMMIT"));
-  ENTENTE_RETURN_IF_ERROR(rollback_.Prepare(*connection_, "ROLLBACK"));
-  return txns_.Prepare();
+  return {};
+}
+
+// The database says which log belongs to it for as long as it needs one. A log is made, and
+// durable, before the database names it; and the database ceases to name it before it is removed.
+// So a log that is named and not there was taken away, with what it held.
+Status GroupWriter::OpenLog() {
+  log_number_ = txns_.logged();
+  ENTENTE_ASSIGN_OR_RETURN(const std::optional<std::string> named,
+                           FindSetting(*connection_, kLogSetting));
+  if (named) {
+    std::vector<LogEntry> entries;
+    ENTENTE_ASSIGN_OR_RETURN(
+        log_, LogFile::Open(log_path_, vfs_, *named, LogRoom(), txns_.logged(), entries));
+    log_number_ += entries.size();
+    return txns_.LoadLog(entries);
+  }
+  const LogKey key = MakeLogKey();
+  ENTENTE_ASSIGN_OR_RETURN(log_, LogFile::Create(log_path_, vfs_, key, LogRoom()));
+  return InTransaction([&] { return PutSetting(*connection_, kLogSetting, key); });
+}
+
+size_t GroupWriter::LogRoom() const {
+  // The tables need what is left more: a log without room of its own grows as it needs to.
+  std::error_code unknown;
+  const auto disk = std::filesystem::space(std::filesystem::path(log_path_).parent_path(), unknown);
+  return unknown ? 0 : std::min<size_t>(log_bytes_, disk.available / 8);
+}
+
+void GroupWriter::RemoveLog() {
+  const Status forgotten =
+      InTransaction([this] { return RemoveSetting(*connection_, kLogSetting); });
+  log_.reset();
+  if (forgotten.ok()) {
+    // One that stays is in nobody's way.
+    LogFile::Remove(log_path_, vfs_);
+  }
 }
 
 GroupWriter::~GroupWriter() {
@@ -134,14 +193,21 @@ void GroupWriter::Append(ShardId shard, Epoch epoch, Batch batch, AppendCallback
   }
 }
 
-Status GroupWriter::Run(Job job, std::function<void(const Status&)> settled) {
+Status GroupWriter::Settle() {
+  if (pending_.IsEmpty()) {
+    return {};
+  }
+  return Run([](Connection&, TxnWriter&) { return Status(); }, {}, true);
+}
+
+Status GroupWriter::Run(Job job, std::function<void(const Status&)> settled, bool settle) {
   // Shared: whoever waits may be gone before set_value returns.
   const auto promise = std::make_shared<std::promise<Status>>();
   {
     const std::lock_guard lock(mutex_);
     ENTENTE_CHECK(!stopping_);
     waiting_jobs_.push_back(
-        {std::move(job), [promise, settled = std::move(settled)](Status status) {
+        {std::move(job), settle, [promise, settled = std::move(settled)](Status status) {
            if (settled) {
              settled(status);
            }
@@ -187,31 +253,116 @@ void GroupWriter::Loop() {
       RunJob(pending);
     }
     jobs_.clear();
+    ProjectIfDue();
     CheckpointIfLarge();
+  }
+  // A store that was stopped in good order is whole without a log.
+  if (health().ok() && Project().ok()) {
+    RemoveLog();
   }
 }
 
 bool GroupWriter::AwaitWork() {
   const auto has_work = [this] { return stopping_ || !waiting_.empty() || !waiting_jobs_.empty(); };
+  const Time idle_since = std::chrono::steady_clock::now();
   std::unique_lock lock(mutex_);
   stats_.appends = txns_.appends();
-  if (!has_work() && wal_pages_ >= settled_pages_ + wal_idle_pages_) {
-    // A pause is the best time to move the log: nobody waits for it.
-    idle_ = true;
-    if (!arrived_.wait_for(lock, kIdleBeforeCheckpoint, has_work)) {
-      lock.unlock();
-      Checkpoint();
-      lock.lock();
-    }
-  }
   while (!has_work()) {
     idle_ = true;
-    arrived_.wait(lock);
+    const std::optional<Time> chore = health_.ok() ? NextChore(idle_since) : std::nullopt;
+    if (!chore) {
+      arrived_.wait(lock);
+    } else if (!arrived_.wait_until(lock, *chore, has_work)) {
+      idle_ = false;
+      lock.unlock();
+      DoChore();
+      lock.lock();
+    }
   }
   idle_ = false;
   group_.swap(waiting_);
   jobs_.swap(waiting_jobs_);
   return !group_.empty() || !jobs_.empty();
+}
+
+// What is to be done while nobody wants anything: the tables brought up to date, and a write-ahead
+// log moved, for which a pause is the best time.
+std::optional<GroupWriter::Time> GroupWriter::NextChore(Time idle_since) const {
+  std::optional<Time> chore;
+  if (pending_.appends() > 0) {
+    chore = std::max(pending_.since() + window_time_, project_not_before_);
+  }
+  if (wal_pages_ >= settled_pages_ + wal_idle_pages_) {
+    const Time checkpoint = idle_since + kIdleBeforeCheckpoint;
+    chore = std::min(chore.value_or(checkpoint), checkpoint);
+  }
+  return chore;
+}
+
+void GroupWriter::DoChore() {
+  if (IsProjectionDue()) {
+    ProjectIfDue();
+  } else if (wal_pages_ >= settled_pages_ + wal_idle_pages_) {
+    Checkpoint();
+  }
+}
+
+bool GroupWriter::IsProjectionDue() const {
+  if (pending_.appends() == 0) {
+    return false;
+  }
+  const Time now = std::chrono::steady_clock::now();
+  const bool wanted = pending_.appends() >= window_appends_ || log_->end() >= log_bytes_ ||
+                      now >= pending_.since() + window_time_;
+  return wanted && now >= project_not_before_;
+}
+
+void GroupWriter::ProjectIfDue() {
+  if (!IsProjectionDue()) {
+    return;
+  }
+  // Appends go on without the tables: they must not wait for whoever holds those locked.
+  sqlite3_busy_timeout(connection_->handle(), 0);
+  const Status projected = Project();
+  sqlite3_busy_timeout(connection_->handle(), kBusyMilliseconds);
+  if (!projected.ok()) {
+    project_not_before_ = std::chrono::steady_clock::now() + kBeforeProjectingAgain;
+  }
+}
+
+Status GroupWriter::Project() {
+  if (pending_.appends() == 0) {
+    return {};
+  }
+  ENTENTE_RETURN_IF_ERROR(health());
+  Status status = InTransaction([this] { return txns_.Project(); });
+  projection_failed_ = !status.ok();
+  Note(status);
+  return status;
+}
+
+Status GroupWriter::InTransaction(const std::function<Status()>& work) {
+  ENTENTE_RETURN_IF_ERROR(DropSnapshot());
+  Status status = begin_.Run("beginning a commit");
+  if (status.ok()) {
+    status = work();
+  }
+  if (status.ok()) {
+    status = Commit();
+  }
+  return status.ok() ? status : Abandon(std::move(status));
+}
+
+// What an append is checked against is looked up in one snapshot, kept from commit to commit: this
+// connection is the only one that writes, and every look-up by itself would lock and unlock.
+Status GroupWriter::KeepSnapshot() {
+  return sqlite3_get_autocommit(connection_->handle()) == 0 ? Status()
+                                                            : begin_read_.Run("beginning to read");
+}
+
+Status GroupWriter::DropSnapshot() {
+  return sqlite3_get_autocommit(connection_->handle()) == 0 ? commit_.Run("ending to read")
+                                                            : Status();
 }
 
 void GroupWriter::CommitInGroups() {
@@ -231,6 +382,9 @@ void GroupWriter::CommitInGroups() {
 
 void GroupWriter::CommitGroup(std::span<Request> group, size_t bytes) {
   Status failure = health();
+  if (failure.ok() && pending_.bytes() > kMostPendingBytes) {
+    failure = Project();
+  }
   if (failure.ok()) {
     failure = WriteGroup(group);
   }
@@ -242,33 +396,55 @@ void GroupWriter::CommitGroup(std::span<Request> group, size_t bytes) {
 }
 
 Status GroupWriter::WriteGroup(std::span<Request> group) {
-  Status failure = begin_.Run("beginning a commit");
+  Status failure = KeepSnapshot();
   for (Request& request : group) {
     if (!failure.ok()) {
-      break;
+      return Abandon(std::move(failure));
     }
     if (request.status.ok()) {
       request.status = leases_.Check(request.shard, request.epoch);
     }
     if (request.status.ok()) {
-      failure = txns_.Write(request.batch, request.status);
+      failure = txns_.Log(request.batch, request.status);
     }
   }
-  if (failure.ok()) {
-    failure = Commit();
+  return failure.ok() ? AppendToLog() : Abandon(std::move(failure));
+}
+
+Status GroupWriter::AppendToLog() {
+  if (!txns_.has_entry()) {
+    return {};
   }
-  return failure.ok() ? failure : Abandon(std::move(failure));
+  // A reader may have found damage since the group began; then nothing more may be acknowledged.
+  Status status = health();
+  if (status.ok()) {
+    status = log_->Append(log_number_ + 1, txns_.entry());
+  }
+  if (!status.ok()) {
+    txns_.LogFailed();
+    if (IsFatal(status)) {
+      FailStop(status);
+    }
+    return status;
+  }
+  txns_.Logged(++log_number_, std::chrono::steady_clock::now());
+  const std::lock_guard lock(mutex_);
+  ++stats_.commits;
+  return {};
 }
 
 Status GroupWriter::Commit() {
   ENTENTE_RETURN_IF_ERROR(txns_.Flush());
-  // A reader may have found damage since the group began; then nothing more may be acknowledged.
+  // A reader may have found damage since the work began; then nothing more may be acknowledged.
   ENTENTE_RETURN_IF_ERROR(health());
   ENTENTE_RETURN_IF_ERROR(ReserveIndex());
   ENTENTE_RETURN_IF_ERROR(commit_.Run("committing"));
   txns_.Committed();
+  if (log_ != nullptr && pending_.appends() == 0) {
+    log_->Restart();
+  }
   const std::lock_guard lock(mutex_);
-  ++stats_.commits;
+  ++stats_.table_commits;
   return {};
 }
 
@@ -288,10 +464,13 @@ Status GroupWriter::ReserveIndex() {
 void GroupWriter::Note(const Status& outcome, size_t bytes) {
   const std::lock_guard lock(mutex_);
   if (outcome.ok()) {
+    // Appends may go on for a while where the tables can not follow; the store is not well then.
+    const bool tables_fail = projection_failed_ && pending_.appends() > 0;
     const auto now = std::chrono::system_clock::now().time_since_epoch();
-    record_.failed_in_row = 0;
+    record_.failed_in_row = tables_fail ? record_.failed_in_row : 0;
     record_.latest_success = InstantFromMicros(std::chrono::floor<Duration>(now).count());
-    record_.log_pages = wal_pages_;
+    record_.wal_pages = wal_pages_;
+    record_.log_bytes = log_->end();
   } else {
     ++record_.failed;
     ++record_.failed_in_row;
@@ -306,6 +485,7 @@ GroupWriter::Record GroupWriter::record() const {
 }
 
 Status GroupWriter::Abandon(Status failure) {
+  txns_.LogFailed();
   // SQLite may have rolled back by itself already.
   if (sqlite3_get_autocommit(connection_->handle()) == 0) {
     const Status rolled_back = rollback_.Run("rolling back");
@@ -328,16 +508,12 @@ Status GroupWriter::Abandon(Status failure) {
 void GroupWriter::RunJob(PendingJob& pending) {
   Status status = health();
   if (status.ok()) {
-    status = begin_.Run("beginning a commit");
-    if (status.ok()) {
-      status = pending.job(*connection_, txns_);
-    }
-    if (status.ok()) {
-      status = Commit();
-    }
-    if (!status.ok()) {
-      status = Abandon(std::move(status));
-    }
+    status = InTransaction([&]() -> Status {
+      if (pending.settle) {
+        ENTENTE_RETURN_IF_ERROR(txns_.Project());
+      }
+      return pending.job(*connection_, txns_);
+    });
   }
   Note(status);
   pending.done(std::move(status));
@@ -356,7 +532,7 @@ void GroupWriter::CheckpointIfLarge() {
 }
 
 void GroupWriter::Checkpoint() {
-  if (!health().ok()) {
+  if (!health().ok() || !DropSnapshot().ok()) {
     return;
   }
   const int code = sqlite3_wal_checkpoint_v2(connection_->handle(), "main",

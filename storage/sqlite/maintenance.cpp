@@ -7,15 +7,21 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "storage/sqlite/connection.h"
+#include "storage/sqlite/definitions.h"
 #include "storage/sqlite/file_descriptor.h"
 #include "storage/sqlite/file_guard.h"
+#include "storage/sqlite/log_file.h"
+#include "storage/sqlite/pending_log.h"
 #include "storage/sqlite/reader.h"
 #include "storage/sqlite/schema.h"
 #include "storage/sqlite/store_identity.h"
+#include "storage/sqlite/txn_writer.h"
 #include "storage/sqlite/wal_check.h"
 #include "storage/sqlite/words.h"
 
@@ -23,6 +29,12 @@ namespace entente::storage::sqlite {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr size_t kCachedTxns = 1'024;
+
+// At a log that is being written, until one of them is whole. It is begun afresh some tens of times
+// a second at the most, and read in less than a hundredth of one.
+constexpr int kMostLooks = 100;
 
 // How long to wait for a coordinator that is starting or stopping.
 constexpr int kPatienceMilliseconds = 10'000;
@@ -79,6 +91,8 @@ class PartialFile {
     return made_ ? Status() : CanNot("make", path_);
   }
 
+  Status Empty() { return truncate(path_.c_str(), 0) == 0 ? Status() : CanNot("empty", path_); }
+
   // Of its contents, before it gets its name.
   Status Sync() {
     const FileDescriptor file(open(path_.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC));
@@ -114,6 +128,76 @@ Status CopyInto(const std::string& path, const std::string& target) {
   return copy.Run("copying the store to " + target);
 }
 
+// What the store's log held at one moment that its tables did not have then. Read before the tables
+// are copied: whatever it has that the copy's tables do not have yet is then complete.
+struct LogCopy {
+  std::optional<std::string> key;  // Of the log; absent if the store had none.
+  std::vector<LogEntry> entries;
+};
+
+Result<LogCopy> ReadLog(const std::string& path) {
+  ENTENTE_ASSIGN_OR_RETURN(
+      const std::unique_ptr<Connection> source,
+      Connection::Open(path, Connection::Access::kReadOnly, "", kPatienceMilliseconds));
+  sqlite3_db_config(source->handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  ENTENTE_RETURN_IF_ERROR(CheckSchema(*source, path));
+  // The coordinator may begin its log afresh while it is read, which leaves holes in what was read,
+  // or remove it when it stops: then the tables have moved on, and a later look is whole.
+  Status failure;
+  for (int tries = 0; tries < kMostLooks; ++tries) {
+    LogCopy log;
+    ENTENTE_ASSIGN_OR_RETURN(log.key, FindSetting(*source, kLogSetting));
+    if (!log.key) {
+      return log;
+    }
+    ENTENTE_ASSIGN_OR_RETURN(const int64_t logged,
+                             source->QueryInteger("SELECT logged FROM totals"));
+    Result<std::vector<LogEntry>> entries =
+        LogFile::Read(path + kLogSuffix, "", *log.key, static_cast<uint64_t>(logged));
+    if (entries.ok()) {
+      log.entries = std::move(*entries);
+      return log;
+    }
+    failure = entries.status();
+  }
+  return failure;
+}
+
+// Moves into the copy's tables what they do not have of the log, so that it is whole without one.
+// False if it belongs to another log: the coordinator was started anew in between.
+Result<bool> AddLog(Connection& copy, LogCopy log) {
+  ENTENTE_ASSIGN_OR_RETURN(const std::optional<std::string> key, FindSetting(copy, kLogSetting));
+  if (!key) {
+    return true;
+  }
+  if (key != log.key) {
+    return false;
+  }
+  Words words;
+  ENTENTE_RETURN_IF_ERROR(words.Load(copy));
+  PendingLog pending;
+  TxnWriter txns(copy, words, pending, kCachedTxns);
+  ENTENTE_RETURN_IF_ERROR(txns.Prepare());
+  std::erase_if(log.entries, [&](const LogEntry& entry) { return entry.number <= txns.logged(); });
+  ENTENTE_RETURN_IF_ERROR(txns.LoadLog(log.entries));
+  ENTENTE_RETURN_IF_ERROR(copy.Execute("BEGIN IMMEDIATE"));
+  ENTENTE_RETURN_IF_ERROR(txns.Project());
+  ENTENTE_RETURN_IF_ERROR(txns.Flush());
+  ENTENTE_RETURN_IF_ERROR(RemoveSetting(copy, kLogSetting));
+  ENTENTE_RETURN_IF_ERROR(copy.Execute("COMMIT"));
+  return true;
+}
+
+// Copies tables and log into an empty file. False if that has to be done again.
+Result<bool> CopyAll(const std::string& path, const std::string& target) {
+  ENTENTE_ASSIGN_OR_RETURN(LogCopy log, ReadLog(path));
+  ENTENTE_RETURN_IF_ERROR(CopyInto(path, target));
+  ENTENTE_ASSIGN_OR_RETURN(
+      const std::unique_ptr<Connection> connection,
+      Connection::Open(target, Connection::Access::kReadWrite, "", kPatienceMilliseconds));
+  return AddLog(*connection, std::move(log));
+}
+
 Result<Counts> Verify(const std::string& path) {
   ENTENTE_ASSIGN_OR_RETURN(
       const std::unique_ptr<Connection> connection,
@@ -133,7 +217,11 @@ Result<Counts> Verify(const std::string& path) {
 template <class Mark>
 Result<BackupReport> CopyAndVerify(const std::string& path, PartialFile& copy, const Mark& mark) {
   ENTENTE_RETURN_IF_ERROR(copy.Make());
-  ENTENTE_RETURN_IF_ERROR(CopyInto(path, copy.path()));
+  bool whole = false;
+  while (!whole) {
+    ENTENTE_RETURN_IF_ERROR(copy.Empty());
+    ENTENTE_ASSIGN_OR_RETURN(whole, CopyAll(path, copy.path()));
+  }
   {
     ENTENTE_ASSIGN_OR_RETURN(
         const std::unique_ptr<Connection> connection,
@@ -219,6 +307,8 @@ Result<CompactReport> Compact(const std::string& path) {
   report.bytes_after = copied.bytes;
   ENTENTE_RETURN_IF_ERROR(GiveToOwnerOf(file, copy.path()));
   ENTENTE_RETURN_IF_ERROR(copy.RenameTo(file));
+  // Its commits are in the tables, which do not ask for it any more.
+  LogFile::Remove(file + kLogSuffix, "");
   return report;
 }
 

@@ -1,9 +1,12 @@
 #include "storage/sqlite/reader.h"
 
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "storage/codec.h"
 #include "storage/journal_errors.h"
+#include "storage/sqlite/pending_log.h"
 
 namespace entente::storage::sqlite {
 namespace {
@@ -11,6 +14,23 @@ namespace {
 Status Damaged(std::string_view gid, const std::string& what) {
   return DataLoss("store.corrupt", "transaction '" + std::string(gid) + "': " + what +
                                        "; the store is damaged, restore a backup");
+}
+
+// The tables may have some of it by now, or all: what they have is no older than `pending`.
+Status AddPending(const TxnAppend& pending, StoredTxn& txn) {
+  const size_t known = txn.records.size() + 1 - pending.first.value();
+  if (pending.first.value() > txn.records.size() + 1) {
+    return Damaged(txn.gid.str(), "records are missing between its journal and the log");
+  }
+  if (known >= pending.records.size()) {
+    return {};
+  }
+  txn.records.insert(txn.records.end(), pending.records.begin() + static_cast<ptrdiff_t>(known),
+                     pending.records.end());
+  if (pending.summary) {
+    Replace(txn.summary, *pending.summary);
+  }
+  return {};
 }
 
 }  // namespace
@@ -44,7 +64,12 @@ Status Reader::Prepare() {
                           "SELECT first, records FROM journal WHERE txn = ?1 ORDER BY id");
 }
 
-Status Reader::LoadOpen(ShardId shard, const std::function<Status(StoredTxn)>& sink) {
+Status Reader::LoadOpen(ShardId shard, std::vector<TxnAppend> pending,
+                        const std::function<Status(StoredTxn)>& sink) {
+  std::unordered_map<std::string_view, const TxnAppend*> only_pending;
+  for (const TxnAppend& append : pending) {
+    only_pending.emplace(append.gid.str(), &append);
+  }
   Snapshot snapshot(*connection_);
   ENTENTE_RETURN_IF_ERROR(snapshot.Begin());
   const ScopedReset reset(by_shard_);
@@ -52,24 +77,47 @@ Status Reader::LoadOpen(ShardId shard, const std::function<Status(StoredTxn)>& s
   int code = by_shard_.Step();
   for (; code == SQLITE_ROW; code = by_shard_.Step()) {
     ENTENTE_ASSIGN_OR_RETURN(StoredTxn txn, ReadTxn(by_shard_));
-    ENTENTE_RETURN_IF_ERROR(sink(std::move(txn)));
+    if (const auto found = only_pending.find(txn.gid.str()); found != only_pending.end()) {
+      ENTENTE_RETURN_IF_ERROR(AddPending(*found->second, txn));
+      only_pending.erase(found);
+    }
+    if (txn.summary.open) {
+      ENTENTE_RETURN_IF_ERROR(sink(std::move(txn)));
+    }
   }
-  return code == SQLITE_DONE ? Status() : by_shard_.Failure(code, "reading open transactions");
+  if (code != SQLITE_DONE) {
+    return by_shard_.Failure(code, "reading open transactions");
+  }
+  // The tables have these not at all, or as finished: since then, or until something pending.
+  for (const TxnAppend& append : pending) {
+    if (only_pending.contains(append.gid.str())) {
+      ENTENTE_ASSIGN_OR_RETURN(StoredTxn txn, Load(append.gid, append));
+      ENTENTE_RETURN_IF_ERROR(txn.summary.open ? sink(std::move(txn)) : Status());
+    }
+  }
+  return {};
 }
 
-Result<StoredTxn> Reader::Load(const Gid& gid) {
-  Snapshot snapshot(*connection_);
-  ENTENTE_RETURN_IF_ERROR(snapshot.Begin());
+Result<StoredTxn> Reader::Load(const Gid& gid, const std::optional<TxnAppend>& pending) {
   const ScopedReset reset(by_gid_);
   by_gid_.BindText(1, gid.str());
   const int code = by_gid_.Step();
+  if (code == SQLITE_DONE && pending && pending->first.value() == 1) {
+    return StoredTxn{gid, *pending->summary, pending->records};
+  }
   if (code == SQLITE_DONE) {
-    return TransactionNotFound(gid);
+    return pending ? Result<StoredTxn>(Damaged(gid.str(), "its beginning is missing"))
+                   : TransactionNotFound(gid);
   }
   if (code != SQLITE_ROW) {
     return by_gid_.Failure(code, "reading a transaction");
   }
-  return ReadTxn(by_gid_);
+  // The statement that stands on its row holds the snapshot in which its records are read.
+  ENTENTE_ASSIGN_OR_RETURN(StoredTxn txn, ReadTxn(by_gid_));
+  if (pending) {
+    ENTENTE_RETURN_IF_ERROR(AddPending(*pending, txn));
+  }
+  return txn;
 }
 
 Result<Counts> Reader::Totals() {

@@ -3,7 +3,9 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "storage/journal.h"
@@ -27,9 +29,11 @@ class Reader {
   [[nodiscard]] static Result<std::unique_ptr<Reader>> Open(const std::string& path,
                                                             const std::string& vfs, Words& words);
 
-  // As the methods of Journal.
-  [[nodiscard]] Status LoadOpen(ShardId shard, const std::function<Status(StoredTxn)>& sink);
-  [[nodiscard]] Result<StoredTxn> Load(const Gid& gid);
+  // As the methods of Journal. `pending` is what the log had of the shard, or the transaction,
+  // before this call, and the tables may not have.
+  [[nodiscard]] Status LoadOpen(ShardId shard, std::vector<TxnAppend> pending,
+                                const std::function<Status(StoredTxn)>& sink);
+  [[nodiscard]] Result<StoredTxn> Load(const Gid& gid, const std::optional<TxnAppend>& pending);
 
   // Reads everything that belongs to transactions, as the methods above would, and compares the
   // totals with it.

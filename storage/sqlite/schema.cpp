@@ -11,6 +11,7 @@ namespace {
 
 // `only` makes a table of one row. `finished_at` is what a purge goes by: absent also in a finished
 // transaction that is never purged. `open_shard` is the shard while the transaction is open.
+// `logged` is the number of the latest log entry that the tables have.
 constexpr const char* kCreate = R"sql(
 CREATE TABLE txn(
   id INTEGER PRIMARY KEY,
@@ -56,8 +57,9 @@ CREATE TABLE totals(
   next_txn INTEGER NOT NULL,
   open INTEGER NOT NULL,
   finished INTEGER NOT NULL,
-  incidents INTEGER NOT NULL) STRICT;
-INSERT INTO totals VALUES(1, 1, 0, 0, 0);
+  incidents INTEGER NOT NULL,
+  logged INTEGER NOT NULL DEFAULT 0) STRICT;
+INSERT INTO totals VALUES(1, 1, 0, 0, 0, 0);
 CREATE TABLE definition(
   name TEXT NOT NULL,
   version INTEGER NOT NULL,
@@ -112,6 +114,14 @@ Status NoteOpenShards(Connection& connection) {
   return {};
 }
 
+Status BringUp(Connection& connection, int64_t version) {
+  if (version < 2) {
+    ENTENTE_RETURN_IF_ERROR(NoteOpenShards(connection));
+  }
+  // Version 2 had no log.
+  return connection.Execute("ALTER TABLE totals ADD COLUMN logged INTEGER NOT NULL DEFAULT 0");
+}
+
 }  // namespace
 
 Status CheckSchema(Connection& connection, const std::string& path) {
@@ -142,8 +152,8 @@ Status EnsureSchema(Connection& connection, const std::string& path) {
   if (application == 0 && version == 0 && objects == 0) {
     return InOneCommit(connection, [&] { return connection.Execute(kCreate); });
   }
-  if (application == kApplicationId && version == 1) {
-    return InOneCommit(connection, [&] { return NoteOpenShards(connection); });
+  if (application == kApplicationId && (version == 1 || version == 2)) {
+    return InOneCommit(connection, [&] { return BringUp(connection, version); });
   }
   return CheckSchema(connection, path);
 }

@@ -12,7 +12,7 @@ namespace entente::storage::sqlite {
 inline constexpr int64_t kApplicationId = 0x456e7431;
 
 // Raised with every change of the tables.
-inline constexpr int64_t kSchemaVersion = 2;
+inline constexpr int64_t kSchemaVersion = 3;
 
 // Transactions are counted off in eras of this many row ids; each full era keeps the range of its
 // creation times, so that a search by time skips the eras outside.

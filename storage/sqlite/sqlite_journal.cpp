@@ -12,6 +12,7 @@
 #include "storage/sqlite/definitions.h"
 #include "storage/sqlite/file_guard.h"
 #include "storage/sqlite/group_writer.h"
+#include "storage/sqlite/log_file.h"
 #include "storage/sqlite/query.h"
 #include "storage/sqlite/reader.h"
 #include "storage/sqlite/reader_pool.h"
@@ -29,8 +30,8 @@ constexpr size_t kPurgeChunk = 128;
 
 constexpr size_t kLeastTried = size_t{64} << 10;
 
-// Of a log with so many pages (SQLite's "WAL-mode File Format").
-uint64_t LogBytes(size_t pages) {
+// Of a write-ahead log with so many pages (SQLite's "WAL-mode File Format").
+uint64_t WalBytes(size_t pages) {
   return pages == 0 ? 0 : 32 + pages * (24 + kPageBytes);
 }
 
@@ -58,9 +59,10 @@ class SqliteJournal : public Journal {
     if (!reader.ok()) {
       return Judged(reader.status());
     }
+    std::vector<TxnAppend> pending = writer_->pending().FindAll(shard);
     // A failure of the sink is the caller's own, and says nothing about the store.
     Status refused;
-    const Status status = (*reader)->LoadOpen(shard, [&](StoredTxn txn) {
+    const Status status = (*reader)->LoadOpen(shard, std::move(pending), [&](StoredTxn txn) {
       refused = sink(std::move(txn));
       return refused;
     });
@@ -68,10 +70,20 @@ class SqliteJournal : public Journal {
   }
 
   Result<StoredTxn> Load(const Gid& gid) override {
-    return Read<StoredTxn>([&](Reader& reader) { return reader.Load(gid); });
+    // Before the tables: what leaves the log in between is in them by then.
+    std::optional<TxnAppend> pending = writer_->pending().Find(gid);
+    if (pending && pending->first.value() == 1) {
+      return StoredTxn{gid, std::move(*pending->summary), std::move(pending->records)};
+    }
+    return Read<StoredTxn>([&](Reader& reader) { return reader.Load(gid, pending); });
   }
 
   Result<SummaryPage> Query(const Filter& filter, const Page& page) override {
+    const Status settled = writer_->Settle();
+    // While a full disk keeps the tables from following, they are shown as they are.
+    if (!settled.ok() && settled.code() != StatusCode::kUnavailable) {
+      return settled;
+    }
     return Read<SummaryPage>([&](Reader& reader) { return RunQuery(reader, filter, page); });
   }
 
@@ -105,7 +117,8 @@ class SqliteJournal : public Journal {
       const size_t chunk = std::min(limit - purged, kPurgeChunk);
       ENTENTE_ASSIGN_OR_RETURN(
           const size_t deleted,
-          Write<size_t>([&](Connection&, TxnWriter& txns) { return txns.Purge(before, chunk); }));
+          Write<size_t>([&](Connection&, TxnWriter& txns) { return txns.Purge(before, chunk); },
+                        true));
       purged += deleted;
       if (deleted < chunk) {
         break;
@@ -142,15 +155,21 @@ class SqliteJournal : public Journal {
     ENTENTE_RETURN_IF_ERROR(guard_->CheckUnchanged());
     // A log is cut behind what this process wrote if it has become shorter than its latest commit.
     // One look may fall between a commit that begins the log afresh and the note of it.
-    const size_t pages = writer_->record().log_pages;
-    const bool cut = FileSize(guard_->path() + "-wal") < LogBytes(pages);
-    if (!cut || cut_at_pages_ != pages) {
-      cut_at_pages_ = cut ? std::optional(pages) : std::nullopt;
+    const GroupWriter::Record record = writer_->record();
+    std::string cut;
+    if (FileSize(guard_->path() + "-wal") < WalBytes(record.wal_pages)) {
+      cut = "-wal";
+    } else if (FileSize(guard_->path() + kLogSuffix) < record.log_bytes) {
+      cut = kLogSuffix;
+    }
+    const Lengths lengths{record.wal_pages, record.log_bytes};
+    if (cut.empty() || cut_at_ != lengths) {
+      cut_at_ = cut.empty() ? std::nullopt : std::optional(lengths);
       return {};
     }
     return DataLoss("store.file_changed",
-                    guard_->path() +
-                        "-wal was cut while the coordinator had it open: commits that were "
+                    guard_->path() + cut +
+                        " was cut while the coordinator had it open: commits that were "
                         "acknowledged may be lost; restore a backup");
   }
 
@@ -171,6 +190,7 @@ class SqliteJournal : public Journal {
         return;
       }
     }
+    static_cast<void>(writer_->Settle().ok());
   }
 
   std::optional<StoreHealth::Space> Space() {
@@ -181,7 +201,7 @@ class SqliteJournal : public Journal {
     const auto disk = std::filesystem::space(guard_->path(), unknown);
     space.database = FileSize(guard_->path());
     space.database_free = free_pages.ok() ? static_cast<uint64_t>(*free_pages) * kPageBytes : 0;
-    space.log = FileSize(guard_->path() + "-wal");
+    space.log = FileSize(guard_->path() + "-wal") + FileSize(guard_->path() + kLogSuffix);
     space.disk_free = unknown ? 0 : disk.available;
     return space;
   }
@@ -217,12 +237,14 @@ class SqliteJournal : public Journal {
   }
 
   template <class T, class Function>
-  Result<T> Write(Function function) {
+  Result<T> Write(Function function, bool settle = false) {
     std::optional<T> value;
-    ENTENTE_RETURN_IF_ERROR(writer_->Run([&](Connection& connection, TxnWriter& txns) -> Status {
-      ENTENTE_ASSIGN_OR_RETURN(value, function(connection, txns));
-      return {};
-    }));
+    ENTENTE_RETURN_IF_ERROR(writer_->Run(
+        [&](Connection& connection, TxnWriter& txns) -> Status {
+          ENTENTE_ASSIGN_OR_RETURN(value, function(connection, txns));
+          return {};
+        },
+        {}, settle));
     return std::move(*value);
   }
 
@@ -230,7 +252,8 @@ class SqliteJournal : public Journal {
   const std::unique_ptr<Words> words_;      // On the heap: the writer refers to it already.
   const std::unique_ptr<GroupWriter> writer_;
   ReaderPool readers_;
-  std::optional<size_t> cut_at_pages_;  // Of CheckHealth's thread: what its latest look found.
+  using Lengths = std::pair<size_t, size_t>;  // Of the write-ahead log and of the log.
+  std::optional<Lengths> cut_at_;  // Of CheckHealth's thread: where its latest look found one cut.
 
   std::mutex reads_mutex_;
   uint64_t failed_reads_in_row_ = 0;
@@ -270,6 +293,23 @@ Result<std::unique_ptr<Connection>> OpenWriter(const std::string& path,
   return connection;
 }
 
+// After the tables have what the log held: whether something is open counts.
+Status Identify(GroupWriter& writer, const std::string& path, const FileGuard& guard,
+                const SqliteOptions& options) {
+  ENTENTE_ASSIGN_OR_RETURN(const std::string home, HomeOf(guard.database()));
+  Result<std::string> told = std::string();
+  ENTENTE_RETURN_IF_ERROR(writer.Run([&](Connection& connection, TxnWriter&) {
+    told = SettleIdentity(connection, path, home, options.copied);
+    // A refusal is no failure of the store, and wrote nothing.
+    const bool refused = told.status().code() == StatusCode::kFailedPrecondition;
+    return refused ? Status() : told.status();
+  }));
+  if (told.ok() && !told->empty() && options.on_copy) {
+    options.on_copy(*told);
+  }
+  return told.status();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Journal>> OpenSqliteJournal(const std::string& path,
@@ -279,12 +319,11 @@ Result<std::unique_ptr<Journal>> OpenSqliteJournal(const std::string& path,
   ENTENTE_RETURN_IF_ERROR(CheckDatabaseFile(file));
   ENTENTE_RETURN_IF_ERROR(CheckWal(file + "-wal"));
   ENTENTE_ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, OpenWriter(file, options));
-  ENTENTE_ASSIGN_OR_RETURN(const std::string home, HomeOf(guard->database()));
-  ENTENTE_RETURN_IF_ERROR(SettleIdentity(*connection, path, home, options));
   auto words = std::make_unique<Words>();
   ENTENTE_RETURN_IF_ERROR(words->Load(*connection));
   ENTENTE_ASSIGN_OR_RETURN(std::unique_ptr<GroupWriter> writer,
-                           GroupWriter::Start(std::move(connection), *words, options));
+                           GroupWriter::Start(std::move(connection), *words, file, options));
+  ENTENTE_RETURN_IF_ERROR(Identify(*writer, path, *guard, options));
   ReserveLog(file + "-wal", options.wal_target_bytes);
   guard->TakeSpareRoom();
   ENTENTE_RETURN_IF_ERROR(guard->CheckUnchanged());

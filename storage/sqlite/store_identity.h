@@ -4,8 +4,8 @@
 #include <string>
 
 #include "base/status.h"
+#include "storage/journal.h"
 #include "storage/sqlite/connection.h"
-#include "storage/sqlite/sqlite_journal.h"
 
 namespace entente::storage::sqlite {
 
@@ -20,13 +20,16 @@ namespace entente::storage::sqlite {
 // For a file that takes the place of another: it is a copy if that was one.
 [[nodiscard]] Status MoveHome(Connection& database, const std::string& from, const std::string& to);
 
-// Compares the home that the store remembers with the one it has, and acts as `options.copied` says
-// if it is another. Two coordinators that say they are one would be taken for one by participants:
-// each would be given the other's answers and fence the other's calls. So a copy forgets the id
+// Compares the home that the store remembers with the one it has, and acts as `copied` says if it
+// is another. Two coordinators that say they are one would be taken for one by participants: each
+// would be given the other's answers and fence the other's calls. So a copy forgets the id
 // (kIdentitySetting), and the coordinator takes a new one; or, where the original is gone, it keeps
 // the id and leaps over all epochs that the original may have used since.
-// kFailedPrecondition, store.copied, as OpenSqliteJournal says. Writes only if something changed.
-[[nodiscard]] Status SettleIdentity(Connection& database, const std::string& path,
-                                    const std::string& home, const SqliteOptions& options);
+//
+// Within a transaction of `writer`: a store that knew its home and had the original's id would
+// never be noticed again. Writes only if something changed. Says what it did, or nothing.
+// kFailedPrecondition, store.copied, as OpenSqliteJournal says.
+[[nodiscard]] Result<std::string> SettleIdentity(Connection& writer, const std::string& path,
+                                                 const std::string& home, CopiedStore copied);
 
 }  // namespace entente::storage::sqlite

@@ -14,8 +14,8 @@ namespace entente::storage::sqlite {
 
 struct TxnEntry {
   std::string gid;
-  int64_t id = 0;            // Row of the transaction; 0 before it is written.
-  uint64_t next = 1;         // The sequence expected next.
+  int64_t id = 0;            // Row of the transaction; 0 while only the log has it.
+  uint64_t next = 1;         // The sequence expected next, after what the log has; 1: it is new.
   uint64_t staged_next = 1;  // The same, after the batch that is being looked at.
   int64_t state = 0;
   size_t incidents_hash = 0;  // Of their encoding; 0 without any.

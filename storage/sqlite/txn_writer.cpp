@@ -1,6 +1,7 @@
 #include "storage/sqlite/txn_writer.h"
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 #include <utility>
 
@@ -11,7 +12,8 @@
 namespace entente::storage::sqlite {
 namespace {
 
-constexpr std::string_view kAppending = "appending to the journal";
+// Of the buffer for log entries, which is reused.
+constexpr size_t kMostEntryBytesKept = size_t{1} << 20;
 
 Status DamagedRow(const std::string& gid, std::string_view what) {
   return DataLoss("store.corrupt", "the " + std::string(what) + " of transaction '" + gid +
@@ -56,7 +58,7 @@ Status TxnWriter::PrepareStatements() {
       {&insert_word_, "INSERT INTO word(text) VALUES(?1)"},
       {&insert_era_, "INSERT OR IGNORE INTO era(first, earliest, latest) VALUES(?1, ?2, ?3)"},
       {&update_totals_,
-       "UPDATE totals SET next_txn = ?1, open = ?2, finished = ?3, incidents = ?4"},
+       "UPDATE totals SET next_txn = ?1, open = ?2, finished = ?3, incidents = ?4, logged = ?5"},
       {&find_purgeable_,
        "SELECT id FROM txn WHERE finished_at < ?1 AND finished_at IS NOT NULL"
        " ORDER BY finished_at LIMIT ?2"},
@@ -74,12 +76,13 @@ Status TxnWriter::PrepareStatements() {
 
 Status TxnWriter::LoadTotals() {
   Statement totals;
-  ENTENTE_RETURN_IF_ERROR(
-      totals.Prepare(connection_, "SELECT next_txn, open, finished, incidents FROM totals"));
+  ENTENTE_RETURN_IF_ERROR(totals.Prepare(
+      connection_, "SELECT next_txn, open, finished, incidents, logged FROM totals"));
   if (const int code = totals.Step(); code != SQLITE_ROW) {
     return totals.Failure(code, "reading the totals");
   }
-  totals_ = {totals.Integer(0), totals.Integer(1), totals.Integer(2), totals.Integer(3)};
+  totals_ = {totals.Integer(0), totals.Integer(1), totals.Integer(2), totals.Integer(3),
+             totals.Integer(4)};
   stored_totals_ = totals_;
   totals.Reset();
 
@@ -94,15 +97,69 @@ Status TxnWriter::LoadTotals() {
   return {};
 }
 
-Status TxnWriter::Write(const Batch& batch, Status& refusal) {
+Status TxnWriter::LoadLog(const std::vector<LogEntry>& entries) {
+  const auto now = std::chrono::steady_clock::now();
+  for (const LogEntry& entry : entries) {
+    std::vector<TxnAppend> appends;
+    bool fits = DecodeLog(entry.payload, appends);
+    for (size_t i = 0; fits && i < appends.size(); ++i) {
+      const std::optional<uint64_t> next = pending_.NextOf(appends[i].gid);
+      fits = !next || *next == appends[i].first.value();
+      std::vector<TxnAppend> one;
+      one.push_back(std::move(appends[i]));
+      pending_.Add(std::move(one), entry.number, i == 0 ? entry.payload.size() : 0, now);
+    }
+    if (!fits) {
+      return DataLoss("store.corrupt", "entry " + std::to_string(entry.number) +
+                                           " of the log can not be read: the store is damaged; "
+                                           "restore a backup");
+    }
+  }
+  return {};
+}
+
+Status TxnWriter::Log(Batch& batch, Status& refusal) {
   ENTENTE_RETURN_IF_ERROR(Stage(batch, refusal));
   if (!refusal.ok()) {
     Unstage();
     return {};
   }
   for (size_t i = 0; i < batch.appends.size(); ++i) {
-    ENTENTE_RETURN_IF_ERROR(WriteOne(batch.appends[i], *staged_[i]));
+    staged_[i]->next = staged_[i]->staged_next;
+    AddToLog(batch.appends[i], entry_);
+    gathered_.push_back(std::move(batch.appends[i]));
   }
+  return {};
+}
+
+void TxnWriter::Logged(uint64_t number, PendingLog::Time now) {
+  appends_ += gathered_.size();
+  pending_.Add(std::exchange(gathered_, {}), number, entry_.size(), now);
+  ForgetEntry();
+  cache_.Trim();
+}
+
+void TxnWriter::LogFailed() {
+  gathered_.clear();
+  ForgetEntry();
+  cache_.Clear();  // It stands behind what was not logged.
+}
+
+void TxnWriter::ForgetEntry() {
+  if (entry_.capacity() > kMostEntryBytesKept) {
+    entry_ = std::string();
+  }
+  entry_.assign(kLogEntryHeaderBytes, '\0');
+}
+
+Status TxnWriter::Project() {
+  if (pending_.appends() == 0) {
+    return {};
+  }
+  ENTENTE_RETURN_IF_ERROR(
+      pending_.ForEachTxn([this](Appends appends) { return WriteTxn(appends); }));
+  totals_.logged = static_cast<int64_t>(pending_.last_number());
+  projected_ = true;
   return {};
 }
 
@@ -137,7 +194,7 @@ void TxnWriter::Unstage() {
   const auto repeated = std::ranges::unique(staged_);
   staged_.erase(repeated.begin(), repeated.end());
   for (TxnEntry* entry : staged_) {
-    if (entry->id == 0) {
+    if (entry->next == 1) {
       cache_.Erase(Gid(entry->gid));
     }
   }
@@ -158,6 +215,10 @@ Result<TxnEntry*> TxnWriter::FindOrLoad(const Gid& gid) {
     entry->id = find_txn_.Integer(0);
     entry->state = find_txn_.Integer(1);
     ENTENTE_RETURN_IF_ERROR(LoadPosition(*entry));
+  }
+  if (const std::optional<uint64_t> next = pending_.NextOf(gid)) {
+    entry->next = *next;
+    entry->staged_next = *next;
   }
   return entry;
 }
@@ -189,34 +250,51 @@ Status TxnWriter::LoadPosition(TxnEntry& entry) {
   return {};
 }
 
-Status TxnWriter::WriteOne(const TxnAppend& append, TxnEntry& entry) {
-  if (entry.id == 0) {
-    ENTENTE_RETURN_IF_ERROR(InsertTxn(append, entry));
-  } else if (append.summary) {
-    ENTENTE_RETURN_IF_ERROR(UpdateTxn(*append.summary, entry));
+Status TxnWriter::WriteTxn(Appends appends) {
+  const TxnAppend& first = *appends.front();
+  ENTENTE_ASSIGN_OR_RETURN(TxnEntry * entry, FindOrLoad(first.gid));
+  const Summary* latest = nullptr;
+  uint64_t next = first.first.value();
+  for (const TxnAppend* append : appends) {
+    latest = append->summary ? &*append->summary : latest;
+    if (append->first.value() != next) {
+      return DamagedRow(first.gid.str(), "part of the log");
+    }
+    next += append->records.size();
   }
-  ENTENTE_RETURN_IF_ERROR(InsertRecords(append, entry));
-  entry.next = append.first.value() + append.records.size();
-  ++appends_;
+  // What the log has begins where the tables end.
+  if ((entry->id == 0) != (first.first.value() == 1)) {
+    return DamagedRow(first.gid.str(), "part of the log");
+  }
+  if (entry->id == 0) {
+    ENTENTE_RETURN_IF_ERROR(InsertTxn(first.gid, *first.summary, *latest, *entry));
+  } else if (latest != nullptr) {
+    ENTENTE_RETURN_IF_ERROR(UpdateTxn(*latest, *entry));
+  }
+  ENTENTE_RETURN_IF_ERROR(InsertRecords(appends, *entry));
+  if (!IsOpenState(entry->state)) {
+    // Hardly anything is appended to it any more; those that are open keep their places.
+    cache_.Erase(first.gid);
+  }
   return {};
 }
 
-Status TxnWriter::InsertTxn(const TxnAppend& append, TxnEntry& entry) {
-  const Summary& summary = *append.summary;
-  ENTENTE_ASSIGN_OR_RETURN(const int64_t definition, WordId(summary.definition));
-  ENTENTE_ASSIGN_OR_RETURN(const int64_t mode, WordId(summary.mode));
+Status TxnWriter::InsertTxn(const Gid& gid, const Summary& created, const Summary& summary,
+                            TxnEntry& entry) {
+  ENTENTE_ASSIGN_OR_RETURN(const int64_t definition, WordId(created.definition));
+  ENTENTE_ASSIGN_OR_RETURN(const int64_t mode, WordId(created.mode));
   ENTENTE_ASSIGN_OR_RETURN(const int64_t status, WordId(summary.status));
   const int64_t id = totals_.next_txn;
-  const int64_t created_at = ToMicros(summary.created_at);
+  const int64_t created_at = ToMicros(created.created_at);
   const int64_t updated_at = ToMicros(summary.updated_at);
   ENTENTE_RETURN_IF_ERROR(EnterEra(id, created_at));
   const int64_t state = StateOf(status, summary.open);
 
   Statement& insert = insert_txn_;
   insert.Bind(1, id);
-  insert.BindText(2, append.gid.str());
+  insert.BindText(2, gid.str());
   insert.Bind(3, definition);
-  insert.Bind(4, summary.version);
+  insert.Bind(4, created.version);
   insert.Bind(5, mode);
   insert.Bind(6, state);
   insert.Bind(7, summary.paused ? 1 : 0);
@@ -224,18 +302,18 @@ Status TxnWriter::InsertTxn(const TxnAppend& append, TxnEntry& entry) {
   insert.Bind(9, created_at);
   insert.Bind(10, updated_at);
   summary.open || summary.lasting ? insert.BindNull(11) : insert.Bind(11, updated_at);
-  summary.parent ? insert.BindText(12, summary.parent->str()) : insert.BindNull(12);
-  labels_ = summary.labels.empty() ? std::string() : EncodeLabels(summary.labels);
+  created.parent ? insert.BindText(12, created.parent->str()) : insert.BindNull(12);
+  labels_ = created.labels.empty() ? std::string() : EncodeLabels(created.labels);
   labels_.empty() ? insert.BindNull(13) : insert.BindBlob(13, labels_);
   summary.error.empty() ? insert.BindNull(14) : insert.BindText(14, summary.error);
-  summary.open ? insert.Bind(15, ShardNumber(append.gid)) : insert.BindNull(15);
+  summary.open ? insert.Bind(15, ShardNumber(gid)) : insert.BindNull(15);
   ENTENTE_RETURN_IF_ERROR(insert.Run("creating a transaction"));
 
   entry.id = id;
   entry.state = state;
   ++totals_.next_txn;
   CountState(state, 1);
-  ENTENTE_RETURN_IF_ERROR(InsertLabels(summary, id));
+  ENTENTE_RETURN_IF_ERROR(InsertLabels(created, id));
   return WriteIncidents(summary, entry);
 }
 
@@ -296,12 +374,12 @@ Status TxnWriter::WriteIncidents(const Summary& summary, TxnEntry& entry) {
   return put_incidents_.Run("writing incidents");
 }
 
-Status TxnWriter::InsertRecords(const TxnAppend& append, const TxnEntry& entry) {
-  EncodeRecords(entry.id, append.first, append.records, blob_);
+Status TxnWriter::InsertRecords(Appends appends, const TxnEntry& entry) {
+  EncodeRecords(entry.id, appends, blob_);
   insert_records_.Bind(1, entry.id);
-  insert_records_.Bind(2, static_cast<int64_t>(append.first.value()));
+  insert_records_.Bind(2, static_cast<int64_t>(appends.front()->first.value()));
   insert_records_.BindBlob(3, blob_);
-  return insert_records_.Run(kAppending);
+  return insert_records_.Run("writing a journal");
 }
 
 Status TxnWriter::EnterEra(int64_t id, int64_t created_at) {
@@ -345,16 +423,21 @@ Status TxnWriter::Flush() {
   update_totals_.Bind(2, totals_.open);
   update_totals_.Bind(3, totals_.finished);
   update_totals_.Bind(4, totals_.incidents);
+  update_totals_.Bind(5, totals_.logged);
   return update_totals_.Run("updating the totals");
 }
 
 void TxnWriter::Committed() {
+  if (std::exchange(projected_, false)) {
+    pending_.Clear();
+  }
   stored_totals_ = totals_;
   uncommitted_words_.clear();
   cache_.Trim();
 }
 
 Status TxnWriter::RolledBack() {
+  projected_ = false;
   for (const int64_t id : uncommitted_words_) {
     words_.Remove(id);
   }

@@ -7,5 +7,6 @@
 #include "tests/storage/postgres_fixtures.h"
 #define JOURNAL_TEST_CASE(name) TEMPLATE_TEST_CASE(name, "[contract]", PostgresFactory)
 #else
-#define JOURNAL_TEST_CASE(name) TEMPLATE_TEST_CASE(name, "[contract]", MemoryFactory, SqliteFactory)
+#define JOURNAL_TEST_CASE(name) \
+  TEMPLATE_TEST_CASE(name, "[contract]", MemoryFactory, SqliteFactory, EagerSqliteFactory)
 #endif

@@ -34,8 +34,25 @@ void OwnedJournal::Append(Batch batch, AppendCallback on_durable) {
   inner_->Append(shard, EpochOf(shard), std::move(batch), std::move(on_durable));
 }
 
+std::unique_ptr<OwnedJournal> OpenStore(const std::string& path,
+                                        const sqlite::SqliteOptions& options) {
+  auto journal = sqlite::OpenSqliteJournal(path, options);
+  INFO(journal.status());
+  REQUIRE(journal.ok());
+  return std::make_unique<OwnedJournal>(std::move(journal).value());
+}
+
 std::unique_ptr<Journal> SqliteFactory::OpenOther() {
   auto journal = sqlite::OpenSqliteJournal(path);
+  INFO(journal.status());
+  REQUIRE(journal.ok());
+  return std::move(journal).value();
+}
+
+std::unique_ptr<Journal> EagerSqliteFactory::OpenOther() {
+  sqlite::SqliteOptions options;
+  options.log_window_appends = 1;
+  auto journal = sqlite::OpenSqliteJournal(path, options);
   INFO(journal.status());
   REQUIRE(journal.ok());
   return std::move(journal).value();

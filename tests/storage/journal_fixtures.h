@@ -93,6 +93,19 @@ struct SqliteFactory {
   std::string path = directory.File("store.db");
 };
 
+// One whose tables have everything as soon as it is durable; that of SqliteFactory reads what only
+// its log has.
+struct EagerSqliteFactory {
+  std::unique_ptr<Journal> OpenOther();
+  std::unique_ptr<OwnedJournal> Open() { return std::make_unique<OwnedJournal>(OpenOther()); }
+  TempDirectory directory;
+  std::string path = directory.File("store.db");
+};
+
+// The SQLite store at `path`; a failure fails the test.
+[[nodiscard]] std::unique_ptr<OwnedJournal> OpenStore(const std::string& path,
+                                                      const sqlite::SqliteOptions& options);
+
 // A summary of an open saga, to be varied by the test.
 [[nodiscard]] Summary OpenSummary(int64_t created_micros = 1'000);
 [[nodiscard]] Summary FinishedSummary(int64_t created_micros = 1'000,

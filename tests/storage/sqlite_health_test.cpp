@@ -35,7 +35,8 @@ TEST_CASE("a store that does well says so, with its sizes") {
   CHECK(health.last_commit.has_value());
   REQUIRE(health.space.has_value());
   CHECK(health.space->database == fs::file_size(factory.path));
-  CHECK(health.space->log == fs::file_size(factory.path + "-wal"));
+  CHECK(health.space->log ==
+        fs::file_size(factory.path + "-wal") + fs::file_size(factory.path + "-log"));
   CHECK(health.space->disk_free > 0);
 }
 
@@ -118,18 +119,19 @@ TEST_CASE("a file that changes under the store stops it for good") {
     fs::resize_file(path, 4096);
     said = "was cut from";
   }
-  SECTION("the log is deleted") {
-    fs::remove(path + "-wal");
-    said = "-wal was deleted";
+  const std::string log = GENERATE(as<std::string>(), "-wal", "-log");
+  SECTION("a log is deleted") {
+    fs::remove(path + log);
+    said = log + " was deleted";
   }
-  SECTION("the log is replaced") {
-    fs::copy_file(path + "-wal", path + ".new");
-    fs::rename(path + ".new", path + "-wal");
-    said = "-wal was replaced";
+  SECTION("a log is replaced") {
+    fs::copy_file(path + log, path + ".new");
+    fs::rename(path + ".new", path + log);
+    said = log + " was replaced";
   }
-  SECTION("the log is cut") {
-    fs::resize_file(path + "-wal", GENERATE(0, 32, 5'000));
-    said = "-wal was cut";
+  SECTION("a log is cut") {
+    fs::resize_file(path + log, GENERATE(0, 32, 5'000));
+    said = log + " was cut";
     REQUIRE(journal->CheckHealth().fatal.ok());  // One look may be mistaken.
   }
   SECTION("the index is deleted") {
@@ -148,6 +150,7 @@ TEST_CASE("neither a checkpoint nor a log that is begun afresh is a change") {
   SqliteFactory factory;
   sqlite::SqliteOptions options;
   options.wal_target_bytes = 64 * 1024;
+  options.log_window_appends = 4;
   auto opened = sqlite::OpenSqliteJournal(factory.path, options);
   REQUIRE(opened.ok());
   const auto journal = std::make_unique<OwnedJournal>(std::move(opened).value());
