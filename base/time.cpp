@@ -311,11 +311,14 @@ void AppendDigits(std::string& text, int value, size_t width) {
 
 }  // namespace
 
-std::string FormatInstant(Instant instant) {
-  // RFC 3339 has years of four digits; what lies outside is shown as the nearest one.
-  static constexpr int64_t kFirst = -62'167'219'200 * kMicrosPerSecond;
+Instant ClampToCalendar(Instant instant) {
+  static constexpr int64_t kFirst = -62'135'596'800 * kMicrosPerSecond;
   static constexpr int64_t kLast = 253'402'300'800 * kMicrosPerSecond - 1;
-  const Duration since_epoch(std::clamp(ToMicros(instant), kFirst, kLast));
+  return InstantFromMicros(std::clamp(ToMicros(instant), kFirst, kLast));
+}
+
+std::string FormatInstant(Instant instant) {
+  const Duration since_epoch = ClampToCalendar(instant).time_since_epoch();
   const auto day = std::chrono::floor<std::chrono::days>(since_epoch);
   const std::chrono::year_month_day date{std::chrono::sys_days(day)};
   const int64_t micros = Duration(since_epoch - day).count();

@@ -41,6 +41,10 @@ using Instant = UnixClock::time_point;
 // RFC 3339, with "Z" or a numeric offset, up to nanoseconds in (truncated to microseconds).
 [[nodiscard]] Result<Instant> ParseInstant(std::string_view text);
 
+// The nearest instant of the years 1 to 9999, which is what google.protobuf.Timestamp holds and
+// four digits of a year in RFC 3339 can say to every reader.
+[[nodiscard]] Instant ClampToCalendar(Instant instant);
+
 // RFC 3339 in UTC with exactly the digits needed: "2026-01-02T03:04:05.25Z".
 [[nodiscard]] std::string FormatInstant(Instant instant);
 

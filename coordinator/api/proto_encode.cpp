@@ -11,7 +11,7 @@ std::string Text(std::string_view text) {
 }
 
 void SetTime(Instant instant, google::protobuf::Timestamp* out) {
-  const auto since_epoch = instant.time_since_epoch();
+  const auto since_epoch = ClampToCalendar(instant).time_since_epoch();
   const auto seconds = std::chrono::floor<std::chrono::seconds>(since_epoch);
   out->set_seconds(seconds.count());
   out->set_nanos(static_cast<int32_t>((since_epoch - seconds).count() * 1000));

@@ -112,7 +112,13 @@ TEST_CASE("instants that RFC 3339 has no words for are shown as the nearest it h
   CHECK(FormatInstant(InstantFromMicros(std::numeric_limits<int64_t>::max())) ==
         "9999-12-31T23:59:59.999999Z");
   CHECK(FormatInstant(InstantFromMicros(std::numeric_limits<int64_t>::min())) ==
-        "0000-01-01T00:00:00Z");
+        "0001-01-01T00:00:00Z");
+  for (const char* before :
+       {"0001-01-01T00:00:00+23:59", "0000-01-01T00:00:00Z", "0000-12-31T23:59:59Z"}) {
+    CHECK(FormatInstant(ParseInstant(before).value()) == "0001-01-01T00:00:00Z");
+  }
+  CHECK(FormatInstant(ParseInstant("9999-12-31T23:59:59-00:01").value()) ==
+        "9999-12-31T23:59:59.999999Z");
 }
 
 TEST_CASE("a written instant reads back as itself") {
