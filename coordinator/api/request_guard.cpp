@@ -135,7 +135,8 @@ std::optional<Error> CheckPreflight(const net::HttpServerRequest& request,
 
 void AddPreflightFields(std::string_view allow, net::HttpHeaders& headers) {
   headers.Add("Access-Control-Allow-Methods", allow);
-  headers.Add("Access-Control-Allow-Headers", "Content-Type, Last-Event-ID, traceparent");
+  headers.Add("Access-Control-Allow-Headers",
+              "Content-Type, Entente-Signal-Id, Last-Event-ID, traceparent");
   headers.Add("Access-Control-Max-Age", "600");
 }
 

@@ -74,6 +74,10 @@ Status CheckLabels(const storage::Labels& labels) {
                                                     std::to_string(limits::kMaxLabelBytes) +
                                                     " bytes, and the key at least one");
     }
+    if (key.find('\0') != std::string::npos || value.find('\0') != std::string::npos) {
+      return InvalidArgument("labels.bad_character",
+                             "a label holds U+0000, which nothing could search for");
+    }
     if (key.find('=') != std::string::npos) {
       return InvalidArgument("labels.bad_key",
                              "the label key '" + key +
