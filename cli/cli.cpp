@@ -27,6 +27,21 @@ std::string UsageError(const CLI::App* app, const CLI::Error& error, bool json) 
   return (json ? DumpJson({{"code", "cli.usage"}, {"detail", text}}) : "entente: " + text) + "\n";
 }
 
+// A variable that a script failed to fill in is not an option that was left away: a list without
+// its filter shows everything, a submit without its gid runs twice.
+void RefuseEmptyValues(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_items_expected_max() > 0) {
+      option->check([](const std::string& value) {
+        return std::string(value.empty() ? "is empty; give it a value or leave it away" : "");
+      });
+    }
+  }
+  for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    RefuseEmptyValues(*command);
+  }
+}
+
 }  // namespace
 
 void AddClientOptions(CLI::App& command, Context& context) {
@@ -76,6 +91,11 @@ void AddCommandsOn(const Terminal& terminal, CLI::App& app, int& exit_code) {
   AddClientDrivenCommands(app, *context);
   AddReadCommands(app, *context);
   AddOperatorCommands(app, *context);
+  for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (command->get_name() != "serve") {
+      RefuseEmptyValues(*command);
+    }
+  }
 }
 
 void AddCommands(CLI::App& app, int& exit_code) {

@@ -90,8 +90,8 @@ struct SignalCommand {
   std::string gid;
   std::string name;
   JsonText payload;
-  std::string id;
-  std::string header_id;  // Of REST's Entente-Signal-Id; empty: it was not there.
+  std::optional<std::string> id;
+  std::optional<std::string> header_id;  // Of REST's Entente-Signal-Id.
 };
 
 struct CompleteCommand {

@@ -95,7 +95,7 @@ Outcome<SignalCommand> DecodeSignal(std::string gid, Json body) {
   command.gid = std::move(gid);
   command.name = reader.TakeString("name");
   command.payload = reader.TakeValue("payload").value_or(Json());
-  command.id = reader.TakeString("id");
+  command.id = reader.TakeOptionalString("id");
   return Finish(reader, std::move(command));
 }
 

@@ -179,7 +179,9 @@ SignalCommand FromProto(const pb::SignalTransactionRequest& request) {
   command.gid = request.gid();
   command.name = request.name();
   command.payload = FromValue(request.payload());
-  command.id = request.id();
+  if (!request.id().empty()) {
+    command.id = request.id();
+  }
   return command;
 }
 

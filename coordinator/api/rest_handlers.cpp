@@ -86,7 +86,9 @@ void Signal(const ExchangePtr& exchange) {
   std::optional<SignalCommand> command =
       CommandOf(*exchange, DecodeSignal(std::move(exchange->parameter(0)), std::move(*body)));
   if (command) {
-    command->header_id = exchange->request().headers.Find("entente-signal-id").value_or("");
+    if (const auto id = exchange->request().headers.Find("entente-signal-id")) {
+      command->header_id = std::string(*id);
+    }
     exchange->service().Signal(std::move(*command),
                                ReplyJson<TxnDetail>(exchange, TransactionJson));
   }

@@ -241,6 +241,26 @@ void Service::Operate(OperateCommand command, Done<TxnDetail> done) const {
   coordinator_.Operate(std::move(request), Translate<runtime::TxnView>(std::move(done), DetailOf));
 }
 
+namespace {
+
+// An id that its sender failed to fill in must not be taken for none: what is sent again under it
+// would count again.
+std::string SignalIdOf(const SignalCommand& command, Checker& check) {
+  for (const std::optional<std::string>* id : {&command.id, &command.header_id}) {
+    if (*id && (*id)->empty()) {
+      check.Fail("id", "is empty", "name this very signal, or leave the id away");
+    }
+  }
+  if (command.id && command.header_id && *command.id != *command.header_id) {
+    check.Fail("id", "differs from the header Entente-Signal-Id", "send one of them");
+  }
+  std::string id = command.id ? *command.id : command.header_id.value_or("");
+  check.CheckLength("id", id, limits::kMaxNameBytes);
+  return id;
+}
+
+}  // namespace
+
 void Service::Signal(SignalCommand command, Done<TxnDetail> done) const {
   if (!IsPossibleGid(command.gid)) {
     Refuse(done, NoSuchTransaction(command.gid));
@@ -250,18 +270,13 @@ void Service::Signal(SignalCommand command, Done<TxnDetail> done) const {
   check.Require("name", !command.name.empty(), "the name of the signal a step waits for");
   check.CheckLength("name", command.name, limits::kMaxNameBytes);
   check.CheckPayload("payload", command.payload);
-  if (command.id.empty()) {
-    command.id = std::move(command.header_id);
-  } else if (!command.header_id.empty() && command.header_id != command.id) {
-    check.Fail("id", "differs from the header Entente-Signal-Id", "send one of them");
-  }
-  check.CheckLength("id", command.id, limits::kMaxNameBytes);
+  const std::string id = SignalIdOf(command, check);
   if (!check.ok()) {
     done(check.TakeError());
     return;
   }
   coordinator_.Signal(Gid(std::move(command.gid)),
-                      {std::move(command.name), std::move(command.payload), std::move(command.id)},
+                      {std::move(command.name), std::move(command.payload), id},
                       Translate<runtime::TxnView>(std::move(done), DetailOf));
 }
 

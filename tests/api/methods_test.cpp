@@ -257,6 +257,9 @@ TEST_CASE("a signal's id comes as a header or in its body, and not in two ways")
   CHECK(send(R"({"name":"go","id":"a4"})", {{"Entente-Signal-Id", "a5"}}) == 400);
   CHECK(send(R"({"name":"go","id":")" + std::string(129, 'x') + "\"}", {}) == 400);
   CHECK(send(R"({"name":"go"})", {{"Entente-Signal-Id", std::string(129, 'x')}}) == 400);
+  // One that its sender failed to fill in is not none.
+  CHECK(send(R"({"name":"go","id":""})", {}) == 400);
+  CHECK(send(R"({"name":"go"})", {{"Entente-Signal-Id", ""}}) == 400);
   CHECK(send(R"({"name":"go","id":7})", {}) == 400);
 }
 

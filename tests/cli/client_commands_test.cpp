@@ -37,6 +37,20 @@ TEST_CASE("no command, an unknown one and a wrong option are wrong use") {
   CHECK(Run({"submit", "d", "--label", "a=b", "--label", "a=c"}).err ==
         "entente: --label: 'a' is given twice\n");
   CHECK(Run({"get", ""}).err == "entente: GID: it is empty; --help shows what there is\n");
+  // A variable that a script failed to fill in is not an option that was left away.
+  for (const std::vector<std::string>& empty :
+       {std::vector<std::string>{"submit", "d", "--gid", ""},
+        {"submit", "d", "--deadline", ""},
+        {"begin", "--mode", "tcc", "--gid", ""},
+        {"list", "--definition", ""},
+        {"list", "--label", ""},
+        {"signal", "g", "go", "--id", ""},
+        {"incidents", "--definition", ""}}) {
+    const Ran ran = Run(empty);
+    CAPTURE(empty, ran.err);
+    CHECK(ran.exit_code == 2);
+    CHECK(ran.err.find("is empty") != std::string::npos);
+  }
   CHECK(Run({"get", "g", "--server", "http://host:28080/v1"}).err.find("a path is not allowed") !=
         std::string::npos);
   CHECK(Run({"get", "g", "--server", "localhost"}).exit_code == 2);
