@@ -22,6 +22,8 @@ const std::vector<Required>& RequiredOf(Answer kind) {
                                                {"revision", &Json::is_number_unsigned}};
   static const std::vector<Required> kTransactions{{"transactions", &Json::is_array}};
   static const std::vector<Required> kHistory{{"entries", &Json::is_array}};
+  static const std::vector<Required> kBranchCall{{"branch", &Json::is_string},
+                                                 {"operation", &Json::is_string}};
   static const std::vector<Required> kIncidents{{"incidents", &Json::is_array}};
   static const std::vector<Required> kParticipants{{"participants", &Json::is_array}};
   static const std::vector<Required> kDefinition{{"name", &Json::is_string},
@@ -34,6 +36,7 @@ const std::vector<Required>& RequiredOf(Answer kind) {
     case Answer::kCompletion: return kStanding;
     case Answer::kTransactions: return kTransactions;
     case Answer::kHistory: return kHistory;
+    case Answer::kBranchCall: return kBranchCall;
     case Answer::kIncidents: return kIncidents;
     case Answer::kParticipants: return kParticipants;
     case Answer::kDefinition: return kDefinition;

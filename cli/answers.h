@@ -15,6 +15,7 @@ enum class Answer {
   kCompletion,
   kTransactions,
   kHistory,
+  kBranchCall,
   kIncidents,
   kParticipants,
   kDefinition,

@@ -175,6 +175,8 @@ const std::map<std::string, Describe>& Descriptions() {
       {"paused", [](const Json& entry, Instant) { return "paused" + ByWhom(entry); }},
       {"resumed", [](const Json& entry, Instant) { return "resumed" + ByWhom(entry); }},
       {"operator-retried", [](const Json& entry, Instant) { return "retried" + ByWhom(entry); }},
+      {"operator-edited",
+       [](const Json& entry, Instant) { return "edited" + ByWhom(entry) + After(Payload(entry)); }},
       {"operator-skipped", [](const Json& entry, Instant) { return "skipped" + ByWhom(entry); }},
       {"ended", timeless(Ended)},
       {"branch-enlisted", timeless(Enlisted)},

@@ -18,6 +18,8 @@ struct ActOptions {
   sdk::ActionRequest request;
   uint32_t revision = 0;
   std::string output;
+  std::string body;
+  std::string retry;
 };
 
 void PrintOutcome(Context& context, const Result<sdk::Transaction>& transaction) {
@@ -30,16 +32,29 @@ void PrintOutcome(Context& context, const Result<sdk::Transaction>& transaction)
   }
 }
 
+// Reads the option into `to` if it was given. False: it could not be read, and that was said.
+bool ReadOption(Context& context, const char* name, const std::string& text,
+                std::optional<Json>& to) {
+  if (text.empty()) {
+    return true;
+  }
+  Result<Json> read = ReadJsonArgument(context, name, text);
+  if (!read.ok()) {
+    context.Fail(read.status());
+    return false;
+  }
+  to = std::move(read).value();
+  return true;
+}
+
 void RunAct(Context& context, Action action, ActOptions options) {
   if (options.revision != 0) {
     options.request.expected_revision = options.revision;
   }
-  if (!options.output.empty()) {
-    Result<Json> output = ReadJsonArgument(context, "--output", options.output);
-    if (!output.ok()) {
-      return context.Fail(output.status());
-    }
-    options.request.output = std::move(output).value();
+  if (!ReadOption(context, "--output", options.output, options.request.output) ||
+      !ReadOption(context, "--body", options.body, options.request.body) ||
+      !ReadOption(context, "--retry", options.retry, options.request.retry)) {
+    return;
   }
   PrintOutcome(context, Checked(context.client().Act(action, options.request)));
 }
@@ -48,7 +63,8 @@ void AddAct(CLI::App& app, Context& context, Action action, const char* name, co
   CLI::App* command = app.add_subcommand(name, help);
   const auto options = std::make_shared<ActOptions>();
   AddGid(*command, options->request.gid);
-  const bool grave = action == Action::kSkip || action == Action::kResolve;
+  const bool one_branch = action == Action::kEdit || action == Action::kSkip;
+  const bool grave = one_branch || action == Action::kResolve;
   command->add_option("--reason", options->request.reason, "Why; kept in the history")
       ->required(grave)
       ->type_name("TEXT");
@@ -59,13 +75,20 @@ void AddAct(CLI::App& app, Context& context, Action action, const char* name, co
       ->required(grave)
       ->check(CLI::Range(1U, ~0U))
       ->type_name("N");
-  if (action == Action::kRetry || action == Action::kSkip) {
+  if (action == Action::kRetry || one_branch) {
     command
-        ->add_option(
-            "--branch", options->request.branch,
-            action == Action::kSkip ? "The stuck branch" : "Only this branch [all that are stuck]")
-        ->required(action == Action::kSkip)
+        ->add_option("--branch", options->request.branch,
+                     one_branch ? "The stuck branch" : "Only this branch [all that are stuck]")
+        ->required(one_branch)
         ->type_name("ID");
+  }
+  if (action == Action::kEdit) {
+    command->add_option("--body", options->body, "What is sent from now on [as it was]")
+        ->type_name("JSON|@FILE|-");
+    command
+        ->add_option("--retry", options->retry,
+                     "How it is retried: {\"attempts\": 3, \"initial\": \"1s\"} [as it was]")
+        ->type_name("JSON|@FILE");
   }
   if (action == Action::kSkip) {
     command->add_option("--output", options->output, "What later steps read as the branch's output")
@@ -174,6 +197,8 @@ void AddOperatorCommands(CLI::App& app, Context& context) {
   AddAct(app, context, Action::kPause, "pause", "Make no new call until it is resumed");
   AddAct(app, context, Action::kResume, "resume", "Go on with a paused transaction");
   AddAct(app, context, Action::kRetry, "retry", "Retry what is stuck, now and with a fresh budget");
+  AddAct(app, context, Action::kEdit, "edit",
+         "Change what a stuck branch sends or how often it is tried, and retry it");
   AddAct(app, context, Action::kSkip, "skip",
          "Vouch that a stuck branch's operation is settled, and go on");
   AddAct(app, context, Action::kResolve, "resolve",

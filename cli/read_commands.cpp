@@ -165,6 +165,31 @@ void AddHistory(CLI::App& app, Context& context) {
   });
 }
 
+std::string ShowBranchCall(const Json& call) {
+  const std::string child = Text(call, "child");
+  std::string text = Text(call, "operation") + ": ";
+  text += child.empty()
+              ? Text(call, "participant") + " " + Text(call, "method") + " " + Text(call, "target")
+              : "child transaction " + child;
+  text += IsTrue(call, "edited") ? " (edited by an operator)" : "";
+  const auto body = call.find("body");
+  return ShowText(text) + "\n" + (body == call.end() ? "" : body->dump(2) + "\n");
+}
+
+void AddBranchCall(CLI::App& app, Context& context) {
+  CLI::App* command =
+      app.add_subcommand("call", "Show what a branch sends, or would send if it were called now");
+  const auto gid = std::make_shared<std::string>();
+  const auto branch = std::make_shared<std::string>();
+  AddGid(*command, *gid);
+  command->add_option("BRANCH", *branch, "The branch's id")->required()->type_name("");
+  AddClientOptions(*command, context);
+  command->callback([&context, gid, branch] {
+    Print(context, Checked(Answer::kBranchCall, context.client().BranchCall(*gid, *branch)),
+          ShowBranchCall);
+  });
+}
+
 void AddIncidents(CLI::App& app, Context& context) {
   CLI::App* incidents = app.add_subcommand("incidents", "List what waits for an operator");
   const auto request = std::make_shared<sdk::ListRequest>();
@@ -194,6 +219,7 @@ void AddReadCommands(CLI::App& app, Context& context) {
   AddGet(app, context);
   AddList(app, context);
   AddHistory(app, context);
+  AddBranchCall(app, context);
   AddIncidents(app, context);
   CLI::App* participants =
       app.add_subcommand("participants", "List the participants this coordinator calls");

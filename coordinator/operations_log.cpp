@@ -66,6 +66,8 @@ void OperationsLog::OnTransaction(const runtime::TxnEvent& event) {
               TextField("message", raised->failure.message));
   } else if (const auto* retried = std::get_if<engine::OperatorRetried>(&body)) {
     OnOperator(event, "retry", retried->actor, retried->branch.str());
+  } else if (const auto* edited = std::get_if<engine::OperatorEdited>(&body)) {
+    OnOperator(event, "edit", edited->actor, edited->branch.str());
   } else if (const auto* skipped = std::get_if<engine::OperatorSkipped>(&body)) {
     OnOperator(event, "skip", skipped->actor, skipped->branch.str());
   } else if (const auto* paused = std::get_if<engine::Paused>(&body)) {

@@ -46,6 +46,19 @@ struct RetryPolicy {
   double jitter = 0.2;    // A delay is spread evenly over [1 - jitter, 1 + jitter] of itself.
 };
 
+// The fields of a policy that somebody names; the others are inherited.
+struct RetryOverrides {
+  std::optional<Duration> initial;
+  std::optional<double> factor;
+  std::optional<Duration> max;
+  std::optional<uint32_t> attempts;
+  std::optional<double> jitter;
+
+  // `base` with these fields replaced. Where only one of `initial` and `max` is named and they
+  // would cross, the other one follows it.
+  [[nodiscard]] RetryPolicy ApplyTo(RetryPolicy base) const;
+};
+
 // The policy of undo and finish operations, and of steps after the pivot, unless the definition
 // says otherwise: there is no way back from them, so they are tried for longer.
 [[nodiscard]] RetryPolicy DefaultSettleRetry();

@@ -1,8 +1,11 @@
 #include "dsl/retry.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/limits.h"
+#include "dsl/json_problem.h"
+#include "dsl/source_map.h"
 
 namespace entente::dsl {
 
@@ -18,15 +21,11 @@ RetryPolicy RetryOverrides::ApplyTo(RetryPolicy base) const {
   return base;
 }
 
-RetryOverrides ReadRetry(const ObjectReader& reader, std::string_view field,
-                         ProblemList& problems) {
-  RetryOverrides overrides;
-  const Json* json = reader.Object(field);
-  if (json == nullptr) {
-    return overrides;
-  }
-  const ObjectReader policy(*json, reader.PointerTo(field), fields::kRetry, problems);
+namespace {
+
+RetryOverrides ReadFields(const ObjectReader& policy, ProblemList& problems) {
   policy.RefuseUnknownFields();
+  RetryOverrides overrides;
   overrides.initial = policy.DurationIn("initial", limits::kMinRetryDelay, limits::kMaxRetryDelay);
   overrides.max = policy.DurationIn("max", limits::kMinRetryDelay, limits::kMaxRetryDelay);
   overrides.factor = policy.Number("factor", 1.0, limits::kMaxRetryFactor);
@@ -37,6 +36,34 @@ RetryOverrides ReadRetry(const ObjectReader& reader, std::string_view field,
   if (overrides.initial && overrides.max && *overrides.initial > *overrides.max) {
     problems.AtValue(policy.PointerTo("max"), "out_of_range",
                      "'max' is shorter than 'initial': the first delay would exceed it");
+  }
+  return overrides;
+}
+
+}  // namespace
+
+RetryOverrides ReadRetry(const ObjectReader& reader, std::string_view field,
+                         ProblemList& problems) {
+  const Json* json = reader.Object(field);
+  return json == nullptr
+             ? RetryOverrides()
+             : ReadFields(ObjectReader(*json, reader.PointerTo(field), fields::kRetry, problems),
+                          problems);
+}
+
+std::variant<RetryOverrides, Problems> ReadRetryPolicy(std::string_view json) {
+  const Result<Json> policy = ParseExactJson(json, limits::kDefinitionJson);
+  if (!policy.ok()) {
+    return Problems{JsonProblem(policy.status())};
+  }
+  const SourceMap map(json);
+  ProblemList problems(map);
+  RetryOverrides overrides;
+  if (ObjectReader::IsObject(*policy, "", "a retry policy", problems)) {
+    overrides = ReadFields(ObjectReader(*policy, "", fields::kRetry, problems), problems);
+  }
+  if (!problems.empty()) {
+    return std::move(problems).Take();
   }
   return overrides;
 }

@@ -1,29 +1,19 @@
 // Retry policies as a definition states them: in part, over a default.
 #pragma once
 
-#include <optional>
-#include <string>
+#include <string_view>
+#include <variant>
 
 #include "dsl/object_reader.h"
 #include "dsl/plan.h"
 
 namespace entente::dsl {
 
-// The fields that a policy names; the others are inherited.
-struct RetryOverrides {
-  std::optional<Duration> initial;
-  std::optional<double> factor;
-  std::optional<Duration> max;
-  std::optional<uint32_t> attempts;
-  std::optional<double> jitter;
-
-  // `base` with these fields replaced. Where only one of `initial` and `max` is named and they
-  // would cross, the other one follows it.
-  [[nodiscard]] RetryPolicy ApplyTo(RetryPolicy base) const;
-};
-
 // The policy under `field` of `reader`, empty if there is none. Reports what is wrong.
 [[nodiscard]] RetryOverrides ReadRetry(const ObjectReader& reader, std::string_view field,
                                        ProblemList& problems);
+
+// The same of a policy that stands alone, {"attempts": 3}; or every mistake in it.
+[[nodiscard]] std::variant<RetryOverrides, Problems> ReadRetryPolicy(std::string_view json);
 
 }  // namespace entente::dsl

@@ -109,6 +109,7 @@ class Draft {
   void DropSignal(const std::string& name);
   void KeepSource(size_t, const std::string& source) { payload_bytes_ += source.size(); }
   void SetBack(Duration by);
+  void Weigh(size_t more, size_t less) { payload_bytes_ += more - less; }
   void KeepCommit() {}
   void KeepAbort(const AbortDecided&) {}
   void KeepEnd(const Ended&, Instant) {}

@@ -62,6 +62,13 @@ struct Decision {
 // for a finished transaction.
 [[nodiscard]] std::vector<Effect> Outstanding(const dsl::Plan& plan, const TxnState& state);
 
+// What the branch's operation sends, or would send if it were called now: a CallBranch or a
+// StartChild. For people, so that they can judge a failure and edit what is sent. kNotFound
+// branch.not_found; kFailedPrecondition branch.not_editable: it waits, or is with its client;
+// kInvalidArgument expression.error.
+[[nodiscard]] Result<Effect> PreviewCall(const dsl::Plan& plan, const TxnState& state,
+                                         const BranchId& branch);
+
 // What must hold of every state that Evolve produced; the first violation, or nothing. For tests
 // and simulation; linear in the size of the state.
 [[nodiscard]] std::optional<std::string> CheckInvariants(const dsl::Plan& plan,

@@ -72,6 +72,7 @@ class StateStore {
     state_.steps[step].source = source;
     state_.payload_bytes += source.size();
   }
+  void Weigh(size_t more, size_t less) { state_.payload_bytes += more - less; }
   void KeepCommit() { state_.commit_decided = true; }
   void KeepAbort(const AbortDecided& record) {
     state_.abort = AbortState{record.cause, record.branch, record.failure, record.actor};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -27,6 +28,7 @@ namespace entente::engine {
 //   void KeepSignal(const SignalReceived&); void DropSignal(const std::string& name);
 //   void KeepSource(size_t step, const std::string&);   of an enlisted branch
 //   void SetBack(Duration);                every instant that was counted from one of the clock's
+//   void Weigh(size_t more, size_t less);  of the payloads, in bytes
 //   void KeepCommit(); void KeepAbort(const AbortDecided&); void KeepEnd(const Ended&, Instant);
 
 // The instants of a branch that were counted from one of the clock's.
@@ -97,6 +99,10 @@ class Folder {
   void Settle(BranchFacts& branch, P phase) {
     Rest(branch, phase);
     branch.ended_at = at_;
+  }
+  void SetEdit(BranchFacts& branch, std::shared_ptr<const BranchEdit> edit) {
+    store_.Weigh(edit ? edit->bytes() : 0, branch.edit ? branch.edit->bytes() : 0);
+    branch.edit = std::move(edit);
   }
   void Call(BranchFacts& branch, P phase) {
     Rest(branch, phase);
@@ -191,6 +197,7 @@ class Folder {
       }
       branch.attempt = branch.budget_used = branch.refusals = 0;
       branch.ended_at.reset();
+      SetEdit(branch, nullptr);
       Call(branch, Calling(record.role));
       return true;
     });
@@ -211,6 +218,7 @@ class Folder {
       branch.started_at = at_;
     }
     branch.ended_at.reset();
+    SetEdit(branch, nullptr);
     Call(branch, P::kForward);
     return true;
   }
@@ -352,6 +360,7 @@ class Folder {
         branch.undo_without_output = branch.phase != P::kDone;
         branch.attempt = branch.budget_used = branch.refusals = branch.run = 0;
         branch.ended_at.reset();
+        SetEdit(branch, nullptr);
       } else if (branch.one_phase ||
                  In(branch, P::kForward, P::kForwardBackoff, P::kForwardPending)) {
         // Its last call may be the one that worked: a later refusal proves nothing.
@@ -414,6 +423,19 @@ class Folder {
       if (!branch.started_at) {
         branch.started_at = at_;
       }
+      return true;
+    });
+  }
+
+  Status Apply(const OperatorEdited& record) {
+    return Alter("operator-edited", record.branch, [&](BranchFacts& branch, BranchRef) {
+      if (!IsStuck(branch.phase) && !IsBackoff(branch.phase)) {
+        return false;
+      }
+      BranchEdit edit = branch.edit ? *branch.edit : BranchEdit{};
+      edit.body = record.body ? record.body : edit.body;
+      edit.retry = record.retry ? record.retry : edit.retry;
+      SetEdit(branch, std::make_shared<const BranchEdit>(std::move(edit)));
       return true;
     });
   }

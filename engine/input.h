@@ -112,9 +112,15 @@ struct PauseRequested {
 struct ResumeRequested {
   Actor actor;
 };
+// What an operator changes of a branch's operation before it is retried.
+struct Edit {
+  std::optional<JsonText> body;  // What is sent instead of what the plan renders.
+  std::optional<dsl::RetryOverrides> retry;
+};
 struct RetryRequested {
   std::optional<BranchId> branch;  // Absent: every branch that is stuck or backing off.
   Actor actor;
+  std::optional<Edit> edit = std::nullopt;  // Only with a branch.
 };
 struct SkipRequested {
   BranchId branch;

@@ -267,6 +267,7 @@ Violation CheckSize(const TxnState& state) {
     bytes += step.source.size();
     for (const BranchState& branch : step.branches) {
       bytes += branch.item.bytes() + branch.output.bytes();
+      bytes += branch.edit ? branch.edit->bytes() : 0;
     }
   }
   return bytes == state.payload_bytes

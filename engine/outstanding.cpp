@@ -1,6 +1,7 @@
 #include "engine/draft.h"
 #include "engine/engine.h"
 #include "engine/render.h"
+#include "engine/table.h"
 
 namespace entente::engine {
 namespace {
@@ -32,6 +33,18 @@ void AddBranch(const Draft& draft, BranchRef ref, std::vector<Effect>& effects) 
 }
 
 }  // namespace
+
+Result<Effect> PreviewCall(const dsl::Plan& plan, const TxnState& state, const BranchId& branch) {
+  const Draft draft(plan, state, state.updated_at, 0);
+  const auto ref = draft.Locate(branch);
+  if (!ref || ref->step >= plan.steps.size()) {
+    return Refusal("branch.not_found", state.gid, branch);
+  }
+  if (OperationOf(draft, *ref, RoleOf(draft.branch(*ref).phase)) == nullptr) {
+    return Refusal("branch.not_editable", state.gid, branch);
+  }
+  return RenderCall(draft, *ref);
+}
 
 std::vector<Effect> Outstanding(const dsl::Plan& plan, const TxnState& state) {
   std::vector<Effect> effects;

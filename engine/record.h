@@ -198,6 +198,17 @@ struct OperatorRetried {
   Actor actor;
 };
 
+// An operator changed what the next calls of a stuck or resting branch's current operation send, or
+// how often and when they are made. Its key stays: if an earlier call did happen after all, a
+// participant that is idempotent by key does not do it a second time.
+struct OperatorEdited {
+  BranchId branch;
+  JsonText before;                        // What would have been sent; null if that is not known.
+  std::optional<JsonText> body;           // Absent: as it was.
+  std::optional<dsl::RetryPolicy> retry;  // Absent: as it was.
+  Actor actor;
+};
+
 // An operator vouches that the branch's current operation is settled.
 struct OperatorSkipped {
   BranchId branch;
@@ -220,7 +231,7 @@ using RecordBody =
                  OperationSucceeded, OperationRefused, OperationGaveUp, IncidentRaised,
                  CommitDecided, AbortDecided, DeadlineMissed, SignalReceived, Paused, Resumed,
                  OperatorRetried, OperatorSkipped, Ended, BranchEnlisted, EnlistmentClosed,
-                 HeuristicReported, ReservationExpires, ClockSetBack>;
+                 HeuristicReported, ReservationExpires, ClockSetBack, OperatorEdited>;
 
 struct Record {
   Instant at;  // As stamped by the shard that decided it.

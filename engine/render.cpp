@@ -176,7 +176,8 @@ Status CheckHeaderValue(const std::string& name, std::string_view value) {
 
 Result<RenderedHttp> RenderRequest(const dsl::HttpRequestTemplate& from,
                                    const dsl::Participant& participant,
-                                   const Activation& activation, const JsonLimits& bounds) {
+                                   const Activation& activation, const JsonLimits& bounds,
+                                   const JsonText* edited) {
   RenderedHttp to;
   to.method = from.method;
   ENTENTE_ASSIGN_OR_RETURN(to.target, RenderPath(from.path, activation));
@@ -194,7 +195,9 @@ Result<RenderedHttp> RenderRequest(const dsl::HttpRequestTemplate& from,
     }
     to.headers.emplace_back(name, std::move(text));
   }
-  if (from.body) {
+  if (edited != nullptr) {
+    to.body = EditedBody(*edited, to.headers, participant);
+  } else if (from.body) {
     ENTENTE_ASSIGN_OR_RETURN(to.body,
                              RenderBody(*from.body, activation, to.headers, participant, bounds));
   }
@@ -203,9 +206,20 @@ Result<RenderedHttp> RenderRequest(const dsl::HttpRequestTemplate& from,
 
 Result<RenderedGrpc> RenderRequest(const dsl::GrpcRequestTemplate& from,
                                    const dsl::Participant& /*participant*/,
-                                   const Activation& activation, const JsonLimits& bounds) {
+                                   const Activation& activation, const JsonLimits& bounds,
+                                   const JsonText* edited) {
+  if (edited != nullptr) {
+    return RenderedGrpc{from.method, *edited};
+  }
   ENTENTE_ASSIGN_OR_RETURN(const Json body, from.body.Render(activation, bounds));
   return RenderedGrpc{from.method, JsonText(body)};
+}
+
+// What an operator wrote for the operation, if this is the one that the branch is at.
+const JsonText* EditedBodyOf(const Draft& draft, BranchRef ref, Role role) {
+  const BranchFacts& branch = draft.branch(ref);
+  const bool edited = branch.edit && branch.edit->body && RoleOf(branch.phase) == role;
+  return edited ? &*branch.edit->body : nullptr;
 }
 
 Result<Effect> RenderCallTemplate(const Draft& draft, BranchRef ref, Role role,
@@ -219,11 +233,12 @@ Result<Effect> RenderCallTemplate(const Draft& draft, BranchRef ref, Role role,
   effect.timeout = CallTimeout(draft, ref, role);
   effect.one_phase = draft.branch(ref).one_phase;
   const JsonLimits& bounds = role == Role::kUndo ? limits::kUndoJson : limits::kPayloadJson;
+  const JsonText* const edited = EditedBodyOf(draft, ref, role);
   Status failed;
   std::visit(
       [&](const auto& request) {
         auto rendered = RenderRequest(request, draft.plan().participants[call.participant],
-                                      scope.activation(), bounds);
+                                      scope.activation(), bounds, edited);
         if (rendered.ok()) {
           effect.request = std::move(rendered).value();
         } else {
@@ -323,6 +338,15 @@ Duration CallTimeout(const Draft& draft, BranchRef ref, Role role) {
   const dsl::OperationTemplate* operation = OperationOf(draft, ref, role);
   const auto* call = operation == nullptr ? nullptr : std::get_if<dsl::CallTemplate>(operation);
   return call != nullptr && call->timeout ? *call->timeout : draft.plan_step(ref).timeout;
+}
+
+const dsl::RetryPolicy& RetryOf(const Draft& draft, BranchRef ref) {
+  const BranchFacts& branch = draft.branch(ref);
+  if (branch.edit && branch.edit->retry) {
+    return *branch.edit->retry;
+  }
+  const dsl::Step& step = draft.plan_step(ref);
+  return RoleOf(branch.phase) == Role::kForward ? step.retry : step.settle_retry;
 }
 
 CommandId CommandOf(const Draft& draft, BranchRef ref, Role role) {

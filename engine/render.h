@@ -36,6 +36,8 @@ namespace entente::engine {
 [[nodiscard]] bool HasFinish(const dsl::Step& step, const BranchFacts& branch);
 
 // How long one attempt of the operation may take.
+// By which the current operation is retried: an operator's, else its step's.
+[[nodiscard]] const dsl::RetryPolicy& RetryOf(const Draft& draft, BranchRef ref);
 [[nodiscard]] Duration CallTimeout(const Draft& draft, BranchRef ref, Role role);
 
 [[nodiscard]] CommandId CommandOf(const Draft& draft, BranchRef ref, Role role);

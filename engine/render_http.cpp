@@ -212,4 +212,13 @@ Result<std::string> RenderBody(const Template& body, const Activation& activatio
   return DumpJson(json);
 }
 
+std::string EditedBody(const JsonText& body,
+                       const std::vector<std::pair<std::string, std::string>>& rendered,
+                       const dsl::Participant& participant) {
+  const Json json = body.Read();
+  return json.is_string() && !IsJsonType(ContentType(rendered, participant))
+             ? json.get<std::string>()
+             : body.text();
+}
+
 }  // namespace entente::engine

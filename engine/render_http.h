@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/json.h"
+#include "base/json_text.h"
 #include "base/status.h"
 #include "dsl/plan.h"
 
@@ -23,5 +24,10 @@ namespace entente::engine {
     const dsl::cel::Template& body, const dsl::cel::Activation& activation,
     const std::vector<std::pair<std::string, std::string>>& rendered,
     const dsl::Participant& participant, const JsonLimits& bounds);
+
+// The same of a body that an operator wrote.
+[[nodiscard]] std::string EditedBody(
+    const JsonText& body, const std::vector<std::pair<std::string, std::string>>& rendered,
+    const dsl::Participant& participant);
 
 }  // namespace entente::engine

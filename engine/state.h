@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -13,6 +14,14 @@
 #include "engine/record.h"
 
 namespace entente::engine {
+
+// What an operator changed of a branch's current operation.
+struct BranchEdit {
+  std::optional<JsonText> body;
+  std::optional<dsl::RetryPolicy> retry;
+
+  [[nodiscard]] size_t bytes() const { return body ? body->bytes() : 0; }
+};
 
 // Everything of a branch but its documents, which may be large.
 struct BranchFacts {
@@ -46,6 +55,9 @@ struct BranchFacts {
   std::optional<Instant> started_at;
   std::optional<Instant> forward_at;  // When the current alternative was first called for.
   std::optional<Instant> ended_at;
+  // Of the current operation, also once it is settled; null for nearly every branch. Shared,
+  // because facts are copied for each decision and this may be a document.
+  std::shared_ptr<const BranchEdit> edit;
 };
 
 struct BranchState : BranchFacts {
@@ -125,7 +137,8 @@ struct TxnState {
   std::vector<StepState> steps;  // By step index; grows as steps expand or are skipped.
   JsonText output;
   std::optional<Failure> output_failure;
-  // Of the input, the items, outputs and sources of the branches, the signals and the output.
+  // Of the input, the items, outputs, sources and edits of the branches, the signals and the
+  // output.
   size_t payload_bytes = 0;
   std::optional<TxnStatus> forced;
 

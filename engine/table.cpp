@@ -47,6 +47,10 @@ constexpr RefusalText kRefusals[] = {
      " is not known (yet): list the transaction's branches"},
     {"branch.not_stuck", StatusCode::kFailedPrecondition,
      " is not stuck and not between two attempts: there is nothing to retry or skip now"},
+    {"branch.not_editable", StatusCode::kFailedPrecondition,
+     " sends nothing that could be edited now: it waits, runs a child transaction, or calls "
+     "without "
+     "a body"},
     {"branch.aborting", StatusCode::kFailedPrecondition,
      " is not called again because the transaction is being undone: skip the branch once its "
      "outcome is known, or resolve the transaction"},

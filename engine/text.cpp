@@ -98,6 +98,12 @@ class RecordWriter {
   std::string operator()(const OperatorRetried& record) const {
     return record.branch.str() + ' ' + Text(record.actor);
   }
+  std::string operator()(const OperatorEdited& record) const {
+    return record.branch.str() + OrNothing(record.before) +
+           (record.body ? " -> " + record.body->text() : "") +
+           (record.retry ? " attempts " + std::to_string(record.retry->attempts) : "") + ' ' +
+           Text(record.actor);
+  }
   std::string operator()(const OperatorSkipped& record) const {
     return record.branch.str() + OrNothing(record.output) + ' ' + Text(record.actor);
   }

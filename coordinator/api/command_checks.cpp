@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "coordinator/api/text.h"
+#include "dsl/retry.h"
 #include "engine/engine.h"
 
 namespace entente::api {
@@ -278,21 +279,48 @@ engine::Actor ReadDecider(DecideCommand& command, Checker& check) {
   return ReadActor(command.actor, command.reason, check);
 }
 
+engine::Edit ReadEdit(OperateCommand& command, Checker& check) {
+  engine::Edit edit;
+  if (!command.body && !command.retry) {
+    check.Fail("body", "say what to change: 'body', 'retry' or both", "to change nothing, retry");
+  }
+  if (command.retry) {
+    auto read = dsl::ReadRetryPolicy(command.retry->text());
+    if (const auto* problems = std::get_if<dsl::Problems>(&read)) {
+      for (const dsl::Problem& problem : *problems) {
+        check.Fail("retry" + problem.pointer, problem.message, problem.suggestion);
+      }
+    } else {
+      edit.retry = std::get<dsl::RetryOverrides>(read);
+    }
+  }
+  if (command.body) {
+    check.CheckPayload("body", *command.body);
+    edit.body = std::move(command.body);
+  }
+  return edit;
+}
+
 runtime::OperatorRequest ReadOperate(OperateCommand& command, Checker& check) {
+  const bool edit = command.verb == Verb::kEdit;
   const bool skip = command.verb == Verb::kSkip;
   const bool resolve = command.verb == Verb::kResolve;
-  if (skip || resolve) {
+  if (edit || skip || resolve) {
     check.Require("reason", !command.reason.empty(), "say why, it is kept in the history");
     check.Require("expectedRevision", command.expected_revision.has_value(),
                   "the transaction's revision as you saw it, so that nothing else is overridden");
   }
-  if (skip) {
-    check.Require("branch", !command.branch.empty(), "the branch whose operation is settled");
+  if (edit || skip) {
+    check.Require("branch", !command.branch.empty(),
+                  skip ? "the branch whose operation is settled" : "the branch to edit");
   }
   check.CheckPayload("output", command.output);
 
   runtime::OperatorRequest request;
   request.actor = ReadActor(command.actor, command.reason, check);
+  if (edit) {
+    request.edit = ReadEdit(command, check);
+  }
   if (resolve) {
     if (command.outcome != "COMMITTED" && command.outcome != "ABORTED") {
       check.Fail("outcome", "must be COMMITTED or ABORTED");

@@ -82,6 +82,8 @@ struct OperateCommand {
   std::string actor;
   std::optional<uint32_t> expected_revision;
   std::string branch;
+  std::optional<JsonText> body;   // Of an edit.
+  std::optional<JsonText> retry;  // Of an edit, in the words of a definition.
   JsonText output;
   std::string outcome;
 };
@@ -131,6 +133,18 @@ struct CompleteResult {
   Gid gid;
   engine::TxnStatus status = engine::TxnStatus::kActive;
   Sequence revision;
+};
+
+// What a branch's operation sends.
+struct BranchCallResult {
+  BranchId branch;
+  std::string participant;  // Empty for a child transaction.
+  std::string_view operation;
+  std::string method;  // Of HTTP or gRPC; empty for a child transaction.
+  std::string target;  // Path and query below the participant's address; of HTTP.
+  std::optional<JsonText> body;
+  bool edited = false;  // By an operator.
+  std::string child;    // Its gid.
 };
 
 struct HealthReport {

@@ -13,6 +13,9 @@ struct PayloadSize {
   size_t operator()(const engine::OperationSucceeded& record) const {
     return record.output.bytes();
   }
+  size_t operator()(const engine::OperatorEdited& record) const {
+    return record.before.bytes() + (record.body ? record.body->bytes() : 0);
+  }
   size_t operator()(const engine::OperatorSkipped& record) const { return record.output.bytes(); }
   size_t operator()(const engine::SignalReceived& record) const { return record.payload.bytes(); }
   size_t operator()(const engine::Ended& record) const { return record.output.bytes(); }

@@ -138,6 +138,13 @@ void FitIncidents(v1::ListIncidentsResponse* answer, size_t limit) {
   }
 }
 
+void FitBranchCall(v1::BranchCall* call, size_t limit) {
+  if (call->ByteSizeLong() > limit) {
+    call->clear_body();
+    call->add_left_out("body");
+  }
+}
+
 void LeaveOutPayloads(v1::Transaction* answer) {
   LeaveOutInput(*answer);
   LeaveOutOutput(*answer);

@@ -22,6 +22,9 @@ void FitHistory(uint32_t after, uint32_t count, entente::v1::History* answer,
 void FitIncidents(entente::v1::ListIncidentsResponse* answer,
                   size_t limit = limits::kMaxGrpcAnswerBytes);
 
+// The body.
+void FitBranchCall(entente::v1::BranchCall* call, size_t limit = limits::kMaxGrpcAnswerBytes);
+
 // Leaves out every payload: whoever acts on a transaction knows what is in it.
 void LeaveOutPayloads(entente::v1::Transaction* answer);
 

@@ -35,6 +35,9 @@ void Fit(google::protobuf::Message* /*answer*/) {}
 void Fit(pb::Transaction* answer) {
   FitTransaction(answer);
 }
+void Fit(pb::BranchCall* answer) {
+  FitBranchCall(answer);
+}
 void Fit(pb::ListIncidentsResponse* answer) {
   FitIncidents(answer);
 }
@@ -186,6 +189,14 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
     return call;
   }
 
+  ServerUnaryReactor* GetBranchCall(CallbackServerContext*, const pb::GetBranchCallRequest* request,
+                                    pb::BranchCall* response) override {
+    auto* call = new UnaryCall;
+    service_.GetBranchCall(request->gid(), request->branch(),
+                           Reply<BranchCallResult>(call, "GetBranchCall", response));
+    return call;
+  }
+
   ServerUnaryReactor* ListTransactions(CallbackServerContext*,
                                        const pb::ListTransactionsRequest* request,
                                        pb::ListTransactionsResponse* response) override {
@@ -235,6 +246,10 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
                                        const pb::RetryTransactionRequest* request,
                                        pb::Transaction* response) override {
     return Operate("RetryTransaction", *request, response);
+  }
+  ServerUnaryReactor* EditBranch(CallbackServerContext*, const pb::EditBranchRequest* request,
+                                 pb::Transaction* response) override {
+    return Operate("EditBranch", *request, response);
   }
   ServerUnaryReactor* SkipBranch(CallbackServerContext*, const pb::SkipBranchRequest* request,
                                  pb::Transaction* response) override {

@@ -77,8 +77,12 @@ Outcome<OperateCommand> DecodeOperate(Verb verb, std::string gid, Json body) {
   command.reason = reader.TakeString("reason");
   command.actor = reader.TakeString("actor");
   command.expected_revision = reader.TakeNumber("expectedRevision");
-  if (verb == Verb::kRetry || verb == Verb::kSkip) {
+  if (verb == Verb::kRetry || verb == Verb::kEdit || verb == Verb::kSkip) {
     command.branch = reader.TakeString("branch");
+  }
+  if (verb == Verb::kEdit) {
+    command.body = reader.TakeValue("body");
+    command.retry = reader.TakeValue("retry");
   }
   if (verb == Verb::kSkip) {
     command.output = reader.TakeValue("output").value_or(Json());

@@ -172,6 +172,27 @@ std::string ValidationJson(const std::vector<dsl::Problem>& problems) {
   return text;
 }
 
+std::string BranchCallJson(const BranchCallResult& result) {
+  std::string text;
+  JsonWriter json(text);
+  json.BeginObject();
+  json.Key("branch");
+  json.String(result.branch.str());
+  json.OptionalString("participant", result.participant);
+  json.Key("operation");
+  json.String(result.operation);
+  json.OptionalString("method", result.method);
+  json.OptionalString("target", result.target);
+  if (result.body) {
+    json.Key("body");
+    json.Value(*result.body);
+  }
+  json.OptionalBool("edited", result.edited);
+  json.OptionalString("child", result.child);
+  json.EndObject();
+  return text;
+}
+
 std::string DecisionJson(const DecisionResult& result) {
   std::string text;
   JsonWriter json(text);

@@ -33,6 +33,7 @@ void ToValue(const Json& json, google::protobuf::Value* value);
 [[nodiscard]] OperateCommand FromProto(const pb::PauseTransactionRequest& request);
 [[nodiscard]] OperateCommand FromProto(const pb::ResumeTransactionRequest& request);
 [[nodiscard]] OperateCommand FromProto(const pb::RetryTransactionRequest& request);
+[[nodiscard]] OperateCommand FromProto(const pb::EditBranchRequest& request);
 [[nodiscard]] OperateCommand FromProto(const pb::SkipBranchRequest& request);
 [[nodiscard]] OperateCommand FromProto(const pb::ResolveTransactionRequest& request);
 [[nodiscard]] SignalCommand FromProto(const pb::SignalTransactionRequest& request);
@@ -49,6 +50,7 @@ void ToProto(const std::vector<storage::DefinitionRow>& rows, pb::ListDefinition
 void ToProto(const StoredDefinition& stored, pb::Definition* out);
 void ToProto(const std::vector<dsl::Problem>& problems, pb::ValidateDefinitionResponse* out);
 void ToProto(const DecisionResult& result, pb::Decision* out);
+void ToProto(const BranchCallResult& result, pb::BranchCall* out);
 void ToProto(const CompleteResult& result, pb::CompleteOperationResponse* out);
 void ToProto(const std::vector<runtime::ParticipantStats>& stats,
              pb::ListParticipantsResponse* out);

@@ -161,6 +161,18 @@ OperateCommand FromProto(const pb::RetryTransactionRequest& request) {
   return command;
 }
 
+OperateCommand FromProto(const pb::EditBranchRequest& request) {
+  OperateCommand command = ReadAction(Verb::kEdit, request);
+  command.branch = request.branch();
+  if (request.has_body()) {
+    command.body = FromValue(request.body());
+  }
+  if (request.has_retry()) {
+    command.retry = FromValue(request.retry());
+  }
+  return command;
+}
+
 OperateCommand FromProto(const pb::SkipBranchRequest& request) {
   OperateCommand command = ReadAction(Verb::kSkip, request);
   command.branch = request.branch();

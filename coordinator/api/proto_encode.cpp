@@ -319,6 +319,19 @@ void ToProto(const DecisionResult& result, pb::Decision* out) {
   out->set_coordinator(Text(result.coordinator));
 }
 
+void ToProto(const BranchCallResult& result, pb::BranchCall* out) {
+  out->set_branch(Text(result.branch.str()));
+  out->set_participant(Text(result.participant));
+  out->set_operation(Text(result.operation));
+  out->set_method(Text(result.method));
+  out->set_target(Text(result.target));
+  if (result.body) {
+    ToValue(*result.body, out->mutable_body());
+  }
+  out->set_edited(result.edited);
+  out->set_child(Text(result.child));
+}
+
 void ToProto(const CompleteResult& result, pb::CompleteOperationResponse* out) {
   out->set_gid(Text(result.gid.str()));
   out->set_status(Text(engine::TxnStatusName(result.status)));

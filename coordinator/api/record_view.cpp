@@ -83,6 +83,23 @@ class Describer {
   void operator()(const engine::Paused& record) { out_.actor = &record.actor; }
   void operator()(const engine::Resumed& record) { out_.actor = &record.actor; }
   void operator()(const engine::OperatorRetried& record) { out_.actor = &record.actor; }
+  // {"before": ..., "body": ..., "retry": {...}}: what was changed, and into what.
+  void operator()(const engine::OperatorEdited& record) {
+    out_.actor = &record.actor;
+    Json change = Json::object();
+    if (record.body) {
+      change["before"] = record.before.Read();
+      change["body"] = record.body->Read();
+    }
+    if (record.retry) {
+      change["retry"] = {{"initial", FormatDuration(record.retry->initial)},
+                         {"factor", record.retry->factor},
+                         {"max", FormatDuration(record.retry->max)},
+                         {"attempts", record.retry->attempts},
+                         {"jitter", record.retry->jitter}};
+    }
+    out_.owned_payload = JsonText(change);
+  }
   void operator()(const engine::OperatorSkipped& record) {
     out_.actor = &record.actor;
     out_.payload = ValueOrNothing(record.output);

@@ -65,6 +65,13 @@ void GetHistory(const ExchangePtr& exchange) {
   }
 }
 
+void GetBranchCall(const ExchangePtr& exchange) {
+  if (WithoutQuery(*exchange)) {
+    exchange->service().GetBranchCall(exchange->parameter(0), exchange->parameter(1),
+                                      ReplyJson<BranchCallResult>(exchange, BranchCallJson));
+  }
+}
+
 void Operate(Verb verb, const ExchangePtr& exchange) {
   std::optional<Json> body = BodyOf(*exchange);
   if (!body) {
@@ -294,11 +301,13 @@ void Perform(Action action, const ExchangePtr& exchange) {
     case Action::kGetTransaction: return GetTransaction(exchange);
     case Action::kListTransactions: return ListTransactions(exchange);
     case Action::kGetHistory: return GetHistory(exchange);
+    case Action::kGetBranchCall: return GetBranchCall(exchange);
     case Action::kWatchTransaction: return WatchTransaction(exchange);
     case Action::kCancel: return Operate(Verb::kCancel, exchange);
     case Action::kPause: return Operate(Verb::kPause, exchange);
     case Action::kResume: return Operate(Verb::kResume, exchange);
     case Action::kRetry: return Operate(Verb::kRetry, exchange);
+    case Action::kEdit: return Operate(Verb::kEdit, exchange);
     case Action::kSkip: return Operate(Verb::kSkip, exchange);
     case Action::kResolve: return Operate(Verb::kResolve, exchange);
     case Action::kSignal: return Signal(exchange);

@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "coordinator/api/command_checks.h"
+#include "coordinator/api/view.h"
 #include "coordinator/runtime/participant_address.h"
 
 namespace entente::api {
@@ -205,6 +206,28 @@ void Service::Get(GetCommand command, Done<TxnDetail> done) const {
                          std::vector<std::string> blocked_by = BlockedBy(coordinator, view);
                          return TxnDetail{std::move(view), std::move(blocked_by)};
                        }));
+}
+
+void Service::GetBranchCall(const std::string& gid, const std::string& branch,
+                            Done<BranchCallResult> done) const {
+  if (!IsPossibleGid(gid)) {
+    Refuse(done, NoSuchTransaction(gid));
+    return;
+  }
+  coordinator_.Get(
+      Gid(gid), std::nullopt,
+      [branch = BranchId(branch), done = std::move(done)](const Result<runtime::TxnView>& view) {
+        if (!view.ok()) {
+          Refuse(done, view.status());
+          return;
+        }
+        auto call = BranchCallOf(*view, branch);
+        if (call.ok()) {
+          done(std::move(call).value());
+        } else {
+          Refuse(done, call.status());
+        }
+      });
 }
 
 void Service::GetHistory(const std::string& gid, Done<runtime::History> done) const {

@@ -34,6 +34,9 @@ class Service {
   // every participant has long heard of it (presumed abort); one that can not be read is an error.
   void GetDecision(const std::string& gid, Done<DecisionResult> done) const;
   void Get(GetCommand command, Done<TxnDetail> done) const;
+  // What the branch's operation sends, or would send if it were called now.
+  void GetBranchCall(const std::string& gid, const std::string& branch,
+                     Done<BranchCallResult> done) const;
   void GetHistory(const std::string& gid, Done<runtime::History> done) const;
   // Also the list of incidents: with `incident` set, rows carry what waits.
   void List(ListCommand command, Done<storage::SummaryPage> done) const;

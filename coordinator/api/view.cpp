@@ -4,6 +4,8 @@
 #include <utility>
 #include <variant>
 
+#include "base/limits.h"
+#include "coordinator/api/text.h"
 #include "engine/child_gid.h"
 
 namespace entente::api {
@@ -176,7 +178,9 @@ void DescribeEnlisted(const Context& at, const BranchState& branch, BranchFields
 // The number of the last attempt that the budget allows. An operator's retry renews the budget, but
 // attempts are counted on.
 uint32_t MaxAttempts(const dsl::Step& step, Role role, const BranchState& branch) {
-  const uint32_t budget = role == Role::kForward ? step.retry.attempts : step.settle_retry.attempts;
+  const dsl::RetryPolicy& planned = role == Role::kForward ? step.retry : step.settle_retry;
+  const bool edited = branch.edit != nullptr && branch.edit->retry;
+  const uint32_t budget = edited ? branch.edit->retry->attempts : planned.attempts;
   return budget + branch.attempt - std::min(branch.attempt, branch.budget_used);
 }
 
@@ -283,6 +287,12 @@ BranchFields DescribeUnexpanded(const Context& at, bool skipped) {
   return fields;
 }
 
+// A form or another text is shown as a string.
+JsonText JsonOrText(const std::string& body) {
+  auto json = JsonText::Parse(body, limits::kUndoJson);
+  return json.ok() ? std::move(json).value() : JsonText(Json(ToUtf8(body)));
+}
+
 }  // namespace
 
 void ForEachBranch(const TxnDetail& detail, const std::function<void(const BranchFields&)>& visit) {
@@ -308,6 +318,41 @@ void ForEachBranch(const TxnDetail& detail, const std::function<void(const Branc
 const JsonText* OutputOf(const engine::TxnState& state) {
   const bool shown = state.status == engine::TxnStatus::kCommitted || !state.output.is_null();
   return shown ? &state.output : nullptr;
+}
+
+Result<BranchCallResult> BranchCallOf(const runtime::TxnView& view, const BranchId& branch) {
+  if (view.plan == nullptr || !view.quarantine.empty()) {
+    return FailedPrecondition("transaction.quarantined",
+                              "transaction '" + view.state->gid.str() +
+                                  "' is held back, so that nothing of it is known: resume it");
+  }
+  ENTENTE_ASSIGN_OR_RETURN(const engine::Effect effect,
+                           engine::PreviewCall(*view.plan, *view.state, branch));
+  const engine::BranchState* facts = engine::FindBranch(*view.state, branch);
+  BranchCallResult result;
+  result.branch = branch;
+  result.edited = facts->edit != nullptr && facts->edit->body;
+  if (const auto* child = std::get_if<engine::StartChild>(&effect)) {
+    result.operation = dsl::OperationName(view.plan->mode, child->command.role);
+    result.child = child->child.str();
+    result.body = child->input;
+    return result;
+  }
+  const auto& call = std::get<engine::CallBranch>(effect);
+  result.operation = dsl::OperationName(view.plan->mode, call.command.role);
+  result.participant = view.plan->participants[call.participant].name;
+  if (const auto* grpc = std::get_if<engine::RenderedGrpc>(&call.request)) {
+    result.method = grpc->method;
+    result.body = grpc->body;
+    return result;
+  }
+  const auto& http = std::get<engine::RenderedHttp>(call.request);
+  result.method = http.method;
+  result.target = http.target;
+  if (http.body) {
+    result.body = JsonOrText(*http.body);
+  }
+  return result;
 }
 
 }  // namespace entente::api

@@ -52,6 +52,11 @@ void ForEachBranch(const TxnDetail& detail, const std::function<void(const Branc
 // The final output, or null if there is none to show.
 [[nodiscard]] const JsonText* OutputOf(const engine::TxnState& state);
 
+// What the branch's operation sends, or would send if it were called now. Fails as
+// engine::PreviewCall.
+[[nodiscard]] Result<BranchCallResult> BranchCallOf(const runtime::TxnView& view,
+                                                    const BranchId& branch);
+
 // One record. As above.
 struct HistoryFields {
   std::string_view type;

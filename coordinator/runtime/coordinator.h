@@ -79,14 +79,15 @@ struct EnlistReply {
 
 // What an operator asks; which fields count depends on the verb.
 struct OperatorRequest {
-  enum class Verb : uint8_t { kCancel, kPause, kResume, kRetry, kSkip, kResolve };
+  enum class Verb : uint8_t { kCancel, kPause, kResume, kRetry, kEdit, kSkip, kResolve };
   Gid gid;
   Verb verb = Verb::kCancel;
   engine::Actor actor;
   // The revision the operator saw. When present and another one is current: kConflict, reason
-  // transaction.revision_mismatch. Required for kSkip and kResolve.
+  // transaction.revision_mismatch. Required for kEdit, kSkip and kResolve.
   std::optional<Sequence> expected_revision;
-  std::optional<BranchId> branch;                   // kRetry (optional), kSkip.
+  std::optional<BranchId> branch;                   // kRetry (optional), kEdit, kSkip.
+  engine::Edit edit;                                // kEdit: changed, and retried in one.
   JsonText output;                                  // kSkip.
   std::optional<engine::TxnStatus> forced_outcome;  // kResolve.
 };

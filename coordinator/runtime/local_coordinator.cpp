@@ -676,6 +676,9 @@ engine::Event ToEvent(OperatorRequest& request) {
     case Verb::kResume: return engine::ResumeRequested{std::move(request.actor)};
     case Verb::kRetry:
       return engine::RetryRequested{std::move(request.branch), std::move(request.actor)};
+    case Verb::kEdit:
+      return engine::RetryRequested{std::move(request.branch), std::move(request.actor),
+                                    std::move(request.edit)};
     case Verb::kSkip:
       return engine::SkipRequested{request.branch.value_or(BranchId()), std::move(request.output),
                                    std::move(request.actor)};
@@ -689,7 +692,8 @@ engine::Event ToEvent(OperatorRequest& request) {
 // What must be said before the engine is asked.
 Status CheckOperatorRequest(const OperatorRequest& request) {
   using Verb = OperatorRequest::Verb;
-  const bool decides = request.verb == Verb::kSkip || request.verb == Verb::kResolve;
+  const bool decides =
+      request.verb == Verb::kEdit || request.verb == Verb::kSkip || request.verb == Verb::kResolve;
   if (request.actor.reason.empty() && decides) {
     return InvalidArgument("operator.reason_required",
                            "this action needs a reason, for the audit: say why");
@@ -699,8 +703,8 @@ Status CheckOperatorRequest(const OperatorRequest& request) {
                            "this action needs the revision you saw (expectedRevision), so that it "
                            "can not hit a transaction that has moved on");
   }
-  if (request.verb == Verb::kSkip && !request.branch) {
-    return InvalidArgument("operator.branch_required", "say which branch to skip");
+  if ((request.verb == Verb::kEdit || request.verb == Verb::kSkip) && !request.branch) {
+    return InvalidArgument("operator.branch_required", "say which branch is meant");
   }
   if (request.verb == Verb::kResolve && !request.forced_outcome) {
     return InvalidArgument("operator.outcome_required",

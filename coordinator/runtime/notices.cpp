@@ -13,6 +13,7 @@ bool IsNotable(const engine::Record& record, bool client_driven) {
   }
   return std::holds_alternative<engine::IncidentRaised>(record.body) ||
          std::holds_alternative<engine::OperatorRetried>(record.body) ||
+         std::holds_alternative<engine::OperatorEdited>(record.body) ||
          std::holds_alternative<engine::OperatorSkipped>(record.body) ||
          std::holds_alternative<engine::Paused>(record.body) ||
          std::holds_alternative<engine::Resumed>(record.body);

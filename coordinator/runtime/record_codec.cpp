@@ -187,6 +187,24 @@ void Put(const eng::OperatorRetried& from, pb::Record& record) {
   Put(from.actor, to->mutable_actor());
 }
 
+void Put(const eng::OperatorEdited& from, pb::Record& record) {
+  auto* to = record.mutable_operator_edited();
+  to->set_branch(from.branch.str());
+  to->set_before(EncodeJson(from.before));
+  if (from.body) {
+    to->set_body(EncodeJson(*from.body));
+  }
+  if (from.retry) {
+    auto* retry = to->mutable_retry();
+    retry->set_initial(from.retry->initial.count());
+    retry->set_factor(from.retry->factor);
+    retry->set_max(from.retry->max.count());
+    retry->set_attempts(from.retry->attempts);
+    retry->set_jitter(from.retry->jitter);
+  }
+  Put(from.actor, to->mutable_actor());
+}
+
 void Put(const eng::OperatorSkipped& from, pb::Record& record) {
   auto* to = record.mutable_operator_skipped();
   to->set_branch(from.branch.str());
@@ -375,6 +393,22 @@ Result<eng::RecordBody> Get(const pb::SignalReceived& from) {
   return eng::RecordBody(std::move(to));
 }
 
+Result<eng::RecordBody> Get(const pb::OperatorEdited& from) {
+  eng::OperatorEdited to;
+  to.branch = BranchId(from.branch());
+  ENTENTE_RETURN_IF_ERROR(GetJson(from.before(), to.before));
+  if (from.has_body()) {
+    ENTENTE_RETURN_IF_ERROR(GetJson(from.body(), to.body.emplace()));
+  }
+  if (from.has_retry()) {
+    to.retry = dsl::RetryPolicy{Duration(from.retry().initial()), from.retry().factor(),
+                                Duration(from.retry().max()), from.retry().attempts(),
+                                from.retry().jitter()};
+  }
+  to.actor = Get(from.actor());
+  return eng::RecordBody(std::move(to));
+}
+
 Result<eng::RecordBody> Get(const pb::OperatorSkipped& from) {
   eng::OperatorSkipped to;
   to.branch = BranchId(from.branch());
@@ -445,6 +479,7 @@ Result<eng::RecordBody> GetBody(const pb::Record& from) {
     case pb::Record::kOperatorRetried:
       return Body(eng::OperatorRetried{BranchId(from.operator_retried().branch()),
                                        Get(from.operator_retried().actor())});
+    case pb::Record::kOperatorEdited: return Get(from.operator_edited());
     case pb::Record::kOperatorSkipped: return Get(from.operator_skipped());
     case pb::Record::kEnded: return Get(from.ended());
     case pb::Record::kBranchEnlisted:

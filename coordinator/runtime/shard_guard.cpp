@@ -199,7 +199,8 @@ void Shard::DeliverToQuarantined(const Gid& gid, engine::Event event,
     done(MovedOn(gid, revision, *expected_revision));
     return;
   }
-  if (auto* retry = std::get_if<engine::RetryRequested>(&event)) {
+  // What it would edit is not known yet.
+  if (auto* retry = std::get_if<engine::RetryRequested>(&event); retry != nullptr && !retry->edit) {
     event = engine::ResumeRequested{std::move(retry->actor)};
   } else if (!std::holds_alternative<engine::ResumeRequested>(event) &&
              !std::holds_alternative<engine::ResolveRequested>(event)) {

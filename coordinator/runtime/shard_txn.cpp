@@ -125,6 +125,7 @@ bool ChangesSummary(const engine::Record& record) {
     bool operator()(const engine::Paused&) const { return true; }
     bool operator()(const engine::Resumed&) const { return true; }
     bool operator()(const engine::OperatorRetried&) const { return true; }
+    bool operator()(const engine::OperatorEdited&) const { return true; }
     bool operator()(const engine::OperatorSkipped&) const { return true; }
     bool operator()(const engine::Ended&) const { return true; }
     bool operator()(const engine::BranchEnlisted&) const { return false; }

@@ -40,7 +40,7 @@ void FailAttempt(Turn& turn, BranchRef ref, AttemptOutcome outcome) {
     return;
   }
   const BranchFacts& branch = turn.draft.branch(ref);
-  const dsl::RetryPolicy& policy = turn.draft.plan_step(ref).retry;
+  const dsl::RetryPolicy& policy = RetryOf(turn.draft, ref);
   Failure failure = FailureOf(turn.event);
   const bool too_late = turn.draft.status() == TxnStatus::kActive && turn.draft.deadline_missed() &&
                         outcome == AttemptOutcome::kNotSent && !MayStand(branch);
@@ -180,7 +180,7 @@ void RetryLater(Turn& turn, BranchRef ref, AttemptOutcome outcome, Failure failu
 
 void AskChildAgain(Turn& turn, BranchRef ref) {
   // Not counted as unknown, and never given up: the child is found or made under the same name.
-  const Instant retry_at = RetryAt(turn, ref, turn.draft.plan_step(ref).retry);
+  const Instant retry_at = RetryAt(turn, ref, RetryOf(turn.draft, ref));
   RetryLater(turn, ref, AttemptOutcome::kNotSent, FailureOf(turn.event), retry_at);
 }
 

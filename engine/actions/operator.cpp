@@ -1,5 +1,8 @@
+#include <utility>
 #include <vector>
 
+#include "base/limits.h"
+#include "base/utf8.h"
 #include "engine/actions/actions.h"
 
 namespace entente::engine {
@@ -25,6 +28,61 @@ void RetryBranch(Turn& turn, BranchRef ref) {
       OperatorRetried{turn.draft.branch(ref).id, std::get<RetryRequested>(turn.event).actor});
 }
 
+// Whether the branch's current operation sends a body that somebody could have written otherwise.
+bool SendsBody(const Draft& draft, BranchRef ref) {
+  const dsl::OperationTemplate* operation =
+      OperationOf(draft, ref, RoleOf(draft.branch(ref).phase));
+  const auto* call = operation == nullptr ? nullptr : std::get_if<dsl::CallTemplate>(operation);
+  if (call == nullptr) {
+    return false;
+  }
+  const auto* http = std::get_if<dsl::HttpRequestTemplate>(&call->request);
+  return http == nullptr || http->body.has_value();
+}
+
+// What the next call would send; null if that can not be made out.
+JsonText BodyOf(const Draft& draft, BranchRef ref) {
+  const Result<Effect> rendered = RenderCall(draft, ref);
+  const auto* call = rendered.ok() ? std::get_if<CallBranch>(&*rendered) : nullptr;
+  if (call == nullptr) {
+    return {};
+  }
+  if (const auto* grpc = std::get_if<RenderedGrpc>(&call->request)) {
+    return grpc->body;
+  }
+  const std::string body = std::get<RenderedHttp>(call->request).body.value_or("");
+  auto json = JsonText::Parse(body, limits::kUndoJson);
+  return json.ok() ? std::move(json).value() : JsonText(Json(ToUtf8(body, body.size())));
+}
+
+// Before the retry that it is part of, in one append with it. False: it was refused.
+bool ApplyEdit(Turn& turn, BranchRef ref) {
+  Draft& draft = turn.draft;
+  const auto& request = std::get<RetryRequested>(turn.event);
+  if (!request.edit) {
+    return true;
+  }
+  const BranchId id = draft.branch(ref).id;
+  const bool waits = std::holds_alternative<dsl::WaitWork>(draft.plan_step(ref).work);
+  if (waits || (request.edit->body && !SendsBody(draft, ref))) {
+    draft.Reject(Refusal("branch.not_editable", draft.gid(), id));
+    return false;
+  }
+  if (!draft.HasRoomFor(request.edit->body ? request.edit->body->bytes() : 0)) {
+    draft.Reject(Refusal("transaction.too_large", draft.gid()));
+    return false;
+  }
+  OperatorEdited edited{id, {}, request.edit->body, std::nullopt, request.actor};
+  if (edited.body) {
+    edited.before = BodyOf(draft, ref);
+  }
+  if (request.edit->retry) {
+    edited.retry = request.edit->retry->ApplyTo(RetryOf(draft, ref));
+  }
+  draft.Record(std::move(edited));
+  return true;
+}
+
 bool Acts(const Turn& turn, BranchRef ref, BranchEvent event) {
   return turn.table.at(turn.course(), turn.draft.branch(ref).phase, event).kind == CellKind::kAct;
 }
@@ -46,6 +104,9 @@ std::vector<BranchRef> BranchesThatAct(const Turn& turn, BranchEvent event) {
 }  // namespace
 
 void RetryForward(Turn& turn, BranchRef ref) {
+  if (!ApplyEdit(turn, ref)) {
+    return;
+  }
   const bool began = turn.draft.branch(ref).attempt > 0;
   RetryBranch(turn, ref);
   if (!began) {
@@ -62,6 +123,9 @@ void RetryForward(Turn& turn, BranchRef ref) {
 }
 
 void RetrySettling(Turn& turn, BranchRef ref) {
+  if (!ApplyEdit(turn, ref)) {
+    return;
+  }
   const BranchFacts& branch = turn.draft.branch(ref);
   const auto& undo = WayOf(turn.draft.plan_step(ref), branch)->undo;
   const bool needs_outcome = RoleOf(branch.phase) == Role::kUndo && branch.undo_without_output &&
@@ -116,6 +180,10 @@ void Retry(Turn& turn) {
   const auto& request = std::get<RetryRequested>(turn.event);
   if (draft.paused()) {
     draft.Reject(Refusal("transaction.paused", draft.gid()));
+    return;
+  }
+  if (request.edit && !request.branch) {
+    draft.Reject(InvalidArgument("operator.branch_required", "say which branch to edit"));
     return;
   }
   if (request.branch) {

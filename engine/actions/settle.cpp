@@ -9,7 +9,7 @@ namespace {
 // Never given up: after its budget it becomes an incident.
 void FailSettling(Turn& turn, BranchRef ref, AttemptOutcome outcome) {
   const BranchFacts& branch = turn.draft.branch(ref);
-  const dsl::RetryPolicy& policy = turn.draft.plan_step(ref).settle_retry;
+  const dsl::RetryPolicy& policy = RetryOf(turn.draft, ref);
   Failure failure = FailureOf(turn.event);
   if (WaitAtGate(turn, ref)) {
     return;

@@ -16,6 +16,7 @@ std::string_view VerbOf(Action action) {
     case Action::kPause: return ":pause";
     case Action::kResume: return ":resume";
     case Action::kRetry: return ":retry";
+    case Action::kEdit: return ":edit";
     case Action::kSkip: return ":skip";
     case Action::kResolve: return ":resolve";
   }
@@ -160,6 +161,11 @@ Result<Document> Client::History(std::string_view gid) {
   return impl_->CallForDocument(GetFrom(TransactionPath(gid, "/history")));
 }
 
+Result<Document> Client::BranchCall(std::string_view gid, std::string_view branch) {
+  return impl_->CallForDocument(
+      GetFrom(TransactionPath(gid, "/branches/" + PercentEncode(branch) + "/call")));
+}
+
 Result<Transaction> Client::Act(Action action, const ActionRequest& request) {
   Json body = Json::object();
   AddText("reason", request.reason, body);
@@ -168,6 +174,12 @@ Result<Transaction> Client::Act(Action action, const ActionRequest& request) {
   AddText("outcome", request.outcome, body);
   if (request.expected_revision) {
     body["expectedRevision"] = *request.expected_revision;
+  }
+  if (request.body) {
+    body["body"] = *request.body;
+  }
+  if (request.retry) {
+    body["retry"] = *request.retry;
   }
   if (request.output) {
     body["output"] = *request.output;

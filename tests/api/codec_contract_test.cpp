@@ -177,6 +177,8 @@ void CheckOperate(runtime::OperatorRequest::Verb verb, const char* json) {
   CHECK(rest.actor == grpc.actor);
   CHECK(rest.expected_revision == grpc.expected_revision);
   CHECK(rest.branch == grpc.branch);
+  CHECK(rest.body == grpc.body);
+  CHECK(rest.retry == grpc.retry);
   CHECK(rest.output == grpc.output);
   CHECK(rest.outcome == grpc.outcome);
 }
@@ -190,6 +192,10 @@ TEST_CASE("an operator's action means the same over REST and gRPC") {
   CheckOperate<pb::RetryTransactionRequest>(Verb::kRetry, R"({"reason":"r","branch":"b"})");
   CheckOperate<pb::SkipBranchRequest>(Verb::kSkip,
                                       R"({"reason":"r","branch":"b","output":{"x":[1]}})");
+  CheckOperate<pb::EditBranchRequest>(
+      Verb::kEdit,
+      R"({"reason":"r","branch":"b","body":{"x":[1]},"retry":{"attempts":3,"factor":1.5}})");
+  CheckOperate<pb::EditBranchRequest>(Verb::kEdit, R"({"reason":"r","branch":"b"})");
   CheckOperate<pb::ResolveTransactionRequest>(Verb::kResolve,
                                               R"({"reason":"r","outcome":"ABORTED"})");
 }

@@ -226,6 +226,8 @@ Story ResolvedStory() {
   Story story = StuckStory();
   story.Then(engine::OperatorRetried{B("flight"), engine::Actor{"ann", "fixed it"}})
       .Then(engine::IncidentRaised{B("flight"), Failure{"http.500", "it broke again"}})
+      .Then(engine::OperatorEdited{B("flight"), Json{{"n", 1}}, Json{{"n", 2}},
+                                   dsl::RetryPolicy{.attempts = 3}, engine::Actor{"ann", "typo"}})
       .Then(engine::OperatorSkipped{B("flight"), Json{{"cancelled", true}},
                                     engine::Actor{"ann", "ticket 42"}});
   engine::Ended ended;

@@ -242,6 +242,50 @@ TEST_CASE(
   CHECK(server.coordinator.last_operate()->forced_outcome == engine::TxnStatus::kAborted);
 }
 
+TEST_CASE("an edit says what changes, as a definition would") {
+  RestServer server;
+  const std::string path = "/v1/transactions/t1:edit";
+  const auto fields = [&](const std::string& body) {
+    std::set<std::string> names;
+    for (const Json& violation : server.Post(path, body).Document()["violations"]) {
+      names.insert(violation["field"]);
+    }
+    return names;
+  };
+  CHECK(fields("{}") == std::set<std::string>{"reason", "expectedRevision", "branch", "body"});
+  const std::string head = R"({"reason":"r","expectedRevision":9,"branch":"pay",)";
+  CHECK(fields(head + R"("retry":{"attempts":0,"initial":"soon","often":1}})") ==
+        std::set<std::string>{"retry/attempts", "retry/initial", "retry/often"});
+  CHECK(fields(head + R"("retry":7})") == std::set<std::string>{"retry"});
+  CHECK(server.coordinator.mutations() == 0);
+
+  REQUIRE(server.Post(path, head + R"("body":{"n":1},"retry":{"attempts":5}})").status == 200);
+  const auto edit = server.coordinator.last_operate();
+  CHECK(edit->verb == Verb::kEdit);
+  CHECK(edit->branch == BranchId("pay"));
+  CHECK(edit->edit.body == Json{{"n", 1}});
+  CHECK(edit->edit.retry->attempts == 5);
+  CHECK(!edit->edit.retry->initial);
+  REQUIRE(server.Post(path, head + R"("body":null})").status == 200);
+  CHECK(server.coordinator.last_operate()->edit.body == JsonText());
+}
+
+TEST_CASE("what a branch sends is shown, and what sends nothing says so") {
+  RestServer server;
+  server.coordinator.AnswerWithView(StuckStory().View());
+  const Json call = server.Get("/v1/transactions/stuck-1/branches/flight/call").Document();
+  CHECK(call["participant"] == "flights");
+  CHECK(call["operation"] == "compensate");
+  CHECK(!call.contains("edited"));
+  CHECK(!call.contains("headers"));
+  CHECK(server.Get("/v1/transactions/stuck-1/branches/insurance/call").Document()["child"] ==
+        "stuck-1~insurance");
+  CHECK(server.Get("/v1/transactions/stuck-1/branches/approval/call").Document()["code"] ==
+        "branch.not_editable");
+  CHECK(server.Get("/v1/transactions/stuck-1/branches/none/call").Document()["code"] ==
+        "branch.not_found");
+}
+
 TEST_CASE("a signal's id comes as a header or in its body, and not in two ways") {
   RestServer server;
   const std::string path = "/v1/transactions/t1:signal";

@@ -59,11 +59,11 @@ TEST_CASE("the description says of each route whether it takes a body") {
 }
 
 // Fields that REST has in the path or in a header.
-const std::set<std::string> kInPath{"CommitTransactionRequest", "AbortTransactionRequest",
-                                    "CancelTransactionRequest", "PauseTransactionRequest",
-                                    "ResumeTransactionRequest", "RetryTransactionRequest",
-                                    "SkipBranchRequest",        "ResolveTransactionRequest",
-                                    "SignalTransactionRequest", "CompleteOperationRequest"};
+const std::set<std::string> kInPath{
+    "CommitTransactionRequest", "AbortTransactionRequest",   "CancelTransactionRequest",
+    "PauseTransactionRequest",  "ResumeTransactionRequest",  "RetryTransactionRequest",
+    "SkipBranchRequest",        "ResolveTransactionRequest", "EditBranchRequest",
+    "SignalTransactionRequest", "CompleteOperationRequest"};
 
 std::set<std::string> FieldsOf(const Descriptor& message) {
   std::set<std::string> fields;
@@ -238,6 +238,8 @@ const std::map<std::string, std::string> kGoodBodies{
     {"/v1/transactions/{gid}:pause", "{}"},
     {"/v1/transactions/{gid}:resume", "{}"},
     {"/v1/transactions/{gid}:retry", "{}"},
+    {"/v1/transactions/{gid}:edit",
+     R"({"reason":"r","expectedRevision":1,"branch":"b","body":{"n":1},"retry":{"attempts":3}})"},
     {"/v1/transactions/{gid}:skip", R"({"reason":"r","expectedRevision":1,"branch":"b"})"},
     {"/v1/transactions/{gid}:resolve",
      R"({"reason":"r","expectedRevision":1,"outcome":"ABORTED"})"},

@@ -124,6 +124,9 @@ class Script {
       const std::string branch = line.Word();
       return RetryRequested{branch.empty() ? std::optional<BranchId>() : BranchId(branch), actor};
     }
+    if (command == "edit") {
+      return ParseEdit(line, actor);
+    }
     if (command == "skip") {
       const std::string branch = line.Word();
       return SkipRequested{BranchId(branch), line.RestAsJson(), actor};
@@ -133,6 +136,18 @@ class Script {
           line.Word() == "committed" ? TxnStatus::kCommitted : TxnStatus::kAborted, actor};
     }
     throw std::runtime_error("unknown input '" + command + "'");
+  }
+
+  // edit <branch> [attempts=<n>] [<body>]
+  static RetryRequested ParseEdit(Line& line, const Actor& actor) {
+    RetryRequested request{BranchId(line.Word()), actor, Edit{}};
+    if (const auto attempts = line.Option("attempts")) {
+      request.edit->retry.emplace().attempts = static_cast<uint32_t>(std::stoul(*attempts));
+    }
+    if (const JsonText body = line.RestAsJson(); !body.is_null()) {
+      request.edit->body = body;
+    }
+    return request;
   }
 
   [[nodiscard]] BranchFacts Facts(const std::string& name) const {

@@ -122,17 +122,21 @@ struct ListRequest {
   std::string cursor = {};  // The page before's nextCursor.
 };
 
-enum class Action { kCancel, kPause, kResume, kRetry, kSkip, kResolve };
+enum class Action { kCancel, kPause, kResume, kRetry, kEdit, kSkip, kResolve };
 
 // An operator's action. Which fields an action takes is said beside them; others must be empty.
 struct ActionRequest {
   std::string gid = {};
-  std::string reason = {};  // Skip and resolve need one.
+  std::string reason = {};  // Edit, skip and resolve need one.
   std::string actor = {};   // Who acts.
-  // The revision the operator saw; the action is refused if another one is current. Skip and
+  // The revision the operator saw; the action is refused if another one is current. Edit, skip and
   // resolve need one.
   std::optional<uint32_t> expected_revision = {};
-  std::string branch = {};          // Skip: needed. Retry: empty for every branch that is stuck.
+  std::string branch = {};  // Edit, skip: needed. Retry: empty for every branch that is stuck.
+  // Edit, one of them at least: what is sent instead of what the definition says, and the fields of
+  // the retry policy that change, in the words of a definition.
+  std::optional<Json> body = {};
+  std::optional<Json> retry = {};
   std::optional<Json> output = {};  // Skip: what later steps read as the branch's output.
   std::string outcome = {};         // Resolve: "COMMITTED" or "ABORTED".
 };
@@ -213,6 +217,8 @@ class Client {
                                         std::optional<Duration> wait = std::nullopt);
   [[nodiscard]] Result<Document> List(const ListRequest& request);
   [[nodiscard]] Result<Document> History(std::string_view gid);
+  // What a branch's operation sends, or would send if it were called now.
+  [[nodiscard]] Result<Document> BranchCall(std::string_view gid, std::string_view branch);
 
   // Calls `on_event` for each durable step after `after_revision` in order, without a gap and
   // without a repetition, until the transaction has ended or `on_event` returns false. A stream
