@@ -88,6 +88,8 @@ void AddGet(CLI::App& app, Context& context) {
 struct ListOptions {
   sdk::ListRequest request;
   bool incident = false;
+  bool paused = false;
+  std::string unchanged_since;
   std::string since;
   std::string until;
 };
@@ -97,7 +99,11 @@ void RunList(Context& context, ListOptions options) {
   if (options.incident) {
     options.request.incident = true;
   }
-  for (auto [text, bound] : {std::pair(&options.since, &options.request.since),
+  if (options.paused) {
+    options.request.paused = true;
+  }
+  for (auto [text, bound] : {std::pair(&options.unchanged_since, &options.request.unchanged_since),
+                             std::pair(&options.since, &options.request.since),
                              std::pair(&options.until, &options.request.until)}) {
     if (!text->empty()) {
       const Result<Instant> read = ReadInstant(*text, now);
@@ -140,6 +146,20 @@ void AddList(CLI::App& app, Context& context) {
       ->type_name("TIME");
   list->add_option("--until", options->until, "Created before: an instant, or how long ago")
       ->type_name("TIME");
+  list->add_flag("--paused", options->paused, "Only what an operator paused");
+  list->add_option("--unchanged-since", options->unchanged_since,
+                   "Nothing happened to it since: an instant, or how long ago")
+      ->type_name("TIME");
+  list->add_option("--attempts", options->request.attempts,
+                   "Some branch is at this attempt or a later one")
+      ->type_name("N");
+  list->add_option("--error", options->request.error, "A part of the latest failure's text")
+      ->type_name("TEXT");
+  list->add_option("--participant", options->request.participant,
+                   "Only incidents at this participant")
+      ->type_name("NAME");
+  list->add_option("--code", options->request.code, "Only incidents with this code")
+      ->type_name("CODE");
   list->add_option("--gid-prefix", options->request.gid_prefix, "Only gids that begin so")
       ->type_name("TEXT");
   list->add_option("--parent", options->request.parent, "Only the children of this transaction")

@@ -100,6 +100,13 @@ struct Filter {
   std::optional<Instant> until;  // created_at < until
   std::optional<std::string> gid_prefix;
   std::optional<Gid> parent;
+  std::optional<bool> paused;
+  std::optional<Instant> unchanged_since;  // updated_at < unchanged_since
+  std::optional<uint32_t> attempts;        // At least so many.
+  std::optional<std::string> error;        // Within the latest failure; A is a, in ASCII.
+  // Of one and the same incident.
+  std::optional<std::string> participant;
+  std::optional<std::string> code;
 };
 
 // Newest first, in the order of creation. `cursor` is opaque, from the previous page; empty for the

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <string_view>
 
 #include "base/limits.h"
 #include "storage/journal_errors.h"
@@ -15,6 +16,31 @@ constexpr char kCursorPrefix = 't';
 template <class T>
 bool Differs(const std::optional<T>& wanted, const T& actual) {
   return wanted && *wanted != actual;
+}
+
+char Folded(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+}
+
+bool Contains(std::string_view text, std::string_view part) {
+  const auto found = std::search(text.begin(), text.end(), part.begin(), part.end(),
+                                 [](char a, char b) { return Folded(a) == Folded(b); });
+  return found != text.end() || part.empty();
+}
+
+bool HasIncident(const Filter& filter, const std::vector<IncidentRow>& incidents) {
+  return std::ranges::any_of(incidents, [&filter](const IncidentRow& row) {
+    return !Differs(filter.participant, row.participant) && !Differs(filter.code, row.code);
+  });
+}
+
+// What no index helps with.
+bool MatchesState(const Filter& filter, const Summary& summary) {
+  return !Differs(filter.paused, summary.paused) &&
+         !(filter.unchanged_since && summary.updated_at >= *filter.unchanged_since) &&
+         !(filter.attempts && summary.attempts < *filter.attempts) &&
+         !(filter.error && !Contains(summary.error, *filter.error)) &&
+         !((filter.participant || filter.code) && !HasIncident(filter, summary.incidents));
 }
 
 }  // namespace
@@ -32,7 +58,7 @@ bool Matches(const Filter& filter, const Gid& gid, const Summary& summary) {
       (filter.until && summary.created_at >= *filter.until)) {
     return false;
   }
-  if (filter.parent && summary.parent != filter.parent) {
+  if ((filter.parent && summary.parent != filter.parent) || !MatchesState(filter, summary)) {
     return false;
   }
   return !filter.gid_prefix || gid.str().starts_with(*filter.gid_prefix);

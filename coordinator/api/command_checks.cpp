@@ -206,7 +206,22 @@ storage::Filter ReadFilter(ListCommand& command, Checker& check) {
   if (!command.parent.empty()) {
     filter.parent = Gid(std::move(command.parent));
   }
+  if (!command.error.empty()) {
+    filter.error = std::move(command.error);
+  }
+  if (!command.participant.empty()) {
+    filter.participant = std::move(command.participant);
+  }
+  if (!command.code.empty()) {
+    filter.code = std::move(command.code);
+  }
+  filter.paused = command.paused;
+  filter.unchanged_since = command.unchanged_since;
+  filter.attempts = command.attempts;
   filter.incident = command.incident;
+  if (filter.participant || filter.code) {
+    filter.incident = filter.incident.value_or(true);  // Its index is a short one.
+  }
   filter.since = command.since;
   filter.until = command.until;
   return filter;

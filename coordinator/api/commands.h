@@ -71,6 +71,12 @@ struct ListCommand {
   std::optional<Instant> until;
   std::string q;
   std::string parent;
+  std::optional<bool> paused;
+  std::optional<Instant> unchanged_since;
+  std::optional<uint32_t> attempts;
+  std::string error;
+  std::string participant;
+  std::string code;
   uint32_t limit = 0;  // 0: the default.
   std::string cursor;
 };
@@ -145,6 +151,13 @@ struct BranchCallResult {
   std::optional<JsonText> body;
   bool edited = false;  // By an operator.
   std::string child;    // Its gid.
+};
+
+// How many match, exact up to limits::kMaxPageSize; `more`: it is at least so many.
+struct Count {
+  std::string_view name;  // A status, "incident" or "paused".
+  uint32_t count = 0;
+  bool more = false;
 };
 
 struct HealthReport {

@@ -189,6 +189,15 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
     return call;
   }
 
+  ServerUnaryReactor* CountTransactions(CallbackServerContext*,
+                                        const pb::CountTransactionsRequest* request,
+                                        pb::CountTransactionsResponse* response) override {
+    auto* call = new UnaryCall;
+    service_.CountTransactions(FromProto(*request),
+                               Reply<std::vector<Count>>(call, "CountTransactions", response));
+    return call;
+  }
+
   ServerUnaryReactor* GetBranchCall(CallbackServerContext*, const pb::GetBranchCallRequest* request,
                                     pb::BranchCall* response) override {
     auto* call = new UnaryCall;

@@ -122,18 +122,40 @@ Outcome<GetCommand> DecodeGet(std::string gid, std::string_view query) {
   return Finish(reader, std::move(command));
 }
 
-Outcome<ListCommand> DecodeList(std::string_view query) {
-  QueryReader reader(query);
-  ListCommand command;
-  command.status = reader.TakeString("status");
+namespace {
+
+// What lists and counts filter by.
+void TakeFilter(QueryReader& reader, ListCommand& command) {
   command.mode = reader.TakeString("mode");
   command.definition = reader.TakeString("definition");
   command.label = reader.TakeString("label");
-  command.incident = reader.TakeBool("incident");
   command.since = reader.TakeInstant("since");
   command.until = reader.TakeInstant("until");
+  command.unchanged_since = reader.TakeInstant("unchangedSince");
   command.q = reader.TakeString("q");
   command.parent = reader.TakeString("parent");
+  command.attempts = reader.TakeNumber("attempts");
+  command.error = reader.TakeString("error");
+  command.participant = reader.TakeString("participant");
+  command.code = reader.TakeString("code");
+}
+
+}  // namespace
+
+Outcome<ListCommand> DecodeCount(std::string_view query) {
+  QueryReader reader(query);
+  ListCommand command;
+  TakeFilter(reader, command);
+  return Finish(reader, std::move(command));
+}
+
+Outcome<ListCommand> DecodeList(std::string_view query) {
+  QueryReader reader(query);
+  ListCommand command;
+  TakeFilter(reader, command);
+  command.status = reader.TakeString("status");
+  command.incident = reader.TakeBool("incident");
+  command.paused = reader.TakeBool("paused");
   command.limit = reader.TakeNumber("limit").value_or(0);
   command.cursor = reader.TakeString("cursor");
   return Finish(reader, std::move(command));

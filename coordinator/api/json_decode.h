@@ -29,6 +29,7 @@ namespace entente::api {
 // Each takes the query, without its question mark.
 [[nodiscard]] Outcome<GetCommand> DecodeGet(std::string gid, std::string_view query);
 [[nodiscard]] Outcome<ListCommand> DecodeList(std::string_view query);
+[[nodiscard]] Outcome<ListCommand> DecodeCount(std::string_view query);
 [[nodiscard]] Outcome<ListCommand> DecodeIncidents(std::string_view query);
 
 [[nodiscard]] Outcome<EventFilter> DecodeEventFilter(std::string_view query);

@@ -22,6 +22,7 @@ class JsonWriter;
 [[nodiscard]] std::string StoredDefinitionJson(const StoredDefinition& stored);
 [[nodiscard]] std::string DefinitionListJson(const std::vector<storage::DefinitionRow>& rows);
 [[nodiscard]] std::string ValidationJson(const std::vector<dsl::Problem>& problems);
+[[nodiscard]] std::string CountsJson(const std::vector<Count>& counts);
 [[nodiscard]] std::string BranchCallJson(const BranchCallResult& result);
 [[nodiscard]] std::string DecisionJson(const DecisionResult& result);
 [[nodiscard]] std::string CompletionJson(const CompleteResult& result);

@@ -172,6 +172,26 @@ std::string ValidationJson(const std::vector<dsl::Problem>& problems) {
   return text;
 }
 
+std::string CountsJson(const std::vector<Count>& counts) {
+  std::string text;
+  JsonWriter json(text);
+  json.BeginObject();
+  json.Key("counts");
+  json.BeginArray();
+  for (const Count& each : counts) {
+    json.BeginObject();
+    json.Key("name");
+    json.String(each.name);
+    json.Key("count");
+    json.Number(each.count);
+    json.OptionalBool("more", each.more);
+    json.EndObject();
+  }
+  json.EndArray();
+  json.EndObject();
+  return text;
+}
+
 std::string BranchCallJson(const BranchCallResult& result) {
   std::string text;
   JsonWriter json(text);

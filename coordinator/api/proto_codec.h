@@ -28,6 +28,7 @@ void ToValue(const Json& json, google::protobuf::Value* value);
 [[nodiscard]] DecideCommand FromProto(const pb::AbortTransactionRequest& request);
 [[nodiscard]] GetCommand FromProto(const pb::GetTransactionRequest& request);
 [[nodiscard]] ListCommand FromProto(const pb::ListTransactionsRequest& request);
+[[nodiscard]] ListCommand FromProto(const pb::CountTransactionsRequest& request);
 [[nodiscard]] ListCommand FromProto(const pb::ListIncidentsRequest& request);
 [[nodiscard]] OperateCommand FromProto(const pb::CancelTransactionRequest& request);
 [[nodiscard]] OperateCommand FromProto(const pb::PauseTransactionRequest& request);
@@ -50,6 +51,7 @@ void ToProto(const std::vector<storage::DefinitionRow>& rows, pb::ListDefinition
 void ToProto(const StoredDefinition& stored, pb::Definition* out);
 void ToProto(const std::vector<dsl::Problem>& problems, pb::ValidateDefinitionResponse* out);
 void ToProto(const DecisionResult& result, pb::Decision* out);
+void ToProto(const std::vector<Count>& counts, pb::CountTransactionsResponse* out);
 void ToProto(const BranchCallResult& result, pb::BranchCall* out);
 void ToProto(const CompleteResult& result, pb::CompleteOperationResponse* out);
 void ToProto(const std::vector<runtime::ParticipantStats>& stats,

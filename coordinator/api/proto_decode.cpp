@@ -114,19 +114,44 @@ GetCommand FromProto(const pb::GetTransactionRequest& request) {
   return command;
 }
 
-ListCommand FromProto(const pb::ListTransactionsRequest& request) {
+namespace {
+
+// What lists and counts filter by.
+template <class Request>
+ListCommand ReadFilterOf(const Request& request) {
   ListCommand command;
-  command.status = request.status();
   command.mode = request.mode();
   command.definition = request.definition();
   command.label = request.label();
+  command.since = ReadTime(request.has_since(), request.since());
+  command.until = ReadTime(request.has_until(), request.until());
+  command.unchanged_since = ReadTime(request.has_unchanged_since(), request.unchanged_since());
+  command.q = request.q();
+  command.parent = request.parent();
+  if (request.attempts() != 0) {
+    command.attempts = request.attempts();
+  }
+  command.error = request.error();
+  command.participant = request.participant();
+  command.code = request.code();
+  return command;
+}
+
+}  // namespace
+
+ListCommand FromProto(const pb::CountTransactionsRequest& request) {
+  return ReadFilterOf(request);
+}
+
+ListCommand FromProto(const pb::ListTransactionsRequest& request) {
+  ListCommand command = ReadFilterOf(request);
+  command.status = request.status();
   if (request.has_incident()) {
     command.incident = request.incident();
   }
-  command.since = ReadTime(request.has_since(), request.since());
-  command.until = ReadTime(request.has_until(), request.until());
-  command.q = request.q();
-  command.parent = request.parent();
+  if (request.has_paused()) {
+    command.paused = request.paused();
+  }
   command.limit = request.limit();
   command.cursor = request.cursor();
   return command;

@@ -319,6 +319,15 @@ void ToProto(const DecisionResult& result, pb::Decision* out) {
   out->set_coordinator(Text(result.coordinator));
 }
 
+void ToProto(const std::vector<Count>& counts, pb::CountTransactionsResponse* out) {
+  for (const Count& each : counts) {
+    pb::TransactionCount* count = out->add_counts();
+    count->set_name(Text(each.name));
+    count->set_count(each.count);
+    count->set_more(each.more);
+  }
+}
+
 void ToProto(const BranchCallResult& result, pb::BranchCall* out) {
   out->set_branch(Text(result.branch.str()));
   out->set_participant(Text(result.participant));

@@ -58,6 +58,13 @@ void ListTransactions(const ExchangePtr& exchange) {
   }
 }
 
+void CountTransactions(const ExchangePtr& exchange) {
+  if (auto command = CommandOf(*exchange, DecodeCount(exchange->query()))) {
+    exchange->service().CountTransactions(std::move(*command),
+                                          ReplyJson<std::vector<Count>>(exchange, CountsJson));
+  }
+}
+
 void GetHistory(const ExchangePtr& exchange) {
   if (WithoutQuery(*exchange)) {
     exchange->service().GetHistory(exchange->parameter(0),
@@ -300,6 +307,7 @@ void Perform(Action action, const ExchangePtr& exchange) {
     case Action::kGetDecision: return GetDecision(exchange);
     case Action::kGetTransaction: return GetTransaction(exchange);
     case Action::kListTransactions: return ListTransactions(exchange);
+    case Action::kCountTransactions: return CountTransactions(exchange);
     case Action::kGetHistory: return GetHistory(exchange);
     case Action::kGetBranchCall: return GetBranchCall(exchange);
     case Action::kWatchTransaction: return WatchTransaction(exchange);

@@ -13,6 +13,7 @@ constexpr std::array kRoutes{
     Route{Method::kPost, "/v1/transactions", Action::kSubmit, Body::kRequired},
     Route{Method::kGet, "/v1/transactions", Action::kListTransactions, Body::kNone},
     Route{Method::kGet, "/v1/transactions/{gid}", Action::kGetTransaction, Body::kNone},
+    Route{Method::kGet, "/v1/transactions:count", Action::kCountTransactions, Body::kNone},
     Route{Method::kPost, "/v1/transactions:begin", Action::kBegin, Body::kRequired},
     Route{Method::kPost, "/v1/transactions/{gid}/branches", Action::kEnlist, Body::kRequired},
     Route{Method::kPost, "/v1/transactions/{gid}:commit", Action::kCommit, Body::kOptional},

@@ -22,6 +22,7 @@ enum class Action : uint8_t {
   kGetDecision,
   kGetTransaction,
   kListTransactions,
+  kCountTransactions,
   kGetHistory,
   kGetBranchCall,
   kWatchTransaction,

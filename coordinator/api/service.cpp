@@ -1,7 +1,11 @@
 #include "coordinator/api/service.h"
 
 #include <algorithm>
+#include <array>
+#include <memory>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/limits.h"
 #include "coordinator/api/command_checks.h"
@@ -248,6 +252,63 @@ void Service::List(ListCommand command, Done<storage::SummaryPage> done) const {
   }
   coordinator_.List(std::move(filter), std::move(page),
                     Forward<storage::SummaryPage>(std::move(done)));
+}
+
+namespace {
+
+// Counts one thing after the other, each by an index of its own: what is rare is exact, however
+// many there are of the rest.
+class Counter : public std::enable_shared_from_this<Counter> {
+ public:
+  Counter(runtime::Coordinator& coordinator, storage::Filter filter, Done<std::vector<Count>> done)
+      : coordinator_(coordinator), filter_(std::move(filter)), done_(std::move(done)) {}
+
+  void Next() {
+    if (counts_.size() == kNames.size()) {
+      done_(std::move(counts_));
+      return;
+    }
+    storage::Filter filter = filter_;
+    const std::string_view name = kNames[counts_.size()];
+    if (name == "incident") {
+      filter.incident = true;
+    } else if (name == "paused") {
+      filter.paused = true;
+    } else {
+      filter.status = std::string(name);
+    }
+    coordinator_.List(std::move(filter), {limits::kMaxPageSize, ""},
+                      [self = shared_from_this(), name](Result<storage::SummaryPage> page) {
+                        if (!page.ok()) {
+                          Refuse(self->done_, page.status());
+                          return;
+                        }
+                        self->counts_.push_back({name, static_cast<uint32_t>(page->rows.size()),
+                                                 !page->next_cursor.empty()});
+                        self->Next();
+                      });
+  }
+
+ private:
+  static constexpr std::array<std::string_view, 8> kNames{
+      "ACTIVE", "COMMITTING", "COMMITTED", "ABORTING", "ABORTED", "MIXED", "incident", "paused"};
+
+  runtime::Coordinator& coordinator_;
+  const storage::Filter filter_;
+  Done<std::vector<Count>> done_;
+  std::vector<Count> counts_;
+};
+
+}  // namespace
+
+void Service::CountTransactions(ListCommand command, Done<std::vector<Count>> done) const {
+  Checker check;
+  storage::Filter filter = ReadFilter(command, check);
+  if (!check.ok()) {
+    done(check.TakeError());
+    return;
+  }
+  std::make_shared<Counter>(coordinator_, std::move(filter), std::move(done))->Next();
 }
 
 void Service::Operate(OperateCommand command, Done<TxnDetail> done) const {

@@ -40,6 +40,9 @@ class Service {
   void GetHistory(const std::string& gid, Done<runtime::History> done) const;
   // Also the list of incidents: with `incident` set, rows carry what waits.
   void List(ListCommand command, Done<storage::SummaryPage> done) const;
+  // How many transactions of each status there are among those that match, of incidents and of
+  // paused ones; the command's own status, incident, paused, limit and cursor do not count.
+  void CountTransactions(ListCommand command, Done<std::vector<Count>> done) const;
   void Operate(OperateCommand command, Done<TxnDetail> done) const;
   void Signal(SignalCommand command, Done<TxnDetail> done) const;
   void Complete(CompleteCommand command, Done<CompleteResult> done) const;

@@ -152,6 +152,12 @@ Result<Document> Client::List(const ListRequest& request) {
     query.Add("incident", *request.incident ? "true" : "false");
   }
   query.Add("since", InstantText(request.since)).Add("until", InstantText(request.until));
+  if (request.paused) {
+    query.Add("paused", *request.paused ? "true" : "false");
+  }
+  query.Add("unchangedSince", InstantText(request.unchanged_since));
+  query.Add("attempts", NumberText(request.attempts)).Add("error", request.error);
+  query.Add("participant", request.participant).Add("code", request.code);
   query.Add("q", request.gid_prefix).Add("parent", request.parent);
   query.Add("limit", NumberText(request.limit)).Add("cursor", request.cursor);
   return impl_->CallForDocument(GetFrom("/v1/transactions" + query.text()));

@@ -286,6 +286,33 @@ TEST_CASE("what a branch sends is shown, and what sends nothing says so") {
         "branch.not_found");
 }
 
+TEST_CASE("a list is filtered by what went wrong") {
+  RestServer server;
+  REQUIRE(server
+              .Get("/v1/transactions?error=no+room&code=http.409&participant=p&attempts=3&"
+                   "paused=true&unchangedSince=2026-01-31T00:00:00Z")
+              .status == 200);
+  const auto filter = server.coordinator.last_filter();
+  CHECK(filter->error == "no room");
+  CHECK(filter->code == "http.409");
+  CHECK(filter->participant == "p");
+  CHECK(filter->attempts == 3U);
+  CHECK(filter->paused == true);
+  CHECK(filter->incident == true);  // Which a participant and a code are of.
+  CHECK(filter->unchanged_since.has_value());
+}
+
+TEST_CASE("transactions are counted by state, under a filter") {
+  RestServer server;
+  const Json counts = server.Get("/v1/transactions:count?definition=trip").Document()["counts"];
+  REQUIRE(counts.size() == 8);
+  CHECK(counts[0]["name"] == "ACTIVE");
+  CHECK(counts[7]["name"] == "paused");
+  CHECK(server.coordinator.last_filter()->definition == "trip");
+  CHECK(server.coordinator.last_filter()->paused == true);
+  CHECK(server.Get("/v1/transactions:count?status=ACTIVE").status == 400);
+}
+
 TEST_CASE("a signal's id comes as a header or in its body, and not in two ways") {
   RestServer server;
   const std::string path = "/v1/transactions/t1:signal";

@@ -78,12 +78,14 @@ std::set<std::string> FieldsOf(const Descriptor& message) {
 }
 
 // Generators of clients name the answer of an operation `<operationId>Response` themselves.
-const std::map<std::string, std::string> kRenamed{{"ListDefinitionsResponse", "DefinitionList"},
-                                                  {"ValidateDefinitionResponse", "Validation"},
-                                                  {"ListTransactionsResponse", "TransactionList"},
-                                                  {"CompleteOperationResponse", "Completion"},
-                                                  {"ListIncidentsResponse", "IncidentList"},
-                                                  {"ListParticipantsResponse", "ParticipantList"}};
+const std::map<std::string, std::string> kRenamed{
+    {"ListDefinitionsResponse", "DefinitionList"},
+    {"ValidateDefinitionResponse", "Validation"},
+    {"ListTransactionsResponse", "TransactionList"},
+    {"CountTransactionsResponse", "TransactionCounts"},
+    {"CompleteOperationResponse", "Completion"},
+    {"ListIncidentsResponse", "IncidentList"},
+    {"ListParticipantsResponse", "ParticipantList"}};
 
 std::string SchemaOf(const std::string& message) {
   const auto renamed = kRenamed.find(message);

@@ -29,7 +29,12 @@ void CreateVaried(OwnedJournal& journal) {
     s.definition = "refund";
     finish(s, "ABORTED");
   });
-  create("trip-1", 400, [&](Summary& s) { s.mode = "tcc"; });
+  create("trip-1", 400, [&](Summary& s) {
+    s.mode = "tcc";
+    s.paused = true;
+    s.attempts = 4;
+    s.error = "http.503: HTTP 503 Service Unavailable";
+  });
   create("trip-2", 500, [&](Summary& s) { s.incidents = {MakeIncident("hotel", "timeout")}; });
   create("trip-2~car", 600, [&](Summary& s) { s.parent = Gid("trip-2"); });
   create("trip-3", 700, [&](Summary& s) {
@@ -74,6 +79,28 @@ JOURNAL_TEST_CASE("each filter narrows by its own column") {
   CHECK(filtered([](Filter& f) { f.gid_prefix = "z"; }) == Gids{"zoo"});
   CHECK(filtered([](Filter& f) { f.gid_prefix = ""; }).size() == 8);
   CHECK(filtered([](Filter& f) { f.parent = Gid("trip-2"); }) == Gids{"trip-2~car"});
+}
+
+JOURNAL_TEST_CASE("what went wrong is found") {
+  TestType factory;
+  const auto journal = factory.Open();
+  CreateVaried(*journal);
+  const auto filtered = [&](auto change) { return Filtered(*journal, change); };
+  CHECK(filtered([](Filter& f) { f.paused = true; }) == Gids{"trip-1"});
+  CHECK(filtered([](Filter& f) { f.paused = false; }).size() == 7);
+  CHECK(filtered([](Filter& f) { f.error = "SERVICE unavail"; }) == Gids{"trip-1"});
+  CHECK(filtered([](Filter& f) { f.error = "nowhere"; }).empty());
+  CHECK(filtered([](Filter& f) { f.attempts = 4; }) == Gids{"trip-1"});
+  CHECK(filtered([](Filter& f) { f.attempts = 5; }).empty());
+  CHECK(filtered([](Filter& f) { f.unchanged_since = InstantFromMicros(201); }) ==
+        Gids{"order-2", "order-1"});
+  const IncidentRow row = MakeIncident("hotel", "timeout");
+  CHECK(filtered([&](Filter& f) { f.code = row.code; }) == Gids{"trip-2"});
+  CHECK(filtered([&](Filter& f) { f.participant = row.participant; }) == Gids{"trip-2"});
+  CHECK(filtered([&](Filter& f) {
+          f.participant = row.participant;
+          f.code = "another";
+        }).empty());
 }
 
 JOURNAL_TEST_CASE("since is inclusive and until is exclusive") {

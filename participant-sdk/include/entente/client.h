@@ -118,6 +118,12 @@ struct ListRequest {
   std::optional<Instant> until = {};  // Created before.
   std::string gid_prefix = {};
   std::string parent = {};  // A gid.
+  std::optional<bool> paused = {};
+  std::optional<Instant> unchanged_since = {};  // Nothing happened to it since.
+  uint32_t attempts = 0;         // Some branch is at this attempt or a later one; 0: any.
+  std::string error = {};        // A part of its latest failure's text; A is a.
+  std::string participant = {};  // This and the next: of an incident that waits.
+  std::string code = {};
   uint32_t limit = 0;       // 0: the coordinator's default.
   std::string cursor = {};  // The page before's nextCursor.
 };
