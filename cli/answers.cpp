@@ -24,6 +24,10 @@ const std::vector<Required>& RequiredOf(Answer kind) {
   static const std::vector<Required> kHistory{{"entries", &Json::is_array}};
   static const std::vector<Required> kBranchCall{{"branch", &Json::is_string},
                                                  {"operation", &Json::is_string}};
+  static const std::vector<Required> kBulk{{"verb", &Json::is_string},
+                                           {"state", &Json::is_string},
+                                           {"matched", &Json::is_number_unsigned}};
+  static const std::vector<Required> kBulkList{{"actions", &Json::is_array}};
   static const std::vector<Required> kIncidents{{"incidents", &Json::is_array}};
   static const std::vector<Required> kParticipants{{"participants", &Json::is_array}};
   static const std::vector<Required> kDefinition{{"name", &Json::is_string},
@@ -37,6 +41,8 @@ const std::vector<Required>& RequiredOf(Answer kind) {
     case Answer::kTransactions: return kTransactions;
     case Answer::kHistory: return kHistory;
     case Answer::kBranchCall: return kBranchCall;
+    case Answer::kBulk: return kBulk;
+    case Answer::kBulkList: return kBulkList;
     case Answer::kIncidents: return kIncidents;
     case Answer::kParticipants: return kParticipants;
     case Answer::kDefinition: return kDefinition;

@@ -16,6 +16,8 @@ enum class Answer {
   kTransactions,
   kHistory,
   kBranchCall,
+  kBulk,
+  kBulkList,
   kIncidents,
   kParticipants,
   kDefinition,

@@ -91,6 +91,7 @@ void AddCommandsOn(const Terminal& terminal, CLI::App& app, int& exit_code) {
   AddClientDrivenCommands(app, *context);
   AddReadCommands(app, *context);
   AddOperatorCommands(app, *context);
+  AddBulkCommands(app, *context);
   for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
     if (command->get_name() != "serve") {
       RefuseEmptyValues(*command);

@@ -4,11 +4,13 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/utf8.h"
 #include "cli/answers.h"
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/entry_text.h"
 #include "cli/instants.h"
+#include "cli/list_options.h"
 #include "cli/transaction_text.h"
 
 namespace entente::cli {
@@ -85,33 +87,10 @@ void AddGet(CLI::App& app, Context& context) {
   get->callback([&context, options] { RunGet(context, *options); });
 }
 
-struct ListOptions {
-  sdk::ListRequest request;
-  bool incident = false;
-  bool paused = false;
-  std::string unchanged_since;
-  std::string since;
-  std::string until;
-};
-
 void RunList(Context& context, ListOptions options) {
   const Instant now = Now();
-  if (options.incident) {
-    options.request.incident = true;
-  }
-  if (options.paused) {
-    options.request.paused = true;
-  }
-  for (auto [text, bound] : {std::pair(&options.unchanged_since, &options.request.unchanged_since),
-                             std::pair(&options.since, &options.request.since),
-                             std::pair(&options.until, &options.request.until)}) {
-    if (!text->empty()) {
-      const Result<Instant> read = ReadInstant(*text, now);
-      if (!read.ok()) {
-        return context.Fail(read.status());
-      }
-      *bound = *read;
-    }
+  if (const Status read = ReadListOptions(options); !read.ok()) {
+    return context.Fail(read);
   }
   const Result<Document> page = FirstFilledPage(
       context, options.request, "transactions", [&](const sdk::ListRequest& request) {
@@ -121,49 +100,11 @@ void RunList(Context& context, ListOptions options) {
         [&](const Json& list) { return ShowTransactions(list, context.terminal, now); });
 }
 
-// The filters that transactions and incidents have in common.
-void AddFilters(CLI::App& command, sdk::ListRequest& request) {
-  command.add_option("--definition", request.definition, "Only of this definition")
-      ->type_name("NAME");
-  command.add_option("--mode", request.mode, "Only of this mode: saga, tcc, 2pc")
-      ->type_name("MODE");
-  command.add_option("--label", request.label, "Only with this label")->type_name("KEY=VALUE");
-  command.add_option("--limit", request.limit, "At most so many (50, at most 1000)")
-      ->type_name("N");
-  command.add_option("--cursor", request.cursor, "Go on after the page that ended with this")
-      ->type_name("CURSOR");
-}
-
 void AddList(CLI::App& app, Context& context) {
   CLI::App* list = app.add_subcommand("list", "List transactions, the newest first");
   const auto options = std::make_shared<ListOptions>();
-  list->add_option("--status", options->request.status,
-                   "ACTIVE, COMMITTING, COMMITTED, ABORTING, ABORTED or MIXED")
-      ->type_name("STATUS");
-  AddFilters(*list, options->request);
-  list->add_flag("--incident", options->incident, "Only what waits for an operator");
-  list->add_option("--since", options->since, "Created at or after: an instant, or how long ago")
-      ->type_name("TIME");
-  list->add_option("--until", options->until, "Created before: an instant, or how long ago")
-      ->type_name("TIME");
-  list->add_flag("--paused", options->paused, "Only what an operator paused");
-  list->add_option("--unchanged-since", options->unchanged_since,
-                   "Nothing happened to it since: an instant, or how long ago")
-      ->type_name("TIME");
-  list->add_option("--attempts", options->request.attempts,
-                   "Some branch is at this attempt or a later one")
-      ->type_name("N");
-  list->add_option("--error", options->request.error, "A part of the latest failure's text")
-      ->type_name("TEXT");
-  list->add_option("--participant", options->request.participant,
-                   "Only incidents at this participant")
-      ->type_name("NAME");
-  list->add_option("--code", options->request.code, "Only incidents with this code")
-      ->type_name("CODE");
-  list->add_option("--gid-prefix", options->request.gid_prefix, "Only gids that begin so")
-      ->type_name("TEXT");
-  list->add_option("--parent", options->request.parent, "Only the children of this transaction")
-      ->type_name("GID");
+  AddListOptions(*list, *options);
+  AddPageOptions(*list, options->request);
   AddClientOptions(*list, context);
   list->callback([&context, options] { RunList(context, *options); });
 }
@@ -214,6 +155,7 @@ void AddIncidents(CLI::App& app, Context& context) {
   CLI::App* incidents = app.add_subcommand("incidents", "List what waits for an operator");
   const auto request = std::make_shared<sdk::ListRequest>();
   AddFilters(*incidents, *request);
+  AddPageOptions(*incidents, *request);
   AddClientOptions(*incidents, context);
   incidents->callback([&context, request] {
     const Result<Document> page =

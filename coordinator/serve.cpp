@@ -22,6 +22,7 @@
 
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "coordinator/api/bulk_actions.h"
 #include "coordinator/api/grpc_server.h"
 #include "coordinator/api/rest.h"
 #include "coordinator/descriptors.h"
@@ -317,13 +318,26 @@ class RecoveryEnd {
 };
 
 int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator,
-                    const DescriptorShares& shares, const std::string& store, RecoveryEnd& recovery,
-                    net::OwnListeners& own) {
+                    storage::Journal& journal, const DescriptorShares& shares,
+                    const std::string& store, RecoveryEnd& recovery, net::OwnListeners& own) {
   const auto began = std::chrono::steady_clock::now();
+  api::BulkActions bulk(coordinator, journal,
+                        {runtime::WallNow, [] {
+                           runtime::Worker* worker = runtime::Worker::Current();
+                           return worker == nullptr
+                                      ? api::Executor()
+                                      : api::Executor([worker](std::function<void()> task) {
+                                          worker->Post(std::move(task));
+                                        });
+                         }});
+  if (const Status started = bulk.Start(); !started.ok()) {
+    return CannotStart(started);
+  }
   const auto http_address = ParseListenAddress(config.http);
   api::RestOptions rest_options;
   rest_options.guard.allowed_hosts = config.allow_hosts;
   rest_options.guard.allowed_origins = config.allow_origins;
+  rest_options.service.bulk = &bulk;
   rest_options.on_defect = [](const Status& status, const std::string& target) {
     spdlog::error("event=defect target={} reason={} message=\"{}\"", target, status.reason(),
                   status.message());
@@ -340,7 +354,9 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator
   own.Add(http_address->host, *http_port);
   std::unique_ptr<api::GrpcServer> grpc;
   if (config.grpc != "off") {
-    auto started = api::GrpcServer::Start(coordinator, config.grpc, {});
+    api::GrpcOptions grpc_options;
+    grpc_options.service.bulk = &bulk;
+    auto started = api::GrpcServer::Start(coordinator, config.grpc, std::move(grpc_options));
     if (!started.ok()) {
       return CannotStart(started.status());
     }
@@ -374,6 +390,7 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator
     }
   }
   spdlog::info("event=draining signal={} grace={}", signal, FormatDuration(config.drain_grace));
+  bulk.End();
   coordinator.Drain(config.drain_grace);
   servers.Drain(std::chrono::seconds(1));
   if (grpc != nullptr) {
@@ -453,8 +470,8 @@ int Serve(const Config& config) {
   if (!coordinator.ok()) {
     return CannotStart(coordinator.status());
   }
-  const int code = RunUntilStopped(config, **coordinator, shares, storage::ShownUrl(config.store),
-                                   recovery, *own);
+  const int code = RunUntilStopped(config, **coordinator, **journal, shares,
+                                   storage::ShownUrl(config.store), recovery, *own);
   (*coordinator)->Stop();
   // Whatever was handed in is written before the journal ends; the drivers go after it.
   journal->reset();

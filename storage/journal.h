@@ -139,6 +139,9 @@ inline constexpr const char* kCompletionSecretSetting = "completion-secret";
 // The reason of the kUnavailable with which Acquire says that another owner has the shard.
 inline constexpr const char* kLeaseHeld = "lease.held";
 
+// The reason of the refusal of a journal that keeps no notes.
+inline constexpr const char* kNoNotes = "store.no_notes";
+
 // What to do with a store that is a copy of another, or was moved, when it is opened.
 enum class CopiedStore {
   kAsk,           // A new identity; refuse, and ask, if a store that is no backup has open ones.
@@ -237,6 +240,14 @@ class Journal {
   // already stored under `name`, or stores `value` durably and returns it. Blocks.
   [[nodiscard]] virtual Result<std::string> GetOrPutSetting(const std::string& name,
                                                             const std::string& value) = 0;
+
+  // Small texts by name, of what the coordinator does beside transactions. Put replaces the one of
+  // that name, or without `text` removes it; durable when it returns. List gives all whose name
+  // begins with `prefix`, by name. Block. kFailedPrecondition kNoNotes: this journal keeps none.
+  [[nodiscard]] virtual Status PutNote(const std::string& name,
+                                       const std::optional<std::string>& text);
+  [[nodiscard]] virtual Result<std::vector<std::pair<std::string, std::string>>> ListNotes(
+      const std::string& prefix);
 
   // Deletes at most `limit` finished transactions whose last update is before `before`, with their
   // records; returns how many. Never touches an open or a lasting one. Blocks.

@@ -1,5 +1,7 @@
 #include "storage/journal_errors.h"
 
+#include "storage/journal.h"
+
 #include "base/check.h"
 #include "base/limits.h"
 
@@ -71,6 +73,22 @@ Status BadCursor(const std::string& cursor) {
   return InvalidArgument("query.bad_cursor",
                          "'" + cursor.substr(0, 64) +
                              "' is not a cursor of this list; use next_cursor of the page before");
+}
+
+namespace {
+
+Status NoNotes() {
+  return FailedPrecondition(kNoNotes, "this store keeps no notes, which bulk actions need");
+}
+
+}  // namespace
+
+Status Journal::PutNote(const std::string&, const std::optional<std::string>&) {
+  return NoNotes();
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> Journal::ListNotes(const std::string&) {
+  return NoNotes();
 }
 
 }  // namespace entente::storage

@@ -179,6 +179,25 @@ std::variant<engine::ReplyDone, engine::ReplyRefused> ReadOutcome(CompleteComman
        command.message.empty() ? "the participant refused" : std::move(command.message)}};
 }
 
+BulkRequest ReadBulk(BulkCommand& command, Checker& check) {
+  BulkRequest request;
+  if (const auto verb = BulkVerbNamed(command.verb)) {
+    request.verb = *verb;
+  } else {
+    check.Fail("verb", "must be retry, pause, resume or cancel");
+  }
+  check.Require("reason", command.preview || !command.reason.empty(),
+                "say why, it is kept in the history of each");
+  if (auto filter = BulkFilterOf(command.filter); filter.ok()) {
+    request.filter = std::move(filter).value();
+  } else {
+    check.Fail("filter", filter.status().message());
+  }
+  request.query = std::move(command.filter);
+  request.actor = ReadActor(command.actor, command.reason, check);
+  return request;
+}
+
 storage::Filter ReadFilter(ListCommand& command, Checker& check) {
   storage::Filter filter;
   CheckStatusName(command.status, check);

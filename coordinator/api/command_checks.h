@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "coordinator/api/bulk_actions.h"
 #include "coordinator/api/commands.h"
 #include "coordinator/api/event_feed.h"
 #include "coordinator/api/problem.h"
@@ -43,6 +44,7 @@ class Checker {
 [[nodiscard]] runtime::OperatorRequest ReadOperate(OperateCommand& command, Checker& check);
 [[nodiscard]] std::variant<engine::ReplyDone, engine::ReplyRefused> ReadOutcome(
     CompleteCommand& command, Checker& check);
+[[nodiscard]] BulkRequest ReadBulk(BulkCommand& command, Checker& check);
 [[nodiscard]] storage::Filter ReadFilter(ListCommand& command, Checker& check);
 [[nodiscard]] storage::Page ReadPage(ListCommand& command, Checker& check);
 

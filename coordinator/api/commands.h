@@ -94,6 +94,15 @@ struct OperateCommand {
   std::string outcome;
 };
 
+// An action on all that match.
+struct BulkCommand {
+  std::string verb;
+  std::string filter;  // The query of a list.
+  std::string reason;
+  std::string actor;
+  bool preview = false;  // Only say how many there are.
+};
+
 struct SignalCommand {
   std::string gid;
   std::string name;

@@ -154,6 +154,15 @@ std::vector<std::pair<std::string, std::string>> BodyReader::TakeStringMap(std::
   return pairs;
 }
 
+bool BodyReader::TakeBool(std::string_view name) {
+  const Json* value = Find(name);
+  if (value != nullptr && !value->is_boolean()) {
+    Fail(name, Expected("a boolean", *value));
+    return false;
+  }
+  return value != nullptr && value->get<bool>();
+}
+
 std::optional<Json> BodyReader::TakeValue(std::string_view name) {
   Json* value = Find(name);
   if (value == nullptr) {

@@ -270,6 +270,33 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
     return Operate("ResolveTransaction", *request, response);
   }
 
+  ServerUnaryReactor* StartBulkAction(CallbackServerContext*,
+                                      const pb::StartBulkActionRequest* request,
+                                      pb::BulkAction* response) override {
+    auto* call = new UnaryCall;
+    service_.StartBulk(FromProto(*request), Reply<BulkAction>(call, "StartBulkAction", response));
+    return call;
+  }
+  ServerUnaryReactor* ListBulkActions(CallbackServerContext*, const pb::ListBulkActionsRequest*,
+                                      pb::ListBulkActionsResponse* response) override {
+    auto* call = new UnaryCall;
+    service_.ListBulk(Reply<std::vector<BulkAction>>(call, "ListBulkActions", response));
+    return call;
+  }
+  ServerUnaryReactor* GetBulkAction(CallbackServerContext*, const pb::GetBulkActionRequest* request,
+                                    pb::BulkAction* response) override {
+    auto* call = new UnaryCall;
+    service_.GetBulk(request->id(), Reply<BulkAction>(call, "GetBulkAction", response));
+    return call;
+  }
+  ServerUnaryReactor* StopBulkAction(CallbackServerContext*,
+                                     const pb::StopBulkActionRequest* request,
+                                     pb::BulkAction* response) override {
+    auto* call = new UnaryCall;
+    service_.StopBulk(request->id(), Reply<BulkAction>(call, "StopBulkAction", response));
+    return call;
+  }
+
   ServerUnaryReactor* SignalTransaction(CallbackServerContext*,
                                         const pb::SignalTransactionRequest* request,
                                         pb::Transaction* response) override {

@@ -93,6 +93,22 @@ Outcome<OperateCommand> DecodeOperate(Verb verb, std::string gid, Json body) {
   return Finish(reader, std::move(command));
 }
 
+Outcome<BulkCommand> DecodeBulkCommand(Json body) {
+  BodyReader reader(std::move(body));
+  BulkCommand command;
+  command.verb = reader.TakeString("verb");
+  command.filter = reader.TakeString("filter");
+  command.reason = reader.TakeString("reason");
+  command.actor = reader.TakeString("actor");
+  command.preview = reader.TakeBool("preview");
+  return Finish(reader, std::move(command));
+}
+
+Outcome<bool> DecodeNothing(Json body) {
+  BodyReader reader(std::move(body));
+  return Finish(reader, true);
+}
+
 Outcome<SignalCommand> DecodeSignal(std::string gid, Json body) {
   BodyReader reader(std::move(body));
   SignalCommand command;

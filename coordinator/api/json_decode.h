@@ -23,6 +23,9 @@ namespace entente::api {
                                                   Json body);
 [[nodiscard]] Outcome<OperateCommand> DecodeOperate(runtime::OperatorRequest::Verb verb,
                                                     std::string gid, Json body);
+[[nodiscard]] Outcome<BulkCommand> DecodeBulkCommand(Json body);
+// True: there is nothing in it, as there must not be.
+[[nodiscard]] Outcome<bool> DecodeNothing(Json body);
 [[nodiscard]] Outcome<SignalCommand> DecodeSignal(std::string gid, Json body);
 [[nodiscard]] Outcome<CompleteCommand> DecodeComplete(std::string token, Json body);
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/api/bulk_actions.h"
 #include "coordinator/api/commands.h"
 #include "coordinator/runtime/coordinator.h"
 #include "storage/journal.h"
@@ -23,6 +24,8 @@ class JsonWriter;
 [[nodiscard]] std::string DefinitionListJson(const std::vector<storage::DefinitionRow>& rows);
 [[nodiscard]] std::string ValidationJson(const std::vector<dsl::Problem>& problems);
 [[nodiscard]] std::string CountsJson(const std::vector<Count>& counts);
+[[nodiscard]] std::string BulkJson(const BulkAction& action);
+[[nodiscard]] std::string BulkListJson(const std::vector<BulkAction>& actions);
 [[nodiscard]] std::string BranchCallJson(const BranchCallResult& result);
 [[nodiscard]] std::string DecisionJson(const DecisionResult& result);
 [[nodiscard]] std::string CompletionJson(const CompleteResult& result);

@@ -192,6 +192,71 @@ std::string CountsJson(const std::vector<Count>& counts) {
   return text;
 }
 
+namespace {
+
+void WriteBulk(const BulkAction& action, JsonWriter& json) {
+  json.BeginObject();
+  json.OptionalString("id", action.id);
+  json.Key("verb");
+  json.String(BulkVerbName(action.request.verb));
+  json.Key("filter");
+  json.String(action.request.query);
+  json.Key("state");
+  json.String(action.id.empty() ? "preview" : BulkStateName(action.state));
+  json.Key("matched");
+  json.Number(action.matched);
+  json.OptionalBool("more", action.more);
+  json.Key("done");
+  json.Number(action.done);
+  json.Key("refused");
+  json.Number(action.refused);
+  json.Key("refusals");
+  json.BeginArray();
+  for (const BulkRefusal& refusal : action.refusals) {
+    json.BeginObject();
+    json.Key("gid");
+    json.String(refusal.gid);
+    json.Key("code");
+    json.String(refusal.code);
+    json.Key("message");
+    json.String(refusal.message);
+    json.EndObject();
+  }
+  json.EndArray();
+  json.Key("actor");
+  json.BeginObject();
+  json.OptionalString("name", action.request.actor.name);
+  json.OptionalString("reason", action.request.actor.reason);
+  json.EndObject();
+  json.Key("createdAt");
+  json.Time(action.created_at);
+  json.OptionalTime("endedAt", action.ended_at);
+  json.EndObject();
+}
+
+}  // namespace
+
+std::string BulkJson(const BulkAction& action) {
+  std::string text;
+  JsonWriter json(text);
+  WriteBulk(action, json);
+  return text;
+}
+
+std::string BulkListJson(const std::vector<BulkAction>& actions) {
+  std::string text;
+  JsonWriter json(text);
+  json.BeginObject();
+  json.Key("actions");
+  json.BeginArray();
+  for (const BulkAction& action : actions) {
+    WriteBulk(action, json);
+  }
+  json.EndArray();
+  json.EndObject();
+  return text;
+}
+
 std::string BranchCallJson(const BranchCallResult& result) {
   std::string text;
   JsonWriter json(text);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "coordinator/api/bulk_actions.h"
 #include "coordinator/api/commands.h"
 #include "coordinator/api/problem.h"
 #include "coordinator/runtime/coordinator.h"
@@ -37,6 +38,7 @@ void ToValue(const Json& json, google::protobuf::Value* value);
 [[nodiscard]] OperateCommand FromProto(const pb::EditBranchRequest& request);
 [[nodiscard]] OperateCommand FromProto(const pb::SkipBranchRequest& request);
 [[nodiscard]] OperateCommand FromProto(const pb::ResolveTransactionRequest& request);
+[[nodiscard]] BulkCommand FromProto(const pb::StartBulkActionRequest& request);
 [[nodiscard]] SignalCommand FromProto(const pb::SignalTransactionRequest& request);
 [[nodiscard]] CompleteCommand FromProto(const pb::CompleteOperationRequest& request);
 
@@ -52,6 +54,8 @@ void ToProto(const StoredDefinition& stored, pb::Definition* out);
 void ToProto(const std::vector<dsl::Problem>& problems, pb::ValidateDefinitionResponse* out);
 void ToProto(const DecisionResult& result, pb::Decision* out);
 void ToProto(const std::vector<Count>& counts, pb::CountTransactionsResponse* out);
+void ToProto(const BulkAction& action, pb::BulkAction* out);
+void ToProto(const std::vector<BulkAction>& actions, pb::ListBulkActionsResponse* out);
 void ToProto(const BranchCallResult& result, pb::BranchCall* out);
 void ToProto(const CompleteResult& result, pb::CompleteOperationResponse* out);
 void ToProto(const std::vector<runtime::ParticipantStats>& stats,

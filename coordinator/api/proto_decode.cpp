@@ -211,6 +211,10 @@ OperateCommand FromProto(const pb::ResolveTransactionRequest& request) {
   return command;
 }
 
+BulkCommand FromProto(const pb::StartBulkActionRequest& request) {
+  return {request.verb(), request.filter(), request.reason(), request.actor(), request.preview()};
+}
+
 SignalCommand FromProto(const pb::SignalTransactionRequest& request) {
   SignalCommand command;
   command.gid = request.gid();

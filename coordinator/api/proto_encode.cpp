@@ -328,6 +328,35 @@ void ToProto(const std::vector<Count>& counts, pb::CountTransactionsResponse* ou
   }
 }
 
+void ToProto(const BulkAction& action, pb::BulkAction* out) {
+  out->set_id(Text(action.id));
+  out->set_verb(Text(BulkVerbName(action.request.verb)));
+  out->set_filter(Text(action.request.query));
+  out->set_state(Text(action.id.empty() ? "preview" : BulkStateName(action.state)));
+  out->set_matched(action.matched);
+  out->set_more(action.more);
+  out->set_done(action.done);
+  out->set_refused(action.refused);
+  for (const BulkRefusal& each : action.refusals) {
+    pb::BulkRefusal* refusal = out->add_refusals();
+    refusal->set_gid(Text(each.gid));
+    refusal->set_code(Text(each.code));
+    refusal->set_message(Text(each.message));
+  }
+  out->mutable_actor()->set_name(Text(action.request.actor.name));
+  out->mutable_actor()->set_reason(Text(action.request.actor.reason));
+  SetTime(action.created_at, out->mutable_created_at());
+  if (action.ended_at) {
+    SetTime(*action.ended_at, out->mutable_ended_at());
+  }
+}
+
+void ToProto(const std::vector<BulkAction>& actions, pb::ListBulkActionsResponse* out) {
+  for (const BulkAction& action : actions) {
+    ToProto(action, out->add_actions());
+  }
+}
+
 void ToProto(const BranchCallResult& result, pb::BranchCall* out) {
   out->set_branch(Text(result.branch.str()));
   out->set_participant(Text(result.participant));

@@ -92,6 +92,39 @@ void Operate(Verb verb, const ExchangePtr& exchange) {
   }
 }
 
+void StartBulk(const ExchangePtr& exchange) {
+  std::optional<Json> body = BodyOf(*exchange);
+  if (!body) {
+    return;
+  }
+  if (auto command = CommandOf(*exchange, DecodeBulkCommand(std::move(*body)))) {
+    exchange->service().StartBulk(
+        std::move(*command),
+        Reply<BulkAction>(exchange, [](Exchange& answered, const BulkAction& action) {
+          answered.Answer(action.id.empty() ? 200 : 201, BulkJson(action));
+        }));
+  }
+}
+
+void ListBulk(const ExchangePtr& exchange) {
+  if (WithoutQuery(*exchange)) {
+    exchange->service().ListBulk(ReplyJson<std::vector<BulkAction>>(exchange, BulkListJson));
+  }
+}
+
+void GetBulk(const ExchangePtr& exchange) {
+  if (WithoutQuery(*exchange)) {
+    exchange->service().GetBulk(exchange->parameter(0), ReplyJson<BulkAction>(exchange, BulkJson));
+  }
+}
+
+void StopBulk(const ExchangePtr& exchange) {
+  std::optional<Json> body = BodyOf(*exchange);
+  if (body && CommandOf(*exchange, DecodeNothing(std::move(*body)))) {
+    exchange->service().StopBulk(exchange->parameter(0), ReplyJson<BulkAction>(exchange, BulkJson));
+  }
+}
+
 void Signal(const ExchangePtr& exchange) {
   std::optional<Json> body = BodyOf(*exchange);
   if (!body) {
@@ -318,6 +351,10 @@ void Perform(Action action, const ExchangePtr& exchange) {
     case Action::kEdit: return Operate(Verb::kEdit, exchange);
     case Action::kSkip: return Operate(Verb::kSkip, exchange);
     case Action::kResolve: return Operate(Verb::kResolve, exchange);
+    case Action::kStartBulk: return StartBulk(exchange);
+    case Action::kListBulk: return ListBulk(exchange);
+    case Action::kGetBulk: return GetBulk(exchange);
+    case Action::kStopBulk: return StopBulk(exchange);
     case Action::kSignal: return Signal(exchange);
     case Action::kComplete: return Complete(exchange);
     case Action::kPutDefinition: return PutDefinition(exchange);

@@ -343,7 +343,57 @@ std::string SignalIdOf(const SignalCommand& command, Checker& check) {
   return id;
 }
 
+Status NoBulk() {
+  return FailedPrecondition("bulk.unsupported", "this coordinator has no bulk actions");
+}
+
+// Where it may block; the answer comes back to the worker that asked, if one did.
+void OnDesk(BulkActions* bulk, Done<BulkAction> done, std::function<Result<BulkAction>()> work) {
+  if (bulk == nullptr) {
+    Refuse(done, NoBulk());
+    return;
+  }
+  bulk->Post([back = bulk->Here(), done = std::move(done), work = std::move(work)] {
+    const auto answer = [done, result = work()] {
+      result.ok() ? done(*result) : Refuse(done, result.status());
+    };
+    if (back) {
+      back(answer);
+    } else {
+      answer();
+    }
+  });
+}
+
 }  // namespace
+
+void Service::StartBulk(BulkCommand command, Done<BulkAction> done) const {
+  Checker check;
+  const bool preview = command.preview;
+  BulkRequest request = ReadBulk(command, check);
+  if (!check.ok()) {
+    done(check.TakeError());
+    return;
+  }
+  OnDesk(options_.bulk, std::move(done),
+         [bulk = options_.bulk, preview, request = std::move(request)] {
+           return preview ? bulk->Preview(request) : bulk->Begin(request);
+         });
+}
+
+void Service::StopBulk(const std::string& id, Done<BulkAction> done) const {
+  OnDesk(options_.bulk, std::move(done), [bulk = options_.bulk, id] { return bulk->Stop(id); });
+}
+
+void Service::GetBulk(const std::string& id, Done<BulkAction> done) const {
+  const Result<BulkAction> action =
+      options_.bulk == nullptr ? Result<BulkAction>(NoBulk()) : options_.bulk->Get(id);
+  action.ok() ? done(*action) : Refuse(done, action.status());
+}
+
+void Service::ListBulk(Done<std::vector<BulkAction>> done) const {
+  done(options_.bulk == nullptr ? std::vector<BulkAction>() : options_.bulk->List());
+}
 
 void Service::Signal(SignalCommand command, Done<TxnDetail> done) const {
   if (!IsPossibleGid(command.gid)) {

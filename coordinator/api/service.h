@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "coordinator/api/bulk_actions.h"
 #include "coordinator/api/commands.h"
 #include "coordinator/api/problem.h"
 #include "coordinator/runtime/coordinator.h"
@@ -14,6 +15,7 @@ namespace entente::api {
 struct ServiceOptions {
   // Health is "stalled" when work that is due, or an append, has been waiting for longer than this.
   Duration stalled_after = std::chrono::seconds(30);
+  BulkActions* bulk = nullptr;  // Not owned; outlives the service. Null: there are none.
 };
 
 // Checks what a command says, hands it to the Coordinator and turns what comes back into the
@@ -44,6 +46,10 @@ class Service {
   // paused ones; the command's own status, incident, paused, limit and cursor do not count.
   void CountTransactions(ListCommand command, Done<std::vector<Count>> done) const;
   void Operate(OperateCommand command, Done<TxnDetail> done) const;
+  void StartBulk(BulkCommand command, Done<BulkAction> done) const;
+  void ListBulk(Done<std::vector<BulkAction>> done) const;
+  void GetBulk(const std::string& id, Done<BulkAction> done) const;
+  void StopBulk(const std::string& id, Done<BulkAction> done) const;
   void Signal(SignalCommand command, Done<TxnDetail> done) const;
   void Complete(CompleteCommand command, Done<CompleteResult> done) const;
 

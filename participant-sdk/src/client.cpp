@@ -44,6 +44,25 @@ OutgoingRequest Post(std::string target, std::string body) {
   return {"POST", std::move(target), std::move(body), "", ""};
 }
 
+// What a list is filtered by.
+Query FilterOf(const ListRequest& request) {
+  Query query;
+  query.Add("status", request.status).Add("mode", request.mode);
+  query.Add("definition", request.definition).Add("label", request.label);
+  if (request.incident) {
+    query.Add("incident", *request.incident ? "true" : "false");
+  }
+  query.Add("since", InstantText(request.since)).Add("until", InstantText(request.until));
+  if (request.paused) {
+    query.Add("paused", *request.paused ? "true" : "false");
+  }
+  query.Add("unchangedSince", InstantText(request.unchanged_since));
+  query.Add("attempts", NumberText(request.attempts)).Add("error", request.error);
+  query.Add("participant", request.participant).Add("code", request.code);
+  query.Add("q", request.gid_prefix).Add("parent", request.parent);
+  return query;
+}
+
 }  // namespace
 
 std::string TransactionPath(std::string_view gid, std::string_view rest) {
@@ -145,22 +164,32 @@ Result<Transaction> Client::Get(std::string_view gid, std::optional<Duration> wa
 }
 
 Result<Document> Client::List(const ListRequest& request) {
-  Query query;
-  query.Add("status", request.status).Add("mode", request.mode);
-  query.Add("definition", request.definition).Add("label", request.label);
-  if (request.incident) {
-    query.Add("incident", *request.incident ? "true" : "false");
-  }
-  query.Add("since", InstantText(request.since)).Add("until", InstantText(request.until));
-  if (request.paused) {
-    query.Add("paused", *request.paused ? "true" : "false");
-  }
-  query.Add("unchangedSince", InstantText(request.unchanged_since));
-  query.Add("attempts", NumberText(request.attempts)).Add("error", request.error);
-  query.Add("participant", request.participant).Add("code", request.code);
-  query.Add("q", request.gid_prefix).Add("parent", request.parent);
+  Query query = FilterOf(request);
   query.Add("limit", NumberText(request.limit)).Add("cursor", request.cursor);
   return impl_->CallForDocument(GetFrom("/v1/transactions" + query.text()));
+}
+
+Result<Document> Client::StartBulk(const BulkRequest& request) {
+  const std::string query = FilterOf(request.filter).text();
+  Json body{{"verb", request.verb}, {"filter", query.empty() ? query : query.substr(1)}};
+  AddText("reason", request.reason, body);
+  AddText("actor", request.actor, body);
+  if (request.preview) {
+    body["preview"] = true;
+  }
+  return impl_->CallForDocument(Post("/v1/bulk", DumpJson(body)));
+}
+
+Result<Document> Client::ListBulk() {
+  return impl_->CallForDocument(GetFrom("/v1/bulk"));
+}
+
+Result<Document> Client::GetBulk(std::string_view id) {
+  return impl_->CallForDocument(GetFrom("/v1/bulk/" + PercentEncode(id)));
+}
+
+Result<Document> Client::StopBulk(std::string_view id) {
+  return impl_->CallForDocument(Post("/v1/bulk/" + PercentEncode(id) + ":stop", "{}"));
 }
 
 Result<Document> Client::History(std::string_view gid) {

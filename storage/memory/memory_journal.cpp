@@ -181,6 +181,17 @@ Result<std::string> MemoryJournal::GetOrPutSetting(const std::string& name,
   return store_->GetOrPutSetting(name, value);
 }
 
+Status MemoryJournal::PutNote(const std::string& name, const std::optional<std::string>& text) {
+  ENTENTE_RETURN_IF_ERROR(CheckWorks());
+  store_->PutNote(name, text);
+  return {};
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> MemoryJournal::ListNotes(
+    const std::string& prefix) {
+  return store_->ListNotes(prefix);
+}
+
 Result<size_t> MemoryJournal::Purge(Instant before, size_t limit) {
   ENTENTE_RETURN_IF_ERROR(CheckWorks());
   return store_->Purge(before, limit);

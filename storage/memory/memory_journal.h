@@ -77,6 +77,10 @@ class MemoryJournal : public Journal {
                                                     std::optional<uint32_t> version) override;
   [[nodiscard]] Result<std::vector<DefinitionRow>> ListDefinitions(
       const std::optional<std::string>& name) override;
+  [[nodiscard]] Status PutNote(const std::string& name,
+                               const std::optional<std::string>& text) override;
+  [[nodiscard]] Result<std::vector<std::pair<std::string, std::string>>> ListNotes(
+      const std::string& prefix) override;
   [[nodiscard]] Result<std::string> GetOrPutSetting(const std::string& name,
                                                     const std::string& value) override;
   [[nodiscard]] Result<size_t> Purge(Instant before, size_t limit) override;

@@ -208,6 +208,26 @@ std::string MemoryStore::GetOrPutSetting(const std::string& name, const std::str
   return settings_.emplace(name, value).first->second;
 }
 
+void MemoryStore::PutNote(const std::string& name, const std::optional<std::string>& text) {
+  const std::lock_guard lock(mutex_);
+  if (text) {
+    notes_[name] = *text;
+  } else {
+    notes_.erase(name);
+  }
+}
+
+std::vector<std::pair<std::string, std::string>> MemoryStore::ListNotes(
+    const std::string& prefix) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::pair<std::string, std::string>> notes;
+  for (auto at = notes_.lower_bound(prefix); at != notes_.end() && at->first.starts_with(prefix);
+       ++at) {
+    notes.emplace_back(*at);
+  }
+  return notes;
+}
+
 size_t MemoryStore::Purge(Instant before, size_t limit) {
   const std::lock_guard lock(mutex_);
   size_t purged = 0;

@@ -55,6 +55,9 @@ class MemoryStore {
   [[nodiscard]] std::vector<DefinitionRow> ListDefinitions(
       const std::optional<std::string>& name) const;
   [[nodiscard]] std::string GetOrPutSetting(const std::string& name, const std::string& value);
+  void PutNote(const std::string& name, const std::optional<std::string>& text);
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> ListNotes(
+      const std::string& prefix) const;
   [[nodiscard]] size_t Purge(Instant before, size_t limit);
 
  private:
@@ -84,6 +87,7 @@ class MemoryStore {
   std::set<int64_t> open_;                                         // Positions.
   std::map<std::string, std::vector<DefinitionRow>> definitions_;  // Version n is element n - 1.
   std::map<std::string, std::string> settings_;
+  std::map<std::string, std::string> notes_;
 };
 
 }  // namespace entente::storage

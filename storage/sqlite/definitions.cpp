@@ -1,11 +1,15 @@
 #include "storage/sqlite/definitions.h"
 
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "storage/journal_errors.h"
 
 namespace entente::storage::sqlite {
 namespace {
+
+constexpr const char* kNotePrefix = "note:";
 
 constexpr std::string_view kSelect =
     "SELECT name, version, source, env, digest, created_at FROM definition ";
@@ -129,6 +133,39 @@ Status RemoveSetting(const Connection& writer, const std::string& name) {
   ENTENTE_RETURN_IF_ERROR(remove.Prepare(writer, "DELETE FROM setting WHERE name = ?1"));
   remove.BindText(1, name);
   return remove.Run("removing a setting");
+}
+
+Status PutNote(Connection& writer, const std::string& name,
+               const std::optional<std::string>& text) {
+  Statement change;
+  ENTENTE_RETURN_IF_ERROR(
+      change.Prepare(writer, text ? "INSERT INTO setting(name, value) VALUES(?1, ?2)"
+                                    " ON CONFLICT(name) DO UPDATE SET value = excluded.value"
+                                  : "DELETE FROM setting WHERE name = ?1"));
+  change.BindText(1, kNotePrefix + name);
+  if (text) {
+    change.BindBlob(2, *text);
+  }
+  return change.Run("storing a note");
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> ListNotes(Connection& reader,
+                                                                   const std::string& prefix) {
+  const std::string from = kNotePrefix + prefix;
+  Statement select;
+  ENTENTE_RETURN_IF_ERROR(
+      select.Prepare(reader, "SELECT name, value FROM setting WHERE name >= ?1 ORDER BY name"));
+  select.BindText(1, from);
+  std::vector<std::pair<std::string, std::string>> notes;
+  int code = select.Step();
+  for (; code == SQLITE_ROW && select.Bytes(0).starts_with(from); code = select.Step()) {
+    notes.emplace_back(std::string(select.Bytes(0).substr(std::string_view(kNotePrefix).size())),
+                       std::string(select.Bytes(1)));
+  }
+  if (code != SQLITE_DONE && code != SQLITE_ROW) {
+    return select.Failure(code, "listing notes");
+  }
+  return notes;
 }
 
 Result<uint64_t> Increment(Connection& writer, const std::string& name) {

@@ -21,6 +21,11 @@ namespace entente::storage::sqlite {
                                                   std::optional<uint32_t> version);
 [[nodiscard]] Result<std::vector<DefinitionRow>> ListDefinitions(
     Connection& reader, const std::optional<std::string>& name);
+// Kept among the settings, under a name that none of those has.
+[[nodiscard]] Status PutNote(Connection& writer, const std::string& name,
+                             const std::optional<std::string>& text);
+[[nodiscard]] Result<std::vector<std::pair<std::string, std::string>>> ListNotes(
+    Connection& reader, const std::string& prefix);
 [[nodiscard]] Result<std::string> GetOrPutSetting(Connection& writer, const std::string& name,
                                                   const std::string& value);
 

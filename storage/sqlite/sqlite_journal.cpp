@@ -111,6 +111,20 @@ class SqliteJournal : public Journal {
     });
   }
 
+  Status PutNote(const std::string& name, const std::optional<std::string>& text) override {
+    return Write<bool>([&](Connection& connection, TxnWriter&) -> Result<bool> {
+             ENTENTE_RETURN_IF_ERROR(sqlite::PutNote(connection, name, text));
+             return true;
+           })
+        .status();
+  }
+
+  Result<std::vector<std::pair<std::string, std::string>>> ListNotes(
+      const std::string& prefix) override {
+    return Read<std::vector<std::pair<std::string, std::string>>>(
+        [&](Reader& reader) { return sqlite::ListNotes(reader.connection(), prefix); });
+  }
+
   Result<size_t> Purge(Instant before, size_t limit) override {
     size_t purged = 0;
     while (purged < limit) {

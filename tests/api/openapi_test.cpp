@@ -83,6 +83,7 @@ const std::map<std::string, std::string> kRenamed{
     {"ValidateDefinitionResponse", "Validation"},
     {"ListTransactionsResponse", "TransactionList"},
     {"CountTransactionsResponse", "TransactionCounts"},
+    {"ListBulkActionsResponse", "BulkActionList"},
     {"CompleteOperationResponse", "Completion"},
     {"ListIncidentsResponse", "IncidentList"},
     {"ListParticipantsResponse", "ParticipantList"}};
@@ -246,6 +247,8 @@ const std::map<std::string, std::string> kGoodBodies{
     {"/v1/transactions/{gid}:resolve",
      R"({"reason":"r","expectedRevision":1,"outcome":"ABORTED"})"},
     {"/v1/transactions/{gid}:signal", R"({"name":"n"})"},
+    {"/v1/bulk", R"({"verb":"retry","filter":"incident=true","reason":"r"})"},
+    {"/v1/bulk/{id}:stop", "{}"},
     {"/v1/completions/{token}", R"({"outcome":"refused"})"}};
 
 // Values that a schema refuses, and some that it takes.

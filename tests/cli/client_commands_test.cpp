@@ -364,5 +364,58 @@ TEST_CASE("scripts get a code and a detail of what went wrong on this side") {
   CHECK(code({"get", "g", "--json", "--nonsense"}) == "cli.usage");
 }
 
+TEST_CASE("an edit sends what changes and nothing else") {
+  CannedServer server({{.body = kActive}, {.body = kActive}});
+  CHECK(Run({"edit", "g1", "--server", server.url(), "--branch", "pay", "--reason", "r",
+             "--revision", "7", "--actor", "ann", "--body", R"({"amount":12345678901234567890})"})
+            .exit_code == 0);
+  CHECK(server.seen().at(0).target == "/v1/transactions/g1:edit");
+  CHECK(server.seen().at(0).body ==
+        R"({"actor":"ann","body":{"amount":12345678901234567890},"branch":"pay",)"
+        R"("expectedRevision":7,"reason":"r"})");
+  CHECK(Run({"edit", "g1", "--server", server.url(), "--branch", "pay", "--reason", "r",
+             "--revision", "7", "--actor", "ann", "--retry", R"({"attempts":20})"})
+            .exit_code == 0);
+  CHECK(Json::parse(server.seen().at(1).body)["retry"] == Json{{"attempts", 20}});
+  CHECK(Run({"edit", "g1", "--branch", "pay", "--reason", "r"}).exit_code == 2);
+}
+
+TEST_CASE("what a branch sends is shown with its body") {
+  CannedServer server({{.body = R"({"branch":"pay","participant":"payments","operation":"action",
+      "method":"PUT","target":"/charges/g1:pay","body":{"amount":5},"edited":true})"}});
+  const Ran ran = Run({"call", "g1", "pay", "--server", server.url()});
+  CHECK(ran.exit_code == 0);
+  CHECK(ran.out ==
+        "action: payments PUT /charges/g1:pay (edited by an operator)\n{\n  \"amount\": 5\n}\n");
+  CHECK(server.seen().at(0).target == "/v1/transactions/g1/branches/pay/call");
+}
+
+TEST_CASE("a list is filtered by whatever the options say") {
+  CannedServer server({{.body = R"({"transactions":[]})"}});
+  CHECK(
+      Run({"list", "--server", server.url(), "--paused", "--attempts", "3", "--error", "no room",
+           "--participant", "p", "--code", "http.503", "--unchanged-since", "2026-01-31T00:00:00Z"})
+          .exit_code == 0);
+  CHECK(server.seen().at(0).target ==
+        "/v1/transactions?paused=true&unchangedSince=2026-01-31T00%3A00%3A00Z&attempts=3&"
+        "error=no%20room&participant=p&code=http.503");
+}
+
+TEST_CASE("a bulk action is begun with the filter of a list, and shown") {
+  const std::string running =
+      R"({"id":"7","verb":"retry","filter":"incident=true","state":"running","matched":3,"done":1,)"
+      R"("refused":1,"refusals":[{"gid":"g2","code":"branch.not_stuck","message":"m"}]})";
+  CannedServer server({{.status = 201, .body = running}, {.body = running}, {.body = running}});
+  const Ran ran = Run({"bulk", "retry", "--server", server.url(), "--incident", "--code",
+                       "http.503", "--reason", "they are back", "--actor", "ann"});
+  CHECK(ran.exit_code == 0);
+  CHECK(ran.out == "bulk 7: retry of 3, running: 1 done, 1 refused\n  g2  branch.not_stuck  m\n");
+  CHECK(Json::parse(server.seen().at(0).body) == Json::parse(R"({"verb":"retry",
+      "filter":"incident=true&code=http.503","reason":"they are back","actor":"ann"})"));
+  CHECK(Run({"bulk", "stop", "7", "--server", server.url()}).exit_code == 0);
+  CHECK(server.seen().at(1).target == "/v1/bulk/7:stop");
+  CHECK(Run({"bulk"}).exit_code == 2);
+}
+
 }  // namespace
 }  // namespace entente::cli

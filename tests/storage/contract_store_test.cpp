@@ -119,6 +119,25 @@ JOURNAL_TEST_CASE("a setting keeps its first value, byte for byte") {
   CHECK(factory.Open()->GetOrPutSetting("secret", "third").value() == value);
 }
 
+JOURNAL_TEST_CASE("a note is what was put last, also after a restart, until it is taken away") {
+  using Notes = std::vector<std::pair<std::string, std::string>>;
+  TestType factory;
+  {
+    const auto journal = factory.Open();
+    REQUIRE(journal->PutNote("job/2", "first").ok());
+    REQUIRE(journal->PutNote("job/2", "second").ok());
+    REQUIRE(journal->PutNote("job/1", std::string("a\0b", 3)).ok());
+    REQUIRE(journal->PutNote("jot", "another").ok());
+    REQUIRE(journal->PutNote("none", std::nullopt).ok());
+    static_cast<void>(journal->GetOrPutSetting("job/3", "a setting is no note"));
+  }
+  const auto journal = factory.Open();
+  CHECK(journal->ListNotes("job/").value() ==
+        Notes{{"job/1", std::string("a\0b", 3)}, {"job/2", "second"}});
+  REQUIRE(journal->PutNote("job/1", std::nullopt).ok());
+  CHECK(journal->ListNotes("job/").value() == Notes{{"job/2", "second"}});
+}
+
 JOURNAL_TEST_CASE("a purge deletes finished transactions that are old enough, and nothing else") {
   TestType factory;
   const auto journal = factory.Open();

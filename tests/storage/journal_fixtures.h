@@ -70,6 +70,13 @@ class OwnedJournal final : public Journal {
   Result<std::string> GetOrPutSetting(const std::string& name, const std::string& value) override {
     return inner_->GetOrPutSetting(name, value);
   }
+  Status PutNote(const std::string& name, const std::optional<std::string>& text) override {
+    return inner_->PutNote(name, text);
+  }
+  Result<std::vector<std::pair<std::string, std::string>>> ListNotes(
+      const std::string& prefix) override {
+    return inner_->ListNotes(prefix);
+  }
   Result<size_t> Purge(Instant before, size_t limit) override {
     return inner_->Purge(before, limit);
   }

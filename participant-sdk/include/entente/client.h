@@ -147,6 +147,15 @@ struct ActionRequest {
   std::string outcome = {};         // Resolve: "COMMITTED" or "ABORTED".
 };
 
+// An action on every open transaction that matches.
+struct BulkRequest {
+  std::string verb = {};    // "retry", "pause", "resume" or "cancel".
+  ListRequest filter = {};  // At least one member of it; not limit and cursor.
+  std::string reason = {};  // Needed, but for a preview.
+  std::string actor = {};   // Who acts.
+  bool preview = false;     // Only say how many there are.
+};
+
 // The outcome of an operation that was answered with "pending".
 struct CompletionRequest {
   std::string token = {};
@@ -235,6 +244,12 @@ class Client {
 
   // An operator's action; answers with the transaction as it then is.
   [[nodiscard]] Result<Transaction> Act(Action action, const ActionRequest& request);
+  // Begins an action on all that match, in the background, or says how many there are. The document
+  // is how it stands: {"id", "state", "matched", "done", "refused", "refusals", ...}.
+  [[nodiscard]] Result<Document> StartBulk(const BulkRequest& request);
+  [[nodiscard]] Result<Document> ListBulk();
+  [[nodiscard]] Result<Document> GetBulk(std::string_view id);
+  [[nodiscard]] Result<Document> StopBulk(std::string_view id);
   // Delivers `payload` to a step that waits for the signal `name`, or will. With an `id` (at most
   // 128 bytes) it is safe to repeat: the same signal is taken once, whatever became of it since.
   [[nodiscard]] Result<Transaction> Signal(std::string_view gid, std::string_view name,
