@@ -106,8 +106,8 @@ Status Client::Impl::Failure(const OutgoingRequest& request, const HttpAnswer& a
                          request.method + " " + connection_->server().ToString() + request.target);
 }
 
-Result<Answered> Client::Impl::Call(const OutgoingRequest& request, Duration extra_time,
-                                    int also_good) {
+Result<HttpAnswer> Client::Impl::Ask(const OutgoingRequest& request, Duration extra_time,
+                                     int also_good) {
   problem_ = Json();
   retry_after_ = std::chrono::seconds(0);
   ENTENTE_RETURN_IF_ERROR(Prepare());
@@ -118,6 +118,17 @@ Result<Answered> Client::Impl::Call(const OutgoingRequest& request, Duration ext
   if (!good && answer.status != also_good) {
     return Failure(request, answer);
   }
+  return answer;
+}
+
+Result<std::string> Client::Impl::CallForText(const OutgoingRequest& request) {
+  ENTENTE_ASSIGN_OR_RETURN(HttpAnswer answer, Ask(request, Duration::zero(), 0));
+  return std::move(answer.body);
+}
+
+Result<Answered> Client::Impl::Call(const OutgoingRequest& request, Duration extra_time,
+                                    int also_good) {
+  ENTENTE_ASSIGN_OR_RETURN(HttpAnswer answer, Ask(request, extra_time, also_good));
   ENTENTE_ASSIGN_OR_RETURN(Json json, ReadJson(answer.body, request));
   if (!json.is_object()) {
     return Internal("client.bad_answer", "the answer to " + request.method + " " + request.target +
@@ -276,6 +287,10 @@ Result<Document> Client::Incidents(const ListRequest& request) {
 
 Result<Document> Client::Participants() {
   return impl_->CallForDocument(GetFrom("/v1/participants"));
+}
+
+Result<std::string> Client::Metrics() {
+  return impl_->CallForText(GetFrom("/metrics"));
 }
 
 Result<Document> Client::Health() {

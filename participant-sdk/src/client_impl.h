@@ -40,6 +40,8 @@ class Client::Impl {
   // is `also_good`.
   [[nodiscard]] Result<Answered> Call(const OutgoingRequest& request, Duration extra_time = {},
                                       int also_good = 0);
+  // The body of an answer that is not JSON.
+  [[nodiscard]] Result<std::string> CallForText(const OutgoingRequest& request);
   [[nodiscard]] Result<Document> CallForDocument(const OutgoingRequest& request);
   [[nodiscard]] Result<Transaction> CallForTransaction(const OutgoingRequest& request,
                                                        Duration extra_time = {});
@@ -57,6 +59,9 @@ class Client::Impl {
   [[nodiscard]] const Json& problem() const { return problem_; }
 
  private:
+  // An answer that is a success or `also_good`; else its Status.
+  [[nodiscard]] Result<HttpAnswer> Ask(const OutgoingRequest& request, Duration extra_time,
+                                       int also_good);
   // The connection, or why there can be none.
   [[nodiscard]] Status Prepare();
   [[nodiscard]] Status Failure(const OutgoingRequest& request, const HttpAnswer& answer);

@@ -401,6 +401,46 @@ TEST_CASE("a list is filtered by whatever the options say") {
         "error=no%20room&participant=p&code=http.503");
 }
 
+// What a coordinator in good health answers to all that a doctor asks.
+std::vector<Canned> Healthy() {
+  return {{.body = R"({"status":"ok","ready":true})"},
+          {.body = "# HELP x y\nentente_incidents_open 0\nentente_store_bytes 1048576\n"
+                   "entente_store_disk_free_bytes 9e9\n"},
+          {.body = R"({"participants":[{"name":"p","address":"a","breaker":"closed"}]})"},
+          {.body = R"({"definitions":[{"name":"d"},{"name":"~inline-1"}]})"},
+          {.body = R"({"name":"d","version":1,"source":"{}"})"},
+          {.body = R"({"valid":true,"problems":[]})"}};
+}
+
+TEST_CASE("a doctor finds nothing where all is well") {
+  CannedServer server(Healthy());
+  const Ran ran = Run({"doctor", "--server", server.url()});
+  CHECK(ran.exit_code == 0);
+  CHECK(ran.out.find("bad") == std::string::npos);
+  CHECK(ran.out.find("1 definitions are valid") != std::string::npos);
+}
+
+TEST_CASE("a doctor says what is wrong, and what to do") {
+  std::vector<Canned> answers = Healthy();
+  answers[1].body = "entente_incidents_open 3\nentente_store_last_commit_timestamp_seconds 9e9\n";
+  answers[2].body = R"({"participants":[{"name":"p","address":"a","breaker":"open"}]})";
+  answers[5].body = R"({"valid":false,"problems":[{"message":"step 'x' is gone"}]})";
+  CannedServer server(answers);
+  const Ran ran = Run({"doctor", "--server", server.url(), "--json"});
+  CHECK(ran.exit_code == 1);
+  std::string found;
+  const Json report = Json::parse(ran.out);
+  for (const Json& finding : report["findings"]) {
+    if (finding["grade"] != "ok") {
+      found += finding["what"].get<std::string>() + "\n";
+    }
+  }
+  CHECK(found.find("3 transactions wait for an operator") != std::string::npos);
+  CHECK(found.find("ahead of this machine's clock") != std::string::npos);
+  CHECK(found.find("p (a) does not answer: its breaker is open") != std::string::npos);
+  CHECK(found.find("definition d is no longer valid: step 'x' is gone") != std::string::npos);
+}
+
 TEST_CASE("a bulk action is begun with the filter of a list, and shown") {
   const std::string running =
       R"({"id":"7","verb":"retry","filter":"incident=true","state":"running","matched":3,"done":1,)"

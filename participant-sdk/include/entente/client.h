@@ -271,6 +271,9 @@ class Client {
   // Answers with the report also when the coordinator says that it is stalled.
   [[nodiscard]] Result<Document> Health();
 
+  // Prometheus' text, as /metrics gives it.
+  [[nodiscard]] Result<std::string> Metrics();
+
   // The problem document (RFC 9457) of the latest call, with its `problems` and `violations`; null
   // if that call did not fail by one. Lives until the next call.
   [[nodiscard]] const Json& last_problem() const;
