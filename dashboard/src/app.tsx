@@ -1,9 +1,11 @@
 // The frame around every page: where one can go, whether what is shown is live, theme, language and zone.
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { api, take } from './api/client';
 import { useLost } from './live/link';
 import { useBusy, useLoad } from './live/load';
 import { Definitions } from './pages/definitions';
+import { BulkActions } from './pages/bulk';
+import { Imported } from './pages/imported';
 import { Incidents } from './pages/incidents';
 import { Overview } from './pages/overview';
 import { Participants } from './pages/participants';
@@ -28,6 +30,8 @@ function Page({ route }: { route: Route }) {
   switch (route.page) {
     case 'transactions': return <Transactions route={route} />;
     case 'transaction': return <Transaction route={route} key={route.id} />;
+    case 'bulk': return <BulkActions />;
+    case 'imported': return <Imported route={route} />;
     case 'incidents': return <Incidents />;
     case 'participants': return <Participants />;
     case 'definitions': return <Definitions route={route} key={route.id} />;
@@ -41,6 +45,7 @@ export function App() {
   const route = useRoute();
   const lost = useLost();
   const busy = useBusy();
+  const first = useRef(true);
   const [searching, setSearching] = useState(false);
   const [helping, setHelping] = useState(false);
   const [, redraw] = useState(0);
@@ -51,6 +56,14 @@ export function App() {
     const page = PAGES.find(([name]) => name === route.page);
     document.title = `${waiting ? `(${waiting}) ` : ''}${route.id || t(page?.[1] ?? 'app.overview')} - Entente`;
   }, [route, waiting]);
+  useEffect(() => {
+    // Another page begins at its top, also for who hears it.
+    scrollTo(0, 0);
+    if (!first.current && !document.querySelector('dialog[open]')) {
+      document.getElementById('main')?.focus({ preventScroll: true });
+    }
+    first.current = false;
+  }, [route.page, route.id]);
   useEffect(() => {
     const pressed = (event: KeyboardEvent) => {
       if ((event.ctrlKey || event.metaKey) && event.key === 'k') {
@@ -71,7 +84,7 @@ export function App() {
       <nav class="rail" aria-label="Entente">
         <a class="brand" href={href('')}>Entente</a>
         {PAGES.map(([page, key]) => (
-          <a key={page} href={href(page)} aria-current={route.page === page || (page === 'transactions' && route.page === 'transaction') ? 'page' : undefined}>
+          <a key={page} href={href(page)} aria-current={route.page === page || (page === 'transactions' && ['transaction', 'imported', 'bulk'].includes(route.page)) ? 'page' : undefined}>
             {t(key)}{page === 'incidents' && waiting > 0 && <span class="count">{waiting}{incidents.data?.nextCursor ? '+' : ''}</span>}
           </a>
         ))}

@@ -3,10 +3,15 @@ import type { HistoryEntry, Incident } from '../src/api/client';
 import { parseMetrics } from '../src/api/metrics';
 import { stateOf, stepsOf, groupByStep } from '../src/graph/steps';
 import { axisOf, barsOf } from '../src/pages/timeline';
-import { documentOf, fieldsOf } from '../src/pages/schema_form';
+import { beside, documentOf, fieldsOf } from '../src/pages/schema_form';
+import { bulkCommands } from '../src/pages/bulk';
+import { readExported } from '../src/pages/imported';
+import { bytes } from '../src/pages/overview';
+import { asList } from '../src/pages/transactions';
 import { groupIncidents } from '../src/pages/incidents';
 import { href, parseRoute } from '../src/route';
-import { applies, asCommand, asCurl } from '../src/ui/actions';
+import { applies, asCommand, asCurl, bodyOf, EMPTY_FORM } from '../src/ui/actions';
+import { parseExact, typedJson } from '../src/api/exact';
 
 describe('a definition as steps', () => {
   const steps = stepsOf(JSON.stringify({ steps: [
@@ -57,6 +62,9 @@ describe('incidents', () => {
 describe('a form made of a schema', () => {
   const fields = fieldsOf({ required: ['who'], properties: { who: { type: 'string' }, n: { type: 'integer' }, on: { type: 'boolean' }, kind: { enum: ['a', 'b'] }, list: { type: 'array' } } });
   test('has a field for each member', () => expect(fields.map((f) => f.kind)).toEqual(['text', 'number', 'boolean', 'choice', 'json']));
+  test('keeps what its model has beside the fields', () => {
+    expect(beside(fields, { who: 'a', more: { x: 1 } })).toEqual({ more: { x: 1 } });
+  });
   test('gives the document that was typed, without what was left empty', () => {
     expect(documentOf(fields, { who: '12', n: '3', on: 'true', list: '[1]' })).toEqual({ who: '12', n: 3, on: true, list: [1] });
   });
@@ -67,12 +75,55 @@ test('metrics are read with their labels', () => {
   expect([...samples]).toEqual([['x_total{status="A B"}', 3], ['y', 1.5]]);
 });
 
+describe('a downloaded history', () => {
+  test('is read as it was written', () => {
+    const exported = { transaction: { gid: 'g', branches: [] }, entries: [{ revision: 1 }], source: '{}' };
+    expect(readExported(JSON.stringify(exported))).toEqual(exported);
+  });
+  test.each(['null', '[]', '{"transaction":{"gid":"g"}}', '{"transaction":{"gid":"g","branches":[]},"entries":{}}'])(
+    'is not %s', (text) => expect(() => readExported(text)).toThrow('no history'));
+});
+
+test.each([[0, '0 B'], [1023, '1023 B'], [1536, '1.5 KiB'], [50 * 1024 * 1024, '50 MiB']])('%d bytes are %s', (n, text) => expect(bytes(n)).toBe(text));
+
+test('a bulk action is shown as the commands that begin it', () => {
+  const [curl, command] = bulkCommands('retry', 'incident=true&code=http.503&q=a', "it's back");
+  expect(command).toBe(`entente bulk retry --incident --code 'http.503' --gid-prefix 'a' --reason 'it'\\''s back'`);
+  expect(curl).toContain('"filter":"incident=true&code=http.503&q=a"');
+});
+
+test('a list is shown as the command that gives it', () => {
+  expect(asList({ status: 'ACTIVE', incident: true, q: "a'b", unchangedSince: '2026-01-31T00:00:00Z' })).toBe(
+    `entente list --status 'ACTIVE' --incident --gid-prefix 'a'\\''b' --unchanged-since '2026-01-31T00:00:00Z'`);
+});
+
 test('a route survives being written and read', () => {
   const route = parseRoute(href('transaction', 'a/b?c', { branch: 'x y' }));
   expect([route.page, route.id, route.query.get('branch')]).toEqual(['transaction', 'a/b?c', 'x y']);
 });
 
+describe('numbers', () => {
+  test('that fit are numbers', () => expect(parseExact('{"revision":12,"rate":0.25}')).toEqual({ revision: 12, rate: 0.25 }));
+  test('that do not fit are sent as they were typed, or not at all', () => {
+    const long = '{"n":12345678901234567890}';
+    if ('rawJSON' in JSON) {
+      expect(JSON.stringify(typedJson(long))).toBe(long);
+    } else {
+      expect(() => typedJson(long)).toThrow('digits');
+    }
+  });
+});
+
 describe('actions', () => {
+  test('edit what was touched, and nothing else', () => {
+    const target = { gid: 'g', revision: 4, branch: 'pay' };
+    expect(bodyOf('edit', target, { ...EMPTY_FORM, reason: 'r', body: '{"a":1}' })).toEqual(
+      { reason: 'r', expectedRevision: 4, branch: 'pay', body: { a: 1 } });
+    expect(bodyOf('edit', target, { ...EMPTY_FORM, attempts: '5' })).toEqual({ expectedRevision: 4, branch: 'pay', retry: { attempts: 5 } });
+  });
+  test('that stop something carry no revision', () => {
+    expect(bodyOf('cancel', { gid: 'g', revision: 4 }, EMPTY_FORM)).toEqual({});
+  });
   test('are offered only where they apply', () => {
     expect(applies('pause', { status: 'ACTIVE', incident: false, paused: true })).toBe(false);
     expect(applies('cancel', { status: 'COMMITTING', incident: false, paused: false })).toBe(false);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Branch, Transaction } from '../src/api/client';
-import { branchSentence, mostTelling, sentence } from '../src/words/sentence';
+import { branchSentence, mostTelling, phaseText, sentence } from '../src/words/sentence';
 import { shortSpan, span } from '../src/words/time';
 import { english } from '../src/words/english';
 import { korean } from '../src/words/korean';
@@ -34,6 +34,12 @@ describe('a transaction as a sentence', () => {
     expect(branchSentence(branch({ phase: 'waiting', blockedBy: 'signal', signal: 'approve' }))).toBe('Waits for the signal approve.');
     expect(branchSentence(branch({ blockedBy: 'child', child: 'order-1~pay' }))).toContain('order-1~pay');
   });
+});
+
+test('what never began does not wait its turn once all is undone', () => {
+  expect(phaseText({ phase: 'blocked' }, 'ACTIVE')).toBe('waits its turn');
+  expect(phaseText({ phase: 'blocked' }, 'ABORTED')).toBe('not begun');
+  expect(phaseText({ phase: 'undone' }, 'ABORTED')).toBe('undone');
 });
 
 describe('a span', () => {

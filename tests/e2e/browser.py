@@ -1,5 +1,6 @@
 """A headless Chromium for tests of the dashboard, and how to wait in it."""
 
+import base64
 import pathlib
 import shutil
 import tempfile
@@ -124,6 +125,12 @@ class Browser:
     def save(self, path):
         pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
         self.driver.save_screenshot(str(path))
+
+    def save_small(self, path):
+        """As a picture for a document: a few tens of KiB."""
+        picture = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "webp", "quality": 70})
+        pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+        pathlib.Path(path).write_bytes(base64.b64decode(picture["data"]))
 
     def close(self):
         self.driver.quit()

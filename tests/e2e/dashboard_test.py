@@ -2,18 +2,23 @@
 """The dashboard in a real Chromium, against a real coordinator with the travel services."""
 
 import argparse
+import json
+import os
 import pathlib
+import shlex
 import sys
+import tempfile
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT / "examples" / "demo")]
 
-from agency import Agency  # noqa: E402
+from agency import Agency, Coordinator  # noqa: E402
 from browser import Browser  # noqa: E402
 
 BUILD = None
+README = ("undone", "incidents")  # Pages that the README shows; ENTENTE_UPDATE_PICTURES=1 takes their pictures.
 HTML = "<img src=x onerror=\"document.title='owned'\"><b>bold</b>"
 
 
@@ -36,6 +41,13 @@ class Dashboard(unittest.TestCase):
             "steps": [{"id": "go", "participant": "flights", "pivot": True,
                        "action": {"put": "/bookings/${key}", "body": {"who": "Ann", "to": "Oslo"}}},
                       {"id": "pay", "participant": "payments", "action": {"put": "/charges/${key}", "body": {"amount": 5}}}]})
+        cls.coordinator.put_definition({
+            "name": "billing", "mode": "saga", "participants": {
+                "flights": {"http": "${env.FLIGHTS_URL}"}, "payments": {"http": "${env.PAYMENTS_URL}"}},
+            "steps": [{"id": "go", "participant": "flights", "pivot": True,
+                       "action": {"put": "/bookings/${key}", "body": {"who": "Ann", "to": "Oslo"}}},
+                      {"id": "pay", "participant": "payments",
+                       "action": {"put": "/charges/${key}", "body": {"amount": "${input.amount}", "order": "${input.order}"}}}]})
         cls.coordinator.put_definition({
             "name": "approval", "mode": "saga", "participants": {},
             "input": {"type": "object", "required": ["who"], "properties": {
@@ -86,6 +98,27 @@ class Dashboard(unittest.TestCase):
         self.browser.button("Retry now", "dialog")
         self.browser.sees("Nothing waits for a person.")
         self.assertEqual("COMMITTED", self.coordinator.get("trouble", wait="10s")["status"])
+
+    def test_an_incident_is_found_understood_edited_and_retried_to_success(self):
+        order = 12345678901234567890  # More digits than a browser's numbers have.
+        self.coordinator.submit("billing", {"amount": 0, "order": order}, gid="misbilled")
+        self.browser.until(lambda: self.coordinator.get("misbilled")["incident"], "it is refused after the pivot")
+        self.browser.open("incidents")
+        self.browser.sees("1 at payments", "a charge needs 'amount'")
+        self.browser.find("section.group a[href*='misbilled'][href*='branch=pay']").click()
+        self.browser.settled("transaction/misbilled?branch=pay")
+        self.browser.find(".branch details summary").click()
+        self.browser.sees("action payments PUT /charges/misbilled:pay", str(order))
+        self.browser.button("Edit and retry", ".branch")
+        sent = self.browser.until(lambda: self.browser.run("return document.querySelector('dialog textarea')?.value"), "what it sends")
+        self.browser.type("What is sent", sent.replace('"amount": 0', '"amount": 700'))
+        self.browser.type("Reason", "the amount was lost")
+        self.browser.button("Edit and retry", "dialog")
+        self.browser.sees("Committed in", "operator-edited")
+        edited = [e for e in self.coordinator.history("misbilled") if e["type"] == "operator-edited"]
+        self.assertEqual([{"before": {"amount": 0, "order": order}, "body": {"amount": 700, "order": order}}],
+                         [e["payload"] for e in edited])
+        self.assertEqual("the amount was lost", edited[0]["actor"]["reason"])
 
     def test_two_hundred_are_retried_at_once_after_one_was_tried(self):
         # Refused after the point of no return: that is an incident, and no reason to hold the participant's other calls back.
@@ -218,13 +251,83 @@ class Dashboard(unittest.TestCase):
         status, _ = http.request("POST", "/", {})
         self.assertEqual(404, status)
 
+    def test_what_an_empty_page_teaches_works(self):
+        with tempfile.TemporaryDirectory() as folder:
+            empty = Coordinator(BUILD, pathlib.Path(folder), {})
+            try:
+                for fragment, first in (("definitions", "PUT"), ("", "POST")):
+                    self.browser.driver.get(f"{empty.url}/#/{fragment}")
+                    self.browser.settled(fragment)
+                    words = shlex.split(self.browser.find(".command pre").text.replace("\\\n", " "))
+                    url = next(word for word in words if word.startswith("http"))
+                    body = json.loads(words[words.index("-d") + 1])
+                    status, answer = empty.http.request(first, url.removeprefix(empty.url), body)
+                    self.assertIn(status, (200, 201), answer)
+            finally:
+                empty.process.stop()
+                self.browser.load()
+
+    def test_states_are_counted_and_lead_to_what_they_count(self):
+        for n in range(3):
+            self.coordinator.submit("approval", {"who": "d"}, gid=f"counted-{n}", labels={"batch": "counted"})
+        self.browser.open("transactions?label=batch%3Dcounted")
+        self.browser.until(lambda: "active 3" in self.chips(), "three are active")
+        self.coordinator.http.call("POST", "/v1/transactions/counted-0:pause", {})
+        self.browser.until(lambda: "paused 1" in self.chips(), "one is paused, and it is seen without asking")
+        self.browser.find(".chips a[href*='paused=true']").click()
+        self.browser.settled("transactions?label=batch%3Dcounted&paused=true")
+        self.assertEqual(["counted-0"], self.browser.run("return [...document.querySelectorAll('.tbody a.mono')].map(a => a.textContent)"))
+
+    def test_all_that_match_are_cancelled_by_the_coordinator(self):
+        for n in range(30):
+            self.coordinator.submit("approval", {"who": "e"}, gid=f"mass-{n:02}", labels={"batch": "mass"})
+        self.browser.open("transactions?label=batch%3Dmass")
+        self.browser.button("All that match ...")
+        self.browser.run("const s = document.querySelector('dialog select'); s.value = 'cancel'; s.dispatchEvent(new Event('change'))")
+        self.browser.sees("Acts on 30 open transactions")
+        self.browser.type("Reason", "wrong batch")
+        self.browser.button("Cancel: 30", "dialog")
+        self.browser.sees("Finished: 30 of 30 done, 0 refused.")
+        self.browser.open("bulk")
+        self.browser.sees("label=batch%3Dmass", "wrong batch", "Finished")
+        self.assertEqual("ABORTED", self.coordinator.get("mass-00", wait="10s")["status"])
+
+    def chips(self):
+        return self.browser.run("return [...document.querySelectorAll('.chips a')].map(a => a.innerText.replace(/\\s+/g, ' '))")
+
+    def test_what_went_wrong_is_found_by_its_text(self):
+        self.stick("worded")
+        self.browser.open("transactions?error=TOLD+to+fail&q=worded")
+        self.browser.sees("worded")
+        self.browser.open("transactions?error=another+thing&q=worded")
+        self.browser.sees("No transaction matches.")
+        self.payments_fail(0)
+        self.coordinator.http.call("POST", "/v1/transactions/worded:retry", {})
+
+    def test_a_downloaded_history_is_read_again(self):
+        self.coordinator.submit("travel-booking", {"traveller": "Eve", "city": "Bern"}, gid="exported", wait="10s")
+        source = self.coordinator.http.call("GET", "/v1/definitions/travel-booking")["source"]
+        file = self.agency.folder / "exported.json"
+        file.write_text(json.dumps({"transaction": self.coordinator.get("exported"), "source": source,
+                                    "entries": self.coordinator.history("exported")}))
+        self.browser.open("imported")
+        self.browser.find("input[type=file]").send_keys(str(file))
+        self.browser.sees("nothing here is live", "Committed in", "operation-succeeded")
+        self.assertEqual([], self.browser.run("return [...document.querySelectorAll('main button')].filter(b => /Cancel|Pause|Resolve/.test(b.innerText))"))
+        file = self.agency.folder / "another.json"  # The same one again would be no change.
+        file.write_text("[]")
+        self.browser.find("input[type=file]").send_keys(str(file))
+        self.browser.sees("This is no history")
+
     # Named so that it runs last, over what the others left behind.
     def test_z_every_page_in_both_themes_and_widths(self):
+        self.agency.services["payments"].control(refuse_next=1)
+        self.coordinator.submit("travel-booking", {"traveller": "Ida", "city": "Wien", "car": True}, gid="given-back", wait="10s")
         self.stick("pictured")
         axe = (ROOT / "dashboard" / "node_modules" / "axe-core" / "axe.min.js").read_text()
-        pages = {"overview": "", "transactions": "transactions", "transaction": "transaction/watched?branch=hotel",
+        pages = {"overview": "", "transactions": "transactions", "transaction": "transaction/watched?branch=hotel", "undone": "transaction/given-back?branch=hotel",
                  "stuck": "transaction/pictured?branch=pay", "incidents": "incidents", "participants": "participants",
-                 "definitions": "definitions", "definition": "definitions/travel-booking"}
+                 "definitions": "definitions", "definition": "definitions/travel-booking", "imported": "imported", "bulk": "bulk"}
         for theme in ("light", "dark"):
             self.browser.theme(theme)
             for width, height in ((1280, 800), (390, 844)):
@@ -233,6 +336,8 @@ class Dashboard(unittest.TestCase):
                     with self.subTest(f"{name} {width} {theme}"):
                         self.browser.open(fragment)
                         self.browser.save(BUILD / "dashboard-pictures" / f"{name}-{width}-{theme}.png")
+                        if theme == "light" and width == 1280 and name in README and "ENTENTE_UPDATE_PICTURES" in os.environ:
+                            self.browser.save_small(ROOT / "docs" / "pictures" / f"{name}.webp")
                         self.assertLessEqual(self.browser.run("return document.documentElement.scrollWidth"), width,
                                              "the page is wider than the window")
                         self.assertEqual([], self.browser.accessibility(axe))

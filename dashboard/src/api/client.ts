@@ -1,12 +1,15 @@
 // The coordinator's REST API, typed by the document that it serves itself.
 import createClient from 'openapi-fetch';
 import { answerCame } from '../live/link';
+import { parseExact } from './exact';
 import type { components, paths } from './schema';
 
 type Schemas = components['schemas'];
 export type Transaction = Schemas['Transaction'];
 export type Branch = Schemas['Branch'];
 export type Summary = Schemas['TransactionSummary'];
+export type BulkAction = Schemas['BulkAction'];
+export type BranchCall = Schemas['BranchCall'];
 export type Incident = Schemas['Incident'];
 export type Participant = Schemas['Participant'];
 export type Definition = Schemas['Definition'];
@@ -18,7 +21,13 @@ export type DefinitionProblem = Schemas['DefinitionProblem'];
 export type Status = Summary['status'];
 export type ListQuery = NonNullable<paths['/v1/transactions']['get']['parameters']['query']>;
 
-export const api = createClient<paths>({ baseUrl: location.origin });
+async function fetchExact(request: Request): Promise<Response> {
+  const response = await fetch(request);
+  response.json = async () => parseExact(await response.text());
+  return response;
+}
+
+export const api = createClient<paths>({ baseUrl: location.origin, fetch: fetchExact });
 
 // An answer of 400 or more, or none at all (`problem` is absent then).
 export class ApiError extends Error {

@@ -39,6 +39,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/transactions:count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many transactions there are of each status, of those that match. */
+        get: operations["countTransactions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/transactions:begin": {
         parameters: {
             query?: never;
@@ -226,6 +243,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/transactions/{gid}/branches/{branch}/call": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a branch's operation sends, or would send if it were called now. */
+        get: operations["getBranchCall"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/transactions/{gid}:edit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Changes what a stuck branch sends, or how often it is tried, and retries it. */
+        post: operations["editBranch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/transactions/{gid}:skip": {
         parameters: {
             query?: never;
@@ -271,6 +322,58 @@ export interface paths {
         put?: never;
         /** Delivers a signal to a step that waits for it, or will. */
         post: operations["signalTransaction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The last 100 bulk actions, newest first. */
+        get: operations["listBulkActions"];
+        put?: never;
+        /** Begins an action on every open transaction that matches a filter, or says how many there are. */
+        post: operations["startBulkAction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bulk/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far a bulk action is, and what was refused. */
+        get: operations["getBulkAction"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bulk/{id}:stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Touches no further transaction. */
+        post: operations["stopBulkAction"];
         delete?: never;
         options?: never;
         head?: never;
@@ -829,6 +932,35 @@ export interface components {
             /** @description The latest failure. */
             error?: string;
         };
+        TransactionCounts: {
+            counts: components["schemas"]["TransactionCount"][];
+        };
+        TransactionCount: {
+            /** @enum {string} */
+            name: "ACTIVE" | "COMMITTING" | "COMMITTED" | "ABORTING" | "ABORTED" | "MIXED" | "incident" | "paused";
+            /** @description Exact up to 1000. */
+            count: number;
+            /** @description There are at least so many. */
+            more?: boolean;
+        };
+        BranchCall: {
+            branch: string;
+            /** @description Absent for a child transaction. */
+            participant?: string;
+            operation: string;
+            /** @description Of HTTP or gRPC; absent for a child transaction. */
+            method?: string;
+            /** @description Of HTTP: path and query below the participant's address. */
+            target?: string;
+            /** @description Absent: it has none. A text that is not JSON is a string. */
+            body?: unknown;
+            /** @description The body is an operator's. */
+            edited?: boolean;
+            /** @description The gid of a child transaction, whose input the body is. */
+            child?: string;
+            /** @description Over gRPC only: what is not in this answer. */
+            leftOut?: string[];
+        };
         History: {
             gid: string;
             /** @enum {string} */
@@ -939,6 +1071,26 @@ export interface components {
             /** @description Default: every branch that is stuck or backing off. */
             branch?: string;
         };
+        EditBranchRequest: {
+            /** @description Why; kept in the history. */
+            reason: string;
+            /** @description Who acts, as the caller says. */
+            actor?: string;
+            /** @description The revision you saw; if another one is current, nothing is done (409). */
+            expectedRevision: number;
+            branch: string;
+            /** @description What is sent instead of what the definition says. It holds for this operation, until another edit. One of body and retry has to be there. */
+            body?: unknown;
+            /** @description The fields of a retry policy that change, in the words of a definition. The attempts are counted from this retry on. */
+            retry?: {
+                /** @description A duration, as max. */
+                initial?: string;
+                factor?: number;
+                max?: string;
+                attempts?: number;
+                jitter?: number;
+            };
+        };
         SkipBranchRequest: {
             /** @description Why; kept in the history. */
             reason: string;
@@ -959,6 +1111,48 @@ export interface components {
             expectedRevision: number;
             /** @enum {string} */
             outcome: "COMMITTED" | "ABORTED";
+        };
+        StartBulkActionRequest: {
+            /** @enum {string} */
+            verb: "retry" | "pause" | "resume" | "cancel";
+            /** @description The query of GET /v1/transactions, without limit and cursor: incident=true&code=http.503 */
+            filter: string;
+            /** @description Why; kept in the history of each. Required, but for a preview. */
+            reason?: string;
+            /** @description Who acts, as the caller says. */
+            actor?: string;
+            /** @description Only say how many there are. */
+            preview?: boolean;
+        };
+        BulkActionList: {
+            actions: components["schemas"]["BulkAction"][];
+        };
+        BulkAction: {
+            /** @description Absent of a preview. */
+            id?: string;
+            /** @enum {string} */
+            verb: "retry" | "pause" | "resume" | "cancel";
+            filter: string;
+            /** @enum {string} */
+            state: "preview" | "running" | "stopped" | "finished";
+            /** @description Open ones that matched when it began; exact up to 1000. */
+            matched: number;
+            /** @description At least so many. */
+            more?: boolean;
+            done: number;
+            refused: number;
+            /** @description The first 100. */
+            refusals: components["schemas"]["BulkRefusal"][];
+            actor: components["schemas"]["Actor"];
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            endedAt?: string;
+        };
+        BulkRefusal: {
+            gid: string;
+            code: string;
+            message: string;
         };
         SignalTransactionRequest: {
             name: string;
@@ -1101,6 +1295,17 @@ export interface operations {
                 q?: string;
                 /** @description A gid. */
                 parent?: string;
+                paused?: boolean;
+                /** @description Nothing happened to it since. */
+                unchangedSince?: string;
+                /** @description Some branch is at this attempt or a later one. */
+                attempts?: number;
+                /** @description A part of its latest failure's text; A is a. */
+                error?: string;
+                /** @description Of an incident that waits. */
+                participant?: string;
+                /** @description Of the same incident. */
+                code?: string;
                 /** @description How many; default 50, at most 1000. */
                 limit?: number;
                 /** @description `nextCursor` of the page before. */
@@ -1214,6 +1419,51 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Transaction"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    countTransactions: {
+        parameters: {
+            query?: {
+                mode?: "saga" | "tcc" | "2pc";
+                /** @description A definition's name. */
+                definition?: string;
+                /** @description name=value */
+                label?: string;
+                /** @description Created at or after. */
+                since?: string;
+                /** @description Created before. */
+                until?: string;
+                /** @description The beginning of a gid. */
+                q?: string;
+                /** @description A gid. */
+                parent?: string;
+                /** @description Nothing happened to it since. */
+                unchangedSince?: string;
+                /** @description Some branch is at this attempt or a later one. */
+                attempts?: number;
+                /** @description A part of its latest failure's text; A is a. */
+                error?: string;
+                /** @description Of an incident that waits. */
+                participant?: string;
+                /** @description Of the same incident. */
+                code?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Each of them, in this order: the statuses, incident, paused. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransactionCounts"];
                 };
             };
             default: components["responses"]["Refused"];
@@ -1585,6 +1835,60 @@ export interface operations {
             default: components["responses"]["Refused"];
         };
     };
+    getBranchCall: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The transaction's name. */
+                gid: string;
+                /** @description The branch's id. */
+                branch: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Without headers, which may hold secrets. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BranchCall"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    editBranch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The transaction's name. */
+                gid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditBranchRequest"];
+            };
+        };
+        responses: {
+            /** @description The transaction as it now is. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transaction"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
     skipBranch: {
         parameters: {
             query?: never;
@@ -1667,6 +1971,113 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Transaction"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listBulkActions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkActionList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    startBulkAction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartBulkActionRequest"];
+            };
+        };
+        responses: {
+            /** @description A preview: nothing was done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkAction"];
+                };
+            };
+            /** @description It runs. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkAction"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    getBulkAction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A bulk action's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it stands. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkAction"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    stopBulkAction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A bulk action's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description As it now stands. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkAction"];
                 };
             };
             default: components["responses"]["Refused"];

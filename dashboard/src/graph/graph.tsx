@@ -1,8 +1,9 @@
 // The steps as a graph: solid edges forward, dashed ones back where something is undone; a forEach is one node.
 import dagre from '@dagrejs/dagre';
 import { useMemo } from 'preact/hooks';
-import type { Branch } from '../api/client';
-import { t, word } from '../words/words';
+import type { Branch, Status } from '../api/client';
+import { phaseText } from '../words/sentence';
+import { t } from '../words/words';
 import { groupByStep, stateOf, type Step, type StepState } from './steps';
 
 const WIDTH = 168;
@@ -49,7 +50,7 @@ function layOut(steps: Step[]): Layout {
 
 const path = (points: { x: number; y: number }[]) => points.map((p, at) => `${at ? 'L' : 'M'}${p.x},${p.y}`).join('');
 
-function lineTwo(step: Step, state: StepState): string {
+function lineTwo(step: Step, state: StepState, status: Status | undefined): string {
   if (step.forEach && state.branches.length > 0) {
     return `${state.done}/${state.branches.length}` + (state.stuck ? ` · ${state.stuck} !` : '');
   }
@@ -58,12 +59,12 @@ function lineTwo(step: Step, state: StepState): string {
     return step.participant || step.kind;
   }
   const attempt = branch.attempt && branch.attempt > 1 ? ` ${branch.attempt}${branch.maxAttempts ? '/' + branch.maxAttempts : ''}` : '';
-  return `${word('phase', branch.phase)}${attempt}`;
+  return `${phaseText(branch, status)}${attempt}`;
 }
 
 // A button of the page's own rather than a shape with a role: it has its name, its focus and its keys for nothing.
-function Node({ placed, state, chosen, onChoose }: {
-  placed: Placed; state: StepState; chosen: boolean; onChoose: (step: string) => void;
+function Node({ placed, state, status, chosen, onChoose }: {
+  placed: Placed; state: StepState; status: Status | undefined; chosen: boolean; onChoose: (step: string) => void;
 }) {
   const { step } = placed;
   const taken = state.branches[0]?.alternative;
@@ -73,7 +74,7 @@ function Node({ placed, state, chosen, onChoose }: {
       aria-pressed={chosen} title={`${step.id}${step.when ? `\nwhen ${step.when}` : ''}`} onClick={() => onChoose(step.id)}>
       <span class="name">{step.id}</span>{' '}
       {taken !== undefined && taken > 0 && <span class="alt">{t('graph.alternative', { n: taken, m: step.alternatives })}</span>}
-      <span class="sub">{lineTwo(step, state)}</span>
+      <span class="sub">{lineTwo(step, state, status)}</span>
       {step.forEach && state.branches.length > 0 && (
         <span class="bar" style={{ width: `${(100 * state.done) / state.branches.length}%` }} />
       )}
@@ -82,8 +83,8 @@ function Node({ placed, state, chosen, onChoose }: {
 }
 
 // `branches` may be empty: then it is a definition that is drawn, not a run of it.
-export function Graph({ steps, branches, chosen, onChoose }: {
-  steps: Step[]; branches: Branch[]; chosen?: string; onChoose: (step: string) => void;
+export function Graph({ steps, branches, status, chosen, onChoose }: {
+  steps: Step[]; branches: Branch[]; status?: Status; chosen?: string; onChoose: (step: string) => void;
 }) {
   const shape = JSON.stringify(steps.map((step) => [step.id, step.after]));
   const layout = useMemo(() => layOut(steps), [shape]);
@@ -102,7 +103,7 @@ export function Graph({ steps, branches, chosen, onChoose }: {
           ))}
         </svg>
         {layout.nodes.map((placed) => (
-          <Node key={placed.step.id} placed={placed} state={states.get(placed.step.id)!} chosen={chosen === placed.step.id} onChoose={onChoose} />
+          <Node key={placed.step.id} placed={placed} state={states.get(placed.step.id)!} status={status} chosen={chosen === placed.step.id} onChoose={onChoose} />
         ))}
       </div>
     </div>

@@ -5,6 +5,7 @@
 // a page that is looked at has streams; one that comes back into sight reads what it missed.
 import { useEffect, useState } from 'preact/hooks';
 import type { HistoryEntry, TransactionEvent } from '../api/client';
+import { parseExact } from '../api/exact';
 import { streamIs } from './link';
 import { useWaiting } from './load';
 
@@ -80,13 +81,13 @@ class Stream {
         this.timer = window.setTimeout(this.sight, AGAIN_MS);
       }
     };
-    source.onmessage = (message) => this.handlers.message(JSON.parse(message.data as string) as TransactionEvent);
+    source.onmessage = (message) => this.handlers.message(parseExact(message.data as string) as TransactionEvent);
     source.addEventListener('lost', () => this.handlers.gap?.());
   }
 }
 
 // Gathers what comes and hands it on in one piece.
-function gathering<T>(hand: (all: T[]) => void): (one: T) => void {
+function gathering<T>(hand: (all: T[]) => void, ms: () => number = () => GATHER_MS): (one: T) => void {
   let waiting: T[] = [];
   return (one) => {
     if (waiting.push(one) === 1) {
@@ -94,7 +95,7 @@ function gathering<T>(hand: (all: T[]) => void): (one: T) => void {
         const all = waiting;
         waiting = [];
         hand(all);
-      }, GATHER_MS);
+      }, ms());
     }
   };
 }
@@ -121,7 +122,8 @@ export function useHistory(gid: string): HistoryEntry[] {
     let gone = false;
     const last = () => all[all.length - 1]?.revision ?? 0;
     setEntries([]);
-    const redraw = gathering<void>(() => !gone && setEntries(all.slice()));
+    // The more there is to draw, the less often.
+    const redraw = gathering<void>(() => !gone && setEntries(all.slice()), () => Math.min(1_000, Math.max(GATHER_MS, all.length / 10)));
     const stream = new Stream({
       url: () => `/v1/transactions/${encodeURIComponent(gid)}/events?afterRevision=${last()}`,
       failed: () => setFailed(true),

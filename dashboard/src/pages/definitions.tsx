@@ -1,6 +1,7 @@
 // Definitions: their versions, what changed, and a form to start a transaction from.
 import { useState } from 'preact/hooks';
 import { api, ApiError, take, type Definition, type DefinitionProblem } from '../api/client';
+import { parseExact, typedJson } from '../api/exact';
 import { Graph } from '../graph/graph';
 import { stepsOf } from '../graph/steps';
 import { useLoad } from '../live/load';
@@ -11,7 +12,7 @@ import { SchemaForm } from './schema_form';
 
 const FIRST = () => `curl -sS -X PUT ${location.origin}/v1/definitions/hello -H 'Content-Type: application/json' -d '{
   "name": "hello", "mode": "saga", "participants": {},
-  "steps": [ { "id": "nap", "wait": { "duration": "5s" } } ] }'`;
+  "steps": [ { "id": "nap", "wait": { "for": "5s" } } ] }'`;
 
 function Validate() {
   const [text, setText] = useState('');
@@ -21,7 +22,7 @@ function Validate() {
     setProblems(undefined);
     setError('');
     try {
-      const answer = await take(api.POST('/v1/definitions:validate', { body: JSON.parse(text) as never }));
+      const answer = await take(api.POST('/v1/definitions:validate', { body: typedJson(text) as never }));
       setProblems(answer.problems);
     } catch (cause) {
       setError(cause instanceof ApiError ? cause.message : String(cause));
@@ -82,7 +83,7 @@ function List() {
 
 function parse(source: string | undefined): Record<string, unknown> {
   try {
-    return JSON.parse(source ?? '{}') as Record<string, unknown>;
+    return parseExact(source ?? '{}') as Record<string, unknown>;
   } catch {
     return {};
   }

@@ -28,7 +28,17 @@ const NAMES = {
   started: 'entente_transactions_accepted_total',
   committed: 'entente_transactions_ended_total{status="COMMITTED"}',
   undone: 'entente_transactions_ended_total{status="ABORTED"}',
+  incidents: 'entente_incidents_open',
+  kept: 'entente_store_bytes', reusable: 'entente_store_free_bytes', log: 'entente_store_log_bytes', disk: 'entente_store_disk_free_bytes',
 };
+
+// 1536 -> "1.5 KiB".
+export function bytes(count: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(count, 1)) / 10));
+  const value = count / 1024 ** power;
+  return `${power > 0 && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[power]}`;
+}
 
 function useRates(): { samples: Samples | undefined; rates: Rates[] } {
   const [state, setState] = useState<{ samples: Samples | undefined; rates: Rates[] }>({ samples: undefined, rates: [] });
@@ -148,7 +158,7 @@ function Troubled({ participants }: { participants: Participant[] }) {
 
 const FIRST = () => `curl -sS ${location.origin}/v1/transactions -H 'Content-Type: application/json' -d '{
   "inline": { "name": "hello", "mode": "saga", "participants": {},
-              "steps": [ { "id": "nap", "wait": { "duration": "5s" } } ] },
+              "steps": [ { "id": "nap", "wait": { "for": "5s" } } ] },
   "gid": "hello-1" }'`;
 
 export function Overview() {
@@ -171,7 +181,7 @@ export function Overview() {
       <div class="tiles">
         <a class={`tile${list.length ? ' alarm' : ''}`} href={href('incidents')}>
           <span class="label">{t('overview.person')}</span>
-          <span class="big num">{list.length}{incidents.data?.nextCursor ? '+' : ''}</span>
+          <span class="big num">{samples?.get(NAMES.incidents) ?? list.length}</span>
           <span class="dim">{oldest ? t('overview.person.oldest', { t: relative(oldest) }) : t('overview.person.none')}</span>
         </a>
         <div class={`tile${healthy?.oldestOverdue && parseFloat(healthy.oldestOverdue) > 5 ? ' late' : ''}`}>
@@ -197,6 +207,10 @@ export function Overview() {
         <section>
           <h2>{t('overview.store')}</h2>
           <p>{healthy?.storeLag && parseFloat(healthy.storeLag) > 1 ? t('overview.store.lag', { t: span(parseFloat(healthy.storeLag) * 1_000) }) : t('overview.store.ok')}</p>
+          {samples?.has(NAMES.kept) && (
+            <p class="dim">{t('overview.store.size', { kept: bytes(samples.get(NAMES.kept)!), reusable: bytes(samples.get(NAMES.reusable) ?? 0),
+              log: bytes(samples.get(NAMES.log) ?? 0), disk: bytes(samples.get(NAMES.disk) ?? 0) })}</p>
+          )}
         </section>
       </div>
     </>

@@ -1,4 +1,5 @@
 // A form made of an input schema: a field for each simple member of the top level, JSON for everything else.
+import { typedJson } from '../api/exact';
 import { useEffect, useState } from 'preact/hooks';
 import { t } from '../words/words';
 
@@ -32,7 +33,7 @@ export function documentOf(fields: Field[], values: Fields): Record<string, unkn
       continue;
     }
     document[field.name] = field.kind === 'text' || field.kind === 'choice' ? text
-      : field.kind === 'boolean' ? text === 'true' : JSON.parse(text);
+      : field.kind === 'boolean' ? text === 'true' : typedJson(text);
   }
   return document;
 }
@@ -50,6 +51,12 @@ function initialOf(fields: Field[], initial: unknown): Fields {
   return values;
 }
 
+// Members of the model that the schema has no field for: they are part of what one like it needs.
+export function beside(fields: Field[], initial: unknown): Record<string, unknown> {
+  const known = new Set(fields.map((field) => field.name));
+  return isSchema(initial) ? Object.fromEntries(Object.entries(initial).filter(([name]) => !known.has(name))) : {};
+}
+
 export function SchemaForm({ schema, initial, onChange }: { schema: unknown; initial: unknown; onChange: (input: unknown) => void }) {
   const fields = fieldsOf(schema);
   const [values, setValues] = useState<Fields>(() => initialOf(fields, initial));
@@ -57,7 +64,7 @@ export function SchemaForm({ schema, initial, onChange }: { schema: unknown; ini
   const [wrong, setWrong] = useState('');
   useEffect(() => {
     try {
-      onChange(fields.length ? documentOf(fields, values) : raw.trim() ? JSON.parse(raw) : {});
+      onChange(fields.length ? { ...beside(fields, initial), ...documentOf(fields, values) } : typedJson(raw) ?? {});
       setWrong('');
     } catch (error) {
       setWrong(String(error));

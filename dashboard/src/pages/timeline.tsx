@@ -1,8 +1,9 @@
 // The history as bars: one for each attempt, the gaps between attempts, and what is awaited now. Long silences are folded.
-import { useState } from 'preact/hooks';
+import { Component } from 'preact';
+import { useMemo, useState } from 'preact/hooks';
 import type { HistoryEntry, Transaction } from '../api/client';
 import { useTick } from '../ui/parts';
-import { clock, exact, span } from '../words/time';
+import { clock, exact, span, zone, type Zone } from '../words/time';
 import { t } from '../words/words';
 
 interface Bar { branch: string; operation: string; from: number; to: number; kind: 'call' | 'gap' | 'wait'; outcome: string; open: boolean }
@@ -16,6 +17,7 @@ const END: Record<string, string> = {
 export function barsOf(entries: HistoryEntry[], now: number, ended: boolean): Bar[] {
   const bars: Bar[] = [];
   const open = new Map<string, Bar>();
+  const latest = new Map<string, Bar>();
   const close = (branch: string, at: number, outcome: string) => {
     const bar = open.get(branch);
     if (bar) {
@@ -34,9 +36,10 @@ export function barsOf(entries: HistoryEntry[], now: number, ended: boolean): Ba
     const begin = (kind: Bar['kind'], operation: string) => {
       const bar: Bar = { branch, operation, from: at, to: now, kind, outcome: kind === 'gap' ? 'gap' : 'open', open: true };
       open.set(branch, bar);
+      latest.set(branch, bar);
       bars.push(bar);
     };
-    const last = [...bars].reverse().find((bar) => bar.branch === branch);
+    const last = latest.get(branch);
     if (START.has(entry.type)) {
       close(branch, at, entry.type === 'call-interrupted' ? 'failed' : 'gap');
       begin('call', entry.operation ?? last?.operation ?? '');
@@ -69,28 +72,36 @@ export function axisOf(instants: number[]): (at: number) => number {
     places.push(places[places.length - 1]! + Math.min(gap, most));
   }
   const end = places[places.length - 1] || 1;
-  return (at) => {
-    let n = sorted.findIndex((instant) => instant >= at);
-    n = n < 0 ? sorted.length - 1 : n;
-    return (places[n] ?? 0) / end;
-  };
+  const index = new Map(sorted.map((instant, n) => [instant, n]));
+  return (at) => (places[index.get(at) ?? sorted.findIndex((instant) => instant >= at)] ?? 1) / end;
 }
 
 const MOST_ROWS = 60;
+
+function layOut(entries: HistoryEntry[], now: number, ended: boolean): { rows: Map<string, Bar[]>; place: (at: number) => number } {
+  const bars = barsOf(entries, now, ended);
+  const rows = new Map<string, Bar[]>();
+  const instants = [now];
+  for (const bar of bars) {
+    const row = rows.get(bar.branch);
+    if (row) {
+      row.push(bar);
+    } else {
+      rows.set(bar.branch, [bar]);
+    }
+    instants.push(bar.from, bar.to);
+  }
+  return { rows, place: axisOf(instants) };
+}
 
 export function Timeline({ txn, entries, chosen, onChoose }: {
   txn: Transaction; entries: HistoryEntry[]; chosen?: string; onChoose: (branch: string) => void;
 }) {
   useTick();
-  const [all, setAll] = useState(false);
+  const [most, setMost] = useState(MOST_ROWS);
   const now = txn.endedAt ? Date.parse(txn.endedAt) : Date.now();
-  const bars = barsOf(entries, now, !!txn.endedAt);
-  const rows = new Map<string, Bar[]>();
-  for (const bar of bars) {
-    rows.set(bar.branch, [...(rows.get(bar.branch) ?? []), bar]);
-  }
-  const shown = [...rows].slice(0, all ? undefined : MOST_ROWS);
-  const place = axisOf([...bars.flatMap((bar) => [bar.from, bar.to]), now]);
+  const { rows, place } = useMemo(() => layOut(entries, now, !!txn.endedAt), [entries, now]);
+  const shown = [...rows].slice(0, most);
   return (
     <div class="timeline">
       {shown.map(([branch, list]) => (
@@ -107,7 +118,7 @@ export function Timeline({ txn, entries, chosen, onChoose }: {
           <span class="num">{span(list[list.length - 1]!.to - list[0]!.from)}</span>
         </button>
       ))}
-      {rows.size > shown.length && <button type="button" onClick={() => setAll(true)}>{t('common.more')} ({rows.size - shown.length})</button>}
+      {rows.size > shown.length && <button type="button" onClick={() => setMost(most * 4)}>{t('common.more')} ({rows.size - shown.length})</button>}
     </div>
   );
 }
@@ -118,21 +129,41 @@ function detail(entry: HistoryEntry): string {
   return parts.filter(Boolean).join(' · ');
 }
 
-// Every entry, in words; the raw JSON of each is one click away.
+const MOST_ENTRIES = 500;
+
+// An entry never changes, so it is drawn once; its raw JSON when somebody asks for it.
+class Entry extends Component<{ entry: HistoryEntry; zone: Zone }, { open: boolean }> {
+  override state = { open: false };
+  override shouldComponentUpdate(next: { entry: HistoryEntry; zone: Zone }, state: { open: boolean }): boolean {
+    return next.entry !== this.props.entry || next.zone !== this.props.zone || state.open !== this.state.open;
+  }
+  override render() {
+    const { entry } = this.props;
+    const { open } = this.state;
+    return (
+      <li>
+        <details onToggle={(e) => this.setState({ open: e.currentTarget.open })}>
+          <summary>
+            <span class="num dim">{entry.revision}</span> <time class="mono dim" title={exact(entry.at)}>{clock(entry.at)}</time>{' '}
+            <strong>{entry.type}</strong> <span>{detail(entry)}</span>
+          </summary>
+          {open && <pre>{JSON.stringify(entry, null, 2)}</pre>}
+        </details>
+      </li>
+    );
+  }
+}
+
+// The latest entries, in words, and the earlier ones on demand.
 export function HistoryList({ entries }: { entries: HistoryEntry[] }) {
+  const [most, setMost] = useState(MOST_ENTRIES);
+  const hidden = Math.max(0, entries.length - most);
   return (
-    <ol class="history">
-      {entries.slice(-1_000).map((entry) => (
-        <li key={entry.revision}>
-          <details>
-            <summary>
-              <span class="num dim">{entry.revision}</span> <time class="mono dim" title={exact(entry.at)}>{clock(entry.at)}</time>{' '}
-              <strong>{entry.type}</strong> <span>{detail(entry)}</span>
-            </summary>
-            <pre>{JSON.stringify(entry, null, 2)}</pre>
-          </details>
-        </li>
-      ))}
-    </ol>
+    <>
+      {hidden > 0 && <button type="button" onClick={() => setMost(most * 4)}>{t('common.more')} ({hidden})</button>}
+      <ol class="history">
+        {entries.slice(hidden).map((entry) => <Entry key={entry.revision} entry={entry} zone={zone} />)}
+      </ol>
+    </>
   );
 }

@@ -1,20 +1,29 @@
 // One transaction: a sentence, its steps as a graph, the chosen branch, the timeline, the whole history.
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import { api, isOpen, take, type Branch, type HistoryEntry, type Transaction as Txn } from '../api/client';
 import { Graph } from '../graph/graph';
 import { groupByStep, stepsOf, stepsOfBranches, toneOf } from '../graph/steps';
+import { sends, useBranchCall } from '../live/call';
 import { useHistory } from '../live/stream';
 import { useLoad, useThrottled } from '../live/load';
 import { go, href, withQuery, type Route } from '../route';
 import { ActionDialog, applies, targetOf, type Verb } from '../ui/actions';
 import { Copy, Json, Meter, State, StatusChip, Time, TxnLink, useTick } from '../ui/parts';
 import { useKeys } from '../ui/keys';
-import { branchSentence, sentence } from '../words/sentence';
+import { branchSentence, phaseText, sentence } from '../words/sentence';
 import { relative, span } from '../words/time';
 import { t, word } from '../words/words';
 import { HistoryList, Timeline } from './timeline';
 
 const VERBS: Verb[] = ['retry', 'pause', 'resume', 'cancel', 'resolve', 'signal'];
+// A signal is for who waits for one; a retry for what failed.
+function offers(verb: Verb, txn: Txn): boolean {
+  const any = (test: (branch: Branch) => boolean) => txn.branches.some(test);
+  return applies(verb, txn) &&
+    (verb !== 'signal' || any((branch) => branch.blockedBy === 'signal')) &&
+    (verb !== 'retry' || any((branch) => branch.phase.endsWith('-stuck') || branch.phase.endsWith('-backoff')));
+}
+
 const MOST_BRANCHES = 200; // Of a forEach, listed at once.
 
 function Facts({ txn }: { txn: Txn }) {
@@ -35,7 +44,7 @@ function Facts({ txn }: { txn: Txn }) {
   );
 }
 
-function BranchView({ txn, branch, onAct }: { txn: Txn; branch: Branch; onAct: (verb: Verb, branch: Branch) => void }) {
+function BranchView({ txn, branch, onAct }: { txn: Txn; branch: Branch; onAct?: (verb: Verb, branch: Branch) => void }) {
   useTick();
   const open = isOpen(txn.status);
   const stuck = branch.phase.endsWith('-stuck') || branch.phase.endsWith('-backoff') || branch.phase.endsWith('-pending');
@@ -43,7 +52,7 @@ function BranchView({ txn, branch, onAct }: { txn: Txn; branch: Branch; onAct: (
     <section class="branch" aria-label={branch.id}>
       <div class="row spread">
         <h3 class="mono">{branch.id}</h3>
-        <span class={`chip t-${toneOf(branch)}`}>{word('phase', branch.phase)}</span>
+        <span class={`chip t-${toneOf(branch)}`}>{phaseText(branch, txn.status)}</span>
       </div>
       {open && branchSentence(branch) !== word('phase', branch.phase) && <p>{branchSentence(branch)}</p>}
       <dl class="facts">
@@ -57,21 +66,48 @@ function BranchView({ txn, branch, onAct }: { txn: Txn; branch: Branch; onAct: (
         {branch.failure && <><dt>{t('txn.failure')}</dt><dd><span class="mono">{branch.failure.code}</span> {branch.failure.message}</dd></>}
       </dl>
       {branch.mayHaveHappened && <p class="note warn">{t('txn.maybe')}</p>}
-      {open && stuck && (
+      {onAct && open && stuck && (
         <div class="row">
           <button type="button" onClick={() => onAct('retry', branch)}>{t('action.retry')}</button>
+          {branch.participant && !branch.phase.endsWith('-pending') && <button type="button" onClick={() => onAct('edit', branch)}>{t('action.edit')}</button>}
           <button type="button" onClick={() => onAct('skip', branch)}>{t('action.skip')}</button>
         </div>
       )}
-      {open && branch.blockedBy === 'signal' && <button type="button" onClick={() => onAct('signal', branch)}>{t('action.signal')}</button>}
+      {onAct && open && branch.blockedBy === 'signal' && <button type="button" onClick={() => onAct('signal', branch)}>{t('action.signal')}</button>}
+      {onAct && branch.participant && branch.operation && <Sent gid={txn.gid} branch={branch} />}
       {branch.item !== undefined && <Json label={t('txn.item')} value={branch.item} />}
       {branch.output !== undefined && <Json label={t('txn.output')} value={branch.output} />}
     </section>
   );
 }
 
+// Asked for when somebody looks: it is made anew for each question.
+function Sent({ gid, branch }: { gid: string; branch: Branch }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <details onToggle={(e) => setOpen(e.currentTarget.open)}>
+      <summary>{t('txn.sent')}</summary>
+      {open && <SentNow key={`${branch.id} ${branch.phase} ${branch.attempt}`} gid={gid} branch={branch.id} />}
+    </details>
+  );
+}
+
+function SentNow({ gid, branch }: { gid: string; branch: string }) {
+  const call = useBranchCall(gid, branch);
+  return (
+    <>
+      <State error={call.error} loading={!call.data} again={call.again} />
+      {call.data && <p class="mono">{sends(call.data)}{call.data.edited && <em> {t('txn.edited')}</em>}</p>}
+      {call.data?.body !== undefined && <Json label={t('action.edit.body')} value={call.data.body} />}
+    </>
+  );
+}
+
+// What is stuck first, then what has not ended.
+const urgency = (branch: Branch) => branch.phase.endsWith('-stuck') ? 2 : branch.endedAt ? 0 : 1;
+
 function BranchPicker({ branches, chosen, onChoose }: { branches: Branch[]; chosen?: string; onChoose: (id: string) => void }) {
-  const worst = [...branches].sort((a, b) => Number(b.phase.endsWith('-stuck')) - Number(a.phase.endsWith('-stuck')));
+  const worst = useMemo(() => [...branches].sort((a, b) => urgency(b) - urgency(a)), [branches]);
   return (
     <div class="picker">
       {worst.slice(0, MOST_BRANCHES).map((branch) => (
@@ -95,7 +131,8 @@ export function Transaction({ route }: { route: Route }) {
   const gid = route.id;
   const txn = useLoad(() => take(api.GET('/v1/transactions/{gid}', { params: { path: { gid } } })), [gid]);
   const entries = useHistory(gid);
-  const refresh = useThrottled(txn.again, 200);
+  // A transaction of thousands of branches is megabytes: it is not read five times a second.
+  const refresh = useThrottled(txn.again, (txn.data?.branches.length ?? 0) > MOST_BRANCHES ? 2_000 : 200);
   const newest = entries[entries.length - 1]?.revision ?? 0;
   useEffect(() => {
     if (txn.data && newest > txn.data.revision) {
@@ -108,28 +145,43 @@ export function Transaction({ route }: { route: Route }) {
   return (
     <>
       <State error={txn.error} loading={!txn.data} again={txn.again} />
-      {txn.data && <TransactionView txn={txn.data} entries={entries} route={route} again={txn.again} />}
+      {txn.data && <Live txn={txn.data} entries={entries} route={route} again={txn.again} />}
     </>
   );
 }
 
-function TransactionView({ txn, entries, route, again }: { txn: Txn; entries: HistoryEntry[]; route: Route; again: () => void }) {
-  useTick();
+function Live({ txn, entries, route, again }: { txn: Txn; entries: HistoryEntry[]; route: Route; again: () => void }) {
   const [acting, setActing] = useState<{ verb: Verb; txn: Txn; branch?: Branch } | undefined>();
   const definition = useLoad(
     () => txn.definition
       ? take(api.GET('/v1/definitions/{name}/versions/{version}', { params: { path: { name: txn.definition, version: txn.version ?? 1 } } }))
       : Promise.resolve(undefined),
     [txn.definition, txn.version]);
-  const known = stepsOf(definition.data?.source);
+  const act = (verb: Verb, branch?: Branch) => setActing({ verb, txn, branch });
+  useKeys({ r: () => applies('retry', txn) && act('retry'), Escape: () => history.back() });
+  return (
+    <>
+      <TransactionView txn={txn} entries={entries} source={definition.data?.source} route={route} onAct={act} />
+      {acting && (
+        <ActionDialog verb={acting.verb} targets={[targetOf(acting.txn, acting.branch)]} latest={txn.revision}
+          onClose={() => setActing(undefined)} onDone={again} />
+      )}
+    </>
+  );
+}
+
+// Without `onAct` it is a record of the past: nothing can be done to it.
+export function TransactionView({ txn, entries, source, route, onAct }: {
+  txn: Txn; entries: HistoryEntry[]; source?: string; route: Route; onAct?: (verb: Verb, branch?: Branch) => void;
+}) {
+  useTick();
+  const known = stepsOf(source);
   const steps = known.length ? known : stepsOfBranches(txn.branches);
-  const groups = groupByStep(txn.branches);
+  const groups = useMemo(() => groupByStep(txn.branches), [txn]);
   const chosenId = route.query.get('branch') ?? undefined;
   const chosen = txn.branches.find((b) => b.id === chosenId) ?? groups.get(chosenId ?? '')?.[0];
   const siblings = chosen ? groups.get(chosen.step) ?? [] : [];
   const choose = (id: string) => go(withQuery(route, { branch: id }), true);
-  const act = (verb: Verb, branch?: Branch) => setActing({ verb, txn, branch });
-  useKeys({ r: () => applies('retry', txn) && act('retry'), Escape: () => history.back() });
 
   const done = txn.branches.filter((b) => ['done', 'read-only', 'finished', 'skipped'].includes(b.phase)).length;
   const undone = txn.branches.filter((b) => b.phase === 'undone').length;
@@ -139,8 +191,8 @@ function TransactionView({ txn, entries, route, again }: { txn: Txn; entries: Hi
       <div class="row spread wrap">
         <h1 class="mono cut" title={txn.gid}>{txn.gid} <Copy text={txn.gid} /></h1>
         <div class="row wrap">
-          {VERBS.filter((verb) => applies(verb, txn)).map((verb) => (
-            <button type="button" key={verb} class={verb === 'resolve' ? 'danger' : ''} onClick={() => act(verb)}>{t(`action.${verb}`)}</button>
+          {onAct && VERBS.filter((verb) => offers(verb, txn)).map((verb) => (
+            <button type="button" key={verb} class={verb === 'resolve' ? 'danger' : ''} onClick={() => onAct(verb)}>{t(`action.${verb}`)}</button>
           ))}
         </div>
       </div>
@@ -153,11 +205,11 @@ function TransactionView({ txn, entries, route, again }: { txn: Txn; entries: Hi
       <div class="halves wide">
         <section>
           <h2>{t('txn.graph')}</h2>
-          <Graph steps={steps} branches={txn.branches} chosen={chosen?.step} onChoose={choose} />
+          <Graph steps={steps} branches={txn.branches} status={txn.status} chosen={chosen?.step} onChoose={choose} />
         </section>
         <div class="aside">
           {siblings.length > 1 && <BranchPicker branches={siblings} chosen={chosen?.id} onChoose={choose} />}
-          {chosen ? <BranchView txn={txn} branch={chosen} onAct={act} /> : <p class="dim">{t('txn.choose')}</p>}
+          {chosen ? <BranchView txn={txn} branch={chosen} onAct={onAct} /> : <p class="dim">{t('txn.choose')}</p>}
         </div>
       </div>
       <section>
@@ -172,16 +224,12 @@ function TransactionView({ txn, entries, route, again }: { txn: Txn; entries: Hi
         <div class="row spread">
           <h2>{t('txn.history')}</h2>
           <span class="row">
-            <button type="button" class="quiet" onClick={() => download(`${txn.gid}.json`, { transaction: txn, entries })}>{t('common.download')}</button>
-            {txn.definition && <a href={href('definitions', txn.definition, { version: String(txn.version), like: txn.gid })}>{t('txn.alike')}</a>}
+            <button type="button" class="quiet" onClick={() => download(`${txn.gid}.json`, { transaction: txn, entries, source })}>{t('common.download')}</button>
+            {onAct && txn.definition && <a href={href('definitions', txn.definition, { version: String(txn.version), like: txn.gid })}>{t('txn.alike')}</a>}
           </span>
         </div>
         <HistoryList entries={entries} />
       </section>
-      {acting && (
-        <ActionDialog verb={acting.verb} targets={[targetOf(acting.txn, acting.branch)]} latest={txn.revision}
-          onClose={() => setActing(undefined)} onDone={again} />
-      )}
     </>
   );
 }

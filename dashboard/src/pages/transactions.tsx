@@ -1,10 +1,12 @@
 // The list: filters in the URL, rows that change in place, new ones behind a pill, actions on a selection.
 import { elementScroll, observeElementOffset, observeElementRect, Virtualizer } from '@tanstack/virtual-core';
+import { Component } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks';
 import { api, ApiError, isOpen, take, type ListQuery, type Summary, type TransactionEvent } from '../api/client';
 import { listen } from '../live/stream';
-import { useWaiting } from '../live/load';
+import { useLoad, useThrottled, useWaiting } from '../live/load';
 import { go, href, withQuery, type Route } from '../route';
+import { BulkDialog } from './bulk';
 import { ActionDialog, applies, type Verb } from '../ui/actions';
 import { Command, Empty, State, StatusChip, Time, TxnLink } from '../ui/parts';
 import { useKeys } from '../ui/keys';
@@ -17,14 +19,17 @@ const MOST_REFRESHED = 1_000; // The API's largest page.
 const ROW_PX = 32;
 const STATUSES = ['ACTIVE', 'COMMITTING', 'COMMITTED', 'ABORTING', 'ABORTED', 'MIXED'] as const;
 const MODES = ['saga', 'tcc', '2pc'] as const;
-const FILTERS = ['status', 'mode', 'definition', 'label', 'incident', 'q', 'since', 'until', 'parent'] as const;
+const COUNTED = ['mode', 'definition', 'label', 'q', 'since', 'until', 'unchangedSince', 'attempts', 'error', 'participant', 'code', 'parent'] as const;
+const FLAGS = ['incident', 'paused'] as const;
+const FILTERS = ['status', ...FLAGS, ...COUNTED] as const;
+const RARE: readonly string[] = ['mode', 'since', 'until', 'unchangedSince', 'attempts', 'participant', 'code', 'parent'];
 
 function queryOf(route: Route): ListQuery {
   const query: Record<string, string | boolean> = {};
   for (const name of FILTERS) {
     const value = route.query.get(name);
     if (value) {
-      query[name] = name === 'incident' ? value === 'true' : value;
+      query[name] = name === 'incident' || name === 'paused' ? value === 'true' : value;
     }
   }
   return query as ListQuery;
@@ -123,37 +128,74 @@ function withEvents(list: List, events: TransactionEvent[]): List {
   return rows === list.rows && newer === list.newer ? list : { ...list, rows, newer };
 }
 
-function Filters({ route }: { route: Route }) {
+type Chip = (typeof STATUSES)[number] | (typeof FLAGS)[number];
+
+// One for each state, with how many there are under the other filters. Counted by an index each, up to a thousand.
+function Chips({ route }: { route: Route }) {
+  const key = COUNTED.map((name) => route.query.get(name) ?? '').join('\n');
+  const { status, incident, paused, ...rest } = queryOf(route);
+  const counts = useLoad(() => take(api.GET('/v1/transactions:count', { params: { query: rest } })), [key], 10_000);
+  const again = useThrottled(counts.again, 1_000);
+  useEffect(() => listen(again, again), []);
+  const chosen: Chip | undefined = incident ? 'incident' : paused ? 'paused' : status;
+  const to = (chip: Chip | undefined) => {
+    const flag = chip === 'incident' || chip === 'paused';
+    return withQuery(route, { incident: undefined, paused: undefined, status: flag ? undefined : chip, ...(flag ? { [chip]: 'true' } : {}) });
+  };
+  const number = (chip: Chip) => {
+    const count = counts.data?.counts.find((one) => one.name === chip);
+    return count ? `${count.count}${count.more ? '+' : ''}` : '';
+  };
+  return (
+    <nav class="chips" aria-label={t('list.status')}>
+      <a href={to(undefined)} aria-current={chosen ? undefined : 'true'}>{t('common.all')}</a>
+      {([...FLAGS, ...STATUSES] as Chip[]).map((chip) => (
+        <a key={chip} href={to(chip)} aria-current={chosen === chip ? 'true' : undefined} class={number(chip) === '0' ? 'none' : ''}>
+          <span class={`s-${chip}`}>{word('status', chip)}</span> <span class="num">{number(chip)}</span>
+        </a>
+      ))}
+    </nav>
+  );
+}
+
+function Filters({ route, onAll }: { route: Route; onAll: () => void }) {
   const set = (name: string, value: string) => go(withQuery(route, { [name]: value || undefined }), true);
-  const text = (name: (typeof FILTERS)[number], label: string, hint = '') => (
+  const text = (name: (typeof FILTERS)[number], label: string, hint = '', type = 'search') => (
     <label>{label}
-      <input type="search" value={route.query.get(name) ?? ''} placeholder={hint} onChange={(e) => set(name, e.currentTarget.value.trim())} />
+      <input type={type} min={1} value={route.query.get(name) ?? ''} placeholder={hint} onChange={(e) => set(name, e.currentTarget.value.trim())} />
     </label>
   );
-  const any = FILTERS.some((name) => route.query.get(name));
+  const instant = '2026-01-31T00:00:00Z';
   return (
-    <div class="filters" role="search">
-      <label>{t('list.status')}
-        <select value={route.query.get('status') ?? ''} onChange={(e) => set('status', e.currentTarget.value)}>
-          <option value="">{t('common.all')}</option>
-          {STATUSES.map((s) => <option key={s} value={s}>{word('status', s)}</option>)}
-        </select></label>
-      <label>{t('list.mode')}
-        <select value={route.query.get('mode') ?? ''} onChange={(e) => set('mode', e.currentTarget.value)}>
-          <option value="">{t('common.all')}</option>
-          {MODES.map((m) => <option key={m}>{m}</option>)}
-        </select></label>
-      <label>{t('list.incident')}
-        <select value={route.query.get('incident') ?? ''} onChange={(e) => set('incident', e.currentTarget.value)}>
-          <option value="">{t('common.all')}</option><option value="true">{t('common.yes')}</option><option value="false">{t('common.no')}</option>
-        </select></label>
+    <form class="filters" role="search" onSubmit={(e) => e.preventDefault()}>
       {text('q', t('list.q'), 'gid')}
       {text('definition', t('list.definition'))}
+      {text('error', t('list.error'))}
       {text('label', t('list.label'), 'name=value')}
-      {text('since', t('list.since'), '…T00:00:00Z')}
-      {text('until', t('list.until'), '…T00:00:00Z')}
-      {any && <button type="button" class="quiet" onClick={() => go(href('transactions'))}>{t('common.clear')}</button>}
-    </div>
+      <details open={RARE.some((name) => route.query.get(name))}>
+        <summary>{t('list.rare')}</summary>
+        <div class="filters">
+          <label>{t('list.mode')}
+            <select value={route.query.get('mode') ?? ''} onChange={(e) => set('mode', e.currentTarget.value)}>
+              <option value="">{t('common.all')}</option>
+              {MODES.map((m) => <option key={m}>{m}</option>)}
+            </select></label>
+          {text('participant', t('participants.name'))}
+          {text('code', t('list.code'), 'http.503')}
+          {text('attempts', t('list.attempts.least'), '', 'number')}
+          {text('since', t('list.since'), instant)}
+          {text('until', t('list.until'), instant)}
+          {text('unchangedSince', t('list.unchanged'), instant)}
+          {text('parent', t('list.parent'), 'gid')}
+        </div>
+      </details>
+      {FILTERS.some((name) => route.query.get(name)) && (
+        <>
+          <button type="button" onClick={onAll}>{t('bulk.title')}</button>
+          <button type="button" class="quiet" onClick={() => go(href('transactions'))}>{t('common.clear')}</button>
+        </>
+      )}
+    </form>
   );
 }
 
@@ -205,21 +247,39 @@ function useVirtual(count: number, box: { current: HTMLDivElement | null }) {
   return virtual;
 }
 
-function Row({ row, top, chosen, current, onToggle }: {
-  row: Summary; top: number; chosen: boolean; current: boolean; onToggle: (gid: string) => void;
-}) {
-  return (
-    <div class={`trow${current ? ' current' : ''}`} role="row" style={{ top: `${top}px` }}>
-      <span role="cell"><input type="checkbox" checked={chosen} aria-label={row.gid} onChange={() => onToggle(row.gid)} /></span>
-      <span role="cell"><StatusChip status={row.status} incident={row.incident} paused={row.paused} /></span>
-      <span role="cell" class="cut"><TxnLink gid={row.gid} /></span>
-      <span role="cell" class="cut">{row.definition ? <a href={href('transactions', '', { definition: row.definition })}>{row.definition}</a> : row.mode}</span>
-      <span role="cell" class="cut words" title={row.error}>{summarySentence(row)}</span>
-      <span role="cell" class="num">{row.attempts && row.attempts > 1 ? row.attempts : ''}</span>
-      <span role="cell" class="num"><Time at={row.createdAt} short /></span>
-      <span role="cell" class="num"><Time at={row.updatedAt} short /></span>
-    </div>
-  );
+interface RowProps { row: Summary; top: number; chosen: boolean; current: boolean; onToggle: (gid: string) => void }
+
+// Drawn again only when something of it changed: while the list is scrolled most rows stay what they are.
+class Row extends Component<RowProps> {
+  override shouldComponentUpdate(next: RowProps): boolean {
+    const { row, top, chosen, current } = this.props;
+    return next.row !== row || next.top !== top || next.chosen !== chosen || next.current !== current;
+  }
+  override render() {
+    const { row, top, chosen, current, onToggle } = this.props;
+    return (
+      <div class={`trow${current ? ' current' : ''}`} role="row" style={{ top: `${top}px` }}>
+        <span role="cell"><input type="checkbox" checked={chosen} aria-label={row.gid} onChange={() => onToggle(row.gid)} /></span>
+        <span role="cell"><StatusChip status={row.status} incident={row.incident} paused={row.paused} /></span>
+        <span role="cell" class="cut"><TxnLink gid={row.gid} /></span>
+        <span role="cell" class="cut">{row.definition ? <a href={href('transactions', '', { definition: row.definition })}>{row.definition}</a> : row.mode}</span>
+        <span role="cell" class="cut words" title={row.error}>{summarySentence(row)}</span>
+        <span role="cell" class="num">{row.attempts && row.attempts > 1 ? row.attempts : ''}</span>
+        <span role="cell" class="num"><Time at={row.createdAt} short /></span>
+        <span role="cell" class="num"><Time at={row.updatedAt} short /></span>
+      </div>
+    );
+  }
+}
+
+const OPTIONS: Record<string, string> = { q: 'gid-prefix', unchangedSince: 'unchanged-since' };
+
+export function asList(query: ListQuery): string {
+  const quoted = (text: string) => `'${text.replace(/'/g, `'\\''`)}'`;
+  return ['entente list', ...Object.entries(query).map(([name, value]) => {
+    const option = `--${OPTIONS[name] ?? name}`;
+    return value === true ? option : `${option} ${quoted(String(value))}`;
+  })].join(' ');
 }
 
 const BULK: Verb[] = ['retry', 'pause', 'resume', 'cancel'];
@@ -231,6 +291,7 @@ export function Transactions({ route }: { route: Route }) {
   const [chosen, setChosen] = useState<Set<string>>(new Set());
   const [current, setCurrent] = useState(-1);
   const [verb, setVerb] = useState<Verb | undefined>();
+  const [bulk, setBulk] = useState(false);
   const items = virtual.getVirtualItems();
   const lastShown = items[items.length - 1]?.index ?? -1;
 
@@ -260,7 +321,8 @@ export function Transactions({ route }: { route: Route }) {
     <>
       <h1>{t('app.transactions')}</h1>
       <Views route={route} />
-      <Filters route={route} />
+      <Chips route={route} />
+      <Filters route={route} onAll={() => setBulk(true)} />
       <State error={list.error} loading={list.loading && list.rows.length === 0} again={list.reload} />
       {list.newer > 0 && <button type="button" class="pill" onClick={list.reload}>{t('list.newer', { n: list.newer })}</button>}
       {selected.length > 0 && (
@@ -293,10 +355,12 @@ export function Transactions({ route }: { route: Route }) {
         </div>
       )}
       {list.rows.length > 0 && !list.cursor && <p class="dim foot">{t('list.end', { n: list.rows.length })}</p>}
+      <p class="foot"><a href={href('bulk')}>{t('bulk.all')}</a> · <a href={href('imported')}>{t('txn.import')}</a></p>
       <details class="show"><summary>{t('common.show')} curl / CLI</summary>
         <Command text={`curl -sS '${location.origin}/v1/transactions${query ? '?' + query : ''}'`} />
-        <Command text={`entente list${Object.entries(queryOf(route)).map(([k, v]) => (v === true ? ` --${k}` : ` --${k} '${v}'`)).join('')}`} />
+        <Command text={asList(queryOf(route))} />
       </details>
+      {bulk && <BulkDialog filter={query} onClose={() => setBulk(false)} />}
       {verb && (
         <ActionDialog verb={verb} targets={fit.map((row) => ({ gid: row.gid }))} skipped={selected.length - fit.length}
           onClose={() => setVerb(undefined)} onDone={() => list.rows.some((row) => isOpen(row.status)) && list.reload()} />

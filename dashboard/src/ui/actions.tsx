@@ -2,12 +2,14 @@
 // command line that do the same stand beside it.
 import { useState } from 'preact/hooks';
 import { api, ApiError, isOpen, take, type Summary, type Transaction } from '../api/client';
-import { Command } from './parts';
+import { typedJson } from '../api/exact';
+import { sends, useBranchCall } from '../live/call';
+import { Command, State } from './parts';
 import { Dialog } from './dialog';
 import { t } from '../words/words';
 import type { Key } from '../words/english';
 
-export type Verb = 'retry' | 'pause' | 'resume' | 'cancel' | 'skip' | 'resolve' | 'signal';
+export type Verb = 'retry' | 'edit' | 'pause' | 'resume' | 'cancel' | 'skip' | 'resolve' | 'signal';
 
 export interface Target {
   gid: string;
@@ -24,7 +26,7 @@ export function applies(verb: Verb, row: Row): boolean {
     case 'pause': return isOpen(row.status) && !row.paused;
     case 'resume': return isOpen(row.status) && row.paused;
     case 'cancel': return row.status === 'ACTIVE';
-    case 'retry': case 'skip': case 'resolve': case 'signal': return isOpen(row.status);
+    case 'retry': case 'edit': case 'skip': case 'resolve': case 'signal': return isOpen(row.status);
   }
 }
 
@@ -34,15 +36,16 @@ export function targetOf(txn: Transaction, branch?: { id: string; participant?: 
 
 // To stop something is never refused because it moves: what moves fast could not be stopped at all. Whatever else is done
 // is done to what was seen.
-const GUARDED: ReadonlySet<Verb> = new Set(['retry', 'skip', 'resolve']);
+const GUARDED: ReadonlySet<Verb> = new Set(['retry', 'edit', 'skip', 'resolve']);
 
-interface Form { reason: string; outcome: 'COMMITTED' | 'ABORTED'; name: string; payload: string; typed: string }
-
-function parsed(text: string): unknown {
-  return text.trim() ? JSON.parse(text) : undefined;
+interface Form {
+  reason: string; outcome: 'COMMITTED' | 'ABORTED'; name: string; payload: string; typed: string;
+  body: string; attempts: string; // Of an edit; empty: as it was.
 }
 
-function bodyOf(verb: Verb, target: Target, form: Form): Record<string, unknown> {
+export const EMPTY_FORM: Form = { reason: '', outcome: 'COMMITTED', name: '', payload: '', typed: '', body: '', attempts: '' };
+
+export function bodyOf(verb: Verb, target: Target, form: Form): Record<string, unknown> {
   const body: Record<string, unknown> = {};
   if (verb === 'signal') {
     body.name = form.name;
@@ -54,13 +57,22 @@ function bodyOf(verb: Verb, target: Target, form: Form): Record<string, unknown>
       body.expectedRevision = target.revision;
     }
   }
-  if ((verb === 'retry' || verb === 'skip') && target.branch) {
+  if ((verb === 'retry' || verb === 'edit' || verb === 'skip') && target.branch) {
     body.branch = target.branch;
   }
   if (verb === 'resolve') {
     body.outcome = form.outcome;
   }
-  const payload = verb === 'skip' || verb === 'signal' ? parsed(form.payload) : undefined;
+  if (verb === 'edit') {
+    const edited = typedJson(form.body);
+    if (edited !== undefined) {
+      body.body = edited;
+    }
+    if (form.attempts) {
+      body.retry = { attempts: Number(form.attempts) };
+    }
+  }
+  const payload = verb === 'skip' || verb === 'signal' ? typedJson(form.payload) : undefined;
   if (payload !== undefined) {
     body[verb === 'skip' ? 'output' : 'payload'] = payload;
   }
@@ -74,16 +86,19 @@ export function asCurl(verb: Verb, gid: string, body: unknown): string {
     `  -H 'Content-Type: application/json' -d ${quoted(JSON.stringify(body))}`;
 }
 
+const JSON_OPTIONS = new Set(['body', 'retry', 'output', 'payload']);
+
 export function asCommand(verb: Verb, target: Target, body: Record<string, unknown>): string {
   const words = ['entente', verb, quoted(target.gid)];
   if (verb === 'signal') {
     words.push(quoted(String(body.name)));
   }
   const options: [string, unknown][] = [['branch', body.branch], ['outcome', body.outcome], ['reason', body.reason],
-    ['revision', body.expectedRevision], ['output', body.output], ['payload', body.payload]];
+    ['revision', body.expectedRevision],
+    ['body', body.body], ['retry', body.retry], ['output', body.output], ['payload', body.payload]];
   for (const [name, value] of options) {
     if (value !== undefined) {
-      words.push(`--${name} ${quoted(typeof value === 'string' && name !== 'output' && name !== 'payload' ? value : JSON.stringify(value))}`);
+      words.push(`--${name} ${quoted(typeof value === 'string' && !JSON_OPTIONS.has(name) ? value : JSON.stringify(value))}`);
     }
   }
   return words.join(' ');
@@ -94,6 +109,29 @@ async function perform(verb: Verb, gid: string, body: Record<string, unknown>): 
   // Each verb has a type of its own in the document; the body was made for the verb just above.
   const call = api.POST as unknown as (path: string, init: object) => Promise<{ data?: unknown; error?: unknown; response: Response }>;
   await take(call(`/v1/transactions/{gid}:${verb}`, { ...params, body }));
+}
+
+// What is sent now stands in the field; what is not touched is left as it is.
+function EditFields({ target, form, change }: { target: Target; form: Form; change: (part: Partial<Form>) => void }) {
+  const call = useBranchCall(target.gid, target.branch ?? '');
+  const before = call.data?.body === undefined ? '' : JSON.stringify(call.data.body, null, 2);
+  const [text, setText] = useState<string | undefined>();
+  const write = (typed: string) => {
+    setText(typed);
+    change({ body: typed.trim() === before.trim() ? '' : typed });
+  };
+  return (
+    <>
+      <State error={call.error} loading={!call.data} again={call.again} />
+      {call.data && <p class="mono dim">{sends(call.data)}</p>}
+      {call.data?.body !== undefined && (
+        <label>{t('action.edit.body')}
+          <textarea class="mono" rows={Math.min(16, Math.max(4, before.split('\n').length + 1))} value={text ?? before} onInput={(e) => write(e.currentTarget.value)} /></label>
+      )}
+      <label>{t('action.edit.attempts')}
+        <input type="number" min={1} value={form.attempts} placeholder={t('action.edit.same')} onInput={(e) => change({ attempts: e.currentTarget.value })} /></label>
+    </>
+  );
 }
 
 interface Progress { done: number; failed: { gid: string; why: string }[]; running: boolean; stop: boolean }
@@ -108,11 +146,11 @@ export function ActionDialog({ verb, targets, skipped = 0, latest, onClose, onDo
 }) {
   const [seen, setSeen] = useState<number | undefined>(targets[0]?.revision);
   const one = targets.length === 1 ? { ...targets[0]!, revision: seen } : undefined;
-  const [form, setForm] = useState<Form>({ reason: '', outcome: 'COMMITTED', name: one?.signal ?? '', payload: '', typed: '' });
+  const [form, setForm] = useState<Form>({ ...EMPTY_FORM, name: one?.signal ?? '' });
   const [progress, setProgress] = useState<Progress | undefined>();
   const title = one ? `${t(`action.${verb}` as Key)}: ${one.gid}` : t('action.do', { action: t(`action.${verb}` as Key), n: targets.length });
   const moved = GUARDED.has(verb) && one?.revision !== undefined && latest !== undefined && latest !== one.revision;
-  const needsReason = verb === 'skip' || verb === 'resolve';
+  const needsReason = verb === 'edit' || verb === 'skip' || verb === 'resolve';
 
   let body: Record<string, unknown> | undefined;
   let wrong = '';
@@ -122,7 +160,8 @@ export function ActionDialog({ verb, targets, skipped = 0, latest, onClose, onDo
     wrong = String(error);
   }
   const ready = body !== undefined && targets.length > 0 && !progress?.running && !moved && (!needsReason || form.reason.trim() !== '') &&
-    (verb !== 'resolve' || !one || form.typed === one.gid) && (verb !== 'signal' || form.name !== '');
+    (verb !== 'resolve' || !one || form.typed === one.gid) && (verb !== 'signal' || form.name !== '') &&
+    (verb !== 'edit' || body.body !== undefined || body.retry !== undefined);
 
   const run = async () => {
     const state: Progress = { done: 0, failed: [], running: true, stop: false };
@@ -162,6 +201,7 @@ export function ActionDialog({ verb, targets, skipped = 0, latest, onClose, onDo
             <button type="button" onClick={() => { setSeen(latest); setProgress(undefined); }}>{t('action.seen')}</button>
           </p>
         )}
+        {verb === 'edit' && one && <EditFields target={one} form={form} change={change} />}
         {verb === 'signal' && (
           <label>{t('action.signal.name')}<input value={form.name} onInput={(e) => change({ name: e.currentTarget.value })} /></label>
         )}

@@ -1,5 +1,5 @@
 // What a transaction is at, as a sentence made from its state.
-import type { Branch, Summary, Transaction } from '../api/client';
+import type { Branch, Status, Summary, Transaction } from '../api/client';
 import { clock, relative, span } from './time';
 import { t, word } from './words';
 
@@ -34,6 +34,12 @@ export function mostTelling(branches: Branch[]): Branch | undefined {
     }
   }
   return best;
+}
+
+// What a branch is at. One that has not begun will not any more once its transaction is on its way back, or over.
+export function phaseText(branch: Pick<Branch, 'phase'>, status: Status | undefined): string {
+  const over = status !== undefined && status !== 'ACTIVE' && status !== 'COMMITTING';
+  return branch.phase === 'blocked' && over ? t('phase.never') : word('phase', branch.phase);
 }
 
 // One branch, why it does not move or what it does.
