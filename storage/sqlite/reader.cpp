@@ -16,21 +16,22 @@ Status Damaged(std::string_view gid, const std::string& what) {
                                        "; the store is damaged, restore a backup");
 }
 
-// The tables may have some of it by now, or all: what they have is no older than `pending`.
-Status AddPending(const TxnAppend& pending, StoredTxn& txn) {
-  const size_t known = txn.records.size() + 1 - pending.first.value();
+// The tables may have it by now, and more: what they have is no older than `pending`. If it does
+// not even follow them, the transaction was purged since, and its gid given to another one. (A log
+// that does not go on from the tables is found out when it is moved into them.)
+void AddPending(const TxnAppend& pending, StoredTxn& txn) {
   if (pending.first.value() > txn.records.size() + 1) {
-    return Damaged(txn.gid.str(), "records are missing between its journal and the log");
+    return;
   }
+  const size_t known = txn.records.size() + 1 - pending.first.value();
   if (known >= pending.records.size()) {
-    return {};
+    return;
   }
   txn.records.insert(txn.records.end(), pending.records.begin() + static_cast<ptrdiff_t>(known),
                      pending.records.end());
   if (pending.summary) {
     Replace(txn.summary, *pending.summary);
   }
-  return {};
 }
 
 }  // namespace
@@ -78,7 +79,7 @@ Status Reader::LoadOpen(ShardId shard, std::vector<TxnAppend> pending,
   for (; code == SQLITE_ROW; code = by_shard_.Step()) {
     ENTENTE_ASSIGN_OR_RETURN(StoredTxn txn, ReadTxn(by_shard_));
     if (const auto found = only_pending.find(txn.gid.str()); found != only_pending.end()) {
-      ENTENTE_RETURN_IF_ERROR(AddPending(*found->second, txn));
+      AddPending(*found->second, txn);
       only_pending.erase(found);
     }
     if (txn.summary.open) {
@@ -91,8 +92,12 @@ Status Reader::LoadOpen(ShardId shard, std::vector<TxnAppend> pending,
   // The tables have these not at all, or as finished: since then, or until something pending.
   for (const TxnAppend& append : pending) {
     if (only_pending.contains(append.gid.str())) {
-      ENTENTE_ASSIGN_OR_RETURN(StoredTxn txn, Load(append.gid, append));
-      ENTENTE_RETURN_IF_ERROR(txn.summary.open ? sink(std::move(txn)) : Status());
+      Result<StoredTxn> txn = Load(append.gid, append);
+      if (txn.status().code() == StatusCode::kNotFound) {
+        continue;  // It has ended since, and was purged.
+      }
+      ENTENTE_RETURN_IF_ERROR(txn.status());
+      ENTENTE_RETURN_IF_ERROR(txn->summary.open ? sink(std::move(*txn)) : Status());
     }
   }
   return {};
@@ -106,8 +111,7 @@ Result<StoredTxn> Reader::Load(const Gid& gid, const std::optional<TxnAppend>& p
     return StoredTxn{gid, *pending->summary, pending->records};
   }
   if (code == SQLITE_DONE) {
-    return pending ? Result<StoredTxn>(Damaged(gid.str(), "its beginning is missing"))
-                   : TransactionNotFound(gid);
+    return TransactionNotFound(gid);
   }
   if (code != SQLITE_ROW) {
     return by_gid_.Failure(code, "reading a transaction");
@@ -115,7 +119,7 @@ Result<StoredTxn> Reader::Load(const Gid& gid, const std::optional<TxnAppend>& p
   // The statement that stands on its row holds the snapshot in which its records are read.
   ENTENTE_ASSIGN_OR_RETURN(StoredTxn txn, ReadTxn(by_gid_));
   if (pending) {
-    ENTENTE_RETURN_IF_ERROR(AddPending(*pending, txn));
+    AddPending(*pending, txn);
   }
   return txn;
 }

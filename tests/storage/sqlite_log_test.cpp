@@ -10,6 +10,9 @@
 #include <vector>
 
 #include "storage/maintain.h"
+#include "storage/sqlite/connection.h"
+#include "storage/sqlite/reader.h"
+#include "storage/sqlite/words.h"
 #include "tests/storage/fault_vfs.h"
 #include "tests/storage/journal_fixtures.h"
 
@@ -413,6 +416,30 @@ TEST_CASE("a crashed store is backed up and compacted with what its log has") {
   CHECK_FALSE(std::filesystem::exists(result + "-log"));
   CHECK(OpenGids(*OpenStore(result, options)) ==
         std::vector<std::string>{"in the log", "in the tables"});
+}
+
+TEST_CASE(
+    "what was purged after its last records were found in the log is not there, not damaged") {
+  SqliteFactory factory;
+  const auto journal = OpenStore(factory.path, Unhurried());
+  Create(*journal, "other");
+  REQUIRE(QueryAll(*journal, {}).size() == 1);
+  sqlite::Words words;
+  const auto connection = sqlite::Connection::Open(
+      factory.path, sqlite::Connection::Access::kReadOnly, "", sqlite::kBusyMilliseconds);
+  REQUIRE(words.Load(**connection).ok());
+  const auto reader = sqlite::Reader::Open(factory.path, "", words);
+  const TxnAppend last = MakeAppend("a", 6, 2, FinishedSummary());
+  CHECK((*reader)->Load(Gid("a"), last).status().code() == StatusCode::kNotFound);
+  const TxnAppend of_former = MakeAppend("other", 6, 2, FinishedSummary());
+  CHECK(HasRecords((*reader)->Load(Gid("other"), of_former).value(), 1));
+  std::vector<std::string> open;
+  const auto note = [&open](const StoredTxn& txn) {
+    open.push_back(txn.gid.str());
+    return Status();
+  };
+  CHECK((*reader)->LoadOpen(ShardOf(Gid("other")), {last, of_former}, note).ok());
+  CHECK(open == std::vector<std::string>{"other"});
 }
 
 TEST_CASE("what is purged has nothing in the log that would lack its transaction") {
