@@ -158,7 +158,7 @@ void WriteStore(const storage::StoreHealth& store, MetricsWriter& out) {
   out.Single("entente_store_free_bytes", "gauge",
              "Of the database file, what holds nothing and will be used again.",
              Number(store.space->database_free));
-  out.Single("entente_store_log_bytes", "gauge", "Size of the write-ahead log.",
+  out.Single("entente_store_log_bytes", "gauge", "Size of the log and of the write-ahead log.",
              Number(store.space->log));
   out.Single("entente_store_disk_free_bytes", "gauge", "Room left on the store's disk.",
              Number(store.space->disk_free));
