@@ -265,6 +265,12 @@ void Dispatch(Turn& turn, TxnRow row, TxnEvent event) {
   }
 }
 
+void TellObserver(ChildStanding child, ParentStanding parent) {
+  if (cell_observer != nullptr) {
+    cell_observer->OnCell(child, parent);
+  }
+}
+
 CellObserver* SetCellObserver(CellObserver* observer) {
   return std::exchange(cell_observer, observer);
 }

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "engine/draft.h"
+#include "engine/family/family.h"
 #include "engine/input.h"
 
 namespace entente::engine {
@@ -164,7 +165,10 @@ class CellObserver {
   virtual ~CellObserver() = default;
   virtual void OnCell(Mode mode, TxnRow row, TxnEvent event) = 0;
   virtual void OnCell(Mode mode, Course course, BranchPhase phase, BranchEvent event) = 0;
+  virtual void OnCell(ChildStanding child, ParentStanding parent) = 0;
 };
+
+void TellObserver(ChildStanding child, ParentStanding parent);
 
 // For the calling thread; null ends it. Not owned. Returns the one before.
 CellObserver* SetCellObserver(CellObserver* observer);

@@ -1,12 +1,14 @@
 #include "coordinator/runtime/notices.h"
 
+#include "engine/family/family.h"
+
 #include <variant>
 
 namespace entente::runtime {
 
 bool IsNotable(const engine::Record& record, bool client_driven) {
   if (const auto* abort = std::get_if<engine::AbortDecided>(&record.body)) {
-    return abort->actor && abort->actor->name != kParentActor && !client_driven;
+    return abort->actor && abort->actor->name != engine::kParentActor && !client_driven;
   }
   if (const auto* ended = std::get_if<engine::Ended>(&record.body)) {
     return ended->status == engine::TxnStatus::kMixed;

@@ -33,9 +33,6 @@ struct Notices {
   std::function<void(bool failing, const std::string& why)> store_failing;
 };
 
-// Who aborts a child transaction when its parent aborts.
-inline constexpr const char* kParentActor = "parent";
-
 // Incidents, what operators do, and ends that are MIXED. Not what the client of a transaction that
 // it drives itself decides, nor what follows from a parent's abort: that is daily work.
 [[nodiscard]] bool IsNotable(const engine::Record& record, bool client_driven);

@@ -61,6 +61,7 @@
 #include "coordinator/runtime/coordinator.h"
 #include "coordinator/runtime/definitions.h"
 #include "coordinator/runtime/event_hub.h"
+#include "coordinator/runtime/exceptions.h"
 #include "coordinator/runtime/host.h"
 #include "coordinator/runtime/lease.h"
 #include "coordinator/runtime/memory_budget.h"
@@ -68,6 +69,7 @@
 #include "coordinator/runtime/shard_counters.h"
 #include "coordinator/runtime/timer_queue.h"
 #include "engine/engine.h"
+#include "engine/family/family.h"
 #include "marks/crash_marks.h"
 #include "storage/journal.h"
 
@@ -319,13 +321,6 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   void CarryOut(const TxnPtr& txn, engine::NotifyEnded& ended);
   void WhenWritten(const TxnPtr& txn, std::function<void(Status)> run);
   void OnReply(const Gid& gid, engine::BranchReplied replied);
-  void StartChildWith(const Gid& parent, engine::StartChild start, Result<PlanPtr> plan);
-  void Adopt(const TxnPtr& child, engine::StartChild start);
-  [[nodiscard]] bool IsToStop(const Gid& parent, const engine::StartChild& start) const;
-  [[nodiscard]] bool IsUnwanted(const Gid& parent, const engine::StartChild& start) const;
-  [[nodiscard]] bool MustGoOn(const Gid& parent, const engine::StartChild& start) const;
-  void Stop(const TxnPtr& child);
-  void ReplyToParent(const Gid& parent, const engine::StartChild& start, engine::Reply reply);
   void RemoveTimers(Txn& txn);
   void CountIncident(Txn& txn, bool forgotten = false);
   void UpdateWake();
@@ -336,10 +331,24 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   void TakeBack(storage::StoredTxn stored);
   [[nodiscard]] std::vector<Waiter> TakeWaiters(const Gid& gid);
   void ReadBackLater(const Gid& gid, Duration delay);
-  void TellParentOf(const Txn& child);
   [[nodiscard]] Status TakeRead(storage::StoredTxn stored);
   void ResumeSlice();
   void LookForRoom();
+
+  // shard_family.cpp: parents and children.
+  struct FoundChild {
+    engine::ChildStanding standing = engine::ChildStanding::kUnknown;
+    TxnPtr txn = nullptr;                  // Of kEnded.
+    Result<PlanPtr> plan = OutOfMemory();  // Of kAbsent.
+  };
+  [[nodiscard]] bool IsAway(const Gid& gid) const;
+  [[nodiscard]] engine::ChildStanding StandingOfChild(const Gid& child) const;
+  [[nodiscard]] engine::ParentStanding StandingOfParent(const Gid& parent, engine::Role role) const;
+  void MeetChild(const Gid& parent, engine::StartChild start, FoundChild found);
+  void LookForChild(const Gid& parent, engine::StartChild start);
+  void BeginChild(const Gid& parent, engine::StartChild start, Result<PlanPtr> plan, bool anyhow);
+  void ReplyToParent(const Gid& parent, const engine::StartChild& start, engine::Reply reply);
+  void TellParentOf(const Gid& child);
 
   // shard_guard.cpp: what goes wrong with one transaction stays with it.
   template <class Work>

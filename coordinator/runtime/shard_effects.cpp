@@ -9,22 +9,14 @@
 namespace entente::runtime {
 namespace {
 
-// Depth of a transaction in its family: 0 for one that a caller submitted.
-size_t ChildDepth(const Gid& gid) {
-  return static_cast<size_t>(std::count(gid.str().begin(), gid.str().end(), '~'));
-}
-
 engine::BranchReplied ReplyTo(const engine::CommandId& command, uint32_t attempt,
                               engine::Reply reply) {
   return {command.branch, command.role, command.alternative, attempt, std::move(reply)};
 }
 
 engine::Reply NotSentWhileStopping() {
-  return engine::ReplyNotSent{
-      {"coordinator.stopping", "the coordinator was stopped before the call was made"},
-      std::nullopt,
-      /*blocked=*/true,
-      /*stopping=*/true};
+  return engine::ReplyNotSent{NotMadeWhileStopping(), std::nullopt, /*blocked=*/true,
+                              /*stopping=*/true};
 }
 
 // The call never left this program: it was none.
@@ -33,33 +25,11 @@ bool WasHeldBack(const engine::Reply& reply) {
   return not_sent != nullptr && not_sent->blocked;
 }
 
-// What a finished child means for its parent's call.
-engine::Reply ChildOutcome(const engine::TxnState& child) {
-  switch (child.status) {
-    case engine::TxnStatus::kCommitted: return engine::ReplyDone{child.output};
-    case engine::TxnStatus::kAborted: {
-      engine::Failure failure{"child.aborted",
-                              "the child transaction '" + child.gid.str() + "' was aborted"};
-      if (child.abort && child.abort->failure.code == failure.code) {
-        // A child of its own was: that one's gid names all above it, and its words have the cause.
-        failure.message = child.abort->failure.message;
-      } else if (child.abort) {
-        failure.message += ": " + child.abort->failure.message;
-      }
-      return engine::ReplyRefused{std::move(failure)};
-    }
-    case engine::TxnStatus::kMixed:
-      return engine::ReplyRefused{
-          {"child.mixed", "an operator forced the outcome of the child transaction '" +
-                              child.gid.str() + "': look at it and decide here too"}};
-    case engine::TxnStatus::kActive:
-    case engine::TxnStatus::kCommitting:
-    case engine::TxnStatus::kAborting: break;
-  }
-  CheckFailed("a child's outcome is asked for when it is finished", __FILE__, __LINE__);
-}
-
 }  // namespace
+
+engine::Failure NotMadeWhileStopping() {
+  return {"coordinator.stopping", "the coordinator was stopped before the call was made"};
+}
 
 void Shard::CarryOut(const TxnPtr& txn, std::vector<engine::Effect> effects) {
   for (engine::Effect& effect : effects) {
@@ -142,195 +112,6 @@ void Shard::OnReply(const Gid& gid, engine::BranchReplied replied) {
   CheckDrained();
 }
 
-void Shard::CarryOut(const TxnPtr& txn, engine::StartChild& start) {
-  if (draining_) {
-    return;
-  }
-  const Gid parent = txn->state->gid;
-  if (const auto found = open_.find(start.child); found != open_.end()) {
-    const TxnPtr child = found->second;
-    if (!child->state->finished()) {
-      Adopt(child, std::move(start));
-      return;
-    }
-    // It ended, and only its last records are not written yet.
-    WhenDurable(child, [this, child, parent, start = std::move(start)](const Status& status) {
-      if (status.ok()) {
-        ReplyToParent(parent, start, ChildOutcome(*child->state));
-      }
-    });
-    return;
-  }
-  if (ChildDepth(start.child) > limits::kMaxChildDepth) {
-    auto reply = engine::ReplyRefused{
-        {"child.too_deep", "child transactions are nested deeper than " +
-                               std::to_string(limits::kMaxChildDepth) + " levels"}};
-    host_.Post(InTurn([this, parent, start = std::move(start), reply = std::move(reply)] {
-      ReplyToParent(parent, start, reply);
-    }));
-    return;
-  }
-  if (quarantined_.contains(start.child)) {
-    return;  // Its parent hears of it once it was released and has ended.
-  }
-  // The child may exist: an earlier incarnation of this process may have started, even ended it.
-  struct Job {
-    engine::StartChild start;
-    Result<storage::StoredTxn> stored = OutOfMemory();  // Until it could be read.
-    Result<PlanPtr> plan = OutOfMemory();
-  };
-  auto job = std::make_shared<Job>(Job{std::move(start)});
-  Offload(
-      [&journal = journal_, &definitions = definitions_, job] {
-        job->stored = journal.Load(job->start.child);
-        if (!job->stored.ok() && job->stored.status().code() == StatusCode::kNotFound) {
-          job->plan = definitions.Get(job->start.definition, job->start.version);
-        }
-      },
-      [this, job, parent] {
-        if (!job->stored.ok() && job->stored.status().code() == StatusCode::kNotFound) {
-          StartChildWith(parent, std::move(job->start), std::move(job->plan));
-          return;
-        }
-        const auto child =
-            job->stored.ok() ? Rebuild(*job->stored) : Result<TxnPtr>(job->stored.status());
-        if (!child.ok()) {
-          ReplyToParent(parent, job->start,
-                        engine::ReplyUnknown{{child.status().reason(), child.status().message()},
-                                             std::nullopt});
-        } else if ((*child)->state->finished()) {
-          ReplyToParent(parent, job->start, ChildOutcome(*(*child)->state));
-        } else if (const auto open = open_.find(job->start.child); open != open_.end()) {
-          Adopt(open->second, std::move(job->start));
-        }
-        // Otherwise the child is being read back, and Resume tells its parent when it has ended.
-      });
-}
-
-void Shard::StartChildWith(const Gid& parent, engine::StartChild start, Result<PlanPtr> plan) {
-  if (!plan.ok()) {
-    const Status& status = plan.status();
-    const engine::Failure failure{status.reason(), status.message()};
-    if (status.code() == StatusCode::kNotFound) {
-      ReplyToParent(parent, start, engine::ReplyRefused{failure});
-    } else {
-      ReplyToParent(parent, start, engine::ReplyNotSent{failure, std::nullopt});
-    }
-    return;
-  }
-  if (const auto& schema = (*plan)->input) {
-    if (const auto violations = schema->Validate(start.input.Read()); !violations.empty()) {
-      ReplyToParent(parent, start,
-                    engine::ReplyRefused{
-                        {"child.input_invalid", "the child's input does not match its schema: " +
-                                                    violations.front().message}});
-      return;
-    }
-  }
-  if (const auto found = open_.find(start.child); found != open_.end()) {
-    Adopt(found->second, std::move(start));
-    return;
-  }
-  if (IsUnwanted(parent, start)) {
-    // That came to be while it was looked for, and there was nothing to stop.
-    ReplyToParent(
-        parent, start,
-        engine::ReplyRefused{{"child.cancelled", "the parent aborted before the child had begun"}});
-    return;
-  }
-  const Status refused = RefuseNew();
-  if (refused.code() == StatusCode::kUnavailable) {
-    ReplyToParent(parent, start, NotSentWhileStopping());
-    return;
-  }
-  if (!refused.ok() && !MustGoOn(parent, start)) {
-    // Were it to wait, a coordinator full of parents would wait for their children for ever.
-    ReplyToParent(parent, start, engine::ReplyRefused{{refused.reason(), refused.message()}});
-    return;
-  }
-  engine::Submitted submitted;
-  submitted.gid = start.child;
-  submitted.input = start.input;
-  submitted.parent = engine::ParentLink{parent, start.command.branch};
-  if (const auto found = open_.find(parent); found != open_.end()) {
-    submitted.traceparent = found->second->state->traceparent;
-  }
-  const Gid child = start.child;
-  Create(SubmitCommand{std::move(*plan), false, std::move(submitted), std::nullopt},
-         [this, parent, start](Result<SubmitReply> created) {
-           if (!created.ok() && !open_.contains(start.child)) {
-             ReplyToParent(
-                 parent, start,
-                 engine::ReplyNotSent{{created.status().reason(), created.status().message()},
-                                      std::nullopt});
-           }
-         });
-  if (const auto found = open_.find(child); found != open_.end()) {
-    found->second->parent_call = std::move(start);
-  }
-}
-
-// The child's end answers `start` from now on.
-void Shard::Adopt(const TxnPtr& child, engine::StartChild start) {
-  const bool stops = child->state->parent && IsToStop(child->state->parent->gid, start);
-  child->parent_call = std::move(start);
-  if (stops) {
-    Stop(child);
-  }
-}
-
-// Its parent has begun to abort since it asked.
-bool Shard::IsToStop(const Gid& parent, const engine::StartChild& start) const {
-  const auto found = open_.find(parent);
-  return found != open_.end() && found->second->state->status == engine::TxnStatus::kAborting &&
-         start.command.role == engine::Role::kForward;
-}
-
-// Nor should it begin if an operator has ended its parent.
-bool Shard::IsUnwanted(const Gid& parent, const engine::StartChild& start) const {
-  const auto found = open_.find(parent);
-  const bool ended = found == open_.end()
-                         ? !reloading_.contains(parent) && !quarantined_.contains(parent)
-                         : found->second->state->finished();
-  return ended || IsToStop(parent, start);
-}
-
-// There is no way back for the parent that a refusal could take: it is past its pivot, or aborts
-// and the child undoes something; or it is itself the child of one.
-bool Shard::MustGoOn(const Gid& parent, const engine::StartChild& start) const {
-  if (start.command.role != engine::Role::kForward) {
-    return true;
-  }
-  const auto found = open_.find(parent);
-  if (found == open_.end()) {
-    return false;
-  }
-  const Txn& txn = *found->second;
-  return txn.state->status == engine::TxnStatus::kCommitting ||
-         (txn.state->parent && txn.parent_call &&
-          MustGoOn(txn.state->parent->gid, *txn.parent_call));
-}
-
-// A refusal means it is past its pivot or finished: its end answers the parent either way.
-void Shard::Stop(const TxnPtr& child) {
-  Take(child, engine::AbortRequested{{kParentActor, "the parent transaction aborts"}}, {});
-}
-
-void Shard::ReplyToParent(const Gid& parent, const engine::StartChild& start, engine::Reply reply) {
-  if (const auto found = open_.find(parent); found != open_.end()) {
-    const TxnPtr txn = found->second;
-    Take(txn, ReplyTo(start.command, start.attempt, std::move(reply)), {});
-  }
-}
-
-void Shard::CarryOut(const TxnPtr& /*txn*/, engine::CancelChild& cancel) {
-  if (const auto found = open_.find(cancel.child); found != open_.end()) {
-    const TxnPtr child = found->second;
-    Stop(child);
-  }
-  // Otherwise it is being looked for or read back; Adopt finds that nobody wants it any more.
-}
-
 void Shard::CarryOut(const TxnPtr& txn, engine::ArmTimer& arm) {
   if (!open_.contains(txn->state->gid)) {
     return;
@@ -371,7 +152,7 @@ void Shard::CarryOut(const TxnPtr& txn, engine::NotifyEnded& /*ended*/) {
     waiter.done(View(*txn));
   }
   if (state.parent && txn->parent_call) {
-    ReplyToParent(state.parent->gid, *txn->parent_call, ChildOutcome(state));
+    ReplyToParent(state.parent->gid, *txn->parent_call, engine::AnswerOf(state));
   }
 }
 
@@ -603,6 +384,7 @@ void Shard::OnReloaded(const Gid& gid, Result<storage::StoredTxn> stored) {
     for (Waiter& waiter : TakeWaiters(gid)) {
       waiter.done(stored.status());
     }
+    TellParentOf(gid);
   } else {
     Lose(stored.status());
   }
@@ -635,7 +417,7 @@ void Shard::TakeBack(storage::StoredTxn stored) {
     AddWaiter(back, {std::max(waiter.until - host_.Now(), Duration(0)), std::move(waiter.hangup)},
               std::move(waiter.done));
   }
-  TellParentOf(*back);
+  TellParentOf(gid);
 }
 
 std::vector<Shard::Waiter> Shard::TakeWaiters(const Gid& gid) {
@@ -646,26 +428,6 @@ std::vector<Shard::Waiter> Shard::TakeWaiters(const Gid& gid) {
   std::vector<Waiter> waiters = std::move(found->second.waiters);
   reloading_.erase(found);
   return waiters;
-}
-
-// The parent, if there is one, asked before the child left memory and waits for the answer.
-void Shard::TellParentOf(const Txn& child) {
-  if (!child.state->parent) {
-    return;
-  }
-  const auto parent = open_.find(child.state->parent->gid);
-  if (parent == open_.end()) {
-    return;
-  }
-  const TxnPtr asker = parent->second;
-  Guarded(asker->state->gid, asker, [&] {
-    for (engine::Effect& effect : engine::Outstanding(*asker->plan, *asker->state)) {
-      if (auto* start = std::get_if<engine::StartChild>(&effect);
-          start != nullptr && start->child == child.state->gid) {
-        CarryOutInTurn(asker, {std::move(effect)});
-      }
-    }
-  });
 }
 
 }  // namespace entente::runtime

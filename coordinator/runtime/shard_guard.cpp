@@ -236,7 +236,7 @@ void Shard::SetFree(const Gid& gid, engine::Event event, Result<storage::StoredT
   quarantined_count_.Set(quarantined_.size());
   open_incidents_.Decrement();
   Resume(back);
-  TellParentOf(*back);
+  TellParentOf(gid);
   Deliver(gid, std::move(event), std::nullopt, std::move(done));
 }
 

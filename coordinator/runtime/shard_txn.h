@@ -39,6 +39,12 @@ struct Shard::Txn {
   std::optional<engine::StartChild> parent_call;
 };
 
+// Of a transaction in its family: 0 for one that a caller submitted.
+[[nodiscard]] size_t ChildDepth(const Gid& gid);
+
+// Why a call is not made any more, for the records.
+[[nodiscard]] engine::Failure NotMadeWhileStopping();
+
 // What clients are told.
 [[nodiscard]] Status NoRoom(const MemoryBudget& memory);
 [[nodiscard]] Status HeldBack(const Gid& gid);

@@ -27,9 +27,11 @@ class Counter final : public CellObserver {
   void OnCell(Mode mode, Course course, BranchPhase phase, BranchEvent event) override {
     ++branch[{mode, course, phase, event}];
   }
+  void OnCell(ChildStanding child, ParentStanding parent) override { ++family[{child, parent}]; }
 
   std::map<std::tuple<Mode, TxnRow, TxnEvent>, size_t> txn;
   std::map<std::tuple<Mode, Course, BranchPhase, BranchEvent>, size_t> branch;
+  std::map<std::pair<ChildStanding, ParentStanding>, size_t> family;
 };
 
 // Observes until it goes, also when a scenario throws: what looks cells up afterwards must not tell
@@ -286,6 +288,23 @@ TEST_CASE("every legal cell of the tables is reached by a golden scenario") {
     std::cout << matrix.Text();
     INFO(dsl::ModeName(mode));
     CHECK(matrix.missed() == 0);
+  }
+}
+
+TEST_CASE("every cell of the table of families is reached by a golden scenario") {
+  const Counter counter = CountScenarios();
+  for (size_t c = 0; c < kChildStandings; ++c) {
+    for (size_t p = 0; p < kParentStandings; ++p) {
+      const std::pair key(static_cast<ChildStanding>(c), static_cast<ParentStanding>(p));
+      const auto hits = counter.family.find(key);
+      const std::string place = "child " + std::string(ChildStandingName(key.first)) +
+                                " x parent " + std::string(ParentStandingName(key.second));
+      INFO(place);
+      CHECK(hits != counter.family.end());
+      std::cout << "  " << std::left << std::setw(54) << place
+                << FamilyActionName(TableOfFamilies().at(c).at(p)) << " ("
+                << (hits == counter.family.end() ? 0 : hits->second) << ")\n";
+    }
   }
 }
 

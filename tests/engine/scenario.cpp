@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <stdexcept>
 
 #include "base/limits.h"
 #include "dsl/client_branches.h"
+#include "engine/family/family.h"
 #include "engine/state_lookup.h"
 #include "engine/text.h"
 #include "tests/engine/world.h"
@@ -69,6 +71,8 @@ class Script {
       Print(world_.Crash());
     } else if (command == "enlist") {
       Print(world_.EnlistBranch(line.Rest()));
+    } else if (command == "meet") {
+      MeetChild(line);
     } else if (command == "clock") {
       world_.set_now(world_.now() + DurationOf(line.Word()));
     } else {
@@ -254,6 +258,93 @@ class Script {
       received.outcome = ReplyDone{line.RestAsJson()};
     }
     return received;
+  }
+
+  // "meet BRANCH CHILD-STANDING [parent=away|ended|must-have] [obstacle=NAME]": what the host has
+  // found out about the child that the branch's latest call asks for; an ended one is followed by
+  // its status, and its output or why it was aborted.
+  void MeetChild(Line& line) {
+    const BranchId branch(line.Word());
+    const StartChild call = LatestChildOf(branch);
+    const ChildStanding child = Named(line.Word(), ChildStandingName, kChildStandings, "child");
+    ParentStanding parent = StandingOf(world_.state(), call.command.role, false);
+    if (const auto stated = line.Option("parent")) {
+      parent = *stated == "must-have" ? StandingOf(world_.state(), call.command.role, true)
+                                      : StandingOfAbsent(*stated == "away", call.command.role);
+    }
+    const FamilyAction action = Meet(child, parent);
+    output_ += "  ~ " + std::string(ChildStandingName(child)) + ", parent " +
+               std::string(ParentStandingName(parent)) + ": " +
+               std::string(FamilyActionName(action)) + '\n';
+    std::optional<Reply> reply;
+    if (action == FamilyAction::kRefuse) {
+      reply = Unwanted();
+    } else if (action == FamilyAction::kAnswer) {
+      reply = AnswerOf(EndedChild(call.child, line));
+    } else if (const auto obstacle = line.Option("obstacle")) {
+      reply = WhyNotBegun(ObstacleNamed(*obstacle), {"child." + *obstacle, ""});
+    }
+    if (reply) {
+      Print(world_.Feed(BranchReplied{branch, call.command.role, call.command.alternative,
+                                      call.attempt, std::move(*reply)}));
+    }
+  }
+
+  [[nodiscard]] StartChild LatestChildOf(const BranchId& branch) const {
+    const auto& effects = world_.effects();
+    const auto found = std::find_if(effects.rbegin(), effects.rend(), [&](const Effect& effect) {
+      const auto* start = std::get_if<StartChild>(&effect);
+      return start != nullptr && start->command.branch == branch;
+    });
+    if (found == effects.rend()) {
+      throw std::runtime_error("branch '" + branch.str() + "' has not asked for a child");
+    }
+    return std::get<StartChild>(*found);
+  }
+
+  static TxnState EndedChild(const Gid& gid, Line& line) {
+    TxnState child;
+    child.gid = gid;
+    const std::string status = line.Word();
+    if (status == "committed") {
+      child.status = TxnStatus::kCommitted;
+      child.output = line.RestAsJson();
+    } else if (status == "aborted") {
+      child.status = TxnStatus::kAborted;
+      child.abort.emplace();
+      child.abort->failure.code = line.Word();
+      child.abort->failure.message = line.Rest();
+    } else {
+      child.status = TxnStatus::kMixed;
+    }
+    return child;
+  }
+
+  template <class Standing>
+  static Standing Named(const std::string& name, std::string_view (*name_of)(Standing),
+                        size_t count, const std::string& what) {
+    for (size_t i = 0; i < count; ++i) {
+      if (name_of(static_cast<Standing>(i)) == name) {
+        return static_cast<Standing>(i);
+      }
+    }
+    throw std::runtime_error("unknown standing of the " + what + " '" + name + "'");
+  }
+
+  static Obstacle ObstacleNamed(const std::string& name) {
+    static const std::map<std::string, Obstacle> kObstacles = {
+        {"too-deep", Obstacle::kTooDeep},
+        {"no-definition", Obstacle::kNoDefinition},
+        {"not-readable", Obstacle::kNotReadable},
+        {"bad-input", Obstacle::kBadInput},
+        {"full", Obstacle::kFull},
+        {"stopping", Obstacle::kStopping},
+        {"failed", Obstacle::kFailed}};
+    const auto found = kObstacles.find(name);
+    if (found == kObstacles.end()) {
+      throw std::runtime_error("unknown obstacle '" + name + "'");
+    }
+    return found->second;
   }
 
   void Advance(Instant until) {

@@ -1,0 +1,106 @@
+// Families: how a transaction and the child that one of its steps runs come to terms.
+//
+// A parent asks for its child by StartChild: when the step begins, again with every attempt, and
+// again after a crash. The child is a transaction of its own, found by its name, whose end answers
+// the call. It is not made with the call: the host looks for it, which takes a while, and meanwhile
+// either of them may crash, be read back, be quarantined, abort or be ended by an operator. So
+// whenever the host has found out something about the child it asks Meet, with what is so *now*,
+// and does what that says:
+//
+//  - The parent aborts while its child is looked for: there was nothing to stop by then. What is
+//    not there is not begun, and what is there is stopped.
+//  - The child ended while its parent was away, or before a crash: its end answers the call that
+//    the parent makes when it is back. No call of a child is ever in doubt.
+//  - The child is away: the parent waits. When the child is back, whoever brings it back asks
+//    CallFor what the parent wants of it, and they meet again.
+//  - The coordinator is full: a child is refused as anybody is, which its parent can answer by an
+//    alternative or an abort. Were it to wait, a coordinator full of parents would wait for their
+//    children for ever. But where the parent has no way back the child is let in.
+//
+// Pure, as all of the engine.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "engine/engine.h"
+
+namespace entente::engine {
+
+// Who aborts a child transaction when its parent aborts.
+inline constexpr const char* kParentActor = "parent";
+
+// What is known of the child.
+enum class ChildStanding : uint8_t {
+  kUnknown,  // Nobody has looked in the journal.
+  kAbsent,   // There is none of that name.
+  kOpen,     // In memory.
+  kAway,     // Open, and not in memory: it is being read back, or is quarantined.
+  kEnded,    // Durably.
+};
+inline constexpr size_t kChildStandings = 5;
+[[nodiscard]] std::string_view ChildStandingName(ChildStanding standing);
+
+// How the parent stands to the call.
+enum class ParentStanding : uint8_t {
+  kAsks,      // A refusal is an answer to it.
+  kMustHave,  // It has no way back that a refusal could take.
+  kStops,     // It aborts, and the call is of a step that it undoes.
+  kEnded,     // An operator ended it.
+  kAway,      // Open, and not in memory.
+};
+inline constexpr size_t kParentStandings = 5;
+[[nodiscard]] std::string_view ParentStandingName(ParentStanding standing);
+
+// Of a parent in memory. `family_must_go_on`: it is itself a child which its own parent must have.
+[[nodiscard]] ParentStanding StandingOf(const TxnState& parent, Role role, bool family_must_go_on);
+// Of one that is not in memory, `away`, or not open any more.
+[[nodiscard]] ParentStanding StandingOfAbsent(bool away, Role role);
+
+enum class FamilyAction : uint8_t {
+  kLookFor,       // Load it from the journal, and its definition if it is not there; meet again.
+  kBegin,         // Submit it, unless something stands in the way: WhyNotBegun.
+  kBeginAnyhow,   // The same, above the limit for open transactions too.
+  kRefuse,        // Answer the call with Unwanted.
+  kAdopt,         // From now on its end answers this call.
+  kAdoptAndStop,  // Adopt it and hand it StopChild.
+  kAnswer,        // Answer the call with AnswerOf.
+  kAwait,         // Nothing: they meet again when the child is back.
+};
+[[nodiscard]] std::string_view FamilyActionName(FamilyAction action);
+
+using FamilyTable = std::array<std::array<FamilyAction, kParentStandings>, kChildStandings>;
+[[nodiscard]] const FamilyTable& TableOfFamilies();
+[[nodiscard]] FamilyAction Meet(ChildStanding child, ParentStanding parent);
+
+// What an ended child means for its parent's call.
+[[nodiscard]] Reply AnswerOf(const TxnState& child);
+
+// The answer for a child that was not begun because its parent does not want it any more.
+[[nodiscard]] Reply Unwanted();
+
+// What stands in the way of a child that should begin.
+enum class Obstacle : uint8_t {
+  kTooDeep,       // It is nested deeper than children may be.
+  kNoDefinition,  // There is none of that name and version.
+  kNotReadable,   // The definition, or whether there is a child, can not be read now.
+  kBadInput,      // Its input does not match its definition's schema.
+  kFull,          // As many transactions are open as may be, or there is no memory for it.
+  kStopping,      // The coordinator stops.
+  kFailed,        // It could not be written.
+};
+// The answer to the call, which was not made or is refused for `why`.
+[[nodiscard]] Reply WhyNotBegun(Obstacle obstacle, Failure why);
+
+// What the parent's abort is to the child. Where it is refused the child is past its pivot or has
+// ended: its end answers the parent either way.
+[[nodiscard]] AbortRequested StopChild();
+
+// The call by which `parent` waits for `child` at the moment, if it does.
+[[nodiscard]] std::optional<StartChild> CallFor(const dsl::Plan& plan, const TxnState& parent,
+                                                const Gid& child);
+
+}  // namespace entente::engine
