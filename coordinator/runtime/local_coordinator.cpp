@@ -841,7 +841,7 @@ Health LocalCoordinator::GetHealth() {
     const ShardCounters& counters = shards->counters();
     recovered += counters.recovered;
     health.open += counters.open.load(std::memory_order_relaxed);
-    const int64_t timer = counters.next_timer_micros.load(std::memory_order_relaxed);
+    const int64_t timer = counters.next_due.micros();
     if (timer != 0 && timer < now) {
       const Duration overdue(now - std::max(timer, running_since));
       health.oldest_overdue = std::max(health.oldest_overdue.value_or(overdue), overdue);

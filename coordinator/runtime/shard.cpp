@@ -158,6 +158,8 @@ void Shard::Drop() {
   quarantined_.clear();
   left_out_.clear();
   timers_ = {};
+  due_ = {};
+  next_due_.reset();
   lazy_flush_timer_.reset();
   keeper_.WakeAt(lease_->shard(), std::nullopt);
   gathering_ = {};

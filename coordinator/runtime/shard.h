@@ -189,8 +189,9 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   // table by then.
   void Drop();
 
-  // What the keeper was asked for by WakeAt. In a turn.
-  void OnWake();
+  // What the keeper was asked for by WakeAt. In a turn. Drives at most `slice` of the transactions
+  // that are due, and asks to be woken for the others.
+  void OnWake(size_t slice);
 
   // What the methods for clients, and OnWake, run in. If it is none the shard is lost, and its
   // keeper knows of it by then. Within a turn another one may begin, when a client that was
@@ -226,8 +227,9 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   };
   struct FlushTimer {};
   struct RoomTimer {};
-  using Timers =
-      TimerQueue<std::variant<TxnTimer, WaiterTimer, ReloadTimer, FlushTimer, RoomTimer>>;
+  using OwnTimer = std::variant<WaiterTimer, ReloadTimer, FlushTimer, RoomTimer>;
+  using Timers = TimerQueue<OwnTimer>;
+  using DueTimers = TimerQueue<TxnTimer>;
 
   struct Waiter {
     uint64_t id = 0;
@@ -324,6 +326,7 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   void RemoveTimers(Txn& txn);
   void CountIncident(Txn& txn, bool forgotten = false);
   void UpdateWake();
+  void OnTimer(const OwnTimer& timer);
   [[nodiscard]] Result<TxnPtr> Rebuild(const storage::StoredTxn& stored);
   void Resume(const TxnPtr& txn);
   void Reload(const Gid& gid);
@@ -409,7 +412,10 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   bool recovering_ = true;
 
   Timers timers_;
+  DueTimers due_;  // Of transactions: may be far behind, which the others must not be.
+  std::optional<Earliest::Entry> next_due_;
   std::optional<Instant> wake_wish_;
+  std::optional<Instant> wake_not_before_;
   std::optional<Timers::Handle> lazy_flush_timer_;
 
   GatheringBatch gathering_;

@@ -20,6 +20,7 @@ class Earliest {
     Entry(Earliest& all, Instant at) : all_(&all), place_(all.instants_.insert(at)) {
       all_->Tell();
     }
+    [[nodiscard]] Instant at() const { return *place_; }
     ~Entry() {
       all_->instants_.erase(place_);
       all_->Tell();
@@ -74,8 +75,8 @@ struct ShardCounters {
   // Gauges, by GaugeShare.
   std::atomic<uint64_t> open{0}, looking_up{0}, calls_in_flight{0}, open_incidents{0},
       quarantined{0}, waiting_for_memory{0};
-  std::atomic<int64_t> next_timer_micros{0};  // 0: no timer is armed.
-  Earliest appends_since;                     // Of the appends under way.
+  Earliest next_due;       // Of the transactions' timers, each shard's first.
+  Earliest appends_since;  // Of the appends under way.
 };
 
 }  // namespace entente::runtime

@@ -118,9 +118,9 @@ void Shard::CarryOut(const TxnPtr& txn, engine::ArmTimer& arm) {
   }
   const auto same = std::find_if(txn->timers.begin(), txn->timers.end(),
                                  [&arm](const auto& timer) { return timer.first == arm.branch; });
-  const Timers::Handle handle = timers_.Insert(arm.at, TxnTimer{txn, arm.branch});
+  const DueTimers::Handle handle = due_.Insert(arm.at, TxnTimer{txn, arm.branch});
   if (same != txn->timers.end()) {
-    timers_.Remove(same->second);
+    due_.Remove(same->second);
     same->second = handle;
   } else {
     txn->timers.emplace_back(arm.branch, handle);
@@ -158,7 +158,7 @@ void Shard::CarryOut(const TxnPtr& txn, engine::NotifyEnded& /*ended*/) {
 
 void Shard::RemoveTimers(Txn& txn) {
   for (const auto& [branch, handle] : txn.timers) {
-    timers_.Remove(handle);
+    due_.Remove(handle);
   }
   txn.timers.clear();
   UpdateWake();
@@ -173,39 +173,65 @@ void Shard::CountIncident(Txn& txn, bool forgotten) {
 }
 
 void Shard::UpdateWake() {
-  const auto next = timers_.Next();
+  const std::optional<Instant> due = due_.Next();
+  const std::optional<Instant> own = timers_.Next();
+  if (due != (next_due_ ? std::optional(next_due_->at()) : std::nullopt)) {
+    next_due_.reset();
+    if (due) {
+      next_due_.emplace(counters_.next_due, *due);
+    }
+  }
+  std::optional<Instant> next = due && own ? std::min(due, own) : due ? due : own;
+  if (next && wake_not_before_) {
+    // What was left for the next turn is behind what other shards are due to do now.
+    next = std::max(*next, *wake_not_before_);
+  }
   if (next != wake_wish_) {
     wake_wish_ = next;
     keeper_.WakeAt(lease_->shard(), next);
   }
 }
 
-void Shard::OnWake() {
+// After an outage or a restart, hundreds of thousands of transactions may be due at one instant. A
+// few at a time are driven, and what has come in meanwhile has its turn in between: new submits do
+// not wait for all that is due, and no more of it is made into calls than is taken off again.
+void Shard::OnWake(size_t slice) {
   wake_wish_.reset();
+  wake_not_before_.reset();
   const Instant now = host_.Now();
-  while (auto due = timers_.PopDue(now)) {
-    if (auto* timer = std::get_if<TxnTimer>(&*due)) {
-      const TxnPtr txn = std::move(timer->txn);
-      std::erase_if(txn->timers, [timer](const auto& t) { return t.first == timer->branch; });
-      // What is due while the coordinator stops is due when it is back.
-      if (!draining_) {
-        Take(txn, engine::TimerFired{std::move(timer->branch)}, {});
-      }
-    } else if (const auto* waiting = std::get_if<WaiterTimer>(&*due)) {
-      std::optional<Waiter> waiter = TakeWaiter(*waiting->txn, waiting->waiter);
-      ENTENTE_CHECK(waiter.has_value());
-      ShowWhenDurable(waiting->txn, std::move(waiter->done));
-    } else if (const auto* reload = std::get_if<ReloadTimer>(&*due)) {
-      Reload(reload->gid);
-    } else if (std::holds_alternative<RoomTimer>(*due)) {
-      LookForRoom();
-    } else {
-      lazy_flush_timer_.reset();
-      flush_wanted_ = true;
-      ScheduleFlush();
+  while (const auto own = timers_.PopDue(now)) {
+    OnTimer(*own);
+  }
+  for (size_t i = 0; i < slice; ++i) {
+    auto due = due_.PopDue(now);
+    if (!due) {
+      break;
+    }
+    const TxnPtr txn = std::move(due->txn);
+    std::erase_if(txn->timers, [&due](const auto& t) { return t.first == due->branch; });
+    // What is due while the coordinator stops is due when it is back.
+    if (!draining_) {
+      Take(txn, engine::TimerFired{std::move(due->branch)}, {});
     }
   }
+  wake_not_before_ = now;
   UpdateWake();
+}
+
+void Shard::OnTimer(const OwnTimer& timer) {
+  if (const auto* waiting = std::get_if<WaiterTimer>(&timer)) {
+    std::optional<Waiter> waiter = TakeWaiter(*waiting->txn, waiting->waiter);
+    ENTENTE_CHECK(waiter.has_value());
+    ShowWhenDurable(waiting->txn, std::move(waiter->done));
+  } else if (const auto* reload = std::get_if<ReloadTimer>(&timer)) {
+    Reload(reload->gid);
+  } else if (std::holds_alternative<RoomTimer>(timer)) {
+    LookForRoom();
+  } else {
+    lazy_flush_timer_.reset();
+    flush_wanted_ = true;
+    ScheduleFlush();
+  }
 }
 
 // Any thread. Never throws: what the records hold may be too much for this machine, or for us.

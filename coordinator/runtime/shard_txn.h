@@ -34,7 +34,7 @@ struct Shard::Txn {
   MemoryCharge charge;
 
   std::vector<Waiter> waiters;
-  std::vector<std::pair<std::optional<BranchId>, Timers::Handle>> timers;
+  std::vector<std::pair<std::optional<BranchId>, DueTimers::Handle>> timers;
   // The parent's call that this transaction answers when it ends.
   std::optional<engine::StartChild> parent_call;
 };

@@ -1,5 +1,6 @@
 #include "coordinator/runtime/worker_shards.h"
 
+#include <algorithm>
 #include <mutex>
 #include <utility>
 
@@ -211,7 +212,6 @@ void WorkerShards::WakeAt(ShardId shard, std::optional<Instant> at) {
 
 void WorkerShards::UpdateWake() {
   const auto next = wakes_.Next();
-  counters_.next_timer_micros.store(next ? ToMicros(*next) : 0, std::memory_order_relaxed);
   if (next != wake_wish_) {
     wake_wish_ = next;
     surroundings_.host.WakeAt(next);
@@ -219,14 +219,19 @@ void WorkerShards::UpdateWake() {
 }
 
 void WorkerShards::OnWake() {
+  // Of all shards together, see Shard::OnWake.
+  constexpr size_t kDueAtOnce = 64;
   wake_wish_.reset();
   const Instant now = surroundings_.host.Now();
-  while (const auto due = wakes_.PopDue(now)) {
-    Driven& driven = driven_.at(*due);
+  std::vector<ShardPtr> due;
+  while (const auto id = wakes_.PopDue(now)) {
+    Driven& driven = driven_.at(*id);
     driven.wake.reset();
-    const ShardPtr shard = driven.shard;
+    due.push_back(driven.shard);
+  }
+  for (const ShardPtr& shard : due) {
     if (const Shard::Turn turn(*shard); turn) {
-      shard->OnWake();
+      shard->OnWake(std::max<size_t>(1, kDueAtOnce / due.size()));
     }
   }
   UpdateWake();

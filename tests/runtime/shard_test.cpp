@@ -326,6 +326,31 @@ TEST_CASE("the child of a parent that has no way back is let in above the limit"
   CHECK(node.Look("p1").status == TxnStatus::kCommitted);
 }
 
+TEST_CASE("what came in while many transactions are due has its turn before they all had theirs") {
+  constexpr int kDue = 1'000;
+  TestNode node(/*max_open=*/2 * kDue);
+  node.Define(R"({"name": "nap", "mode": "saga", "participants": {"p": {"http": "http://p"}},
+    "steps": [{"id": "nap", "wait": {"for": "1m"}},
+              {"id": "call", "participant": "p", "action": {"post": "/c"}, "compensate": null}]})");
+  node.Define(kTrip);
+  for (int i = 0; i < kDue; ++i) {
+    node.Submit("nap", "nap" + std::to_string(i));
+  }
+  node.host->Sleep(std::chrono::minutes(2));
+  std::optional<size_t> called_before;
+  node.host->Post([&] {
+    node.shards->Get(Gid("nap0"), std::nullopt, [&](const Result<TxnView>& view) {
+      REQUIRE(view.ok());
+      called_before = node.shards->counters().inputs;
+    });
+  });
+  const size_t before = node.shards->counters().inputs;
+  node.Run();
+  REQUIRE(called_before.has_value());
+  CHECK(*called_before - before < kDue / 2);
+  CHECK(node.caller.waiting.size() == kDue);
+}
+
 TEST_CASE("a participant that wants to be asked at once again is asked less and less often") {
   TestNode node;
   node.Define(kTrip);
