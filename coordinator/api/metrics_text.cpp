@@ -130,6 +130,11 @@ void WriteHealth(const HealthReport& report, MetricsWriter& out) {
              Number(health.queued_inputs));
   out.Single("entente_oldest_overdue_seconds", "gauge",
              "Age of the oldest timer that should have fired.", Seconds(health.oldest_overdue));
+  out.Single("entente_branches_blocked", "gauge",
+             "Branches that are due and held back by their participant's limits or breaker.",
+             Number(health.blocked));
+  out.Single("entente_oldest_blocked_seconds", "gauge", "How long the first of them has been.",
+             Seconds(health.oldest_blocked));
   out.Single("entente_journal_lag_seconds", "gauge", "How long the oldest append has been waiting.",
              Seconds(health.store_lag));
 }

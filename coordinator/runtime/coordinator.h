@@ -160,10 +160,14 @@ struct Health {
   uint64_t open = 0;
   uint64_t queued_inputs = 0;
   std::optional<Duration> oldest_overdue;  // Age of the oldest timer that should have fired.
-  std::optional<Duration> store_lag;       // How long the oldest append has been waiting.
-  bool store_failing = false;              // Its writes or its reads fail in a row.
-  storage::StoreHealth store;              // A second or so old.
-  std::string exhausted;                   // What this machine lacks; empty: nothing of late.
+  // Branches that are due and held back by their participant's limits or breaker, and for how long
+  // the first of them has been.
+  uint64_t blocked = 0;
+  std::optional<Duration> oldest_blocked;
+  std::optional<Duration> store_lag;  // How long the oldest append has been waiting.
+  bool store_failing = false;         // Its writes or its reads fail in a row.
+  storage::StoreHealth store;         // A second or so old.
+  std::string exhausted;              // What this machine lacks; empty: nothing of late.
 };
 
 struct Metrics {

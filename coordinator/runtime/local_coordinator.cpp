@@ -841,6 +841,12 @@ Health LocalCoordinator::GetHealth() {
     const ShardCounters& counters = shards->counters();
     recovered += counters.recovered;
     health.open += counters.open.load(std::memory_order_relaxed);
+    health.blocked += counters.blocked.load(std::memory_order_relaxed);
+    const int64_t blocked = counters.blocked_since.micros();
+    if (blocked != 0 && blocked < now) {
+      const Duration age(now - blocked);
+      health.oldest_blocked = std::max(health.oldest_blocked.value_or(age), age);
+    }
     const int64_t timer = counters.next_due.micros();
     if (timer != 0 && timer < now) {
       const Duration overdue(now - std::max(timer, running_since));

@@ -60,7 +60,8 @@ Shard::Shard(std::shared_ptr<const Lease> lease, const ShardSurroundings& surrou
       calls_in_flight_(counters_.calls_in_flight),
       open_incidents_(counters_.open_incidents),
       quarantined_count_(counters_.quarantined),
-      waiting_for_memory_(counters_.waiting_for_memory) {}
+      waiting_for_memory_(counters_.waiting_for_memory),
+      blocked_count_(counters_.blocked) {}
 
 Shard::~Shard() = default;
 
@@ -150,6 +151,7 @@ void Shard::Drop() {
   const auto clients = TakeClients();
   for (const auto& [gid, txn] : open_) {
     caller_.WithdrawWaiting(gid, Withdrawal::kAllCalls);
+    txn->blocked.clear();
   }
   open_.clear();
   looking_up_.clear();
@@ -166,7 +168,7 @@ void Shard::Drop() {
   in_flight_.reset();
   append_since_.reset();
   for (GaugeShare* gauge : {&open_count_, &looking_up_count_, &calls_in_flight_, &open_incidents_,
-                            &quarantined_count_, &waiting_for_memory_}) {
+                            &quarantined_count_, &waiting_for_memory_, &blocked_count_}) {
     gauge->Set(0);
   }
   for (const auto& tell : clients) {

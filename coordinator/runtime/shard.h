@@ -325,6 +325,8 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   void OnReply(const Gid& gid, engine::BranchReplied replied);
   void RemoveTimers(Txn& txn);
   void CountIncident(Txn& txn, bool forgotten = false);
+  void NoteBlocked(Txn& txn, const BranchId& branch, engine::Role role, bool blocked);
+  void ForgetBlocked(Txn& txn, bool all);
   void UpdateWake();
   void OnTimer(const OwnTimer& timer);
   [[nodiscard]] Result<TxnPtr> Rebuild(const storage::StoredTxn& stored);
@@ -439,6 +441,7 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   GaugeShare open_incidents_;
   GaugeShare quarantined_count_;
   GaugeShare waiting_for_memory_;
+  GaugeShare blocked_count_;
 };
 
 }  // namespace entente::runtime

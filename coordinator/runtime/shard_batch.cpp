@@ -50,6 +50,9 @@ void Shard::Apply(const TxnPtr& txn, engine::Decision decision, std::function<vo
   }
   txn->charge.Set(MemoryCharge::kTransactionBytes + txn->state->payload_bytes);
   CountIncident(*txn);
+  if (!txn->blocked.empty()) {
+    ForgetBlocked(*txn, /*all=*/false);
+  }
   if (decision.records.empty()) {
     CarryOutInTurn(txn, std::move(decision.effects));
     if (reply) {

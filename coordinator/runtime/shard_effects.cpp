@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "coordinator/runtime/shard.h"
 #include "coordinator/runtime/shard_txn.h"
+#include "engine/state_lookup.h"
 
 namespace entente::runtime {
 namespace {
@@ -23,6 +24,24 @@ engine::Reply NotSentWhileStopping() {
 bool WasHeldBack(const engine::Reply& reply) {
   const auto* not_sent = std::get_if<engine::ReplyNotSent>(&reply);
   return not_sent != nullptr && not_sent->blocked;
+}
+
+// Being called, or to be called again.
+bool IsWanted(const engine::TxnState& state, const BranchId& branch, engine::Role role) {
+  using engine::BranchPhase;
+  const engine::BranchState* found = engine::FindBranch(state, branch);
+  if (found == nullptr || state.paused || engine::RoleOf(found->phase) != role) {
+    return false;
+  }
+  switch (found->phase) {
+    case BranchPhase::kForward:
+    case BranchPhase::kForwardBackoff:
+    case BranchPhase::kUndo:
+    case BranchPhase::kUndoBackoff:
+    case BranchPhase::kFinish:
+    case BranchPhase::kFinishBackoff: return true;
+    default: return false;
+  }
 }
 
 }  // namespace
@@ -107,7 +126,14 @@ void Shard::OnReply(const Gid& gid, engine::BranchReplied replied) {
   }
   if (const auto found = open_.find(gid); found != open_.end()) {
     const TxnPtr txn = found->second;
+    const BranchId branch = replied.branch;
+    const engine::Role role = replied.role;
+    const bool held_back = WasHeldBack(replied.reply);
     Take(txn, std::move(replied), {});
+    if (held_back || !txn->blocked.empty()) {
+      NoteBlocked(*txn, branch, role,
+                  held_back && !txn->abandoned && IsWanted(*txn->state, branch, role));
+    }
   }
   CheckDrained();
 }
@@ -161,6 +187,7 @@ void Shard::RemoveTimers(Txn& txn) {
     due_.Remove(handle);
   }
   txn.timers.clear();
+  ForgetBlocked(txn, /*all=*/true);
   UpdateWake();
 }
 
@@ -170,6 +197,32 @@ void Shard::CountIncident(Txn& txn, bool forgotten) {
     txn.incident = incident;
     open_incidents_.Set(open_incidents_.value() + (incident ? 1 : uint64_t(-1)));
   }
+}
+
+// Its gate held the call back, or let it go.
+void Shard::NoteBlocked(Txn& txn, const BranchId& branch, engine::Role role, bool blocked) {
+  const auto known = std::find_if(
+      txn.blocked.begin(), txn.blocked.end(),
+      [&](const Txn::Blocked& one) { return one.branch == branch && one.role == role; });
+  if (blocked == (known != txn.blocked.end())) {
+    return;
+  }
+  if (blocked) {
+    txn.blocked.push_back(
+        {branch, role, std::make_unique<Earliest::Entry>(counters_.blocked_since, host_.Now())});
+    blocked_count_.Increment();
+  } else {
+    txn.blocked.erase(known);
+    blocked_count_.Decrement();
+  }
+}
+
+// Those that are not called any more, be it that the transaction was paused, aborts or has left.
+void Shard::ForgetBlocked(Txn& txn, bool all) {
+  const size_t gone = std::erase_if(txn.blocked, [&](const Txn::Blocked& one) {
+    return all || !IsWanted(*txn.state, one.branch, one.role);
+  });
+  blocked_count_.Set(blocked_count_.value() - gone);
 }
 
 void Shard::UpdateWake() {

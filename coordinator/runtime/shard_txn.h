@@ -35,6 +35,13 @@ struct Shard::Txn {
 
   std::vector<Waiter> waiters;
   std::vector<std::pair<std::optional<BranchId>, DueTimers::Handle>> timers;
+  // Calls that are due and were held back by their participant's gate, and since when.
+  struct Blocked {
+    BranchId branch;
+    engine::Role role;
+    std::unique_ptr<Earliest::Entry> since;
+  };
+  std::vector<Blocked> blocked;
   // The parent's call that this transaction answers when it ends.
   std::optional<engine::StartChild> parent_call;
 };

@@ -326,6 +326,38 @@ TEST_CASE("the child of a parent that has no way back is let in above the limit"
   CHECK(node.Look("p1").status == TxnStatus::kCommitted);
 }
 
+TEST_CASE("branches that their participant's gate holds back are counted until they are called") {
+  TestNode node;
+  node.Define(TripWith(R"({"attempts": 1})"));
+  node.Submit("trip", "t1");
+  const ShardCounters& counters = node.shards->counters();
+  const engine::ReplyNotSent blocked{{"participant.blocked", "it waited"}, std::nullopt, true};
+  node.caller.Answer("flight", blocked);
+  node.Run();
+  CHECK(counters.blocked == 1);
+  const int64_t since = counters.blocked_since.micros();
+  CHECK(since == ToMicros(node.host->Now()));
+  node.Run(std::chrono::minutes(1));
+  REQUIRE(node.caller.waiting.size() == 1);
+  CHECK(counters.blocked == 1);  // It waits at the gate again.
+  node.caller.Answer("flight", blocked);
+  node.Run();
+  CHECK(counters.blocked_since.micros() == since);
+  SECTION("and called") {
+    node.Run(std::chrono::minutes(1));
+    node.caller.Answer("flight", engine::ReplyDone{});
+    node.Run();
+  }
+  SECTION("and not wanted any more") {
+    CHECK(node.Deliver("t1", engine::PauseRequested{{"ann", ""}}).ok());
+  }
+  SECTION("and the transaction ends") {
+    CHECK(node.Deliver("t1", engine::AbortRequested{{"ann", ""}}).ok());
+  }
+  CHECK(counters.blocked == 0);
+  CHECK(counters.blocked_since.micros() == 0);
+}
+
 TEST_CASE("what came in while many transactions are due has its turn before they all had theirs") {
   constexpr int kDue = 1'000;
   TestNode node(/*max_open=*/2 * kDue);
