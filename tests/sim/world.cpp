@@ -414,7 +414,13 @@ World::World(WorldOptions options)
       reader_(store_, storage::MemoryDelivery::kManual),
       definitions_(reader_, {}) {}
 
-World::~World() = default;
+World::~World() {
+  for (const auto& node : nodes_) {
+    if (node != nullptr) {
+      node->journal.Crash();  // What it has in hand is nobody's business any more.
+    }
+  }
+}
 
 void World::Trace(const std::string& text) {
   if (options_.trace) {

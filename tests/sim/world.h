@@ -118,7 +118,6 @@ class World {
   std::shared_ptr<storage::MemoryStore> store_;
   storage::MemoryJournal reader_;  // Of nobody's.
   runtime::Definitions definitions_;
-  std::array<std::unique_ptr<Node>, kNodes> nodes_;  // Null: it is down.
   // Who acquired each shard last.
   struct Owner {
     Epoch epoch;
@@ -131,6 +130,7 @@ class World {
   std::array<std::string, kNodes> node_failures_;  // It has to stop.
   bool healed_ = false;
   Coverage coverage_;
+  std::array<std::unique_ptr<Node>, kNodes> nodes_;  // Null: it is down. They use all of the above.
 };
 
 }  // namespace entente::sim
