@@ -179,7 +179,7 @@ struct Metrics {
   uint64_t local_exhaustions = 0;  // Calls that waited because this machine lacked something.
   uint64_t held_back = 0;          // Turns that failed by a defect or for want of memory.
   uint64_t payload_bytes = 0, payload_bytes_limit = 0;  // Of open transactions, in memory.
-  uint64_t message_type_bytes = 0;  // Of gRPC participants.
+  uint64_t message_type_bytes = 0;                      // Of gRPC participants.
   uint64_t waiting_for_memory = 0;  // Open transactions for which the start found no room.
   uint64_t quarantined = 0;  // Transactions that are held back until an operator releases them.
 };

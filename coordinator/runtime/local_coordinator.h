@@ -33,7 +33,7 @@ struct LocalCoordinatorOptions {
   marks::CrashMarks* crash_marks = nullptr;  // May be null. Outlives the coordinator.
   // What the message types of participants take; asked as that. Null: not known.
   std::function<size_t()> message_type_bytes;
-  size_t payload_memory = SIZE_MAX;          // See MemoryBudget.
+  size_t payload_memory = SIZE_MAX;  // See MemoryBudget.
   // Told once, on any thread, how the recovery ended that Start began. Shards that another node
   // has, or that are lost meanwhile, are not waited for.
   std::function<void(const Status&)> on_recovered;
