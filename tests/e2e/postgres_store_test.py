@@ -96,6 +96,33 @@ class PostgresStore(unittest.TestCase):
         self.sql(f"UPDATE {self.schema}.entente_schema SET version = version + 1")
         self.assertIn("[store.wrong_version]", self.entente("migrate").stderr)
 
+    def test_a_store_in_a_file_moves_into_the_database_and_is_driven_on(self):
+        first = Coordinator(BUILD, self.folder, {})
+        self.addCleanup(first.process.stop)
+        first.put_definition(WAITS)
+        for n in range(20):
+            first.submit("waits", {}, gid=f"t{n}")
+        for n in range(10):
+            first.http.call("POST", f"/v1/transactions/t{n}:signal", {"name": "go"})
+            self.assertEqual("COMMITTED", first.get(f"t{n}", wait="30s")["status"])
+        name = first.http.call("GET", "/v1/transactions/nobody/decision")["coordinator"]
+        file = f"sqlite:{self.folder / 'entente.db'}"
+        self.assertIn("[store.in_use]", self.entente("import", file).stderr)
+        first.process.stop()
+        for _ in range(2):
+            moved = self.entente("import", file)
+            self.assertEqual(0, moved.returncode, moved.stderr)
+            self.assertIn("imported and verified 1 versions of definitions, 10 open and 10 finished", moved.stdout)
+            self.assertNotIn("precious", moved.stdout)
+
+        second = self.start()
+        self.assertEqual(name, second.http.call("GET", "/v1/transactions/nobody/decision")["coordinator"])
+        for n in range(10, 20):
+            second.http.call("POST", f"/v1/transactions/t{n}:signal", {"name": "go"})
+            self.assertEqual("COMMITTED", second.get(f"t{n}", wait="30s")["status"])
+        self.assertEqual(20, len(second.list(status="COMMITTED")))
+        self.assertIn("[store.in_use]", self.entente("import", file).stderr)
+
     def test_a_server_that_is_started_anew_is_found_again(self):
         coordinator = self.start()
         coordinator.put_definition(WAITS)
