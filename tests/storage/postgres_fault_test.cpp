@@ -259,8 +259,9 @@ TEST_CASE("a server that can not be written to is passed over") {
   PostgresPlace place;
   auto options = place.options();
   REQUIRE(postgres::Migrate(options).ok());
-  const std::string read_only = " options='-cdefault_transaction_read_only=on'";
-  options.conninfo = TestConninfo() + read_only;
+  options.conninfo = TestConninfo() +
+                     " options='-csearch_path=" + place.Query("SELECT current_schema()") +
+                     " -cdefault_transaction_read_only=on'";
   const auto refused = postgres::OpenPostgresJournal(options);
   CHECK(refused.status().code() == StatusCode::kUnavailable);
   CHECK(refused.status().reason() == "store.unavailable");
