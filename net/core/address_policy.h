@@ -33,6 +33,9 @@ class AddressPolicy {
   // Allows everything but the addresses that are always refused.
   AddressPolicy() = default;
 
+  // Allows every address, for who calls only what its own operator names.
+  [[nodiscard]] static AddressPolicy Everything();
+
   // Allows only origins that match a pattern: "[scheme://]host[:port]", where scheme is http,
   // https or grpc, host is a name, an address, "*" or "*.suffix" (not the suffix itself), and
   // port is a number, "*" or absent, both meaning any. A network is written "10.0.0.0/8" and
@@ -65,6 +68,7 @@ class AddressPolicy {
   static Result<Pattern> ParsePattern(const std::string& text);
   static bool Matches(const Pattern& pattern, const Origin& origin, Protocol protocol);
 
+  bool everything_ = false;
   std::vector<Pattern> patterns_;
   std::shared_ptr<const OwnListeners> own_;  // May be null.
 };

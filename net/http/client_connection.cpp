@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <utility>
 
 #include <boost/asio/ip/address.hpp>
 
@@ -219,6 +220,7 @@ void ClientConnection::SendRequest() {
   parser_->skip(call_.is_head);
   interim_responses_ = 0;
   response_started_ = false;
+  streaming_ = false;
   request_sent_ = true;
   context_.deadlines.Set(*this, call_.deadline);
   Write(call_.text);
@@ -250,6 +252,7 @@ void ClientConnection::ParseInput() {
       RejectResponse(error);
       return;
     }
+    PassOnPieces();
     if (!parser_->is_done()) {
       if (parser_->is_header_done() && parser_->encoded()) {
         break;
@@ -269,6 +272,25 @@ void ClientConnection::ParseInput() {
     parser_->skip(call_.is_head);
   }
   Complete();
+}
+
+// What was passed on counts against no limit: only what is held does.
+void ClientConnection::PassOnPieces() {
+  constexpr int kStreamed = 200;
+  if (!call_.piece || !parser_->is_header_done() || parser_->encoded() ||
+      parser_->message().status != kStreamed) {
+    return;
+  }
+  const std::string piece = std::exchange(parser_->message().body, {});
+  if (!streaming_) {
+    streaming_ = true;
+    parser_->LiftBodyLimit();
+    CancelDeadline();
+    call_.piece(parser_->message(), {});
+  }
+  if (!piece.empty()) {
+    call_.piece(parser_->message(), piece);
+  }
 }
 
 void ClientConnection::RejectResponse(const error_code& error) {

@@ -72,6 +72,7 @@ struct OutgoingCall {
   bool is_head = false;
   Deadline::Clock::time_point deadline;
   HttpClient::Done done;
+  HttpClient::Piece piece = nullptr;  // Of one that streams.
 };
 
 // Lives from the first call to an origin until the connection ends; carries one call at a time. The
@@ -130,6 +131,7 @@ class ClientConnection final : public ByteChannel,
   void OnWriteFailed(const boost::system::error_code& error) override;
   void OnDeadline() override;
   void ParseInput();
+  void PassOnPieces();
   void RejectResponse(const boost::system::error_code& error);
   void Complete();
 
@@ -151,6 +153,7 @@ class ClientConnection final : public ByteChannel,
   size_t interim_responses_ = 0;
   bool request_sent_ = false;
   bool response_started_ = false;
+  bool streaming_ = false;  // Pieces of the answer have been passed on.
   bool reused_ = false;
 
   std::vector<boost::asio::ip::tcp::endpoint> endpoints_;

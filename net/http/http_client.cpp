@@ -111,7 +111,7 @@ class HttpClient::Impl final : public PlaceSeeker, public ConnectionQuota::Membe
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  void Call(HttpRequest request, Duration timeout, Done done) {
+  void Call(HttpRequest request, Duration timeout, Done done, Piece piece = nullptr) {
     ConnectionPool& pool = PoolOf(request.url.origin, request.quota);
     if (auto error = Refusal(request, pool)) {
       boost::asio::post(context_.io, [done = std::move(done), error = std::move(*error)]() mutable {
@@ -120,7 +120,7 @@ class HttpClient::Impl final : public PlaceSeeker, public ConnectionQuota::Membe
       return;
     }
     OutgoingCall call{Serialize(request, pool.host_field), request.method == "HEAD",
-                      Deadline::Clock::now() + timeout, std::move(done)};
+                      Deadline::Clock::now() + timeout, std::move(done), std::move(piece)};
     while (!pool.idle.empty()) {
       const boost::intrusive_ptr<ClientConnection> connection(&pool.idle.front());
       if (connection->StillOpen()) {
@@ -289,6 +289,10 @@ HttpClient::~HttpClient() = default;
 
 void HttpClient::Call(HttpRequest request, Duration timeout, Done done) {
   impl_->Call(std::move(request), timeout, std::move(done));
+}
+
+void HttpClient::Stream(HttpRequest request, Duration timeout, Piece piece, Done done) {
+  impl_->Call(std::move(request), timeout, std::move(done), std::move(piece));
 }
 
 void HttpClient::CancelAll() {

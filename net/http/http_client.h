@@ -76,6 +76,15 @@ class HttpClient {
   // the last byte of the answer. Any status code is an HttpResponse, also 3xx and 5xx.
   void Call(HttpRequest request, Duration timeout, Done done);
 
+  // Called with the head of an answer, whose body is empty, and each piece of the body as it comes;
+  // the first time with the head alone. Must not use the client.
+  using Piece = UniqueFunction<void(const HttpResponse& head, std::string_view piece)>;
+  // As Call, for an answer that may have no end. If its status is 200 it goes to `piece`, however
+  // long it becomes (a length that is announced counts against the limit), and `done` is given its
+  // head at its end; `timeout` is only for the head then, and whoever waits for pieces bounds that
+  // by CancelAll. Any other answer goes to `done` as a whole.
+  void Stream(HttpRequest request, Duration timeout, Piece piece, Done done);
+
   // Ends every call in flight with reason call.cancelled (kNotSent where nothing had left yet,
   // else kUnknown) and closes every connection. The client stays usable.
   void CancelAll();

@@ -1,6 +1,7 @@
 #include "net/http/http_parser.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace entente::net {
 namespace {
@@ -60,6 +61,12 @@ size_t MessageParser<kIsRequest, Message>::Parse(std::string_view input, error_c
     error = http::error::header_limit;
   }
   return used;
+}
+
+template <bool kIsRequest, class Message>
+void MessageParser<kIsRequest, Message>::LiftBodyLimit() {
+  max_body_bytes_ = std::numeric_limits<size_t>::max();
+  this->body_limit(boost::none);
 }
 
 template <bool kIsRequest, class Message>

@@ -33,6 +33,9 @@ class MessageParser : public boost::beast::http::basic_parser<kIsRequest> {
   // header limit.
   size_t Parse(std::string_view input, boost::system::error_code& error);
 
+  // From here on the body may be of any length: whoever takes its bytes away bounds what is held.
+  void LiftBodyLimit();
+
   [[nodiscard]] Message& message() { return message_; }
   // Why the head was refused, after an error of Parse; else ok.
   [[nodiscard]] const Status& refusal() const { return refusal_; }

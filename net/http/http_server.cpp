@@ -160,7 +160,23 @@ class HttpServer::Impl {
   [[nodiscard]] size_t connections() const { return context_.connections; }
 
  private:
+  void CloseIdlest() {
+    ServerConnection* idlest = nullptr;
+    for (ServerConnection& connection : connections_) {
+      if (connection.idle() && (idlest == nullptr || connection.deadline() < idlest->deadline())) {
+        idlest = &connection;
+      }
+    }
+    if (idlest != nullptr) {
+      const boost::intrusive_ptr<ServerConnection> connection(idlest);
+      connection->Drain();
+    }
+  }
+
   void Accepted(Socket socket) {
+    if (options_.close_idlest && options_.load->full()) {
+      CloseIdlest();
+    }
     const boost::intrusive_ptr<ServerConnection> connection(
         new ServerConnection(context_, std::move(socket)));
     connections_.push_back(*connection);

@@ -126,6 +126,10 @@ struct HttpServerOptions {
   std::shared_ptr<const TlsContext> tls;  // Null: plain text.
   // Shared by all servers of the process, whose limits it holds. Null: one of its own.
   std::shared_ptr<ServerLoad> load;
+  // At the limit of connections, whether the one that has been idle for longest makes room: who
+  // keeps connections without a word then shuts nobody out. Else, and where none is idle, the
+  // newcomer is refused.
+  bool close_idlest = false;
 };
 
 // Purpose: accepts and serves the connections of one worker. What is not HTTP/1.1 as

@@ -47,6 +47,8 @@ class ServerConnection final : public ByteChannel, public Deadline, public Serve
   void Refuse(int status, std::string_view code, const std::string& detail);
   // Closes if no request is in flight; else when it has been answered.
   void Drain();
+  // Whether no request has begun; its deadline is the earlier the longer that is so.
+  [[nodiscard]] bool idle() const { return phase_ == Phase::kReading && !request_begun_; }
   // Closes now. What waits for the answer is not told.
   void Abandon();
 

@@ -30,6 +30,10 @@ class ServerLoad {
   };
   // Each is followed by RemoveConnection, whatever is answered.
   [[nodiscard]] Admission AddConnection();
+  // Whether the next one would be refused.
+  [[nodiscard]] bool full() const {
+    return connections_.load(std::memory_order_relaxed) >= limits_.max_connections;
+  }
   void RemoveConnection() { connections_.fetch_sub(1, std::memory_order_relaxed); }
 
   // Accounts for `bytes` more, and says whether that many may be held; if not, nothing has changed.

@@ -137,4 +137,13 @@ TEST_CASE("what this process listens on is refused, however it is written and wh
   }
 }
 
+TEST_CASE("who names its addresses itself may call every one of them") {
+  const AddressPolicy policy = AddressPolicy::Everything();
+  for (const char* address : {"127.0.0.1", "0.0.0.0", "169.254.169.254", "fe80::1", "10.0.0.1"}) {
+    CAPTURE(address);
+    CHECK(policy.CheckAddress(address, 80).ok());
+    CHECK(policy.CheckOrigin({false, address, 80}, AddressPolicy::Protocol::kHttp).ok());
+  }
+}
+
 }  // namespace entente::net

@@ -112,6 +112,89 @@ TEST_CASE("a request goes out whole and the answer comes back whole") {
                     "7\r\n\r\n{\"a\":1}");
 }
 
+TEST_CASE("an answer without an end is passed on as it comes, past the limit of one that is held") {
+  std::promise<void> first_seen;
+  std::promise<void> go_on;
+  Peer peer([&](Connection& connection, int) {
+    connection.ReadMessage();
+    connection.Write("HTTP/1.1 200 OK\r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n");
+    first_seen.get_future().wait();
+    connection.Write("3\r\none\r\n");
+    go_on.get_future().wait();
+    for (int i = 0; i < 40; ++i) {
+      connection.Write("64\r\n" + std::string(100, 'x') + "\r\n");
+    }
+    connection.Write("0\r\n\r\n");
+    connection.ReadToEnd();
+  });
+  HttpClientOptions options;
+  options.max_body_bytes = 1000;
+  Caller caller(options);
+  std::string body;
+  int heads = 0;
+  std::optional<HttpOutcome> ended;
+  HttpRequest request;
+  request.method = "GET";
+  request.url = ParseUrl(UrlAt(peer.port())).value();
+  // Long enough for the head on any machine, and nothing beside: the rest comes when it comes.
+  caller.client().Stream(
+      std::move(request), kLong,
+      [&](const HttpResponse& head, std::string_view piece) {
+        CHECK(head.headers.Find("x") == "y");
+        heads += piece.empty() ? 1 : 0;
+        body += piece;
+      },
+      [&](HttpOutcome outcome) { ended = std::move(outcome); });
+  caller.RunUntil([&] { return heads == 1; });
+  first_seen.set_value();
+  caller.RunUntil([&] { return body == "one"; });
+  CHECK_FALSE(ended);
+  go_on.set_value();
+  caller.RunUntil([&] { return ended.has_value(); });
+  CHECK(Response(*ended).status == 200);
+  CHECK(Response(*ended).body.empty());
+  CHECK(body.size() == 4003);
+  CHECK(heads == 1);
+  CHECK(caller.client().stats().idle_connections == 1);
+}
+
+TEST_CASE("what is not streamed, and a stream that breaks, is told at the end") {
+  Peer peer([](Connection& connection, int number) {
+    connection.ReadMessage();
+    if (number == 0) {
+      connection.Write(
+          "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 4\r\n\r\nnone");
+      connection.Close();
+    } else {
+      connection.Write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n");
+      connection.ReadToEnd();
+    }
+  });
+  Caller caller;
+  const auto stream = [&](std::string& body, std::optional<HttpOutcome>& ended) {
+    HttpRequest request;
+    request.method = "GET";
+    request.url = ParseUrl(UrlAt(peer.port())).value();
+    caller.client().Stream(
+        std::move(request), kLong,
+        [&body](const HttpResponse&, std::string_view piece) { body += piece; },
+        [&ended](HttpOutcome outcome) { ended = std::move(outcome); });
+  };
+  std::string body;
+  std::optional<HttpOutcome> ended;
+  stream(body, ended);
+  caller.RunUntil([&] { return ended.has_value(); });
+  CHECK(Response(*ended).status == 404);
+  CHECK(Response(*ended).body == "none");
+  CHECK(body.empty());
+  ended.reset();
+  stream(body, ended);
+  caller.RunUntil([&] { return body == "one"; });
+  caller.client().CancelAll();
+  REQUIRE(ended.has_value());
+  CheckError(*ended, CallFailure::kUnknown, "call.cancelled");
+}
+
 TEST_CASE("calls one after the other share a kept-alive connection") {
   Peer peer([](Connection& connection, int) {
     while (!connection.ReadMessage().empty()) {

@@ -392,6 +392,40 @@ TEST_CASE("a connection past the limit gets 503 and a place that frees is given 
   CHECK(status == 200);
 }
 
+TEST_CASE("at the limit the connection that has been idle for longest makes room") {
+  ServerLoad::Limits load_limits;
+  load_limits.max_connections = 3;
+  HttpServerOptions options;
+  options.load = std::make_shared<ServerLoad>(load_limits);
+  options.close_idlest = true;
+  Served served(options);
+  Connection busy(served.port());
+  busy.Write("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+  served.handler().WaitForArrivals(1);
+  Connection idle(served.port());
+  Connection silent(served.port());
+  idle.Write(kGet);
+  CHECK(StatusOf(idle.ReadMessage()) == 200);
+  std::vector<std::unique_ptr<Connection>> newcomers;
+  for (int i = 0; i < 3; ++i) {
+    newcomers.push_back(std::make_unique<Connection>(served.port()));
+    newcomers.back()->Write(kGet);
+    CHECK(StatusOf(newcomers.back()->ReadMessage()) == 200);
+  }
+  CHECK(newcomers[0]->ReadToEnd().empty());
+  CHECK(silent.ReadToEnd().empty());
+  CHECK(idle.ReadToEnd().empty());
+  // Where all are at work nobody is closed for another.
+  Connection second(served.port());
+  second.Write("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+  Connection third(served.port());
+  third.Write("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+  served.handler().WaitForArrivals(3);
+  Connection fourth(served.port());
+  CheckProblem(fourth, 503, "server.too_many_connections");
+  CHECK(options.load->stats().connections_refused == 1);
+}
+
 TEST_CASE("the limit of connections is that of all servers together") {
   ServerLoad::Limits load_limits;
   load_limits.max_connections = 2;
