@@ -7,11 +7,13 @@ set(headers ${CMAKE_INSTALL_INCLUDEDIR})
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/Entente)
 
 set(sdk_targets
-  entente_base entente_boost entente_net_postgres entente_participant_proto entente_sdk_client entente_sdk_core
-  entente_sdk_grpc entente_sdk_grpc_server entente_sdk_mysql entente_sdk_participant entente_sdk_postgres
-  entente_sdk_sqlite)
+  entente_base entente_boost entente_net_core entente_net_http entente_net_postgres entente_participant_proto
+  entente_sdk_client entente_sdk_core entente_sdk_grpc entente_sdk_grpc_server entente_sdk_mysql
+  entente_sdk_participant entente_sdk_postgres entente_sdk_sqlite)
 set_target_properties(entente_base PROPERTIES EXPORT_NAME Base)
 set_target_properties(entente_boost PROPERTIES EXPORT_NAME Boost)
+set_target_properties(entente_net_core PROPERTIES EXPORT_NAME NetCore)
+set_target_properties(entente_net_http PROPERTIES EXPORT_NAME NetHttp)
 set_target_properties(entente_net_postgres PROPERTIES EXPORT_NAME NetPostgres)
 set_target_properties(entente_participant_proto PROPERTIES EXPORT_NAME ParticipantProto)
 set_target_properties(entente_sdk_client PROPERTIES EXPORT_NAME Client)
@@ -64,10 +66,11 @@ function(entente_pkg_config component description requires libs)
     DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT sdk)
 endfunction()
 set(core "-lentente_sdk_core -lentente_base -lboost_system -pthread")
+set(http "-lentente_net_http -lentente_net_core ${core} -lssl -lcrypto")
 entente_pkg_config(client "The client of an Entente coordinator" "nlohmann_json"
   "-lentente_sdk_client ${core}")
 entente_pkg_config(participant "A participant of Entente's transactions, over REST" "nlohmann_json"
-  "-lentente_sdk_participant ${core}")
+  "-lentente_sdk_participant ${http}")
 entente_pkg_config(participant-grpc "A participant of Entente's transactions, over gRPC"
   "entente-participant protobuf grpc++"
   "-lentente_sdk_grpc_server -lentente_sdk_grpc -lentente_participant_proto -lgrpc++_reflection")

@@ -5,6 +5,9 @@
 #include <optional>
 #include <utility>
 
+#include "participant-sdk/src/await.h"
+#include "participant-sdk/src/completion_state.h"
+
 namespace entente::sdk {
 namespace {
 
@@ -29,18 +32,6 @@ std::optional<std::optional<Number>> NumberFact(const Participant::FactSource& f
 Status BadFact(std::string_view name, std::string_view what) {
   return InvalidArgument("call.bad_fact",
                          "the header " + std::string(name) + " " + std::string(what));
-}
-
-// Unix milliseconds, which are far from what the type can not hold.
-Result<std::optional<Instant>> ReadDeadline(const Participant::FactSource& fact) {
-  const auto millis = NumberFact<uint64_t>(fact, "entente-deadline");
-  if (!millis) {
-    return std::optional<Instant>();
-  }
-  if (!*millis || **millis > uint64_t{INT64_MAX} / 1000) {
-    return BadFact("Entente-Deadline", "is not a number of Unix milliseconds");
-  }
-  return std::optional(InstantFromMicros(static_cast<int64_t>(**millis) * 1000));
 }
 
 Result<Call> ReadCall(Operation operation, const Participant::FactSource& fact) {
@@ -77,7 +68,7 @@ Result<Call> ReadCall(Operation operation, const Participant::FactSource& fact) 
     }
     call.one_phase = one_phase == "true" && operation == Operation::kCommit;
   }
-  ENTENTE_ASSIGN_OR_RETURN(call.deadline, ReadDeadline(fact));
+  ENTENTE_ASSIGN_OR_RETURN(call.deadline, ParseDeadline(fact("entente-deadline")));
   call.coordinator = fact("entente-coordinator");
   if (!call.coordinator.empty() && !IsCoordinatorId(call.coordinator)) {
     return BadFact("Entente-Coordinator", "is not 16 lower-case hexadecimal digits");
@@ -89,23 +80,6 @@ Result<Call> ReadCall(Operation operation, const Participant::FactSource& fact) 
   return call;
 }
 
-// Whether an answer has a meaning for an operation.
-bool Fits(const Answer& answer, const Call& call) {
-  if (std::holds_alternative<ReadOnlyAnswer>(answer)) {
-    return call.operation == Operation::kPrepare;
-  }
-  if (const auto* done = std::get_if<DoneAnswer>(&answer); done != nullptr && done->expires) {
-    return call.operation == Operation::kTry;
-  }
-  if (std::holds_alternative<HeuristicAnswer>(answer)) {
-    return PurposeOf(call.operation) != Purpose::kForward;
-  }
-  if (const auto* pending = std::get_if<PendingAnswer>(&answer)) {
-    return !pending->location.empty() || !call.completion_token.empty();
-  }
-  return true;
-}
-
 template <class Work>
 Result<Answer> Guarded(const Work& work) {
   try {
@@ -115,25 +89,6 @@ Result<Answer> Guarded(const Work& work) {
   } catch (...) {
     return Internal("handler.threw", "the handler threw what is no exception");
   }
-}
-
-Outcome Failed(const Status& status) {
-  const StatusCode code = status.code();
-  const bool defect = code == StatusCode::kInternal || code == StatusCode::kDataLoss;
-  return {defect ? Outcome::Fault::kHandler : Outcome::Fault::kNone, AnswerOf(status)};
-}
-
-Outcome CallHandler(const Handler& handler, const Call& call) {
-  Result<Answer> answer = Guarded([&] { return handler(call); });
-  if (!answer.ok()) {
-    return Failed(answer.status());
-  }
-  if (!Fits(*answer, call)) {
-    return {Outcome::Fault::kHandler,
-            Retry("handler.bad_answer", "the handler's answer has no meaning for the operation '" +
-                                            std::string(OperationName(call.operation)) + "'")};
-  }
-  return {Outcome::Fault::kNone, std::move(answer).value()};
 }
 
 bool IsGoodName(std::string_view name) {
@@ -235,7 +190,7 @@ Outcome Participant::DispatchPoll(std::string_view name, std::string_view rest,
   }
   Result<Answer> answer = Guarded([&] { return found->second(*call, rest); });
   if (!answer.ok()) {
-    return Failed(answer.status());
+    return FailedOutcome(answer.status());
   }
   if (std::holds_alternative<ReadOnlyAnswer>(*answer) ||
       std::holds_alternative<HeuristicAnswer>(*answer)) {
@@ -245,25 +200,53 @@ Outcome Participant::DispatchPoll(std::string_view name, std::string_view rest,
   return {Outcome::Fault::kNone, std::move(answer).value()};
 }
 
-Outcome Participant::Dispatch(std::string_view handler, Operation operation, const FactSource& fact,
-                              Json input) const {
+// The handler is called with a Completion in any case: a blocking one is answered for.
+void Participant::DispatchAsync(std::string_view handler, Operation operation,
+                                const FactSource& fact, Json input, OutcomeWaiter waiter) const {
   const auto named = handlers_.find(handler);
   if (named == handlers_.end()) {
-    return Faulty(Outcome::Fault::kNotFound, "handler.unknown",
-                  "no handler is registered under '" + std::string(handler.substr(0, 200)) + "'");
+    return waiter.done(
+        Faulty(Outcome::Fault::kNotFound, "handler.unknown",
+               "no handler is registered under '" + std::string(handler.substr(0, 200)) + "'"));
   }
   const auto found = named->second.find(operation);
   if (found == named->second.end()) {
-    return Faulty(Outcome::Fault::kNotFound, "handler.no_operation",
-                  "'" + named->first + "' has no handler for '" +
-                      std::string(OperationName(operation)) + "'");
+    return waiter.done(Faulty(Outcome::Fault::kNotFound, "handler.no_operation",
+                              "'" + named->first + "' has no handler for '" +
+                                  std::string(OperationName(operation)) + "'"));
   }
   Result<Call> call = ReadCall(operation, fact);
   if (!call.ok()) {
-    return Faulty(Outcome::Fault::kBadRequest, call.status().reason(), call.status().message());
+    return waiter.done(
+        Faulty(Outcome::Fault::kBadRequest, call.status().reason(), call.status().message()));
   }
   call->input = std::move(input);
-  return CallHandler(found->second, *call);
+  const auto state = std::make_shared<Completion::State>(*call, std::move(waiter));
+  const Handler& handle = found->second;
+  if (handle.blocking_) {
+    return state->Finish(Guarded([&] { return handle.blocking_(*call); }));
+  }
+  const Result<Answer> called = Guarded([&]() -> Result<Answer> {
+    handle.asynchronous_(*call, Completion(state));
+    return Done();
+  });
+  if (!called.ok()) {
+    state->Finish(called.status());  // Unless the Completion that it let go of has answered.
+  }
+}
+
+Outcome Participant::Dispatch(std::string_view handler, Operation operation, const FactSource& fact,
+                              Json input) const {
+  const auto deadline = ParseDeadline(fact("entente-deadline"));
+  const auto give_up_at = GiveUpAt(deadline.ok() ? *deadline : std::nullopt);
+  const auto awaited = std::make_shared<Awaited<Outcome>>();
+  DispatchAsync(handler, operation, fact, std::move(input),
+                {[awaited](Outcome outcome) { awaited->Give(std::move(outcome)); },
+                 [awaited] { return awaited->wanted(); }});
+  std::optional<Outcome> outcome = awaited->Take(give_up_at);
+  return outcome ? std::move(*outcome)
+                 : Outcome{Outcome::Fault::kNone,
+                           Retry("call.too_late", "the call was not answered by its deadline")};
 }
 
 }  // namespace entente::sdk

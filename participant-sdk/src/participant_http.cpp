@@ -1,10 +1,12 @@
 // A participant in the words of HTTP.
 #include <algorithm>
 #include <cctype>
+#include <memory>
 #include <optional>
 #include <utility>
 
 #include "entente/participant.h"
+#include "participant-sdk/src/await.h"
 #include "participant-sdk/src/input_numbers.h"
 
 namespace entente::sdk {
@@ -53,7 +55,7 @@ bool IsLocation(std::string_view text) {
 
 struct AnswerWriter {
   Outcome::Fault fault;
-  const std::string& completion_token;  // As it came; the coordinator compares it.
+  std::string completion_token;  // As it came; the coordinator compares it.
 
   HttpResponse operator()(const DoneAnswer& done) const {
     HttpResponse response = Good(200, done.output);
@@ -144,7 +146,7 @@ std::optional<Route> ParseTarget(std::string_view target, std::string_view prefi
 
 }  // namespace
 
-HttpResponse Participant::Handle(const HttpRequest& request) const {
+void Participant::HandleAsync(const HttpRequest& request, HttpWaiter waiter) const {
   const FactSource fact = [&request](std::string_view name) {
     return FindHeader(request.headers, name);
   };
@@ -153,34 +155,48 @@ HttpResponse Participant::Handle(const HttpRequest& request) const {
     const auto path = ParsePath(request.target, prefix_);
     if (path && polls_.contains(path->first)) {
       const Outcome outcome = DispatchPoll(path->first, path->second, fact);
-      return std::visit(AnswerWriter{outcome.fault, token}, outcome.answer);
+      return waiter.done(std::visit(AnswerWriter{outcome.fault, token}, outcome.answer));
     }
   }
   const auto route = ParseTarget(request.target, prefix_);
   if (!route) {
-    return Problem(404, "handler.unknown",
-                   "no operation has this address; operations are at POST " + prefix_ +
-                       "/{handler}/{operation}");
+    return waiter.done(Problem(404, "handler.unknown",
+                               "no operation has this address; operations are at POST " + prefix_ +
+                                   "/{handler}/{operation}"));
   }
   if (request.method != "POST") {
     HttpResponse response =
         Problem(405, "call.bad_method",
                 "operations are called by POST, not " + request.method.substr(0, 20));
     response.headers.emplace_back("Allow", "POST");
-    return response;
+    return waiter.done(std::move(response));
   }
   Json input;
   if (!request.body.empty()) {
     Result<Json> parsed = ParseJson(request.body, limits::kUndoJson);
     if (!parsed.ok()) {
-      return Problem(parsed.status().reason() == "json.too_large" ? 413 : 400,
-                     parsed.status().reason(), parsed.status().message());
+      return waiter.done(Problem(parsed.status().reason() == "json.too_large" ? 413 : 400,
+                                 parsed.status().reason(), parsed.status().message()));
     }
     input = std::move(parsed).value();
     UnifyNumbers(input);
   }
-  const Outcome outcome = Dispatch(route->handler, route->operation, fact, std::move(input));
-  return std::visit(AnswerWriter{outcome.fault, token}, outcome.answer);
+  DispatchAsync(route->handler, route->operation, fact, std::move(input),
+                {[done = std::move(waiter.done), token](const Outcome& outcome) {
+                   done(std::visit(AnswerWriter{outcome.fault, token}, outcome.answer));
+                 },
+                 std::move(waiter.wanted)});
+}
+
+HttpResponse Participant::Handle(const HttpRequest& request) const {
+  const auto deadline = ParseDeadline(FindHeader(request.headers, "entente-deadline"));
+  const auto give_up_at = GiveUpAt(deadline.ok() ? *deadline : std::nullopt);
+  const auto awaited = std::make_shared<Awaited<HttpResponse>>();
+  HandleAsync(request, {[awaited](HttpResponse response) { awaited->Give(std::move(response)); },
+                        [awaited] { return awaited->wanted(); }});
+  std::optional<HttpResponse> response = awaited->Take(give_up_at);
+  return response ? std::move(*response)
+                  : Problem(425, "call.too_late", "the call was not answered by its deadline");
 }
 
 }  // namespace entente::sdk

@@ -1,110 +1,105 @@
 #include "entente/participant_server.h"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
-#include <deque>
-#include <functional>
 #include <list>
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <unordered_set>
 #include <utility>
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
 
-#include "base/http_head.h"
+#include "net/http/http_server.h"
+#include "net/http/server_load.h"
+#include "participant-sdk/src/await.h"
 
 namespace entente::sdk {
 namespace {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = boost::beast::http;
-using asio::ip::tcp;
 using boost::system::error_code;
+using SteadyInstant = std::chrono::steady_clock::time_point;
 
-constexpr std::chrono::milliseconds kAcceptPause{100};
-// What is read ahead: a head, or a piece of a body, or the extensions of a chunk.
-constexpr size_t kMaxBufferedBytes = limits::kMaxHeaderBytes + 64 * 1024;
-
-std::string_view View(beast::string_view text) {
-  return {text.data(), text.size()};
-}
-
-// `target` is what ReadHttpTarget made of the message's.
-HttpRequest FromBeast(const http::request<http::string_body>& message, HttpTarget target) {
-  HttpRequest request;
-  request.method = std::string(message.method_string());
-  request.target = std::move(target.path_and_query);
-  for (const auto& field : message) {
-    const bool host = field.name() == http::field::host;
-    request.headers.emplace_back(std::string(field.name_string()),
-                                 host ? target.authority : std::string(field.value()));
+HttpRequest FromNet(net::HttpServerRequest request) {
+  HttpRequest result{
+      std::move(request.method), std::move(request.target), {}, std::move(request.body)};
+  for (size_t i = 0; i < request.headers.size(); ++i) {
+    result.headers.emplace_back(request.headers.name(i), request.headers.value(i));
   }
-  request.body = message.body();
-  return request;
+  return result;
 }
 
-HttpResponse Refusal(int status, const char* code, const std::string& detail) {
-  HttpResponse response;
-  response.status = status;
-  response.headers.emplace_back("Content-Type", "application/problem+json");
-  response.body = DumpJson(Json{{"status", status}, {"code", code}, {"detail", detail}});
-  return response;
+net::HttpServerResponse ToNet(HttpResponse response) {
+  net::HttpServerResponse result{response.status, {}, std::move(response.body)};
+  for (const auto& [name, value] : response.headers) {
+    result.headers.Add(name, value);
+  }
+  return result;
+}
+
+net::HttpServerResponse Document(int status, const char* type, const Json& body) {
+  return {status, {{"Content-Type", type}}, DumpJson(body)};
+}
+
+net::HttpServerResponse Refusal(int status, const char* code, const char* detail) {
+  return Document(status, "application/problem+json",
+                  Json{{"status", status}, {"code", code}, {"detail", detail}});
+}
+
+std::string_view PathOf(std::string_view target) {
+  return target.substr(0, target.find('?'));
 }
 
 // Whether a request finishes or undoes what others may be waiting for.
 bool Settles(std::string_view target) {
-  target = target.substr(0, target.find('?'));
-  const auto operation = ParseOperation(target.substr(target.rfind('/') + 1));
+  const std::string_view path = PathOf(target);
+  const auto operation = ParseOperation(path.substr(path.rfind('/') + 1));
   return operation && PurposeOf(*operation) != Purpose::kForward;
+}
+
+// A deadline that can not be read is for the participant to refuse.
+std::optional<SteadyInstant> GiveUpAt(const net::HttpServerRequest& request) {
+  const auto deadline =
+      ParseDeadline(std::string(request.headers.Find("Entente-Deadline").value_or("")));
+  return sdk::GiveUpAt(deadline.ok() ? *deadline : std::nullopt);
 }
 
 }  // namespace
 
-class HttpServer::Impl {
+class HttpServer::Impl final : private net::HttpHandler {
  public:
   Impl(const Participant& participant, const ServerOptions& options)
       : participant_(participant),
         options_(options),
-        acceptor_(io_),
-        accept_again_(io_),
         threads_(std::max<size_t>(1, options.threads)),
         max_forward_(threads_ - std::min(threads_ - 1, options.reserved_threads)),
-        workers_(threads_) {}
+        keep_running_(io_.get_executor()),
+        workers_(threads_) {
+    link_->impl = this;
+  }
 
   Status Listen() {
     error_code error;
-    const auto address = asio::ip::make_address(options_.address, error);
+    asio::ip::make_address(options_.address, error);
     if (error) {
       return InvalidArgument("server.bad_address",
                              "'" + options_.address + "' is not an IP address to listen on");
     }
-    const tcp::endpoint endpoint(address, options_.port);
-    acceptor_.open(endpoint.protocol(), error);
-    if (!error) {
-      acceptor_.set_option(asio::socket_base::reuse_address(true), error);
+    server_.emplace(io_, static_cast<net::HttpHandler&>(*this), NetOptions());
+    const Result<uint16_t> port = server_->Listen(options_.address, options_.port, false);
+    if (!port.ok()) {
+      return Unavailable("server.cannot_listen", port.status().message());
     }
-    if (!error) {
-      acceptor_.bind(endpoint, error);
-    }
-    if (!error) {
-      acceptor_.listen(asio::socket_base::max_listen_connections, error);
-    }
-    if (error) {
-      return Unavailable("server.cannot_listen", "cannot listen on " + options_.address + ":" +
-                                                     std::to_string(options_.port) + ": " +
-                                                     error.message());
-    }
-    port_ = acceptor_.local_endpoint().port();
-    Accept();
+    port_ = *port;
     thread_ = std::thread([this] { io_.run(); });
     return Status();
   }
@@ -122,281 +117,231 @@ class HttpServer::Impl {
     if (!thread_.joinable()) {
       return;
     }
-    asio::post(io_, [this] { BeginStop(); });
+    asio::post(io_, [this] { server_->Drain([this] { Drained(); }); });
     {
-      std::unique_lock idle_lock(idle_mutex_);
-      idle_.wait_for(idle_lock, grace, [this] { return drained_; });
+      std::unique_lock drained_lock(drained_mutex_);
+      drained_changed_.wait_for(drained_lock, grace, [this] { return drained_; });
     }
     asio::post(io_, [this] { CloseAll(); });
     workers_.join();
+    {
+      const std::lock_guard link_lock(link_->mutex);
+      link_->impl = nullptr;
+    }
+    keep_running_.reset();
     io_.stop();
     thread_.join();
-    sessions_.clear();  // What still reads or writes is closed.
+    for (const std::shared_ptr<Job>& job : jobs_) {
+      Release(*job);
+    }
+    jobs_.clear();
   }
 
  private:
-  // One connection. Lives in sessions_ until its last operation has ended. All on the io thread,
-  // but for the handler.
-  class Session {
-   public:
-    Session(Impl& server, tcp::socket socket) : server_(server), stream_(std::move(socket)) {}
+  // One request, from its arrival to its answer or the end of its handler, whichever is later.
+  // Shared with the thread that handles it, and with the Completion of an asynchronous handler,
+  // which may outlive the server. On the io thread, but for what does not change and `wanted`.
+  struct Job {
+    Job(asio::io_context& io, HttpRequest its_request, net::Responder its_responder, bool forward,
+        std::optional<SteadyInstant> deadline)
+        : request(std::move(its_request)),
+          is_forward(forward),
+          give_up_at(deadline),
+          responder(std::move(its_responder)),
+          timer(std::in_place, io) {}
 
-    // The next request, of which bytes may have arrived already.
-    void Read() {
-      head_ = HttpHeadReader(HttpSide::kRequest);
-      parser_.emplace();
-      parser_->body_limit(server_.options_.max_body_bytes);
-      parser_->header_limit(static_cast<uint32_t>(limits::kMaxHeaderBytes));
-      parser_->on_chunk_header(on_chunk_);
-      busy_ = false;
-      stream_.expires_after(server_.options_.idle_timeout);
-      ReadHead();
+    // On any thread. Also while the io thread has not come to the deadline yet.
+    [[nodiscard]] bool IsWanted() const {
+      return wanted && (!give_up_at || std::chrono::steady_clock::now() < *give_up_at);
     }
 
-    // Ends at once if nothing is under way, else after the answer.
-    void Close(bool now) {
-      closing_ = true;
-      if (now || !busy_) {
-        error_code ignored;
-        stream_.socket().shutdown(tcp::socket::shutdown_both, ignored);
-        stream_.cancel();
-      }
-    }
+    const HttpRequest request;
+    const bool is_forward;
+    const std::optional<SteadyInstant> give_up_at;
+    std::optional<net::Responder> responder;  // Absent: it was answered.
+    std::optional<asio::steady_timer> timer;  // Runs if the request has a deadline.
+    std::atomic<bool> wanted{true};
+    bool holds_thread = false;
+    std::optional<std::list<std::shared_ptr<Job>>::iterator> waits_at;  // In its queue.
+  };
+  using JobPtr = std::shared_ptr<Job>;
 
-    std::list<Session>::iterator self;
-
-   private:
-    [[nodiscard]] std::string_view Buffered() const {
-      const auto data = buffer_.cdata();
-      return {static_cast<const char*>(data.data()), data.size()};
-    }
-
-    // The head is judged before the parser sees it.
-    void ReadHead() {
-      if (!busy_) {
-        buffer_.consume(LeadingEmptyLines(Buffered()));
-        busy_ = !Buffered().empty() && Buffered() != "\r";
-        if (busy_) {  // The first byte ends the idling and begins the request.
-          stream_.expires_after(server_.options_.read_timeout);
-        }
-      }
-      const Status status = busy_ ? head_.Read(Buffered()) : Status();
-      if (!status.ok()) {
-        return Answer(Refusal(400, "call.bad_http", status.message()), false);
-      }
-      if (head_.complete()) {
-        return http::async_read(stream_, buffer_, *parser_,
-                                [this](error_code failed, size_t) { OnRead(failed); });
-      }
-      if (Buffered().size() > limits::kMaxHeaderBytes) {
-        return OnRead(http::error::header_limit);
-      }
-      stream_.async_read_some(buffer_.prepare(4096), [this](error_code error, size_t bytes) {
-        buffer_.commit(bytes);
-        if (error || (closing_ && !busy_)) {
-          return server_.Remove(self);
-        }
-        ReadHead();
-      });
-    }
-
-    void OnRead(error_code error) {
-      if (error == http::error::body_limit || error == http::error::header_limit) {
-        return Answer(
-            Refusal(
-                413, "call.too_large",
-                "a request body has at most " + std::to_string(server_.options_.max_body_bytes) +
-                    " bytes, and its headers at most " + std::to_string(limits::kMaxHeaderBytes)),
-            false);
-      }
-      if (error.category() == http::make_error_code(http::error::bad_method).category() &&
-          error != http::error::end_of_stream && error != http::error::partial_message) {
-        return Answer(Refusal(400, "call.bad_http", error.message()), false);
-      }
-      if (error) {
-        return server_.Remove(self);
-      }
-      const auto& message = parser_->get();
-      Result<HttpTarget> target = ReadHttpTarget(
-          View(message.method_string()), View(message.target()), View(message[http::field::host]));
-      if (!target.ok()) {
-        return Answer(Refusal(400, "call.bad_http", target.status().message()), false);
-      }
-      // The answer takes as long as the handler does.
-      stream_.expires_never();
-      if (!server_.Enqueue(*this, FromBeast(message, std::move(*target)))) {
-        HttpResponse full = Refusal(503, "server.busy", "too many requests wait for a handler");
-        full.headers.emplace_back("Retry-After", "1");
-        Answer(full, parser_->get().keep_alive());
-      }
-    }
-
-   public:
-    void Answer(const HttpResponse& response, bool keep_alive) {
-      message_ = {};
-      message_.version(11);
-      message_.result(static_cast<unsigned>(response.status));
-      message_.keep_alive(keep_alive && !closing_);
-      const auto now = std::chrono::system_clock::now().time_since_epoch();
-      message_.set(http::field::date,
-                   FormatHttpDate(Instant(std::chrono::duration_cast<Duration>(now))));
-      for (const auto& [name, value] : response.headers) {
-        message_.set(name, value);
-      }
-      message_.body() = response.body;
-      message_.prepare_payload();
-      stream_.expires_after(server_.options_.read_timeout);
-      http::async_write(stream_, message_, [this](error_code error, size_t) { OnWritten(error); });
-    }
-    void AnswerHandled(const HttpResponse& response) {
-      Answer(response, parser_->get().keep_alive());
-    }
-
-   private:
-    void OnWritten(error_code error) {
-      if (error || !message_.keep_alive() || closing_) {
-        error_code ignored;
-        stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
-        return server_.Remove(self);
-      }
-      Read();
-    }
-
-    Impl& server_;
-    beast::tcp_stream stream_;
-    beast::flat_buffer buffer_{kMaxBufferedBytes};
-    HttpHeadReader head_{HttpSide::kRequest};
-    std::optional<http::request_parser<http::string_body>> parser_;
-    std::function<void(uint64_t, beast::string_view, error_code&)> on_chunk_ =
-        [](uint64_t, beast::string_view extensions, error_code& error) {
-          if (!IsHttpText(View(extensions))) {
-            error = http::error::bad_chunk_extension;
-          }
-        };
-    http::response<http::string_body> message_;
-    bool busy_ = false;  // A request is being read, handled or answered.
-    bool closing_ = false;
+  // By which answers find the server, as long as there is one.
+  struct Link {
+    std::mutex mutex;
+    Impl* impl = nullptr;
   };
 
-  void Accept() {
-    acceptor_.async_accept([this](error_code error, tcp::socket socket) {
-      if (!acceptor_.is_open()) {
-        return;
+  net::HttpServerOptions NetOptions() const {
+    net::HttpServerOptions options;
+    options.max_body_bytes = options_.max_body_bytes;
+    options.idle_timeout = options_.idle_timeout;
+    options.read_timeout = options_.read_timeout;
+    options.write_timeout = options_.read_timeout;
+    options.close_idlest = true;
+    net::ServerLoad::Limits limits;
+    limits.max_connections = options_.max_connections;
+    limits.max_request_bytes = std::max(limits.max_request_bytes, options_.max_body_bytes);
+    options.load = std::make_shared<net::ServerLoad>(limits);
+    return options;
+  }
+
+  void Handle(net::HttpServerRequest request, net::Responder responder) override {
+    const bool asks = request.method == "GET" || request.method == "HEAD";
+    if (asks && !options_.health_path.empty() && PathOf(request.target) == options_.health_path) {
+      return std::move(responder).Respond(
+          Document(200, "application/json", Json{{"status", "ok"}}));
+    }
+    if (jobs_.size() >= threads_ + options_.max_waiting) {
+      net::HttpServerResponse full =
+          Refusal(503, "server.busy", "too many requests wait for a handler");
+      full.headers.Add("Retry-After", "1");
+      return std::move(responder).Respond(std::move(full));
+    }
+    const bool forward = !Settles(request.target);
+    const auto give_up_at = GiveUpAt(request);
+    const auto job = std::make_shared<Job>(io_, FromNet(std::move(request)), std::move(responder),
+                                           forward, give_up_at);
+    jobs_.insert(job);
+    std::list<JobPtr>& queue = forward ? forward_ : settling_;
+    job->waits_at = queue.insert(queue.end(), job);
+    if (give_up_at) {
+      job->timer->expires_at(*give_up_at);
+      job->timer->async_wait([this, watched = std::weak_ptr(job)](const error_code& cancelled) {
+        const JobPtr late = cancelled ? nullptr : watched.lock();
+        if (late != nullptr && !late->holds_thread) {
+          GiveUp(late);
+        }
+      });
+    }
+    if (job->responder->peer_gone()) {
+      return GiveUp(job);
+    }
+    // It may have closed only the half that it sends by: what has begun is still answered.
+    job->responder->OnPeerGone([this, watched = std::weak_ptr(job)] {
+      if (const JobPtr left = watched.lock()) {
+        left->wanted = false;
+        if (left->waits_at) {
+          GiveUp(left);
+        }
       }
-      if (error) {
-        // Out of descriptors, most likely: accepting again at once would spin.
-        accept_again_.expires_after(kAcceptPause);
-        accept_again_.async_wait([this](error_code stopped) {
-          if (!stopped) {
-            Accept();
-          }
-        });
-        return;
-      }
-      if (sessions_.size() < options_.max_connections) {
-        error_code ignored;
-        socket.set_option(tcp::no_delay(true), ignored);
-        Session& session = sessions_.emplace_back(*this, std::move(socket));
-        session.self = std::prev(sessions_.end());
-        session.Read();
-      }
-      Accept();
+    });
+    StartWaiting();
+  }
+
+  // Nobody waits for the answer any more.
+  void GiveUp(const JobPtr& job) {
+    if (job->waits_at) {
+      (job->is_forward ? forward_ : settling_).erase(*job->waits_at);
+      job->waits_at.reset();
+    }
+    Respond(job, Refusal(425, "call.too_late",
+                         "the call was not answered while its caller waited for it"));
+  }
+
+  void StartWaiting() {
+    while (running_ < threads_ && !settling_.empty()) {
+      Start(settling_);
+    }
+    while (running_ < threads_ && running_forward_ < max_forward_ && !forward_.empty()) {
+      Start(forward_);
+    }
+  }
+
+  void Start(std::list<JobPtr>& queue) {
+    const JobPtr job = queue.front();
+    if (!job->IsWanted()) {
+      return GiveUp(job);
+    }
+    queue.pop_front();
+    job->waits_at.reset();
+    job->holds_thread = true;
+    ++running_;
+    running_forward_ += job->is_forward ? 1 : 0;
+    asio::post(workers_, [this, job] {
+      const auto link = link_;
+      participant_.HandleAsync(job->request, {[link, job](HttpResponse response) {
+                                                Deliver(*link, job, std::move(response));
+                                              },
+                                              [job] { return job->IsWanted(); }});
+      asio::post(io_, [this, job] { Returned(job); });
     });
   }
 
-  struct Waiting {
-    Session& session;
-    HttpRequest request;
-  };
-
-  // Hands a request to a worker, or lets it wait for one. False: too many wait already.
-  bool Enqueue(Session& session, HttpRequest request) {
-    if (under_way_ >= threads_ + options_.max_waiting) {
-      return false;
-    }
-    ++under_way_;
-    if (Settles(request.target)) {
-      Handle({session, std::move(request)}, false);
-    } else {
-      forward_.push_back({session, std::move(request)});
-      StartForward();
-    }
-    return true;
-  }
-
-  void StartForward() {
-    while (!forward_.empty() && running_forward_ < max_forward_) {
-      Waiting next = std::move(forward_.front());
-      forward_.pop_front();
-      ++running_forward_;
-      Handle(std::move(next), true);
+  // On any thread.
+  static void Deliver(Link& link, const JobPtr& job, HttpResponse response) {
+    const std::lock_guard lock(link.mutex);
+    if (link.impl != nullptr) {
+      asio::post(link.impl->io_,
+                 [impl = link.impl, job, answer = ToNet(std::move(response))]() mutable {
+                   impl->Respond(job, std::move(answer));
+                 });
     }
   }
 
-  void Handle(Waiting waiting, bool forward) {
-    asio::post(workers_, [this, forward, waiting = std::move(waiting)] {
-      HttpResponse response = participant_.Handle(waiting.request);
-      Session& session = waiting.session;
-      asio::post(io_, [this, forward, &session, response = std::move(response)] {
-        --under_way_;
-        running_forward_ -= forward ? 1 : 0;
-        session.AnswerHandled(response);
-        StartForward();
-      });
-    });
-  }
-
-  void Remove(std::list<Session>::iterator session) {
-    sessions_.erase(session);
-    TellIfDrained();
-  }
-
-  void BeginStop() {
-    error_code ignored;
-    acceptor_.close(ignored);
-    accept_again_.cancel();
-    stopping_ = true;
-    for (Session& session : sessions_) {
-      session.Close(false);
+  void Respond(const JobPtr& job, net::HttpServerResponse response) {
+    if (job->responder) {
+      std::move(*job->responder).Respond(std::move(response));
     }
-    TellIfDrained();
+    Release(*job);
+    EraseIfOver(job);
   }
 
+  void Returned(const JobPtr& job) {
+    job->holds_thread = false;
+    --running_;
+    running_forward_ -= job->is_forward ? 1 : 0;
+    EraseIfOver(job);
+    StartWaiting();
+  }
+
+  // Nothing more is done for it on the io thread.
+  static void Release(Job& job) {
+    job.wanted = false;
+    job.responder.reset();
+    job.timer.reset();
+  }
+
+  void EraseIfOver(const JobPtr& job) {
+    if (!job->holds_thread && !job->responder) {
+      jobs_.erase(job);
+    }
+  }
+
+  void Drained() {
+    const std::lock_guard lock(drained_mutex_);
+    drained_ = true;
+    drained_changed_.notify_all();
+  }
+
+  // What waits is not begun any more; what runs is waited for.
   void CloseAll() {
-    forward_.clear();  // Their callers are gone.
-    for (Session& session : sessions_) {
-      session.Close(true);
-    }
-  }
-
-  void TellIfDrained() {
-    if (stopping_ && sessions_.empty()) {
-      const std::lock_guard lock(idle_mutex_);
-      drained_ = true;
-      idle_.notify_all();
-    }
+    settling_.clear();
+    forward_.clear();
+    server_.reset();
   }
 
   const Participant& participant_;
   const ServerOptions options_;
-  asio::io_context io_{1};
-  // While a handler runs its connection waits for nothing, and the loop must not end for that.
-  asio::executor_work_guard<asio::io_context::executor_type> guard_{io_.get_executor()};
-  tcp::acceptor acceptor_;
-  asio::steady_timer accept_again_;
-  std::list<Session> sessions_;
   const size_t threads_;
   const size_t max_forward_;  // Forward calls that are handled at once.
-  std::deque<Waiting> forward_;
-  size_t running_forward_ = 0;
-  size_t under_way_ = 0;
-  bool stopping_ = false;
-  asio::thread_pool workers_;
   uint16_t port_ = 0;
+  const std::shared_ptr<Link> link_ = std::make_shared<Link>();
+
+  asio::io_context io_;
+  asio::executor_work_guard<asio::io_context::executor_type> keep_running_;
+  std::optional<net::HttpServer> server_;
+  std::unordered_set<JobPtr> jobs_;
+  std::list<JobPtr> settling_;  // Wait for a thread, as forward_ does.
+  std::list<JobPtr> forward_;
+  size_t running_ = 0;          // Threads that are taken...
+  size_t running_forward_ = 0;  // ... by forward calls.
+
+  asio::thread_pool workers_;
   std::thread thread_;
   std::mutex stopping_mutex_;
-  std::mutex idle_mutex_;
-  std::condition_variable idle_;
+  std::mutex drained_mutex_;
+  std::condition_variable drained_changed_;
   bool drained_ = false;
 };
 

@@ -1,9 +1,14 @@
 #include "entente/participant_server.h"
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <future>
 #include <latch>
 #include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
 
 #include <catch2/catch.hpp>
 
@@ -88,7 +93,7 @@ TEST_CASE("what is too large, and what is no HTTP, is answered and closed") {
   CHECK_THAT(ReadAnswer(garbage), Catch::StartsWith("HTTP/1.1 400"));
   Peer endless(server->port());
   endless.Write("POST / HTTP/1.1\r\nX: " + std::string(limits::kMaxHeaderBytes + 10, 'x'));
-  CHECK_THAT(ReadAnswer(endless), Catch::StartsWith("HTTP/1.1 413"));
+  CHECK_THAT(ReadAnswer(endless), Catch::StartsWith("HTTP/1.1 431"));
 }
 
 TEST_CASE("a request whose end is in doubt is refused, and what follows it is never run") {
@@ -105,7 +110,8 @@ TEST_CASE("a request whose end is in doubt is refused, and what follows it is ne
     const std::string answer = ReadAnswer(peer);
     CHECK_THAT(answer, Catch::Contains("\r\nDate: "));
     if (!taken) {
-      CHECK_THAT(answer, Catch::StartsWith("HTTP/1.1 4") && Catch::Contains("Connection: close"));
+      CHECK_THAT(answer, (Catch::StartsWith("HTTP/1.1 4") || Catch::StartsWith("HTTP/1.1 505")) &&
+                             Catch::Contains("Connection: close"));
       CHECK(peer.ReadToEnd().empty());
     } else if (text.find("HTTP/1.0") == std::string::npos) {
       CHECK_THAT(answer, Catch::StartsWith("HTTP/1.1 404"));
@@ -226,18 +232,309 @@ TEST_CASE("a stop does not wait longer than its grace for a request that never e
   CHECK(half.ReadUntil("\r\n\r\n").empty());
 }
 
-TEST_CASE("more connections than allowed are closed") {
+TEST_CASE("whoever is turned away while it still sends hears why") {
   Desk desk;
   ServerOptions options;
-  options.max_connections = 1;
+  options.max_body_bytes = 100;
+  const auto server = desk.Start(options);
+  const std::string body(1 << 20, 'x');
+  for (const std::string& head :
+       {"Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body,
+        "Transfer-Encoding: chunked\r\n\r\n100000\r\n" + body + "\r\n0\r\n\r\n"}) {
+    Peer peer(server->port());
+    peer.Write("POST /quick/action HTTP/1.1\r\nHost: x\r\n" + head);
+    CHECK_THAT(ReadAnswer(peer), Catch::StartsWith("HTTP/1.1 413"));
+    CHECK(peer.ReadUntil("x").empty());
+  }
+}
+
+TEST_CASE("a body is asked for where its sender expects that, and refused before it is sent") {
+  Desk desk;
+  ServerOptions options;
+  options.max_body_bytes = 100;
+  const auto server = desk.Start(options);
+  const std::string head =
+      "POST /quick/action HTTP/1.1\r\nHost: x\r\nEntente-Gid: g\r\nEntente-Branch: b\r\n";
+  Peer polite(server->port());
+  polite.Write(head + "Expect: 100-Continue\r\nContent-Length: 1\r\n\r\n");
+  CHECK(polite.ReadUntil("\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n");
+  polite.Write("7");
+  CHECK_THAT(ReadAnswer(polite), Catch::StartsWith("HTTP/1.1 200") && Catch::EndsWith("\r\n7"));
+  // Which has come along already is not asked for; nor is there anything to ask for.
+  polite.Write(head + "Expect: 100-continue\r\nContent-Length: 0\r\n\r\n");
+  CHECK_THAT(ReadAnswer(polite), Catch::StartsWith("HTTP/1.1 200"));
+  polite.Write(head + "Expect: 100-continue\r\nContent-Length: 101\r\n\r\n");
+  CHECK_THAT(ReadAnswer(polite), Catch::StartsWith("HTTP/1.1 413"));
+  Peer demanding(server->port());
+  demanding.Write(head + "Expect: a miracle\r\nContent-Length: 1\r\n\r\n");
+  CHECK_THAT(ReadAnswer(demanding), Catch::StartsWith("HTTP/1.1 417"));
+  Peer old(server->port());
+  old.Write(
+      "POST /quick/action HTTP/1.0\r\nHost: x\r\nEntente-Gid: g\r\nEntente-Branch: b\r\n"
+      "Expect: 100-continue\r\nContent-Length: 1\r\n\r\n7");
+  CHECK_THAT(ReadAnswer(old), Catch::StartsWith("HTTP/1.1 200"));
+}
+
+TEST_CASE("health is told while every handler is busy, and HEAD has no body") {
+  Desk desk;
+  ServerOptions options;
+  options.threads = 1;
+  const auto server = desk.Start(options);
+  Peer running(server->port());
+  running.Write(Request("/slow/action"));
+  desk.WaitUntilEntered(1);
+  Peer asking(server->port());
+  asking.Write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK_THAT(ReadAnswer(asking),
+             Catch::StartsWith("HTTP/1.1 200") && Catch::EndsWith(R"({"status":"ok"})"));
+  asking.Write("HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK_THAT(asking.ReadUntil("\r\n\r\n"), Catch::Contains("Content-Length: 15"));
+  CHECK_THAT(ReadAnswer(asking), Catch::StartsWith("HTTP/1.1 200"));
+  desk.release.count_down();
+  CHECK_THAT(ReadAnswer(running), Catch::EndsWith("\"released\""));
+  asking.Write("HEAD /quick/action HTTP/1.1\r\nHost: x\r\n\r\n");
+  const std::string refused = asking.ReadUntil("\r\n\r\n");
+  CHECK_THAT(refused, Catch::StartsWith("HTTP/1.1 405") && Catch::Contains("Allow: POST"));
+  asking.Write("POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+  CHECK_THAT(ReadAnswer(asking), Catch::StartsWith("HTTP/1.1 404"));
+}
+
+// Waits until the server has seen whatever was sent to it, or closed, before.
+void Settle(const HttpServer& server) {
+  for (int i = 0; i < 2; ++i) {
+    Peer asking(server.port());
+    asking.Write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    REQUIRE_THAT(ReadAnswer(asking), Catch::StartsWith("HTTP/1.1 200"));
+  }
+}
+
+std::string Late(std::chrono::milliseconds from_now) {
+  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::system_clock::now().time_since_epoch());
+  std::string request = Request("/slow/action");
+  request.insert(request.find("Content-Length"),
+                 "Entente-Deadline: " + std::to_string((now + from_now).count()) + "\r\n");
+  return request;
+}
+
+TEST_CASE("what nobody waits for any more is not begun") {
+  Desk desk;
+  ServerOptions options;
+  options.threads = 1;
+  const auto server = desk.Start(options);
+  Peer running(server->port());
+  running.Write(Request("/slow/action"));
+  desk.WaitUntilEntered(1);
+  {
+    Peer gone(server->port());
+    gone.Write(Request("/slow/action"));
+    Settle(*server);
+  }
+  Peer late(server->port());
+  late.Write(Late(std::chrono::milliseconds(1500)));
+  Peer patient(server->port());
+  patient.Write(Late(std::chrono::hours(1)));
+  // Past when it came: the clocks differ, or it was under way for long. It did not give up here.
+  Peer ahead(server->port());
+  ahead.Write(Late(std::chrono::hours(-1)));
+  // At once, and not when a thread is free.
+  CHECK_THAT(ReadAnswer(late),
+             Catch::StartsWith("HTTP/1.1 425") && Catch::Contains("call.too_late"));
+  Settle(*server);
+  desk.release.count_down();
+  CHECK_THAT(ReadAnswer(running), Catch::EndsWith("\"released\""));
+  CHECK_THAT(ReadAnswer(patient), Catch::EndsWith("\"released\""));
+  CHECK_THAT(ReadAnswer(ahead), Catch::EndsWith("\"released\""));
+  CHECK(desk.entered == 3);
+}
+
+TEST_CASE("idle connections shut nobody out") {
+  Desk desk;
+  ServerOptions options;
+  options.max_connections = 2;
   const auto server = desk.Start(options);
   Peer first(server->port());
   first.Write(Request("/quick/action"));
   ReadAnswer(first);
   Peer second(server->port());
+  second.Write(Request("/quick/action"));
+  ReadAnswer(second);
+  Peer third(server->port());
+  third.Write(Request("/quick/action", "3"));
+  CHECK_THAT(ReadAnswer(third), Catch::EndsWith("3"));
+  CHECK(first.ReadUntil("x").empty());  // Closed: it had been idle for longest.
+  second.Write(Request("/quick/action", "2"));
+  CHECK_THAT(ReadAnswer(second), Catch::EndsWith("2"));
+}
+
+TEST_CASE("a connection more than may be at work is told so") {
+  Desk desk;
+  ServerOptions options;
+  options.max_connections = 1;
+  const auto server = desk.Start(options);
+  Peer running(server->port());
+  running.Write(Request("/slow/action"));
+  desk.WaitUntilEntered(1);
+  Peer second(server->port());
+  second.Write(Request("/quick/action"));
+  CHECK_THAT(ReadAnswer(second),
+             Catch::StartsWith("HTTP/1.1 503") && Catch::Contains("Retry-After: 1"));
   CHECK(second.ReadUntil("x").empty());
-  first.Write(Request("/quick/action", "3"));
-  CHECK_THAT(ReadAnswer(first), Catch::EndsWith("3"));
+  desk.release.count_down();
+  CHECK_THAT(ReadAnswer(running), Catch::EndsWith("\"released\""));
+}
+
+TEST_CASE("callers that give up leave nothing to do behind them") {
+  Desk desk;
+  ServerOptions options;
+  options.threads = 2;
+  options.reserved_threads = 1;
+  options.max_waiting = 40;
+  const auto server = desk.Start(options);
+  Peer running(server->port());
+  running.Write(Request("/slow/action"));
+  desk.WaitUntilEntered(1);
+  for (int round = 0; round < 2; ++round) {
+    std::vector<std::unique_ptr<Peer>> impatient;
+    for (int i = 0; i < 40; ++i) {
+      impatient.push_back(std::make_unique<Peer>(server->port()));
+      impatient.back()->Write(Request("/slow/action"));
+    }
+    // There is room for one more only because one of them is gone.
+    Settle(*server);
+    impatient.front()->Reset();
+    Settle(*server);
+    Peer patient(server->port());
+    patient.Write(Request("/quick/compensate"));
+    CHECK_THAT(ReadAnswer(patient), Catch::StartsWith("HTTP/1.1 404"));
+  }
+  Settle(*server);
+  desk.release.count_down();
+  CHECK_THAT(ReadAnswer(running), Catch::EndsWith("\"released\""));
+  Peer patient(server->port());
+  patient.Write(Request("/slow/action"));
+  CHECK_THAT(ReadAnswer(patient), Catch::EndsWith("\"released\""));
+  CHECK(desk.entered == 2);
+}
+
+// A service that answers when it likes.
+struct LaterDesk {
+  LaterDesk() {
+    const Handler later = [this](const Call& call, Completion completion) {
+      const std::lock_guard lock(mutex);
+      asked.push_back({call.branch.str(), std::make_shared<Completion>(std::move(completion))});
+      changed.notify_all();
+    };
+    const Handler quick = [](const Call&) -> Result<Answer> { return Done("quick"); };
+    REQUIRE(participant.Register("later", SagaHandlers{later, quick}).ok());
+  }
+  std::shared_ptr<Completion> Take() {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [this] { return !asked.empty(); });
+    auto first = asked.front().second;
+    asked.erase(asked.begin());
+    return first;
+  }
+  Participant participant;
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<std::pair<std::string, std::shared_ptr<Completion>>> asked;
+};
+
+TEST_CASE("a handler may answer later, from any thread, and holds none meanwhile") {
+  LaterDesk desk;
+  ServerOptions options;
+  options.threads = 1;
+  auto server = HttpServer::Start(desk.participant, options);
+  REQUIRE(server.ok());
+  std::vector<std::unique_ptr<Peer>> peers;
+  std::vector<std::shared_ptr<Completion>> completions;
+  for (int i = 0; i < 3; ++i) {
+    peers.push_back(std::make_unique<Peer>((*server)->port()));
+    peers.back()->Write(Request("/later/action"));
+    completions.push_back(desk.Take());
+    CHECK(completions.back()->wanted());
+  }
+  Peer other((*server)->port());
+  other.Write(Request("/later/compensate"));
+  CHECK_THAT(ReadAnswer(other), Catch::EndsWith("\"quick\""));
+  std::thread([&] { completions[1]->Finish(Done("second")); }).join();
+  CHECK_THAT(ReadAnswer(*peers[1]), Catch::EndsWith("\"second\""));
+  CHECK_FALSE(completions[1]->wanted());
+  completions[1]->Finish(Done("twice"));
+  completions[0]->Finish(Refused("full", "no seat"));
+  CHECK_THAT(ReadAnswer(*peers[0]), Catch::StartsWith("HTTP/1.1 409") && Catch::Contains("full"));
+  // The connection goes on, and who lets go of the duty leaves the outcome unknown.
+  peers[1]->Write(Request("/later/action"));
+  desk.Take().reset();
+  CHECK_THAT(ReadAnswer(*peers[1]),
+             Catch::StartsWith("HTTP/1.1 500") && Catch::Contains("handler.no_answer"));
+  // An answer that does not fit is none.
+  completions[2]->Finish(ReadOnly());
+  CHECK_THAT(ReadAnswer(*peers[2]),
+             Catch::StartsWith("HTTP/1.1 500") && Catch::Contains("handler.bad_answer"));
+}
+
+TEST_CASE("what is answered after its deadline, or after the server's end, goes nowhere") {
+  LaterDesk desk;
+  auto server = HttpServer::Start(desk.participant);
+  REQUIRE(server.ok());
+  std::string request = Late(std::chrono::milliseconds(1500));
+  request.replace(request.find("/slow"), 5, "/later");
+  Peer late((*server)->port());
+  late.Write(request);
+  const auto missed = desk.Take();
+  CHECK_THAT(ReadAnswer(late),
+             Catch::StartsWith("HTTP/1.1 425") && Catch::Contains("call.too_late"));
+  CHECK_FALSE(missed->wanted());
+  missed->Finish(Done("too late"));
+  // Its caller has hung up.
+  auto gone = std::make_unique<Peer>((*server)->port());
+  gone->Write(Request("/later/action"));
+  const auto unheard = desk.Take();
+  CHECK(unheard->wanted());
+  gone->Reset();
+  while (unheard->wanted()) {
+    std::this_thread::yield();
+  }
+  unheard->Finish(Done());
+  Peer left((*server)->port());
+  left.Write(Request("/later/action"));
+  const auto orphan = desk.Take();
+  (*server)->Stop(std::chrono::milliseconds(1));
+  CHECK_FALSE(orphan->wanted());
+  server->reset();
+  orphan->Finish(Done("nobody"));
+  CHECK(left.ReadUntil("x").empty());
+}
+
+TEST_CASE("what is pending is polled at the server that answered it") {
+  Participant participant;
+  std::atomic<int> polls{0};
+  const Handler pending = [&](const Call&) -> Result<Answer> {
+    return Pending(participant.PollLocation("orders", "7"));
+  };
+  REQUIRE(participant.Register("order", SagaHandlers{pending, pending}).ok());
+  REQUIRE(participant
+              .RegisterPoll("orders",
+                            [&](const Call&, std::string_view rest) -> Result<Answer> {
+                              return ++polls == 1 ? Pending() : Done({{"order", rest}});
+                            })
+              .ok());
+  const auto server = HttpServer::Start(participant);
+  REQUIRE(server.ok());
+  Peer peer((*server)->port());
+  peer.Write(Request("/order/action"));
+  CHECK_THAT(ReadAnswer(peer),
+             Catch::StartsWith("HTTP/1.1 202") && Catch::Contains("Location: /orders/7"));
+  const std::string poll =
+      "GET /orders/7 HTTP/1.1\r\nHost: x\r\nEntente-Gid: g\r\nEntente-Branch: b\r\n"
+      "Entente-Operation: action\r\n\r\n";
+  peer.Write(poll);
+  CHECK_THAT(ReadAnswer(peer), Catch::StartsWith("HTTP/1.1 202"));
+  peer.Write(poll);
+  CHECK_THAT(ReadAnswer(peer),
+             Catch::StartsWith("HTTP/1.1 200") && Catch::EndsWith(R"({"order":"7"})"));
 }
 
 TEST_CASE("an address that can not be listened on is reported") {

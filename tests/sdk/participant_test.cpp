@@ -1,6 +1,10 @@
 #include "entente/participant.h"
 
+#include <chrono>
+#include <memory>
 #include <stdexcept>
+#include <thread>
+#include <vector>
 
 #include <catch2/catch.hpp>
 
@@ -201,6 +205,44 @@ TEST_CASE("a poll's name may be that of handlers too, whatever they throw") {
   CHECK(CodeOf(polled) == "handler.threw");
   // An operation's own address is not polled by mistake: it has a method of its own.
   CHECK(participant.Handle(Post("/poll/action", "{}")).status == 202);
+}
+
+TEST_CASE("a server that waits is given the answer of a handler that answers later") {
+  Participant participant;
+  std::vector<std::thread> threads;
+  const Handler later = [&threads](const Call& call, Completion completion) {
+    if (call.branch.str() == "throws") {
+      throw std::runtime_error("boom");
+    }
+    threads.emplace_back([done = std::make_shared<Completion>(std::move(completion)),
+                          silent = call.branch.str() == "silent"] {
+      while (silent && done->wanted()) {
+        std::this_thread::yield();
+      }
+      done->Finish(Done("later"));
+    });
+  };
+  REQUIRE(participant.Register("x", SagaHandlers{later, {}}).ok());
+  const auto ask = [&](const std::string& branch, const std::string& deadline) {
+    return participant.Handle(
+        {"POST",
+         "/x/action",
+         {{"Entente-Gid", "g"}, {"Entente-Branch", branch}, {"Entente-Deadline", deadline}},
+         "{}"});
+  };
+  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
+                       std::chrono::system_clock::now().time_since_epoch())
+                       .count();
+  CHECK(ask("b", "").body == R"("later")");
+  CHECK(ask("b", std::to_string(now - 10'000)).body == R"("later")");
+  CHECK(ask("throws", "").status == 500);
+  const HttpResponse late = ask("silent", std::to_string(now + 1500));
+  CHECK(late.status == 425);
+  CHECK(CodeOf(late) == "call.too_late");
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  CHECK(threads.size() == 3);
 }
 
 TEST_CASE("a try says until when it holds what it reserved") {

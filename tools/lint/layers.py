@@ -29,7 +29,7 @@ ALLOWED = {
     "coordinator": {"coordinator", "marks", "coordinator/api", "coordinator/participants", "coordinator/runtime",
                     "net/core", "net/http", "net/grpc", "storage", "dsl", "engine", "base", "cli"},
     "participant-sdk/include": {"participant-sdk/include", "base"},
-    "participant-sdk": {"participant-sdk", "participant-sdk/include", "net/postgres", "base"},
+    "participant-sdk": {"participant-sdk", "participant-sdk/include", "net/core", "net/http", "net/postgres", "base"},
     "cli": {"cli", "participant-sdk", "participant-sdk/include", "engine", "dsl", "dsl/cel", "dsl/schema", "base"},
     # Complete services of other companies: nothing of ours.
     "examples": {"examples"},

@@ -28,17 +28,55 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "entente/base/limits.h"
 #include "entente/call.h"
+#include "entente/completion.h"
 
 namespace entente::sdk {
 
 // Carries out one call. Called from several threads at once, also for one and the same branch: the
 // barrier orders those. An error Status and an exception are answered with Retry.
-using Handler = std::function<Result<Answer>(const Call&)>;
+//
+// Made of anything that can be called with a `const Call&` and returns a Result<Answer>; or, for
+// services with an event loop of their own, with a `const Call&` and a Completion, through which it
+// answers when it likes, from any thread (the Call lives only as long as the handler runs):
+//
+//   .action = [&](const Call& call, Completion done) {
+//     loop.Post([order = Order(call), done = std::make_shared<Completion>(std::move(done))] {
+//       ... done->Finish(Done());
+//     });
+//   }
+//
+// The server's thread is free again as soon as such a handler returns; over gRPC, and for callers
+// of the blocking Participant::Handle, it waits for the answer.
+class Handler {
+ public:
+  using Blocking = std::function<Result<Answer>(const Call&)>;
+  using Asynchronous = std::function<void(const Call&, Completion)>;
+
+  // None.
+  Handler() = default;
+  template <class F>
+  requires(std::is_constructible_v<Blocking, F> && !std::is_same_v<std::decay_t<F>, Handler>)
+      Handler(F blocking)
+      : blocking_(std::move(blocking)) {}  // NOLINT: a function is one.
+  template <class F>
+  requires(std::is_constructible_v<Asynchronous, F> && !std::is_same_v<std::decay_t<F>, Handler>)
+      Handler(F asynchronous)
+      : asynchronous_(std::move(asynchronous)) {}  // NOLINT: the same.
+
+  explicit operator bool() const { return blocking_ || asynchronous_; }
+
+ private:
+  friend class Participant;
+
+  Blocking blocking_;
+  Asynchronous asynchronous_;
+};
 
 // Says how far something pending is. `call` has the facts of the operation that was accepted, but
 // no input and no token; `rest` is what follows the registered name in the path, and lives as long
@@ -77,17 +115,18 @@ struct HttpResponse {
   std::string body = {};  // JSON.
 };
 
-// What became of a call, before it is written in a protocol's words.
-struct Outcome {
-  // What refused a call that reached no handler, or what a handler did wrong.
-  enum class Fault { kNone, kBadRequest, kNotFound, kHandler };
-  Fault fault = Fault::kNone;
-  Answer answer = {};
+// Who waits for the answer to a request.
+struct HttpWaiter {
+  // Given the answer, once, from whichever thread it comes from.
+  std::function<void(HttpResponse)> done = {};
+  // Whether the answer is still of use; asked from any thread. Empty: it is until it was given.
+  std::function<bool()> wanted = {};
 };
 
 // A set of handlers. Register from one thread, before the first call; Handle and Dispatch are
-// thread-safe after that and block as long as the handlers do. Must outlive every server it is
-// given to.
+// thread-safe after that and block as long as the handlers do: for the answer of an asynchronous
+// one until the call's deadline, if it has one, and then answer with Retry (call.too_late). Must
+// outlive every server it is given to.
 class Participant {
  public:
   // `prefix`: what stands before the handler's name in a path: "" or "/entente".
@@ -111,12 +150,17 @@ class Participant {
   // Answers one request, whatever it is; never throws. A body over limits::kMaxUndoBytes is
   // refused; a server should stop reading before.
   [[nodiscard]] HttpResponse Handle(const HttpRequest& request) const;
+  // The same for a server that does not wait: returns when the handler does. A Completion may
+  // outlive both the participant and the server; what it answers then goes nowhere.
+  void HandleAsync(const HttpRequest& request, HttpWaiter waiter) const;
 
   // For other protocols: finds the handler and calls it. `fact` gives a header or metadata by its
   // lower-case name, empty if there is none.
   using FactSource = std::function<std::string(std::string_view name)>;
   [[nodiscard]] Outcome Dispatch(std::string_view handler, Operation operation,
                                  const FactSource& fact, Json input) const;
+  void DispatchAsync(std::string_view handler, Operation operation, const FactSource& fact,
+                     Json input, OutcomeWaiter waiter) const;
 
   // The same for a poll, which comes over HTTP only.
   [[nodiscard]] Outcome DispatchPoll(std::string_view name, std::string_view rest,

@@ -21,14 +21,23 @@ struct ServerOptions {
   // So many of the threads no action, try or prepare gets, but at least one it does: else calls
   // that wait for a lock could keep out the very confirm, commit or undo that would free it.
   size_t reserved_threads = 2;
-  // Requests that wait for a thread; one more is answered with 503 and Retry-After.
+  // Requests beyond the threads that wait for one, or for the answer of an asynchronous handler;
+  // one more is answered with 503 and Retry-After.
   size_t max_waiting = 1024;
-  size_t max_connections = 1024;  // One more is closed at once.
+  // For one more the connection that has been idle for longest is closed; where none is idle, it is
+  // answered with 503 and Retry-After.
+  size_t max_connections = 1024;
   size_t max_body_bytes = limits::kMaxUndoBytes;
+  // GET of it answers 200 at once, also while every thread is busy. Empty: there is none.
+  std::string health_path = "/healthz";
   Duration idle_timeout = limits::kIdleConnectionTimeout;  // Between two requests.
   Duration read_timeout = limits::kRequestReadTimeout;     // Of one request, once it has begun.
 };
 
+// A request that waits for a thread is dropped when its caller closes the connection, and when its
+// Entente-Deadline is past, if that was still to come when it arrived: clocks may differ. What is
+// answered later than that by an asynchronous handler goes nowhere.
+//
 // Thread-safe. `participant` must outlive it. One thread of its own for the sockets, and those of
 // ServerOptions for the handlers.
 class HttpServer {
