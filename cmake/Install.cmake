@@ -68,7 +68,7 @@ endfunction()
 set(core "-lentente_sdk_core -lentente_base -lboost_system -pthread")
 set(http "-lentente_net_http -lentente_net_core ${core} -lssl -lcrypto")
 entente_pkg_config(client "The client of an Entente coordinator" "nlohmann_json"
-  "-lentente_sdk_client ${core}")
+  "-lentente_sdk_client ${http}")
 entente_pkg_config(participant "A participant of Entente's transactions, over REST" "nlohmann_json"
   "-lentente_sdk_participant ${http}")
 entente_pkg_config(participant-grpc "A participant of Entente's transactions, over gRPC"

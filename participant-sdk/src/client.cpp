@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "participant-sdk/src/client_impl.h"
 #include "participant-sdk/src/problem.h"
+#include "participant-sdk/src/server_url.h"
 
 namespace entente::sdk {
 namespace {
@@ -38,10 +39,10 @@ std::string InstantText(const std::optional<Instant>& instant) {
 }
 
 OutgoingRequest GetFrom(std::string target) {
-  return {"GET", std::move(target), "", "", ""};
+  return {"GET", std::move(target)};
 }
 OutgoingRequest Post(std::string target, std::string body) {
-  return {"POST", std::move(target), std::move(body), "", ""};
+  return {"POST", std::move(target), std::move(body)};
 }
 
 // What a list is filtered by.
@@ -75,10 +76,16 @@ Client::Impl::Impl(ClientOptions options) : options_(std::move(options)) {}
 
 Status Client::Impl::Prepare() {
   if (!connection_) {
-    ENTENTE_ASSIGN_OR_RETURN(Server server, ParseServer(options_.server));
-    connection_.emplace(std::move(server), options_.connect_timeout, options_.max_answer_bytes);
+    ENTENTE_ASSIGN_OR_RETURN(connection_, Connect());
   }
   return {};
+}
+
+Result<std::unique_ptr<HttpConnection>> Client::Impl::Connect() const {
+  ENTENTE_ASSIGN_OR_RETURN(net::Origin origin, ParseServer(options_.server));
+  return HttpConnection::Make(
+      std::move(origin),
+      {options_.connect_timeout, options_.max_answer_bytes, options_.headers, options_.tls});
 }
 
 Result<Json> Client::Impl::ReadJson(std::string_view text, const OutgoingRequest& request) const {
@@ -88,7 +95,7 @@ Result<Json> Client::Impl::ReadJson(std::string_view text, const OutgoingRequest
     UseNativeNumbers(*json);
   } else {
     return Internal("client.bad_answer", "the answer to " + request.method + " " +
-                                             connection_->server().ToString() + request.target +
+                                             connection_->origin().ToString() + request.target +
                                              " is not JSON (" + json.status().message() +
                                              "); is it the coordinator's HTTP address?");
   }
@@ -96,20 +103,20 @@ Result<Json> Client::Impl::ReadJson(std::string_view text, const OutgoingRequest
 }
 
 Status Client::Impl::Failure(const OutgoingRequest& request, const HttpAnswer& answer) {
-  retry_after_ = answer.retry_after;
-  if (answer.content_type.starts_with("application/problem+json")) {
+  retry_after_ = answer.retry_after();
+  if (answer.Header("Content-Type").starts_with("application/problem+json")) {
     if (Result<Json> problem = ReadJson(answer.body, request); problem.ok()) {
       problem_ = std::move(problem).value();
     }
   }
   return StatusOfProblem(answer.status, problem_,
-                         request.method + " " + connection_->server().ToString() + request.target);
+                         request.method + " " + connection_->origin().ToString() + request.target);
 }
 
 Result<HttpAnswer> Client::Impl::Ask(const OutgoingRequest& request, Duration extra_time,
                                      int also_good) {
   problem_ = Json();
-  retry_after_ = std::chrono::seconds(0);
+  retry_after_ = Duration::zero();
   ENTENTE_RETURN_IF_ERROR(Prepare());
   ENTENTE_ASSIGN_OR_RETURN(HttpAnswer answer,
                            connection_->Call(request, options_.call_timeout + extra_time));
@@ -254,7 +261,7 @@ Result<Document> Client::Complete(const CompletionRequest& request) {
 
 Result<Document> Client::PutDefinition(std::string_view name, std::string_view source) {
   return impl_->CallForDocument(
-      {"PUT", "/v1/definitions/" + PercentEncode(name), std::string(source), "", ""});
+      {"PUT", "/v1/definitions/" + PercentEncode(name), std::string(source)});
 }
 
 Result<Document> Client::GetDefinition(std::string_view name, std::optional<uint32_t> version) {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -64,13 +65,14 @@ class Client::Impl {
                                        int also_good);
   // The connection, or why there can be none.
   [[nodiscard]] Status Prepare();
+  [[nodiscard]] Result<std::unique_ptr<HttpConnection>> Connect() const;
   [[nodiscard]] Status Failure(const OutgoingRequest& request, const HttpAnswer& answer);
   [[nodiscard]] Result<Json> ReadJson(std::string_view text, const OutgoingRequest& request) const;
 
   const ClientOptions options_;
-  std::optional<HttpConnection> connection_;
-  bool answered_ = false;                // Some coordinator was at this address once.
-  std::chrono::seconds retry_after_{0};  // What the latest failed answer asked for.
+  std::unique_ptr<HttpConnection> connection_;
+  bool answered_ = false;   // Some coordinator was at this address once.
+  Duration retry_after_{};  // What the latest failed answer asked for.
   Json problem_;
 };
 

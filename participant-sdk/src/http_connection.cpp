@@ -1,306 +1,230 @@
 #include "participant-sdk/src/http_connection.h"
 
 #include <charconv>
+#include <chrono>
 #include <optional>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http/read.hpp>
-#include <boost/beast/http/string_body.hpp>
-#include <boost/beast/http/write.hpp>
 
-#include "base/http_head.h"
-#include "base/limits.h"
+#include "net/http/http_client.h"
 
 namespace entente::sdk {
 namespace {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = boost::beast::http;
-using boost::system::error_code;
-using Parser = http::response_parser<http::string_body>;
 
-std::string Asked(const Server& server, const OutgoingRequest& request) {
-  return request.method + " " + server.ToString() + request.target;
-}
-
-http::request<http::string_body> ToBeast(const Server& server, const OutgoingRequest& request) {
-  http::request<http::string_body> message;
-  message.version(11);
-  message.method_string(request.method);
-  message.target(request.target);
-  message.set(http::field::host, server.authority);
-  message.set(http::field::user_agent, "entente-client");
-  message.set(http::field::accept, request.accept.empty() ? "application/json" : request.accept);
-  if (!request.last_event_id.empty()) {
-    message.set("Last-Event-ID", request.last_event_id);
-  }
-  if (!request.body.empty()) {
-    message.set(http::field::content_type, "application/json");
-    message.body() = request.body;
-  }
-  if (request.method != "GET") {
-    message.prepare_payload();
-  }
-  return message;
-}
-
-HttpAnswer HeadOf(const Parser& parser) {
-  const auto& message = parser.get();
-  HttpAnswer answer;
-  answer.status = static_cast<int>(message.result_int());
-  answer.content_type = std::string(message[http::field::content_type]);
-  answer.created = message["Entente-Created"] == "true";
-  const auto after = message[http::field::retry_after];
-  int seconds = 0;
-  const auto parsed = std::from_chars(after.data(), after.data() + after.size(), seconds);
-  if (parsed.ec == std::errc() && seconds > 0) {
-    answer.retry_after = std::chrono::seconds(seconds);
+HttpAnswer FromNet(const net::HttpResponse& response) {
+  HttpAnswer answer{response.status, response.body, {}};
+  for (size_t i = 0; i < response.headers.size(); ++i) {
+    answer.headers.emplace_back(response.headers.name(i), response.headers.value(i));
   }
   return answer;
 }
 
+// A header that may stand once and stands twice with different values leaves the answer in doubt.
+Status CheckHeaders(const net::HttpResponse& response) {
+  for (const char* name : {"Content-Type", "Entente-Created", "Retry-After"}) {
+    const auto first = response.headers.Find(name);
+    for (size_t i = 0; first && i < response.headers.size(); ++i) {
+      if (net::EqualsIgnoringCase(response.headers.name(i), name) &&
+          response.headers.value(i) != *first) {
+        return Internal("client.bad_answer",
+                        "an answer has two different values of " + std::string(name));
+      }
+    }
+  }
+  return Status();
+}
+
 }  // namespace
+
+std::string_view HttpAnswer::Header(std::string_view name) const {
+  for (const auto& [key, value] : headers) {
+    if (net::EqualsIgnoringCase(key, name)) {
+      return value;
+    }
+  }
+  return {};
+}
+
+Duration HttpAnswer::retry_after() const {
+  const std::string_view text = Header("Retry-After");
+  int seconds = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  return std::chrono::seconds(parsed.ec == std::errc() && seconds > 0 ? seconds : 0);
+}
 
 class HttpConnection::Impl {
  public:
-  Impl(Server server, Duration connect_timeout, size_t max_answer_bytes)
-      : server_(std::move(server)),
-        connect_timeout_(connect_timeout),
-        max_answer_bytes_(max_answer_bytes) {}
+  Impl(net::Origin origin, ConnectionOptions options, std::shared_ptr<const net::TlsContext> tls)
+      : origin_(std::move(origin)),
+        options_(std::move(options)),
+        client_(io_, ClientOptions(options_, std::move(tls))) {}
 
-  [[nodiscard]] const Server& server() const { return server_; }
+  [[nodiscard]] const net::Origin& origin() const { return origin_; }
 
   Result<HttpAnswer> Call(const OutgoingRequest& request, Duration timeout) {
-    const bool kept = DropIfClosed();
-    Result<HttpAnswer> answer = CallOnce(request, timeout);
-    const bool closed_on_us = !answer.ok() && answer.status().reason() == "client.broken";
-    if (kept && closed_on_us && request.method == "GET") {
-      return CallOnce(request, timeout);
+    const bool kept = client_.stats().idle_connections > 0;
+    Begin(request, timeout, /*stream=*/false);
+    Run([this] { return ended_.has_value(); });
+    Result<HttpAnswer> answer = Ended(request);
+    // Closed under us. What only reads may be sent again.
+    if (kept && request.method == "GET" && answer.status().reason() == "client.broken") {
+      Begin(request, timeout, /*stream=*/false);
+      Run([this] { return ended_.has_value(); });
+      return Ended(request);
     }
     return answer;
   }
 
   Result<HttpAnswer> Open(const OutgoingRequest& request, Duration timeout) {
-    Close();
-    ENTENTE_RETURN_IF_ERROR(Send(request, timeout));
-    ENTENTE_RETURN_IF_ERROR(ReceiveHead(request));
-    if (const error_code failed = Await([this](auto done) {
-          http::async_read_header(*stream_, buffer_, *parser_, std::move(done));
-        })) {
-      return Broken(request, failed);
+    client_.CancelAll();
+    Begin(request, timeout, /*stream=*/true);
+    Run([this] { return head_ || ended_; });
+    if (!head_) {
+      return Ended(request);
     }
-    if (parser_->get().result_int() != 200) {
-      return ReceiveRest(request);
-    }
-    // Not eager: that would withhold a chunk until the next one begins.
-    return HeadOf(*parser_);
+    ENTENTE_RETURN_IF_ERROR(CheckHeaders(*head_));
+    return FromNet(*head_);
   }
 
   Result<std::string> Read(Duration timeout) {
-    if (!stream_ || !parser_) {
+    if (!head_) {
       return UnknownOutcome("client.broken", "the stream is not open");
     }
-    stream_->expires_after(timeout);
-    while (true) {
-      std::string& body = parser_->get().body();
-      if (!body.empty()) {
-        return std::exchange(body, std::string());
-      }
-      if (parser_->is_done()) {
-        Close();
-        return std::string();
-      }
-      if (const error_code failed = Await([this](auto done) {
-            http::async_read_some(*stream_, buffer_, *parser_, std::move(done));
-          })) {
-        return Broken(OutgoingRequest{"reading", "", "", "", ""}, failed);
+    const auto until = std::chrono::steady_clock::now() + timeout;
+    io_.restart();
+    while (pieces_.empty() && !ended_) {
+      if (io_.run_one_until(until) == 0) {
+        client_.CancelAll();
+        return UnknownOutcome("client.timeout",
+                              "nothing came in time while reading " + origin_.ToString());
       }
     }
-  }
-
-  void Close() {
-    if (stream_) {
-      error_code ignored;
-      stream_->socket().close(ignored);
+    if (!pieces_.empty()) {
+      return std::exchange(pieces_, {});
     }
-    stream_.reset();
-    parser_.reset();
-    buffer_.clear();
+    const Result<HttpAnswer> ended = Ended({"reading ", ""});
+    return ended.ok() ? Result<std::string>(std::string()) : ended.status();
   }
 
  private:
-  // Runs one asynchronous operation to its end: only those know time-outs.
-  template <class Start>
-  error_code Await(Start start) {
-    error_code result;
-    start([&result](const error_code& error, const auto&...) { result = error; });
+  static net::HttpClientOptions ClientOptions(const ConnectionOptions& options,
+                                              std::shared_ptr<const net::TlsContext> tls) {
+    net::HttpClientOptions client;
+    client.connect_timeout = options.connect_timeout;
+    client.max_body_bytes = options.max_answer_bytes;
+    client.tls = std::move(tls);
+    client.policy = net::AddressPolicy::Everything();
+    return client;
+  }
+
+  [[nodiscard]] net::HttpRequest ToNet(const OutgoingRequest& request) const {
+    net::HttpRequest message;
+    message.method = request.method;
+    message.url = {origin_, request.target};
+    message.headers.Add("User-Agent", "entente-client");
+    message.headers.Add("Accept", request.accept.empty() ? "application/json" : request.accept);
+    if (!request.last_event_id.empty()) {
+      message.headers.Add("Last-Event-ID", request.last_event_id);
+    }
+    if (!request.body.empty()) {
+      message.headers.Add("Content-Type", "application/json");
+    }
+    for (const HeaderFields* fields : {&options_.headers, &request.headers}) {
+      for (const auto& [name, value] : *fields) {
+        message.headers.Add(name, value);
+      }
+    }
+    message.body = request.body;
+    return message;
+  }
+
+  void Begin(const OutgoingRequest& request, Duration timeout, bool stream) {
+    ended_.reset();
+    head_.reset();
+    pieces_.clear();
+    const auto done = [this](net::HttpOutcome outcome) { ended_ = std::move(outcome); };
+    const Duration whole = options_.connect_timeout + timeout;
+    if (!stream) {
+      return client_.Call(ToNet(request), whole, done);
+    }
+    client_.Stream(
+        ToNet(request), whole,
+        [this](const net::HttpResponse& head, std::string_view piece) {
+          if (!head_) {
+            head_ = head;
+          }
+          pieces_ += piece;
+        },
+        done);
+  }
+
+  // Runs what is asynchronous until `until` holds.
+  template <class Condition>
+  void Run(const Condition& until) {
     io_.restart();
-    io_.run();
-    return result;
-  }
-
-  // Whether a connection is there to be used again. One that the server has closed since would
-  // leave open whether a request sent on it was carried out.
-  bool DropIfClosed() {
-    if (!stream_) {
-      return false;
-    }
-    error_code error;
-    char byte = 0;
-    stream_->socket().non_blocking(true, error);
-    stream_->socket().receive(asio::buffer(&byte, 1), asio::socket_base::message_peek, error);
-    if (error != asio::error::would_block) {
-      Close();
-    }
-    return stream_.has_value();
-  }
-
-  Status Connect() {
-    if (stream_) {
-      return {};
-    }
-    error_code error;
-    asio::ip::tcp::resolver resolver(io_);
-    const auto found = resolver.resolve(server_.host, server_.port, error);
-    if (error) {
-      return Unreachable("the name can not be looked up: " + error.message());
-    }
-    stream_.emplace(io_);
-    stream_->expires_after(connect_timeout_);
-    error = Await([&](auto done) { stream_->async_connect(found, std::move(done)); });
-    if (error) {
-      Close();
-      return Unreachable(error == beast::error::timeout
-                             ? "no answer within " + FormatDuration(connect_timeout_)
-                             : error.message());
-    }
-    stream_->socket().set_option(asio::ip::tcp::no_delay(true), error);
-    return {};
-  }
-
-  Status Unreachable(const std::string& why) const {
-    std::string text = why;
-    if (!text.empty() && text.front() >= 'A' && text.front() <= 'Z') {
-      text.front() = static_cast<char>(text.front() - 'A' + 'a');
-    }
-    return Unavailable("client.unreachable",
-                       "cannot connect to " + server_.ToString() + ": " + text);
-  }
-
-  // Closes; what was sent may have arrived.
-  Status Broken(const OutgoingRequest& request, const error_code& error) {
-    const std::string asked = Asked(server_, request);
-    Close();
-    if (error == beast::error::timeout) {
-      return UnknownOutcome("client.timeout",
-                            "no answer in time to " + asked + "; it may have been carried out");
-    }
-    if (error == http::error::body_limit) {
-      return Internal("client.bad_answer", "the answer to " + asked +
-                                               " is larger than the limit of " +
-                                               std::to_string(max_answer_bytes_) + " bytes");
-    }
-    if (error.category() == make_error_code(http::error::bad_version).category() &&
-        error != http::error::end_of_stream && error != http::error::partial_message) {
-      return Internal("client.bad_answer", "what " + server_.ToString() +
-                                               " answers is not HTTP: " + error.message() +
-                                               "; is it the coordinator's HTTP address?");
-    }
-    const bool hung_up =
-        error == http::error::end_of_stream || error == http::error::partial_message;
-    return UnknownOutcome("client.broken",
-                          "the connection broke during " + asked + " (" +
-                              (hung_up ? "closed by the other side" : error.message()) +
-                              "); it may have been carried out");
-  }
-
-  // Connects, sends, and makes ready to receive. `timeout` runs from here until the answer is in.
-  Status Send(const OutgoingRequest& request, Duration timeout) {
-    ENTENTE_RETURN_IF_ERROR(Connect());
-    auto message = ToBeast(server_, request);
-    stream_->expires_after(timeout);
-    if (const error_code failed =
-            Await([&](auto done) { http::async_write(*stream_, message, std::move(done)); })) {
-      return Broken(request, failed);
-    }
-    parser_.emplace();
-    parser_->header_limit(static_cast<uint32_t>(limits::kMaxHeaderBytes));
-    parser_->body_limit(max_answer_bytes_);
-    return {};
-  }
-
-  // The answer's head is judged before the parser sees it: where it ends must not be in doubt.
-  Status ReceiveHead(const OutgoingRequest& request) {
-    HttpHeadReader head(HttpSide::kAnswer);
-    while (true) {
-      const auto data = buffer_.cdata();
-      const std::string_view received(static_cast<const char*>(data.data()), data.size());
-      const Status judged = head.Read(received);
-      if (head.complete() && judged.ok()) {
-        return {};
-      }
-      if (!judged.ok() || received.size() > limits::kMaxHeaderBytes) {
-        const std::string why = judged.ok() ? "its header is larger than the limit of " +
-                                                  std::to_string(limits::kMaxHeaderBytes) + " bytes"
-                                            : judged.message();
-        Close();
-        return Internal("client.bad_answer", "what " + server_.ToString() +
-                                                 " answers is not HTTP: " + why +
-                                                 "; is it the coordinator's HTTP address?");
-      }
-      size_t bytes = 0;
-      const error_code failed = Await([&](auto done) {
-        stream_->async_read_some(buffer_.prepare(4096),
-                                 [&bytes, done](const error_code& error, size_t size) {
-                                   bytes = size;
-                                   done(error);
-                                 });
-      });
-      if (failed) {
-        return Broken(request,
-                      failed == asio::error::eof ? error_code(http::error::end_of_stream) : failed);
-      }
-      buffer_.commit(bytes);
+    while (!until() && io_.run_one() > 0) {
     }
   }
 
-  Result<HttpAnswer> ReceiveRest(const OutgoingRequest& request) {
-    if (const error_code failed = Await([this](auto done) {
-          http::async_read(*stream_, buffer_, *parser_, std::move(done));
-        })) {
-      return Broken(request, failed);
+  Result<HttpAnswer> Ended(const OutgoingRequest& request) {
+    const net::HttpOutcome outcome =
+        std::exchange(ended_, std::nullopt)
+            .value_or(net::CallError{net::CallFailure::kUnknown, "call.cancelled", "given up"});
+    if (const auto* error = std::get_if<net::CallError>(&outcome)) {
+      return StatusOf(*error, request.method + " " + origin_.ToString() + request.target);
     }
-    HttpAnswer answer = HeadOf(*parser_);
-    answer.body = std::move(parser_->get().body());
-    if (!parser_->get().keep_alive()) {
-      Close();
-    }
-    return answer;
+    const auto& response = std::get<net::HttpResponse>(outcome);
+    ENTENTE_RETURN_IF_ERROR(CheckHeaders(response));
+    return FromNet(response);
   }
 
-  Result<HttpAnswer> CallOnce(const OutgoingRequest& request, Duration timeout) {
-    ENTENTE_RETURN_IF_ERROR(Send(request, timeout));
-    ENTENTE_RETURN_IF_ERROR(ReceiveHead(request));
-    return ReceiveRest(request);
+  static Status StatusOf(const net::CallError& error, const std::string& asked) {
+    switch (error.failure) {
+      case net::CallFailure::kInvalidRequest:
+        return InvalidArgument("client.bad_request", error.message);
+      case net::CallFailure::kNotSent:
+        return Unavailable("client.unreachable", "cannot connect to " + error.message);
+      case net::CallFailure::kBadResponse:
+        return Internal("client.bad_answer", "the answer to " + asked + " can not be used: " +
+                                                 error.message + "; is it the right HTTP address?");
+      case net::CallFailure::kUnknown: break;
+    }
+    const bool late = error.fault == net::CallFault::kTimeLimit;
+    return late ? UnknownOutcome("client.timeout",
+                                 "no answer in time to " + asked + "; it may have been carried out")
+                : UnknownOutcome("client.broken", "the connection broke during " + asked + " (" +
+                                                      error.message + ")");
   }
 
-  const Server server_;
-  const Duration connect_timeout_;
-  const size_t max_answer_bytes_;
-  asio::io_context io_;
-  std::optional<beast::tcp_stream> stream_;
-  std::optional<Parser> parser_;
-  beast::flat_buffer buffer_;
+  const net::Origin origin_;
+  const ConnectionOptions options_;
+  asio::io_context io_{1};
+  net::HttpClient client_;
+  std::optional<net::HttpOutcome> ended_;  // Of the latest call.
+  std::optional<net::HttpResponse> head_;  // Of the answer that streams.
+  std::string pieces_;                     // Of it, not read yet.
 };
 
-HttpConnection::HttpConnection(Server server, Duration connect_timeout, size_t max_answer_bytes)
-    : impl_(std::make_unique<Impl>(std::move(server), connect_timeout, max_answer_bytes)) {}
+HttpConnection::HttpConnection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 HttpConnection::~HttpConnection() = default;
+
+Result<std::unique_ptr<HttpConnection>> HttpConnection::Make(net::Origin origin,
+                                                             ConnectionOptions options) {
+  std::shared_ptr<const net::TlsContext> tls;
+  if (origin.tls) {
+    auto loaded = net::TlsContext::ForClients(
+        {options.tls.ca_file, options.tls.certificate_file, options.tls.key_file});
+    if (!loaded.ok()) {
+      return InvalidArgument("client.bad_tls", loaded.status().message());
+    }
+    tls = std::move(loaded).value();
+  }
+  auto impl = std::make_unique<Impl>(std::move(origin), std::move(options), std::move(tls));
+  return std::unique_ptr<HttpConnection>(new HttpConnection(std::move(impl)));
+}
 
 Result<HttpAnswer> HttpConnection::Call(const OutgoingRequest& request, Duration timeout) {
   return impl_->Call(request, timeout);
@@ -311,11 +235,8 @@ Result<HttpAnswer> HttpConnection::Open(const OutgoingRequest& request, Duration
 Result<std::string> HttpConnection::Read(Duration timeout) {
   return impl_->Read(timeout);
 }
-void HttpConnection::Close() {
-  impl_->Close();
-}
-const Server& HttpConnection::server() const {
-  return impl_->server();
+const net::Origin& HttpConnection::origin() const {
+  return impl_->origin();
 }
 
 }  // namespace entente::sdk

@@ -1,59 +1,76 @@
-// One blocking HTTP/1.1 connection to the coordinator. Beast stays behind it.
+// A blocking HTTP/1.1 client on net's.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/status.h"
 #include "base/time.h"
-#include "participant-sdk/src/server_url.h"
+#include "entente/tls.h"
+#include "net/core/url.h"
 
 namespace entente::sdk {
+
+using HeaderFields = std::vector<std::pair<std::string, std::string>>;
 
 struct OutgoingRequest {
   std::string method;
   std::string target;
-  std::string body;           // JSON, or empty.
-  std::string accept;         // Empty: "application/json".
-  std::string last_event_id;  // Empty: none.
+  std::string body = {};           // JSON, or empty.
+  std::string accept = {};         // Empty: "application/json".
+  std::string last_event_id = {};  // Empty: none.
+  HeaderFields headers = {};       // Beside those of every request.
 };
 
 struct HttpAnswer {
   int status = 0;
   std::string body;
-  std::string content_type;
-  bool created = false;                 // From the field Entente-Created.
-  std::chrono::seconds retry_after{0};  // Zero: not stated.
+  HeaderFields headers = {};
+
+  // Empty: there is none. The first of several; names have no case.
+  [[nodiscard]] std::string_view Header(std::string_view name) const;
+  // Retry-After in seconds. Zero: not stated so.
+  [[nodiscard]] Duration retry_after() const;
 };
 
-// Thread-compatible. Opened by the first call, again when it was closed, and kept open after.
-// Failures are those that client.h lists as coming without an answer.
+struct ConnectionOptions {
+  Duration connect_timeout{};  // For the name, the connection and TLS.
+  size_t max_answer_bytes = 0;
+  HeaderFields headers = {};  // Sent with every request.
+  TlsOptions tls = {};
+};
+
+// Thread-compatible. Connects when it has to, and keeps a connection open after a call. Failures
+// are those that client.h lists as coming without an answer.
 class HttpConnection {
  public:
-  HttpConnection(Server server, Duration connect_timeout, size_t max_answer_bytes);
+  // Reads the files of `options.tls` if `origin` needs TLS. Fails with kInvalidArgument
+  // (client.bad_tls).
+  [[nodiscard]] static Result<std::unique_ptr<HttpConnection>> Make(net::Origin origin,
+                                                                    ConnectionOptions options);
   ~HttpConnection();
   HttpConnection(const HttpConnection&) = delete;
   HttpConnection& operator=(const HttpConnection&) = delete;
 
-  // Sends and receives within `timeout`, after connecting.
+  // Connects if it has to, and then sends and receives within `timeout`, or as much of it as
+  // connecting took longer than ConnectionOptions says.
   [[nodiscard]] Result<HttpAnswer> Call(const OutgoingRequest& request, Duration timeout);
 
-  // Sends, and receives the head of an endless answer. An answer whose status is not 200 is
-  // received whole.
+  // Sends, and receives the head of an endless answer. An answer that is another is received whole.
   [[nodiscard]] Result<HttpAnswer> Open(const OutgoingRequest& request, Duration timeout);
   // The next bytes of the opened answer. Empty: it has ended. client.broken or client.timeout: it
   // was cut off, or nothing came within `timeout`.
   [[nodiscard]] Result<std::string> Read(Duration timeout);
 
-  void Close();
-
-  [[nodiscard]] const Server& server() const;
+  [[nodiscard]] const net::Origin& origin() const;
 
  private:
   class Impl;
+  explicit HttpConnection(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -1,24 +1,17 @@
 // Where the coordinator is, and how request targets are written.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "base/status.h"
+#include "net/core/url.h"
 
 namespace entente::sdk {
 
-struct Server {
-  std::string host;  // An IPv6 literal without its brackets.
-  std::string port;
-  std::string authority;  // "host:port", as the Host field has it.
-
-  [[nodiscard]] std::string ToString() const { return "http://" + authority; }
-};
-
-// Reads "http://host[:port][/]". Fails with client.bad_server, saying what is allowed.
-[[nodiscard]] Result<Server> ParseServer(std::string_view url);
+// Reads "http://host[:port][/]" or "https://...". Fails with client.bad_server, saying what is
+// allowed.
+[[nodiscard]] Result<net::Origin> ParseServer(std::string_view url);
 
 // `text` as one path segment or query value (RFC 3986, 2.1): all but unreserved characters escaped.
 [[nodiscard]] std::string PercentEncode(std::string_view text);

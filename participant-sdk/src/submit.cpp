@@ -35,7 +35,7 @@ Status GivenUp(const Status& status, int attempts) {
 }
 
 OutgoingRequest PostTo(std::string target, const Json& body) {
-  return {"POST", std::move(target), DumpJson(body), "", ""};
+  return {"POST", std::move(target), DumpJson(body)};
 }
 
 }  // namespace
@@ -91,7 +91,8 @@ Result<SubmitResult> Client::Impl::CreateRepeatedly(const OutgoingRequest& reque
                                                     Duration extra_time,
                                                     const std::string& advice) {
   ENTENTE_ASSIGN_OR_RETURN(Answered answered, CallRepeatedly(request, extra_time, advice));
-  return SubmitResult{Transaction(std::move(answered.document)), answered.http.created};
+  return SubmitResult{Transaction(std::move(answered.document)),
+                      answered.http.Header("Entente-Created") == "true"};
 }
 
 // ---- Submit.

@@ -77,16 +77,15 @@ void Follow(HttpConnection& connection, Follower& follower) {
 Status Client::Impl::Watch(std::string_view gid, uint64_t after_revision,
                            const std::function<bool(const Event&)>& on_event) {
   ENTENTE_RETURN_IF_ERROR(Prepare());
-  HttpConnection connection(connection_->server(), options_.connect_timeout,
-                            options_.max_answer_bytes);
+  ENTENTE_ASSIGN_OR_RETURN(const std::unique_ptr<HttpConnection> connection, Connect());
   Follower follower{on_event, after_revision};
-  OutgoingRequest request{"GET", TransactionPath(gid, "/events"), "", "text/event-stream", ""};
+  OutgoingRequest request{"GET", TransactionPath(gid, "/events"), "", "text/event-stream"};
   std::optional<Backoff> backoff;
   while (true) {
     problem_ = Json();
-    retry_after_ = std::chrono::seconds(0);
+    retry_after_ = Duration::zero();
     request.last_event_id = follower.revision == 0 ? "" : std::to_string(follower.revision);
-    Result<HttpAnswer> opened = connection.Open(request, options_.call_timeout);
+    Result<HttpAnswer> opened = connection->Open(request, options_.call_timeout);
     Status failed = opened.status();
     answered_ = answered_ || opened.ok();
     if (opened.ok() && opened->status == 204) {
@@ -96,10 +95,10 @@ Status Client::Impl::Watch(std::string_view gid, uint64_t after_revision,
       failed = Failure(request, *opened);
     }
     if (failed.ok()) {
-      const bool event_stream = opened->content_type.starts_with(request.accept);
+      const bool event_stream = opened->Header("Content-Type").starts_with(request.accept);
       follower.progress = follower.lost = false;
       follower.stood = {};
-      Follow(connection, follower);
+      Follow(*connection, follower);
       if (follower.done || !follower.failure.ok()) {
         return follower.failure;
       }

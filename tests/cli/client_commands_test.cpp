@@ -63,7 +63,8 @@ TEST_CASE("nobody listening is said with what to do") {
   const Ran ran = Run({"get", "g1", "--server", url});
   CHECK(ran.exit_code == 1);
   CHECK(ran.err == "entente: cannot connect to " + url +
-                       ": connection refused; is `entente serve` running? Choose another with "
+                       ": 127.0.0.1 answered: Connection refused; is `entente serve` running? "
+                       "Choose another with "
                        "--server or ENTENTE_SERVER [client.unreachable]\n");
 }
 

@@ -51,6 +51,7 @@ std::optional<Seen> ReadRequest(tcp::socket& socket, std::string& buffer) {
   seen.body = buffer.substr(0, wanted);
   seen.last_event_id = FieldOf(head, "Last-Event-ID");
   seen.content_type = FieldOf(head, "Content-Type");
+  seen.head = head;
   buffer.erase(0, wanted);
   return seen;
 }

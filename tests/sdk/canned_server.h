@@ -26,6 +26,7 @@ struct Seen {
   std::string body;
   std::string last_event_id;
   std::string content_type;
+  std::string head;    // All of it, as it came.
   int connection = 0;  // From 1.
 };
 

@@ -1,7 +1,14 @@
 #include "entente/client.h"
 
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
 #include <catch2/catch.hpp>
 
+#include "net/http/http_server.h"
+#include "tests/net/test_certificates.h"
 #include "tests/sdk/canned_server.h"
 
 namespace entente::sdk {
@@ -125,7 +132,8 @@ TEST_CASE("nobody there is certainly nothing done") {
   const Status status = Client({.server = url}).Participants().status();
   CHECK(status.code() == StatusCode::kUnavailable);
   CHECK(status.reason() == "client.unreachable");
-  CHECK(status.message() == "cannot connect to " + url + ": connection refused");
+  CHECK(status.message() ==
+        "cannot connect to " + url + ": 127.0.0.1 answered: Connection refused");
 }
 
 TEST_CASE("requests are written as the API reads them") {
@@ -159,6 +167,57 @@ TEST_CASE("requests are written as the API reads them") {
   CHECK(seen[3].body == R"({"code":"full","outcome":"refused"})");
   CHECK(seen[4].target == "/v1/definitions/d/versions/3");
   CHECK(seen[5].target == "/v1/transactions/g?wait=1.5s");
+}
+
+TEST_CASE("headers of one's own go with every request, and none that would break it") {
+  CannedServer server({{}, {}});
+  Client client({.server = server.url(),
+                 .headers = {{"Authorization", "Bearer t0ken"}, {"X-Tenant", "blue"}}});
+  CHECK(client.Participants().ok());
+  CHECK(client.Signal("g", "go", Json()).ok());
+  for (const auto& seen : server.seen()) {
+    CHECK_THAT(seen.head, Catch::Contains("\r\nAuthorization: Bearer t0ken\r\n") &&
+                              Catch::Contains("\r\nX-Tenant: blue\r\n"));
+  }
+  for (const auto& bad : std::vector<std::pair<std::string, std::string>>{
+           {"X", "a\r\nY: b"}, {"", "a"}, {"X Y", "a"}, {"Host", "a"}, {"Content-Length", "3"}}) {
+    CAPTURE(bad.first);
+    Client broken({.server = server.url(), .headers = {bad}});
+    CHECK(broken.Participants().status().reason() == "client.bad_request");
+  }
+  CHECK(server.seen().size() == 2);
+}
+
+TEST_CASE("https is spoken with whoever the client trusts") {
+  const net::testing::Certificates certificates("127.0.0.1");
+  const net::testing::Certificates strangers("127.0.0.1");
+  boost::asio::io_context io{1};
+  class Answering final : public net::HttpHandler {
+    void Handle(net::HttpServerRequest, net::Responder responder) override {
+      std::move(responder).Respond({200, {{"Content-Type", "application/json"}}, R"({"a":1})"});
+    }
+  } handler;
+  net::HttpServerOptions options;
+  options.tls =
+      net::TlsContext::ForServers({certificates.certificate_file(), certificates.key_file(), {}})
+          .value();
+  net::HttpServer server(io, handler, options);
+  const std::string url =
+      "https://127.0.0.1:" + std::to_string(server.Listen("127.0.0.1", 0, false).value());
+  std::thread thread([&io] { io.run(); });
+  Client trusting({.server = url, .tls = {.ca_file = certificates.ca_file()}});
+  CHECK(trusting.Participants()->text == R"({"a":1})");
+  CHECK(trusting.Participants().ok());
+  for (const std::string& ca : {strangers.ca_file(), std::string()}) {
+    Client distrustful({.server = url, .tls = {.ca_file = ca}});
+    const Status refused = distrustful.Participants().status();
+    CHECK(refused.reason() == "client.unreachable");
+    CHECK_THAT(refused.message(), Catch::Contains("certificate"));
+  }
+  Client mistaken({.server = url, .tls = {.ca_file = "/nowhere"}});
+  CHECK(mistaken.Participants().status().reason() == "client.bad_tls");
+  io.stop();
+  thread.join();
 }
 
 TEST_CASE("a stalled coordinator's report is an answer") {

@@ -5,21 +5,23 @@
 namespace entente::sdk {
 namespace {
 
-TEST_CASE("a server is a host and a port") {
-  const auto [url, authority] = GENERATE(
-      table<std::string, std::string>({{"http://localhost:8080", "localhost:8080"},
-                                       {"HTTP://localhost:8080", "localhost:8080"},
-                                       {"http://localhost:8080/", "localhost:8080"},
-                                       {"http://coordinator.example", "coordinator.example:80"},
-                                       {"http://[::1]:9", "[::1]:9"}}));
-  CHECK(ParseServer(url).value().authority == authority);
+TEST_CASE("a server is a host and a port, with TLS or without") {
+  const auto [url, server] = GENERATE(table<std::string, std::string>(
+      {{"http://localhost:8080", "http://localhost:8080"},
+       {"HTTP://localhost:8080", "http://localhost:8080"},
+       {"http://localhost:8080/", "http://localhost:8080"},
+       {"http://coordinator.example:80", "http://coordinator.example"},
+       {"https://coordinator.example", "https://coordinator.example"},
+       {"https://a:8443/", "https://a:8443"},
+       {"http://[::1]:9", "http://[::1]:9"}}));
+  CHECK(ParseServer(url).value().ToString() == server);
 }
 
 TEST_CASE("what is not a server says what to write instead") {
   const std::string url =
-      GENERATE("", "localhost:8080", "https://localhost", "http://", "http://:80", "http://a:0",
-               "http://a:65536", "http://a:x", "http://a/b", "http://u@a", "http://a b",
-               "http://[::1", "http://[::1]x", "ftp://a");
+      GENERATE("", "localhost:8080", "http://", "http://:80", "http://a:0", "http://a:65536",
+               "http://a:x", "http://a/b", "http://a?b", "http://u@a", "http://a b", "http://[::1",
+               "http://[::1]x", "ftp://a", "https://a/b");
   INFO(url);
   const Status status = ParseServer(url).status();
   CHECK(status.reason() == "client.bad_server");

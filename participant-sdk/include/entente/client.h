@@ -19,21 +19,29 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "entente/base/json.h"
 #include "entente/base/status.h"
 #include "entente/base/time.h"
 #include "entente/decision.h"
+#include "entente/tls.h"
 
 namespace entente::sdk {
 
 // The members of the structs below all have defaults, so that designated initializers may leave out
 // any of them.
 struct ClientOptions {
-  // "http://host[:port]"; port 80 where none is given. An IPv6 host stands in brackets.
+  // "http://host[:port]" or "https://..."; the scheme's port where none is given. An IPv6 host
+  // stands in brackets.
   std::string server = "http://127.0.0.1:8080";
+  // Sent with every request, for example an Authorization.
+  std::vector<std::pair<std::string, std::string>> headers = {};
+  TlsOptions tls = {};  // Of https. Names and chains are always verified.
   Duration connect_timeout = std::chrono::seconds(5);
-  // For sending a request and receiving the whole answer. `wait` is added where one is asked for.
+  // For sending a request and receiving the whole answer, beside `connect_timeout`. `wait` is added
+  // where one is asked for.
   Duration call_timeout = std::chrono::seconds(30);
   // How long what is safe to repeat (submit, begin, enlist, commit, abort) is repeated, and a watch
   // connected again, its first time too, when the coordinator can not be reached any more. Counted
@@ -171,7 +179,7 @@ struct Event {
 };
 
 // A synchronous client. Every method blocks until it has an answer, at most for the time-outs of
-// ClientOptions (looking up a host's name takes as long as the system's resolver).
+// ClientOptions.
 //
 // One connection is kept open between calls; Watch uses one of its own. Thread-compatible: calls of
 // one Client need outside locking; use one Client per thread. Movable.
@@ -183,7 +191,9 @@ struct Event {
 //   kUnknownOutcome  client.timeout: no answer in time; it may have been, or may yet be.
 //   kInternal        client.bad_answer: what answered does not speak the coordinator's protocol.
 //   kInvalidArgument client.bad_server: `server` is not a URL this client can use.
-//   kInvalidArgument client.bad_request: a request contradicts itself; nothing was sent.
+//   kInvalidArgument client.bad_tls: a file of `tls` can not be used.
+//   kInvalidArgument client.bad_request: a request contradicts itself, or a header can not be sent;
+//     nothing was sent.
 // Reads are repeated once when a kept connection turns out to be closed. Submit, Begin, Enlist,
 // Commit, Abort and Watch are repeated as ClientOptions::retry_for says, since the coordinator
 // makes a repeat of those change nothing; nothing else that changes something ever is.
