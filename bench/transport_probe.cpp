@@ -245,10 +245,9 @@ void MeasureGrpc(Clock::duration length) {
   std::unique_ptr<GrpcClient> client;
   client_loop.Run(
       [&] { client = std::make_unique<GrpcClient>(client_loop.io(), GrpcClientOptions()); });
-  auto shapes = ReadDescriptorSet(EchoDescriptors());
-  ENTENTE_CHECK(shapes.ok());
   GrpcRequest request;
-  request.shapes = std::move(shapes).value();
+  request.descriptors = std::make_shared<const GivenDescriptors>(
+      GivenDescriptors{"echo", std::make_shared<const std::string>(EchoDescriptors())});
   request.target = Origin{false, "127.0.0.1", static_cast<uint16_t>(port)};
   request.method = "/probe.Echo/Echo";
   request.body = {{"who", "Ada Lovelace"}, {"to", "Lisbon"}, {"price", 120}};
