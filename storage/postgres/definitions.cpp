@@ -28,6 +28,14 @@ constexpr std::string_view kPutSetting =
     "INSERT INTO entente_setting(name, value) VALUES($1::text, $2::bytea) ON CONFLICT DO NOTHING";
 constexpr std::string_view kGetSetting = "SELECT value FROM entente_setting WHERE name = $1::text";
 
+constexpr std::string_view kPutNote =
+    "INSERT INTO entente_note(name, value) VALUES($1::text, $2::bytea)"
+    " ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+constexpr std::string_view kRemoveNote = "DELETE FROM entente_note WHERE name = $1::text";
+constexpr std::string_view kListNotes =
+    "SELECT name, value FROM entente_note WHERE left(name, length($1::text)) = $1::text"
+    " ORDER BY name";
+
 // As many as may put one definition at the same time.
 constexpr int kTries = 100;
 
@@ -120,6 +128,33 @@ Result<std::string> GetOrPutSetting(pg::Connection& connection, const std::strin
     return NotWritten(found, "reading a setting");
   }
   return std::string(found.Bytes(0, 0));
+}
+
+Status PutNote(pg::Connection& connection, const std::string& name,
+               const std::optional<std::string>& text, Duration timeout) {
+  pg::Params params;
+  params.Bytes(name);
+  if (text) {
+    params.Bytes(*text);
+  }
+  const pg::PgResult changed =
+      connection.RunOne(text ? kPutNote : kRemoveNote, params, After(timeout));
+  return OutcomeOf(changed, connection.warning(), "keeping a note");
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> ListNotes(pg::Connection& connection,
+                                                                   const std::string& prefix,
+                                                                   Duration timeout) {
+  const pg::PgResult found =
+      connection.RunOne(kListNotes, std::move(pg::Params().Bytes(prefix)), After(timeout));
+  if (!found.ok()) {
+    return NotWritten(found, "listing notes");
+  }
+  std::vector<std::pair<std::string, std::string>> notes;
+  for (int row = 0; row < found.rows(); ++row) {
+    notes.emplace_back(found.Bytes(row, 0), found.Bytes(row, 1));
+  }
+  return notes;
 }
 
 }  // namespace entente::storage::postgres

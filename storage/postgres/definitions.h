@@ -23,5 +23,9 @@ namespace entente::storage::postgres {
 [[nodiscard]] Result<std::string> GetOrPutSetting(pg::Connection& connection,
                                                   const std::string& name, const std::string& value,
                                                   Duration timeout);
+[[nodiscard]] Status PutNote(pg::Connection& connection, const std::string& name,
+                             const std::optional<std::string>& text, Duration timeout);
+[[nodiscard]] Result<std::vector<std::pair<std::string, std::string>>> ListNotes(
+    pg::Connection& connection, const std::string& prefix, Duration timeout);
 
 }  // namespace entente::storage::postgres

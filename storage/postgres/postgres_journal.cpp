@@ -147,6 +147,24 @@ class PostgresJournal : public Journal {
     });
   }
 
+  Status PutNote(const std::string& name, const std::optional<std::string>& text) override {
+    ENTENTE_RETURN_IF_ERROR(writer_.health());
+    return Borrowing<bool>([&](pg::Connection& connection) -> Result<bool> {
+             ENTENTE_RETURN_IF_ERROR(
+                 postgres::PutNote(connection, name, text, options_.statement_timeout));
+             return true;
+           })
+        .status();
+  }
+
+  Result<std::vector<std::pair<std::string, std::string>>> ListNotes(
+      const std::string& prefix) override {
+    using Notes = std::vector<std::pair<std::string, std::string>>;
+    return Borrowing<Notes>([&](pg::Connection& connection) {
+      return postgres::ListNotes(connection, prefix, options_.statement_timeout);
+    });
+  }
+
   Result<size_t> Purge(Instant before, size_t limit) override {
     ENTENTE_RETURN_IF_ERROR(writer_.health());
     // A session of its own: a period may take long to be counted.

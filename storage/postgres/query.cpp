@@ -111,21 +111,31 @@ class Query {
     Conditions filter;
     filter.After(access.where);
     AddFilter(filter);
+    // What only the decoded row tells is looked for in all that may have it.
+    const int64_t most = IsReadOut() ? kMaxRowsExamined : static_cast<int64_t>(limit_) + 1;
     const std::string sql = "SELECT " + std::string(kSummaryColumns) + " FROM (SELECT t.*" + inner +
                             ") AS t" + (filter.empty() ? "" : " WHERE " + filter.sql()) +
-                            " ORDER BY t.pos DESC LIMIT " + std::to_string(limit_ + 1);
+                            " ORDER BY t.pos DESC LIMIT " + std::to_string(most);
     ENTENTE_ASSIGN_OR_RETURN(const pg::PgResult rows, Ask(tables.Of(sql.c_str()), filter.params()));
-    for (int i = 0; i < rows.rows(); ++i) {
+    size_t found = 0;
+    for (int i = 0; i < rows.rows() && found <= limit_; ++i) {
       ENTENTE_ASSIGN_OR_RETURN(SummaryRow row, DecodeSummary(rows, i));
-      rows_.push_back({rows.Number(i, 1), std::move(row)});
+      if (!IsReadOut() || Matches(filter_, row.gid, row.summary)) {
+        ++found;
+        rows_.push_back({rows.Number(i, 1), std::move(row)});
+      }
     }
     std::ranges::sort(rows_, std::ranges::greater(), &Row::pos);
     if (rows_.size() > limit_) {
       rows_.resize(limit_ + 1);
       floor_ = std::max(floor_, rows_.back().pos);
     }
-    return rows.rows() > static_cast<int>(limit_) ? Status()
-                                                  : NoteEnd(tables, inner, access.where.params());
+    return found > limit_ ? Status() : NoteEnd(tables, inner, access.where.params());
+  }
+
+  // Whether the filter asks for what the tables have only as bytes.
+  [[nodiscard]] bool IsReadOut() const {
+    return filter_.error || filter_.participant || filter_.code;
   }
 
   // Where the period's part of the page ended before the period did.
@@ -210,6 +220,21 @@ class Query {
     }
     if (filter_.parent) {
       where.Add("t.parent = $::text", filter_.parent->str());
+    }
+    if (filter_.paused) {
+      where.Add(*filter_.paused ? "t.paused" : "NOT t.paused");
+    }
+    if (filter_.unchanged_since) {
+      where.Add("t.updated_at < $::bigint", ToMicros(*filter_.unchanged_since));
+    }
+    if (filter_.attempts) {
+      where.Add("t.attempts >= $::bigint", static_cast<int64_t>(*filter_.attempts));
+    }
+    if (filter_.error && !filter_.error->empty()) {
+      where.Add("t.error IS NOT NULL");
+    }
+    if (filter_.participant || filter_.code) {
+      where.Add("t.incidents IS NOT NULL");
     }
     if (filter_.gid_prefix && !filter_.gid_prefix->empty()) {
       // Byte by byte, whatever stands in it.

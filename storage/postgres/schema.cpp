@@ -16,7 +16,7 @@ namespace {
 
 // Each statement can be repeated, and is a transaction of its own: not every database has both
 // kinds of statements in one.
-constexpr std::array<std::string_view, 6> kTables{
+constexpr std::array<std::string_view, 7> kTables{
     "CREATE TABLE IF NOT EXISTS entente_schema(only_row smallint PRIMARY KEY, version integer NOT "
     "NULL)",
     "CREATE TABLE IF NOT EXISTS entente_lease("
@@ -29,6 +29,8 @@ constexpr std::array<std::string_view, 6> kTables{
     " env text NOT NULL, digest text NOT NULL, created_at bigint NOT NULL,"
     " PRIMARY KEY(name, version))",
     "CREATE TABLE IF NOT EXISTS entente_setting(name text PRIMARY KEY, value bytea NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS entente_note(name text COLLATE \"C\" PRIMARY KEY, value bytea NOT "
+    "NULL)",
     "INSERT INTO entente_schema(only_row, version) VALUES(1, 0) ON CONFLICT DO NOTHING",
 };
 

@@ -75,7 +75,9 @@ def headers_compile_alone(prefix, compiler):
 
 def build(cmake, source, build_dir, prefix, without=()):
     run(cmake, "-S", source, "-B", build_dir, f"-DCMAKE_PREFIX_PATH={prefix}", "-DCMAKE_BUILD_TYPE=Debug",
-        *(f"-DCMAKE_DISABLE_FIND_PACKAGE_{package}=ON" for package in without))
+        # Without pkg-config its module is still there, and finds nothing.
+        *("-DPKG_CONFIG_EXECUTABLE=/bin/false" if package == "PkgConfig"
+          else f"-DCMAKE_DISABLE_FIND_PACKAGE_{package}=ON" for package in without))
     run(cmake, "--build", build_dir)
 
 
