@@ -33,6 +33,11 @@ bool IsWanted(const engine::TxnState& state, const BranchId& branch, engine::Rol
   if (found == nullptr || state.paused || engine::RoleOf(found->phase) != role) {
     return false;
   }
+  // What aborts, or has ended, begins nothing any more.
+  if (state.finished() ||
+      (role == engine::Role::kForward && state.status == engine::TxnStatus::kAborting)) {
+    return false;
+  }
   switch (found->phase) {
     case BranchPhase::kForward:
     case BranchPhase::kForwardBackoff:
