@@ -134,6 +134,8 @@ class Wiring(unittest.TestCase):
         self.start().put_definition(SAGA)
         self.coordinator.submit("saga", {}, gid="t1")
         self.recorder.wait_for(path, 2)  # The second is out when the process dies.
+        # That it began is a lazy record, which a crash may take along; what is told is durable.
+        self.assertEqual(2, self.coordinator.get("t1")["branches"][0]["attempt"])
         self.stop(signal.SIGKILL)
         self.start()
         self.assertEqual("COMMITTED", self.coordinator.get("t1", wait="30s")["status"])
