@@ -61,6 +61,16 @@ class PostgresStore(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline, "it never came true")
             time.sleep(0.05)
 
+    def is_signalled(self, coordinator, gid):
+        """False while the shard is its last owner's, or is being read: the answer says to try again, and no other may come."""
+        try:
+            coordinator.http.call("POST", f"/v1/transactions/{gid}:signal", {"name": "go"})
+        except ApiError as error:
+            self.assertEqual(503, error.status, error)
+            self.assertIn(error.code, ("shard.lost", "transaction.reloading"))
+            return False
+        return True
+
     def test_what_was_accepted_is_driven_on_by_the_next_coordinator(self):
         first = self.start("--lease", "2s")
         first.put_definition(WAITS)
@@ -70,7 +80,7 @@ class PostgresStore(unittest.TestCase):
         first.process.popen.wait()
         second = self.start_when_free("--lease", "2s")
         for n in range(20):
-            second.http.call("POST", f"/v1/transactions/t{n}:signal", {"name": "go"})
+            self.until(lambda gid=f"t{n}": self.is_signalled(second, gid))
             self.assertEqual("COMMITTED", second.get(f"t{n}", wait="30s")["status"])
         self.assertEqual({f"t{n}" for n in range(20)}, {row["gid"] for row in second.list(status="COMMITTED")})
         self.assertEqual("20", self.sql(f"SELECT count(*) FROM {self.schema}.entente_txn_1"))
