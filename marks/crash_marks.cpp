@@ -14,7 +14,7 @@
 namespace entente::marks {
 namespace {
 
-constexpr uint64_t kMagic = 0x31534B52414D4E45;  // "ENMARKS1"
+constexpr uint64_t kMagic = 0x32534B52414D4E45;  // "ENMARKS2"
 constexpr size_t kSlots = 64;                    // Threads that mark; more go unmarked.
 constexpr size_t kNesting = 3;
 constexpr size_t kNameBytes = 1304;  // More than the gid of the deepest child has.
@@ -38,6 +38,7 @@ struct Name {
 // Written by its own thread, and read by the next process.
 struct Slot {
   std::atomic<uint32_t> depth{0};
+  std::array<std::atomic<bool>, kNesting> let_out{};
   std::array<Name, kNesting> names;
 };
 
@@ -62,7 +63,7 @@ struct MarksLayout {
   std::array<Slot, kSlots> slots;
   std::array<Entry, kSuspects> suspects;
 };
-static_assert(std::atomic<End>::is_always_lock_free);
+static_assert(std::atomic<End>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
 
 namespace {
 
@@ -167,9 +168,20 @@ Entry& FindOrAdd(MarksLayout& layout, std::string_view name) {
   return place;
 }
 
+// The place of the innermost of `depth` scopes that is named; `depth` is not 0.
+size_t PlaceOf(uint32_t depth) {
+  return std::min<size_t>(depth, kNesting) - 1;
+}
+
 std::string_view Innermost(const Slot& slot) {
   const uint32_t depth = slot.depth;
-  return depth == 0 ? std::string_view() : slot.names[std::min<size_t>(depth, kNesting) - 1].view();
+  return depth == 0 ? std::string_view() : slot.names[PlaceOf(depth)].view();
+}
+
+// What a kill is evidence against; empty if nothing.
+std::string_view SuspectOfKill(const Slot& slot) {
+  const uint32_t depth = slot.depth;
+  return depth == 0 || slot.let_out[PlaceOf(depth)] ? std::string_view() : Innermost(slot);
 }
 
 // This thread's slot of the marks there are, or null.
@@ -231,7 +243,7 @@ void CrashMarks::Judge() {
     // Killed, or stopped as it should be: only what is at it every time is not there by chance.
     std::array<bool, kSuspects> again{};
     for (const Slot& slot : layout_->slots) {
-      if (const auto name = Innermost(slot); end == End::kRunning && !name.empty()) {
+      if (const auto name = SuspectOfKill(slot); end == End::kRunning && !name.empty()) {
         Entry& entry = FindOrAdd(*layout_, name);
         bool& counted = again[static_cast<size_t>(&entry - layout_->suspects.data())];
         entry.kills += counted ? 0 : 1;
@@ -286,6 +298,7 @@ WorkScope::WorkScope(std::string_view name) : slot_(name.empty() ? nullptr : Own
     const uint32_t depth = slot->depth.load(std::memory_order_relaxed);
     if (depth < kNesting) {
       slot->names[depth].Set(name);
+      slot->let_out[depth].store(false, std::memory_order_relaxed);
     }
     // Only what is complete counts, also if the process ends between the two.
     slot->depth.store(depth + 1, std::memory_order_release);
@@ -295,6 +308,15 @@ WorkScope::WorkScope(std::string_view name) : slot_(name.empty() ? nullptr : Own
 WorkScope::~WorkScope() {
   if (auto* slot = static_cast<Slot*>(slot_)) {
     slot->depth.fetch_sub(1, std::memory_order_release);
+  }
+}
+
+void LetOut() {
+  if (Slot* slot = OwnSlot()) {
+    const uint32_t depth = slot->depth.load(std::memory_order_relaxed);
+    for (size_t i = 0; i < std::min<size_t>(depth, kNesting); ++i) {
+      slot->let_out[i].store(true, std::memory_order_release);
+    }
   }
 }
 

@@ -10,7 +10,8 @@
 //    names the very thread, and so the one thing, that ended it. Twice is enough to condemn it.
 //  - SIGKILL names nobody: it may be the kernel, out of memory, or somebody's `kill -9`, which is
 //    an ordinary way to stop. All that was being worked on is suspected, and condemned only if it
-//    was at that in kMaxKills ends one after the other.
+//    was at that in kMaxKills ends one after the other. What had let an answer out by then is not:
+//    whoever is told may kill the process at once, while the thread that told is still at it.
 //
 // What is condemned is not worked on again until somebody forgives it.
 #pragma once
@@ -88,5 +89,9 @@ class WorkScope {
  private:
   void* slot_;  // This thread's place in the file, or null.
 };
+
+// Call before an answer leaves that may make somebody kill the process: a kill is no evidence
+// against what this thread's open scopes work on from here on. A crash still is.
+void LetOut();
 
 }  // namespace entente::marks

@@ -31,14 +31,13 @@ bool IsFailing(const storage::StoreHealth& store) {
          store.failed_reads_in_row >= kFailuresInRow;
 }
 
-// Brings the answer back to the worker that asked, if one did.
+// Brings the answer back to the worker that asked, if one did. The answer of a transaction's turn
+// leaves the process from within that turn.
 template <class T>
 Callback<T> ReturnTo(Worker* origin, Callback<T> done) {
-  if (origin == nullptr) {
-    return done;
-  }
   return [origin, done = std::move(done)](Result<T> result) {
-    if (Worker::Current() == origin) {
+    marks::LetOut();
+    if (origin == nullptr || Worker::Current() == origin) {
       done(std::move(result));
       return;
     }

@@ -253,6 +253,9 @@ void Shard::OnWritten(const Status& status) {
 }
 
 void Shard::Carry(Release& release) {
+  if (!release.events.empty()) {
+    marks::LetOut();
+  }
   for (TxnEvent& event : release.events) {
     events_.Publish(std::move(event));
   }

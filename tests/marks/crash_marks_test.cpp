@@ -128,6 +128,45 @@ TEST_CASE("a kill condemns only what was being worked on three times in a row") 
   CHECK_FALSE(Condemned(folder.file(), "another"));
 }
 
+TEST_CASE("a kill says nothing against what had let an answer out, and a crash does") {
+  const Folder folder;
+  const auto end_after_answer = [&](int signal) {
+    InProcess(folder.file(), [&](CrashMarks&) {
+      const WorkScope outer("outer");
+      const WorkScope scope("answering");
+      LetOut();
+      { const WorkScope nested("nested"); }
+      std::raise(signal);
+    });
+  };
+  for (int i = 0; i < CrashMarks::kMaxKills; ++i) {
+    end_after_answer(SIGKILL);
+  }
+  CHECK_FALSE(Condemned(folder.file(), "answering"));
+  CHECK_FALSE(Condemned(folder.file(), "outer"));
+  for (int i = 0; i < CrashMarks::kMaxCrashes; ++i) {
+    end_after_answer(SIGABRT);
+  }
+  CHECK(Condemned(folder.file(), "answering"));
+}
+
+TEST_CASE("what is worked on within or after an answer's scope is suspected as ever") {
+  const Folder folder;
+  for (int i = 0; i < CrashMarks::kMaxKills; ++i) {
+    InProcess(folder.file(), [](CrashMarks&) {
+      const WorkScope outer("outer");
+      {
+        const WorkScope scope("answering");
+        LetOut();
+      }
+      const WorkScope next("greedy");
+      std::raise(SIGKILL);
+    });
+  }
+  CHECK(Condemned(folder.file(), "greedy"));
+  CHECK_FALSE(Condemned(folder.file(), "outer"));
+}
+
 TEST_CASE("an end on purpose blames nobody, however it comes about") {
   const Folder folder;
   for (int i = 0; i < 4; ++i) {
