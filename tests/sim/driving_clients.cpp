@@ -3,45 +3,20 @@
 // come back.
 #include <utility>
 
-#include "dsl/client_branches.h"
 #include "tests/sim/world.h"
 
 namespace entente::sim {
-namespace {
-
-using engine::TxnStatus;
-
-constexpr const char* kSettleRetry =
-    R"(, "settleRetry": {"initial": "10ms", "factor": 2, "max": "100ms", "attempts": 6})";
-
-// The description of a branch that a client enlists.
-std::string BranchOf(dsl::Mode mode, const std::string& id, Dice& dice) {
-  const std::string head =
-      R"({"id": ")" + id + R"(", "participant": {"http": "http://p.test", "timeout": "200ms"}, )";
-  switch (mode) {
-    case dsl::Mode::kSaga:
-      return head + R"("compensate": {"delete": "/${key}"},
-        "compensateRetry": {"initial": "10ms", "max": "100ms", "attempts": 6}})";
-    case dsl::Mode::kTcc:
-      return head + R"("confirm": {"post": "/${key}"}, "cancel": {"delete": "/${key}"})" +
-             kSettleRetry + (dice.Chance(400) ? R"(, "expires": "900ms"})" : "}");
-    case dsl::Mode::kTwoPhaseCommit:
-      return head + R"("prepare": {"post": "/${key}"}, "commit": {"put": "/${key}"},
-        "rollback": {"delete": "/${key}"}, "retry": {"initial": "10ms", "max": "100ms", "attempts": 4})" +
-             kSettleRetry + (dice.Chance(500) ? R"(, "onePhase": true})" : "}");
-  }
-  return head;
-}
-
-}  // namespace
 
 void World::MakeDriving(Client& client) {
-  static constexpr std::array kModes = {dsl::Mode::kSaga, dsl::Mode::kTcc,
-                                        dsl::Mode::kTwoPhaseCommit};
-  client.drives = kModes[dice_.Below(kModes.size())];
-  client.definition = "~" + std::string(dsl::ModeName(*client.drives));
+  client.drives = static_cast<Protocol>(dice_.Below(3));
   for (uint64_t n = dice_.Below(4); n > 0; --n) {
-    client.branches.push_back(BranchOf(*client.drives, "b" + std::to_string(n), dice_));
+    StepSpec branch;
+    branch.id = "b" + std::to_string(n);
+    if (*client.drives == Protocol::kTcc && dice_.Chance(400)) {
+      branch.hold = HoldSpec{std::chrono::milliseconds(900), std::nullopt};
+    }
+    branch.one_phase = *client.drives == Protocol::kTwoPhase && dice_.Chance(500);
+    client.branches.push_back(std::move(branch));
   }
   client.wants_abort = dice_.Chance(200);
 }
@@ -53,71 +28,114 @@ void World::DriveSoon(Client& client) {
 }
 
 void World::DriveOn(Client& client) {
-  if (client.gone || !client.ends_seen.empty()) {
+  if (client.gone || !FactsOf(client).ends.empty()) {
     return;
   }
   if (!healed_ && dice_.Chance(30)) {
     client.gone = true;
     Trace(client.gid.str() + ": its client dies");
+    history_.Probe("a client died");
     return;
   }
-  if (client.enlisted < client.branches.size() && !client.wants_abort) {
-    Enlist(client);
-  } else {
-    Decide(client);
+  if (Node* node = NodeFor(client.gid)) {
+    if (client.enlisted < client.branches.size() && !client.wants_abort) {
+      Enlist(client, *node);
+    } else {
+      Decide(client, *node);
+    }
+    if (dice_.Chance(100)) {
+      EnlistLate(client, *node);
+    }
+    if (client.enlisted > 0 && dice_.Chance(100)) {
+      EnlistOtherwise(client, *node);
+    }
   }
   DriveSoon(client);
 }
 
-void World::Enlist(Client& client) {
-  runtime::WorkerShards* node = NodeFor(client.gid);
-  if (node == nullptr) {
-    return;
-  }
+void World::Enlist(Client& client, Node& node) {
   const size_t index = client.enlisted;
-  node->Enlist(client.gid, client.branches[index], std::make_shared<std::vector<dsl::Problem>>(),
-               [this, &client, index](const Result<runtime::EnlistReply>& reply) {
-                 if (reply.ok() && client.enlisted == index) {
-                   ++client.enlisted;
-                   Observe(client, reply->view);
-                   WorkFor(client, BranchId("b" + std::to_string(client.branches.size() - index)));
-                 } else if (reply.status().code() == StatusCode::kFailedPrecondition) {
-                   client.wants_abort = true;  // The time limit has passed.
-                 }
-               });
+  node.shards().Enlist(client.gid, BranchOf(*client.drives, client.branches[index]),
+                       std::make_shared<std::vector<dsl::Problem>>(),
+                       [this, &client, index](const Result<runtime::EnlistReply>& reply) {
+                         if (reply.ok() && client.enlisted == index) {
+                           ++client.enlisted;
+                           FactsOf(client).enlisted.push_back(client.branches[index].id);
+                           Observe(client, reply->view);
+                           WorkFor(client, client.branches[index]);
+                         } else if (reply.status().code() == StatusCode::kFailedPrecondition) {
+                           client.wants_abort = true;  // The time limit has passed.
+                         }
+                       });
 }
 
-void World::WorkFor(Client& client, const BranchId& branch) {
-  const Call call{{client.gid, branch, dsl::Role::kForward, 0}, *client.drives, true, false};
-  if (!services_.Work(call, scheduler_.now())) {
+// Nobody joins any more once the commit was taken.
+void World::EnlistLate(Client& client, Node& node) {
+  if (!FactsOf(client).commit_taken) {
+    return;
+  }
+  StepSpec late;
+  late.id = "late";
+  node.shards().Enlist(
+      client.gid, BranchOf(*client.drives, late), std::make_shared<std::vector<dsl::Problem>>(),
+      [this, &client](const Result<runtime::EnlistReply>& reply) {
+        if (reply.ok()) {
+          history_.Violation("G3: " + client.gid.str() + " was joined after its commit was taken");
+        } else {
+          history_.Probe("a branch came too late to join");
+        }
+      });
+}
+
+// A name that is taken stands for what it was enlisted with.
+void World::EnlistOtherwise(Client& client, Node& node) {
+  StepSpec other = client.branches[0];
+  other.attempts = 9;
+  other.one_phase = !other.one_phase && *client.drives == Protocol::kTwoPhase;
+  if (*client.drives != Protocol::kTwoPhase) {
+    other.id = client.branches[0].id;
+    other.hold = HoldSpec{std::chrono::milliseconds(2900), std::nullopt};
+  }
+  if (*client.drives == Protocol::kSaga) {
+    return;  // Nothing of it could differ but its name.
+  }
+  node.shards().Enlist(client.gid, BranchOf(*client.drives, other),
+                       std::make_shared<std::vector<dsl::Problem>>(),
+                       [this, &client](const Result<runtime::EnlistReply>& reply) {
+                         if (reply.ok()) {
+                           history_.Violation("I2: a branch of " + client.gid.str() +
+                                              " was enlisted twice, with other content");
+                         } else if (reply.status().reason() == "branch.content_differs") {
+                           history_.Probe("a branch's name is taken");
+                         }
+                       });
+}
+
+void World::WorkFor(Client& client, const StepSpec& branch) {
+  const std::string name = client.gid.str() + ":" + branch.id;
+  const std::string root = std::string(NameOf(*client.drives)) + ".client";
+  const Request request{
+      "/" + root + "/" + branch.id + "/0/do/" + name, client.gid.str(), branch.id, 1, false, 0};
+  if (!services_.Work(request, scheduler_.now())) {
     client.wants_abort = true;
   }
 }
 
-void World::Decide(Client& client) {
-  runtime::WorkerShards* node = NodeFor(client.gid);
-  if (node == nullptr) {
-    return;
-  }
+void World::Decide(Client& client, Node& node) {
   const bool abort = client.wants_abort;
-  node->Deliver(client.gid,
-                abort ? engine::Event(engine::AbortRequested{{"client", "changed my mind"}})
-                      : engine::Event(engine::CommitRequested{}),
-                std::nullopt, [this, &client, abort](const Result<runtime::TxnView>& view) {
-                  if (view.ok()) {
-                    Observe(client, *view);
-                    const TxnStatus status = view->state->status;
-                    const bool committed =
-                        status == TxnStatus::kCommitted || status == TxnStatus::kCommitting;
-                    if (abort && committed) {
-                      failures_.push_back("I3: an abort of " + client.gid.str() +
-                                          " was answered by " +
-                                          std::string(engine::TxnStatusName(status)));
-                    }
-                  } else if (view.status().reason() == "transaction.aborted") {
-                    client.wants_abort = true;  // It is not what it wanted, but what it gets.
-                  }
-                });
+  node.shards().Deliver(
+      client.gid,
+      abort ? engine::Event(engine::AbortRequested{{"client", "changed my mind"}})
+            : engine::Event(engine::CommitRequested{}),
+      std::nullopt, [this, &client, abort](const Result<runtime::TxnView>& view) {
+        if (view.ok()) {
+          Observe(client, *view);
+          (abort ? FactsOf(client).cancel_taken : FactsOf(client).commit_taken) = true;
+        } else if (view.status().reason() == "transaction.aborted") {
+          CheckRefusal(client.gid.str(), view.status());
+          client.wants_abort = true;  // It is not what it wanted, but what it gets.
+        }
+      });
 }
 
 }  // namespace entente::sim

@@ -1,0 +1,95 @@
+#include <map>
+#include <set>
+#include <utility>
+
+#include "tests/sim/checks/evidence.h"
+
+namespace entente::sim {
+namespace {
+
+using Branch = std::pair<std::string, std::string>;  // gid, branch
+
+// What the plan says that has to stand after a commit, whatever way it was done.
+std::set<std::string> Wanted(const TxnEvidence& txn, const History& history) {
+  std::set<std::string> wanted;
+  const auto add = [&](const std::string& branch) {
+    if (!history.read_only.contains({txn.gid, branch})) {
+      wanted.insert(branch);
+    }
+  };
+  for (const StepSpec& step : txn.branches) {
+    add(step.id);
+  }
+  if (txn.plan != nullptr) {
+    for (const StepSpec& step : txn.plan->steps) {
+      for (const std::string& branch : BranchesOf(step, txn.items)) {
+        if (Calls(step)) {
+          add(branch);
+        }
+      }
+    }
+  }
+  return wanted;
+}
+
+// What stands, by branch; each effect by itself is judged on the way.
+std::map<Branch, int> ReadLedger(const Evidence& evidence, Violations& violations) {
+  std::map<Branch, int> net;
+  std::map<std::string, int> at_place;
+  std::set<std::pair<std::string, bool>> seen;
+  for (const Effect& effect : evidence.history.ledger) {
+    const std::string name = effect.place + "/" + effect.key;
+    if (!seen.emplace(name, effect.undo).second) {
+      violations.push_back("I5: " + name + " took effect twice");
+    }
+    net[{effect.gid, effect.branch}] += effect.undo ? -1 : 1;
+    const int here = at_place[name] += effect.undo ? -1 : 1;
+    if (here < 0) {
+      violations.push_back("I5: " + name + " was undone before it was done");
+    }
+    if (!evidence.txns.contains(effect.gid)) {
+      violations.push_back("I1: an effect of " + effect.gid + ", which nobody accepted");
+    }
+  }
+  return net;
+}
+
+bool IsJudged(const Evidence& evidence, const std::string& gid) {
+  const auto txn = evidence.txns.find(gid);
+  return txn != evidence.txns.end() && (txn->second.committed() || txn->second.aborted());
+}
+
+}  // namespace
+
+void CheckEffects(const Evidence& evidence, Violations& violations) {
+  const std::map<Branch, int> net = ReadLedger(evidence, violations);
+  for (const auto& [branch, sum] : net) {
+    if (!IsJudged(evidence, branch.first)) {
+      continue;
+    }
+    const TxnEvidence& txn = evidence.txns.at(branch.first);
+    const bool wanted = txn.committed() && Wanted(txn, evidence.history).contains(branch.second);
+    if (sum != (wanted ? 1 : 0)) {
+      violations.push_back("I1: " + branch.first + " is " + txn.status + ", but branch " +
+                           branch.second + " holds " + std::to_string(sum));
+    }
+  }
+  for (const auto& [gid, txn] : evidence.txns) {
+    if (!txn.committed()) {
+      continue;
+    }
+    for (const std::string& branch : Wanted(txn, evidence.history)) {
+      if (!net.contains({gid, branch})) {
+        violations.push_back("I1: " + gid + " is COMMITTED without the effect of " + branch);
+      }
+    }
+  }
+  for (const auto& [gid, name] : evidence.services.Holding()) {
+    if (IsJudged(evidence, gid)) {
+      violations.push_back("I1: " + gid + " is " + evidence.txns.at(gid).status + ", and " + name +
+                           " is still held for it");
+    }
+  }
+}
+
+}  // namespace entente::sim

@@ -1,0 +1,63 @@
+// What a run is judged by, and the checks. None of them runs any code of the engine: they read the
+// plans as the simulation wrote them, what was seen from outside, and the journal's records as
+// data.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/record.h"
+#include "tests/sim/history.h"
+#include "tests/sim/services.h"
+#include "tests/sim/spec.h"
+
+namespace entente::sim {
+
+// One transaction, when all is over.
+struct TxnEvidence {
+  std::string gid;
+  const PlanSpec* plan = nullptr;  // Null: a client drove it.
+  Protocol protocol = Protocol::kSaga;
+  std::vector<StepSpec> branches;  // That a client enlisted.
+  size_t items = 0;
+  std::string status;  // As the list says.
+  std::vector<engine::Record> journal;
+  const ClientFacts* client = nullptr;
+
+  [[nodiscard]] bool committed() const { return status == "COMMITTED"; }
+  [[nodiscard]] bool aborted() const { return status == "ABORTED"; }
+  // When its first record of that kind was made.
+  template <class Body>
+  [[nodiscard]] std::optional<Instant> When() const {
+    for (const engine::Record& record : journal) {
+      if (std::holds_alternative<Body>(record.body)) {
+        return record.at;
+      }
+    }
+    return std::nullopt;
+  }
+  [[nodiscard]] bool IsSkipped(const std::string& branch) const {
+    return client->skipped.contains(branch);
+  }
+};
+
+struct Evidence {
+  const History& history;
+  const Services& services;
+  std::map<std::string, TxnEvidence> txns;  // By gid.
+  std::vector<std::string> submitted;       // Every gid that a client used.
+};
+using Violations = std::vector<std::string>;
+
+// I1, I4, I5: what stands at the participants is what the outcomes say.
+void CheckEffects(const Evidence& evidence, Violations& violations);
+// I8, and that nothing goes out before its time: the order of calls.
+void CheckOrder(const Evidence& evidence, Violations& violations);
+// I7, budgets, keys, pauses: each call by itself.
+void CheckCalls(const Evidence& evidence, Violations& violations);
+// I2, I3, I9: what was said to clients and operators, deadlines, reservations, signals, children.
+void CheckPromises(const Evidence& evidence, Violations& violations);
+
+}  // namespace entente::sim

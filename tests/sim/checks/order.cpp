@@ -1,0 +1,264 @@
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "tests/sim/checks/evidence.h"
+
+namespace entente::sim {
+namespace {
+
+using SentCalls = std::vector<const Sent*>;
+
+bool Does(const Sent& sent) {
+  return sent.verb == Verb::kDo || sent.one_phase;
+}
+
+// The calls of one transaction, in the order in which they were sent.
+class OrderJudge {
+ public:
+  OrderJudge(const Evidence& evidence, const TxnEvidence& txn, const SentCalls& calls,
+             Violations& violations)
+      : evidence_(evidence), txn_(txn), calls_(calls), violations_(violations) {
+    if (txn.plan != nullptr) {
+      closure_ = Closure(*txn.plan);
+    }
+  }
+
+  void Run() {
+    CheckDirection();
+    CheckAlone();
+    CheckOvertaking();
+    if (txn_.plan != nullptr) {
+      CheckParallel();
+      CheckPrecedence();
+      CheckUndoOrder();
+    }
+  }
+
+ private:
+  void Add(const std::string& what) { violations_.push_back(what + " (" + txn_.gid + ")"); }
+
+  // Nothing goes forward once anything was taken back, and nothing is taken back once anything was
+  // made final.
+  void CheckDirection() {
+    const Sent* undone = nullptr;
+    const Sent* final = nullptr;
+    for (const Sent* sent : calls_) {
+      if (sent->verb == Verb::kUndo) {
+        undone = undone == nullptr ? sent : undone;
+        if (final != nullptr) {
+          Add("I3: " + sent->branch + " is undone after " + final->branch + " was made final");
+        }
+      } else if (undone != nullptr) {
+        Add("I3: " + sent->branch + " goes forward after " + undone->branch + " was undone");
+      }
+      if (final == nullptr && IsFinal(*sent)) {
+        final = sent;
+      }
+    }
+  }
+
+  [[nodiscard]] bool IsFinal(const Sent& sent) const {
+    if (sent.verb == Verb::kFinish) {
+      return !sent.one_phase;
+    }
+    const StepSpec* step = txn_.plan == nullptr ? nullptr : StepOf(*txn_.plan, sent.branch);
+    return sent.verb == Verb::kDo && step != nullptr && step->after_pivot;
+  }
+
+  // Only who is alone, or beside others who have nothing to commit, decides by itself.
+  void CheckAlone() {
+    for (const Sent* sent : calls_) {
+      for (const Work& work : evidence_.history.work) {
+        if (sent->one_phase && work.gid == txn_.gid && work.branch != sent->branch &&
+            !evidence_.history.read_only.contains({txn_.gid, work.branch})) {
+          Add("G2: " + sent->branch + " decides by itself beside " + work.branch);
+          return;
+        }
+      }
+    }
+  }
+
+  // An undo waits until nothing that it is to undo, or that was built upon that, can still happen.
+  void CheckOvertaking() {
+    std::map<std::string, const Sent*> latest;  // Forward call, by branch.
+    for (const Sent* sent : calls_) {
+      if (sent->verb == Verb::kDo) {
+        latest[sent->branch] = sent;
+      }
+      if (sent->verb != Verb::kUndo) {
+        continue;
+      }
+      for (const auto& [branch, call] : latest) {
+        if (IsKnownOut(*call, *sent) && !IsCompleted(*call, sent->at) && call->over() > sent->at &&
+            DependsOn(branch, sent->branch)) {
+          Add("I8: " + sent->branch + " is undone while " + branch + " is under way");
+        }
+      }
+    }
+  }
+
+  // Its participant has said what became of the call, though not by its answer.
+  [[nodiscard]] bool IsCompleted(const Sent& call, Instant by) const {
+    const std::vector<Work>& all = evidence_.history.completions;
+    return std::any_of(all.begin(), all.end(), [&](const Work& one) {
+      return one.gid == call.gid && one.branch == call.branch && one.at >= call.at && one.at <= by;
+    });
+  }
+
+  // Whether the owner who sends the undo knows of the call: it made it, or found it under way when
+  // it took over an abort. Otherwise the record of the attempt may be lost, and the barrier has to
+  // see to it.
+  [[nodiscard]] bool IsKnownOut(const Sent& call, const Sent& undo) const {
+    if (call.epoch == undo.epoch) {
+      return evidence_.history.failed_appends == 0;
+    }
+    const auto aborted = txn_.When<engine::AbortDecided>();
+    const std::pair owner(ShardOf(Gid(undo.gid)).value(), undo.epoch);
+    return !evidence_.history.clock_jumped && evidence_.history.failed_appends == 0 && aborted &&
+           *aborted < evidence_.history.acquired.at(owner);
+  }
+
+  // `branch` is `base`, or was built upon it.
+  [[nodiscard]] bool DependsOn(const std::string& branch, const std::string& base) const {
+    if (branch == base || txn_.plan == nullptr || txn_.protocol != Protocol::kSaga) {
+      return branch == base;  // What another mode holds was never visible to others.
+    }
+    return ComesBefore(base, branch);
+  }
+
+  // No more of a step at a time than it allows, unless an operator asks for what is stuck.
+  void CheckParallel() {
+    if (txn_.client->retried) {
+      return;
+    }
+    for (const Sent* sent : calls_) {
+      const StepSpec* step = StepOf(*txn_.plan, sent->branch);
+      if (step == nullptr || step->each_parallel == 0) {
+        continue;
+      }
+      const auto under_way = std::count_if(calls_.begin(), calls_.end(), [&](const Sent* other) {
+        return other->epoch == sent->epoch && other->verb == sent->verb &&
+               StepName(other->branch) == step->id && other->at <= sent->at &&
+               (other->answer == Sent::Answer::kNone || other->answered > sent->at);
+      });
+      if (static_cast<size_t>(under_way) > step->each_parallel) {
+        Add("G9: " + std::to_string(under_way) + " calls of " + step->id + " at once");
+      }
+    }
+  }
+
+  [[nodiscard]] std::optional<Instant> WorkOf(const std::string& branch) const {
+    for (const Work& work : evidence_.history.work) {
+      if (work.gid == txn_.gid && work.branch == branch) {
+        return work.at;
+      }
+    }
+    return std::nullopt;
+  }
+
+  // Whatever a step comes after was done before it is begun.
+  void CheckPrecedence() {
+    std::map<std::string, Instant> first;  // By step.
+    for (const Sent* sent : calls_) {
+      if (Does(*sent)) {
+        first.try_emplace(StepName(sent->branch), sent->at);
+      }
+    }
+    for (const auto& [name, at] : first) {
+      const StepSpec* step = StepOf(*txn_.plan, name);
+      if (step == nullptr || BranchesOf(*step, txn_.items).empty()) {
+        Add("a call for " + name + ", which has nothing to do");
+        continue;
+      }
+      for (size_t before = 0; before < txn_.plan->steps.size(); ++before) {
+        if (closure_[IndexOf(*txn_.plan, *step)][before]) {
+          CheckDoneBefore(txn_.plan->steps[before], at, name);
+        }
+      }
+    }
+  }
+
+  void CheckDoneBefore(const StepSpec& before, Instant at, const std::string& name) {
+    for (const std::string& branch : BranchesOf(before, txn_.items)) {
+      if (txn_.IsSkipped(branch)) {
+        continue;
+      }
+      if (before.kind == StepSpec::Kind::kSleep) {
+        CheckSlept(before, at, name);
+      } else if (before.kind == StepSpec::Kind::kCall) {
+        const auto done = WorkOf(branch);
+        if (!done || *done > at) {
+          Add("I8: " + name + " is begun before " + branch + " was done");
+        }
+      }
+    }
+  }
+
+  void CheckSlept(const StepSpec& sleep, Instant at, const std::string& name) {
+    for (const engine::Record& record : txn_.journal) {
+      const auto* wait = std::get_if<engine::WaitStarted>(&record.body);
+      if (wait != nullptr && wait->branch.str() == sleep.id && !evidence_.history.clock_jumped &&
+          at < record.at + *sleep.wait) {
+        Add(name + " is begun before " + sleep.id + " was over");
+      }
+    }
+  }
+
+  void CheckUndoOrder() {
+    if (txn_.protocol != Protocol::kSaga) {
+      return;
+    }
+    std::map<std::string, std::pair<Instant, Instant>> undone;  // By branch: first and last.
+    for (const Effect& effect : evidence_.history.ledger) {
+      if (effect.gid == txn_.gid && effect.undo) {
+        undone.try_emplace(effect.branch, effect.at, effect.at).first->second.second = effect.at;
+      }
+    }
+    for (const auto& [later, its] : undone) {
+      for (const auto& [earlier, others] : undone) {
+        if (ComesBefore(earlier, later) && others.first < its.second) {
+          Add("I8: " + earlier + " was undone before " + later);
+        }
+      }
+    }
+  }
+
+  // `later` may have been built upon `earlier`.
+  [[nodiscard]] bool ComesBefore(const std::string& earlier, const std::string& later) const {
+    const StepSpec* step = StepOf(*txn_.plan, later);
+    const StepSpec* base = StepOf(*txn_.plan, earlier);
+    if (step == nullptr || base == nullptr) {
+      return false;
+    }
+    if (step == base) {
+      return step->each_parallel == 1 && ItemOf(earlier) < ItemOf(later);
+    }
+    return closure_[IndexOf(*txn_.plan, *step)][IndexOf(*txn_.plan, *base)];
+  }
+
+  const Evidence& evidence_;
+  const TxnEvidence& txn_;
+  const SentCalls& calls_;
+  Violations& violations_;
+  std::vector<std::vector<bool>> closure_;
+};
+
+}  // namespace
+
+void CheckOrder(const Evidence& evidence, Violations& violations) {
+  std::map<std::string, SentCalls> calls;
+  for (const Sent& sent : evidence.history.sent) {
+    calls[sent.gid].push_back(&sent);
+  }
+  for (const auto& [gid, its] : calls) {
+    if (const auto txn = evidence.txns.find(gid); txn != evidence.txns.end()) {
+      OrderJudge(evidence, txn->second, its, violations).Run();
+    } else {
+      violations.push_back("I1: a call for " + gid + ", which nobody accepted");
+    }
+  }
+}
+
+}  // namespace entente::sim
