@@ -174,6 +174,87 @@ TEST_CASE("a compensation that is a child spends no attempt on a stop") {
   CHECK(node.Look("p1").status == TxnStatus::kAborted);
 }
 
+TEST_CASE("a child that a stop keeps from starting is no reason to abort its parent") {
+  TestNode node;
+  node.Define(kTrip);
+  node.Define(R"({"name": "top", "mode": "saga", "participants": {"p": {"http": "http://p"}},
+    "steps": [{"id": "a", "participant": "p", "action": {"post": "/a"}, "compensate": null},
+              {"id": "kid", "action": {"transaction": {"definition": "trip", "input": {}}},
+               "compensate": null}]})");
+  node.Submit("top", "p1");
+  node.host->HoldOffloads();
+  node.caller.Answer("a", engine::ReplyDone{});
+  node.Run();  // Whether the child exists is being looked up.
+  bool drained = false;
+  node.shards->Drain([&drained] { drained = true; });
+  node.host->ReleaseOffloads();
+  node.Run(std::chrono::seconds(1));
+  CHECK(drained);
+  CHECK(node.Look("p1").status == TxnStatus::kActive);
+  CHECK_FALSE(node.IsKnown("p1~kid"));
+
+  node.Restart();
+  node.Run(std::chrono::seconds(30));
+  node.caller.Answer("flight", engine::ReplyDone{});
+  node.Run();
+  node.caller.Answer("hotel", engine::ReplyDone{});
+  node.Run();
+  CHECK(node.Look("p1").status == TxnStatus::kCommitted);
+}
+
+TEST_CASE("whoever waits for the end of a transaction waits through a write that failed") {
+  TestNode node;
+  node.Define(kTrip);
+  node.Submit("trip", "t1");
+  std::vector<TxnStatus> seen;
+  for (int i = 0; i < 2; ++i) {
+    node.shards->Get(Gid("t1"), std::chrono::minutes(5), [&seen](const Result<TxnView>& view) {
+      REQUIRE(view.ok());
+      seen.push_back(view->state->status);
+    });
+  }
+  node.journal->Fail(storage::MemoryFault::kUnavailable);
+  node.caller.Answer("flight", engine::ReplyDone{});
+  node.Run(std::chrono::seconds(5));  // It is read back, and calls again.
+  CHECK(seen.empty());
+  node.caller.Answer("flight", engine::ReplyDone{});
+  node.Run();
+  node.caller.Answer("hotel", engine::ReplyDone{});
+  node.Run();
+  CHECK(seen == std::vector<TxnStatus>(2, TxnStatus::kCommitted));
+}
+
+TEST_CASE("a refusal is answered when what it rests on is durable, and not if that is lost") {
+  TestNode node;
+  node.Define(R"({"name": "once", "mode": "saga", "participants": {"p": {"http": "http://p"}},
+    "steps": [{"id": "a", "participant": "p", "pivot": true, "action": {"post": "/a"},
+               "compensate": null},
+              {"id": "b", "participant": "p", "action": {"post": "/b"}}]})");
+  node.Submit("once", "t1");
+  const auto cancel = [&node](std::optional<Status>& answer) {
+    node.shards->Deliver(Gid("t1"), engine::AbortRequested{{"ann", ""}}, std::nullopt,
+                         [&answer](const Result<TxnView>& view) { answer = view.status(); });
+  };
+  // The pivot is done, and nothing is written so far.
+  node.caller.Answer("a", engine::ReplyDone{});
+  std::optional<Status> lost;
+  cancel(lost);
+  CHECK_FALSE(lost.has_value());
+  node.journal->Fail(storage::MemoryFault::kUnavailable);
+  node.Run();
+  REQUIRE(lost.has_value());
+  CHECK(lost->code() == StatusCode::kUnavailable);
+
+  node.Run(std::chrono::seconds(5));  // Read back, it calls again.
+  node.caller.Answer("a", engine::ReplyDone{});
+  std::optional<Status> kept;
+  cancel(kept);
+  CHECK_FALSE(kept.has_value());
+  node.Run();
+  REQUIRE(kept.has_value());
+  CHECK(kept->reason() == "transaction.past_pivot");
+}
+
 TEST_CASE("a back-off that ends while the coordinator stops is over when it is back") {
   TestNode node;
   node.Define(TripWith(R"({"initial": "1ms", "max": "1ms", "attempts": 5})"));
