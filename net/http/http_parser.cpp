@@ -11,6 +11,9 @@ namespace http = boost::beast::http;
 // Of a body, before any of it has arrived.
 constexpr size_t kTrustedBytes = 8 * 1024;
 
+// "0", CRLF and the CRLF that ends the trailer. What is left of a chunked body is never less.
+constexpr size_t kLastChunkBytes = 5;
+
 std::string_view View(boost::beast::string_view text) {
   return {text.data(), text.size()};
 }
@@ -45,9 +48,15 @@ size_t MessageParser<kIsRequest, Message>::Parse(std::string_view input, error_c
     return used;
   }
   while (used < input.size() && !this->is_done()) {
+    // Beast's parser has seen the size of a last chunk and asserts that it is handed all of it
+    // when it is called again. A body that is cut between its last bytes would end the process.
+    if (awaits_chunk_ && input.size() - used < kLastChunkBytes) {
+      break;
+    }
     const boost::asio::const_buffer rest(input.data() + used, input.size() - used);
     const size_t taken = this->put(rest, error);
     used += taken;
+    awaits_chunk_ = in_body_ && error == http::error::need_more;
     if (error == http::error::need_more) {
       error.clear();
       break;

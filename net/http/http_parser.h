@@ -69,6 +69,7 @@ class MessageParser : public boost::beast::http::basic_parser<kIsRequest> {
   size_t max_header_bytes_;
   size_t max_body_bytes_;
   bool in_body_ = false;
+  bool awaits_chunk_ = false;  // The head of a chunk has begun and is not whole.
   size_t announced_bytes_ = std::numeric_limits<size_t>::max();  // Of the body, so far.
 };
 

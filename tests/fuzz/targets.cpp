@@ -134,9 +134,13 @@ void HttpRequest(std::string_view input) {
 void HttpAnswer(std::string_view input) {
   static const net::Origin origin = net::ParseUrl("http://p.test:8081/")->origin;
   net::ResponseParser parser(kParseLimits);
-  if (!ReadMessage(parser, input, input.size() + 1)) {
+  net::ResponseParser pieces(kParseLimits);
+  const bool done = ReadMessage(parser, input, input.size() + 1);
+  ENTENTE_CHECK(done == ReadMessage(pieces, input, 1));
+  if (!done) {
     return;
   }
+  ENTENTE_CHECK(parser.message().body == pieces.message().body);
   for (const auto mode : {dsl::Mode::kSaga, dsl::Mode::kTcc, dsl::Mode::kTwoPhaseCommit}) {
     for (const auto role : {dsl::Role::kForward, dsl::Role::kUndo, dsl::Role::kFinish}) {
       const participants::AnswerContext context{mode, role, nullptr, "token", &origin, kNow, "/a"};

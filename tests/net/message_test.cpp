@@ -1,13 +1,59 @@
 // URLs, header fields and callables.
 #include <memory>
+#include <string>
+#include <utility>
 
 #include <catch2/catch.hpp>
 
 #include "base/unique_function.h"
 #include "net/core/http_headers.h"
 #include "net/core/url.h"
+#include "net/http/http_parser.h"
 
 namespace entente::net {
+namespace {
+
+// As a connection does: what was not taken is handed in again, with what came since.
+template <class Parser>
+std::string BodyInPieces(const std::string& message, size_t first, size_t second) {
+  Parser parser(ParseLimits{16 * 1024, 1024});
+  std::string held;
+  boost::system::error_code error;
+  for (size_t at = 0; at < message.size() && !error; ++at) {
+    held += message[at];
+    if (at + 1 == first || at + 1 == second || at + 1 == message.size()) {
+      held.erase(0, parser.Parse(held, error));
+    }
+  }
+  return !error && parser.is_done() ? parser.message().body : "not read: " + error.message();
+}
+
+template <class Parser>
+void CheckEveryCut(const std::string& message, const std::string& body) {
+  for (size_t first = 0; first < message.size(); ++first) {
+    for (size_t second = first; second < message.size(); ++second) {
+      CAPTURE(first, second);
+      REQUIRE(BodyInPieces<Parser>(message, first, second) == body);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a chunked message is the same one wherever it is cut") {
+  for (const auto& [chunks, body] : {std::pair<std::string, std::string>{"0\r\n\r\n", ""},
+                                     {"00\r\n\r\n", ""},
+                                     {"0;a=b\r\n\r\n", ""},
+                                     {"0\r\nX: y\r\n\r\n", ""},
+                                     {"1\r\na\r\n0\r\n\r\n", "a"},
+                                     {"1\r\na\r\n2\r\nbc\r\n0\r\n\r\n", "abc"}}) {
+    CAPTURE(chunks);
+    CheckEveryCut<RequestParser>(
+        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks, body);
+    CheckEveryCut<ResponseParser>("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks,
+                                  body);
+  }
+}
 
 TEST_CASE("a URL is read into origin and target") {
   const auto url = ParseUrl("HTTP://Example.ORG:8080/a/b?c=d%20e");
