@@ -119,7 +119,7 @@ ENGINE = [
             "  if (turn.draft.branch(ref).may_have_happened) {\n",
             "  if (!PLANTED && turn.draft.branch(ref).may_have_happened) {\n")),
     engine("one-phase-never-in-doubt", "a cancel is taken while the only participant may have committed",
-           "I1|I3",
+           "I1|I3|made final",
            ("engine/twopc/advance.cpp",
             "    if (phases.of(P::kFinish, P::kFinishPending, P::kFinishStuck) > 0) {",
             "    if (!PLANTED && phases.of(P::kFinish, P::kFinishPending, P::kFinishStuck) > 0) {")),

@@ -44,4 +44,18 @@ CellCounter::Reached CellCounter::Of(dsl::Mode mode) const {
   return all;
 }
 
+CellCounter::Reached CellCounter::OfFamilies() const {
+  Reached all;
+  for (size_t c = 0; c < engine::kChildStandings; ++c) {
+    for (size_t p = 0; p < engine::kParentStandings; ++p) {
+      const auto child = static_cast<engine::ChildStanding>(c);
+      const auto parent = static_cast<engine::ParentStanding>(p);
+      Add(all, /*legal=*/true, family_.contains({child, parent}),
+          "child " + std::string(ChildStandingName(child)) + " x parent " +
+              std::string(ParentStandingName(parent)));
+    }
+  }
+  return all;
+}
+
 }  // namespace entente::sim

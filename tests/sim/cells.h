@@ -6,7 +6,9 @@
 #include <set>
 #include <string>
 #include <tuple>
+#include <utility>
 
+#include "engine/family/family.h"
 #include "engine/table.h"
 
 namespace entente::sim {
@@ -26,6 +28,9 @@ class CellCounter final : public engine::CellObserver {
               engine::BranchEvent event) override {
     branch_.emplace(mode, course, phase, event);
   }
+  void OnCell(engine::ChildStanding child, engine::ParentStanding parent) override {
+    family_.emplace(child, parent);
+  }
 
   struct Reached {
     size_t legal = 0;  // Cells in which something happens.
@@ -33,11 +38,13 @@ class CellCounter final : public engine::CellObserver {
     std::string missed;  // One a line.
   };
   [[nodiscard]] Reached Of(dsl::Mode mode) const;
+  [[nodiscard]] Reached OfFamilies() const;
 
  private:
   engine::CellObserver* before_;
   std::set<std::tuple<dsl::Mode, engine::TxnRow, engine::TxnEvent>> txn_;
   std::set<std::tuple<dsl::Mode, engine::Course, engine::BranchPhase, engine::BranchEvent>> branch_;
+  std::set<std::pair<engine::ChildStanding, engine::ParentStanding>> family_;
 };
 
 }  // namespace entente::sim

@@ -148,17 +148,20 @@ size_t CountMissing(const Coverage& total) {
   return missing;
 }
 
+void ReportCells(std::string_view name, const CellCounter::Reached& reached, bool list) {
+  std::printf("%.*s: %llu of %llu cells reached\n", static_cast<int>(name.size()), name.data(),
+              N(reached.reached), N(reached.legal));
+  if (list) {
+    std::printf("%s", reached.missed.c_str());
+  }
+}
+
 void ReportCells(const CellCounter& cells, bool list) {
   for (const auto mode :
        {entente::dsl::Mode::kSaga, entente::dsl::Mode::kTcc, entente::dsl::Mode::kTwoPhaseCommit}) {
-    const CellCounter::Reached reached = cells.Of(mode);
-    std::printf("%s: %llu of %llu cells reached\n",
-                std::string(entente::dsl::ModeName(mode)).c_str(), N(reached.reached),
-                N(reached.legal));
-    if (list) {
-      std::printf("%s", reached.missed.c_str());
-    }
+    ReportCells(entente::dsl::ModeName(mode), cells.Of(mode), list);
   }
+  ReportCells("families", cells.OfFamilies(), list);
 }
 
 }  // namespace

@@ -65,8 +65,12 @@ void World::LookAtIncidents() {
 // Retried, or carried out by hand and vouched for.
 void World::Mend(const storage::SummaryRow& row, const storage::IncidentRow& incident) {
   const bool must_know = incident.code == "undo.outcome_unknown";
-  const bool child = incident.participant.empty();  // Where it aborts, none is run again.
-  const bool by_hand = must_know || dice_.Chance(child ? 500 : 300);
+  const bool child = incident.participant.empty();
+  // Once all is well a child that aborted has to come through when it is run anew. One whose end
+  // was forced is what it is.
+  const bool rerun = child && healed_ && incident.code != "child.mixed";
+  const uint32_t chance = !child ? 300 : rerun ? 0 : 500;
+  const bool by_hand = must_know || dice_.Chance(chance);
   Node* const node = NodeFor(row.gid);
   if (node == nullptr) {
     return;
