@@ -92,6 +92,12 @@ void WriteTransactions(const runtime::Metrics& metrics, MetricsWriter& out) {
              Number(metrics.payload_bytes));
   out.Single("entente_payload_bytes_limit", "gauge", "Above it, new transactions are refused.",
              Number(metrics.payload_bytes_limit));
+  out.Single("entente_inline_definition_bytes", "gauge",
+             "Memory held for definitions that came with transactions.",
+             Number(metrics.inline_definition_bytes));
+  out.Single("entente_inline_definition_bytes_limit", "gauge",
+             "Above it, further definitions with transactions are refused.",
+             Number(metrics.inline_definition_bytes_limit));
   out.Single("entente_message_type_bytes", "gauge",
              "Memory held for the message types of gRPC participants.",
              Number(metrics.message_type_bytes));

@@ -157,7 +157,8 @@ LocalCoordinator::LocalCoordinator(LocalCoordinatorOptions options, storage::Jou
     : options_(std::move(options)),
       id_(std::move(id)),
       journal_(journal),
-      definitions_(journal, options_.compile, options_.crash_marks),
+      definitions_(journal, {options_.compile, options_.crash_marks,
+                             limits::kMaxCachedDefinitionBytes, inline_bytes_limit()}),
       memory_(options_.payload_memory),
       tokens_(secret),
       participant_stats_(std::move(participant_stats)),
@@ -490,15 +491,9 @@ void LocalCoordinator::Submit(SubmitRequest request, Callback<SubmitReply> done)
   pool_.Run([this, held, done = std::move(done)]() mutable {
     Status children;
     auto plan = Caught<PlanPtr>([&]() -> Result<PlanPtr> {
-      std::string name = held->definition;
-      std::optional<uint32_t> version = held->version;
-      if (held->inline_definition) {
-        auto stored = definitions_.PutInline(*held->inline_definition);
-        ENTENTE_RETURN_IF_ERROR(stored.row.status());
-        name = stored.row->name;
-        version = stored.row->version;
-      }
-      auto found = definitions_.Get(name, version);
+      auto found = held->inline_definition
+                       ? definitions_.Inline(*held->inline_definition)
+                       : definitions_.Get(held->definition, held->version, Definitions::For::kNew);
       if (found.ok()) {
         children = definitions_.CheckChildren(**found);
       }
@@ -886,6 +881,8 @@ Metrics LocalCoordinator::GetMetrics() {
   Metrics metrics;
   metrics.payload_bytes = memory_.used();
   metrics.payload_bytes_limit = memory_.limit();
+  metrics.inline_definition_bytes = definitions_.inline_bytes();
+  metrics.inline_definition_bytes_limit = inline_bytes_limit();
   for (const auto& shards : shards_) {
     const ShardCounters& counters = shards->counters();
     metrics.accepted += counters.accepted;

@@ -1,6 +1,7 @@
 // LocalCoordinator: the Coordinator of one process: workers, the shards they drive, definitions.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -101,6 +102,10 @@ class LocalCoordinator final : public Coordinator {
                    const std::string& secret, std::string id,
                    ParticipantStatsSource participant_stats);
 
+  // A quarter of what the process may use, if payloads may take half.
+  [[nodiscard]] size_t inline_bytes_limit() const {
+    return std::min(limits::kMaxInlineDefinitionBytes, options_.payload_memory / 2);
+  }
   void MakeWorkers(const CallerFactory& make_caller);
   [[nodiscard]] OwnershipEvents MakeOwnershipEvents();
   void StartShard(const LeasePtr& lease);

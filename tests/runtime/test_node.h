@@ -152,7 +152,7 @@ class TestNode {
     caller.waiting.clear();
     host = std::make_unique<TestHost>();
     journal = std::make_unique<storage::MemoryJournal>(store, storage::MemoryDelivery::kManual);
-    definitions = std::make_unique<Definitions>(*journal, dsl::CompileOptions{});
+    definitions = std::make_unique<Definitions>(*journal);
     memory = std::make_unique<MemoryBudget>(memory_bytes_);
     ShardOptions options;
     options.max_open = options.max_open_in_all = max_open_;
