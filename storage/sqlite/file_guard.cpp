@@ -4,12 +4,14 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 #include <string_view>
 #include <system_error>
 
@@ -195,6 +197,17 @@ Status Changed(const std::string& path, const std::string& what) {
                       "put the store's files back as they were, then start again");
 }
 
+// Among the first `bytes` of the file. Where the file system can not tell there is none. Closing
+// the descriptor drops no lock: SQLite has none on its logs.
+bool HasHole(const std::string& path, uint64_t bytes) {
+  if (bytes == 0) {
+    return false;
+  }
+  const FileDescriptor file(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  const off_t hole = file.valid() ? lseek(file.get(), 0, SEEK_HOLE) : -1;
+  return hole >= 0 && static_cast<uint64_t>(hole) < bytes;
+}
+
 uint64_t PageSize(std::string_view header) {
   const uint32_t stored = BigEndian(header, kPageSizeAt, 2);
   return stored == 1 ? 65'536 : stored;  // As the format has it.
@@ -257,7 +270,7 @@ Result<std::unique_ptr<FileGuard>> FileGuard::Acquire(const std::string& path) {
       new FileGuard(resolved, std::move(lock_file), std::move(database)));
 }
 
-Status FileGuard::CheckUnchanged() {
+Status FileGuard::CheckUnchanged(const Written& wal, const Written& log) {
   struct stat opened {};
   struct stat named {};
   if (fstat(database_.get(), &opened) != 0) {
@@ -277,22 +290,34 @@ Status FileGuard::CheckUnchanged() {
                               std::to_string(opened.st_size) + " bytes");
   }
   largest_ = opened.st_size;
-  ENTENTE_RETURN_IF_ERROR(CheckCompanion(path_ + "-wal", wal_));
-  ENTENTE_RETURN_IF_ERROR(CheckCompanion(path_ + "-shm", index_));
-  return CheckCompanion(path_ + kLogSuffix, log_);
+  // SQLite makes the index no smaller while anybody has it open.
+  const Written index{0, std::numeric_limits<uint64_t>::max()};
+  ENTENTE_RETURN_IF_ERROR(CheckCompanion(path_ + "-wal", wal_, wal));
+  ENTENTE_RETURN_IF_ERROR(CheckCompanion(path_ + "-shm", index_, index));
+  return CheckCompanion(path_ + kLogSuffix, log_, log);
 }
 
-Status FileGuard::CheckCompanion(const std::string& path, std::optional<FileId>& known) {
+Status FileGuard::CheckCompanion(const std::string& path, Companion& companion,
+                                 const Written& written) {
   struct stat info {};
   if (lstat(path.c_str(), &info) != 0) {
     return Changed(path, "was deleted or moved away");
   }
   const FileId id{info.st_dev, info.st_ino};
-  if (known && *known != id) {
+  if (companion.known && *companion.known != id) {
     return Changed(path, "was replaced by another file");
   }
-  known = id;
-  return {};
+  companion.known = id;
+  const auto size = static_cast<uint64_t>(info.st_size);
+  const uint64_t least = std::max(written.bytes, std::min(companion.largest, written.kept));
+  if (size < least) {
+    return Changed(path, "was cut to " + std::to_string(size) + " of at least " +
+                             std::to_string(least) + " bytes");
+  }
+  companion.largest = size;
+  return HasHole(path, written.bytes)
+             ? Changed(path, "was cut, or emptied in places, within what was written")
+             : Status();
 }
 
 void FileGuard::TakeSpareRoom() {

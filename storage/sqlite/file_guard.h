@@ -36,10 +36,19 @@ class FileGuard {
   // The descriptor of the database that holds the lock.
   [[nodiscard]] int database() const { return database_.get(); }
 
+  // What the writer knows of a log: bytes that it holds from its begin on, and the length to which
+  // it may be cut back once it begins afresh.
+  struct Written {
+    uint64_t bytes = 0;
+    uint64_t kept = 0;
+  };
+
   // Whether path() is still the file that was opened, has no other name and was not cut, and
-  // whether its logs and index are those of the first call. kDataLoss, store.file_changed: what is
-  // written from here on would be lost, or meet another program's writes. Not thread-safe.
-  [[nodiscard]] Status CheckUnchanged();
+  // whether its logs and index are those of the first call, were not cut either, and have no hole
+  // in what was written: a log that is cut and then written to behind its end has its length again,
+  // over a hole. kDataLoss, store.file_changed: what is written from here on would be lost, or meet
+  // another program's writes. Not thread-safe.
+  [[nodiscard]] Status CheckUnchanged(const Written& wal, const Written& log);
 
   // Lengthens the lock file, if there is room. A start needs a little room on the disk and may find
   // none: Acquire gives this back.
@@ -52,18 +61,24 @@ class FileGuard {
     friend bool operator==(const FileId&, const FileId&) = default;
   };
 
+  struct Companion {
+    std::optional<FileId> known;
+    uint64_t largest = 0;  // So far.
+  };
+
   FileGuard(std::string path, FileDescriptor lock_file, FileDescriptor database)
       : path_(std::move(path)), lock_file_(std::move(lock_file)), database_(std::move(database)) {}
 
-  [[nodiscard]] Status CheckCompanion(const std::string& path, std::optional<FileId>& known);
+  [[nodiscard]] static Status CheckCompanion(const std::string& path, Companion& companion,
+                                             const Written& written);
 
   const std::string path_;
   FileDescriptor lock_file_;
   FileDescriptor database_;
   off_t largest_ = 0;  // Of the database so far: a store only grows while it is open.
-  std::optional<FileId> wal_;
-  std::optional<FileId> index_;
-  std::optional<FileId> log_;
+  Companion wal_;
+  Companion index_;
+  Companion log_;
 };
 
 // In bytes; 0 for a file that is not there.

@@ -29,6 +29,11 @@ constexpr std::chrono::seconds kBeforeProjectingAgain(1);
 // What the log may hold beside the tables, when they can not follow because the disk is full.
 constexpr size_t kMostPendingBytes = 2 * limits::kMaxGroupBytes;
 
+// Of a write-ahead log with so many pages (SQLite's "WAL-mode File Format").
+uint64_t WalBytes(size_t pages) {
+  return pages == 0 ? 0 : 32 + pages * (24 + kPageBytes);
+}
+
 bool IsFatal(const Status& status) {
   return !status.ok() && status.code() != StatusCode::kUnavailable;
 }
@@ -45,7 +50,9 @@ GroupWriter::GroupWriter(std::unique_ptr<Connection> connection, Words& words,
       log_path_(path + kLogSuffix),
       vfs_(options.vfs),
       connection_(std::move(connection)),
-      txns_(*connection_, words, pending_, options.cached_txns) {}
+      txns_(*connection_, words, pending_, options.cached_txns) {
+  files_.wal.kept = WalLimit(options);
+}
 
 Result<std::unique_ptr<GroupWriter>> GroupWriter::Start(std::unique_ptr<Connection> connection,
                                                         Words& words, const std::string& path,
@@ -64,6 +71,7 @@ Status GroupWriter::Prepare() {
   ENTENTE_RETURN_IF_ERROR(rollback_.Prepare(*connection_, "ROLLBACK"));
   ENTENTE_RETURN_IF_ERROR(txns_.Prepare());
   ENTENTE_RETURN_IF_ERROR(OpenLog());
+  files_.log.kept = log_->reserved();
   // A disk that is full at this moment may have room later; what is durable is read from the log
   // until then.
   const Status projected = Project();
@@ -90,7 +98,9 @@ Status GroupWriter::PrepareWal() {
   sqlite3_wal_hook(
       database,
       [](void* self, sqlite3*, const char*, int pages) {
-        static_cast<GroupWriter*>(self)->wal_pages_ = static_cast<size_t>(pages);
+        auto* const writer = static_cast<GroupWriter*>(self);
+        writer->wal_pages_ = static_cast<size_t>(pages);
+        writer->wrote_ = true;
         return SQLITE_OK;
       },
       this);
@@ -427,6 +437,7 @@ Status GroupWriter::AppendToLog() {
     }
     return status;
   }
+  wrote_ = true;
   txns_.Logged(++log_number_, std::chrono::steady_clock::now());
   const std::lock_guard lock(mutex_);
   ++stats_.commits;
@@ -441,6 +452,7 @@ Status GroupWriter::Commit() {
   ENTENTE_RETURN_IF_ERROR(commit_.Run("committing"));
   txns_.Committed();
   if (log_ != nullptr && pending_.appends() == 0) {
+    ForgetFiles();
     log_->Restart();
   }
   const std::lock_guard lock(mutex_);
@@ -462,6 +474,11 @@ Status GroupWriter::ReserveIndex() {
 }
 
 void GroupWriter::Note(const Status& outcome, size_t bytes) {
+  if (std::exchange(wrote_, false)) {
+    NoteFiles();
+  } else if (outcome.ok()) {
+    return;
+  }
   const std::lock_guard lock(mutex_);
   if (outcome.ok()) {
     // Appends may go on for a while where the tables can not follow; the store is not well then.
@@ -469,11 +486,10 @@ void GroupWriter::Note(const Status& outcome, size_t bytes) {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     record_.failed_in_row = tables_fail ? record_.failed_in_row : 0;
     record_.latest_success = InstantFromMicros(std::chrono::floor<Duration>(now).count());
-    record_.wal_pages = wal_pages_;
-    record_.log_bytes = log_->end();
   } else {
     ++record_.failed;
     ++record_.failed_in_row;
+    record_.most_failed_in_row = std::max(record_.most_failed_in_row, record_.failed_in_row);
     record_.latest_failure = outcome.message();
     record_.failed_bytes = bytes != 0 ? bytes : record_.failed_bytes;
   }
@@ -482,6 +498,31 @@ void GroupWriter::Note(const Status& outcome, size_t bytes) {
 GroupWriter::Record GroupWriter::record() const {
   const std::lock_guard lock(mutex_);
   return record_;
+}
+
+GroupWriter::Record GroupWriter::TakeRecord() {
+  const std::lock_guard lock(mutex_);
+  Record record = record_;
+  record_.most_failed_in_row = 0;
+  return record;
+}
+
+void GroupWriter::NoteFiles() {
+  const std::lock_guard lock(mutex_);
+  files_.wal.bytes = WalBytes(wal_pages_);
+  files_.log.bytes = log_->end();
+}
+
+void GroupWriter::ForgetFiles() {
+  const std::lock_guard lock(mutex_);
+  ++files_.rounds;
+  files_.wal.bytes = std::min(files_.wal.bytes, files_.wal.kept);
+  files_.log.bytes = std::min(files_.log.bytes, files_.log.kept);
+}
+
+GroupWriter::Files GroupWriter::files() const {
+  const std::lock_guard lock(mutex_);
+  return files_;
 }
 
 Status GroupWriter::Abandon(Status failure) {
@@ -535,6 +576,8 @@ void GroupWriter::Checkpoint() {
   if (!health().ok() || !DropSnapshot().ok()) {
     return;
   }
+  // The next commit may begin the write-ahead log afresh, and cut it.
+  ForgetFiles();
   const int code = sqlite3_wal_checkpoint_v2(connection_->handle(), "main",
                                              SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   settled_pages_ = wal_pages_;

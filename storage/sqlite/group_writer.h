@@ -17,6 +17,7 @@
 #include "base/status.h"
 #include "storage/journal.h"
 #include "storage/sqlite/connection.h"
+#include "storage/sqlite/file_guard.h"
 #include "storage/sqlite/leases.h"
 #include "storage/sqlite/log_file.h"
 #include "storage/sqlite/pending_log.h"
@@ -25,6 +26,12 @@
 #include "storage/sqlite/words.h"
 
 namespace entente::storage::sqlite {
+
+// The length in bytes to which SQLite cuts its write-ahead log, if a long read made it larger, once
+// it has been moved.
+inline size_t WalLimit(const SqliteOptions& options) {
+  return 2 * options.wal_target_bytes;
+}
 
 // Thread-safe. Owns the log, and the only connection that writes, and runs every checkpoint on it:
 // SQLite before 3.51.3 can corrupt its write-ahead log when one connection resets it while another
@@ -83,17 +90,28 @@ class GroupWriter {
 
   [[nodiscard]] WriterStats stats();
 
-  // What commits came to, those of jobs too.
+  // What commits came to, those of jobs too. One that had nothing to write says nothing of the
+  // disk, and is not among them.
   struct Record {
     uint64_t failed = 0;
     uint64_t failed_in_row = 0;
+    uint64_t most_failed_in_row = 0;  // As of any failure since the latest TakeRecord.
     std::string latest_failure;
     size_t failed_bytes = 0;  // Of records, in the latest one that failed.
     std::optional<Instant> latest_success;
-    size_t wal_pages = 0;  // In SQLite's write-ahead log after the latest success.
-    size_t log_bytes = 0;  // In the log after the latest success.
   };
   [[nodiscard]] Record record() const;
+  // For one caller, who looks now and then: between two looks successes and failures may alternate.
+  [[nodiscard]] Record TakeRecord();
+
+  // What the files of both logs hold. They may be cut back to `kept` bytes whenever `rounds`, which
+  // counts their begins, changes: it does so before the file does.
+  struct Files {
+    FileGuard::Written wal;
+    FileGuard::Written log;
+    uint64_t rounds = 0;
+  };
+  [[nodiscard]] Files files() const;
 
  private:
   struct Request {
@@ -139,6 +157,9 @@ class GroupWriter {
   [[nodiscard]] Status Commit();
   [[nodiscard]] Status ReserveIndex();
   void Note(const Status& outcome, size_t bytes = 0);
+  void NoteFiles();
+  // Before either log may be cut back.
+  void ForgetFiles();
   // Takes back the open SQLite transaction; returns what its callers are told.
   [[nodiscard]] Status Abandon(Status failure);
   void CheckpointIfLarge();
@@ -170,6 +191,7 @@ class GroupWriter {
   size_t index_pages_ = 0;    // Of a write-ahead log that its index has room for.
   Time project_not_before_;   // After a failure.
   bool projection_failed_ = false;
+  bool wrote_ = false;  // Since the latest Note: to the log, or to the write-ahead log.
 
   mutable std::mutex mutex_;
   std::condition_variable arrived_;
@@ -180,6 +202,7 @@ class GroupWriter {
   Status health_;
   WriterStats stats_;
   Record record_;
+  Files files_;
 
   std::thread thread_;  // Last: it uses everything above.
 };

@@ -87,6 +87,9 @@ class LogFile {
   // Behind the last entry, in bytes.
   [[nodiscard]] size_t end() const { return end_; }
 
+  // The length that the file keeps when it begins afresh, in bytes.
+  [[nodiscard]] size_t reserved() const { return reserved_; }
+
  private:
   LogFile(std::string path, LogKey key) : path_(std::move(path)), key_(std::move(key)) {}
 
@@ -112,7 +115,7 @@ class LogFile {
   const LogKey key_;
   std::unique_ptr<std::max_align_t[]> memory_;  // SQLite's file object, of its own size.
   size_t end_ = kLogBlockBytes;
-  size_t reserved_ = kLogBlockBytes;  // The length the file keeps.
+  size_t reserved_ = kLogBlockBytes;
 };
 
 }  // namespace entente::storage::sqlite

@@ -30,11 +30,6 @@ constexpr size_t kPurgeChunk = 128;
 
 constexpr size_t kLeastTried = size_t{64} << 10;
 
-// Of a write-ahead log with so many pages (SQLite's "WAL-mode File Format").
-uint64_t WalBytes(size_t pages) {
-  return pages == 0 ? 0 : 32 + pages * (24 + kPageBytes);
-}
-
 class SqliteJournal : public Journal {
  public:
   SqliteJournal(std::unique_ptr<FileGuard> guard, std::unique_ptr<Words> words,
@@ -148,9 +143,10 @@ class SqliteJournal : public Journal {
     TryWrite();
     StoreHealth health;
     health.space = Space();
-    const GroupWriter::Record writes = writer_->record();
+    const GroupWriter::Record writes = writer_->TakeRecord();
     health.fatal = writer_->health();
-    health.failed_writes_in_row = writes.failed_in_row;
+    // Small writes may find room between large ones that do not.
+    health.failed_writes_in_row = std::max(writes.failed_in_row, writes.most_failed_in_row);
     health.failed_commits = writes.failed;
     health.last_commit = writes.latest_success;
     health.latest_failure = writes.latest_failure;
@@ -164,29 +160,19 @@ class SqliteJournal : public Journal {
 
   [[nodiscard]] WriterStats stats() const { return writer_->stats(); }
 
- private:
+  // That the files are those of the first call, whole. For one thread at a time.
   Status CheckFiles() {
-    ENTENTE_RETURN_IF_ERROR(guard_->CheckUnchanged());
-    // A log is cut behind what this process wrote if it has become shorter than its latest commit.
-    // One look may fall between a commit that begins the log afresh and the note of it.
-    const GroupWriter::Record record = writer_->record();
-    std::string cut;
-    if (FileSize(guard_->path() + "-wal") < WalBytes(record.wal_pages)) {
-      cut = "-wal";
-    } else if (FileSize(guard_->path() + kLogSuffix) < record.log_bytes) {
-      cut = kLogSuffix;
+    for (;;) {
+      const GroupWriter::Files files = writer_->files();
+      Status checked = guard_->CheckUnchanged(files.wal, files.log);
+      // What was found against a log that was just begun afresh is looked for once more.
+      if (checked.ok() || writer_->files().rounds == files.rounds) {
+        return checked;
+      }
     }
-    const Lengths lengths{record.wal_pages, record.log_bytes};
-    if (cut.empty() || cut_at_ != lengths) {
-      cut_at_ = cut.empty() ? std::nullopt : std::optional(lengths);
-      return {};
-    }
-    return DataLoss("store.file_changed",
-                    guard_->path() + cut +
-                        " was cut while the coordinator had it open: commits that were "
-                        "acknowledged may be lost; restore a backup");
   }
 
+ private:
   // As much as what failed, at least an ordinary append: a full disk has room for less now and
   // then.
   void TryWrite() {
@@ -266,8 +252,6 @@ class SqliteJournal : public Journal {
   const std::unique_ptr<Words> words_;      // On the heap: the writer refers to it already.
   const std::unique_ptr<GroupWriter> writer_;
   ReaderPool readers_;
-  using Lengths = std::pair<size_t, size_t>;  // Of the write-ahead log and of the log.
-  std::optional<Lengths> cut_at_;  // Of CheckHealth's thread: where its latest look found one cut.
 
   std::mutex reads_mutex_;
   uint64_t failed_reads_in_row_ = 0;
@@ -285,9 +269,8 @@ Status Configure(Connection& connection, const std::string& path, const SqliteOp
                                                 "stays in mode '" + mode +
                                                 "'); use a local file system");
   }
-  // A log that a long read made large is cut back once it has been moved.
-  const std::string rest = "PRAGMA synchronous=FULL; PRAGMA journal_size_limit=" +
-                           std::to_string(options.wal_target_bytes * 2);
+  const std::string rest =
+      "PRAGMA synchronous=FULL; PRAGMA journal_size_limit=" + std::to_string(WalLimit(options));
   return connection.Execute(rest.c_str());
 }
 
@@ -340,9 +323,10 @@ Result<std::unique_ptr<Journal>> OpenSqliteJournal(const std::string& path,
   ENTENTE_RETURN_IF_ERROR(Identify(*writer, path, *guard, options));
   ReserveLog(file + "-wal", options.wal_target_bytes);
   guard->TakeSpareRoom();
-  ENTENTE_RETURN_IF_ERROR(guard->CheckUnchanged());
-  return std::unique_ptr<Journal>(std::make_unique<SqliteJournal>(
-      std::move(guard), std::move(words), std::move(writer), options));
+  auto journal = std::make_unique<SqliteJournal>(std::move(guard), std::move(words),
+                                                 std::move(writer), options);
+  ENTENTE_RETURN_IF_ERROR(journal->CheckFiles());
+  return std::unique_ptr<Journal>(std::move(journal));
 }
 
 WriterStats GetWriterStats(const Journal& journal) {

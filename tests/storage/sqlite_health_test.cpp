@@ -23,6 +23,14 @@ std::unique_ptr<OwnedJournal> OpenOn(const FaultVfs&, const std::string& path) {
   return std::make_unique<OwnedJournal>(std::move(journal).value());
 }
 
+DefinitionRow KnownDefinition() {
+  DefinitionRow row;
+  row.name = "known";
+  row.digest = "digest";
+  row.source = "{}";
+  return row;
+}
+
 TEST_CASE("a store that does well says so, with its sizes") {
   SqliteFactory factory;
   const auto journal = factory.Open();
@@ -132,7 +140,12 @@ TEST_CASE("a file that changes under the store stops it for good") {
   SECTION("a log is cut") {
     fs::resize_file(path + log, GENERATE(0, 32, 5'000));
     said = log + " was cut";
-    REQUIRE(journal->CheckHealth().fatal.ok());  // One look may be mistaken.
+  }
+  SECTION("a log is cut, and has its length again") {
+    const uintmax_t size = fs::file_size(path + log);
+    fs::resize_file(path + log, GENERATE(0, 32));
+    fs::resize_file(path + log, size);
+    said = log + " was cut";
   }
   SECTION("the index is deleted") {
     fs::remove(path + "-shm");
@@ -144,6 +157,58 @@ TEST_CASE("a file that changes under the store stops it for good") {
   CHECK(health.fatal.reason() == "store.file_changed");
   CHECK(health.fatal.message().find(said) != std::string::npos);
   CHECK(AppendAndWait(*journal, MakeAppend("b", 1, 1, OpenSummary())) == health.fatal);
+}
+
+TEST_CASE("a log that is cut is noticed however much is written to it afterwards") {
+  SqliteFactory factory;
+  sqlite::SqliteOptions options;
+  options.log_window_appends = 1;  // Each append goes to both logs.
+  auto opened = sqlite::OpenSqliteJournal(factory.path, options);
+  REQUIRE(opened.ok());
+  const auto journal = std::make_unique<OwnedJournal>(std::move(opened).value());
+  int appended = 0;
+  const auto append = [&] {
+    static_cast<void>(
+        AppendAndWait(*journal, MakeAppend("t" + std::to_string(appended++), 1, 1, OpenSummary())));
+  };
+  for (int i = 0; i < 20; ++i) {
+    append();
+  }
+  REQUIRE(journal->CheckHealth().fatal.ok());
+  fs::resize_file(factory.path + GENERATE(as<std::string>(), "-wal", "-log"), 0);
+  for (int i = 0; i < 20; ++i) {
+    append();
+  }
+  CHECK(journal->CheckHealth().fatal.reason() == "store.file_changed");
+}
+
+TEST_CASE("a commit that had nothing to write does not make a failing store a healthy one") {
+  FaultVfs vfs;
+  TempDirectory directory;
+  const auto journal = OpenOn(vfs, directory.File("store.db"));
+  const auto known = journal->PutDefinition(KnownDefinition());
+  REQUIRE(known.ok());
+  REQUIRE(journal->CheckHealth().failed_commits == 0);
+  vfs.FailAt(FaultKind::kDiskFull, 1, true);
+  for (int i = 0; i < 4; ++i) {
+    CHECK_FALSE(AppendAndWait(*journal, MakeAppend("a", 1, 1, OpenSummary())).ok());
+    CHECK(journal->PutDefinition(KnownDefinition()).ok());
+  }
+  CHECK(journal->CheckHealth().failed_writes_in_row >= 4);
+}
+
+TEST_CASE("failures in a row count although a smaller write found room before the look") {
+  FaultVfs vfs;
+  TempDirectory directory;
+  const auto journal = OpenOn(vfs, directory.File("store.db"));
+  vfs.FailAt(FaultKind::kDiskFull, 1, true);
+  for (int i = 0; i < 3; ++i) {
+    CHECK_FALSE(AppendAndWait(*journal, MakeAppend("a", 1, 1, OpenSummary())).ok());
+  }
+  vfs.Heal();
+  Create(*journal, "b");
+  CHECK(journal->CheckHealth().failed_writes_in_row == 3);
+  CHECK(journal->CheckHealth().failed_writes_in_row == 0);
 }
 
 TEST_CASE("neither a checkpoint nor a log that is begun afresh is a change") {
