@@ -197,6 +197,16 @@ const std::vector<Setting>& Settings() {
   static const std::vector<Setting> settings = {
       StringSetting<&Config::http>("http", "ENTENTE_HTTP", "Address of REST"),
       StringSetting<&Config::grpc>("grpc", "ENTENTE_GRPC", "Address of gRPC, or 'off'"),
+      {"grpc-reflection", "ENTENTE_GRPC_REFLECTION",
+       "Whether gRPC clients may ask what the API looks like: 'on' or 'off'", false,
+       [](Config& config, const std::string& value) {
+         if (value != "on" && value != "off") {
+           return Invalid("'" + value + "' is not one of on, off");
+         }
+         config.grpc_reflection = value == "on";
+         return Status();
+       },
+       [](const Config& config) { return std::string(config.grpc_reflection ? "on" : "off"); }},
       StringSetting<&Config::store>("store", "ENTENTE_STORE",
                                     "'sqlite:FILE', 'postgres://HOST/DATABASE' or 'memory:'"),
       {"store-identity", "ENTENTE_STORE_IDENTITY",

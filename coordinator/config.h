@@ -14,6 +14,7 @@ namespace entente::coordinator {
 struct Config {
   std::string http = "127.0.0.1:8080";
   std::string grpc = "127.0.0.1:9090";  // "off": none.
+  bool grpc_reflection = false;
   std::string store = "sqlite:entente.db";
   std::string store_identity = "ask";  // "ask", "new" or "keep": see storage::CopiedStore.
   std::string store_migrate = "yes";   // "yes" or "no"

@@ -15,6 +15,8 @@ namespace {
 constexpr size_t kOwn = 34;
 constexpr size_t kPerWorker = 4;  // The reactor's own.
 constexpr size_t kLeastShare = 4;
+// The client's, and the two ends of what carries it to gRPC.
+constexpr size_t kPerGrpcConnection = 3;
 
 }  // namespace
 
@@ -35,7 +37,9 @@ size_t RaiseDescriptorLimit() {
 DescriptorShares ShareDescriptors(size_t limit, size_t workers) {
   const size_t own = kOwn + kPerWorker * workers;
   const size_t half = std::max(kLeastShare, limit > own ? (limit - own) / 2 : 0);
-  return {std::min(half, limits::kMaxConnections), half};
+  const size_t over_grpc = std::max(kLeastShare, half / 4 / kPerGrpcConnection);
+  return {std::min(std::max(kLeastShare, half - half / 4), limits::kMaxConnections),
+          std::min(over_grpc, limits::kMaxGrpcConnections), half};
 }
 
 }  // namespace entente::coordinator

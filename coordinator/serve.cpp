@@ -172,6 +172,7 @@ class Servers {
           const std::shared_ptr<net::ServerLoad>& load) {
     net::HttpServerOptions options;
     options.load = load;
+    options.close_idlest = true;
     for (const auto& worker : coordinator.workers()) {
       workers_.push_back(worker.get());
       OnWorker(*worker, [&] {
@@ -345,6 +346,12 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator
   const auto load = std::make_shared<net::ServerLoad>(net::ServerLoad::Limits{
       .max_connections = std::min(limits::kMaxConnections, shares.clients)});
   rest_options.http_load = load;
+  std::unique_ptr<api::GrpcServer> grpc;
+  std::atomic<const api::GrpcServer*> serving_grpc = nullptr;  // Told in /metrics.
+  rest_options.grpc_stats = [&serving_grpc] {
+    const api::GrpcServer* const server = serving_grpc.load();
+    return server == nullptr ? api::GrpcServer::Stats() : server->stats();
+  };
   api::RestApi rest(coordinator, std::move(rest_options));
   Servers servers(coordinator, rest, load);
   const auto http_port = servers.Listen(*http_address);
@@ -352,15 +359,17 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator
     return CannotStart(http_port.status());
   }
   own.Add(http_address->host, *http_port);
-  std::unique_ptr<api::GrpcServer> grpc;
   if (config.grpc != "off") {
     api::GrpcOptions grpc_options;
     grpc_options.service.bulk = &bulk;
+    grpc_options.max_connections = shares.grpc_clients;
+    grpc_options.reflection = config.grpc_reflection;
     auto started = api::GrpcServer::Start(coordinator, config.grpc, std::move(grpc_options));
     if (!started.ok()) {
       return CannotStart(started.status());
     }
     grpc = std::move(started).value();
+    serving_grpc = grpc.get();
   }
   const int grpc_port = grpc == nullptr ? 0 : grpc->port();
   if (grpc != nullptr) {
@@ -452,6 +461,9 @@ int Serve(const Config& config) {
   }
   options->notices = log.Notices();
   options->local_exhaustion = [&gates] { return gates.local_exhaustion(); };
+  options->message_type_bytes = [&caller_options] {
+    return caller_options->grpc.type_bytes->load();
+  };
   options->crash_marks = marks.get();
   options->on_fatal = [&marks](const Status& status) {
     if (marks != nullptr) {
@@ -461,9 +473,6 @@ int Serve(const Config& config) {
   };
   RecoveryEnd recovery;
   options->on_recovered = [&recovery](const Status& status) { recovery.Tell(status); };
-  options->message_type_bytes = [&caller_options] {
-    return caller_options->grpc.type_bytes->load();
-  };
   auto coordinator =
       runtime::LocalCoordinator::Start(std::move(*options), **journal, make_caller,
                                        [&gates] { return gates.Stats(runtime::WallNow()); });

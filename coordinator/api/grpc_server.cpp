@@ -15,7 +15,10 @@
 #include <grpcpp/server_builder.h>
 
 #include "coordinator/api/command_checks.h"
+#include "coordinator/api/grpc_decode_errors.h"
 #include "coordinator/api/grpc_fit.h"
+#include "coordinator/api/grpc_listener.h"
+#include "coordinator/api/grpc_reflection_service.h"
 #include "coordinator/api/grpc_status.h"
 #include "coordinator/api/grpc_streams.h"
 #include "coordinator/api/proto_codec.h"
@@ -435,6 +438,9 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
   GrpcEventStreams streams_;
 };
 
+// A block of headers that is too large by less than this is refused with a word, by gRPC.
+constexpr size_t kHeaderRoom = 4;
+
 int Millis(Duration duration) {
   return static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
 }
@@ -456,8 +462,7 @@ void Configure(const GrpcOptions& options, grpc::ServerBuilder& builder) {
   // Nothing is inflated: what a small message would become can not be bounded before it is there.
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
-  // A second program on the same port is a mistake, not a helper.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.experimental().SetInterceptorCreators(DecodeErrorInterceptors());
 }
 
 // Tells grpc.health.v1 how the coordinator is. That work is overdue comes about by time alone, so
@@ -519,37 +524,51 @@ class GrpcServer::Impl {
     grpc::EnableDefaultHealthCheckService(true);
     grpc::ServerBuilder builder;
     Configure(options, builder);
-    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port_);
+    ENTENTE_ASSIGN_OR_RETURN(
+        listener_, GrpcListener::Listen(
+                       address, {options.max_connections, kHeaderRoom * options.max_header_bytes}));
+    auto acceptor = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+        grpc::InsecureServerCredentials());
     builder.RegisterService(&service_);
-    server_ = builder.BuildAndStart();
-    if (server_ == nullptr || port_ == 0) {
-      return Unavailable("listen.failed",
-                         "can not listen for gRPC on " + address +
-                             "; choose another address or port, or stop the program that uses it");
+    if (options.reflection) {
+      builder.RegisterCallbackGenericService(&reflection_);
     }
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr) {
+      return Unavailable("listen.failed", "the gRPC server on " + address + " can not be started");
+    }
+    listener_->Start(std::move(acceptor));
     health_.emplace([this] { return service_.Health(); }, *server_->GetHealthCheckService(),
                     options.health_interval);
     return {};
   }
 
-  [[nodiscard]] int port() const { return port_; }
+  [[nodiscard]] int port() const { return listener_->port(); }
+  [[nodiscard]] Stats stats() const {
+    const GrpcListener::Stats now = listener_->stats();
+    return {now.connections, now.refused, now.cut_off};
+  }
 
   void Shutdown(Duration grace) {
     if (server_ == nullptr) {
       return;
     }
     health_.reset();
+    listener_->StopAccepting();
     service_.streams().EndAll();
     server_->Shutdown(std::chrono::system_clock::now() + grace);
     server_->Wait();
+    listener_->Stop();
     server_.reset();
   }
 
  private:
   CoordinatorService service_;
-  std::unique_ptr<grpc::Server> server_;  // After the service, which it uses.
-  std::optional<HealthReporter> health_;  // After the server, whose service it tells.
-  int port_ = 0;
+  ReflectionService reflection_;
+  std::unique_ptr<grpc::Server> server_;    // After the services, which it uses.
+  std::unique_ptr<GrpcListener> listener_;  // After the server, to which it hands connections.
+  std::optional<HealthReporter> health_;    // After the server, whose service it tells.
 };
 
 Result<std::unique_ptr<GrpcServer>> GrpcServer::Start(runtime::Coordinator& coordinator,
@@ -565,6 +584,10 @@ GrpcServer::~GrpcServer() = default;
 
 int GrpcServer::port() const {
   return impl_->port();
+}
+
+GrpcServer::Stats GrpcServer::stats() const {
+  return impl_->stats();
 }
 
 void GrpcServer::Shutdown(Duration grace) {

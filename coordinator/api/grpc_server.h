@@ -17,6 +17,7 @@ struct GrpcOptions {
   ServiceOptions service;
   size_t max_receive_bytes = limits::kMaxRequestBytes;
   size_t max_header_bytes = limits::kMaxHeaderBytes;
+  size_t max_connections = limits::kMaxGrpcConnections;
   size_t max_concurrent_streams = 1'000;  // Calls at a time on one connection.
   size_t max_event_streams = limits::kMaxEventStreams;
   // How often grpc.health.v1 looks at the coordinator's health.
@@ -30,13 +31,15 @@ struct GrpcOptions {
   // A client that asks more often than this is cut off.
   Duration min_client_ping_interval = std::chrono::seconds(10);
   Duration max_connection_idle = std::chrono::minutes(15);
+  // Whether grpc.reflection.v1alpha and v1 tell what the API looks like.
+  bool reflection = false;
   // As RestOptions::on_defect, with the method's name.
   std::function<void(const Status& status, const std::string& method)> on_defect;
 };
 
 // Serves entente.v1.Coordinator and grpc.health.v1.Health in plain text on threads of gRPC's own,
-// and one each for event streams and for health. Compressed messages are refused (UNIMPLEMENTED),
-// and answers about transactions have what clients take (grpc_fit.h).
+// and one each for connections, for event streams and for health. Compressed messages are refused
+// (UNIMPLEMENTED), and answers about transactions have what clients take (grpc_fit.h).
 //
 // Ownership: `coordinator` must outlive the server. Thread-safety: every method may be called from
 // any thread, Shutdown once.
@@ -53,6 +56,13 @@ class GrpcServer {
   GrpcServer& operator=(const GrpcServer&) = delete;
 
   [[nodiscard]] int port() const;
+
+  struct Stats {
+    uint64_t connections = 0;
+    uint64_t connections_refused = 0;
+    uint64_t connections_cut_off = 0;  // For a header block without end.
+  };
+  [[nodiscard]] Stats stats() const;
 
   // Takes no new call, ends event streams, lets other calls end for `grace` and cancels the rest.
   // Blocks until all have ended.

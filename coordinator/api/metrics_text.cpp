@@ -145,6 +145,19 @@ void WriteHealth(const HealthReport& report, MetricsWriter& out) {
              Seconds(health.store_lag));
 }
 
+void WriteGrpc(const GrpcServer::Stats& grpc, MetricsWriter& out) {
+  out.Single("entente_grpc_connections", "gauge", "gRPC connections that are open.",
+             Number(grpc.connections));
+  out.Single("entente_grpc_connections_refused_total", "counter",
+             "gRPC connections closed because as many as may be were open.",
+             Number(grpc.connections_refused));
+  out.Single("entente_grpc_connections_cut_off_total", "counter",
+             "gRPC connections closed for headers without end.", Number(grpc.connections_cut_off));
+  out.Single("entente_grpc_memory_limit_bytes", "gauge",
+             "What gRPC messages that have not arrived whole may take; gRPC ends calls above it.",
+             Number(limits::kMaxGrpcMemoryBytes));
+}
+
 void WriteEventStreams(MetricsWriter& out) {
   out.Single("entente_event_bytes", "gauge",
              "Memory held for event streams whose readers are behind.",
@@ -256,12 +269,13 @@ void WriteParticipants(const std::vector<ParticipantStats>& all, MetricsWriter& 
 
 std::string MetricsText(const runtime::Metrics& metrics, const HealthReport& report,
                         const std::vector<ParticipantStats>& participants,
-                        const net::ServerLoad::Stats& http) {
+                        const net::ServerLoad::Stats& http, const GrpcServer::Stats& grpc) {
   MetricsWriter out;
   WriteTransactions(metrics, out);
   WriteHealth(report, out);
   WriteStore(report.health.store, out);
   WriteHttp(http, out);
+  WriteGrpc(grpc, out);
   WriteEventStreams(out);
   WriteParticipants(participants, out);
   return out.Take();

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "coordinator/api/commands.h"
+#include "coordinator/api/grpc_server.h"
 #include "net/http/server_load.h"
 
 namespace entente::api {
@@ -13,6 +14,7 @@ inline constexpr std::string_view kMetricsContentType = "text/plain; version=0.0
 
 [[nodiscard]] std::string MetricsText(const runtime::Metrics& metrics, const HealthReport& report,
                                       const std::vector<runtime::ParticipantStats>& participants,
-                                      const net::ServerLoad::Stats& http = {});
+                                      const net::ServerLoad::Stats& http = {},
+                                      const GrpcServer::Stats& grpc = {});
 
 }  // namespace entente::api

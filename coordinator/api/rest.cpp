@@ -171,6 +171,11 @@ Exchange::Exchange(net::HttpServerRequest request, net::Responder responder,
   query_ = mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
 }
 
+GrpcServer::Stats Exchange::GrpcStats() const {
+  const auto& stats = shared_.options.grpc_stats;
+  return stats ? stats() : GrpcServer::Stats();
+}
+
 net::ServerLoad::Stats Exchange::HttpStats() const {
   const auto& load = shared_.options.http_load;
   return load == nullptr ? net::ServerLoad::Stats() : load->stats();

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/limits.h"
+#include "coordinator/api/grpc_server.h"
 #include "coordinator/api/request_guard.h"
 #include "coordinator/api/service.h"
 #include "coordinator/runtime/coordinator.h"
@@ -26,6 +27,8 @@ struct RestOptions {
   size_t max_event_streams = limits::kMaxEventStreams;
   // Of the servers that use the handlers; told in /metrics. May be null.
   std::shared_ptr<const net::ServerLoad> http_load;
+  // Of the gRPC server beside it, as that. May be empty.
+  std::function<GrpcServer::Stats()> grpc_stats;
   // Told about every answer that hides its cause from the client (kInternal, kDataLoss). May be
   // empty; called on any worker's thread, must not block.
   std::function<void(const Status& status, const std::string& target)> on_defect;

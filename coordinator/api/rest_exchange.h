@@ -69,6 +69,7 @@ class Exchange {
   // Nothing is left of it here, where it would lie for as long as the answer is waited for.
   [[nodiscard]] std::string TakeBody() { return std::exchange(request_.body, {}); }
   [[nodiscard]] net::ServerLoad::Stats HttpStats() const;
+  [[nodiscard]] GrpcServer::Stats GrpcStats() const;
 
   // Tells a wait that the client has sent its end. One that closed only its sending half is there
   // to read what is answered then; one that is gone has its connection freed by it.

@@ -232,7 +232,7 @@ void Metrics(const ExchangePtr& exchange) {
     const Service& service = exchange->service();
     exchange->AnswerText(kMetricsContentType,
                          MetricsText(service.Metrics(), service.Health(), service.Participants(),
-                                     exchange->HttpStats()));
+                                     exchange->HttpStats(), exchange->GrpcStats()));
   }
 }
 

@@ -12,14 +12,16 @@ TEST_CASE("clients and participants share what the process may open, and a reser
       const DescriptorShares shares = ShareDescriptors(limit, workers);
       CAPTURE(limit, workers, shares.clients, shares.participants);
       CHECK(shares.clients >= 4);
+      CHECK(shares.grpc_clients >= 4);
+      CHECK(shares.grpc_clients <= limits::kMaxGrpcConnections);
       CHECK(shares.participants >= 4);
       CHECK(shares.clients <= limits::kMaxConnections);
       if (limit >= 128) {
-        CHECK(shares.clients + shares.participants + 30 <= limit);
+        CHECK(shares.clients + 3 * shares.grpc_clients + shares.participants + 30 <= limit);
       }
     }
   }
-  CHECK(ShareDescriptors(1'024, 2).clients > 400);
+  CHECK(ShareDescriptors(1'024, 2).clients > 350);
 }
 
 }  // namespace entente::coordinator
