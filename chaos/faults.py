@@ -1,0 +1,82 @@
+"""Which faults come when. The schedule is drawn from the seed alone, whatever happens meanwhile."""
+
+import random
+import signal
+
+from links import HTTP_KINDS, TCP_KINDS
+
+GROUPS = {"network": tuple(TCP_KINDS), "http": tuple(HTTP_KINDS), "process": ("kill", "stop"), "disk": ("full",)}
+SERVICES = ("bank-a", "bank-b", "flights", "hotels", "register")
+AMOUNTS = {"delay": (0.05, 1.5), "bandwidth": (300, 5000), "duplicate": (0, 3), "reorder": (0.1, 1.5), "overtaken": (0.1, 4)}
+HOLD_SECONDS = (0.3, 5)
+TWO_AT_ONCE = 0.3
+
+
+def kinds_of(text):
+    """`text`: groups or kinds, separated by commas; "all"."""
+    known = {kind: (kind,) for group in GROUPS.values() for kind in group} | GROUPS | {"all": sum(GROUPS.values(), ())}
+    words = [word for word in text.split(",") if word]
+    unknown = [word for word in words if word not in known]
+    if unknown or not words:
+        raise ValueError(f"there is no fault {unknown or text}; there are {', '.join(known)}")
+    return tuple(dict.fromkeys(kind for word in words for kind in known[word]))
+
+
+def targets_of(kind, store):
+    on_postgres = ("store",) if store == "postgres" else ()
+    if kind in TCP_KINDS:
+        return ("clients", *SERVICES, *on_postgres)
+    if kind in HTTP_KINDS:
+        return ("clients", *(name for name in SERVICES if name != "hotels"))  # That one speaks gRPC.
+    if kind == "full":
+        return () if on_postgres else ("disk",)
+    return ("coordinator", "coordinator", *SERVICES, "books", *on_postgres)
+
+
+def schedule(seed, kinds, store):
+    """Rounds without end; each is one fault or two of different targets, and how long they last."""
+    dice = random.Random(seed)
+    possible = [kind for kind in kinds if targets_of(kind, store)]
+    if not possible:
+        raise ValueError(f"none of these faults is one of {store}")
+    while True:
+        faults = []
+        for _ in range(2 if dice.random() < TWO_AT_ONCE else 1):
+            kind = dice.choice(possible)
+            target = dice.choice(targets_of(kind, store))
+            amount = round(dice.uniform(*AMOUNTS.get(kind, (0, 0))), 3)
+            if target not in [other["target"] for other in faults]:
+                faults.append({"kind": kind, "target": target, "amount": amount})
+        yield {"faults": faults, "hold": round(dice.uniform(*HOLD_SECONDS), 3), "calm": round(dice.uniform(0.2, 1.5), 3)}
+
+
+def inject(stage, fault):
+    """False where there is no means for it on this machine."""
+    kind, target = fault["kind"], fault["target"]
+    if kind in TCP_KINDS:
+        stage.links[target].inject(kind, fault["amount"])
+    elif kind in HTTP_KINDS:
+        stage.links[f"{target}/http"].inject(kind, fault["amount"])
+    elif kind == "kill":
+        stage.kill(target)
+    elif kind == "stop":
+        stage.signal(target, signal.SIGSTOP)
+    elif not stage.disk.mounted:
+        return False
+    else:
+        stage.disk.fill()
+    return True
+
+
+def heal(stage, fault):
+    kind, target = fault["kind"], fault["target"]
+    if kind in TCP_KINDS:
+        stage.links[target].heal()
+    elif kind in HTTP_KINDS:
+        stage.links[f"{target}/http"].heal()
+    elif kind == "kill":
+        stage.start(target)
+    elif kind == "stop":
+        stage.signal(target, signal.SIGCONT)
+    else:
+        stage.disk.free()

@@ -1,0 +1,195 @@
+"""The processes of a run, each behind the links of links.py: coordinator, store, banks, desks and a register."""
+
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from agency import ROOT, Coordinator, Http, Process
+from links import HttpLink, Loop, TcpLink
+from phases import Disk
+from postgres import Cluster, free_port
+from workloads import ACCOUNTS, CAPACITY, OPENING, definitions
+from world import Service
+
+START_SECONDS = 90
+FAIL_STOP = 3  # The exit code of a coordinator whose store has failed: whoever keeps it running starts it again.
+LEASE = "3s"
+
+
+class Register:
+    """The participant without the SDK (register.py)."""
+
+    def __init__(self, folder, broken):
+        self.port = free_port()
+        self.folder = folder
+        self.command = [sys.executable, ROOT / "chaos" / "register.py", "--listen", f"127.0.0.1:{self.port}", "--db",
+                        folder / "register.db", *(["--break", broken] if broken else [])]
+        self.http = Http("127.0.0.1", self.port)
+        self.start()
+
+    def start(self):
+        self.process = Process("register", self.command, self.folder / "register.log")
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                return socket.create_connection(("127.0.0.1", self.port)).close()
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
+    def kill(self):
+        self.process.stop(signal.SIGKILL)
+
+    def ledger(self):
+        return self.http.call("GET", "/ledger")["rows"]
+
+    def summary(self):
+        return self.http.call("GET", "/summary")
+
+
+class Stage:
+    def __init__(self, build, folder, store, seed, broken=None):
+        self.build, self.folder = pathlib.Path(build).resolve(), pathlib.Path(folder)
+        self.violations, self.exits = [], 0
+        self.loop, self.links, self.services, self.clusters = Loop(), {}, {}, {}
+        self.coordinator, self.disk = None, None
+        self.port, self.seed = free_port(), seed
+        try:
+            self._open_store(store)
+            front = self._link("clients", self.port, http=True)
+            self.client_port = front
+            self._open_services(front, broken)
+            self.start_coordinator()
+            for document in definitions(self.urls):
+                self.coordinator.put_definition(document)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open_store(self, store):
+        if store == "sqlite":
+            self.disk = Disk(self.folder / "store")
+            self.store = f"sqlite:{self.disk.folder / 'entente.db'}"
+            return
+        self.clusters["store"] = Cluster.create(["journal"])
+        port = self._link("store", self.clusters["store"].port, http=False)
+        self.store = f"postgres://entente@127.0.0.1:{port}/journal"
+
+    def _open_services(self, coordinator_port, broken):
+        self.clusters["books"] = Cluster.create(ACCOUNTS, {"max_connections": 200})
+        asked = f"http://127.0.0.1:{coordinator_port}"
+        for bank, accounts in ACCOUNTS.items():
+            self.services[bank] = Service(bank, self, "bank", [
+                "--database", self.clusters["books"].conninfo(bank), "--coordinator", asked,
+                *(word for account in accounts for word in ("--account", f"{account}={OPENING}"))])
+        for desk in ("flights", "hotels"):
+            # What is held outlasts every fault: an expiry would be the desk's own decision, and an incident.
+            self.services[desk] = Service(desk, self, "travel-desk", ["--db", self.folder / f"{desk}.db", "--hold-for", "1h"])
+            self.services[desk].control(capacity=CAPACITY)
+        self.services["register"] = Register(self.folder, broken)
+        self.urls = {name: f"http://127.0.0.1:{self._link(name, self._port_of(name), http=name != 'hotels')}"
+                     for name in self.services}
+        self.urls["hotels"] = self.urls["hotels"].removeprefix("http://")
+
+    def _port_of(self, name):
+        if name == "register":
+            return self.services[name].port
+        return int(self.services[name].ports["grpc" if name == "hotels" else "listen"].rsplit(":", 1)[1])
+
+    def _link(self, name, port, http):
+        """The port to connect to: a link of bytes, before one of requests where HTTP is spoken."""
+        if http:
+            self.links[f"{name}/http"] = HttpLink(self.loop, name, ("127.0.0.1", port), self.seed)
+            port = self.links[f"{name}/http"].port
+        self.links[name] = TcpLink(self.loop, name, ("127.0.0.1", port), self.seed)
+        return self.links[name].port
+
+    # The coordinator.
+
+    def start_coordinator(self):
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self.coordinator = Coordinator(self.build, self.folder, {}, ("--lease", LEASE), grpc="off",
+                                               http=f"127.0.0.1:{self.port}", store=self.store)
+                return
+            except RuntimeError:  # Its store does not answer, or is its last owner's: as a supervisor, again.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+    def mind(self):
+        """Starts again what ended by itself. Only a failed store is a reason to end."""
+        code = self.coordinator.process.popen.poll()
+        if code is not None:
+            self.exits += 1
+            if code != FAIL_STOP:
+                self.violations.append(f"the coordinator ended with code {code}")
+            self.start_coordinator()
+
+    # Faults of processes.
+
+    def pids(self, target):
+        if target in self.clusters:
+            pid = self.clusters[target].pid()
+            children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+            return [pid, *map(int, children.stdout.split())]
+        owner = self.coordinator if target == "coordinator" else self.services[target]
+        return [owner.process.popen.pid]
+
+    def signal(self, target, number):
+        for pid in self.pids(target):
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                pass
+
+    def kill(self, target):
+        if target == "coordinator":
+            self.coordinator.process.stop(signal.SIGKILL)
+        else:
+            (self.clusters.get(target) or self.services[target]).kill()
+
+    def start(self, target):
+        if target == "coordinator":
+            self.start_coordinator()
+            return
+        deadline = time.monotonic() + START_SECONDS
+        while True:  # A service needs its database, which may be down as well.
+            try:
+                (self.clusters.get(target) or self.services[target]).start()
+                break
+            except (RuntimeError, subprocess.CalledProcessError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+        if target in ("flights", "hotels"):
+            self.services[target].control(capacity=CAPACITY)
+
+    def close(self):
+        for owner in [self.coordinator, *self.services.values()]:
+            if owner:
+                owner.process.popen.send_signal(signal.SIGCONT)
+                owner.process.stop()
+        for link in self.links.values():
+            link.close()
+        for cluster in self.clusters.values():
+            cluster.destroy()
+        self.loop.close()
+
+    def keep_store(self):
+        """Moves the store off its own small file system, which would be in memory for as long as it is mounted."""
+        if self.disk and self.disk.mounted:
+            shutil.copytree(self.disk.folder, self.folder / "store-kept")
+            self.disk.close()
+
+    def remove(self):
+        if self.disk:
+            self.disk.close()
+        shutil.rmtree(self.folder, ignore_errors=True)

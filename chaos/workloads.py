@@ -1,0 +1,251 @@
+"""What is run under trouble: definitions of every mode and their nestings, drawn orders, and clients that die.
+
+Each order says what has to stand at the participants if it commits: [[service, branch, amount, effect], ...].
+"""
+
+import http.client
+import json
+import random
+import threading
+import time
+
+ACCOUNTS = {"bank-a": [f"a{n}" for n in range(4)], "bank-b": [f"b{n}" for n in range(4)]}
+OPENING = 1_000_000
+CITIES = [f"city-{n}" for n in range(12)]
+CAPACITY = 40  # Of each city: later travellers are refused.
+REGISTERS = [f"r{n}" for n in range(5)]
+MODES = ("saga", "tcc", "2pc")
+WORDS = {"saga": ("action", "compensate"), "tcc": ("try", "confirm", "cancel"), "2pc": ("prepare", "commit", "rollback")}
+STANDS = {"bank-a": "debited", "bank-b": "credited", "flights": "booked", "hotels": "booked", "register": "appended"}
+ANSWER_SECONDS = 8
+
+
+def bank_step(mode, step, handler, participant, account, amount, after=None):
+    body = {"account": account, "amount": amount}
+    made = {"id": step, "participant": participant,
+            **{word: {"post": f"/{handler}/{word}", "body": body} for word in WORDS[mode]}}
+    return made if after is None else {**made, "after": after}
+
+
+def transfer(mode, name, sender, receiver):
+    return {"name": name, "mode": mode, "deadline": "60s", "steps": [
+        bank_step(mode, "debit", "debit", sender, "${input.from}", "${input.amount}"),
+        bank_step(mode, "credit", "credit", receiver, "${input.to}", "${input.amount}")]}
+
+
+def desk_step(mode, step, participant):
+    if participant == "hotels":
+        return {"id": step, "participant": participant, "after": [], **{
+            word: {"rpc": word.capitalize(), "body": {"handler": "hold", "input": {"pool": "${input.city}"}}}
+            for word in WORDS[mode]}}
+    return {"id": step, "participant": participant, "after": [],
+            **{word: {"post": f"/hold/{word}", "body": {"pool": "${input.city}"}} for word in WORDS[mode]}}
+
+
+def travel(mode):
+    return {"name": f"travel-{mode}", "mode": mode, "deadline": "60s", "steps": [
+        desk_step(mode, "flight", "flights"), desk_step(mode, "hotel", "hotels"),
+        bank_step(mode, "debit", "debit", "bank-a", "${input.from}", "${input.amount}", ["flight", "hotel"]),
+        bank_step(mode, "credit", "credit", "bank-b", "${input.to}", "${input.amount}", ["debit"])]}
+
+
+def note(step):
+    return {"id": step, "participant": "register",
+            "action": {"put": "/registers/${input.register}/${key}", "body": {"refuse": "${input.refuse == '%s'}" % step}},
+            "compensate": {"delete": "/registers/${input.register}/${key}"}}
+
+
+def family(mode):
+    """A saga whose middle step is a transaction of its own, undone by another one."""
+    pay = {"from": "${input.from}", "to": "${input.to}", "amount": "${input.amount}"}
+    back = {"from": "${input.to}", "to": "${input.from}", "amount": "${input.amount}"}
+    return {"name": f"family-{mode}", "mode": "saga", "deadline": "60s", "steps": [
+        note("first"),
+        {"id": "pay", "action": {"transaction": {"definition": f"transfer-{mode}", "input": pay}},
+         "compensate": {"transaction": {"definition": f"back-{mode}", "input": back}}},
+        note("last")]}
+
+
+def definitions(urls):
+    """`urls`: participant -> address, as the coordinator is to call it."""
+    participants = {name: {"http": urls[name], "timeout": "2s"} for name in ("bank-a", "bank-b", "flights", "register")}
+    participants["hotels"] = {"grpc": urls["hotels"], "service": "entente.participant.v1.Participant", "timeout": "2s"}
+    note_only = {"name": "note", "mode": "saga", "deadline": "60s", "steps": [note("first")],
+                 "output": {"version": "${steps.first.output.version}"}}
+    signal = {"name": "signal", "mode": "saga", "deadline": "60s", "steps": [
+        note("first"), {"id": "go", "wait": {"signal": "go", "timeout": "15s"}}, note("last")]}
+    made = [note_only, signal, travel("tcc"), travel("2pc")]
+    for mode in MODES:
+        made += [transfer(mode, f"transfer-{mode}", "bank-a", "bank-b"), transfer(mode, f"back-{mode}", "bank-b", "bank-a"),
+                 family(mode)]
+    for one in made:
+        used = {step["participant"] for step in one["steps"] if "participant" in step}
+        one["participants"] = {name: participants[name] for name in used}
+    return made
+
+
+def draw(dice):
+    """An order: {"definition", "input", "expect"}."""
+    amount = dice.randint(1, 9)
+    money = {"from": dice.choice(ACCOUNTS["bank-a"] * 3 + ["nobody"]), "to": dice.choice(ACCOUNTS["bank-b"] * 3 + ["nobody"]),
+             "amount": amount}
+    paid = [["bank-a", "debit", -amount, "debited"], ["bank-b", "credit", amount, "credited"]]
+    register = dice.choice(REGISTERS)
+    refuse = dice.choice(["", "", "", "", "first", "last"])
+    first, last = (["register", step, 1, "appended"] for step in ("first", "last"))
+    kind = dice.choice(["transfer", "transfer", "travel", "note", "signal", "family", "family"])
+    mode = dice.choice(MODES)
+    if kind == "transfer":
+        return {"definition": f"transfer-{mode}", "input": money, "expect": paid}
+    if kind == "travel":
+        held = [["flights", "flight", 1, "booked"], ["hotels", "hotel", 1, "booked"]]
+        return {"definition": f"travel-{dice.choice(('tcc', '2pc'))}", "input": {**money, "city": dice.choice(CITIES)},
+                "expect": held + paid}
+    if kind == "note":
+        return {"definition": "note", "input": {"register": register, "refuse": refuse}, "expect": [first]}
+    if kind == "signal":
+        return {"definition": "signal", "input": {"register": register, "refuse": refuse}, "expect": [first, last]}
+    return {"definition": f"family-{mode}", "input": {**money, "register": register, "refuse": refuse},
+            "expect": [first, *paid, last]}
+
+
+class History:
+    """Every operation as it is seen from outside: one JSON line for its invocation, one for what became of it."""
+
+    def __init__(self, path):
+        self.file = open(path, "w", encoding="utf-8")
+        self.lock = threading.Lock()
+        self.count = 0
+
+    def write(self, **event):
+        with self.lock:
+            event["at"] = time.monotonic()
+            self.file.write(json.dumps(event) + "\n")
+
+    def invoke(self, op, gid, **more):
+        with self.lock:
+            self.count += 1
+            number = self.count
+        self.write(type="invoke", n=number, op=op, gid=gid, **more)
+        return number
+
+    def close(self):
+        self.file.close()
+
+
+class Api:
+    """One call of the coordinator or a participant at a time, each on a connection of its own."""
+
+    def __init__(self, history, port):
+        self.history, self.port = history, port
+
+    def ask(self, method, path, body=None, headers=None, seconds=ANSWER_SECONDS, port=None):
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=seconds)
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body),
+                               {"Content-Type": "application/json", **(headers or {})})
+            response = connection.getresponse()
+            text = response.read()
+            return response.status, json.loads(text) if text else None
+        finally:
+            connection.close()
+
+    def do(self, op, gid, method, path, body=None, **more):
+        """Writes both lines; returns the status, or None where it is unknown what became of it."""
+        number = self.history.invoke(op, gid, **more)
+        try:
+            status, document = self.ask(method, path, body)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            self.history.write(type="info", n=number, op=op, gid=gid, error=type(error).__name__)
+            return None
+        told = {"status": document.get("status"), "output": document.get("output")} if isinstance(document, dict) else {}
+        if isinstance(told["status"], int):  # A problem document has its HTTP status there.
+            told = {"code": document.get("code")}
+        kind = "ok" if status < 300 else "info" if status >= 500 or status in (408, 425, 429) else "fail"
+        self.history.write(type=kind, n=number, op=op, gid=gid, http=status, **told)
+        return None if kind == "info" else status
+
+
+class Client(threading.Thread):
+    """Submits one order after the other; repeats, cancels, signals, and now and then is gone in the middle."""
+
+    def __init__(self, number, seed, history, port, urls, stop):
+        super().__init__(daemon=True)
+        self.number, self.stop, self.urls = number, stop, urls
+        self.dice = random.Random(f"{seed}/client/{number}")
+        self.api = Api(history, port)
+        self.died = 0
+
+    def run(self):
+        count = 0
+        while not self.stop.is_set():
+            gid = f"c{self.number}-{count}"
+            count += 1
+            if not (self.drive(gid) if self.dice.random() < 0.15 else self.order(gid)):
+                self.died += 1
+            self.stop.wait(0.05)
+
+    def until_known(self, *arguments, **more):
+        """Repeats what has no answer; None when the client gives up, and never asks again."""
+        while True:
+            status = self.api.do(*arguments, **more)
+            if status is not None:
+                return status
+            if self.stop.is_set() or self.dice.random() < 0.1:
+                return None
+            self.stop.wait(0.2)
+
+    def order(self, gid):
+        order = draw(self.dice)
+        body = {"gid": gid, "definition": order["definition"], "input": order["input"]}
+        if self.dice.random() < 0.5:
+            body["wait"] = "1s"
+        path = f"/v1/transactions/{gid}"
+        status = self.until_known("submit", gid, "POST", "/v1/transactions", body, expect=order["expect"],
+                                  definition=order["definition"], register=order["input"].get("register"))
+        if status is None or status >= 300:
+            return status is not None
+        fate = self.dice.random()
+        if fate < 0.12:
+            self.until_known("cancel", gid, "POST", f"{path}:cancel", {"reason": "changed my mind"})
+        elif fate < 0.16:
+            other = {**body, "input": {**order["input"], "amount": 77, "register": "r0"}}
+            if other["input"] != order["input"]:
+                self.until_known("submit-another", gid, "POST", "/v1/transactions", other)
+        if order["definition"] == "signal" and self.dice.random() < 0.8:
+            for _ in range(self.dice.choice((1, 1, 2))):  # The same one, so it counts once.
+                self.until_known("signal", gid, "POST", f"{path}:signal", {"name": "go", "id": "s1"})
+        if self.dice.random() < 0.7:
+            self.api.do("get", gid, "GET", f"{path}?wait=2s")
+        return True
+
+    def drive(self, gid):
+        """A TCC that the client leads: it enlists, tries and commits by itself, or dies on the way."""
+        amount = self.dice.randint(1, 9)
+        expect = [["bank-a", "debit", -amount, "debited"], ["bank-b", "credit", amount, "credited"]]
+        body = {"mode": "tcc", "gid": gid, "timeLimit": "10s"}
+        if self.until_known("begin", gid, "POST", "/v1/transactions:begin", body, expect=expect) != 201:
+            return False
+        path = f"/v1/transactions/{gid}"
+        tried = True
+        for bank, branch in (("bank-a", "debit"), ("bank-b", "credit")):
+            order = {"account": self.dice.choice(ACCOUNTS[bank]), "amount": amount}
+            enlistment = {"id": branch, "participant": {"http": self.urls[bank], "timeout": "2s"},
+                          "confirm": {"post": f"/{branch}/confirm", "body": order},
+                          "cancel": {"post": f"/{branch}/cancel", "body": order}}
+            if self.until_known("enlist", gid, "POST", f"{path}/branches", enlistment) not in (200, 201):
+                return False
+            tried = tried and self.reserve(gid, bank, branch, order)
+            if self.dice.random() < 0.06:
+                return False
+        verb = "commit" if tried else "abort"
+        return self.until_known(verb, gid, "POST", f"{path}:{verb}", {"wait": "2s"}) is not None
+
+    def reserve(self, gid, bank, branch, order):
+        headers = {"Entente-Gid": gid, "Entente-Branch": branch, "Entente-Operation": "try",
+                   "Idempotency-Key": f"{gid}:{branch}"}
+        try:
+            port = int(self.urls[bank].rsplit(":", 1)[1])
+            return self.api.ask("POST", f"/{branch}/try", order, headers, port=port)[0] == 200
+        except (OSError, ValueError, http.client.HTTPException):
+            return False
