@@ -214,6 +214,7 @@ Result<std::unique_ptr<LocalCoordinator>> LocalCoordinator::Start(
 }
 
 void LocalCoordinator::MakeWorkers(const CallerFactory& make_caller) {
+  const auto places = std::make_shared<OpenPlaces>(options_.max_open);
   for (size_t i = 0; i < options_.workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(i, pool_, options_.notices.defect));
     callers_.push_back(make_caller(*workers_[i], tokens_));
@@ -224,8 +225,7 @@ void LocalCoordinator::MakeWorkers(const CallerFactory& make_caller) {
     options.on_quarantined = options_.notices.quarantined;
     options.crash_marks = options_.crash_marks;
     options.memory = &memory_;
-    options.max_open = std::max<size_t>(1, options_.max_open / options_.workers);
-    options.max_open_in_all = options_.max_open;
+    options.places = places;
     shards_.push_back(std::make_unique<WorkerShards>(
         std::move(options),
         WorkerShardsSurroundings{

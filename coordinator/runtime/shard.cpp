@@ -27,18 +27,6 @@ Status ShardLost(ShardId shard) {
                                        "the moment: try again shortly");
 }
 
-Status HasRoomForOne(const ShardOptions& options, const ShardCounters& counters) {
-  if (counters.open.load(std::memory_order_relaxed) +
-          counters.looking_up.load(std::memory_order_relaxed) <
-      options.max_open) {
-    return {};
-  }
-  return ResourceExhausted("coordinator.too_many_open",
-                           "as many transactions are open as may be (" +
-                               std::to_string(options.max_open_in_all) +
-                               ", --max-open-transactions): try again when some have ended");
-}
-
 Status HasMemoryForOne(const ShardOptions& options) {
   return options.memory == nullptr || options.memory->HasRoomFor(MemoryCharge::kTransactionBytes)
              ? Status()
@@ -55,8 +43,8 @@ Shard::Shard(std::shared_ptr<const Lease> lease, const ShardSurroundings& surrou
       definitions_(surroundings.definitions),
       events_(surroundings.events),
       counters_(surroundings.counters),
-      open_count_(counters_.open),
-      looking_up_count_(counters_.looking_up),
+      open_count_(counters_.open, &options_.places->taken()),
+      looking_up_count_(counters_.looking_up, &options_.places->taken()),
       calls_in_flight_(counters_.calls_in_flight),
       open_incidents_(counters_.open_incidents),
       quarantined_count_(counters_.quarantined),

@@ -65,6 +65,7 @@
 #include "coordinator/runtime/host.h"
 #include "coordinator/runtime/lease.h"
 #include "coordinator/runtime/memory_budget.h"
+#include "coordinator/runtime/open_places.h"
 #include "coordinator/runtime/participant_caller.h"
 #include "coordinator/runtime/shard_counters.h"
 #include "coordinator/runtime/timer_queue.h"
@@ -77,8 +78,7 @@ namespace entente::runtime {
 
 // The same for all shards of a worker.
 struct ShardOptions {
-  size_t max_open = 0;         // Above it, in all shards of the worker, submits are refused...
-  size_t max_open_in_all = 0;  // ...by a message that names the limit of all workers together.
+  std::shared_ptr<OpenPlaces> places;  // Not null. Shared by all shards of the process.
   // How long a lazy record may wait for company before it is written.
   Duration lazy_flush_delay = std::chrono::milliseconds(20);
   // How long a transaction whose append failed waits before it is read back; twice as long with
@@ -126,8 +126,7 @@ struct ShardSurroundings {
   ShardCounters& counters;
 };
 
-// Why nothing new could be accepted now by any shard of the worker. Any thread.
-[[nodiscard]] Status HasRoomForOne(const ShardOptions& options, const ShardCounters& counters);
+// Why nothing new could be accepted now. Any thread.
 [[nodiscard]] Status HasMemoryForOne(const ShardOptions& options);
 
 // What clients are told while a shard reads what is open. Any thread.

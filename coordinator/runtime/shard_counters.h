@@ -49,7 +49,9 @@ class Earliest {
 // Used on one thread.
 class GaugeShare {
  public:
-  explicit GaugeShare(std::atomic<uint64_t>& gauge) : gauge_(gauge) {}
+  // `also`, if given, is told the same.
+  explicit GaugeShare(std::atomic<uint64_t>& gauge, std::atomic<uint64_t>* also = nullptr)
+      : gauge_(gauge), also_(also) {}
   ~GaugeShare() { Set(0); }
   GaugeShare(const GaugeShare&) = delete;
   GaugeShare& operator=(const GaugeShare&) = delete;
@@ -57,6 +59,9 @@ class GaugeShare {
   [[nodiscard]] uint64_t value() const { return value_; }
   void Set(uint64_t value) {
     gauge_.fetch_add(value - value_, std::memory_order_relaxed);
+    if (also_ != nullptr) {
+      also_->fetch_add(value - value_, std::memory_order_relaxed);
+    }
     value_ = value;
   }
   void Increment() { Set(value_ + 1); }
@@ -64,6 +69,7 @@ class GaugeShare {
 
  private:
   std::atomic<uint64_t>& gauge_;
+  std::atomic<uint64_t>* const also_;
   uint64_t value_ = 0;
 };
 

@@ -70,7 +70,7 @@ Status Shard::RefuseNew() const {
     return Unavailable("coordinator.draining",
                        "the coordinator is shutting down: try again, or another node");
   }
-  return HasRoomForOne(options_, counters_);
+  return options_.places->HasRoom();
 }
 
 // What holds for the submits of clients alone: the child of a transaction that was accepted is part
@@ -167,6 +167,7 @@ void Shard::AnswerResubmit(const TxnPtr& txn, const SubmitCommand& command,
 
 void Shard::Create(SubmitCommand command, Callback<SubmitReply> done) {
   const Gid gid = command.submitted.gid;
+  const bool is_child = command.submitted.parent.has_value();
   const auto txn = std::make_shared<Txn>();
   txn->plan = std::move(command.plan);
   if (options_.memory != nullptr) {
@@ -192,9 +193,15 @@ void Shard::Create(SubmitCommand command, Callback<SubmitReply> done) {
       return;
     }
     open_.emplace(gid, txn);
-    refused = Status();
-    counters_.accepted.fetch_add(1, std::memory_order_relaxed);
     open_count_.Set(open_.size());
+    // A child was counted with what was accepted, or refused, by its parent.
+    refused = is_child ? Status() : options_.places->HasTaken();
+    if (!refused.ok()) {
+      open_.erase(gid);
+      open_count_.Set(open_.size());
+      return;
+    }
+    counters_.accepted.fetch_add(1, std::memory_order_relaxed);
     auto answer = SubmitAnswer(true, std::move(done));
     if (command.wait) {
       // Told when the end is durable, or that the accept failed: either way through the waiter.

@@ -170,7 +170,7 @@ void WorkerShards::Enlist(const Gid& gid, const std::string& branch,
 
 Status WorkerShards::RefusalNow() const {
   ENTENTE_RETURN_IF_ERROR(HasMemoryForOne(options_));
-  return HasRoomForOne(options_, counters_);
+  return options_.places->HasRoom();
 }
 
 void WorkerShards::Append(const Lease& lease, storage::Batch batch,

@@ -51,9 +51,10 @@ class Silent final : public ParticipantCaller {
 
 class Starting {
  public:
-  explicit Starting(storage::Journal& journal, size_t max_open = 100) {
+  explicit Starting(storage::Journal& journal, size_t max_open = 100, uint32_t workers = 1) {
     LocalCoordinatorOptions options;
     options.max_open = max_open;
+    options.workers = workers;
     options.on_recovered = [this](const Status& status) { ended_.set_value(status); };
     auto started = LocalCoordinator::Start(
         std::move(options), journal,
@@ -150,6 +151,32 @@ TEST_CASE("a definition that comes with a refused transaction is not stored") {
   const auto stored = journal.ListDefinitions(std::nullopt);
   REQUIRE(stored.ok());
   CHECK(stored->size() == 8 - refused.size());
+}
+
+TEST_CASE("the limit of open transactions is that of all workers together, whoever comes first") {
+  const size_t max_open = GENERATE(1, 3, 8);
+  storage::MemoryJournal journal(std::make_shared<storage::MemoryStore>());
+  Starting process(journal, max_open, /*workers=*/4);
+  REQUIRE(process.AwaitRecovery().ok());
+  std::vector<std::future<Status>> submits;
+  for (size_t i = 0; i < 4 * max_open; ++i) {
+    submits.push_back(std::async(
+        std::launch::async, [&process, i] { return process.Submit("t" + std::to_string(i)); }));
+  }
+  size_t accepted = 0;
+  for (std::future<Status>& submit : submits) {
+    const Status status = submit.get();
+    accepted += status.ok() ? 1 : 0;
+    CHECK((status.ok() || status.reason() == "coordinator.too_many_open"));
+  }
+  CHECK(accepted <= max_open);
+  // Who met others at the last place may have been refused with them.
+  for (int i = 0; accepted < max_open; ++i) {
+    const Status status = process.Submit("late" + std::to_string(i));
+    REQUIRE(status.ok());
+    ++accepted;
+  }
+  CHECK(process.Submit("more").reason() == "coordinator.too_many_open");
 }
 
 }  // namespace

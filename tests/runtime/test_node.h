@@ -155,7 +155,7 @@ class TestNode {
     definitions = std::make_unique<Definitions>(*journal);
     memory = std::make_unique<MemoryBudget>(memory_bytes_);
     ShardOptions options;
-    options.max_open = options.max_open_in_all = max_open_;
+    options.places = std::make_shared<OpenPlaces>(max_open_);
     options.memory = memory.get();
     shards = std::make_unique<WorkerShards>(
         std::move(options),

@@ -81,7 +81,7 @@ Node::Node(Options options, NodeSurroundings surroundings)
       definitions_(journal_, {}),
       ownership_(
           journal_, [this] { return host_.Now(); }, MakeEvents()),
-      shards_({kMaxOpen, kMaxOpen},
+      shards_({std::make_shared<runtime::OpenPlaces>(kMaxOpen)},
               {host_, journal_, caller_, definitions_, events_,
                [this](const std::function<void()>& work) { host_.Offload(work, [] {}); },
                [this](const runtime::Lease& lease) { ownership_.OnServing(lease); },
