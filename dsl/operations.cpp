@@ -105,7 +105,8 @@ std::optional<OperationTemplate> OperationCompiler::Call(const Json& json,
   AnswerRules answers = Answers(reader, http);
   std::optional<std::variant<HttpRequestTemplate, GrpcRequestTemplate>> request;
   if (http) {
-    request = HttpRequest(reader, site, verb);
+    const std::string types = participant ? participants_[*participant].content_type : "";
+    request = HttpRequest(reader, site, verb, types.empty() ? "application/json" : types);
   } else {
     request = GrpcRequest(reader, site);
   }

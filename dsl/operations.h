@@ -73,7 +73,11 @@ class OperationCompiler {
   std::optional<size_t> FindParticipant(const ObjectReader& reader, const OperationSite& site,
                                         std::string_view verb);
   std::optional<HttpRequestTemplate> HttpRequest(const ObjectReader& reader,
-                                                 const OperationSite& site, std::string_view verb);
+                                                 const OperationSite& site, std::string_view verb,
+                                                 const std::string& content_type);
+  // Reports a list or an object that the type of the body has no form for; `content_type` is the
+  // participant's.
+  void CheckBodyKind(const ObjectReader& reader, const Json& body, std::string content_type);
   std::optional<GrpcRequestTemplate> GrpcRequest(const ObjectReader& reader,
                                                  const OperationSite& site);
   // Reports a method that the descriptor set of `called` does not have.

@@ -250,6 +250,23 @@ Pairs ParticipantCompiler::ResolvedPairs(const ObjectReader& reader, std::string
   return pairs;
 }
 
+std::string ContentTypeOf(const Participant& participant) {
+  const auto* http = std::get_if<HttpAddress>(&participant.address);
+  if (http == nullptr) {
+    return {};
+  }
+  constexpr std::string_view kName = "content-type";
+  for (const auto& [name, value] : http->headers) {
+    const bool same =
+        std::equal(name.begin(), name.end(), kName.begin(), kName.end(),
+                   [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
+    if (same) {
+      return value;
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Participants CompileParticipants(const Json& participants, const std::string& pointer,
@@ -277,6 +294,7 @@ Participants CompileParticipants(const Json& participants, const std::string& po
     result.known.push_back({name, kind});
     if (auto participant = compiler.Compile(name, json, own_pointer, kind)) {
       result.known.back().timeout = participant->timeout;
+      result.known.back().content_type = ContentTypeOf(*participant);
       result.known.back().methods = compiler.MethodsOf(*participant, own_pointer);
       result.compiled.push_back(*std::move(participant));
     }

@@ -20,6 +20,7 @@ struct KnownParticipant {
   std::string name;
   Kind kind = Kind::kUnknown;
   std::optional<Duration> timeout = std::nullopt;  // Its own.
+  std::string content_type = {};                   // Of its bodies, if it says so.
   // The methods of its service that can be called; nothing: only the service itself knows.
   std::optional<std::vector<std::string>> methods = std::nullopt;
 };

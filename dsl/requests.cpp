@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "dsl/addresses.h"
+#include "dsl/body_kind.h"
 #include "dsl/names.h"
 #include "dsl/object_reader.h"
 #include "dsl/operations.h"
@@ -69,7 +70,8 @@ bool HasDotSegment(const std::vector<LiteralPart>& parts) {
 
 std::optional<HttpRequestTemplate> OperationCompiler::HttpRequest(const ObjectReader& reader,
                                                                   const OperationSite& site,
-                                                                  std::string_view verb) {
+                                                                  std::string_view verb,
+                                                                  const std::string& content_type) {
   std::optional<cel::Template> path = Path(*reader.Find(verb), reader.PointerTo(verb), site.scope);
   HttpRequestTemplate request{UpperCase(verb), path.value_or(LiteralTemplate("/")), {}, {}};
   Headers(reader, site.scope, &request);
@@ -79,11 +81,45 @@ std::optional<HttpRequestTemplate> OperationCompiler::HttpRequest(const ObjectRe
                       "put what it says into the path, or use 'post'");
     }
     request.body = expressions_.Document(*body, reader.PointerTo("body"), site.scope);
+    CheckBodyKind(reader, *body, content_type);
   }
   if (!path) {
     return std::nullopt;
   }
   return request;
+}
+
+// Where the type is an expression's value, the call finds out.
+void OperationCompiler::CheckBodyKind(const ObjectReader& reader, const Json& body,
+                                      std::string content_type) {
+  if (const Json* headers = reader.Find("headers"); headers != nullptr && headers->is_object()) {
+    for (const auto& [name, value] : headers->items()) {
+      if (UpperCase(name) == "CONTENT-TYPE" && value.is_string()) {
+        content_type = value.get<std::string>();
+      }
+    }
+  }
+  const BodyKind kind = KindOfBody(content_type);
+  if (kind == BodyKind::kJson || content_type.find("${") != std::string::npos) {
+    return;
+  }
+  const bool form = kind == BodyKind::kForm && body.is_object();
+  if (body.is_structured() && !form) {
+    problems_.AtValue(reader.PointerTo("body"), "wrong_type",
+                      "under the Content-Type " + Quote(content_type) +
+                          " the body can not be a list or an object",
+                      "write a string, or send JSON");
+    return;
+  }
+  if (!form) {
+    return;
+  }
+  for (const auto& [name, value] : body.items()) {
+    if (value.is_structured()) {
+      problems_.AtValue(reader.PointerTo("body") + "/" + EscapePointerToken(name), "wrong_type",
+                        "a field of a form can not be a list or an object");
+    }
+  }
 }
 
 std::optional<cel::Template> OperationCompiler::Path(const Json& value, const std::string& pointer,

@@ -196,7 +196,7 @@ Result<RenderedHttp> RenderRequest(const dsl::HttpRequestTemplate& from,
     to.headers.emplace_back(name, std::move(text));
   }
   if (edited != nullptr) {
-    to.body = EditedBody(*edited, to.headers, participant);
+    ENTENTE_ASSIGN_OR_RETURN(to.body, EditedBody(*edited, to.headers, participant));
   } else if (from.body) {
     ENTENTE_ASSIGN_OR_RETURN(to.body,
                              RenderBody(*from.body, activation, to.headers, participant, bounds));

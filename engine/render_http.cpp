@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "dsl/body_kind.h"
+
 namespace entente::engine {
 namespace {
 
@@ -18,7 +20,8 @@ using dsl::cel::Value;
 // the compiler refuses control characters in what the author wrote, and values are encoded.
 constexpr char kSpliced = '\x01';
 constexpr char kSplicedNull = '\x02';
-constexpr std::string_view kMarks = "\x01\x02";
+constexpr char kSplicedTree = '\x03';  // A list or an object.
+constexpr std::string_view kMarks = "\x01\x02\x03";
 
 // How often a value is decoded to see what it could be taken for: once for our own encoding, and
 // for two more that a chain of proxies might undo.
@@ -79,11 +82,45 @@ bool HasControl(std::string_view text) {
                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
 }
 
+// What some library or other strips from the ends of a text: Unicode's White_Space, and the
+// characters of no width that are not seen.
+constexpr std::string_view kBlanks[] = {" ",
+                                        "\xC2\x85",
+                                        "\xC2\xA0",
+                                        "\xE1\x9A\x80",
+                                        "\xE1\xA0\x8E",
+                                        "\xE2\x80\x80",
+                                        "\xE2\x80\x81",
+                                        "\xE2\x80\x82",
+                                        "\xE2\x80\x83",
+                                        "\xE2\x80\x84",
+                                        "\xE2\x80\x85",
+                                        "\xE2\x80\x86",
+                                        "\xE2\x80\x87",
+                                        "\xE2\x80\x88",
+                                        "\xE2\x80\x89",
+                                        "\xE2\x80\x8A",
+                                        "\xE2\x80\x8B",
+                                        "\xE2\x80\x8C",
+                                        "\xE2\x80\x8D",
+                                        "\xE2\x80\xA8",
+                                        "\xE2\x80\xA9",
+                                        "\xE2\x80\xAF",
+                                        "\xE2\x81\x9F",
+                                        "\xE2\x81\xA0",
+                                        "\xE3\x80\x80",
+                                        "\xEF\xBB\xBF"};
+
 std::string_view TrimBlanks(std::string_view text) {
-  const size_t begin = text.find_first_not_of(' ');
-  return begin == std::string_view::npos
-             ? std::string_view()
-             : text.substr(begin, text.find_last_not_of(' ') - begin + 1);
+  for (const std::string_view blank : kBlanks) {
+    if (text.starts_with(blank)) {
+      return TrimBlanks(text.substr(blank.size()));
+    }
+    if (text.ends_with(blank)) {
+      return TrimBlanks(text.substr(0, text.size() - blank.size()));
+    }
+  }
+  return text;
 }
 
 // What is wrong with a decoded segment, or nothing.
@@ -113,6 +150,9 @@ std::optional<std::string> TrapIn(std::string_view segment) {
 std::optional<std::string> TrapInSpliced(std::string_view segment) {
   if (segment.find(kSplicedNull) != std::string_view::npos) {
     return "null in one of its segments";
+  }
+  if (segment.find(kSplicedTree) != std::string_view::npos) {
+    return "a list or an object in one of its segments";
   }
   std::string text(segment);
   std::erase(text, kSpliced);
@@ -147,36 +187,71 @@ Status CheckPath(std::string_view marked) {
   return {};
 }
 
+std::string MarkOf(Kind kind) {
+  switch (kind) {
+    case Kind::kNull: return {kSplicedNull};
+    case Kind::kList:
+    case Kind::kMap: return {kSplicedTree};
+    default: return {kSpliced};
+  }
+}
+
 bool EqualsIgnoringCase(std::string_view a, std::string_view lower_case) {
   return std::equal(a.begin(), a.end(), lower_case.begin(), lower_case.end(), [](char x, char y) {
     return (x >= 'A' && x <= 'Z' ? static_cast<char>(x | 0x20) : x) == y;
   });
 }
 
-std::string ContentType(const std::vector<std::pair<std::string, std::string>>& rendered,
-                        const dsl::Participant& participant) {
-  const auto find = [](const auto& headers) -> std::optional<std::string> {
+dsl::BodyKind KindOf(const std::vector<std::pair<std::string, std::string>>& rendered,
+                     const dsl::Participant& participant) {
+  const auto find = [](const auto& headers) -> const std::string* {
     for (const auto& [name, value] : headers) {
       if (EqualsIgnoringCase(name, "content-type")) {
-        return value;
+        return &value;
       }
     }
-    return std::nullopt;
+    return nullptr;
   };
-  auto found = find(rendered);
+  const std::string* found = find(rendered);
   if (const auto* http = std::get_if<dsl::HttpAddress>(&participant.address); http && !found) {
     found = find(http->headers);
   }
-  std::string type = found.value_or("application/json");
-  type.resize(std::min(type.find(';'), type.size()));
-  std::transform(type.begin(), type.end(), type.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
-  return std::string(TrimBlanks(type));
+  return found == nullptr ? dsl::BodyKind::kJson : dsl::KindOfBody(*found);
 }
 
-bool IsJsonType(std::string_view type) {
-  return type.ends_with("/json") || type.ends_with("+json") ||
-         type.find("-json") != std::string_view::npos;
+std::string TextOf(const Json& scalar) {
+  return scalar.is_string() ? scalar.get<std::string>()
+         : scalar.is_null() ? std::string()
+                            : DumpJson(scalar);
+}
+
+Result<std::string> FormOf(const Json& object) {
+  std::string form;
+  for (const auto& [name, value] : object.items()) {
+    if (value.is_structured()) {
+      return InvalidArgument("expression.error", "the body is sent as a form, whose field '" +
+                                                     name + "' can not be a list or an object");
+    }
+    form += (form.empty() ? "" : "&") + PercentEncode(name) + "=" + PercentEncode(TextOf(value));
+  }
+  return form;
+}
+
+// Something other than JSON has no lists and objects, but for a form, which is one object.
+Result<std::string> BodyOf(const Json& json, dsl::BodyKind kind) {
+  if (kind == dsl::BodyKind::kJson) {
+    return DumpJson(json);
+  }
+  if (kind == dsl::BodyKind::kForm && json.is_object()) {
+    return FormOf(json);
+  }
+  if (json.is_structured()) {
+    return InvalidArgument("expression.error",
+                           "the body is " + std::string(json.is_array() ? "a list" : "an object") +
+                               ", which the call's Content-Type has no form for: give a text, or "
+                               "send JSON");
+  }
+  return TextOf(json);
 }
 
 }  // namespace
@@ -185,8 +260,7 @@ Result<std::string> RenderPath(const Template& path, const Activation& activatio
   ENTENTE_ASSIGN_OR_RETURN(
       const std::string marked,
       path.RenderText(activation, [](const Value& value, std::string_view text) {
-        const bool null = value.kind() == Kind::kNull;
-        return std::string(1, null ? kSplicedNull : kSpliced) + PercentEncode(text);
+        return MarkOf(value.kind()) + PercentEncode(text);
       }));
   ENTENTE_RETURN_IF_ERROR(CheckPath(marked));
   return WithoutMarks(marked);
@@ -195,30 +269,24 @@ Result<std::string> RenderPath(const Template& path, const Activation& activatio
 Result<std::string> RenderBody(const Template& body, const Activation& activation,
                                const std::vector<std::pair<std::string, std::string>>& rendered,
                                const dsl::Participant& participant, const JsonLimits& bounds) {
-  const std::string type = ContentType(rendered, participant);
-  if (!IsJsonType(type) && body.is_text() && !body.is_expression()) {
-    const bool form = type == "application/x-www-form-urlencoded";
+  const dsl::BodyKind kind = KindOf(rendered, participant);
+  if (kind != dsl::BodyKind::kJson && body.is_text() && !body.is_expression()) {
     return body.RenderText(
         activation,
-        [form](const Value&, std::string_view text) {
-          return form ? PercentEncode(text) : std::string(text);
+        [kind](const Value&, std::string_view text) {
+          return kind == dsl::BodyKind::kForm ? PercentEncode(text) : std::string(text);
         },
         bounds.max_bytes);
   }
-  ENTENTE_ASSIGN_OR_RETURN(Json json, body.Render(activation, bounds));
-  if (json.is_string() && !IsJsonType(type)) {
-    return std::move(json.get_ref<std::string&>());
-  }
-  return DumpJson(json);
+  ENTENTE_ASSIGN_OR_RETURN(const Json json, body.Render(activation, bounds));
+  return BodyOf(json, kind);
 }
 
-std::string EditedBody(const JsonText& body,
-                       const std::vector<std::pair<std::string, std::string>>& rendered,
-                       const dsl::Participant& participant) {
-  const Json json = body.Read();
-  return json.is_string() && !IsJsonType(ContentType(rendered, participant))
-             ? json.get<std::string>()
-             : body.text();
+Result<std::string> EditedBody(const JsonText& body,
+                               const std::vector<std::pair<std::string, std::string>>& rendered,
+                               const dsl::Participant& participant) {
+  const dsl::BodyKind kind = KindOf(rendered, participant);
+  return kind == dsl::BodyKind::kJson ? body.text() : BodyOf(body.Read(), kind);
 }
 
 }  // namespace entente::engine

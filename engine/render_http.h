@@ -19,14 +19,15 @@ namespace entente::engine {
 
 // What is sent as the body, with the Content-Type of `rendered`, else of `participant`, else JSON.
 // A string that goes out as something other than JSON is the body itself; the values spliced into a
-// form are percent-encoded, so that none can add a field.
+// form are percent-encoded, so that none can add a field, and an object of scalars becomes a form.
+// Fails for other lists and objects that are not sent as JSON.
 [[nodiscard]] Result<std::string> RenderBody(
     const dsl::cel::Template& body, const dsl::cel::Activation& activation,
     const std::vector<std::pair<std::string, std::string>>& rendered,
     const dsl::Participant& participant, const JsonLimits& bounds);
 
 // The same of a body that an operator wrote.
-[[nodiscard]] std::string EditedBody(
+[[nodiscard]] Result<std::string> EditedBody(
     const JsonText& body, const std::vector<std::pair<std::string, std::string>>& rendered,
     const dsl::Participant& participant);
 

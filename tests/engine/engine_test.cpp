@@ -107,7 +107,9 @@ TEST_CASE("a path segment that names one thing is taken, whatever it is made of"
 }
 
 TEST_CASE("an undo whose path would reach the collection is an incident, never a call") {
-  const Json id = GENERATE(Json(""), Json(nullptr), Json(".."), Json("/"));
+  const Json id = GENERATE(Json(""), Json(nullptr), Json(".."), Json("/"), Json("\u00a0"),
+                           Json(" \u3000\u2003 "), Json("\u0085"), Json("\u200b\ufeff"),
+                           Json("\u00a0..\u00a0"), Json::array(), Json::object(), Json::array({1}));
   CAPTURE(id);
   World world(CompilePlan(
       R"({"name": "x", "mode": "saga", "participants": {"p": {"http": "http://p"}},
@@ -144,7 +146,12 @@ TEST_CASE("a string goes out as it is under a content type that is not JSON") {
       {"application/json", "\"hello ${input.v}\"", "you", "\"hello you\""},
       {"application/problem+json", "\"${input.v}\"", "x", "\"x\""},
       {"application/x-amz-json-1.1", "\"x\"", "", "\"x\""},
-      {"application/x-www-form-urlencoded", "{\"a\": \"${input.v}\"}", 1, "{\"a\":1}"},
+      {"application/x-www-form-urlencoded", R"({"a": "${input.v}", "b c": "x"})", "1&d=2 ü",
+       "a=1%26d%3D2%20%C3%BC&b%20c=x"},
+      {"application/x-www-form-urlencoded",
+       R"({"a": "${input.v}", "n": 1.50, "t": true, "z": null})", 1, "a=1&n=1.50&t=true&z="},
+      {"application/x-www-form-urlencoded", "\"${input.v}\"", Json{{"a", "b&c"}}, "a=b%26c"},
+      {"text/plain", "\"${input.v}\"", 5, "5"},
   }));
   CAPTURE(row.type, row.body, row.input);
   const bool from_participant = GENERATE(false, true);
@@ -157,6 +164,25 @@ TEST_CASE("a string goes out as it is under a content type that is not JSON") {
                   row.body + (from_participant ? "" : ", " + header) + "}}]}"));
   world.Submit({{"v", row.input}});
   CHECK(FirstCall(world).body == row.sent);
+}
+
+TEST_CASE("a list or an object that the content type has no form for is an error of the step") {
+  const auto [type, body] = GENERATE(table<std::string, std::string>({
+      {"application/x-www-form-urlencoded", R"("${input.v}")"},
+      {"application/x-www-form-urlencoded", R"({"a": "${input.v}"})"},
+      {"text/plain", R"("${input.v}")"},
+      {"application/xml; charset=utf-8", R"("${input.v}")"},
+  }));
+  CAPTURE(type, body);
+  World world(CompilePlan(
+      R"({"name": "x", "mode": "saga", "participants": {"p": {"http": "http://p"}},
+          "steps": [{"id": "a", "participant": "p", "compensate": null,
+                     "action": {"post": "/x", "headers": {"Content-Type": ")" +
+      type + R"("}, "body": )" + body + "}}]}"));
+  world.Submit({{"v", Json::array({1})}});
+  CHECK(world.state().status == TxnStatus::kAborted);
+  REQUIRE(world.state().abort.has_value());
+  CHECK(world.state().abort->failure.code == "expression.error");
 }
 
 TEST_CASE("an undo may repeat what the input and the answers held, each within its limits") {
@@ -280,6 +306,9 @@ TEST_CASE("labels come from the definition and the submitter, within bounds") {
   CHECK(submit(Json::object(), {}).status.reason() == "label.invalid");
   CHECK(submit({{"city", std::string(limits::kMaxLabelBytes + 1, 'x')}}, {}).status.reason() ==
         "label.too_long");
+  CHECK(submit({{"city", "Rome"}}, {{"who", std::string("a\0b", 3)}}).status.reason() ==
+        "label.bad_text");
+  CHECK(submit({{"city", std::string("a\0b", 3)}}, {}).status.reason() == "label.bad_text");
   std::vector<std::pair<std::string, std::string>> many;
   for (size_t i = 0; i < limits::kMaxLabels; ++i) {
     many.emplace_back("k" + std::to_string(i), "v");
