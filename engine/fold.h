@@ -298,6 +298,9 @@ class Folder {
         return false;
       }
       branch.wake_at = record.wake_at;
+      if (record.failure) {
+        branch.failure = record.failure;
+      }
       ++branch.polls;
       return true;
     });

@@ -115,6 +115,7 @@ struct OperationPending {
 struct PollScheduled {
   BranchId branch;
   Instant wake_at;
+  std::optional<Failure> failure = std::nullopt;  // What kept its answer from being one.
 };
 
 struct OperationSucceeded {

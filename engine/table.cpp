@@ -63,6 +63,8 @@ constexpr RefusalText kRefusals[] = {
     {"signal.content_differs", StatusCode::kFailedPrecondition,
      " received a signal under that id with another name or payload: give each signal an id of its "
      "own"},
+    {"completion.content_differs", StatusCode::kFailedPrecondition,
+     " was completed before, with another output, which stays"},
     {"completion.too_late", StatusCode::kFailedPrecondition,
      " does not wait for this completion: the operation has ended or was given up"},
 };

@@ -70,7 +70,8 @@ class RecordWriter {
            (record.deadline ? " deadline " + At(*record.deadline) : "");
   }
   std::string operator()(const PollScheduled& record) const {
-    return record.branch.str() + ' ' + At(record.wake_at);
+    return record.branch.str() + ' ' + At(record.wake_at) +
+           (record.failure ? " " + Text(*record.failure) : "");
   }
   std::string operator()(const OperationSucceeded& record) const {
     return record.branch.str() + (record.read_only ? " read-only" : "") + OrNothing(record.output);

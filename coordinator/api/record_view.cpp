@@ -60,7 +60,10 @@ class Describer {
     out_.due_at = record.wake_at;
     out_.deadline = record.deadline;
   }
-  void operator()(const engine::PollScheduled& record) { out_.due_at = record.wake_at; }
+  void operator()(const engine::PollScheduled& record) {
+    out_.due_at = record.wake_at;
+    out_.failure = record.failure ? &*record.failure : nullptr;
+  }
   void operator()(const engine::OperationSucceeded& record) {
     out_.payload = ValueOrNothing(record.output);
     out_.vote = record.read_only ? "read-only" : "";

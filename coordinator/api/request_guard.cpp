@@ -35,6 +35,13 @@ bool ChangesState(std::string_view method) {
   return method != "GET" && method != "HEAD" && method != "OPTIONS";
 }
 
+// A balancer's check, which may be HTTP/1.0 without a Host. No page makes a browser send that.
+bool IsBareProbe(const net::HttpServerRequest& request) {
+  const std::string_view target = request.target;
+  return request.host.empty() && !ChangesState(request.method) &&
+         (target == "/healthz" || target == "/readyz" || target == "/metrics");
+}
+
 Error RefuseOrigin(std::string_view origin) {
   return Refuse(StatusCode::kPermissionDenied, "request.origin",
                 "a page of " + Shown(origin) +
@@ -77,7 +84,7 @@ std::optional<Error> CheckOrigin(const net::HttpServerRequest& request, std::str
 std::optional<Error> CheckRequest(const net::HttpServerRequest& request,
                                   const GuardOptions& options) {
   const std::string_view host_field = request.host;
-  if (std::optional<Error> error = CheckHost(host_field, options)) {
+  if (std::optional<Error> error = CheckHost(host_field, options); error && !IsBareProbe(request)) {
     return error;
   }
   if (ChangesState(request.method)) {

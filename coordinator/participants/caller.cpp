@@ -488,7 +488,7 @@ class Caller::Impl {
           }
           auto* response = std::get_if<net::HttpResponse>(&outcome);
           done(response == nullptr
-                   ? engine::Reply(engine::ReplyPending{poll_url, std::nullopt})
+                   ? ClassifyPollError(std::get<net::CallError>(outcome))
                    : Understood([&] {
                        return ClassifyPoll(
                            std::move(*response), poll_url,

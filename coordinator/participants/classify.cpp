@@ -94,6 +94,10 @@ std::optional<Reply> Contradiction(const net::HttpHeaders& headers) {
 
 // A success, with what the answer to a try says beside its output.
 Reply Done(JsonText output, const net::HttpHeaders& headers, const AnswerContext& context) {
+  const bool carries_out = context.role != dsl::Role::kForward;
+  if (const auto heuristic = carries_out ? headers.Find("entente-heuristic") : std::nullopt) {
+    return BadAnswer("answer.contradiction", "a success with an Entente-Heuristic: ", *heuristic);
+  }
   engine::ReplyDone done;
   done.output = std::move(output);
   const bool is_try = context.mode == dsl::Mode::kTcc && context.role == dsl::Role::kForward;
@@ -148,6 +152,17 @@ std::optional<engine::HeuristicOutcome> HeuristicNamed(std::string_view name) {
   return std::nullopt;
 }
 
+// As the member `heuristic` of the body of a refusal.
+std::optional<engine::HeuristicOutcome> HeuristicInBody(const std::string& body) {
+  const auto json = ParseJson(body, limits::kPayloadJson);
+  if (!json.ok() || !json->is_object()) {
+    return std::nullopt;
+  }
+  const auto member = json->find("heuristic");
+  return member != json->end() && member->is_string() ? HeuristicNamed(member->get<std::string>())
+                                                      : std::nullopt;
+}
+
 // A participant that settled the branch by itself says so in a header of its refusal, or as the
 // member `heuristic` of the refusal's body, where any other value is the service's own affair. Only
 // of an operation that carries out a decision. `failure` is what the refusal says.
@@ -156,22 +171,20 @@ std::optional<Reply> HeuristicIn(const net::HttpHeaders& headers, const std::str
   if (context.role == dsl::Role::kForward) {
     return std::nullopt;
   }
-  if (const auto header = headers.Find("entente-heuristic")) {
-    const auto outcome = HeuristicNamed(*header);
-    return outcome ? Reply(engine::ReplyHeuristic{*outcome, failure})
-                   : BadAnswer("answer.bad_heuristic",
-                               "a refusal with an Entente-Heuristic that is none of committed, "
-                               "rolled-back and mixed: ",
-                               *header);
+  const auto in_body = HeuristicInBody(body);
+  const auto header = headers.Find("entente-heuristic");
+  const auto outcome = header ? HeuristicNamed(*header) : in_body;
+  if (header && !outcome) {
+    return BadAnswer("answer.bad_heuristic",
+                     "a refusal with an Entente-Heuristic that is none of committed, rolled-back "
+                     "and mixed: ",
+                     *header);
   }
-  const auto json = ParseJson(body, limits::kPayloadJson);
-  if (!json.ok() || !json->is_object()) {
-    return std::nullopt;
+  if (in_body && in_body != outcome) {
+    return BadAnswer(
+        "answer.contradiction",
+        "a refusal whose body says another outcome than its Entente-Heuristic: ", *header);
   }
-  const auto member = json->find("heuristic");
-  const auto outcome = member != json->end() && member->is_string()
-                           ? HeuristicNamed(member->get<std::string>())
-                           : std::nullopt;
   return outcome ? std::optional<Reply>(engine::ReplyHeuristic{*outcome, failure}) : std::nullopt;
 }
 
@@ -185,14 +198,50 @@ Reply Refused(const net::HttpResponse& response, const AnswerContext& context) {
   return engine::ReplyRefused{std::move(failure)};
 }
 
+std::string_view Trimmed(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) {
+    text.remove_prefix(1);
+  }
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) {
+    text.remove_suffix(1);
+  }
+  return text;
+}
+
 // The media type, without its parameters.
 bool IsPlainText(const net::HttpHeaders& headers) {
-  std::string_view type = headers.Find("content-type").value_or("");
-  type = type.substr(0, type.find(';'));
-  while (type.ends_with(' ') || type.ends_with('\t')) {
-    type.remove_suffix(1);
+  const std::string_view type = headers.Find("content-type").value_or("");
+  return net::EqualsIgnoringCase(Trimmed(type.substr(0, type.find(';'))), "text/plain");
+}
+
+// The parameter `charset` of the media type (RFC 9110, 8.3.1); empty if there is none.
+std::string_view CharsetOf(const net::HttpHeaders& headers) {
+  constexpr std::string_view kName = "charset=";
+  std::string_view rest = headers.Find("content-type").value_or("");
+  while (rest.find(';') != std::string_view::npos) {
+    rest.remove_prefix(rest.find(';') + 1);
+    std::string_view parameter = Trimmed(rest.substr(0, rest.find(';')));
+    if (net::EqualsIgnoringCase(parameter.substr(0, kName.size()), kName)) {
+      parameter = Trimmed(parameter.substr(kName.size()));
+      const bool quoted = parameter.size() >= 2 && parameter.front() == '"';
+      return quoted ? parameter.substr(1, parameter.size() - 2) : parameter;
+    }
   }
-  return net::EqualsIgnoringCase(type, "text/plain");
+  return {};
+}
+
+// Whether a text in this charset is one in UTF-8, too. ASCII is a part of most others.
+bool ReadsAsUtf8(std::string_view charset, const std::string& text) {
+  if (charset.empty() || net::EqualsIgnoringCase(charset, "utf-8") ||
+      net::EqualsIgnoringCase(charset, "utf8") || net::EqualsIgnoringCase(charset, "us-ascii")) {
+    return true;
+  }
+  const auto begins_with = [charset](std::string_view family) {
+    return net::EqualsIgnoringCase(charset.substr(0, family.size()), family);
+  };
+  return (begins_with("iso-8859-") || begins_with("windows-125") || begins_with("latin")) &&
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
 // What a body says: its JSON, or the text of one that is text/plain. Many a server calls JSON
@@ -207,7 +256,8 @@ Result<JsonText> OutputOf(const net::HttpResponse& response) {
       (json.ok() && (json->text().front() == '{' || json->text().front() == '['))) {
     return json;
   }
-  if (ValidUtf8Prefix(response.body) != response.body.size()) {
+  if (!ReadsAsUtf8(CharsetOf(response.headers), response.body) ||
+      ValidUtf8Prefix(response.body) != response.body.size()) {
     return InvalidArgument("answer.not_text", "it is text/plain and not UTF-8");
   }
   JsonText text{Json(response.body)};
@@ -269,7 +319,8 @@ std::optional<Reply> Pending(const net::HttpResponse& response, const AnswerCont
   if (poll_url.empty() && !token) {
     return engine::ReplyUnknown{
         MakeFailure("answer.foreign_location",
-                    "HTTP 202 with a Location outside the participant's own origin: " +
+                    "HTTP 202 with a Location that is empty, malformed or outside the "
+                    "participant's own origin: " +
                         std::string(location->substr(0, kShownBodyBytes))),
         std::nullopt};
   }
@@ -283,6 +334,13 @@ constexpr size_t kTwoDigitYears = 1;
 
 Instant FromFields(std::tm fields) {
   return Instant(std::chrono::seconds(timegm(&fields)));
+}
+
+// 30 February is read, and would become 2 March.
+bool IsInCalendar(const std::tm& fields) {
+  std::tm normal = fields;
+  timegm(&normal);
+  return normal.tm_mday == fields.tm_mday && normal.tm_mon == fields.tm_mon;
 }
 
 // A year of two digits is the latest one that is not more than 50 years ahead.
@@ -300,7 +358,10 @@ std::optional<Instant> ParseHttpDate(const std::string& text, Instant now) {
     std::tm fields{};
     const char* end = strptime(text.c_str(), kHttpDates[form], &fields);
     if (end == text.c_str() + text.size()) {
-      return form == kTwoDigitYears ? WithCentury(fields, now) : FromFields(fields);
+      if (form == kTwoDigitYears) {
+        return WithCentury(fields, now);
+      }
+      return IsInCalendar(fields) ? std::optional(FromFields(fields)) : std::nullopt;
     }
   }
   return std::nullopt;
@@ -399,17 +460,19 @@ Reply ClassifyHttp(net::HttpResponse response, const AnswerContext& context) {
 Reply ClassifyPoll(net::HttpResponse response, std::string poll_url, const AnswerContext& context) {
   const int status = response.status;
   const auto again = RetryAfter(response.headers, context.now);
-  if (status == kHttpAccepted || status < 200 || (status >= 300 && status < 400) ||
-      IsRetryableHttp(status) || status == 404 || FindContradiction(response.headers)) {
-    return engine::ReplyPending{std::move(poll_url), again};
+  if (auto contradiction = Contradiction(response.headers)) {
+    std::get<engine::ReplyUnknown>(*contradiction).retry_after = again;
+    return std::move(*contradiction);
   }
-  Reply reply =
-      WithVote(status >= 400 ? Refused(response, context) : DoneWithBody(response, context),
-               response.headers, context);
-  if (std::holds_alternative<engine::ReplyUnknown>(reply)) {
-    return engine::ReplyPending{std::move(poll_url), again};
+  Reply reply = engine::ReplyPending{std::move(poll_url), again};
+  if ((status >= 300 && status < 400) || IsRetryableHttp(status) || status == 404) {
+    reply = engine::ReplyUnknown{HttpFailure(response), again};
+  } else if (status >= 400) {
+    reply = Refused(response, context);
+  } else if (status != kHttpAccepted) {
+    reply = DoneWithBody(response, context);
   }
-  return reply;
+  return WithVote(std::move(reply), response.headers, context);
 }
 
 Reply ClassifyGrpc(net::GrpcResponse response, const AnswerContext& context) {
@@ -429,6 +492,10 @@ Reply ClassifyError(const net::CallError& error) {
     case net::CallFailure::kBadResponse: break;
   }
   return engine::ReplyUnknown{std::move(failure), std::nullopt};
+}
+
+Reply ClassifyPollError(const net::CallError& error) {
+  return engine::ReplyUnknown{MakeFailure(error.reason, error.message), std::nullopt};
 }
 
 std::string GrpcCodeName(int code) {

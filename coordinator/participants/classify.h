@@ -44,9 +44,13 @@ struct AnswerContext {
 [[nodiscard]] engine::Reply ClassifyHttp(net::HttpResponse response, const AnswerContext& context);
 
 // The answer to a poll of a pending operation: 2xx done, 202 still pending, 4xx but 404, 408, 425
-// and 429 refused; anything else says nothing and it is polled again.
+// and 429 refused; anything else is unknown, with what was wrong, and it is polled again. A vote
+// counts whatever the status, as in a direct answer.
 [[nodiscard]] engine::Reply ClassifyPoll(net::HttpResponse response, std::string poll_url,
                                          const AnswerContext& context);
+
+// Of a poll that got no answer: nothing it says ends the operation.
+[[nodiscard]] engine::Reply ClassifyPollError(const net::CallError& error);
 
 [[nodiscard]] engine::Reply ClassifyGrpc(net::GrpcResponse response, const AnswerContext& context);
 

@@ -118,6 +118,9 @@ void Put(const eng::PollScheduled& from, pb::Record& record) {
   auto* to = record.mutable_poll_scheduled();
   to->set_branch(from.branch.str());
   to->set_wake_at(ToMicros(from.wake_at));
+  if (from.failure) {
+    Put(*from.failure, to->mutable_failure());
+  }
 }
 
 void Put(const eng::OperationSucceeded& from, pb::Record& record) {
@@ -352,6 +355,14 @@ Result<eng::RecordBody> Get(const pb::AttemptFailed& from) {
   return eng::RecordBody(std::move(to));
 }
 
+Result<eng::RecordBody> Get(const pb::PollScheduled& from) {
+  eng::PollScheduled to{BranchId(from.branch()), InstantFromMicros(from.wake_at())};
+  if (from.has_failure()) {
+    to.failure = Get(from.failure());
+  }
+  return eng::RecordBody(std::move(to));
+}
+
 Result<eng::RecordBody> Get(const pb::OperationPending& from) {
   eng::OperationPending to{BranchId(from.branch()), from.poll_url(), std::nullopt, std::nullopt};
   if (from.has_wake_at()) {
@@ -457,9 +468,7 @@ Result<eng::RecordBody> GetBody(const pb::Record& from) {
     case pb::Record::kCallInterrupted:
       return Body(eng::CallInterrupted{BranchId(from.call_interrupted().branch())});
     case pb::Record::kOperationPending: return Get(from.operation_pending());
-    case pb::Record::kPollScheduled:
-      return Body(eng::PollScheduled{BranchId(from.poll_scheduled().branch()),
-                                     InstantFromMicros(from.poll_scheduled().wake_at())});
+    case pb::Record::kPollScheduled: return Get(from.poll_scheduled());
     case pb::Record::kOperationSucceeded: return Get(from.operation_succeeded());
     case pb::Record::kOperationRefused:
       return Body(eng::OperationRefused{BranchId(from.operation_refused().branch()),

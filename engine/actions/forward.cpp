@@ -333,7 +333,13 @@ void PollAgain(Turn& turn, BranchRef ref) {
     return;
   }
   const Instant wake_at = NextPoll(turn, ref, branch.deadline);
-  turn.draft.Record(PollScheduled{branch.id, wake_at});
+  Failure failure = FailureOf(turn.event);
+  PollScheduled scheduled{branch.id, wake_at};
+  // Said once, not with each poll.
+  if (!failure.code.empty() && branch.failure != failure) {
+    scheduled.failure = std::move(failure);
+  }
+  turn.draft.Record(std::move(scheduled));
   turn.draft.Arm(ref, wake_at);
 }
 

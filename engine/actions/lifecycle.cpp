@@ -54,6 +54,12 @@ Result<Labels> LabelsOf(const Draft& draft, const Submitted& submitted) {
                                  "' is too long: its key and its value may have " +
                                  std::to_string(limits::kMaxLabelBytes) + " bytes each");
     }
+    // No filter could name it.
+    if ((key + value).find('\0') != std::string::npos) {
+      return InvalidArgument("label.bad_text",
+                             "label '" + key.substr(0, key.find('\0')) +
+                                 "' holds the character U+0000, which no label may");
+    }
   }
   return labels;
 }
@@ -75,6 +81,22 @@ bool IsWhatEnded(const BranchFacts& branch, const CompletionReceived& received) 
              ? branch.phase == P::kDone || branch.phase == P::kUndone ||
                    branch.phase == P::kFinished
              : branch.phase == P::kRefused;
+}
+
+// The forward operation was done, with another output: of the two answers one is a mistake, and
+// later steps have read the first.
+bool ContradictsOutput(const Draft& draft, BranchRef ref, const CompletionReceived& received) {
+  const BranchFacts& branch = draft.branch(ref);
+  const auto* done = std::get_if<ReplyDone>(&received.outcome);
+  if (done == nullptr || received.role != Role::kForward) {
+    return false;
+  }
+  if (!ProvesNothingNew(branch, received) && !IsWhatEnded(branch, received)) {
+    return false;
+  }
+  // One for which there was no room was not kept.
+  const JsonText& kept = draft.output(ref);
+  return done->output != kept && (!kept.is_null() || draft.HasRoomFor(done->output.bytes()));
 }
 
 // A branch that waits until an instant that the definition or its data names.
@@ -155,6 +177,8 @@ void DeliverCompletion(Turn& turn) {
   const auto ref = turn.draft.Locate(received.branch);
   if (!ref) {
     turn.draft.Reject(Refusal("branch.not_found", turn.draft.gid(), received.branch));
+  } else if (ContradictsOutput(turn.draft, *ref, received)) {
+    turn.draft.Reject(Refusal("completion.content_differs", turn.draft.gid(), received.branch));
   } else if (ProvesNothingNew(turn.draft.branch(*ref), received)) {
     turn.draft.Force();
   } else {
@@ -167,6 +191,8 @@ void CompletionAgain(Turn& turn) {
   const auto ref = turn.draft.Locate(received.branch);
   if (!ref) {
     turn.draft.Reject(Refusal("branch.not_found", turn.draft.gid(), received.branch));
+  } else if (ContradictsOutput(turn.draft, *ref, received)) {
+    turn.draft.Reject(Refusal("completion.content_differs", turn.draft.gid(), received.branch));
   } else if (ProvesNothingNew(turn.draft.branch(*ref), received) ||
              IsWhatEnded(turn.draft.branch(*ref), received)) {
     turn.draft.Force();

@@ -194,18 +194,62 @@ TEST_CASE("a poll that says nothing certain is repeated") {
   const auto [status, kind] = GENERATE(table<int, std::string>({
       {200, "done"},
       {202, "pending u"},
-      {302, "pending u"},
-      {404, "pending u"},
-      {408, "pending u"},
+      {302, "unknown"},
+      {404, "unknown"},
+      {408, "unknown"},
       {409, "refused"},
       {410, "refused"},
-      {429, "pending u"},
-      {500, "pending u"},
-      {503, "pending u"},
+      {429, "unknown"},
+      {500, "unknown"},
+      {503, "unknown"},
   }));
   CAPTURE(status);
   CHECK(KindOf(ClassifyPoll(Http(status), "u", Context())) == kind);
-  CHECK(KindOf(ClassifyPoll(Http(200, "<html>"), "u", Context())) == "pending u");
+  const engine::Reply unread =
+      ClassifyPoll(Http(200, "<html>", {{"Retry-After", "7"}}), "u", Context());
+  REQUIRE(KindOf(unread) == "unknown");
+  CHECK(std::get<engine::ReplyUnknown>(unread).failure.code == "answer.not_json");
+  const net::CallError refused{net::CallFailure::kInvalidRequest, "address.forbidden", "no"};
+  CHECK(KindOf(ClassifyPollError(refused)) == "unknown");
+}
+
+TEST_CASE("the vote in the answer to a poll counts as in a direct answer") {
+  const auto [status, vote, kind] = GENERATE(table<int, std::string, std::string>({
+      {200, "yes", "done"},
+      {200, "no", "refused"},
+      {202, "no", "refused"},
+      {404, "no", "refused"},
+      {500, "no", "refused"},
+      {202, "yes", "pending u"},
+      {500, "yes", "unknown"},
+      {409, "yes", "unknown"},
+      {200, "perhaps", "unknown"},
+      {202, "perhaps", "unknown"},
+  }));
+  CAPTURE(status, vote);
+  const net::HttpResponse response = Http(status, "{}", {{"Entente-Vote", vote}});
+  CHECK(KindOf(ClassifyPoll(response, "u", kPrepare)) == kind);
+  if (status != 404) {
+    const std::string direct = KindOf(ClassifyHttp(response, kPrepare));
+    // A 202 without more is an ordinary success of a direct answer.
+    CHECK(direct == (kind == "pending u" ? "done" : kind));
+  }
+}
+
+TEST_CASE("a text in another charset than UTF-8 is no output") {
+  const auto [type, body, kind] = GENERATE(table<std::string, std::string, std::string>({
+      {"text/plain; charset=utf-8", "\xC3\xA9", "done"},
+      {"text/plain; Charset=\"UTF-8\"", "\xC3\xA9", "done"},
+      {"text/plain; format=flowed; charset=us-ascii", "a", "done"},
+      {"text/plain;charset=ISO-8859-1", "only ASCII", "done"},
+      {"text/plain;charset=ISO-8859-1", "\xC3\xA9", "unknown"},
+      {"text/plain; charset=windows-1252", "\xC3\xA9", "unknown"},
+      {"text/plain; charset=utf-16", std::string("a\0b\0", 4), "unknown"},
+      {"text/plain; charset=utf-7", "a+AGI-", "unknown"},
+      {"text/plain; charset=", "a", "done"},
+  }));
+  CAPTURE(type, body);
+  CHECK(KindOf(ClassifyHttp(Http(200, body, {{"Content-Type", type}}), Context())) == kind);
 }
 
 TEST_CASE("what the transport knows decides between unknown and not sent") {
@@ -241,6 +285,8 @@ TEST_CASE("a Retry-After that is none, or that is over, says nothing") {
       GENERATE(as<std::string>(), "Sun, 06 Nov 1994 08:49:00 GMT", "Sunday, 06-Nov-94 08:49:00 GMT",
                "Sun Nov  6 08:49:00 1994", "-1", "+5", "1.5", "0x10", "soon", "", "120s", "120,120",
                "Sun, 06 Nov 1994 08:49:47 GMT, Sun", "Sun, 36 Nov 1994 08:49:47 GMT",
+               "Wed, 30 Nov 1994 24:49:47 GMT", "Tue, 30 Feb 1995 08:49:47 GMT",
+               "Wed, 29 Feb 1995 08:49:47 GMT", "Thu, 31 Nov 1994 08:49:47 GMT",
                "Sun, 06 Nov 1994 08:49:47 +0100", "1994-11-06T08:49:47Z");
   CAPTURE(value);
   CHECK_FALSE(ParseRetryAfter(value, now));
@@ -343,7 +389,7 @@ TEST_CASE("a header that may stand once and says two things leaves the outcome u
   failing.rules = &rules;
   CHECK(KindOf(answer(other, failing)) == "unknown");
   CHECK(KindOf(ClassifyPoll(Http(status, "{}", {{name, one}, {lower, other}}), "u", context)) ==
-        "pending u");
+        "unknown");
   // Twice the same is once.
   CHECK(KindOf(answer(one, context)) ==
         KindOf(ClassifyHttp(Http(status, "{}", {{name, one}}), context)));
@@ -374,7 +420,13 @@ TEST_CASE("a participant that decided by itself says so where a decision is carr
   CHECK(kind(409, R"({"heuristic": "perhaps"})", "") == "refused");
   CHECK(kind(409, R"({"heuristic": "mixed"})", "perhaps") == "unknown");
   CHECK(KindOf(ClassifyPoll(Http(409, "", {{"Entente-Heuristic", "perhaps"}}), "/x",
-                            Context(settling))) == "pending /x");
+                            Context(settling))) == "unknown");
+  // Two that differ, and a success that was none.
+  CHECK(kind(409, R"({"heuristic": "rolled-back"})", "committed") == "unknown");
+  CHECK(kind(409, R"({"heuristic": "mixed"})", "mixed") == "heuristic mixed");
+  CHECK(kind(409, R"({"heuristic": "perhaps"})", "mixed") == "heuristic mixed");
+  CHECK(kind(200, "", "rolled-back") == "unknown");
+  CHECK(kind(204, "", "committed") == "unknown");
   CHECK(kind(409, R"(["heuristic"])", "") == "refused");
   CHECK(kind(409, "not json", "") == "refused");
   CHECK(kind(410, "", "committed") == "refused");
