@@ -28,6 +28,7 @@ const std::vector<Required>& RequiredOf(Answer kind) {
                                            {"state", &Json::is_string},
                                            {"matched", &Json::is_number_unsigned}};
   static const std::vector<Required> kBulkList{{"actions", &Json::is_array}};
+  static const std::vector<Required> kBranches{{"branches", &Json::is_array}};
   static const std::vector<Required> kIncidents{{"incidents", &Json::is_array}};
   static const std::vector<Required> kParticipants{{"participants", &Json::is_array}};
   static const std::vector<Required> kDefinition{{"name", &Json::is_string},
@@ -44,6 +45,7 @@ const std::vector<Required>& RequiredOf(Answer kind) {
     case Answer::kBulk: return kBulk;
     case Answer::kBulkList: return kBulkList;
     case Answer::kIncidents: return kIncidents;
+    case Answer::kBranches: return kBranches;
     case Answer::kParticipants: return kParticipants;
     case Answer::kDefinition: return kDefinition;
     case Answer::kDefinitions: return kDefinitions;

@@ -18,6 +18,7 @@ enum class Answer {
   kBranchCall,
   kBulk,
   kBulkList,
+  kBranches,
   kIncidents,
   kParticipants,
   kDefinition,

@@ -59,6 +59,12 @@ void AddGid(CLI::App& command, std::string& gid) {
       ->check([](const std::string& text) { return text.empty() ? "it is empty" : ""; });
 }
 
+void AddPage(CLI::App& command, uint32_t& limit, std::string& cursor) {
+  command.add_option("--limit", limit, "At most so many (50, at most 1000)")->type_name("N");
+  command.add_option("--cursor", cursor, "Go on after the page that ended with this")
+      ->type_name("CURSOR");
+}
+
 void AddActor(CLI::App& command, std::string& actor) {
   const char* user = std::getenv("USER");
   actor = user == nullptr ? "" : user;

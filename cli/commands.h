@@ -2,6 +2,7 @@
 // parse.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,9 @@ void AddClientOptions(CLI::App& command, Context& context);
 
 // Adds the positional GID, which must not be empty; `gid` must outlive the parse.
 void AddGid(CLI::App& command, std::string& gid);
+
+// --limit and --cursor.
+void AddPage(CLI::App& command, uint32_t& limit, std::string& cursor);
 
 // Adds --actor, $USER unless it is given.
 void AddActor(CLI::App& command, std::string& actor);

@@ -10,6 +10,7 @@
 #include "cli/instants.h"
 #include "cli/problem_text.h"
 #include "cli/table.h"
+#include "cli/transaction_text.h"
 
 #include "base/utf8.h"
 
@@ -76,9 +77,9 @@ void RunGet(Context& context, const GetOptions& options) {
   }
 }
 
-void RunList(Context& context, const std::string& name) {
+void RunList(Context& context, const std::string& name, const sdk::PageRequest& page) {
   const Result<sdk::Document> list =
-      Checked(Answer::kDefinitions, context.client().ListDefinitions(name));
+      Checked(Answer::kDefinitions, context.client().ListDefinitions(name, page));
   if (!list.ok()) {
     return context.Fail(list.status());
   }
@@ -91,7 +92,7 @@ void RunList(Context& context, const std::string& name) {
                ShowInstant(Text(row, "createdAt"), Now()), Text(row, "digest").substr(0, 12)});
   }
   context.terminal.out << (table.empty() ? "no definitions\n" : table.Render(context.terminal))
-                       << std::flush;
+                       << NextPage(list->json) << std::flush;
 }
 
 std::string JoinedNames(const Json& value) {
@@ -185,8 +186,10 @@ void AddDefinitionCommands(CLI::App& app, Context& context) {
   CLI::App* list = definitions->add_subcommand("list", "List the newest version of each");
   const auto name = std::make_shared<std::string>();
   list->add_option("NAME", *name, "All versions of this one instead")->type_name("");
+  const auto page = std::make_shared<sdk::PageRequest>();
+  AddPage(*list, page->limit, page->cursor);
   AddClientOptions(*list, context);
-  list->callback([&context, name] { RunList(context, *name); });
+  list->callback([&context, name, page] { RunList(context, *name, *page); });
 }
 
 }  // namespace entente::cli

@@ -57,6 +57,28 @@ struct GetOptions {
   std::string wait;
 };
 
+// With the branches that the coordinator leaves out where they are many.
+Result<Json> WithBranches(Context& context, Json transaction) {
+  if (transaction.contains("branches") || !transaction.contains("branchCount")) {
+    return transaction;
+  }
+  Json branches = Json::array();
+  sdk::PageRequest page{1'000, ""};
+  do {
+    const Result<Document> taken =
+        Checked(Answer::kBranches, context.client().Branches(Text(transaction, "gid"), page));
+    if (!taken.ok()) {
+      return taken.status();
+    }
+    for (const Json& branch : Items(taken->json, "branches")) {
+      branches.push_back(branch);
+    }
+    page.cursor = Text(taken->json, "nextCursor");
+  } while (!page.cursor.empty());
+  transaction["branches"] = std::move(branches);
+  return transaction;
+}
+
 void RunGet(Context& context, const GetOptions& options) {
   std::optional<Duration> wait;
   if (!options.wait.empty()) {
@@ -72,8 +94,11 @@ void RunGet(Context& context, const GetOptions& options) {
   } else if (context.json) {
     context.PrintJson(transaction->text());
   } else {
-    context.terminal.out << ShowTransaction(transaction->json(), context.terminal, Now())
-                         << std::flush;
+    const Result<Json> whole = WithBranches(context, transaction->json());
+    if (!whole.ok()) {
+      return context.Fail(whole.status());
+    }
+    context.terminal.out << ShowTransaction(*whole, context.terminal, Now()) << std::flush;
   }
 }
 
@@ -151,6 +176,21 @@ void AddBranchCall(CLI::App& app, Context& context) {
   });
 }
 
+void AddBranches(CLI::App& app, Context& context) {
+  CLI::App* branches = app.add_subcommand("branches", "Show the branches of a transaction");
+  const auto gid = std::make_shared<std::string>();
+  const auto page = std::make_shared<sdk::PageRequest>();
+  AddGid(*branches, *gid);
+  AddPage(*branches, page->limit, page->cursor);
+  AddClientOptions(*branches, context);
+  branches->callback([&context, gid, page] {
+    Print(context, Checked(Answer::kBranches, context.client().Branches(*gid, *page)),
+          [&](const Json& list) {
+            return ShowBranches(list, context.terminal, Now(), 0) + NextPage(list);
+          });
+  });
+}
+
 void AddIncidents(CLI::App& app, Context& context) {
   CLI::App* incidents = app.add_subcommand("incidents", "List what waits for an operator");
   const auto request = std::make_shared<sdk::ListRequest>();
@@ -182,12 +222,15 @@ void AddReadCommands(CLI::App& app, Context& context) {
   AddList(app, context);
   AddHistory(app, context);
   AddBranchCall(app, context);
+  AddBranches(app, context);
   AddIncidents(app, context);
   CLI::App* participants =
       app.add_subcommand("participants", "List the participants this coordinator calls");
+  const auto page = std::make_shared<sdk::PageRequest>();
+  AddPage(*participants, page->limit, page->cursor);
   AddClientOptions(*participants, context);
-  participants->callback([&context] {
-    Print(context, Checked(Answer::kParticipants, context.client().Participants()),
+  participants->callback([&context, page] {
+    Print(context, Checked(Answer::kParticipants, context.client().Participants(*page)),
           [&](const Json& list) { return ShowParticipants(list, context.terminal); });
   });
   CLI::App* health =

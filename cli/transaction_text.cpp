@@ -196,12 +196,12 @@ std::string DocumentText(const Json& transaction, const char* member) {
              : Shorten(DumpJson(*found), kMaxDocumentShown);
 }
 
+}  // namespace
+
 std::string NextPage(const Json& list) {
   const std::string cursor = Text(list, "nextCursor");
   return cursor.empty() ? "" : "more: --cursor " + ShowText(cursor) + "\n";
 }
-
-}  // namespace
 
 std::string ShowBranches(const Json& transaction, const Terminal& terminal, Instant now,
                          size_t max_lines) {
@@ -334,7 +334,8 @@ std::string ShowParticipants(const Json& list, const Terminal& terminal) {
                NumberText(row, "failures"),
                NumberText(row, "latencyMillis").substr(0, 6)});
   }
-  return table.empty() ? "no participants were called yet\n" : table.Render(terminal);
+  return (table.empty() ? "no participants were called yet\n" : table.Render(terminal)) +
+         NextPage(list);
 }
 
 std::string ShowHealth(const Json& health, const Terminal& terminal) {

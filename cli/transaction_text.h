@@ -16,7 +16,8 @@ namespace entente::cli {
 // "GID STATUS, revision N", with what stands in its way.
 [[nodiscard]] std::string ShowOutcome(const Json& transaction, const Terminal& terminal);
 
-// The branches alone: at most `max_lines` of them, 0 for all.
+// The branches alone, of a Transaction or a ListBranchesResponse: at most `max_lines` of them, 0
+// for all.
 [[nodiscard]] std::string ShowBranches(const Json& transaction, const Terminal& terminal,
                                        Instant now, size_t max_lines);
 
@@ -24,6 +25,8 @@ namespace entente::cli {
 [[nodiscard]] std::string ShowTransactions(const Json& list, const Terminal& terminal, Instant now);
 [[nodiscard]] std::string ShowIncidents(const Json& list, const Terminal& terminal, Instant now);
 [[nodiscard]] std::string ShowParticipants(const Json& list, const Terminal& terminal);
+// Of a list: how to ask for the next page, if there is one.
+[[nodiscard]] std::string NextPage(const Json& list);
 [[nodiscard]] std::string ShowHealth(const Json& health, const Terminal& terminal);
 
 }  // namespace entente::cli

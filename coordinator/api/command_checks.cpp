@@ -246,12 +246,12 @@ storage::Filter ReadFilter(ListCommand& command, Checker& check) {
   return filter;
 }
 
-storage::Page ReadPage(ListCommand& command, Checker& check) {
-  if (command.limit > limits::kMaxPageSize) {
+storage::Page ReadPage(uint32_t limit, std::string cursor, Checker& check) {
+  if (limit > limits::kMaxPageSize) {
     check.Fail("limit", "is more than the limit of " + std::to_string(limits::kMaxPageSize),
                "page with the cursor");
   }
-  return {command.limit == 0 ? limits::kDefaultPageSize : command.limit, std::move(command.cursor)};
+  return {limit == 0 ? limits::kDefaultPageSize : limit, std::move(cursor)};
 }
 
 runtime::SubmitRequest ReadSubmit(SubmitCommand& command, Checker& check) {

@@ -81,6 +81,12 @@ struct ListCommand {
   std::string cursor;
 };
 
+// A page of a list that has no filters.
+struct PageCommand {
+  uint32_t limit = 0;  // 0: the default.
+  std::string cursor;
+};
+
 struct OperateCommand {
   runtime::OperatorRequest::Verb verb = runtime::OperatorRequest::Verb::kCancel;
   std::string gid;
@@ -134,6 +140,34 @@ struct StoredDefinition {
 struct TxnDetail {
   runtime::TxnView view;
   std::vector<std::string> blocked_by;  // By participant index; may be empty.
+};
+
+// Of the newest version of each definition, by name; or of all versions of one, newest first.
+struct DefinitionPage {
+  std::vector<storage::DefinitionRow> rows;
+  std::string next_cursor;  // Empty: no more.
+};
+
+// `count` of all participants, from the one at `first` on.
+struct ParticipantPage {
+  std::vector<runtime::ParticipantStats> all;  // By address.
+  size_t first = 0;
+  size_t count = 0;
+  std::string next_cursor;  // Empty: no more.
+};
+
+// Where in its transaction a branch is shown: by step, in the plan's order, and within the step.
+struct BranchPosition {
+  size_t step = 0;
+  size_t index = 0;
+};
+
+// At most `count` branches of a transaction, from the one at `first` on.
+struct BranchPage {
+  TxnDetail detail;
+  BranchPosition first;
+  size_t count = 0;
+  std::string next_cursor;  // Empty: no more.
 };
 
 // What a participant in doubt is told.

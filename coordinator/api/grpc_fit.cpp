@@ -66,6 +66,24 @@ void LeaveOutPayload(v1::HistoryEntry& entry) {
 // What names and lengths add to what was counted.
 constexpr size_t kSparedBytes = 1'024;
 
+template <class Items>
+int HowManyFit(const Items& items, size_t limit) {
+  const size_t room = limit - std::min(limit, kSparedBytes);
+  size_t bytes = 0;
+  int kept = 0;
+  while (kept < items.size() && (bytes += items.Get(kept).ByteSizeLong() + 8) <= room) {
+    ++kept;
+  }
+  return kept;
+}
+
+template <class Items>
+void KeepFirst(int count, Items& items) {
+  if (count < items.size()) {
+    items.DeleteSubrange(count, items.size() - count);
+  }
+}
+
 }  // namespace
 
 void FitTransaction(v1::Transaction* answer, size_t limit) {
@@ -124,14 +142,23 @@ void FitHistory(uint32_t after, uint32_t count, v1::History* answer, size_t limi
   }
 }
 
+void FitBranches(v1::ListBranchesResponse* answer, size_t limit) {
+  auto& branches = *answer->mutable_branches();
+  if (!branches.empty() && HowManyFit(branches, limit) == 0) {
+    LeaveOutOutput(*branches.Mutable(0));
+    LeaveOutItem(*branches.Mutable(0));
+  }
+  KeepFirst(std::max(1, HowManyFit(branches, limit)), branches);
+}
+
+void FitParticipants(v1::ListParticipantsResponse* answer, size_t limit) {
+  auto& participants = *answer->mutable_participants();
+  KeepFirst(std::max(1, HowManyFit(participants, limit)), participants);
+}
+
 void FitIncidents(v1::ListIncidentsResponse* answer, size_t limit) {
   auto& incidents = *answer->mutable_incidents();
-  const size_t room = limit - std::min(limit, kSparedBytes);
-  size_t bytes = 0;
-  int kept = 0;
-  while (kept < incidents.size() && (bytes += incidents.Get(kept).ByteSizeLong() + 8) <= room) {
-    ++kept;
-  }
+  const int kept = HowManyFit(incidents, limit);
   if (kept < incidents.size()) {
     answer->set_left_out_count(static_cast<uint32_t>(incidents.size() - kept));
     incidents.DeleteSubrange(kept, incidents.size() - kept);

@@ -24,6 +24,12 @@ void FitIncidents(entente::v1::ListIncidentsResponse* answer,
 
 // The body.
 void FitBranchCall(entente::v1::BranchCall* call, size_t limit = limits::kMaxGrpcAnswerBytes);
+// The last ones, of which there is at least one; that stays without its payloads if it alone is too
+// large. Whoever calls it says where the next page begins.
+void FitBranches(entente::v1::ListBranchesResponse* answer,
+                 size_t limit = limits::kMaxGrpcAnswerBytes);
+void FitParticipants(entente::v1::ListParticipantsResponse* answer,
+                     size_t limit = limits::kMaxGrpcAnswerBytes);
 
 // Leaves out every payload: whoever acts on a transaction knows what is in it.
 void LeaveOutPayloads(entente::v1::Transaction* answer);

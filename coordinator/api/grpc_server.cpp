@@ -21,6 +21,7 @@
 #include "coordinator/api/grpc_reflection_service.h"
 #include "coordinator/api/grpc_status.h"
 #include "coordinator/api/grpc_streams.h"
+#include "coordinator/api/list_pages.h"
 #include "coordinator/api/proto_codec.h"
 #include "coordinator/api/proto_numbers.h"
 #include "entente/v1/coordinator.grpc.pb.h"
@@ -32,8 +33,8 @@ using OnDefect = std::function<void(const Status& status, const std::string& met
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
 
-// What clients take of an answer. Of those that are not named here, those about definitions and
-// participants come whole, and the others are small.
+// What clients take of an answer. Those that are not named here are small, or pages of what is, or
+// about one definition.
 void Fit(google::protobuf::Message* /*answer*/) {}
 void Fit(pb::Transaction* answer) {
   FitTransaction(answer);
@@ -125,8 +126,8 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
     if (request->has_name()) {
       name = request->name();
     }
-    service_.ListDefinitions(std::move(name), Reply<std::vector<storage::DefinitionRow>>(
-                                                  call, "ListDefinitions", response));
+    service_.ListDefinitions(std::move(name), {request->limit(), request->cursor()},
+                             Reply<DefinitionPage>(call, "ListDefinitions", response));
     return call;
   }
 
@@ -206,6 +207,22 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
     auto* call = new UnaryCall;
     service_.GetBranchCall(request->gid(), request->branch(),
                            Reply<BranchCallResult>(call, "GetBranchCall", response));
+    return call;
+  }
+
+  ServerUnaryReactor* ListBranches(CallbackServerContext*, const pb::ListBranchesRequest* request,
+                                   pb::ListBranchesResponse* response) override {
+    auto* call = new UnaryCall;
+    service_.ListBranches(
+        request->gid(), {request->limit(), request->cursor()},
+        Reply<BranchPage>(call, "ListBranches", response, [response](const BranchPage& page) {
+          const int all = response->branches_size();
+          FitBranches(response);
+          if (response->branches_size() < all) {
+            response->set_next_cursor(
+                CursorAfter(page, static_cast<size_t>(response->branches_size())));
+          }
+        }));
     return call;
   }
 
@@ -331,11 +348,20 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
     return call;
   }
 
-  ServerUnaryReactor* ListParticipants(CallbackServerContext* context,
-                                       const pb::ListParticipantsRequest*,
+  ServerUnaryReactor* ListParticipants(CallbackServerContext*,
+                                       const pb::ListParticipantsRequest* request,
                                        pb::ListParticipantsResponse* response) override {
-    ToProto(service_.Participants(), response);
-    return FinishOk(context);
+    auto* call = new UnaryCall;
+    Reply<ParticipantPage>(
+        call, "ListParticipants", response, [response](const ParticipantPage& page) {
+          const int all = response->participants_size();
+          FitParticipants(response);
+          if (response->participants_size() < all) {
+            response->set_next_cursor(
+                CursorAfter(page, static_cast<size_t>(response->participants_size())));
+          }
+        })(service_.ListParticipants({request->limit(), request->cursor()}));
+    return call;
   }
 
   ServerUnaryReactor* GetHealth(CallbackServerContext* context, const pb::GetHealthRequest*,

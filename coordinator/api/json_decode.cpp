@@ -189,6 +189,14 @@ Outcome<ListCommand> DecodeIncidents(std::string_view query) {
   return Finish(reader, std::move(command));
 }
 
+Outcome<PageCommand> DecodePage(std::string_view query) {
+  QueryReader reader(query);
+  PageCommand command;
+  command.limit = reader.TakeNumber("limit").value_or(0);
+  command.cursor = reader.TakeString("cursor");
+  return Finish(reader, std::move(command));
+}
+
 Outcome<EventFilter> DecodeEventFilter(std::string_view query) {
   QueryReader reader(query);
   EventFilter filter;

@@ -35,6 +35,8 @@ namespace entente::api {
 [[nodiscard]] Outcome<ListCommand> DecodeCount(std::string_view query);
 [[nodiscard]] Outcome<ListCommand> DecodeIncidents(std::string_view query);
 
+[[nodiscard]] Outcome<PageCommand> DecodePage(std::string_view query);
+
 [[nodiscard]] Outcome<EventFilter> DecodeEventFilter(std::string_view query);
 
 // For methods without parameters.

@@ -157,6 +157,23 @@ void WriteEntry(const runtime::HistoryEntry& entry, engine::Mode mode, const dsl
   json.EndObject();
 }
 
+// As many as belong into the document of a transaction, or that they were left out.
+void WriteBranches(const TxnDetail& detail, JsonWriter& json) {
+  json.Key("branchCount");
+  json.Number(CountBranches(detail));
+  if (HasTooManyBranches(detail)) {
+    json.Key("leftOut");
+    json.BeginArray();
+    json.String("branches");
+    json.EndArray();
+    return;
+  }
+  json.Key("branches");
+  json.BeginArray();
+  ForEachBranch(detail, [&json](const BranchFields& branch) { WriteBranch(branch, json); });
+  json.EndArray();
+}
+
 }  // namespace
 
 void WriteLabels(const storage::Labels& labels, JsonWriter& json) {
@@ -193,14 +210,29 @@ std::string TransactionJson(const TxnDetail& detail) {
   if (state.abort) {
     WriteAbort(*state.abort, json);
   }
-  json.Key("branches");
-  json.BeginArray();
-  ForEachBranch(detail, [&json](const BranchFields& branch) { WriteBranch(branch, json); });
-  json.EndArray();
+  WriteBranches(detail, json);
   if (state.forced) {
     json.OptionalString("forced", engine::TxnStatusName(*state.forced));
   }
   WriteFailure("outputFailure", state.output_failure ? &*state.output_failure : nullptr, json);
+  json.EndObject();
+  return text;
+}
+
+std::string BranchListJson(const BranchPage& page) {
+  std::string text;
+  JsonWriter json(text);
+  json.BeginObject();
+  json.Key("branches");
+  json.BeginArray();
+  ForEachBranch(page.detail, page.first, page.count,
+                [&json](const BranchFields& branch) { WriteBranch(branch, json); });
+  json.EndArray();
+  json.OptionalString("nextCursor", page.next_cursor);
+  json.Key("revision");
+  json.Number(page.detail.view.state->revision.value());
+  json.Key("branchCount");
+  json.Number(CountBranches(page.detail));
   json.EndObject();
   return text;
 }

@@ -17,11 +17,12 @@ class JsonWriter;
 // plain, of 64 bits too.
 [[nodiscard]] std::string TransactionJson(const TxnDetail& detail);
 [[nodiscard]] std::string TransactionListJson(const storage::SummaryPage& page);
+[[nodiscard]] std::string BranchListJson(const BranchPage& page);
 [[nodiscard]] std::string HistoryJson(const runtime::History& history);
 [[nodiscard]] std::string EventJson(const runtime::TxnEvent& event);
 [[nodiscard]] std::string DefinitionJson(const storage::DefinitionRow& row);
 [[nodiscard]] std::string StoredDefinitionJson(const StoredDefinition& stored);
-[[nodiscard]] std::string DefinitionListJson(const std::vector<storage::DefinitionRow>& rows);
+[[nodiscard]] std::string DefinitionListJson(const DefinitionPage& page);
 [[nodiscard]] std::string ValidationJson(const std::vector<dsl::Problem>& problems);
 [[nodiscard]] std::string CountsJson(const std::vector<Count>& counts);
 [[nodiscard]] std::string BulkJson(const BulkAction& action);
@@ -30,7 +31,7 @@ class JsonWriter;
 [[nodiscard]] std::string DecisionJson(const DecisionResult& result);
 [[nodiscard]] std::string CompletionJson(const CompleteResult& result);
 [[nodiscard]] std::string IncidentListJson(const storage::SummaryPage& page);
-[[nodiscard]] std::string ParticipantListJson(const std::vector<runtime::ParticipantStats>& stats);
+[[nodiscard]] std::string ParticipantListJson(const ParticipantPage& page);
 [[nodiscard]] std::string HealthJson(const HealthReport& report);
 
 // The member "labels", left out when there are none.

@@ -1,5 +1,6 @@
 // Lists, definitions and reports as JSON text.
 #include <algorithm>
+#include <span>
 
 #include "coordinator/api/json_encode.h"
 #include "coordinator/api/json_writer.h"
@@ -145,10 +146,11 @@ std::string StoredDefinitionJson(const StoredDefinition& stored) {
   return text;
 }
 
-std::string DefinitionListJson(const std::vector<storage::DefinitionRow>& rows) {
-  return ListJson("definitions", rows, "", [](const storage::DefinitionRow& row, JsonWriter& json) {
-    WriteDefinition(row, /*with_source=*/false, json);
-  });
+std::string DefinitionListJson(const DefinitionPage& page) {
+  return ListJson("definitions", page.rows, page.next_cursor,
+                  [](const storage::DefinitionRow& row, JsonWriter& json) {
+                    WriteDefinition(row, /*with_source=*/false, json);
+                  });
 }
 
 std::string ValidationJson(const std::vector<dsl::Problem>& problems) {
@@ -317,8 +319,9 @@ std::string IncidentListJson(const storage::SummaryPage& page) {
                   });
 }
 
-std::string ParticipantListJson(const std::vector<runtime::ParticipantStats>& stats) {
-  return ListJson("participants", stats, "", WriteParticipant);
+std::string ParticipantListJson(const ParticipantPage& page) {
+  return ListJson("participants", std::span(page.all).subspan(page.first, page.count),
+                  page.next_cursor, WriteParticipant);
 }
 
 std::string HealthJson(const HealthReport& report) {

@@ -49,7 +49,8 @@ void ToProto(const storage::SummaryPage& page, pb::ListIncidentsResponse* out);
 void ToProto(const runtime::History& history, pb::History* out);
 void ToProto(const runtime::TxnEvent& event, pb::TransactionEvent* out);
 void ToProto(const storage::DefinitionRow& row, pb::Definition* out);
-void ToProto(const std::vector<storage::DefinitionRow>& rows, pb::ListDefinitionsResponse* out);
+void ToProto(const DefinitionPage& page, pb::ListDefinitionsResponse* out);
+void ToProto(const BranchPage& page, pb::ListBranchesResponse* out);
 void ToProto(const StoredDefinition& stored, pb::Definition* out);
 void ToProto(const std::vector<dsl::Problem>& problems, pb::ValidateDefinitionResponse* out);
 void ToProto(const DecisionResult& result, pb::Decision* out);
@@ -58,8 +59,7 @@ void ToProto(const BulkAction& action, pb::BulkAction* out);
 void ToProto(const std::vector<BulkAction>& actions, pb::ListBulkActionsResponse* out);
 void ToProto(const BranchCallResult& result, pb::BranchCall* out);
 void ToProto(const CompleteResult& result, pb::CompleteOperationResponse* out);
-void ToProto(const std::vector<runtime::ParticipantStats>& stats,
-             pb::ListParticipantsResponse* out);
+void ToProto(const ParticipantPage& page, pb::ListParticipantsResponse* out);
 void ToProto(const HealthReport& report, pb::Health* out);
 void ToProto(const Error& error, pb::Problem* out);
 

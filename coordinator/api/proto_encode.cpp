@@ -229,8 +229,13 @@ void ToProto(const TxnDetail& detail, pb::Transaction* out) {
   if (state.abort) {
     SetAbort(*state.abort, out->mutable_abort());
   }
-  ForEachBranch(detail,
-                [out](const BranchFields& branch) { SetBranch(branch, out->add_branches()); });
+  out->set_branch_count(static_cast<uint32_t>(CountBranches(detail)));
+  if (HasTooManyBranches(detail)) {
+    out->add_left_out("branches");
+  } else {
+    ForEachBranch(detail,
+                  [out](const BranchFields& branch) { SetBranch(branch, out->add_branches()); });
+  }
   if (state.forced) {
     out->set_forced(Text(engine::TxnStatusName(*state.forced)));
   }
@@ -272,6 +277,14 @@ void ToProto(const storage::SummaryPage& page, pb::ListIncidentsResponse* out) {
   out->set_next_cursor(Text(page.next_cursor));
 }
 
+void ToProto(const BranchPage& page, pb::ListBranchesResponse* out) {
+  ForEachBranch(page.detail, page.first, page.count,
+                [out](const BranchFields& branch) { SetBranch(branch, out->add_branches()); });
+  out->set_next_cursor(Text(page.next_cursor));
+  out->set_revision(static_cast<uint32_t>(page.detail.view.state->revision.value()));
+  out->set_branch_count(static_cast<uint32_t>(CountBranches(page.detail)));
+}
+
 void ToProto(const runtime::History& history, pb::History* out) {
   out->set_gid(Text(history.gid.str()));
   out->set_mode(Text(dsl::ModeName(history.mode)));
@@ -292,10 +305,11 @@ void ToProto(const storage::DefinitionRow& row, pb::Definition* out) {
   SetDefinition(row, /*with_source=*/true, out);
 }
 
-void ToProto(const std::vector<storage::DefinitionRow>& rows, pb::ListDefinitionsResponse* out) {
-  for (const storage::DefinitionRow& row : rows) {
+void ToProto(const DefinitionPage& page, pb::ListDefinitionsResponse* out) {
+  for (const storage::DefinitionRow& row : page.rows) {
     SetDefinition(row, /*with_source=*/false, out->add_definitions());
   }
+  out->set_next_cursor(page.next_cursor);
 }
 
 void ToProto(const StoredDefinition& stored, pb::Definition* out) {
@@ -376,9 +390,10 @@ void ToProto(const CompleteResult& result, pb::CompleteOperationResponse* out) {
   out->set_revision(static_cast<uint32_t>(result.revision.value()));
 }
 
-void ToProto(const std::vector<runtime::ParticipantStats>& stats,
-             pb::ListParticipantsResponse* out) {
-  for (const runtime::ParticipantStats& participant : stats) {
+void ToProto(const ParticipantPage& page, pb::ListParticipantsResponse* out) {
+  out->set_next_cursor(Text(page.next_cursor));
+  for (size_t i = page.first; i < page.first + page.count; ++i) {
+    const runtime::ParticipantStats& participant = page.all[i];
     pb::Participant* entry = out->add_participants();
     entry->set_name(Text(participant.name));
     entry->set_definition(Text(participant.definition));

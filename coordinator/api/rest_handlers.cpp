@@ -51,6 +51,13 @@ void GetTransaction(const ExchangePtr& exchange) {
       }));
 }
 
+void ListBranches(const ExchangePtr& exchange) {
+  if (auto page = CommandOf(*exchange, DecodePage(exchange->query()))) {
+    exchange->service().ListBranches(exchange->parameter(0), std::move(*page),
+                                     ReplyJson<BranchPage>(exchange, BranchListJson));
+  }
+}
+
 void ListTransactions(const ExchangePtr& exchange) {
   if (auto command = CommandOf(*exchange, DecodeList(exchange->query()))) {
     exchange->service().List(std::move(*command),
@@ -191,10 +198,9 @@ void GetVersion(const ExchangePtr& exchange) {
 }
 
 void ListDefinitions(const ExchangePtr& exchange, std::optional<std::string> name) {
-  if (WithoutQuery(*exchange)) {
-    exchange->service().ListDefinitions(
-        std::move(name),
-        ReplyJson<std::vector<storage::DefinitionRow>>(exchange, DefinitionListJson));
+  if (auto page = CommandOf(*exchange, DecodePage(exchange->query()))) {
+    exchange->service().ListDefinitions(std::move(name), std::move(*page),
+                                        ReplyJson<DefinitionPage>(exchange, DefinitionListJson));
   }
 }
 
@@ -208,8 +214,9 @@ void ListIncidents(const ExchangePtr& exchange) {
 }
 
 void ListParticipants(const ExchangePtr& exchange) {
-  if (WithoutQuery(*exchange)) {
-    exchange->Answer(200, ParticipantListJson(exchange->service().Participants()));
+  if (auto page = CommandOf(*exchange, DecodePage(exchange->query()))) {
+    ReplyJson<ParticipantPage>(
+        exchange, ParticipantListJson)(exchange->service().ListParticipants(std::move(*page)));
   }
 }
 
@@ -339,6 +346,7 @@ void Perform(Action action, const ExchangePtr& exchange) {
     case Action::kAbort: return Decide(DecideCommand::Verb::kAbort, exchange);
     case Action::kGetDecision: return GetDecision(exchange);
     case Action::kGetTransaction: return GetTransaction(exchange);
+    case Action::kListBranches: return ListBranches(exchange);
     case Action::kListTransactions: return ListTransactions(exchange);
     case Action::kCountTransactions: return CountTransactions(exchange);
     case Action::kGetHistory: return GetHistory(exchange);

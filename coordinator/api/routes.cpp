@@ -18,6 +18,7 @@ constexpr std::array kRoutes{
     Route{Method::kPost, "/v1/transactions/{gid}/branches", Action::kEnlist, Body::kRequired},
     Route{Method::kPost, "/v1/transactions/{gid}:commit", Action::kCommit, Body::kOptional},
     Route{Method::kPost, "/v1/transactions/{gid}:abort", Action::kAbort, Body::kOptional},
+    Route{Method::kGet, "/v1/transactions/{gid}/branches", Action::kListBranches, Body::kNone},
     Route{Method::kGet, "/v1/transactions/{gid}/decision", Action::kGetDecision, Body::kNone},
     Route{Method::kGet, "/v1/transactions/{gid}/history", Action::kGetHistory, Body::kNone},
     Route{Method::kGet, "/v1/transactions/{gid}/events", Action::kWatchTransaction, Body::kNone},

@@ -42,6 +42,7 @@ enum class Action : uint8_t {
   kPutDefinition,
   kValidateDefinition,
   kGetDefinition,
+  kListBranches,
   kListDefinitions,
   kListVersions,
   kGetVersion,

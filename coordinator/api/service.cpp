@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "coordinator/api/command_checks.h"
+#include "coordinator/api/list_pages.h"
 #include "coordinator/api/view.h"
 #include "coordinator/runtime/participant_address.h"
 
@@ -234,6 +235,30 @@ void Service::GetBranchCall(const std::string& gid, const std::string& branch,
       });
 }
 
+void Service::ListBranches(const std::string& gid, PageCommand command,
+                           Done<BranchPage> done) const {
+  Checker check;
+  storage::Page page = ReadPage(command.limit, std::move(command.cursor), check);
+  if (!check.ok()) {
+    done(check.TakeError());
+    return;
+  }
+  if (!IsPossibleGid(gid)) {
+    Refuse(done, NoSuchTransaction(gid));
+    return;
+  }
+  coordinator_.Get(Gid(gid), std::nullopt,
+                   [&coordinator = coordinator_, page = std::move(page),
+                    done = std::move(done)](Result<runtime::TxnView> view) {
+                     if (!view.ok()) {
+                       Refuse(done, view.status());
+                       return;
+                     }
+                     std::vector<std::string> blocked_by = BlockedBy(coordinator, *view);
+                     done(PageOf({std::move(view).value(), std::move(blocked_by)}, page));
+                   });
+}
+
 void Service::GetHistory(const std::string& gid, Done<runtime::History> done) const {
   if (!IsPossibleGid(gid)) {
     Refuse(done, NoSuchTransaction(gid));
@@ -245,7 +270,7 @@ void Service::GetHistory(const std::string& gid, Done<runtime::History> done) co
 void Service::List(ListCommand command, Done<storage::SummaryPage> done) const {
   Checker check;
   storage::Filter filter = ReadFilter(command, check);
-  storage::Page page = ReadPage(command, check);
+  storage::Page page = ReadPage(command.limit, std::move(command.cursor), check);
   if (!check.ok()) {
     done(check.TakeError());
     return;
@@ -454,14 +479,37 @@ void Service::GetDefinition(std::string name, std::optional<uint32_t> version,
                              Forward<storage::DefinitionRow>(std::move(done)));
 }
 
-void Service::ListDefinitions(std::optional<std::string> name,
-                              Done<std::vector<storage::DefinitionRow>> done) const {
-  coordinator_.ListDefinitions(std::move(name),
-                               Forward<std::vector<storage::DefinitionRow>>(std::move(done)));
+void Service::ListDefinitions(std::optional<std::string> name, PageCommand command,
+                              Done<DefinitionPage> done) const {
+  Checker check;
+  storage::Page page = ReadPage(command.limit, std::move(command.cursor), check);
+  if (!check.ok()) {
+    done(check.TakeError());
+    return;
+  }
+  const bool versions = name.has_value();
+  using Rows = std::vector<storage::DefinitionRow>;
+  coordinator_.ListDefinitions(std::move(name), [versions, page = std::move(page),
+                                                 done = std::move(done)](Result<Rows> rows) {
+    if (rows.ok()) {
+      done(PageOf(std::move(rows).value(), versions, page));
+    } else {
+      Refuse(done, rows.status());
+    }
+  });
 }
 
 std::vector<runtime::ParticipantStats> Service::Participants() const {
   return coordinator_.Participants();
+}
+
+Outcome<ParticipantPage> Service::ListParticipants(PageCommand command) const {
+  Checker check;
+  const storage::Page page = ReadPage(command.limit, std::move(command.cursor), check);
+  if (!check.ok()) {
+    return check.TakeError();
+  }
+  return PageOf(coordinator_.Participants(), page);
 }
 
 HealthReport Service::Health() const {

@@ -39,6 +39,7 @@ class Service {
   // What the branch's operation sends, or would send if it were called now.
   void GetBranchCall(const std::string& gid, const std::string& branch,
                      Done<BranchCallResult> done) const;
+  void ListBranches(const std::string& gid, PageCommand page, Done<BranchPage> done) const;
   void GetHistory(const std::string& gid, Done<runtime::History> done) const;
   // Also the list of incidents: with `incident` set, rows carry what waits.
   void List(ListCommand command, Done<storage::SummaryPage> done) const;
@@ -57,10 +58,11 @@ class Service {
   void ValidateDefinition(std::string source, Done<std::vector<dsl::Problem>> done) const;
   void GetDefinition(std::string name, std::optional<uint32_t> version,
                      Done<storage::DefinitionRow> done) const;
-  void ListDefinitions(std::optional<std::string> name,
-                       Done<std::vector<storage::DefinitionRow>> done) const;
+  void ListDefinitions(std::optional<std::string> name, PageCommand page,
+                       Done<DefinitionPage> done) const;
 
   [[nodiscard]] std::vector<runtime::ParticipantStats> Participants() const;
+  [[nodiscard]] Outcome<ParticipantPage> ListParticipants(PageCommand page) const;
   [[nodiscard]] HealthReport Health() const;
   [[nodiscard]] runtime::Metrics Metrics() const;
 

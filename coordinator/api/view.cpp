@@ -293,26 +293,67 @@ JsonText JsonOrText(const std::string& body) {
   return json.ok() ? std::move(json).value() : JsonText(Json(ToUtf8(body)));
 }
 
+bool IsExpanded(const engine::TxnState& state, size_t step) {
+  return step < state.steps.size() &&
+         (state.steps[step].expanded || !state.steps[step].branches.empty());
+}
+
+// How many branches of a step are shown.
+size_t ShownOf(const engine::TxnState& state, size_t step) {
+  return IsExpanded(state, step) ? state.steps[step].branches.size() : 1;
+}
+
 }  // namespace
 
-void ForEachBranch(const TxnDetail& detail, const std::function<void(const BranchFields&)>& visit) {
+void ForEachBranch(const TxnDetail& detail, BranchPosition first, size_t count,
+                   const std::function<void(const BranchFields&)>& visit) {
   const dsl::Plan& plan = *detail.view.plan;
   const engine::TxnState& state = *detail.view.state;
-  for (size_t i = 0; i < plan.steps.size(); ++i) {
+  for (size_t i = first.step; i < plan.steps.size() && count > 0; ++i) {
     const Context at{detail, plan, state, plan.steps[i]};
-    const engine::StepState* step = i < state.steps.size() ? &state.steps[i] : nullptr;
-    if (step == nullptr || (!step->expanded && step->branches.empty())) {
-      visit(DescribeUnexpanded(at, step != nullptr && step->skipped));
-      continue;
-    }
-    for (size_t j = 0; j < step->branches.size(); ++j) {
+    const size_t size = ShownOf(state, i);
+    for (size_t j = i == first.step ? first.index : 0; j < size && count > 0; ++j, --count) {
+      if (!IsExpanded(state, i)) {
+        visit(DescribeUnexpanded(at, i < state.steps.size() && state.steps[i].skipped));
+        continue;
+      }
       std::optional<uint32_t> index;
       if (at.step.for_each) {
         index = static_cast<uint32_t>(j);
       }
-      visit(DescribeBranch(at, step->branches[j], index));
+      visit(DescribeBranch(at, state.steps[i].branches[j], index));
     }
   }
+}
+
+void ForEachBranch(const TxnDetail& detail, const std::function<void(const BranchFields&)>& visit) {
+  ForEachBranch(detail, {}, SIZE_MAX, visit);
+}
+
+size_t CountBranches(const TxnDetail& detail) {
+  size_t count = 0;
+  for (size_t i = 0; i < detail.view.plan->steps.size(); ++i) {
+    count += ShownOf(*detail.view.state, i);
+  }
+  return count;
+}
+
+std::optional<BranchPosition> PositionAfter(const TxnDetail& detail, BranchPosition first,
+                                            size_t count) {
+  const size_t steps = detail.view.plan->steps.size();
+  for (size_t i = first.step; i < steps; ++i) {
+    const size_t size = ShownOf(*detail.view.state, i);
+    const size_t skipped = i == first.step ? std::min(first.index, size) : 0;
+    if (count < size - skipped) {
+      return BranchPosition{i, skipped + count};
+    }
+    count -= size - skipped;
+  }
+  return std::nullopt;
+}
+
+bool HasTooManyBranches(const TxnDetail& detail) {
+  return CountBranches(detail) > limits::kMaxBranchesShown;
 }
 
 const JsonText* OutputOf(const engine::TxnState& state) {

@@ -48,6 +48,16 @@ struct BranchFields {
 // Calls `visit` for every branch in the plan's order; a step that is not expanded yet shows as one
 // branch that is blocked, or skipped.
 void ForEachBranch(const TxnDetail& detail, const std::function<void(const BranchFields&)>& visit);
+// For `count` of them at most, from the one at `first` on.
+void ForEachBranch(const TxnDetail& detail, BranchPosition first, size_t count,
+                   const std::function<void(const BranchFields&)>& visit);
+// How many there are.
+[[nodiscard]] size_t CountBranches(const TxnDetail& detail);
+// Where the branch is that comes `count` after `first`; nothing if there is none.
+[[nodiscard]] std::optional<BranchPosition> PositionAfter(const TxnDetail& detail,
+                                                          BranchPosition first, size_t count);
+// Whether there are more than are shown with their transaction.
+[[nodiscard]] bool HasTooManyBranches(const TxnDetail& detail);
 
 // The final output, or null if there is none to show.
 [[nodiscard]] const JsonText* OutputOf(const engine::TxnState& state);

@@ -38,6 +38,12 @@ std::string InstantText(const std::optional<Instant>& instant) {
   return instant ? FormatInstant(*instant) : "";
 }
 
+std::string PageQuery(const PageRequest& page) {
+  Query query;
+  query.Add("limit", NumberText(page.limit)).Add("cursor", page.cursor);
+  return query.text();
+}
+
 OutgoingRequest GetFrom(std::string target) {
   return {"GET", std::move(target)};
 }
@@ -219,6 +225,10 @@ Result<Document> Client::BranchCall(std::string_view gid, std::string_view branc
       GetFrom(TransactionPath(gid, "/branches/" + PercentEncode(branch) + "/call")));
 }
 
+Result<Document> Client::Branches(std::string_view gid, const PageRequest& page) {
+  return impl_->CallForDocument(GetFrom(TransactionPath(gid, "/branches") + PageQuery(page)));
+}
+
 Result<Transaction> Client::Act(Action action, const ActionRequest& request) {
   Json body = Json::object();
   AddText("reason", request.reason, body);
@@ -272,12 +282,12 @@ Result<Document> Client::GetDefinition(std::string_view name, std::optional<uint
   return impl_->CallForDocument(GetFrom(std::move(target)));
 }
 
-Result<Document> Client::ListDefinitions(std::string_view name) {
+Result<Document> Client::ListDefinitions(std::string_view name, const PageRequest& page) {
   std::string target = "/v1/definitions";
   if (!name.empty()) {
     target += "/" + PercentEncode(name) + "/versions";
   }
-  return impl_->CallForDocument(GetFrom(std::move(target)));
+  return impl_->CallForDocument(GetFrom(target + PageQuery(page)));
 }
 
 Result<Document> Client::ValidateDefinition(std::string_view source) {
@@ -292,8 +302,8 @@ Result<Document> Client::Incidents(const ListRequest& request) {
   return impl_->CallForDocument(GetFrom("/v1/incidents" + query.text()));
 }
 
-Result<Document> Client::Participants() {
-  return impl_->CallForDocument(GetFrom("/v1/participants"));
+Result<Document> Client::Participants(const PageRequest& page) {
+  return impl_->CallForDocument(GetFrom("/v1/participants" + PageQuery(page)));
 }
 
 Result<std::string> Client::Metrics() {

@@ -67,10 +67,14 @@ TEST_CASE("lists are the same over REST and gRPC") {
   const storage::SummaryPage page = SomeSummaries();
   CheckSame<pb::ListTransactionsResponse>(page, TransactionListJson(page));
   CheckSame<pb::ListIncidentsResponse>(page, IncidentListJson(page));
-  CheckSame<pb::ListParticipantsResponse>(SomeParticipants(),
-                                          ParticipantListJson(SomeParticipants()));
-  const std::vector<storage::DefinitionRow> rows{SomeDefinition()};
-  CheckSame<pb::ListDefinitionsResponse>(rows, DefinitionListJson(rows));
+  const ParticipantPage participants{SomeParticipants(), 0, SomeParticipants().size(), "n"};
+  CheckSame<pb::ListParticipantsResponse>(participants, ParticipantListJson(participants));
+  const DefinitionPage definitions{{SomeDefinition()}, "n"};
+  CheckSame<pb::ListDefinitionsResponse>(definitions, DefinitionListJson(definitions));
+  for (const Story& story : AllStories()) {
+    const BranchPage branches{{story.View(), {"breaker", "rate"}}, {0, 0}, 2, "1.1"};
+    CheckSame<pb::ListBranchesResponse>(branches, BranchListJson(branches));
+  }
 }
 
 TEST_CASE("the other answers are the same over REST and gRPC") {

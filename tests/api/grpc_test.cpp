@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 #include <thread>
 
@@ -180,7 +181,7 @@ TEST_CASE("the other gRPC methods answer what the coordinator says") {
     grpc::ClientContext context;
     pb::ListParticipantsResponse list;
     REQUIRE(grpc.stub->ListParticipants(&context, {}, &list).ok());
-    CHECK(list.participants(0).calls() == 5'000'000'000);
+    CHECK(std::max(list.participants(0).calls(), list.participants(1).calls()) == 5'000'000'000);
   }
   {
     grpc::ClientContext context;

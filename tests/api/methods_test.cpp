@@ -377,9 +377,14 @@ TEST_CASE("definitions are put, read by version and listed") {
   CHECK(server.Get("/v1/definitions/trip/versions/two").status == 400);
   REQUIRE(server.Get("/v1/definitions/trip/versions").status == 200);
   CHECK(server.coordinator.last_text() == "trip");
-  const Answer all = server.Get("/v1/definitions");
+  const Answer all = server.Get("/v1/definitions?limit=7");
   CHECK(server.coordinator.last_text() == "all");
   CHECK_FALSE(all.Document()["definitions"][0].contains("source"));
+  CHECK_FALSE(all.Document().contains("nextCursor"));
+  CHECK(server.Get("/v1/definitions?limit=1001").status == 400);
+  CHECK(server.Get("/v1/definitions?cursor=x").Document()["code"] == "query.bad_cursor");
+  CHECK(server.Get("/v1/definitions/trip/versions?cursor=x").Document()["code"] ==
+        "query.bad_cursor");
 }
 
 TEST_CASE("validating tells every mistake and stores nothing") {

@@ -86,7 +86,8 @@ const std::map<std::string, std::string> kRenamed{
     {"ListBulkActionsResponse", "BulkActionList"},
     {"CompleteOperationResponse", "Completion"},
     {"ListIncidentsResponse", "IncidentList"},
-    {"ListParticipantsResponse", "ParticipantList"}};
+    {"ListParticipantsResponse", "ParticipantList"},
+    {"ListBranchesResponse", "BranchList"}};
 
 std::string SchemaOf(const std::string& message) {
   const auto renamed = kRenamed.find(message);
@@ -125,6 +126,7 @@ const std::set<std::string> kNotDescribed{"ErrorStatus",
                                           "EnlistBranchRequest",
                                           "GetDecisionRequest",
                                           "GetTransactionRequest",
+                                          "ListBranchesRequest",
                                           "ListTransactionsRequest",
                                           "GetHistoryRequest",
                                           "CountTransactionsRequest",
@@ -163,6 +165,13 @@ TEST_CASE("the query parameters are the fields of the request messages") {
   CHECK(QueryOf(document, "/v1/transactions") ==
         FieldsOf(*pb::ListTransactionsRequest::descriptor()));
   CHECK(QueryOf(document, "/v1/incidents") == FieldsOf(*pb::ListIncidentsRequest::descriptor()));
+  CHECK(QueryOf(document, "/v1/definitions/{name}/versions") ==
+        std::set<std::string>{"limit", "cursor"});
+  CHECK(QueryOf(document, "/v1/definitions") == std::set<std::string>{"limit", "cursor"});
+  CHECK(QueryOf(document, "/v1/transactions/{gid}/branches") ==
+        std::set<std::string>{"limit", "cursor"});
+  CHECK(QueryOf(document, "/v1/participants") ==
+        FieldsOf(*pb::ListParticipantsRequest::descriptor()));
   CHECK(QueryOf(document, "/v1/events") == FieldsOf(*pb::WatchEventsRequest::descriptor()));
   CHECK(QueryOf(document, "/v1/transactions/{gid}") == std::set<std::string>{"wait"});
   CHECK(QueryOf(document, "/v1/transactions/{gid}/events") ==

@@ -140,7 +140,7 @@ TEST_CASE("the query is as strict as the body") {
     CHECK(server.Get("/v1/transactions?" + std::string(query)).status == 400);
   }
   for (const char* path :
-       {"/healthz?x=1", "/metrics?x", "/v1/participants?limit=1", "/v1/definitions/a?version=1",
+       {"/healthz?x=1", "/metrics?x", "/v1/participants?x=1", "/v1/definitions/a?version=1",
         "/v1/transactions/t/history?limit=1", "/v1/events?gid=x", "/v1/events?status=DONE"}) {
     CAPTURE(path);
     CHECK(server.Get(path).status == 400);

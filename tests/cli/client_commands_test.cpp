@@ -137,6 +137,36 @@ TEST_CASE("an action carries who, why and what was seen") {
   CHECK(Json::parse(seen[2].body)["output"] == Json{{"x", 1}});
 }
 
+TEST_CASE("branches that are many come in pages of their own") {
+  CannedServer server({{.body = R"({"gid":"g1","status":"ACTIVE","revision":2,"branchCount":700,
+                                    "leftOut":["branches"]})"},
+                       {.body = R"({"branches":[{"id":"s:0","step":"s","phase":"done",
+                                    "operation":"action"}],"nextCursor":"0.1","revision":2,
+                                    "branchCount":700})"},
+                       {.body = R"({"branches":[{"id":"s:1","step":"s","phase":"forward",
+                                    "operation":"action"}],"revision":2,"branchCount":700})"},
+                       {.body = R"({"branches":[{"id":"s:0","step":"s","phase":"done",
+                                    "operation":"action"}],"nextCursor":"0.1","revision":2,
+                                    "branchCount":700})"},
+                       {.body = R"({"participants":[],"nextCursor":"61.1"})"},
+                       {.body = R"({"definitions":[],"nextCursor":"d"})"}});
+  const std::string get = Run({"get", "g1", "--server", server.url()}).out;
+  CHECK_THAT(get, Catch::Contains("s:0") && Catch::Contains("s:1"));
+  const Ran page = Run({"branches", "g1", "--server", server.url(), "--limit", "1"});
+  CHECK(page.exit_code == 0);
+  CHECK_THAT(page.out, Catch::Contains("s:0") && Catch::EndsWith("more: --cursor 0.1\n"));
+  CHECK_THAT(Run({"participants", "--server", server.url(), "--cursor", "60.1"}).out,
+             Catch::EndsWith("more: --cursor 61.1\n"));
+  CHECK_THAT(Run({"definitions", "list", "--server", server.url(), "--limit", "3"}).out,
+             Catch::EndsWith("more: --cursor d\n"));
+  const auto seen = server.seen();
+  CHECK(seen[1].target == "/v1/transactions/g1/branches?limit=1000");
+  CHECK(seen[2].target == "/v1/transactions/g1/branches?limit=1000&cursor=0.1");
+  CHECK(seen[3].target == "/v1/transactions/g1/branches?limit=1");
+  CHECK(seen[4].target == "/v1/participants?cursor=60.1");
+  CHECK(seen[5].target == "/v1/definitions?limit=3");
+}
+
 TEST_CASE("list turns times ago into instants and shows the next page") {
   CannedServer server({{.body = R"({"transactions":[{"gid":"g1","status":"ACTIVE",
     "definition":"d","version":1,"incident":true}],"nextCursor":"c7"})"},
@@ -304,6 +334,7 @@ TEST_CASE("another service's JSON is never taken for a coordinator's answer") {
       {"list"},
       {"history", "g"},
       {"incidents"},
+      {"branches", "g"},
       {"participants"},
       {"health"},
       {"cancel", "g"},

@@ -5,8 +5,9 @@ import { parseExact } from './exact';
 import type { components, paths } from './schema';
 
 type Schemas = components['schemas'];
-export type Transaction = Schemas['Transaction'];
 export type Branch = Schemas['Branch'];
+// With its branches, which the coordinator leaves out where they are many.
+export type Transaction = Schemas['Transaction'] & { branches: Branch[] };
 export type Summary = Schemas['TransactionSummary'];
 export type BulkAction = Schemas['BulkAction'];
 export type BranchCall = Schemas['BranchCall'];
@@ -55,6 +56,51 @@ export async function take<T>(call: Promise<{ data?: T; error?: unknown; respons
       : { type: '', title: answer.response.statusText, status: answer.response.status, detail: String(answer.error ?? answer.response.statusText), code: '' });
   }
   return answer.data as T;
+}
+
+const PAGE = 1000;
+
+// The elements of all pages. `page` asks for the one after a cursor.
+export async function takeAll<T>(page: (query: { limit: number; cursor?: string }) => Promise<{ items: T[]; nextCursor?: string }>): Promise<T[]> {
+  const all: T[] = [];
+  let cursor: string | undefined;
+  do {
+    const taken = await page({ limit: PAGE, cursor });
+    all.push(...taken.items);
+    cursor = taken.nextCursor || undefined;
+  } while (cursor);
+  return all;
+}
+
+export async function takeTransaction(gid: string): Promise<Transaction> {
+  const path = { gid };
+  const txn = await take(api.GET('/v1/transactions/{gid}', { params: { path } }));
+  const branches = txn.branches ?? await takeAll(async (query) => {
+    const page = await take(api.GET('/v1/transactions/{gid}/branches', { params: { path, query } }));
+    return { items: page.branches, nextCursor: page.nextCursor };
+  });
+  return { ...txn, branches };
+}
+
+export function takeParticipants(): Promise<Participant[]> {
+  return takeAll(async (query) => {
+    const page = await take(api.GET('/v1/participants', { params: { query } }));
+    return { items: page.participants, nextCursor: page.nextCursor };
+  });
+}
+
+export function takeDefinitions(): Promise<Definition[]> {
+  return takeAll(async (query) => {
+    const page = await take(api.GET('/v1/definitions', { params: { query } }));
+    return { items: page.definitions, nextCursor: page.nextCursor };
+  });
+}
+
+export function takeVersions(name: string): Promise<Definition[]> {
+  return takeAll(async (query) => {
+    const page = await take(api.GET('/v1/definitions/{name}/versions', { params: { path: { name }, query } }));
+    return { items: page.definitions, nextCursor: page.nextCursor };
+  });
 }
 
 export function isOpen(status: Status): boolean {

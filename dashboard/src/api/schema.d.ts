@@ -80,7 +80,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** The branches of a transaction, in the definition's order. */
+        get: operations["listBranches"];
         put?: never;
         /** Enlists a branch, before the client works with its participant; durable when it answers. */
         post: operations["enlistBranch"];
@@ -404,7 +405,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The newest version of each definition. */
+        /** The newest version of each definition, by name. */
         get: operations["listDefinitions"];
         put?: never;
         post?: never;
@@ -507,7 +508,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How the calls of each participant go. */
+        /** How the calls of each participant go, by address. */
         get: operations["listParticipants"];
         put?: never;
         post?: never;
@@ -656,6 +657,8 @@ export interface components {
         };
         DefinitionList: {
             definitions: components["schemas"]["Definition"][];
+            /** @description Absent: no more. */
+            nextCursor?: string;
         };
         Validation: {
             valid: boolean;
@@ -755,7 +758,7 @@ export interface components {
             status: "ACTIVE" | "COMMITTING" | "COMMITTED" | "ABORTING" | "ABORTED" | "MIXED";
             /** @description An operator has to act. */
             incident: boolean;
-            /** @description Over gRPC only: what there is and is not in the answer. */
+            /** @description What there is and is not in the answer: `branches` where there are more than 500, which GET .../branches has page by page; the others over gRPC only. */
             leftOut?: ("input" | "output" | "branches")[];
             /** @description Why the transaction is held back: driving it made the coordinator fail again and again. Until `resume` or `retry` releases it, only what lists show is known of it: neither input nor branches. */
             quarantine?: string;
@@ -784,8 +787,8 @@ export interface components {
             deadline?: string;
             parent?: components["schemas"]["Parent"];
             abort?: components["schemas"]["Abort"];
-            /** @description In the definition's order. */
-            branches: components["schemas"]["Branch"][];
+            /** @description In the definition's order. Absent where there are more than 500: see `leftOut`. */
+            branches?: components["schemas"]["Branch"][];
             /** @description For MIXED: the outcome an operator chose. */
             forced?: string;
             /** @description The output expression failed; the end stands. */
@@ -799,6 +802,7 @@ export interface components {
             clientDriven?: boolean;
             /** @description That client wants to commit: nobody joins any more. */
             closed?: boolean;
+            branchCount: number;
         };
         Parent: {
             gid: string;
@@ -821,6 +825,15 @@ export interface components {
             code?: string;
             message?: string;
             actor?: components["schemas"]["Actor"];
+        };
+        BranchList: {
+            branches: components["schemas"]["Branch"][];
+            /** @description Absent: no more. It goes on after the last branch of the page, as the transaction then is. */
+            nextCursor?: string;
+            /** @description Of the transaction that these are of. */
+            revision: number;
+            /** @description Of the transaction. */
+            branchCount: number;
         };
         Branch: {
             id: string;
@@ -1201,6 +1214,8 @@ export interface components {
         };
         ParticipantList: {
             participants: components["schemas"]["Participant"][];
+            /** @description Absent: no more. */
+            nextCursor?: string;
         };
         Participant: {
             /** @description As the definition names it. */
@@ -1511,6 +1526,35 @@ export interface operations {
             409: components["responses"]["Refused"];
             429: components["responses"]["Busy"];
             503: components["responses"]["Busy"];
+            default: components["responses"]["Refused"];
+        };
+    };
+    listBranches: {
+        parameters: {
+            query?: {
+                /** @description How many branches; default 50, at most 1000. */
+                limit?: number;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The transaction's name. */
+                gid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of branches. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BranchList"];
+                };
+            };
             default: components["responses"]["Refused"];
         };
     };
@@ -2113,14 +2157,19 @@ export interface operations {
     };
     listDefinitions: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description How many definitions; default 50, at most 1000. */
+                limit?: number;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The definitions, without their sources. */
+            /** @description A page of definitions, without their sources. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2214,7 +2263,12 @@ export interface operations {
     };
     listDefinitionVersions: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description How many versions; default 50, at most 1000. */
+                limit?: number;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+            };
             header?: never;
             path: {
                 /** @description The definition's name. */
@@ -2224,7 +2278,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The versions, without their sources. */
+            /** @description A page of versions, without their sources. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2295,14 +2349,19 @@ export interface operations {
     };
     listParticipants: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description How many participants; default 50, at most 1000. */
+                limit?: number;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The participants. */
+            /** @description A page of participants. */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -1,6 +1,6 @@
 // Definitions: their versions, what changed, and a form to start a transaction from.
 import { useState } from 'preact/hooks';
-import { api, ApiError, take, type Definition, type DefinitionProblem } from '../api/client';
+import { api, ApiError, take, takeDefinitions, takeVersions, type Definition, type DefinitionProblem } from '../api/client';
 import { parseExact, typedJson } from '../api/exact';
 import { Graph } from '../graph/graph';
 import { stepsOf } from '../graph/steps';
@@ -49,10 +49,10 @@ export function Definitions({ route }: { route: Route }) {
 }
 
 function List() {
-  const list = useLoad(() => take(api.GET('/v1/definitions')), []);
+  const list = useLoad(() => takeDefinitions(), []);
   const [inline, setInline] = useState(false);
-  const shown = (list.data?.definitions ?? []).filter((d) => inline || !d.name.startsWith('~'));
-  const hidden = (list.data?.definitions.length ?? 0) > shown.length;
+  const shown = (list.data ?? []).filter((d) => inline || !d.name.startsWith('~'));
+  const hidden = (list.data?.length ?? 0) > shown.length;
   return (
     <>
       <h1>{t('app.definitions')}</h1>
@@ -161,12 +161,12 @@ function Start({ definition, like }: { definition: Definition; like: string | nu
 
 function OneDefinition({ route }: { route: Route }) {
   const name = route.id;
-  const versions = useLoad(() => take(api.GET('/v1/definitions/{name}/versions', { params: { path: { name } } })), [name]);
+  const versions = useLoad(() => takeVersions(name), [name]);
   const wanted = route.query.get('version');
   const one = useLoad(
     () => wanted ? take(api.GET('/v1/definitions/{name}/versions/{version}', { params: { path: { name, version: Number(wanted) } } }))
       : take(api.GET('/v1/definitions/{name}', { params: { path: { name } } })), [name, wanted]);
-  const list = versions.data?.definitions ?? [];
+  const list = versions.data ?? [];
   const compare = route.query.get('compare');
   return (
     <>

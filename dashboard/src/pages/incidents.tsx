@@ -1,6 +1,6 @@
 // The inbox: what waits for a person, grouped by participant and error.
 import { useState } from 'preact/hooks';
-import { api, take, type Incident, type Participant } from '../api/client';
+import { api, take, takeParticipants, type Incident, type Participant } from '../api/client';
 import { useLoad, useThrottled } from '../live/load';
 import { listen } from '../live/stream';
 import { href } from '../route';
@@ -95,7 +95,7 @@ async function all(): Promise<Incident[]> {
 
 export function Incidents() {
   const incidents = useLoad(all, [], 10_000);
-  const participants = useLoad(() => take(api.GET('/v1/participants')), [], 5_000);
+  const participants = useLoad(takeParticipants, [], 5_000);
   const refresh = useThrottled(incidents.again, 500);
   useEffect(() => listen((events) => {
     if (events.some((event) => event.incident || TELLING.has(event.entry.type))) {
@@ -110,7 +110,7 @@ export function Incidents() {
       <State error={incidents.error} loading={!incidents.data} again={incidents.again} />
       {incidents.data && groups.length === 0 && <Empty title={t('incidents.none')} hint={t('incidents.none.hint')} />}
       {groups.map((group) => (
-        <GroupView key={group.key} group={group} participant={participants.data?.participants.find((p) => p.name === group.participant)}
+        <GroupView key={group.key} group={group} participant={participants.data?.find((p) => p.name === group.participant)}
           onAct={(verb, targets) => setActing({ verb, targets })} />
       ))}
       {acting && <ActionDialog verb={acting.verb} targets={acting.targets} onClose={() => setActing(undefined)} onDone={incidents.again} />}

@@ -1,7 +1,7 @@
 // Is anything wrong; what waits for a person; is work getting done.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
-import { api, take, type Health, type Incident, type Participant } from '../api/client';
+import { api, take, takeParticipants, type Health, type Incident, type Participant } from '../api/client';
 import { readMetrics, type Samples } from '../api/metrics';
 import { useLoad } from '../live/load';
 import { href } from '../route';
@@ -165,7 +165,7 @@ export function Overview() {
   const status = useLoad(health, [], EVERY_MS);
   const incidents = useLoad<{ incidents: Incident[]; nextCursor?: string }>(
     () => take(api.GET('/v1/incidents', { params: { query: { limit: 200 } } })), [], 3_000);
-  const participants = useLoad(() => take(api.GET('/v1/participants')), [], 3_000);
+  const participants = useLoad(takeParticipants, [], 3_000);
   const { samples, rates } = useRates();
   const list = incidents.data?.incidents ?? [];
   const oldest = list.reduce<string | undefined>((old, one) => (!old || one.since < old ? one.since : old), undefined);
@@ -203,7 +203,7 @@ export function Overview() {
       {never && <Empty title={t('overview.first')} command={FIRST()} />}
       <Chart rates={rates} />
       <div class="halves">
-        <Troubled participants={participants.data?.participants ?? []} />
+        <Troubled participants={participants.data ?? []} />
         <section>
           <h2>{t('overview.store')}</h2>
           <p>{healthy?.storeLag && parseFloat(healthy.storeLag) > 1 ? t('overview.store.lag', { t: span(parseFloat(healthy.storeLag) * 1_000) }) : t('overview.store.ok')}</p>

@@ -1,5 +1,5 @@
 // The services that are called: do they answer, how fast, and who is held back.
-import { api, take } from '../api/client';
+import { takeParticipants } from '../api/client';
 import { useLoad } from '../live/load';
 import { href } from '../route';
 import { Empty, State } from '../ui/parts';
@@ -7,8 +7,8 @@ import { span } from '../words/time';
 import { t } from '../words/words';
 
 export function Participants() {
-  const list = useLoad(() => take(api.GET('/v1/participants')), [], 2_000);
-  const participants = list.data?.participants ?? [];
+  const list = useLoad(takeParticipants, [], 2_000);
+  const participants = list.data ?? [];
   return (
     <>
       <h1>{t('app.participants')}</h1>

@@ -1,6 +1,6 @@
 // One transaction: a sentence, its steps as a graph, the chosen branch, the timeline, the whole history.
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import { api, isOpen, take, type Branch, type HistoryEntry, type Transaction as Txn } from '../api/client';
+import { api, isOpen, take, takeTransaction, type Branch, type HistoryEntry, type Transaction as Txn } from '../api/client';
 import { Graph } from '../graph/graph';
 import { groupByStep, stepsOf, stepsOfBranches, toneOf } from '../graph/steps';
 import { sends, useBranchCall } from '../live/call';
@@ -129,7 +129,7 @@ function download(name: string, value: unknown): void {
 
 export function Transaction({ route }: { route: Route }) {
   const gid = route.id;
-  const txn = useLoad(() => take(api.GET('/v1/transactions/{gid}', { params: { path: { gid } } })), [gid]);
+  const txn = useLoad(() => takeTransaction(gid), [gid]);
   const entries = useHistory(gid);
   // A transaction of thousands of branches is megabytes: it is not read five times a second.
   const refresh = useThrottled(txn.again, (txn.data?.branches.length ?? 0) > MOST_BRANCHES ? 2_000 : 200);

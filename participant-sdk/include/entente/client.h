@@ -115,6 +115,12 @@ struct BeginRequest {
   std::map<std::string, std::string> labels = {};
 };
 
+// A page of a list: at most `limit` elements, after the page that ended with `cursor`.
+struct PageRequest {
+  uint32_t limit = 0;  // 0: 50. At most 1000.
+  std::string cursor;
+};
+
 // Every filter is optional; those given must all hold.
 struct ListRequest {
   std::string status = {};
@@ -244,6 +250,9 @@ class Client {
   [[nodiscard]] Result<Document> History(std::string_view gid);
   // What a branch's operation sends, or would send if it were called now.
   [[nodiscard]] Result<Document> BranchCall(std::string_view gid, std::string_view branch);
+  // A page of a transaction's branches, in the definition's order. A transaction of more than 500
+  // comes without them from every other call.
+  [[nodiscard]] Result<Document> Branches(std::string_view gid, const PageRequest& page = {});
 
   // Calls `on_event` for each durable step after `after_revision` in order, without a gap and
   // without a repetition, until the transaction has ended or `on_event` returns false. A stream
@@ -270,14 +279,16 @@ class Client {
   [[nodiscard]] Result<Document> PutDefinition(std::string_view name, std::string_view source);
   [[nodiscard]] Result<Document> GetDefinition(std::string_view name,
                                                std::optional<uint32_t> version = std::nullopt);
-  // Empty: the newest version of each. A name: all its versions, newest first.
-  [[nodiscard]] Result<Document> ListDefinitions(std::string_view name = {});
+  // A page. Empty: the newest version of each, by name. A name: all its versions, newest first.
+  [[nodiscard]] Result<Document> ListDefinitions(std::string_view name = {},
+                                                 const PageRequest& page = {});
   // What the coordinator thinks of a definition, without storing it: {valid, problems}.
   [[nodiscard]] Result<Document> ValidateDefinition(std::string_view source);
 
   // What waits for an operator. Of `request`: mode, definition, label, limit and cursor.
   [[nodiscard]] Result<Document> Incidents(const ListRequest& request = {});
-  [[nodiscard]] Result<Document> Participants();
+  // A page, by address.
+  [[nodiscard]] Result<Document> Participants(const PageRequest& page = {});
   // Answers with the report also when the coordinator says that it is stalled.
   [[nodiscard]] Result<Document> Health();
 
