@@ -3,6 +3,7 @@
 #include <array>
 
 #include "coordinator/api/json_writer.h"
+#include "coordinator/api/text.h"
 #include "net/core/http_headers.h"
 
 namespace entente::api {
@@ -101,14 +102,14 @@ void WriteProblems(const std::vector<dsl::Problem>& problems, JsonWriter& json) 
   for (const dsl::Problem& problem : problems) {
     json.BeginObject();
     json.Key("pointer");
-    json.String(problem.pointer);
+    json.String(ShortText(problem.pointer));
     json.OptionalNumber("line", problem.line);
     json.OptionalNumber("column", problem.column);
     json.Key("code");
     json.String(problem.code);
     json.Key("message");
-    json.String(problem.message);
-    json.OptionalString("suggestion", problem.suggestion);
+    json.String(ShortText(problem.message));
+    json.OptionalString("suggestion", ShortText(problem.suggestion));
     json.EndObject();
   }
   json.EndArray();

@@ -178,12 +178,12 @@ void SetSummary(const storage::SummaryRow& row, pb::TransactionSummary* out) {
 }
 
 void SetProblem(const dsl::Problem& problem, pb::DefinitionProblem* out) {
-  out->set_pointer(Text(problem.pointer));
+  out->set_pointer(ShortText(problem.pointer));
   out->set_line(static_cast<uint32_t>(problem.line));
   out->set_column(static_cast<uint32_t>(problem.column));
   out->set_code(Text(problem.code));
-  out->set_message(Text(problem.message));
-  out->set_suggestion(Text(problem.suggestion));
+  out->set_message(ShortText(problem.message));
+  out->set_suggestion(ShortText(problem.suggestion));
 }
 
 void SetDefinition(const storage::DefinitionRow& row, bool with_source, pb::Definition* out) {

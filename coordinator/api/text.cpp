@@ -4,6 +4,7 @@
 #include <numeric>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/utf8.h"
 
 namespace entente::api {
@@ -53,6 +54,10 @@ std::string LowerAscii(std::string_view text) {
 }
 
 }  // namespace
+
+std::string ShortText(std::string_view text) {
+  return entente::ToUtf8(text, limits::kMaxErrorTextBytes);
+}
 
 std::string ToUtf8(std::string_view text) {
   std::string clean;

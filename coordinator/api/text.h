@@ -12,6 +12,9 @@ namespace entente::api {
 // stand in JSON and in a proto3 string.
 [[nodiscard]] std::string ToUtf8(std::string_view text);
 
+// The same, cut to limits::kMaxErrorTextBytes: what is told of a mistake may quote what is wrong.
+[[nodiscard]] std::string ShortText(std::string_view text);
+
 // Undoes percent-encoding (RFC 3986, 2.1); in a query '+' is a space. Nothing if an escape is cut
 // off or not hexadecimal, or if the result is not UTF-8 or has a NUL.
 [[nodiscard]] std::optional<std::string> PercentDecode(std::string_view text, bool in_query);
