@@ -14,7 +14,7 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples" / "demo")]
 
-from agency import Agency, ApiError, Http  # noqa: E402
+from agency import Agency, ApiError, Coordinator, Http  # noqa: E402
 from checker import check  # noqa: E402
 
 BUILD = None
@@ -95,6 +95,36 @@ class Lifecycle(unittest.TestCase):
         for client in clients:
             client.join()
         self.assertEqual({"taken"}, set(outcomes))
+
+    def test_with_64_descriptors_all_that_is_accepted_commits(self):
+        self.agency.kill_coordinator()
+        poor = self.agency.folder / "entente-64"
+        poor.write_text(f'#!/bin/sh\nulimit -n 64\nexec {self.agency.build}/entente "$@"\n')
+        poor.chmod(0o755)
+        self.coordinator = self.agency.coordinator = Coordinator(
+            self.agency.build, self.agency.folder, self.agency.env, program=poor)
+        gids = [f"t{number}" for number in range(400)]
+
+        def submit(mine):
+            http = Http("127.0.0.1", self.coordinator.ports["http"])
+            for gid in mine:
+                while True:
+                    try:
+                        http.call("POST", "/v1/transactions", {
+                            "definition": "travel-booking", "input": {**TRIP, "city": f"City {gid}"}, "gid": gid})
+                        break
+                    except ApiError as error:  # Refused at the door: nothing was accepted.
+                        self.assertIn(error.status, (429, 503))
+                        time.sleep(0.05)
+
+        clients = [threading.Thread(target=submit, args=(gids[n::4],)) for n in range(4)]
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
+        statuses = {gid: self.coordinator.get(gid, wait="2m")["status"] for gid in gids}
+        self.assertEqual({"COMMITTED"}, set(statuses.values()))
+        self.assert_clean(statuses)
 
     def test_the_same_gid_gives_the_same_outcome_and_another_body_is_a_conflict(self):
         first = self.coordinator.submit("travel-booking", TRIP, gid="a", wait="30s")
