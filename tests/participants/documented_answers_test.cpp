@@ -1,6 +1,5 @@
 // The tables of docs/participants.md that say what an answer means, row by row.
 #include <algorithm>
-#include <fstream>
 #include <functional>
 #include <map>
 #include <set>
@@ -11,6 +10,7 @@
 #include <catch2/catch.hpp>
 
 #include "coordinator/participants/classify.h"
+#include "tests/support/documented_table.h"
 
 namespace entente::participants::documented {
 namespace {
@@ -18,39 +18,13 @@ namespace {
 using dsl::Mode;
 using dsl::Role;
 using engine::Reply;
-using Cells = std::vector<std::string>;
+using ::entente::test::Cells;
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
 const net::Origin kOrigin = net::ParseUrl("http://flights.example:8081/")->origin;
 
-std::string Trimmed(const std::string& text) {
-  const size_t begin = text.find_first_not_of(' ');
-  return begin == std::string::npos ? ""
-                                    : text.substr(begin, text.find_last_not_of(' ') - begin + 1);
-}
-
-// The rows of the first table below `heading`, without the two at its top.
 std::vector<Cells> TableBelow(const std::string& heading) {
-  std::ifstream page(std::string(ENTENTE_SOURCE_DIR) + "/docs/participants.md");
-  std::vector<Cells> rows;
-  bool below = false;
-  for (std::string line; std::getline(page, line);) {
-    below = below || line == heading;
-    const bool in_table = below && line.starts_with("|");
-    if (!in_table && !rows.empty()) {
-      break;
-    }
-    if (in_table) {
-      Cells cells;
-      std::istringstream rest(line.substr(1));
-      for (std::string cell; std::getline(rest, cell, '|');) {
-        cells.push_back(Trimmed(cell));
-      }
-      rows.push_back(std::move(cells));
-    }
-  }
-  REQUIRE(rows.size() > 2);
-  return {rows.begin() + 2, rows.end()};
+  return ::entente::test::TableBelow("docs/participants.md", heading);
 }
 
 AnswerContext Context(Mode mode, Role role) {
