@@ -67,7 +67,8 @@ class RestHandler final : public net::HttpHandler {
     }
     const bool everything = exchange.path() == "*";
     const std::string allow =
-        everything ? "GET, HEAD, POST, PUT" : FindRoute("OPTIONS", exchange.path()).allow;
+        everything ? "GET, HEAD, POST, PUT"
+                   : AllowedAt(exchange, FindRoute("OPTIONS", exchange.path()).allow);
     if (allow.empty()) {
       FailUnrouted(exchange, allow);
       return;
@@ -85,7 +86,14 @@ class RestHandler final : public net::HttpHandler {
     return method == "GET" || method == "HEAD" ? dashboard::Find(exchange.path()) : nullptr;
   }
 
-  static void FailUnrouted(Exchange& exchange, const std::string& allow) {
+  // What the pages of the dashboard add to what the routes allow at a path.
+  static std::string AllowedAt(const Exchange& exchange, const std::string& routed) {
+    const bool page = routed.empty() && dashboard::Find(exchange.path()) != nullptr;
+    return page ? "GET, HEAD" : routed;
+  }
+
+  static void FailUnrouted(Exchange& exchange, const std::string& routed) {
+    const std::string allow = AllowedAt(exchange, routed);
     const bool post = exchange.request().method == "POST";
     if (const std::string verbs = post ? VerbsAt(exchange.path()) : ""; !verbs.empty()) {
       exchange.Fail(Refusal(StatusCode::kNotFound, "request.no_route",

@@ -1,4 +1,11 @@
+#include <array>
+#include <string>
+
 #include <catch2/catch.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
 
 #include "tests/api/http_client.h"
 
@@ -30,6 +37,32 @@ TEST_CASE("a page of another site can not change anything") {
   CHECK(Submit(server, {}) == 201);
   // Reading is not a change; the browser keeps the answer from the page.
   CHECK(server.Send("GET", "/healthz", "", {{"Origin", "http://evil.example"}}).status == 200);
+}
+
+// The status of what is sent byte by byte.
+std::string StatusOf(const RestServer& server, const std::string& request) {
+  boost::asio::io_context io;
+  boost::asio::ip::tcp::socket socket(io);
+  socket.connect({boost::asio::ip::address_v4::loopback(), server.port()});
+  boost::asio::write(socket, boost::asio::buffer(request));
+  std::array<char, 12> answer{};
+  const size_t count = socket.read_some(boost::asio::buffer(answer));
+  return std::string(answer.data(), count).substr(9);
+}
+
+TEST_CASE("a balancer's check needs no Host, and nothing else goes without") {
+  RestOptions options;
+  options.guard.allowed_hosts = {"coordinator.example.org"};
+  RestServer server(std::move(options));
+  for (const char* path : {"/healthz", "/readyz", "/metrics"}) {
+    CAPTURE(path);
+    CHECK(StatusOf(server, "GET " + std::string(path) + " HTTP/1.0\r\n\r\n") == "200");
+    CHECK(StatusOf(server, "GET " + std::string(path) +
+                               " HTTP/1.0\r\nHost: evil.example\r\n\r\n") == "421");
+  }
+  CHECK(StatusOf(server, "GET /v1/transactions HTTP/1.0\r\n\r\n") == "421");
+  CHECK(StatusOf(server, "GET / HTTP/1.0\r\n\r\n") == "421");
+  CHECK(StatusOf(server, "GET /healthz HTTP/1.1\r\n\r\n") == "400");
 }
 
 TEST_CASE("an allowed origin may change state") {

@@ -64,6 +64,20 @@ TEST_CASE("another method on a known path is 405 and says which are allowed") {
   CHECK(server.coordinator.mutations() == 0);
 }
 
+TEST_CASE("another method on a page is 405, too") {
+  RestServer server;
+  if (server.Get("/").status == 404) {
+    return;  // Built without the dashboard.
+  }
+  for (const char* method : {"POST", "PUT", "TRACE"}) {
+    CAPTURE(method);
+    const Answer answer = server.Send(method, "/");
+    CHECK(answer.status == 405);
+    CHECK(answer.Header("Allow") == "GET, HEAD, OPTIONS");
+  }
+  CHECK(server.Send("OPTIONS", "/").Header("Allow") == "GET, HEAD, OPTIONS");
+}
+
 TEST_CASE("the path of a verb has the verb's method, and no other") {
   RestServer server;
   for (const char* path :
