@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <future>
 #include <list>
 #include <string_view>
 #include <thread>
@@ -32,6 +33,8 @@ using boost::system::error_code;
 constexpr size_t kCarriedBytes = size_t{64} << 10;
 // How long is waited after an accept failed, for want of descriptors say.
 constexpr std::chrono::milliseconds kPause(50);
+// How long a client may take to read what it is sent when the server ends.
+constexpr std::chrono::seconds kLastWords(1);
 
 Status ListenFailed(const std::string& address, const std::string& why) {
   return Unavailable("listen.failed", "can not listen for gRPC on " + address + ": " + why +
@@ -229,7 +232,11 @@ class GrpcListener::Loop {
   void Start(std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> server) {
     server_ = std::move(server);
     Accept();
-    thread_ = std::thread([this] { io_.run(); });
+    ended_ = ended_promise_.get_future();
+    thread_ = std::thread([this] {
+      io_.run();
+      ended_promise_.set_value();
+    });
   }
 
   void StopAccepting() {
@@ -241,12 +248,16 @@ class GrpcListener::Loop {
   }
 
   void Stop() {
-    io_.stop();
-    if (thread_.joinable()) {
-      thread_.join();
+    if (!thread_.joinable()) {
+      return;
     }
-    error_code ignored;
-    acceptor_.close(ignored);
+    StopAccepting();
+    // What gRPC wrote last still has to be carried; where it has closed its end, the loop has
+    // nothing left to wait for then.
+    if (ended_.wait_for(kLastWords) != std::future_status::ready) {
+      io_.stop();
+    }
+    thread_.join();
   }
 
   [[nodiscard]] Stats stats() const {
@@ -327,6 +338,8 @@ class GrpcListener::Loop {
   boost::asio::steady_timer pause_;
   std::list<std::weak_ptr<Connection>> silent_;  // In the order in which they came.
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> server_;
+  std::promise<void> ended_promise_;
+  std::future<void> ended_;
   std::thread thread_;
   int port_ = 0;
 };

@@ -44,7 +44,7 @@ class GrpcListener {
   void Start(std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> server);
   // Takes no new ones; goes on carrying for those that are there.
   void StopAccepting();
-  // Closes every connection. Blocks shortly.
+  // After the server has ended: carries what it wrote last, for a second at most.
   void Stop();
 
   struct Stats {
