@@ -56,6 +56,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=120, help="bound of the run [120]")
     parser.add_argument("--seed", type=int, default=1, help="of the requests [1]")
     arguments = parser.parse_args()
+    arguments.build = arguments.build.resolve()  # The client runs in a folder of its own.
     program = client(arguments.build / "openapi-check")
     if program is None:
         return 0
