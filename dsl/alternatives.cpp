@@ -87,7 +87,7 @@ void StepCompiler::CheckOwnSettling(size_t index, Role role, const Json& own,
         pointer, "compensation_never_runs",
         "step " + Quote(list_.table.ids[index]) + " comes after the pivot and is never undone",
         "remove 'compensate', or move the pivot");
-  } else if (list_.pivot == index && own.is_null() == step_has_one) {
+  } else if (list_.IsPivot(index) && own.is_null() == step_has_one) {
     // Whether there is a way back from the pivot must not depend on which call it was.
     problems_.AtKey(pointer, "pivot_half_compensated",
                     "either all ways to do the pivot can be undone, or none",

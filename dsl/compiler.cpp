@@ -13,6 +13,7 @@
 #include "dsl/participants.h"
 #include "dsl/schema/closest.h"
 #include "dsl/step_list.h"
+#include "dsl/step_sources.h"
 #include "dsl/steps.h"
 
 namespace entente::dsl {
@@ -40,8 +41,8 @@ class DefinitionCompiler {
   void ReadInput();
   Participants ReadParticipants();
   void ReadSteps(const Participants& participants);
-  void CompileSteps(const Json& steps, const StepList& list, const Participants& participants,
-                    ExpressionCompiler& expressions);
+  void CompileSteps(const std::vector<StepSource>& steps, const StepList& list,
+                    const Participants& participants, ExpressionCompiler& expressions);
   void ReadOutput(ExpressionCompiler& expressions);
   void ReadLabels(ExpressionCompiler& expressions);
   void PutInOrder(const StepOrder& order);
@@ -156,18 +157,16 @@ void DefinitionCompiler::ReadSteps(const Participants& participants) {
   if (steps != nullptr && steps->empty()) {
     problems_.AtValue("/steps", "missing_step", "a definition needs at least one step");
   }
-  if (steps != nullptr && steps->size() > limits::kMaxSteps) {
+  const std::vector<StepSource> sources = ListSteps(steps == nullptr ? kNoSteps : *steps, "/steps");
+  if (sources.size() > limits::kMaxSteps) {
     problems_.AtValue("/steps", "too_many",
-                      "a definition has " + std::to_string(steps->size()) +
+                      "a definition has " + std::to_string(sources.size()) +
                           " steps, more than the limit of " + std::to_string(limits::kMaxSteps));
     return;
   }
-  if (steps == nullptr) {
-    steps = &kNoSteps;
-  }
-  const StepList list = ReadStepList(*steps, "/steps", mode_, problems_);
+  const StepList list = ReadStepList(sources, mode_, problems_);
   ExpressionCompiler expressions(list.table, reader_.Find("input"), environment_, problems_);
-  CompileSteps(*steps, list, participants, expressions);
+  CompileSteps(sources, list, participants, expressions);
   ReadOutput(expressions);
   ReadLabels(expressions);
   if (problems_.empty()) {
@@ -175,12 +174,12 @@ void DefinitionCompiler::ReadSteps(const Participants& participants) {
   }
 }
 
-void DefinitionCompiler::CompileSteps(const Json& steps, const StepList& list,
+void DefinitionCompiler::CompileSteps(const std::vector<StepSource>& steps, const StepList& list,
                                       const Participants& participants,
                                       ExpressionCompiler& expressions) {
   StepCompiler compiler(mode_, list, participants, defaults_, options_, expressions, problems_);
   for (size_t i = 0; i < steps.size(); ++i) {
-    auto step = compiler.Compile(i, steps[i], "/steps/" + std::to_string(i));
+    auto step = compiler.Compile(i, *steps[i].json, steps[i].pointer);
     if (step) {
       plan_.steps.push_back(*std::move(step));
     }
@@ -241,8 +240,8 @@ void DefinitionCompiler::PutInOrder(const StepOrder& order) {
       steps[predecessor].before.push_back(i);
     }
     std::sort(steps[i].after.begin(), steps[i].after.end());
-    if (steps[i].pivot) {
-      plan_.pivot = i;
+    if (steps[i].way) {
+      steps[i].way->choice = place[steps[i].way->choice];
     }
   }
   plan_.steps = std::move(steps);

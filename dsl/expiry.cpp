@@ -70,6 +70,13 @@ bool StepCompiler::OnePhase(const ObjectReader& reader) {
                     "has them",
                     "remove 'onePhase' or 'alternatives'");
   }
+  const Json* prepare = reader.Find(OperationName(mode_, Role::kForward));
+  if (one_phase && prepare != nullptr && prepare->is_object() && prepare->contains("refuseWhen")) {
+    problems_.AtKey(reader.PointerTo("onePhase"), "one_phase_refuses",
+                    "'prepare' is not called when the step is committed in one phase, so its "
+                    "'refuseWhen' would not be asked",
+                    "remove 'onePhase' or 'refuseWhen'");
+  }
   return one_phase;
 }
 

@@ -49,7 +49,7 @@ std::optional<cel::Expression> ExpressionCompiler::Whole(const Json& value,
   for (const cel::ReferencePath& path : expression.references()) {
     CheckReference(path, pointer, scope);
   }
-  WarnOfSkipped(expression.references(), pointer, scope);
+  CheckSkipped(expression.references(), pointer, scope);
   if (expression.references().empty()) {
     const Result<cel::Value> result = expression.Evaluate(NoNames());
     if (!result.ok()) {
@@ -83,7 +83,7 @@ std::optional<cel::Template> ExpressionCompiler::Document(const Json& value,
     by_string[reference.pointer].push_back(reference.path);
   }
   for (const auto& [at, paths] : by_string) {
-    WarnOfSkipped(paths, pointer + at, scope);
+    CheckSkipped(paths, pointer + at, scope);
   }
   return document;
 }

@@ -12,6 +12,7 @@
 #include "dsl/cel/expression.h"
 #include "dsl/cel/template.h"
 #include "dsl/environment.h"
+#include "dsl/plan.h"
 #include "dsl/problem_list.h"
 #include "dsl/step_order.h"
 
@@ -25,6 +26,7 @@ struct Scope {
   bool steps = true;
   bool key = false;
   bool element = false;  // `item` and `index`.
+  bool answer = false;   // `output`: what the call itself was answered.
   std::optional<size_t> step =
       std::nullopt;           // Whose expression it is: reads what precedes. None: every step.
   bool own_output = false;    // May read `steps.<itself>` as well.
@@ -35,12 +37,21 @@ struct Scope {
 struct StepTable {
   std::vector<std::string> ids;   // Empty where the id is unusable.
   std::vector<std::string> when;  // The condition as it is written; empty: the step has none.
+  std::vector<std::optional<WayOfChoice>> ways;
   StepOrder order{{}};
   // Steps whose place is not known because an `after` above them is wrong: what they may read is
   // not checked, so that one mistake is not reported as many.
   std::vector<bool> uncertain;
 
   [[nodiscard]] std::optional<size_t> Find(std::string_view id) const;
+  // Whether `step` belongs to the choice's ways, at any depth: to which one.
+  [[nodiscard]] std::optional<size_t> WayWithin(size_t step, size_t choice) const;
+  // Whether both belong to one choice, in different ways: at most one of them is taken.
+  [[nodiscard]] bool Exclude(size_t a, size_t b) const;
+  // A choice that `step` belongs to and that `reader` (none: nobody in particular) does not belong
+  // to in the same way: the one may have been skipped when the other runs.
+  [[nodiscard]] std::optional<size_t> ChoiceBetween(size_t step,
+                                                    std::optional<size_t> reader) const;
 };
 
 // Borrows its arguments. Every function reports what is wrong and then returns nothing; a mistake
@@ -87,10 +98,13 @@ class ExpressionCompiler {
                           const Scope& scope);
   void CheckStepOrder(const cel::ReferencePath& path, size_t read, const std::string& pointer,
                       const Scope& scope);
-  // Warns of each output of a step that may be skipped whose members are read, unless it is plain
-  // that this was thought of. `paths` are those of one string.
-  void WarnOfSkipped(const std::vector<cel::ReferencePath>& paths, const std::string& pointer,
-                     const Scope& scope);
+  // Warns of each output of a step that may be skipped by its `when` whose members are read, unless
+  // it is plain that this was thought of. `paths` are those of one string.
+  void CheckSkipped(const std::vector<cel::ReferencePath>& paths, const std::string& pointer,
+                    const Scope& scope);
+  // The same for what belongs to a way of a choice, which is a mistake.
+  void CheckChosen(const std::vector<cel::ReferencePath>& paths, const std::string& pointer,
+                   const Scope& scope);
   [[nodiscard]] bool MindsSkipped(const std::vector<cel::ReferencePath>& paths, size_t read,
                                   const Scope& scope) const;
   void CheckEnvReference(const cel::ReferencePath& path, const std::string& pointer);

@@ -62,6 +62,13 @@ constexpr std::array kTwoPhaseCommitBranchFields = {
     Name("commit"),   Name("rollback"),    Name("onePhase"),    Name("timeout"),
     Name("deadline"), Name("retry"),       Name("settleRetry")};
 
+constexpr std::array kChooseStepFields = {Name("id"), Name("description"), Name("after"),
+                                          Name("when"), Name("choose")};
+constexpr std::array kRefuseStepFields = {Name("id"), Name("description"), Name("after"),
+                                          Name("when"), Name("refuse")};
+constexpr std::array kChoiceFields = {Name("when"), Name("steps")};
+constexpr std::array kRefusalFields = {Name("code"), Name("message")};
+
 constexpr std::array kExpiresFields = {Name("at"), Name("margin")};
 constexpr std::array kForEachFields = {Name("items"), Name("maxParallel")};
 constexpr std::array kRetryFields = {Name("initial"), Name("factor"), Name("max"), Name("attempts"),
@@ -82,7 +89,10 @@ constexpr std::array kGrpcUndoFields = {Name("rpc"),    Name("participant"),
                                         Name("failOn"), Name("whenUnknown")};
 constexpr std::array kTransactionUndoFields = {Name("transaction"), Name("whenUnknown")};
 
-// An alternative may say how it is settled.
+// A call that does something may be refused by what its answer says.
+constexpr std::array kRefuseFields = {Name("refuseWhen"), Name("refuseCode"), Name("refuseMessage"),
+                                      Name("effect")};
+
 template <size_t size, size_t more>
 constexpr std::array<Name, size - 1 + more> AllButLastAnd(const std::array<Name, size>& fields,
                                                           const std::array<Name, more>& others) {
@@ -91,19 +101,31 @@ constexpr std::array<Name, size - 1 + more> AllButLastAnd(const std::array<Name,
   std::copy(others.begin(), others.end(), all.end() - more);
   return all;
 }
+constexpr std::array kHttpForwardFields = AllButLastAnd(kHttpUndoFields, kRefuseFields);
+constexpr std::array kGrpcForwardFields = AllButLastAnd(kGrpcUndoFields, kRefuseFields);
+
+// An alternative may say how it is settled.
+template <size_t size, size_t more>
+constexpr std::array<Name, size + more> Both(const std::array<Name, size>& fields,
+                                             const std::array<Name, more>& others) {
+  std::array<Name, size + more> all;
+  std::copy(fields.begin(), fields.end(), all.begin());
+  std::copy(others.begin(), others.end(), all.end() - more);
+  return all;
+}
 constexpr std::array kSagaSettling = {Name("compensate")};
 constexpr std::array kTccSettling = {Name("confirm"), Name("cancel")};
 constexpr std::array kTwoPhaseCommitSettling = {Name("commit"), Name("rollback")};
-constexpr std::array kHttpSagaAlternativeFields = AllButLastAnd(kHttpUndoFields, kSagaSettling);
-constexpr std::array kGrpcSagaAlternativeFields = AllButLastAnd(kGrpcUndoFields, kSagaSettling);
+constexpr std::array kHttpSagaAlternativeFields = Both(kHttpForwardFields, kSagaSettling);
+constexpr std::array kGrpcSagaAlternativeFields = Both(kGrpcForwardFields, kSagaSettling);
 constexpr std::array kTransactionAlternativeFields =
     AllButLastAnd(kTransactionUndoFields, kSagaSettling);
-constexpr std::array kHttpTccAlternativeFields = AllButLastAnd(kHttpUndoFields, kTccSettling);
-constexpr std::array kGrpcTccAlternativeFields = AllButLastAnd(kGrpcUndoFields, kTccSettling);
+constexpr std::array kHttpTccAlternativeFields = Both(kHttpForwardFields, kTccSettling);
+constexpr std::array kGrpcTccAlternativeFields = Both(kGrpcForwardFields, kTccSettling);
 constexpr std::array kHttpTwoPhaseCommitAlternativeFields =
-    AllButLastAnd(kHttpUndoFields, kTwoPhaseCommitSettling);
+    Both(kHttpForwardFields, kTwoPhaseCommitSettling);
 constexpr std::array kGrpcTwoPhaseCommitAlternativeFields =
-    AllButLastAnd(kGrpcUndoFields, kTwoPhaseCommitSettling);
+    Both(kGrpcForwardFields, kTwoPhaseCommitSettling);
 
 constexpr std::array kTransactionFields = {Name("definition"), Name("version"), Name("input")};
 
@@ -134,6 +156,10 @@ constexpr ObjectSpec kTccStep = {"tccStep", "a step of mode tcc", kTccStepFields
 constexpr ObjectSpec kTwoPhaseCommitStep = {"twoPhaseCommitStep", "a step of mode 2pc",
                                             kTwoPhaseCommitStepFields};
 constexpr ObjectSpec kWaitStep = {"waitStep", "a step that waits", kWaitStepFields};
+constexpr ObjectSpec kChooseStep = {"chooseStep", "a step that chooses", kChooseStepFields};
+constexpr ObjectSpec kRefuseStep = {"refuseStep", "a step that refuses", kRefuseStepFields};
+constexpr ObjectSpec kChoice = {"choice", "a way of 'choose'", kChoiceFields};
+constexpr ObjectSpec kRefusal = {"refusal", "'refuse'", kRefusalFields};
 constexpr ObjectSpec kSagaBranch = {"sagaBranch", "a branch of a saga", kSagaBranchFields};
 constexpr ObjectSpec kTccBranch = {"tccBranch", "a branch of mode tcc", kTccBranchFields};
 constexpr ObjectSpec kTwoPhaseCommitBranch = {"twoPhaseCommitBranch", "a branch of mode 2pc",
@@ -146,6 +172,8 @@ constexpr ObjectSpec kWaitUntil = {"waitUntil", "a wait for an instant", kWaitUn
 constexpr ObjectSpec kWaitSignal = {"waitSignal", "a wait for a signal", kWaitSignalFields};
 constexpr ObjectSpec kHttpOperation = {"httpOperation", "an HTTP operation",
                                        AllButLast(kHttpUndoFields)};
+constexpr ObjectSpec kHttpForward = {"httpForward", "an HTTP operation", kHttpForwardFields};
+constexpr ObjectSpec kGrpcForward = {"grpcForward", "a gRPC operation", kGrpcForwardFields};
 constexpr ObjectSpec kHttpUndo = {"httpUndo", "an HTTP operation that undoes", kHttpUndoFields};
 constexpr ObjectSpec kGrpcOperation = {"grpcOperation", "a gRPC operation",
                                        AllButLast(kGrpcUndoFields)};
@@ -183,6 +211,10 @@ std::span<const ObjectSpec* const> All() {
                                       &kTccStep,
                                       &kTwoPhaseCommitStep,
                                       &kWaitStep,
+                                      &kChooseStep,
+                                      &kRefuseStep,
+                                      &kChoice,
+                                      &kRefusal,
                                       &kSagaBranch,
                                       &kTccBranch,
                                       &kTwoPhaseCommitBranch,
@@ -193,6 +225,8 @@ std::span<const ObjectSpec* const> All() {
                                       &kWaitUntil,
                                       &kWaitSignal,
                                       &kHttpOperation,
+                                      &kHttpForward,
+                                      &kGrpcForward,
                                       &kHttpUndo,
                                       &kGrpcOperation,
                                       &kGrpcUndo,

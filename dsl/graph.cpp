@@ -1,5 +1,6 @@
 #include "dsl/graph.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 #include <vector>
@@ -87,6 +88,23 @@ std::string WaitLine(const WaitWork& work) {
   return std::holds_alternative<WaitFor>(work) ? "wait for a time" : "wait until an instant";
 }
 
+std::string DecisionLine(const DecideWork& work) {
+  if (const auto* refusal = std::get_if<Refusal>(&work)) {
+    return "refuse: " + refusal->code;
+  }
+  return "choose one of " + std::to_string(std::get<Choice>(work).ways.size()) + " ways";
+}
+
+// Of the way from a choice to a step on one of its ways: the condition, or that it is the rest.
+std::string WayLabel(const Plan& plan, size_t from, size_t to) {
+  const auto& way = plan.steps[to].way;
+  if (!way || way->choice != from) {
+    return {};
+  }
+  const auto& choice = std::get<Choice>(std::get<DecideWork>(plan.steps[from].work));
+  return choice.ways[way->way].label;
+}
+
 // The lines of a step's box.
 std::vector<std::string> Lines(const Plan& plan, const Step& step) {
   std::vector<std::string> lines = {step.id + (step.pivot ? " (pivot)" : "")};
@@ -101,8 +119,10 @@ std::vector<std::string> Lines(const Plan& plan, const Step& step) {
     for (std::string& line : CallLines(plan, *calls)) {
       lines.push_back(std::move(line));
     }
+  } else if (const auto* waits = std::get_if<WaitWork>(&step.work)) {
+    lines.push_back(WaitLine(*waits));
   } else {
-    lines.push_back(WaitLine(std::get<WaitWork>(step.work)));
+    lines.push_back(DecisionLine(std::get<DecideWork>(step.work)));
   }
   return lines;
 }
@@ -125,6 +145,15 @@ bool IsUndone(const Step& step) {
 // Step ids are identifiers, but Mermaid has words of its own ("end"): a number is always safe.
 std::string NodeName(size_t step) {
   return "s" + std::to_string(step);
+}
+
+// A box, round where nobody is called, a rhombus where the way is decided.
+std::pair<std::string, std::string> BracketsOf(const Step& step) {
+  if (std::holds_alternative<WaitWork>(step.work)) {
+    return {"([\"", "\"])"};
+  }
+  return std::holds_alternative<DecideWork>(step.work) ? std::pair("{\"", "\"}")
+                                                       : std::pair("[\"", "\"]");
 }
 
 struct Arrow {
@@ -170,16 +199,20 @@ std::string ToMermaid(const Plan& plan) {
   std::string text = "flowchart TD\n";
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     const Step& step = plan.steps[i];
-    const bool waits = std::holds_alternative<WaitWork>(step.work);
-    text += "  " + NodeName(i) + (waits ? "([\"" : "[\"") +
-            Join(Lines(plan, step), "<br/>", EscapeMermaid) + (waits ? "\"])" : "\"]") +
+    const auto [open, close] = BracketsOf(step);
+    text += "  " + NodeName(i) + open + Join(Lines(plan, step), "<br/>", EscapeMermaid) + close +
             (step.pivot ? ":::pivot" : "") + "\n";
   }
   for (const Arrow& arrow : Arrows(plan)) {
-    text += "  " + NodeName(arrow.from) + (arrow.back ? " -. undo .-> " : " --> ") +
+    const std::string label = arrow.back ? "" : WayLabel(plan, arrow.from, arrow.to);
+    text += "  " + NodeName(arrow.from) +
+            (arrow.back      ? " -. undo .-> "
+             : label.empty() ? " --> "
+                             : " -- \"" + EscapeMermaid(label) + "\" --> ") +
             NodeName(arrow.to) + "\n";
   }
-  if (plan.pivot) {
+  if (std::any_of(plan.steps.begin(), plan.steps.end(),
+                  [](const Step& step) { return step.pivot; })) {
     text += "  classDef pivot stroke-width:4px\n";
   }
   return text;
@@ -190,12 +223,18 @@ std::string ToDot(const Plan& plan) {
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     const Step& step = plan.steps[i];
     text += "  " + NodeName(i) + " [label=\"" + Join(Lines(plan, step), "\\n", EscapeDot) + "\"" +
-            (std::holds_alternative<WaitWork>(step.work) ? ", style=rounded" : "") +
+            (std::holds_alternative<WaitWork>(step.work)     ? ", style=rounded"
+             : std::holds_alternative<DecideWork>(step.work) ? ", shape=diamond"
+                                                             : "") +
             (step.pivot ? ", penwidth=4" : "") + "];\n";
   }
   for (const Arrow& arrow : Arrows(plan)) {
+    const std::string label = arrow.back ? "" : WayLabel(plan, arrow.from, arrow.to);
     text += "  " + NodeName(arrow.from) + " -> " + NodeName(arrow.to) +
-            (arrow.back ? " [style=dashed, label=\"undo\", constraint=false]" : "") + ";\n";
+            (arrow.back      ? " [style=dashed, label=\"undo\", constraint=false]"
+             : label.empty() ? ""
+                             : " [label=\"" + EscapeDot(label) + "\"]") +
+            ";\n";
   }
   return text + "}\n";
 }

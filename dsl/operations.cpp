@@ -32,6 +32,12 @@ std::optional<OperationTemplate> OperationCompiler::Compile(const Json& json,
                    {fields::kHttpOperation, fields::kGrpcOperation, fields::kTransactionOperation});
 }
 
+std::optional<OperationTemplate> OperationCompiler::CompileForward(const Json& json,
+                                                                   const OperationSite& site) {
+  return CompileAs(json, site,
+                   {fields::kHttpForward, fields::kGrpcForward, fields::kTransactionOperation});
+}
+
 std::optional<OperationTemplate> OperationCompiler::CompileAlternative(const Json& json,
                                                                        const OperationSite& site,
                                                                        Mode mode) {
@@ -54,7 +60,7 @@ std::optional<OperationTemplate> OperationCompiler::CompileAs(const Json& json,
                            : *verb == "transaction" ? specs.transaction
                                                     : specs.http;
   const ObjectReader reader(json, site.pointer, spec, problems_);
-  const std::array elsewhere = {&fields::kHttpUndo, &fields::kGrpcUndo};
+  const std::array elsewhere = {&fields::kHttpUndo, &fields::kGrpcUndo, &fields::kHttpForward};
   reader.RefuseUnknownFields(elsewhere);
   if (*verb == "transaction") {
     return Transaction(reader, site);
@@ -103,6 +109,8 @@ std::optional<OperationTemplate> OperationCompiler::Call(const Json& json,
   const bool http = IsHttpMethod(verb);
   const std::optional<size_t> participant = FindParticipant(reader, site, verb);
   AnswerRules answers = Answers(reader, http);
+  std::optional<RefuseRule> refuses =
+      spec.Has("refuseWhen") ? Refuses(reader, site.scope) : std::nullopt;
   std::optional<std::variant<HttpRequestTemplate, GrpcRequestTemplate>> request;
   if (http) {
     const std::string types = participant ? participants_[*participant].content_type : "";
@@ -117,6 +125,7 @@ std::optional<OperationTemplate> OperationCompiler::Call(const Json& json,
     CheckMethod(reader, grpc->method, participants_[*participant]);
   }
   CallTemplate call{*participant, *std::move(request), std::move(answers)};
+  call.refuse = std::move(refuses);
   if (site.default_timeout) {
     call.timeout = participants_[*participant].timeout.value_or(*site.default_timeout);
   }

@@ -13,6 +13,11 @@
 
 namespace entente::dsl {
 
+// The field that names a refusal for programs; reports a bad one.
+[[nodiscard]] std::optional<std::string> ReadRefusalCode(const ObjectReader& reader,
+                                                         std::string_view field,
+                                                         ProblemList& problems);
+
 // Where an operation stands.
 struct OperationSite {
   std::string pointer;
@@ -39,6 +44,9 @@ class OperationCompiler {
 
   [[nodiscard]] std::optional<OperationTemplate> Compile(const Json& json,
                                                          const OperationSite& site);
+  // What a step does: with `refuseWhen` and what belongs to it.
+  [[nodiscard]] std::optional<OperationTemplate> CompileForward(const Json& json,
+                                                                const OperationSite& site);
   // Its forward call; how it is settled is left to the caller.
   [[nodiscard]] std::optional<OperationTemplate> CompileAlternative(const Json& json,
                                                                     const OperationSite& site,
@@ -87,6 +95,7 @@ class OperationCompiler {
                                     const Scope& scope);
   void Headers(const ObjectReader& reader, const Scope& scope, HttpRequestTemplate* request);
   AnswerRules Answers(const ObjectReader& reader, bool http);
+  std::optional<RefuseRule> Refuses(const ObjectReader& reader, const Scope& scope);
   std::vector<int> Statuses(const ObjectReader& reader, std::string_view field, bool http);
   std::optional<int> Status(const Json& value, const std::string& pointer, bool http);
   WhenUnknown CompileWhenUnknown(const Json& json, const OperationSite& site);

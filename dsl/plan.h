@@ -106,12 +106,22 @@ struct GrpcRequestTemplate {
   cel::Template body;
 };
 
+// Reads a success by its content: it may say that it is none.
+struct RefuseRule {
+  cel::Expression when;  // Reads `output`, the answer, beside the rest.
+  std::string code;
+  cel::Template message;  // The same.
+  // The participant did what was asked for all the same, so it has to be undone.
+  bool effect_kept = false;
+};
+
 // A call to a participant.
 struct CallTemplate {
   size_t participant;  // Index into Plan::participants.
   std::variant<HttpRequestTemplate, GrpcRequestTemplate> request;
   AnswerRules answers;
-  std::optional<Duration> timeout = std::nullopt;  // Of one attempt; default: the step's.
+  std::optional<Duration> timeout = std::nullopt;   // Of one attempt; default: the step's.
+  std::optional<RefuseRule> refuse = std::nullopt;  // Of forward calls only.
 };
 
 // A whole transaction run as one operation.
@@ -166,6 +176,23 @@ struct WaitSignal {
 };
 using WaitWork = std::variant<WaitFor, WaitUntil, WaitSignal>;
 
+// Takes the first of several ways whose condition holds; one without a condition always does. Its
+// output is {"taken": n}, from 0, or {"taken": null} if none was.
+struct Choice {
+  struct Way {
+    std::optional<cel::Expression> when;
+    std::string label;  // The condition as it is written, for people.
+  };
+  std::vector<Way> ways;
+};
+// Is refused, by what the data says.
+struct Refusal {
+  std::string code;
+  cel::Template message;
+};
+// What is decided at once, with nobody called.
+using DecideWork = std::variant<Choice, Refusal>;
+
 // One branch per element of a list. In its expressions `item` and `index` are the element's.
 struct ForEach {
   cel::Expression items;
@@ -178,18 +205,25 @@ struct Expiry {
   Duration margin{};  // This long before it is too late to decide that it be confirmed.
 };
 
+// A way of a choice that a step belongs to.
+struct WayOfChoice {
+  size_t choice;  // An index into Plan::steps; it precedes the step.
+  size_t way;
+};
+
 struct Step {
   std::string id;
   std::vector<size_t> after;   // Direct predecessors, as indices into Plan::steps.
   std::vector<size_t> before;  // Direct successors.
+  std::optional<WayOfChoice> way = std::nullopt;  // Skipped unless that one is taken.
   std::optional<cel::Expression> when;
   std::optional<ForEach> for_each;
-  std::variant<CallWork, WaitWork> work;
-  bool pivot = false;
-  bool after_pivot = false;          // Follows the pivot: only goes forward.
-  RetryPolicy retry;                 // Of the forward operation.
-  RetryPolicy settle_retry;          // Of undo and finish: a larger budget.
-  Duration timeout;                  // Of one attempt; the longest, if its calls differ.
+  std::variant<CallWork, WaitWork, DecideWork> work;
+  bool pivot = false;        // A point of no return; of several, a transaction takes one at most.
+  bool after_pivot = false;  // Follows a pivot: only goes forward.
+  RetryPolicy retry;         // Of the forward operation.
+  RetryPolicy settle_retry;  // Of undo and finish: a larger budget.
+  Duration timeout;          // Of one attempt; the longest, if its calls differ.
   std::optional<Duration> deadline;  // Of the forward operation, all attempts and pending included.
   std::optional<Expiry> expires;     // TCC only.
   bool one_phase = false;            // 2PC only: alone, its participant may decide by itself.
@@ -206,7 +240,6 @@ struct Plan {
   std::optional<Schema> input;
   std::vector<Participant> participants;
   std::vector<Step> steps;  // Every step comes after its predecessors.
-  std::optional<size_t> pivot;
   std::optional<cel::Template> output;
   std::map<std::string, cel::Template> labels;
   Json env = Json::object();  // What `env` names, as resolved when the definition was registered.

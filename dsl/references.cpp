@@ -19,6 +19,7 @@ std::vector<std::string_view> KnownNames(const Scope& scope, bool env) {
   add(scope.steps, "steps");
   add(scope.gid, "gid");
   add(scope.key, "key");
+  add(scope.answer, "output");
   add(scope.element, "item");
   add(scope.element, "index");
   return names;
@@ -171,13 +172,68 @@ void ExpressionCompiler::CheckStepOrder(const cel::ReferencePath& path, size_t r
               : "add " + id + " to 'after' of " + own);
 }
 
+std::optional<size_t> StepTable::WayWithin(size_t step, size_t choice) const {
+  for (auto way = ways[step]; way; way = ways[way->choice]) {
+    if (way->choice == choice) {
+      return way->way;
+    }
+  }
+  return std::nullopt;
+}
+
+bool StepTable::Exclude(size_t a, size_t b) const {
+  for (auto way = ways[a]; way; way = ways[way->choice]) {
+    const auto other = WayWithin(b, way->choice);
+    if (other && *other != way->way) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::optional<size_t> StepTable::ChoiceBetween(size_t step, std::optional<size_t> reader) const {
+  for (auto way = ways[step]; way; way = ways[way->choice]) {
+    if (!reader || WayWithin(*reader, way->choice) != way->way) {
+      return way->choice;
+    }
+  }
+  return std::nullopt;
+}
+
+void ExpressionCompiler::CheckChosen(const std::vector<cel::ReferencePath>& paths,
+                                     const std::string& pointer, const Scope& scope) {
+  for (const cel::ReferencePath& path : paths) {
+    if (path.names.size() < 4 || path.names[0] != "steps" || path.names[2] != "output") {
+      continue;
+    }
+    const std::optional<size_t> read = steps_.Find(path.names[1]);
+    const auto choice = read ? steps_.ChoiceBetween(*read, scope.step) : std::nullopt;
+    const auto asks_choice = [&](const cel::ReferencePath& other) {
+      return other.names.size() >= 3 && other.names[0] == "steps" && choice &&
+             other.names[1] == steps_.ids[*choice];
+    };
+    if (!choice || MindsSkipped(paths, *read, scope) ||
+        std::any_of(paths.begin(), paths.end(), asks_choice)) {
+      continue;
+    }
+    const std::string& id = path.names[1];
+    problems_.InString(pointer, path.offset, "may_be_skipped",
+                       "step " + Quote(id) + " belongs to a way of the choice " +
+                           Quote(steps_.ids[*choice]) +
+                           "; when another one is taken its output is null and has no member " +
+                           Quote(path.names[3]),
+                       "write \"steps." + id + ".status == 'done' ? steps." + id + ".output." +
+                           path.names[3] + " : null\", or read it within that way");
+  }
+}
+
 bool ExpressionCompiler::MindsSkipped(const std::vector<cel::ReferencePath>& paths, size_t read,
                                       const Scope& scope) const {
   const std::string& id = steps_.ids[read];
   if (scope.step) {
     // It is itself taken only when the other one is, or at least asks.
     const std::string& own = steps_.when[*scope.step];
-    if (*scope.step == read || own == steps_.when[read] ||
+    if (*scope.step == read || (!own.empty() && own == steps_.when[read]) ||
         own.find("steps." + id + ".") != std::string::npos) {
       return true;
     }
@@ -188,8 +244,9 @@ bool ExpressionCompiler::MindsSkipped(const std::vector<cel::ReferencePath>& pat
   });
 }
 
-void ExpressionCompiler::WarnOfSkipped(const std::vector<cel::ReferencePath>& paths,
-                                       const std::string& pointer, const Scope& scope) {
+void ExpressionCompiler::CheckSkipped(const std::vector<cel::ReferencePath>& paths,
+                                      const std::string& pointer, const Scope& scope) {
+  CheckChosen(paths, pointer, scope);
   for (const cel::ReferencePath& path : paths) {
     if (path.names.size() < 4 || path.names[0] != "steps" || path.names[2] != "output") {
       continue;

@@ -227,6 +227,45 @@ AnswerRules OperationCompiler::Answers(const ObjectReader& reader, bool http) {
   return rules;
 }
 
+std::optional<RefuseRule> OperationCompiler::Refuses(const ObjectReader& reader,
+                                                     const Scope& scope) {
+  const auto effect = reader.String("effect");
+  const auto code = ReadRefusalCode(reader, "refuseCode", problems_);
+  if (effect && *effect != "kept" && *effect != "none") {
+    problems_.AtValue(
+        reader.PointerTo("effect"), "bad_value",
+        "'effect' says what is left of a refused call, \"none\" or \"kept\", not " + Quote(*effect),
+        DidYouMean(*effect, {"none", "kept"}));
+  }
+  const Json* when = reader.Find("refuseWhen");
+  for (const std::string_view field : {"refuseCode", "refuseMessage", "effect"}) {
+    if (when == nullptr && reader.Has(field)) {
+      problems_.AtKey(reader.PointerTo(field), "missing_field",
+                      Quote(field) + " says nothing without 'refuseWhen'",
+                      "add \"refuseWhen\": \"${output.state == 'DENIED'}\"");
+    }
+  }
+  if (when == nullptr) {
+    return std::nullopt;
+  }
+  Scope answered = scope;
+  answered.answer = true;
+  answered.place = "'refuseWhen'";
+  auto condition =
+      expressions_.Whole(*when, reader.PointerTo("refuseWhen"), answered, cel::Kind::kBool);
+  answered.place = "'refuseMessage'";
+  std::optional<cel::Template> message =
+      LiteralTemplate("the answer says so: 'refuseWhen' holds of it");
+  if (const Json* text = reader.Find("refuseMessage")) {
+    message = expressions_.Text(*text, reader.PointerTo("refuseMessage"), answered);
+  }
+  if (!condition || !message) {
+    return std::nullopt;
+  }
+  return RefuseRule{*std::move(condition), code.value_or("refused"), *std::move(message),
+                    effect == "kept"};
+}
+
 std::vector<int> OperationCompiler::Statuses(const ObjectReader& reader, std::string_view field,
                                              bool http) {
   std::vector<int> statuses;

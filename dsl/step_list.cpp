@@ -11,14 +11,17 @@ namespace {
 
 class StepListReader {
  public:
-  StepListReader(const Json& steps, const std::string& pointer, ProblemList& problems)
-      : steps_(steps), pointer_(pointer), problems_(problems) {}
+  StepListReader(const std::vector<StepSource>& steps, ProblemList& problems)
+      : steps_(steps), problems_(problems) {}
 
   StepList Read(Mode mode) {
     ReadIds();
     faulty_.assign(steps_.size(), false);
     for (size_t step = 0; step < steps_.size(); ++step) {
-      list_.after.push_back(ReadAfter(step));
+      stated_.push_back(ReadAfter(step));
+    }
+    for (size_t step = 0; step < steps_.size(); ++step) {
+      list_.after.push_back(WithEnds(step));
     }
     list_.table.order = StepOrder(list_.after);
     ReportCycles();
@@ -30,11 +33,9 @@ class StepListReader {
   }
 
  private:
-  [[nodiscard]] std::string PointerTo(size_t step) const {
-    return pointer_ + "/" + std::to_string(step);
-  }
+  [[nodiscard]] std::string PointerTo(size_t step) const { return steps_[step].pointer; }
   [[nodiscard]] const Json* Find(size_t step, std::string_view field) const {
-    const Json& json = steps_[step];
+    const Json& json = *steps_[step].json;
     return json.is_object() && json.contains(field) ? &json[std::string(field)] : nullptr;
   }
   [[nodiscard]] std::string NameOf(size_t step) const {
@@ -45,15 +46,20 @@ class StepListReader {
   void ReadIds();
   std::vector<size_t> ReadAfter(size_t step);
   std::optional<size_t> ReadPredecessor(size_t step, const Json& json, const std::string& pointer);
+  // What the step comes after, a choice that it does not belong to with all its ways.
+  [[nodiscard]] std::vector<size_t> WithEnds(size_t step) const;
+  void AddEnds(size_t choice, std::vector<size_t>& ends) const;
   void ReportCycles();
   void MarkUncertain();
   void ReadPivot();
+  void TakePivot(size_t step);
+  void CheckBesidePivot(size_t pivot);
 
-  const Json& steps_;
-  const std::string& pointer_;
+  const std::vector<StepSource>& steps_;
   ProblemList& problems_;
   StepList list_;
-  std::vector<bool> faulty_;  // Its `after` is wrong or it waits for itself.
+  std::vector<std::vector<size_t>> stated_;  // `after` as it is written.
+  std::vector<bool> faulty_;                 // Its `after` is wrong or it waits for itself.
 };
 
 void StepListReader::ReadIds() {
@@ -62,6 +68,7 @@ void StepListReader::ReadIds() {
     const Json* when = Find(step, "when");
     const bool is_text = when != nullptr && when->is_string();
     list_.table.when.push_back(is_text ? when->get<std::string>() : std::string());
+    list_.table.ways.push_back(steps_[step].way);
     const Json* json = Find(step, "id");
     const auto* id = json == nullptr ? nullptr : json->get_ptr<const std::string*>();
     if (id == nullptr) {
@@ -85,7 +92,8 @@ void StepListReader::ReadIds() {
 std::vector<size_t> StepListReader::ReadAfter(size_t step) {
   const Json* json = Find(step, "after");
   if (json == nullptr) {
-    return step == 0 ? std::vector<size_t>() : std::vector<size_t>{step - 1};
+    const auto& previous = steps_[step].previous;
+    return previous ? std::vector<size_t>{*previous} : std::vector<size_t>();
   }
   const std::string pointer = PointerTo(step) + "/after";
   if (!json->is_array()) {
@@ -106,6 +114,46 @@ std::vector<size_t> StepListReader::ReadAfter(size_t step) {
   }
   std::sort(after.begin(), after.end());
   return after;
+}
+
+std::vector<size_t> StepListReader::WithEnds(size_t step) const {
+  std::vector<size_t> after;
+  for (const size_t before : stated_[step]) {
+    if (list_.table.WayWithin(step, before)) {
+      after.push_back(before);
+    } else {
+      AddEnds(before, after);
+    }
+  }
+  std::sort(after.begin(), after.end());
+  after.erase(std::unique(after.begin(), after.end()), after.end());
+  return after;
+}
+
+// The last steps of each way, or the step itself if it is no choice or has no steps.
+void StepListReader::AddEnds(size_t choice, std::vector<size_t>& ends) const {
+  const size_t before = ends.size();
+  for (size_t step = choice + 1; step < steps_.size(); ++step) {
+    const auto& way = steps_[step].way;
+    if (!way || way->choice != choice) {
+      continue;
+    }
+    const auto follows = [&](size_t other) {
+      const auto& same = steps_[other].way;
+      return same && same->choice == choice && same->way == way->way &&
+             std::find(stated_[other].begin(), stated_[other].end(), step) != stated_[other].end();
+    };
+    bool last = true;
+    for (size_t other = choice + 1; other < steps_.size() && last; ++other) {
+      last = !follows(other);
+    }
+    if (last) {
+      AddEnds(step, ends);
+    }
+  }
+  if (ends.size() == before) {
+    ends.push_back(choice);
+  }
 }
 
 std::optional<size_t> StepListReader::ReadPredecessor(size_t step, const Json& json,
@@ -159,30 +207,38 @@ void StepListReader::MarkUncertain() {
   }
 }
 
+void StepListReader::TakePivot(size_t step) {
+  const auto rival = std::find_if(list_.pivots.begin(), list_.pivots.end(),
+                                  [&](size_t other) { return !list_.table.Exclude(other, step); });
+  if (rival == list_.pivots.end()) {
+    list_.pivots.push_back(step);
+    return;
+  }
+  problems_.AtValue(PointerTo(step) + "/pivot", "second_pivot",
+                    "step " + NameOf(*rival) +
+                        " is the pivot already; a saga has at most one point of no return on each "
+                        "way that it can take",
+                    "keep 'pivot' at one step");
+}
+
 void StepListReader::ReadPivot() {
   for (size_t step = 0; step < steps_.size(); ++step) {
     const Json* json = Find(step, "pivot");
-    if (json == nullptr || *json != true) {
-      continue;
-    }
-    if (list_.pivot) {
-      problems_.AtValue(PointerTo(step) + "/pivot", "second_pivot",
-                        "step " + NameOf(*list_.pivot) +
-                            " is the pivot already; a saga has at "
-                            "most one point of no return",
-                        "keep 'pivot' at one step");
-    } else {
-      list_.pivot = step;
+    if (json != nullptr && *json == true) {
+      TakePivot(step);
     }
   }
-  if (!list_.pivot) {
-    return;
+  for (const size_t pivot : list_.pivots) {
+    CheckBesidePivot(pivot);
   }
-  const size_t pivot = *list_.pivot;
+}
+
+void StepListReader::CheckBesidePivot(size_t pivot) {
   const StepTable& table = list_.table;
   for (size_t step = 0; step < steps_.size(); ++step) {
     if (step == pivot || table.uncertain[step] || table.uncertain[pivot] ||
-        table.order.Precedes(step, pivot) || table.order.Precedes(pivot, step)) {
+        table.order.Precedes(step, pivot) || table.order.Precedes(pivot, step) ||
+        table.Exclude(step, pivot)) {
       continue;
     }
     problems_.AtValue(PointerTo(step), "beside_pivot",
@@ -194,9 +250,17 @@ void StepListReader::ReadPivot() {
 
 }  // namespace
 
-StepList ReadStepList(const Json& steps, const std::string& pointer, Mode mode,
-                      ProblemList& problems) {
-  return StepListReader(steps, pointer, problems).Read(mode);
+bool StepList::IsPivot(size_t step) const {
+  return std::find(pivots.begin(), pivots.end(), step) != pivots.end();
+}
+
+bool StepList::IsAfterPivot(size_t step) const {
+  return std::any_of(pivots.begin(), pivots.end(),
+                     [&](size_t pivot) { return table.order.Precedes(pivot, step); });
+}
+
+StepList ReadStepList(const std::vector<StepSource>& steps, Mode mode, ProblemList& problems) {
+  return StepListReader(steps, problems).Read(mode);
 }
 
 }  // namespace entente::dsl

@@ -8,24 +8,24 @@
 #include "dsl/expressions.h"
 #include "dsl/plan.h"
 #include "dsl/problem_list.h"
+#include "dsl/step_sources.h"
 
 namespace entente::dsl {
 
 struct StepList {
   StepTable table;
   std::vector<std::vector<size_t>> after;  // Direct predecessors, by index in the definition.
-  std::optional<size_t> pivot;
+  std::vector<size_t> pivots;              // Several only in different ways of one choice.
 
+  [[nodiscard]] bool IsPivot(size_t step) const;
   // Whether the step only goes forward; false as well where its place is uncertain.
-  [[nodiscard]] bool IsAfterPivot(size_t step) const {
-    return pivot && table.order.Precedes(*pivot, step);
-  }
+  [[nodiscard]] bool IsAfterPivot(size_t step) const;
 };
 
-// Reads `id`, `after` and `pivot` of every step of the array at `pointer`, which has at most
-// limits::kMaxSteps elements. Reports bad and repeated ids, unknown predecessors, cycles, a second
-// pivot, and steps beside the pivot.
-[[nodiscard]] StepList ReadStepList(const Json& steps, const std::string& pointer, Mode mode,
+// Reads `id`, `after` and `pivot` of every step, of which there are at most limits::kMaxSteps.
+// Reports bad and repeated ids, unknown predecessors, cycles, a second pivot, and steps beside the
+// pivot. What comes after a choice from outside of it comes after the steps of all its ways.
+[[nodiscard]] StepList ReadStepList(const std::vector<StepSource>& steps, Mode mode,
                                     ProblemList& problems);
 
 }  // namespace entente::dsl

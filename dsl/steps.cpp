@@ -86,15 +86,15 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
   if (!ObjectReader::IsObject(json, pointer, "a step", problems_)) {
     return std::nullopt;
   }
-  const std::string_view forward = OperationName(mode_, Role::kForward);
-  const bool waits = json.contains("wait");
-  if (waits && json.contains(forward)) {
-    problems_.AtKey(pointer + "/wait", "ambiguous_step",
-                    "a step either waits or calls; this one has 'wait' and " + Quote(forward),
-                    "make them two steps");
+  const std::optional<std::string_view> kind = KindOf(json, pointer);
+  if (!kind) {
     return std::nullopt;
   }
-  const ObjectSpec& spec = waits ? fields::kWaitStep : fields::StepOf(mode_);
+  const bool is_call = *kind == OperationName(mode_, Role::kForward);
+  const ObjectSpec& spec = is_call             ? fields::StepOf(mode_)
+                           : *kind == "wait"   ? fields::kWaitStep
+                           : *kind == "choose" ? fields::kChooseStep
+                                               : fields::kRefuseStep;
   const ObjectReader reader(json, pointer, spec, problems_);
   const std::array elsewhere = {&fields::StepOf(mode_), &fields::kSagaStep, &fields::kTccStep,
                                 &fields::kTwoPhaseCommitStep};
@@ -107,12 +107,14 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
     when = expressions_.Whole(*condition, reader.PointerTo("when"), ScopeOf(index, "'when'"),
                               cel::Kind::kBool);
   }
-  std::optional<ForEach> for_each = waits ? std::nullopt : Fan(index, reader);
-  std::optional<std::variant<CallWork, WaitWork>> work;
-  if (waits) {
+  std::optional<ForEach> for_each = is_call ? Fan(index, reader) : std::nullopt;
+  std::optional<decltype(Step::work)> work;
+  if (is_call) {
+    work = Calls(index, reader);
+  } else if (*kind == "wait") {
     work = Wait(index, reader);
   } else {
-    work = Calls(index, reader);
+    work = *kind == "choose" ? Choose(index, reader) : Refuse(index, reader);
   }
   Policies policies = ReadPolicies(index, reader);
   if (const auto* calls = work ? std::get_if<CallWork>(&*work) : nullptr) {
@@ -127,10 +129,11 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
   return Step{.id = std::move(id),
               .after = list_.after[index],
               .before = {},
+              .way = list_.table.ways[index],
               .when = std::move(when),
               .for_each = std::move(for_each),
               .work = *std::move(work),
-              .pivot = list_.pivot == index,
+              .pivot = list_.IsPivot(index),
               .after_pivot = list_.IsAfterPivot(index),
               .retry = policies.retry,
               .settle_retry = policies.settle_retry,
@@ -138,6 +141,25 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
               .deadline = policies.deadline,
               .expires = std::move(expires),
               .one_phase = one_phase};
+}
+
+std::optional<std::string_view> StepCompiler::KindOf(const Json& json, const std::string& pointer) {
+  const std::string_view forward = OperationName(mode_, Role::kForward);
+  std::vector<std::string_view> found;
+  for (const std::string_view kind : {std::string_view("wait"), std::string_view("choose"),
+                                      std::string_view("refuse"), forward}) {
+    if (json.contains(kind)) {
+      found.push_back(kind);
+    }
+  }
+  if (found.size() > 1) {
+    problems_.AtKey(pointer + "/" + std::string(found.front()), "ambiguous_step",
+                    "a step does one thing: it calls, waits, chooses or refuses; this one has " +
+                        QuoteAll(found, "and"),
+                    "make them steps of their own");
+    return std::nullopt;
+  }
+  return found.empty() ? forward : found.front();
 }
 
 std::optional<CallWork> StepCompiler::Calls(size_t index, const ObjectReader& reader) {
@@ -159,7 +181,7 @@ std::optional<CallWork> StepCompiler::Calls(size_t index, const ObjectReader& re
   std::optional<OperationTemplate> forward;
   if (forward_json != nullptr) {
     site.pointer = reader.PointerTo(forward_name);
-    forward = operations_.Compile(*forward_json, site);
+    forward = operations_.CompileForward(*forward_json, site);
   }
   // The rest is compiled in any case, to report all that is wrong with it.
   CallWork work;
@@ -267,8 +289,8 @@ const Json* StepCompiler::FindSettling(size_t index, const ObjectReader& reader,
         field, mode_ == Mode::kTcc ? "name the call, or write null if there is nothing to do" : "");
     return nullptr;
   }
-  const bool is_pivot = list_.pivot == index;
-  const bool place_known = !list_.pivot || !list_.table.uncertain[index];
+  const bool is_pivot = list_.IsPivot(index);
+  const bool place_known = list_.pivots.empty() || !list_.table.uncertain[index];
   if (is_pivot) {
     CheckFannedPivot(index, reader);
   } else if (place_known && !list_.IsAfterPivot(index)) {
@@ -281,7 +303,7 @@ const Json* StepCompiler::FindSettling(size_t index, const ObjectReader& reader,
 
 // Called when nothing undoes the step.
 void StepCompiler::CheckFannedPivot(size_t index, const ObjectReader& reader) {
-  if (mode_ == Mode::kSaga && list_.pivot == index && reader.Has("forEach")) {
+  if (mode_ == Mode::kSaga && list_.IsPivot(index) && reader.Has("forEach")) {
     problems_.AtValue(reader.pointer(), "missing_compensation",
                       "the pivot " + Quote(list_.table.ids[index]) +
                           " has several branches and no 'compensate': when one is refused, those "

@@ -79,6 +79,10 @@ class StepCompiler {
   std::optional<WaitWork> WaitForDuration(size_t index, const ObjectReader& wait);
   std::optional<WaitWork> WaitUntilInstant(size_t index, const ObjectReader& wait);
   std::optional<WaitWork> WaitForSignal(size_t index, const ObjectReader& wait);
+  std::optional<DecideWork> Choose(size_t index, const ObjectReader& reader);
+  std::optional<DecideWork> Refuse(size_t index, const ObjectReader& reader);
+  // What kind of step it is; reports one that is several.
+  std::optional<std::string_view> KindOf(const Json& json, const std::string& pointer);
   Policies ReadPolicies(size_t index, const ObjectReader& reader);
   std::optional<Expiry> Expires(size_t index, const ObjectReader& reader, Duration timeout);
   bool OnePhase(const ObjectReader& reader);

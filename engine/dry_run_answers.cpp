@@ -127,6 +127,10 @@ Status CheckOperation(const dsl::Plan& plan, const std::string& key) {
                "the step '" + step + "' waits and calls nobody, so nothing answers; " +
                    (signal ? "write its signal into 'events'" : "it takes the time it says"));
   }
+  if (std::holds_alternative<dsl::DecideWork>(known->work)) {
+    return Bad("'" + key + "'",
+               "the step '" + step + "' decides by the data and calls nobody, so nothing answers");
+  }
   for (const Role role : {Role::kForward, Role::kUndo, Role::kFinish}) {
     const bool exists = role != Role::kFinish || plan.mode != Mode::kSaga;
     if (exists && dsl::OperationName(plan.mode, role) == operation) {

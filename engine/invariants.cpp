@@ -196,6 +196,37 @@ Violation CheckCommitting(const dsl::Plan& plan, const TxnState& state) {
   return std::nullopt;
 }
 
+// Of several pivots, each on another way of a choice, those that are not taken are skipped.
+Violation CheckPivots(const dsl::Plan& plan, const TxnState& state) {
+  const bool aborts = state.status == TxnStatus::kAborting || state.status == TxnStatus::kAborted;
+  bool passed = false;
+  bool all_settled = true;
+  for (size_t step = 0; step < plan.steps.size(); ++step) {
+    if (!plan.steps[step].pivot) {
+      continue;
+    }
+    const bool reached = step < state.steps.size();
+    const bool settled = reached && IsSettledForward(state.steps[step]);
+    all_settled = all_settled && settled;
+    passed = passed || (settled && !(state.steps[step].skipped && plan.steps[step].way));
+    const auto* work = std::get_if<dsl::CallWork>(&plan.steps[step].work);
+    if (aborts && reached && work != nullptr && !work->CanBeUndone() &&
+        state.steps[step].phases.of(P::kForward, P::kDone, P::kGaveUp) > 0) {
+      return "the transaction aborts though its pivot may have happened and can not be undone";
+    }
+  }
+  if (state.status == TxnStatus::kActive && passed) {
+    return "the pivot is done though the commit is not decided";
+  }
+  const bool forward_only = std::any_of(plan.steps.begin(), plan.steps.end(), [](const auto& step) {
+    return step.pivot || step.after_pivot;
+  });
+  if (state.status == TxnStatus::kCommitting && !(forward_only && (passed || all_settled))) {
+    return "COMMITTING though no pivot is done";
+  }
+  return std::nullopt;
+}
+
 Violation CheckDecision(const dsl::Plan& plan, const TxnState& state) {
   const bool aborts = state.status == TxnStatus::kAborting || state.status == TxnStatus::kAborted;
   if (aborts != state.abort.has_value() && state.status != TxnStatus::kMixed) {
@@ -220,24 +251,7 @@ Violation CheckDecision(const dsl::Plan& plan, const TxnState& state) {
       return "COMMITTED though no commit was decided";
     }
   }
-  if (plan.pivot) {
-    const bool reached = *plan.pivot < state.steps.size();
-    const bool passed = reached && IsSettledForward(state.steps[*plan.pivot]);
-    if (state.status == TxnStatus::kActive && passed) {
-      return "the pivot is done though the commit is not decided";
-    }
-    if (state.status == TxnStatus::kCommitting && !passed) {
-      return "COMMITTING though the pivot is not done";
-    }
-    const auto* work = std::get_if<dsl::CallWork>(&plan.steps[*plan.pivot].work);
-    if (aborts && reached && work != nullptr && !work->CanBeUndone() &&
-        state.steps[*plan.pivot].phases.of(P::kForward, P::kDone, P::kGaveUp) > 0) {
-      return "the transaction aborts though its pivot may have happened and can not be undone";
-    }
-  } else if (state.status == TxnStatus::kCommitting && state.mode == Mode::kSaga) {
-    return "COMMITTING without a pivot";
-  }
-  return std::nullopt;
+  return state.mode == Mode::kSaga ? CheckPivots(plan, state) : std::nullopt;
 }
 
 // I9: somebody will do something about it: a reply, a timer, a completion, a signal or an operator.

@@ -62,6 +62,9 @@ class Scope final : public Resolver {
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
 
+  // What `output` alone stands for. Borrowed.
+  void SetAnswer(const JsonText& answer) { answer_ = &answer; }
+
   [[nodiscard]] const Activation& activation() const { return activation_; }
 
   // Says of a failed evaluation what its author may not have thought of.
@@ -86,6 +89,9 @@ class Scope final : public Resolver {
     }
     if (path[0] == "key" && own_) {
       return Resolved{Value::String(StepKey(CommandOf(draft_, *own_, role_))), 1};
+    }
+    if (path[0] == "output" && answer_ != nullptr) {
+      return Document(*answer_, path, 1);
     }
     if (path[0] == "steps") {
       return ResolveStep(path);
@@ -159,6 +165,7 @@ class Scope final : public Resolver {
   const Draft& draft_;
   std::optional<BranchRef> own_;
   Role role_;
+  const JsonText* answer_ = nullptr;
   Activation activation_;
   mutable std::string skipped_read_;  // The last skipped step whose output was read.
 };
@@ -287,6 +294,30 @@ Status InStep(const dsl::Step& step, std::string_view what, const Status& status
           "step '" + step.id + "', " + std::string(what) + ": " + status.message()};
 }
 
+Result<bool> EvaluateCondition(const Scope& scope, const dsl::Step& step, std::string_view what,
+                               const dsl::cel::Expression& condition) {
+  auto value = condition.Evaluate(scope.activation());
+  if (!value.ok()) {
+    return InStep(step, what, scope.Explain(value.status()));
+  }
+  if (value->kind() != dsl::cel::Kind::kBool) {
+    return InStep(step, what,
+                  ExpressionError("it is of type " +
+                                  std::string(dsl::cel::KindName(value->kind())) + ", not bool"));
+  }
+  return value->bool_value();
+}
+
+Result<Failure> RenderFailure(const Scope& scope, const dsl::Step& step, const std::string& code,
+                              const Template& message) {
+  auto text = message.RenderText(
+      scope.activation(), [](const Value&, std::string_view part) { return std::string(part); });
+  if (!text.ok()) {
+    return InStep(step, "the message of its refusal", scope.Explain(text.status()));
+  }
+  return Failure{code, ToUtf8(*text, limits::kMaxErrorTextBytes)};
+}
+
 }  // namespace
 
 Failure FailureFrom(const Status& status) {
@@ -327,6 +358,12 @@ const dsl::OperationTemplate* OperationOf(const Draft& draft, BranchRef ref, Rol
     case Role::kFinish: return way->finish ? &*way->finish : nullptr;
   }
   return nullptr;
+}
+
+const dsl::RefuseRule* RefuseRuleOf(const Draft& draft, BranchRef ref) {
+  const dsl::OperationTemplate* operation = OperationOf(draft, ref, Role::kForward);
+  const auto* call = operation == nullptr ? nullptr : std::get_if<dsl::CallTemplate>(operation);
+  return call != nullptr && call->refuse ? &*call->refuse : nullptr;
 }
 
 bool IsChildOperation(const Draft& draft, BranchRef ref, Role role) {
@@ -407,22 +444,66 @@ PollBranch MakePoll(const Draft& draft, BranchRef ref) {
   return poll;
 }
 
+bool IsWayTaken(const Draft& draft, const dsl::WayOfChoice& way) {
+  const StepFacts& choice = draft.step(way.choice);
+  if (choice.skipped || choice.size == 0) {
+    return false;
+  }
+  // It may be an operator's word, who skipped a choice that could not be made.
+  const Json output = draft.output({way.choice, 0}).Read();
+  return output.is_object() && output.value("taken", Json()) == way.way;
+}
+
 Result<bool> EvaluateWhen(const Draft& draft, size_t step) {
   const dsl::Step& plan = draft.plan().steps[step];
+  if (plan.way && !IsWayTaken(draft, *plan.way)) {
+    return false;
+  }
   if (!plan.when) {
     return true;
   }
-  const Scope scope(draft);
-  auto value = plan.when->Evaluate(scope.activation());
-  if (!value.ok()) {
-    return InStep(plan, "when", scope.Explain(value.status()));
+  return EvaluateCondition(Scope(draft), plan, "when", *plan.when);
+}
+
+Result<JsonText> EvaluateChoice(const Draft& draft, BranchRef ref) {
+  const dsl::Step& plan = draft.plan_step(ref);
+  const auto& choice = std::get<dsl::Choice>(std::get<dsl::DecideWork>(plan.work));
+  const Scope scope(draft, ref);
+  Json taken;
+  for (size_t way = 0; way < choice.ways.size() && taken.is_null(); ++way) {
+    bool holds = true;
+    if (const auto& when = choice.ways[way].when) {
+      ENTENTE_ASSIGN_OR_RETURN(
+          holds, EvaluateCondition(scope, plan, "choose/" + std::to_string(way), *when));
+    }
+    taken = holds ? Json(way) : Json();
   }
-  if (value->kind() != dsl::cel::Kind::kBool) {
-    return InStep(plan, "when",
-                  ExpressionError("it is of type " +
-                                  std::string(dsl::cel::KindName(value->kind())) + ", not bool"));
+  return JsonText(Json{{"taken", std::move(taken)}});
+}
+
+Result<Failure> RenderRefusal(const Draft& draft, BranchRef ref) {
+  const dsl::Step& plan = draft.plan_step(ref);
+  const auto& refusal = std::get<dsl::Refusal>(std::get<dsl::DecideWork>(plan.work));
+  return RenderFailure(Scope(draft, ref), plan, refusal.code, refusal.message);
+}
+
+Result<std::optional<Failure>> EvaluateRefuseWhen(const Draft& draft, BranchRef ref,
+                                                  const JsonText& answer) {
+  using Refused = std::optional<Failure>;
+  const dsl::Step& plan = draft.plan_step(ref);
+  const dsl::RefuseRule* rule = RefuseRuleOf(draft, ref);
+  if (rule == nullptr) {
+    return Refused();
   }
-  return value->bool_value();
+  Scope scope(draft, ref, Role::kForward, Purpose::kCall);
+  scope.SetAnswer(answer);
+  ENTENTE_ASSIGN_OR_RETURN(const bool refused,
+                           EvaluateCondition(scope, plan, "refuseWhen", rule->when));
+  if (!refused) {
+    return Refused();
+  }
+  ENTENTE_ASSIGN_OR_RETURN(Failure failure, RenderFailure(scope, plan, rule->code, rule->message));
+  return Refused(std::move(failure));
 }
 
 Result<std::vector<JsonText>> EvaluateItems(const Draft& draft, size_t step) {

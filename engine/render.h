@@ -29,6 +29,8 @@ namespace entente::engine {
 // branch's current one.
 [[nodiscard]] const dsl::OperationTemplate* OperationOf(const Draft& draft, BranchRef ref,
                                                         Role role);
+// How the branch's forward call reads a success by its content; null: not at all.
+[[nodiscard]] const dsl::RefuseRule* RefuseRuleOf(const Draft& draft, BranchRef ref);
 [[nodiscard]] bool IsChildOperation(const Draft& draft, BranchRef ref, Role role);
 // The way to do its step that the branch took last; null of a step that waits.
 [[nodiscard]] const dsl::CallWay* WayOf(const dsl::Step& step, const BranchFacts& branch);
@@ -54,7 +56,18 @@ namespace entente::engine {
 
 [[nodiscard]] PollBranch MakePoll(const Draft& draft, BranchRef ref);
 
+// Whether the step is taken: it belongs to no choice or to the way that was taken, and its own
+// condition holds.
 [[nodiscard]] Result<bool> EvaluateWhen(const Draft& draft, size_t step);
+[[nodiscard]] bool IsWayTaken(const Draft& draft, const dsl::WayOfChoice& way);
+// The output of a choice that is made now: {"taken": n}.
+[[nodiscard]] Result<JsonText> EvaluateChoice(const Draft& draft, BranchRef ref);
+// Why a step that refuses does.
+[[nodiscard]] Result<Failure> RenderRefusal(const Draft& draft, BranchRef ref);
+// Why `answer`, a success of the branch's forward call, is a refusal by what it says; absent: it is
+// none.
+[[nodiscard]] Result<std::optional<Failure>> EvaluateRefuseWhen(const Draft& draft, BranchRef ref,
+                                                                const JsonText& answer);
 // At most limits::kMaxForEachBranches.
 [[nodiscard]] Result<std::vector<JsonText>> EvaluateItems(const Draft& draft, size_t step);
 // When a wait step that begins now is over; absent: only a signal ends it.

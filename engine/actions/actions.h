@@ -19,9 +19,13 @@ void StartForward(Turn& turn, BranchRef ref, uint32_t alternative);
 void StartAlternative(Turn& turn, BranchRef ref);
 // A branch's operation ended well, whichever it is.
 void Succeed(Turn& turn, BranchRef ref);
-// The same of an operation that may vote "read only". False: its answer is more than the
-// transaction may hold, and the branch is given up instead.
+// The same of an operation that may vote "read only". False: its answer is a refusal by its
+// content, or more than the transaction may hold, and the branch has ended otherwise.
 bool TakeDone(Turn& turn, BranchRef ref, bool read_only);
+// Keeps the output of what succeeded, or gives the branch up where there is no room for it: false.
+bool KeepDone(Turn& turn, BranchRef ref, bool read_only);
+// Whether the branch is a pivot that nothing could undo.
+[[nodiscard]] bool IsNoWayBack(const Draft& draft, BranchRef ref);
 // Why a payload of so many bytes is not kept.
 [[nodiscard]] Failure TooLarge(size_t bytes);
 void ForwardRefused(Turn& turn, BranchRef ref);
@@ -79,6 +83,12 @@ void BeginWait(Turn& turn, BranchRef ref);
 void WaitOver(Turn& turn, BranchRef ref);
 void TakeSignal(Turn& turn, BranchRef ref);
 
+// ---- decide.cpp: steps that decide by the data ----
+void BeginDecision(Turn& turn, BranchRef ref);
+// Whether what a forward call was answered, a success, is a refusal by its content. True: it was
+// one, and what follows from that is recorded.
+[[nodiscard]] bool RefusedByAnswer(Turn& turn, BranchRef ref);
+
 // ---- operator.cpp ----
 void RetryForward(Turn& turn, BranchRef ref);
 void RetrySettling(Turn& turn, BranchRef ref);
@@ -120,8 +130,10 @@ void Rearm(Turn& turn, BranchRef ref);
 // ---- drive.cpp: what a mode's advance is made of ----
 // Where the modes differ while they drive steps forward. Null: they do not.
 struct DriveRules {
-  // Begins the first operation of a branch that is not a wait.
+  // Begins the first operation of a branch that calls somebody.
   void (*begin)(Turn& turn, BranchRef ref) = nullptr;
+  // Before a step whose predecessors are done is opened.
+  void (*opening)(Turn& turn, size_t step) = nullptr;
   // After each look at a step, also while paused.
   void (*looked)(Turn& turn, size_t step) = nullptr;
 };
@@ -131,6 +143,8 @@ struct DriveRules {
 // Going forward, and not ended.
 [[nodiscard]] bool IsDriving(const Turn& turn);
 [[nodiscard]] bool IsDone(const StepFacts& step);
+// Begins a branch that calls nobody, because it waits or decides. False: it calls somebody.
+bool BeginWithoutCall(Turn& turn, BranchRef ref);
 // How many branches of the step may be under way at once.
 [[nodiscard]] size_t MaxParallel(const Draft& draft, size_t step);
 // Whether a branch of the step has to be undone and is not being so.

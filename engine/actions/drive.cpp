@@ -75,9 +75,10 @@ void OpenStep(Turn& turn, size_t step) {
 }
 
 void StartBranch(Turn& turn, BranchRef ref, const DriveRules& rules) {
-  if (std::holds_alternative<dsl::WaitWork>(turn.draft.plan_step(ref).work)) {
-    BeginWait(turn, ref);
-  } else if (rules.begin != nullptr) {
+  if (BeginWithoutCall(turn, ref)) {
+    return;
+  }
+  if (rules.begin != nullptr) {
     rules.begin(turn, ref);
   } else {
     StartForward(turn, ref, 0);
@@ -116,6 +117,9 @@ void DriveStep(Turn& turn, size_t step, const DriveRules& rules) {
   Draft& draft = turn.draft;
   if (!draft.paused() && !draft.step(step).skipped && !IsDone(draft.step(step))) {
     if (!draft.step(step).expanded && IsReady(draft, step) && !MayWait(draft)) {
+      if (rules.opening != nullptr) {
+        rules.opening(turn, step);
+      }
       OpenStep(turn, step);
     }
     if (draft.step(step).expanded && IsDriving(turn)) {
@@ -220,6 +224,16 @@ bool IsDone(const StepFacts& step) {
 size_t MaxParallel(const Draft& draft, size_t step) {
   const auto& for_each = draft.plan().steps[step].for_each;
   return for_each ? std::max<size_t>(for_each->max_parallel, 1) : 1;
+}
+
+bool BeginWithoutCall(Turn& turn, BranchRef ref) {
+  const auto& work = turn.draft.plan_step(ref).work;
+  if (std::holds_alternative<dsl::WaitWork>(work)) {
+    BeginWait(turn, ref);
+  } else if (std::holds_alternative<dsl::DecideWork>(work)) {
+    BeginDecision(turn, ref);
+  }
+  return !std::holds_alternative<dsl::CallWork>(work);
 }
 
 bool DriveSteps(Turn& turn, const DriveRules& rules) {

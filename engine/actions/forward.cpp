@@ -67,9 +67,7 @@ bool CanStillBeUndone(const Draft& draft, BranchRef ref) {
   const BranchPhase phase = draft.branch(ref).phase;
   const bool called = phase == BranchPhase::kForward || phase == BranchPhase::kForwardBackoff ||
                       phase == BranchPhase::kForwardPending;
-  const bool no_way_back =
-      draft.plan().pivot == ref.step && !HasUndo(draft.plan_step(ref), draft.branch(ref));
-  return called && draft.status() != TxnStatus::kCommitting && !no_way_back;
+  return called && draft.status() != TxnStatus::kCommitting && !IsNoWayBack(draft, ref);
 }
 
 // The least pause after so many polls that brought nothing. Each is a record, so they must not come
@@ -102,6 +100,10 @@ Instant NextPoll(Turn& turn, BranchRef ref, const std::optional<Instant>& deadli
 
 bool IsPast(const std::optional<Instant>& deadline, Instant now) {
   return deadline && now >= *deadline;
+}
+
+bool IsNoWayBack(const Draft& draft, BranchRef ref) {
+  return draft.plan_step(ref).pivot && !HasUndo(draft.plan_step(ref), draft.branch(ref));
 }
 
 bool MayStand(const BranchFacts& branch) {
@@ -197,9 +199,7 @@ void EndForward(Turn& turn, BranchRef ref, ForwardEnd end) {
     draft.Record(OperationRefused{id, std::move(end.failure)});
     return;
   }
-  const bool no_way_back = draft.plan().pivot == ref.step &&
-                           !HasUndo(draft.plan_step(ref), draft.branch(ref)) &&
-                           end.may_have_happened;
+  const bool no_way_back = IsNoWayBack(draft, ref) && end.may_have_happened;
   if (draft.status() == TxnStatus::kCommitting || (active && no_way_back)) {
     if (end.cause == AbortCause::kRefused) {
       RaiseIncidentOfRefusal(turn, ref, std::move(end.failure));
@@ -354,6 +354,10 @@ void Succeed(Turn& turn, BranchRef ref) {
 }
 
 bool TakeDone(Turn& turn, BranchRef ref, bool read_only) {
+  return !RefusedByAnswer(turn, ref) && KeepDone(turn, ref, read_only);
+}
+
+bool KeepDone(Turn& turn, BranchRef ref, bool read_only) {
   const BranchFacts& branch = turn.draft.branch(ref);
   const bool has_output = RoleOf(branch.phase) == Role::kForward || branch.one_phase;
   OperationSucceeded succeeded{branch.id, {}, read_only};

@@ -63,8 +63,8 @@ bool ApplyEdit(Turn& turn, BranchRef ref) {
     return true;
   }
   const BranchId id = draft.branch(ref).id;
-  const bool waits = std::holds_alternative<dsl::WaitWork>(draft.plan_step(ref).work);
-  if (waits || (request.edit->body && !SendsBody(draft, ref))) {
+  const bool calls = std::holds_alternative<dsl::CallWork>(draft.plan_step(ref).work);
+  if (!calls || (request.edit->body && !SendsBody(draft, ref))) {
     draft.Reject(Refusal("branch.not_editable", draft.gid(), id));
     return false;
   }
@@ -115,9 +115,7 @@ void RetryForward(Turn& turn, BranchRef ref) {
       return;
     }
   }
-  if (std::holds_alternative<dsl::WaitWork>(turn.draft.plan_step(ref).work)) {
-    BeginWait(turn, ref);
-  } else {
+  if (!BeginWithoutCall(turn, ref)) {
     EmitCall(turn, ref);
   }
 }

@@ -10,17 +10,58 @@ namespace {
 
 using P = BranchPhase;
 
+// The choice took another way than that of the step.
+bool IsOffTheWay(const Draft& draft, size_t step) {
+  for (auto way = draft.plan().steps[step].way; way; way = draft.plan().steps[way->choice].way) {
+    if (!IsWayTaken(draft, *way)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // Nothing that could still be refused is left by then: the compiler lets no step run beside the
-// pivot. Also while paused, or a cancel could come in between and undo what has no undo.
+// pivot. Also while paused, or a cancel could come in between and undo what has no undo. A pivot
+// on a way that is not taken decides nothing: what runs instead of it may still be refused.
 void CrossPivot(Turn& turn, size_t step) {
   const Draft& draft = turn.draft;
-  if (draft.plan().pivot == step && draft.status() == TxnStatus::kActive &&
-      IsDone(draft.step(step))) {
+  if (draft.plan().steps[step].pivot && draft.status() == TxnStatus::kActive &&
+      IsDone(draft.step(step)) && !(draft.step(step).skipped && IsOffTheWay(draft, step))) {
     turn.draft.Record(CommitDecided{});
   }
 }
 
-constexpr DriveRules kRules{nullptr, &CrossPivot};
+// No pivot was on the way that was taken, and what comes after the choice has nothing that would
+// undo it.
+void EnterForwardOnly(Turn& turn, size_t step) {
+  if (turn.draft.plan().steps[step].after_pivot && turn.draft.status() == TxnStatus::kActive &&
+      !IsOffTheWay(turn.draft, step)) {
+    turn.draft.Record(CommitDecided{});
+  }
+}
+
+// A pivot that is under way, or may have happened, and that nothing undoes.
+bool IsInDoubt(const Draft& draft, size_t pivot) {
+  const auto* work = std::get_if<dsl::CallWork>(&draft.plan().steps[pivot].work);
+  if (work != nullptr && work->CanBeUndone()) {
+    return false;
+  }
+  const StepFacts& step = draft.step(pivot);
+  if (step.phases.of(P::kForward, P::kForwardPending, P::kDone, P::kForwardStuck) > 0) {
+    return true;
+  }
+  for (size_t i = 0; step.phases.of(P::kForwardBackoff) > 0 && i < step.size; ++i) {
+    const BranchRef ref{pivot, i};
+    const bool backing_off = draft.branch(ref).phase == P::kForwardBackoff;
+    if (backing_off &&
+        (draft.branch(ref).may_have_happened || IsChildOperation(draft, ref, Role::kForward))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+constexpr DriveRules kRules{nullptr, &EnterForwardOnly, &CrossPivot};
 
 // In reverse order: what was built upon a step is undone before the step.
 void UndoInOrder(Turn& turn) {
@@ -57,25 +98,9 @@ void Advance(Turn& turn) {
 }
 
 std::string_view PivotInDoubt(const Draft& draft) {
-  static constexpr std::string_view kInDoubt = "transaction.pivot_in_doubt";
-  if (!draft.plan().pivot) {
-    return {};
-  }
-  const auto* work = std::get_if<dsl::CallWork>(&draft.plan().steps[*draft.plan().pivot].work);
-  if (work != nullptr && work->CanBeUndone()) {
-    return {};
-  }
-  const StepFacts& step = draft.step(*draft.plan().pivot);
-  if (step.phases.of(BranchPhase::kForward, BranchPhase::kForwardPending, BranchPhase::kDone,
-                     BranchPhase::kForwardStuck) > 0) {
-    return kInDoubt;
-  }
-  for (size_t i = 0; step.phases.of(BranchPhase::kForwardBackoff) > 0 && i < step.size; ++i) {
-    const BranchRef ref{*draft.plan().pivot, i};
-    const bool backing_off = draft.branch(ref).phase == BranchPhase::kForwardBackoff;
-    if (backing_off &&
-        (draft.branch(ref).may_have_happened || IsChildOperation(draft, ref, Role::kForward))) {
-      return kInDoubt;
+  for (size_t step = 0; step < draft.plan().steps.size(); ++step) {
+    if (draft.plan().steps[step].pivot && IsInDoubt(draft, step)) {
+      return "transaction.pivot_in_doubt";
     }
   }
   return {};

@@ -38,7 +38,7 @@ dsl::CallWork Bookable(size_t participant) {
   return work;
 }
 
-dsl::Step StepOf(std::string id, std::variant<dsl::CallWork, dsl::WaitWork> work) {
+dsl::Step StepOf(std::string id, decltype(dsl::Step::work) work) {
   dsl::Step step;
   step.id = std::move(id);
   step.work = std::move(work);
@@ -72,7 +72,6 @@ std::shared_ptr<const dsl::Plan> TripPlan() {
       StepOf("insurance", OneWay(dsl::ChildTemplate{"insure", std::nullopt, TemplateOf({})})));
   plan->steps.push_back(StepOf("pay", OneWay(Call(0, "POST", "/charges"))));
   plan->steps[5].pivot = true;
-  plan->pivot = 5;
   return plan;
 }
 

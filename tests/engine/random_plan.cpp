@@ -83,14 +83,17 @@ bool MayHaveDeadline(Mode mode, const Json& step) {
          (step.contains("alternatives") && !step["alternatives"][0].contains("transaction"));
 }
 
-Json RandomStep(Dice& dice, Mode mode, size_t index, bool past_pivot, bool pivot) {
-  const std::string id = "s" + std::to_string(index);
+Json RandomStep(Dice& dice, Mode mode, const std::string& id, bool past_pivot, bool pivot) {
   Json step = {{"id", id}};
   if (dice.Chance(15)) {
     step["when"] = "${input.yes" + std::string(dice.Chance(50) ? "" : " && input.no") + "}";
   }
   if (!pivot && dice.Chance(15)) {
     step["wait"] = RandomWait(dice, past_pivot);
+    return step;
+  }
+  if (!pivot && !past_pivot && dice.Chance(3)) {
+    step["refuse"] = {{"code", "no"}, {"message", "${string(input.no)}"}};
     return step;
   }
   step["participant"] = "p";
@@ -113,10 +116,42 @@ Json RandomStep(Dice& dice, Mode mode, size_t index, bool past_pivot, bool pivot
   if (pivot) {
     step["pivot"] = true;
   }
+  Json& forward = step[Name(mode, Role::kForward)];
+  if (!past_pivot && !forward.contains("transaction") && !step.value("onePhase", false) &&
+      dice.Chance(10)) {
+    // The participants did what they were asked for, so what is refused has to be undone.
+    forward["refuseWhen"] = dice.Chance(50) ? "${output.n == 1}" : "${output.n.m}";
+    forward["effect"] = "kept";
+  }
   if (dice.Chance(20) && MayHaveDeadline(mode, step)) {
     step["deadline"] = "6s";
   }
   return step;
+}
+
+bool HasPivot(const Json& block) {
+  return block.dump().find("\"pivot\"") != std::string::npos;
+}
+
+// A step, or a choice between several, one of which may be the pivot.
+Json RandomBlock(Dice& dice, Mode mode, size_t index, bool past_pivot, bool pivot) {
+  const std::string id = "s" + std::to_string(index);
+  if (!dice.Chance(15)) {
+    return RandomStep(dice, mode, id, past_pivot, pivot);
+  }
+  Json ways = Json::array();
+  for (const char* name : {"a", "b"}) {
+    Json steps = Json::array({RandomStep(dice, mode, id + name, past_pivot, false)});
+    if (pivot && dice.Chance(60)) {
+      steps.push_back(RandomStep(dice, mode, id + name + "p", past_pivot, true));
+    }
+    ways.push_back({{"steps", std::move(steps)}});
+  }
+  ways[0]["when"] = dice.Chance(50) ? "${input.yes}" : "${input.no}";
+  if (dice.Chance(50)) {
+    ways[1]["when"] = "${input.yes}";
+  }
+  return {{"id", id}, {"choose", std::move(ways)}};
 }
 
 std::string SettleRetryName(Mode mode) {
@@ -133,7 +168,8 @@ std::string RandomDefinition(Dice& dice, Mode mode) {
                                           : std::nullopt;
   Json steps = Json::array();
   for (size_t i = 0; i < count; ++i) {
-    Json step = RandomStep(dice, mode, i, pivot && i > *pivot, pivot == i);
+    Json step =
+        RandomBlock(dice, mode, i, pivot && i > *pivot && HasPivot(steps[*pivot]), pivot == i);
     if (graph) {
       step["after"] = Json::array();
       for (size_t before = 0; before < i; ++before) {

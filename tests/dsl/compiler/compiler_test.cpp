@@ -180,8 +180,6 @@ TEST_CASE("steps stand after their predecessors, else as in the definition") {
 
 TEST_CASE("steps after the pivot only go forward and are tried for longer") {
   const auto plan = Everything();
-  REQUIRE(plan->pivot);
-  CHECK(plan->steps[*plan->pivot].id == "pay");
   CHECK(StepOf(*plan, "pay").pivot);
   CHECK_FALSE(StepOf(*plan, "pay").after_pivot);
   CHECK(StepOf(*plan, "tickets").after_pivot);

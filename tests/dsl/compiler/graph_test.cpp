@@ -57,6 +57,26 @@ TEST_CASE("a digraph shows the same") {
         "}\n");
 }
 
+TEST_CASE("a choice is drawn with the condition of each way") {
+  const auto plan = PlanOf(ReadFile(CaseFolder() / "good/decisions.json"));
+  const std::string mermaid = ToMermaid(*plan);
+  CHECK_THAT(mermaid, Catch::Contains("s2{\"pay<br/>choose one of 3 ways\"}"));
+  CHECK_THAT(mermaid, Catch::Contains("s2 -- \"input.by == 'card'\" --> s3"));
+  CHECK_THAT(mermaid, Catch::Contains("s2 -- \"otherwise\" --> s8"));
+  CHECK_THAT(mermaid, Catch::Contains("refuse: too-cheap"));
+  CHECK_THAT(ToDot(*plan), Catch::Contains("s2 -> s3 [label=\"input.by == 'card'\"];"));
+}
+
+TEST_CASE("what comes after a choice comes after the last steps of its ways") {
+  const auto plan = PlanOf(ReadFile(CaseFolder() / "good/decisions.json"));
+  std::vector<std::string> before;
+  for (const size_t step : plan->steps.back().after) {
+    before.push_back(plan->steps[step].id);
+  }
+  CHECK(plan->steps.back().id == "ship");
+  CHECK(before == std::vector<std::string>{"receipt", "invoice", "unpaid"});
+}
+
 TEST_CASE("the other modes show all their operations") {
   const auto plan = PlanOf(ReadFile(CaseFolder() / "good/tcc.json"));
   CHECK_THAT(ToMermaid(*plan), Catch::Contains("try flights: PUT<br/>confirm flights: POST<br/>"

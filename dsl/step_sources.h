@@ -1,0 +1,29 @@
+// StepSources: the steps of a definition in one list, wherever they stand in it.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "dsl/plan.h"
+
+namespace entente::dsl {
+
+// Where one step is written.
+struct StepSource {
+  const Json* json;  // Of the definition, which outlives it.
+  std::string pointer;
+  std::optional<WayOfChoice> way;  // By its place in the list.
+  // What it comes after unless it says: the step before it, or for the first step of a way the
+  // choice. None: it starts at once.
+  std::optional<size_t> previous;
+};
+
+// The steps of the array at `pointer`, each choice before the steps of its ways, which may hold
+// choices in turn. What is not as it should be is left out here and reported where the choice is
+// compiled. Recursion is bounded by the depth of a definition.
+[[nodiscard]] std::vector<StepSource> ListSteps(const Json& steps, const std::string& pointer);
+
+}  // namespace entente::dsl
