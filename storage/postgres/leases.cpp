@@ -159,14 +159,14 @@ Status Leases::RenewAll(Clock::time_point asked) {
 Status Leases::Release(ShardId shard, Epoch epoch) {
   const std::lock_guard lock(mutex_);
   const int16_t number = Number(shard);
-  pg::Params params;
-  params.Int2(number).Bytes(owner_).Int8(static_cast<int64_t>(epoch.value()));
-  ENTENTE_ASSIGN_OR_RETURN(const pg::PgResult released, Run(kRelease, params, "releasing a shard"));
   Held& held = held_[shard.value()];
   const bool ours = held.epoch == epoch && epoch.value() != 0;
   if (ours) {
-    held = {};
+    held = {};  // Also should the statement fail: it is not renewed with the others, and so ends.
   }
+  pg::Params params;
+  params.Int2(number).Bytes(owner_).Int8(static_cast<int64_t>(epoch.value()));
+  ENTENTE_ASSIGN_OR_RETURN(const pg::PgResult released, Run(kRelease, params, "releasing a shard"));
   if (released.changed() == 1) {
     return {};
   }

@@ -12,11 +12,13 @@
 #include "base/utf8.h"
 #include "net/postgres/pool.h"
 #include "storage/journal_errors.h"
+#include "storage/membership.h"
 #include "storage/postgres/definitions.h"
 #include "storage/postgres/failure.h"
 #include "storage/postgres/group_writer.h"
 #include "storage/postgres/housekeeping.h"
 #include "storage/postgres/leases.h"
+#include "storage/postgres/nodes.h"
 #include "storage/postgres/periods.h"
 #include "storage/postgres/query.h"
 #include "storage/postgres/reader.h"
@@ -52,12 +54,13 @@ bool CanMatch(const Filter& filter) {
       std::array{filter.status, filter.mode, filter.definition, filter.gid_prefix, parent}, CanBe);
 }
 
-class PostgresJournal : public Journal {
+class PostgresJournal final : public Journal, public Membership {
  public:
   PostgresJournal(const PostgresOptions& options, std::unique_ptr<Periods> periods)
       : options_(options),
         periods_(std::move(periods)),
         leases_(options, NewOwner(), *periods_),
+        nodes_(options, leases_.owner()),
         writer_(options, leases_, *periods_),
         reader_(options, *periods_),
         lists_({ReaderSession(options, options.list_timeout),
@@ -199,6 +202,10 @@ class PostgresJournal : public Journal {
     return health;
   }
 
+  const std::string& node_id() const override { return leases_.owner(); }
+  Result<ClusterView> Beat(const NodeFacts& facts) override { return nodes_.Beat(facts); }
+  Status Leave() override { return nodes_.Leave(); }
+
   [[nodiscard]] WriterStats stats() const {
     const GroupWriter::Record record = writer_.record();
     return {record.appends, record.commits};
@@ -244,6 +251,7 @@ class PostgresJournal : public Journal {
   const PostgresOptions options_;
   const std::unique_ptr<Periods> periods_;  // On the heap: what follows refers to it.
   Leases leases_;                           // Gives up what it owns after the writer has ended.
+  Nodes nodes_;
   GroupWriter writer_;
   Reader reader_;
   pg::Pool lists_;

@@ -14,7 +14,7 @@ namespace entente::storage::postgres {
 //   kUnavailable        store.unavailable      no server of the conninfo can be reached and written
 //   to kFailedPrecondition store.wrong_version, store.not_migrated, store.encoding, store.schema
 // Blocks. The journal's threads and sessions are its own; see storage/journal.h for its contract.
-// Its leases end by themselves; its destructor gives them up.
+// Its leases end by themselves; its destructor gives them up. It is a Membership too.
 [[nodiscard]] Result<std::unique_ptr<Journal>> OpenPostgresJournal(const PostgresOptions& options);
 
 // Creates the tables, or brings them up to this release, and nothing else. Fails as above. Blocks.

@@ -16,7 +16,7 @@ namespace {
 
 // Each statement can be repeated, and is a transaction of its own: not every database has both
 // kinds of statements in one.
-constexpr std::array<std::string_view, 7> kTables{
+constexpr std::array<std::string_view, 8> kTables{
     "CREATE TABLE IF NOT EXISTS entente_schema(only_row smallint PRIMARY KEY, version integer NOT "
     "NULL)",
     "CREATE TABLE IF NOT EXISTS entente_lease("
@@ -31,6 +31,10 @@ constexpr std::array<std::string_view, 7> kTables{
     "CREATE TABLE IF NOT EXISTS entente_setting(name text PRIMARY KEY, value bytea NOT NULL)",
     "CREATE TABLE IF NOT EXISTS entente_note(name text COLLATE \"C\" PRIMARY KEY, value bytea NOT "
     "NULL)",
+    "CREATE TABLE IF NOT EXISTS entente_node("
+    " id text COLLATE \"C\" PRIMARY KEY, peer_address text NOT NULL, http_address text NOT NULL,"
+    " release text NOT NULL, leaving boolean NOT NULL, started_at timestamptz NOT NULL,"
+    " heard_at timestamptz NOT NULL, expires_at timestamptz NOT NULL)",
     "INSERT INTO entente_schema(only_row, version) VALUES(1, 0) ON CONFLICT DO NOTHING",
 };
 
@@ -58,7 +62,9 @@ constexpr std::array<std::string_view, 6> kPeriodTables{
 
 // Advice that a database may not know: room for rows that are updated in place, and a vacuum that
 // comes while there is little to do.
-constexpr std::array<std::string_view, 1> kTuning{
+constexpr std::array<std::string_view, 2> kTuning{
+    "ALTER TABLE entente_node SET (fillfactor = 20, autovacuum_vacuum_scale_factor = 0,"
+    " autovacuum_vacuum_threshold = 1000)",
     "ALTER TABLE entente_lease SET (fillfactor = 20, autovacuum_vacuum_scale_factor = 0,"
     " autovacuum_vacuum_threshold = 1000)",
 };
@@ -120,14 +126,16 @@ Result<int> StoredVersion(pg::Connection& connection, Duration timeout) {
   return NotWritten(found, "reading the version of the tables");
 }
 
-Status CreateAll(pg::Connection& connection, Duration timeout) {
+Status CreateAll(pg::Connection& connection, int stored_version, Duration timeout) {
   for (const std::string_view sql : kTables) {
     ENTENTE_RETURN_IF_ERROR(Change(connection, std::string(sql), timeout));
   }
   for (const std::string_view sql : kTuning) {
     Advise(connection, std::string(sql), timeout);
   }
-  ENTENTE_RETURN_IF_ERROR(CreatePeriod(connection, 1, timeout));
+  if (stored_version == 0) {
+    ENTENTE_RETURN_IF_ERROR(CreatePeriod(connection, 1, timeout));
+  }
   std::string leases = "INSERT INTO entente_lease(shard, owner, epoch, expires_at, period) VALUES";
   for (uint64_t shard = 0; shard < kShardCount; ++shard) {
     leases += (shard == 0 ? " (" : ", (") + std::to_string(shard) + ", '', 0, now(), 1)";
@@ -171,7 +179,7 @@ Status EnsureSchema(pg::Connection& connection, const PostgresOptions& options) 
                               "the database does not have this release's tables; run `entente "
                               "migrate --store ...` first");
   }
-  return CreateAll(connection, options.statement_timeout);
+  return CreateAll(connection, version, options.statement_timeout);
 }
 
 Status CreatePeriod(pg::Connection& connection, int32_t period, Duration timeout) {

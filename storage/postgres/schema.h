@@ -13,7 +13,7 @@
 namespace entente::storage::postgres {
 
 // The version of the tables; another one is refused, a newer one for good.
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
 
 // Creates what is missing. Several processes may do so at the same time. kFailedPrecondition:
 // store.wrong_version, a newer release's tables; store.not_migrated, none while `options.migrate`

@@ -57,6 +57,18 @@ TEST_CASE("a migration that was cut short is finished by the next one") {
   Create(journal, "a");
 }
 
+TEST_CASE("the tables of the release before are brought up to this one, with what is in them") {
+  PostgresPlace place;
+  {
+    OwnedJournal journal(OpenPostgres(place.options()));
+    Create(journal, "a");
+  }
+  place.Query("UPDATE entente_schema SET version = 1; DROP TABLE entente_node");
+  OwnedJournal journal(OpenPostgres(place.options()));
+  CHECK(Exists(journal, "a"));
+  CHECK(place.Query("SELECT count(*) FROM entente_node") == "0");
+}
+
 // Two nodes, and periods that are over as soon as they have begun.
 class Nodes {
  public:

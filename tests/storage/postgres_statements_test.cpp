@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "storage/membership.h"
 #include "tests/storage/postgres_fixtures.h"
 
 namespace entente::storage {
@@ -135,6 +136,12 @@ TEST_CASE("every statement that is sent is one of those listed, and asks nothing
         REQUIRE(journal.Renew(ShardId(1), journal.EpochOf(ShardId(1))).ok());
       }
       Keep(place, journal);
+    }
+    {
+      const auto node = OpenPostgres(options);
+      auto& membership = dynamic_cast<Membership&>(*node);
+      CHECK(membership.Beat({}).ok());
+      CHECK(membership.Leave().ok());
     }
     seen = statements.seen();
   }
