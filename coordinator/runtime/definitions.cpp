@@ -139,6 +139,12 @@ Result<storage::DefinitionRow> Definitions::Store(const dsl::Plan& plan, const s
   return journal_.PutDefinition(std::move(row));
 }
 
+void Definitions::ForgetNewest() {
+  const std::lock_guard lock(mutex_);
+  newest_.clear();
+  ++stored_;
+}
+
 bool Definitions::IsStored(const std::string& name, std::optional<uint32_t> version) {
   return Cached(name, version) != nullptr || journal_.GetDefinition(name, version).ok();
 }

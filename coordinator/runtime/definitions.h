@@ -56,6 +56,9 @@ class Definitions {
   // As children.h says. Blocks.
   [[nodiscard]] Status CheckChildren(const dsl::Plan& plan);
 
+  // Another node may have stored a version: which one is the newest is asked anew.
+  void ForgetNewest();
+
   struct PutResult {
     Result<storage::DefinitionRow> row = Internal("definition.not_put", "not put");
     // Every mistake, when the row is kInvalidArgument; else what was warned of.

@@ -11,6 +11,7 @@
 #include "coordinator/runtime/digest.h"
 #include "coordinator/runtime/exceptions.h"
 #include "coordinator/runtime/pulse.h"
+#include "coordinator/runtime/stored_view.h"
 #include "dsl/client_branches.h"
 
 namespace entente::runtime {
@@ -197,6 +198,11 @@ Result<std::unique_ptr<LocalCoordinator>> LocalCoordinator::Start(
     };
   }
   coordinator->MakeWorkers(make_caller);
+  if (coordinator->options_.shared) {
+    coordinator->ownership_.SetShare({}, {});
+  } else {
+    coordinator->share_known_ = true;
+  }
   ENTENTE_RETURN_IF_ERROR(coordinator->ownership_.AcquireAll());
   for (const auto& worker : coordinator->workers_) {
     worker->Start();
@@ -247,6 +253,25 @@ OwnershipEvents LocalCoordinator::MakeOwnershipEvents() {
     workers_[worker]->Post([this, worker, lease] { shards_[worker]->Drop(*lease); });
     EndStartIfSettled();
   };
+  events.hand_over = [this](const LeasePtr& lease) {
+    const size_t worker = Ownership::WorkerOf(lease->shard(), workers_.size());
+    workers_[worker]->Post([this, worker, lease] {
+      shards_[worker]->HandOver(*lease, [this, lease] { ownership_.OnHandedOver(*lease); });
+    });
+    EndStartIfSettled();
+  };
+  events.cut_short = [this](const LeasePtr& lease) {
+    const size_t worker = Ownership::WorkerOf(lease->shard(), workers_.size());
+    workers_[worker]->Post([this, worker, lease] {
+      shards_[worker]->Drop(*lease);
+      ownership_.OnHandedOver(*lease);
+    });
+  };
+  events.released = [this] {
+    if (options_.on_released) {
+      options_.on_released();
+    }
+  };
   events.wake = [this] {
     {
       const std::lock_guard lock(lease_keeper_->mutex);
@@ -293,9 +318,15 @@ void LocalCoordinator::OnLost(const Lease& lease, const Status& why) {
 }
 
 void LocalCoordinator::EndStartIfSettled() {
-  if (!start_ended_ && ownership_.IsSettled()) {
+  if (!start_ended_ && share_known_ && ownership_.IsSettled()) {
     EndStart(Status());
   }
+}
+
+void LocalCoordinator::SetShare(const ShardSet& share, const ShardSet& free) {
+  ownership_.SetShare(share, free);
+  share_known_ = true;
+  EndStartIfSettled();
 }
 
 void LocalCoordinator::EndStart(const Status& status) {
@@ -367,6 +398,7 @@ void LocalCoordinator::KeepLeases() {
       Fail(next.status());
       return;
     }
+    EndStartIfSettled();  // A shard that could not be had is not waited for.
     std::unique_lock lock(lease_keeper_->mutex);
     lease_keeper_->wake.wait_for(lock, std::max(*next - WallNow(), Duration(0)),
                                  [this] { return lease_keeper_->woken; });
@@ -804,6 +836,27 @@ void LocalCoordinator::ListDefinitions(std::optional<std::string> name,
                                        Callback<std::vector<storage::DefinitionRow>> done) {
   OffloadTo<std::vector<storage::DefinitionRow>>(
       [this, name = std::move(name)] { return journal_.ListDefinitions(name); }, std::move(done));
+}
+
+std::optional<Gid> LocalCoordinator::GidOf(std::string_view token) const {
+  const auto command = tokens_.Read(token);
+  return command ? std::optional(command->gid) : std::nullopt;
+}
+
+void LocalCoordinator::ReadStored(const Gid& gid, Sequence revision, bool quarantined,
+                                  Callback<TxnView> done) {
+  OffloadTo<TxnView>(
+      [this, gid, revision, quarantined] {
+        return ReadView(journal_, definitions_, gid, revision, quarantined);
+      },
+      std::move(done));
+}
+
+void LocalCoordinator::ReadStoredHistory(const Gid& gid, Sequence revision,
+                                         Callback<History> done) {
+  OffloadTo<History>(
+      [this, gid, revision] { return ReadHistoryUpTo(journal_, definitions_, gid, revision); },
+      std::move(done));
 }
 
 std::unique_ptr<Subscription> LocalCoordinator::Subscribe(std::optional<Gid> gid, EventSink sink) {

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "base/limits.h"
@@ -38,6 +40,11 @@ struct LocalCoordinatorOptions {
   // Told once, on any thread, how the recovery ended that Start began. Shards that another node
   // has, or that are lost meanwhile, are not waited for.
   std::function<void(const Status&)> on_recovered;
+  // The shards are shared with other nodes: this one has none before SetShare says which, and only
+  // then can its start end.
+  bool shared = false;
+  // Told on any thread that shards were given up because they are not of the share any more.
+  std::function<void()> on_released;
 };
 
 // Makes the caller of one worker. Called during Start; `tokens` outlives the caller.
@@ -65,6 +72,22 @@ class LocalCoordinator final : public Coordinator {
   void Stop();
 
   [[nodiscard]] const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
+
+  // Where several nodes share the shards; see Ownership. Any thread.
+  void SetShare(const ShardSet& share, const ShardSet& free);
+  [[nodiscard]] bool Serves(ShardId shard) const { return ownership_.Serves(shard); }
+  [[nodiscard]] ShardSet Served() const { return ownership_.Served(); }
+  [[nodiscard]] ShardSet Held() const { return ownership_.Held(); }
+  // Health says so from now on, and no shard is begun any more.
+  void BeginLeaving() { draining_ = true; }
+  // See Definitions.
+  void ForgetNewestDefinitions() { definitions_.ForgetNewest(); }
+  // Whose completion a token stands for, or nothing if it is not one of ours.
+  [[nodiscard]] std::optional<Gid> GidOf(std::string_view token) const;
+  // What another node drives, from the journal: see stored_view.h. Any thread; `done` runs on it if
+  // it is a worker's.
+  void ReadStored(const Gid& gid, Sequence revision, bool quarantined, Callback<TxnView> done);
+  void ReadStoredHistory(const Gid& gid, Sequence revision, Callback<History> done);
 
   [[nodiscard]] const std::string& id() const override { return id_; }
   void Submit(SubmitRequest request, Callback<SubmitReply> done) override;
@@ -147,6 +170,7 @@ class LocalCoordinator final : public Coordinator {
   std::atomic<uint64_t> next_worker_{0};
   std::atomic<uint64_t> queued_{0};
   std::atomic<bool> ready_{false};
+  std::atomic<bool> share_known_{false};
   std::atomic<bool> start_ended_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> failed_{false};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 namespace entente::runtime {
 namespace {
@@ -12,6 +13,9 @@ constexpr Duration kFirstPause = std::chrono::milliseconds(100);
 constexpr Duration kLongestPause = std::chrono::seconds(5);
 constexpr int kRenewals = 4;      // In the duration of a lease.
 constexpr int kSafetyMargin = 5;  // A fifth.
+// How long calls in flight may take to return before their shard goes to another node. Whoever has
+// it then repeats them, under the same keys.
+constexpr Duration kHandOverGrace = std::chrono::milliseconds(100);
 
 // Nothing that is written from here on can be relied upon.
 bool IsFatal(const Status& status) {
@@ -34,9 +38,46 @@ std::optional<Instant> Ownership::SafeEnd(Instant asked_at) const {
 
 Status Ownership::AcquireAll() {
   for (uint64_t i = 0; i < kShardCount; ++i) {
-    ENTENTE_RETURN_IF_ERROR(Acquire(ShardId(i)));
+    bool is_share = false;
+    {
+      const std::lock_guard lock(mutex_);
+      is_share = share_[i];
+    }
+    if (is_share) {
+      ENTENTE_RETURN_IF_ERROR(Acquire(ShardId(i)));
+    }
   }
   return {};
+}
+
+void Ownership::SetShare(const ShardSet& share, const ShardSet& free) {
+  std::vector<LeasePtr> leaving;
+  {
+    const std::lock_guard lock(mutex_);
+    const Instant now = now_();
+    share_ = share;
+    for (size_t i = 0; i < kShardCount; ++i) {
+      HeldShard& held = held_[i];
+      if (held.lease == nullptr && share[i] && free[i]) {
+        held.due = std::min(held.due, now);
+        held.pause = Duration(0);
+        held.expected = true;
+      }
+      held.expected = held.expected && share[i];
+      if (held.lease != nullptr && !share[i] && held.leaving == Leaving::kNo) {
+        held.leaving = Leaving::kDraining;
+        held.leave_by = now + kHandOverGrace;
+        held.serving = false;
+        leaving.push_back(held.lease);
+      }
+    }
+  }
+  for (const LeasePtr& lease : leaving) {
+    events_.hand_over(lease);
+  }
+  if (events_.wake) {
+    events_.wake();
+  }
 }
 
 // Ok also when it is another's, or can not be had now.
@@ -46,13 +87,15 @@ Status Ownership::Acquire(ShardId shard) {
   LeasePtr acquired;
   {
     const std::lock_guard lock(mutex_);
-    Held& held = held_[shard.value()];
+    HeldShard& held = held_[shard.value()];
+    held.expected = false;
     if (!epoch.ok()) {
       Postpone(held);
       const bool is_anothers = epoch.status().reason() == storage::kLeaseHeld;
       return is_anothers ? Status() : epoch.status();
     }
     held.lease = std::make_shared<Lease>(shard, *epoch, SafeEnd(asked_at));
+    held.leaving = Leaving::kNo;
     held.due = asked_at + (lease_time_ ? *lease_time_ / kRenewals : kLookInterval);
     acquired = held.lease;
   }
@@ -75,7 +118,7 @@ Status Ownership::Renew(ShardId shard) {
       renewed.code() == StatusCode::kFenced || (!renewed.ok() && !lease->HoldsAt(now_()));
   {
     const std::lock_guard lock(mutex_);
-    Held& held = held_[shard.value()];
+    HeldShard& held = held_[shard.value()];
     if (held.lease != lease) {
       return {};
     }
@@ -98,37 +141,85 @@ Status Ownership::Renew(ShardId shard) {
 }
 
 // It is acquired again after a pause that grows until a lease lives to be renewed.
-void Ownership::Forget(Held& held) {
+void Ownership::Forget(HeldShard& held) {
   held.lease = nullptr;
+  held.leaving = Leaving::kNo;
   held.serving = false;
   Postpone(held);
 }
 
-void Ownership::Postpone(Held& held) {
+void Ownership::Postpone(HeldShard& held) {
   // A dead owner's shard is not to wait for much longer than its lease.
   const Duration longest = lease_time_ ? std::min(*lease_time_ / 2, kLongestPause) : kLongestPause;
   held.due = now_() + held.pause;
   held.pause = std::min(std::max(2 * held.pause, kFirstPause), longest);
 }
 
+// Whether it was released just now.
+bool Ownership::ReleaseIfHandedOver(ShardId shard) {
+  LeasePtr lease;
+  {
+    const std::lock_guard lock(mutex_);
+    HeldShard& held = held_[shard.value()];
+    if (held.lease == nullptr || held.leaving != Leaving::kHandedOver) {
+      return false;
+    }
+    lease = held.lease;
+  }
+  // Should it fail, the lease ends by itself: it is not renewed.
+  static_cast<void>(journal_.Release(shard, lease->epoch()).ok());
+  const std::lock_guard lock(mutex_);
+  HeldShard& held = held_[shard.value()];
+  held.pause = Duration(0);
+  Forget(held);
+  return true;
+}
+
+void Ownership::CutShortIfDue(ShardId shard) {
+  LeasePtr lease;
+  {
+    const std::lock_guard lock(mutex_);
+    HeldShard& held = held_[shard.value()];
+    if (held.lease == nullptr || held.leaving != Leaving::kDraining || now_() < held.leave_by) {
+      return;
+    }
+    held.leaving = Leaving::kCutShort;
+    lease = held.lease;
+  }
+  events_.cut_short(lease);
+}
+
 Result<Instant> Ownership::Keep() {
   Instant next = now_() + kLongestPause;
+  bool released = false;
   for (uint64_t i = 0; i < kShardCount; ++i) {
+    const ShardId shard(i);
+    released = ReleaseIfHandedOver(shard) || released;
+    CutShortIfDue(shard);
     bool is_due = false;
     bool is_ours = false;
     {
       const std::lock_guard lock(mutex_);
-      is_due = !released_ && held_[i].due <= now_();
       is_ours = held_[i].lease != nullptr;
+      is_due = !released_ && held_[i].due <= now_() && (is_ours || share_[i]);
     }
     if (is_due) {
-      const Status kept = is_ours ? Renew(ShardId(i)) : Acquire(ShardId(i));
+      const Status kept = is_ours ? Renew(shard) : Acquire(shard);
       if (IsFatal(kept)) {
         return kept;
       }
     }
     const std::lock_guard lock(mutex_);
-    next = std::min(next, held_[i].due);
+    const HeldShard& held = held_[i];
+    if (held.lease != nullptr || share_[i]) {
+      next = std::min(next, held.due);
+    }
+    if (held.leaving == Leaving::kDraining) {
+      next = std::min(next, held.leave_by);
+    }
+  }
+  if (released && events_.released) {
+    events_.released();
   }
   return next;
 }
@@ -151,18 +242,32 @@ void Ownership::ReleaseAll() {
 
 void Ownership::OnServing(const Lease& lease) {
   const std::lock_guard lock(mutex_);
-  Held& held = held_[lease.shard().value()];
-  held.serving = held.lease.get() == &lease;
+  HeldShard& held = held_[lease.shard().value()];
+  held.serving = held.lease.get() == &lease && held.leaving == Leaving::kNo;
 }
 
 void Ownership::OnLost(const Lease& lease) {
   {
     const std::lock_guard lock(mutex_);
-    Held& held = held_[lease.shard().value()];
+    HeldShard& held = held_[lease.shard().value()];
     if (held.lease.get() != &lease) {
       return;
     }
     Forget(held);
+  }
+  if (events_.wake) {
+    events_.wake();
+  }
+}
+
+void Ownership::OnHandedOver(const Lease& lease) {
+  {
+    const std::lock_guard lock(mutex_);
+    HeldShard& held = held_[lease.shard().value()];
+    if (held.lease.get() != &lease) {
+      return;
+    }
+    held.leaving = Leaving::kHandedOver;
   }
   if (events_.wake) {
     events_.wake();
@@ -175,8 +280,26 @@ bool Ownership::Serves(ShardId shard) const {
 
 bool Ownership::IsSettled() const {
   const std::lock_guard lock(mutex_);
-  return std::all_of(held_.begin(), held_.end(),
-                     [](const Held& held) { return held.lease == nullptr || held.serving; });
+  return std::all_of(held_.begin(), held_.end(), [](const HeldShard& held) {
+    return held.lease == nullptr ? !held.expected : held.serving || held.leaving != Leaving::kNo;
+  });
+}
+
+ShardSet Ownership::Served() const {
+  ShardSet served;
+  for (uint64_t i = 0; i < kShardCount; ++i) {
+    served[i] = Serves(ShardId(i));
+  }
+  return served;
+}
+
+ShardSet Ownership::Held() const {
+  const std::lock_guard lock(mutex_);
+  ShardSet held;
+  for (size_t i = 0; i < kShardCount; ++i) {
+    held[i] = held_[i].lease != nullptr;
+  }
+  return held;
 }
 
 }  // namespace entente::runtime

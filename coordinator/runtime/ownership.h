@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <bitset>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -17,6 +18,7 @@
 namespace entente::runtime {
 
 using LeasePtr = std::shared_ptr<const Lease>;
+using ShardSet = std::bitset<kShardCount>;
 
 // What a node does about it. Called without a lock, on whatever thread Ownership was called on.
 struct OwnershipEvents {
@@ -24,13 +26,25 @@ struct OwnershipEvents {
   std::function<void(LeasePtr)> start;
   // The lease is lost: stop driving the shard under it. Called before any later `start` of it.
   std::function<void(LeasePtr, const Status& why)> drop;
+  // The shard is not of this node's share any more: begin nothing, let what is in flight end, and
+  // call OnHandedOver.
+  std::function<void(LeasePtr)> hand_over = {};
+  // That took too long: drop the shard as it is, and call OnHandedOver.
+  std::function<void(LeasePtr)> cut_short = {};
+  // Shards were given up: whoever's share they are may have them.
+  std::function<void()> released = {};
   // Ownership has something to do before the instant that Keep named. May be empty.
   std::function<void()> wake;
 };
 
-// Takes every shard that it can get and keeps it; one that was lost is taken again as soon as it
-// can be had, at once at first and then less and less often, so that a node whose lease was lost by
-// a stumble heals by itself, and one whose shard fails again and again does not do so all the time.
+// Takes every shard of this node's share that it can get, and keeps it; one that was lost is taken
+// again as soon as it can be had, at once at first and then less and less often, so that a node
+// whose lease was lost by a stumble heals by itself, and one whose shard fails again and again does
+// not do so all the time.
+//
+// A shard that leaves the share is handed over: nothing is begun any more, what is in flight has a
+// moment to end, and only then, when its worker has let go of it, is the lease released. Whoever
+// takes it then finds everything in the journal, and no effect of this node comes after theirs.
 //
 // A lease is renewed four times in its duration, and counted from before the journal was asked, by
 // a clock that never runs backwards. It is taken to end a fifth earlier than it does: no effect
@@ -45,8 +59,12 @@ class Ownership {
   Ownership(const Ownership&) = delete;
   Ownership& operator=(const Ownership&) = delete;
 
-  // Acquires what can be had. Fails if the journal can not be asked; that another owner has a shard
-  // is no failure.
+  // What this node is to have, all at first; those among them that are `free` are acquired at once.
+  // Any thread.
+  void SetShare(const ShardSet& share, const ShardSet& free);
+
+  // Acquires what can be had of the share. Fails if the journal can not be asked; that another
+  // owner has a shard is no failure.
   [[nodiscard]] Status AcquireAll();
 
   // Renews and acquires what is due, and says when to be called again. Fails if the journal can no
@@ -62,9 +80,15 @@ class Ownership {
   // The shard dropped itself. Its lease is not renewed any more, and the shard is acquired anew.
   void OnLost(const Lease& lease);
 
+  // The worker has let go of the shard.
+  void OnHandedOver(const Lease& lease);
+
   [[nodiscard]] bool Serves(ShardId shard) const;
-  // Every shard that this node has is served.
+  // Every shard that this node has, or can have, is served.
   [[nodiscard]] bool IsSettled() const;
+  // Those that are served, and those that this node has, leaving ones too.
+  [[nodiscard]] ShardSet Served() const;
+  [[nodiscard]] ShardSet Held() const;
 
   // Which of `workers` drives a shard.
   [[nodiscard]] static size_t WorkerOf(ShardId shard, size_t workers) {
@@ -72,17 +96,24 @@ class Ownership {
   }
 
  private:
-  struct Held {
+  // How far a shard is on its way to another node.
+  enum class Leaving : uint8_t { kNo, kDraining, kCutShort, kHandedOver };
+  struct HeldShard {
     std::shared_ptr<Lease> lease;  // Null: it is not ours.
-    Instant due;                   // To be renewed, or acquired.
-    Duration pause{0};             // Before it is acquired again, should it be lost or not be had.
+    Leaving leaving = Leaving::kNo;
+    bool expected = false;  // It was free, and nobody has tried to acquire it since.
+    Instant leave_by;       // When draining is cut short.
+    Instant due;            // To be renewed, or acquired.
+    Duration pause{0};      // Before it is acquired again, should it be lost or not be had.
     std::atomic<bool> serving{false};
   };
 
   [[nodiscard]] Status Acquire(ShardId shard);
   [[nodiscard]] Status Renew(ShardId shard);
-  void Forget(Held& held);
-  void Postpone(Held& held);
+  [[nodiscard]] bool ReleaseIfHandedOver(ShardId shard);
+  void CutShortIfDue(ShardId shard);
+  void Forget(HeldShard& held);
+  void Postpone(HeldShard& held);
   [[nodiscard]] std::optional<Instant> SafeEnd(Instant asked_at) const;
 
   storage::Journal& journal_;
@@ -91,7 +122,8 @@ class Ownership {
   const std::optional<Duration> lease_time_;
 
   mutable std::mutex mutex_;
-  std::array<Held, kShardCount> held_;  // Under mutex_, but for `serving`.
+  std::array<HeldShard, kShardCount> held_;  // Under mutex_, but for `serving`.
+  ShardSet share_ = ShardSet().set();        // Under mutex_.
   bool released_ = false;
 };
 

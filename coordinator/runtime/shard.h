@@ -273,8 +273,6 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   void LookUpThenCreate(SubmitCommand command, Callback<SubmitReply> done);
   void OnLookedUp(const Gid& gid, SubmitCommand command, Callback<SubmitReply> done,
                   Result<storage::StoredTxn> stored);
-  [[nodiscard]] static Result<History> ReadHistory(storage::Journal& journal,
-                                                   Definitions& definitions, const Gid& gid);
   void LoadThen(const Gid& gid, std::function<void(Status)> done,
                 std::function<void(Result<storage::StoredTxn>)> then);
   void DeliverToStored(const Gid& gid, engine::Event event, Callback<TxnView> done);

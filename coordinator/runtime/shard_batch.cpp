@@ -75,7 +75,7 @@ void Shard::Apply(const TxnPtr& txn, engine::Decision decision, std::function<vo
         release.withdraws != Withdrawal::kNone) {
       gathering_.releases.push_back(std::move(release));
     }
-    if (forced) {
+    if (forced || draining_) {  // Whoever waits for the shard does not wait for company.
       flush_wanted_ = true;
       ScheduleFlush();
     } else if (!lazy_flush_timer_) {

@@ -28,8 +28,9 @@ Enum FromName(std::initializer_list<Enum> all, const Name& name_of, const std::s
   return found == all.end() ? *all.begin() : *found;
 }
 
-// As much of the transaction as its list row tells.
-TxnView ViewOf(const storage::StoredTxn& stored, Sequence revision) {
+}  // namespace
+
+TxnView QuarantinedView(const storage::StoredTxn& stored, Sequence revision) {
   const storage::Summary& summary = stored.summary;
   auto state = std::make_shared<engine::TxnState>();
   state->gid = stored.gid;
@@ -49,10 +50,9 @@ TxnView ViewOf(const storage::StoredTxn& stored, Sequence revision) {
   plan->name = summary.definition;
   plan->version = summary.version;
   plan->mode = state->mode;
-  return {std::move(plan), std::move(state), QuarantineOf(summary)->message};
+  const storage::IncidentRow* why = QuarantineOf(summary);
+  return {std::move(plan), std::move(state), why == nullptr ? kQuarantined : why->message};
 }
-
-}  // namespace
 
 Status NoRoom(const MemoryBudget& memory) {
   return ResourceExhausted("coordinator.memory_budget",
@@ -177,7 +177,7 @@ void Shard::Quarantine(storage::StoredTxn stored, engine::Failure why) {
       options_.on_quarantined(gid, {kQuarantined, message});
     }
   }
-  const TxnView view = ViewOf(stored, revision);
+  const TxnView view = QuarantinedView(stored, revision);
   quarantined_.insert_or_assign(gid, Quarantined{view, !known});
   quarantined_count_.Set(quarantined_.size());
   open_incidents_.Increment();

@@ -4,18 +4,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "coordinator/runtime/record_codec.h"
 #include "coordinator/runtime/shard_txn.h"
+#include "coordinator/runtime/stored_view.h"
 #include "dsl/client_branches.h"
 
 namespace entente::runtime {
 namespace {
-
-Status NoSuchTransaction(const Gid& gid) {
-  return NotFound("transaction.not_found",
-                  "there is no transaction '" + gid.str() +
-                      "': check the gid; a finished one is deleted after its retention time");
-}
 
 // A child's input was checked when its parent asked for it.
 Status CheckInput(const dsl::Plan& plan, const engine::Submitted& submitted) {
@@ -297,35 +291,6 @@ void Shard::Get(const Gid& gid, std::optional<Wait> wait, Callback<TxnView> done
       done(View(**txn));
     }
   });
-}
-
-// Any thread that may block.
-Result<History> Shard::ReadHistory(storage::Journal& journal, Definitions& definitions,
-                                   const Gid& gid) {
-  const marks::WorkScope scope(gid.str());
-  auto stored = journal.Load(gid);
-  if (!stored.ok()) {
-    return stored.status().code() == StatusCode::kNotFound ? NoSuchTransaction(gid)
-                                                           : stored.status();
-  }
-  History history;
-  history.gid = gid;
-  Sequence revision;
-  for (const std::string& bytes : stored->records) {
-    ENTENTE_ASSIGN_OR_RETURN(engine::Record record, DecodeRecord(bytes));
-    const auto* accepted = std::get_if<engine::Accepted>(&record.body);
-    if (accepted != nullptr) {
-      history.mode = accepted->mode;
-    }
-    if (accepted != nullptr && !accepted->client_driven) {
-      if (auto plan = definitions.Get(accepted->definition, accepted->version); plan.ok()) {
-        history.plan = std::move(*plan);
-      }
-    }
-    revision = revision.next();
-    history.entries.push_back({revision, std::move(record)});
-  }
-  return history;
 }
 
 void Shard::GetHistory(const Gid& gid, Callback<History> done) {

@@ -94,6 +94,9 @@ bool Shard::Guarded(const Gid& gid, const TxnPtr& txn, const Work& work) {
 // The plan of a client-driven transaction, from what its branches were enlisted with.
 [[nodiscard]] Result<PlanPtr> ClientDrivenPlanOf(const engine::TxnState& state);
 
+// As much of a quarantined transaction as its list row tells.
+[[nodiscard]] TxnView QuarantinedView(const storage::StoredTxn& stored, Sequence revision);
+
 // Folds stored records. kDataLoss if they are no journal of one transaction.
 [[nodiscard]] Result<engine::TxnState> FoldRecords(const storage::StoredTxn& stored);
 

@@ -108,6 +108,25 @@ void WorkerShards::Drop(const Lease& lease) {
   shard->Drop();
 }
 
+void WorkerShards::HandOver(const Lease& lease, std::function<void()> done) {
+  const auto found = driven_.find(lease.shard());
+  if (found == driven_.end() || found->second.shard->lease().epoch() != lease.epoch()) {
+    return;
+  }
+  const ShardPtr shard = found->second.shard;
+  if (const Shard::Turn turn(*shard); turn) {
+    // In a task of its own: the shard calls this from within its turn, also when it is dropped.
+    shard->Drain([this, weak = std::weak_ptr(shard), done = std::move(done)] {
+      surroundings_.host.Post([this, weak, done] {
+        if (const ShardPtr drained = weak.lock()) {
+          Drop(drained->lease());
+        }
+        done();
+      });
+    });
+  }
+}
+
 void WorkerShards::Drain(const std::function<void()>& drained) {
   const auto left = std::make_shared<size_t>(1);
   const auto one_less = [left, drained] {

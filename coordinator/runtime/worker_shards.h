@@ -47,6 +47,10 @@ class WorkerShards final : private ShardKeeper {
   // The lease was lost: Shard::Drop. Nothing if the shard is not driven under it any more.
   void Drop(const Lease& lease);
 
+  // Hands the shard over: drains it, drops it, and says so by `done`, in a task of the host.
+  // Nothing if it is not driven under this lease any more.
+  void HandOver(const Lease& lease, std::function<void()> done);
+
   // Shard::Drain of all; `drained` when all are.
   void Drain(const std::function<void()>& drained);
 

@@ -172,6 +172,14 @@ class TestNode {
       lost.emplace_back(lease->shard(), why.reason());
       shards->Drop(*lease);
     };
+    owning.hand_over = [this](const LeasePtr& lease) {
+      shards->HandOver(*lease, [this, lease] { ownership->OnHandedOver(*lease); });
+    };
+    owning.cut_short = [this](const LeasePtr& lease) {
+      shards->Drop(*lease);
+      ownership->OnHandedOver(*lease);
+    };
+    owning.released = [this] { ++releases; };
     owning.wake = [this] {
       if (keeps_leases_) {
         host->Post([this] { Keep(); });
@@ -279,6 +287,7 @@ class TestNode {
 
  public:
   std::vector<std::pair<ShardId, std::string>> lost;  // And why.
+  int releases = 0;                                   // How often shards were given up.
 
   // Destroyed in the reverse order: the shards first.
   EventHub events;
