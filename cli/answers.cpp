@@ -31,6 +31,7 @@ const std::vector<Required>& RequiredOf(Answer kind) {
   static const std::vector<Required> kBranches{{"branches", &Json::is_array}};
   static const std::vector<Required> kIncidents{{"incidents", &Json::is_array}};
   static const std::vector<Required> kParticipants{{"participants", &Json::is_array}};
+  static const std::vector<Required> kNodes{{"nodes", &Json::is_array}};
   static const std::vector<Required> kDefinition{{"name", &Json::is_string},
                                                  {"version", &Json::is_number_unsigned}};
   static const std::vector<Required> kDefinitions{{"definitions", &Json::is_array}};
@@ -47,6 +48,7 @@ const std::vector<Required>& RequiredOf(Answer kind) {
     case Answer::kIncidents: return kIncidents;
     case Answer::kBranches: return kBranches;
     case Answer::kParticipants: return kParticipants;
+    case Answer::kNodes: return kNodes;
     case Answer::kDefinition: return kDefinition;
     case Answer::kDefinitions: return kDefinitions;
     case Answer::kHealth: return kHealth;

@@ -21,6 +21,7 @@ enum class Answer {
   kBranches,
   kIncidents,
   kParticipants,
+  kNodes,
   kDefinition,
   kDefinitions,
   kHealth,

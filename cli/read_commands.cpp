@@ -1,4 +1,4 @@
-// get, list, history, incidents, participants, health.
+// get, list, history, incidents, participants, nodes, health.
 #include <functional>
 #include <memory>
 
@@ -232,6 +232,12 @@ void AddReadCommands(CLI::App& app, Context& context) {
   participants->callback([&context, page] {
     Print(context, Checked(Answer::kParticipants, context.client().Participants(*page)),
           [&](const Json& list) { return ShowParticipants(list, context.terminal); });
+  });
+  CLI::App* nodes = app.add_subcommand("nodes", "List the coordinators that share a store");
+  AddClientOptions(*nodes, context);
+  nodes->callback([&context] {
+    Print(context, Checked(Answer::kNodes, context.client().Nodes()),
+          [&](const Json& list) { return ShowNodes(list, context.terminal, Now()); });
   });
   CLI::App* health =
       app.add_subcommand("health", "Ask whether work is progressing (exit 1 if it is not)");

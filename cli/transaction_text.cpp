@@ -338,6 +338,21 @@ std::string ShowParticipants(const Json& list, const Terminal& terminal) {
          NextPage(list);
 }
 
+std::string ShowNodes(const Json& list, const Terminal& terminal, Instant now) {
+  Table table({"ID", "STATE", "SHARDS", "HTTP", "PEERS", "RELEASE", "AGE"});
+  for (const Json& row : Items(list, "nodes")) {
+    const std::string state = Text(row, "state");
+    table.Add({Text(row, "id").substr(0, 12) + (IsTrue(row, "self") ? " *" : ""),
+               {state, state == "lost" ? Style::kBad : Style::kPlain},
+               NumberText(row, "shards"),
+               Text(row, "httpAddress"),
+               Text(row, "peerAddress"),
+               Text(row, "release"),
+               ShowAge(Text(row, "startedAt"), now)});
+  }
+  return table.empty() ? "this coordinator has its store for itself\n" : table.Render(terminal);
+}
+
 std::string ShowHealth(const Json& health, const Terminal& terminal) {
   Table table({});
   const std::string status = Text(health, "status");

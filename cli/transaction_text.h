@@ -21,10 +21,12 @@ namespace entente::cli {
 [[nodiscard]] std::string ShowBranches(const Json& transaction, const Terminal& terminal,
                                        Instant now, size_t max_lines);
 
-// A ListTransactionsResponse, a ListIncidentsResponse, a ListParticipantsResponse, a Health.
+// A ListTransactionsResponse, a ListIncidentsResponse, a ListParticipantsResponse, a
+// ListNodesResponse, a Health.
 [[nodiscard]] std::string ShowTransactions(const Json& list, const Terminal& terminal, Instant now);
 [[nodiscard]] std::string ShowIncidents(const Json& list, const Terminal& terminal, Instant now);
 [[nodiscard]] std::string ShowParticipants(const Json& list, const Terminal& terminal);
+[[nodiscard]] std::string ShowNodes(const Json& list, const Terminal& terminal, Instant now);
 // Of a list: how to ask for the next page, if there is one.
 [[nodiscard]] std::string NextPage(const Json& list);
 [[nodiscard]] std::string ShowHealth(const Json& health, const Terminal& terminal);

@@ -67,6 +67,9 @@ void BulkActions::End() {
       thread->join();
     }
   }
+  std::deque<std::function<void()>> dropped;  // Goes after the lock does: it may hold anything.
+  const std::lock_guard lock(mutex_);
+  dropped.swap(posted_);
 }
 
 void BulkActions::Post(std::function<void()> task) {
@@ -75,6 +78,31 @@ void BulkActions::Post(std::function<void()> task) {
     posted_.push_back(std::move(task));
   }
   changed_.notify_all();
+}
+
+void BulkActions::Handle(BulkCall call, BulkDone done) {
+  using Verb = BulkCall::Verb;
+  if (call.verb == Verb::kList || call.verb == Verb::kGet) {
+    done(Answer(call));
+    return;
+  }
+  // Where it may block.
+  Post([this, back = options_.here(), call = std::move(call), done = std::move(done)] {
+    const auto answer = [done, result = Answer(call)] { done(result); };
+    back ? back(answer) : answer();
+  });
+}
+
+Result<std::vector<BulkAction>> BulkActions::Answer(const BulkCall& call) {
+  Result<BulkAction> one = NotFoundBulk(call.id);
+  switch (call.verb) {
+    case BulkCall::Verb::kList: return List();
+    case BulkCall::Verb::kGet: one = Get(call.id); break;
+    case BulkCall::Verb::kBegin: one = Begin(*call.request); break;
+    case BulkCall::Verb::kPreview: one = Preview(*call.request); break;
+    case BulkCall::Verb::kStop: one = Stop(call.id); break;
+  }
+  return one.ok() ? Result(std::vector{std::move(*one)}) : one.status();
 }
 
 void BulkActions::ServeDesk() {
@@ -200,6 +228,9 @@ BulkAction* BulkActions::Find(const std::string& id) {
 }
 
 Status BulkActions::Keep(uint64_t id) {
+  if (!options_.is_ours()) {
+    return Unavailable("shard.lost", "another node goes on with the bulk actions: try again");
+  }
   std::string text;
   {
     const std::lock_guard lock(mutex_);
@@ -256,10 +287,14 @@ bool BulkActions::Pause() {
 
 bool BulkActions::MayGoOn(uint64_t id) const {
   const std::lock_guard lock(mutex_);
-  return !ending_ && actions_.at(id).state == BulkState::kRunning;
+  return !ending_ && options_.is_ours() && actions_.at(id).state == BulkState::kRunning;
 }
 
 void BulkActions::RunPage(uint64_t id) {
+  if (!options_.is_ours()) {
+    static_cast<void>(Pause());  // Whoever keeps it ends this in a moment.
+    return;
+  }
   BulkAction action;
   {
     const std::lock_guard lock(mutex_);

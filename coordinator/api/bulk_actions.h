@@ -54,6 +54,24 @@ struct BulkAction {
   std::string cursor;  // Of the next page; how far it is.
 };
 
+// What is asked about bulk actions.
+struct BulkCall {
+  enum class Verb : uint8_t { kList, kGet, kBegin, kPreview, kStop };
+  Verb verb = Verb::kList;
+  std::string id;                      // kGet, kStop.
+  std::optional<BulkRequest> request;  // kBegin, kPreview.
+};
+using BulkDone = std::function<void(Result<std::vector<BulkAction>>)>;
+
+// Who is asked. Thread-safe; outlives whoever asks.
+class BulkDesk {
+ public:
+  virtual ~BulkDesk() = default;
+  // Never blocks. `done` gets one action, or all of a list; once, at once or on the thread that
+  // asked, if that is a worker's, else on any.
+  virtual void Handle(BulkCall call, BulkDone done) = 0;
+};
+
 // Runs a task on some thread.
 using Executor = std::function<void(std::function<void()>)>;
 
@@ -61,6 +79,9 @@ struct BulkOptions {
   std::function<Instant()> now;
   // How to come back to the thread that asks; what it returns may be empty: any thread will do.
   std::function<Executor()> here = [] { return Executor(); };
+  // Whether they are still this process's to work on: where several share a store, another one goes
+  // on with them. Nothing is kept any more then.
+  std::function<bool()> is_ours = [] { return true; };
 };
 
 inline constexpr size_t kMaxBulkRefusals = 100;
@@ -78,12 +99,12 @@ inline constexpr size_t kMaxBulkKept = 100;
 //
 // What the coordinator can not take just now (it drains, its store fails, too much work) is waited
 // for. Thread-safety: every method may be called from any thread; but Preview, Begin and Stop block
-// on the coordinator and the journal, so a worker hands them in by Post. The coordinator and the
-// journal outlive it.
-class BulkActions {
+// on the coordinator and the journal, so a worker asks by Handle. The coordinator and the journal
+// outlive it.
+class BulkActions final : public BulkDesk {
  public:
   BulkActions(runtime::Coordinator& coordinator, storage::Journal& journal, BulkOptions options);
-  ~BulkActions();
+  ~BulkActions() override;
   BulkActions(const BulkActions&) = delete;
   BulkActions& operator=(const BulkActions&) = delete;
 
@@ -93,9 +114,7 @@ class BulkActions {
   // whose answers they wait for. Nothing that is posted runs any more.
   void End();
 
-  // Runs `task` on a thread that may block.
-  void Post(std::function<void()> task);
-  [[nodiscard]] Executor Here() const { return options_.here(); }
+  void Handle(BulkCall call, BulkDone done) override;
 
   // What it would act upon, without doing it.
   [[nodiscard]] Result<BulkAction> Preview(BulkRequest request);
@@ -107,6 +126,8 @@ class BulkActions {
   [[nodiscard]] std::vector<BulkAction> List() const;  // Newest first.
 
  private:
+  [[nodiscard]] Result<std::vector<BulkAction>> Answer(const BulkCall& call);
+  void Post(std::function<void()> task);
   void Loop();
   // The id of the action to work on, or nothing once it is to end.
   [[nodiscard]] std::optional<uint64_t> AwaitWork();

@@ -203,6 +203,19 @@ struct Count {
   bool more = false;
 };
 
+// One of the coordinators that share a store.
+struct NodeInfo {
+  std::string id;
+  std::string_view state;  // "ready", "leaving" or "lost"
+  bool self = false;
+  std::string http_address;
+  std::string peer_address;
+  std::string release;
+  Instant started_at;
+  Duration heard_ago{0};
+  uint32_t shards = 0;
+};
+
 struct HealthReport {
   runtime::Health health;
   bool stalled = false;

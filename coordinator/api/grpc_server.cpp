@@ -364,6 +364,12 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
     return call;
   }
 
+  ServerUnaryReactor* ListNodes(CallbackServerContext* context, const pb::ListNodesRequest*,
+                                pb::ListNodesResponse* response) override {
+    ToProto(service_.Nodes(), response);
+    return FinishOk(context);
+  }
+
   ServerUnaryReactor* GetHealth(CallbackServerContext* context, const pb::GetHealthRequest*,
                                 pb::Health* response) override {
     ToProto(service_.Health(), response);

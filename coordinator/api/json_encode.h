@@ -32,6 +32,7 @@ class JsonWriter;
 [[nodiscard]] std::string CompletionJson(const CompleteResult& result);
 [[nodiscard]] std::string IncidentListJson(const storage::SummaryPage& page);
 [[nodiscard]] std::string ParticipantListJson(const ParticipantPage& page);
+[[nodiscard]] std::string NodeListJson(const std::vector<NodeInfo>& nodes);
 [[nodiscard]] std::string HealthJson(const HealthReport& report);
 
 // The member "labels", left out when there are none.

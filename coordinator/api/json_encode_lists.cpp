@@ -324,6 +324,31 @@ std::string ParticipantListJson(const ParticipantPage& page) {
                   page.next_cursor, WriteParticipant);
 }
 
+std::string NodeListJson(const std::vector<NodeInfo>& nodes) {
+  return ListJson("nodes", nodes, "", [](const NodeInfo& node, JsonWriter& json) {
+    json.BeginObject();
+    json.Key("id");
+    json.String(node.id);
+    json.Key("state");
+    json.String(node.state);
+    json.Key("self");
+    json.Bool(node.self);
+    json.Key("httpAddress");
+    json.String(node.http_address);
+    json.Key("peerAddress");
+    json.String(node.peer_address);
+    json.Key("release");
+    json.String(node.release);
+    json.Key("startedAt");
+    json.Time(node.started_at);
+    json.Key("heardAgo");
+    json.Seconds(node.heard_ago);
+    json.Key("shards");
+    json.Number(uint64_t{node.shards});
+    json.EndObject();
+  });
+}
+
 std::string HealthJson(const HealthReport& report) {
   const runtime::Health& health = report.health;
   std::string text;

@@ -265,11 +265,28 @@ void WriteParticipants(const std::vector<ParticipantStats>& all, MetricsWriter& 
        [](const ParticipantStats& stats) { return stats.blocked_by == "backoff" ? 1.0 : 0.0; });
 }
 
+// Of this node alone: each tells of itself, and whoever gathers them has all.
+void WriteNodes(const std::vector<NodeInfo>& nodes, MetricsWriter& out) {
+  for (const NodeInfo& node : nodes) {
+    if (node.self) {
+      out.Single("entente_shards", "gauge", "Shards that this node has, of 64.",
+                 Number(node.shards));
+    }
+  }
+  if (!nodes.empty()) {
+    const auto alive =
+        std::ranges::count_if(nodes, [](const NodeInfo& node) { return node.state != "lost"; });
+    out.Single("entente_nodes", "gauge", "Nodes that share the store and are heard of.",
+               Number(static_cast<uint64_t>(alive)));
+  }
+}
+
 }  // namespace
 
 std::string MetricsText(const runtime::Metrics& metrics, const HealthReport& report,
                         const std::vector<ParticipantStats>& participants,
-                        const net::ServerLoad::Stats& http, const GrpcServer::Stats& grpc) {
+                        const std::vector<NodeInfo>& nodes, const net::ServerLoad::Stats& http,
+                        const GrpcServer::Stats& grpc) {
   MetricsWriter out;
   WriteTransactions(metrics, out);
   WriteHealth(report, out);
@@ -278,6 +295,7 @@ std::string MetricsText(const runtime::Metrics& metrics, const HealthReport& rep
   WriteGrpc(grpc, out);
   WriteEventStreams(out);
   WriteParticipants(participants, out);
+  WriteNodes(nodes, out);
   return out.Take();
 }
 

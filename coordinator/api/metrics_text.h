@@ -14,6 +14,7 @@ inline constexpr std::string_view kMetricsContentType = "text/plain; version=0.0
 
 [[nodiscard]] std::string MetricsText(const runtime::Metrics& metrics, const HealthReport& report,
                                       const std::vector<runtime::ParticipantStats>& participants,
+                                      const std::vector<NodeInfo>& nodes,
                                       const net::ServerLoad::Stats& http = {},
                                       const GrpcServer::Stats& grpc = {});
 

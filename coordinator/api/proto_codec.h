@@ -60,6 +60,7 @@ void ToProto(const std::vector<BulkAction>& actions, pb::ListBulkActionsResponse
 void ToProto(const BranchCallResult& result, pb::BranchCall* out);
 void ToProto(const CompleteResult& result, pb::CompleteOperationResponse* out);
 void ToProto(const ParticipantPage& page, pb::ListParticipantsResponse* out);
+void ToProto(const std::vector<NodeInfo>& nodes, pb::ListNodesResponse* out);
 void ToProto(const HealthReport& report, pb::Health* out);
 void ToProto(const Error& error, pb::Problem* out);
 

@@ -409,6 +409,21 @@ void ToProto(const ParticipantPage& page, pb::ListParticipantsResponse* out) {
   }
 }
 
+void ToProto(const std::vector<NodeInfo>& nodes, pb::ListNodesResponse* out) {
+  for (const NodeInfo& node : nodes) {
+    pb::Node* entry = out->add_nodes();
+    entry->set_id(Text(node.id));
+    entry->set_state(Text(node.state));
+    entry->set_self(node.self);
+    entry->set_http_address(Text(node.http_address));
+    entry->set_peer_address(Text(node.peer_address));
+    entry->set_release(Text(node.release));
+    SetTime(node.started_at, entry->mutable_started_at());
+    SetDuration(node.heard_ago, entry->mutable_heard_ago());
+    entry->set_shards(node.shards);
+  }
+}
+
 void ToProto(const HealthReport& report, pb::Health* out) {
   out->set_status(report.stalled ? "stalled" : "ok");
   out->set_ready(report.health.ready);

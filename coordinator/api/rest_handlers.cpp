@@ -220,6 +220,12 @@ void ListParticipants(const ExchangePtr& exchange) {
   }
 }
 
+void ListNodes(const ExchangePtr& exchange) {
+  if (WithoutQuery(*exchange)) {
+    exchange->Answer(200, NodeListJson(exchange->service().Nodes()));
+  }
+}
+
 void Health(const ExchangePtr& exchange) {
   if (WithoutQuery(*exchange)) {
     const HealthReport report = exchange->service().Health();
@@ -239,7 +245,8 @@ void Metrics(const ExchangePtr& exchange) {
     const Service& service = exchange->service();
     exchange->AnswerText(kMetricsContentType,
                          MetricsText(service.Metrics(), service.Health(), service.Participants(),
-                                     exchange->HttpStats(), exchange->GrpcStats()));
+                                     service.Nodes(), exchange->HttpStats(),
+                                     exchange->GrpcStats()));
   }
 }
 
@@ -373,6 +380,7 @@ void Perform(Action action, const ExchangePtr& exchange) {
     case Action::kGetVersion: return GetVersion(exchange);
     case Action::kListIncidents: return ListIncidents(exchange);
     case Action::kListParticipants: return ListParticipants(exchange);
+    case Action::kListNodes: return ListNodes(exchange);
     case Action::kWatchEvents: return WatchEvents(exchange);
     case Action::kHealth: return Health(exchange);
     case Action::kReady: return Ready(exchange);

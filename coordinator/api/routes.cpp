@@ -46,6 +46,7 @@ constexpr std::array kRoutes{
           Body::kNone},
     Route{Method::kGet, "/v1/incidents", Action::kListIncidents, Body::kNone},
     Route{Method::kGet, "/v1/participants", Action::kListParticipants, Body::kNone},
+    Route{Method::kGet, "/v1/nodes", Action::kListNodes, Body::kNone},
     Route{Method::kGet, "/v1/events", Action::kWatchEvents, Body::kNone},
     Route{Method::kGet, "/healthz", Action::kHealth, Body::kNone},
     Route{Method::kGet, "/readyz", Action::kReady, Body::kNone},

@@ -48,6 +48,7 @@ enum class Action : uint8_t {
   kGetVersion,
   kListIncidents,
   kListParticipants,
+  kListNodes,
   kWatchEvents,
   kHealth,
   kReady,

@@ -372,22 +372,11 @@ Status NoBulk() {
   return FailedPrecondition("bulk.unsupported", "this coordinator has no bulk actions");
 }
 
-// Where it may block; the answer comes back to the worker that asked, if one did.
-void OnDesk(BulkActions* bulk, Done<BulkAction> done, std::function<Result<BulkAction>()> work) {
-  if (bulk == nullptr) {
-    Refuse(done, NoBulk());
-    return;
-  }
-  bulk->Post([back = bulk->Here(), done = std::move(done), work = std::move(work)] {
-    const auto answer = [done, result = work()] {
-      result.ok() ? done(*result) : Refuse(done, result.status());
-    };
-    if (back) {
-      back(answer);
-    } else {
-      answer();
-    }
-  });
+// Passes one action on.
+BulkDone OneTo(Done<BulkAction> done) {
+  return [done = std::move(done)](Result<std::vector<BulkAction>> actions) {
+    actions.ok() ? done(std::move(actions).value().front()) : Refuse(done, actions.status());
+  };
 }
 
 }  // namespace
@@ -400,24 +389,36 @@ void Service::StartBulk(BulkCommand command, Done<BulkAction> done) const {
     done(check.TakeError());
     return;
   }
-  OnDesk(options_.bulk, std::move(done),
-         [bulk = options_.bulk, preview, request = std::move(request)] {
-           return preview ? bulk->Preview(request) : bulk->Begin(request);
-         });
+  using Verb = BulkCall::Verb;
+  AskBulk({preview ? Verb::kPreview : Verb::kBegin, "", std::move(request)},
+          OneTo(std::move(done)));
+}
+
+void Service::AskBulk(BulkCall call, BulkDone done) const {
+  if (options_.bulk == nullptr) {
+    done(NoBulk());
+  } else {
+    options_.bulk->Handle(std::move(call), std::move(done));
+  }
 }
 
 void Service::StopBulk(const std::string& id, Done<BulkAction> done) const {
-  OnDesk(options_.bulk, std::move(done), [bulk = options_.bulk, id] { return bulk->Stop(id); });
+  AskBulk({BulkCall::Verb::kStop, id, {}}, OneTo(std::move(done)));
 }
 
 void Service::GetBulk(const std::string& id, Done<BulkAction> done) const {
-  const Result<BulkAction> action =
-      options_.bulk == nullptr ? Result<BulkAction>(NoBulk()) : options_.bulk->Get(id);
-  action.ok() ? done(*action) : Refuse(done, action.status());
+  AskBulk({BulkCall::Verb::kGet, id, {}}, OneTo(std::move(done)));
 }
 
 void Service::ListBulk(Done<std::vector<BulkAction>> done) const {
-  done(options_.bulk == nullptr ? std::vector<BulkAction>() : options_.bulk->List());
+  if (options_.bulk == nullptr) {
+    done(std::vector<BulkAction>());
+    return;
+  }
+  AskBulk({BulkCall::Verb::kList, "", {}},
+          [done = std::move(done)](Result<std::vector<BulkAction>> actions) {
+            actions.ok() ? done(std::move(actions).value()) : Refuse(done, actions.status());
+          });
 }
 
 void Service::Signal(SignalCommand command, Done<TxnDetail> done) const {
@@ -497,6 +498,10 @@ void Service::ListDefinitions(std::optional<std::string> name, PageCommand comma
       Refuse(done, rows.status());
     }
   });
+}
+
+std::vector<NodeInfo> Service::Nodes() const {
+  return options_.nodes ? options_.nodes() : std::vector<NodeInfo>();
 }
 
 std::vector<runtime::ParticipantStats> Service::Participants() const {

@@ -1,8 +1,10 @@
 // Service: the one implementation of every method. REST and gRPC only translate to and from it.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "coordinator/api/bulk_actions.h"
@@ -15,7 +17,10 @@ namespace entente::api {
 struct ServiceOptions {
   // Health is "stalled" when work that is due, or an append, has been waiting for longer than this.
   Duration stalled_after = std::chrono::seconds(30);
-  BulkActions* bulk = nullptr;  // Not owned; outlives the service. Null: there are none.
+  // The coordinators that share the store. Thread-safe, never blocks. Empty: there is only this
+  // one, which is told of no further.
+  std::function<std::vector<NodeInfo>()> nodes = {};
+  BulkDesk* bulk = nullptr;  // Not owned; outlives the service. Null: there are none.
 };
 
 // Checks what a command says, hands it to the Coordinator and turns what comes back into the
@@ -25,7 +30,7 @@ struct ServiceOptions {
 class Service {
  public:
   Service(runtime::Coordinator& coordinator, ServiceOptions options)
-      : coordinator_(coordinator), options_(options) {}
+      : coordinator_(coordinator), options_(std::move(options)) {}
 
   void Submit(SubmitCommand command, Done<SubmitResult> done) const;
   void Begin(BeginCommand command, Done<SubmitResult> done) const;
@@ -63,12 +68,15 @@ class Service {
 
   [[nodiscard]] std::vector<runtime::ParticipantStats> Participants() const;
   [[nodiscard]] Outcome<ParticipantPage> ListParticipants(PageCommand page) const;
+  [[nodiscard]] std::vector<NodeInfo> Nodes() const;
   [[nodiscard]] HealthReport Health() const;
   [[nodiscard]] runtime::Metrics Metrics() const;
 
   [[nodiscard]] runtime::Coordinator& coordinator() const { return coordinator_; }
 
  private:
+  void AskBulk(BulkCall call, BulkDone done) const;
+
   runtime::Coordinator& coordinator_;
   ServiceOptions options_;
 };

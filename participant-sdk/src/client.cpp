@@ -306,6 +306,10 @@ Result<Document> Client::Participants(const PageRequest& page) {
   return impl_->CallForDocument(GetFrom("/v1/participants" + PageQuery(page)));
 }
 
+Result<Document> Client::Nodes() {
+  return impl_->CallForDocument(GetFrom("/v1/nodes"));
+}
+
 Result<std::string> Client::Metrics() {
   return impl_->CallForText(GetFrom("/metrics"));
 }

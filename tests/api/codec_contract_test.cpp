@@ -75,6 +75,7 @@ TEST_CASE("lists are the same over REST and gRPC") {
     const BranchPage branches{{story.View(), {"breaker", "rate"}}, {0, 0}, 2, "1.1"};
     CheckSame<pb::ListBranchesResponse>(branches, BranchListJson(branches));
   }
+  CheckSame<pb::ListNodesResponse>(SomeNodes(), NodeListJson(SomeNodes()));
 }
 
 TEST_CASE("the other answers are the same over REST and gRPC") {

@@ -290,4 +290,9 @@ std::vector<runtime::ParticipantStats> SomeParticipants() {
   return {open, limited};
 }
 
+std::vector<NodeInfo> SomeNodes() {
+  return {{"a1", "ready", true, "127.0.0.1:8080", "10.0.0.1:7070", "1.2", At(0), Duration(0), 32},
+          {"b2", "lost", false, "", "10.0.0.2:7070", "1.1", At(1), std::chrono::seconds(9), 0}};
+}
+
 }  // namespace entente::api::test

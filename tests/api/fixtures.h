@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/api/commands.h"
 #include "coordinator/runtime/coordinator.h"
 
 namespace entente::api::test {
@@ -59,5 +60,6 @@ std::vector<Story> AllStories();
 storage::SummaryPage SomeSummaries();
 storage::DefinitionRow SomeDefinition();
 std::vector<runtime::ParticipantStats> SomeParticipants();
+std::vector<NodeInfo> SomeNodes();
 
 }  // namespace entente::api::test

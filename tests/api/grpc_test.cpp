@@ -184,6 +184,13 @@ TEST_CASE("the other gRPC methods answer what the coordinator says") {
     CHECK(std::max(list.participants(0).calls(), list.participants(1).calls()) == 5'000'000'000);
   }
   {
+    // A coordinator that shares its store with nobody.
+    grpc::ClientContext context;
+    pb::ListNodesResponse list;
+    REQUIRE(grpc.stub->ListNodes(&context, {}, &list).ok());
+    CHECK(list.nodes().empty());
+  }
+  {
     grpc::ClientContext context;
     pb::Health health;
     REQUIRE(grpc.stub->GetHealth(&context, {}, &health).ok());

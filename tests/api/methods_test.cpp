@@ -469,7 +469,9 @@ TEST_CASE("no sample stands twice for the same labels") {
   many.latency_millis = 2;
   runtime::ParticipantStats other = few;
   other.name = "fl\"ights\n";
-  const std::string text = MetricsText({}, {}, {few, many, other});
+  const std::string text = MetricsText({}, {}, {few, many, other}, SomeNodes());
+  CHECK(text.find("\nentente_shards 32\n") != std::string::npos);
+  CHECK(text.find("\nentente_nodes 1\n") != std::string::npos);
   std::set<std::string> samples;
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {

@@ -87,7 +87,8 @@ const std::map<std::string, std::string> kRenamed{
     {"CompleteOperationResponse", "Completion"},
     {"ListIncidentsResponse", "IncidentList"},
     {"ListParticipantsResponse", "ParticipantList"},
-    {"ListBranchesResponse", "BranchList"}};
+    {"ListBranchesResponse", "BranchList"},
+    {"ListNodesResponse", "NodeList"}};
 
 std::string SchemaOf(const std::string& message) {
   const auto renamed = kRenamed.find(message);
@@ -138,6 +139,7 @@ const std::set<std::string> kNotDescribed{"ErrorStatus",
                                           "WatchEventsRequest",
                                           "ListIncidentsRequest",
                                           "ListParticipantsRequest",
+                                          "ListNodesRequest",
                                           "GetHealthRequest"};
 
 TEST_CASE("every message of the contract is described") {

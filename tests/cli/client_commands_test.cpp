@@ -336,6 +336,7 @@ TEST_CASE("another service's JSON is never taken for a coordinator's answer") {
       {"incidents"},
       {"branches", "g"},
       {"participants"},
+      {"nodes"},
       {"health"},
       {"cancel", "g"},
       {"signal", "g", "s"},

@@ -518,6 +518,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/nodes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The coordinators that share the store, and how many of the shards each of them drives. */
+        get: operations["listNodes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/events": {
         parameters: {
             query?: never;
@@ -1211,6 +1228,34 @@ export interface components {
             message: string;
             /** Format: date-time */
             since: string;
+        };
+        NodeList: {
+            nodes: components["schemas"]["Node"][];
+        };
+        Node: {
+            /** @description Of one process: a node that is started anew has another one. */
+            id: string;
+            /**
+             * @description leaving: it hands over what it has. lost: not heard of for as long as a lease lasts.
+             * @enum {string}
+             */
+            state: "ready" | "leaving" | "lost";
+            /** @description The one that answers. */
+            self: boolean;
+            /** @description Where clients reach it, as it was told to listen. */
+            httpAddress: string;
+            /** @description Where the other nodes do. */
+            peerAddress: string;
+            release: string;
+            /** Format: date-time */
+            startedAt: string;
+            /**
+             * @description How long ago it told the store that it is there.
+             * @example 0.5s
+             */
+            heardAgo: string;
+            /** @description Of 64 in all. */
+            shards: number;
         };
         ParticipantList: {
             participants: components["schemas"]["Participant"][];
@@ -2368,6 +2413,27 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ParticipantList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listNodes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The nodes. None where a coordinator has its store for itself. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeList"];
                 };
             };
             default: components["responses"]["Refused"];

@@ -289,6 +289,8 @@ class Client {
   [[nodiscard]] Result<Document> Incidents(const ListRequest& request = {});
   // A page, by address.
   [[nodiscard]] Result<Document> Participants(const PageRequest& page = {});
+  // The coordinators that share the store of the one that answers.
+  [[nodiscard]] Result<Document> Nodes();
   // Answers with the report also when the coordinator says that it is stalled.
   [[nodiscard]] Result<Document> Health();
 
