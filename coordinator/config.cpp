@@ -238,6 +238,15 @@ const std::vector<Setting>& Settings() {
           "lease", "ENTENTE_LEASE",
           "How long a node keeps what it drives after it was last heard of, where several share a "
           "store"),
+      StringSetting<&Config::cluster>(
+          "cluster", "ENTENTE_CLUSTER",
+          "Address for the other nodes that share the store; not encrypted, see docs/cluster.md"),
+      StringSetting<&Config::cluster_advertise>(
+          "cluster-advertise", "ENTENTE_CLUSTER_ADVERTISE",
+          "Where the others find that, HOST or HOST:PORT; empty: what --cluster says"),
+      StringSetting<&Config::cluster_secret_file>(
+          "cluster-secret-file", "ENTENTE_CLUSTER_SECRET_FILE",
+          "File with the secret that nodes know each other by; empty: one that lies in the store"),
       {"workers", "ENTENTE_WORKERS", "Worker threads; 0: one per processor", false,
        [](Config& config, const std::string& value) {
          return ParseNumber<uint32_t>(value, 0, static_cast<uint32_t>(16), config.workers);
@@ -354,9 +363,25 @@ namespace {
 constexpr Duration kMinLease = std::chrono::seconds(1);
 constexpr Duration kMaxLease = std::chrono::minutes(10);
 
+// Any address: who has not the secret is not answered.
+Status CheckCluster(const Config& config) {
+  const auto address = ParseListenAddress(config.cluster);
+  if (!address.ok()) {
+    return Invalid("--cluster: " + address.status().message());
+  }
+  const bool any = address->host == "0.0.0.0" || address->host == "::";
+  if (any && config.cluster_advertise.empty()) {
+    return Invalid("--cluster " + config.cluster +
+                   " listens on every address of this machine; say by --cluster-advertise which of "
+                   "them the other nodes use");
+  }
+  return {};
+}
+
 }  // namespace
 
 Status CheckConfig(const Config& config) {
+  ENTENTE_RETURN_IF_ERROR(CheckCluster(config));
   ENTENTE_RETURN_IF_ERROR(CheckListen("http", config.http));
   if (config.grpc != "off") {
     ENTENTE_RETURN_IF_ERROR(CheckListen("grpc", config.grpc));

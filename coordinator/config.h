@@ -19,6 +19,12 @@ struct Config {
   std::string store_identity = "ask";  // "ask", "new" or "keep": see storage::CopiedStore.
   std::string store_migrate = "yes";   // "yes" or "no"
   Duration lease = std::chrono::seconds(5);
+  // Of nodes that share a store: where the others reach this one; what they are told instead, if
+  // that is another address; the file with the secret that they know each other by, if it is not to
+  // lie in the store.
+  std::string cluster = "127.0.0.1:0";
+  std::string cluster_advertise;
+  std::string cluster_secret_file;
   uint32_t workers = 0;  // 0: one per processor, at most 16.
   Duration retention = std::chrono::hours(24 * 7);
   Duration drain_grace = std::chrono::seconds(10);

@@ -25,18 +25,21 @@
 #include "coordinator/api/bulk_actions.h"
 #include "coordinator/api/grpc_server.h"
 #include "coordinator/api/rest.h"
+#include "coordinator/cluster_node.h"
 #include "coordinator/descriptors.h"
 #include "coordinator/machine_memory.h"
 #include "coordinator/operations_log.h"
 #include "coordinator/participants/caller.h"
 #include "coordinator/participants/gates.h"
 #include "coordinator/runtime/local_coordinator.h"
+#include "coordinator/servers.h"
 #include "marks/crash_marks.h"
 #include "net/core/address_policy.h"
 #include "net/core/own_listeners.h"
 #include "net/core/url.h"
 #include "net/grpc/grpc_client.h"
 #include "net/http/http_server.h"
+#include "storage/membership.h"
 #include "storage/open.h"
 
 namespace entente::coordinator {
@@ -44,6 +47,8 @@ namespace {
 
 constexpr int kExitCannotStart = 1;
 constexpr int kExitStoreFailed = 3;
+// How long answers that are due have to get out at the end.
+constexpr Duration kAnswersGrace = std::chrono::seconds(1);
 
 // The signals that end the process are taken by one thread that waits for them; and kRecovered, by
 // which the process tells itself that its recovery ended.
@@ -165,82 +170,6 @@ Result<participants::CallerOptions> MakeCallerOptions(const Config& config,
   return options;
 }
 
-// The HTTP servers, one on each worker, sharing one port.
-class Servers {
- public:
-  Servers(runtime::LocalCoordinator& coordinator, api::RestApi& rest,
-          const std::shared_ptr<net::ServerLoad>& load) {
-    net::HttpServerOptions options;
-    options.load = load;
-    options.close_idlest = true;
-    for (const auto& worker : coordinator.workers()) {
-      workers_.push_back(worker.get());
-      OnWorker(*worker, [&] {
-        handlers_.push_back(rest.HandlerFor(worker->io()));
-        servers_.push_back(
-            std::make_unique<net::HttpServer>(worker->io(), *handlers_.back(), options));
-      });
-    }
-  }
-  Servers(const Servers&) = delete;
-  Servers& operator=(const Servers&) = delete;
-
-  // Closes what is left; the workers still run.
-  ~Servers() {
-    for (size_t i = 0; i < servers_.size(); ++i) {
-      OnWorker(*workers_[i], [&] {
-        servers_[i].reset();
-        handlers_[i].reset();
-      });
-    }
-  }
-
-  Result<uint16_t> Listen(const ListenAddress& address) {
-    // Alone first: on a shared port the kernel would let another process of ours listen too.
-    uint16_t port = address.port;
-    Result<uint16_t> bound = Internal("listen.failed", "not tried");
-    OnWorker(*workers_[0], [&] {
-      net::HttpServer alone(workers_[0]->io(), *handlers_[0], {});
-      bound = alone.Listen(address.host, port, false);
-    });
-    for (size_t i = 0; bound.ok() && i < servers_.size(); ++i) {
-      OnWorker(*workers_[i],
-               [&] { bound = servers_[i]->Listen(address.host, port, servers_.size() > 1); });
-      port = bound.ok() ? *bound : port;
-    }
-    return bound;
-  }
-
-  void Drain(Duration grace) {
-    std::vector<std::future<void>> drained;
-    for (size_t i = 0; i < servers_.size(); ++i) {
-      auto done = std::make_shared<std::promise<void>>();
-      drained.push_back(done->get_future());
-      OnWorker(*workers_[i], [&] { servers_[i]->Drain([done] { done->set_value(); }); });
-    }
-    const auto deadline = std::chrono::steady_clock::now() + grace;
-    for (auto& one : drained) {
-      one.wait_until(deadline);
-    }
-  }
-
- private:
-  template <class Task>
-  static void OnWorker(runtime::Worker& worker, const Task& task) {
-    // Shared: whoever waits may be gone before set_value returns.
-    const auto done = std::make_shared<std::promise<void>>();
-    worker.Post([done, &task] {
-      task();
-      done->set_value();
-    });
-    done->get_future().wait();
-  }
-
-  std::vector<runtime::Worker*> workers_;
-  std::vector<std::unique_ptr<net::HttpHandler>> handlers_;
-  std::vector<std::unique_ptr<net::HttpServer>> servers_;
-};
-
 // A file of our own beside `path`, which then takes its name: a symbolic link that somebody put at
 // either place is replaced, not followed.
 Status WritePortFile(const std::string& path, uint16_t http, int grpc) {
@@ -318,27 +247,57 @@ class RecoveryEnd {
   std::optional<Status> status_;
 };
 
-int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator,
+// Passes on, to whoever wants to know by then.
+class Told {
+ public:
+  void Set(std::function<void()> tell) {
+    const std::lock_guard lock(mutex_);
+    tell_ = std::move(tell);
+  }
+  void Tell() {
+    const std::lock_guard lock(mutex_);
+    if (tell_) {
+      tell_();
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::function<void()> tell_;
+};
+
+// `node` is null where no other one shares the store.
+int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, ClusterNode* node,
                     storage::Journal& journal, const DescriptorShares& shares,
                     const std::string& store, RecoveryEnd& recovery, net::OwnListeners& own) {
   const auto began = std::chrono::steady_clock::now();
-  api::BulkActions bulk(coordinator, journal,
-                        {runtime::WallNow, [] {
-                           runtime::Worker* worker = runtime::Worker::Current();
-                           return worker == nullptr
-                                      ? api::Executor()
-                                      : api::Executor([worker](std::function<void()> task) {
-                                          worker->Post(std::move(task));
-                                        });
-                         }});
-  if (const Status started = bulk.Start(); !started.ok()) {
-    return CannotStart(started);
+  runtime::Coordinator& coordinator =
+      node == nullptr ? static_cast<runtime::Coordinator&>(local) : node->coordinator();
+  api::BulkOptions bulk_options{runtime::WallNow, [] {
+                                  runtime::Worker* worker = runtime::Worker::Current();
+                                  return worker == nullptr
+                                             ? api::Executor()
+                                             : api::Executor([worker](std::function<void()> task) {
+                                                 worker->Post(std::move(task));
+                                               });
+                                }};
+  std::optional<api::BulkActions> own_bulk;
+  if (node == nullptr) {
+    own_bulk.emplace(coordinator, journal, bulk_options);
+    if (const Status started = own_bulk->Start(); !started.ok()) {
+      return CannotStart(started);
+    }
   }
+  api::BulkDesk& bulk = node == nullptr ? static_cast<api::BulkDesk&>(*own_bulk)
+                                        : node->OpenBulk(journal, bulk_options);
   const auto http_address = ParseListenAddress(config.http);
   api::RestOptions rest_options;
   rest_options.guard.allowed_hosts = config.allow_hosts;
   rest_options.guard.allowed_origins = config.allow_origins;
   rest_options.service.bulk = &bulk;
+  if (node != nullptr) {
+    rest_options.service.nodes = [node] { return node->Nodes(); };
+  }
   rest_options.on_defect = [](const Status& status, const std::string& target) {
     spdlog::error("event=defect target={} reason={} message=\"{}\"", target, status.reason(),
                   status.message());
@@ -346,6 +305,7 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator
   const auto load = std::make_shared<net::ServerLoad>(net::ServerLoad::Limits{
       .max_connections = std::min(limits::kMaxConnections, shares.clients)});
   rest_options.http_load = load;
+  const api::ServiceOptions service_options = rest_options.service;
   std::unique_ptr<api::GrpcServer> grpc;
   std::atomic<const api::GrpcServer*> serving_grpc = nullptr;  // Told in /metrics.
   rest_options.grpc_stats = [&serving_grpc] {
@@ -353,7 +313,12 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator
     return server == nullptr ? api::GrpcServer::Stats() : server->stats();
   };
   api::RestApi rest(coordinator, std::move(rest_options));
-  Servers servers(coordinator, rest, load);
+  net::HttpServerOptions server_options;
+  server_options.load = load;
+  server_options.close_idlest = true;
+  Servers servers(
+      local.workers(), [&rest](runtime::Worker& worker) { return rest.HandlerFor(worker.io()); },
+      server_options);
   const auto http_port = servers.Listen(*http_address);
   if (!http_port.ok()) {
     return CannotStart(http_port.status());
@@ -361,7 +326,7 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator
   own.Add(http_address->host, *http_port);
   if (config.grpc != "off") {
     api::GrpcOptions grpc_options;
-    grpc_options.service.bulk = &bulk;
+    grpc_options.service = service_options;
     grpc_options.max_connections = shares.grpc_clients;
     grpc_options.reflection = config.grpc_reflection;
     auto started = api::GrpcServer::Start(coordinator, config.grpc, std::move(grpc_options));
@@ -377,13 +342,19 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator
   }
   spdlog::info("event=listening http=http://{}:{} grpc={}", http_address->host, *http_port,
                grpc_port);
+  if (node != nullptr) {
+    if (const Status joined = node->Join(http_address->host + ':' + std::to_string(*http_port));
+        !joined.ok()) {
+      return CannotStart(joined);
+    }
+  }
   const auto on_recovered = [&]() -> Status {
     spdlog::info("event=recovered open={} took={}", coordinator.GetHealth().open,
                  FormatDuration(std::chrono::duration_cast<std::chrono::milliseconds>(
                      std::chrono::steady_clock::now() - began)));
     ENTENTE_RETURN_IF_ERROR(WritePortFile(config.port_file, *http_port, grpc_port));
     spdlog::info("event=ready http=http://{}:{} grpc={} store={} workers={} open={}",
-                 http_address->host, *http_port, grpc_port, store, coordinator.workers().size(),
+                 http_address->host, *http_port, grpc_port, store, local.workers().size(),
                  coordinator.GetHealth().open);
     return {};
   };
@@ -399,11 +370,15 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& coordinator
     }
   }
   spdlog::info("event=draining signal={} grace={}", signal, FormatDuration(config.drain_grace));
-  bulk.End();
-  coordinator.Drain(config.drain_grace);
-  servers.Drain(std::chrono::seconds(1));
+  if (node != nullptr) {
+    node->Leave(config.drain_grace);
+  } else {
+    own_bulk->End();
+  }
+  local.Drain(config.drain_grace);
+  servers.Drain(kAnswersGrace);
   if (grpc != nullptr) {
-    grpc->Shutdown(std::chrono::seconds(1));
+    grpc->Shutdown(kAnswersGrace);
   }
   spdlog::info("event=stopped open={}", coordinator.GetHealth().open);
   return 0;
@@ -471,6 +446,10 @@ int Serve(const Config& config) {
     }
     StopOnStoreFailure(status);
   };
+  auto* membership = dynamic_cast<storage::Membership*>(journal->get());
+  options->shared = membership != nullptr;
+  Told released;
+  options->on_released = [&released] { released.Tell(); };
   RecoveryEnd recovery;
   options->on_recovered = [&recovery](const Status& status) { recovery.Tell(status); };
   auto coordinator =
@@ -479,9 +458,23 @@ int Serve(const Config& config) {
   if (!coordinator.ok()) {
     return CannotStart(coordinator.status());
   }
-  const int code = RunUntilStopped(config, **coordinator, **journal, shares,
+  std::unique_ptr<ClusterNode> node;
+  if (membership != nullptr) {
+    auto opened = ClusterNode::Open(config, **coordinator, **journal, *membership, *own);
+    if (!opened.ok()) {
+      return CannotStart(opened.status());
+    }
+    node = std::move(opened).value();
+    released.Set([&node] { node->OnReleased(); });
+  }
+  const int code = RunUntilStopped(config, **coordinator, node.get(), **journal, shares,
                                    storage::ShownUrl(config.store), recovery, *own);
+  if (node != nullptr) {
+    released.Set({});
+    node->Close();
+  }
   (*coordinator)->Stop();
+  node.reset();
   // Whatever was handed in is written before the journal ends; the drivers go after it.
   journal->reset();
   return code;

@@ -243,10 +243,10 @@ void Ready(const ExchangePtr& exchange) {
 void Metrics(const ExchangePtr& exchange) {
   if (WithoutQuery(*exchange)) {
     const Service& service = exchange->service();
-    exchange->AnswerText(kMetricsContentType,
-                         MetricsText(service.Metrics(), service.Health(), service.Participants(),
-                                     service.Nodes(), exchange->HttpStats(),
-                                     exchange->GrpcStats()));
+    exchange->AnswerText(
+        kMetricsContentType,
+        MetricsText(service.Metrics(), service.Health(), service.Participants(), service.Nodes(),
+                    exchange->HttpStats(), exchange->GrpcStats()));
   }
 }
 

@@ -82,6 +82,11 @@ Result<PlanPtr> Definitions::Get(const std::string& name, std::optional<uint32_t
 
 Result<PlanPtr> Definitions::Load(const std::string& name, std::optional<uint32_t> version,
                                   For whom) {
+  uint64_t stored = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    stored = stored_;
+  }
   ENTENTE_ASSIGN_OR_RETURN(const storage::DefinitionRow row, journal_.GetDefinition(name, version));
   PlanCache::Place place;
   if (IsInline(name)) {
@@ -93,8 +98,11 @@ Result<PlanPtr> Definitions::Load(const std::string& name, std::optional<uint32_
   ENTENTE_ASSIGN_OR_RETURN(dsl::Plan plan, CompileStored(row));
   if (!version) {
     const std::lock_guard lock(mutex_);
-    uint32_t& newest = newest_[row.name];
-    newest = std::max(newest, row.version);
+    // Not if another one was stored meanwhile: what was read before it would stay.
+    if (stored == stored_) {
+      uint32_t& newest = newest_[row.name];
+      newest = std::max(newest, row.version);
+    }
   }
   return Remember(row, std::move(plan));
 }

@@ -10,6 +10,7 @@ import time
 
 import demo_2pc
 import demo_bank
+import demo_cluster
 import demo_tcc
 from agency import Agency
 from crash import crash
@@ -99,7 +100,7 @@ def saga(build, folder):
                        "--input '{\"traveller\":\"Grace\",\"city\":\"Rome\",\"car\":true}'"]
 
 
-DEMOS = {"saga": saga, "tcc": demo_tcc.play, "2pc": demo_2pc.play, "bank": demo_bank.play}
+DEMOS = {"saga": saga, "tcc": demo_tcc.play, "2pc": demo_2pc.play, "bank": demo_bank.play, "cluster": demo_cluster.play}
 
 
 def keep_running(world, hints):

@@ -1,0 +1,133 @@
+"""Three coordinators on one PostgreSQL, which go and come back while travellers book."""
+
+import http.client
+import random
+import signal
+import threading
+import time
+
+from nodes import ApiError, ClusterAgency
+from show import BOLD, GREEN, RED, RESET, defect, note, title
+
+LEASE_SECONDS = 3
+
+
+class Travellers:
+    """They book at whichever coordinator answers, and again if none does."""
+
+    def __init__(self, agency):
+        self.agency, self.ending, self.lock = agency, threading.Event(), threading.Lock()
+        self.told = {}  # gid -> status
+        self.threads = [threading.Thread(target=self.book, args=(n,)) for n in range(4)]
+        for thread in self.threads:
+            thread.start()
+
+    def book(self, n):
+        rng, count = random.Random(n), 0
+        while not self.ending.is_set():
+            count += 1
+            gid = f"traveller-{n}-{count}"
+            data = {"traveller": gid, "city": f"City{count % 7}", "car": True}
+            while gid not in self.told:
+                try:
+                    node = rng.choice(self.agency.nodes)
+                    txn = node.coordinator.submit("travel-booking", data, gid=gid, wait="20s")
+                    if txn["status"] in ("COMMITTED", "ABORTED"):
+                        with self.lock:
+                            self.told[gid] = txn["status"]
+                except (ApiError, OSError, http.client.HTTPException):
+                    time.sleep(0.05)
+
+    def end(self):
+        self.ending.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def shared_after(agency, action):
+    """Seconds until the shards of whoever goes by `action` are all driven by others."""
+    begin = time.monotonic()
+    action()
+    while sum(agency.shares().values()) != 64 or not_ready(agency):
+        time.sleep(0.02)
+    return time.monotonic() - begin
+
+
+def not_ready(agency):
+    alive = [node for node in agency.nodes if node.process.popen.poll() is None and node is not agency.standing_still]
+    return not all(node.is_ready() for node in alive)
+
+
+def shards(agency):
+    return ", ".join(f"{owner[:6]} has {count}" for owner, count in agency.shares().items())
+
+
+def play(build, folder):
+    """Bookings go on while coordinators, and their database, go and come back."""
+    agency = ClusterAgency(build, folder=folder, arguments=("--lease", f"{LEASE_SECONDS}s"))
+    with agency:
+        agency.standing_still = None
+        agency.services["hotels"].control(capacity=10_000)
+        print(f"{BOLD}Three coordinators share one PostgreSQL; four travellers book at whichever answers.{RESET}")
+        note(f"a coordinator keeps what it drives for {LEASE_SECONDS} s after it was last heard of (--lease)")
+        travellers = Travellers(agency)
+        try:
+            faults(agency)
+            time.sleep(1)
+        finally:
+            travellers.end()
+        prove(agency, travellers.told)
+        yield agency, ["build/entente nodes"]
+
+
+def faults(agency):
+    time.sleep(2)
+    note(f"of 64 shards, {shards(agency)}")
+    title(1, "kill -9 of a coordinator")
+    seconds = shared_after(agency, agency.nodes[1].kill)
+    print(f"   all that it drove is driven by the others after {seconds:.1f} s: {shards(agency)}")
+    agency.nodes[1].start()
+    agency.wait_until_shared()
+    print(f"   started again, it has its share: {shards(agency)}")
+
+    title(2, "A coordinator stands still for longer than its lease, and goes on")
+    victim = agency.standing_still = agency.nodes[2]
+    seconds = shared_after(agency, victim.pause)
+    print(f"   SIGSTOP: driven by the others after {seconds:.1f} s")
+    time.sleep(1)
+    victim.resume()
+    agency.standing_still = None
+    agency.wait_until_shared()
+    print("   SIGCONT: it finds its leases over, does nothing more under them, and gets its share anew")
+
+    title(3, "The database is restarted")
+    begin = time.monotonic()
+    agency.server.stop()
+    agency.server.start()
+    agency.wait_until_shared()
+    print(f"   everything is driven again after {time.monotonic() - begin:.1f} s")
+
+    title(4, "A coordinator is stopped properly (SIGTERM)")
+    begin = time.monotonic()
+    seconds = shared_after(agency, lambda: agency.nodes[2].process.popen.send_signal(signal.SIGTERM))
+    agency.nodes[2].stop()
+    print(f"   driven by the others after {seconds:.2f} s: {shards(agency)}")
+
+
+def prove(agency, told):
+    """Whether the services hold exactly what the travellers were told."""
+    title(5, "The services' own ledgers against what the travellers were told")
+    wrong = 0
+    for name, service in agency.services.items():
+        held = {}
+        for row in service.ledger():
+            held[row["gid"]] = held.get(row["gid"], 0) + row["amount"]
+        bad = [gid for gid, status in told.items() if (held.get(gid, 0) > 0) != (status == "COMMITTED")]
+        bad += [gid for gid, amount in held.items() if amount != 0 and gid not in told]
+        wrong += len(bad)
+        verdict = f"{GREEN}ok{RESET}" if not bad else f"{RED}WRONG: {bad[:3]}{RESET}"
+        print(f"   {name:<10}{sum(amount > 0 for amount in held.values()):>6} held now  {verdict}")
+    booked = sum(status == "COMMITTED" for status in told.values())
+    print(f"   {len(told)} trips, {booked} of them booked, {len(told) - booked} undone.")
+    if wrong:
+        defect(f"{wrong} entries are wrong")

@@ -1,0 +1,329 @@
+#!/usr/bin/env python3
+"""Several coordinators on one PostgreSQL: who has what, that any of them takes any request, and that
+nothing is lost or done twice while they come and go."""
+
+import argparse
+import http.client
+import pathlib
+import random
+import sys
+import threading
+import time
+import unittest
+import zlib
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples" / "demo"), str(HERE.parent / "support")]
+
+from checker import check  # noqa: E402
+from nodes import ApiError, ClusterAgency  # noqa: E402
+
+BUILD = None
+SEED = None
+PATIENCE_SECONDS = 120
+WAITS = {"name": "waits", "mode": "saga", "steps": [{"id": "w", "wait": {"signal": "go"}}]}
+NAPS = {"name": "naps", "mode": "saga", "steps": [{"id": "n", "wait": {"for": "1s"}}]}
+
+
+def until(condition, what):
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"it never came true that {what}")
+        time.sleep(0.02)
+
+
+class Events(threading.Thread):
+    """What an event stream says, until it ends."""
+
+    def __init__(self, coordinator, path):
+        super().__init__(daemon=True)
+        self.connection = http.client.HTTPConnection("127.0.0.1", coordinator.ports["http"], timeout=PATIENCE_SECONDS)
+        self.connection.request("GET", path, headers={"Accept": "text/event-stream"})
+        self.response = self.connection.getresponse()
+        self.ids = []
+        self.start()
+
+    def run(self):
+        for line in self.response:
+            if line.startswith(b"id:"):
+                self.ids.append(int(line[3:]))
+
+
+class Cluster(unittest.TestCase):
+    """Three nodes for all cases, which leave them as they found them."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.agency = ClusterAgency(BUILD)
+        cls.nodes = cls.agency.nodes
+        for document in (WAITS, NAPS):
+            cls.agency.coordinator.put_definition(document)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.agency.close()
+
+    @property
+    def coordinators(self):
+        return [node.coordinator for node in self.nodes]
+
+    def test_what_a_client_asks_of_one_node_any_other_node_tells(self):
+        for n, coordinator in enumerate(self.coordinators * 4):
+            gid = f"any-{n}"
+            self.assertEqual("ACTIVE", coordinator.submit("waits", {"n": n}, gid=gid)["status"])
+            for other in self.coordinators:
+                seen = other.get(gid)
+                self.assertEqual(("ACTIVE", {"n": n}), (seen["status"], seen["input"]))
+                self.assertEqual(1, len(other.history(gid)[:1]))
+                self.assertEqual("undecided", other.decision(gid))
+                again = other.http.request("POST", "/v1/transactions",
+                                           {"definition": "waits", "input": {"n": n}, "gid": gid})
+                self.assertEqual(200, again[0], again)
+                with self.assertRaises(ApiError) as differs:
+                    other.submit("waits", {"n": n + 1}, gid=gid)
+                self.assertEqual("transaction.content_differs", differs.exception.code)
+            signaller = self.coordinators[(n + 1) % 3]
+            signaller.http.call("POST", f"/v1/transactions/{gid}:signal", {"name": "go", "id": "1"})
+            self.assertEqual("COMMITTED", self.coordinators[(n + 2) % 3].get(gid, wait="30s")["status"])
+            with self.assertRaises(ApiError) as unknown:
+                coordinator.get(f"nobody-{n}")
+            self.assertEqual((404, "transaction.not_found"), (unknown.exception.status, unknown.exception.code))
+
+    def test_a_client_may_wait_at_any_node(self):
+        waits = []
+        for n in range(9):
+            coordinator = self.coordinators[n % 3]
+            waits.append(threading.Thread(target=lambda c=coordinator, g=f"nap-{n}": ended.append(
+                c.submit("naps", {}, gid=g, wait="30s")["status"])))
+        ended = []
+        for wait in waits:
+            wait.start()
+        for wait in waits:
+            wait.join()
+        self.assertEqual(["COMMITTED"] * 9, ended)
+        # One that is over before the end tells how far it is.
+        self.coordinators[0].submit("waits", {}, gid="long")
+        for coordinator in self.coordinators:
+            status, document = coordinator.http.request("GET", "/v1/transactions/long?wait=50ms")
+            self.assertEqual((202, "ACTIVE"), (status, document["status"]))
+        self.coordinators[0].http.call("POST", "/v1/transactions/long:signal", {"name": "go"})
+
+    def test_a_client_drives_a_transaction_by_whichever_node_it_finds(self):
+        for n in range(6):
+            a, b, c = (self.coordinators[(n + i) % 3] for i in range(3))
+            gid = a.begin("tcc", gid=f"driven-{n}")["gid"]
+            branch = {"id": "one", "participant": {"http": "http://127.0.0.1:9"},
+                      "confirm": {"post": "/c"}, "cancel": {"post": "/x"}}
+            self.assertEqual(201, b.http.request("POST", f"/v1/transactions/{gid}/branches", branch)[0])
+            self.assertEqual(200, c.http.request("POST", f"/v1/transactions/{gid}/branches", branch)[0])
+            status, problem = c.http.request("POST", f"/v1/transactions/{gid}/branches", {"id": "", "what": 1})
+            self.assertEqual((400, "branch.invalid"), (status, problem["code"]))
+            self.assertTrue(problem["problems"], problem)
+            self.assertEqual("COMMITTING", c.commit(gid)["status"])
+            self.assertEqual("committed", b.decision(gid))
+            with self.assertRaises(ApiError):
+                a.abort(gid)
+
+    def test_an_operator_acts_by_any_node(self):
+        self.coordinators[0].submit("waits", {}, gid="operated")
+        for verb, word in (("pause", True), ("resume", False)) * 2:
+            for coordinator in self.coordinators:
+                body = coordinator.http.call("POST", f"/v1/transactions/operated:{verb}", {"reason": "test"})
+                self.assertEqual(word, body.get("paused", False))
+        revision = self.coordinators[1].get("operated")["revision"]
+        for coordinator in self.coordinators:
+            with self.assertRaises(ApiError) as stale:
+                coordinator.http.call("POST", "/v1/transactions/operated:pause",
+                                      {"reason": "test", "expectedRevision": revision - 1})
+            self.assertEqual(409, stale.exception.status)
+        for coordinator in self.coordinators:
+            self.assertEqual(["operated"], [row["gid"] for row in coordinator.list(q="operated")])
+        self.coordinators[2].http.call("POST", "/v1/transactions/operated:cancel", {"reason": "test"})
+        self.assertEqual("ABORTED", self.coordinators[0].get("operated", wait="30s")["status"])
+
+    def test_a_definition_that_is_stored_by_one_node_is_used_by_all_at_once(self):
+        for n in range(10):
+            document = {"name": "versions", "mode": "saga",
+                        "steps": [{"id": f"s{n}", "wait": {"for": "1ms"}}]}
+            version = self.coordinators[n % 3].put_definition(document)["version"]
+            for coordinator in self.coordinators:
+                self.assertEqual(version, coordinator.submit("versions", {})["version"])
+
+    def test_the_events_of_a_transaction_are_told_by_any_node(self):
+        for n in range(3):
+            gid = f"told-{n}"
+            self.coordinators[0].submit("waits", {}, gid=gid)
+            streams = [Events(coordinator, f"/v1/transactions/{gid}/events") for coordinator in self.coordinators]
+            for verb in ("pause", "resume"):
+                self.coordinators[n].http.call("POST", f"/v1/transactions/{gid}:{verb}", {"reason": "test"})
+            self.coordinators[n].http.call("POST", f"/v1/transactions/{gid}:signal", {"name": "go"})
+            last = len(self.coordinators[0].history(gid)) if self.coordinators[0].get(gid, wait="30s") else 0
+            for stream in streams:
+                stream.join(PATIENCE_SECONDS)
+                self.assertEqual(list(range(1, last + 1)), stream.ids)
+
+    def test_bulk_actions_are_the_same_at_every_node(self):
+        gids = [f"bulk-{n}" for n in range(20)]
+        for n, gid in enumerate(gids):
+            self.coordinators[n % 3].submit("waits", {}, gid=gid, labels={"for": "bulk"})
+        request = {"verb": "pause", "filter": "label=for%3Dbulk", "reason": "test"}
+        preview = self.coordinators[0].http.call("POST", "/v1/bulk", {**request, "preview": True})
+        self.assertEqual(20, preview["matched"])
+        action = self.coordinators[1].http.call("POST", "/v1/bulk", request)["id"]
+        for coordinator in self.coordinators:
+            until(lambda c=coordinator: c.http.call("GET", f"/v1/bulk/{action}")["state"] == "finished", "it ends")
+            self.assertEqual(20, int(coordinator.http.call("GET", f"/v1/bulk/{action}")["done"]))
+            self.assertIn(action, [each["id"] for each in coordinator.http.call("GET", "/v1/bulk")["actions"]])
+        self.assertTrue(all(self.coordinators[2].get(gid)["paused"] for gid in gids))
+
+    def test_a_node_that_joins_gets_its_share_and_one_that_leaves_gives_it_back(self):
+        gids = [f"moved-{n}" for n in range(40)]
+        for n, gid in enumerate(gids):
+            self.coordinators[n % 3].submit("waits", {}, gid=gid)
+        ended = []
+        waiting = [threading.Thread(target=lambda g=gid: ended.append(
+            self.coordinators[0].get(g, wait="2m")["status"])) for gid in gids]
+        for thread in waiting:
+            thread.start()
+        stream = Events(self.coordinators[1], f"/v1/transactions/{gids[0]}/events")
+        fourth = self.agency.add_node()
+        self.agency.wait_until_shared()
+        self.assertEqual([16] * 4, sorted(self.agency.shares().values()))
+        fourth.coordinator.submit("waits", {}, gid="at-fourth")
+        self.assertEqual("ACTIVE", self.coordinators[0].get("at-fourth")["status"])
+        self.assertEqual(0, fourth.stop())
+        self.nodes.remove(fourth)
+        self.agency.wait_until_shared()
+        for gid in [*gids, "at-fourth"]:
+            self.coordinators[2].http.call("POST", f"/v1/transactions/{gid}:signal", {"name": "go"})
+        for thread in waiting:
+            thread.join()
+        self.assertEqual(["COMMITTED"] * 40, ended)
+        stream.join(PATIENCE_SECONDS)
+        self.assertEqual(list(range(1, len(self.coordinators[0].history(gids[0])) + 1)), stream.ids)
+
+
+class Load:
+    """Travellers who book at whichever node answers."""
+
+    def __init__(self, agency, seed, threads=6):
+        self.agency = agency
+        self.stop = threading.Event()
+        self.lock = threading.Lock()
+        self.attempted, self.acknowledged, self.seen, self.failures = set(), set(), {}, []
+        self.threads = [threading.Thread(target=self._run, args=(n, seed)) for n in range(threads)]
+        for thread in self.threads:
+            thread.start()
+
+    def _run(self, n, seed):
+        rng, count = random.Random(f"{seed}/{n}"), 0
+        while not self.stop.is_set():
+            count += 1
+            gid = f"load-{n}-{count}"
+            with self.lock:
+                self.attempted.add(gid)
+            self._submit(gid, rng)
+
+    def _submit(self, gid, rng):
+        data = {"traveller": gid, "city": f"City{zlib.crc32(gid.encode()) % 7}", "car": True}
+        while True:
+            node = rng.choice(self.agency.nodes)
+            try:
+                txn = node.coordinator.submit("travel-booking", data, gid=gid,
+                                              wait=rng.choice((None, "5s", "20s")))
+                with self.lock:
+                    self.acknowledged.add(gid)
+                    self.seen.setdefault(gid, []).append(txn["status"])
+                return
+            except ApiError as error:
+                if error.status not in (429, 503, 504):  # 504: it may have been accepted.
+                    with self.lock:
+                        self.failures.append(f"submit of {gid} at {node.name}: {error}")
+                    return
+            except (OSError, http.client.HTTPException):
+                pass  # Killed or stopped under us.
+            if self.stop.is_set():
+                return
+            time.sleep(0.05)
+
+    def join(self):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
+
+
+class Faults(unittest.TestCase):
+    """Nodes and the database go and come back under load."""
+
+    def fault(self, agency, rng):
+        kind = rng.choice(("kill", "kill", "pause", "pause", "stop", "database"))
+        node = rng.choice(agency.nodes)
+        print(f"  {kind} {node.name if kind != 'database' else ''}", flush=True)
+        if kind == "kill":
+            node.kill()
+            time.sleep(rng.uniform(0, 4))
+            node.start()
+        elif kind == "pause":
+            node.pause()
+            time.sleep(rng.uniform(2.5, 5))  # The lease is two seconds.
+            node.resume()
+        elif kind == "stop":
+            self.assertEqual(0, node.stop())
+            time.sleep(rng.uniform(0, 2))
+            node.start()
+        else:
+            rng.choice((agency.server.stop, agency.server.kill))()
+            time.sleep(rng.uniform(0, 3))
+            agency.server.start()
+
+    def test_ledgers_are_right_whatever_goes_and_comes_back(self):
+        rng = random.Random(SEED)
+        print(f"seed {SEED}, {FAULTS} faults", flush=True)
+        with ClusterAgency(BUILD) as agency:
+            agency.services["flights"].control(fail_rate=0.03, fail_after_rate=0.03)
+            agency.services["hotels"].control(fail_rate=0.03, fail_after_rate=0.03, capacity=15)
+            agency.services["payments"].control(fail_rate=0.05, fail_after_rate=0.05)
+            load = Load(agency, SEED)
+            for _ in range(FAULTS):
+                time.sleep(rng.uniform(0.2, 1.5))
+                self.fault(agency, rng)
+            time.sleep(1)
+            load.join()
+            for service in agency.services.values():
+                service.control(fail_rate=0, fail_after_rate=0)
+            agency.wait_until_shared()
+            statuses = self.settle(agency, sorted(load.attempted), rng)
+            ledgers = {name: service.ledger() for name, service in agency.services.items()}
+        violations = load.failures + check(ledgers, statuses, load.acknowledged, load.seen)
+        ended = {word: sum(status == word for status in statuses.values()) for word in ("COMMITTED", "ABORTED")}
+        print(f"{len(load.attempted)} attempted, {len(load.acknowledged)} acknowledged, {ended}", flush=True)
+        self.assertEqual([], violations[:20])
+        self.assertGreater(min(ended.values()), 0, "the load did not exercise both ends")
+
+    def settle(self, agency, gids, rng):
+        """How each of them ended, as some node says."""
+        statuses, deadline = {}, time.monotonic() + PATIENCE_SECONDS
+        for gid in gids:
+            while gid not in statuses:
+                try:
+                    txn = rng.choice(agency.nodes).coordinator.get(gid, wait="30s")
+                except ApiError as error:
+                    if error.status == 404:
+                        break
+                    if error.status != 503 or time.monotonic() > deadline:
+                        raise
+                    continue
+                if txn["status"] in ("COMMITTED", "ABORTED") or time.monotonic() > deadline:
+                    statuses[gid] = txn["status"]
+        return statuses
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", required=True, type=lambda path: pathlib.Path(path).resolve())
+    parser.add_argument("--faults", type=int, default=12)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    known, rest = parser.parse_known_args()
+    BUILD, FAULTS, SEED = known.build, known.faults, known.seed
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=2, warnings="ignore")
