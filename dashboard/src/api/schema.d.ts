@@ -1113,9 +1113,10 @@ export interface components {
             body?: unknown;
             /** @description The fields of a retry policy that change, in the words of a definition. The attempts are counted from this retry on. */
             retry?: {
-                /** @description A duration, as max. */
+                /** @description A duration of 1ms to 1d, not longer than max. */
                 initial?: string;
                 factor?: number;
+                /** @description As initial. */
                 max?: string;
                 attempts?: number;
                 jitter?: number;
