@@ -19,7 +19,7 @@ def try_damaged_stores(stage, folder, seed):
         for event in map(json.loads, lines):
             if event["op"] == "final" and event["type"] == "ok":
                 ends[event["gid"]] = event["status"]
-    sample = dice.sample(sorted(ends), min(200, len(ends)))
+    sample = dice.sample(sorted(ends), min(2000, len(ends)))
     violations, outcomes = [], []
     for trial in range(TRIALS):
         place = folder / f"damaged-{trial}"
