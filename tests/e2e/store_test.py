@@ -107,6 +107,21 @@ class Store(unittest.TestCase):
         self.assertIn("event=store_failed reason=store.file_changed",
                       pathlib.Path(self.coordinator.process.log).read_text())
 
+    def test_a_log_that_is_cut_stops_the_coordinator_although_writes_go_on(self):
+        for suffix in ("-wal", "-log"):
+            with self.subTest(suffix):
+                folder = self.folder / suffix
+                folder.mkdir()
+                coordinator = self.start(folder)
+                coordinator.put_definition(WAITS)
+                coordinator.submit("waits", {}, gid="before")
+                with open(folder / f"entente.db{suffix}", "r+b") as log:
+                    log.truncate(0)
+                with self.assertRaises((OSError, ApiError)):
+                    while True:  # Without a gid: nothing is read from what was cut.
+                        coordinator.submit("waits", {})
+                self.assertEqual(3, coordinator.process.popen.wait(timeout=30))
+
     def test_health_turns_red_while_the_disk_is_full_and_green_by_itself(self):
         pid = self.coordinator.process.popen.pid
         limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
