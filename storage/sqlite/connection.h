@@ -3,6 +3,7 @@
 
 #include <sqlite3.h>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -72,6 +73,14 @@ class Statement {
 
   // Parameters count from 1.
   void Bind(int parameter, int64_t value) { sqlite3_bind_int64(handle_, parameter, value); }
+  // Bytes are not copied: they stay where they are until the statement has run. So a string that is
+  // gone by then is not taken.
+  template <class Text>
+  requires std::same_as<Text, std::string>
+  void BindText(int parameter, Text&& value) = delete;
+  template <class Text>
+  requires std::same_as<Text, std::string>
+  void BindBlob(int parameter, Text&& value) = delete;
   void BindText(int parameter, std::string_view value) {
     sqlite3_bind_text(handle_, parameter, value.data(), static_cast<int>(value.size()),
                       SQLITE_STATIC);

@@ -137,12 +137,13 @@ Status RemoveSetting(const Connection& writer, const std::string& name) {
 
 Status PutNote(Connection& writer, const std::string& name,
                const std::optional<std::string>& text) {
+  const std::string key = kNotePrefix + name;  // The statement does not copy it.
   Statement change;
   ENTENTE_RETURN_IF_ERROR(
       change.Prepare(writer, text ? "INSERT INTO setting(name, value) VALUES(?1, ?2)"
                                     " ON CONFLICT(name) DO UPDATE SET value = excluded.value"
                                   : "DELETE FROM setting WHERE name = ?1"));
-  change.BindText(1, kNotePrefix + name);
+  change.BindText(1, key);
   if (text) {
     change.BindBlob(2, *text);
   }

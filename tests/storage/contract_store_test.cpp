@@ -136,6 +136,10 @@ JOURNAL_TEST_CASE("a note is what was put last, also after a restart, until it i
         Notes{{"job/1", std::string("a\0b", 3)}, {"job/2", "second"}});
   REQUIRE(journal->PutNote("job/1", std::nullopt).ok());
   CHECK(journal->ListNotes("job/").value() == Notes{{"job/2", "second"}});
+  // A name that a string does not hold within itself.
+  const std::string long_name = "job/" + std::string(200, 'n');
+  REQUIRE(journal->PutNote(long_name, "long").ok());
+  CHECK(journal->ListNotes("job/n").value() == Notes{{long_name, "long"}});
 }
 
 JOURNAL_TEST_CASE("a purge deletes finished transactions that are old enough, and nothing else") {
