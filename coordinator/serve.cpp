@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <future>
 #include <memory>
 #include <mutex>
@@ -28,6 +29,7 @@
 #include "coordinator/cluster_node.h"
 #include "coordinator/descriptors.h"
 #include "coordinator/machine_memory.h"
+#include "coordinator/observe/registry.h"
 #include "coordinator/operations_log.h"
 #include "coordinator/participants/caller.h"
 #include "coordinator/participants/gates.h"
@@ -269,7 +271,8 @@ class Told {
 // `node` is null where no other one shares the store.
 int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, ClusterNode* node,
                     storage::Journal& journal, const DescriptorShares& shares,
-                    const std::string& store, RecoveryEnd& recovery, net::OwnListeners& own) {
+                    const std::string& store, RecoveryEnd& recovery, net::OwnListeners& own,
+                    const std::function<void(observe::Exposition&)>& measurements) {
   const auto began = std::chrono::steady_clock::now();
   runtime::Coordinator& coordinator =
       node == nullptr ? static_cast<runtime::Coordinator&>(local) : node->coordinator();
@@ -305,6 +308,7 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, Clus
   const auto load = std::make_shared<net::ServerLoad>(net::ServerLoad::Limits{
       .max_connections = std::min(limits::kMaxConnections, shares.clients)});
   rest_options.http_load = load;
+  rest_options.measurements = measurements;
   const api::ServiceOptions service_options = rest_options.service;
   std::unique_ptr<api::GrpcServer> grpc;
   std::atomic<const api::GrpcServer*> serving_grpc = nullptr;  // Told in /metrics.
@@ -426,8 +430,11 @@ int Serve(const Config& config) {
     log.OnLocalExhaustion(message);
   };
   participants::Gates gates(std::move(gates_options));
+  observe::Registry registry;
   const auto make_caller = [&](runtime::Worker& worker, const runtime::CompletionTokens& tokens) {
-    return std::make_unique<participants::Caller>(worker.io(), worker, *caller_options, gates,
+    participants::CallerOptions one = *caller_options;
+    one.recorder = &registry.RecorderOf(worker.index());
+    return std::make_unique<participants::Caller>(worker.io(), worker, std::move(one), gates,
                                                   tokens);
   };
   auto options = MakeOptions(config, *policy);
@@ -440,6 +447,7 @@ int Serve(const Config& config) {
     return caller_options->grpc.type_bytes->load();
   };
   options->crash_marks = marks.get();
+  options->registry = &registry;
   options->on_fatal = [&marks](const Status& status) {
     if (marks != nullptr) {
       marks->EndWell();  // No transaction is to blame.
@@ -468,7 +476,8 @@ int Serve(const Config& config) {
     released.Set([&node] { node->OnReleased(); });
   }
   const int code = RunUntilStopped(config, **coordinator, node.get(), **journal, shares,
-                                   storage::ShownUrl(config.store), recovery, *own);
+                                   storage::ShownUrl(config.store), recovery, *own,
+                                   [&](observe::Exposition& out) { registry.Write(out); });
   if (node != nullptr) {
     released.Set({});
     node->Close();

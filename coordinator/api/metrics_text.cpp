@@ -1,64 +1,20 @@
 #include "coordinator/api/metrics_text.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <map>
 
 #include "base/limits.h"
 #include "coordinator/api/event_feed.h"
-#include "coordinator/api/text.h"
 
 namespace entente::api {
 namespace {
 
 using runtime::ParticipantStats;
 
-class MetricsWriter {
- public:
-  void Family(std::string_view name, std::string_view type, std::string_view help) {
-    name_ = name;
-    text_ += "# HELP " + name_ + " " + std::string(help) + "\n# TYPE " + name_ + " " +
-             std::string(type) + "\n";
-  }
+using observe::Exposition;
 
-  void Sample(const std::string& labels, double value) {
-    std::array<char, 32> digits;
-    const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), value);
-    text_ += name_ + labels + " ";
-    text_.append(digits.data(), end);
-    text_ += '\n';
-  }
-
-  // A family of one sample.
-  void Single(std::string_view name, std::string_view type, std::string_view help, double value) {
-    Family(name, type, help);
-    Sample("", value);
-  }
-
-  [[nodiscard]] std::string Take() { return std::move(text_); }
-
- private:
-  std::string name_;
-  std::string text_;
-};
-
-std::string EscapeLabel(std::string_view value) {
-  std::string escaped;
-  for (const char c : ToUtf8(value)) {
-    switch (c) {
-      case '\\': escaped += "\\\\"; break;
-      case '"': escaped += "\\\""; break;
-      case '\n': escaped += "\\n"; break;
-      default: escaped += c;
-    }
-  }
-  return escaped;
-}
-
-std::string LabelsOf(const ParticipantStats& stats) {
-  return "{participant=\"" + EscapeLabel(stats.name) + "\",address=\"" +
-         EscapeLabel(stats.address) + "\"}";
+observe::Labels LabelsOf(const ParticipantStats& stats) {
+  return {{"participant", stats.name}, {"address", stats.address}};
 }
 
 double Seconds(const std::optional<Duration>& duration) {
@@ -69,13 +25,13 @@ double Number(uint64_t count) {
   return static_cast<double>(count);
 }
 
-void WriteTransactions(const runtime::Metrics& metrics, MetricsWriter& out) {
+void WriteTransactions(const runtime::Metrics& metrics, Exposition& out) {
   out.Single("entente_transactions_accepted_total", "counter", "Transactions accepted.",
              Number(metrics.accepted));
   out.Family("entente_transactions_ended_total", "counter", "Transactions ended, by outcome.");
-  out.Sample("{status=\"COMMITTED\"}", Number(metrics.committed));
-  out.Sample("{status=\"ABORTED\"}", Number(metrics.aborted));
-  out.Sample("{status=\"MIXED\"}", Number(metrics.mixed));
+  out.Sample({{"status", "COMMITTED"}}, Number(metrics.committed));
+  out.Sample({{"status", "ABORTED"}}, Number(metrics.aborted));
+  out.Sample({{"status", "MIXED"}}, Number(metrics.mixed));
   out.Single("entente_requests_rejected_total", "counter", "Requests refused at the door.",
              Number(metrics.rejected));
   out.Single("entente_incidents_open", "gauge", "Transactions that wait for an operator.",
@@ -125,7 +81,7 @@ void WriteTransactions(const runtime::Metrics& metrics, MetricsWriter& out) {
              Number(metrics.local_exhaustions));
 }
 
-void WriteHealth(const HealthReport& report, MetricsWriter& out) {
+void WriteHealth(const HealthReport& report, Exposition& out) {
   const runtime::Health& health = report.health;
   out.Single("entente_ready", "gauge", "1 if the coordinator takes work.", health.ready ? 1 : 0);
   out.Single("entente_stalled", "gauge", "1 if work that is due is not being done.",
@@ -145,7 +101,7 @@ void WriteHealth(const HealthReport& report, MetricsWriter& out) {
              Seconds(health.store_lag));
 }
 
-void WriteGrpc(const GrpcServer::Stats& grpc, MetricsWriter& out) {
+void WriteGrpc(const GrpcServer::Stats& grpc, Exposition& out) {
   out.Single("entente_grpc_connections", "gauge", "gRPC connections that are open.",
              Number(grpc.connections));
   out.Single("entente_grpc_connections_refused_total", "counter",
@@ -158,7 +114,7 @@ void WriteGrpc(const GrpcServer::Stats& grpc, MetricsWriter& out) {
              Number(limits::kMaxGrpcMemoryBytes));
 }
 
-void WriteEventStreams(MetricsWriter& out) {
+void WriteEventStreams(Exposition& out) {
   out.Single("entente_event_bytes", "gauge",
              "Memory held for event streams whose readers are behind.",
              Number(EventFeed::HeldBytes()));
@@ -166,7 +122,7 @@ void WriteEventStreams(MetricsWriter& out) {
              Number(limits::kMaxHeldEventBytes));
 }
 
-void WriteStore(const storage::StoreHealth& store, MetricsWriter& out) {
+void WriteStore(const storage::StoreHealth& store, Exposition& out) {
   out.Single("entente_store_failed_commits_total", "counter", "Commits that failed.",
              Number(store.failed_commits));
   if (store.last_commit) {
@@ -188,7 +144,7 @@ void WriteStore(const storage::StoreHealth& store, MetricsWriter& out) {
              Number(store.space->disk_free));
 }
 
-void WriteHttp(const net::ServerLoad::Stats& http, MetricsWriter& out) {
+void WriteHttp(const net::ServerLoad::Stats& http, Exposition& out) {
   out.Single("entente_http_connections", "gauge", "HTTP connections that are open.",
              Number(http.connections));
   out.Single("entente_http_connections_refused_total", "counter",
@@ -211,9 +167,9 @@ void WriteHttp(const net::ServerLoad::Stats& http, MetricsWriter& out) {
 // One participant may have several gates: definitions that give one address different limits have
 // one each. A sample may stand once for the same labels, so what differs in limits only is one
 // here.
-std::map<std::string, ParticipantStats> ByLabels(
+std::map<observe::Labels, ParticipantStats> ByLabels(
     const std::vector<ParticipantStats>& participants) {
-  std::map<std::string, ParticipantStats> merged;
+  std::map<observe::Labels, ParticipantStats> merged;
   for (const ParticipantStats& stats : participants) {
     const auto [entry, added] = merged.try_emplace(LabelsOf(stats), stats);
     if (added) {
@@ -233,19 +189,20 @@ std::map<std::string, ParticipantStats> ByLabels(
 }
 
 template <class Value>
-void WriteEach(const std::map<std::string, ParticipantStats>& participants, std::string_view name,
-               std::string_view type, std::string_view help, Value value, MetricsWriter& out) {
+void WriteEach(const std::map<observe::Labels, ParticipantStats>& participants,
+               std::string_view name, std::string_view type, std::string_view help, Value value,
+               Exposition& out) {
   out.Family(name, type, help);
   for (const auto& [labels, stats] : participants) {
     out.Sample(labels, value(stats));
   }
 }
 
-void WriteParticipants(const std::vector<ParticipantStats>& all, MetricsWriter& out) {
+void WriteParticipants(const std::vector<ParticipantStats>& all, Exposition& out) {
   if (all.empty()) {
     return;
   }
-  const std::map<std::string, ParticipantStats> participants = ByLabels(all);
+  const std::map<observe::Labels, ParticipantStats> participants = ByLabels(all);
   const auto each = [&](std::string_view name, std::string_view type, std::string_view help,
                         auto value) { WriteEach(participants, name, type, help, value, out); };
   each("entente_participant_calls_total", "counter", "Calls of this participant.",
@@ -266,7 +223,7 @@ void WriteParticipants(const std::vector<ParticipantStats>& all, MetricsWriter& 
 }
 
 // Of this node alone: each tells of itself, and whoever gathers them has all.
-void WriteNodes(const std::vector<NodeInfo>& nodes, MetricsWriter& out) {
+void WriteNodes(const std::vector<NodeInfo>& nodes, Exposition& out) {
   for (const NodeInfo& node : nodes) {
     if (node.self) {
       out.Single("entente_shards", "gauge", "Shards that this node has, of 64.",
@@ -283,11 +240,10 @@ void WriteNodes(const std::vector<NodeInfo>& nodes, MetricsWriter& out) {
 
 }  // namespace
 
-std::string MetricsText(const runtime::Metrics& metrics, const HealthReport& report,
-                        const std::vector<ParticipantStats>& participants,
-                        const std::vector<NodeInfo>& nodes, const net::ServerLoad::Stats& http,
-                        const GrpcServer::Stats& grpc) {
-  MetricsWriter out;
+void WriteMetrics(const runtime::Metrics& metrics, const HealthReport& report,
+                  const std::vector<ParticipantStats>& participants,
+                  const std::vector<NodeInfo>& nodes, const net::ServerLoad::Stats& http,
+                  const GrpcServer::Stats& grpc, observe::Exposition& out) {
   WriteTransactions(metrics, out);
   WriteHealth(report, out);
   WriteStore(report.health.store, out);
@@ -296,7 +252,6 @@ std::string MetricsText(const runtime::Metrics& metrics, const HealthReport& rep
   WriteEventStreams(out);
   WriteParticipants(participants, out);
   WriteNodes(nodes, out);
-  return out.Take();
 }
 
 }  // namespace entente::api

@@ -184,6 +184,12 @@ GrpcServer::Stats Exchange::GrpcStats() const {
   return stats ? stats() : GrpcServer::Stats();
 }
 
+void Exchange::WriteMeasurements(observe::Exposition& out) const {
+  if (shared_.options.measurements) {
+    shared_.options.measurements(out);
+  }
+}
+
 net::ServerLoad::Stats Exchange::HttpStats() const {
   const auto& load = shared_.options.http_load;
   return load == nullptr ? net::ServerLoad::Stats() : load->stats();

@@ -9,6 +9,7 @@
 #include "coordinator/api/grpc_server.h"
 #include "coordinator/api/request_guard.h"
 #include "coordinator/api/service.h"
+#include "coordinator/observe/exposition.h"
 #include "coordinator/runtime/coordinator.h"
 #include "net/http/http_server.h"
 
@@ -29,6 +30,8 @@ struct RestOptions {
   std::shared_ptr<const net::ServerLoad> http_load;
   // Of the gRPC server beside it, as that. May be empty.
   std::function<GrpcServer::Stats()> grpc_stats;
+  // What else /metrics tells; called on any worker's thread. May be empty.
+  std::function<void(observe::Exposition&)> measurements;
   // Told about every answer that hides its cause from the client (kInternal, kDataLoss). May be
   // empty; called on any worker's thread, must not block.
   std::function<void(const Status& status, const std::string& target)> on_defect;

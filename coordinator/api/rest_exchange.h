@@ -70,6 +70,8 @@ class Exchange {
   [[nodiscard]] std::string TakeBody() { return std::exchange(request_.body, {}); }
   [[nodiscard]] net::ServerLoad::Stats HttpStats() const;
   [[nodiscard]] GrpcServer::Stats GrpcStats() const;
+  // What RestOptions adds to /metrics.
+  void WriteMeasurements(observe::Exposition& out) const;
 
   // Tells a wait that the client has sent its end. One that closed only its sending half is there
   // to read what is answered then; one that is gone has its connection freed by it.

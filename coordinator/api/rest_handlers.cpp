@@ -243,10 +243,13 @@ void Ready(const ExchangePtr& exchange) {
 void Metrics(const ExchangePtr& exchange) {
   if (WithoutQuery(*exchange)) {
     const Service& service = exchange->service();
-    exchange->AnswerText(
-        kMetricsContentType,
-        MetricsText(service.Metrics(), service.Health(), service.Participants(), service.Nodes(),
-                    exchange->HttpStats(), exchange->GrpcStats()));
+    const observe::TextFormat format =
+        observe::FormatFor(exchange->request().headers.Find("accept").value_or(""));
+    observe::Exposition out(format);
+    WriteMetrics(service.Metrics(), service.Health(), service.Participants(), service.Nodes(),
+                 exchange->HttpStats(), exchange->GrpcStats(), out);
+    exchange->WriteMeasurements(out);
+    exchange->AnswerText(observe::ContentTypeOf(format), out.Take());
   }
 }
 

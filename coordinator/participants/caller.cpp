@@ -1,6 +1,7 @@
 #include "coordinator/participants/caller.h"
 
 #include <algorithm>
+#include <array>
 #include <list>
 #include <map>
 #include <string>
@@ -14,6 +15,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "coordinator/observe/trace_ids.h"
 #include "coordinator/participants/call_end.h"
 #include "coordinator/participants/classify.h"
 #include "coordinator/runtime/digest.h"
@@ -42,6 +44,8 @@ struct Target {
   net::Origin origin;
   std::string base_path;           // Of an HTTP address: no slash at the end.
   std::string descriptors_digest;  // Of a gRPC address; empty: reflection.
+  // By mode and role, once met: they are looked up by names.
+  std::array<std::array<observe::Histogram*, 4>, 4> durations{};
 };
 using TargetPtr = std::shared_ptr<Target>;
 
@@ -142,9 +146,25 @@ void AddCommand(const runtime::CallContext& context, const engine::CommandId& co
   add(name("Entente-Epoch", "entente-epoch"), std::to_string(context.epoch.value()));
   add(name("Entente-Coordinator", "entente-coordinator"), context.coordinator);
   add(name("Entente-Deadline", "entente-deadline"), std::to_string(ToMicros(deadline) / 1000));
-  if (!context.traceparent.empty()) {
-    add("traceparent", context.traceparent);
+}
+
+// Where the participant's spans hang: below the attempt's own, where that is told to a collector.
+template <class Add>
+void AddTrace(const runtime::CallContext& context, const engine::CommandId& command,
+              uint32_t attempt, bool trace, const Add& add) {
+  if (!trace) {
+    if (!context.traceparent.empty()) {
+      add("traceparent", context.traceparent);
+    }
+    return;
   }
+  add("traceparent",
+      observe::TraceparentOf(
+          observe::TraceIdOf(command.gid, context.traceparent),
+          observe::AttemptSpanId(command.gid, command.branch,
+                                 dsl::OperationName(context.plan->mode, command.role),
+                                 command.alternative, attempt),
+          observe::IsSampled(context.traceparent)));
 }
 
 // And those of a call. A poll has no key: to a service that keeps its answers by it, a poll with
@@ -238,6 +258,8 @@ class Caller::Impl {
         host_(host),
         gates_(gates),
         tokens_(tokens),
+        recorder_(options.recorder),
+        trace_(options.trace),
         http_(io, std::move(options.http)),
         grpc_(io, std::move(options.grpc)) {}
 
@@ -303,6 +325,7 @@ class Caller::Impl {
     boost::asio::steady_timer limit;
     SharedGate::Ticket ticket = 0;
     WaitingCalls::iterator place = {};
+    Instant since = {};
   };
 
   TargetPtr TargetOf(const runtime::CallContext& context, size_t index) {
@@ -334,6 +357,7 @@ class Caller::Impl {
         return;
       case Admission::kParked:
         waiting->ticket = entry.ticket;
+        waiting->since = now;
         waiting->place = waiting_.emplace(CommandOf(waiting->errand).gid, waiting);
         LimitWait(waiting);
         return;
@@ -373,6 +397,7 @@ class Caller::Impl {
                 waiting->done(HeldBack(waiting->errand, "its shard's lease has ended"));
                 return;
               }
+              MeasureWait(*waiting, permit);
               Send(waiting->target, waiting->context, waiting->errand, permit,
                    std::move(waiting->done));
             }};
@@ -437,6 +462,44 @@ class Caller::Impl {
     });
   }
 
+  void MeasureWait(const Waiting& waiting, const Permit& permit) {
+    if (recorder_ != nullptr) {
+      recorder_->Find(observe::Family::kCallWait, waiting.target->participant.name)
+          .Record(observe::Micros(permit.admitted_at - waiting.since));
+    }
+  }
+
+  // What is known of a call that is out, for when it ends.
+  struct Sent {
+    Gid gid;
+    std::string traceparent;
+    dsl::Mode mode;
+    dsl::Role role;
+    Permit permit;
+    Duration allowed;
+    const dsl::AnswerRules* rules;  // The plan's.
+  };
+
+  static Sent SentOf(const runtime::CallContext& context, const engine::CallBranch& call,
+                     const Permit& permit) {
+    return {call.command.gid, context.traceparent, context.plan->mode, call.command.role,
+            permit,           call.timeout,        call.answers};
+  }
+
+  void MeasureCall(Target& target, const Sent& sent, Instant now) {
+    if (recorder_ == nullptr) {
+      return;
+    }
+    observe::Histogram*& duration =
+        target.durations.at(static_cast<size_t>(sent.mode)).at(static_cast<size_t>(sent.role));
+    if (duration == nullptr) {
+      duration = &recorder_->Find(observe::Family::kCall, target.participant.name,
+                                  dsl::OperationName(sent.mode, sent.role));
+    }
+    duration->Record(observe::Micros(now - sent.permit.admitted_at),
+                     {sent.gid, sent.traceparent, now});
+  }
+
   // The participant's, where the step does not say otherwise.
   static void AddOwnHeaders(const Target& target, net::HttpHeaders& headers) {
     if (const auto* http = std::get_if<dsl::HttpAddress>(&target.participant.address)) {
@@ -472,6 +535,10 @@ class Caller::Impl {
                [&request](std::string_view name, std::string_view value) {
                  request.headers.Add(name, value);
                });
+    AddTrace(context, poll.command, poll.attempt, trace_,
+             [&request](std::string_view name, std::string_view value) {
+               request.headers.Add(name, value);
+             });
     http_.Call(
         std::move(request), poll.timeout,
         [this, poll_url = std::move(poll.poll_url), target, permit, gid = poll.command.gid,
@@ -510,10 +577,11 @@ class Caller::Impl {
       request.headers.Add(name, value);
     }
     AddOwnHeaders(*target, request.headers);
-    AddFacts(context, call, token, host_.Now(), false,
-             [&request](std::string_view name, std::string_view value) {
-               request.headers.Add(name, value);
-             });
+    const auto add = [&request](std::string_view name, std::string_view value) {
+      request.headers.Add(name, value);
+    };
+    AddFacts(context, call, token, host_.Now(), false, add);
+    AddTrace(context, call.command, call.attempt, trace_, add);
     if (rendered.body) {
       AddDefault("Content-Type", "application/json", request.headers);
       request.body = std::move(*rendered.body);
@@ -521,18 +589,17 @@ class Caller::Impl {
     AddDefault("Accept", "application/json", request.headers);
     std::string asked = request.url.target;
     http_.Call(std::move(request), call.timeout,
-               [this, target, permit, gid = call.command.gid, role = call.command.role,
-                rules = call.answers, allowed = call.timeout, plan = context.plan,
+               [this, target, sent = SentOf(context, call, permit), plan = context.plan,
                 token = std::move(token), asked = std::move(asked),
                 done = std::move(done)](net::HttpOutcome outcome) mutable {
-                 const marks::WorkScope scope(gid.str());
-                 if (closing_ || !Ended(*target, permit, outcome, allowed, rules, done)) {
+                 const marks::WorkScope scope(sent.gid.str());
+                 if (closing_ || !Ended(*target, sent, outcome, done)) {
                    return;
                  }
                  if (auto* response = std::get_if<net::HttpResponse>(&outcome)) {
                    done(Understood([&] {
                      return ClassifyHttp(std::move(*response),
-                                         AnswerContext{plan->mode, role, rules, token,
+                                         AnswerContext{sent.mode, sent.role, sent.rules, token,
                                                        &target->origin, host_.Now(), asked});
                    }));
                  } else {
@@ -555,23 +622,24 @@ class Caller::Impl {
     for (const auto& [name, value] : address.metadata) {
       request.metadata.Add(name, value);
     }
-    AddFacts(context, call, token, host_.Now(), true,
-             [&request](std::string_view name, std::string_view value) {
-               request.metadata.Add(name, value);
-             });
+    const auto add = [&request](std::string_view name, std::string_view value) {
+      request.metadata.Add(name, value);
+    };
+    AddFacts(context, call, token, host_.Now(), true, add);
+    AddTrace(context, call.command, call.attempt, trace_, add);
     grpc_.Call(
         std::move(request), call.timeout,
-        [this, target, permit, gid = call.command.gid, role = call.command.role,
-         rules = call.answers, allowed = call.timeout, plan = context.plan,
+        [this, target, sent = SentOf(context, call, permit), plan = context.plan,
          token = std::move(token), done = std::move(done)](net::GrpcOutcome outcome) mutable {
-          const marks::WorkScope scope(gid.str());
-          if (closing_ || !Ended(*target, permit, outcome, allowed, rules, done)) {
+          const marks::WorkScope scope(sent.gid.str());
+          if (closing_ || !Ended(*target, sent, outcome, done)) {
             return;
           }
           if (auto* response = std::get_if<net::GrpcResponse>(&outcome)) {
             done(Understood([&] {
-              return ClassifyGrpc(std::move(*response), AnswerContext{plan->mode, role, rules,
-                                                                      token, nullptr, host_.Now()});
+              return ClassifyGrpc(
+                  std::move(*response),
+                  AnswerContext{sent.mode, sent.role, sent.rules, token, nullptr, host_.Now()});
             }));
           } else {
             done(ClassifyError(std::get<net::CallError>(outcome)));
@@ -594,10 +662,14 @@ class Caller::Impl {
   // Tells the gate how a call ended. False if that was for want of something on this machine and
   // nothing was sent: then it rests, and `done` is taken.
   template <class Outcome>
-  bool Ended(Target& target, const Permit& permit, const Outcome& outcome, Duration allowed,
-             const dsl::AnswerRules* rules, runtime::ReplyCallback& done) {
-    Finish(target, permit, EndOf(outcome, {allowed, rules, host_.Now()}));
+  bool Ended(Target& target, const Sent& sent, const Outcome& outcome,
+             runtime::ReplyCallback& done) {
+    const Instant now = host_.Now();
+    Finish(target, sent.permit, EndOf(outcome, {sent.allowed, sent.rules, now}));
     const auto* error = LocalFault(outcome);
+    if (error == nullptr || error->failure != net::CallFailure::kNotSent) {
+      MeasureCall(target, sent, now);
+    }
     if (error == nullptr) {
       return true;
     }
@@ -613,6 +685,8 @@ class Caller::Impl {
   runtime::Host& host_;
   Gates& gates_;
   const runtime::CompletionTokens& tokens_;
+  observe::Recorder* const recorder_;
+  const bool trace_;
   bool closing_ = false;
   Targets targets_;
   WaitingCalls waiting_;                          // Of this worker, at any gate.

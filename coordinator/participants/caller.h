@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "coordinator/observe/registry.h"
 #include "coordinator/participants/gates.h"
 #include "coordinator/runtime/completion_token.h"
 #include "coordinator/runtime/host.h"
@@ -19,6 +20,10 @@ namespace entente::participants {
 struct CallerOptions {
   net::HttpClientOptions http;
   net::GrpcClientOptions grpc;
+  observe::Recorder* recorder = nullptr;  // The thread's own; outlives the caller. May be null.
+  // Calls say which span of their transaction's trace they are, in place of what its submitter
+  // said.
+  bool trace = false;
 };
 
 // Everything on the thread that runs `io`, which is also `host`'s. All references must outlive it.

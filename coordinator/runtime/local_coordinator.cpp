@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "coordinator/runtime/digest.h"
 #include "coordinator/runtime/exceptions.h"
+#include "coordinator/runtime/lag_probe.h"
 #include "coordinator/runtime/pulse.h"
 #include "coordinator/runtime/stored_view.h"
 #include "dsl/client_branches.h"
@@ -134,11 +135,15 @@ struct LocalCoordinator::Housekeeper {
   std::thread thread;
   Pulse pulse{WallNow()};
   std::thread beat;
+  std::unique_ptr<LagProbe> lag;  // Null: nobody measures.
 
   void Beat() {
     std::unique_lock lock(mutex);
     while (!wake.wait_for(lock, Pulse::kBeat, [this] { return stop; })) {
       pulse.Beat(WallNow());
+      if (lag != nullptr) {
+        lag->Ask();
+      }
     }
   }
 };
@@ -231,6 +236,7 @@ void LocalCoordinator::MakeWorkers(const CallerFactory& make_caller) {
     options.on_quarantined = options_.notices.quarantined;
     options.crash_marks = options_.crash_marks;
     options.memory = &memory_;
+    options.recorder = options_.registry == nullptr ? nullptr : &options_.registry->RecorderOf(i);
     options.places = places;
     shards_.push_back(std::make_unique<WorkerShards>(
         std::move(options),
@@ -239,6 +245,9 @@ void LocalCoordinator::MakeWorkers(const CallerFactory& make_caller) {
             [this](std::function<void()> work) { loaders_.Run(std::move(work)); },
             [this](const Lease& lease) { OnServing(lease); },
             [this](const Lease& lease, const Status& why) { OnLost(lease, why); }}));
+  }
+  if (options_.registry != nullptr) {
+    housekeeper_->lag = std::make_unique<LagProbe>(workers_, *options_.registry);
   }
 }
 

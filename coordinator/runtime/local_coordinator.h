@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "coordinator/observe/registry.h"
 #include "coordinator/runtime/completion_token.h"
 #include "coordinator/runtime/coordinator.h"
 #include "coordinator/runtime/definitions.h"
@@ -37,6 +38,9 @@ struct LocalCoordinatorOptions {
   // What the message types of participants take; asked as that. Null: not known.
   std::function<size_t()> message_type_bytes;
   size_t payload_memory = SIZE_MAX;  // See MemoryBudget.
+  // What each worker's thread measures goes to its recorder, by the worker's number. May be null.
+  // Outlives the coordinator.
+  observe::Registry* registry = nullptr;
   // Told once, on any thread, how the recovery ended that Start began. Shards that another node
   // has, or that are lost meanwhile, are not waited for.
   std::function<void(const Status&)> on_recovered;

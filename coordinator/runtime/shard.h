@@ -58,6 +58,7 @@
 #include <variant>
 #include <vector>
 
+#include "coordinator/observe/registry.h"
 #include "coordinator/runtime/coordinator.h"
 #include "coordinator/runtime/definitions.h"
 #include "coordinator/runtime/event_hub.h"
@@ -93,6 +94,7 @@ struct ShardOptions {
   std::function<void(const Gid&, const engine::Failure&)> on_quarantined = {};
   marks::CrashMarks* crash_marks = nullptr;  // May be null. Outlives the shard.
   MemoryBudget* memory = nullptr;            // As crash_marks. Shared by the shards of a process.
+  observe::Recorder* recorder = nullptr;     // As crash_marks. The worker thread's own.
 };
 
 class Shard;
@@ -250,6 +252,7 @@ class Shard final : public std::enable_shared_from_this<Shard> {
     uint64_t number = 1;
     std::vector<TxnPtr> touched;
     std::vector<Release> releases;
+    Instant since = {};  // When the first was touched.
   };
 
   // Open, and not in memory: an append of it failed, or a turn.
@@ -306,6 +309,8 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   void Forget(const TxnPtr& txn, const Status& status, Duration delay);
   [[nodiscard]] Duration ReloadDelay() const;
   [[nodiscard]] storage::TxnAppend TakeAppend(Txn& txn);
+  void MeasureHandedIn(const storage::Batch& batch, Instant now) const;
+  void MeasureWritten(Instant handed_in) const;
   void CheckDrained();
 
   // shard_effects.cpp: effects, timers, recovery.
@@ -322,6 +327,7 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   void OnReply(const Gid& gid, engine::BranchReplied replied);
   void RemoveTimers(Txn& txn);
   void CountIncident(Txn& txn, bool forgotten = false);
+  void CountEnded(const Txn& txn, Instant heard_at);
   void NoteBlocked(Txn& txn, const BranchId& branch, engine::Role role, bool blocked);
   void ForgetBlocked(Txn& txn, bool all);
   void UpdateWake();

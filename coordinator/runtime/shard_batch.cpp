@@ -109,6 +109,9 @@ Shard::GatheringBatch& Shard::BatchOf(uint64_t number) {
 void Shard::Touch(const TxnPtr& txn) {
   if (!txn->touched) {
     txn->touched = true;
+    if (gathering_.touched.empty()) {
+      gathering_.since = host_.Now();
+    }
     gathering_.touched.push_back(txn);
   }
   txn->last_batch = gathering_.number;
@@ -187,11 +190,33 @@ void Shard::Flush() {
     return;
   }
   counters_.appends.fetch_add(1, std::memory_order_relaxed);
-  append_since_.emplace(counters_.appends_since, host_.Now());
+  const Instant now = host_.Now();
+  append_since_.emplace(counters_.appends_since, now);
+  MeasureHandedIn(batch, now);
   in_flight_ = std::move(gathering_);
   gathering_ = GatheringBatch{in_flight_->number + 1, {}, {}};
   keeper_.Append(*lease_, std::move(batch),
                  InTurn([this](const Status& status) { OnWritten(status); }));
+}
+
+void Shard::MeasureHandedIn(const storage::Batch& batch, Instant now) const {
+  if (options_.recorder == nullptr) {
+    return;
+  }
+  size_t records = 0;
+  for (const storage::TxnAppend& append : batch.appends) {
+    records += append.records.size();
+  }
+  options_.recorder->Find(observe::Family::kAppendRecords).Record(records);
+  options_.recorder->Find(observe::Family::kBatchGathering)
+      .Record(observe::Micros(now - gathering_.since));
+}
+
+void Shard::MeasureWritten(Instant handed_in) const {
+  if (options_.recorder != nullptr) {
+    options_.recorder->Find(observe::Family::kAppend)
+        .Record(observe::Micros(host_.Now() - handed_in));
+  }
 }
 
 // What the transaction gained since its last append.
@@ -212,6 +237,9 @@ storage::TxnAppend Shard::TakeAppend(Txn& txn) {
 
 void Shard::OnWritten(const Status& status) {
   ENTENTE_CHECK(in_flight_.has_value());
+  if (status.ok()) {
+    MeasureWritten(append_since_->at());
+  }
   append_since_.reset();
   // Too large a batch is not written either; its transactions come back one by one.
   const bool no_room = status.code() == StatusCode::kUnavailable;

@@ -166,16 +166,13 @@ void Shard::CarryOut(const TxnPtr& txn, engine::NotifyEnded& /*ended*/) {
   // A TCC or two-phase commit is told to have ended as soon as its durable decision was carried
   // out; its last records may still be on their way. Until they arrive it stays here: whoever asks
   // must not be shown what the journal holds.
-  WhenWritten(txn, [this, txn](const Status& status) {
+  WhenWritten(txn, [this, txn, heard_at = host_.Now()](const Status& status) {
     if (!status.ok()) {
       return;  // It is read back, and ends again.
     }
     open_.erase(txn->state->gid);
     open_count_.Set(open_.size());
-    auto& ended = txn->state->status == engine::TxnStatus::kCommitted ? counters_.committed
-                  : txn->state->status == engine::TxnStatus::kAborted ? counters_.aborted
-                                                                      : counters_.mixed;
-    ended.fetch_add(1, std::memory_order_relaxed);
+    CountEnded(*txn, heard_at);
   });
   blemishes_.erase(state.gid);
   for (Waiter& waiter : std::exchange(txn->waiters, {})) {
@@ -184,6 +181,23 @@ void Shard::CarryOut(const TxnPtr& txn, engine::NotifyEnded& /*ended*/) {
   }
   if (state.parent && txn->parent_call) {
     ReplyToParent(state.parent->gid, *txn->parent_call, engine::AnswerOf(state));
+  }
+}
+
+// `heard_at`: when those who wait for the end were told.
+void Shard::CountEnded(const Txn& txn, Instant heard_at) {
+  const engine::TxnState& state = *txn.state;
+  auto& ended = state.status == engine::TxnStatus::kCommitted ? counters_.committed
+                : state.status == engine::TxnStatus::kAborted ? counters_.aborted
+                                                              : counters_.mixed;
+  ended.fetch_add(1, std::memory_order_relaxed);
+  if (options_.recorder != nullptr) {
+    options_.recorder
+        ->Find(observe::Family::kTransaction,
+               state.client_driven ? observe::kClientDriven : std::string_view(state.definition),
+               engine::TxnStatusName(state.status))
+        .Record(observe::Micros(heard_at - state.accepted_at),
+                {state.gid, state.traceparent, heard_at});
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { HistoryEntry, Incident } from '../src/api/client';
-import { parseMetrics } from '../src/api/metrics';
+import { parseMetrics, quantile } from '../src/api/metrics';
 import { stateOf, stepsOf, groupByStep } from '../src/graph/steps';
 import { axisOf, barsOf } from '../src/pages/timeline';
 import { beside, documentOf, fieldsOf } from '../src/pages/schema_form';
@@ -73,6 +73,17 @@ describe('a form made of a schema', () => {
 test('metrics are read with their labels', () => {
   const samples = parseMetrics('# HELP x y\nx_total{status="A B"} 3\ny 1.5 1700000000\n');
   expect([...samples]).toEqual([['x_total{status="A B"}', 3], ['y', 1.5]]);
+});
+
+describe('a quantile', () => {
+  const read = (low: number, high: number, all: number) => parseMetrics(
+    `d_bucket{participant="a",le="0.1"} ${low}\nd_bucket{participant="a",le="0.2"} ${high}\nd_bucket{participant="a",le="+Inf"} ${all}\n` +
+    'd_bucket{participant="b",le="0.1"} 0\nd_bucket{participant="b",le="0.2"} 10\nd_bucket{participant="b",le="+Inf"} 10\n');
+  test('lies within its bucket', () => expect(quantile(0.5, 'd', read(10, 10, 10), undefined, 'participant="a"')).toBeCloseTo(0.05));
+  test('is over all labels', () => expect(quantile(0.75, 'd', read(10, 10, 10))).toBeCloseTo(0.15));
+  test('is of what came since', () => expect(quantile(0.5, 'd', read(10, 20, 20), read(10, 10, 10))).toBeCloseTo(0.15));
+  test('is the last bound where it is beyond', () => expect(quantile(0.99, 'd', read(0, 0, 5), undefined, 'participant="a"')).toBe(0.2));
+  test('is nothing where nothing was counted', () => expect(quantile(0.5, 'd', read(3, 3, 3), read(3, 3, 3))).toBeUndefined());
 });
 
 describe('a downloaded history', () => {

@@ -454,6 +454,17 @@ TEST_CASE("metrics are in the format Prometheus reads") {
   }
 }
 
+TEST_CASE("metrics come as OpenMetrics to those who ask for it") {
+  RestServer server;
+  const Answer answer = server.Send("GET", "/metrics", "",
+                                    {{"Accept", "application/openmetrics-text;version=1.0.0"}});
+  CHECK(answer.Header("Content-Type") ==
+        "application/openmetrics-text; version=1.0.0; charset=utf-8");
+  CHECK_THAT(answer.body, Catch::Contains("# TYPE entente_transactions_accepted counter\n"
+                                          "entente_transactions_accepted_total 5\n") &&
+                              Catch::EndsWith("\n# EOF\n"));
+}
+
 TEST_CASE("no sample stands twice for the same labels") {
   // One address with two limits has two gates.
   runtime::ParticipantStats few;
@@ -469,7 +480,9 @@ TEST_CASE("no sample stands twice for the same labels") {
   many.latency_millis = 2;
   runtime::ParticipantStats other = few;
   other.name = "fl\"ights\n";
-  const std::string text = MetricsText({}, {}, {few, many, other}, SomeNodes());
+  observe::Exposition out(observe::TextFormat::kPrometheus);
+  WriteMetrics({}, {}, {few, many, other}, SomeNodes(), {}, {}, out);
+  const std::string text = out.Take();
   CHECK(text.find("\nentente_shards 32\n") != std::string::npos);
   CHECK(text.find("\nentente_nodes 1\n") != std::string::npos);
   std::set<std::string> samples;

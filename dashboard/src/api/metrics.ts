@@ -15,6 +15,32 @@ export function parseMetrics(text: string): Samples {
   return samples;
 }
 
+// Below which value a share `q` of what the histogram counted since `before` lies, as Prometheus estimates it; over all its
+// labels, or those that contain `label`. Nothing where it counted nothing.
+export function quantile(q: number, name: string, after: Samples, before?: Samples, label = ''): number | undefined {
+  const counts = new Map<number, number>();
+  for (const [sample, value] of after) {
+    if (sample.startsWith(`${name}_bucket{`) && sample.includes(label)) {
+      const bound = /le="([^"]+)"/.exec(sample)![1]!;
+      const at = bound === '+Inf' ? Infinity : Number(bound);
+      counts.set(at, (counts.get(at) ?? 0) + value - (before?.get(sample) ?? 0));
+    }
+  }
+  const buckets = [...counts].sort(([a], [b]) => a - b);
+  const all = buckets[buckets.length - 1]?.[1] ?? 0;
+  if (all <= 0) {
+    return undefined;
+  }
+  let [lower, below] = [0, 0];
+  for (const [bound, count] of buckets) {
+    if (count >= q * all && count > below) {
+      return bound === Infinity ? lower : lower + (bound - lower) * ((q * all - below) / (count - below));
+    }
+    [lower, below] = [bound, count];
+  }
+  return lower;
+}
+
 export async function readMetrics(): Promise<Samples> {
   const response = await fetch('/metrics');
   if (!response.ok) {

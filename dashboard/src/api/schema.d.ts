@@ -593,7 +593,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Counters and gauges. */
+        /** Counters, gauges and histograms. */
         get: operations["getMetrics"];
         put?: never;
         post?: never;
@@ -2535,13 +2535,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description In the Prometheus text format. */
+            /** @description In the Prometheus text format; in OpenMetrics, with exemplars, where Accept asks for it. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "text/plain": string;
+                    "application/openmetrics-text": string;
                 };
             };
             default: components["responses"]["Refused"];

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import { api, take, takeParticipants, type Health, type Incident, type Participant } from '../api/client';
-import { readMetrics, type Samples } from '../api/metrics';
+import { quantile, readMetrics, type Samples } from '../api/metrics';
 import { useLoad } from '../live/load';
 import { href } from '../route';
 import { Empty, State } from '../ui/parts';
@@ -12,6 +12,7 @@ import { t } from '../words/words';
 const EVERY_MS = 2_000;
 const SHOWN_SECONDS = 600;
 const KEEP = 1_800; // Points of the chart: an hour.
+const LATELY = 30; // Readings that quantiles are taken over: a minute.
 
 async function health(): Promise<Health> {
   const response = await fetch('/healthz');
@@ -29,6 +30,7 @@ const NAMES = {
   committed: 'entente_transactions_ended_total{status="COMMITTED"}',
   undone: 'entente_transactions_ended_total{status="ABORTED"}',
   incidents: 'entente_incidents_open',
+  took: 'entente_transaction_duration_seconds',
   kept: 'entente_store_bytes', reusable: 'entente_store_free_bytes', log: 'entente_store_log_bytes', disk: 'entente_store_disk_free_bytes',
 };
 
@@ -40,8 +42,11 @@ export function bytes(count: number): string {
   return `${power > 0 && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[power]}`;
 }
 
-function useRates(): { samples: Samples | undefined; rates: Rates[] } {
-  const [state, setState] = useState<{ samples: Samples | undefined; rates: Rates[] }>({ samples: undefined, rates: [] });
+interface Readings { samples: Samples | undefined; lately: Samples | undefined; rates: Rates[] }
+
+function useRates(): Readings {
+  const [state, setState] = useState<Readings>({ samples: undefined, lately: undefined, rates: [] });
+  const recent = useRef<Samples[]>([]);
   const before = useRef<{ at: number; samples: Samples } | undefined>(undefined);
   useEffect(() => {
     let gone = false;
@@ -51,20 +56,22 @@ function useRates(): { samples: Samples | undefined; rates: Rates[] } {
         const at = Date.now() / 1_000;
         const old = before.current;
         before.current = { at, samples };
+        recent.current = [...recent.current.slice(1 - LATELY), samples];
         if (gone) {
           return;
         }
         setState((s) => {
           if (!old) {
-            return { samples, rates: s.rates };
+            return { samples, lately: undefined, rates: s.rates };
           }
           const seconds = at - old.at;
           const next = { at, started: rate(samples, old.samples, NAMES.started, seconds),
             committed: rate(samples, old.samples, NAMES.committed, seconds), undone: rate(samples, old.samples, NAMES.undone, seconds) };
-          return { samples, rates: [...s.rates.slice(-KEEP), next] };
+          return { samples, lately: recent.current[0], rates: [...s.rates.slice(-KEEP), next] };
         });
       } catch {
         before.current = undefined; // What comes after a gap is no rate.
+        recent.current = []; // It may be another process by then.
       }
     };
     void look();
@@ -156,6 +163,11 @@ function Troubled({ participants }: { participants: Participant[] }) {
   );
 }
 
+function took(samples: Samples | undefined, lately: Samples | undefined) {
+  const [half, most] = [0.5, 0.95].map((q) => (samples && lately ? quantile(q, NAMES.took, samples, lately) : undefined));
+  return half === undefined || most === undefined ? '\u00a0' : t('overview.took', { half: span(half * 1_000), most: span(most * 1_000) });
+}
+
 const FIRST = () => `curl -sS ${location.origin}/v1/transactions -H 'Content-Type: application/json' -d '{
   "inline": { "name": "hello", "mode": "saga", "participants": {},
               "steps": [ { "id": "nap", "wait": { "for": "5s" } } ] },
@@ -166,7 +178,7 @@ export function Overview() {
   const incidents = useLoad<{ incidents: Incident[]; nextCursor?: string }>(
     () => take(api.GET('/v1/incidents', { params: { query: { limit: 200 } } })), [], 3_000);
   const participants = useLoad(takeParticipants, [], 3_000);
-  const { samples, rates } = useRates();
+  const { samples, lately, rates } = useRates();
   const list = incidents.data?.incidents ?? [];
   const oldest = list.reduce<string | undefined>((old, one) => (!old || one.since < old ? one.since : old), undefined);
   const latest = rates[rates.length - 1];
@@ -197,7 +209,7 @@ export function Overview() {
         <a class="tile" href={href('transactions')}>
           <span class="label">{t('overview.throughput')}</span>
           <span class="big num">{latest ? Math.round(latest.committed + latest.undone) : '-'}</span>
-          <span class="dim">&nbsp;</span>
+          <span class="dim">{took(samples, lately)}</span>
         </a>
       </div>
       {never && <Empty title={t('overview.first')} command={FIRST()} />}

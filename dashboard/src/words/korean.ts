@@ -16,7 +16,7 @@ export const korean: Catalogue = {
   'status.ABORTED': '되돌림', 'status.MIXED': '혼합', 'status.incident': '사람이 필요함', 'status.paused': '멈춤',
 
   'overview.person': '사람이 필요함', 'overview.person.none': '기다리는 일이 없습니다', 'overview.person.oldest': '가장 오래된 것 {t}',
-  'overview.overdue': '지연', 'overview.overdue.none': '모두 제시간에 진행됩니다', 'overview.open': '열림', 'overview.throughput': '초당 종료',
+  'overview.overdue': '지연', 'overview.overdue.none': '모두 제시간에 진행됩니다', 'overview.open': '열림', 'overview.throughput': '초당 종료', 'overview.took': '절반 {half} 이내, 95 % {most} 이내',
   'overview.rates': '시작, 확정, 되돌림 (초당, 이 페이지를 연 뒤)', 'overview.started': '시작', 'overview.troubled': '문제가 가장 많은 참여자',
   'overview.troubled.none': '모든 참여자가 응답합니다.', 'overview.store': '저장소', 'overview.store.ok': '제시간에 기록합니다',
   'overview.store.size': '{kept} 보관, 그중 {reusable} 재사용 가능, 로그 {log}, 디스크 여유 {disk}',
@@ -91,7 +91,7 @@ export const korean: Catalogue = {
   'incidents.breaker': '차단기 {state}: 닫힐 때까지 호출이 기다립니다.',
 
   'participants.address': '주소', 'participants.name': '참여자', 'participants.breaker': '차단기', 'participants.breaker.closed': '응답함',
-  'participants.breaker.open': '응답 없음, 보류', 'participants.breaker.half-open': '시험 중', 'participants.out': '나간 호출', 'participants.waiting': '대기', 'participants.latency': '지연',
+  'participants.breaker.open': '응답 없음, 보류', 'participants.breaker.half-open': '시험 중', 'participants.out': '나간 호출', 'participants.waiting': '대기', 'participants.latency': '지연', 'participants.most': '95 % 이내', 'participants.most.about': '코디네이터 시작 이후 모든 호출, 실패 포함',
   'participants.errors': '실패', 'participants.calls': '호출', 'participants.blocked': '보류 이유', 'participants.none': '아직 호출한 참여자가 없습니다.',
 
   'definitions.none': '정의가 없습니다. 하나 등록하세요:', 'definitions.name': '이름', 'definitions.version': '버전', 'definitions.created': '등록', 'definitions.versions': '버전',

@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""What the coordinator tells of itself: histograms."""
+
+import argparse
+import http.server
+import json
+import pathlib
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "examples" / "demo"))
+
+from agency import Coordinator  # noqa: E402
+from world import wait_until  # noqa: E402
+
+BUILD = None
+TRIP = {
+    "name": "trip", "participants": {"p": {"http": "${env.P_URL}"}},
+    "steps": [
+        {"id": "flight", "participant": "p", "action": {"post": "/flight"}, "compensate": {"post": "/flight/undo"},
+         "retry": {"initial": "50ms", "max": "100ms", "attempts": 20}},
+        {"id": "hotel", "participant": "p", "action": {"post": "/hotel"}, "alternatives": [{"post": "/hostel"}],
+         "compensate": {"post": "/hotel/undo"}, "retry": {"initial": "50ms", "max": "100ms", "attempts": 20}},
+        {"id": "car", "participant": "p", "action": {"post": "/car"}, "compensate": {"post": "/car/undo"}}]}
+
+
+class Quiet(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, status, document=None):
+        body = json.dumps(document or {}).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def body(self):
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, handler):
+        super().__init__(("127.0.0.1", 0), handler)
+        self.lock = threading.Lock()
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, *_):  # A coordinator that is killed resets its connections.
+        pass
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Participant(Quiet):
+    """A flight that is busy at first; no hotel; a hostel that hangs until it is let go; no car."""
+
+    def do_POST(self):
+        self.body()
+        with self.server.lock:
+            self.server.calls.append((self.path, self.headers["traceparent"]))
+            seen = sum(path == self.path for path, _ in self.server.calls)
+        if self.path == "/hostel":
+            self.server.reached.set()
+            self.server.go.wait()
+        status = {"/flight": 200 if seen > 1 else 503, "/hotel": 409, "/car": 409}.get(self.path, 200)
+        self.answer(status)
+
+
+class Observed(unittest.TestCase):
+    arguments = ()
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="entente-observe-"))
+        self.addCleanup(shutil.rmtree, self.folder, True)
+        self.participant = Server(Participant)
+        self.participant.calls = []
+        self.participant.reached, self.participant.go = threading.Event(), threading.Event()
+        self.addCleanup(self.participant.shutdown)
+        self.addCleanup(self.participant.go.set)
+
+    def start(self, *arguments):
+        self.coordinator = Coordinator(BUILD, self.folder, {"P_URL": self.participant.url}, arguments)
+        self.addCleanup(self.coordinator.process.stop, signal.SIGKILL)
+
+    def metrics(self, accept="*/*"):
+        return self.coordinator.http.request("GET", "/metrics", headers={"Accept": accept}, raw=True)[1].decode()
+
+
+class Measurements(Observed):
+    def test_times_to_the_end_and_of_calls_are_histograms_with_exemplars(self):
+        self.start()
+        self.coordinator.put_definition(TRIP)
+        self.participant.go.set()
+        self.coordinator.submit("trip", {}, gid="m", wait="30s")
+        text = self.metrics()
+        for sample in ('entente_transaction_duration_seconds_count{definition="trip",status="ABORTED"} 1',
+                       'entente_call_duration_seconds_count{participant="p",operation="action"} 5',
+                       'entente_call_duration_seconds_count{participant="p",operation="compensate"} 2'):
+            self.assertIn(f"\n{sample}\n", text)
+        for name in ("entente_journal_append_duration_seconds", "entente_journal_append_size_records",
+                     "entente_journal_gathering_seconds"):
+            self.assertGreater(int(re.search(rf"^{name}_count (\d+)$", text, re.M)[1]), 0)
+        wait_until(lambda: "\nentente_worker_lag_seconds_count 0\n" not in self.metrics()
+                   and "\nentente_worker_lag_seconds_count " in self.metrics())
+        self.assertNotIn("# {", text)
+        self.assertRegex(self.metrics("application/openmetrics-text"),
+                         r'entente_transaction_duration_seconds_bucket\{[^}]*\} 1 # \{trace_id="[0-9a-f]{32}",gid="m"\} ')
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", required=True, type=lambda p: pathlib.Path(p).resolve())
+    options, rest = parser.parse_known_args()
+    BUILD = options.build
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=2, warnings="ignore")
