@@ -4,10 +4,9 @@
 #include <sstream>
 #include <utility>
 
-#include <spdlog/spdlog.h>
-
 #include "base/limits.h"
 #include "cli/cli.h"
+#include "coordinator/process_log.h"
 #include "coordinator/runtime/digest.h"
 
 namespace entente::coordinator {
@@ -84,8 +83,10 @@ Result<std::unique_ptr<ClusterNode>> ClusterNode::Open(const Config& config,
   };
   seen.definitions_changed = [raw] { raw->local_.ForgetNewestDefinitions(); };
   seen.nodes_changed = [raw](const std::vector<std::string>& nodes) {
-    spdlog::info("event=nodes count={} share={} self={}", nodes.size(),
-                 raw->members_->view()->share.count(), raw->id_);
+    Log(LogLevel::kInfo, LogLine("nodes")
+                             .Number("count", nodes.size())
+                             .Number("share", raw->members_->view()->share.count())
+                             .Word("self", raw->id_));
   };
   node->members_ =
       std::make_unique<cluster::Members>(table,

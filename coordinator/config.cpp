@@ -300,6 +300,15 @@ const std::vector<Setting>& Settings() {
          return Status();
        },
        [](const Config& config) { return config.log_level; }},
+      {"log-format", "ENTENTE_LOG_FORMAT", "'text', or 'json': one object a line", false,
+       [](Config& config, const std::string& value) {
+         if (value != "text" && value != "json") {
+           return Invalid("'" + value + "' is not one of text, json");
+         }
+         config.log_format = value;
+         return Status();
+       },
+       [](const Config& config) { return config.log_format; }},
       StringSetting<&Config::port_file>("port-file", "ENTENTE_PORT_FILE",
                                         "File that receives the actual ports once ready"),
   };

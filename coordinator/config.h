@@ -38,7 +38,8 @@ struct Config {
   std::string tls_certificate_file;
   std::string tls_key_file;
   std::string log_level = "info";
-  std::string port_file;  // Where to write the actual ports once ready; empty: nowhere.
+  std::string log_format = "text";  // "text" or "json"
+  std::string port_file;            // Where to write the actual ports once ready; empty: nowhere.
 };
 
 // One setting: where it comes from and where it goes.

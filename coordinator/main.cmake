@@ -1,6 +1,6 @@
 # The one program: `entente serve` and the command line client.
 entente_library(entente_serve
-  SOURCES cluster_bulk.cpp cluster_node.cpp config.cpp descriptors.cpp machine_memory.cpp operations_log.cpp serve.cpp
+  SOURCES cluster_bulk.cpp cluster_node.cpp config.cpp descriptors.cpp log_line.cpp machine_memory.cpp operations_log.cpp process_log.cpp serve.cpp
     servers.cpp store_commands.cpp
   PUBLIC entente_base
   PRIVATE entente_api entente_cluster entente_engine entente_marks entente_observe entente_participants entente_runtime entente_storage

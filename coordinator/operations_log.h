@@ -9,13 +9,14 @@
 #include <string>
 #include <string_view>
 
+#include "coordinator/log_line.h"
 #include "coordinator/runtime/notices.h"
 
 namespace entente::coordinator {
 
-// Each line is "event=<name> key=value ...", its values quoted where they are text of others. Of
-// one event at most kLinesPerSecond go out: a thousand incidents at once are one cause. What was
-// left out is counted in a line of its own with the next line that goes out.
+// Of one event at most kLinesPerSecond go out: a thousand incidents at once are one cause. What was
+// left out is counted in a line of its own with the next line that goes out. Lines of a transaction
+// have its gid, and the trace that it is of where that is known.
 //
 // Thread-safe. Calls `sink` with its lock held: it must not come back here.
 class OperationsLog {
@@ -23,7 +24,7 @@ class OperationsLog {
   static constexpr uint64_t kLinesPerSecond = 20;
 
   enum class Level { kInfo, kWarning };
-  using Sink = std::function<void(Level level, const std::string& line)>;
+  using Sink = std::function<void(Level level, const LogLine& line)>;
   using Clock = std::function<std::chrono::steady_clock::time_point()>;
 
   explicit OperationsLog(Sink sink, Clock now = std::chrono::steady_clock::now)
@@ -49,13 +50,13 @@ class OperationsLog {
 
   void OnOperator(const runtime::TxnEvent& event, std::string_view action,
                   const engine::Actor& actor, std::string_view branch);
-  void Write(Level level, const std::string& event, const std::string& fields);
+  void Write(Level level, const LogLine& line);
   void TellLeftOut(std::chrono::steady_clock::time_point now);
 
   const Sink sink_;
   const Clock now_;
   std::mutex mutex_;
-  std::map<std::string, Window> windows_;  // By event.
+  std::map<std::string, Window, std::less<>> windows_;  // By event.
 };
 
 }  // namespace entente::coordinator

@@ -17,10 +17,6 @@
 #include <system_error>
 #include <thread>
 
-#include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
-
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "coordinator/api/bulk_actions.h"
@@ -33,6 +29,7 @@
 #include "coordinator/operations_log.h"
 #include "coordinator/participants/caller.h"
 #include "coordinator/participants/gates.h"
+#include "coordinator/process_log.h"
 #include "coordinator/runtime/local_coordinator.h"
 #include "coordinator/servers.h"
 #include "marks/crash_marks.h"
@@ -64,33 +61,6 @@ sigset_t AwaitedSignals() {
   return signals;
 }
 
-// Lines hold what clients and participants wrote: none may reach the terminal as it came.
-class LineFormatter final : public spdlog::formatter {
- public:
-  void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& line) override {
-    spdlog::memory_buf_t raw;
-    pattern_.format(message, raw);
-    const std::string shown = ShowText({raw.data(), raw.size()}) + '\n';
-    line.append(shown.data(), shown.data() + shown.size());
-  }
-  [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override {
-    return std::make_unique<LineFormatter>();
-  }
-
- private:
-  spdlog::pattern_formatter pattern_{"%Y-%m-%dT%H:%M:%S.%e%z %l %v",
-                                     spdlog::pattern_time_type::local, /*eol=*/""};
-};
-
-void SetUpLogging(const Config& config) {
-  auto logger = spdlog::stderr_logger_mt("entente");
-  logger->set_formatter(std::make_unique<LineFormatter>());
-  logger->set_level(spdlog::level::from_str(config.log_level));
-  logger->flush_on(spdlog::level::info);
-  spdlog::set_default_logger(std::move(logger));
-  net::SilenceProtobuf();
-}
-
 int CannotStart(const Status& status) {
   std::fprintf(stderr, "entente: can not start: %s\n", ShowText(status.message()).c_str());
   return kExitCannotStart;
@@ -103,9 +73,11 @@ uint32_t WorkerCount(const Config& config) {
 
 // Fail-stop: nothing more is acknowledged; what was is safe, and a restart recovers it.
 void StopOnStoreFailure(const Status& status) {
-  spdlog::critical("event=store_failed reason={} message=\"{}\"; stopping, see docs/operations.md",
-                   status.reason(), status.message());
-  spdlog::shutdown();
+  Log(LogLevel::kCritical, LogLine("store_failed")
+                               .Word("reason", status.reason())
+                               .Text("message", status.message())
+                               .Text("do", "stopping, see docs/operations.md"));
+  EndLog();
   std::_Exit(kExitStoreFailed);
 }
 
@@ -118,12 +90,16 @@ std::unique_ptr<marks::CrashMarks> OpenMarks(const std::string& store) {
   }
   auto opened = marks::CrashMarks::Open(store.substr(kScheme.size()) + "-marks");
   if (!opened.ok()) {
-    spdlog::warn("event=marks_unavailable message=\"{}\"", opened.status().message());
+    Log(LogLevel::kWarning,
+        LogLine("marks_unavailable").Text("message", opened.status().message()));
     return nullptr;
   }
   for (const marks::CrashMarks::Suspect& suspect : (*opened)->Suspects()) {
-    spdlog::warn("event=suspect name=\"{}\" crashes={} kills={} condemned={}", suspect.name,
-                 suspect.crashes, suspect.kills, suspect.condemned);
+    Log(LogLevel::kWarning, LogLine("suspect")
+                                .Text("name", suspect.name)
+                                .Number("crashes", suspect.crashes)
+                                .Number("kills", suspect.kills)
+                                .Word("condemned", suspect.condemned ? "true" : "false"));
   }
   return std::move(opened).value();
 }
@@ -221,7 +197,7 @@ storage::OpenOptions MakeOpenOptions(const Config& config) {
                    : config.store_identity == "new" ? storage::CopiedStore::kNewIdentity
                                                     : storage::CopiedStore::kAsk;
   options.on_copy = [](const std::string& what) {
-    spdlog::warn("event=store_copied message=\"{}\"", what);
+    Log(LogLevel::kWarning, LogLine("store_copied").Text("message", what));
   };
   options.lease = config.lease;
   options.migrate = config.store_migrate == "yes";
@@ -302,13 +278,14 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, Clus
     rest_options.service.nodes = [node] { return node->Nodes(); };
   }
   rest_options.on_defect = [](const Status& status, const std::string& target) {
-    spdlog::error("event=defect target={} reason={} message=\"{}\"", target, status.reason(),
-                  status.message());
+    Log(LogLevel::kError, LogLine("defect")
+                              .Text("target", target)
+                              .Word("reason", status.reason())
+                              .Text("message", status.message()));
   };
   const auto load = std::make_shared<net::ServerLoad>(net::ServerLoad::Limits{
       .max_connections = std::min(limits::kMaxConnections, shares.clients)});
   rest_options.http_load = load;
-  rest_options.measurements = measurements;
   const api::ServiceOptions service_options = rest_options.service;
   std::unique_ptr<api::GrpcServer> grpc;
   std::atomic<const api::GrpcServer*> serving_grpc = nullptr;  // Told in /metrics.
@@ -316,6 +293,7 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, Clus
     const api::GrpcServer* const server = serving_grpc.load();
     return server == nullptr ? api::GrpcServer::Stats() : server->stats();
   };
+  rest_options.measurements = measurements;
   api::RestApi rest(coordinator, std::move(rest_options));
   net::HttpServerOptions server_options;
   server_options.load = load;
@@ -344,8 +322,8 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, Clus
   if (grpc != nullptr) {
     own.Add(ParseListenAddress(config.grpc)->host, static_cast<uint16_t>(grpc_port));
   }
-  spdlog::info("event=listening http=http://{}:{} grpc={}", http_address->host, *http_port,
-               grpc_port);
+  const std::string shown_http = "http://" + http_address->host + ":" + std::to_string(*http_port);
+  Log(LogLevel::kInfo, LogLine("listening").Word("http", shown_http).Number("grpc", grpc_port));
   if (node != nullptr) {
     if (const Status joined = node->Join(http_address->host + ':' + std::to_string(*http_port));
         !joined.ok()) {
@@ -353,13 +331,18 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, Clus
     }
   }
   const auto on_recovered = [&]() -> Status {
-    spdlog::info("event=recovered open={} took={}", coordinator.GetHealth().open,
-                 FormatDuration(std::chrono::duration_cast<std::chrono::milliseconds>(
-                     std::chrono::steady_clock::now() - began)));
+    Log(LogLevel::kInfo,
+        LogLine("recovered")
+            .Number("open", coordinator.GetHealth().open)
+            .Word("took", FormatDuration(std::chrono::duration_cast<std::chrono::milliseconds>(
+                              std::chrono::steady_clock::now() - began))));
     ENTENTE_RETURN_IF_ERROR(WritePortFile(config.port_file, *http_port, grpc_port));
-    spdlog::info("event=ready http=http://{}:{} grpc={} store={} workers={} open={}",
-                 http_address->host, *http_port, grpc_port, store, local.workers().size(),
-                 coordinator.GetHealth().open);
+    Log(LogLevel::kInfo, LogLine("ready")
+                             .Word("http", shown_http)
+                             .Number("grpc", grpc_port)
+                             .Word("store", store)
+                             .Number("workers", local.workers().size())
+                             .Number("open", coordinator.GetHealth().open));
     return {};
   };
   const sigset_t signals = AwaitedSignals();
@@ -373,7 +356,9 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, Clus
       }
     }
   }
-  spdlog::info("event=draining signal={} grace={}", signal, FormatDuration(config.drain_grace));
+  Log(LogLevel::kInfo, LogLine("draining")
+                           .Number("signal", signal)
+                           .Word("grace", FormatDuration(config.drain_grace)));
   if (node != nullptr) {
     node->Leave(config.drain_grace);
   } else {
@@ -384,7 +369,7 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, Clus
   if (grpc != nullptr) {
     grpc->Shutdown(kAnswersGrace);
   }
-  spdlog::info("event=stopped open={}", coordinator.GetHealth().open);
+  Log(LogLevel::kInfo, LogLine("stopped").Number("open", coordinator.GetHealth().open));
   return 0;
 }
 
@@ -398,7 +383,8 @@ int Serve(const Config& config) {
   // The limit for a file's size is a failed write, like a full disk, and not the end.
   std::signal(SIGXFSZ, SIG_IGN);
   const size_t descriptors = RaiseDescriptorLimit();
-  SetUpLogging(config);
+  SetUpLog(config);
+  net::SilenceProtobuf();
 
   if (const Status checked = CheckConfig(config); !checked.ok()) {
     return CannotStart(checked);
@@ -418,9 +404,8 @@ int Serve(const Config& config) {
     return CannotStart(journal.status());
   }
   const auto marks = OpenMarks(config.store);
-  OperationsLog log([](OperationsLog::Level level, const std::string& line) {
-    spdlog::log(level == OperationsLog::Level::kInfo ? spdlog::level::info : spdlog::level::warn,
-                "{}", line);
+  OperationsLog log([](OperationsLog::Level level, const LogLine& line) {
+    Log(level == OperationsLog::Level::kInfo ? LogLevel::kInfo : LogLevel::kWarning, line);
   });
   participants::GatesOptions gates_options;
   gates_options.max_connections = shares.participants;

@@ -117,6 +117,7 @@ struct TxnEvent {
   bool incident = false;
   HistoryEntry entry;
   std::shared_ptr<const dsl::Plan> plan;  // For the names of steps; may be null.
+  std::string traceparent = {};           // The submitter's, or empty.
 };
 
 enum class EventForm : uint8_t { kJson, kProto };

@@ -45,7 +45,8 @@ void Shard::Apply(const TxnPtr& txn, engine::Decision decision, std::function<vo
     if (watched || events_.IsNoted(record, txn->plan->client_driven)) {
       const engine::TxnState& state = *txn->state;
       release.events.push_back({state.gid, state.definition, state.status, state.has_incident(),
-                                HistoryEntry{state.revision, std::move(record)}, txn->plan});
+                                HistoryEntry{state.revision, std::move(record)}, txn->plan,
+                                state.traceparent});
     }
   }
   txn->charge.Set(MemoryCharge::kTransactionBytes + txn->state->payload_bytes);

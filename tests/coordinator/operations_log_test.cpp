@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "base/json.h"
 #include "coordinator/runtime/event_hub.h"
 
 namespace entente::coordinator {
@@ -15,10 +16,11 @@ using Lines = std::vector<std::string>;
 struct Logged {
   Lines lines;
   std::chrono::steady_clock::time_point now;
-  OperationsLog log{[this](OperationsLog::Level level, const std::string& line) {
-                      lines.push_back((level == OperationsLog::Level::kInfo ? "I " : "W ") + line);
-                    },
-                    [this] { return now; }};
+  OperationsLog log{
+      [this](OperationsLog::Level level, const LogLine& line) {
+        lines.push_back((level == OperationsLog::Level::kInfo ? "I " : "W ") + line.AsText());
+      },
+      [this] { return now; }};
 };
 
 runtime::TxnEvent EventOf(engine::RecordBody body, bool incident = false) {
@@ -27,7 +29,8 @@ runtime::TxnEvent EventOf(engine::RecordBody body, bool incident = false) {
           engine::TxnStatus::kActive,
           incident,
           {Sequence(7), {InstantFromMicros(0), std::move(body)}},
-          nullptr};
+          nullptr,
+          "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"};
 }
 
 const engine::Actor kAnn{"ann", "called \"them\"\nevent=forged"};
@@ -38,10 +41,12 @@ TEST_CASE("an incident and its end are a line each") {
       engine::IncidentRaised{BranchId("flight"), {"http.500", "it broke"}}, /*incident=*/true));
   logged.log.OnTransaction(EventOf(engine::OperatorRetried{BranchId("flight"), {"ann", ""}}));
   CHECK(logged.lines ==
-        Lines{"W event=incident_raised gid=t1 definition=trip branch=flight code=\"http.500\" "
+        Lines{"W event=incident_raised gid=t1 trace_id=4bf92f3577b34da6a3ce929d0e0e4736 "
+              "definition=trip branch=flight code=\"http.500\" "
               "message=\"it broke\"",
-              "I event=operator_action action=retry gid=t1 branch=flight actor=\"ann\"",
-              "I event=incident_ended gid=t1 by=retry"});
+              "I event=operator_action action=retry gid=t1 "
+              "trace_id=4bf92f3577b34da6a3ce929d0e0e4736 branch=flight actor=\"ann\"",
+              "I event=incident_ended gid=t1 trace_id=4bf92f3577b34da6a3ce929d0e0e4736 by=retry"});
 }
 
 TEST_CASE("what an operator does is logged with who and why, and cannot forge a line") {
@@ -53,10 +58,28 @@ TEST_CASE("what an operator does is logged with who and why, and cannot forge a 
   ended.actor = engine::Actor{"ann", "ticket 42"};
   logged.log.OnTransaction(EventOf(ended, /*incident=*/true));
   CHECK(logged.lines ==
-        Lines{"I event=operator_action action=pause gid=t1 actor=\"ann\" reason=\"called 'them' "
+        Lines{"I event=operator_action action=pause gid=t1 "
+              "trace_id=4bf92f3577b34da6a3ce929d0e0e4736 actor=\"ann\" reason=\"called 'them' "
               "event=forged\"",
-              "I event=operator_action action=resolve gid=t1 actor=\"ann\" reason=\"ticket 42\"",
-              "W event=transaction_mixed gid=t1 definition=trip forced=ABORTED"});
+              "I event=operator_action action=resolve gid=t1 "
+              "trace_id=4bf92f3577b34da6a3ce929d0e0e4736 actor=\"ann\" reason=\"ticket 42\"",
+              "W event=transaction_mixed gid=t1 trace_id=4bf92f3577b34da6a3ce929d0e0e4736 "
+              "definition=trip forced=ABORTED"});
+}
+
+TEST_CASE("as JSON a line is one object, whatever others wrote") {
+  const LogLine line = LogLine("incident_raised")
+                           .Word("gid", "t1")
+                           .Word("branch", "")
+                           .Text("message", "a \"quote\"\n{}\xff")
+                           .Number("count", 3);
+  CHECK(line.AsText() == "event=incident_raised gid=t1 message=\"a 'quote' {}\uFFFD\" count=3");
+  const auto object = ParseJson(line.AsJson(), JsonLimits{1000, 3});
+  REQUIRE(object.ok());
+  CHECK(*object == Json{{"event", "incident_raised"},
+                        {"gid", "t1"},
+                        {"message", "a \"quote\"\n{}\uFFFD"},
+                        {"count", 3}});
 }
 
 TEST_CASE("breakers, batches and definitions have their lines") {

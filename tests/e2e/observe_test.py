@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the coordinator tells of itself: histograms."""
+"""What the coordinator tells of itself: histograms, JSON log lines."""
 
 import argparse
 import http.server
@@ -118,6 +118,22 @@ class Measurements(Observed):
         self.assertNotIn("# {", text)
         self.assertRegex(self.metrics("application/openmetrics-text"),
                          r'entente_transaction_duration_seconds_bucket\{[^}]*\} 1 # \{trace_id="[0-9a-f]{32}",gid="m"\} ')
+
+
+class Lines(Observed):
+    def test_as_json_every_line_is_an_object_with_what_is_known(self):
+        self.start("--log-format", "json")
+        self.coordinator.put_definition({"name": "ask", "participants": {}, "steps": [{"id": "ask", "wait": {"signal": "go"}}]})
+        self.coordinator.submit("ask", {}, gid="0192f3a1-0000-7000-8000-000000000001")
+        self.coordinator.http.call("POST", "/v1/transactions/0192f3a1-0000-7000-8000-000000000001:cancel",
+                                   {"actor": "ann", "reason": 'because "x"\n{}'})
+        self.assertEqual(0, self.coordinator.process.stop())
+        lines = [json.loads(line) for line in (self.folder / "entente.log").read_text().splitlines()]
+        for line in lines:
+            self.assertTrue({"time", "level", "event"} <= set(line), line)
+        action = next(line for line in lines if line["event"] == "operator_action")
+        self.assertEqual(("info", "cancel", "0192f3a1000070008000000000000001", "ann", 'because "x"\n{}'),
+                         (action["level"], action["action"], action["trace_id"], action["actor"], action["reason"]))
 
 
 if __name__ == "__main__":
