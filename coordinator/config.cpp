@@ -13,8 +13,21 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "net/core/url.h"
 
 namespace entente::coordinator {
+
+std::optional<std::pair<std::string, std::string>> SplitHeader(const std::string& text) {
+  const size_t colon = text.find(':');
+  if (colon == std::string::npos || colon == 0 || text.find_first_of(" \t\r\n") < colon ||
+      text.find_first_of("\r\n") != std::string::npos) {
+    return std::nullopt;
+  }
+  const size_t value = text.find_first_not_of(" \t", colon + 1);
+  return std::pair(text.substr(0, colon),
+                   value == std::string::npos ? std::string() : text.substr(value));
+}
+
 namespace {
 
 constexpr JsonLimits kConfigJson{size_t{1} << 20, 8};
@@ -100,6 +113,17 @@ Status CheckOrigin(const std::string& value) {
                 : Invalid("'" + value +
                           "' is not an origin such as https://ops.example.org, without a path; "
                           "patterns are not taken");
+}
+
+// Empty: none.
+Status CheckUrl(const std::string& value) {
+  const auto url = net::ParseUrl(value);
+  return value.empty() || url.ok() ? Status() : Invalid(url.status().message());
+}
+
+Status CheckHeader(const std::string& value) {
+  return SplitHeader(value) ? Status()
+                            : Invalid("'" + value + "' is not a header such as 'Name: value'");
 }
 
 template <std::vector<std::string> Config::*kMember, Status (*kCheck)(const std::string&) = AnyText>
@@ -291,6 +315,19 @@ const std::vector<Setting>& Settings() {
                                                    "PEM file shown to participants that ask"),
       StringSetting<&Config::tls_key_file>("tls-key", "ENTENTE_TLS_KEY",
                                            "PEM file of that certificate's key"),
+      {"otlp-endpoint", "ENTENTE_OTLP_ENDPOINT",
+       "URL of an OpenTelemetry collector that takes OTLP over HTTP as JSON, such as "
+       "http://127.0.0.1:4318; empty: no traces are sent",
+       false,
+       [](Config& config, const std::string& value) {
+         ENTENTE_RETURN_IF_ERROR(CheckUrl(value));
+         config.otlp_endpoint = value;
+         return Status();
+       },
+       [](const Config& config) { return config.otlp_endpoint; }},
+      ListSetting<&Config::otlp_headers, CheckHeader>(
+          "otlp-header", "ENTENTE_OTLP_HEADER",
+          "Header for that collector, as 'Name: value', such as one that authenticates"),
       {"log-level", "ENTENTE_LOG_LEVEL", "debug, info, warn or error", false,
        [](Config& config, const std::string& value) {
          if (value != "debug" && value != "info" && value != "warn" && value != "error") {

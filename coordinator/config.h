@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -37,6 +39,8 @@ struct Config {
   std::string tls_ca_file;  // For calls to participants; empty: the system's.
   std::string tls_certificate_file;
   std::string tls_key_file;
+  std::string otlp_endpoint;  // Of an OpenTelemetry collector; empty: no traces are sent.
+  std::vector<std::string> otlp_headers;  // "Name: value"
   std::string log_level = "info";
   std::string log_format = "text";  // "text" or "json"
   std::string port_file;            // Where to write the actual ports once ready; empty: nowhere.
@@ -71,6 +75,10 @@ struct Setting {
 // What must hold of the whole: addresses can be read, and nothing is reachable from other machines,
 // because there is no authentication.
 [[nodiscard]] Status CheckConfig(const Config& config);
+
+// "Name: value" taken apart; nothing if it is not that.
+[[nodiscard]] std::optional<std::pair<std::string, std::string>> SplitHeader(
+    const std::string& text);
 
 struct ListenAddress {
   std::string host;

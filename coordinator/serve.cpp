@@ -27,6 +27,7 @@
 #include "coordinator/machine_memory.h"
 #include "coordinator/observe/registry.h"
 #include "coordinator/operations_log.h"
+#include "coordinator/outlets/trace_exporter.h"
 #include "coordinator/participants/caller.h"
 #include "coordinator/participants/gates.h"
 #include "coordinator/process_log.h"
@@ -48,6 +49,8 @@ constexpr int kExitCannotStart = 1;
 constexpr int kExitStoreFailed = 3;
 // How long answers that are due have to get out at the end.
 constexpr Duration kAnswersGrace = std::chrono::seconds(1);
+// So long a stop waits for a collector that does not answer.
+constexpr Duration kLastWords = std::chrono::seconds(2);
 
 // The signals that end the process are taken by one thread that waits for them; and kRecovered, by
 // which the process tells itself that its recovery ended.
@@ -201,6 +204,27 @@ storage::OpenOptions MakeOpenOptions(const Config& config) {
   };
   options.lease = config.lease;
   options.migrate = config.store_migrate == "yes";
+  return options;
+}
+
+// At the collector's base, unless the address says more.
+outlets::TraceExporterOptions MakeTraceOptions(const Config& config,
+                                               std::shared_ptr<const net::TlsContext> tls) {
+  constexpr std::string_view kTraces = "/v1/traces";
+  outlets::TraceExporterOptions options;
+  options.url = net::ParseUrl(config.otlp_endpoint).value();
+  if (!options.url.target.ends_with(kTraces)) {
+    options.url.target.erase(options.url.target.find_last_not_of('/') + 1);
+    options.url.target += kTraces;
+  }
+  for (const std::string& header : config.otlp_headers) {
+    options.headers.push_back(SplitHeader(header).value());
+  }
+  options.tls = std::move(tls);
+  options.on_failing = [](bool failing, const std::string& why) {
+    Log(failing ? LogLevel::kWarning : LogLevel::kInfo,
+        LogLine(failing ? "traces_dropped" : "traces_taken").Text("message", why));
+  };
   return options;
 }
 
@@ -419,6 +443,7 @@ int Serve(const Config& config) {
   const auto make_caller = [&](runtime::Worker& worker, const runtime::CompletionTokens& tokens) {
     participants::CallerOptions one = *caller_options;
     one.recorder = &registry.RecorderOf(worker.index());
+    one.trace = !config.otlp_endpoint.empty();
     return std::make_unique<participants::Caller>(worker.io(), worker, std::move(one), gates,
                                                   tokens);
   };
@@ -443,6 +468,18 @@ int Serve(const Config& config) {
   options->shared = membership != nullptr;
   Told released;
   options->on_released = [&released] { released.Tell(); };
+  std::unique_ptr<outlets::TraceExporter> traces;
+  options->on_made = [&](runtime::Coordinator& made) {
+    if (!config.otlp_endpoint.empty()) {
+      traces = std::make_unique<outlets::TraceExporter>(
+          made, MakeTraceOptions(config, caller_options->http.tls));
+    }
+  };
+  options->on_stopping = [&traces] {
+    if (traces != nullptr) {
+      traces->End(kLastWords);
+    }
+  };
   RecoveryEnd recovery;
   options->on_recovered = [&recovery](const Status& status) { recovery.Tell(status); };
   auto coordinator =
@@ -462,7 +499,12 @@ int Serve(const Config& config) {
   }
   const int code = RunUntilStopped(config, **coordinator, node.get(), **journal, shares,
                                    storage::ShownUrl(config.store), recovery, *own,
-                                   [&](observe::Exposition& out) { registry.Write(out); });
+                                   [&](observe::Exposition& out) {
+                                     registry.Write(out);
+                                     if (traces != nullptr) {
+                                       traces->Write(out);
+                                     }
+                                   });
   if (node != nullptr) {
     released.Set({});
     node->Close();

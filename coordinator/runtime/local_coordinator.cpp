@@ -203,6 +203,9 @@ Result<std::unique_ptr<LocalCoordinator>> LocalCoordinator::Start(
     };
   }
   coordinator->MakeWorkers(make_caller);
+  if (coordinator->options_.on_made) {
+    coordinator->options_.on_made(*coordinator);
+  }
   if (coordinator->options_.shared) {
     coordinator->ownership_.SetShare({}, {});
   } else {
@@ -372,6 +375,9 @@ void LocalCoordinator::Drain(Duration grace) {
 }
 
 void LocalCoordinator::Stop() {
+  if (!stopping_ && options_.on_stopping) {
+    options_.on_stopping();
+  }
   stopping_ = true;
   loaders_.Join();
   {

@@ -49,6 +49,10 @@ struct LocalCoordinatorOptions {
   bool shared = false;
   // Told on any thread that shards were given up because they are not of the share any more.
   std::function<void()> on_released;
+  // Called by Start before anything is driven: who subscribes in it misses no event. May be empty.
+  std::function<void(Coordinator&)> on_made;
+  // Called before the threads end, also after a failure to start: who uses the coordinator ends.
+  std::function<void()> on_stopping;
 };
 
 // Makes the caller of one worker. Called during Start; `tokens` outlives the caller.

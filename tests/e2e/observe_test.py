@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the coordinator tells of itself: histograms, JSON log lines."""
+"""What the coordinator tells of itself: histograms, JSON log lines, and the trace of a saga that was killed in the middle."""
 
 import argparse
 import http.server
@@ -79,6 +79,26 @@ class Participant(Quiet):
         self.answer(status)
 
 
+class Collector(Quiet):
+    """Takes OTLP over HTTP as JSON; fails as often as it is told to."""
+
+    def do_POST(self):
+        body = json.loads(self.body())
+        with self.server.lock:
+            if self.server.failures:
+                self.answer(self.server.failures.pop(0))
+                return
+            self.server.requests.append((self.path, dict(self.headers)))
+            for resource in body["resourceSpans"]:
+                for scope in resource["scopeSpans"]:
+                    self.server.spans += scope["spans"]
+        self.answer(200)
+
+
+def attributes(span):
+    return {one["key"]: next(iter(one["value"].values())) for one in span["attributes"]}
+
+
 class Observed(unittest.TestCase):
     arguments = ()
 
@@ -90,6 +110,9 @@ class Observed(unittest.TestCase):
         self.participant.reached, self.participant.go = threading.Event(), threading.Event()
         self.addCleanup(self.participant.shutdown)
         self.addCleanup(self.participant.go.set)
+        self.collector = Server(Collector)
+        self.collector.spans, self.collector.requests, self.collector.failures = [], [], []
+        self.addCleanup(self.collector.shutdown)
 
     def start(self, *arguments):
         self.coordinator = Coordinator(BUILD, self.folder, {"P_URL": self.participant.url}, arguments)
@@ -97,6 +120,89 @@ class Observed(unittest.TestCase):
 
     def metrics(self, accept="*/*"):
         return self.coordinator.http.request("GET", "/metrics", headers={"Accept": accept}, raw=True)[1].decode()
+
+
+class Traces(Observed):
+    TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+    def flags(self):
+        return "--otlp-endpoint", self.collector.url, "--otlp-header", "Authorization: Bearer x"
+
+    def spans(self, gid):
+        with self.collector.lock:
+            return [s for s in self.collector.spans if attributes(s)["entente.gid"] == gid]
+
+    def ended(self, gid):
+        wait_until(lambda: any("parentSpanId" not in s or s["parentSpanId"] == self.CALLER for s in self.spans(gid)))
+
+    def test_a_saga_that_was_killed_in_the_middle_is_one_complete_trace(self):
+        self.start(*self.flags())
+        self.coordinator.put_definition(TRIP)
+        self.coordinator.http.call("POST", "/v1/transactions", {"definition": "trip", "gid": "t", "input": {}},
+                                   {"traceparent": f"00-{self.TRACE}-{self.CALLER}-01"})
+        self.assertTrue(self.participant.reached.wait(30))
+        self.coordinator.process.stop(signal.SIGKILL)
+        self.participant.go.set()
+        self.start(*self.flags())
+        self.assertEqual("ABORTED", self.coordinator.get("t", wait="30s")["status"])
+        self.ended("t")
+        spans = self.spans("t")
+        by_id = {span["spanId"]: span for span in spans}
+        self.assertEqual(len(spans), len(by_id), "no span comes twice")
+        self.assertEqual({self.TRACE}, {span["traceId"] for span in spans})
+        roots = [span for span in spans if span.get("parentSpanId") not in by_id]
+        self.assertEqual([self.CALLER], [root.get("parentSpanId") for root in roots])
+        attempts = sorted((a["entente.branch"], a["entente.operation"], a.get("entente.alternative", "0"),
+                           a["entente.attempt"]) for a in map(attributes, spans) if "entente.attempt" in a)
+        self.assertEqual([("car", "action", "0", "1"),
+                          ("flight", "action", "0", "1"), ("flight", "action", "0", "2"), ("flight", "compensate", "0", "1"),
+                          ("hotel", "action", "0", "1"), ("hotel", "action", "1", "1"), ("hotel", "action", "1", "2"),
+                          ("hotel", "compensate", "1", "1")], attempts)
+        # What participants were told is a span of this trace: theirs hang below it.
+        for path, traceparent in self.participant.calls:
+            _, trace, span, flags = traceparent.split("-")
+            self.assertEqual((self.TRACE, "01"), (trace, flags))
+            self.assertEqual("3", str(by_id[span]["kind"]), path)
+        for span in spans:
+            self.assertLessEqual(int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"]))
+        path, headers = self.collector.requests[-1]
+        self.assertEqual(("/v1/traces", "Bearer x", "application/json"),
+                         (path, headers["Authorization"], headers["Content-Type"]))
+
+    def test_a_child_is_of_its_parents_trace_below_the_branch_that_started_it(self):
+        self.start(*self.flags())
+        self.coordinator.put_definition({"name": "inner", "participants": {}, "steps": [{"id": "nap", "wait": {"for": "10ms"}}]})
+        self.coordinator.put_definition({"name": "outer", "participants": {}, "steps": [
+            {"id": "run", "action": {"transaction": {"definition": "inner", "input": {}}}, "compensate": None}]})
+        self.coordinator.submit("outer", {}, gid="o", wait="30s")
+        self.ended("o")
+        wait_until(lambda: self.spans("o~run"))
+        parent, child = self.spans("o"), self.spans("o~run")
+        self.assertEqual(1, len({span["traceId"] for span in parent + child}))
+        branch = next(s for s in parent if s["name"] == "run")
+        root = next(s for s in child if s["name"] == "inner")
+        self.assertEqual(branch["spanId"], root["parentSpanId"])
+        self.assertIn(root["spanId"], [link["spanId"] for span in parent for link in span.get("links", [])])
+
+    def test_a_collector_that_stumbles_gets_them_later_and_one_that_is_not_asked_gets_nothing(self):
+        self.start(*self.flags())
+        self.collector.failures += [503, 429]
+        self.coordinator.put_definition({"name": "nap", "participants": {}, "steps": [{"id": "nap", "wait": {"for": "1ms"}}]})
+        self.coordinator.http.call("POST", "/v1/transactions", {"definition": "nap", "gid": "not-sampled", "input": {}, "wait": "9s"},
+                                   {"traceparent": f"00-{self.TRACE}-{self.CALLER}-00"})
+        self.coordinator.submit("nap", {}, gid="sampled", wait="9s")
+        self.ended("sampled")
+        self.assertEqual([], self.spans("not-sampled"))
+        self.assertIn("\nentente_spans_dropped_total 0\n", self.metrics())
+        self.assertIn("\nentente_spans_sent_total 2\n", self.metrics())
+
+    def test_what_a_collector_refuses_is_counted_and_said(self):
+        self.start(*self.flags())
+        self.collector.failures += [400]
+        self.coordinator.put_definition({"name": "nap", "participants": {}, "steps": [{"id": "nap", "wait": {"for": "1ms"}}]})
+        self.coordinator.submit("nap", {}, gid="lost", wait="9s")
+        wait_until(lambda: "\nentente_spans_dropped_total 2\n" in self.metrics())
+        self.assertIn("event=traces_dropped", (self.folder / "entente.log").read_text())
 
 
 class Measurements(Observed):
