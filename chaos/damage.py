@@ -13,7 +13,7 @@ TRIALS = 4
 def try_damaged_stores(stage, folder, seed):
     """Violations. The coordinator has been stopped; each trial opens a damaged copy of its store."""
     dice = random.Random(f"{seed}/damage")
-    original = pathlib.Path(stage.store.removeprefix("sqlite:"))
+    original = pathlib.Path(stage.nodes["coordinator"].store.removeprefix("sqlite:"))
     ends = {}
     with open(folder / "history.jsonl", encoding="utf-8") as lines:
         for event in map(json.loads, lines):

@@ -22,28 +22,30 @@ def kinds_of(text):
     return tuple(dict.fromkeys(kind for word in words for kind in known[word]))
 
 
-def targets_of(kind, store):
-    on_postgres = ("store",) if store == "postgres" else ()
+def targets_of(kind, store, nodes):
+    """`nodes`: the names of the coordinators. A target is a process, or a link by its name in stage.py."""
+    clients = tuple(f"clients-of-{name}" for name in nodes)
     if kind in TCP_KINDS:
-        return ("clients", *SERVICES, *on_postgres)
+        stores = tuple(f"store-of-{name}" for name in nodes) if store == "postgres" else ()
+        return (*clients, *SERVICES, *stores, *(f"nodes-to-{name}" for name in nodes if len(nodes) > 1))
     if kind in HTTP_KINDS:
-        return ("clients", *(name for name in SERVICES if name != "hotels"))  # That one speaks gRPC.
+        return (*clients, *(name for name in SERVICES if name != "hotels"))  # That one speaks gRPC.
     if kind == "full":
-        return () if on_postgres else ("disk",)
-    return ("coordinator", "coordinator", *SERVICES, "books", *on_postgres)
+        return () if store == "postgres" else ("disk",)
+    return (*nodes, *nodes, *SERVICES, "books", *(("store",) if store == "postgres" else ()))
 
 
-def schedule(seed, kinds, store):
+def schedule(seed, kinds, store, nodes):
     """Rounds without end; each is one fault or two of different targets, and how long they last."""
     dice = random.Random(seed)
-    possible = [kind for kind in kinds if targets_of(kind, store)]
+    possible = [kind for kind in kinds if targets_of(kind, store, nodes)]
     if not possible:
         raise ValueError(f"none of these faults is one of {store}")
     while True:
         faults = []
         for _ in range(2 if dice.random() < TWO_AT_ONCE else 1):
             kind = dice.choice(possible)
-            target = dice.choice(targets_of(kind, store))
+            target = dice.choice(targets_of(kind, store, nodes))
             amount = round(dice.uniform(*AMOUNTS.get(kind, (0, 0))), 3)
             if target not in [other["target"] for other in faults]:
                 faults.append({"kind": kind, "target": target, "amount": amount})

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -12,7 +13,7 @@ import time
 from agency import ROOT, Coordinator, Http, Process
 from links import HttpLink, Loop, TcpLink
 from phases import Disk
-from postgres import Cluster, free_port
+from postgres import Cluster
 from workloads import ACCOUNTS, CAPACITY, OPENING, definitions
 from world import Service
 
@@ -21,11 +22,27 @@ FAIL_STOP = 3  # The exit code of a coordinator whose store has failed: whoever 
 LEASE = "3s"
 
 
+def node_names(count):
+    return ["coordinator"] if count == 1 else [f"node-{n}" for n in range(1, count + 1)]
+
+
+def quiet_port():
+    """A free port that no outgoing connection is given, as a listener that comes and goes needs."""
+    while True:
+        port = random.SystemRandom().randrange(15_000, 30_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
 class Register:
     """The participant without the SDK (register.py)."""
 
     def __init__(self, folder, broken):
-        self.port = free_port()
+        self.port = quiet_port()
         self.folder = folder
         self.command = [sys.executable, ROOT / "chaos" / "register.py", "--listen", f"127.0.0.1:{self.port}", "--db",
                         folder / "register.db", *(["--break", broken] if broken else [])]
@@ -53,33 +70,75 @@ class Register:
         return self.http.call("GET", "/summary")
 
 
+class Node:
+    """One coordinator, at the same addresses whenever it is started, in a folder of its own."""
+
+    def __init__(self, stage, name):
+        self.stage, self.name, self.port = stage, name, quiet_port()
+        self.folder = stage.folder / name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.store, self.arguments = stage.open_store(name), ["--lease", LEASE]
+        self.client_port = stage.link(f"clients-of-{name}", self.port, http=True)
+        self.coordinator = None
+
+    def join(self):
+        """Listens for the other nodes behind a link, so that they can lose each other."""
+        port = quiet_port()
+        link = self.stage.link(f"nodes-to-{self.name}", port, http=False)
+        self.arguments += ["--cluster", f"127.0.0.1:{port}", "--cluster-advertise", f"127.0.0.1:{link}"]
+
+    def start(self):
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self.coordinator = Coordinator(self.stage.build, self.folder, {}, self.arguments, grpc="off",
+                                               http=f"127.0.0.1:{self.port}", store=self.store)
+                return
+            except RuntimeError:  # Its store does not answer, or is its last owner's: as a supervisor, again.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+    @property
+    def process(self):
+        return self.coordinator.process
+
+    def kill(self):
+        self.process.stop(signal.SIGKILL)
+
+
 class Stage:
-    def __init__(self, build, folder, store, seed, broken=None):
+    """`nodes` coordinators; more than one share a PostgreSQL."""
+
+    def __init__(self, build, folder, store, nodes, seed, broken=None):
         self.build, self.folder = pathlib.Path(build).resolve(), pathlib.Path(folder)
         self.violations, self.exits = [], 0
         self.loop, self.links, self.services, self.clusters = Loop(), {}, {}, {}
-        self.coordinator, self.disk = None, None
-        self.port, self.seed = free_port(), seed
+        self.nodes, self.disk, self.seed = {}, None, seed
         try:
-            self._open_store(store)
-            front = self._link("clients", self.port, http=True)
-            self.client_port = front
-            self._open_services(front, broken)
-            self.start_coordinator()
+            if store == "sqlite":
+                self.disk = Disk(self.folder / "store")
+            else:
+                self.clusters["store"] = Cluster.create(["journal"])
+            self.nodes = {name: Node(self, name) for name in node_names(nodes)}
+            self.client_ports = [node.client_port for node in self.nodes.values()]
+            self._open_services(self.client_ports[0], broken)
+            for node in self.nodes.values():
+                if nodes > 1:
+                    node.join()
+                node.start()
             for document in definitions(self.urls):
-                self.coordinator.put_definition(document)
+                next(iter(self.nodes.values())).coordinator.put_definition(document)
         except BaseException:
             self.close()
             raise
 
-    def _open_store(self, store):
-        if store == "sqlite":
-            self.disk = Disk(self.folder / "store")
-            self.store = f"sqlite:{self.disk.folder / 'entente.db'}"
-            return
-        self.clusters["store"] = Cluster.create(["journal"])
-        port = self._link("store", self.clusters["store"].port, http=False)
-        self.store = f"postgres://entente@127.0.0.1:{port}/journal"
+    def open_store(self, name):
+        """The address of the store for a node, which has its own link to a database."""
+        if self.disk:
+            return f"sqlite:{self.disk.folder / 'entente.db'}"
+        port = self.link(f"store-of-{name}", self.clusters["store"].port, http=False)
+        return f"postgres://entente@127.0.0.1:{port}/journal"
 
     def _open_services(self, coordinator_port, broken):
         self.clusters["books"] = Cluster.create(ACCOUNTS, {"max_connections": 200})
@@ -93,7 +152,7 @@ class Stage:
             self.services[desk] = Service(desk, self, "travel-desk", ["--db", self.folder / f"{desk}.db", "--hold-for", "1h"])
             self.services[desk].control(capacity=CAPACITY)
         self.services["register"] = Register(self.folder, broken)
-        self.urls = {name: f"http://127.0.0.1:{self._link(name, self._port_of(name), http=name != 'hotels')}"
+        self.urls = {name: f"http://127.0.0.1:{self.link(name, self._port_of(name), http=name != 'hotels')}"
                      for name in self.services}
         self.urls["hotels"] = self.urls["hotels"].removeprefix("http://")
 
@@ -102,7 +161,7 @@ class Stage:
             return self.services[name].port
         return int(self.services[name].ports["grpc" if name == "hotels" else "listen"].rsplit(":", 1)[1])
 
-    def _link(self, name, port, http):
+    def link(self, name, port, http):
         """The port to connect to: a link of bytes, before one of requests where HTTP is spoken."""
         if http:
             self.links[f"{name}/http"] = HttpLink(self.loop, name, ("127.0.0.1", port), self.seed)
@@ -110,28 +169,15 @@ class Stage:
         self.links[name] = TcpLink(self.loop, name, ("127.0.0.1", port), self.seed)
         return self.links[name].port
 
-    # The coordinator.
-
-    def start_coordinator(self):
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                self.coordinator = Coordinator(self.build, self.folder, {}, ("--lease", LEASE), grpc="off",
-                                               http=f"127.0.0.1:{self.port}", store=self.store)
-                return
-            except RuntimeError:  # Its store does not answer, or is its last owner's: as a supervisor, again.
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.2)
-
     def mind(self):
         """Starts again what ended by itself. Only a failed store is a reason to end."""
-        code = self.coordinator.process.popen.poll()
-        if code is not None:
-            self.exits += 1
-            if code != FAIL_STOP:
-                self.violations.append(f"the coordinator ended with code {code}")
-            self.start_coordinator()
+        for node in self.nodes.values():
+            code = node.process.popen.poll()
+            if code is not None:
+                self.exits += 1
+                if code != FAIL_STOP:
+                    self.violations.append(f"{node.name} ended with code {code}")
+                node.start()
 
     # Faults of processes.
 
@@ -140,8 +186,10 @@ class Stage:
             pid = self.clusters[target].pid()
             children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
             return [pid, *map(int, children.stdout.split())]
-        owner = self.coordinator if target == "coordinator" else self.services[target]
-        return [owner.process.popen.pid]
+        return [self.owner(target).process.popen.pid]
+
+    def owner(self, target):
+        return self.nodes.get(target) or self.clusters.get(target) or self.services[target]
 
     def signal(self, target, number):
         for pid in self.pids(target):
@@ -151,19 +199,13 @@ class Stage:
                 pass
 
     def kill(self, target):
-        if target == "coordinator":
-            self.coordinator.process.stop(signal.SIGKILL)
-        else:
-            (self.clusters.get(target) or self.services[target]).kill()
+        self.owner(target).kill()
 
     def start(self, target):
-        if target == "coordinator":
-            self.start_coordinator()
-            return
         deadline = time.monotonic() + START_SECONDS
         while True:  # A service needs its database, which may be down as well.
             try:
-                (self.clusters.get(target) or self.services[target]).start()
+                self.owner(target).start()
                 break
             except (RuntimeError, subprocess.CalledProcessError):
                 if time.monotonic() > deadline:
@@ -173,8 +215,8 @@ class Stage:
             self.services[target].control(capacity=CAPACITY)
 
     def close(self):
-        for owner in [self.coordinator, *self.services.values()]:
-            if owner:
+        for owner in [*self.nodes.values(), *self.services.values()]:
+            if not isinstance(owner, Node) or owner.coordinator:
                 owner.process.popen.send_signal(signal.SIGCONT)
                 owner.process.stop()
         for link in self.links.values():

@@ -134,13 +134,14 @@ class History:
 
 
 class Api:
-    """One call of the coordinator or a participant at a time, each on a connection of its own."""
+    """One call at a time, each on a connection of its own: of a participant, or of any of the coordinators."""
 
-    def __init__(self, history, port):
-        self.history, self.port = history, port
+    def __init__(self, history, ports, seed):
+        self.history, self.ports = history, ports
+        self.dice = random.Random(seed)
 
     def ask(self, method, path, body=None, headers=None, seconds=ANSWER_SECONDS, port=None):
-        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=seconds)
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.dice.choice(self.ports), timeout=seconds)
         try:
             connection.request(method, path, None if body is None else json.dumps(body),
                                {"Content-Type": "application/json", **(headers or {})})
@@ -169,11 +170,11 @@ class Api:
 class Client(threading.Thread):
     """Submits one order after the other; repeats, cancels, signals, and now and then is gone in the middle."""
 
-    def __init__(self, number, seed, history, port, urls, stop):
+    def __init__(self, number, seed, history, ports, urls, stop):
         super().__init__(daemon=True)
         self.number, self.stop, self.urls = number, stop, urls
         self.dice = random.Random(f"{seed}/client/{number}")
-        self.api = Api(history, port)
+        self.api = Api(history, ports, f"{seed}/api/{number}")
         self.died = 0
 
     def run(self):

@@ -118,7 +118,7 @@ class JudgeNotices(unittest.TestCase):
 class ScheduleRepeats(unittest.TestCase):
     def test_the_same_seed_gives_the_same_faults(self):
         def first(seed, store):
-            return list(itertools.islice(faults.schedule(seed, faults.kinds_of("all"), store), 200))
+            return list(itertools.islice(faults.schedule(seed, faults.kinds_of("all"), store, ("coordinator",)), 200))
         for store in ("sqlite", "postgres"):
             self.assertEqual(first(7, store), first(7, store))
             self.assertNotEqual(first(7, store), first(8, store))
@@ -261,7 +261,7 @@ class WholeRuns(unittest.TestCase):
         self.assertIn("VIOLATION I1/I4", done.stdout)
         kept = pathlib.Path(done.stdout.partition("everything is in ")[2].splitlines()[0])
         self.addCleanup(shutil.rmtree, kept, ignore_errors=True)
-        for name in ("history.jsonl", "ledgers.json", "faults.jsonl", "entente.log", "store-kept" if (kept / "store-kept").exists()
+        for name in ("history.jsonl", "ledgers.json", "faults.jsonl", "coordinator/entente.log", "store-kept" if (kept / "store-kept").exists()
                      else "store"):
             self.assertTrue((kept / name).exists(), name)
 
