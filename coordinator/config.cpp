@@ -121,6 +121,12 @@ Status CheckUrl(const std::string& value) {
   return value.empty() || url.ok() ? Status() : Invalid(url.status().message());
 }
 
+Status CheckWebhookEvent(const std::string& value) {
+  return value == "incident" || value == "ended" || value == "overdue"
+             ? Status()
+             : Invalid("'" + value + "' is not one of incident, ended, overdue");
+}
+
 Status CheckHeader(const std::string& value) {
   return SplitHeader(value) ? Status()
                             : Invalid("'" + value + "' is not a header such as 'Name: value'");
@@ -328,6 +334,20 @@ const std::vector<Setting>& Settings() {
       ListSetting<&Config::otlp_headers, CheckHeader>(
           "otlp-header", "ENTENTE_OTLP_HEADER",
           "Header for that collector, as 'Name: value', such as one that authenticates"),
+      {"webhook", "ENTENTE_WEBHOOK",
+       "URL that is told of incidents, ends and overdue transactions; empty: none", false,
+       [](Config& config, const std::string& value) {
+         ENTENTE_RETURN_IF_ERROR(CheckUrl(value));
+         config.webhook = value;
+         return Status();
+       },
+       [](const Config& config) { return config.webhook; }},
+      StringSetting<&Config::webhook_secret_file>(
+          "webhook-secret-file", "ENTENTE_WEBHOOK_SECRET_FILE",
+          "File with the secret that signs what is told: 'whsec_' and base64, or any text"),
+      ListSetting<&Config::webhook_events, CheckWebhookEvent>(
+          "webhook-event", "ENTENTE_WEBHOOK_EVENT",
+          "What it is told of: incident, ended, overdue; none given: all"),
       {"log-level", "ENTENTE_LOG_LEVEL", "debug, info, warn or error", false,
        [](Config& config, const std::string& value) {
          if (value != "debug" && value != "info" && value != "warn" && value != "error") {

@@ -40,7 +40,10 @@ struct Config {
   std::string tls_certificate_file;
   std::string tls_key_file;
   std::string otlp_endpoint;  // Of an OpenTelemetry collector; empty: no traces are sent.
-  std::vector<std::string> otlp_headers;  // "Name: value"
+  std::vector<std::string> otlp_headers;    // "Name: value"
+  std::string webhook;                      // URL of a receiver of events; empty: none.
+  std::string webhook_secret_file;          // Empty: events are not signed.
+  std::vector<std::string> webhook_events;  // See outlets::WebhookKindName; empty: all.
   std::string log_level = "info";
   std::string log_format = "text";  // "text" or "json"
   std::string port_file;            // Where to write the actual ports once ready; empty: nowhere.

@@ -9,11 +9,13 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <functional>
 #include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <sstream>
 #include <system_error>
 #include <thread>
 
@@ -28,6 +30,7 @@
 #include "coordinator/observe/registry.h"
 #include "coordinator/operations_log.h"
 #include "coordinator/outlets/trace_exporter.h"
+#include "coordinator/outlets/webhooks.h"
 #include "coordinator/participants/caller.h"
 #include "coordinator/participants/gates.h"
 #include "coordinator/process_log.h"
@@ -49,7 +52,7 @@ constexpr int kExitCannotStart = 1;
 constexpr int kExitStoreFailed = 3;
 // How long answers that are due have to get out at the end.
 constexpr Duration kAnswersGrace = std::chrono::seconds(1);
-// So long a stop waits for a collector that does not answer.
+// So long a stop waits for a collector, or a receiver of webhooks, that does not answer.
 constexpr Duration kLastWords = std::chrono::seconds(2);
 
 // The signals that end the process are taken by one thread that waits for them; and kRecovered, by
@@ -227,6 +230,68 @@ outlets::TraceExporterOptions MakeTraceOptions(const Config& config,
   };
   return options;
 }
+
+Result<std::string> ReadWebhookSecret(const std::string& path) {
+  if (path.empty()) {
+    return std::string();
+  }
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  const auto secret = file ? outlets::ReadSecret(text.str()) : std::nullopt;
+  if (!secret) {
+    return InvalidArgument("config.invalid",
+                           "--webhook-secret-file " + path +
+                               ": can not be read, or holds no secret: 'whsec_' and base64, or any "
+                               "other text");
+  }
+  return *secret;
+}
+
+Result<outlets::WebhooksOptions> MakeWebhooksOptions(const Config& config,
+                                                     std::shared_ptr<const net::TlsContext> tls) {
+  outlets::WebhooksOptions options;
+  ENTENTE_ASSIGN_OR_RETURN(options.url, net::ParseUrl(config.webhook));
+  ENTENTE_ASSIGN_OR_RETURN(options.secret, ReadWebhookSecret(config.webhook_secret_file));
+  for (const outlets::WebhookKind kind : outlets::kAllWebhookKinds) {
+    const auto& events = config.webhook_events;
+    options.kinds.at(static_cast<size_t>(kind)) =
+        events.empty() ||
+        std::find(events.begin(), events.end(), outlets::WebhookKindName(kind)) != events.end();
+  }
+  options.tls = std::move(tls);
+  options.now = runtime::WallNow;
+  options.on_dead = [](const std::string& id, const std::string& why) {
+    Log(LogLevel::kWarning, LogLine("webhook_dead").Word("id", id).Text("message", why));
+  };
+  options.on_failing = [](const std::string& why) {
+    Log(LogLevel::kWarning, LogLine("webhook_failing").Text("message", why));
+  };
+  return options;
+}
+
+// What the coordinator tells others by itself; each is null if it is not wanted.
+struct Outlets {
+  std::unique_ptr<outlets::TraceExporter> traces;
+  std::unique_ptr<outlets::Webhooks> webhooks;
+
+  void Write(observe::Exposition& out) const {
+    if (traces != nullptr) {
+      traces->Write(out);
+    }
+    if (webhooks != nullptr) {
+      webhooks->Write(out);
+    }
+  }
+  void End() const {
+    if (traces != nullptr) {
+      traces->End(kLastWords);
+    }
+    if (webhooks != nullptr) {
+      webhooks->End(kLastWords);
+    }
+  }
+};
 
 // How the recovery went, for the thread that waits for signals.
 class RecoveryEnd {
@@ -468,18 +533,27 @@ int Serve(const Config& config) {
   options->shared = membership != nullptr;
   Told released;
   options->on_released = [&released] { released.Tell(); };
-  std::unique_ptr<outlets::TraceExporter> traces;
+  Outlets told;
+  if (!config.webhook.empty()) {
+    auto webhooks = MakeWebhooksOptions(config, caller_options->http.tls);
+    if (!webhooks.ok()) {
+      return CannotStart(webhooks.status());
+    }
+    told.webhooks = std::make_unique<outlets::Webhooks>(**journal, std::move(*webhooks));
+    if (const Status loaded = told.webhooks->Load(); !loaded.ok()) {
+      return CannotStart(loaded);
+    }
+  }
   options->on_made = [&](runtime::Coordinator& made) {
     if (!config.otlp_endpoint.empty()) {
-      traces = std::make_unique<outlets::TraceExporter>(
+      told.traces = std::make_unique<outlets::TraceExporter>(
           made, MakeTraceOptions(config, caller_options->http.tls));
     }
-  };
-  options->on_stopping = [&traces] {
-    if (traces != nullptr) {
-      traces->End(kLastWords);
+    if (told.webhooks != nullptr) {
+      told.webhooks->Follow(made);
     }
   };
+  options->on_stopping = [&told] { told.End(); };
   RecoveryEnd recovery;
   options->on_recovered = [&recovery](const Status& status) { recovery.Tell(status); };
   auto coordinator =
@@ -501,9 +575,7 @@ int Serve(const Config& config) {
                                    storage::ShownUrl(config.store), recovery, *own,
                                    [&](observe::Exposition& out) {
                                      registry.Write(out);
-                                     if (traces != nullptr) {
-                                       traces->Write(out);
-                                     }
+                                     told.Write(out);
                                    });
   if (node != nullptr) {
     released.Set({});

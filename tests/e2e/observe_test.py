@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
-"""What the coordinator tells of itself: histograms, JSON log lines, and the trace of a saga that was killed in the middle."""
+"""What the coordinator tells of itself: histograms, JSON log lines, traces, webhooks; also of what was killed in the middle."""
 
 import argparse
+import base64
+import hashlib
+import hmac
 import http.server
 import json
 import pathlib
@@ -97,6 +100,19 @@ class Collector(Quiet):
 
 def attributes(span):
     return {one["key"]: next(iter(one["value"].values())) for one in span["attributes"]}
+
+
+class Receiver(Quiet):
+    """Takes webhooks; answers as it is told to, and hangs while it is held."""
+
+    def do_POST(self):
+        body = self.body()
+        with self.server.lock:
+            status = self.server.answers.pop(0) if self.server.answers else self.server.status
+            self.server.seen.append((self.headers["webhook-id"], status))
+            if status == 200:
+                self.server.taken.append((dict(self.headers), body))
+        self.answer(status)
 
 
 class Observed(unittest.TestCase):
@@ -240,6 +256,100 @@ class Lines(Observed):
         action = next(line for line in lines if line["event"] == "operator_action")
         self.assertEqual(("info", "cancel", "0192f3a1000070008000000000000001", "ann", 'because "x"\n{}'),
                          (action["level"], action["action"], action["trace_id"], action["actor"], action["reason"]))
+
+
+class Webhooks(Observed):
+    SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    NAP = {"name": "nap", "participants": {}, "steps": [{"id": "nap", "wait": {"for": "1ms"}}]}
+    STUCK = {"name": "stuck", "participants": {"p": {"http": "${env.P_URL}"}}, "steps": [
+        {"id": "car", "participant": "p", "pivot": True, "action": {"post": "/other"}},
+        {"id": "late", "participant": "p", "action": {"post": "/car"}}]}
+
+    def setUp(self):
+        super().setUp()
+        self.receiver = Server(Receiver)
+        self.receiver.answers, self.receiver.status, self.receiver.seen, self.receiver.taken = [], 200, [], []
+        self.addCleanup(self.receiver.shutdown)
+        self.secret = self.folder / "secret"
+        self.secret.write_text(self.SECRET + "\n")
+
+    def follow(self, *more):
+        self.start("--webhook", self.receiver.url + "/hook", "--webhook-secret-file", str(self.secret), *more)
+
+    def taken(self):
+        with self.receiver.lock:
+            return [json.loads(body) for _, body in self.receiver.taken]
+
+    def ids(self):
+        with self.receiver.lock:
+            return [headers["webhook-id"] for headers, _ in self.receiver.taken]
+
+    def test_ends_and_incidents_are_told_once_and_signed(self):
+        self.follow()
+        self.coordinator.put_definition(self.NAP)
+        self.coordinator.put_definition(self.STUCK)
+        self.coordinator.submit("nap", {}, gid="n", wait="9s")
+        self.coordinator.submit("stuck", {}, gid="s")
+        wait_until(lambda: len(self.taken()) == 2)
+        ended, incident = sorted(self.taken(), key=lambda one: one["gid"])
+        self.assertEqual(("ended", "COMMITTED", "nap"), (ended["type"], ended["status"], ended["definition"]))
+        self.assertEqual(("incident", "late", "http.409"), (incident["type"], incident["branch"], incident["code"]))
+        for headers, body in self.receiver.taken:
+            signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+            code = hmac.new(base64.b64decode(self.SECRET[len("whsec_"):]), signed, hashlib.sha256).digest()
+            self.assertEqual("v1," + base64.b64encode(code).decode(), headers["webhook-signature"])
+        # After a stop in good order nothing is told again.
+        self.assertEqual(0, self.coordinator.process.stop())
+        self.follow()
+        self.coordinator.submit("nap", {}, gid="n2", wait="9s")
+        wait_until(lambda: len(self.taken()) == 3)
+        self.assertEqual("n2", self.taken()[-1]["gid"])
+
+    def test_what_a_killed_process_had_not_told_is_told_by_the_next_one(self):
+        self.follow()
+        self.coordinator.put_definition(self.NAP)
+        self.receiver.status = 503
+        gids = [f"k{n}" for n in range(20)]
+        for gid in gids:
+            self.coordinator.submit("nap", {}, gid=gid, wait="9s")
+        wait_until(lambda: self.receiver.seen)
+        self.coordinator.process.stop(signal.SIGKILL)
+        self.assertEqual([], self.taken())
+        self.receiver.status = 200
+        self.follow()
+        wait_until(lambda: {one["gid"] for one in self.taken()} == set(gids))
+        self.assertEqual(len(gids), len(set(self.ids())))
+        # And what ends while nobody listens, again and again.
+        for n in range(3):
+            gid = f"again{n}"
+            self.coordinator.submit("nap", {}, gid=gid, wait="9s")
+            self.coordinator.process.stop(signal.SIGKILL)
+            self.follow()
+            wait_until(lambda: gid in {one["gid"] for one in self.taken()})
+
+    def test_a_receiver_that_stumbles_is_asked_again_and_a_refused_event_is_a_dead_letter_until_the_next_start(self):
+        self.follow("--webhook-event", "ended")
+        self.coordinator.put_definition(self.NAP)
+        self.receiver.answers += [503, 200, 400]
+        self.coordinator.submit("nap", {}, gid="first", wait="9s")
+        wait_until(lambda: len(self.taken()) == 1)
+        self.coordinator.submit("nap", {}, gid="second", wait="9s")
+        wait_until(lambda: "\nentente_webhooks_dead 1\n" in self.metrics())
+        self.assertIn("\nentente_webhooks_failed_total 2\n", self.metrics())
+        self.assertIn("event=webhook_dead id=second:", (self.folder / "entente.log").read_text())
+        self.coordinator.process.stop(signal.SIGKILL)
+        self.follow("--webhook-event", "ended")
+        wait_until(lambda: "second" in {one["gid"] for one in self.taken()})
+        wait_until(lambda: "\nentente_webhooks_dead 0\n" in self.metrics())
+
+    def test_only_what_is_asked_for_is_told(self):
+        self.follow("--webhook-event", "incident")
+        self.coordinator.put_definition(self.NAP)
+        self.coordinator.put_definition(self.STUCK)
+        self.coordinator.submit("nap", {}, gid="n", wait="9s")
+        self.coordinator.submit("stuck", {}, gid="s")
+        wait_until(self.taken)
+        self.assertEqual(["s"], [one["gid"] for one in self.taken()])
 
 
 if __name__ == "__main__":

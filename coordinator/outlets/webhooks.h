@@ -1,0 +1,148 @@
+// Webhooks: tells a receiver over HTTP of incidents, ends and overdue transactions, at least once.
+//
+// What is told is in the journal already, so nothing is written for it beside a cursor: a note that
+// says up to which instant everything was told, and what since. Each start looks for whatever else
+// the journal holds from that instant on, and tells it. So does a process for which events came
+// faster than the receiver takes them. The note is a second old when the process is killed: what
+// was told in that second is told again, under the same id; a receiver that must not act twice
+// keeps the ids of late. Events come in no particular order.
+//
+// Records are stamped before they are durable, and heard of after. So the cursor stays behind the
+// clock by more than the store takes: otherwise a record that is stamped at 5.0 and durable at 5.3
+// would be behind a cursor that was set at 5.2, and a kill at 5.3 would lose it.
+//
+// An event that the receiver refuses, or does not take after so many attempts, is a dead letter. It
+// is kept in the journal, said, counted, and told once more at the next start.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "coordinator/observe/exposition.h"
+#include "coordinator/outlets/poster.h"
+#include "coordinator/runtime/coordinator.h"
+#include "storage/journal.h"
+
+namespace entente::outlets {
+
+enum class WebhookKind : uint8_t { kIncident, kEnded, kOverdue };
+inline constexpr std::array kAllWebhookKinds{WebhookKind::kIncident, WebhookKind::kEnded,
+                                             WebhookKind::kOverdue};
+// "incident", "ended", "overdue".
+[[nodiscard]] std::string_view WebhookKindName(WebhookKind kind);
+
+struct Webhook {
+  std::string id;  // The transaction's gid, ':' and the revision: the same each time.
+  Instant at;
+  std::string body;  // JSON
+};
+
+// What a durable record has to tell, if anything.
+[[nodiscard]] std::optional<WebhookKind> KindOf(const engine::Record& record);
+[[nodiscard]] Webhook MakeWebhook(const runtime::TxnEvent& event);
+
+// The fields of Standard Webhooks (webhook-id, webhook-timestamp, webhook-signature: "v1,", and
+// base64 of HMAC-SHA-256 of "<id>.<timestamp>.<body>"). Without a secret, no signature.
+[[nodiscard]] PostHeaders SignedHeaders(const Webhook& webhook, Instant now,
+                                        std::string_view secret);
+
+// What a file with a secret holds: "whsec_" and base64, or any other text, as it is. White space at
+// the end does not count. Nothing: it is empty, or no base64.
+[[nodiscard]] std::optional<std::string> ReadSecret(std::string_view text);
+
+struct WebhooksOptions {
+  net::Url url;
+  std::string secret;                                                 // Empty: not signed.
+  std::shared_ptr<const net::TlsContext> tls;                         // May be null.
+  std::array<bool, kAllWebhookKinds.size()> kinds{true, true, true};  // By WebhookKind.
+  // Told of each dead letter, and of what keeps the receiver or the journal from being reached when
+  // that begins. On the thread of webhooks. May be empty.
+  std::function<void(const std::string& id, const std::string& why)> on_dead;
+  std::function<void(const std::string& why)> on_failing;
+  std::function<Instant()> now;
+  size_t max_queued = 10'000;
+  Duration timeout = std::chrono::seconds(10);
+  uint32_t attempts = 10;
+  Duration longest_pause = std::chrono::minutes(5);
+};
+
+// Thread-safe. The journal and the coordinator outlive it.
+class Webhooks {
+ public:
+  static constexpr size_t kMaxDead = 1000;  // Further ones are said and counted, not kept.
+
+  Webhooks(storage::Journal& journal, WebhooksOptions options);
+  // As End.
+  ~Webhooks();
+  Webhooks(const Webhooks&) = delete;
+  Webhooks& operator=(const Webhooks&) = delete;
+
+  // Reads how far it had come. Blocks; once, before Follow. Fails as the journal does.
+  [[nodiscard]] Status Load();
+  // Begins to follow what happens: before `coordinator` drives anything.
+  void Follow(runtime::Coordinator& coordinator);
+
+  // Tells what is left for at most `grace`, keeps how far it has come, and ends its thread. Blocks;
+  // once, when the coordinator has drained.
+  void End(Duration grace);
+
+  void Write(observe::Exposition& out) const;
+
+ private:
+  void OnEvent(const runtime::SharedEventPtr& event);
+  [[nodiscard]] bool IsWanted(const engine::Record& record) const;
+  void Run();
+  [[nodiscard]] bool Scan(Instant from);
+  [[nodiscard]] bool ScanRow(const storage::SummaryRow& row, Instant from);
+  [[nodiscard]] bool Tell(const Webhook& webhook);
+  void Remember(const Webhook& webhook);
+  void Bury(const Webhook& webhook, const std::string& why);
+  void RetryDead();
+  void KeepCursor(bool at_once);
+  [[nodiscard]] Instant SafeCursor();
+  void Fail(const std::string& why);
+  // False: it is to end at once.
+  [[nodiscard]] bool Pause(Duration pause);
+
+  storage::Journal& journal_;
+  const WebhooksOptions options_;
+  Poster poster_;
+  runtime::Coordinator* coordinator_ = nullptr;  // Since Follow.
+
+  // The thread's own.
+  std::map<std::string, Instant> told_;      // Since the cursor.
+  std::map<std::string, std::string> dead_;  // As in the journal: body by id.
+  Instant cursor_;
+  Duration lag_{};                   // Of the store, of late.
+  bool changed_since_kept_ = false;  // Something was told since the note was written.
+  bool failing_ = false;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Webhook> queue_;
+  std::optional<Instant> scan_from_;  // What was left out of the queue began here.
+  bool ending_ = false;
+  bool idle_ = false;    // Everything is told.
+  bool halted_ = false;  // Nothing is waited for any more.
+
+  std::atomic<uint64_t> delivered_{0};
+  std::atomic<uint64_t> failed_{0};
+  std::atomic<uint64_t> buried_{0};
+  std::atomic<uint64_t> dead_count_{0};
+
+  std::thread thread_;
+  std::unique_ptr<runtime::Subscription> subscription_;  // Last: its events use what is above.
+};
+
+}  // namespace entente::outlets
