@@ -34,7 +34,7 @@ def end(node, gid):
             if node.coordinator.get(gid, wait="10s")["status"] == "COMMITTED":
                 return
         except ApiError as error:
-            if error.status != 503:
+            if error.status not in (503, 504):
                 raise
         except (OSError, http.client.HTTPException):
             pass

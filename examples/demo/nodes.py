@@ -35,6 +35,10 @@ class Node:
     def process(self):
         return self.coordinator.process
 
+    def id(self):
+        """The name under which it owns shards, until it is started anew."""
+        return next(node["id"] for node in self.coordinator.http.call("GET", "/v1/nodes")["nodes"] if node["self"])
+
     def kill(self):
         self.process.stop(signal.SIGKILL)
 
