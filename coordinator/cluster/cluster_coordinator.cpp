@@ -229,7 +229,7 @@ void ClusterCoordinator::GetOnce(const Gid& gid, const WaitingPtr& waiting,
                                  Callback<TxnView> done) {
   const Instant until = waiting == nullptr ? SoonEnough() : std::max(waiting->until, SoonEnough());
   DoForView(
-      gid, Repeatable::kYes, until,
+      gid, Repeatable::kReads, until,
       [this, gid, waiting](Callback<TxnView> answer) {
         local_.Get(gid, waiting == nullptr ? std::nullopt : std::optional(waiting->NextLeg()),
                    std::move(answer));
@@ -636,7 +636,7 @@ std::shared_ptr<Follower> ClusterCoordinator::NewFollower(const Gid& gid, runtim
   steps.look = [this, gid](Callback<TxnView> done) { GetOnce(gid, nullptr, std::move(done)); };
   steps.await = [this, gid](Sequence seen, Callback<TxnView> done) {
     DoForView(
-        gid, Repeatable::kYes, SoonEnough(),
+        gid, Repeatable::kReads, SoonEnough(),
         // Here the hub tells; the end is waited for only to notice that the transaction moves.
         [this, gid](Callback<TxnView> answer) {
           local_.Get(gid, runtime::Wait(kFollowPiece), std::move(answer));

@@ -9,7 +9,7 @@ namespace entente::cluster {
 namespace {
 
 constexpr Duration kFirstBreak = std::chrono::milliseconds(10);
-constexpr Duration kLongestBreak = std::chrono::milliseconds(200);
+constexpr Duration kLongestBreak = std::chrono::milliseconds(50);
 // A node that does not answer for this long is asked again, or whoever has the shard by then.
 // Beside what it was asked to wait.
 constexpr Duration kAnswerTime = std::chrono::seconds(1);
@@ -62,10 +62,15 @@ class Errand : public std::enable_shared_from_this<Errand> {
   void OnEnded(const Status& status) {
     const bool may_be_repeated =
         IsOnTheMove(status) ||
-        (repeatable_ == Repeatable::kYes && status.code() == StatusCode::kUnknownOutcome);
+        (repeatable_ != Repeatable::kNo && status.code() == StatusCode::kUnknownOutcome);
+    if (status.code() == StatusCode::kUnknownOutcome) {
+      doubt_ = repeatable_ == Repeatable::kReads ? Unavailable(status.reason(), status.message())
+                                                 : status;
+    }
     const bool in_time = runtime::WallNow() + pause_ < until_;
     if (status.ok() || !may_be_repeated || !in_time) {
-      steps_.done(status);
+      // That nothing was done at the last try says nothing of the ones before.
+      steps_.done(may_be_repeated && !doubt_.ok() ? doubt_ : status);
       return;
     }
     desk_.members.Look();
@@ -79,6 +84,7 @@ class Errand : public std::enable_shared_from_this<Errand> {
   const Instant until_;
   const ErrandSteps steps_;
   Duration pause_ = kFirstBreak;
+  Status doubt_;  // Of a try that may have done it, if there was one.
 };
 
 }  // namespace

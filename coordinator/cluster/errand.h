@@ -14,8 +14,8 @@
 
 namespace entente::cluster {
 
-// Whether the same may be asked again although it may have been done.
-enum class Repeatable : uint8_t { kNo, kYes };
+// Whether the same may be asked again although it may have been done. What only reads does nothing.
+enum class Repeatable : uint8_t { kNo, kYes, kReads };
 
 // Where errands are run: one worker.
 struct Desk {
@@ -43,7 +43,7 @@ struct ErrandSteps {
 
 // Runs on the desk's worker. Finds out who has the shard and has it done there; where that
 // changes meanwhile, or the node does not answer, finds out anew, until `until`. What may have been
-// done is done again only if it is Repeatable: a node that was asked may have died after it did.
+// done is done again only if it may be: a node that was asked may have died after it did.
 void RunErrand(Desk& desk, ShardId shard, Repeatable repeatable, Instant until, ErrandSteps steps);
 
 }  // namespace entente::cluster

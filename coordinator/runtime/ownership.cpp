@@ -191,10 +191,12 @@ void Ownership::CutShortIfDue(ShardId shard) {
 
 Result<Instant> Ownership::Keep() {
   Instant next = now_() + kLongestPause;
-  bool released = false;
   for (uint64_t i = 0; i < kShardCount; ++i) {
     const ShardId shard(i);
-    released = ReleaseIfHandedOver(shard) || released;
+    // Told of each: others take it while the next one is released.
+    if (ReleaseIfHandedOver(shard) && events_.released) {
+      events_.released();
+    }
     CutShortIfDue(shard);
     bool is_due = false;
     bool is_ours = false;
@@ -217,9 +219,6 @@ Result<Instant> Ownership::Keep() {
     if (held.leaving == Leaving::kDraining) {
       next = std::min(next, held.leave_by);
     }
-  }
-  if (released && events_.released) {
-    events_.released();
   }
   return next;
 }

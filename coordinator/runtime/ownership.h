@@ -31,7 +31,7 @@ struct OwnershipEvents {
   std::function<void(LeasePtr)> hand_over = {};
   // That took too long: drop the shard as it is, and call OnHandedOver.
   std::function<void(LeasePtr)> cut_short = {};
-  // Shards were given up: whoever's share they are may have them.
+  // A shard was given up: whoever's share it is may have it.
   std::function<void()> released = {};
   // Ownership has something to do before the instant that Keep named. May be empty.
   std::function<void()> wake;
