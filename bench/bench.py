@@ -23,6 +23,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "examples" / "demo"), str(HERE.parent / "tests" / "support")]
 
+import against  # noqa: E402
 from agency import Coordinator, Process  # noqa: E402
 import mixed_load  # noqa: E402
 from postgres import Cluster  # noqa: E402
@@ -294,11 +295,22 @@ def main():
     parser.add_argument("--seconds", type=float, default=4, help="of each measurement")
     parser.add_argument("--open", type=int, default=100_000, help="transactions open at the kill")
     parser.add_argument("--folder", help="on the disk to measure (default: a new one here)")
+    parser.add_argument("--against", type=pathlib.Path, metavar="BINARY",
+                        help="only compare, by turns, with this entente of another build")
+    parser.add_argument("--rounds", type=int, default=5, help="of --against")
+    parser.add_argument("--in-flight", type=int, nargs="+", default=[64], help="of --against")
+    parser.add_argument("--modes", nargs="+", default=list(OPERATIONS), choices=list(OPERATIONS), help="of --against")
+    parser.add_argument("--kinds", nargs="+", default=["http"], choices=["http", "grpc"], help="of --against")
     parser.add_argument("--json", default="build/bench.json", help="where the figures go")
     arguments = parser.parse_args()
     folder = pathlib.Path(arguments.folder or tempfile.mkdtemp(prefix="bench-", dir="build"))
     bench = Bench(arguments, folder)
     try:
+        if arguments.against:
+            documents = [definition(kind, mode) for kind in arguments.kinds for mode in arguments.modes]
+            rows = against.compare(bench, arguments.against, documents, arguments, cpu_seconds)
+            pathlib.Path(arguments.json).write_text(json.dumps({"against": rows}, indent=2) + "\n")
+            return
         sync = fdatasync_ms(folder)
         print(f"fdatasync of 4 KiB: {sync:.3f} ms (median); {os.cpu_count()} processors\n")
         bench.start()
