@@ -41,6 +41,9 @@ void WriteTransactions(const runtime::Metrics& metrics, Exposition& out) {
   out.Single("entente_transactions_quarantined", "gauge",
              "Transactions held back because driving them failed again and again.",
              Number(metrics.quarantined));
+  out.Single("entente_transactions_parked", "gauge",
+             "Open transactions at rest, whose state is read back when something happens.",
+             Number(metrics.parked));
   out.Single("entente_transactions_waiting_for_memory", "gauge",
              "Open transactions that are not driven because the start found no room for them.",
              Number(metrics.waiting_for_memory));

@@ -183,6 +183,7 @@ struct Metrics {
   uint64_t message_type_bytes = 0;                      // Of gRPC participants.
   // Of definitions that came with open transactions, in memory.
   uint64_t inline_definition_bytes = 0, inline_definition_bytes_limit = 0;
+  uint64_t parked = 0;              // Open transactions at rest, whose state is not in memory.
   uint64_t waiting_for_memory = 0;  // Open transactions for which the start found no room.
   uint64_t quarantined = 0;  // Transactions that are held back until an operator releases them.
 };

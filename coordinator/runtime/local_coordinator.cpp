@@ -968,6 +968,7 @@ Metrics LocalCoordinator::GetMetrics() {
     metrics.calls_failed += counters.calls_failed;
     metrics.held_back += counters.held_back;
     metrics.quarantined += counters.quarantined;
+    metrics.parked += counters.parked;
     metrics.waiting_for_memory += counters.waiting_for_memory;
   }
   metrics.message_type_bytes = options_.message_type_bytes ? options_.message_type_bytes() : 0;

@@ -55,6 +55,8 @@ class MemoryCharge {
  public:
   // Of a transaction beside its payloads: its state, timers and places in tables.
   static constexpr size_t kTransactionBytes = 1024;
+  // Of one that is parked: its gid, and when it is due.
+  static constexpr size_t kParkedBytes = 256;
 
   MemoryCharge() = default;
   ~MemoryCharge() { Set(0); }

@@ -49,7 +49,12 @@ Shard::Shard(std::shared_ptr<const Lease> lease, const ShardSurroundings& surrou
       open_incidents_(counters_.open_incidents),
       quarantined_count_(counters_.quarantined),
       waiting_for_memory_(counters_.waiting_for_memory),
-      blocked_count_(counters_.blocked) {}
+      blocked_count_(counters_.blocked),
+      parked_count_(counters_.parked) {
+  if (options_.memory != nullptr) {
+    parked_charge_.TakeFrom(*options_.memory);
+  }
+}
 
 Shard::~Shard() = default;
 
@@ -112,6 +117,9 @@ std::vector<std::function<void()>> Shard::TakeClients() {
   }
   for (auto& [gid, absent] : reloading_) {
     add_waiters(absent.waiters, lost);
+    for (auto& asker : absent.askers) {
+      clients.emplace_back([asker = std::move(asker), lost] { asker(lost); });
+    }
   }
   for (auto& [gid, queued] : looking_up_) {
     for (auto& [command, done] : queued) {
@@ -144,6 +152,9 @@ void Shard::Drop() {
   open_.clear();
   looking_up_.clear();
   reloading_.clear();
+  parked_.clear();
+  parked_due_ = {};
+  park_timer_.reset();
   blemishes_.clear();
   quarantined_.clear();
   left_out_.clear();
@@ -155,10 +166,12 @@ void Shard::Drop() {
   gathering_ = {};
   in_flight_.reset();
   append_since_.reset();
-  for (GaugeShare* gauge : {&open_count_, &looking_up_count_, &calls_in_flight_, &open_incidents_,
-                            &quarantined_count_, &waiting_for_memory_, &blocked_count_}) {
+  for (GaugeShare* gauge :
+       {&open_count_, &looking_up_count_, &calls_in_flight_, &open_incidents_, &quarantined_count_,
+        &waiting_for_memory_, &blocked_count_, &parked_count_}) {
     gauge->Set(0);
   }
+  parked_charge_.Set(0);
   for (const auto& tell : clients) {
     tell();
   }

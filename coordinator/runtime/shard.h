@@ -31,6 +31,12 @@
 // crashed, is quarantined: paused in the journal with an incident of its own, out of memory and
 // not looked at any more, until an operator releases it.
 //
+// Parking. A transaction that only waits, for a signal, a distant timer or an operator, needs no
+// state in memory: when more are there than kept_waiting, those that have rested for a while are
+// forgotten but for their gid and the instant at which they are due, and are read back when that
+// comes or somebody asks. That is a crash and a recovery of that one alone, of which nothing was in
+// hand: none of its calls is out, and all of its records are durable.
+//
 // The lease. Everything that runs later, be it a task, a durable append, the reply of a call, a
 // timer or what a blocking thread has read, begins a Turn, which looks at the lease: once it could
 // have ended, or the shard was dropped, nothing of it is done. That prevents: the process is
@@ -87,6 +93,11 @@ struct ShardOptions {
   // while a disk stays full that should not go on once a second.
   Duration reload_delay = std::chrono::seconds(1);
   Duration longest_reload_delay = std::chrono::seconds(16);
+  // Parking, see below: how many open transactions stay in memory, how long one has rested before
+  // it is parked, and how far the instant is for which one is.
+  size_t kept_waiting = 512;
+  Duration rest_before_parking = std::chrono::seconds(5);
+  Duration shortest_parking = std::chrono::seconds(30);
   std::string coordinator_id = {};
   // See Notices.
   std::function<void(const Status&, size_t transactions)> on_rolled_back = {};
@@ -228,9 +239,11 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   };
   struct FlushTimer {};
   struct RoomTimer {};
-  using OwnTimer = std::variant<WaiterTimer, ReloadTimer, FlushTimer, RoomTimer>;
+  struct ParkTimer {};
+  using OwnTimer = std::variant<WaiterTimer, ReloadTimer, FlushTimer, RoomTimer, ParkTimer>;
   using Timers = TimerQueue<OwnTimer>;
   using DueTimers = TimerQueue<TxnTimer>;
+  using ParkedTimers = TimerQueue<const Gid*>;  // Keys of parked_.
 
   struct Waiter {
     uint64_t id = 0;
@@ -255,10 +268,24 @@ class Shard final : public std::enable_shared_from_this<Shard> {
     Instant since = {};  // When the first was touched.
   };
 
-  // Open, and not in memory: an append of it failed, or a turn.
+  // Open, and not in memory: an append of it failed, or a turn, or it was parked until a moment
+  // ago.
   struct Absent {
-    std::vector<Waiter> waiters;  // For its end.
-    uint64_t in_batch = 0;        // The latest batch that holds records of it.
+    std::vector<Waiter> waiters;                      // For its end.
+    uint64_t in_batch = 0;                            // The latest batch that holds records of it.
+    bool unparked = false;                            // In a moment it is back.
+    std::vector<std::function<void(Status)>> askers;  // Who ask again then. Only if `unparked`.
+  };
+
+  // Open, at rest, and out of memory until it is due or asked for.
+  struct Parked {
+    std::optional<ParkedTimers::Handle> wake;
+    bool incident = false;  // It is counted among those that wait for an operator.
+  };
+  struct Resting {
+    Gid gid;
+    std::optional<Instant> until;  // Nothing: until somebody asks.
+    bool incident;
   };
 
   // shard.cpp: the tenure.
@@ -337,11 +364,27 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   void Reload(const Gid& gid);
   void OnReloaded(const Gid& gid, Result<storage::StoredTxn> stored);
   void TakeBack(storage::StoredTxn stored);
-  [[nodiscard]] std::vector<Waiter> TakeWaiters(const Gid& gid);
+  [[nodiscard]] Absent TakeAbsent(const Gid& gid);
   void ReadBackLater(const Gid& gid, Duration delay);
   [[nodiscard]] Status TakeRead(storage::StoredTxn stored);
   void ResumeSlice();
   void LookForRoom();
+
+  // shard_parking.cpp: what only waits is not kept in memory.
+  void CountOpen();
+  void CountParked();
+  void ParkLater();
+  [[nodiscard]] bool IsWorthParking(const std::optional<Instant>& until) const;
+  [[nodiscard]] bool MayPark(const Txn& txn) const;
+  void ParkSlice();
+  void AddParked(const Resting& one);
+  void Unpark(const Gid& name, std::function<void(Status)> asker);
+  [[nodiscard]] bool IsParked(const Gid& gid) const;
+  void AskWhenBack(const Gid& gid, std::function<void(Status)> done, std::function<void()> again);
+  void UnparkDue(Instant now, size_t slice);
+  [[nodiscard]] std::optional<Instant> NextParkedDue() const;
+  [[nodiscard]] std::optional<Resting> StaysParked(const Txn& txn) const;
+  void ParkRead();
 
   // shard_family.cpp: parents and children.
   struct FoundChild {
@@ -376,6 +419,7 @@ class Shard final : public std::enable_shared_from_this<Shard> {
     std::vector<storage::StoredTxn> held;  // To be quarantined, or tried once more.
     std::vector<TxnPtr> rebuilt;
     std::vector<Gid> left_out;
+    std::vector<Resting> resting;
     size_t next = 0;  // Of `rebuilt`.
     std::function<void()> resumed;
   };
@@ -416,6 +460,13 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   Recovery recovery_;  // The reading thread's until ResumeOpen.
   bool recovering_ = true;
 
+  std::unordered_map<Gid, Parked> parked_;
+  ParkedTimers parked_due_;
+  static constexpr size_t kMostUnparking = 64;
+  size_t unparking_ = 0;                      // Being read.
+  size_t park_cursor_ = 0;                    // The bucket of open_ that ParkSlice looks at next.
+  std::optional<Timers::Handle> park_timer_;  // Set while ParkSlice is at it, too.
+
   Timers timers_;
   DueTimers due_;  // Of transactions: may be far behind, which the others must not be.
   std::optional<Earliest::Entry> next_due_;
@@ -445,6 +496,8 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   GaugeShare quarantined_count_;
   GaugeShare waiting_for_memory_;
   GaugeShare blocked_count_;
+  GaugeShare parked_count_;
+  MemoryCharge parked_charge_;
 };
 
 }  // namespace entente::runtime

@@ -347,14 +347,14 @@ void Shard::Forget(const TxnPtr& txn, const Status& status, Duration delay) {
   RemoveTimers(*txn);
   CountIncident(*txn, /*forgotten=*/true);
   open_.erase(gid);
-  open_count_.Set(open_.size());
+  CountOpen();
   auto waiters = std::exchange(txn->waiters, {});
   if (txn->created) {
     // Those who wait stay: what they wait for was accepted and goes on.
     for (Waiter& waiter : waiters) {
       timers_.Remove(waiter.timeout);
     }
-    reloading_.emplace(gid, Absent{std::move(waiters), txn->handed_batch});
+    reloading_.emplace(gid, Absent{std::move(waiters), txn->handed_batch, false, {}});
     ReadBackLater(gid, delay);
     return;
   }

@@ -80,7 +80,7 @@ struct ShardCounters {
       recovered{0};
   // Gauges, by GaugeShare.
   std::atomic<uint64_t> open{0}, looking_up{0}, calls_in_flight{0}, open_incidents{0},
-      quarantined{0}, waiting_for_memory{0}, blocked{0};
+      quarantined{0}, waiting_for_memory{0}, blocked{0}, parked{0};
   Earliest next_due;       // Of the transactions' timers, each shard's first.
   Earliest blocked_since;  // Of `blocked`: branches that their participant's gate held back.
   Earliest appends_since;  // Of the appends under way.

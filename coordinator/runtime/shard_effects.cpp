@@ -171,7 +171,7 @@ void Shard::CarryOut(const TxnPtr& txn, engine::NotifyEnded& /*ended*/) {
       return;  // It is read back, and ends again.
     }
     open_.erase(txn->state->gid);
-    open_count_.Set(open_.size());
+    CountOpen();
     CountEnded(*txn, heard_at);
   });
   blemishes_.erase(state.gid);
@@ -245,7 +245,10 @@ void Shard::ForgetBlocked(Txn& txn, bool all) {
 }
 
 void Shard::UpdateWake() {
-  const std::optional<Instant> due = due_.Next();
+  std::optional<Instant> due = due_.Next();
+  if (const auto parked = NextParkedDue()) {
+    due = std::min(due.value_or(*parked), *parked);
+  }
   const std::optional<Instant> own = timers_.Next();
   if (due != (next_due_ ? std::optional(next_due_->at()) : std::nullopt)) {
     next_due_.reset();
@@ -286,6 +289,7 @@ void Shard::OnWake(size_t slice) {
       Take(txn, engine::TimerFired{std::move(due->branch)}, {});
     }
   }
+  UnparkDue(now, slice);
   wake_not_before_ = now;
   UpdateWake();
 }
@@ -299,6 +303,8 @@ void Shard::OnTimer(const OwnTimer& timer) {
     Reload(reload->gid);
   } else if (std::holds_alternative<RoomTimer>(timer)) {
     LookForRoom();
+  } else if (std::holds_alternative<ParkTimer>(timer)) {
+    ParkSlice();
   } else {
     lazy_flush_timer_.reset();
     flush_wanted_ = true;
@@ -334,7 +340,8 @@ Result<Shard::TxnPtr> Shard::Rebuild(const storage::StoredTxn& stored) {
 // Carries on with a transaction that was just read back. Calls that were out may have happened.
 void Shard::Resume(const TxnPtr& txn) {
   open_.emplace(txn->state->gid, txn);
-  open_count_.Set(open_.size());
+  CountOpen();
+  ParkLater();
   Guarded(txn->state->gid, txn, [&] {
     engine::Decision decision =
         engine::Decide(*txn->plan, *txn->state, MakeInput(engine::Recovered{}));
@@ -382,7 +389,11 @@ Status Shard::TakeRead(storage::StoredTxn stored) {
   }
   auto txn = Rebuild(stored);
   if (txn.ok()) {
-    recovery_.rebuilt.push_back(std::move(*txn));
+    if (auto resting = StaysParked(**txn)) {
+      recovery_.resting.push_back(std::move(*resting));
+    } else {
+      recovery_.rebuilt.push_back(std::move(*txn));
+    }
   } else if (txn.status().reason() == kOutOfMemory) {
     recovery_.left_out.push_back(std::move(stored.gid));
   } else if (IsOurDefect(txn.status()) || txn.status().reason() == "store.bad_definition") {
@@ -407,6 +418,7 @@ void Shard::ResumeOpen(std::function<void()> resumed) {
   }
   left_out_.assign(std::make_move_iterator(recovery_.left_out.begin()),
                    std::make_move_iterator(recovery_.left_out.end()));
+  ParkRead();
   LookForRoom();
   ResumeSlice();
 }
@@ -476,11 +488,18 @@ void Shard::OnReloaded(const Gid& gid, Result<storage::StoredTxn> stored) {
   if (stored.ok()) {
     TakeBack(std::move(*stored));
   } else if (stored.status().code() == StatusCode::kUnavailable) {
+    for (const auto& asker : std::exchange(reloading_[gid].askers, {})) {
+      asker(stored.status());
+    }
     ReadBackLater(gid, options_.reload_delay);
   } else if (stored.status().code() == StatusCode::kNotFound) {
     // It failed before its accept was written, and that failed as well.
-    for (Waiter& waiter : TakeWaiters(gid)) {
+    const Absent absent = TakeAbsent(gid);
+    for (const Waiter& waiter : absent.waiters) {
       waiter.done(stored.status());
+    }
+    for (const auto& asker : absent.askers) {
+      asker(stored.status());
     }
     TellParentOf(gid);
   } else {
@@ -499,8 +518,11 @@ void Shard::TakeBack(storage::StoredTxn stored) {
   if (!txn.ok()) {
     const Status& status = txn.status();
     if (IsOurDefect(status)) {
-      reloading_.try_emplace(gid);
+      const auto askers = std::exchange(reloading_[gid].askers, {});
       HoldBack(gid, nullptr, status);
+      for (const auto& asker : askers) {
+        asker(HeldBack(gid));
+      }
     } else if (status.reason() == "store.bad_definition") {
       Quarantine(std::move(stored), {status.reason(), status.message()});
     } else {
@@ -508,24 +530,23 @@ void Shard::TakeBack(storage::StoredTxn stored) {
     }
     return;
   }
-  std::vector<Waiter> waiters = TakeWaiters(gid);
+  Absent absent = TakeAbsent(gid);
   const TxnPtr back = std::move(txn).value();
   Resume(back);
-  for (Waiter& waiter : waiters) {
+  for (Waiter& waiter : absent.waiters) {
     AddWaiter(back, {std::max(waiter.until - host_.Now(), Duration(0)), std::move(waiter.hangup)},
               std::move(waiter.done));
+  }
+  for (const auto& asker : absent.askers) {
+    asker(Status());
   }
   TellParentOf(gid);
 }
 
-std::vector<Shard::Waiter> Shard::TakeWaiters(const Gid& gid) {
-  const auto found = reloading_.find(gid);
-  if (found == reloading_.end()) {
-    return {};
-  }
-  std::vector<Waiter> waiters = std::move(found->second.waiters);
-  reloading_.erase(found);
-  return waiters;
+// It is not away any more.
+Shard::Absent Shard::TakeAbsent(const Gid& gid) {
+  auto found = reloading_.extract(gid);
+  return found.empty() ? Absent() : std::move(found.mapped());
 }
 
 }  // namespace entente::runtime

@@ -33,7 +33,7 @@ size_t ChildDepth(const Gid& gid) {
 }
 
 bool Shard::IsAway(const Gid& gid) const {
-  return reloading_.contains(gid) || quarantined_.contains(gid);
+  return reloading_.contains(gid) || quarantined_.contains(gid) || parked_.contains(gid);
 }
 
 ChildStanding Shard::StandingOfChild(const Gid& child) const {

@@ -181,8 +181,12 @@ void Shard::Quarantine(storage::StoredTxn stored, engine::Failure why) {
   quarantined_.insert_or_assign(gid, Quarantined{view, !known});
   quarantined_count_.Set(quarantined_.size());
   open_incidents_.Increment();
-  for (Waiter& waiter : TakeWaiters(gid)) {
+  const Absent absent = TakeAbsent(gid);
+  for (const Waiter& waiter : absent.waiters) {
     waiter.done(view);
+  }
+  for (const auto& asker : absent.askers) {
+    asker(Status());
   }
 }
 

@@ -86,6 +86,11 @@ void Shard::Submit(SubmitCommand command, Callback<SubmitReply> done) {
     AnswerResubmit(found->second, command, std::move(done));
     return;
   }
+  if (IsParked(gid)) {
+    const auto held = std::make_shared<SubmitCommand>(std::move(command));
+    AskWhenBack(held->submitted.gid, done, [this, held, done] { Submit(std::move(*held), done); });
+    return;
+  }
   Status refused = RefuseSubmit();
   if (refused.ok()) {
     refused = RefuseNew();
@@ -187,15 +192,16 @@ void Shard::Create(SubmitCommand command, Callback<SubmitReply> done) {
       return;
     }
     open_.emplace(gid, txn);
-    open_count_.Set(open_.size());
+    CountOpen();
     // A child was counted with what was accepted, or refused, by its parent.
     refused = is_child ? Status() : options_.places->HasTaken();
     if (!refused.ok()) {
       open_.erase(gid);
-      open_count_.Set(open_.size());
+      CountOpen();
       return;
     }
     counters_.accepted.fetch_add(1, std::memory_order_relaxed);
+    ParkLater();
     auto answer = SubmitAnswer(true, std::move(done));
     if (command.wait) {
       // Told when the end is durable, or that the accept failed: either way through the waiter.
@@ -272,6 +278,10 @@ void Shard::Get(const Gid& gid, std::optional<Wait> wait, Callback<TxnView> done
     done(held->second.view);
     return;
   }
+  if (wait && IsParked(gid)) {
+    AskWhenBack(gid, done, [this, gid, wait, done] { Get(gid, wait, done); });
+    return;
+  }
   if (const auto reloading = reloading_.find(gid); wait && reloading != reloading_.end()) {
     // Open, and back in memory in a moment: whoever waits for its end waits through that too.
     reloading->second.waiters.push_back(Waiter{
@@ -321,6 +331,12 @@ void Shard::Deliver(const Gid& gid, engine::Event event, std::optional<Sequence>
                     Callback<TxnView> done) {
   if (quarantined_.contains(gid)) {
     DeliverToQuarantined(gid, std::move(event), expected_revision, std::move(done));
+    return;
+  }
+  if (IsParked(gid)) {
+    AskWhenBack(gid, done, [this, gid, event = std::move(event), expected_revision, done] {
+      Deliver(gid, event, expected_revision, done);
+    });
     return;
   }
   const auto found = open_.find(gid);
@@ -410,6 +426,11 @@ void Shard::Conclude(const TxnPtr& txn, engine::Decision decision,
 void Shard::Enlist(const Gid& gid, const std::string& branch,
                    const std::shared_ptr<std::vector<dsl::Problem>>& problems,
                    Callback<EnlistReply> done) {
+  if (IsParked(gid)) {
+    AskWhenBack(gid, done,
+                [this, gid, branch, problems, done] { Enlist(gid, branch, problems, done); });
+    return;
+  }
   auto answer = [done = std::move(done)](Result<TxnView> view, bool created) {
     if (!view.ok()) {
       done(view.status());

@@ -157,6 +157,7 @@ class TestNode {
     ShardOptions options;
     options.places = std::make_shared<OpenPlaces>(max_open_);
     options.memory = memory.get();
+    options.kept_waiting = kept_waiting_;
     shards = std::make_unique<WorkerShards>(
         std::move(options),
         WorkerShardsSurroundings{*host, *journal, caller, *definitions, events,
@@ -214,6 +215,9 @@ class TestNode {
       Keep();
     }
   }
+
+  // From the next start on: whatever is at rest is parked above so many in a shard.
+  void SetKeptWaiting(size_t count) { kept_waiting_ = count; }
 
   // What there is from the next start on.
   void SetMemory(size_t bytes) { memory_bytes_ = bytes; }
@@ -282,6 +286,7 @@ class TestNode {
 
   const size_t max_open_;
   size_t memory_bytes_;
+  size_t kept_waiting_ = ShardOptions().kept_waiting;
   bool keeps_leases_ = true;
   uint64_t keeping_ = 0;  // The latest wish to keep leases.
 
