@@ -26,6 +26,7 @@ class Bookings:
         self.seen = {}
         self.failures = []
         self.refused = {}
+        self.answers = []  # (when, whether it was accepted) of each submit that was answered.
         self.threads = [threading.Thread(target=self._run, args=(n,), daemon=True) for n in range(CLIENTS)]
 
     def start(self):
@@ -56,11 +57,13 @@ class Bookings:
             try:
                 txn = self.town.coordinator.submit("travel-booking", data, gid=gid, wait=wait)
                 with self.lock:
+                    self.answers.append((time.monotonic(), True))
                     self.acknowledged.add(gid)
                     self.seen.setdefault(gid, []).append(txn["status"])
                 return
             except ApiError as error:
                 with self.lock:
+                    self.answers.append((time.monotonic(), False))
                     self.refused[error.status] = self.refused.get(error.status, 0) + 1
                     if error.status not in TRY_AGAIN:
                         self.failures.append(f"the submit of {gid} was answered {error}")
@@ -70,6 +73,12 @@ class Bookings:
             if self.stop.is_set():
                 return
             time.sleep(0.2)
+
+    def refused_throughout(self, begin, end):
+        """Whether several submits were answered in that time, and none was accepted."""
+        with self.lock:
+            answers = [accepted for at, accepted in self.answers[-500:] if begin <= at <= end]
+        return len(answers) >= 3 and not any(answers)
 
     def _cancel(self, gid):
         """Once: whether it was heard is left open, and so is whether it came in time."""

@@ -19,7 +19,7 @@ from agency import Agency, Coordinator  # noqa: E402
 from bookings import Bookings  # noqa: E402
 from checker import check  # noqa: E402
 from hostile import HostileParticipant, Submits  # noqa: E402
-from phases import ALL, ANY, GREEN, RED, RED_SECONDS, Calm, Disk  # noqa: E402
+from phases import ALL, ANY, GREEN, TRUE, TRUTH_SECONDS, Calm, Disk  # noqa: E402
 from watch import Watch  # noqa: E402
 
 PHASE_SECONDS = (15, 35)
@@ -51,25 +51,26 @@ class Town(Agency):
         self.disk.close()
 
 
-def judge(phase, samples, town):
+def judge(phase, samples, town, load):
     """Did health tell the truth while the trouble lasted?"""
     if phase.health == GREEN:
         wrong = [s for s in samples if not s.green]
         if wrong:
             town.violations.append(f"{phase.name}: {len(wrong)} of {len(samples)} looks at health were not green "
                                    f"(first: healthz {wrong[0].healthz}, readyz {wrong[0].readyz})")
-    elif phase.health == RED:
-        late = [s for s in samples if s.at - samples[0].at > RED_SECONDS and s.readyz == 200]
-        if late:
-            town.violations.append(f"{phase.name}: ready in {len(late)} looks, more than {RED_SECONDS} s after it began")
+    elif phase.health == TRUE:
+        wrong = [s for s in samples if s.readyz == 200 and load.refused_throughout(s.at - TRUTH_SECONDS, s.at)]
+        if wrong:
+            town.violations.append(f"{phase.name}: ready in {len(wrong)} looks although every submit of the "
+                                   f"{TRUTH_SECONDS} s before was refused")
 
 
-def run_phase(phase, town, watch, seconds):
+def run_phase(phase, town, watch, load, seconds):
     begin = watch.enter(phase.name)
     process = town.coordinator.process.popen
     phase.run(town, seconds)
     samples = watch.since(begin)
-    judge(phase, samples, town)
+    judge(phase, samples, town, load)
     phase.heal(town)
     watch.enter("healing")
     healed = watch.wait_green(HEAL_SECONDS)
@@ -116,7 +117,7 @@ def main():
         watch.start()
         load.start()
         for phase in rounds(rng, arguments.minutes):
-            phases.append(run_phase(phase, town, watch, rng.uniform(*PHASE_SECONDS)))
+            phases.append(run_phase(phase, town, watch, load, rng.uniform(*PHASE_SECONDS)))
         watch.enter("settling")
         load.finish()
         statuses = load.settle(SETTLE_SECONDS)
