@@ -95,6 +95,7 @@ Status Ownership::Acquire(ShardId shard) {
       return is_anothers ? Status() : epoch.status();
     }
     held.lease = std::make_shared<Lease>(shard, *epoch, SafeEnd(asked_at));
+    held.forgotten.reset();
     held.leaving = Leaving::kNo;
     held.due = asked_at + (lease_time_ ? *lease_time_ / kRenewals : kLookInterval);
     acquired = held.lease;
@@ -142,6 +143,7 @@ Status Ownership::Renew(ShardId shard) {
 
 // It is acquired again after a pause that grows until a lease lives to be renewed.
 void Ownership::Forget(HeldShard& held) {
+  held.forgotten = held.lease->epoch();
   held.lease = nullptr;
   held.leaving = Leaving::kNo;
   held.serving = false;
@@ -166,13 +168,37 @@ bool Ownership::ReleaseIfHandedOver(ShardId shard) {
     }
     lease = held.lease;
   }
-  // Should it fail, the lease ends by itself: it is not renewed.
-  static_cast<void>(journal_.Release(shard, lease->epoch()).ok());
+  const Status released = journal_.Release(shard, lease->epoch());
   const std::lock_guard lock(mutex_);
   HeldShard& held = held_[shard.value()];
   held.pause = Duration(0);
   Forget(held);
+  if (released.code() != StatusCode::kUnavailable) {
+    held.forgotten.reset();  // Otherwise it is tried again.
+  }
   return true;
+}
+
+// What was forgotten while it was our share is acquired anew, and is another's share since, if the
+// share changed in between. The journal still renews its lease together with all others, so that
+// nobody would ever get it.
+void Ownership::ReleaseIfForgotten(ShardId shard) {
+  std::optional<Epoch> forgotten;
+  {
+    const std::lock_guard lock(mutex_);
+    HeldShard& held = held_[shard.value()];
+    if (held.lease == nullptr && !share_[shard.value()]) {
+      forgotten = std::exchange(held.forgotten, std::nullopt);
+    }
+  }
+  if (!forgotten || journal_.Release(shard, *forgotten).code() != StatusCode::kUnavailable) {
+    return;  // Fenced: it is another's already.
+  }
+  const std::lock_guard lock(mutex_);
+  HeldShard& held = held_[shard.value()];
+  if (held.lease == nullptr && !held.forgotten) {
+    held.forgotten = forgotten;
+  }
 }
 
 void Ownership::CutShortIfDue(ShardId shard) {
@@ -197,6 +223,7 @@ Result<Instant> Ownership::Keep() {
     if (ReleaseIfHandedOver(shard) && events_.released) {
       events_.released();
     }
+    ReleaseIfForgotten(shard);
     CutShortIfDue(shard);
     bool is_due = false;
     bool is_ours = false;

@@ -99,7 +99,8 @@ class Ownership {
   // How far a shard is on its way to another node.
   enum class Leaving : uint8_t { kNo, kDraining, kCutShort, kHandedOver };
   struct HeldShard {
-    std::shared_ptr<Lease> lease;  // Null: it is not ours.
+    std::optional<Epoch> forgotten;  // Of the last lease, lost without a word to the journal.
+    std::shared_ptr<Lease> lease;    // Null: it is not ours.
     Leaving leaving = Leaving::kNo;
     bool expected = false;  // It was free, and nobody has tried to acquire it since.
     Instant leave_by;       // When draining is cut short.
@@ -111,6 +112,7 @@ class Ownership {
   [[nodiscard]] Status Acquire(ShardId shard);
   [[nodiscard]] Status Renew(ShardId shard);
   [[nodiscard]] bool ReleaseIfHandedOver(ShardId shard);
+  void ReleaseIfForgotten(ShardId shard);
   void CutShortIfDue(ShardId shard);
   void Forget(HeldShard& held);
   void Postpone(HeldShard& held);

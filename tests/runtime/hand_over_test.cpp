@@ -128,5 +128,18 @@ TEST_CASE("a shard that is none of the share is left alone") {
   CHECK(node.ownership->Serves(ShardOf(kOurs)));
 }
 
+TEST_CASE("a lease that was lost is given back when the share has changed since") {
+  // Nobody else gets it before: it lasts for longer than the test.
+  TestNode node(std::chrono::hours(1));
+  const ShardId shard = ShardOf(kOurs);
+  const LeasePtr held = node.leases.at(shard.value());
+  node.shards->Drop(*held);
+  node.ownership->OnLost(*held);
+  node.ownership->SetShare(AllBut(kOurs), {});
+  node.Run();
+  CHECK(node.ownership->Held().count() == kShardCount - 1);
+  CHECK(CanBeTaken(node, kOurs));
+}
+
 }  // namespace
 }  // namespace entente::runtime::hand_over

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -168,7 +169,10 @@ class TestNode {
                                    ownership->OnLost(lease);
                                  }});
     OwnershipEvents owning;
-    owning.start = [this](const LeasePtr& lease) { shards->Start(lease, [] { return true; }); };
+    owning.start = [this](const LeasePtr& lease) {
+      leases[lease->shard().value()] = lease;
+      shards->Start(lease, [] { return true; });
+    };
     owning.drop = [this](const LeasePtr& lease, const Status& why) {
       lost.emplace_back(lease->shard(), why.reason());
       shards->Drop(*lease);
@@ -292,6 +296,7 @@ class TestNode {
 
  public:
   std::vector<std::pair<ShardId, std::string>> lost;  // And why.
+  std::map<uint64_t, LeasePtr> leases;                // The latest of each shard.
   int releases = 0;                                   // How often shards were given up.
 
   // Destroyed in the reverse order: the shards first.

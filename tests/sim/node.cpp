@@ -67,9 +67,13 @@ void Node::Journal::Append(ShardId shard, Epoch epoch, storage::Batch batch,
 }
 
 runtime::OwnershipEvents Node::MakeEvents() {
-  return {[this](const runtime::LeasePtr& lease) { shards_.Start(lease, [] { return true; }); },
-          [this](const runtime::LeasePtr& lease, const Status&) { shards_.Drop(*lease); },
-          [this] { KeepLeasesSoon(Duration(0)); }};
+  runtime::OwnershipEvents events;
+  events.start = [this](const runtime::LeasePtr& lease) {
+    shards_.Start(lease, [] { return true; });
+  };
+  events.drop = [this](const runtime::LeasePtr& lease, const Status&) { shards_.Drop(*lease); };
+  events.wake = [this] { KeepLeasesSoon(Duration(0)); };
+  return events;
 }
 
 Node::Node(Options options, NodeSurroundings surroundings)
