@@ -190,7 +190,7 @@ void ApiQuery(std::string_view input) {
   auto list = api::DecodeList(input);
   if (auto* command = std::get_if<api::ListCommand>(&list)) {
     static_cast<void>(api::ReadFilter(*command, check));
-    static_cast<void>(api::ReadPage(*command, check));
+    static_cast<void>(api::ReadPage(command->limit, command->cursor, check));
   }
   static_cast<void>(api::DecodeGet("t1", input));
   static_cast<void>(api::DecodeEventFilter(input));
