@@ -67,7 +67,7 @@ class PostgresStore(unittest.TestCase):
             coordinator.http.call("POST", f"/v1/transactions/{gid}:signal", {"name": "go"})
         except ApiError as error:
             self.assertEqual(503, error.status, error)
-            self.assertIn(error.code, ("shard.lost", "transaction.reloading"))
+            self.assertIn(error.code, ("shard.lost", "transaction.reloading", "cluster.unreachable"))
             return False
         return True
 
