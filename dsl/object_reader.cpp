@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/json_number.h"
+#include "dsl/foreign_words.h"
 
 namespace entente::dsl {
 namespace {
@@ -46,7 +47,10 @@ void ObjectReader::RefuseUnknownFields(std::span<const ObjectSpec* const> elsewh
     }
     const auto other = std::find_if(elsewhere.begin(), elsewhere.end(),
                                     [&name](const ObjectSpec* spec) { return spec->Has(name); });
-    std::string suggestion = DidYouMean(name, known);
+    std::string suggestion(AdviceForWord(name));
+    if (suggestion.empty()) {
+      suggestion = DidYouMean(name, known);
+    }
     if (other != elsewhere.end()) {
       suggestion = Quote(name) + " belongs to " + std::string((*other)->what) + "; remove it here";
     } else if (suggestion.empty()) {
