@@ -59,13 +59,6 @@ bool HasScheme(std::string_view url, std::string_view scheme) {
                     [](char lower, char c) { return lower == Lower(c); });
 }
 
-int Base64Digit(char c) {
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  const size_t digit = kDigits.find(c);
-  return digit == std::string_view::npos ? -1 : static_cast<int>(digit);
-}
-
 }  // namespace
 
 bool HasDotSegment(std::string_view path) {
@@ -161,33 +154,6 @@ bool IsHeaderValue(std::string_view value) {
   return std::none_of(value.begin(), value.end(), [](char c) {
     return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F;
   });
-}
-
-std::optional<std::string> DecodeBase64(std::string_view base64) {
-  if (base64.size() % 4 != 0) {
-    return std::nullopt;
-  }
-  size_t padding = 0;
-  while (padding < 2 && base64.ends_with('=')) {
-    base64.remove_suffix(1);
-    ++padding;
-  }
-  std::string bytes;
-  uint32_t bits = 0;
-  int bit_count = 0;
-  for (const char c : base64) {
-    const int digit = Base64Digit(c);
-    if (digit < 0) {
-      return std::nullopt;
-    }
-    bits = (bits << 6) | static_cast<uint32_t>(digit);
-    bit_count += 6;
-    if (bit_count >= 8) {
-      bit_count -= 8;
-      bytes.push_back(static_cast<char>((bits >> bit_count) & 0xFF));
-    }
-  }
-  return bytes;
 }
 
 }  // namespace entente::dsl

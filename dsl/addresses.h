@@ -30,7 +30,4 @@ namespace entente::dsl {
 // Whether `value` can be a header's value: no control characters but the tab.
 [[nodiscard]] bool IsHeaderValue(std::string_view value);
 
-// The bytes that `base64` (RFC 4648, padded) stands for, or nothing.
-[[nodiscard]] std::optional<std::string> DecodeBase64(std::string_view base64);
-
 }  // namespace entente::dsl

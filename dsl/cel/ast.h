@@ -39,19 +39,24 @@ struct Select {
   NodePtr operand;
   std::string field;
   bool presence_test = false;
+  bool optional = false;  // .?field
 };
 
 struct Index {
   NodePtr operand;
   NodePtr index;
+  bool optional = false;  // [?index]
 };
 
+// [a, ?b]: an element that is marked is an optional, and left out if it is absent.
 struct ListLiteral {
   std::vector<NodePtr> elements;
+  std::vector<bool> optional;  // By element.
 };
 
 struct MapLiteral {
   std::vector<std::pair<NodePtr, NodePtr>> entries;
+  std::vector<bool> optional;
 };
 
 struct Not {
@@ -102,14 +107,34 @@ struct Match {
   std::unique_ptr<const RE2> pattern;
 };
 
-enum class Macro { kAll, kExists, kExistsOne, kMap, kFilter };
+enum class Macro {
+  kAll,
+  kExists,
+  kExistsOne,
+  kMap,
+  kFilter,
+  kSortBy,
+  // Over places and elements, or keys and values.
+  kTransformList,
+  kTransformMap,
+  kTransformMapEntry,
+  // Of an optional: its value in a variable.
+  kOptMap,
+  kOptFlatMap,
+  // Of an optional, without a variable: what there is instead.
+  kOr,
+  kOrValue,
+  // cel.bind: any value in a variable.
+  kBind,
+};
 
 struct Comprehension {
   Macro macro;
-  size_t slot;  // Of the macro's variable.
+  size_t slot;  // Of the macro's variable; the second one, if there are two, is the next.
   NodePtr range;
-  NodePtr predicate;  // Null for map() with one body.
-  NodePtr transform;  // Null for all but map().
+  NodePtr predicate;   // Null where there is none.
+  NodePtr transform;   // What is made of each element, or of the value.
+  bool pairs = false;  // Two variables: place and element, or key and value.
 };
 
 struct Node {

@@ -137,11 +137,25 @@ bool Evaluator::Visit(const Select& node, Value* out) {
   if (!Evaluate(*node.operand, &operand)) {
     return false;
   }
+  // What is selected out of an optional is one too.
+  const bool of_optional = operand.kind() == Kind::kOptional;
+  if (of_optional) {
+    const Value* held = operand.optional_value();
+    operand = held == nullptr ? Value() : Value(*held);
+  }
+  if ((of_optional || node.optional) && operand.kind() == Kind::kNull) {
+    *out = node.presence_test ? Value::Bool(false) : Value::None();
+    return true;
+  }
   if (operand.kind() != Kind::kMap) {
     return context_.Fail("no such overload: type '" + std::string(KindName(operand.kind())) +
                          "' does not support field selection (." + node.field + ")");
   }
   std::optional<Value> found = operand.Find(node.field);
+  if ((of_optional || node.optional) && !node.presence_test) {
+    *out = found ? Value::Optional(*std::move(found)) : Value::None();
+    return true;
+  }
   if (node.presence_test) {
     *out = Value::Bool(found.has_value());
     return true;
@@ -156,26 +170,75 @@ bool Evaluator::Visit(const Select& node, Value* out) {
 bool Evaluator::Visit(const Index& node, Value* out) {
   Value operand;
   Value index;
-  return Evaluate(*node.operand, &operand) && Evaluate(*node.index, &index) &&
-         IndexInto(context_, operand, index, out);
+  if (!Evaluate(*node.operand, &operand) || !Evaluate(*node.index, &index)) {
+    return false;
+  }
+  const bool of_optional = operand.kind() == Kind::kOptional;
+  if (!of_optional && !node.optional) {
+    return IndexInto(context_, operand, index, out);
+  }
+  if (of_optional) {
+    const Value* held = operand.optional_value();
+    operand = held == nullptr ? Value() : Value(*held);
+  }
+  if (operand.kind() == Kind::kNull) {
+    *out = Value::None();
+    return true;
+  }
+  if (IndexInto(context_, operand, index, out)) {
+    *out = Value::Optional(*out);
+    return true;
+  }
+  if (context_.fatal() || (operand.kind() != Kind::kMap && operand.kind() != Kind::kList)) {
+    return false;
+  }
+  static_cast<void>(context_.TakeError());  // There is no such element.
+  *out = Value::None();
+  return true;
+}
+
+// What a "?" in a literal stands before: the value, or that there is none.
+bool Evaluator::TakeOptional(Value* value, bool* present) {
+  if (value->kind() != Kind::kOptional) {
+    return context_.Fail("cannot initialize optional entry from non-optional value of type " +
+                         std::string(KindName(value->kind())));
+  }
+  const Value* held = value->optional_value();
+  *present = held != nullptr;
+  *value = held == nullptr ? Value() : Value(*held);
+  return true;
 }
 
 bool Evaluator::Visit(const ListLiteral& node, Value* out) {
-  std::vector<Value> elements(node.elements.size());
-  for (size_t i = 0; i < elements.size(); ++i) {
-    if (!Evaluate(*node.elements[i], &elements[i])) {
+  std::vector<Value> elements;
+  elements.reserve(node.elements.size());
+  for (size_t i = 0; i < node.elements.size(); ++i) {
+    Value element;
+    bool present = true;
+    if (!Evaluate(*node.elements[i], &element) ||
+        (node.optional[i] && !TakeOptional(&element, &present))) {
       return false;
+    }
+    if (present) {
+      elements.push_back(std::move(element));
     }
   }
   return MakeList(context_, std::move(elements), out);
 }
 
 bool Evaluator::Visit(const MapLiteral& node, Value* out) {
-  std::vector<Value::Entry> entries(node.entries.size());
-  for (size_t i = 0; i < entries.size(); ++i) {
-    if (!Evaluate(*node.entries[i].first, &entries[i].first) ||
-        !Evaluate(*node.entries[i].second, &entries[i].second)) {
+  std::vector<Value::Entry> entries;
+  entries.reserve(node.entries.size());
+  for (size_t i = 0; i < node.entries.size(); ++i) {
+    Value::Entry entry;
+    bool present = true;
+    if (!Evaluate(*node.entries[i].first, &entry.first) ||
+        !Evaluate(*node.entries[i].second, &entry.second) ||
+        (node.optional[i] && !TakeOptional(&entry.second, &present))) {
       return false;
+    }
+    if (present) {
+      entries.push_back(std::move(entry));
     }
   }
   return MakeMap(context_, std::move(entries), out);

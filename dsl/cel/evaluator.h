@@ -27,6 +27,7 @@ class Evaluator {
   bool Visit(const Path& node, Value* out);
   bool Visit(const Select& node, Value* out);
   bool Visit(const Index& node, Value* out);
+  bool TakeOptional(Value* value, bool* present);
   bool Visit(const ListLiteral& node, Value* out);
   bool Visit(const MapLiteral& node, Value* out);
   bool Visit(const Not& node, Value* out);
@@ -51,10 +52,21 @@ class Evaluator {
   enum class Verdict { kDecided, kUndecided, kFatal };
   Verdict Weigh(const Node& operand, bool deciding, Status* first_error);
 
-  bool Quantify(const Comprehension& node, const std::vector<Value>& elements, bool deciding,
-                Value* out);
-  bool CountOne(const Comprehension& node, const std::vector<Value>& elements, Value* out);
-  bool Collect(const Comprehension& node, const std::vector<Value>& elements, Value* out);
+  // What a macro runs over: its variable's values, and those of the second one, if there are two.
+  struct Items {
+    std::vector<Value> first;
+    std::vector<Value> second;
+  };
+  [[nodiscard]] static Items ItemsOf(const Value& range, bool pairs);
+  void Bind(const Comprehension& node, const Items& items, size_t at);
+
+  bool Quantify(const Comprehension& node, const Items& items, bool deciding, Value* out);
+  bool CountOne(const Comprehension& node, const Items& items, Value* out);
+  bool Collect(const Comprehension& node, const Items& items, Value* out);
+  bool CollectMap(const Comprehension& node, const Items& items, Value* out);
+  bool SortBy(const Comprehension& node, const Items& items, Value* out);
+  // A macro of an optional, or cel.bind: `value` is the optional or what is bound.
+  bool Unwrap(const Comprehension& node, Value value, Value* out);
 
   const Activation& activation_;
   EvalContext context_;

@@ -10,11 +10,14 @@
 namespace entente::dsl::cel {
 namespace {
 
-constexpr std::array<std::string_view, 6> kMethodMacros = {"all",       "exists", "exists_one",
-                                                           "existsOne", "filter", "map"};
+constexpr std::array<std::string_view, 14> kMethodMacros = {
+    "all",    "exists",        "exists_one",   "existsOne",         "filter", "map",
+    "sortBy", "transformList", "transformMap", "transformMapEntry", "optMap", "optFlatMap",
+    "or",     "orValue"};
 
-std::array<std::span<const Function>, 3> Tables() {
-  return {ConversionFunctions(), StringFunctions(), TimeFunctions()};
+std::array<std::span<const Function>, 7> Tables() {
+  return {ConversionFunctions(), StringFunctions(), TimeFunctions(),    MathFunctions(),
+          ListFunctions(),       FormatFunctions(), OptionalFunctions()};
 }
 
 // How many letters must be inserted, removed or replaced to make one word of the other.

@@ -23,12 +23,17 @@ struct Function {
 };
 
 // No function takes more, the receiver included.
-inline constexpr size_t kMaxArguments = 4;
+inline constexpr size_t kMaxArguments = 8;
 
 // The tables, by theme; each sorted for reading, searched once per parsed call.
 [[nodiscard]] std::span<const Function> ConversionFunctions();
 [[nodiscard]] std::span<const Function> StringFunctions();
 [[nodiscard]] std::span<const Function> TimeFunctions();
+// Those with a namespace in their name, as in math.abs(x), are found by all of it.
+[[nodiscard]] std::span<const Function> MathFunctions();
+[[nodiscard]] std::span<const Function> ListFunctions();
+[[nodiscard]] std::span<const Function> FormatFunctions();
+[[nodiscard]] std::span<const Function> OptionalFunctions();
 
 // Null when there is none.
 [[nodiscard]] const Function* FindFunction(std::string_view name, bool is_method);

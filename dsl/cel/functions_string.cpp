@@ -326,7 +326,22 @@ bool Join(EvalContext& context, Arguments arguments, Value* out) {
   return true;
 }
 
+bool ReverseList(EvalContext& context, const Value& list, Value* out) {
+  if (!context.Charge(list.size())) {
+    return false;
+  }
+  std::vector<Value> elements;
+  for (size_t i = list.size(); i-- > 0;) {
+    elements.push_back(list.ElementAt(i));
+  }
+  *out = Value::List(std::move(elements));
+  return true;
+}
+
 bool Reverse(EvalContext& context, Arguments arguments, Value* out) {
+  if (arguments[0].kind() == Kind::kList) {
+    return ReverseList(context, arguments[0], out);
+  }
   if (!Admit(context, "reverse", arguments, 0)) {
     return false;
   }

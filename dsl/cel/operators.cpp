@@ -359,6 +359,12 @@ bool CompareEqual(EvalContext& context, const Value& left, const Value& right, b
     case Kind::kString: return EqualTexts(context, left.string_value(), right.string_value(), out);
     case Kind::kBytes: return EqualTexts(context, left.bytes_value(), right.bytes_value(), out);
     case Kind::kNull: return true;
+    case Kind::kOptional: {
+      const Value* a = left.optional_value();
+      const Value* b = right.optional_value();
+      *out = a == nullptr && b == nullptr;
+      return a == nullptr || b == nullptr || CompareEqual(context, *a, *b, out);
+    }
     default: *out = Order(left, right) == std::partial_ordering::equivalent; return true;
   }
 }

@@ -260,31 +260,40 @@ NodePtr Parser::ParseMember(bool negative) {
 }
 
 NodePtr Parser::ParseSelection(NodePtr operand) {
+  bool optional = false;
+  if (!TakeIf("?", &optional)) {
+    return nullptr;
+  }
   const Token name = token_;
   if ((name.kind != TokenKind::kName && name.kind != TokenKind::kEscapedName) || IsKeyword(name)) {
     return Unexpected("a field name");
   }
   bool is_call = false;
-  if (!Advance() || (name.kind == TokenKind::kName && !TakeIf("(", &is_call))) {
+  if (!Advance() || (name.kind == TokenKind::kName && !optional && !TakeIf("(", &is_call))) {
     return nullptr;
+  }
+  if (optional) {
+    const size_t height = operand->height;
+    return Make(Select{std::move(operand), name.text, false, true}, name.offset, height);
   }
   return is_call ? ParseMethodCall(std::move(operand), name)
                  : Extend(std::move(operand), name.text, name.offset);
 }
 
 NodePtr Parser::ParseIndex(NodePtr operand) {
-  NodePtr index = ParseExpression();
+  bool optional = false;
+  NodePtr index = TakeIf("?", &optional) ? ParseExpression() : nullptr;
   if (index == nullptr || !Expect("]")) {
     return nullptr;
   }
   const size_t offset = index->offset;
   if (const Constant* constant = std::get_if<Constant>(&index->content);
-      constant != nullptr && constant->value.kind() == Kind::kString &&
+      constant != nullptr && constant->value.kind() == Kind::kString && !optional &&
       std::holds_alternative<Path>(operand->content)) {
     return Extend(std::move(operand), constant->value.string_value(), offset);
   }
   const size_t height = std::max(operand->height, index->height);
-  return Make(Index{std::move(operand), std::move(index)}, offset, height);
+  return Make(Index{std::move(operand), std::move(index), optional}, offset, height);
 }
 
 NodePtr Parser::Extend(NodePtr operand, std::string field, size_t offset) {
@@ -315,7 +324,8 @@ NodePtr Parser::Extend(NodePtr operand, std::string field, size_t offset) {
   return operand;
 }
 
-bool Parser::ParseArguments(std::string_view closing, std::vector<NodePtr>* arguments) {
+bool Parser::ParseArguments(std::string_view closing, std::vector<NodePtr>* arguments,
+                            std::vector<bool>* optional) {
   bool closed = false;
   bool is_first = true;
   while (TakeIf(closing, &closed) && !closed) {
@@ -327,11 +337,18 @@ bool Parser::ParseArguments(std::string_view closing, std::vector<NodePtr>* argu
       continue;
     }
     is_first = false;
+    bool marked = false;
+    if (optional != nullptr && !TakeIf("?", &marked)) {
+      return false;
+    }
     NodePtr argument = ParseExpression();
     if (argument == nullptr) {
       return false;
     }
     arguments->push_back(std::move(argument));
+    if (optional != nullptr) {
+      optional->push_back(marked);
+    }
     if (!token_.Is(closing) && !token_.Is(",")) {
       static_cast<void>(Unexpected("',' or '" + std::string(closing) + "'"));
       return false;

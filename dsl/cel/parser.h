@@ -58,7 +58,18 @@ class Parser {
   NodePtr ParseMethodCall(NodePtr receiver, const Token& name);
   NodePtr ParseHas(size_t offset);
   NodePtr ParseComprehension(NodePtr range, Macro macro, const Token& name);
-  bool ParseArguments(std::string_view closing, std::vector<NodePtr>* arguments);
+  // The variables of a macro and the comma behind them: one, or two where the macro takes two or
+  // may and the text has two.
+  bool ParseVariables(Macro macro, const Token& name, std::vector<std::string>* variables);
+  bool IsSecondVariable() const;
+  NodePtr ParseInstead(NodePtr optional, Macro macro, const Token& name);
+  NodePtr ParseBind(size_t offset);
+  // Whether a call of `name` on `receiver` is one of a function with a namespace: `math.abs(x)`.
+  // Then the receiver is no value, and forgotten.
+  bool TakeNamespace(const Node& receiver, Token* name);
+  // `optional` receives which arguments have a "?" before them; null: none may.
+  bool ParseArguments(std::string_view closing, std::vector<NodePtr>* arguments,
+                      std::vector<bool>* optional = nullptr);
   NodePtr MakeCall(const Token& name, bool is_method, std::vector<NodePtr> arguments);
   NodePtr MakeMatch(const Token& name, NodePtr subject, const std::string& pattern,
                     size_t pattern_offset);

@@ -12,23 +12,46 @@
 namespace entente::dsl::cel {
 namespace {
 
-std::optional<Macro> MacroOf(std::string_view name) {
-  struct Entry {
-    std::string_view name;
-    Macro macro;
-  };
-  static constexpr std::array<Entry, 6> kMacros = {{{"all", Macro::kAll},
-                                                    {"exists", Macro::kExists},
-                                                    {"exists_one", Macro::kExistsOne},
-                                                    {"existsOne", Macro::kExistsOne},
-                                                    {"map", Macro::kMap},
-                                                    {"filter", Macro::kFilter}}};
-  for (const Entry& entry : kMacros) {
-    if (entry.name == name) {
-      return entry.macro;
-    }
-  }
-  return std::nullopt;
+struct MacroForm {
+  std::string_view name;
+  Macro macro;
+  size_t max_bodies;
+  bool transforms;  // The last body makes something of each element; else it is a condition.
+};
+
+constexpr std::array<MacroForm, 12> kMacros = {{
+    {"all", Macro::kAll, 1, false},
+    {"exists", Macro::kExists, 1, false},
+    {"exists_one", Macro::kExistsOne, 1, false},
+    {"existsOne", Macro::kExistsOne, 1, false},
+    {"filter", Macro::kFilter, 1, false},
+    {"map", Macro::kMap, 2, true},
+    {"sortBy", Macro::kSortBy, 1, true},
+    {"transformList", Macro::kTransformList, 2, true},
+    {"transformMap", Macro::kTransformMap, 2, true},
+    {"transformMapEntry", Macro::kTransformMapEntry, 2, true},
+    {"optMap", Macro::kOptMap, 1, true},
+    {"optFlatMap", Macro::kOptFlatMap, 1, true},
+}};
+
+const MacroForm* MacroOf(std::string_view name) {
+  const auto* const found = std::find_if(kMacros.begin(), kMacros.end(),
+                                         [name](const auto& form) { return form.name == name; });
+  return found == kMacros.end() ? nullptr : found;
+}
+
+const MacroForm& FormOf(Macro macro) {
+  return *std::find_if(kMacros.begin(), kMacros.end(),
+                       [macro](const auto& form) { return form.macro == macro; });
+}
+
+bool MustHaveTwo(Macro macro) {
+  return macro == Macro::kTransformList || macro == Macro::kTransformMap ||
+         macro == Macro::kTransformMapEntry;
+}
+
+bool MayHaveTwo(Macro macro) {
+  return macro == Macro::kAll || macro == Macro::kExists || macro == Macro::kExistsOne;
 }
 
 // The types that a lone name denotes.
@@ -130,7 +153,7 @@ NodePtr Parser::ParseNumber(bool negative) {
 NodePtr Parser::ParseList() {
   const size_t offset = token_.offset;
   ListLiteral list;
-  if (!ParseArguments("]", &list.elements)) {
+  if (!ParseArguments("]", &list.elements, &list.optional)) {
     return nullptr;
   }
   size_t height = 0;
@@ -151,13 +174,15 @@ NodePtr Parser::ParseMap() {
     if (!map.entries.empty() && token_.Is("}")) {
       break;
     }
-    NodePtr key = ParseExpression();
+    bool optional = false;
+    NodePtr key = TakeIf("?", &optional) ? ParseExpression() : nullptr;
     NodePtr value = key != nullptr && Expect(":") ? ParseExpression() : nullptr;
     if (value == nullptr) {
       return nullptr;
     }
     height = std::max({height, key->height, value->height});
     map.entries.emplace_back(std::move(key), std::move(value));
+    map.optional.push_back(optional);
     if (!token_.Is(",") && !token_.Is("}")) {
       return Unexpected("',' or '}'");
     }
@@ -224,10 +249,21 @@ NodePtr Parser::ParseFunctionCall(const Token& name) {
 }
 
 NodePtr Parser::ParseMethodCall(NodePtr receiver, const Token& name) {
-  if (const std::optional<Macro> macro = MacroOf(name.text)) {
-    return ParseComprehension(std::move(receiver), *macro, name);
-  }
   std::vector<NodePtr> arguments;
+  if (Token function = name; TakeNamespace(*receiver, &function)) {
+    if (function.text == "cel.bind") {
+      return ParseBind(function.offset);
+    }
+    return ParseArguments(")", &arguments) ? MakeCall(function, false, std::move(arguments))
+                                           : nullptr;
+  }
+  if (const MacroForm* form = MacroOf(name.text)) {
+    return ParseComprehension(std::move(receiver), form->macro, name);
+  }
+  if (name.text == "or" || name.text == "orValue") {
+    return ParseInstead(std::move(receiver), name.text == "or" ? Macro::kOr : Macro::kOrValue,
+                        name);
+  }
   arguments.push_back(std::move(receiver));
   return ParseArguments(")", &arguments) ? MakeCall(name, true, std::move(arguments)) : nullptr;
 }
@@ -303,34 +339,74 @@ NodePtr Parser::ParseHas(size_t offset) {
   return Fail(offset, "invalid argument to has() macro: it takes one selection, like has(a.b)");
 }
 
-NodePtr Parser::ParseComprehension(NodePtr range, Macro macro, const Token& name) {
-  const Token variable = token_;
-  const size_t max_bodies = macro == Macro::kMap ? 2 : 1;
-  if (variable.kind != TokenKind::kName || IsKeyword(variable) || IsReservedWord(variable.text)) {
-    return Unexpected("the name of a variable: " + name.text + "(x, ...)");
+bool Parser::TakeNamespace(const Node& receiver, Token* name) {
+  const Path* path = std::get_if<Path>(&receiver.content);
+  if (path == nullptr || path->names.size() != 1 || path->slot || path->type_name) {
+    return false;
   }
-  if (!Advance() || !Expect(",")) {
+  const std::string full = path->names.front() + "." + name->text;
+  if (full != "cel.bind" && FindFunction(full, false) == nullptr) {
+    return false;
+  }
+  references_.pop_back();  // The last that was read.
+  name->text = full;
+  return true;
+}
+
+bool Parser::IsSecondVariable() const {
+  if (token_.kind != TokenKind::kName || IsKeyword(token_)) {
+    return false;
+  }
+  Lexer ahead = lexer_;
+  Token next;
+  return !ahead.Next(&next) && next.Is(",");
+}
+
+bool Parser::ParseVariables(Macro macro, const Token& name, std::vector<std::string>* variables) {
+  const bool two = MustHaveTwo(macro);
+  do {
+    const Token variable = token_;
+    if (variable.kind != TokenKind::kName || IsKeyword(variable) || IsReservedWord(variable.text)) {
+      static_cast<void>(Unexpected(two ? "the names of two variables: " + name.text + "(k, v, ...)"
+                                       : "the name of a variable: " + name.text + "(x, ...)"));
+      return false;
+    }
+    if (!Advance() || !Expect(",")) {
+      return false;
+    }
+    variables->push_back(variable.text);
+  } while (variables->size() < 2 && (two || (MayHaveTwo(macro) && IsSecondVariable())));
+  return true;
+}
+
+NodePtr Parser::ParseComprehension(NodePtr range, Macro macro, const Token& name) {
+  const MacroForm& form = FormOf(macro);
+  std::vector<std::string> variables;
+  if (!ParseVariables(macro, name, &variables)) {
     return nullptr;
   }
-  scopes_.push_back(variable.text);
+  scopes_.insert(scopes_.end(), variables.begin(), variables.end());
   slot_count_ = std::max(slot_count_, scopes_.size());
   std::vector<NodePtr> bodies;
   const bool parsed = ParseArguments(")", &bodies);
-  scopes_.pop_back();
+  scopes_.resize(scopes_.size() - variables.size());
   if (!parsed) {
     return nullptr;
   }
-  if (bodies.empty() || bodies.size() > max_bodies) {
-    return Fail(name.offset, "'" + name.text + "' takes a variable and " +
-                                 (max_bodies == 2 ? "1 or 2 expressions" : "1 expression") +
+  if (bodies.empty() || bodies.size() > form.max_bodies) {
+    return Fail(name.offset, "'" + name.text + "' takes " +
+                                 (variables.size() == 2 ? "two variables" : "a variable") +
+                                 " and " +
+                                 (form.max_bodies == 2 ? "1 or 2 expressions" : "1 expression") +
                                  ", not " + std::to_string(bodies.size()));
   }
   size_t height = range->height;
   for (const NodePtr& body : bodies) {
     height = std::max(height, body->height);
   }
-  Comprehension comprehension{macro, scopes_.size(), std::move(range), nullptr, nullptr};
-  if (macro == Macro::kMap) {
+  Comprehension comprehension{macro,   scopes_.size(), std::move(range),
+                              nullptr, nullptr,        variables.size() == 2};
+  if (form.transforms) {
     comprehension.transform = std::move(bodies.back());
     bodies.pop_back();
   }
@@ -338,6 +414,43 @@ NodePtr Parser::ParseComprehension(NodePtr range, Macro macro, const Token& name
     comprehension.predicate = std::move(bodies.front());
   }
   return Make(std::move(comprehension), name.offset, height);
+}
+
+NodePtr Parser::ParseInstead(NodePtr optional, Macro macro, const Token& name) {
+  std::vector<NodePtr> arguments;
+  if (!ParseArguments(")", &arguments)) {
+    return nullptr;
+  }
+  if (arguments.size() != 1) {
+    return Fail(name.offset, "no such overload: '" + name.text + "' takes 1 argument, not " +
+                                 std::to_string(arguments.size()));
+  }
+  const size_t height = std::max(optional->height, arguments.front()->height);
+  return Make(Comprehension{macro, scopes_.size(), std::move(optional), nullptr,
+                            std::move(arguments.front())},
+              name.offset, height);
+}
+
+NodePtr Parser::ParseBind(size_t offset) {
+  const Token variable = token_;
+  if (variable.kind != TokenKind::kName || IsKeyword(variable) || IsReservedWord(variable.text)) {
+    return Unexpected("the name of a variable: cel.bind(x, value, ...)");
+  }
+  NodePtr value = Advance() && Expect(",") ? ParseExpression() : nullptr;
+  if (value == nullptr || !Expect(",")) {
+    return nullptr;
+  }
+  scopes_.push_back(variable.text);
+  slot_count_ = std::max(slot_count_, scopes_.size());
+  NodePtr body = ParseExpression();
+  scopes_.pop_back();
+  if (body == nullptr || !Expect(")")) {
+    return nullptr;
+  }
+  const size_t height = std::max(value->height, body->height);
+  return Make(
+      Comprehension{Macro::kBind, scopes_.size(), std::move(value), nullptr, std::move(body)},
+      offset, height);
 }
 
 }  // namespace entente::dsl::cel

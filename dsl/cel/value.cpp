@@ -11,7 +11,7 @@
 namespace entente::dsl::cel {
 namespace {
 
-constexpr std::array<std::string_view, 13> kKindNames = {"null_type",
+constexpr std::array<std::string_view, 14> kKindNames = {"null_type",
                                                          "bool",
                                                          "int",
                                                          "uint",
@@ -23,7 +23,8 @@ constexpr std::array<std::string_view, 13> kKindNames = {"null_type",
                                                          "google.protobuf.Timestamp",
                                                          "google.protobuf.Duration",
                                                          "type",
-                                                         "decimal"};
+                                                         "decimal",
+                                                         "optional_type"};
 
 // Small maps are searched one by one, larger ones through a sorted index.
 constexpr size_t kIndexedMapSize = 8;
@@ -158,6 +159,13 @@ Value Value::Map(std::vector<Entry> entries) {
   return Value(Content(std::make_shared<const MapData>(std::move(data))));
 }
 
+Value Value::Optional(Value value) {
+  return Value(Content(Perhaps{std::make_shared<const Value>(std::move(value))}));
+}
+Value Value::None() {
+  return Value(Content(Perhaps{}));
+}
+
 Value Value::FromJson(const Json& json) {
   // An empty owner makes an aliasing pointer that counts nothing and frees nothing.
   return FromPart(SharedJson(), json);
@@ -210,6 +218,9 @@ Kind Value::kind() const {
     case kJsonListIndex: return Kind::kList;
     case kJsonMapIndex: return Kind::kMap;
     default: break;
+  }
+  if (std::holds_alternative<Perhaps>(content_)) {
+    return Kind::kOptional;
   }
   if (const Written* written = std::get_if<Written>(&content_)) {
     constexpr std::array<Kind, 3> kKinds = {Kind::kDecimal, Kind::kInt, Kind::kDouble};
@@ -274,6 +285,12 @@ Kind Value::type_value() const {
   const Kind* content = std::get_if<Kind>(&content_);
   ENTENTE_CHECK(content != nullptr);
   return *content;
+}
+
+const Value* Value::optional_value() const {
+  const Perhaps* content = std::get_if<Perhaps>(&content_);
+  ENTENTE_CHECK(content != nullptr);
+  return content->value.get();
 }
 
 std::optional<std::string_view> Value::written() const {
@@ -389,6 +406,9 @@ size_t Value::depth() const {
   }
   if (const SharedMap* map = std::get_if<SharedMap>(&content_)) {
     return (*map)->depth;
+  }
+  if (const Perhaps* perhaps = std::get_if<Perhaps>(&content_)) {
+    return perhaps->value == nullptr ? 0 : perhaps->value->depth() + 1;
   }
   return 0;
 }

@@ -32,6 +32,8 @@ enum class Kind {
   // A number of a document that 64 bits or a double would change. It can be handed on and written
   // out, with all its digits, and converted; it can not be computed or compared with.
   kDecimal,
+  // A value that may be absent. As JSON and in text it is that value, or null.
+  kOptional,
 };
 
 // The name of a type as CEL writes it: "int", "null_type", "google.protobuf.Timestamp".
@@ -79,6 +81,9 @@ class Value {
   [[nodiscard]] static Value FromTimestamp(Timestamp value);
   [[nodiscard]] static Value FromDuration(DurationNanos value);
   [[nodiscard]] static Value Type(Kind kind);
+  // A value that may be absent: present, and absent.
+  [[nodiscard]] static Value Optional(Value value);
+  [[nodiscard]] static Value None();
 
   // A view of `json`: nothing is copied or converted, however large the document. An integer
   // becomes an int (a uint above the int range), any other number a double if a double holds it
@@ -101,6 +106,8 @@ class Value {
   [[nodiscard]] Timestamp timestamp_value() const;
   [[nodiscard]] DurationNanos duration_value() const;
   [[nodiscard]] Kind type_value() const;
+  // What an optional holds; null if it is absent.
+  [[nodiscard]] const Value* optional_value() const;
   // The digits of a number as its document has them; null unless it keeps them. A kDecimal has
   // them.
   [[nodiscard]] std::optional<std::string_view> written() const;
@@ -144,6 +151,9 @@ class Value {
     SharedJson json;
     std::variant<std::monostate, int64_t, double> number;
   };
+  struct Perhaps {
+    std::shared_ptr<const Value> value;  // Null: absent.
+  };
   struct ListData;
   struct MapData;
   using SharedList = std::shared_ptr<const ListData>;
@@ -151,7 +161,7 @@ class Value {
 
   using Content = std::variant<std::monostate, bool, int64_t, uint64_t, double, SharedString,
                                BytesData, SharedList, SharedMap, Timestamp, DurationNanos, Kind,
-                               JsonList, JsonMap, Written>;
+                               JsonList, JsonMap, Written, Perhaps>;
 
   explicit Value(Content content) : content_(std::move(content)) {}
 

@@ -7,6 +7,7 @@
 
 #include "base/json_number.h"
 #include "base/limits.h"
+#include "dsl/cel/base64.h"
 #include "dsl/cel/error.h"
 #include "dsl/cel/json_writer.h"
 #include "dsl/cel/numbers.h"
@@ -15,24 +16,6 @@
 
 namespace entente::dsl::cel {
 namespace {
-
-std::string Base64(std::string_view octets) {
-  static constexpr std::string_view kAlphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  text.reserve((octets.size() + 2) / 3 * 4);
-  for (size_t i = 0; i < octets.size(); i += 3) {
-    uint32_t group = 0;
-    for (size_t j = 0; j < 3; ++j) {
-      group =
-          (group << 8) | (i + j < octets.size() ? static_cast<unsigned char>(octets[i + j]) : 0);
-    }
-    for (size_t j = 0; j < 4; ++j) {
-      text += i + j <= octets.size() ? kAlphabet[(group >> (18 - 6 * j)) & 0x3F] : '=';
-    }
-  }
-  return text;
-}
 
 // The bytes of `text` between quotes, as DumpJson escapes it.
 size_t QuotedBytes(std::string_view text) {
@@ -63,13 +46,16 @@ Result<Json> JsonWriter::Write(const Value& value) {
     case Kind::kString:
       ENTENTE_RETURN_IF_ERROR(Count(QuotedBytes(value.string_value())));
       return Json(value.string_value());
-    case Kind::kBytes: return WriteString(Base64(value.bytes_value()));
+    case Kind::kBytes: return WriteString(EncodeBase64(value.bytes_value()));
     case Kind::kList: return WriteList(value);
     case Kind::kMap: return WriteMap(value);
     case Kind::kTimestamp: return WriteString(FormatTimestamp(value.timestamp_value()));
     case Kind::kDuration: return WriteString(FormatCelDuration(value.duration_value()));
     case Kind::kType: return WriteString(std::string(KindName(value.type_value())));
     case Kind::kDecimal: break;  // Written.
+    case Kind::kOptional:
+      return value.optional_value() == nullptr ? Scalar(Json(nullptr))
+                                               : Write(*value.optional_value());
   }
   return EvaluationError("value of an unknown kind");
 }
@@ -185,19 +171,23 @@ Result<std::string> ToText(const Value& value) {
   if (const auto written = value.written()) {
     return std::string(*written);
   }
+  if (value.kind() == Kind::kOptional && value.optional_value() != nullptr) {
+    return ToText(*value.optional_value());
+  }
   switch (value.kind()) {
     case Kind::kBool: return std::string(value.bool_value() ? "true" : "false");
     case Kind::kInt: return std::to_string(value.int_value());
     case Kind::kUint: return std::to_string(value.uint_value());
     case Kind::kDouble: return FormatDouble(value.double_value());
     case Kind::kString: return value.string_value();
-    case Kind::kBytes: return Base64(value.bytes_value());
+    case Kind::kBytes: return EncodeBase64(value.bytes_value());
     case Kind::kTimestamp: return FormatTimestamp(value.timestamp_value());
     case Kind::kDuration: return FormatCelDuration(value.duration_value());
     case Kind::kType: return std::string(KindName(value.type_value()));
     case Kind::kNull:
     case Kind::kList:
     case Kind::kMap:
+    case Kind::kOptional:
     case Kind::kDecimal: break;
   }
   ENTENTE_ASSIGN_OR_RETURN(const Json json, ToJson(value));

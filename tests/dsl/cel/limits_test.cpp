@@ -102,6 +102,12 @@ TEST_CASE("strings and lists that double stop at the cost limit") {
             .reason() == "expression.too_costly");
   CHECK(ErrorOf("['a']" + Repeat(".map(x, [x, x].join(x))", 30)).reason() ==
         "expression.too_costly");
+  CHECK(ErrorOf("[[1, 1]]" + Repeat(".map(x, [x, x])", 40) + ".flatten(64)").reason() ==
+        "expression.too_costly");
+}
+
+TEST_CASE("a range is paid for before it is made") {
+  CHECK(ErrorOf("lists.range(1000000000000000)").reason() == "expression.too_costly");
 }
 
 TEST_CASE("values that share their parts can not explode when compared or written out") {
@@ -155,6 +161,13 @@ TEST_CASE("whatever touches bytes is paid by the byte") {
                                  "a.charAt(0) == ''",
                                  "a.substring(1) == ''",
                                  "a.matches('y$')",
+                                 "strings.quote(a) == ''",
+                                 "base64.encode(a) == ''",
+                                 "'%s'.format([a]) == ''",
+                                 "'%x'.format([a]) == ''",
+                                 "[a, b].sort() == []",
+                                 "[a, b].distinct() == []",
+                                 "m.merge(m) == {}",
                                  "a in m"}) {
     INFO(each);
     CHECK(ErrorOf("l.map(x, (" + each + ") ? 1 : 2)", data).reason() == "expression.too_costly");

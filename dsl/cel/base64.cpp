@@ -1,0 +1,57 @@
+#include "dsl/cel/base64.h"
+
+#include <cstdint>
+
+namespace entente::dsl::cel {
+namespace {
+
+constexpr std::string_view kAlphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+}  // namespace
+
+std::string EncodeBase64(std::string_view octets) {
+  std::string text;
+  text.reserve((octets.size() + 2) / 3 * 4);
+  for (size_t i = 0; i < octets.size(); i += 3) {
+    uint32_t group = 0;
+    for (size_t j = 0; j < 3; ++j) {
+      group =
+          (group << 8) | (i + j < octets.size() ? static_cast<unsigned char>(octets[i + j]) : 0);
+    }
+    for (size_t j = 0; j < 4; ++j) {
+      text += i + j <= octets.size() ? kAlphabet[(group >> (18 - 6 * j)) & 0x3F] : '=';
+    }
+  }
+  return text;
+}
+
+std::optional<std::string> DecodeBase64(std::string_view text) {
+  if (text.ends_with('=')) {
+    if (text.size() % 4 != 0) {
+      return std::nullopt;
+    }
+    text.remove_suffix(text.ends_with("==") ? 2 : 1);
+  }
+  if (text.size() % 4 == 1) {
+    return std::nullopt;
+  }
+  std::string octets;
+  uint32_t bits = 0;
+  int bit_count = 0;
+  for (const char c : text) {
+    const size_t digit = kAlphabet.find(c);
+    if (digit == std::string_view::npos) {
+      return std::nullopt;
+    }
+    bits = (bits << 6) | static_cast<uint32_t>(digit);
+    bit_count += 6;
+    if (bit_count >= 8) {
+      bit_count -= 8;
+      octets.push_back(static_cast<char>((bits >> bit_count) & 0xFF));
+    }
+  }
+  return octets;
+}
+
+}  // namespace entente::dsl::cel
