@@ -98,8 +98,8 @@ bool IsLoopback6(const Bytes& address) {
 }
 
 Status InvalidPattern(const std::string& text, std::string_view why) {
-  return InvalidArgument("address_policy.invalid",
-                         "allowed address '" + text + "': " + std::string(why));
+  return InvalidArgument("address_policy.invalid", "allowed address (--allow-participants) '" +
+                                                       text + "': " + std::string(why));
 }
 
 std::string_view SchemeOf(const Origin& origin, AddressPolicy::Protocol protocol) {
@@ -147,9 +147,11 @@ Result<AddressPolicy::Pattern> AddressPolicy::ParsePattern(const std::string& te
       bracketed ? rest.find("]:") + (rest.find("]:") != std::string_view::npos) : rest.rfind(':');
   std::string_view host = rest.substr(0, colon);
   if (colon != std::string_view::npos && rest.substr(colon + 1) != "*") {
-    ENTENTE_ASSIGN_OR_RETURN(const Origin port,
-                             ParseAuthority("h" + std::string(rest.substr(colon)), false, 0));
-    pattern.port = port.port;
+    const auto port = ParseAuthority("h" + std::string(rest.substr(colon)), false, 0);
+    if (!port.ok()) {
+      return InvalidPattern(text, "its port must be a number from 1 to 65535, or '*'");
+    }
+    pattern.port = port->port;
   }
   if (host == "*") {
     pattern.host = "*";

@@ -104,6 +104,8 @@ TEST_CASE("a pattern that can not be meant is refused by name") {
     const auto policy = AddressPolicy::Parse({pattern});
     REQUIRE_FALSE(policy.ok());
     CHECK(policy.status().code() == StatusCode::kInvalidArgument);
+    CHECK(policy.status().reason() == "address_policy.invalid");
+    CHECK(policy.status().message().find("'" + std::string(pattern) + "'") != std::string::npos);
   }
 }
 
