@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/limits.h"
+
 namespace entente::net {
 namespace {
 
@@ -81,11 +83,17 @@ void MessageParser<kIsRequest, Message>::LiftBodyLimit() {
 template <bool kIsRequest, class Message>
 void MessageParser<kIsRequest, Message>::on_field_impl(http::field /*name*/,
                                                        string_view name_string, string_view value,
-                                                       error_code& /*error*/) {
-  // Fields of a trailer are dropped: taken for header fields they could forge one (RFC
-  // 9110, 6.5.1).
+                                                       error_code& error) {
   if (!in_body_) {
     message_.headers.Add(View(name_string), View(value));
+    return;
+  }
+  // Fields of a trailer are dropped: taken for header fields they could forge one (RFC
+  // 9110, 6.5.1). They may not go on for ever, either.
+  trailer_bytes_ += name_string.size() + value.size();
+  ++trailer_fields_;
+  if (trailer_bytes_ > max_header_bytes_ || trailer_fields_ > limits::kMaxHeaderFields) {
+    error = http::error::header_limit;
   }
 }
 

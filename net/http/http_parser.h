@@ -69,6 +69,8 @@ class MessageParser : public boost::beast::http::basic_parser<kIsRequest> {
   size_t max_header_bytes_;
   size_t max_body_bytes_;
   bool in_body_ = false;
+  size_t trailer_bytes_ = 0;
+  size_t trailer_fields_ = 0;
   bool awaits_chunk_ = false;  // The head of a chunk has begun and is not whole.
   size_t announced_bytes_ = std::numeric_limits<size_t>::max();  // Of the body, so far.
 };

@@ -373,6 +373,7 @@ TEST_CASE("endless headers, chunk extensions and trailers are cut off") {
   endless("HTTP/1.1 200 OK\r\n", line);
   endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", std::string(1000, 'e'));
   endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", line);
+  endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "X: y\r\n");
 }
 
 TEST_CASE("garbage in place of an answer is a bad response") {

@@ -324,6 +324,17 @@ TEST_CASE("a header past the cap gets 431") {
   }
 }
 
+TEST_CASE("a trailer past the cap gets 431") {
+  Served served;
+  std::string text = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
+  for (size_t i = 0; i <= limits::kMaxHeaderFields; ++i) {
+    text += "X: y\r\n";
+  }
+  Connection client(served.port());
+  client.Write(text + "\r\n");
+  CheckProblem(client, 431, "request.header_too_large");
+}
+
 TEST_CASE("a request that never ends gets 408") {
   HttpServerOptions options;
   options.read_timeout = std::chrono::milliseconds(50);
