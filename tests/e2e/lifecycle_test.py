@@ -152,7 +152,7 @@ class Lifecycle(unittest.TestCase):
         self.assertEqual("ABORTING", txn["status"])
         listed = self.coordinator.http.call("GET", "/v1/incidents")
         self.assertIn("a", json.dumps(listed))
-        self.assertIn("event=incident_raised gid=a definition=fast branch=car", self.log())
+        self.assertRegex(self.log(), "event=incident_raised gid=a trace_id=[0-9a-f]{32} definition=fast branch=car")
 
         # It survives a crash, and a retry with the cause mended ends it.
         self.agency.kill_coordinator()
