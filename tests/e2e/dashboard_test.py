@@ -249,7 +249,7 @@ class Dashboard(unittest.TestCase):
         status, _ = http.request("GET", "/assets/none.js")
         self.assertEqual(404, status)
         status, _ = http.request("POST", "/", {})
-        self.assertEqual(404, status)
+        self.assertEqual(405, status)
 
     def test_what_an_empty_page_teaches_works(self):
         with tempfile.TemporaryDirectory() as folder:
