@@ -164,7 +164,7 @@ class Lifecycle(unittest.TestCase):
         self.assertEqual(0, result.returncode, result.stderr)
         self.assertEqual("ABORTED", self.coordinator.get("a", wait="30s")["status"])
         self.assertIn("event=recovered open=1", self.log())
-        self.assertIn("event=operator_action action=retry gid=a branch=car", self.log())
+        self.assertRegex(self.log(), "event=operator_action action=retry gid=a trace_id=[0-9a-f]{32} branch=car")
         self.assertIn("event=incident_ended gid=a by=retry", self.log())
         net = sum(r["amount"] for r in self.agency.services["cars"].ledger())
         self.assertEqual(0, net)

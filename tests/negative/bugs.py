@@ -59,8 +59,9 @@ ENGINE = [
            ("engine/actions/drive.cpp", "const size_t holding_back = limit == 1\n", "const size_t holding_back = limit == 1 && !PLANTED\n")),
     engine("pivot-never-in-doubt", "a cancel is taken while the point of no return may be crossed",
            "I1|pivot",
-           ("engine/saga/advance.cpp", "  if (!draft.plan().pivot) {",
-            "  if (!draft.plan().pivot || PLANTED) {")),
+           ("engine/saga/advance.cpp",
+            "    if (draft.plan().steps[step].pivot && IsInDoubt(draft, step)) {",
+            "    if (!PLANTED && draft.plan().steps[step].pivot && IsInDoubt(draft, step)) {")),
     engine("pivot-backing-off-is-in-no-doubt",
            "the same between two attempts at the pivot, the first without an answer", "I1|pivot",
            ("engine/saga/advance.cpp", "(draft.branch(ref).may_have_happened || IsChildOperation",
@@ -68,8 +69,10 @@ ENGINE = [
     engine("pivot-crossed-after-the-pause",
            "the point of no return is on record only once a paused transaction is resumed",
            "I1|pivot",
-           ("engine/saga/advance.cpp", "      IsDone(draft.step(step))) {",
-            "      IsDone(draft.step(step)) && !(PLANTED && draft.paused())) {")),
+           ("engine/saga/advance.cpp",
+            "      IsDone(draft.step(step)) && !(draft.step(step).skipped && ",
+            "      IsDone(draft.step(step)) && !(PLANTED && draft.paused()) &&\n"
+            "      !(draft.step(step).skipped && ")),
     engine("first-predecessor-forgotten", "a step does not wait for all that it comes after",
            "I8|begun before",
            ("engine/actions/drive.cpp", "  return std::all_of(after.begin(), after.end(),",
@@ -227,9 +230,9 @@ RUNTIME = [
     engine("waiters-lost-at-a-rollback", "who waits for a transaction that is read back waits for ever",
            "questions without an answer",
            ("coordinator/runtime/shard_batch.cpp",
-            "    reloading_.emplace(gid, Absent{std::move(waiters), txn->handed_batch});",
+            "    reloading_.emplace(gid, Absent{std::move(waiters), txn->handed_batch, false, {}});",
             "    if (PLANTED) {\n      waiters.clear();\n    }\n"
-            "    reloading_.emplace(gid, Absent{std::move(waiters), txn->handed_batch});")),
+            "    reloading_.emplace(gid, Absent{std::move(waiters), txn->handed_batch, false, {}});")),
     engine("parent-never-told", "a child ends, and its parent waits for ever", "I9",
            ("coordinator/runtime/shard_effects.cpp",
             "  if (state.parent && txn->parent_call) {",
@@ -338,9 +341,9 @@ STORAGE = [
     unit("planted_storage", "whenever the power fails, what was acknowledged is there and journals have no gaps")(
         "commits-not-synced", "what was acknowledged goes with the power",
         ("storage/sqlite/sqlite_journal.cpp",
-         '  const std::string rest = "PRAGMA synchronous=FULL; PRAGMA journal_size_limit=" +',
-         '  const std::string rest = std::string(PLANTED ? "PRAGMA synchronous=OFF" : "PRAGMA synchronous=FULL") +\n'
-         '                           "; PRAGMA journal_size_limit=" +')),
+         '"PRAGMA synchronous=FULL; PRAGMA journal_size_limit=" +',
+         'std::string(PLANTED ? "PRAGMA synchronous=OFF" : "PRAGMA synchronous=FULL") +\n'
+         '      "; PRAGMA journal_size_limit=" +')),
     unit("planted_storage", "an append under a stale epoch is refused whole, and no other*")(
         "no-fence", "who lost a shard writes to it",
         ("storage/sqlite/leases.cpp", "  if (owned == epoch.value() && owned != 0) {",
