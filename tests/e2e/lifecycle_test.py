@@ -165,7 +165,7 @@ class Lifecycle(unittest.TestCase):
         self.assertEqual("ABORTED", self.coordinator.get("a", wait="30s")["status"])
         self.assertIn("event=recovered open=1", self.log())
         self.assertRegex(self.log(), "event=operator_action action=retry gid=a trace_id=[0-9a-f]{32} branch=car")
-        self.assertIn("event=incident_ended gid=a by=retry", self.log())
+        self.assertRegex(self.log(), "event=incident_ended gid=a trace_id=[0-9a-f]{32} by=retry")
         net = sum(r["amount"] for r in self.agency.services["cars"].ledger())
         self.assertEqual(0, net)
 
