@@ -4,9 +4,9 @@
 #include <optional>
 #include <utility>
 
+#include "base/base64.h"
 #include "base/limits.h"
 #include "dsl/addresses.h"
-#include "dsl/cel/base64.h"
 #include "dsl/expressions.h"
 #include "dsl/names.h"
 #include "dsl/object_reader.h"
@@ -142,7 +142,7 @@ GrpcAddress ParticipantCompiler::Grpc(const ObjectReader& reader) {
   }
   address.tls = reader.Bool("tls").value_or(false);
   if (const auto base64 = reader.String("descriptorSet")) {
-    if (auto bytes = cel::DecodeBase64(*base64); bytes && !bytes->empty()) {
+    if (auto bytes = DecodeBase64(*base64); bytes && !bytes->empty()) {
       address.descriptor_set = *std::move(bytes);
     } else {
       problems_.AtValue(reader.PointerTo("descriptorSet"), "bad_base64",

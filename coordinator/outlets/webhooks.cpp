@@ -9,6 +9,7 @@
 #include <openssl/hmac.h>
 #include <pthread.h>
 
+#include "base/base64.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/utf8.h"
@@ -33,29 +34,6 @@ constexpr Duration kKeepEvery = std::chrono::seconds(1);
 // While there is nothing to tell: so far back a scan has to look.
 constexpr Duration kKeepIdleEvery = std::chrono::minutes(1);
 constexpr Duration kPatience = std::chrono::seconds(1);
-
-std::string Base64(std::string_view bytes) {
-  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                                   reinterpret_cast<const unsigned char*>(bytes.data()),
-                                   static_cast<int>(bytes.size()));
-  text.resize(static_cast<size_t>(size));
-  return text;
-}
-
-std::optional<std::string> FromBase64(std::string_view text) {
-  std::string bytes(text.size(), '\0');
-  const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
-                                   reinterpret_cast<const unsigned char*>(text.data()),
-                                   static_cast<int>(text.size()));
-  const auto padding = static_cast<size_t>(std::count(text.begin(), text.end(), '='));
-  if (size <= 0 || text.size() % 4 != 0 || padding > 2 ||
-      (padding > 0 && text.find('=') + padding != text.size())) {
-    return std::nullopt;
-  }
-  bytes.resize(static_cast<size_t>(size) - padding);
-  return bytes;
-}
 
 std::string HmacSha256(std::string_view key, std::string_view text) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> code;
@@ -170,7 +148,7 @@ PostHeaders SignedHeaders(const Webhook& webhook, Instant now, std::string_view 
   if (!secret.empty()) {
     headers.emplace_back(
         "webhook-signature",
-        "v1," + Base64(HmacSha256(secret, webhook.id + '.' + seconds + '.' + webhook.body)));
+        "v1," + EncodeBase64(HmacSha256(secret, webhook.id + '.' + seconds + '.' + webhook.body)));
   }
   return headers;
 }
@@ -180,7 +158,8 @@ std::optional<std::string> ReadSecret(std::string_view text) {
   const size_t end = text.find_last_not_of(" \t\r\n");
   text = end == std::string_view::npos ? std::string_view() : text.substr(0, end + 1);
   if (text.starts_with(kPrefix)) {
-    return FromBase64(text.substr(kPrefix.size()));
+    text.remove_prefix(kPrefix.size());
+    return text.empty() || text.size() % 4 != 0 ? std::nullopt : DecodeBase64(text);
   }
   return text.empty() ? std::nullopt : std::optional(std::string(text));
 }

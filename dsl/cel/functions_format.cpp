@@ -7,7 +7,7 @@
 #include <limits>
 #include <string>
 
-#include "dsl/cel/base64.h"
+#include "base/base64.h"
 #include "dsl/cel/error.h"
 #include "dsl/cel/functions.h"
 #include "dsl/cel/numbers.h"

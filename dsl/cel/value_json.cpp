@@ -5,9 +5,9 @@
 #include <string_view>
 #include <utility>
 
+#include "base/base64.h"
 #include "base/json_number.h"
 #include "base/limits.h"
-#include "dsl/cel/base64.h"
 #include "dsl/cel/error.h"
 #include "dsl/cel/json_writer.h"
 #include "dsl/cel/numbers.h"

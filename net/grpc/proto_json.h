@@ -82,8 +82,8 @@ struct JsonBudget {
 
 [[nodiscard]] Status ProtoMismatch(const std::string& where, const std::string& why);
 
-// Base64 (RFC 4648, 4), padded. Decoding also takes the URL alphabet and missing padding.
-[[nodiscard]] std::string EncodeBase64(const std::string& bytes);
+// Base64 (RFC 4648, 4), as Protobuf's mapping has it: also of the URL alphabet, and without
+// padding.
 [[nodiscard]] Result<std::string> DecodeBase64(const std::string& text);
 
 }  // namespace entente::net

@@ -3,6 +3,7 @@
 #include <google/protobuf/descriptor.h>
 #include <openssl/evp.h>
 
+#include "base/base64.h"
 #include "base/utf8.h"
 #include "net/grpc/proto_json.h"
 
@@ -219,15 +220,6 @@ Result<Json> PrintMessage(const Message& message, JsonBudget& budget) {
       IsWellKnown(type) ? WellKnownToJson(message, budget) : PrintFields(message, budget);
   ++budget.depth;
   return json;
-}
-
-std::string EncodeBase64(const std::string& bytes) {
-  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');  // The encoder ends it with a NUL.
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                                   reinterpret_cast<const unsigned char*>(bytes.data()),
-                                   static_cast<int>(bytes.size()));
-  text.resize(static_cast<size_t>(size));
-  return text;
 }
 
 Result<std::string> DecodeBase64(const std::string& text) {

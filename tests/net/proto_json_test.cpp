@@ -7,6 +7,7 @@
 #include <google/protobuf/util/message_differencer.h>
 #include <catch2/catch.hpp>
 
+#include "base/base64.h"
 #include "base/limits.h"
 #include "inventory.pb.h"
 #include "legacy.pb.h"

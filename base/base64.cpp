@@ -1,8 +1,8 @@
-#include "dsl/cel/base64.h"
+#include "base/base64.h"
 
 #include <cstdint>
 
-namespace entente::dsl::cel {
+namespace entente {
 namespace {
 
 constexpr std::string_view kAlphabet =
@@ -54,4 +54,4 @@ std::optional<std::string> DecodeBase64(std::string_view text) {
   return octets;
 }
 
-}  // namespace entente::dsl::cel
+}  // namespace entente

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace entente::dsl::cel {
+namespace entente {
 
 // Padded.
 [[nodiscard]] std::string EncodeBase64(std::string_view octets);
@@ -13,4 +13,4 @@ namespace entente::dsl::cel {
 // The bytes that `text` stands for, or nothing. The padding may be left out.
 [[nodiscard]] std::optional<std::string> DecodeBase64(std::string_view text);
 
-}  // namespace entente::dsl::cel
+}  // namespace entente
