@@ -14,13 +14,6 @@ namespace {
 
 using engine::TxnStatus;
 
-constexpr const char* kTrip = R"({"name": "trip", "mode": "saga",
-  "participants": {"p": {"http": "http://p"}},
-  "steps": [{"id": "flight", "participant": "p", "action": {"post": "/f"},
-             "compensate": {"delete": "/f"}},
-            {"id": "hotel", "participant": "p", "action": {"post": "/h"},
-             "compensate": {"delete": "/h"}}]})";
-
 // Of two shards.
 const Gid kOurs("t1");
 const Gid kOther("t2");

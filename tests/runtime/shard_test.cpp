@@ -16,12 +16,6 @@ namespace {
 using engine::BranchPhase;
 using engine::TxnStatus;
 
-constexpr const char* kTrip = R"({"name": "trip", "mode": "saga",
-  "participants": {"p": {"http": "http://p"}},
-  "steps": [{"id": "flight", "participant": "p", "action": {"post": "/f"},
-             "compensate": {"delete": "/f"}},
-            {"id": "hotel", "participant": "p", "action": {"post": "/h"},
-             "compensate": {"delete": "/h"}}]})";
 constexpr const char* kParent = R"({"name": "parent", "mode": "saga",
   "steps": [{"id": "kid", "action": {"transaction": {"definition": "trip", "input": {}}},
              "compensate": null}]})";

@@ -130,6 +130,14 @@ class Participants final : public ParticipantCaller {
   std::function<void(ReplyCallback)> on_poll;  // Answers later; without it no poll is answered.
 };
 
+// Two calls after each other, each of which can be undone.
+inline constexpr const char* kTrip = R"({"name": "trip", "mode": "saga",
+  "participants": {"p": {"http": "http://p"}},
+  "steps": [{"id": "flight", "participant": "p", "action": {"post": "/f"},
+             "compensate": {"delete": "/f"}},
+            {"id": "hotel", "participant": "p", "action": {"post": "/h"},
+             "compensate": {"delete": "/h"}}]})";
+
 // One process after another over one store, each of which has all shards.
 class TestNode {
  public:
