@@ -131,6 +131,8 @@ class Stage:
                 next(iter(self.nodes.values())).coordinator.put_definition(document)
         except BaseException:
             self.close()
+            if self.disk:
+                self.disk.close()
             raise
 
     def open_store(self, name):
@@ -215,10 +217,17 @@ class Stage:
             self.services[target].control(capacity=CAPACITY)
 
     def close(self):
+        """Ends every process. A database first goes on, should a fault have stopped it: whoever stops waits for it."""
+        for name, cluster in self.clusters.items():
+            if cluster.pid() is not None:
+                self.signal(name, signal.SIGCONT)
         for owner in [*self.nodes.values(), *self.services.values()]:
             if not isinstance(owner, Node) or owner.coordinator:
                 owner.process.popen.send_signal(signal.SIGCONT)
                 owner.process.stop()
+        for process in Process.started:
+            if process.popen.poll() is None:  # Its start was interrupted.
+                process.stop(signal.SIGKILL)
         for link in self.links.values():
             link.close()
         for cluster in self.clusters.values():

@@ -97,6 +97,7 @@ class Process:
     reports something makes the whole run end with an exit code, however it went otherwise."""
 
     reports = []
+    started = []  # All there were; also those whose start was interrupted, which nobody else knows.
 
     def __init__(self, name, arguments, log, env=None):
         self.name = name
@@ -106,6 +107,7 @@ class Process:
             self.popen = subprocess.Popen(
                 [str(a) for a in arguments], stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=env
             )
+        Process.started.append(self)
 
     def wait_for_file(self, path):
         deadline = time.monotonic() + START_SECONDS

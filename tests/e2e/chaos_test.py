@@ -5,6 +5,7 @@ import argparse
 import copy
 import itertools
 import json
+import os
 import pathlib
 import shutil
 import socket
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -265,6 +267,30 @@ class WholeRuns(unittest.TestCase):
         for name in ("history.jsonl", "ledgers.json", "faults.jsonl", "coordinator/entente.log", "store-kept" if (kept / "store-kept").exists()
                      else "store"):
             self.assertTrue((kept / name).exists(), name)
+
+    def test_a_run_that_is_ended_leaves_nothing_behind(self):
+        for store, nodes, when in (("postgres", "2", "entente-postgres-*"), ("sqlite", "1", "entente-chaos-*/faults.jsonl"),
+                                   ("postgres", "2", "entente-chaos-*/faults.jsonl")):
+            with self.subTest(f"{store}, {when}"), tempfile.TemporaryDirectory(prefix="entente-ended-") as folder:
+                place = pathlib.Path(folder)
+                place.chmod(0o755)  # For PostgreSQL, which is another user's.
+                run = subprocess.Popen([sys.executable, ROOT / "chaos" / "run", "--build", BUILD, "--store", store, "--nodes", nodes,
+                                        "--faults", "process"], env={**os.environ, "TMPDIR": folder}, stdout=subprocess.DEVNULL)
+                while run.poll() is None and not list(place.glob(when)):
+                    time.sleep(0.01)
+                run.terminate()
+                self.assertEqual(143, run.wait(120))
+                self.assertEqual([], list(place.iterdir()))
+                self.assertNotIn(folder, pathlib.Path("/proc/mounts").read_text())
+                left = [words for words in map(command_line, pathlib.Path("/proc").glob("[0-9]*")) if folder in words]
+                self.assertEqual([], left)
+
+
+def command_line(process):
+    try:
+        return (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
 
 
 if __name__ == "__main__":

@@ -148,7 +148,22 @@ class Cluster:
                 self.stop("immediate")
             except subprocess.CalledProcessError:
                 self.kill()
+        for pid in self._strays():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _strays(self):
+        """What a start that was interrupted has left: a server that has not written its own number yet."""
+        for place in glob.glob("/proc/[0-9]*/cmdline"):
+            try:
+                words = pathlib.Path(place).read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if str(self.data).encode() in words:
+                yield int(place.split("/")[2])
 
     def conninfo(self, database="test"):
         return f"host=127.0.0.1 port={self.port} user=entente dbname={database}"
