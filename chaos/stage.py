@@ -1,6 +1,5 @@
 """The processes of a run, each behind the links of links.py: coordinator, store, banks, desks and a register."""
 
-import os
 import pathlib
 import random
 import shutil
@@ -183,22 +182,12 @@ class Stage:
 
     # Faults of processes.
 
-    def pids(self, target):
-        if target in self.clusters:
-            pid = self.clusters[target].pid()
-            children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-            return [pid, *map(int, children.stdout.split())]
-        return [self.owner(target).process.popen.pid]
-
     def owner(self, target):
         return self.nodes.get(target) or self.clusters.get(target) or self.services[target]
 
     def signal(self, target, number):
-        for pid in self.pids(target):
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                pass
+        owner = self.owner(target)
+        owner.signal(number) if target in self.clusters else owner.process.popen.send_signal(number)
 
     def kill(self, target):
         self.owner(target).kill()
@@ -219,8 +208,7 @@ class Stage:
     def close(self):
         """Ends every process. A database first goes on, should a fault have stopped it: whoever stops waits for it."""
         for name, cluster in self.clusters.items():
-            if cluster.pid() is not None:
-                self.signal(name, signal.SIGCONT)
+            self.signal(name, signal.SIGCONT)
         for owner in [*self.nodes.values(), *self.services.values()]:
             if not isinstance(owner, Node) or owner.coordinator:
                 owner.process.popen.send_signal(signal.SIGCONT)

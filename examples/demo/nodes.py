@@ -65,12 +65,16 @@ class ClusterAgency(Agency):
         self.count = count
         self.nodes = []
         self.server = Cluster.create(settings=settings)
-        self.store = f"postgres://entente@127.0.0.1:{self.server.port}/test"
         try:
+            self.store = self.open_store()
             super().__init__(build, folder, arguments)
         except BaseException:
             self.server.destroy()
             raise
+
+    def open_store(self):
+        """The address of the store that all nodes share."""
+        return f"postgres://entente@127.0.0.1:{self.server.port}/test"
 
     def start_coordinator(self, same_ports=False):
         self.nodes = [Node(self, f"node{n + 1}", self.arguments) for n in range(self.count)]

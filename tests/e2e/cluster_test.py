@@ -10,17 +10,16 @@ import sys
 import threading
 import time
 import unittest
-import zlib
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "examples" / "demo"), str(HERE.parent / "support")]
 
 from checker import check  # noqa: E402
+from cluster_load import PATIENCE_SECONDS, Load, settle  # noqa: E402
 from nodes import ApiError, ClusterAgency  # noqa: E402
 
 BUILD = None
 SEED = None
-PATIENCE_SECONDS = 120
 WAITS = {"name": "waits", "mode": "saga", "steps": [{"id": "w", "wait": {"signal": "go"}}]}
 NAPS = {"name": "naps", "mode": "saga", "steps": [{"id": "n", "wait": {"for": "1s"}}]}
 
@@ -204,55 +203,6 @@ class Cluster(unittest.TestCase):
         self.assertEqual(list(range(1, len(self.coordinators[0].history(gids[0])) + 1)), stream.ids)
 
 
-class Load:
-    """Travellers who book at whichever node answers."""
-
-    def __init__(self, agency, seed, threads=6):
-        self.agency = agency
-        self.stop = threading.Event()
-        self.lock = threading.Lock()
-        self.attempted, self.acknowledged, self.seen, self.failures = set(), set(), {}, []
-        self.threads = [threading.Thread(target=self._run, args=(n, seed)) for n in range(threads)]
-        for thread in self.threads:
-            thread.start()
-
-    def _run(self, n, seed):
-        rng, count = random.Random(f"{seed}/{n}"), 0
-        while not self.stop.is_set():
-            count += 1
-            gid = f"load-{n}-{count}"
-            with self.lock:
-                self.attempted.add(gid)
-            self._submit(gid, rng)
-
-    def _submit(self, gid, rng):
-        data = {"traveller": gid, "city": f"City{zlib.crc32(gid.encode()) % 7}", "car": True}
-        while True:
-            node = rng.choice(self.agency.nodes)
-            try:
-                txn = node.coordinator.submit("travel-booking", data, gid=gid,
-                                              wait=rng.choice((None, "5s", "20s")))
-                with self.lock:
-                    self.acknowledged.add(gid)
-                    self.seen.setdefault(gid, []).append(txn["status"])
-                return
-            except ApiError as error:
-                if error.status not in (429, 503, 504):  # 504: it may have been accepted.
-                    with self.lock:
-                        self.failures.append(f"submit of {gid} at {node.name}: {error}")
-                    return
-            except (OSError, http.client.HTTPException):
-                pass  # Killed or stopped under us.
-            if self.stop.is_set():
-                return
-            time.sleep(0.05)
-
-    def join(self):
-        self.stop.set()
-        for thread in self.threads:
-            thread.join()
-
-
 class Faults(unittest.TestCase):
     """Nodes and the database go and come back under load."""
 
@@ -293,30 +243,13 @@ class Faults(unittest.TestCase):
             for service in agency.services.values():
                 service.control(fail_rate=0, fail_after_rate=0)
             agency.wait_until_shared()
-            statuses = self.settle(agency, sorted(load.attempted), rng)
+            statuses = settle(agency, sorted(load.attempted), rng)
             ledgers = {name: service.ledger() for name, service in agency.services.items()}
         violations = load.failures + check(ledgers, statuses, load.acknowledged, load.seen)
         ended = {word: sum(status == word for status in statuses.values()) for word in ("COMMITTED", "ABORTED")}
         print(f"{len(load.attempted)} attempted, {len(load.acknowledged)} acknowledged, {ended}", flush=True)
         self.assertEqual([], violations[:20])
         self.assertGreater(min(ended.values()), 0, "the load did not exercise both ends")
-
-    def settle(self, agency, gids, rng):
-        """How each of them ended, as some node says."""
-        statuses, deadline = {}, time.monotonic() + PATIENCE_SECONDS
-        for gid in gids:
-            while gid not in statuses:
-                try:
-                    txn = rng.choice(agency.nodes).coordinator.get(gid, wait="30s")
-                except ApiError as error:
-                    if error.status == 404:
-                        break
-                    if error.status != 503 or time.monotonic() > deadline:
-                        raise
-                    continue
-                if txn["status"] in ("COMMITTED", "ABORTED") or time.monotonic() > deadline:
-                    statuses[gid] = txn["status"]
-        return statuses
 
 
 if __name__ == "__main__":

@@ -76,23 +76,46 @@ class Cluster:
             raise
         return cluster
 
-    def _initialize(self, databases, settings):
+    @classmethod
+    def standby_of(cls, primary, name, settings=None):
+        """A streaming standby of a running cluster, which knows it as `name` (synchronous_standby_names)."""
+        cluster = cls(tempfile.mkdtemp(prefix="entente-postgres-"))
+        try:
+            cluster._own_directory()
+            primary_address = f"{primary.conninfo('postgres')} application_name={name}"
+            cluster._as_owner([cluster.bin / "pg_basebackup", "-d", primary_address, "-D", cluster.data, "-R", "-X", "stream",
+                               "-c", "fast", "--no-sync"])
+            cluster._start_on_a_free_port(settings or {})
+        except BaseException:
+            cluster.destroy()
+            raise
+        return cluster
+
+    def promote(self):
+        """Makes a standby a primary; returns when it can be written to."""
+        self._as_owner([self.bin / "pg_ctl", "promote", "-D", self.data, "-w", "-t", "60"])
+
+    def _own_directory(self):
         if os.geteuid() == 0:
             account = pwd.getpwnam("postgres")
             os.chown(self.directory, account.pw_uid, account.pw_gid)
+
+    def _initialize(self, databases, settings):
+        self._own_directory()
         self._as_owner([self.bin / "initdb", "-D", self.data, "-U", "entente", "-A", "trust",
                         "-E", "UTF8", "--locale=C", "--no-sync"])
-        for _ in range(5):  # Somebody else may take the free port first.
-            try:
-                self.start(settings)
-                break
-            except subprocess.CalledProcessError:
-                self.port = free_port()
-        else:
-            raise RuntimeError("PostgreSQL does not start:\n" + self.log.read_text(errors="replace"))
+        self._start_on_a_free_port(settings)
         for name in ("test", *databases):
             subprocess.run([self.bin / "createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "entente",
                             name], check=True)
+
+    def _start_on_a_free_port(self, settings):
+        for _ in range(5):  # Somebody else may take it first.
+            try:
+                return self.start(settings)
+            except subprocess.CalledProcessError:
+                self.port = free_port()
+        raise RuntimeError("PostgreSQL does not start:\n" + self.log.read_text(errors="replace"))
 
     def _as_owner(self, command):
         prefix = []
@@ -125,19 +148,23 @@ class Cluster:
         except (FileNotFoundError, ValueError):
             return None
 
-    def kill(self):
-        """As a power cut: the postmaster and, since it can not tell them, all its children."""
+    def signal(self, number):
+        """Sends a signal to the postmaster and all its children; who they are."""
         pid = self.pid()
         if pid is None:
-            return
-        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True)
-        doomed = [pid, *map(int, children.stdout.split())]
-        for one in doomed:
+            return []
+        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+        processes = [pid, *map(int, children.stdout.split())]
+        for one in processes:
             try:
-                os.kill(one, signal.SIGKILL)
+                os.kill(one, number)
             except ProcessLookupError:
-                pass
-        for one in doomed:
+                pass  # A child that has ended meanwhile.
+        return processes
+
+    def kill(self):
+        """As a power cut: the postmaster and, since it can not tell them, all its children."""
+        for one in self.signal(signal.SIGKILL):
             while is_alive(one):
                 time.sleep(0.01)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
