@@ -19,6 +19,7 @@ class Node:
 
     def __init__(self, nodes, name, arguments):
         self.nodes, self.name, self.arguments = nodes, name, list(arguments)
+        self.program = nodes.program
         self.folder = nodes.folder / name
         self.folder.mkdir(parents=True, exist_ok=True)
         self.coordinator = None
@@ -29,7 +30,7 @@ class Node:
         if self.coordinator is not None:
             http, grpc = (f"127.0.0.1:{self.coordinator.ports[which]}" for which in ("http", "grpc"))
         self.coordinator = Coordinator(self.nodes.build, self.folder, self.nodes.env, self.arguments, http, grpc,
-                                       store=self.nodes.store)
+                                       program=self.program, store=self.nodes.store)
 
     @property
     def process(self):
@@ -59,10 +60,11 @@ class Node:
 
 
 class ClusterAgency(Agency):
-    """The agency with `count` coordinators. `coordinator` is the first of them."""
+    """The agency with `count` coordinators. `coordinator` is the first of them. `program` is what they run: a name in
+    `build`, or the path of another release's."""
 
-    def __init__(self, build, count=3, arguments=("--lease", "2s"), folder=None, settings=None):
-        self.count = count
+    def __init__(self, build, count=3, arguments=("--lease", "2s"), folder=None, settings=None, program="entente"):
+        self.count, self.program = count, program
         self.nodes = []
         self.server = Cluster.create(settings=settings)
         try:
