@@ -87,6 +87,7 @@ class Link:
         self.hit = 0  # How much has been misbehaved: pieces, requests or connections.
         self.dice = random.Random(f"{seed}/{name}")
         self.writers = set()
+        self.serving = set()  # Tasks, which the event loop knows by a weak reference only: one that waits could be collected.
         self.server = loop.run(asyncio.start_server(self._accept, "127.0.0.1", 0, limit=PIECE_BYTES))
         self.port = self.server.sockets[0].getsockname()[1]
 
@@ -115,6 +116,8 @@ class Link:
         return self.fault is not None and self.fault[0] in kinds
 
     async def _accept(self, reader, writer):
+        task = asyncio.current_task()
+        self.serving.add(task)
         self.writers.add(writer)
         try:
             await self._serve(reader, writer)
@@ -123,6 +126,7 @@ class Link:
         except asyncio.CancelledError:
             pass  # The run is over.
         finally:
+            self.serving.discard(task)
             self.writers.discard(writer)
             writer.transport.abort() if writer.transport.is_closing() else writer.close()
 
