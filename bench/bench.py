@@ -26,6 +26,7 @@ sys.path[:0] = [str(HERE.parent / "examples" / "demo"), str(HERE.parent / "tests
 import against  # noqa: E402
 from agency import Coordinator, Process  # noqa: E402
 import mixed_load  # noqa: E402
+import postgres_store  # noqa: E402
 from postgres import Cluster  # noqa: E402
 
 IN_FLIGHT = (1, 16, 64, 256)
@@ -295,6 +296,8 @@ def main():
     parser.add_argument("--seconds", type=float, default=4, help="of each measurement")
     parser.add_argument("--open", type=int, default=100_000, help="transactions open at the kill")
     parser.add_argument("--folder", help="on the disk to measure (default: a new one here)")
+    parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite",
+                        help="postgres: only R1 and R5, of one node and of two on one PostgreSQL")
     parser.add_argument("--against", type=pathlib.Path, metavar="BINARY",
                         help="only compare, by turns, with this entente of another build")
     parser.add_argument("--rounds", type=int, default=5, help="of --against")
@@ -310,6 +313,10 @@ def main():
             documents = [definition(kind, mode) for kind in arguments.kinds for mode in arguments.modes]
             rows = against.compare(bench, arguments.against, documents, arguments, cpu_seconds)
             pathlib.Path(arguments.json).write_text(json.dumps({"against": rows}, indent=2) + "\n")
+            return
+        if arguments.store == "postgres":
+            rows = postgres_store.run(bench, definition("http", "saga"))
+            pathlib.Path(arguments.json).write_text(json.dumps({"postgres": rows}, indent=2) + "\n")
             return
         sync = fdatasync_ms(folder)
         print(f"fdatasync of 4 KiB: {sync:.3f} ms (median); {os.cpu_count()} processors\n")
