@@ -539,18 +539,21 @@ int Serve(const Config& config) {
     if (!webhooks.ok()) {
       return CannotStart(webhooks.status());
     }
+    if (membership != nullptr) {
+      webhooks->node = membership->node_id();
+    }
     told.webhooks = std::make_unique<outlets::Webhooks>(**journal, std::move(*webhooks));
     if (const Status loaded = told.webhooks->Load(); !loaded.ok()) {
       return CannotStart(loaded);
     }
   }
-  options->on_made = [&](runtime::Coordinator& made) {
+  options->on_made = [&](runtime::LocalCoordinator& made) {
     if (!config.otlp_endpoint.empty()) {
       told.traces = std::make_unique<outlets::TraceExporter>(
           made, MakeTraceOptions(config, caller_options->http.tls));
     }
     if (told.webhooks != nullptr) {
-      told.webhooks->Follow(made);
+      told.webhooks->Follow(made, [&made] { return made.ServedEpochs(); });
     }
   };
   options->on_stopping = [&told] { told.End(); };

@@ -1,7 +1,6 @@
 #include "coordinator/outlets/webhooks.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 #include <vector>
 
@@ -20,19 +19,22 @@
 namespace entente::outlets {
 namespace {
 
+constexpr const char* kProgressPrefix = "webhook/progress/";
+// A note of one cursor for all shards, which is only read.
 constexpr const char* kCursorNote = "webhook/cursor";
 constexpr const char* kDeadPrefix = "webhook/dead/";
-// Kept with the cursor; what is beyond may be told again after a kill.
-constexpr size_t kMaxTold = 2000;
 constexpr size_t kScanRows = 500;
 constexpr size_t kMaxFailureText = 2000;
 // How far the cursor stays behind the clock, beyond twice what the store takes: a record may have
 // gathered for as long as the batch before its own took.
 constexpr Duration kBehind = std::chrono::seconds(5);
-// Of saving the cursor.
+// Of saving the progress, and of looking which shards are driven here.
 constexpr Duration kKeepEvery = std::chrono::seconds(1);
 // While there is nothing to tell: so far back a scan has to look.
 constexpr Duration kKeepIdleEvery = std::chrono::minutes(1);
+// A note that is older than this is of a process that is gone, or drives nothing: a living one
+// writes its own anew every minute. It may be removed if nobody needs it.
+constexpr Duration kGoneAfter = std::chrono::minutes(10);
 constexpr Duration kPatience = std::chrono::seconds(1);
 
 std::string HmacSha256(std::string_view key, std::string_view text) {
@@ -52,48 +54,6 @@ void AddFailure(const engine::Failure& failure, Json& body) {
 
 std::string IdOf(const Gid& gid, Sequence revision) {
   return gid.str() + ':' + std::to_string(revision.value());
-}
-
-// Takes a number off the front.
-std::optional<int64_t> TakeNumber(std::string_view& text) {
-  int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  text.remove_prefix(static_cast<size_t>(end - text.data()));
-  return error == std::errc() ? std::optional(number) : std::nullopt;
-}
-
-using Told = std::map<std::string, Instant>;
-
-// The cursor's note: its microseconds; then of each that was told since, a line with its own and
-// its id.
-std::string EncodeCursor(Instant cursor, const Told& told) {
-  std::string text = std::to_string(ToMicros(cursor));
-  size_t kept = 0;
-  for (const auto& [id, at] : told) {
-    if (at >= cursor && kept++ < kMaxTold) {
-      text += '\n' + std::to_string(ToMicros(at)) + ' ' + id;
-    }
-  }
-  return text;
-}
-
-bool DecodeCursor(std::string_view text, Instant& cursor, Told& told) {
-  auto number = TakeNumber(text);
-  if (!number) {
-    return false;
-  }
-  cursor = InstantFromMicros(*number);
-  while (!text.empty()) {
-    text.remove_prefix(1);  // The end of the line before.
-    number = TakeNumber(text);
-    const size_t end = std::min(text.find('\n'), text.size());
-    if (!number || end < 2 || text.front() != ' ') {
-      return false;
-    }
-    told.emplace(text.substr(1, end - 1), InstantFromMicros(*number));
-    text.remove_prefix(end);
-  }
-  return true;
 }
 
 }  // namespace
@@ -165,23 +125,41 @@ std::optional<std::string> ReadSecret(std::string_view text) {
 }
 
 Webhooks::Webhooks(storage::Journal& journal, WebhooksOptions options)
-    : journal_(journal), options_(std::move(options)), poster_(options_.tls) {}
+    : journal_(journal),
+      options_(std::move(options)),
+      note_name_(kProgressPrefix + options_.node),
+      poster_(options_.tls) {}
 
 Webhooks::~Webhooks() {
   End(Duration::zero());
 }
 
+Result<std::vector<Webhooks::Note>> Webhooks::ReadNotes() {
+  std::vector<Note> notes;
+  for (const char* prefix : {kProgressPrefix, kCursorNote}) {
+    ENTENTE_ASSIGN_OR_RETURN(const auto found, journal_.ListNotes(prefix));
+    for (const auto& [name, text] : found) {
+      auto progress = DecodeProgress(text);
+      if (!progress) {
+        return DataLoss("store.bad_note", "the note '" + name + "' can not be read");
+      }
+      notes.push_back({name, std::move(*progress)});
+    }
+  }
+  return notes;
+}
+
 Status Webhooks::Load() {
-  ENTENTE_ASSIGN_OR_RETURN(const auto cursors, journal_.ListNotes(kCursorNote));
-  if (cursors.empty()) {
-    cursor_ = options_.now();
+  ENTENTE_ASSIGN_OR_RETURN(const std::vector<Note> notes, ReadNotes());
+  for (const Note& note : notes) {
+    if (note.name == note_name_) {
+      progress_ = note.progress;
+    }
+  }
+  if (notes.empty()) {
     // From here on a kill has to be made good for.
-    ENTENTE_RETURN_IF_ERROR(journal_.PutNote(kCursorNote, EncodeCursor(cursor_, told_)));
-  } else if (!DecodeCursor(cursors.front().second, cursor_, told_)) {
-    return DataLoss("store.bad_note",
-                    std::string("the note '") + kCursorNote + "' can not be read");
-  } else {
-    scan_from_ = cursor_;
+    progress_.cursors.fill(options_.now());
+    ENTENTE_RETURN_IF_ERROR(journal_.PutNote(note_name_, EncodeProgress(progress_)));
   }
   ENTENTE_ASSIGN_OR_RETURN(const auto dead, journal_.ListNotes(kDeadPrefix));
   for (const auto& [name, body] : dead) {
@@ -191,8 +169,9 @@ Status Webhooks::Load() {
   return {};
 }
 
-void Webhooks::Follow(runtime::Coordinator& coordinator) {
+void Webhooks::Follow(runtime::Coordinator& coordinator, ServedEpochs served) {
   coordinator_ = &coordinator;
+  served_ = std::move(served);
   subscription_ = coordinator.Subscribe(
       std::nullopt, [this](const runtime::SharedEventPtr& event) { OnEvent(event); });
   thread_ = std::thread([this] {
@@ -230,28 +209,28 @@ void Webhooks::OnEvent(const runtime::SharedEventPtr& event) {
     return;
   }
   const std::lock_guard lock(mutex_);
-  if (event == nullptr) {
-    scan_from_ = Instant();  // From the cursor on, see Run.
-  } else if (queue_.size() < options_.max_queued && !scan_from_) {
+  if (event != nullptr && queue_.size() < options_.max_queued && !left_out_) {
     queue_.push_back(MakeWebhook(event->event));
+    changed_.notify_all();
   } else {
-    // The scan finds it, in whatever order.
-    scan_from_ =
-        std::min(scan_from_.value_or(event->event.entry.record.at), event->event.entry.record.at);
-    return;
+    left_out_ = true;  // The scan finds it, in whatever order.
+    if (event == nullptr) {
+      changed_.notify_all();
+    }
   }
-  changed_.notify_all();
 }
 
 // What is queued goes before what is scanned for: a scan begins with an empty queue, and what
-// happens while it runs is found by it, or by the next one.
+// happens while it runs is queued.
 void Webhooks::Run() {
   RetryDead();
+  LookAtShards();
   auto kept_at = std::chrono::steady_clock::now();
   std::unique_lock lock(mutex_);
   while (!halted_) {
-    changed_.wait_for(lock, kKeepEvery,
-                      [this] { return !queue_.empty() || scan_from_ || ending_; });
+    const bool behind = IsBehind();
+    changed_.wait_for(lock, behind ? Duration::zero() : kKeepEvery,
+                      [this] { return !queue_.empty() || left_out_ || ending_; });
     if (!queue_.empty()) {
       const Webhook next = queue_.front();
       lock.unlock();
@@ -260,54 +239,118 @@ void Webhooks::Run() {
       if (told) {
         queue_.pop_front();
       }
-    } else if (scan_from_) {
-      const Instant from = std::max(*scan_from_, cursor_);
-      scan_from_.reset();
+    } else if (left_out_ || behind) {
+      // Before the scan looks: what is left out from here on is left to the next one.
+      const bool all = std::exchange(left_out_, false);
       lock.unlock();
-      const bool scanned = Scan(from);
-      lock.lock();
-      if (!scanned) {
-        scan_from_ = std::min(scan_from_.value_or(from), from);
+      if (all) {
+        FallBehind();
       }
+      Scan();
+      lock.lock();
     }
     if (std::chrono::steady_clock::now() - kept_at >= kKeepEvery) {
       lock.unlock();
-      KeepCursor(/*at_once=*/false);
+      KeepProgress(/*at_once=*/false);
+      LookAtShards();
       kept_at = std::chrono::steady_clock::now();
       lock.lock();
     }
-    if (ending_ && queue_.empty() && !scan_from_) {
+    if (ending_ && queue_.empty() && !left_out_) {
       break;
     }
   }
   lock.unlock();
-  KeepCursor(/*at_once=*/true);
+  KeepProgress(/*at_once=*/true);
   lock.lock();
   idle_ = true;
   changed_.notify_all();
 }
 
-// Every transaction that changed since `from`. False: not all of it.
-bool Webhooks::Scan(Instant from) {
+bool Webhooks::IsBehind() const {
+  return std::any_of(shards_.begin(), shards_.end(),
+                     [](const Shard& shard) { return shard.epoch != Epoch() && shard.behind; });
+}
+
+// Something of what happened here was left out of the queue.
+void Webhooks::FallBehind() {
+  for (Shard& shard : shards_) {
+    shard.behind = shard.behind || shard.epoch != Epoch();
+  }
+}
+
+// Which shards are driven here. One that was not before, or that was another's in between, goes on
+// where whoever told of it last had come to.
+void Webhooks::LookAtShards() {
+  const auto served = served_();
+  std::vector<ShardId> taken;
+  for (size_t i = 0; i < kShardCount; ++i) {
+    if (served[i] == shards_[i].epoch) {
+      continue;
+    }
+    shards_[i] = {Epoch(), false};
+    if (served[i] != Epoch()) {
+      taken.emplace_back(i);
+    }
+  }
+  if (taken.empty()) {
+    return;
+  }
+  const auto notes = ReadNotes();
+  if (!notes.ok()) {
+    Fail(notes.status().message());  // Taken at the next look.
+    return;
+  }
+  std::vector<WebhookProgress> found;
+  for (const Note& note : *notes) {
+    found.push_back(note.progress);
+  }
+  found.push_back(progress_);
+  for (const ShardId shard : taken) {
+    // Not known: it is told of from now on.
+    progress_.cursors[shard.value()] = LatestCursor(found, shard).value_or(options_.now());
+    shards_[shard.value()] = {served[shard.value()], true};
+  }
+  for (const WebhookProgress& note : found) {
+    for (const auto& [id, at] : note.told) {
+      const ShardId shard = ShardOfEvent(id);
+      if (std::find(taken.begin(), taken.end(), shard) != taken.end() &&
+          at >= *progress_.cursors[shard.value()]) {
+        progress_.told.emplace(id, at);
+      }
+    }
+  }
+}
+
+// Every transaction of the shards that are behind, if it changed since their cursors.
+void Webhooks::Scan() {
+  std::array<bool, kShardCount> scanned{};
+  for (size_t i = 0; i < kShardCount; ++i) {
+    scanned[i] = shards_[i].behind;
+  }
   storage::Page page{kScanRows, {}};
   do {
     const auto found = journal_.Query({}, page);
     if (!found.ok()) {
       Fail(found.status().message());
       (void)Pause(kPatience);
-      return false;
+      return;
     }
     for (const storage::SummaryRow& row : found->rows) {
-      if (row.summary.updated_at >= from && !ScanRow(row, from)) {
-        return false;
+      const size_t shard = ShardOf(row.gid).value();
+      if (scanned.at(shard) && row.summary.updated_at >= *progress_.cursors.at(shard) &&
+          !ScanRow(row, *progress_.cursors.at(shard))) {
+        return;
       }
     }
     page.cursor = found->next_cursor;
     if (!Pause(Duration::zero())) {
-      return false;
+      return;
     }
   } while (!page.cursor.empty());
-  return true;
+  for (size_t i = 0; i < kShardCount; ++i) {
+    shards_[i].behind = shards_[i].behind && !scanned[i];
+  }
 }
 
 bool Webhooks::ScanRow(const storage::SummaryRow& row, Instant from) {
@@ -346,7 +389,7 @@ bool Webhooks::ScanRow(const storage::SummaryRow& row, Instant from) {
 
 // Until it is told or buried. False: neither, because it is to end.
 bool Webhooks::Tell(const Webhook& webhook) {
-  if (told_.contains(webhook.id) || dead_.contains(webhook.id)) {
+  if (progress_.told.contains(webhook.id) || dead_.contains(webhook.id)) {
     return true;
   }
   for (uint32_t attempt = 1;; ++attempt) {
@@ -375,7 +418,7 @@ bool Webhooks::Tell(const Webhook& webhook) {
 }
 
 void Webhooks::Remember(const Webhook& webhook) {
-  told_.emplace(webhook.id, webhook.at);
+  progress_.told.emplace(webhook.id, webhook.at);
   changed_since_kept_ = true;
 }
 
@@ -402,7 +445,7 @@ void Webhooks::Bury(const Webhook& webhook, const std::string& why) {
 void Webhooks::RetryDead() {
   const std::map<std::string, std::string> letters = dead_;
   for (const auto& [id, body] : letters) {
-    const Webhook webhook{id, cursor_, body};
+    const Webhook webhook{id, options_.now(), body};
     const PostResult result =
         poster_.Post(options_.url, SignedHeaders(webhook, options_.now(), options_.secret), body,
                      options_.timeout);
@@ -424,33 +467,80 @@ void Webhooks::RetryDead() {
   }
 }
 
-// Nothing that is stamped earlier is still to be told, or still on its way to the journal.
+// Nothing that is stamped earlier is still to be told, or still on its way to the journal; but for
+// the shards that are behind.
 Instant Webhooks::SafeCursor() {
   lag_ = std::max(coordinator_->GetHealth().store_lag.value_or(Duration::zero()), lag_ / 2);
   Instant safe = options_.now() - kBehind - 2 * lag_;
   const std::lock_guard lock(mutex_);
-  if (scan_from_) {
-    safe = std::min(safe, std::max(*scan_from_, cursor_));
-  }
   for (const Webhook& waiting : queue_) {
     safe = std::min(safe, waiting.at);
   }
-  return std::max(safe, cursor_);
+  return safe;
 }
 
-void Webhooks::KeepCursor(bool at_once) {
-  const Instant cursor = SafeCursor();
-  const bool worth_it = told_.empty() ? cursor - cursor_ >= kKeepIdleEvery : changed_since_kept_;
-  if (!at_once && !worth_it) {
+// Only of shards that are driven here now, after the instant was chosen, under the lease that was
+// theirs all the while: else another node may have stamped something earlier that it never told.
+void Webhooks::AdvanceCursors() {
+  const Instant safe = SafeCursor();
+  {
+    const std::lock_guard lock(mutex_);
+    if (left_out_) {
+      return;
+    }
+  }
+  const auto served = served_();
+  for (size_t i = 0; i < kShardCount; ++i) {
+    if (shards_[i].epoch != Epoch() && shards_[i].epoch == served[i] && !shards_[i].behind) {
+      progress_.cursors[i] = std::max(*progress_.cursors[i], safe);
+    }
+  }
+}
+
+void Webhooks::KeepProgress(bool at_once) {
+  const Instant now = options_.now();
+  if (!at_once && !changed_since_kept_ && now - kept_at_ < kKeepIdleEvery) {
     return;
   }
-  if (const Status kept = journal_.PutNote(kCursorNote, EncodeCursor(cursor, told_)); !kept.ok()) {
+  AdvanceCursors();
+  std::erase_if(progress_.told, [&](const auto& told) {
+    const auto& cursor = progress_.cursors.at(ShardOfEvent(told.first).value());
+    const bool driven = shards_.at(ShardOfEvent(told.first).value()).epoch != Epoch();
+    return (cursor && told.second < *cursor) || (!driven && told.second < now - kGoneAfter);
+  });
+  if (const Status kept = journal_.PutNote(note_name_, EncodeProgress(progress_)); !kept.ok()) {
     Fail(kept.message());
     return;
   }
-  cursor_ = cursor;
+  kept_at_ = now;
   changed_since_kept_ = false;
-  std::erase_if(told_, [cursor](const auto& told) { return told.second < cursor; });
+  if (now - forgot_at_ >= kGoneAfter) {
+    forgot_at_ = now;
+    ForgetTheGone();
+  }
+}
+
+// Removes the notes of processes that are gone, once others have come further with all that they
+// drove.
+void Webhooks::ForgetTheGone() {
+  const auto notes = ReadNotes();
+  if (!notes.ok()) {
+    Fail(notes.status().message());
+    return;
+  }
+  std::vector<WebhookProgress> found;
+  for (const Note& note : *notes) {
+    found.push_back(note.progress);
+  }
+  const Instant gone = options_.now() - kGoneAfter;
+  for (size_t i = 0; i < found.size(); ++i) {
+    const auto& cursors = found[i].cursors;
+    const bool old = std::all_of(cursors.begin(), cursors.end(),
+                                 [gone](const auto& cursor) { return !cursor || *cursor < gone; });
+    if (old && (*notes)[i].name != note_name_ && IsSuperseded(found, i)) {
+      static_cast<void>(journal_.PutNote((*notes)[i].name, std::nullopt).ok());  // Or next time.
+    }
+  }
 }
 
 void Webhooks::Fail(const std::string& why) {

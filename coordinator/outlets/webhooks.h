@@ -1,11 +1,12 @@
 // Webhooks: tells a receiver over HTTP of incidents, ends and overdue transactions, at least once.
 //
-// What is told is in the journal already, so nothing is written for it beside a cursor: a note that
-// says up to which instant everything was told, and what since. Each start looks for whatever else
-// the journal holds from that instant on, and tells it. So does a process for which events came
-// faster than the receiver takes them. The note is a second old when the process is killed: what
-// was told in that second is told again, under the same id; a receiver that must not act twice
-// keeps the ids of late. Events come in no particular order.
+// What is told is in the journal already, so nothing is written for it beside a note that says, of
+// each shard, up to which instant everything was told, and what since (WebhookProgress). Whoever
+// begins to drive a shard looks for whatever else the journal holds of it from that instant on, and
+// tells it: the same process after a start, or another node after the one before it was killed. So
+// does a process for which events came faster than the receiver takes them. The note is a second
+// old when the process is killed: what was told in that second is told again, under the same id; a
+// receiver that must not act twice keeps the ids of late. Events come in no particular order.
 //
 // Records are stamped before they are durable, and heard of after. So the cursor stays behind the
 // clock by more than the store takes: otherwise a record that is stamped at 5.0 and durable at 5.3
@@ -28,9 +29,11 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include "coordinator/observe/exposition.h"
 #include "coordinator/outlets/poster.h"
+#include "coordinator/outlets/webhook_progress.h"
 #include "coordinator/runtime/coordinator.h"
 #include "storage/journal.h"
 
@@ -71,6 +74,8 @@ struct WebhooksOptions {
   std::function<void(const std::string& id, const std::string& why)> on_dead;
   std::function<void(const std::string& why)> on_failing;
   std::function<Instant()> now;
+  // Under which it keeps its note: other than that of every process beside it on the same store.
+  std::string node = "local";
   size_t max_queued = 10'000;
   Duration timeout = std::chrono::seconds(10);
   uint32_t attempts = 10;
@@ -80,6 +85,10 @@ struct WebhooksOptions {
 // Thread-safe. The journal and the coordinator outlive it.
 class Webhooks {
  public:
+  // Of each shard that this process drives, and is sure to at the moment of the call, the epoch; 0
+  // of all others. Any thread.
+  using ServedEpochs = std::function<std::array<Epoch, kShardCount>()>;
+
   static constexpr size_t kMaxDead = 1000;  // Further ones are said and counted, not kept.
 
   Webhooks(storage::Journal& journal, WebhooksOptions options);
@@ -91,7 +100,7 @@ class Webhooks {
   // Reads how far it had come. Blocks; once, before Follow. Fails as the journal does.
   [[nodiscard]] Status Load();
   // Begins to follow what happens: before `coordinator` drives anything.
-  void Follow(runtime::Coordinator& coordinator);
+  void Follow(runtime::Coordinator& coordinator, ServedEpochs served);
 
   // Tells what is left for at most `grace`, keeps how far it has come, and ends its thread. Blocks;
   // once, when the coordinator has drained.
@@ -100,16 +109,31 @@ class Webhooks {
   void Write(observe::Exposition& out) const;
 
  private:
+  struct Note {
+    std::string name;
+    WebhookProgress progress;
+  };
+  struct Shard {
+    Epoch epoch;          // 0: it is not driven here.
+    bool behind = false;  // The journal may hold what was not told, from the cursor on.
+  };
+
   void OnEvent(const runtime::SharedEventPtr& event);
   [[nodiscard]] bool IsWanted(const engine::Record& record) const;
   void Run();
-  [[nodiscard]] bool Scan(Instant from);
+  [[nodiscard]] Result<std::vector<Note>> ReadNotes();
+  void LookAtShards();
+  [[nodiscard]] bool IsBehind() const;
+  void FallBehind();
+  void Scan();
   [[nodiscard]] bool ScanRow(const storage::SummaryRow& row, Instant from);
   [[nodiscard]] bool Tell(const Webhook& webhook);
   void Remember(const Webhook& webhook);
   void Bury(const Webhook& webhook, const std::string& why);
   void RetryDead();
-  void KeepCursor(bool at_once);
+  void KeepProgress(bool at_once);
+  void AdvanceCursors();
+  void ForgetTheGone();
   [[nodiscard]] Instant SafeCursor();
   void Fail(const std::string& why);
   // False: it is to end at once.
@@ -117,21 +141,25 @@ class Webhooks {
 
   storage::Journal& journal_;
   const WebhooksOptions options_;
+  const std::string note_name_;
   Poster poster_;
-  runtime::Coordinator* coordinator_ = nullptr;  // Since Follow.
+  runtime::Coordinator* coordinator_ = nullptr;  // Since Follow, as served_.
+  ServedEpochs served_;
 
   // The thread's own.
-  std::map<std::string, Instant> told_;      // Since the cursor.
+  WebhookProgress progress_;
+  std::array<Shard, kShardCount> shards_;
   std::map<std::string, std::string> dead_;  // As in the journal: body by id.
-  Instant cursor_;
-  Duration lag_{};                   // Of the store, of late.
-  bool changed_since_kept_ = false;  // Something was told since the note was written.
+  Duration lag_{};                           // Of the store, of late.
+  Instant kept_at_;                          // When the note was written.
+  Instant forgot_at_;                        // When notes of others were looked through.
+  bool changed_since_kept_ = false;          // Something was told since.
   bool failing_ = false;
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Webhook> queue_;
-  std::optional<Instant> scan_from_;  // What was left out of the queue began here.
+  bool left_out_ = false;  // Something that happened here is not in the queue.
   bool ending_ = false;
   bool idle_ = false;    // Everything is told.
   bool halted_ = false;  // Nothing is waited for any more.

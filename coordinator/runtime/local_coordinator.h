@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -21,6 +22,8 @@
 #include "coordinator/runtime/worker_shards.h"
 
 namespace entente::runtime {
+
+class LocalCoordinator;
 
 struct LocalCoordinatorOptions {
   size_t workers = 2;
@@ -50,7 +53,7 @@ struct LocalCoordinatorOptions {
   // Told on any thread that shards were given up because they are not of the share any more.
   std::function<void()> on_released;
   // Called by Start before anything is driven: who subscribes in it misses no event. May be empty.
-  std::function<void(Coordinator&)> on_made;
+  std::function<void(LocalCoordinator&)> on_made;
   // Called before the threads end, also after a failure to start: who uses the coordinator ends.
   std::function<void()> on_stopping;
 };
@@ -85,6 +88,9 @@ class LocalCoordinator final : public Coordinator {
   void SetShare(const ShardSet& share, const ShardSet& free);
   [[nodiscard]] bool Serves(ShardId shard) const { return ownership_.Serves(shard); }
   [[nodiscard]] ShardSet Served() const { return ownership_.Served(); }
+  [[nodiscard]] std::array<Epoch, kShardCount> ServedEpochs() const {
+    return ownership_.ServedEpochs();
+  }
   [[nodiscard]] ShardSet Held() const { return ownership_.Held(); }
   // Health says so from now on, and no shard is begun any more.
   void BeginLeaving() { draining_ = true; }

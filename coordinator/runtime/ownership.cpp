@@ -319,6 +319,19 @@ ShardSet Ownership::Served() const {
   return served;
 }
 
+std::array<Epoch, kShardCount> Ownership::ServedEpochs() const {
+  std::array<Epoch, kShardCount> epochs;
+  const std::lock_guard lock(mutex_);
+  const Instant now = now_();
+  for (size_t i = 0; i < kShardCount; ++i) {
+    const HeldShard& held = held_[i];
+    if (held.serving && held.lease != nullptr && held.lease->HoldsAt(now)) {
+      epochs[i] = held.lease->epoch();
+    }
+  }
+  return epochs;
+}
+
 ShardSet Ownership::Held() const {
   const std::lock_guard lock(mutex_);
   ShardSet held;

@@ -89,6 +89,8 @@ class Ownership {
   // Those that are served, and those that this node has, leaving ones too.
   [[nodiscard]] ShardSet Served() const;
   [[nodiscard]] ShardSet Held() const;
+  // The epochs of those that are served under leases which hold at this moment; 0 of all others.
+  [[nodiscard]] std::array<Epoch, kShardCount> ServedEpochs() const;
 
   // Which of `workers` drives a shard.
   [[nodiscard]] static size_t WorkerOf(ShardId shard, size_t workers) {

@@ -4,6 +4,8 @@ nothing is lost or done twice while they come and go."""
 
 import argparse
 import http.client
+import http.server
+import json
 import pathlib
 import random
 import sys
@@ -201,6 +203,77 @@ class Cluster(unittest.TestCase):
         self.assertEqual(["COMMITTED"] * 40, ended)
         stream.join(PATIENCE_SECONDS)
         self.assertEqual(list(range(1, len(self.coordinators[0].history(gids[0])) + 1)), stream.ids)
+
+
+class Receiver(http.server.BaseHTTPRequestHandler):
+    """Takes webhooks, but for those of the transactions that it is to refuse for the time being."""
+
+    def do_POST(self):
+        event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with self.server.lock:
+            refused = event["gid"] in self.server.refused
+            if not refused:
+                self.server.taken.setdefault(event["gid"], set()).add(self.headers["webhook-id"])
+            else:
+                self.server.tried.add(event["gid"])
+        self.send_response(503 if refused else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+class Webhooks(unittest.TestCase):
+    def setUp(self):
+        self.receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+        self.receiver.lock, self.receiver.refused, self.receiver.tried, self.receiver.taken = threading.Lock(), set(), set(), {}
+        threading.Thread(target=self.receiver.serve_forever, daemon=True).start()
+        self.addCleanup(self.receiver.server_close)
+        self.addCleanup(self.receiver.shutdown)
+        url = f"http://127.0.0.1:{self.receiver.server_address[1]}/hook"
+        self.agency = ClusterAgency(BUILD, arguments=("--lease", "2s", "--webhook", url))
+        self.addCleanup(self.agency.close)
+        for document in (WAITS, NAPS):
+            self.agency.coordinator.put_definition(document)
+
+    def end_untold(self, node):
+        """Transactions of the node's own that have ended, of which it tries in vain to tell."""
+        gids = {node.coordinator.submit("waits", {})["gid"] for _ in range(8)}
+        with self.receiver.lock:
+            self.receiver.refused |= gids
+        for gid in gids:
+            node.coordinator.http.call("POST", f"/v1/transactions/{gid}:signal", {"name": "go"})
+            node.coordinator.get(gid, wait="30s")
+        until(lambda: self.receiver.tried & gids, "the node tries to tell")
+        return gids
+
+    def told(self, gids):
+        with self.receiver.lock:
+            return gids <= self.receiver.taken.keys()
+
+    def test_what_a_killed_node_had_not_told_is_told_by_who_drives_its_shards_then(self):
+        victim, *others = self.agency.nodes
+        untold = self.end_untold(victim)
+        told = {other.coordinator.submit("naps", {})["gid"] for other in others}
+        until(lambda: self.told(told), "the others tell meanwhile")
+        victim.kill()
+        with self.receiver.lock:
+            self.receiver.refused = set()
+        until(lambda: self.told(untold), "the others tell what it had not")
+        victim.start()
+        self.agency.wait_until_shared()
+        # And when there is nobody left.
+        untold = self.end_untold(others[0])
+        for node in self.agency.nodes:
+            node.kill()
+        with self.receiver.lock:
+            self.receiver.refused = set()
+        for node in self.agency.nodes:
+            node.start()
+        until(lambda: self.told(untold), "who comes then tells it")
+        with self.receiver.lock:
+            self.assertEqual({1}, {len(ids) for ids in self.receiver.taken.values()}, "the same id each time")
 
 
 class Faults(unittest.TestCase):
