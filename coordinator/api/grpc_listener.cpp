@@ -22,6 +22,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "coordinator/api/grpc_header_guard.h"
+#include "net/core/tls_session.h"
 
 namespace entente::api {
 namespace {
@@ -78,8 +79,11 @@ struct Shared {
 // A client's connection and, through a pair of sockets, gRPC's. Lives while it waits for either.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(Shared& shared, tcp::socket client, Local::socket server)
+  // `tls` is null for plain text.
+  Connection(Shared& shared, tcp::socket client, Local::socket server,
+             std::unique_ptr<net::TlsSession> tls)
       : shared_(shared),
+        tls_(std::move(tls)),
         client_(std::move(client)),
         server_(std::move(server)),
         guard_(shared.max_header_block_bytes) {
@@ -91,7 +95,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void Start() {
     Await(client_, server_, to_server_);
-    Await(server_, client_, to_client_);
+    if (tls_ == nullptr) {
+      Await(server_, client_, to_client_);
+    }
   }
 
   [[nodiscard]] bool silent() const { return silent_; }
@@ -132,17 +138,63 @@ class Connection : public std::enable_shared_from_this<Connection> {
       return;
     }
     const std::string_view bytes(shared_.buffer.data(), count);
-    if (error || !MayPass(from, bytes)) {
+    if (error) {
+      End();
+    } else if (tls_ != nullptr) {
+      CarryTls(from, bytes);
+    } else if (!MayPass(from, bytes)) {
+      End();
+    } else {
+      Give(from, to, rest, bytes);
+    }
+  }
+
+  // gRPC's bytes are waited for once they can be sent: it speaks without being asked.
+  void CarryTls(const tcp::socket&, std::string_view cipher) {
+    const bool was_established = tls_->established();
+    std::string plain;
+    std::string answer;
+    const Status status = tls_->Receive(cipher, plain, answer);
+    Answer(answer);
+    if (ended_ || !status.ok() || !MayPass(client_, plain)) {
       End();
       return;
     }
-    Give(from, to, rest, bytes);
+    if (!was_established && tls_->established()) {
+      Await(server_, client_, to_client_);
+    }
+    if (tls_->peer_closed()) {
+      CarryEnd(server_);
+    } else {
+      Give(client_, server_, to_server_, plain);
+    }
+  }
+  void CarryTls(const Local::socket&, std::string_view plain) {
+    std::string cipher;
+    if (tls_->Send(plain, cipher).ok()) {
+      Give(server_, client_, to_client_, cipher);
+    } else {
+      End();
+    }
+  }
+
+  // What TLS itself says to the client: after what waits for it, or at once. A client that does not
+  // even take the few bytes of a handshake is let go.
+  void Answer(std::string_view bytes) {
+    if (!to_client_.empty()) {
+      to_client_.append(bytes);
+      return;
+    }
+    error_code error;
+    if (!bytes.empty() && client_.write_some(boost::asio::buffer(bytes), error) < bytes.size()) {
+      End();
+    }
   }
 
   template <class From, class To>
   void Give(From& from, To& to, std::string& rest, std::string_view bytes) {
     error_code error;
-    const size_t given = to.write_some(boost::asio::buffer(bytes), error);
+    const size_t given = bytes.empty() ? 0 : to.write_some(boost::asio::buffer(bytes), error);
     if (error && error != boost::asio::error::would_block) {
       End();
       return;
@@ -170,10 +222,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
     error_code ignored;
     server.shutdown(Local::socket::shutdown_send, ignored);
   }
-  void CarryEnd(tcp::socket&) { End(); }
+  void CarryEnd(tcp::socket&) {
+    if (tls_ != nullptr) {
+      std::string farewell;
+      tls_->Close(farewell);
+      Answer(farewell);
+    }
+    End();
+  }
 
   bool MayPass(const tcp::socket&, std::string_view bytes) {
-    silent_ = false;
+    silent_ = silent_ && bytes.empty();
     if (guard_.Take(bytes)) {
       return true;
     }
@@ -183,6 +242,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   static bool MayPass(const Local::socket&, std::string_view) { return true; }
 
   Shared& shared_;
+  const std::unique_ptr<net::TlsSession> tls_;
   tcp::socket client_;
   Local::socket server_;
   HeaderGuard guard_;
@@ -198,6 +258,7 @@ class GrpcListener::Loop {
  public:
   explicit Loop(const Limits& limits)
       : max_connections_(limits.max_connections),
+        tls_(limits.tls),
         io_(1),
         acceptor_(io_),
         accepted_(io_),
@@ -306,13 +367,18 @@ class GrpcListener::Loop {
     if (error) {
       return;
     }
-    auto connection = std::make_shared<Connection>(shared_, std::move(client), std::move(ours));
+    auto connection =
+        std::make_shared<Connection>(shared_, std::move(client), std::move(ours), NewSession());
     silent_.push_back(connection);
     connection->Start();
     grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
     parameters.listener_fd = acceptor_.native_handle();
     parameters.fd = handed_over;
     server_->HandleNewConnection(&parameters);
+  }
+
+  [[nodiscard]] std::unique_ptr<net::TlsSession> NewSession() const {
+    return tls_ ? std::make_unique<net::TlsSession>(*tls_()) : nullptr;
   }
 
   // Forgets those that have said something or have gone; at the limit, closes the one that has
@@ -331,6 +397,7 @@ class GrpcListener::Loop {
   }
 
   const size_t max_connections_;
+  const std::function<std::shared_ptr<const net::TlsContext>()> tls_;
   Shared shared_;
   boost::asio::io_context io_;
   tcp::acceptor acceptor_;

@@ -3,12 +3,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include <grpcpp/server_builder.h>
 
 #include "base/status.h"
+#include "net/core/tls.h"
 
 namespace entente::api {
 
@@ -28,6 +30,8 @@ class GrpcListener {
   struct Limits {
     size_t max_connections = 0;
     size_t max_header_block_bytes = 0;
+    // As GrpcOptions::tls. TLS ends here, so that what is inside is looked at like plain text.
+    std::function<std::shared_ptr<const net::TlsContext>()> tls = {};
   };
 
   // "host:port", "[v6]:port"; port 0: any free one. Fails with kUnavailable, reason listen.failed.

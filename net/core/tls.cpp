@@ -50,13 +50,15 @@ void SetCommonOptions(SSL_CTX* context) {
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
 }
 
-// Chooses http/1.1 where a client offers it, which is all this server speaks.
+constexpr unsigned char kHttp11Name[] = "\x08http/1.1";
+constexpr unsigned char kHttp2Name[] = "\x02h2";
+
+// Chooses what this server speaks where a client offers it. A name tells how long it is itself.
+template <const unsigned char* kName>
 int SelectProtocol(SSL* /*ssl*/, const unsigned char** out, unsigned char* out_size,
                    const unsigned char* in, unsigned int in_size, void* /*argument*/) {
-  static constexpr unsigned char kHttp11[] = "\x08http/1.1";
   unsigned char* selected = nullptr;
-  const int result =
-      SSL_select_next_proto(&selected, out_size, kHttp11, sizeof(kHttp11) - 1, in, in_size);
+  const int result = SSL_select_next_proto(&selected, out_size, kName, kName[0] + 1U, in, in_size);
   *out = selected;
   return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
@@ -93,7 +95,10 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::ForServers(const TlsServer
   SSL_CTX* context = made->native();
   ENTENTE_CHECK(context != nullptr);
   SetCommonOptions(context);
-  SSL_CTX_set_alpn_select_cb(context, &SelectProtocol, nullptr);
+  SSL_CTX_set_alpn_select_cb(context,
+                             options.protocol == TlsProtocol::kHttp2 ? &SelectProtocol<kHttp2Name>
+                                                                     : &SelectProtocol<kHttp11Name>,
+                             nullptr);
   ENTENTE_RETURN_IF_ERROR(LoadIdentity(context, options.certificate_file, options.key_file));
   if (!options.client_ca_file.empty()) {
     const char* file = options.client_ca_file.c_str();

@@ -1,6 +1,7 @@
 // TLS settings of clients and servers, loaded once and shared by every worker.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -18,11 +19,15 @@ struct TlsClientOptions {
   std::string key_file;
 };
 
+// What is spoken inside, as a client that offers several is told (RFC 7301).
+enum class TlsProtocol : uint8_t { kHttp11, kHttp2 };
+
 struct TlsServerOptions {
   std::string certificate_file;  // PEM, chain included.
   std::string key_file;          // PEM.
   // PEM file of the authorities whose certificates clients must show; empty: clients need none.
   std::string client_ca_file;
+  TlsProtocol protocol = TlsProtocol::kHttp11;
 };
 
 // Loaded keys and trust. Immutable once made, hence safe to share between threads; shared

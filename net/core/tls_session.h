@@ -19,7 +19,7 @@ class TlsSession {
  public:
   // A client that speaks to `host` (a name or an address), whose certificate must say so.
   TlsSession(const TlsContext& context, const std::string& host);
-  // A server.
+  // A server. The context may go before the session.
   explicit TlsSession(const TlsContext& context);
   ~TlsSession();
   TlsSession(const TlsSession&) = delete;

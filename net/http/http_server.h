@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -123,7 +124,9 @@ struct HttpServerOptions {
   Duration idle_timeout = limits::kIdleConnectionTimeout;
   // A client that takes no byte of its answer for this long is cut off.
   Duration write_timeout = limits::kRequestReadTimeout;
-  std::shared_ptr<const TlsContext> tls;  // Null: plain text.
+  // The certificate of each new connection, asked for on the server's thread, so that it can be
+  // replaced; must not block. Empty: plain text.
+  std::function<std::shared_ptr<const TlsContext>()> tls;
   // Shared by all servers of the process, whose limits it holds. Null: one of its own.
   std::shared_ptr<ServerLoad> load;
   // At the limit of connections, whether the one that has been idle for longest makes room: who

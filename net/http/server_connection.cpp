@@ -38,10 +38,10 @@ void ServerConnection::SetDeadline(Duration from_now) {
 
 void ServerConnection::Start() {
   Configure();
-  if (context_.options.tls != nullptr) {
+  if (context_.options.tls) {
     phase_ = Phase::kHandshake;
     SetDeadline(context_.options.read_timeout);
-    StartTls(std::make_unique<TlsSession>(*context_.options.tls), false);
+    StartTls(std::make_unique<TlsSession>(*context_.options.tls()), false);
   } else {
     AwaitRequest();
     StartRead();

@@ -1,5 +1,8 @@
 // HTTP over TLS, client and server.
-#include "net/core/tls.h"
+#include "net/core/tls_files.h"
+
+#include <filesystem>
+#include <functional>
 
 #include <catch2/catch.hpp>
 
@@ -28,9 +31,11 @@ class Echo final : public HttpHandler {
 
 class Fixture {
  public:
-  explicit Fixture(TlsServerOptions options) {
+  explicit Fixture(const TlsServerOptions& options)
+      : Fixture([tls = TlsContext::ForServers(options).value()] { return tls; }) {}
+  explicit Fixture(std::function<std::shared_ptr<const TlsContext>()> tls) {
     HttpServerOptions server_options;
-    server_options.tls = TlsContext::ForServers(options).value();
+    server_options.tls = std::move(tls);
     port_ = loop_.Run([&] {
       server_ = std::make_unique<HttpServer>(loop_.io(), echo_, server_options);
       return server_->Listen("127.0.0.1", 0, false).value();
@@ -197,6 +202,46 @@ TEST_CASE("TLS files that can not be used are named") {
   TlsClientOptions client_options;
   client_options.ca_file = certificates.key_file();
   CHECK_FALSE(TlsContext::ForClients(client_options).ok());
+}
+
+TEST_CASE("a certificate that is replaced is shown to new connections, and cuts off none") {
+  namespace fs = std::filesystem;
+  const Certificates first("localhost");
+  const Certificates second("localhost");
+  const Certificates shown("localhost");  // Whose files the server has.
+  const auto put = [&shown](const Certificates& from, bool certificate, bool key) {
+    const auto copy = fs::copy_options::overwrite_existing;
+    if (certificate) {
+      fs::copy_file(from.certificate_file(), shown.certificate_file(), copy);
+    }
+    if (key) {
+      fs::copy_file(from.key_file(), shown.key_file(), copy);
+    }
+  };
+  put(first, true, true);
+  const auto files = TlsFiles::ForServers(ServerOptions(shown)).value();
+  CHECK_FALSE(files->Refresh().value());
+  Fixture fixture([files] { return files->current(); });
+  fixture.UseClient(Trusting(first));
+  CHECK(Response(fixture.Call("localhost")).status == 200);
+
+  // Of another key: half of the two files is there.
+  put(second, true, false);
+  CHECK(files->Refresh().status().reason() == "tls.invalid");
+  CHECK(Response(fixture.Call("localhost")).status == 200);
+  CHECK(fixture.Stats().connections_opened == 1);
+  put(second, false, true);
+  CHECK(files->Refresh().value());
+  CHECK_FALSE(files->Refresh().value());
+
+  CHECK(Response(fixture.Call("localhost")).status == 200);  // On the connection that it has.
+  CHECK(fixture.Stats().connections_opened == 1);
+  fixture.UseClient(Trusting(first));
+  CheckNotSent(fixture.Call("localhost"));
+  fixture.UseClient(Trusting(second));
+  CHECK(Response(fixture.Call("localhost")).status == 200);
+  CHECK(TlsFiles::ForServers({"/nonexistent.pem", "/nonexistent.pem", ""}).status().reason() ==
+        "tls.invalid");
 }
 
 }  // namespace entente::net

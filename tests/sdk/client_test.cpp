@@ -198,9 +198,9 @@ TEST_CASE("https is spoken with whoever the client trusts") {
     }
   } handler;
   net::HttpServerOptions options;
-  options.tls =
-      net::TlsContext::ForServers({certificates.certificate_file(), certificates.key_file(), {}})
-          .value();
+  options.tls = [tls = net::TlsContext::ForServers(
+                           {certificates.certificate_file(), certificates.key_file(), {}})
+                           .value()] { return tls; };
   net::HttpServer server(io, handler, options);
   const std::string url =
       "https://127.0.0.1:" + std::to_string(server.Listen("127.0.0.1", 0, false).value());
