@@ -26,8 +26,9 @@ std::optional<uint64_t> NumberOf(std::string_view id) {
                                                                             : std::nullopt;
 }
 
-Status NotFoundBulk(const std::string& id) {
-  return NotFound("bulk.not_found", "there is no bulk action '" + id + "': list them");
+// Whether an action reaches it: it is open, and within the scope of who asked.
+bool IsMeant(const BulkRequest& request, const storage::SummaryRow& row) {
+  return row.summary.open && request.scope.Covers(row.summary.definition, row.summary.labels);
 }
 
 // It may be otherwise in a moment.
@@ -47,6 +48,10 @@ Result<T> Await(Call call) {
 }
 
 }  // namespace
+
+Status NoSuchBulk(const std::string& id) {
+  return NotFound("bulk.not_found", "there is no bulk action '" + id + "': list them");
+}
 
 BulkActions::BulkActions(runtime::Coordinator& coordinator, storage::Journal& journal,
                          BulkOptions options)
@@ -94,7 +99,7 @@ void BulkActions::Handle(BulkCall call, BulkDone done) {
 }
 
 Result<std::vector<BulkAction>> BulkActions::Answer(const BulkCall& call) {
-  Result<BulkAction> one = NotFoundBulk(call.id);
+  Result<BulkAction> one = NoSuchBulk(call.id);
   switch (call.verb) {
     case BulkCall::Verb::kList: return List();
     case BulkCall::Verb::kGet: one = Get(call.id); break;
@@ -152,8 +157,8 @@ Result<BulkAction> BulkActions::Preview(BulkRequest request) {
   ENTENTE_ASSIGN_OR_RETURN(const storage::SummaryPage page,
                            Page(request.filter, limits::kMaxPageSize, ""));
   BulkAction action;
-  action.matched = static_cast<uint32_t>(
-      std::ranges::count_if(page.rows, [](const auto& row) { return row.summary.open; }));
+  action.matched = static_cast<uint32_t>(std::ranges::count_if(
+      page.rows, [&request](const auto& row) { return IsMeant(request, row); }));
   action.more = !page.next_cursor.empty();
   action.created_at = options_.now();
   action.request = std::move(request);
@@ -191,7 +196,7 @@ Result<BulkAction> BulkActions::Stop(const std::string& id) {
     const std::lock_guard lock(mutex_);
     BulkAction* action = Find(id);
     if (action == nullptr) {
-      return NotFoundBulk(id);
+      return NoSuchBulk(id);
     }
     if (action->state != BulkState::kRunning) {
       return *action;
@@ -208,7 +213,7 @@ Result<BulkAction> BulkActions::Get(const std::string& id) const {
   const std::lock_guard lock(mutex_);
   const auto number = NumberOf(id);
   const auto found = number ? actions_.find(*number) : actions_.end();
-  return found == actions_.end() ? Result<BulkAction>(NotFoundBulk(id))
+  return found == actions_.end() ? Result<BulkAction>(NoSuchBulk(id))
                                  : Result<BulkAction>(found->second);
 }
 
@@ -308,7 +313,7 @@ void BulkActions::RunPage(uint64_t id) {
     return;
   }
   for (const storage::SummaryRow& row : page->rows) {
-    if (row.summary.open && !ActOn(id, row)) {
+    if (IsMeant(action.request, row) && !ActOn(id, row)) {
       return;
     }
   }

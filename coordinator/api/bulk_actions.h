@@ -16,6 +16,7 @@
 #include "base/ids.h"
 #include "base/status.h"
 #include "base/time.h"
+#include "coordinator/identity/scope.h"
 #include "coordinator/runtime/coordinator.h"
 #include "storage/journal.h"
 
@@ -27,6 +28,7 @@ struct BulkRequest {
   std::string query;         // The filter, as the query of a list; what is shown of it.
   storage::Filter filter;    // The same, read.
   engine::Actor actor;
+  identity::Scope scope;  // Of who asked: the rest is left alone.
 };
 
 enum class BulkState : uint8_t { kRunning, kStopped, kFinished };
@@ -167,6 +169,9 @@ class BulkActions final : public BulkDesk {
 // "retry", "pause", "resume", "cancel"; nothing for another one.
 [[nodiscard]] std::optional<BulkRequest::Verb> BulkVerbNamed(std::string_view name);
 [[nodiscard]] std::string_view BulkVerbName(BulkRequest::Verb verb);
+
+// kNotFound bulk.not_found.
+[[nodiscard]] Status NoSuchBulk(const std::string& id);
 
 // The filter that a list's query says: at least one parameter, and none of a page.
 [[nodiscard]] Result<storage::Filter> BulkFilterOf(const std::string& query);

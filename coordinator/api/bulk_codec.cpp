@@ -103,6 +103,7 @@ std::string EncodeBulk(const BulkAction& action) {
             {"filter", action.request.query},
             {"actor", action.request.actor.name},
             {"reason", action.request.actor.reason},
+            {"scope", identity::ScopeJson(action.request.scope)},
             {"state", BulkStateName(action.state)},
             {"matched", action.matched},
             {"more", action.more},
@@ -133,6 +134,9 @@ Result<BulkAction> DecodeBulk(const std::string& text) {
   action.request.query = TextOf(json, "filter");
   ENTENTE_ASSIGN_OR_RETURN(action.request.filter, BulkFilterOf(action.request.query));
   action.request.actor = {TextOf(json, "actor"), TextOf(json, "reason")};
+  if (json.contains("scope")) {  // Absent: written before there were scopes, for everything.
+    ENTENTE_ASSIGN_OR_RETURN(action.request.scope, identity::ScopeFrom(json["scope"]));
+  }
   action.state = *state;
   action.matched = static_cast<uint32_t>(NumberOf(json, "matched"));
   action.more = json.value("more", false);

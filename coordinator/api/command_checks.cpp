@@ -78,11 +78,16 @@ std::optional<Gid> ReadNewGid(std::optional<std::string>& gid, Checker& check) {
   return Gid(std::move(*gid));
 }
 
-// Who acts and why, as the caller says.
-engine::Actor ReadActor(std::string& name, std::string& reason, Checker& check) {
+// Who acts and why. Of somebody who had to prove who it is, the name is that; only while nobody has
+// to, it is what the caller says.
+engine::Actor ReadActor(const identity::Principal& by, std::string& name, std::string& reason,
+                        Checker& check) {
   check.CheckLength("reason", reason, limits::kMaxErrorTextBytes);
   check.CheckLength("actor", name, limits::kMaxNameBytes);
-  return {name.empty() ? "anonymous" : std::move(name), std::move(reason)};
+  if (by.authenticated || name.empty()) {
+    return {by.name, std::move(reason)};
+  }
+  return {std::move(name), std::move(reason)};
 }
 
 void CheckStatusName(const std::string& name, Checker& check) {
@@ -153,6 +158,15 @@ Error Checker::TakeError() {
 std::optional<Error> CheckFilter(const EventFilter& filter) {
   Checker check;
   CheckStatusName(filter.status, check);
+  // Events do not say what labels their transactions have.
+  if (check.ok() && !filter.by->scope.labels.empty()) {
+    return Error{{StatusCode::kPermissionDenied, "access.scope",
+                  "'" + filter.by->name +
+                      "' can reach transactions with some labels only, and all events can not be "
+                      "told apart by them; watch one transaction"},
+                 {},
+                 {}};
+  }
   return check.ok() ? std::nullopt : std::optional(check.TakeError());
 }
 
@@ -194,7 +208,8 @@ BulkRequest ReadBulk(BulkCommand& command, Checker& check) {
     check.Fail("filter", filter.status().message());
   }
   request.query = std::move(command.filter);
-  request.actor = ReadActor(command.actor, command.reason, check);
+  request.actor = ReadActor(*command.by, command.actor, command.reason, check);
+  request.scope = command.by->scope;
   return request;
 }
 
@@ -310,7 +325,7 @@ runtime::BeginRequest ReadBegin(BeginCommand& command, Checker& check) {
 }
 
 engine::Actor ReadDecider(DecideCommand& command, Checker& check) {
-  return ReadActor(command.actor, command.reason, check);
+  return ReadActor(*command.by, command.actor, command.reason, check);
 }
 
 engine::Edit ReadEdit(OperateCommand& command, Checker& check) {
@@ -351,7 +366,7 @@ runtime::OperatorRequest ReadOperate(OperateCommand& command, Checker& check) {
   check.CheckPayload("output", command.output);
 
   runtime::OperatorRequest request;
-  request.actor = ReadActor(command.actor, command.reason, check);
+  request.actor = ReadActor(*command.by, command.actor, command.reason, check);
   if (edit) {
     request.edit = ReadEdit(command, check);
   }

@@ -1,4 +1,5 @@
-// What a request asks, after its codec and before its checks: one struct per method.
+// What a request asks, after its codec and before its checks: one struct per method. `by` is who
+// asks, which the codec learns from the transport and never from what was sent.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +14,7 @@
 #include "base/json.h"
 #include "base/json_text.h"
 #include "base/time.h"
+#include "coordinator/identity/principal.h"
 #include "coordinator/runtime/coordinator.h"
 #include "storage/journal.h"
 
@@ -29,6 +31,7 @@ struct SubmitCommand {
   std::optional<std::string> wait;
   std::shared_ptr<runtime::Hangup> hangup;  // With `wait`; may be null.
   std::string traceparent;
+  identity::PrincipalPtr by = identity::Anonymous();
 };
 
 struct BeginCommand {
@@ -37,11 +40,13 @@ struct BeginCommand {
   std::optional<std::string> time_limit;
   storage::Labels labels;
   std::string traceparent;
+  identity::PrincipalPtr by = identity::Anonymous();
 };
 
 struct EnlistCommand {
   std::string gid;
   std::string branch;  // JSON text.
+  identity::PrincipalPtr by = identity::Anonymous();
 };
 
 // Commit or abort, by the client that drives the transaction.
@@ -53,12 +58,14 @@ struct DecideCommand {
   std::string actor;
   std::optional<std::string> wait;
   std::shared_ptr<runtime::Hangup> hangup;  // With `wait`; may be null.
+  identity::PrincipalPtr by = identity::Anonymous();
 };
 
 struct GetCommand {
   std::string gid;
   std::optional<std::string> wait;
   std::shared_ptr<runtime::Hangup> hangup;  // With `wait`; may be null.
+  identity::PrincipalPtr by = identity::Anonymous();
 };
 
 struct ListCommand {
@@ -79,6 +86,7 @@ struct ListCommand {
   std::string code;
   uint32_t limit = 0;  // 0: the default.
   std::string cursor;
+  identity::PrincipalPtr by = identity::Anonymous();
 };
 
 // A page of a list that has no filters.
@@ -98,6 +106,7 @@ struct OperateCommand {
   std::optional<JsonText> retry;  // Of an edit, in the words of a definition.
   JsonText output;
   std::string outcome;
+  identity::PrincipalPtr by = identity::Anonymous();
 };
 
 // An action on all that match.
@@ -107,6 +116,12 @@ struct BulkCommand {
   std::string reason;
   std::string actor;
   bool preview = false;  // Only say how many there are.
+  identity::PrincipalPtr by = identity::Anonymous();
+};
+
+struct BulkIdCommand {
+  std::string id;
+  identity::PrincipalPtr by = identity::Anonymous();
 };
 
 struct SignalCommand {
@@ -115,6 +130,7 @@ struct SignalCommand {
   JsonText payload;
   std::optional<std::string> id;
   std::optional<std::string> header_id;  // Of REST's Entente-Signal-Id.
+  identity::PrincipalPtr by = identity::Anonymous();
 };
 
 struct CompleteCommand {
@@ -123,6 +139,47 @@ struct CompleteCommand {
   JsonText output;
   std::string code;
   std::string message;
+  identity::PrincipalPtr by = identity::Anonymous();
+};
+
+struct DecisionCommand {
+  std::string gid;
+  identity::PrincipalPtr by = identity::Anonymous();
+};
+
+struct BranchCallCommand {
+  std::string gid;
+  std::string branch;
+  identity::PrincipalPtr by = identity::Anonymous();
+};
+
+struct DefineCommand {
+  std::string name;
+  std::string source;
+  identity::PrincipalPtr by = identity::Anonymous();
+};
+
+struct GetDefinitionCommand {
+  std::string name;
+  std::optional<uint32_t> version;  // Absent: the newest.
+  identity::PrincipalPtr by = identity::Anonymous();
+};
+
+struct ListBranchesCommand {
+  std::string gid;
+  PageCommand page;
+  identity::PrincipalPtr by = identity::Anonymous();
+};
+
+struct ListDefinitionsCommand {
+  std::optional<std::string> name;  // Of one: its versions. Absent: the newest of each.
+  PageCommand page;
+  identity::PrincipalPtr by = identity::Anonymous();
+};
+
+struct HistoryCommand {
+  std::string gid;
+  identity::PrincipalPtr by = identity::Anonymous();
 };
 
 struct SubmitResult {

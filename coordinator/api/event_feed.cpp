@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "coordinator/api/redact.h"
 
 namespace entente::api {
 namespace {
@@ -46,17 +47,32 @@ size_t EstimateBytes(const runtime::History& history) {
 
 std::atomic<size_t> held_by_all{0};
 
+// Whether who watches reaches it: the first record says whose it is.
+bool IsWithin(const identity::Scope& scope, const runtime::History& history) {
+  if (scope.Everything()) {
+    return true;
+  }
+  const auto* accepted = history.entries.empty()
+                             ? nullptr
+                             : std::get_if<engine::Accepted>(&history.entries[0].record.body);
+  return accepted != nullptr && scope.Covers(accepted->definition, accepted->labels);
+}
+
 bool Passes(const EventFilter& filter, const runtime::TxnEvent& event) {
-  return (filter.definition.empty() || filter.definition == event.definition) &&
+  return filter.by->scope.CoversDefinition(event.definition) &&
+         (filter.definition.empty() || filter.definition == event.definition) &&
          (filter.status.empty() || filter.status == engine::TxnStatusName(event.status));
 }
 
 }  // namespace
 
-void EventFeed::WatchTransaction(runtime::Coordinator& coordinator, const Gid& gid, Sequence after,
+void EventFeed::WatchTransaction(runtime::Coordinator& coordinator,
+                                 const identity::PrincipalPtr& by, const Gid& gid, Sequence after,
                                  Done<bool> opened) {
   {
     const std::lock_guard lock(mutex_);
+    // Of one transaction, the scope is looked at once, when its first record is there.
+    filter_.by = by;
     follows_one_ = true;
     taken_ = after;
   }
@@ -89,6 +105,15 @@ Outcome<bool> EventFeed::Open(Result<runtime::History> history) {
     return Error{history.status(), {}, {}};
   }
   const std::lock_guard lock(mutex_);
+  if (!IsWithin(filter_.by->scope, *history)) {
+    return Error{
+        NotFound("transaction.not_found", "there is no transaction '" + history->gid.str() + "'"),
+        {},
+        {}};
+  }
+  if (!filter_.by->payloads) {
+    *history = WithoutPayloads(std::move(history).value());
+  }
   const size_t bytes = EstimateBytes(*history);
   // However large one history is, it can be watched once nothing else is held.
   if (held_by_all.load() > 0 && held_by_all.load() + bytes > limits::kMaxHeldEventBytes) {
@@ -229,16 +254,26 @@ void EventFeed::OnLive(const runtime::SharedEventPtr& event) {
     if (event == nullptr || full) {
       Lose();
     } else {
-      auto& encoded = event->encoded.at(static_cast<size_t>(encoder_.form));
-      if (encoded == nullptr) {
-        encoded = encoder_.encode(event->event);
-      }
-      live_.push_back({{event, encoded}, bytes});
+      live_.push_back({NextOf(event), bytes});
       live_bytes_ += bytes;
       Hold(bytes);
     }
   }
   notify_();
+}
+
+// What all who see payloads share is made once; the others get a copy without.
+EventFeed::Next EventFeed::NextOf(const runtime::SharedEventPtr& event) const {
+  if (!filter_.by->payloads) {
+    return {std::make_shared<const runtime::SharedEvent>(
+                runtime::SharedEvent{WithoutPayloads(event->event)}),
+            nullptr};
+  }
+  auto& encoded = event->encoded.at(static_cast<size_t>(encoder_.form));
+  if (encoded == nullptr) {
+    encoded = encoder_.encode(event->event);
+  }
+  return {event, encoded};
 }
 
 void EventFeed::Lose() {

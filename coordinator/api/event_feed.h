@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "coordinator/api/problem.h"
+#include "coordinator/identity/principal.h"
 #include "coordinator/runtime/coordinator.h"
 #include "engine/engine.h"
 
@@ -23,6 +24,7 @@ namespace entente::api {
 struct EventFilter {
   std::string definition;  // Empty: any.
   std::string status;      // After the event. Empty: any.
+  identity::PrincipalPtr by = identity::Anonymous();
 };
 
 // Thread-safe, and always held by shared_ptr: the subscription and the load of the history hold it
@@ -60,11 +62,12 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
 
   // Begins with the record after `after`. `opened` is called once: with false if the transaction
   // has ended and nothing is left to take, with true otherwise, or with why it can not be watched.
-  // Nothing is to be taken before.
-  void WatchTransaction(runtime::Coordinator& coordinator, const Gid& gid, Sequence after,
-                        Done<bool> opened);
+  // Nothing is to be taken before. A transaction outside the scope of `by` is kNotFound.
+  void WatchTransaction(runtime::Coordinator& coordinator, const identity::PrincipalPtr& by,
+                        const Gid& gid, Sequence after, Done<bool> opened);
 
-  // Begins with what happens from now on.
+  // Begins with what happens from now on, of the definitions that the scope of `filter.by` covers;
+  // its labels are not looked at (CheckFilter).
   void WatchAll(runtime::Coordinator& coordinator, EventFilter filter);
 
   [[nodiscard]] Taken Take(Next* next);
@@ -84,6 +87,7 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
  private:
   [[nodiscard]] Outcome<bool> Open(Result<runtime::History> history);
   void OnLive(const runtime::SharedEventPtr& event);
+  [[nodiscard]] Next NextOf(const runtime::SharedEventPtr& event) const;
   void Lose();
   void Hold(size_t bytes);
   void LetGo(size_t bytes);

@@ -134,6 +134,26 @@ std::optional<uint32_t> BodyReader::TakeNumber(std::string_view name) {
   return number;
 }
 
+std::vector<std::string> BodyReader::TakeStringList(std::string_view name) {
+  std::vector<std::string> list;
+  const Json* value = Find(name);
+  if (value == nullptr) {
+    return list;
+  }
+  if (!value->is_array()) {
+    Fail(name, Expected("an array of strings", *value));
+    return list;
+  }
+  for (const Json& member : *value) {
+    if (!member.is_string()) {
+      Fail(name, Expected("an array of strings", member));
+      return list;
+    }
+    list.push_back(member.get<std::string>());
+  }
+  return list;
+}
+
 std::vector<std::pair<std::string, std::string>> BodyReader::TakeStringMap(std::string_view name) {
   std::vector<std::pair<std::string, std::string>> pairs;
   Json* value = Find(name);

@@ -26,6 +26,7 @@ class BodyReader {
   [[nodiscard]] std::optional<std::string> TakeOptionalString(std::string_view name);
   [[nodiscard]] std::optional<uint32_t> TakeNumber(std::string_view name);
   [[nodiscard]] bool TakeBool(std::string_view name);  // False if absent.
+  [[nodiscard]] std::vector<std::string> TakeStringList(std::string_view name);
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> TakeStringMap(
       std::string_view name);
   // Any JSON value, as it is.

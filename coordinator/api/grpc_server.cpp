@@ -14,7 +14,9 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
+#include "coordinator/api/access.h"
 #include "coordinator/api/command_checks.h"
+#include "coordinator/api/credential.h"
 #include "coordinator/api/grpc_decode_errors.h"
 #include "coordinator/api/grpc_fit.h"
 #include "coordinator/api/grpc_listener.h"
@@ -24,12 +26,33 @@
 #include "coordinator/api/list_pages.h"
 #include "coordinator/api/proto_codec.h"
 #include "coordinator/api/proto_numbers.h"
+#include "coordinator/api/tokens.h"
 #include "entente/v1/coordinator.grpc.pb.h"
 
 namespace entente::api {
 namespace {
 
-using OnDefect = std::function<void(const Status& status, const std::string& method)>;
+// Whom failures are told.
+class Reports {
+ public:
+  Reports(std::function<void(const Status&, const std::string&)> on_defect,
+          std::function<void(const Status&, std::string_view)> on_refused)
+      : on_defect_(std::move(on_defect)), on_refused_(std::move(on_refused)) {}
+
+  void Tell(const Status& status, const std::string& method) const {
+    const int http = HttpStatusOf(status);
+    if (http == 500 && on_defect_) {
+      on_defect_(status, method);
+    } else if ((http == 401 || http == 403) && on_refused_) {
+      on_refused_(status, method);
+    }
+  }
+
+ private:
+  const std::function<void(const Status&, const std::string&)> on_defect_;
+  const std::function<void(const Status&, std::string_view)> on_refused_;
+};
+
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
 
@@ -79,319 +102,445 @@ class UnaryCall final : public ServerUnaryReactor {
   std::shared_ptr<Gate> gate_;  // Shared with the callback, which may come after the call's end.
 };
 
+// A stream that ends before it begins.
+class RefusedStream final : public grpc::ServerWriteReactor<pb::TransactionEvent> {
+ public:
+  explicit RefusedStream(const grpc::Status& status) { Finish(status); }
+  void OnDone() override { delete this; }
+};
+
 class CoordinatorService final : public pb::Coordinator::CallbackService {
  public:
   CoordinatorService(runtime::Coordinator& coordinator, const GrpcOptions& options)
       : service_(coordinator, options.service),
-        on_defect_(std::make_shared<const OnDefect>(options.on_defect)),
+        tokens_(coordinator, options.tokens),
+        reports_(std::make_shared<const Reports>(options.on_defect, options.on_refused)),
         streams_(coordinator, options.max_event_streams) {}
 
   GrpcEventStreams& streams() { return streams_; }
   [[nodiscard]] HealthReport Health() const { return service_.Health(); }
 
-  ServerUnaryReactor* PutDefinition(CallbackServerContext*, const pb::PutDefinitionRequest* request,
+  ServerUnaryReactor* PutDefinition(CallbackServerContext* context,
+                                    const pb::PutDefinitionRequest* request,
                                     pb::Definition* response) override {
-    auto* call = new UnaryCall;
-    service_.PutDefinition(request->name(), request->source(),
-                           Reply<StoredDefinition>(call, "PutDefinition", response));
-    return call;
+    return Unary(*context, Action::kPutDefinition,
+                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+                   service_.PutDefinition({request->name(), request->source(), by},
+                                          Reply<StoredDefinition>(call, "PutDefinition", response));
+                 });
   }
 
-  ServerUnaryReactor* ValidateDefinition(CallbackServerContext*,
+  ServerUnaryReactor* ValidateDefinition(CallbackServerContext* context,
                                          const pb::ValidateDefinitionRequest* request,
                                          pb::ValidateDefinitionResponse* response) override {
-    auto* call = new UnaryCall;
-    service_.ValidateDefinition(
-        request->source(), Reply<std::vector<dsl::Problem>>(call, "ValidateDefinition", response));
-    return call;
+    return Unary(
+        *context, Action::kValidateDefinition, [&](UnaryCall* call, const identity::PrincipalPtr&) {
+          service_.ValidateDefinition(request->source(), Reply<std::vector<dsl::Problem>>(
+                                                             call, "ValidateDefinition", response));
+        });
   }
 
-  ServerUnaryReactor* GetDefinition(CallbackServerContext*, const pb::GetDefinitionRequest* request,
+  ServerUnaryReactor* GetDefinition(CallbackServerContext* context,
+                                    const pb::GetDefinitionRequest* request,
                                     pb::Definition* response) override {
-    auto* call = new UnaryCall;
-    std::optional<uint32_t> version;
-    if (request->has_version()) {
-      version = request->version();
-    }
-    service_.GetDefinition(request->name(), version,
-                           Reply<storage::DefinitionRow>(call, "GetDefinition", response));
-    return call;
+    return Unary(
+        *context, Action::kGetDefinition, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+          std::optional<uint32_t> version;
+          if (request->has_version()) {
+            version = request->version();
+          }
+          service_.GetDefinition({request->name(), version, by},
+                                 Reply<storage::DefinitionRow>(call, "GetDefinition", response));
+        });
   }
 
-  ServerUnaryReactor* ListDefinitions(CallbackServerContext*,
+  ServerUnaryReactor* ListDefinitions(CallbackServerContext* context,
                                       const pb::ListDefinitionsRequest* request,
                                       pb::ListDefinitionsResponse* response) override {
-    auto* call = new UnaryCall;
-    std::optional<std::string> name;
-    if (request->has_name()) {
-      name = request->name();
-    }
-    service_.ListDefinitions(std::move(name), {request->limit(), request->cursor()},
-                             Reply<DefinitionPage>(call, "ListDefinitions", response));
-    return call;
+    return Unary(
+        *context, Action::kListDefinitions, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+          std::optional<std::string> name;
+          if (request->has_name()) {
+            name = request->name();
+          }
+          service_.ListDefinitions({std::move(name), {request->limit(), request->cursor()}, by},
+                                   Reply<DefinitionPage>(call, "ListDefinitions", response));
+        });
   }
 
   ServerUnaryReactor* SubmitTransaction(CallbackServerContext* context,
                                         const pb::SubmitTransactionRequest* request,
                                         pb::Transaction* response) override {
-    auto* call = new UnaryCall;
-    if (RefuseNumbers(*call, *request)) {
-      return call;
-    }
-    SubmitCommand command = FromProto(*request);
-    command.traceparent = TraceparentOf(*context);
-    service_.Submit(std::move(command), ReplyCreated(call, "SubmitTransaction", context, response));
-    return call;
+    return Unary(*context, Action::kSubmit, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+      if (RefuseNumbers(*call, *request)) {
+        return;
+      }
+      SubmitCommand command = As(by, FromProto(*request));
+      command.traceparent = TraceparentOf(*context);
+      service_.Submit(std::move(command),
+                      ReplyCreated(call, "SubmitTransaction", context, response));
+    });
   }
 
   ServerUnaryReactor* BeginTransaction(CallbackServerContext* context,
                                        const pb::BeginTransactionRequest* request,
                                        pb::Transaction* response) override {
-    auto* call = new UnaryCall;
-    BeginCommand command = FromProto(*request);
-    command.traceparent = TraceparentOf(*context);
-    service_.Begin(std::move(command), ReplyCreated(call, "BeginTransaction", context, response));
-    return call;
+    return Unary(*context, Action::kBegin, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+      BeginCommand command = As(by, FromProto(*request));
+      command.traceparent = TraceparentOf(*context);
+      service_.Begin(std::move(command), ReplyCreated(call, "BeginTransaction", context, response));
+    });
   }
 
   ServerUnaryReactor* EnlistBranch(CallbackServerContext* context,
                                    const pb::EnlistBranchRequest* request,
                                    pb::Transaction* response) override {
-    auto* call = new UnaryCall;
-    service_.Enlist(FromProto(*request), ReplyCreated(call, "EnlistBranch", context, response));
-    return call;
+    return Unary(*context, Action::kEnlist, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+      service_.Enlist(As(by, FromProto(*request)),
+                      ReplyCreated(call, "EnlistBranch", context, response));
+    });
   }
 
-  ServerUnaryReactor* CommitTransaction(CallbackServerContext*,
+  ServerUnaryReactor* CommitTransaction(CallbackServerContext* context,
                                         const pb::CommitTransactionRequest* request,
                                         pb::Transaction* response) override {
-    auto* call = new UnaryCall;
-    service_.Decide(FromProto(*request), Reply<TxnDetail>(call, "CommitTransaction", response));
-    return call;
+    return Unary(*context, Action::kCommit, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+      service_.Decide(As(by, FromProto(*request)),
+                      Reply<TxnDetail>(call, "CommitTransaction", response));
+    });
   }
 
-  ServerUnaryReactor* AbortTransaction(CallbackServerContext*,
+  ServerUnaryReactor* AbortTransaction(CallbackServerContext* context,
                                        const pb::AbortTransactionRequest* request,
                                        pb::Transaction* response) override {
-    auto* call = new UnaryCall;
-    service_.Decide(FromProto(*request), Reply<TxnDetail>(call, "AbortTransaction", response));
-    return call;
+    return Unary(*context, Action::kAbort, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+      service_.Decide(As(by, FromProto(*request)),
+                      Reply<TxnDetail>(call, "AbortTransaction", response));
+    });
   }
 
-  ServerUnaryReactor* GetDecision(CallbackServerContext*, const pb::GetDecisionRequest* request,
+  ServerUnaryReactor* GetDecision(CallbackServerContext* context,
+                                  const pb::GetDecisionRequest* request,
                                   pb::Decision* response) override {
-    auto* call = new UnaryCall;
-    service_.GetDecision(request->gid(), Reply<DecisionResult>(call, "GetDecision", response));
-    return call;
+    return Unary(*context, Action::kGetDecision,
+                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+                   service_.GetDecision({request->gid(), by},
+                                        Reply<DecisionResult>(call, "GetDecision", response));
+                 });
   }
 
-  ServerUnaryReactor* GetTransaction(CallbackServerContext*,
+  ServerUnaryReactor* GetTransaction(CallbackServerContext* context,
                                      const pb::GetTransactionRequest* request,
                                      pb::Transaction* response) override {
-    auto* call = new UnaryCall;
-    service_.Get(FromProto(*request), Reply<TxnDetail>(call, "GetTransaction", response));
-    return call;
+    return Unary(*context, Action::kGetTransaction,
+                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+                   service_.Get(As(by, FromProto(*request)),
+                                Reply<TxnDetail>(call, "GetTransaction", response));
+                 });
   }
 
-  ServerUnaryReactor* CountTransactions(CallbackServerContext*,
+  ServerUnaryReactor* CountTransactions(CallbackServerContext* context,
                                         const pb::CountTransactionsRequest* request,
                                         pb::CountTransactionsResponse* response) override {
-    auto* call = new UnaryCall;
-    service_.CountTransactions(FromProto(*request),
-                               Reply<std::vector<Count>>(call, "CountTransactions", response));
-    return call;
+    return Unary(*context, Action::kCountTransactions,
+                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+                   service_.CountTransactions(
+                       As(by, FromProto(*request)),
+                       Reply<std::vector<Count>>(call, "CountTransactions", response));
+                 });
   }
 
-  ServerUnaryReactor* GetBranchCall(CallbackServerContext*, const pb::GetBranchCallRequest* request,
+  ServerUnaryReactor* GetBranchCall(CallbackServerContext* context,
+                                    const pb::GetBranchCallRequest* request,
                                     pb::BranchCall* response) override {
-    auto* call = new UnaryCall;
-    service_.GetBranchCall(request->gid(), request->branch(),
-                           Reply<BranchCallResult>(call, "GetBranchCall", response));
-    return call;
+    return Unary(*context, Action::kGetBranchCall,
+                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+                   service_.GetBranchCall({request->gid(), request->branch(), by},
+                                          Reply<BranchCallResult>(call, "GetBranchCall", response));
+                 });
   }
 
-  ServerUnaryReactor* ListBranches(CallbackServerContext*, const pb::ListBranchesRequest* request,
+  ServerUnaryReactor* ListBranches(CallbackServerContext* context,
+                                   const pb::ListBranchesRequest* request,
                                    pb::ListBranchesResponse* response) override {
-    auto* call = new UnaryCall;
-    service_.ListBranches(
-        request->gid(), {request->limit(), request->cursor()},
-        Reply<BranchPage>(call, "ListBranches", response, [response](const BranchPage& page) {
-          const int all = response->branches_size();
-          FitBranches(response);
-          if (response->branches_size() < all) {
-            response->set_next_cursor(
-                CursorAfter(page, static_cast<size_t>(response->branches_size())));
-          }
-        }));
-    return call;
+    return Unary(
+        *context, Action::kListBranches, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+          service_.ListBranches(
+              {request->gid(), {request->limit(), request->cursor()}, by},
+              Reply<BranchPage>(call, "ListBranches", response, [response](const BranchPage& page) {
+                const int all = response->branches_size();
+                FitBranches(response);
+                if (response->branches_size() < all) {
+                  response->set_next_cursor(
+                      CursorAfter(page, static_cast<size_t>(response->branches_size())));
+                }
+              }));
+        });
   }
 
-  ServerUnaryReactor* ListTransactions(CallbackServerContext*,
+  ServerUnaryReactor* ListTransactions(CallbackServerContext* context,
                                        const pb::ListTransactionsRequest* request,
                                        pb::ListTransactionsResponse* response) override {
-    auto* call = new UnaryCall;
-    service_.List(WithFittingPage(FromProto(*request)),
-                  Reply<storage::SummaryPage>(call, "ListTransactions", response));
-    return call;
+    return Unary(*context, Action::kListTransactions,
+                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+                   service_.List(WithFittingPage(As(by, FromProto(*request))),
+                                 Reply<storage::SummaryPage>(call, "ListTransactions", response));
+                 });
   }
 
-  ServerUnaryReactor* GetHistory(CallbackServerContext*, const pb::GetHistoryRequest* request,
+  ServerUnaryReactor* GetHistory(CallbackServerContext* context,
+                                 const pb::GetHistoryRequest* request,
                                  pb::History* response) override {
-    auto* call = new UnaryCall;
-    service_.GetHistory(request->gid(),
-                        Reply<runtime::History>(
-                            call, "GetHistory", response,
-                            [response, after = request->after_revision(), limit = request->limit()](
-                                const runtime::History&) { FitHistory(after, limit, response); }));
-    return call;
+    return Unary(*context, Action::kGetHistory,
+                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+                   service_.GetHistory(
+                       {request->gid(), by},
+                       Reply<runtime::History>(
+                           call, "GetHistory", response,
+                           [response, after = request->after_revision(), limit = request->limit()](
+                               const runtime::History&) { FitHistory(after, limit, response); }));
+                 });
   }
 
   grpc::ServerWriteReactor<pb::TransactionEvent>* WatchTransaction(
-      CallbackServerContext*, const pb::WatchTransactionRequest* request) override {
-    return streams_.WatchTransaction(Gid(request->gid()), Sequence(request->after_revision()));
+      CallbackServerContext* context, const pb::WatchTransactionRequest* request) override {
+    const auto by = Admit(*context, Action::kWatchTransaction);
+    if (!by.ok()) {
+      return new RefusedStream(ToGrpcStatus({by.status(), {}, {}}));
+    }
+    return streams_.WatchTransaction(*by, Gid(request->gid()), Sequence(request->after_revision()));
   }
 
   grpc::ServerWriteReactor<pb::TransactionEvent>* WatchEvents(
-      CallbackServerContext*, const pb::WatchEventsRequest* request) override {
-    return streams_.WatchAll({request->definition(), request->status()});
+      CallbackServerContext* context, const pb::WatchEventsRequest* request) override {
+    const auto by = Admit(*context, Action::kWatchEvents);
+    if (!by.ok()) {
+      return new RefusedStream(ToGrpcStatus({by.status(), {}, {}}));
+    }
+    return streams_.WatchAll({request->definition(), request->status(), *by});
   }
 
-  ServerUnaryReactor* CancelTransaction(CallbackServerContext*,
+  ServerUnaryReactor* CancelTransaction(CallbackServerContext* context,
                                         const pb::CancelTransactionRequest* request,
                                         pb::Transaction* response) override {
-    return Operate("CancelTransaction", *request, response);
+    return Operate(*context, Action::kCancel, "CancelTransaction", *request, response);
   }
-  ServerUnaryReactor* PauseTransaction(CallbackServerContext*,
+  ServerUnaryReactor* PauseTransaction(CallbackServerContext* context,
                                        const pb::PauseTransactionRequest* request,
                                        pb::Transaction* response) override {
-    return Operate("PauseTransaction", *request, response);
+    return Operate(*context, Action::kPause, "PauseTransaction", *request, response);
   }
-  ServerUnaryReactor* ResumeTransaction(CallbackServerContext*,
+  ServerUnaryReactor* ResumeTransaction(CallbackServerContext* context,
                                         const pb::ResumeTransactionRequest* request,
                                         pb::Transaction* response) override {
-    return Operate("ResumeTransaction", *request, response);
+    return Operate(*context, Action::kResume, "ResumeTransaction", *request, response);
   }
-  ServerUnaryReactor* RetryTransaction(CallbackServerContext*,
+  ServerUnaryReactor* RetryTransaction(CallbackServerContext* context,
                                        const pb::RetryTransactionRequest* request,
                                        pb::Transaction* response) override {
-    return Operate("RetryTransaction", *request, response);
+    return Operate(*context, Action::kRetry, "RetryTransaction", *request, response);
   }
-  ServerUnaryReactor* EditBranch(CallbackServerContext*, const pb::EditBranchRequest* request,
+  ServerUnaryReactor* EditBranch(CallbackServerContext* context,
+                                 const pb::EditBranchRequest* request,
                                  pb::Transaction* response) override {
-    return Operate("EditBranch", *request, response);
+    return Operate(*context, Action::kEdit, "EditBranch", *request, response);
   }
-  ServerUnaryReactor* SkipBranch(CallbackServerContext*, const pb::SkipBranchRequest* request,
+  ServerUnaryReactor* SkipBranch(CallbackServerContext* context,
+                                 const pb::SkipBranchRequest* request,
                                  pb::Transaction* response) override {
-    return Operate("SkipBranch", *request, response);
+    return Operate(*context, Action::kSkip, "SkipBranch", *request, response);
   }
-  ServerUnaryReactor* ResolveTransaction(CallbackServerContext*,
+  ServerUnaryReactor* ResolveTransaction(CallbackServerContext* context,
                                          const pb::ResolveTransactionRequest* request,
                                          pb::Transaction* response) override {
-    return Operate("ResolveTransaction", *request, response);
+    return Operate(*context, Action::kResolve, "ResolveTransaction", *request, response);
   }
 
-  ServerUnaryReactor* StartBulkAction(CallbackServerContext*,
+  ServerUnaryReactor* StartBulkAction(CallbackServerContext* context,
                                       const pb::StartBulkActionRequest* request,
                                       pb::BulkAction* response) override {
-    auto* call = new UnaryCall;
-    service_.StartBulk(FromProto(*request), Reply<BulkAction>(call, "StartBulkAction", response));
-    return call;
+    return Unary(*context, Action::kStartBulk,
+                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+                   service_.StartBulk(As(by, FromProto(*request)),
+                                      Reply<BulkAction>(call, "StartBulkAction", response));
+                 });
   }
-  ServerUnaryReactor* ListBulkActions(CallbackServerContext*, const pb::ListBulkActionsRequest*,
+  ServerUnaryReactor* ListBulkActions(CallbackServerContext* context,
+                                      const pb::ListBulkActionsRequest*,
                                       pb::ListBulkActionsResponse* response) override {
-    auto* call = new UnaryCall;
-    service_.ListBulk(Reply<std::vector<BulkAction>>(call, "ListBulkActions", response));
-    return call;
+    return Unary(
+        *context, Action::kListBulk, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+          service_.ListBulk(by, Reply<std::vector<BulkAction>>(call, "ListBulkActions", response));
+        });
   }
-  ServerUnaryReactor* GetBulkAction(CallbackServerContext*, const pb::GetBulkActionRequest* request,
+  ServerUnaryReactor* GetBulkAction(CallbackServerContext* context,
+                                    const pb::GetBulkActionRequest* request,
                                     pb::BulkAction* response) override {
-    auto* call = new UnaryCall;
-    service_.GetBulk(request->id(), Reply<BulkAction>(call, "GetBulkAction", response));
-    return call;
+    return Unary(
+        *context, Action::kGetBulk, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+          service_.GetBulk({request->id(), by}, Reply<BulkAction>(call, "GetBulkAction", response));
+        });
   }
-  ServerUnaryReactor* StopBulkAction(CallbackServerContext*,
+  ServerUnaryReactor* StopBulkAction(CallbackServerContext* context,
                                      const pb::StopBulkActionRequest* request,
                                      pb::BulkAction* response) override {
-    auto* call = new UnaryCall;
-    service_.StopBulk(request->id(), Reply<BulkAction>(call, "StopBulkAction", response));
-    return call;
+    return Unary(*context, Action::kStopBulk,
+                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+                   service_.StopBulk({request->id(), by},
+                                     Reply<BulkAction>(call, "StopBulkAction", response));
+                 });
   }
 
-  ServerUnaryReactor* SignalTransaction(CallbackServerContext*,
+  ServerUnaryReactor* SignalTransaction(CallbackServerContext* context,
                                         const pb::SignalTransactionRequest* request,
                                         pb::Transaction* response) override {
-    auto* call = new UnaryCall;
-    if (RefuseNumbers(*call, *request)) {
-      return call;
-    }
-    service_.Signal(FromProto(*request), ReplyOverview(call, "SignalTransaction", response));
-    return call;
+    return Unary(*context, Action::kSignal, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+      if (RefuseNumbers(*call, *request)) {
+        return;
+      }
+      service_.Signal(As(by, FromProto(*request)),
+                      ReplyOverview(call, "SignalTransaction", response));
+    });
   }
 
-  ServerUnaryReactor* CompleteOperation(CallbackServerContext*,
+  ServerUnaryReactor* CompleteOperation(CallbackServerContext* context,
                                         const pb::CompleteOperationRequest* request,
                                         pb::CompleteOperationResponse* response) override {
-    auto* call = new UnaryCall;
-    if (RefuseNumbers(*call, *request)) {
-      return call;
-    }
-    service_.Complete(FromProto(*request),
-                      Reply<CompleteResult>(call, "CompleteOperation", response));
-    return call;
+    return Unary(*context, Action::kComplete,
+                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+                   if (RefuseNumbers(*call, *request)) {
+                     return;
+                   }
+                   service_.Complete(As(by, FromProto(*request)),
+                                     Reply<CompleteResult>(call, "CompleteOperation", response));
+                 });
   }
 
-  ServerUnaryReactor* ListIncidents(CallbackServerContext*, const pb::ListIncidentsRequest* request,
+  ServerUnaryReactor* ListIncidents(CallbackServerContext* context,
+                                    const pb::ListIncidentsRequest* request,
                                     pb::ListIncidentsResponse* response) override {
-    auto* call = new UnaryCall;
-    service_.List(WithFittingPage(FromProto(*request)),
-                  Reply<storage::SummaryPage>(call, "ListIncidents", response));
-    return call;
+    return Unary(*context, Action::kListIncidents,
+                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+                   service_.List(WithFittingPage(As(by, FromProto(*request))),
+                                 Reply<storage::SummaryPage>(call, "ListIncidents", response));
+                 });
   }
 
-  ServerUnaryReactor* ListParticipants(CallbackServerContext*,
+  ServerUnaryReactor* ListParticipants(CallbackServerContext* context,
                                        const pb::ListParticipantsRequest* request,
                                        pb::ListParticipantsResponse* response) override {
-    auto* call = new UnaryCall;
-    Reply<ParticipantPage>(
-        call, "ListParticipants", response, [response](const ParticipantPage& page) {
-          const int all = response->participants_size();
-          FitParticipants(response);
-          if (response->participants_size() < all) {
-            response->set_next_cursor(
-                CursorAfter(page, static_cast<size_t>(response->participants_size())));
-          }
-        })(service_.ListParticipants({request->limit(), request->cursor()}));
-    return call;
+    return Unary(
+        *context, Action::kListParticipants, [&](UnaryCall* call, const identity::PrincipalPtr&) {
+          Reply<ParticipantPage>(
+              call, "ListParticipants", response, [response](const ParticipantPage& page) {
+                const int all = response->participants_size();
+                FitParticipants(response);
+                if (response->participants_size() < all) {
+                  response->set_next_cursor(
+                      CursorAfter(page, static_cast<size_t>(response->participants_size())));
+                }
+              })(service_.ListParticipants({request->limit(), request->cursor()}));
+        });
   }
 
   ServerUnaryReactor* ListNodes(CallbackServerContext* context, const pb::ListNodesRequest*,
                                 pb::ListNodesResponse* response) override {
-    ToProto(service_.Nodes(), response);
-    return FinishOk(context);
+    return Unary(*context, Action::kListNodes, [&](UnaryCall* call, const identity::PrincipalPtr&) {
+      ToProto(service_.Nodes(), response);
+      call->gate()->Finish([] { return grpc::Status::OK; });
+    });
   }
 
   ServerUnaryReactor* GetHealth(CallbackServerContext* context, const pb::GetHealthRequest*,
                                 pb::Health* response) override {
-    ToProto(service_.Health(), response);
-    return FinishOk(context);
+    return Unary(*context, Action::kHealth, [&](UnaryCall* call, const identity::PrincipalPtr&) {
+      ToProto(service_.Health(), response);
+      call->gate()->Finish([] { return grpc::Status::OK; });
+    });
+  }
+
+  ServerUnaryReactor* CreateToken(CallbackServerContext* context,
+                                  const pb::CreateTokenRequest* request,
+                                  pb::Token* response) override {
+    return Unary(*context, Action::kCreateToken,
+                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+                   tokens_.Create(As(by, FromProto(*request)),
+                                  Reply<identity::CreatedToken>(call, "CreateToken", response));
+                 });
+  }
+
+  ServerUnaryReactor* ListTokens(CallbackServerContext* context, const pb::ListTokensRequest*,
+                                 pb::ListTokensResponse* response) override {
+    return Unary(
+        *context, Action::kListTokens, [&](UnaryCall* call, const identity::PrincipalPtr&) {
+          Reply<std::vector<identity::TokenInfo>>(call, "ListTokens", response)(tokens_.List());
+        });
+  }
+
+  ServerUnaryReactor* RevokeToken(CallbackServerContext* context,
+                                  const pb::RevokeTokenRequest* request,
+                                  pb::Token* response) override {
+    return Unary(*context, Action::kRevokeToken,
+                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+                   tokens_.Revoke(request->id(), by,
+                                  Reply<identity::TokenInfo>(call, "RevokeToken", response));
+                 });
   }
 
  private:
-  static ServerUnaryReactor* FinishOk(CallbackServerContext* context) {
-    ServerUnaryReactor* reactor = context->DefaultReactor();
-    reactor->Finish(grpc::Status::OK);
-    return reactor;
+  // Who makes a call, if he may.
+  [[nodiscard]] Result<identity::PrincipalPtr> Admit(const CallbackServerContext& context,
+                                                     Action action) const {
+    const AccessRule& rule = RuleOf(action);
+    if (rule.reach == Reach::kOpen) {
+      return identity::Anonymous();
+    }
+    Result<identity::PrincipalPtr> by = tokens_.WhoIs(CredentialOf(context));
+    const Status admitted = by.ok() ? CheckAccess(rule, **by) : by.status();
+    if (!admitted.ok()) {
+      reports_->Tell(admitted, std::string(rule.rpc));
+      return admitted;
+    }
+    return by;
+  }
+
+  // The token of the metadata `authorization`; of two of them, none.
+  static std::string CredentialOf(const CallbackServerContext& context) {
+    const auto [begin, end] = context.client_metadata().equal_range("authorization");
+    if (begin == end || std::next(begin) != end) {
+      return {};
+    }
+    return std::string(BearerOf({begin->second.data(), begin->second.size()}));
+  }
+
+  template <class Command>
+  static Command As(const identity::PrincipalPtr& by, Command command) {
+    command.by = by;
+    return command;
+  }
+
+  // A call whose `body` is run for who makes it, or which is refused.
+  template <class Body>
+  ServerUnaryReactor* Unary(const CallbackServerContext& context, Action action, Body body) {
+    auto* call = new UnaryCall;
+    const std::shared_ptr<UnaryCall::Gate> gate = call->gate();
+    if (const auto by = Admit(context, action); by.ok()) {
+      body(call, *by);
+    } else {
+      gate->Finish([&by] { return ToGrpcStatus({by.status(), {}, {}}); });
+    }
+    return call;
   }
 
   template <class Request>
-  ServerUnaryReactor* Operate(const char* method, const Request& request,
+  ServerUnaryReactor* Operate(const CallbackServerContext& context, Action action,
+                              const char* method, const Request& request,
                               pb::Transaction* response) {
-    auto* call = new UnaryCall;
-    if (RefuseNumbers(*call, request)) {
-      return call;
-    }
-    service_.Operate(FromProto(request), ReplyOverview(call, method, response));
-    return call;
+    return Unary(context, action, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+      if (!RefuseNumbers(*call, request)) {
+        service_.Operate(As(by, FromProto(request)), ReplyOverview(call, method, response));
+      }
+    });
   }
 
   static std::string TraceparentOf(const CallbackServerContext& context) {
@@ -441,32 +590,26 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
   // result before the call is finished.
   template <class T, class Response, class Also>
   Done<T> Reply(UnaryCall* call, const char* method, Response* response, Also also) {
-    return
-        [on_defect = on_defect_, gate = call->gate(), method, response, also](Outcome<T> outcome) {
-          if (const Error* error = std::get_if<Error>(&outcome)) {
-            ReportDefect(*on_defect, error->status, method);
-          }
-          gate->Finish([&] {
-            if (const Error* error = std::get_if<Error>(&outcome)) {
-              return ToGrpcStatus(*error);
-            }
-            const T& result = std::get<T>(outcome);
-            ToProto(result, response);
-            also(result);
-            Fit(response);
-            return grpc::Status::OK;
-          });
-        };
-  }
-
-  static void ReportDefect(const OnDefect& on_defect, const Status& status, const char* method) {
-    if (HttpStatusOf(status) == 500 && on_defect) {
-      on_defect(status, method);
-    }
+    return [reports = reports_, gate = call->gate(), method, response, also](Outcome<T> outcome) {
+      if (const Error* error = std::get_if<Error>(&outcome)) {
+        reports->Tell(error->status, method);
+      }
+      gate->Finish([&] {
+        if (const Error* error = std::get_if<Error>(&outcome)) {
+          return ToGrpcStatus(*error);
+        }
+        const T& result = std::get<T>(outcome);
+        ToProto(result, response);
+        also(result);
+        Fit(response);
+        return grpc::Status::OK;
+      });
+    };
   }
 
   api::Service service_;
-  std::shared_ptr<const OnDefect> on_defect_;  // Shared with answers, which may come after the end.
+  api::Tokens tokens_;
+  std::shared_ptr<const Reports> reports_;  // Shared with answers, which may come after the end.
   GrpcEventStreams streams_;
 };
 
@@ -557,8 +700,9 @@ class GrpcServer::Impl {
     grpc::ServerBuilder builder;
     Configure(options, builder);
     ENTENTE_ASSIGN_OR_RETURN(
-        listener_, GrpcListener::Listen(
-                       address, {options.max_connections, kHeaderRoom * options.max_header_bytes}));
+        listener_,
+        GrpcListener::Listen(address, {options.max_connections,
+                                       kHeaderRoom * options.max_header_bytes, options.tls}));
     auto acceptor = builder.experimental().AddExternalConnectionAcceptor(
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
         grpc::InsecureServerCredentials());

@@ -4,12 +4,15 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/limits.h"
 #include "base/status.h"
 #include "base/time.h"
 #include "coordinator/api/service.h"
+#include "coordinator/identity/token_book.h"
 #include "coordinator/runtime/coordinator.h"
+#include "net/core/tls.h"
 
 namespace entente::api {
 
@@ -20,6 +23,10 @@ struct GrpcOptions {
   size_t max_connections = limits::kMaxGrpcConnections;
   size_t max_concurrent_streams = 1'000;  // Calls at a time on one connection.
   size_t max_event_streams = limits::kMaxEventStreams;
+  // As RestOptions::tokens.
+  identity::TokenBook* tokens = nullptr;
+  // As net::HttpServerOptions::tls, asked on the thread of connections; of TlsProtocol::kHttp2.
+  std::function<std::shared_ptr<const net::TlsContext>()> tls;
   // How often grpc.health.v1 looks at the coordinator's health.
   Duration health_interval = std::chrono::seconds(1);
   // For all connections together: what has been read of messages that are not complete.
@@ -35,9 +42,11 @@ struct GrpcOptions {
   bool reflection = false;
   // As RestOptions::on_defect, with the method's name.
   std::function<void(const Status& status, const std::string& method)> on_defect;
+  // As RestOptions::on_refused, with the name of the contract and without an address.
+  std::function<void(const Status& status, std::string_view method)> on_refused;
 };
 
-// Serves entente.v1.Coordinator and grpc.health.v1.Health in plain text on threads of gRPC's own,
+// Serves entente.v1.Coordinator and grpc.health.v1.Health on threads of gRPC's own,
 // and one each for connections, for event streams and for health. Compressed messages are refused
 // (UNIMPLEMENTED), and answers about transactions have what clients take (grpc_fit.h).
 //

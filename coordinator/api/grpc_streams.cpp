@@ -187,9 +187,10 @@ GrpcEventStreams::Reactor* GrpcEventStreams::Begin(std::function<void(const Stre
   return reactor;
 }
 
-GrpcEventStreams::Reactor* GrpcEventStreams::WatchTransaction(const Gid& gid, Sequence after) {
-  return Begin([this, gid, after](const StreamPtr& stream) {
-    stream->feed()->WatchTransaction(coordinator_, gid, after,
+GrpcEventStreams::Reactor* GrpcEventStreams::WatchTransaction(const identity::PrincipalPtr& by,
+                                                              const Gid& gid, Sequence after) {
+  return Begin([this, by, gid, after](const StreamPtr& stream) {
+    stream->feed()->WatchTransaction(coordinator_, by, gid, after,
                                      [this, stream](Outcome<bool> opened) {
                                        thread_.Post([stream, opened = std::move(opened)] {
                                          if (const Error* error = std::get_if<Error>(&opened)) {

@@ -48,7 +48,8 @@ class GrpcEventStreams {
   using Reactor = grpc::ServerWriteReactor<pb::TransactionEvent>;
 
   // Each returns the reactor to give to gRPC, which owns itself.
-  [[nodiscard]] Reactor* WatchTransaction(const Gid& gid, Sequence after);
+  [[nodiscard]] Reactor* WatchTransaction(const identity::PrincipalPtr& by, const Gid& gid,
+                                          Sequence after);
   [[nodiscard]] Reactor* WatchAll(EventFilter filter);
 
   // Ends every stream, and each that comes later. Returns at once.

@@ -130,6 +130,18 @@ Outcome<CompleteCommand> DecodeComplete(std::string token, Json body) {
   return Finish(reader, std::move(command));
 }
 
+Outcome<CreateTokenCommand> DecodeCreateToken(Json body) {
+  BodyReader reader(std::move(body));
+  CreateTokenCommand command;
+  command.name = reader.TakeString("name");
+  command.role = reader.TakeString("role");
+  command.payloads = reader.TakeBool("payloads");
+  command.scope.definitions = reader.TakeStringList("definitions");
+  command.scope.labels = reader.TakeStringMap("labels");
+  command.expires = reader.TakeOptionalString("expiresIn");
+  return Finish(reader, std::move(command));
+}
+
 Outcome<GetCommand> DecodeGet(std::string gid, std::string_view query) {
   QueryReader reader(query);
   GetCommand command;

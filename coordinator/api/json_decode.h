@@ -10,6 +10,7 @@
 #include "coordinator/api/commands.h"
 #include "coordinator/api/event_feed.h"
 #include "coordinator/api/problem.h"
+#include "coordinator/api/tokens.h"
 
 namespace entente::api {
 
@@ -28,6 +29,8 @@ namespace entente::api {
 [[nodiscard]] Outcome<bool> DecodeNothing(Json body);
 [[nodiscard]] Outcome<SignalCommand> DecodeSignal(std::string gid, Json body);
 [[nodiscard]] Outcome<CompleteCommand> DecodeComplete(std::string token, Json body);
+
+[[nodiscard]] Outcome<CreateTokenCommand> DecodeCreateToken(Json body);
 
 // Each takes the query, without its question mark.
 [[nodiscard]] Outcome<GetCommand> DecodeGet(std::string gid, std::string_view query);

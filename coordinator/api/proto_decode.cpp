@@ -231,4 +231,19 @@ CompleteCommand FromProto(const pb::CompleteOperationRequest& request) {
           request.message()};
 }
 
+CreateTokenCommand FromProto(const pb::CreateTokenRequest& request) {
+  CreateTokenCommand command;
+  command.name = request.name();
+  command.role = request.role();
+  command.payloads = request.payloads();
+  command.scope.definitions = {request.definitions().begin(), request.definitions().end()};
+  for (const auto& [key, value] : request.labels()) {
+    command.scope.labels.emplace_back(key, value);
+  }
+  if (request.has_expires_in()) {
+    command.expires = request.expires_in();
+  }
+  return command;
+}
+
 }  // namespace entente::api

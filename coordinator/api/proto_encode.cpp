@@ -456,4 +456,37 @@ void ToProto(const Error& error, pb::Problem* out) {
   }
 }
 
+void ToProto(const identity::TokenInfo& info, pb::Token* out) {
+  out->set_id(info.id);
+  out->set_name(info.name);
+  out->set_role(std::string(identity::RoleName(info.role)));
+  out->set_payloads(info.payloads);
+  for (const std::string& pattern : info.scope.definitions) {
+    out->add_definitions(pattern);
+  }
+  for (const auto& [key, value] : info.scope.labels) {
+    (*out->mutable_labels())[key] = value;
+  }
+  SetTime(info.created_at, out->mutable_created_at());
+  out->set_created_by(info.created_by);
+  if (info.expires_at) {
+    SetTime(*info.expires_at, out->mutable_expires_at());
+  }
+  if (info.revoked_at) {
+    SetTime(*info.revoked_at, out->mutable_revoked_at());
+  }
+  out->set_revoked_by(info.revoked_by);
+}
+
+void ToProto(const identity::CreatedToken& created, pb::Token* out) {
+  ToProto(created.info, out);
+  out->set_token(created.text);
+}
+
+void ToProto(const std::vector<identity::TokenInfo>& infos, pb::ListTokensResponse* out) {
+  for (const identity::TokenInfo& info : infos) {
+    ToProto(info, out->add_tokens());
+  }
+}
+
 }  // namespace entente::api

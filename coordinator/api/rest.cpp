@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "coordinator/api/credential.h"
 #include "coordinator/api/page.h"
 #include "coordinator/api/rest_exchange.h"
 
@@ -44,6 +45,10 @@ class RestHandler final : public net::HttpHandler {
         return;
       }
       FailUnrouted(*exchange, match.allow);
+      return;
+    }
+    if (Status admitted = exchange->Admit(RuleOf(match.route->action)); !admitted.ok()) {
+      exchange->Fail({std::move(admitted), {}, {}});
       return;
     }
     if (const std::optional<Error> error = CheckBody(exchange->request(), match.route->body)) {
@@ -179,6 +184,15 @@ Exchange::Exchange(net::HttpServerRequest request, net::Responder responder,
   query_ = mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
 }
 
+Status Exchange::Admit(const AccessRule& rule) {
+  asked_ = rule.name;
+  if (rule.reach == Reach::kOpen) {
+    return {};
+  }
+  ENTENTE_ASSIGN_OR_RETURN(by_, tokens().WhoIs(CredentialOf(request_.headers)));
+  return CheckAccess(rule, *by_);
+}
+
 GrpcServer::Stats Exchange::GrpcStats() const {
   const auto& stats = shared_.options.grpc_stats;
   return stats ? stats() : GrpcServer::Stats();
@@ -228,12 +242,18 @@ void Exchange::Fail(const Error& error, std::string_view allow) {
   if (status == 500 && shared_.options.on_defect) {
     shared_.options.on_defect(error.status, request_.target);
   }
+  if ((status == 401 || status == 403) && shared_.options.on_refused) {
+    shared_.options.on_refused(error.status, asked_, request_.peer);
+  }
   net::HttpHeaders headers = AnswerHeaders(kProblemJson);
   if (IsRetryable(error.status)) {
     headers.Add("Retry-After", kRetryAfterSeconds);
   }
   if (!allow.empty()) {
     headers.Add("Allow", allow);
+  }
+  if (status == 401) {
+    headers.Add("WWW-Authenticate", "Bearer realm=\"entente\"");  // RFC 6750, 3.
   }
   AnswerWith(status, std::move(headers), ProblemJson(error, path_));
 }

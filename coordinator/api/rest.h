@@ -4,11 +4,13 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/limits.h"
 #include "coordinator/api/grpc_server.h"
 #include "coordinator/api/request_guard.h"
 #include "coordinator/api/service.h"
+#include "coordinator/identity/token_book.h"
 #include "coordinator/observe/exposition.h"
 #include "coordinator/runtime/coordinator.h"
 #include "net/http/http_server.h"
@@ -21,6 +23,8 @@ namespace entente::api {
 
 struct RestOptions {
   GuardOptions guard;
+  // Who may send requests. Null: nobody is asked who he is. Outlives the RestApi.
+  identity::TokenBook* tokens = nullptr;
   ServiceOptions service;
   // An event stream that has nothing to say sends a comment this often, so that neither side takes
   // the other for gone.
@@ -35,6 +39,10 @@ struct RestOptions {
   // Told about every answer that hides its cause from the client (kInternal, kDataLoss). May be
   // empty; called on any worker's thread, must not block.
   std::function<void(const Status& status, const std::string& target)> on_defect;
+  // Told about every request of somebody who is not known (401) or may not (403), with the method's
+  // name of access.h and the client's address. May be empty; called as on_defect.
+  std::function<void(const Status& status, std::string_view method, const std::string& peer)>
+      on_refused;
 };
 
 // Purpose: answers every request of the routes in routes.h, for all workers together.

@@ -27,6 +27,7 @@ void Begin(const ExchangePtr& exchange) {
   }
   std::optional<BeginCommand> command = CommandOf(*exchange, DecodeBegin(std::move(*body)));
   if (command) {
+    command->by = exchange->by();
     command->traceparent = TraceparentOf(*exchange);
     exchange->service().Begin(std::move(*command), Reply<SubmitResult>(exchange, AnswerSubmit));
   }
@@ -35,8 +36,9 @@ void Begin(const ExchangePtr& exchange) {
 void Enlist(const ExchangePtr& exchange) {
   // The body goes on as it came, so that its mistakes are shown by the lines it has.
   if (WithoutQuery(*exchange)) {
-    exchange->service().Enlist({std::move(exchange->parameter(0)), exchange->TakeBody()},
-                               Reply<SubmitResult>(exchange, AnswerEnlist));
+    exchange->service().Enlist(
+        {std::move(exchange->parameter(0)), exchange->TakeBody(), exchange->by()},
+        Reply<SubmitResult>(exchange, AnswerEnlist));
   }
 }
 
@@ -48,6 +50,7 @@ void Decide(DecideCommand::Verb verb, const ExchangePtr& exchange) {
   std::optional<DecideCommand> command =
       CommandOf(*exchange, DecodeDecide(verb, std::move(exchange->parameter(0)), std::move(*body)));
   if (command) {
+    command->by = exchange->by();
     if (command->wait) {
       command->hangup = exchange->ClientHangup();
     }
@@ -57,7 +60,7 @@ void Decide(DecideCommand::Verb verb, const ExchangePtr& exchange) {
 
 void GetDecision(const ExchangePtr& exchange) {
   if (WithoutQuery(*exchange)) {
-    exchange->service().GetDecision(exchange->parameter(0),
+    exchange->service().GetDecision({exchange->parameter(0), exchange->by()},
                                     ReplyJson<DecisionResult>(exchange, DecisionJson));
   }
 }

@@ -12,19 +12,24 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include "coordinator/api/access.h"
 #include "coordinator/api/rest.h"
 #include "coordinator/api/routes.h"
 #include "coordinator/api/sse_stream.h"
+#include "coordinator/api/tokens.h"
 
 namespace entente::api {
 
 // What all workers' handlers have in common. Thread-safe.
 struct RestApi::Shared {
   Shared(runtime::Coordinator& coordinator, RestOptions given)
-      : options(std::move(given)), service(coordinator, options.service) {}
+      : options(std::move(given)),
+        service(coordinator, options.service),
+        tokens(coordinator, options.tokens) {}
 
   RestOptions options;
   Service service;
+  Tokens tokens;
   std::atomic<size_t> event_streams{0};
 };
 
@@ -62,6 +67,12 @@ class Exchange {
   [[nodiscard]] std::string_view path() const { return path_; }
   [[nodiscard]] std::string_view query() const { return query_; }
   [[nodiscard]] const Service& service() const { return shared_.service; }
+  [[nodiscard]] const Tokens& tokens() const { return shared_.tokens; }
+
+  // Finds out who sends this, and whether he may. What fails was not done.
+  [[nodiscard]] Status Admit(const AccessRule& rule);
+  // Who sends it: anonymous before Admit, and where anybody may.
+  [[nodiscard]] const identity::PrincipalPtr& by() const { return by_; }
   [[nodiscard]] std::shared_ptr<StreamSet> streams() const { return streams_.lock(); }
 
   [[nodiscard]] std::string& parameter(size_t index) { return parameters_[index]; }
@@ -89,7 +100,9 @@ class Exchange {
   net::Responder responder_;
   RestApi::Shared& shared_;           // Only while streams_ has not expired.
   std::weak_ptr<StreamSet> streams_;  // Gone once the worker has stopped serving.
-  std::string_view path_;             // Of request_.target.
+  identity::PrincipalPtr by_ = identity::Anonymous();
+  std::string_view asked_;  // The name of what is asked, once Admit was called.
+  std::string_view path_;   // Of request_.target.
   std::string_view query_;
   std::vector<std::string> parameters_;
 };

@@ -26,6 +26,7 @@ void Submit(const ExchangePtr& exchange) {
   if (!command) {
     return;
   }
+  command->by = exchange->by();
   command->traceparent = TraceparentOf(*exchange);
   if (command->wait) {
     command->hangup = exchange->ClientHangup();
@@ -39,6 +40,7 @@ void GetTransaction(const ExchangePtr& exchange) {
   if (!command) {
     return;
   }
+  command->by = exchange->by();
   const bool waited = command->wait.has_value();
   if (waited) {
     command->hangup = exchange->ClientHangup();
@@ -53,13 +55,14 @@ void GetTransaction(const ExchangePtr& exchange) {
 
 void ListBranches(const ExchangePtr& exchange) {
   if (auto page = CommandOf(*exchange, DecodePage(exchange->query()))) {
-    exchange->service().ListBranches(exchange->parameter(0), std::move(*page),
+    exchange->service().ListBranches({exchange->parameter(0), std::move(*page), exchange->by()},
                                      ReplyJson<BranchPage>(exchange, BranchListJson));
   }
 }
 
 void ListTransactions(const ExchangePtr& exchange) {
   if (auto command = CommandOf(*exchange, DecodeList(exchange->query()))) {
+    command->by = exchange->by();
     exchange->service().List(std::move(*command),
                              ReplyJson<storage::SummaryPage>(exchange, TransactionListJson));
   }
@@ -67,6 +70,7 @@ void ListTransactions(const ExchangePtr& exchange) {
 
 void CountTransactions(const ExchangePtr& exchange) {
   if (auto command = CommandOf(*exchange, DecodeCount(exchange->query()))) {
+    command->by = exchange->by();
     exchange->service().CountTransactions(std::move(*command),
                                           ReplyJson<std::vector<Count>>(exchange, CountsJson));
   }
@@ -74,15 +78,16 @@ void CountTransactions(const ExchangePtr& exchange) {
 
 void GetHistory(const ExchangePtr& exchange) {
   if (WithoutQuery(*exchange)) {
-    exchange->service().GetHistory(exchange->parameter(0),
+    exchange->service().GetHistory({std::move(exchange->parameter(0)), exchange->by()},
                                    ReplyJson<runtime::History>(exchange, HistoryJson));
   }
 }
 
 void GetBranchCall(const ExchangePtr& exchange) {
   if (WithoutQuery(*exchange)) {
-    exchange->service().GetBranchCall(exchange->parameter(0), exchange->parameter(1),
-                                      ReplyJson<BranchCallResult>(exchange, BranchCallJson));
+    exchange->service().GetBranchCall(
+        {exchange->parameter(0), exchange->parameter(1), exchange->by()},
+        ReplyJson<BranchCallResult>(exchange, BranchCallJson));
   }
 }
 
@@ -94,6 +99,7 @@ void Operate(Verb verb, const ExchangePtr& exchange) {
   std::optional<OperateCommand> command = CommandOf(
       *exchange, DecodeOperate(verb, std::move(exchange->parameter(0)), std::move(*body)));
   if (command) {
+    command->by = exchange->by();
     exchange->service().Operate(std::move(*command),
                                 ReplyJson<TxnDetail>(exchange, TransactionJson));
   }
@@ -105,6 +111,7 @@ void StartBulk(const ExchangePtr& exchange) {
     return;
   }
   if (auto command = CommandOf(*exchange, DecodeBulkCommand(std::move(*body)))) {
+    command->by = exchange->by();
     exchange->service().StartBulk(
         std::move(*command),
         Reply<BulkAction>(exchange, [](Exchange& answered, const BulkAction& action) {
@@ -115,20 +122,23 @@ void StartBulk(const ExchangePtr& exchange) {
 
 void ListBulk(const ExchangePtr& exchange) {
   if (WithoutQuery(*exchange)) {
-    exchange->service().ListBulk(ReplyJson<std::vector<BulkAction>>(exchange, BulkListJson));
+    exchange->service().ListBulk(exchange->by(),
+                                 ReplyJson<std::vector<BulkAction>>(exchange, BulkListJson));
   }
 }
 
 void GetBulk(const ExchangePtr& exchange) {
   if (WithoutQuery(*exchange)) {
-    exchange->service().GetBulk(exchange->parameter(0), ReplyJson<BulkAction>(exchange, BulkJson));
+    exchange->service().GetBulk({exchange->parameter(0), exchange->by()},
+                                ReplyJson<BulkAction>(exchange, BulkJson));
   }
 }
 
 void StopBulk(const ExchangePtr& exchange) {
   std::optional<Json> body = BodyOf(*exchange);
   if (body && CommandOf(*exchange, DecodeNothing(std::move(*body)))) {
-    exchange->service().StopBulk(exchange->parameter(0), ReplyJson<BulkAction>(exchange, BulkJson));
+    exchange->service().StopBulk({exchange->parameter(0), exchange->by()},
+                                 ReplyJson<BulkAction>(exchange, BulkJson));
   }
 }
 
@@ -140,6 +150,7 @@ void Signal(const ExchangePtr& exchange) {
   std::optional<SignalCommand> command =
       CommandOf(*exchange, DecodeSignal(std::move(exchange->parameter(0)), std::move(*body)));
   if (command) {
+    command->by = exchange->by();
     if (const auto id = exchange->request().headers.Find("entente-signal-id")) {
       command->header_id = std::string(*id);
     }
@@ -156,6 +167,7 @@ void Complete(const ExchangePtr& exchange) {
   std::optional<CompleteCommand> command =
       CommandOf(*exchange, DecodeComplete(std::move(exchange->parameter(0)), std::move(*body)));
   if (command) {
+    command->by = exchange->by();
     exchange->service().Complete(std::move(*command),
                                  ReplyJson<CompleteResult>(exchange, CompletionJson));
   }
@@ -165,8 +177,9 @@ void Complete(const ExchangePtr& exchange) {
 
 void PutDefinition(const ExchangePtr& exchange) {
   if (WithoutQuery(*exchange)) {
-    exchange->service().PutDefinition(std::move(exchange->parameter(0)), exchange->TakeBody(),
-                                      ReplyJson<StoredDefinition>(exchange, StoredDefinitionJson));
+    exchange->service().PutDefinition(
+        {std::move(exchange->parameter(0)), exchange->TakeBody(), exchange->by()},
+        ReplyJson<StoredDefinition>(exchange, StoredDefinitionJson));
   }
 }
 
@@ -179,8 +192,9 @@ void ValidateDefinition(const ExchangePtr& exchange) {
 
 void GetDefinition(const ExchangePtr& exchange) {
   if (WithoutQuery(*exchange)) {
-    exchange->service().GetDefinition(std::move(exchange->parameter(0)), std::nullopt,
-                                      ReplyJson<storage::DefinitionRow>(exchange, DefinitionJson));
+    exchange->service().GetDefinition(
+        {std::move(exchange->parameter(0)), std::nullopt, exchange->by()},
+        ReplyJson<storage::DefinitionRow>(exchange, DefinitionJson));
   }
 }
 
@@ -193,13 +207,13 @@ void GetVersion(const ExchangePtr& exchange) {
     exchange->Fail(InvalidRequest({{"version", "must be a whole number from 1", ""}}));
     return;
   }
-  exchange->service().GetDefinition(std::move(exchange->parameter(0)), version,
+  exchange->service().GetDefinition({std::move(exchange->parameter(0)), version, exchange->by()},
                                     ReplyJson<storage::DefinitionRow>(exchange, DefinitionJson));
 }
 
 void ListDefinitions(const ExchangePtr& exchange, std::optional<std::string> name) {
   if (auto page = CommandOf(*exchange, DecodePage(exchange->query()))) {
-    exchange->service().ListDefinitions(std::move(name), std::move(*page),
+    exchange->service().ListDefinitions({std::move(name), std::move(*page), exchange->by()},
                                         ReplyJson<DefinitionPage>(exchange, DefinitionListJson));
   }
 }
@@ -208,6 +222,7 @@ void ListDefinitions(const ExchangePtr& exchange, std::optional<std::string> nam
 
 void ListIncidents(const ExchangePtr& exchange) {
   if (auto command = CommandOf(*exchange, DecodeIncidents(exchange->query()))) {
+    command->by = exchange->by();
     exchange->service().List(std::move(*command),
                              ReplyJson<storage::SummaryPage>(exchange, IncidentListJson));
   }
@@ -309,8 +324,8 @@ void WatchTransaction(const ExchangePtr& exchange) {
     return;
   }
   stream->feed()->WatchTransaction(
-      exchange->service().coordinator(), Gid(exchange->parameter(0)), Sequence(*after),
-      [exchange, stream](Outcome<bool> opened) {
+      exchange->service().coordinator(), exchange->by(), Gid(exchange->parameter(0)),
+      Sequence(*after), [exchange, stream](Outcome<bool> opened) {
         const std::shared_ptr<StreamSet> streams = exchange->streams();
         if (streams == nullptr) {
           return;  // The worker stopped serving, and the stream with it.
@@ -335,6 +350,7 @@ void WatchEvents(const ExchangePtr& exchange) {
   if (!filter) {
     return;
   }
+  filter->by = exchange->by();
   if (const std::optional<Error> error = CheckFilter(*filter)) {
     exchange->Fail(*error);
     return;
@@ -385,6 +401,9 @@ void Perform(Action action, const ExchangePtr& exchange) {
     case Action::kListParticipants: return ListParticipants(exchange);
     case Action::kListNodes: return ListNodes(exchange);
     case Action::kWatchEvents: return WatchEvents(exchange);
+    case Action::kCreateToken: return CreateToken(exchange);
+    case Action::kListTokens: return ListTokens(exchange);
+    case Action::kRevokeToken: return RevokeToken(exchange);
     case Action::kHealth: return Health(exchange);
     case Action::kReady: return Ready(exchange);
     case Action::kMetrics: return Metrics(exchange);

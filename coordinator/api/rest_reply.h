@@ -55,6 +55,11 @@ std::optional<Command> CommandOf(Exchange& exchange, Outcome<Command> outcome) {
 // 201 or 200 for what was created or was there; 202 and 200 for what was waited for.
 void AnswerSubmit(Exchange& exchange, const SubmitResult& result);
 
+// The routes about tokens.
+void CreateToken(const ExchangePtr& exchange);
+void ListTokens(const ExchangePtr& exchange);
+void RevokeToken(const ExchangePtr& exchange);
+
 // The routes of transactions that a client drives.
 void Begin(const ExchangePtr& exchange);
 void Enlist(const ExchangePtr& exchange);

@@ -8,53 +8,11 @@
 #include <string_view>
 #include <vector>
 
+#include "coordinator/api/action.h"
+
 namespace entente::api {
 
 enum class Method : uint8_t { kGet, kPut, kPost };
-
-// What a route does; rest_handlers.cpp has one function for each.
-enum class Action : uint8_t {
-  kSubmit,
-  kBegin,
-  kEnlist,
-  kCommit,
-  kAbort,
-  kGetDecision,
-  kGetTransaction,
-  kListTransactions,
-  kCountTransactions,
-  kGetHistory,
-  kGetBranchCall,
-  kWatchTransaction,
-  kCancel,
-  kPause,
-  kResume,
-  kRetry,
-  kEdit,
-  kSkip,
-  kResolve,
-  kStartBulk,
-  kListBulk,
-  kGetBulk,
-  kStopBulk,
-  kSignal,
-  kComplete,
-  kPutDefinition,
-  kValidateDefinition,
-  kGetDefinition,
-  kListBranches,
-  kListDefinitions,
-  kListVersions,
-  kGetVersion,
-  kListIncidents,
-  kListParticipants,
-  kListNodes,
-  kWatchEvents,
-  kHealth,
-  kReady,
-  kMetrics,
-  kOpenApi,
-};
 
 enum class Body : uint8_t {
   kNone,

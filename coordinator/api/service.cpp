@@ -8,10 +8,14 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "coordinator/api/access.h"
 #include "coordinator/api/command_checks.h"
 #include "coordinator/api/list_pages.h"
+#include "coordinator/api/redact.h"
 #include "coordinator/api/view.h"
+#include "coordinator/runtime/completion_token.h"
 #include "coordinator/runtime/participant_address.h"
+#include "storage/journal_errors.h"
 
 namespace entente::api {
 namespace {
@@ -71,8 +75,55 @@ SubmitResult SubmitResultOf(runtime::SubmitReply reply) {
   return {std::move(reply.view), reply.created, false};
 }
 
-TxnDetail DetailOf(runtime::TxnView view) {
-  return {std::move(view), {}};
+runtime::TxnView ShownTo(const identity::Principal& by, runtime::TxnView view) {
+  return by.payloads ? std::move(view) : WithoutPayloads(view);
+}
+
+auto DetailFor(const identity::PrincipalPtr& by) {
+  return [by](runtime::TxnView view) { return TxnDetail{ShownTo(*by, std::move(view)), {}}; };
+}
+
+bool IsWithin(const identity::Scope& scope, const runtime::TxnView& view) {
+  return scope.Covers(view.state->definition, view.state->labels);
+}
+
+storage::SummaryPage ShownTo(const identity::Principal& by, storage::SummaryPage page) {
+  if (!by.scope.Everything()) {
+    std::erase_if(page.rows, [&by](const storage::SummaryRow& row) {
+      return !by.scope.Covers(row.summary.definition, row.summary.labels);
+    });
+  }
+  return by.payloads ? std::move(page) : WithoutPayloads(std::move(page));
+}
+
+// What an index can help with of a scope. The rest is left out of each page.
+void Narrow(const identity::Scope& scope, storage::Filter& filter) {
+  const bool one = scope.definitions.size() == 1 && !scope.definitions.front().ends_with('*');
+  if (one && !filter.definition) {
+    filter.definition = scope.definitions.front();
+  }
+  if (!scope.labels.empty() && !filter.label) {
+    filter.label = scope.labels.front();
+  }
+}
+
+// As `by`, once it is known that what it asks for is within its scope.
+identity::PrincipalPtr Within(const identity::PrincipalPtr& by) {
+  identity::Principal principal = *by;
+  principal.scope = {};
+  return std::make_shared<const identity::Principal>(std::move(principal));
+}
+
+// Whether `command` may be carried out, as far as it names what it makes.
+Status CheckReach(const SubmitCommand& command) {
+  const identity::Principal& by = *command.by;
+  if (command.inline_definition) {
+    ENTENTE_RETURN_IF_ERROR(CheckInline(by));
+    ENTENTE_RETURN_IF_ERROR(CheckNewName(by, identity::kInlineDefinitions));
+  } else if (command.definition && !by.scope.CoversDefinition(*command.definition)) {
+    return storage::DefinitionNotFound(*command.definition, command.version);
+  }
+  return CheckNewLabels(by, command.labels);
 }
 
 // For each participant of the plan, why calls to it do not go out.
@@ -96,7 +147,37 @@ std::vector<std::string> BlockedBy(runtime::Coordinator& coordinator,
 
 }  // namespace
 
+template <class Command, class T>
+bool Service::LookFirst(Command& command, Done<T>& done,
+                        void (Service::*method)(Command, Done<T>) const) const {
+  if (command.by->scope.Everything()) {
+    return false;
+  }
+  if (!IsPossibleGid(command.gid)) {
+    Refuse(done, NoSuchTransaction(command.gid));
+    return true;
+  }
+  const Gid gid(command.gid);
+  coordinator_.Get(gid, std::nullopt,
+                   [this, method, command = std::move(command),
+                    done = std::move(done)](const Result<runtime::TxnView>& view) mutable {
+                     if (!view.ok()) {
+                       Refuse(done, view.status());
+                     } else if (!IsWithin(command.by->scope, *view)) {
+                       Refuse(done, NoSuchTransaction(command.gid));
+                     } else {
+                       command.by = Within(command.by);
+                       (this->*method)(std::move(command), std::move(done));
+                     }
+                   });
+  return true;
+}
+
 void Service::Submit(SubmitCommand command, Done<SubmitResult> done) const {
+  if (Status reached = CheckReach(command); !reached.ok()) {
+    Refuse(done, std::move(reached));
+    return;
+  }
   Checker check;
   const bool waited = command.wait.has_value();
   runtime::SubmitRequest request = ReadSubmit(command, check);
@@ -128,6 +209,13 @@ void Service::Submit(SubmitCommand command, Done<SubmitResult> done) const {
 }
 
 void Service::Begin(BeginCommand command, Done<SubmitResult> done) const {
+  for (Status reached : {CheckNewName(*command.by, identity::kClientDriven + command.mode),
+                         CheckNewLabels(*command.by, command.labels)}) {
+    if (!reached.ok()) {
+      Refuse(done, std::move(reached));
+      return;
+    }
+  }
   Checker check;
   runtime::BeginRequest request = ReadBegin(command, check);
   if (!check.ok()) {
@@ -139,6 +227,9 @@ void Service::Begin(BeginCommand command, Done<SubmitResult> done) const {
 }
 
 void Service::Enlist(EnlistCommand command, Done<SubmitResult> done) const {
+  if (LookFirst(command, done, &Service::Enlist)) {
+    return;
+  }
   if (!IsPossibleGid(command.gid)) {
     Refuse(done, NoSuchTransaction(command.gid));
     return;
@@ -155,6 +246,9 @@ void Service::Enlist(EnlistCommand command, Done<SubmitResult> done) const {
 }
 
 void Service::Decide(DecideCommand command, Done<TxnDetail> done) const {
+  if (LookFirst(command, done, &Service::Decide)) {
+    return;
+  }
   if (!IsPossibleGid(command.gid)) {
     Refuse(done, NoSuchTransaction(command.gid));
     return;
@@ -167,7 +261,7 @@ void Service::Decide(DecideCommand command, Done<TxnDetail> done) const {
     return;
   }
   const Gid gid(std::move(command.gid));
-  auto answer = Translate<runtime::TxnView>(std::move(done), DetailOf);
+  auto answer = Translate<runtime::TxnView>(std::move(done), DetailFor(command.by));
   if (command.verb == DecideCommand::Verb::kCommit) {
     coordinator_.Commit(gid, wait, std::move(answer));
   } else {
@@ -175,26 +269,31 @@ void Service::Decide(DecideCommand command, Done<TxnDetail> done) const {
   }
 }
 
-void Service::GetDecision(const std::string& text, Done<DecisionResult> done) const {
-  if (Status status = CheckStoredGid(text); !status.ok()) {
+void Service::GetDecision(DecisionCommand command, Done<DecisionResult> done) const {
+  if (Status status = CheckStoredGid(command.gid); !status.ok()) {
     Refuse(done, std::move(status));
     return;
   }
-  const Gid gid(text);
-  coordinator_.Get(
-      gid, std::nullopt,
-      [gid, id = coordinator_.id(), done = std::move(done)](Result<runtime::TxnView> view) {
-        if (view.ok()) {
-          done(DecisionResult{gid, engine::OutcomeOf(*view->state), true, id});
-        } else if (view.status().reason() == "transaction.not_found") {
-          done(DecisionResult{gid, "aborted", false, id});
-        } else {
-          Refuse(done, view.status());
-        }
-      });
+  const Gid gid(command.gid);
+  coordinator_.Get(gid, std::nullopt,
+                   [gid, by = command.by, id = coordinator_.id(),
+                    done = std::move(done)](const Result<runtime::TxnView>& view) {
+                     if (view.ok() && !IsWithin(by->scope, *view)) {
+                       Refuse(done, NoSuchTransaction(gid.str()));
+                     } else if (view.ok()) {
+                       done(DecisionResult{gid, engine::OutcomeOf(*view->state), true, id});
+                     } else if (view.status().reason() == "transaction.not_found") {
+                       done(DecisionResult{gid, "aborted", false, id});
+                     } else {
+                       Refuse(done, view.status());
+                     }
+                   });
 }
 
 void Service::Get(GetCommand command, Done<TxnDetail> done) const {
+  if (LookFirst(command, done, &Service::Get)) {
+    return;
+  }
   Checker check;
   const std::optional<runtime::Wait> wait = check.ReadWait(command.wait, std::move(command.hangup));
   if (!check.ok()) {
@@ -205,66 +304,83 @@ void Service::Get(GetCommand command, Done<TxnDetail> done) const {
     Refuse(done, NoSuchTransaction(command.gid));
     return;
   }
-  coordinator_.Get(Gid(std::move(command.gid)), wait,
-                   Translate<runtime::TxnView>(
-                       std::move(done), [&coordinator = coordinator_](runtime::TxnView view) {
-                         std::vector<std::string> blocked_by = BlockedBy(coordinator, view);
-                         return TxnDetail{std::move(view), std::move(blocked_by)};
-                       }));
-}
-
-void Service::GetBranchCall(const std::string& gid, const std::string& branch,
-                            Done<BranchCallResult> done) const {
-  if (!IsPossibleGid(gid)) {
-    Refuse(done, NoSuchTransaction(gid));
-    return;
-  }
   coordinator_.Get(
-      Gid(gid), std::nullopt,
-      [branch = BranchId(branch), done = std::move(done)](const Result<runtime::TxnView>& view) {
-        if (!view.ok()) {
-          Refuse(done, view.status());
-          return;
-        }
-        auto call = BranchCallOf(*view, branch);
-        if (call.ok()) {
-          done(std::move(call).value());
-        } else {
-          Refuse(done, call.status());
-        }
-      });
+      Gid(std::move(command.gid)), wait,
+      Translate<runtime::TxnView>(
+          std::move(done), [&coordinator = coordinator_, by = command.by](runtime::TxnView view) {
+            std::vector<std::string> blocked_by = BlockedBy(coordinator, view);
+            return TxnDetail{ShownTo(*by, std::move(view)), std::move(blocked_by)};
+          }));
 }
 
-void Service::ListBranches(const std::string& gid, PageCommand command,
-                           Done<BranchPage> done) const {
+void Service::ListBranches(ListBranchesCommand command, Done<BranchPage> done) const {
   Checker check;
-  storage::Page page = ReadPage(command.limit, std::move(command.cursor), check);
+  storage::Page page = ReadPage(command.page.limit, command.page.cursor, check);
   if (!check.ok()) {
     done(check.TakeError());
     return;
   }
-  if (!IsPossibleGid(gid)) {
-    Refuse(done, NoSuchTransaction(gid));
+  if (LookFirst(command, done, &Service::ListBranches)) {
     return;
   }
-  coordinator_.Get(Gid(gid), std::nullopt,
-                   [&coordinator = coordinator_, page = std::move(page),
-                    done = std::move(done)](Result<runtime::TxnView> view) {
+  if (!IsPossibleGid(command.gid)) {
+    Refuse(done, NoSuchTransaction(command.gid));
+    return;
+  }
+  coordinator_.Get(
+      Gid(command.gid), std::nullopt,
+      [&coordinator = coordinator_, by = command.by, page = std::move(page),
+       done = std::move(done)](Result<runtime::TxnView> view) {
+        if (!view.ok()) {
+          Refuse(done, view.status());
+          return;
+        }
+        std::vector<std::string> blocked_by = BlockedBy(coordinator, *view);
+        done(PageOf({ShownTo(*by, std::move(view).value()), std::move(blocked_by)}, page));
+      });
+}
+
+void Service::GetBranchCall(BranchCallCommand command, Done<BranchCallResult> done) const {
+  if (Status shown = CheckPayloads(*command.by); !shown.ok()) {
+    Refuse(done, std::move(shown));
+    return;
+  }
+  if (LookFirst(command, done, &Service::GetBranchCall)) {
+    return;
+  }
+  if (!IsPossibleGid(command.gid)) {
+    Refuse(done, NoSuchTransaction(command.gid));
+    return;
+  }
+  coordinator_.Get(Gid(command.gid), std::nullopt,
+                   [branch = BranchId(command.branch),
+                    done = std::move(done)](const Result<runtime::TxnView>& view) {
                      if (!view.ok()) {
                        Refuse(done, view.status());
                        return;
                      }
-                     std::vector<std::string> blocked_by = BlockedBy(coordinator, *view);
-                     done(PageOf({std::move(view).value(), std::move(blocked_by)}, page));
+                     auto call = BranchCallOf(*view, branch);
+                     if (call.ok()) {
+                       done(std::move(call).value());
+                     } else {
+                       Refuse(done, call.status());
+                     }
                    });
 }
 
-void Service::GetHistory(const std::string& gid, Done<runtime::History> done) const {
-  if (!IsPossibleGid(gid)) {
-    Refuse(done, NoSuchTransaction(gid));
+void Service::GetHistory(HistoryCommand command, Done<runtime::History> done) const {
+  if (LookFirst(command, done, &Service::GetHistory)) {
     return;
   }
-  coordinator_.GetHistory(Gid(gid), Forward<runtime::History>(std::move(done)));
+  if (!IsPossibleGid(command.gid)) {
+    Refuse(done, NoSuchTransaction(command.gid));
+    return;
+  }
+  coordinator_.GetHistory(
+      Gid(std::move(command.gid)),
+      Translate<runtime::History>(std::move(done), [by = command.by](runtime::History history) {
+        return by->payloads ? std::move(history) : WithoutPayloads(std::move(history));
+      }));
 }
 
 void Service::List(ListCommand command, Done<storage::SummaryPage> done) const {
@@ -275,8 +391,12 @@ void Service::List(ListCommand command, Done<storage::SummaryPage> done) const {
     done(check.TakeError());
     return;
   }
+  Narrow(command.by->scope, filter);
   coordinator_.List(std::move(filter), std::move(page),
-                    Forward<storage::SummaryPage>(std::move(done)));
+                    Translate<storage::SummaryPage>(std::move(done),
+                                                    [by = command.by](storage::SummaryPage found) {
+                                                      return ShownTo(*by, std::move(found));
+                                                    }));
 }
 
 namespace {
@@ -285,8 +405,12 @@ namespace {
 // many there are of the rest.
 class Counter : public std::enable_shared_from_this<Counter> {
  public:
-  Counter(runtime::Coordinator& coordinator, storage::Filter filter, Done<std::vector<Count>> done)
-      : coordinator_(coordinator), filter_(std::move(filter)), done_(std::move(done)) {}
+  Counter(runtime::Coordinator& coordinator, storage::Filter filter, identity::PrincipalPtr by,
+          Done<std::vector<Count>> done)
+      : coordinator_(coordinator),
+        filter_(std::move(filter)),
+        by_(std::move(by)),
+        done_(std::move(done)) {}
 
   void Next() {
     if (counts_.size() == kNames.size()) {
@@ -302,16 +426,18 @@ class Counter : public std::enable_shared_from_this<Counter> {
     } else {
       filter.status = std::string(name);
     }
-    coordinator_.List(std::move(filter), {limits::kMaxPageSize, ""},
-                      [self = shared_from_this(), name](Result<storage::SummaryPage> page) {
-                        if (!page.ok()) {
-                          Refuse(self->done_, page.status());
-                          return;
-                        }
-                        self->counts_.push_back({name, static_cast<uint32_t>(page->rows.size()),
-                                                 !page->next_cursor.empty()});
-                        self->Next();
-                      });
+    coordinator_.List(
+        std::move(filter), {limits::kMaxPageSize, ""},
+        [self = shared_from_this(), name](Result<storage::SummaryPage> page) {
+          if (!page.ok()) {
+            Refuse(self->done_, page.status());
+            return;
+          }
+          const bool more = !page->next_cursor.empty();
+          const storage::SummaryPage shown = ShownTo(*self->by_, std::move(page).value());
+          self->counts_.push_back({name, static_cast<uint32_t>(shown.rows.size()), more});
+          self->Next();
+        });
   }
 
  private:
@@ -320,6 +446,7 @@ class Counter : public std::enable_shared_from_this<Counter> {
 
   runtime::Coordinator& coordinator_;
   const storage::Filter filter_;
+  const identity::PrincipalPtr by_;
   Done<std::vector<Count>> done_;
   std::vector<Count> counts_;
 };
@@ -333,10 +460,14 @@ void Service::CountTransactions(ListCommand command, Done<std::vector<Count>> do
     done(check.TakeError());
     return;
   }
-  std::make_shared<Counter>(coordinator_, std::move(filter), std::move(done))->Next();
+  Narrow(command.by->scope, filter);
+  std::make_shared<Counter>(coordinator_, std::move(filter), command.by, std::move(done))->Next();
 }
 
 void Service::Operate(OperateCommand command, Done<TxnDetail> done) const {
+  if (LookFirst(command, done, &Service::Operate)) {
+    return;
+  }
   if (!IsPossibleGid(command.gid)) {
     Refuse(done, NoSuchTransaction(command.gid));
     return;
@@ -347,7 +478,8 @@ void Service::Operate(OperateCommand command, Done<TxnDetail> done) const {
     done(check.TakeError());
     return;
   }
-  coordinator_.Operate(std::move(request), Translate<runtime::TxnView>(std::move(done), DetailOf));
+  coordinator_.Operate(std::move(request),
+                       Translate<runtime::TxnView>(std::move(done), DetailFor(command.by)));
 }
 
 namespace {
@@ -402,26 +534,61 @@ void Service::AskBulk(BulkCall call, BulkDone done) const {
   }
 }
 
-void Service::StopBulk(const std::string& id, Done<BulkAction> done) const {
-  AskBulk({BulkCall::Verb::kStop, id, {}}, OneTo(std::move(done)));
+namespace {
+
+bool MaySee(const identity::Principal& by, const BulkAction& action) {
+  return by.scope.Everything() || by.scope == action.request.scope;
 }
 
-void Service::GetBulk(const std::string& id, Done<BulkAction> done) const {
-  AskBulk({BulkCall::Verb::kGet, id, {}}, OneTo(std::move(done)));
+// Passes on those that `by` may see; one that it may not is not there.
+BulkDone SeenBy(const identity::PrincipalPtr& by, std::string id, Done<BulkAction> done) {
+  return OneTo([by, id = std::move(id), done = std::move(done)](Outcome<BulkAction> outcome) {
+    const auto* action = std::get_if<BulkAction>(&outcome);
+    if (action != nullptr && !MaySee(*by, *action)) {
+      Refuse(done, NoSuchBulk(id));
+    } else {
+      done(std::move(outcome));
+    }
+  });
 }
 
-void Service::ListBulk(Done<std::vector<BulkAction>> done) const {
+}  // namespace
+
+void Service::StopBulk(const BulkIdCommand& command, Done<BulkAction> done) const {
+  // Looked at before it is touched.
+  GetBulk(command, [this, id = command.id, done = std::move(done)](Outcome<BulkAction> found) {
+    if (std::holds_alternative<Error>(found)) {
+      done(std::move(found));
+    } else {
+      AskBulk({BulkCall::Verb::kStop, id, {}}, OneTo(done));
+    }
+  });
+}
+
+void Service::GetBulk(const BulkIdCommand& command, Done<BulkAction> done) const {
+  AskBulk({BulkCall::Verb::kGet, command.id, {}}, SeenBy(command.by, command.id, std::move(done)));
+}
+
+void Service::ListBulk(const identity::PrincipalPtr& by, Done<std::vector<BulkAction>> done) const {
   if (options_.bulk == nullptr) {
     done(std::vector<BulkAction>());
     return;
   }
-  AskBulk({BulkCall::Verb::kList, "", {}},
-          [done = std::move(done)](Result<std::vector<BulkAction>> actions) {
-            actions.ok() ? done(std::move(actions).value()) : Refuse(done, actions.status());
-          });
+  AskBulk({BulkCall::Verb::kList, "", {}}, [by, done = std::move(done)](
+                                               Result<std::vector<BulkAction>> actions) {
+    if (!actions.ok()) {
+      Refuse(done, actions.status());
+      return;
+    }
+    std::erase_if(*actions, [&by](const BulkAction& action) { return !MaySee(*by, action); });
+    done(std::move(actions).value());
+  });
 }
 
 void Service::Signal(SignalCommand command, Done<TxnDetail> done) const {
+  if (LookFirst(command, done, &Service::Signal)) {
+    return;
+  }
   if (!IsPossibleGid(command.gid)) {
     Refuse(done, NoSuchTransaction(command.gid));
     return;
@@ -437,10 +604,14 @@ void Service::Signal(SignalCommand command, Done<TxnDetail> done) const {
   }
   coordinator_.Signal(Gid(std::move(command.gid)),
                       {std::move(command.name), std::move(command.payload), id},
-                      Translate<runtime::TxnView>(std::move(done), DetailOf));
+                      Translate<runtime::TxnView>(std::move(done), DetailFor(command.by)));
 }
 
 void Service::Complete(CompleteCommand command, Done<CompleteResult> done) const {
+  if (!command.by->scope.Everything()) {
+    CompleteWithin(std::move(command), std::move(done));
+    return;
+  }
   Checker check;
   std::variant<engine::ReplyDone, engine::ReplyRefused> outcome = ReadOutcome(command, check);
   if (!check.ok()) {
@@ -454,10 +625,34 @@ void Service::Complete(CompleteCommand command, Done<CompleteResult> done) const
       }));
 }
 
-void Service::PutDefinition(std::string name, std::string source,
-                            Done<StoredDefinition> done) const {
+// The token says which transaction it is of; one that says nothing is refused as any such.
+void Service::CompleteWithin(CompleteCommand command, Done<CompleteResult> done) const {
+  const std::optional<Gid> gid = coordinator_.TransactionOf(command.token);
+  if (!gid) {
+    command.by = Within(command.by);
+    Complete(std::move(command), std::move(done));
+    return;
+  }
+  coordinator_.Get(*gid, std::nullopt,
+                   [this, command = std::move(command),
+                    done = std::move(done)](const Result<runtime::TxnView>& view) mutable {
+                     if (view.ok() && !IsWithin(command.by->scope, *view)) {
+                       // As one that was made up, so that a token says nothing to who found it.
+                       Refuse(done, runtime::UnknownCompletionToken());
+                       return;
+                     }
+                     command.by = Within(command.by);
+                     Complete(std::move(command), std::move(done));
+                   });
+}
+
+void Service::PutDefinition(DefineCommand command, Done<StoredDefinition> done) const {
+  if (Status reached = CheckNewName(*command.by, command.name); !reached.ok()) {
+    Refuse(done, std::move(reached));
+    return;
+  }
   coordinator_.PutDefinition(
-      std::move(name), std::move(source),
+      std::move(command.name), std::move(command.source),
       [done = std::move(done)](Result<storage::DefinitionRow> row,
                                std::vector<dsl::Problem> problems) {
         if (row.ok()) {
@@ -474,30 +669,40 @@ void Service::ValidateDefinition(std::string source, Done<std::vector<dsl::Probl
       [done = std::move(done)](std::vector<dsl::Problem> problems) { done(std::move(problems)); });
 }
 
-void Service::GetDefinition(std::string name, std::optional<uint32_t> version,
-                            Done<storage::DefinitionRow> done) const {
-  coordinator_.GetDefinition(std::move(name), version,
+void Service::GetDefinition(GetDefinitionCommand command, Done<storage::DefinitionRow> done) const {
+  if (!command.by->scope.CoversDefinition(command.name)) {
+    Refuse(done, storage::DefinitionNotFound(command.name, command.version));
+    return;
+  }
+  coordinator_.GetDefinition(std::move(command.name), command.version,
                              Forward<storage::DefinitionRow>(std::move(done)));
 }
 
-void Service::ListDefinitions(std::optional<std::string> name, PageCommand command,
-                              Done<DefinitionPage> done) const {
+void Service::ListDefinitions(ListDefinitionsCommand command, Done<DefinitionPage> done) const {
   Checker check;
-  storage::Page page = ReadPage(command.limit, std::move(command.cursor), check);
+  storage::Page page = ReadPage(command.page.limit, std::move(command.page.cursor), check);
   if (!check.ok()) {
     done(check.TakeError());
     return;
   }
-  const bool versions = name.has_value();
+  const bool versions = command.name.has_value();
+  if (versions && !command.by->scope.CoversDefinition(*command.name)) {
+    Refuse(done, storage::DefinitionNotFound(*command.name, std::nullopt));
+    return;
+  }
   using Rows = std::vector<storage::DefinitionRow>;
-  coordinator_.ListDefinitions(std::move(name), [versions, page = std::move(page),
-                                                 done = std::move(done)](Result<Rows> rows) {
-    if (rows.ok()) {
-      done(PageOf(std::move(rows).value(), versions, page));
-    } else {
-      Refuse(done, rows.status());
-    }
-  });
+  coordinator_.ListDefinitions(std::move(command.name),
+                               [versions, page = std::move(page), by = command.by,
+                                done = std::move(done)](Result<Rows> rows) {
+                                 if (!rows.ok()) {
+                                   Refuse(done, rows.status());
+                                   return;
+                                 }
+                                 std::erase_if(*rows, [&by](const storage::DefinitionRow& row) {
+                                   return !by->scope.CoversDefinition(row.name);
+                                 });
+                                 done(PageOf(std::move(rows).value(), versions, page));
+                               });
 }
 
 std::vector<NodeInfo> Service::Nodes() const {

@@ -24,8 +24,10 @@ struct ServiceOptions {
 };
 
 // Checks what a command says, hands it to the Coordinator and turns what comes back into the
-// method's result. Stateless: every method may be called from any thread and never blocks; `done`
-// runs once, at once for a command that is refused here, else as coordinator.h says. `coordinator`
+// method's result. Says what a principal reaches: what is outside its scope is answered as what is
+// not there, whatever is asked of it. Which methods a role may call is not looked at here
+// (access.h). Stateless: every method may be called from any thread and never blocks; `done` runs
+// once, at once for a command that is refused here, else as coordinator.h says. `coordinator`
 // outlives it.
 class Service {
  public:
@@ -39,13 +41,15 @@ class Service {
   void Decide(DecideCommand command, Done<TxnDetail> done) const;
   // What a participant in doubt is to do. A transaction that is not known was never committed, or
   // every participant has long heard of it (presumed abort); one that can not be read is an error.
-  void GetDecision(const std::string& gid, Done<DecisionResult> done) const;
+  //
+  // One outside the scope of who asks is kNotFound, and not said to be aborted: its participant
+  // would undo what may be committed.
+  void GetDecision(DecisionCommand command, Done<DecisionResult> done) const;
   void Get(GetCommand command, Done<TxnDetail> done) const;
   // What the branch's operation sends, or would send if it were called now.
-  void GetBranchCall(const std::string& gid, const std::string& branch,
-                     Done<BranchCallResult> done) const;
-  void ListBranches(const std::string& gid, PageCommand page, Done<BranchPage> done) const;
-  void GetHistory(const std::string& gid, Done<runtime::History> done) const;
+  void GetBranchCall(BranchCallCommand command, Done<BranchCallResult> done) const;
+  void ListBranches(ListBranchesCommand command, Done<BranchPage> done) const;
+  void GetHistory(HistoryCommand command, Done<runtime::History> done) const;
   // Also the list of incidents: with `incident` set, rows carry what waits.
   void List(ListCommand command, Done<storage::SummaryPage> done) const;
   // How many transactions of each status there are among those that match, of incidents and of
@@ -53,18 +57,17 @@ class Service {
   void CountTransactions(ListCommand command, Done<std::vector<Count>> done) const;
   void Operate(OperateCommand command, Done<TxnDetail> done) const;
   void StartBulk(BulkCommand command, Done<BulkAction> done) const;
-  void ListBulk(Done<std::vector<BulkAction>> done) const;
-  void GetBulk(const std::string& id, Done<BulkAction> done) const;
-  void StopBulk(const std::string& id, Done<BulkAction> done) const;
+  // Who has a scope sees the bulk actions of the same scope.
+  void ListBulk(const identity::PrincipalPtr& by, Done<std::vector<BulkAction>> done) const;
+  void GetBulk(const BulkIdCommand& command, Done<BulkAction> done) const;
+  void StopBulk(const BulkIdCommand& command, Done<BulkAction> done) const;
   void Signal(SignalCommand command, Done<TxnDetail> done) const;
   void Complete(CompleteCommand command, Done<CompleteResult> done) const;
 
-  void PutDefinition(std::string name, std::string source, Done<StoredDefinition> done) const;
+  void PutDefinition(DefineCommand command, Done<StoredDefinition> done) const;
   void ValidateDefinition(std::string source, Done<std::vector<dsl::Problem>> done) const;
-  void GetDefinition(std::string name, std::optional<uint32_t> version,
-                     Done<storage::DefinitionRow> done) const;
-  void ListDefinitions(std::optional<std::string> name, PageCommand page,
-                       Done<DefinitionPage> done) const;
+  void GetDefinition(GetDefinitionCommand command, Done<storage::DefinitionRow> done) const;
+  void ListDefinitions(ListDefinitionsCommand command, Done<DefinitionPage> done) const;
 
   [[nodiscard]] std::vector<runtime::ParticipantStats> Participants() const;
   [[nodiscard]] Outcome<ParticipantPage> ListParticipants(PageCommand page) const;
@@ -76,6 +79,13 @@ class Service {
 
  private:
   void AskBulk(BulkCall call, BulkDone done) const;
+  // Whether it has to be found out first that the transaction of `command` is within the scope of
+  // who asks. Then `method` is called once more if it is, and `done` with kNotFound if not.
+  template <class Command, class T>
+  [[nodiscard]] bool LookFirst(Command& command, Done<T>& done,
+                               void (Service::*method)(Command, Done<T>) const) const;
+
+  void CompleteWithin(CompleteCommand command, Done<CompleteResult> done) const;
 
   runtime::Coordinator& coordinator_;
   ServiceOptions options_;

@@ -78,6 +78,12 @@ class ClusterCoordinator final : public runtime::Coordinator {
                        runtime::Callback<std::vector<storage::DefinitionRow>> done) override;
   [[nodiscard]] std::unique_ptr<runtime::Subscription> Subscribe(std::optional<Gid> gid,
                                                                  runtime::EventSink sink) override;
+  [[nodiscard]] std::optional<Gid> TransactionOf(const std::string& token) override {
+    return local_.TransactionOf(token);
+  }
+  void Offload(std::function<void()> work, std::function<void()> done) override {
+    local_.Offload(std::move(work), std::move(done));
+  }
   [[nodiscard]] std::vector<runtime::ParticipantStats> Participants() override;
   [[nodiscard]] runtime::Health GetHealth() override;
   [[nodiscard]] runtime::Metrics GetMetrics() override;

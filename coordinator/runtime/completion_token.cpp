@@ -61,4 +61,10 @@ std::optional<engine::CommandId> CompletionTokens::Read(std::string_view token) 
                            static_cast<engine::Role>(*role), *alternative};
 }
 
+Status UnknownCompletionToken() {
+  return NotFound("completion.unknown_token",
+                  "this completion token was not issued here: use the value that came with the "
+                  "call as Entente-Completion-Token");
+}
+
 }  // namespace entente::runtime

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/status.h"
 #include "coordinator/runtime/digest.h"
 #include "engine/branch.h"
 
@@ -26,5 +27,8 @@ class CompletionTokens {
  private:
   Hmac mac_;
 };
+
+// What whoever sends a token that is not one of ours is told.
+[[nodiscard]] Status UnknownCompletionToken();
 
 }  // namespace entente::runtime

@@ -263,6 +263,13 @@ class Coordinator {
   [[nodiscard]] virtual std::unique_ptr<Subscription> Subscribe(std::optional<Gid> gid,
                                                                 EventSink sink) = 0;
 
+  // The transaction that a completion token is of; nothing for what is no token of this store.
+  // Never blocks.
+  [[nodiscard]] virtual std::optional<Gid> TransactionOf(const std::string& token) = 0;
+
+  // Runs `work`, which may block, on a thread for such work, and then `done` as every callback.
+  virtual void Offload(std::function<void()> work, std::function<void()> done) = 0;
+
   [[nodiscard]] virtual std::vector<ParticipantStats> Participants() = 0;
   [[nodiscard]] virtual Health GetHealth() = 0;
   [[nodiscard]] virtual Metrics GetMetrics() = 0;

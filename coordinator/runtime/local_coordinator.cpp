@@ -511,6 +511,20 @@ void LocalCoordinator::OffloadTo(std::function<Result<T>()> work, Callback<T> do
   pool_.Run([work = std::move(work), done = std::move(done)] { done(Caught<T>(work)); });
 }
 
+std::optional<Gid> LocalCoordinator::TransactionOf(const std::string& token) {
+  const std::optional<engine::CommandId> command = tokens_.Read(token);
+  return command ? std::optional(command->gid) : std::nullopt;
+}
+
+void LocalCoordinator::Offload(std::function<void()> work, std::function<void()> done) {
+  OffloadTo<bool>(
+      [work = std::move(work)] {
+        work();
+        return Result<bool>(true);
+      },
+      [done = std::move(done)](const Result<bool>&) { done(); });
+}
+
 void LocalCoordinator::Submit(SubmitRequest request, Callback<SubmitReply> done) {
   done = ReturnTo(Worker::Current(), std::move(done));
   if (request.gid) {
@@ -784,9 +798,7 @@ void LocalCoordinator::Complete(std::string token,
   done = ReturnTo(Worker::Current(), std::move(done));
   const auto command = tokens_.Read(token);
   if (!command) {
-    done(NotFound("completion.unknown_token",
-                  "this completion token was not issued here: use the value that came with the "
-                  "call as Entente-Completion-Token"));
+    done(UnknownCompletionToken());
     return;
   }
   engine::CompletionReceived completion{command->branch, command->role, command->alternative,

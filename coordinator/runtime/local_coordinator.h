@@ -130,6 +130,8 @@ class LocalCoordinator final : public Coordinator {
                        Callback<std::vector<storage::DefinitionRow>> done) override;
   [[nodiscard]] std::unique_ptr<Subscription> Subscribe(std::optional<Gid> gid,
                                                         EventSink sink) override;
+  [[nodiscard]] std::optional<Gid> TransactionOf(const std::string& token) override;
+  void Offload(std::function<void()> work, std::function<void()> done) override;
   [[nodiscard]] std::vector<ParticipantStats> Participants() override;
   [[nodiscard]] Health GetHealth() override;
   [[nodiscard]] Metrics GetMetrics() override;

@@ -173,6 +173,8 @@ const std::vector<std::pair<std::string, std::vector<Status>>>& Errors() {
       {"a payload or a body is too large",
        {InvalidArgument("payload.too_large", ""), InvalidArgument("json.too_large", ""),
         InvalidArgument("definition.too_large", "")}},
+      {"it is not known who asks", {{StatusCode::kUnauthenticated, "token.missing", ""}}},
+      {"who asks may not", {{StatusCode::kPermissionDenied, "access.denied", ""}}},
       {"not found",
        {NotFound("transaction.not_found", ""), NotFound("definition.child_not_found", ""),
         NotFound("signal.not_found", "")}},
@@ -193,17 +195,12 @@ const std::vector<std::pair<std::string, std::vector<Status>>>& Errors() {
 }
 
 std::string GrpcName(int code) {
-  static const std::map<int, std::string> kNames = {{2, "UNKNOWN"},
-                                                    {3, "INVALID_ARGUMENT"},
-                                                    {4, "DEADLINE_EXCEEDED"},
-                                                    {5, "NOT_FOUND"},
-                                                    {6, "ALREADY_EXISTS"},
-                                                    {8, "RESOURCE_EXHAUSTED"},
-                                                    {9, "FAILED_PRECONDITION"},
-                                                    {10, "ABORTED"},
-                                                    {13, "INTERNAL"},
-                                                    {14, "UNAVAILABLE"},
-                                                    {15, "DATA_LOSS"}};
+  static const std::map<int, std::string> kNames = {
+      {2, "UNKNOWN"},        {3, "INVALID_ARGUMENT"},   {4, "DEADLINE_EXCEEDED"},
+      {5, "NOT_FOUND"},      {7, "PERMISSION_DENIED"},  {16, "UNAUTHENTICATED"},
+      {6, "ALREADY_EXISTS"}, {8, "RESOURCE_EXHAUSTED"}, {9, "FAILED_PRECONDITION"},
+      {10, "ABORTED"},       {13, "INTERNAL"},          {14, "UNAVAILABLE"},
+      {15, "DATA_LOSS"}};
   return "`" + kNames.at(code) + "`";
 }
 

@@ -79,6 +79,15 @@ class FakeCoordinator : public runtime::Coordinator {
                        runtime::Callback<std::vector<storage::DefinitionRow>> done) override;
   [[nodiscard]] std::unique_ptr<runtime::Subscription> Subscribe(std::optional<Gid> gid,
                                                                  runtime::EventSink sink) override;
+  // A token of the fake is "token-of-<gid>".
+  [[nodiscard]] std::optional<Gid> TransactionOf(const std::string& token) override {
+    constexpr std::string_view kOf = "token-of-";
+    return token.starts_with(kOf) ? std::optional(Gid(token.substr(kOf.size()))) : std::nullopt;
+  }
+  void Offload(std::function<void()> work, std::function<void()> done) override {
+    work();
+    done();
+  }
   [[nodiscard]] std::vector<runtime::ParticipantStats> Participants() override;
   [[nodiscard]] runtime::Health GetHealth() override;
   [[nodiscard]] runtime::Metrics GetMetrics() override;

@@ -552,6 +552,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every token, without its secret; the oldest first. */
+        get: operations["listTokens"];
+        put?: never;
+        /** Makes a token; durable when it answers. */
+        post: operations["createToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tokens/{id}:revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Refuses the token from here on. */
+        post: operations["revokeToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -1281,6 +1316,56 @@ export interface components {
             errorRate: number;
             /** @description Moving average. */
             latencyMillis: number;
+        };
+        CreateTokenRequest: {
+            /** @description Of its bearer, as histories show it; not unique. Printable ASCII without blanks, quotes and backslashes. */
+            name: string;
+            /** @enum {string} */
+            role: "viewer" | "submitter" | "deployer" | "operator" | "admin" | "participant";
+            /** @description Of a viewer: whether payloads and what participants said are shown. */
+            payloads?: boolean;
+            /** @description What its bearer can reach: names of definitions, or beginnings of names and a '*'. Absent: all. */
+            definitions?: string[];
+            /** @description Of transactions that its bearer can reach: they have all of these. */
+            labels?: {
+                [key: string]: string;
+            };
+            /**
+             * @description A duration from now on. Absent: it lasts until it is revoked.
+             * @example 2160h
+             * @example 90d
+             */
+            expiresIn?: string;
+        };
+        Token: {
+            id: string;
+            name: string;
+            /** @enum {string} */
+            role: "viewer" | "submitter" | "deployer" | "operator" | "admin" | "participant";
+            payloads?: boolean;
+            definitions?: string[];
+            labels?: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            createdAt: string;
+            createdBy?: string;
+            /**
+             * Format: date-time
+             * @description Absent: it lasts until it is revoked.
+             */
+            expiresAt?: string;
+            /**
+             * Format: date-time
+             * @description Absent: it was not.
+             */
+            revokedAt?: string;
+            revokedBy?: string;
+            /** @description ent_...: only in the answer that creates it. */
+            token?: string;
+        };
+        TokenList: {
+            tokens: components["schemas"]["Token"][];
         };
         Health: {
             /**
@@ -2461,6 +2546,80 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": string;
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listTokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Also those that were revoked or are over, as far as they are kept. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    createToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateTokenRequest"];
+            };
+        };
+        responses: {
+            /** @description With the token itself, which is never shown again. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Token"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    revokeToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A token's id, not the token. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description As it now stands; also if it was revoked before. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Token"];
                 };
             };
             default: components["responses"]["Refused"];

@@ -1,0 +1,70 @@
+// Tokens of every role, and servers of both protocols that ask for one.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <catch2/catch.hpp>
+
+#include "coordinator/api/access.h"
+#include "coordinator/identity/token_book.h"
+#include "coordinator/runtime/worker.h"
+#include "storage/memory/memory_journal.h"
+#include "tests/api/fixtures.h"
+#include "tests/api/grpc_fixture.h"
+#include "tests/api/http_client.h"
+
+namespace entente::api::test {
+
+// What a token can reach, as the fixtures' transactions go: they are all of the definition "trip".
+enum class Bearer { kAll, kInside, kOutside };
+
+class TokenBox {
+ public:
+  [[nodiscard]] identity::TokenBook* book() const { return book_.get(); }
+
+  [[nodiscard]] std::string Make(identity::Role role, const identity::Scope& scope = {},
+                                 bool payloads = true) {
+    identity::TokenRequest request;
+    request.name = std::string(identity::RoleName(role));
+    request.role = role;
+    request.scope = scope;
+    request.payloads = payloads;
+    return book_->Create(request, "test", runtime::WallNow()).value().text;
+  }
+  // One for each, made at its first use.
+  [[nodiscard]] std::string Make(identity::Role role, Bearer bearer) {
+    std::string& token = made_[{role, bearer}];
+    if (token.empty()) {
+      token = Make(role, bearer == Bearer::kAll      ? identity::Scope()
+                         : bearer == Bearer::kInside ? identity::Scope{{"tr*"}, {}}
+                                                     : identity::Scope{{"other"}, {}});
+    }
+    return token;
+  }
+
+ private:
+  storage::MemoryJournal journal_;
+  std::unique_ptr<identity::TokenBook> book_ =
+      std::move(identity::TokenBook::Open(journal_)).value();
+  std::map<std::pair<identity::Role, Bearer>, std::string> made_;
+};
+
+inline RestOptions Asking(const TokenBox& tokens) {
+  RestOptions options;
+  options.tokens = tokens.book();
+  return options;
+}
+inline GrpcOptions AskingOverGrpc(const TokenBox& tokens) {
+  GrpcOptions options;
+  options.tokens = tokens.book();
+  return options;
+}
+
+inline Fields Bearing(const std::string& token) {
+  return token.empty() ? Fields() : Fields{{"Authorization", "Bearer " + token}};
+}
+
+}  // namespace entente::api::test
