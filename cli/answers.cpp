@@ -37,6 +37,8 @@ const std::vector<Required>& RequiredOf(Answer kind) {
   static const std::vector<Required> kDefinitions{{"definitions", &Json::is_array}};
   static const std::vector<Required> kHealth{{"status", &Json::is_string},
                                              {"ready", &Json::is_boolean}};
+  static const std::vector<Required> kToken{{"id", &Json::is_string}, {"role", &Json::is_string}};
+  static const std::vector<Required> kTokens{{"tokens", &Json::is_array}};
   switch (kind) {
     case Answer::kTransaction:
     case Answer::kCompletion: return kStanding;
@@ -52,6 +54,8 @@ const std::vector<Required>& RequiredOf(Answer kind) {
     case Answer::kDefinition: return kDefinition;
     case Answer::kDefinitions: return kDefinitions;
     case Answer::kHealth: return kHealth;
+    case Answer::kToken: return kToken;
+    case Answer::kTokens: return kTokens;
   }
   CheckFailed("Answer is a declared enumerator", __FILE__, __LINE__);
 }

@@ -25,6 +25,8 @@ enum class Answer {
   kDefinition,
   kDefinitions,
   kHealth,
+  kToken,
+  kTokens,
 };
 
 // Pass a failure on, and an answer that has the members every coordinator sends. Else kInternal,

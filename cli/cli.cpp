@@ -98,6 +98,7 @@ void AddCommandsOn(const Terminal& terminal, CLI::App& app, int& exit_code) {
   AddReadCommands(app, *context);
   AddOperatorCommands(app, *context);
   AddBulkCommands(app, *context);
+  AddTokenCommands(app, *context);
   AddDoctor(app, *context);
   for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
     if (command->get_name() != "serve") {

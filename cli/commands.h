@@ -22,6 +22,7 @@ void AddSubmitCommands(CLI::App& app, Context& context);        // submit, watch
 void AddClientDrivenCommands(CLI::App& app, Context& context);  // begin, enlist, ..., decision
 void AddReadCommands(CLI::App& app, Context& context);          // get, list, history, ...
 void AddBulkCommands(CLI::App& app, Context& context);          // bulk ...
+void AddTokenCommands(CLI::App& app, Context& context);         // tokens create, list, revoke
 void AddDoctor(CLI::App& app, Context& context);                // doctor
 void AddOperatorCommands(CLI::App& app, Context& context);      // cancel, pause, ..., complete
 

@@ -1,6 +1,7 @@
 #include "cli/context.h"
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -32,9 +33,14 @@ Result<std::string> ReadAll(std::istream& in, const std::string& name) {
   return content;
 }
 
+std::string EnvironmentText(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
 bool IsWrongUse(const std::string& reason) {
   return reason.starts_with("cli.") || reason.starts_with("client.bad_server") ||
-         reason.starts_with("client.bad_request");
+         reason.starts_with("client.bad_request") || reason.starts_with("client.bad_token_file");
 }
 
 }  // namespace
@@ -49,6 +55,8 @@ sdk::Client& Context::client() {
 sdk::Client Context::NewClient() const {
   sdk::ClientOptions options;
   options.server = server;
+  options.tls = {EnvironmentText("ENTENTE_CA_FILE"), EnvironmentText("ENTENTE_CERTIFICATE_FILE"),
+                 EnvironmentText("ENTENTE_KEY_FILE")};
   return sdk::Client(std::move(options));
 }
 
@@ -67,6 +75,9 @@ void Context::Fail(const Status& status) {
   std::string message = status.message();
   if (status.reason() == "client.unreachable") {
     message += "; is `entente serve` running? Choose another with --server or ENTENTE_SERVER";
+  }
+  if (status.reason() == "token.missing" || status.reason() == "token.rejected") {
+    message += "; ENTENTE_TOKEN_FILE names the file of the token that is shown";
   }
   exit_code = IsWrongUse(status.reason()) ? kExitWrongUse : kExitNo;
   if (json) {

@@ -4,9 +4,11 @@
 
 #include "base/json_number.h"
 #include "base/limits.h"
+#include "net/core/http_headers.h"
 #include "participant-sdk/src/client_impl.h"
 #include "participant-sdk/src/problem.h"
 #include "participant-sdk/src/server_url.h"
+#include "participant-sdk/src/token_file.h"
 
 namespace entente::sdk {
 namespace {
@@ -94,6 +96,19 @@ Result<std::unique_ptr<HttpConnection>> Client::Impl::Connect() const {
       {options_.connect_timeout, options_.max_answer_bytes, options_.headers, options_.tls});
 }
 
+Result<OutgoingRequest> Client::Impl::WithToken(OutgoingRequest request) const {
+  for (const auto& [name, value] : options_.headers) {
+    if (net::EqualsIgnoringCase(name, "Authorization")) {
+      return request;
+    }
+  }
+  if (const std::string file = TokenFile(options_.token_file); !file.empty()) {
+    ENTENTE_ASSIGN_OR_RETURN(const std::string token, ReadToken(file));
+    request.headers.emplace_back("Authorization", "Bearer " + token);
+  }
+  return request;
+}
+
 Result<Json> Client::Impl::ReadJson(std::string_view text, const OutgoingRequest& request) const {
   // Documents of a transaction stand a few levels inside an answer.
   Result<Json> json = ParseExactJson(text, {options_.max_answer_bytes, limits::kMaxJsonDepth + 8});
@@ -124,8 +139,9 @@ Result<HttpAnswer> Client::Impl::Ask(const OutgoingRequest& request, Duration ex
   problem_ = Json();
   retry_after_ = Duration::zero();
   ENTENTE_RETURN_IF_ERROR(Prepare());
+  ENTENTE_ASSIGN_OR_RETURN(const OutgoingRequest sent, WithToken(request));
   ENTENTE_ASSIGN_OR_RETURN(HttpAnswer answer,
-                           connection_->Call(request, options_.call_timeout + extra_time));
+                           connection_->Call(sent, options_.call_timeout + extra_time));
   answered_ = true;
   const bool good = answer.status >= 200 && answer.status < 300;
   if (!good && answer.status != also_good) {
@@ -308,6 +324,29 @@ Result<Document> Client::Participants(const PageRequest& page) {
 
 Result<Document> Client::Nodes() {
   return impl_->CallForDocument(GetFrom("/v1/nodes"));
+}
+
+Result<Document> Client::CreateToken(const TokenRequest& request) {
+  Json body{{"name", request.name}, {"role", request.role}};
+  if (request.payloads) {
+    body["payloads"] = true;
+  }
+  if (!request.definitions.empty()) {
+    body["definitions"] = request.definitions;
+  }
+  if (!request.labels.empty()) {
+    body["labels"] = request.labels;
+  }
+  AddText("expiresIn", request.expires_in, body);
+  return impl_->CallForDocument(Post("/v1/tokens", DumpJson(body)));
+}
+
+Result<Document> Client::ListTokens() {
+  return impl_->CallForDocument(GetFrom("/v1/tokens"));
+}
+
+Result<Document> Client::RevokeToken(std::string_view id) {
+  return impl_->CallForDocument(Post("/v1/tokens/" + PercentEncode(id) + ":revoke", "{}"));
 }
 
 Result<std::string> Client::Metrics() {

@@ -63,6 +63,8 @@ class Client::Impl {
   // An answer that is a success or `also_good`; else its Status.
   [[nodiscard]] Result<HttpAnswer> Ask(const OutgoingRequest& request, Duration extra_time,
                                        int also_good);
+  // `request` with the token that is to be shown, if there is one.
+  [[nodiscard]] Result<OutgoingRequest> WithToken(OutgoingRequest request) const;
   // The connection, or why there can be none.
   [[nodiscard]] Status Prepare();
   [[nodiscard]] Result<std::unique_ptr<HttpConnection>> Connect() const;

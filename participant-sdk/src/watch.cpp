@@ -85,7 +85,8 @@ Status Client::Impl::Watch(std::string_view gid, uint64_t after_revision,
     problem_ = Json();
     retry_after_ = Duration::zero();
     request.last_event_id = follower.revision == 0 ? "" : std::to_string(follower.revision);
-    Result<HttpAnswer> opened = connection->Open(request, options_.call_timeout);
+    ENTENTE_ASSIGN_OR_RETURN(const OutgoingRequest sent, WithToken(request));
+    Result<HttpAnswer> opened = connection->Open(sent, options_.call_timeout);
     Status failed = opened.status();
     answered_ = answered_ || opened.ok();
     if (opened.ok() && opened->status == 204) {

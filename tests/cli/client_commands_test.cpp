@@ -490,5 +490,47 @@ TEST_CASE("a bulk action is begun with the filter of a list, and shown") {
   CHECK(Run({"bulk"}).exit_code == 2);
 }
 
+TEST_CASE("a token that is made goes to standard output alone") {
+  const std::string token =
+      R"({"id":"00ff","name":"ci","role":"deployer","createdAt":"2026-01-01T00:00:00Z","token":"ent_00ff_x"})";
+  CannedServer server(std::vector<Canned>{{.status = 201, .body = token}, {.body = token}});
+  const Ran made = Run({"tokens", "create", "ci", "--role", "deployer", "--definition", "trip*",
+                        "--label", "team=a", "--expires", "90d", "--server", server.url()});
+  CHECK(made.exit_code == 0);
+  CHECK(made.out == "ent_00ff_x\n");
+  CHECK(made.err.find("ent_00ff_x") == std::string::npos);
+  const sdk::test::Seen seen = server.seen().at(0);
+  CHECK(seen.target == "/v1/tokens");
+  CHECK(Json::parse(seen.body) == Json{{"name", "ci"},
+                                       {"role", "deployer"},
+                                       {"definitions", {"trip*"}},
+                                       {"labels", {{"team", "a"}}},
+                                       {"expiresIn", "90d"}});
+  CHECK(Run({"tokens", "revoke", "00ff", "--server", server.url()}).exit_code == 0);
+  CHECK(server.seen().at(1).target == "/v1/tokens/00ff:revoke");
+  CHECK(Run({"tokens", "create", "ci", "--server", server.url()}).exit_code == 2);
+}
+
+TEST_CASE("tokens are listed with what they reach and how they stand") {
+  CannedServer server(std::vector<Canned>{
+      {.body =
+           R"({"tokens":[{"id":"a1","name":"ann","role":"admin","createdAt":"2026-01-01T00:00:00Z"},)"
+           R"({"id":"b2","name":"ci","role":"submitter","definitions":["trip*"],"labels":{"team":"a"},)"
+           R"("createdAt":"2026-01-01T00:00:00Z","revokedAt":"2026-01-02T00:00:00Z","revokedBy":"ann"}]})"}});
+  const Ran listed = Run({"tokens", "list", "--server", server.url()});
+  CHECK(listed.exit_code == 0);
+  CHECK(listed.out.find("all") != std::string::npos);
+  CHECK(listed.out.find("trip* team=a") != std::string::npos);
+  CHECK(listed.out.find("revoked by ann") != std::string::npos);
+}
+
+TEST_CASE("who is not known is told where a token is looked for") {
+  CannedServer server(std::vector<Canned>{Problem(401, "token.missing", "who are you")});
+  const Ran ran = Run({"list", "--server", server.url()});
+  CHECK(ran.exit_code == 1);
+  CHECK(ran.err.find("ENTENTE_TOKEN_FILE") != std::string::npos);
+  CHECK(ran.err.find("[token.missing]") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace entente::cli

@@ -36,7 +36,12 @@ struct ClientOptions {
   // "http://host[:port]" or "https://..."; the scheme's port where none is given. An IPv6 host
   // stands in brackets.
   std::string server = "http://127.0.0.1:8080";
-  // Sent with every request, for example an Authorization.
+  // The file that holds the token to show, of a coordinator that asks who one is. Read for every
+  // call, so that a token can be replaced while the client is at work. Empty: the file that the
+  // environment variable ENTENTE_TOKEN_FILE names, if it is set. Not looked at if `headers` have an
+  // Authorization. A file that can not be read fails the call: client.bad_token_file.
+  std::string token_file = {};
+  // Sent with every request.
   std::vector<std::pair<std::string, std::string>> headers = {};
   TlsOptions tls = {};  // Of https. Names and chains are always verified.
   Duration connect_timeout = std::chrono::seconds(5);
@@ -170,6 +175,17 @@ struct BulkRequest {
   bool preview = false;     // Only say how many there are.
 };
 
+// Who bears a token, and what it may do: docs/security.md.
+struct TokenRequest {
+  std::string name = {};
+  std::string role = {};  // "viewer", "submitter", "deployer", "operator", "admin", "participant"
+  bool payloads = false;  // Of a viewer.
+  std::vector<std::string> definitions =
+      {};  // That it can reach, "trip-*" for a family. Empty: all.
+  std::map<std::string, std::string> labels = {};  // Of transactions that it can reach.
+  std::string expires_in = {};                     // A duration. Empty: until it is revoked.
+};
+
 // The outcome of an operation that was answered with "pending".
 struct CompletionRequest {
   std::string token = {};
@@ -293,6 +309,11 @@ class Client {
   [[nodiscard]] Result<Document> Nodes();
   // Answers with the report also when the coordinator says that it is stalled.
   [[nodiscard]] Result<Document> Health();
+
+  // The document has the token as "token"; nobody can ask for it again.
+  [[nodiscard]] Result<Document> CreateToken(const TokenRequest& request);
+  [[nodiscard]] Result<Document> ListTokens();
+  [[nodiscard]] Result<Document> RevokeToken(std::string_view id);
 
   // Prometheus' text, as /metrics gives it.
   [[nodiscard]] Result<std::string> Metrics();
