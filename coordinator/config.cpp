@@ -168,15 +168,20 @@ bool IsLoopback(const std::string& host) {
   return host == "localhost" || host == "::1";
 }
 
-Status CheckListen(const std::string& flag, const std::string& text) {
+bool IsOpenToOthers(const std::string& listen) {
+  const auto address = ParseListenAddress(listen);
+  return address.ok() && !IsLoopback(address->host);
+}
+
+Status CheckListen(const std::string& flag, const std::string& text, bool asks) {
   auto address = ParseListenAddress(text);
   if (!address.ok()) {
     return Invalid("--" + flag + ": " + address.status().message());
   }
-  if (!IsLoopback(address->host)) {
+  if (!asks && !IsLoopback(address->host)) {
     return Invalid("--" + flag + " " + text +
-                   ": refused, because other machines could reach it and there is no "
-                   "authentication; bind to 127.0.0.1 and put an authenticating proxy before it");
+                   ": refused, because other machines could reach it and --auth is none; leave "
+                   "--auth away, or bind to 127.0.0.1");
   }
   return {};
 }
@@ -348,6 +353,31 @@ const std::vector<Setting>& Settings() {
       ListSetting<&Config::webhook_events, CheckWebhookEvent>(
           "webhook-event", "ENTENTE_WEBHOOK_EVENT",
           "What it is told of: incident, ended, overdue; none given: all"),
+      StringSetting<&Config::listen_tls_certificate_file>(
+          "listen-tls-certificate", "ENTENTE_LISTEN_TLS_CERTIFICATE",
+          "PEM file, chain included, that REST and gRPC show; read again when it changes"),
+      StringSetting<&Config::listen_tls_key_file>("listen-tls-key", "ENTENTE_LISTEN_TLS_KEY",
+                                                  "PEM file of that certificate's key"),
+      StringSetting<&Config::listen_tls_client_ca_file>(
+          "listen-tls-client-ca", "ENTENTE_LISTEN_TLS_CLIENT_CA",
+          "PEM file of the authorities of which every client must show a certificate"),
+      {"auth", "ENTENTE_AUTH",
+       "'token': clients show who they are; 'none': whoever reaches it may do everything; not "
+       "given: "
+       "token, unless only this machine can reach it",
+       false,
+       [](Config& config, const std::string& value) {
+         if (value != "none" && value != "token") {
+           return Invalid("'" + value + "' is not one of none, token");
+         }
+         config.auth = value;
+         return Status();
+       },
+       [](const Config& config) { return config.auth; }},
+      StringSetting<&Config::admin_token_file>(
+          "admin-token-file", "ENTENTE_ADMIN_TOKEN_FILE",
+          "File, for its owner only, that receives an administrator's token if none is valid, "
+          "or if this file is not there; not given: STORE-admin-token"),
       {"log-level", "ENTENTE_LOG_LEVEL", "debug, info, warn or error", false,
        [](Config& config, const std::string& value) {
          if (value != "debug" && value != "info" && value != "warn" && value != "error") {
@@ -447,19 +477,41 @@ Status CheckCluster(const Config& config) {
 }  // namespace
 
 Status CheckConfig(const Config& config) {
+  const bool asks = AsksForTokens(config);
   ENTENTE_RETURN_IF_ERROR(CheckCluster(config));
-  ENTENTE_RETURN_IF_ERROR(CheckListen("http", config.http));
+  ENTENTE_RETURN_IF_ERROR(CheckListen("http", config.http, asks));
   if (config.grpc != "off") {
-    ENTENTE_RETURN_IF_ERROR(CheckListen("grpc", config.grpc));
+    ENTENTE_RETURN_IF_ERROR(CheckListen("grpc", config.grpc, asks));
+  }
+  if (asks && config.allow_participants.empty()) {
+    return Invalid(
+        "--allow-participants is needed with authentication (--auth token, or an address that "
+        "other "
+        "machines can reach): without it whoever registers a definition could reach what this "
+        "machine reaches; name the participants' addresses, or '*' for all but link-local ones");
   }
   if (config.tls_certificate_file.empty() != config.tls_key_file.empty()) {
     return Invalid("--tls-certificate and --tls-key go together: give both or neither");
+  }
+  if (config.listen_tls_certificate_file.empty() != config.listen_tls_key_file.empty()) {
+    return Invalid(
+        "--listen-tls-certificate and --listen-tls-key go together: give both or neither");
+  }
+  if (!config.listen_tls_client_ca_file.empty() && config.listen_tls_certificate_file.empty()) {
+    return Invalid("--listen-tls-client-ca needs --listen-tls-certificate and --listen-tls-key");
   }
   if (config.lease < kMinLease || config.lease > kMaxLease) {
     return Invalid("--lease is " + FormatDuration(config.lease) + "; give " +
                    FormatDuration(kMinLease) + " to " + FormatDuration(kMaxLease));
   }
   return {};
+}
+
+bool AsksForTokens(const Config& config) {
+  if (!config.auth.empty()) {
+    return config.auth == "token";
+  }
+  return IsOpenToOthers(config.http) || IsOpenToOthers(config.grpc);
 }
 
 Result<ListenAddress> ParseListenAddress(const std::string& text) {

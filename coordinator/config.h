@@ -44,6 +44,12 @@ struct Config {
   std::string webhook;                      // URL of a receiver of events; empty: none.
   std::string webhook_secret_file;          // Empty: events are not signed.
   std::vector<std::string> webhook_events;  // See outlets::WebhookKindName; empty: all.
+  // What both listeners show; empty: they speak plain text.
+  std::string listen_tls_certificate_file;
+  std::string listen_tls_key_file;
+  std::string listen_tls_client_ca_file;  // Clients must show a certificate of these authorities.
+  std::string auth;              // "none" or "token"; empty: token as soon as others can reach us.
+  std::string admin_token_file;  // Where the first token goes; empty: beside the store.
   std::string log_level = "info";
   std::string log_format = "text";  // "text" or "json"
   std::string port_file;            // Where to write the actual ports once ready; empty: nowhere.
@@ -75,13 +81,16 @@ struct Setting {
 // Reads the environment variables that are set.
 [[nodiscard]] Status ApplyEnvironment(Config& config);
 
-// What must hold of the whole: addresses can be read, and nothing is reachable from other machines,
-// because there is no authentication.
+// What must hold of the whole: addresses can be read, and what other machines can reach asks who
+// they are.
 [[nodiscard]] Status CheckConfig(const Config& config);
 
 // "Name: value" taken apart; nothing if it is not that.
 [[nodiscard]] std::optional<std::pair<std::string, std::string>> SplitHeader(
     const std::string& text);
+
+// Whether clients have to show a token.
+[[nodiscard]] bool AsksForTokens(const Config& config);
 
 struct ListenAddress {
   std::string host;

@@ -1,9 +1,9 @@
 # The one program: `entente serve` and the command line client.
 entente_library(entente_serve
-  SOURCES cluster_bulk.cpp cluster_node.cpp config.cpp descriptors.cpp log_line.cpp machine_memory.cpp operations_log.cpp process_log.cpp serve.cpp
-    servers.cpp store_commands.cpp
+  SOURCES authentication.cpp cluster_bulk.cpp cluster_node.cpp config.cpp descriptors.cpp listen_tls.cpp log_line.cpp
+    machine_memory.cpp operations_log.cpp private_file.cpp process_log.cpp serve.cpp servers.cpp store_commands.cpp
   PUBLIC entente_base
-  PRIVATE entente_api entente_cluster entente_engine entente_marks entente_observe entente_outlets entente_participants entente_runtime entente_storage
+  PRIVATE entente_api entente_cluster entente_identity entente_engine entente_marks entente_observe entente_outlets entente_participants entente_runtime entente_storage
     entente_storage_open entente_net_core entente_net_http entente_net_grpc entente_boost spdlog::spdlog CLI11::CLI11)
 entente_program(entente
   SOURCES main.cpp

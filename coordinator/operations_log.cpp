@@ -106,6 +106,15 @@ void OperationsLog::OnDefinition(const storage::DefinitionRow& row) {
                           .Word("digest", std::string_view(row.digest).substr(0, 12)));
 }
 
+void OperationsLog::OnRefused(const Status& status, std::string_view method,
+                              std::string_view peer) {
+  Write(Level::kWarning, LogLine("refused")
+                             .Word("code", status.reason())
+                             .Word("method", method)
+                             .Word("peer", peer)
+                             .Text("message", status.message()));
+}
+
 void OperationsLog::OnStore(bool failing, const std::string& why) {
   Write(failing ? Level::kWarning : Level::kInfo,
         LogLine(failing ? "store_failing" : "store_well").Text("message", failing ? why : ""));

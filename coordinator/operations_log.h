@@ -36,6 +36,8 @@ class OperationsLog {
   void OnTransaction(const runtime::TxnEvent& event);
   void OnRolledBack(const Status& status, size_t transactions);
   void OnDefinition(const storage::DefinitionRow& row);
+  // A request of somebody who is not known or may not. `peer` may be empty.
+  void OnRefused(const Status& status, std::string_view method, std::string_view peer);
   void OnStore(bool failing, const std::string& why);
   void OnBreaker(const std::string& participant, const std::string& address, bool open);
   // A call could not be made for want of something on this machine.

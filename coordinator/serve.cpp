@@ -24,8 +24,10 @@
 #include "coordinator/api/bulk_actions.h"
 #include "coordinator/api/grpc_server.h"
 #include "coordinator/api/rest.h"
+#include "coordinator/authentication.h"
 #include "coordinator/cluster_node.h"
 #include "coordinator/descriptors.h"
+#include "coordinator/listen_tls.h"
 #include "coordinator/machine_memory.h"
 #include "coordinator/observe/registry.h"
 #include "coordinator/operations_log.h"
@@ -33,8 +35,10 @@
 #include "coordinator/outlets/webhooks.h"
 #include "coordinator/participants/caller.h"
 #include "coordinator/participants/gates.h"
+#include "coordinator/private_file.h"
 #include "coordinator/process_log.h"
 #include "coordinator/runtime/local_coordinator.h"
+#include "coordinator/runtime/worker.h"
 #include "coordinator/servers.h"
 #include "marks/crash_marks.h"
 #include "net/core/address_policy.h"
@@ -154,28 +158,14 @@ Result<participants::CallerOptions> MakeCallerOptions(const Config& config,
   return options;
 }
 
-// A file of our own beside `path`, which then takes its name: a symbolic link that somebody put at
-// either place is replaced, not followed.
 Status WritePortFile(const std::string& path, uint16_t http, int grpc) {
   if (path.empty()) {
     return {};
   }
-  const std::string temporary = path + ".tmp";
-  const std::string text =
-      "{\"http\":" + std::to_string(http) + ",\"grpc\":" + std::to_string(grpc) + "}\n";
-  unlink(temporary.c_str());
-  const int file =
-      open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  bool written = file >= 0;
-  if (written) {
-    written = write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-    written = close(file) == 0 && written;
-  }
-  if (!written || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    return Unavailable("config.port_file", "--port-file " + path + ": can not be written: " +
-                                               std::generic_category().message(errno));
-  }
-  return {};
+  const Status written = WritePrivateFile(
+      path, "{\"http\":" + std::to_string(http) + ",\"grpc\":" + std::to_string(grpc) + "}\n");
+  return written.ok() ? written
+                      : Unavailable("config.port_file", "--port-file " + written.message());
 }
 
 Result<runtime::LocalCoordinatorOptions> MakeOptions(const Config& config,
@@ -337,6 +327,7 @@ class Told {
 int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, ClusterNode* node,
                     storage::Journal& journal, const DescriptorShares& shares,
                     const std::string& store, RecoveryEnd& recovery, net::OwnListeners& own,
+                    identity::TokenBook* tokens, OperationsLog& log,
                     const std::function<void(observe::Exposition&)>& measurements) {
   const auto began = std::chrono::steady_clock::now();
   runtime::Coordinator& coordinator =
@@ -358,14 +349,23 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, Clus
   }
   api::BulkDesk& bulk = node == nullptr ? static_cast<api::BulkDesk&>(*own_bulk)
                                         : node->OpenBulk(journal, bulk_options);
+  const auto tls = ListenTls::Open(config);
+  if (!tls.ok()) {
+    return CannotStart(tls.status());
+  }
   const auto http_address = ParseListenAddress(config.http);
   api::RestOptions rest_options;
+  rest_options.tokens = tokens;
   rest_options.guard.allowed_hosts = config.allow_hosts;
   rest_options.guard.allowed_origins = config.allow_origins;
   rest_options.service.bulk = &bulk;
   if (node != nullptr) {
     rest_options.service.nodes = [node] { return node->Nodes(); };
   }
+  rest_options.on_refused = [&log](const Status& status, std::string_view method,
+                                   const std::string& peer) {
+    log.OnRefused(status, method, peer);
+  };
   rest_options.on_defect = [](const Status& status, const std::string& target) {
     Log(LogLevel::kError, LogLine("defect")
                               .Text("target", target)
@@ -387,6 +387,7 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, Clus
   net::HttpServerOptions server_options;
   server_options.load = load;
   server_options.close_idlest = true;
+  server_options.tls = (*tls)->http();
   Servers servers(
       local.workers(), [&rest](runtime::Worker& worker) { return rest.HandlerFor(worker.io()); },
       server_options);
@@ -400,6 +401,11 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, Clus
     grpc_options.service = service_options;
     grpc_options.max_connections = shares.grpc_clients;
     grpc_options.reflection = config.grpc_reflection;
+    grpc_options.tokens = tokens;
+    grpc_options.on_refused = [&log](const Status& status, std::string_view method) {
+      log.OnRefused(status, method, "");
+    };
+    grpc_options.tls = (*tls)->grpc();
     auto started = api::GrpcServer::Start(coordinator, config.grpc, std::move(grpc_options));
     if (!started.ok()) {
       return CannotStart(started.status());
@@ -492,6 +498,10 @@ int Serve(const Config& config) {
   if (!journal.ok()) {
     return CannotStart(journal.status());
   }
+  auto authentication = Authentication::Open(config, **journal);
+  if (!authentication.ok()) {
+    return CannotStart(authentication.status());
+  }
   const auto marks = OpenMarks(config.store);
   OperationsLog log([](OperationsLog::Level level, const LogLine& line) {
     Log(level == OperationsLog::Level::kInfo ? LogLevel::kInfo : LogLevel::kWarning, line);
@@ -576,7 +586,7 @@ int Serve(const Config& config) {
   }
   const int code = RunUntilStopped(config, **coordinator, node.get(), **journal, shares,
                                    storage::ShownUrl(config.store), recovery, *own,
-                                   [&](observe::Exposition& out) {
+                                   (*authentication)->tokens(), log, [&](observe::Exposition& out) {
                                      registry.Write(out);
                                      told.Write(out);
                                    });
@@ -586,7 +596,9 @@ int Serve(const Config& config) {
   }
   (*coordinator)->Stop();
   node.reset();
-  // Whatever was handed in is written before the journal ends; the drivers go after it.
+  // Whatever was handed in is written before the journal ends; the drivers go after it. Whoever
+  // reads it goes before it.
+  authentication->reset();
   journal->reset();
   return code;
 }

@@ -137,8 +137,8 @@ TEST_CASE("names and origins to be known by are taken as they are written in a r
   CHECK(ApplyValues(SettingNamed(setting), {value}, config).ok() == accepted);
 }
 
-TEST_CASE("what other machines could reach is refused") {
-  const auto [address, accepted] = GENERATE(table<std::string, bool>({
+TEST_CASE("what other machines could reach is refused unless it asks who they are") {
+  const auto [address, own] = GENERATE(table<std::string, bool>({
       {"127.0.0.1:8080", true},
       {"127.9.8.7:8080", true},
       {"localhost:8080", true},
@@ -148,17 +148,32 @@ TEST_CASE("what other machines could reach is refused") {
       {"[::]:8080", false},
       {"192.168.1.1:8080", false},
       {"127.example.com:8080", false},
-      {"127.0.0.1", false},
-      {"127.0.0.1:65536", false},
-      {"127.0.0.1:", false},
   }));
   CAPTURE(address);
-  Config config;
-  config.http = address;
-  CHECK(CheckConfig(config).ok() == accepted);
-  config = Config();
-  config.grpc = address;
-  CHECK(CheckConfig(config).ok() == accepted);
+  for (std::string Config::*listen : {&Config::http, &Config::grpc}) {
+    Config config;
+    config.*listen = address;
+    config.allow_participants = {"*"};
+    CHECK(CheckConfig(config).ok());
+    CHECK(AsksForTokens(config) != own);
+    config.auth = "none";
+    CHECK(CheckConfig(config).ok() == own);
+    config.auth = "token";
+    CHECK(AsksForTokens(config));
+    CHECK(CheckConfig(config).ok());
+    // Whoever may register a definition could reach whatever this machine does.
+    config.allow_participants.clear();
+    CHECK_FALSE(CheckConfig(config).ok());
+  }
+}
+
+TEST_CASE("what is no address is refused") {
+  const std::string address = GENERATE("127.0.0.1", "127.0.0.1:65536", "127.0.0.1:", "nonsense");
+  for (std::string Config::*listen : {&Config::http, &Config::grpc}) {
+    Config config;
+    config.*listen = address;
+    CHECK_FALSE(CheckConfig(config).ok());
+  }
 }
 
 TEST_CASE("a certificate and its key go together") {
@@ -166,6 +181,16 @@ TEST_CASE("a certificate and its key go together") {
   config.tls_certificate_file = "cert.pem";
   CHECK_FALSE(CheckConfig(config).ok());
   config.tls_key_file = "key.pem";
+  CHECK(CheckConfig(config).ok());
+}
+
+TEST_CASE("the listeners' certificate and its key go together") {
+  Config config;
+  config.listen_tls_client_ca_file = "ca.pem";
+  CHECK_FALSE(CheckConfig(config).ok());
+  config.listen_tls_certificate_file = "cert.pem";
+  CHECK_FALSE(CheckConfig(config).ok());
+  config.listen_tls_key_file = "key.pem";
   CHECK(CheckConfig(config).ok());
 }
 

@@ -96,6 +96,20 @@ TEST_CASE("breakers, batches and definitions have their lines") {
               "I event=definition_registered name=trip version=4 digest=0123456789ab"});
 }
 
+TEST_CASE("who was refused is told, and never with what was shown") {
+  Logged logged;
+  logged.log.OnRefused({StatusCode::kPermissionDenied, "access.denied", "'eve' may not pause"},
+                       "pause", "10.0.0.7");
+  logged.log.OnRefused({StatusCode::kUnauthenticated, "token.missing", "send a token"},
+                       "ListTokens", "");
+  REQUIRE(logged.lines.size() == 2);
+  CHECK(logged.lines[0] ==
+        "W event=refused code=access.denied method=pause peer=10.0.0.7 message=\"'eve' may not "
+        "pause\"");
+  CHECK(logged.lines[1] ==
+        "W event=refused code=token.missing method=ListTokens message=\"send a token\"");
+}
+
 TEST_CASE("a storm is cut short and counted") {
   Logged logged;
   for (int i = 0; i < 1000; ++i) {

@@ -1,0 +1,93 @@
+#include "coordinator/authentication.h"
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <unistd.h>
+
+#include "coordinator/private_file.h"
+#include "coordinator/process_log.h"
+#include "coordinator/runtime/worker.h"
+
+namespace entente::coordinator {
+namespace {
+
+constexpr auto kRefreshEvery = std::chrono::seconds(2);
+constexpr std::string_view kSqlite = "sqlite:";
+
+std::string AdminTokenFile(const Config& config) {
+  if (!config.admin_token_file.empty()) {
+    return config.admin_token_file;
+  }
+  return config.store.starts_with(kSqlite) ? config.store.substr(kSqlite.size()) + "-admin-token"
+                                           : "entente-admin-token";
+}
+
+// One that can not be handed over is taken back.
+Status HandOverAdmin(const std::string& file, identity::TokenBook& tokens, Instant now) {
+  identity::TokenRequest request;
+  request.name = "admin";
+  request.role = identity::Role::kAdmin;
+  ENTENTE_ASSIGN_OR_RETURN(const identity::CreatedToken token,
+                           tokens.Create(request, "entente-serve", now));
+  if (Status written = WritePrivateFile(file, token.text + "\n"); !written.ok()) {
+    static_cast<void>(tokens.Revoke(token.info.id, "entente-serve", now).ok());
+    return written;
+  }
+  Log(LogLevel::kInfo, LogLine("admin_token")
+                           .Word("id", token.info.id)
+                           .Text("file", file)
+                           .Text("message",
+                                 "an administrator's token is in this file; name it in "
+                                 "ENTENTE_TOKEN_FILE, make other tokens, and remove it"));
+  return {};
+}
+
+// Without a token that may make others, nobody could ever get in.
+Status EnsureAdmin(const Config& config, identity::TokenBook& tokens) {
+  const Instant now = runtime::WallNow();
+  const std::string file = AdminTokenFile(config);
+  const bool asked = !config.admin_token_file.empty() && access(file.c_str(), F_OK) != 0;
+  return tokens.HasAdmin(now) && !asked ? Status() : HandOverAdmin(file, tokens, now);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Authentication>> Authentication::Open(const Config& config,
+                                                             storage::Journal& journal) {
+  if (!AsksForTokens(config)) {
+    Log(LogLevel::kInfo,
+        LogLine("authentication")
+            .Word("mode", "none")
+            .Text("message",
+                  "whoever can reach this coordinator, which only this machine can, may do "
+                  "everything; --auth token changes that"));
+    return std::unique_ptr<Authentication>(new Authentication(nullptr));
+  }
+  ENTENTE_ASSIGN_OR_RETURN(std::unique_ptr<identity::TokenBook> tokens,
+                           identity::TokenBook::Open(journal));
+  ENTENTE_RETURN_IF_ERROR(EnsureAdmin(config, *tokens));
+  Log(LogLevel::kInfo, LogLine("authentication").Word("mode", "token"));
+  return std::unique_ptr<Authentication>(new Authentication(std::move(tokens)));
+}
+
+Authentication::Authentication(std::unique_ptr<identity::TokenBook> tokens)
+    : tokens_(std::move(tokens)) {
+  if (tokens_ != nullptr) {
+    refresh_.emplace(kRefreshEvery, [this] { Refresh(); });
+  }
+}
+
+void Authentication::Refresh() {
+  const Status refreshed = tokens_->Refresh();
+  if (!refreshed.ok() && !failing_) {
+    Log(LogLevel::kWarning, LogLine("tokens_stale")
+                                .Word("reason", refreshed.reason())
+                                .Text("message", refreshed.message()));
+  }
+  failing_ = !refreshed.ok();
+}
+
+}  // namespace entente::coordinator

@@ -1,0 +1,39 @@
+// Whether clients have to show who they are, and the first token.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "base/status.h"
+#include "coordinator/config.h"
+#include "coordinator/every.h"
+#include "coordinator/identity/token_book.h"
+#include "storage/journal.h"
+
+namespace entente::coordinator {
+
+// The tokens of a coordinator that asks for them, and what other nodes of the same store make and
+// revoke, taken in every other second. A thread of its own; Open says on the log how it stands.
+class Authentication {
+ public:
+  // The first start writes an administrator's token to a file of mode 0600; so does one whose
+  // config names a file for it that is not there, which is how one who lost every token gets in
+  // again. Fails as the store does, and with config.file.
+  [[nodiscard]] static Result<std::unique_ptr<Authentication>> Open(const Config& config,
+                                                                    storage::Journal& journal);
+  Authentication(const Authentication&) = delete;
+  Authentication& operator=(const Authentication&) = delete;
+
+  // Null: whoever reaches the coordinator may do everything. Lives as long as this does.
+  [[nodiscard]] identity::TokenBook* tokens() const { return tokens_.get(); }
+
+ private:
+  explicit Authentication(std::unique_ptr<identity::TokenBook> tokens);
+  void Refresh();
+
+  const std::unique_ptr<identity::TokenBook> tokens_;
+  bool failing_ = false;          // Used by refresh_ alone.
+  std::optional<Every> refresh_;  // After what it uses.
+};
+
+}  // namespace entente::coordinator

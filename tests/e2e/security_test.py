@@ -1,0 +1,323 @@
+#!/usr/bin/env python3
+"""A coordinator that asks who one is, as those meet it who start it, deploy to it, submit to it and watch it."""
+
+import argparse
+import http.client
+import json
+import os
+import pathlib
+import secrets
+import shutil
+import signal
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+BUILD = None
+ASK = {"name": "ask", "mode": "saga", "participants": {}, "steps": [{"id": "ask", "wait": {"signal": "go"}}]}
+
+
+def definition(name):
+    return {**ASK, "name": name}
+
+
+class Coordinator:
+    def __init__(self, folder, *flags):
+        self.folder = pathlib.Path(folder)
+        self.ports_file = self.folder / "ports"
+        self.log_file = self.folder / "log"
+        self.ports_file.unlink(missing_ok=True)
+        with open(self.log_file, "ab") as log:
+            self.process = subprocess.Popen(
+                [str(BUILD / "entente"), "serve", "--grpc", "off", "--store",
+                 f"sqlite:{self.folder}/entente.db", "--port-file", str(self.ports_file),
+                 *([] if "--http" in flags else ["--http", "127.0.0.1:0"]), *flags],
+                stderr=log, stdout=log, env=environment())
+        deadline = time.monotonic() + 60
+        while not self.ports_file.exists():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(self.log())
+            time.sleep(0.02)
+        self.url = f"http://127.0.0.1:{json.loads(self.ports_file.read_text())['http']}"
+
+    def log(self):
+        return self.log_file.read_text()
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(timeout=60)
+
+    def call(self, method, path, token=None, body=None):
+        """(status, document)"""
+        request = urllib.request.Request(self.url + path, method=method,
+                                         data=None if body is None else json.dumps(body).encode())
+        if body is not None:
+            request.add_header("Content-Type", "application/json")
+        if token:
+            request.add_header("Authorization", f"Bearer {token}")
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, json.loads(answer.read() or "null")
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read() or "null")
+
+
+def environment(token_file=None):
+    env = {name: value for name, value in os.environ.items() if not name.startswith("ENTENTE_")}
+    if token_file is not None:
+        env["ENTENTE_TOKEN_FILE"] = str(token_file)
+    return env
+
+
+def certificates(folder):
+    """An authority (ca.pem) and a certificate by it for localhost (cert.pem, key.pem), made on the spot."""
+    folder.mkdir()
+    (folder / "extensions").write_text("subjectAltName=DNS:localhost\n")
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    for command in (
+            ["req", "-x509", *key, "-keyout", "ca-key.pem", "-out", "ca.pem", "-days", "2", "-subj", "/CN=authority"],
+            ["req", *key, "-keyout", "key.pem", "-out", "request.pem", "-subj", "/CN=localhost"],
+            ["x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca-key.pem", "-CAcreateserial", "-days",
+             "2", "-out", "cert.pem", "-extfile", "extensions"]):
+        subprocess.run(["openssl", *command], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+def serve_fails(*flags):
+    with tempfile.TemporaryDirectory() as folder:
+        ended = subprocess.run(
+            [str(BUILD / "entente"), "serve", "--grpc", "off", "--store", f"sqlite:{folder}/e.db", *flags],
+            capture_output=True, text=True, timeout=60, env=environment())
+    return ended.returncode, ended.stderr
+
+
+class Security(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.coordinator = None
+
+    def start(self, *flags):
+        if self.coordinator:
+            self.coordinator.stop()
+        self.coordinator = Coordinator(self.folder, *flags)
+        self.addCleanup(self.coordinator.stop)
+
+    def start_asking(self, *flags):
+        self.start("--auth", "token", "--allow-participants", "*", *flags)
+
+    def cli(self, token_file, *arguments, expect=0, ca=None, own=None):
+        env = environment(token_file)
+        if ca:
+            env["ENTENTE_CA_FILE"] = str(ca)
+        if own:
+            env |= {"ENTENTE_CERTIFICATE_FILE": str(own / "cert.pem"), "ENTENTE_KEY_FILE": str(own / "key.pem")}
+        ended = subprocess.run([str(BUILD / "entente"), *arguments, "--server", self.coordinator.url],
+                               capture_output=True, text=True, timeout=60, env=env)
+        self.assertEqual(expect, ended.returncode, f"{arguments}: {ended.stdout}{ended.stderr}")
+        return ended.stdout + ended.stderr if expect else ended.stdout
+
+    def make(self, name, *arguments):
+        """A token made by the administrator, in a file."""
+        path = self.folder / f"{name}-{secrets.token_hex(4)}.token"
+        path.write_text(self.cli(self.admin_file, "tokens", "create", name, *arguments))
+        return path
+
+    @property
+    def admin_file(self):
+        return self.folder / "entente.db-admin-token"
+
+    def put(self, token_file, document, expect=0):
+        path = self.folder / f"{document['name']}.json"
+        path.write_text(json.dumps(document))
+        return self.cli(token_file, "definitions", "put", str(path), expect=expect)
+
+    def test_on_loopback_nobody_is_asked_and_the_log_says_so_once(self):
+        self.start()
+        self.assertEqual(200, self.coordinator.call("GET", "/v1/transactions")[0])
+        lines = [line for line in self.coordinator.log().splitlines() if "event=authentication" in line]
+        self.assertEqual(1, len(lines))
+        self.assertIn("mode=none", lines[0])
+        self.assertFalse(self.admin_file.exists())
+
+    def test_beyond_loopback_it_asks_or_does_not_start(self):
+        code, text = serve_fails("--http", "0.0.0.0:0", "--auth", "none", "--allow-participants", "*")
+        self.assertNotEqual(0, code, text)
+        self.assertIn("--auth", text)
+        code, text = serve_fails("--http", "0.0.0.0:0")
+        self.assertNotEqual(0, code, text)
+        self.assertIn("--allow-participants", text)
+        code, text = serve_fails("--http", "127.0.0.1:0", "--auth", "tokens")
+        self.assertNotEqual(0, code, text)
+        self.start("--http", "0.0.0.0:0", "--allow-participants", "*")
+        self.assertEqual(401, self.coordinator.call("GET", "/v1/transactions")[0])
+        self.assertEqual(200, self.coordinator.call("GET", "/healthz")[0])
+
+    def test_from_the_first_start_to_a_submit(self):
+        self.start_asking()
+        self.assertIn(str(self.admin_file), self.coordinator.log())
+        self.assertEqual(0o600, stat.S_IMODE(self.admin_file.stat().st_mode))
+        self.assertIn("token.missing", self.cli(None, "list", expect=1))
+        deployer = self.make("ci", "--role", "deployer", "--definition", "ask*")
+        submitter = self.make("shop", "--role", "submitter", "--definition", "ask*")
+        operator = self.make("ann", "--role", "operator")
+        self.put(deployer, definition("ask"))
+        self.assertIn("access.scope", self.put(deployer, definition("other"), expect=1))
+        self.assertIn("access.denied", self.put(submitter, definition("ask"), expect=1))
+        self.put(self.admin_file, definition("other"))
+
+        self.cli(submitter, "submit", "ask", "--gid", "mine")
+        self.assertIn("definition.not_found", self.cli(submitter, "submit", "other", expect=1))
+        self.cli(self.admin_file, "submit", "other", "--gid", "theirs")
+        self.assertIn("transaction.not_found", self.cli(submitter, "get", "theirs", expect=1))
+        listed = json.loads(self.cli(submitter, "list", "--json"))["transactions"]
+        self.assertEqual(["mine"], [one["gid"] for one in listed])
+        self.assertIn("access.denied", self.cli(submitter, "pause", "mine", expect=1))
+        self.assertIn("event=refused code=access.denied method=pause peer=127.0.0.1", self.coordinator.log())
+        self.cli(operator, "pause", "mine", "--actor", "ceo")
+        history = json.loads(self.cli(operator, "history", "mine", "--json"))["entries"]
+        self.assertEqual(["ann"], [one["actor"]["name"] for one in history if one["type"] == "paused"])
+
+    def test_tokens_outlive_a_restart_and_a_revocation_does_too(self):
+        self.start_asking()
+        admin = self.admin_file.read_text().strip()
+        viewer = self.make("eve", "--role", "viewer")
+        again = self.make("eve", "--role", "viewer")
+        token_id = viewer.read_text().split("_")[1]
+        self.cli(viewer, "list")
+        self.assertIn("revoked by admin", self.cli(self.admin_file, "tokens", "revoke", token_id))
+        self.assertIn("token.rejected", self.cli(viewer, "list", expect=1))
+        self.cli(again, "list")
+        self.start_asking()
+        self.assertEqual(admin, self.admin_file.read_text().strip())
+        self.assertIn("token.rejected", self.cli(viewer, "list", expect=1))
+        self.cli(again, "list")
+        listed = self.cli(self.admin_file, "tokens", "list")
+        self.assertEqual(2, listed.count("eve"))
+        # Whoever lost the token but has the machine gets another.
+        other = self.folder / "other-token"
+        self.start_asking("--admin-token-file", str(other))
+        self.assertNotEqual(admin, other.read_text().strip())
+        self.cli(other, "tokens", "list")
+
+    def test_a_token_is_in_no_file_and_no_log(self):
+        self.start_asking()
+        submitter = self.make("shop", "--role", "submitter")
+        self.put(self.admin_file, ASK)
+        self.cli(submitter, "submit", "ask", "--gid", "mine")
+        self.assertIn("access.denied", self.cli(submitter, "pause", "mine", expect=1))
+        self.coordinator.process.kill()
+        self.coordinator.process.wait()
+        tokens = [path.read_text().strip().split("_", 2)[2].encode() for path in (submitter, self.admin_file)]
+        for path in self.folder.iterdir():
+            if path.suffix != ".token" and path != self.admin_file:
+                for secret in tokens:
+                    self.assertNotIn(secret, path.read_bytes(), path)
+
+    def test_a_file_that_is_written_again_is_the_token_from_then_on(self):
+        self.start_asking()
+        self.put(self.admin_file, ASK)
+        self.cli(self.admin_file, "submit", "ask", "--gid", "mine")
+        shown = self.folder / "shown.token"
+        shown.write_text("nothing that is a token\n")
+        self.assertIn("does not hold one token", self.cli(shown, "list", expect=2))
+        shown.write_text(self.make("eve", "--role", "viewer").read_text())
+        self.cli(shown, "list")
+        self.assertIn("mine", self.cli(shown, "get", "mine"))
+
+    def test_a_bulk_action_touches_what_its_author_reaches(self):
+        self.start_asking()
+        for name in ("ask-a", "ask-b"):
+            self.put(self.admin_file, definition(name))
+            self.cli(self.admin_file, "submit", name, "--gid", f"{name}-1")
+        scoped = self.make("ann", "--role", "operator", "--definition", "ask-a").read_text().strip()
+        admin = self.admin_file.read_text().strip()
+        status, action = self.coordinator.call(
+            "POST", "/v1/bulk", scoped, {"verb": "pause", "filter": "status=ACTIVE", "reason": "a test"})
+        self.assertEqual((201, 1), (status, action["matched"]))
+        path = f"/v1/bulk/{action['id']}"
+        deadline = time.monotonic() + 60
+        while action["state"] == "running" and time.monotonic() < deadline:
+            action = self.coordinator.call("GET", path, scoped)[1]
+        self.assertEqual(("finished", 1), (action["state"], action["done"]))
+        paused = {gid: self.coordinator.call("GET", f"/v1/transactions/{gid}", admin)[1].get("paused", False)
+                  for gid in ("ask-a-1", "ask-b-1")}
+        self.assertEqual({"ask-a-1": True, "ask-b-1": False}, paused)
+        other = self.make("bob", "--role", "operator", "--definition", "ask-b").read_text().strip()
+        self.assertEqual(404, self.coordinator.call("GET", path, other)[0])
+        self.assertEqual(404, self.coordinator.call("POST", path + ":stop", other, {})[0])
+        self.assertEqual([], self.coordinator.call("GET", "/v1/bulk", other)[1]["actions"])
+        self.assertEqual(1, len(self.coordinator.call("GET", "/v1/bulk", admin)[1]["actions"]))
+        # What it may reach outlives the process that was told.
+        self.start_asking()
+        self.assertEqual(404, self.coordinator.call("GET", path, other)[0])
+        self.assertEqual(200, self.coordinator.call("GET", path, scoped)[0])
+
+    def test_over_tls_with_a_certificate_that_is_replaced(self):
+        first, second = (certificates(self.folder / name) for name in ("first", "second"))
+        shown = self.folder / "shown"
+        shutil.copytree(first, shown)
+        self.start_asking("--listen-tls-certificate", str(shown / "cert.pem"), "--listen-tls-key",
+                          str(shown / "key.pem"))
+        self.coordinator.url = self.coordinator.url.replace("http://127.0.0.1", "https://localhost")
+        self.cli(self.admin_file, "list", ca=first / "ca.pem")
+        self.assertIn("client.unreachable", self.cli(self.admin_file, "list", ca=second / "ca.pem", expect=1))
+        port = int(self.coordinator.url.rsplit(":", 1)[1])
+        # What it speaks, and that plain text gets no answer.
+        context = ssl.create_default_context(cafile=first / "ca.pem")
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+        with self.assertRaises(OSError), socket.create_connection(("localhost", port), 60) as plain:
+            context.wrap_socket(plain, server_hostname="localhost")
+        with self.assertRaises((http.client.HTTPException, OSError)):
+            plain = http.client.HTTPConnection("localhost", port, timeout=60)
+            plain.request("GET", "/healthz")
+            plain.getresponse()
+        # A connection that is open goes on; a new one is shown the other certificate.
+        kept = http.client.HTTPSConnection("localhost", port, timeout=60,
+                                           context=ssl.create_default_context(cafile=first / "ca.pem"))
+        kept.request("GET", "/healthz")
+        kept.getresponse().read()
+        for name in ("cert.pem", "key.pem"):
+            shutil.copy(second / name, shown / name)
+        deadline = time.monotonic() + 60
+        while "event=certificate_taken" not in self.coordinator.log() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.cli(self.admin_file, "list", ca=second / "ca.pem")
+        self.assertIn("client.unreachable", self.cli(self.admin_file, "list", ca=first / "ca.pem", expect=1))
+        kept.request("GET", "/healthz")
+        self.assertEqual(200, kept.getresponse().status)
+        kept.close()
+
+    def test_over_tls_with_certificates_of_clients(self):
+        own, clients = (certificates(self.folder / name) for name in ("own", "clients"))
+        self.start_asking("--listen-tls-certificate", str(own / "cert.pem"), "--listen-tls-key",
+                          str(own / "key.pem"), "--listen-tls-client-ca", str(clients / "ca.pem"))
+        self.coordinator.url = self.coordinator.url.replace("http://127.0.0.1", "https://localhost")
+        self.cli(self.admin_file, "list", ca=own / "ca.pem", expect=1)
+        self.cli(self.admin_file, "list", ca=own / "ca.pem", own=clients)
+        self.cli(self.admin_file, "list", ca=own / "ca.pem", own=own, expect=1)
+
+    def test_an_event_stream_ends_outside(self):
+        self.start_asking()
+        self.put(self.admin_file, definition("ask-a"))
+        self.cli(self.admin_file, "submit", "ask-a", "--gid", "mine")
+        outside = self.make("bob", "--role", "viewer", "--definition", "ask-b").read_text().strip()
+        self.assertEqual(404, self.coordinator.call("GET", "/v1/transactions/mine/events", outside)[0])
+        self.assertEqual(404, self.coordinator.call("GET", "/v1/transactions/mine/history", outside)[0])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", type=pathlib.Path, required=True)
+    arguments, rest = parser.parse_known_args()
+    BUILD = arguments.build
+    unittest.main(argv=[sys.argv[0], *rest])
