@@ -1,6 +1,7 @@
 // The frame around every page: where one can go, whether what is shown is live, theme, language and zone.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { api, take } from './api/client';
+import { useTokenWanted } from './api/token';
 import { useLost } from './live/link';
 import { useBusy, useLoad } from './live/load';
 import { Definitions } from './pages/definitions';
@@ -15,6 +16,7 @@ import { href, useRoute, type Route } from './route';
 import { Dialog } from './ui/dialog';
 import { useKeys } from './ui/keys';
 import { PAGES, Palette } from './ui/palette';
+import { ForgetToken, TokenPrompt } from './ui/token';
 import { chooseZone, clock, zone } from './words/time';
 import { chooseLanguage, language, LANGUAGES, t } from './words/words';
 import type { Key } from './words/english';
@@ -45,6 +47,7 @@ export function App() {
   const route = useRoute();
   const lost = useLost();
   const busy = useBusy();
+  const tokenWanted = useTokenWanted();
   const first = useRef(true);
   const [searching, setSearching] = useState(false);
   const [helping, setHelping] = useState(false);
@@ -102,10 +105,12 @@ export function App() {
           <select value={zone} onChange={(e) => { chooseZone(e.currentTarget.value as typeof zone); again(); }}>
             <option value="local">{t('app.zone.local')}</option><option value="utc">{t('app.zone.utc')}</option>
           </select></label>
+        <ForgetToken />
         <button type="button" class="quiet wide-only" onClick={() => setHelping(true)}>? <span>{t('app.keys')}</span></button>
       </nav>
       {lost && <p class="lost" role="status">{t('app.lost', { at: clock(new Date(lost).toISOString()) })}</p>}
       <main id="main" tabIndex={-1} data-route={route.hash} aria-busy={busy}><Page route={route} /></main>
+      {tokenWanted && <TokenPrompt />}
       {searching && <Palette onClose={() => setSearching(false)} />}
       {helping && (
         <Dialog title={t('app.keys')} onClose={() => setHelping(false)}>

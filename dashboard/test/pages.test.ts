@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { HistoryEntry, Incident } from '../src/api/client';
 import { parseMetrics, quantile } from '../src/api/metrics';
 import { stateOf, stepsOf, groupByStep } from '../src/graph/steps';
@@ -12,6 +12,8 @@ import { groupIncidents } from '../src/pages/incidents';
 import { href, parseRoute } from '../src/route';
 import { applies, asCommand, asCurl, bodyOf, EMPTY_FORM } from '../src/ui/actions';
 import { parseExact, typedJson } from '../src/api/exact';
+import { EventParser, Source } from '../src/live/source';
+import { authorize, keepToken, forgetToken } from '../src/api/token';
 
 describe('a definition as steps', () => {
   const steps = stepsOf(JSON.stringify({ steps: [
@@ -145,5 +147,54 @@ describe('actions', () => {
     expect(asCommand('skip', { gid: 'g-1' }, body)).toBe(
       `entente skip 'g-1' --branch 'pay' --reason 'it'\\''s $paid' --revision '7' --output '{"a":"x'\\''y"}'`);
     expect(asCurl('retry', 'g-1', {})).toContain("'http://127.0.0.1:8080/v1/transactions/g-1:retry'");
+  });
+});
+
+describe('server-sent events', () => {
+  test('come out whole, however they are cut', () => {
+    const text = ': beat\n\nid: 4\ndata: {"a":\ndata: 1}\r\n\nevent: lost\ndata: x\n\ndata: cut';
+    for (let cut = 0; cut <= text.length; ++cut) {
+      const events: [string, string][] = [];
+      const parser = new EventParser((type, data) => events.push([type, data]));
+      parser.feed(text.slice(0, cut));
+      parser.feed(text.slice(cut));
+      expect(events).toEqual([['message', '{"a":\n1}'], ['lost', 'x']]);
+    }
+  });
+  test('are told to have ended, and whether they were any', async () => {
+    const ends = (response: Promise<Response>) => new Promise<[number, boolean]>((resolve) => {
+      let opened = 0;
+      new Source('http://127.0.0.1/v1/events', () => response, { opened: () => ++opened, event: () => undefined, ended: (was) => resolve([opened, was]) });
+    });
+    expect(await ends(Promise.resolve(new Response('data: 1\n\n')))).toEqual([1, true]);
+    expect(await ends(Promise.resolve(new Response('', { status: 401 })))).toEqual([0, false]);
+    expect(await ends(Promise.reject(new Error('refused')))).toEqual([0, true]);
+  });
+});
+
+describe('a token', () => {
+  test('is sent while it is kept, and never as anything but a header', () => {
+    const headers = new Headers();
+    authorize(headers);
+    expect(headers.get('Authorization')).toBeNull();
+    keepToken(' ent_x_y \n');
+    authorize(headers);
+    expect(headers.get('Authorization')).toBe('Bearer ent_x_y');
+    forgetToken();
+    const after = new Headers();
+    authorize(after);
+    expect(after.get('Authorization')).toBeNull();
+  });
+
+  test('that is refused is shown once, until there is another', async () => {
+    vi.resetModules(); // As a page that was just loaded.
+    const { send } = await import('../src/api/token');
+    const sent = vi.spyOn(globalThis, 'fetch').mockImplementation(async () => new Response('{"code":"token.rejected"}', { status: 401 }));
+    for (let i = 0; i < 3; ++i) {
+      const answer = await send(new Request('http://127.0.0.1/metrics'));
+      expect([answer.status, await answer.json()]).toEqual([401, { code: 'token.rejected' }]);
+    }
+    expect(sent).toHaveBeenCalledTimes(1);
+    sent.mockRestore();
   });
 });

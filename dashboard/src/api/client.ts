@@ -2,6 +2,7 @@
 import createClient from 'openapi-fetch';
 import { answerCame } from '../live/link';
 import { parseExact } from './exact';
+import { send } from './token';
 import type { components, paths } from './schema';
 
 type Schemas = components['schemas'];
@@ -23,7 +24,7 @@ export type Status = Summary['status'];
 export type ListQuery = NonNullable<paths['/v1/transactions']['get']['parameters']['query']>;
 
 async function fetchExact(request: Request): Promise<Response> {
-  const response = await fetch(request);
+  const response = await send(request);
   response.json = async () => parseExact(await response.text());
   return response;
 }

@@ -1,4 +1,6 @@
 // Prometheus text, as far as the page needs it.
+import { send } from './token';
+
 export type Samples = Map<string, number>;
 
 const LINE = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{[^}]*\})?\s+(\S+)/;
@@ -42,7 +44,7 @@ export function quantile(q: number, name: string, after: Samples, before?: Sampl
 }
 
 export async function readMetrics(): Promise<Samples> {
-  const response = await fetch('/metrics');
+  const response = await send(new Request('/metrics'));
   if (!response.ok) {
     throw new Error(`metrics: ${response.status}`);
   }

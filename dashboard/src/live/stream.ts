@@ -6,8 +6,10 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { HistoryEntry, TransactionEvent } from '../api/client';
 import { parseExact } from '../api/exact';
+import { send } from '../api/token';
 import { streamIs } from './link';
 import { useWaiting } from './load';
+import { Source } from './source';
 
 const AGAIN_MS = 2_000;
 const HIDDEN_MS = 1_000; // How long a page may be out of sight before its streams are closed.
@@ -20,9 +22,9 @@ interface Handlers {
   failed?: () => void; // What came is no stream; it is asked for again all the same.
 }
 
-// An EventSource that is open while the page is looked at. The browser itself comes back after a drop, with the last id.
+// A stream that is open while the page is looked at, and again after a drop.
 class Stream {
-  private source: EventSource | undefined;
+  private source: Source | undefined;
   private opened = false;
   private timer: number | undefined;
   private done = false;
@@ -63,26 +65,30 @@ class Stream {
     if (this.source || this.done) {
       return;
     }
-    const source = new EventSource(this.handlers.url());
-    this.source = source;
-    source.onopen = () => {
-      streamIs(this, 'up');
-      if (this.opened) {
-        this.handlers.gap?.();
-      }
-      this.opened = true;
-    };
-    source.onerror = () => {
-      streamIs(this, 'down');
-      if (source.readyState === EventSource.CLOSED) {
-        // The browser gave up (an answer that is not a stream); it does not try again, so we do.
+    this.source = new Source(this.handlers.url(), send, {
+      opened: () => {
+        streamIs(this, 'up');
+        if (this.opened) {
+          this.handlers.gap?.();
+        }
+        this.opened = true;
+      },
+      event: (type, data) => {
+        if (type === 'lost') {
+          this.handlers.gap?.();
+        } else {
+          this.handlers.message(parseExact(data) as TransactionEvent);
+        }
+      },
+      ended: (wasStream) => {
+        streamIs(this, 'down');
         this.source = undefined;
-        this.handlers.failed?.();
+        if (!wasStream) {
+          this.handlers.failed?.();
+        }
         this.timer = window.setTimeout(this.sight, AGAIN_MS);
-      }
-    };
-    source.onmessage = (message) => this.handlers.message(parseExact(message.data as string) as TransactionEvent);
-    source.addEventListener('lost', () => this.handlers.gap?.());
+      },
+    });
   }
 }
 

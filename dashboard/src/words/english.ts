@@ -14,6 +14,13 @@ export const english = {
   'app.keys': 'Keys',
   'app.skip': 'Skip to the content',
 
+  'token.title': 'Who are you?',
+  'token.why': 'This coordinator asks for a token. It is kept in this tab only, until you close it.',
+  'token.refused': 'The token is not valid: unknown, revoked or over. Enter another.',
+  'token.label': 'Token',
+  'token.enter': 'Go on',
+  'token.forget': 'Forget the token',
+
   'common.loading': 'Loading ...',
   'common.none': 'Nothing here.',
   'common.error': 'This could not be read: {why}',

@@ -6,6 +6,10 @@ export const korean: Catalogue = {
   'app.search': '트랜잭션, 페이지, 작업으로 이동', 'app.theme': '테마', 'app.language': '언어', 'app.zone.local': '현지 시각',
   'app.zone.utc': 'UTC', 'app.keys': '단축키', 'app.skip': '본문으로 건너뛰기',
 
+  'token.title': '누구십니까?', 'token.why': '이 코디네이터는 토큰을 요구합니다. 토큰은 이 탭에만, 닫을 때까지 보관됩니다.',
+  'token.refused': '토큰이 유효하지 않습니다: 알 수 없거나 취소되었거나 만료되었습니다. 다른 토큰을 입력하세요.',
+  'token.label': '토큰', 'token.enter': '계속', 'token.forget': '토큰 지우기',
+
   'common.loading': '불러오는 중 ...', 'common.none': '없습니다.', 'common.error': '읽지 못했습니다: {why}',
   'common.again': '다시 시도', 'common.copy': '복사', 'common.copied': '복사됨', 'common.cancel': '닫기', 'common.reason': '이유',
   'common.reason.hint': '이력에 남습니다', 'common.show': '명령으로 보기', 'common.all': '전체', 'common.more': '더 보기',
