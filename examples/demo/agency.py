@@ -42,6 +42,7 @@ class Http:
 
     def __init__(self, host, port, timeout=60):
         self.host, self.port, self.timeout = host, port, timeout
+        self.headers = {}  # Sent with every request.
         self._local = threading.local()
 
     def request(self, method, path, body=None, headers=None, raw=False):
@@ -54,7 +55,7 @@ class Http:
             connection = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
             self._local.connection = connection
         self._local.used = time.monotonic()
-        fields = dict(headers or {})
+        fields = {**self.headers, **(headers or {})}
         data = None
         if body is not None:
             data = body if isinstance(body, (bytes, str)) else json.dumps(body)

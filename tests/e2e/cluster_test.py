@@ -9,6 +9,7 @@ import json
 import pathlib
 import random
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -274,6 +275,91 @@ class Webhooks(unittest.TestCase):
         until(lambda: self.told(untold), "who comes then tells it")
         with self.receiver.lock:
             self.assertEqual({1}, {len(ids) for ids in self.receiver.taken.values()}, "the same id each time")
+
+
+class AskingAgency(ClusterAgency):
+    """Two nodes that ask who one is; what the agency itself does, an administrator does."""
+
+    def __init__(self, build, admin_file):
+        self.admin_file = admin_file
+        super().__init__(build, count=2, arguments=("--lease", "2s", "--auth", "token", "--allow-participants", "*",
+                                                    "--admin-token-file", str(admin_file)))
+
+    def start_coordinator(self, same_ports=False):
+        super().start_coordinator(same_ports)
+        self.admin = self.admin_file.read_text().strip()
+        self.coordinator.http.headers = {"Authorization": f"Bearer {self.admin}"}
+
+
+class Asking(unittest.TestCase):
+    """What one node is asked for another's transaction."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        agency = AskingAgency(BUILD, pathlib.Path(folder.name) / "admin")
+        self.addCleanup(agency.close)
+        self.nodes = [node.coordinator for node in agency.nodes]
+        self.nodes[0].http.headers = {}
+        self.admin = agency.admin
+
+    def ask(self, node, token, method, path, body=None):
+        """(status, document)"""
+        return self.nodes[node].http.request(method, path, body, {"Authorization": f"Bearer {token}"} if token else {})
+
+    def submit(self, node, definition, gid):
+        status, txn = self.ask(node, self.admin, "POST", "/v1/transactions", {"definition": definition, "gid": gid})
+        self.assertIn(status, (200, 201), txn)
+
+    def make(self, token, **request):
+        status, made = self.ask(0, token, "POST", "/v1/tokens", request)
+        self.assertEqual(201, status, made)
+        for node in range(2):
+            until(lambda n=node: self.ask(n, made["token"], "GET", "/v1/transactions")[0] == 200, "the token is known")
+        return made
+
+    def test_a_token_is_the_same_at_every_node_whoever_has_the_transaction(self):
+        for document in (WAITS, {**WAITS, "name": "others"}):
+            self.assertEqual(200, self.ask(0, self.admin, "PUT", f"/v1/definitions/{document['name']}", document)[0])
+        ann = self.make(self.admin, name="ann", role="operator", definitions=["waits"])
+        gids = {name: [f"{name}-{n}" for n in range(8)] for name in ("waits", "others")}
+        for name in gids:
+            for n, gid in enumerate(gids[name]):
+                self.submit(n % 2, name, gid)
+        for node in range(2):
+            for gid in gids["waits"]:
+                for verb in ("pause", "resume"):
+                    self.assertEqual(200, self.ask(node, ann["token"], "POST", f"/v1/transactions/{gid}:{verb}",
+                                                   {"actor": "ceo", "reason": "r"})[0])
+            for gid in gids["others"]:
+                for method, path in (("GET", ""), ("GET", "/history"), ("GET", "/decision"), ("POST", ":pause")):
+                    answer = self.ask(node, ann["token"], method, f"/v1/transactions/{gid}{path}",
+                                      {"reason": "r"} if method == "POST" else None)
+                    self.assertEqual((404, "transaction.not_found"), (answer[0], answer[1]["code"]), (node, gid, path))
+            self.assertEqual(401, self.ask(node, None, "POST", "/v1/transactions", {"definition": "waits"})[0])
+        for node in range(2):
+            for gid in gids["waits"]:
+                entries = self.ask(node, ann["token"], "GET", f"/v1/transactions/{gid}/history")[1]["entries"]
+                self.assertEqual(["ann"] * 4, [one["actor"]["name"] for one in entries if one["type"] in ("paused", "resumed")])
+
+    def test_a_bulk_action_touches_what_its_author_reaches_wherever_it_was_started(self):
+        for document in (WAITS, {**WAITS, "name": "others"}):
+            self.assertEqual(200, self.ask(0, self.admin, "PUT", f"/v1/definitions/{document['name']}", document)[0])
+            for n in range(6):
+                self.submit(n % 2, document["name"], f"{document['name']}-{n}")
+        ann = self.make(self.admin, name="ann", role="operator", definitions=["waits"])["token"]
+        for node, verb in ((0, "pause"), (1, "resume")):
+            status, action = self.ask(node, ann, "POST", "/v1/bulk", {"verb": verb, "filter": "status=ACTIVE", "reason": "r"})
+            self.assertEqual((201, 6), (status, action["matched"]), action)
+            path = f"/v1/bulk/{action['id']}"
+            until(lambda: self.ask(1 - node, ann, "GET", path)[1]["state"] == "finished", "it ends")
+            self.assertEqual(6, int(self.ask(node, ann, "GET", path)[1]["done"]))
+
+    def test_a_revoked_token_is_refused_by_every_node(self):
+        eve = self.make(self.admin, name="eve", role="viewer")
+        self.assertEqual(200, self.ask(1, self.admin, "POST", f"/v1/tokens/{eve['id']}:revoke", {})[0])
+        for node in (1, 0):
+            until(lambda n=node: self.ask(n, eve["token"], "GET", "/v1/transactions")[0] == 401, "it is refused")
 
 
 class Faults(unittest.TestCase):
