@@ -15,11 +15,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy" / "helm" / "entente"
 CONFIG = (ROOT / "coordinator" / "config.cpp").read_text()
 SETTINGS = set(re.findall(r'"(ENTENTE_[A-Z_]+)"', CONFIG))
+CLIENT = (ROOT / "participant-sdk" / "src" / "token_file.cpp").read_text()
+CLIENT_SETTINGS = set(re.findall(r'"(ENTENTE_[A-Z_]+)"', CLIENT))
 DOCKERFILE = (ROOT / "deploy" / "container" / "Dockerfile").read_text()
 COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose" / "compose.yaml").read_text())
 
 
 def values(**changes):
+    changes.setdefault("allowParticipants", ["*"])
     base = yaml.safe_load((CHART / "values.yaml").read_text())
     base["store"] = {**base["store"], **changes.pop("store", {})}
     return {**base, **changes}
@@ -41,7 +44,8 @@ def all_values():
     for kind, grpc, more in itertools.product(("sqlite", "postgres"), (False, True), (0, 1)):
         changes = {"allowHosts": ["api.example.org"], "allowEnv": ["A", "B"], "tolerations": [{"key": "x"}],
                    "allowParticipants": ["https://a.example.org"], "env": [{"name": "A", "value": "1: {"}],
-                   "nodeSelector": {"disk": "fast"}, "clients": {"role": "api"}} if more else {}
+                   "nodeSelector": {"disk": "fast"}, "clients": {"role": "api"},
+                   "tls": {"secret": "certificate"}} if more else {}
         yield values(store={"kind": kind, "storageClass": "fast" if more else ""}, grpc=grpc, **changes)
 
 
@@ -60,7 +64,7 @@ class Chart(unittest.TestCase):
             names = {one["name"] for one in spec["template"]["spec"]["volumes"] + spec.get("volumeClaimTemplates", [{
                 "name": "data"}]) if "name" in one} | {"data"}
             container = spec["template"]["spec"]["containers"][0]
-            self.assertLessEqual({mount["name"] for mount in container["volumeMounts"]}, names)
+            self.assertEqual({mount["name"] for mount in container["volumeMounts"]}, names)
 
     def test_settings_are_the_programs(self):
         for given in all_values():
@@ -80,6 +84,7 @@ class Chart(unittest.TestCase):
             for probe, path in (("startupProbe", "/healthz"), ("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")):
                 get = container[probe]["httpGet"]
                 self.assertEqual((path, [{"name": "Host", "value": "localhost"}]), (get["path"], get["httpHeaders"]))
+                self.assertEqual("HTTPS" if given["tls"]["secret"] else None, get.get("scheme"))
                 self.assertIn(get["port"], ports)
 
     def test_services_and_the_budget_find_the_pods(self):
@@ -102,6 +107,25 @@ class Chart(unittest.TestCase):
         own = {"app.kubernetes.io/name": "entente", "app.kubernetes.io/instance": "en"}
         self.assertEqual([own], allowed(values()))
         self.assertEqual([own, {"role": "api"}], allowed(values(clients={"role": "api"})))
+
+    def test_who_may_be_called_has_to_be_said(self):
+        schema = json.loads((CHART / "values.schema.json").read_text())
+        self.assertIn("allowParticipants", schema["required"])
+        self.assertGreaterEqual(schema["properties"]["allowParticipants"]["minItems"], 1)
+        for given in all_values():
+            env = {one["name"]: one.get("value") for one in self.container(given)["env"]}
+            self.assertEqual(",".join(given["allowParticipants"]), env["ENTENTE_ALLOW_PARTICIPANTS"])
+            self.assertNotIn("ENTENTE_AUTH", env)  # Bound to all addresses, it asks.
+
+    def test_the_certificate_is_where_it_is_looked_for(self):
+        for secret in ("", "certificate"):
+            found = manifests(values(tls={"secret": secret}))["StatefulSet", "en"]["spec"]["template"]["spec"]
+            container = found["containers"][0]
+            files = [one["value"] for one in container["env"] if one["name"].startswith("ENTENTE_LISTEN_TLS_")]
+            mounts = [one["mountPath"] for one in container["volumeMounts"] if one["name"] == "tls"]
+            secrets = [one["secret"]["secretName"] for one in found["volumes"] if one["name"] == "tls"]
+            self.assertEqual([secret] if secret else [], secrets)
+            self.assertEqual([f"{mount}/{name}" for mount in mounts for name in ("tls.crt", "tls.key")], files)
 
     def test_it_drains_before_it_is_killed_and_has_no_rights(self):
         for given in all_values():
@@ -155,10 +179,28 @@ class Compose(unittest.TestCase):
         self.assertEqual(3, len(self.nodes()))
         for name, node in self.nodes().items():
             self.assertEqual(f"{name}:7070", node["environment"]["ENTENTE_CLUSTER_ADVERTISE"])
-            self.assertLessEqual({key for key in node["environment"] if key.startswith("ENTENTE_")}, SETTINGS)
+            self.assertLessEqual({key for key in node["environment"] if key.startswith("ENTENTE_")},
+                                 SETTINGS | CLIENT_SETTINGS)
+            allowed = node["environment"]["ENTENTE_ALLOW_PARTICIPANTS"].split(",")
+            self.assertNotIn("ENTENTE_AUTH", node["environment"])
             for variable in node["environment"]["ENTENTE_ALLOW_ENV"].split(","):
-                service, port = re.fullmatch(r"http://(\w+):(\d+)", node["environment"][variable]).groups()
+                service, port = re.fullmatch(r"(?:http://)?(\w+):(\d+)", node["environment"][variable]).groups()
                 self.assertIn(f"0.0.0.0:{port}", COMPOSE["services"][service]["command"])
+                self.assertIn(f"{service}:{port}", allowed)
+
+    def test_the_agencys_definitions_find_what_they_ask_for(self):
+        given = COMPOSE["services"]["node1"]["environment"]
+        wanted = re.findall(r"env\.(\w+)", (ROOT / "examples/travel/definitions/travel-booking.json").read_text())
+        self.assertTrue(wanted)
+        self.assertLessEqual(set(wanted), set(given["ENTENTE_ALLOW_ENV"].split(",")))
+
+    def test_the_first_token_is_shown_by_the_commands_beside_it(self):
+        node = COMPOSE["services"]["node1"]
+        self.assertEqual(node["environment"]["ENTENTE_ADMIN_TOKEN_FILE"], node["environment"]["ENTENTE_TOKEN_FILE"])
+        kept = [volume.split(":")[1] for volume in node["volumes"]]
+        self.assertIn(str(pathlib.PurePosixPath(node["environment"]["ENTENTE_TOKEN_FILE"]).parent), kept)
+        for name in ("node2", "node3"):
+            self.assertIn("node1", COMPOSE["services"][name]["depends_on"])
 
     def test_nothing_is_published_beyond_this_machine(self):
         for service in COMPOSE["services"].values():
