@@ -233,6 +233,8 @@ class Security(unittest.TestCase):
         shown.write_text(self.make("eve", "--role", "viewer").read_text())
         self.cli(shown, "list")
         self.assertIn("mine", self.cli(shown, "get", "mine"))
+        # What it may not look at is not called wrong.
+        self.assertIn("definitions can not be looked at", self.cli(shown, "doctor"))
 
     def test_a_bulk_action_touches_what_its_author_reaches(self):
         self.start_asking()
