@@ -1,5 +1,8 @@
 #include "coordinator/process_log.h"
 
+#include <unistd.h>
+
+#include <csignal>
 #include <memory>
 #include <string>
 #include <utility>
@@ -41,6 +44,21 @@ constexpr const char* kJsonPattern = R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level"
 
 // Set before there is a second thread.
 bool json = false;
+std::string* last_words = nullptr;  // Never freed: a handler may need it at any moment.
+int last_exit_code = 0;
+
+// A write and an exit are all that a handler may do here.
+void OnLostMapping(int signal, siginfo_t* info, void* /*context*/) {
+  if (info->si_code == BUS_ADRERR || info->si_code == BUS_OBJERR) {
+    const ssize_t written = write(STDERR_FILENO, last_words->data(), last_words->size());
+    static_cast<void>(written);
+    _exit(last_exit_code);
+  }
+  std::signal(signal, SIG_DFL);
+  if (info->si_code <= 0) {
+    raise(signal);
+  }
+}
 
 spdlog::level::level_enum LevelOf(LogLevel level) {
   switch (level) {
@@ -66,6 +84,21 @@ void SetUpLog(const Config& config) {
 void Log(LogLevel level, const LogLine& line) {
   // As a value, not as a format: a line may hold braces.
   spdlog::log(LevelOf(level), "{}", json ? line.AsJson().substr(1) : line.AsText());
+}
+
+void EndOnLostMapping(const LogLine& line, int exit_code) {
+  const auto level = LevelOf(LogLevel::kCritical);
+  spdlog::memory_buf_t text;
+  LineFormatter(json ? kJsonPattern : kTextPattern)
+      .format({spdlog::source_loc{}, "", level, json ? line.AsJson().substr(1) : line.AsText()},
+              text);
+  last_words = new std::string(text.data(), text.size());
+  last_exit_code = exit_code;
+  struct sigaction action {};
+  action.sa_sigaction = OnLostMapping;
+  action.sa_flags = SA_SIGINFO;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGBUS, &action, nullptr);
 }
 
 void EndLog() {

@@ -20,4 +20,10 @@ void Log(LogLevel level, const LogLine& line);
 // Nothing is logged any more, and all that was is written.
 void EndLog();
 
+// From here on a file that is mapped into memory and loses what it held there (the index of the
+// store's log, cut by somebody: SIGBUS) ends the process with `exit_code` and this line, which has
+// the time of this call. Once per process, after SetUpLog, before others set handlers for SIGBUS
+// that pass it on.
+void EndOnLostMapping(const LogLine& line, int exit_code);
+
 }  // namespace entente::coordinator

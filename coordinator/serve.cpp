@@ -91,6 +91,17 @@ void StopOnStoreFailure(const Status& status) {
   std::_Exit(kExitStoreFailed);
 }
 
+// The store's files are looked at once a second, and the index of its log may be cut in between.
+void StopOnLostMapping() {
+  EndOnLostMapping(LogLine("store_failed")
+                       .Word("reason", "store.file_changed")
+                       .Text("message",
+                             "a file that is mapped into memory was cut, or can not be read: the "
+                             "-shm of the store, or its -marks")
+                       .Text("do", "stopped, see docs/operations.md"),
+                   kExitStoreFailed);
+}
+
 // Beside the store, whose lock keeps others away from it. Null for a store that no process
 // outlives; and if there can be none, which is said but keeps nobody from starting.
 std::unique_ptr<marks::CrashMarks> OpenMarks(const std::string& store) {
@@ -502,6 +513,7 @@ int Serve(const Config& config) {
   if (!authentication.ok()) {
     return CannotStart(authentication.status());
   }
+  StopOnLostMapping();
   const auto marks = OpenMarks(config.store);
   OperationsLog log([](OperationsLog::Level level, const LogLine& line) {
     Log(level == OperationsLog::Level::kInfo ? LogLevel::kInfo : LogLevel::kWarning, line);

@@ -75,28 +75,51 @@ thread_local MarksLayout* own_layout = nullptr;  // Whose slot that is.
 constexpr std::array kSignals = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
 std::array<struct sigaction, kSignals.size()> earlier_actions;
 
+// A file that is mapped was cut by somebody else, or could not be read from its disk: what the
+// thread works on only happened to look there first.
+bool IsLostMapping(int signal, const siginfo_t& info) {
+  return signal == SIGBUS && (info.si_code == BUS_ADRERR || info.si_code == BUS_OBJERR);
+}
+
+// Not where the mapping that was lost is the marks' own: it would fail here again.
+void BlameNobody(MarksLayout& layout, const siginfo_t& info) {
+  const auto at = reinterpret_cast<uintptr_t>(info.si_addr);
+  const auto begin = reinterpret_cast<uintptr_t>(&layout);
+  if (at < begin || at >= begin + sizeof layout) {
+    layout.end = End::kWell;
+  }
+}
+
 // Runs on the thread that fails, so its slot names what ended the process. What was set before (the
 // default, a sanitizer's report) then has its way.
-void OnFatalSignal(int signal) {
+void OnFatalSignal(int signal, siginfo_t* info, void* /*context*/) {
   if (MarksLayout* layout = active.load(std::memory_order_relaxed)) {
-    const bool marked = own_layout == layout && own_slot != nullptr;
-    layout->guilty_slot = marked ? static_cast<uint32_t>(own_slot - layout->slots.data()) + 1 : 0;
-    layout->end = End::kCrashed;
+    if (IsLostMapping(signal, *info)) {
+      BlameNobody(*layout, *info);
+    } else {
+      const bool marked = own_layout == layout && own_slot != nullptr;
+      layout->guilty_slot = marked ? static_cast<uint32_t>(own_slot - layout->slots.data()) + 1 : 0;
+      layout->end = End::kCrashed;
+    }
   }
   for (size_t i = 0; i < kSignals.size(); ++i) {
     if (kSignals[i] == signal) {
       sigaction(signal, &earlier_actions[i], nullptr);
     }
   }
-  raise(signal);
+  // An instruction that failed fails again, and whoever is next is told why. What was sent is sent
+  // again.
+  if (info->si_code <= 0) {
+    raise(signal);
+  }
 }
 
 void SetHandlers() {
   struct sigaction action {};
-  action.sa_handler = OnFatalSignal;
+  action.sa_sigaction = OnFatalSignal;
   // On the alternative stack where a thread has one: without it a stack that overflowed counts as a
   // kill.
-  action.sa_flags = SA_ONSTACK;
+  action.sa_flags = SA_ONSTACK | SA_SIGINFO;
   sigemptyset(&action.sa_mask);
   for (size_t i = 0; i < kSignals.size(); ++i) {
     sigaction(kSignals[i], &action, &earlier_actions[i]);

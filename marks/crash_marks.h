@@ -12,6 +12,7 @@
 //    an ordinary way to stop. All that was being worked on is suspected, and condemned only if it
 //    was at that in kMaxKills ends one after the other. What had let an answer out by then is not:
 //    whoever is told may kill the process at once, while the thread that told is still at it.
+//  - SIGBUS of a file that is mapped, and was cut or can not be read, is nobody's fault here.
 //
 // What is condemned is not worked on again until somebody forgives it.
 #pragma once

@@ -2,6 +2,7 @@
 """The store's files under a running coordinator: backups, full disks, and files that change."""
 
 import argparse
+import http.client
 import pathlib
 import resource
 import shutil
@@ -121,6 +122,27 @@ class Store(unittest.TestCase):
                     while True:  # Without a gid: nothing is read from what was cut.
                         coordinator.submit("waits", {})
                 self.assertEqual(3, coordinator.process.popen.wait(timeout=30))
+
+    def test_a_file_that_is_mapped_and_cut_stops_the_coordinator_with_a_word_and_blames_no_transaction(self):
+        for suffix, size in (("-shm", 0), ("-shm", 1), ("-shm", 4096), ("-shm", 32768), ("-marks", 0)):
+            with self.subTest(suffix=suffix, size=size):
+                folder = self.folder / f"{suffix}{size}"
+                folder.mkdir()
+                coordinator = self.start(folder)
+                coordinator.put_definition(WAITS)
+                coordinator.submit("waits", {}, gid="before")
+                for _ in range(3):
+                    with open(folder / f"entente.db{suffix}", "r+b") as mapped:
+                        mapped.truncate(size)
+                    with self.assertRaises((OSError, http.client.HTTPException, ApiError)):
+                        while True:
+                            coordinator.submit("waits", {})
+                    self.assertEqual(3, coordinator.process.popen.wait(timeout=30))
+                    self.assertIn("event=store_failed reason=store.file_changed",
+                                  pathlib.Path(coordinator.process.log).read_text())
+                    coordinator = self.start(folder)
+                    self.assertFalse(coordinator.get("before").get("incident", False))
+                coordinator.process.stop()
 
     def test_health_turns_red_while_the_disk_is_full_and_green_by_itself(self):
         pid = self.coordinator.process.popen.pid

@@ -1,4 +1,6 @@
 // Each process of these tests is a real one: it marks what it works on, and ends as the test says.
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -94,6 +96,33 @@ TEST_CASE("an uncaught exception is a crash of what threw it") {
     });
   }
   CHECK(Condemned(folder.file(), "poison"));
+}
+
+TEST_CASE("a mapped file that somebody cut is no fault of what looks into it") {
+  for (const bool of_the_marks : {false, true}) {
+    const Folder folder;
+    for (int i = 0; i < CrashMarks::kMaxKills; ++i) {
+      const int status = InProcess(folder.file(), [&](CrashMarks&) {
+        const std::string path = of_the_marks ? folder.file() : folder.file() + "-mapped";
+        const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (!of_the_marks && ftruncate(file, 4096) != 0) {
+          _exit(99);
+        }
+        void* mapped = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+        const WorkScope scope("reader");
+        if (mapped == MAP_FAILED || ftruncate(file, 0) != 0) {
+          _exit(99);
+        }
+        if (of_the_marks) {
+          const WorkScope next("next");
+        }
+        *static_cast<volatile char*>(mapped) = 1;
+      });
+      REQUIRE(WIFSIGNALED(status));
+      CHECK(WTERMSIG(status) == SIGBUS);
+    }
+    CHECK_FALSE(Condemned(folder.file(), "reader"));
+  }
 }
 
 TEST_CASE("a crash outside of any work blames nobody") {
