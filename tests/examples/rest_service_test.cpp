@@ -8,6 +8,7 @@
 #include <catch2/catch.hpp>
 
 #include "examples/travel/common/host.h"
+#include "examples/travel/common/request_reader.h"
 #include "examples/travel/services.h"
 #include "tests/examples/http_client.h"
 #include "tests/examples/scratch.h"
@@ -53,6 +54,49 @@ class Service {
 };
 
 constexpr const char* kFlight = R"({"who": "Ada", "to": "Lisbon"})";
+
+// As a connection does, which holds what was not taken until more has come.
+std::string BodyInPieces(const std::string& text, size_t first, size_t second) {
+  RequestReader reader;
+  boost::beast::flat_buffer held;
+  boost::beast::error_code error;
+  for (size_t at = 0; at < text.size() && !error; ++at) {
+    *static_cast<char*>(held.prepare(1).data()) = text[at];
+    held.commit(1);
+    if (at + 1 == first || at + 1 == second || at + 1 == text.size()) {
+      reader.Read(held, error);
+    }
+  }
+  return !error && reader.done() ? reader.request().body() : "not read: " + error.message();
+}
+
+TEST_CASE("a request is the same one wherever it is cut") {
+  const std::string head = "PUT / HTTP/1.1\r\nHost: h\r\n";
+  for (const auto& [rest, body] :
+       {std::pair<std::string, std::string>{"Content-Length: 2\r\n\r\nab", "ab"},
+        {"\r\n", ""},
+        {"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", ""},
+        {"Transfer-Encoding: chunked\r\n\r\n0;a=b\r\nX: y\r\n\r\n", ""},
+        {"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n00\r\n\r\n", "abc"}}) {
+    const std::string text = head + rest;
+    for (size_t first = 0; first < text.size(); ++first) {
+      for (size_t second = first; second < text.size(); ++second) {
+        CAPTURE(rest, first, second);
+        REQUIRE(BodyInPieces(text, first, second) == body);
+      }
+    }
+  }
+}
+
+TEST_CASE("two requests that arrive together are both answered") {
+  Service flights(MakeFlights());
+  HttpClient client = flights.Connect();
+  CHECK(client
+            .CallRaw(
+                "GET /ledger HTTP/1.1\r\nHost: h\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n")
+            .status == 200);
+  CHECK(client.Receive().status == 404);
+}
 
 TEST_CASE("a flight is booked, seen and given back over REST") {
   Service flights(MakeFlights());

@@ -9,6 +9,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core.hpp>
 
+#include "examples/travel/common/request_reader.h"
+
 namespace travel {
 namespace {
 
@@ -17,8 +19,7 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using asio::ip::tcp;
 
-constexpr size_t kMaxBodyBytes = 64 * 1024;
-constexpr uint32_t kMaxHeaderBytes = 16 * 1024;
+constexpr size_t kReadBytes = 16 * 1024;
 constexpr std::chrono::seconds kIdleTimeout{75};
 constexpr std::chrono::seconds kWriteTimeout{30};
 
@@ -28,31 +29,40 @@ class Session : public std::enable_shared_from_this<Session> {
   Session(tcp::socket socket, const HttpHandler& handler)
       : stream_(std::move(socket)), handler_(handler) {}
 
-  void Read() {
-    parser_.emplace();
-    parser_->body_limit(kMaxBodyBytes);
-    parser_->header_limit(kMaxHeaderBytes);
+  void ReadNext() {
+    reader_.emplace();
     stream_.expires_after(kIdleTimeout);
-    http::async_read(
-        stream_, buffer_, *parser_,
-        [self = shared_from_this()](beast::error_code error, size_t) { self->OnRead(error); });
+    Take();
   }
 
  private:
-  void OnRead(beast::error_code error) {
+  // What has come already may hold the whole request.
+  void Take() {
+    beast::error_code error;
+    reader_->Read(buffer_, error);
     if (error == http::error::body_limit || error == http::error::header_limit) {
       return Answer({413, ErrorJson("too_large", "a request has at most 64 KiB"), {}, {}}, false);
     }
-    if (error.category() == http::make_error_code(http::error::bad_method).category() &&
-        error != http::error::end_of_stream && error != http::error::partial_message) {
+    if (error) {
       return Answer({400, ErrorJson("bad_http", error.message()), {}, {}}, false);
     }
-    if (error) {
-      return;  // The peer left or fell silent; the socket closes with this session.
+    if (reader_->done()) {
+      return Handle();
     }
+    stream_.async_read_some(
+        buffer_.prepare(kReadBytes),
+        [self = shared_from_this()](beast::error_code failed, size_t count) {
+          if (!failed) {  // Else the peer left or fell silent: this session ends.
+            self->buffer_.commit(count);
+            self->Take();
+          }
+        });
+  }
+
+  void Handle() {
     stream_.expires_never();  // The desk may hold the answer back for longer than any read takes.
-    handler_(parser_->get(), [self = shared_from_this()](Reply reply) {
-      self->Answer(std::move(reply), self->parser_->get().keep_alive());
+    handler_(reader_->request(), [self = shared_from_this()](Reply reply) {
+      self->Answer(std::move(reply), self->reader_->request().keep_alive());
     });
   }
 
@@ -80,13 +90,13 @@ class Session : public std::enable_shared_from_this<Session> {
       stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
       return;
     }
-    Read();
+    ReadNext();
   }
 
   beast::tcp_stream stream_;
   const HttpHandler& handler_;
   beast::flat_buffer buffer_;
-  std::optional<http::request_parser<http::string_body>> parser_;
+  std::optional<RequestReader> reader_;
   http::response<http::string_body> response_;
 };
 
@@ -128,7 +138,7 @@ void HttpServer::Accept() {
     if (!error) {
       beast::error_code ignored;
       socket.set_option(tcp::no_delay(true), ignored);
-      std::make_shared<Session>(std::move(socket), handler_)->Read();
+      std::make_shared<Session>(std::move(socket), handler_)->ReadNext();
       return Accept();
     }
     // Out of descriptors, most likely: accepting again at once would spin.
