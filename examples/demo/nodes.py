@@ -66,13 +66,16 @@ class ClusterAgency(Agency):
     def __init__(self, build, count=3, arguments=("--lease", "2s"), folder=None, settings=None, program="entente"):
         self.count, self.program = count, program
         self.nodes = []
-        self.server = Cluster.create(settings=settings)
+        self.server = self.open_server(settings)
         try:
             self.store = self.open_store()
             super().__init__(build, folder, arguments)
         except BaseException:
             self.server.destroy()
             raise
+
+    def open_server(self, settings):
+        return Cluster.create(settings=settings)
 
     def open_store(self):
         """The address of the store that all nodes share."""

@@ -41,6 +41,11 @@ def find_bin():
     sys.exit("postgres.py: no PostgreSQL server is installed; run ./dev setup")
 
 
+def as_postgres():
+    """What to put before a command that must not run as root."""
+    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -118,12 +123,9 @@ class Cluster:
         raise RuntimeError("PostgreSQL does not start:\n" + self.log.read_text(errors="replace"))
 
     def _as_owner(self, command):
-        prefix = []
-        if os.geteuid() == 0:
-            prefix = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
         # A server that starts keeps its standard output open: it must not be a pipe.
         with tempfile.TemporaryFile() as output:
-            done = subprocess.run([*prefix, *map(str, command)], stdout=output, stderr=subprocess.STDOUT,
+            done = subprocess.run([*as_postgres(), *map(str, command)], stdout=output, stderr=subprocess.STDOUT,
                                   stdin=subprocess.DEVNULL, cwd="/")
             if done.returncode != 0:
                 output.seek(0)
