@@ -213,10 +213,22 @@ Result<Verdict> WithRow(const Row& row, const Call& call) {
   return UndoAgain(row, call);
 }
 
+bool IsOlder(const Call& call, std::optional<uint64_t> epoch) {
+  return epoch && call.epoch && call.epoch->value() < *epoch;
+}
+
 // Epochs are one coordinator's count, and mean nothing beside another's.
+//
+// Of the row itself also: it may have been changed after `latest` was looked up, by the call whose
+// lock was waited for.
 bool IsStale(const Row& row, const Call& call) {
-  return row.epoch && call.epoch && row.coordinator == call.coordinator &&
-         call.epoch->value() < *row.epoch;
+  return IsOlder(call, row.latest) ||
+         (row.coordinator == call.coordinator && IsOlder(call, row.epoch));
+}
+
+Verdict RefuseStale(const Call& call) {
+  return Refuse("barrier.stale_epoch", call,
+                "the call comes from a coordinator that does not own the transaction any more");
 }
 
 bool IsNewerCaller(const Row& row, const Call& call) {
@@ -241,16 +253,16 @@ bool Adopts(const Row& row, const Call& call) {
   return row.coordinator.empty() && !call.coordinator.empty();
 }
 
-Result<Verdict> Judge(const std::optional<Row>& row, const Call& call) {
+Result<Verdict> Judge(const std::optional<Row>& row, const Call& call,
+                      std::optional<uint64_t> latest) {
   if (!row) {
-    return WithoutRow(call);
+    return IsOlder(call, latest) ? RefuseStale(call) : WithoutRow(call);
   }
   if (std::optional<Answer> other = OfAnotherCoordinator(*row, call)) {
     return AnswerWith(std::move(*other));
   }
   if (IsStale(*row, call)) {
-    return Refuse("barrier.stale_epoch", call,
-                  "the call comes from a coordinator that does not own the transaction any more");
+    return RefuseStale(call);
   }
   ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, WithRow(*row, call));
   verdict.note_caller = IsNewerCaller(*row, call);

@@ -37,6 +37,9 @@ struct Row {
   std::optional<std::string> forward_answer;  // As EncodeAnswer wrote it. Absent: none, or purged.
   std::optional<std::string> settle_answer;
   std::string coordinator = {};  // For which it is carried out. Empty: none has said so yet.
+  // The highest epoch in any row of the transaction that is of the call's coordinator. Looked up
+  // with the row, and not a part of it.
+  std::optional<uint64_t> latest = {};
 };
 
 struct Verdict {
@@ -55,8 +58,10 @@ struct Verdict {
   std::optional<RowState> if_refused = {};
 };
 
-// `row` is absent if there is none. Fails with kDataLoss if the row's answer can not be read.
-[[nodiscard]] Result<Verdict> Judge(const std::optional<Row>& row, const Call& call);
+// `row` is absent if there is none; `latest` is then what the row would say of it. Fails with
+// kDataLoss if the row's answer can not be read.
+[[nodiscard]] Result<Verdict> Judge(const std::optional<Row>& row, const Call& call,
+                                    std::optional<uint64_t> latest = {});
 
 // The row's next state after an answer that is kept.
 [[nodiscard]] RowState StateAfterKept(const Verdict& verdict, const Answer& answer);

@@ -98,7 +98,12 @@ Result<Entry> Enter(const MysqlTable& table, const Call& call) {
         table.Insert(verdict.next, std::nullopt,
                      record ? std::optional(EncodeAnswer(verdict.answer)) : std::nullopt));
     if (fresh) {
-      return Entry{std::move(verdict), true};
+      // A row of this call's own has its epoch: only a higher one counts. A stale call's row goes
+      // with the transaction that is not committed.
+      ENTENTE_ASSIGN_OR_RETURN(const std::optional<uint64_t> latest, table.ReadLatest());
+      ENTENTE_ASSIGN_OR_RETURN(verdict, Judge(std::nullopt, call, latest));
+      const bool stays = verdict.kind != Verdict::Kind::kAnswer;
+      return Entry{std::move(verdict), stays};
     }
     ENTENTE_ASSIGN_OR_RETURN(row, table.Lock());
     if (!row) {

@@ -158,9 +158,9 @@ Result<bool> MysqlTable::Insert(RowState state, const std::optional<std::string>
 }
 
 Result<std::optional<Row>> MysqlTable::Lock() const {
-  MysqlResult found = MysqlQuery(
-      connection_, "SELECT state, epoch, forward_answer, settle_answer, coordinator FROM " +
-                       table_ + WhereText() + " FOR UPDATE");
+  MysqlResult found =
+      MysqlQuery(connection_, "SELECT state, epoch, forward_answer, settle_answer, coordinator, " +
+                                  LatestText() + " FROM " + table_ + WhereText() + " FOR UPDATE");
   ENTENTE_RETURN_IF_ERROR(found.status());
   if (!found.Next()) {
     return std::optional<Row>();
@@ -173,7 +173,27 @@ Result<std::optional<Row>> MysqlTable::Lock() const {
   row.forward_answer = found.OptionalText(2);
   row.settle_answer = found.OptionalText(3);
   row.coordinator = found.Text(4);
+  if (found.OptionalText(5)) {
+    row.latest = static_cast<uint64_t>(found.Integer(5));
+  }
   return std::optional<Row>(std::move(row));
+}
+
+std::string MysqlTable::LatestText() const {
+  return call_.epoch ? "(SELECT MAX(other.epoch) FROM " + table_ +
+                           " AS other WHERE other.gid = " + MysqlBytes(call_.gid.str()) +
+                           " AND other.coordinator = " + MysqlBytes(call_.coordinator) + ")"
+                     : "NULL";
+}
+
+Result<std::optional<uint64_t>> MysqlTable::ReadLatest() const {
+  if (!call_.epoch) {
+    return std::optional<uint64_t>();
+  }
+  MysqlResult found = MysqlQuery(connection_, "SELECT " + LatestText());
+  ENTENTE_RETURN_IF_ERROR(found.status());
+  const bool known = found.Next() && found.OptionalText(0);
+  return known ? std::optional(static_cast<uint64_t>(found.Integer(0))) : std::nullopt;
 }
 
 Status MysqlTable::OfOneRow(const std::string& update) const {

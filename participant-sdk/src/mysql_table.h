@@ -53,6 +53,8 @@ class MysqlTable {
                                     const std::optional<std::string>& settle) const;
   // The row, locked until the transaction ends.
   [[nodiscard]] Result<std::optional<Row>> Lock() const;
+  // Row::latest, when the row is not there yet, or is this call's own.
+  [[nodiscard]] Result<std::optional<uint64_t>> ReadLatest() const;
 
   // The row that is there gets `state` and the answer, and knows its caller. This and the next one
   // fail (barrier.row_lost) unless there is one.
@@ -65,6 +67,7 @@ class MysqlTable {
   [[nodiscard]] std::string WhereText() const;
   [[nodiscard]] std::string EpochText() const;
   [[nodiscard]] std::string CallerText() const;
+  [[nodiscard]] std::string LatestText() const;
   [[nodiscard]] Status OfOneRow(const std::string& update) const;
 
   MYSQL* connection_;

@@ -53,6 +53,14 @@ Result<Entry> EnterExisting(const PostgresTable& table, const Call& call) {
   return Entry{std::move(verdict), false};
 }
 
+// The row that this call has made. What the other rows of the transaction know came with that: a
+// stale call is refused, and its row goes with the transaction that is not committed.
+Result<Entry> EnterMade(const Call& call, const PostgresTable::Insertion& insertion) {
+  ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, Judge(std::nullopt, call, insertion.latest));
+  const bool fresh = verdict.kind != Verdict::Kind::kAnswer;
+  return Entry{std::move(verdict), fresh};
+}
+
 std::string InsertText(const PostgresTable& table, const Verdict& verdict) {
   const bool record = verdict.kind == Verdict::Kind::kRecord;
   return table.InsertText(verdict.next, std::nullopt,
@@ -65,8 +73,9 @@ Result<Entry> EnterForward(PgTransaction& transaction, const PostgresTable& tabl
                            const Call& call) {
   ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, Judge(std::nullopt, call));
   ENTENTE_ASSIGN_OR_RETURN(
-      const bool fresh, PostgresTable::Inserted(transaction.BeginWith(InsertText(table, verdict))));
-  return fresh ? Entry{std::move(verdict), true} : EnterExisting(table, call);
+      const PostgresTable::Insertion insertion,
+      PostgresTable::Inserted(transaction.BeginWith(InsertText(table, verdict))));
+  return insertion.made ? EnterMade(call, insertion) : EnterExisting(table, call);
 }
 
 // What finishes or undoes most often has a row.
@@ -78,9 +87,9 @@ Result<Entry> EnterSettling(PgTransaction& transaction, const PostgresTable& tab
   if (row || verdict.kind != Verdict::Kind::kRecord) {
     return Entry{std::move(verdict), false};
   }
-  ENTENTE_ASSIGN_OR_RETURN(const bool fresh,
+  ENTENTE_ASSIGN_OR_RETURN(const PostgresTable::Insertion insertion,
                            table.Insert(verdict.next, std::nullopt, EncodeAnswer(verdict.answer)));
-  return fresh ? Entry{std::move(verdict), true} : EnterExisting(table, call);
+  return insertion.made ? EnterMade(call, insertion) : EnterExisting(table, call);
 }
 
 // Ends the transaction of a call for which nothing runs.

@@ -152,11 +152,11 @@ class Preparation {
       }
       // Waits for a transaction that holds the same row: one that is being prepared or has been.
       const std::string committed = EncodeAnswer(Done());
-      const Result<bool> first = table_.Insert(RowState::kFinished, committed, committed);
+      const auto first = table_.Insert(RowState::kFinished, committed, committed);
       if (!first.ok() && first.status().code() != StatusCode::kUnavailable) {
         return first.status();
       }
-      if (!first.ok() || !*first) {
+      if (!first.ok() || !first->made) {
         return std::optional<Answer>();
       }
     }
@@ -170,9 +170,9 @@ class Preparation {
     PgTransaction transaction(connection_, {.lock_timeout = lock_timeout});
     ENTENTE_RETURN_IF_ERROR(transaction.Begin());
     ENTENTE_ASSIGN_OR_RETURN(
-        const bool first,
+        const PostgresTable::Insertion first,
         table_.Insert(RowState::kDeclined, EncodeAnswer(refusal, call_.attempt), std::nullopt));
-    if (!first) {
+    if (!first.made) {
       return std::optional<Answer>();
     }
     ENTENTE_RETURN_IF_ERROR(transaction.Commit());
@@ -303,15 +303,15 @@ Result<std::optional<Answer>> LeaveTombstone(PGconn* connection, const PostgresT
                                              const Call& call, bool undone) {
   PgTransaction transaction(connection, {.lock_timeout = kTombstoneLockTimeout});
   ENTENTE_RETURN_IF_ERROR(transaction.Begin());
-  const Result<bool> inserted = table.Insert(undone ? RowState::kUndone : RowState::kSuspended,
-                                             std::nullopt, EncodeAnswer(Done()));
+  const auto inserted = table.Insert(undone ? RowState::kUndone : RowState::kSuspended,
+                                     std::nullopt, EncodeAnswer(Done()));
   if (!inserted.ok()) {
     if (inserted.status().reason() == "barrier.busy") {
       return std::optional<Answer>();
     }
     return inserted.status();
   }
-  if (*inserted) {
+  if (inserted->made) {
     ENTENTE_RETURN_IF_ERROR(transaction.Commit());
     return std::optional<Answer>(Done());
   }

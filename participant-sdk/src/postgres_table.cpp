@@ -63,12 +63,24 @@ std::string PostgresTable::InsertText(RowState state, const std::optional<std::s
          std::string(FamilyName(call_.operation)) + "', " + std::to_string(call_.alternative) +
          ", " + std::to_string(static_cast<int>(state)) + ", " + EpochText() + ", " +
          Literal(forward) + ", " + Literal(settle) + ", " + std::to_string(ToMicros(now_)) + ", " +
-         Literal(call_.coordinator) + ") ON CONFLICT DO NOTHING";
+         Literal(call_.coordinator) + ") ON CONFLICT DO NOTHING RETURNING " + LatestText();
 }
 
-Result<bool> PostgresTable::Inserted(const PgResult& result) {
+Result<PostgresTable::Insertion> PostgresTable::Inserted(const PgResult& result) {
   ENTENTE_RETURN_IF_ERROR(result.ToStatus());
-  return result.changed() == 1;
+  Insertion insertion{result.rows() == 1, {}};
+  if (insertion.made && result.OptionalText(0, 0)) {
+    insertion.latest = static_cast<uint64_t>(result.Integer(0, 0));
+  }
+  return insertion;
+}
+
+// In the same statement: a way there and back for it would cost more than all the rest.
+std::string PostgresTable::LatestText() const {
+  return call_.epoch ? "(SELECT max(other.epoch) FROM " + table_ +
+                           " AS other WHERE other.gid = " + Literal(call_.gid.str()) +
+                           " AND other.coordinator = " + Literal(call_.coordinator) + ")"
+                     : "NULL::bigint";
 }
 
 std::string PostgresTable::WhereText() const {
@@ -79,8 +91,8 @@ std::string PostgresTable::WhereText() const {
 }
 
 std::string PostgresTable::SelectText() const {
-  return "SELECT state, epoch, forward_answer, settle_answer, coordinator FROM " + table_ +
-         WhereText();
+  return "SELECT state, epoch, forward_answer, settle_answer, coordinator, " + LatestText() +
+         " FROM " + table_ + WhereText();
 }
 
 Result<std::optional<Row>> PostgresTable::RowOf(const PgResult& result) {
@@ -96,6 +108,9 @@ Result<std::optional<Row>> PostgresTable::RowOf(const PgResult& result) {
   row.forward_answer = result.OptionalText(0, 2);
   row.settle_answer = result.OptionalText(0, 3);
   row.coordinator = result.Text(0, 4);
+  if (result.OptionalText(0, 5)) {
+    row.latest = static_cast<uint64_t>(result.Integer(0, 5));
+  }
   return std::optional<Row>(std::move(row));
 }
 

@@ -25,13 +25,19 @@ class PostgresTable {
   [[nodiscard]] static Status Create(PGconn* connection, PgPlace& place,
                                      const BarrierOptions& options);
 
+  // What became of an insertion: whether the row was made, and Row::latest of the others.
+  struct Insertion {
+    bool made = false;
+    std::optional<uint64_t> latest;
+  };
+
   // Makes the row, if there is none: Inserted says whether. Waits for another transaction that is
   // making it; afterwards the row, whoever made it, is seen.
   [[nodiscard]] std::string InsertText(RowState state, const std::optional<std::string>& forward,
                                        const std::optional<std::string>& settle) const;
-  [[nodiscard]] static Result<bool> Inserted(const PgResult& result);
-  [[nodiscard]] Result<bool> Insert(RowState state, const std::optional<std::string>& forward,
-                                    const std::optional<std::string>& settle) const {
+  [[nodiscard]] static Result<Insertion> Inserted(const PgResult& result);
+  [[nodiscard]] Result<Insertion> Insert(RowState state, const std::optional<std::string>& forward,
+                                         const std::optional<std::string>& settle) const {
     return Inserted(PgExecute(connection_, InsertText(state, forward, settle)));
   }
 
@@ -64,6 +70,7 @@ class PostgresTable {
     return PgLiteral(connection_, value);
   }
   [[nodiscard]] std::string EpochText() const;
+  [[nodiscard]] std::string LatestText() const;
   [[nodiscard]] std::string CallerText() const;
 
   PGconn* connection_;

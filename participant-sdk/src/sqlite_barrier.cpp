@@ -49,6 +49,19 @@ class BarrierTable {
     return std::optional<Row>(std::move(row));
   }
 
+  // The highest epoch of the call's coordinator in any row of the transaction.
+  Result<std::optional<uint64_t>> ReadLatest() const {
+    if (!call_.epoch) {
+      return std::optional<uint64_t>();
+    }
+    SqliteStatement select(
+        db_, "SELECT max(epoch) FROM " + table_ + " WHERE gid = ?1 AND coordinator = ?2", kBusy);
+    select.Bind(call_.gid.str(), call_.coordinator);
+    ENTENTE_RETURN_IF_ERROR(select.Step().status());
+    const auto latest = select.OptionalInteger(0);
+    return latest ? std::optional(static_cast<uint64_t>(*latest)) : std::nullopt;
+  }
+
   // The row as it is after this call; `existed` says whether it was there. The answer of another
   // operation stays. A row that is not there any more, or is there already, was changed by the
   // business write: nothing may be committed then.
@@ -260,8 +273,12 @@ Result<Answer> SqliteBarrier::Run(sqlite3* db, const Call& call, const Work& wor
   SqliteTransaction transaction(db, kBusy);
   ENTENTE_RETURN_IF_ERROR(Begin(transaction, name));
   const BarrierTable table(db, name, call, NowOf(options_));
-  ENTENTE_ASSIGN_OR_RETURN(const std::optional<Row> row, table.Read());
-  ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, Judge(row, call));
+  ENTENTE_ASSIGN_OR_RETURN(std::optional<Row> row, table.Read());
+  ENTENTE_ASSIGN_OR_RETURN(const std::optional<uint64_t> latest, table.ReadLatest());
+  if (row) {
+    row->latest = latest;
+  }
+  ENTENTE_ASSIGN_OR_RETURN(Verdict verdict, Judge(row, call, latest));
   Answer answer = std::move(verdict.answer);
   bool keep = verdict.note_caller;
   if (verdict.kind == Verdict::Kind::kRun) {

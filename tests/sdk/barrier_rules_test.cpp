@@ -86,6 +86,19 @@ TEST_CASE("only a later attempt than the refused one is carried out") {
   CHECK(Describe(*Judge(row, call)) == "run 1");
 }
 
+TEST_CASE(
+    "an epoch that another branch has seen makes a call stale, also where there is no row yet") {
+  Call call = CallOf(Operation::kTry);
+  call.epoch = Epoch(4);
+  CHECK(Describe(*Judge(std::nullopt, call, 5)) == "barrier.stale_epoch");
+  CHECK(Describe(*Judge(std::nullopt, call, 4)) == "run 1");
+  Row row{RowState::kDone, 3, EncodeAnswer(Done("f")), {}};
+  row.latest = 5;
+  CHECK(Describe(*Judge(row, call)) == "barrier.stale_epoch");
+  call.epoch.reset();
+  CHECK(Describe(*Judge(row, call)) == "answer \"f\"");
+}
+
 TEST_CASE("epochs are compared between calls of one coordinator only") {
   const std::string a = "00000000000000aa";
   const std::string b = "00000000000000bb";

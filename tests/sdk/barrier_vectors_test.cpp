@@ -24,7 +24,7 @@ Json ReadVectors() {
 Call CallOf(const Json& step) {
   Call call;
   call.gid = Gid("g");
-  call.branch = BranchId("b");
+  call.branch = BranchId(step.value("branch", "b"));
   call.operation = *ParseOperation(step.at("operation").get<std::string>());
   call.attempt = step.value("attempt", uint32_t{1});
   call.alternative = step.value("alternative", uint32_t{0});
@@ -74,10 +74,10 @@ Result<Answer> AnswerOfWork(const Json& work) {
 }
 
 void CheckRow(Connection& connection, const Call& call, const Json& wanted) {
-  const std::string where =
-      " FROM entente_barrier WHERE gid = 'g' AND branch = 'b' AND family = '" +
-      std::string(FamilyName(call.operation)) +
-      "' AND alternative = " + std::to_string(call.alternative);
+  const std::string where = " FROM entente_barrier WHERE gid = 'g' AND branch = '" +
+                            call.branch.str() + "' AND family = '" +
+                            std::string(FamilyName(call.operation)) +
+                            "' AND alternative = " + std::to_string(call.alternative);
   CHECK(connection.Ask("SELECT count(*)" + where) == (wanted.is_null() ? "0" : "1"));
   if (wanted.is_null()) {
     return;

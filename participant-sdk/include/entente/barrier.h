@@ -10,8 +10,8 @@
 //   3. A compensate, cancel or rollback whose action, try or prepare never came is recorded, does
 //      nothing and is answered with Done: there is nothing to undo.
 //   4. An action, try or prepare that arrives after it is refused (barrier.suspended).
-//   5. A call of an older epoch than the row has seen is refused (barrier.stale_epoch): it comes
-//      from a process that has lost the coordinator's store, and the transaction, to another one.
+//   5. A call of an older epoch than any row of the transaction has seen is refused
+//      (barrier.stale_epoch): it comes from a process that has lost the transaction to another one.
 //   6. The row belongs to the coordinator for which it was made (Call::coordinator), or, if none
 //      was named, to the first one that names itself. Another one that uses the same gid is
 //      refused, whatever it asks for, and nothing is changed (barrier.other_coordinator): it must
