@@ -2,6 +2,8 @@
 
 #include <sys/socket.h>
 
+#include <optional>
+
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
@@ -17,6 +19,10 @@ using SharePort = boost::asio::detail::socket_option::boolean<SOL_SOCKET, SO_REU
 
 // Descriptors are exhausted: accepting again at once would spin.
 constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
+
+// A newcomer waits for a place so long, while some connection is idle, and looks so often.
+constexpr Duration kPatience = std::chrono::seconds(1);
+constexpr Duration kPlacePause = std::chrono::milliseconds(10);
 
 Status ListenFailed(const std::string& host, uint16_t port, const std::string& why) {
   return Unavailable("listen.failed", "can not listen on " + host + ":" + std::to_string(port) +
@@ -50,8 +56,12 @@ HttpServerOptions WithLoad(HttpServerOptions options) {
 // One listening socket. Shared with its pending operations, which may complete after the server's
 // end.
 struct Listener : std::enable_shared_from_this<Listener> {
-  Listener(boost::asio::io_context& io, UniqueFunction<void(Socket)> accepted)
-      : acceptor(io), pause(io), on_accepted(std::move(accepted)) {}
+  // Takes the socket, or leaves it where it is and returns false: then it is offered again, and
+  // those behind it wait. With `may_wait` false it is taken, whatever becomes of it.
+  using Taker = UniqueFunction<bool(Socket& socket, bool may_wait)>;
+
+  Listener(boost::asio::io_context& io, Taker taker)
+      : acceptor(io), pause(io), take(std::move(taker)) {}
 
   void Accept() {
     acceptor.async_accept([self = shared_from_this()](const error_code& error, auto socket) {
@@ -64,18 +74,34 @@ struct Listener : std::enable_shared_from_this<Listener> {
       return;
     }
     if (!error) {
-      on_accepted(std::move(socket));
-    }
-    if (error && error != boost::asio::error::connection_aborted) {
-      pause.expires_after(kAcceptPause);
-      pause.async_wait([self = shared_from_this()](const error_code& cancelled) {
-        if (!cancelled && !self->stopped) {
-          self->Accept();
-        }
-      });
-    } else if (!stopped) {
+      newcomer.emplace(std::move(socket));
+      came_at = Deadline::Clock::now();
+      Offer();
+    } else if (error != boost::asio::error::connection_aborted) {
+      After(kAcceptPause, &Listener::Accept);
+    } else {
       Accept();
     }
+  }
+
+  void Offer() {
+    if (!take(*newcomer, Deadline::Clock::now() - came_at < kPatience)) {
+      After(kPlacePause, &Listener::Offer);
+      return;
+    }
+    newcomer.reset();
+    if (!stopped) {
+      Accept();
+    }
+  }
+
+  void After(Duration time, void (Listener::*next)()) {
+    pause.expires_after(time);
+    pause.async_wait([self = shared_from_this(), next](const error_code& cancelled) {
+      if (!cancelled && !self->stopped) {
+        (self.get()->*next)();
+      }
+    });
   }
 
   void Stop() {
@@ -83,17 +109,20 @@ struct Listener : std::enable_shared_from_this<Listener> {
     error_code ignored;
     acceptor.close(ignored);
     pause.cancel();
+    newcomer.reset();
   }
 
   Acceptor acceptor;
   boost::asio::steady_timer pause;
-  UniqueFunction<void(Socket)> on_accepted;
+  Taker take;
+  std::optional<Socket> newcomer;
+  Deadline::Clock::time_point came_at;
   bool stopped = false;
 };
 
 }  // namespace
 
-class HttpServer::Impl {
+class HttpServer::Impl final : public ServerLoad::Member {
  public:
   Impl(boost::asio::io_context& io, HttpHandler& handler, HttpServerOptions options)
       : io_(io),
@@ -107,9 +136,13 @@ class HttpServer::Impl {
                  0,
                  {},
                  [](void* server) { static_cast<Impl*>(server)->CheckDrained(); },
-                 this} {}
+                 this} {
+    options_.load->Join(*this);
+  }
 
-  ~Impl() {
+  ~Impl() override {
+    options_.load->Leave(*this);
+    *alive_ = false;
     StopListening();
     on_drained_ = nullptr;
     while (!connections_.empty()) {
@@ -120,8 +153,8 @@ class HttpServer::Impl {
 
   Result<uint16_t> Listen(const std::string& host, uint16_t port, bool share_port) {
     ENTENTE_ASSIGN_OR_RETURN(const tcp::endpoint endpoint, ResolveLocal(io_, host, port));
-    auto listener =
-        std::make_shared<Listener>(io_, [this](Socket socket) { Accepted(std::move(socket)); });
+    auto listener = std::make_shared<Listener>(
+        io_, [this](Socket& socket, bool may_wait) { return Take(socket, may_wait); });
     Acceptor& acceptor = listener->acceptor;
     error_code error;
     acceptor.open(endpoint.protocol(), error);
@@ -160,36 +193,65 @@ class HttpServer::Impl {
   [[nodiscard]] size_t connections() const { return context_.connections; }
 
  private:
-  void CloseIdlest() {
+  // On any thread, with the load's lock held.
+  void OnPlaceWanted() override {
+    boost::asio::post(io_, [this, alive = alive_] {
+      if (*alive && options_.load->full()) {
+        static_cast<void>(CloseIdlest());
+      }
+    });
+  }
+
+  // False if there is none.
+  [[nodiscard]] bool CloseIdlest() {
+    const auto latest = Deadline::Clock::now() - options_.least_idle;
     ServerConnection* idlest = nullptr;
     for (ServerConnection& connection : connections_) {
-      if (connection.idle() && (idlest == nullptr || connection.deadline() < idlest->deadline())) {
+      const auto since = connection.idle_since();
+      if (since && *since <= latest && (idlest == nullptr || *since < *idlest->idle_since()) &&
+          !connection.has_unread_input()) {
         idlest = &connection;
       }
     }
-    if (idlest != nullptr) {
-      const boost::intrusive_ptr<ServerConnection> connection(idlest);
-      connection->Drain();
+    if (idlest == nullptr) {
+      return false;
     }
+    const boost::intrusive_ptr<ServerConnection> connection(idlest);
+    connection->Drain();
+    return true;
   }
 
-  void Accepted(Socket socket) {
-    if (options_.close_idlest && options_.load->full()) {
-      CloseIdlest();
+  // Another server may take the place that was made, and then one more is closed.
+  [[nodiscard]] bool FindPlace() {
+    while (!options_.load->TakePlace()) {
+      if (!options_.close_idlest || !CloseIdlest()) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  [[nodiscard]] bool Take(Socket& socket, bool may_wait) {
+    ServerLoad& load = *options_.load;
+    const bool place = FindPlace();
+    if (!place && options_.close_idlest && may_wait && load.idle() > 0) {
+      load.AskForPlace(*this);
+      return false;
+    }
+    if (!place && !load.MayRefuse()) {
+      return true;  // Its socket is closed without a word.
     }
     const boost::intrusive_ptr<ServerConnection> connection(
         new ServerConnection(context_, std::move(socket)));
     connections_.push_back(*connection);
-    switch (options_.load->AddConnection()) {
-      case ServerLoad::Admission::kServe: connection->Start(); break;
-      case ServerLoad::Admission::kRefuse:
-        connection->Refuse(503, "server.too_many_connections",
-                           "The limit of " +
-                               std::to_string(options_.load->limits().max_connections) +
-                               " connections is reached; try again later.");
-        break;
-      case ServerLoad::Admission::kDrop: connection->Abandon(); break;
+    if (place) {
+      connection->Start();
+    } else {
+      connection->Refuse(503, "server.too_many_connections",
+                         "The limit of " + std::to_string(load.limits().max_connections) +
+                             " connections is reached; try again later.");
     }
+    return true;
   }
 
   void CheckDrained() {
@@ -214,6 +276,8 @@ class HttpServer::Impl {
   boost::intrusive::list<ServerConnection, boost::intrusive::constant_time_size<false>>
       connections_;
   UniqueFunction<void()> on_drained_;
+  // Tells what other threads posted that this object has ended.
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 HttpServer::HttpServer(boost::asio::io_context& io, HttpHandler& handler, HttpServerOptions options)

@@ -130,9 +130,13 @@ struct HttpServerOptions {
   // Shared by all servers of the process, whose limits it holds. Null: one of its own.
   std::shared_ptr<ServerLoad> load;
   // At the limit of connections, whether the one that has been idle for longest makes room: who
-  // keeps connections without a word then shuts nobody out. Else, and where none is idle, the
-  // newcomer is refused.
+  // keeps connections without a word then shuts nobody out. One that has just come, or has sent
+  // what was not read yet, is not closed: the newcomer waits for a moment, and those behind it with
+  // the kernel. Else, and where none is idle, the newcomer is refused.
   bool close_idlest = false;
+  // Of a crowd that comes at one instant, those who have a request send it within this time; one
+  // that did not is not taken for idle before.
+  Duration least_idle = std::chrono::milliseconds(100);
 };
 
 // Purpose: accepts and serves the connections of one worker. What is not HTTP/1.1 as

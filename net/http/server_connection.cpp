@@ -40,6 +40,7 @@ void ServerConnection::Start() {
   Configure();
   if (context_.options.tls) {
     phase_ = Phase::kHandshake;
+    BeginIdle();
     SetDeadline(context_.options.read_timeout);
     StartTls(std::make_unique<TlsSession>(*context_.options.tls()), false);
   } else {
@@ -56,16 +57,37 @@ void ServerConnection::OnTls(const Status& status) {
   }
 }
 
+void ServerConnection::BeginIdle() {
+  if (!idle_since_) {
+    context_.options.load->AddIdle();
+  }
+  idle_since_ = Deadline::Clock::now();
+}
+
+void ServerConnection::EndIdle() {
+  if (idle_since_) {
+    idle_since_.reset();
+    context_.options.load->RemoveIdle();
+  }
+}
+
+bool ServerConnection::has_unread_input() {
+  error_code error;
+  return socket().available(error) > 0 && !error;
+}
+
 // A connection without a request in progress has the idle time to begin one.
 void ServerConnection::AwaitRequest() {
   phase_ = Phase::kReading;
   parser_.emplace(context_.limits);
   request_begun_ = false;
   continue_sent_ = false;
+  BeginIdle();
   SetDeadline(context_.options.idle_timeout);
 }
 
 void ServerConnection::Refuse(int status, std::string_view code, const std::string& detail) {
+  refused_ = true;
   Configure();
   SendProblem(status, code, detail);
 }
@@ -102,6 +124,7 @@ void ServerConnection::ParseInput() {
         break;  // Nothing has begun: the connection stays idle.
       }
       request_begun_ = true;
+      EndIdle();
       SetDeadline(context_.options.read_timeout);
     }
     error_code error;
@@ -504,8 +527,13 @@ void ServerConnection::Shut() {
   Close();
   ReleaseRequest();
   ReleaseAnswer();
+  EndIdle();
   --context_.connections;
-  context_.options.load->RemoveConnection();
+  if (refused_) {
+    context_.options.load->DoneRefusing();
+  } else {
+    context_.options.load->GiveBack();
+  }
   context_.on_closed(context_.server);
   if (tell) {
     PeerGone();

@@ -43,12 +43,16 @@ class ServerConnection final : public ByteChannel, public Deadline, public Serve
 
   // Begins to serve.
   void Start();
-  // Answers `status` and closes: for a connection past the limit.
+  // Answers `status` and closes: for a connection past the limit, after ServerLoad::MayRefuse.
   void Refuse(int status, std::string_view code, const std::string& detail);
   // Closes if no request is in flight; else when it has been answered.
   void Drain();
-  // Whether no request has begun; its deadline is the earlier the longer that is so.
-  [[nodiscard]] bool idle() const { return phase_ == Phase::kReading && !request_begun_; }
+  // Since when it is served and owes nothing: no request has begun, as far as was read.
+  [[nodiscard]] std::optional<Deadline::Clock::time_point> idle_since() const {
+    return idle_since_;
+  }
+  // Whether bytes have come that were not read yet.
+  [[nodiscard]] bool has_unread_input();
   // Closes now. What waits for the answer is not told.
   void Abandon();
 
@@ -81,6 +85,8 @@ class ServerConnection final : public ByteChannel, public Deadline, public Serve
   void OnTls(const Status& status) override;
   void OnDeadline() override;
 
+  void BeginIdle();
+  void EndIdle();
   void AwaitRequest();
   void ParseInput();
   void RejectRequest(const boost::system::error_code& error);
@@ -109,6 +115,8 @@ class ServerConnection final : public ByteChannel, public Deadline, public Serve
   uint64_t bytes_taken_before_ = 0;  // When the write deadline was set.
   size_t held_bytes_ = 0;            // Of the request, as accounted for.
   size_t held_answer_bytes_ = 0;
+  std::optional<Deadline::Clock::time_point> idle_since_;
+  bool refused_ = false;  // Never served.
   bool request_begun_ = false;
   bool continue_sent_ = false;
   bool is_head_ = false;

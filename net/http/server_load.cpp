@@ -8,14 +8,40 @@ constexpr size_t kMaxBeingRefused = 100;
 
 }  // namespace
 
-ServerLoad::Admission ServerLoad::AddConnection() {
-  const size_t before = connections_.fetch_add(1, std::memory_order_relaxed);
-  if (before < limits_.max_connections) {
-    return Admission::kServe;
+void ServerLoad::Join(Member& member) {
+  const std::lock_guard lock(mutex_);
+  members_.push_back(&member);
+}
+
+void ServerLoad::Leave(Member& member) {
+  const std::lock_guard lock(mutex_);
+  std::erase(members_, &member);
+}
+
+bool ServerLoad::TakePlace() {
+  if (connections_.fetch_add(1, std::memory_order_relaxed) < limits_.max_connections) {
+    return true;
   }
+  GiveBack();
+  return false;
+}
+
+void ServerLoad::AskForPlace(const Member& asker) {
+  const std::lock_guard lock(mutex_);
+  for (Member* member : members_) {
+    if (member != &asker) {
+      member->OnPlaceWanted();
+    }
+  }
+}
+
+bool ServerLoad::MayRefuse() {
   connections_refused_.fetch_add(1, std::memory_order_relaxed);
-  return before < limits_.max_connections + kMaxBeingRefused ? Admission::kRefuse
-                                                             : Admission::kDrop;
+  if (being_refused_.fetch_add(1, std::memory_order_relaxed) < kMaxBeingRefused) {
+    return true;
+  }
+  DoneRefusing();
+  return false;
 }
 
 bool ServerLoad::Hold(size_t bytes) {
@@ -39,12 +65,13 @@ bool ServerLoad::HoldAnswer(size_t bytes) {
 }
 
 ServerLoad::Stats ServerLoad::stats() const {
-  return {connections_.load(std::memory_order_relaxed),
-          connections_refused_.load(std::memory_order_relaxed),
-          request_bytes_.load(std::memory_order_relaxed),
-          requests_refused_.load(std::memory_order_relaxed),
-          answer_bytes_.load(std::memory_order_relaxed),
-          answers_refused_.load(std::memory_order_relaxed)};
+  return {
+      connections_.load(std::memory_order_relaxed) + being_refused_.load(std::memory_order_relaxed),
+      connections_refused_.load(std::memory_order_relaxed),
+      request_bytes_.load(std::memory_order_relaxed),
+      requests_refused_.load(std::memory_order_relaxed),
+      answer_bytes_.load(std::memory_order_relaxed),
+      answers_refused_.load(std::memory_order_relaxed)};
 }
 
 }  // namespace entente::net

@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
+#include <vector>
 
 #include "base/limits.h"
 
@@ -23,18 +25,35 @@ class ServerLoad {
   ServerLoad() = default;
   explicit ServerLoad(const Limits& limits) : limits_(limits) {}
 
-  enum class Admission : uint8_t {
-    kServe,
-    kRefuse,  // As many as may be are there: say so.
-    kDrop,    // So many are being refused that this one must go without a word.
+  // A server that may have idle connections to close. Called with the lock held, on any thread: it
+  // must only pass the news on to its own thread.
+  class Member {
+   public:
+    virtual ~Member() = default;
+    // Another server needs a place and has no idle connection itself.
+    virtual void OnPlaceWanted() = 0;
   };
-  // Each is followed by RemoveConnection, whatever is answered.
-  [[nodiscard]] Admission AddConnection();
-  // Whether the next one would be refused.
+  void Join(Member& member);
+  void Leave(Member& member);
+
+  // A place for a connection that is served; false if all are taken. Followed by GiveBack.
+  [[nodiscard]] bool TakePlace();
+  void GiveBack() { connections_.fetch_sub(1, std::memory_order_relaxed); }
   [[nodiscard]] bool full() const {
     return connections_.load(std::memory_order_relaxed) >= limits_.max_connections;
   }
-  void RemoveConnection() { connections_.fetch_sub(1, std::memory_order_relaxed); }
+  // Tells all but `asker`.
+  void AskForPlace(const Member& asker);
+
+  // Of the connections that are served, those that could be closed for another one.
+  void AddIdle() { idle_.fetch_add(1, std::memory_order_relaxed); }
+  void RemoveIdle() { idle_.fetch_sub(1, std::memory_order_relaxed); }
+  [[nodiscard]] size_t idle() const { return idle_.load(std::memory_order_relaxed); }
+
+  // For a connection that found no place. True: it may be told so, which takes a place of another
+  // kind until DoneRefusing. False: so many are being told that it must go without a word.
+  [[nodiscard]] bool MayRefuse();
+  void DoneRefusing() { being_refused_.fetch_sub(1, std::memory_order_relaxed); }
 
   // Accounts for `bytes` more, and says whether that many may be held; if not, nothing has changed.
   [[nodiscard]] bool Hold(size_t bytes);
@@ -57,7 +76,11 @@ class ServerLoad {
 
  private:
   const Limits limits_;
+  std::mutex mutex_;
+  std::vector<Member*> members_;
   std::atomic<size_t> connections_{0};
+  std::atomic<size_t> idle_{0};
+  std::atomic<size_t> being_refused_{0};
   std::atomic<size_t> request_bytes_{0};
   std::atomic<size_t> answer_bytes_{0};
   std::atomic<uint64_t> connections_refused_{0};

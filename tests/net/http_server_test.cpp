@@ -409,6 +409,7 @@ TEST_CASE("at the limit the connection that has been idle for longest makes room
   HttpServerOptions options;
   options.load = std::make_shared<ServerLoad>(load_limits);
   options.close_idlest = true;
+  options.least_idle = Duration::zero();
   Served served(options);
   Connection busy(served.port());
   busy.Write("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -435,6 +436,96 @@ TEST_CASE("at the limit the connection that has been idle for longest makes room
   Connection fourth(served.port());
   CheckProblem(fourth, 503, "server.too_many_connections");
   CHECK(options.load->stats().connections_refused == 1);
+}
+
+TEST_CASE("one of a crowd that has come but now keeps its place, and the others wait") {
+  ServerLoad::Limits load_limits;
+  load_limits.max_connections = 4;
+  HttpServerOptions options;
+  options.load = std::make_shared<ServerLoad>(load_limits);
+  options.close_idlest = true;
+  options.least_idle = std::chrono::hours(1);
+  Served served(options);
+  Connection works(served.port());
+  std::vector<std::unique_ptr<Connection>> crowd;
+  for (int i = 0; i < 40; ++i) {
+    crowd.push_back(std::make_unique<Connection>(served.port()));
+  }
+  // Nobody is refused by then, since who is behind waits with the kernel.
+  for (int i = 0; i < 3; ++i) {
+    works.Write(kGet);
+    CHECK(StatusOf(works.ReadMessage()) == 200);
+  }
+  CHECK(options.load->stats().connections == 4);
+}
+
+TEST_CASE("a connection whose request has come is not idle, though nobody has read it") {
+  ServerLoad::Limits load_limits;
+  load_limits.max_connections = 1;
+  HttpServerOptions options;
+  options.load = std::make_shared<ServerLoad>(load_limits);
+  options.close_idlest = true;
+  options.least_idle = Duration::zero();
+  Served served(options);
+  Connection works(served.port());
+  works.Write(kGet);
+  CHECK(StatusOf(works.ReadMessage()) == 200);
+  std::unique_ptr<Connection> newcomer;
+  served.loop().Run([&] {  // Meanwhile the server does nothing.
+    newcomer = std::make_unique<Connection>(served.port());
+    works.Write(kGet);
+    return 0;
+  });
+  CHECK(StatusOf(works.ReadMessage()) == 200);
+  newcomer->Write(kGet);
+  CHECK(StatusOf(newcomer->ReadMessage()) == 200);
+}
+
+TEST_CASE("a server without an idle connection gets the place of another one's") {
+  ServerLoad::Limits load_limits;
+  load_limits.max_connections = 2;
+  HttpServerOptions options;
+  options.load = std::make_shared<ServerLoad>(load_limits);
+  options.close_idlest = true;
+  options.least_idle = Duration::zero();
+  Served one(options);
+  Served other(options);
+  Connection first(one.port());
+  Connection second(one.port());
+  for (Connection* client : {&first, &second}) {
+    client->Write(kGet);
+    CHECK(StatusOf(client->ReadMessage()) == 200);
+  }
+  Connection newcomer(other.port());
+  newcomer.Write(kGet);
+  CHECK(StatusOf(newcomer.ReadMessage()) == 200);
+  CHECK(first.ReadToEnd().empty());
+}
+
+TEST_CASE("who is being refused takes nobody's place") {
+  ServerLoad::Limits load_limits;
+  load_limits.max_connections = 1;
+  HttpServerOptions options;
+  options.load = std::make_shared<ServerLoad>(load_limits);
+  options.close_idlest = true;
+  options.least_idle = Duration::zero();
+  Served served(options);
+  Connection busy(served.port());
+  busy.Write("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+  served.handler().WaitForArrivals(1);
+  std::vector<std::unique_ptr<Connection>> refused;
+  for (int i = 0; i < 20; ++i) {  // They stay where they are.
+    refused.push_back(std::make_unique<Connection>(served.port()));
+    CHECK(StatusOf(refused.back()->ReadMessage()) == 503);
+  }
+  served.loop().Run([&] {
+    std::move(served.handler().held.front()).Respond({});
+    return 0;
+  });
+  CHECK(StatusOf(busy.ReadMessage()) == 200);
+  Connection newcomer(served.port());
+  newcomer.Write(kGet);
+  CHECK(StatusOf(newcomer.ReadMessage()) == 200);
 }
 
 TEST_CASE("the limit of connections is that of all servers together") {
