@@ -376,7 +376,7 @@ class Caller::Impl {
   SharedGate::Entry Enter(Target& target, Lane lane, Instant now,
                           const std::function<ParkedCall()>& make_parked) {
     while (true) {
-      if (const auto entry = target.gate->Acquire(lane, now, make_parked)) {
+      if (const auto entry = target.gate->Acquire(lane, now, make_parked, this)) {
         return *entry;
       }
       target.gate = gates_.Find(target.participant, target.definition, now);

@@ -17,8 +17,9 @@ SharedGate::SharedGate(GateOptions options, std::string participant, std::string
       address_(std::move(address)),
       on_breaker_(std::move(on_breaker)) {}
 
-std::optional<SharedGate::Entry> SharedGate::Acquire(
-    Lane lane, Instant now, const std::function<ParkedCall()>& make_parked) {
+std::optional<SharedGate::Entry> SharedGate::Acquire(Lane lane, Instant now,
+                                                     const std::function<ParkedCall()>& make_parked,
+                                                     ParticipantGate::Home home) {
   const std::lock_guard lock(mutex_);
   if (retired_) {
     return std::nullopt;
@@ -26,7 +27,7 @@ std::optional<SharedGate::Entry> SharedGate::Acquire(
   last_used_ = now;
   Entry entry{};
   entry.ticket = next_ticket_++;
-  entry.admission = gate_.Acquire(entry.ticket, lane, now, entry.permit);
+  entry.admission = gate_.Acquire(entry.ticket, lane, now, entry.permit, home);
   if (entry.admission == ParticipantGate::Admission::kAdmitted) {
     ++calls_;
   } else if (entry.admission == ParticipantGate::Admission::kParked) {
@@ -41,9 +42,9 @@ bool SharedGate::Withdraw(Ticket ticket) {
   return gate_.Withdraw(ticket);
 }
 
-SharedGate::Released SharedGate::TakeReleased(Instant now) {
+SharedGate::Released SharedGate::TakeReleased(Instant now, ParticipantGate::Home home) {
   std::vector<Permit> permits;
-  gate_.Release(now, permits);
+  gate_.Release(now, permits, home);
   calls_ += permits.size();
   Released released;
   for (const Permit& permit : permits) {
@@ -70,7 +71,7 @@ std::optional<Instant> SharedGate::Finish(const Permit& permit, const CallEnd& e
     turned = (transport_failure || open_) && BreakerTurned();
     open = open_;
     if (!parked_.empty()) {
-      released = TakeReleased(now);
+      released = TakeReleased(now, permit.home);
       next = gate_.NextWakeup();
     }
   }

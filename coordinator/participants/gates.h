@@ -47,10 +47,11 @@ class SharedGate {
     Permit permit;  // When admitted.
     Ticket ticket;  // When parked.
   };
-  // `make_parked` is called, with the lock held, only if the call has to wait. Nothing once the
-  // gate is retired: find its participant's gate again.
+  // `make_parked` is called, with the lock held, only if the call has to wait. `home`: whose
+  // connections it would use. Nothing once the gate is retired: find its participant's gate again.
   [[nodiscard]] std::optional<Entry> Acquire(Lane lane, Instant now,
-                                             const std::function<ParkedCall()>& make_parked);
+                                             const std::function<ParkedCall()>& make_parked,
+                                             ParticipantGate::Home home = nullptr);
 
   // False if the call was let go in the meantime: its `go` is on the way.
   [[nodiscard]] bool Withdraw(Ticket ticket);
@@ -76,7 +77,7 @@ class SharedGate {
 
  private:
   using Released = std::vector<std::pair<ParkedCall, Permit>>;
-  Released TakeReleased(Instant now);
+  Released TakeReleased(Instant now, ParticipantGate::Home home = nullptr);
   static void LetGo(Released released);
   [[nodiscard]] bool BreakerTurned();
 

@@ -17,6 +17,7 @@ constexpr double kAverageWeight = 0.1;
 constexpr double kSlowestFades = 0.98;
 constexpr double kPatience = 2;  // Times the slowest answer: a call that allows more is patient.
 constexpr size_t kQueueSlack = 64;
+constexpr Duration kMayOvertake = std::chrono::seconds(1);
 constexpr int kSettleProbesPerCoolDown = 4;
 constexpr size_t kOnePlaceInSettles = 8;
 
@@ -42,32 +43,55 @@ std::string_view BreakerStateName(BreakerState state) {
   return "closed";
 }
 
-void ParticipantGate::Queue::Push(Ticket ticket) {
+void ParticipantGate::Queue::Push(Ticket ticket, Home home, Instant now) {
   const bool inserted = waiting_.insert(ticket).second;
   ENTENTE_CHECK(inserted);
-  order_.push_back(ticket);
+  lines_[home].push_back({ticket, came_++, now});
+  ++held_;
 }
 
 bool ParticipantGate::Queue::Remove(Ticket ticket) {
   if (waiting_.erase(ticket) == 0) {
     return false;
   }
-  if (order_.size() > 2 * waiting_.size() + kQueueSlack) {
-    std::erase_if(order_, [this](Ticket queued) { return !waiting_.contains(queued); });
+  if (held_ > 2 * waiting_.size() + kQueueSlack) {
+    for (auto& [home, line] : lines_) {
+      std::erase_if(line,
+                    [this](const Waiter& waiter) { return !waiting_.contains(waiter.ticket); });
+    }
+    held_ = waiting_.size();
   }
   return true;
 }
 
-ParticipantGate::Ticket ParticipantGate::Queue::Front() {
-  while (!waiting_.contains(order_.front())) {
-    order_.pop_front();
+ParticipantGate::Queue::Next ParticipantGate::Queue::NextFor(Home home) {
+  const Waiter* first = nullptr;
+  const Waiter* at_home = nullptr;
+  Home home_of_first = nullptr;
+  for (auto& [each, line] : lines_) {
+    while (!line.empty() && !waiting_.contains(line.front().ticket)) {
+      line.pop_front();
+      --held_;
+    }
+    if (line.empty()) {
+      continue;
+    }
+    if (first == nullptr || line.front().number < first->number) {
+      first = &line.front();
+      home_of_first = each;
+    }
+    if (each == home) {
+      at_home = &line.front();
+    }
   }
-  return order_.front();
+  const bool may_overtake = at_home != nullptr && at_home->since - first->since <= kMayOvertake;
+  return may_overtake ? Next{at_home->ticket, home} : Next{first->ticket, home_of_first};
 }
 
-void ParticipantGate::Queue::PopFront() {
-  waiting_.erase(Front());
-  order_.pop_front();
+void ParticipantGate::Queue::Pop(const Next& next) {
+  waiting_.erase(next.ticket);
+  lines_.at(next.home).pop_front();
+  --held_;
 }
 
 ParticipantGate::ParticipantGate(GateOptions options)
@@ -83,17 +107,17 @@ Instant ParticipantGate::Monotonic(Instant now) {
 }
 
 ParticipantGate::Admission ParticipantGate::Acquire(Ticket ticket, Lane lane, Instant now,
-                                                    Permit& permit) {
+                                                    Permit& permit, Home home) {
   now = Monotonic(now);
   // Who comes later does not overtake who waits, and nobody who settles.
   const bool first = queue(lane).empty() && queue(Lane::kSettle).empty();
-  if (first && TryAdmit(ticket, lane, now, permit)) {
+  if (first && TryAdmit(ticket, home, lane, now, permit)) {
     return Admission::kAdmitted;
   }
   if (queue(Lane::kSettle).size() + queue(Lane::kForward).size() >= options_.max_queued) {
     return Admission::kRefused;
   }
-  queue(lane).Push(ticket);
+  queue(lane).Push(ticket, home, now);
   return Admission::kParked;
 }
 
@@ -101,15 +125,16 @@ bool ParticipantGate::Withdraw(Ticket ticket) {
   return queue(Lane::kForward).Remove(ticket) || queue(Lane::kSettle).Remove(ticket);
 }
 
-void ParticipantGate::Release(Instant now, std::vector<Permit>& admitted) {
+void ParticipantGate::Release(Instant now, std::vector<Permit>& admitted, Home home) {
   now = Monotonic(now);
   for (const Lane lane : {Lane::kSettle, Lane::kForward}) {
     Permit permit;
     while (!queue(lane).empty()) {
-      if (!TryAdmit(queue(lane).Front(), lane, now, permit)) {
+      const Queue::Next next = queue(lane).NextFor(home);
+      if (!TryAdmit(next.ticket, next.home, lane, now, permit)) {
         return;
       }
-      queue(lane).PopFront();
+      queue(lane).Pop(next);
       admitted.push_back(permit);
     }
   }
@@ -156,13 +181,13 @@ BlockedBy ParticipantGate::blocked_by(Instant now) const {
   return obstacle == BlockedBy::kNothing && behind ? BlockedBy::kConcurrency : obstacle;
 }
 
-bool ParticipantGate::TryAdmit(Ticket ticket, Lane lane, Instant now, Permit& permit) {
+bool ParticipantGate::TryAdmit(Ticket ticket, Home home, Lane lane, Instant now, Permit& permit) {
   AdvanceRamp(now);
   if (Obstacle(lane, now) != BlockedBy::kNothing) {
     return false;
   }
   const bool in_outage = outage_ != Outage::kNone;
-  permit = Permit{ticket, lane, in_outage && !probing_ && now >= open_until_, period_, now};
+  permit = Permit{ticket, lane, in_outage && !probing_ && now >= open_until_, period_, now, home};
   if (permit.probe) {
     probing_ = true;
   } else if (in_outage) {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <string_view>
 #include <unordered_set>
@@ -75,7 +76,10 @@ struct CallEnd {
 //
 // Within the limits calls go in the order they came, those of Lane::kSettle first; one place in
 // eight is kept for them, so that forward calls that wait for what is prepared (for a row that it
-// has locked) can not keep out the call that would free it.
+// has locked) can not keep out the call that would free it. But a place that becomes free is given
+// first to who waits at the same home (a worker), where the connection of the call that ended is
+// used again: else the two workers of a participant that allows few connections would close and
+// open one for every second call. Nobody is overtaken by who came more than a second later.
 //
 // Closed: `failures_to_open` transport failures in a row open the breaker; as many busy answers, or
 // one with a Retry-After, make it back off, which is the same under another name: nothing goes
@@ -97,6 +101,8 @@ class ParticipantGate {
  public:
   // Names one waiting call; the caller's own number, not in use by another waiting call.
   using Ticket = uint64_t;
+  // Names who makes the call; null: nobody in particular.
+  using Home = const void*;
 
   // Goes with each admitted call and comes back with its end.
   struct Permit {
@@ -105,6 +111,7 @@ class ParticipantGate {
     bool probe = false;   // Sent to find out whether an outage is over.
     uint64_t period = 0;  // Counts the outages' beginnings and ends.
     Instant admitted_at;
+    Home home = nullptr;
   };
 
   explicit ParticipantGate(GateOptions options);
@@ -114,7 +121,8 @@ class ParticipantGate {
     kParked,    // A later Release hands the ticket out.
     kRefused,   // The queue is full; not parked. Ask again later.
   };
-  [[nodiscard]] Admission Acquire(Ticket ticket, Lane lane, Instant now, Permit& permit);
+  [[nodiscard]] Admission Acquire(Ticket ticket, Lane lane, Instant now, Permit& permit,
+                                  Home home = nullptr);
 
   // Ends an admitted call. Follow with Release, since a place may have become free, and then with
   // NextWakeup: what waited for a place may wait for a token next.
@@ -124,8 +132,9 @@ class ParticipantGate {
   // it is not parked. Costs a constant time; its place in the queue is skipped when its turn comes.
   bool Withdraw(Ticket ticket);
 
-  // Appends the parked calls that may go at `now` to `admitted`, in the order they go.
-  void Release(Instant now, std::vector<Permit>& admitted);
+  // Appends the parked calls that may go at `now` to `admitted`, in the order they go. `home` is
+  // where a call has just ended.
+  void Release(Instant now, std::vector<Permit>& admitted, Home home = nullptr);
 
   // When Release should be called although no call ends before: the end of the cool-down or the
   // next token. None while nothing waits, or while only a call's end can help.
@@ -151,20 +160,32 @@ class ParticipantGate {
   [[nodiscard]] Stats stats() const;
 
  private:
-  // Tickets in the order they came.
+  // Tickets in the order they came, for each home.
   class Queue {
    public:
+    struct Waiter {
+      Ticket ticket;
+      uint64_t number;  // Of all that came.
+      Instant since;
+    };
+
     [[nodiscard]] bool empty() const { return waiting_.empty(); }
     [[nodiscard]] size_t size() const { return waiting_.size(); }
-    void Push(Ticket ticket);
+    void Push(Ticket ticket, Home home, Instant now);
     bool Remove(Ticket ticket);
-    // The first one. Not when empty.
-    [[nodiscard]] Ticket Front();
-    void PopFront();
+    struct Next {
+      Ticket ticket;
+      Home home;
+    };
+    // Who goes next where `home` has a place. Not when empty.
+    [[nodiscard]] Next NextFor(Home home);
+    void Pop(const Next& next);
 
    private:
-    std::deque<Ticket> order_;            // May hold removed tickets.
-    std::unordered_set<Ticket> waiting_;  // Those of order_ that still wait.
+    std::map<Home, std::deque<Waiter>> lines_;  // May hold removed tickets, and empty lines.
+    std::unordered_set<Ticket> waiting_;        // Those of lines_ that still wait.
+    size_t held_ = 0;                           // In lines_.
+    uint64_t came_ = 0;
   };
 
   // Why nothing ordinary goes.
@@ -173,7 +194,7 @@ class ParticipantGate {
   Queue& queue(Lane lane) { return queues_[static_cast<size_t>(lane)]; }
   [[nodiscard]] const Queue& queue(Lane lane) const { return queues_[static_cast<size_t>(lane)]; }
   // Whether a call may go at `now`; takes its token and place and fills in `permit` if so.
-  bool TryAdmit(Ticket ticket, Lane lane, Instant now, Permit& permit);
+  bool TryAdmit(Ticket ticket, Home home, Lane lane, Instant now, Permit& permit);
   [[nodiscard]] BlockedBy Obstacle(Lane lane, Instant now) const;
   [[nodiscard]] BlockedBy OutageObstacle() const;
   [[nodiscard]] bool MayProbe(Lane lane, Instant now) const;

@@ -62,6 +62,40 @@ void Fail(ParticipantGate& gate, Instant now) {
 
 }  // namespace
 
+TEST_CASE("a place goes to who waits where it became free, but nobody is overtaken for long") {
+  GateOptions options = Open();
+  options.max_concurrent = 2;
+  ParticipantGate gate(options);
+  const int here = 0;
+  const int there = 0;
+  Permit at_here;
+  Permit at_there;
+  Permit parked;
+  REQUIRE(gate.Acquire(1, Lane::kForward, At(0), at_here, &here) == Admission::kAdmitted);
+  REQUIRE(gate.Acquire(2, Lane::kForward, At(0), at_there, &there) == Admission::kAdmitted);
+  REQUIRE(gate.Acquire(3, Lane::kForward, At(0), parked, &there) == Admission::kParked);
+  REQUIRE(gate.Acquire(4, Lane::kForward, At(0), parked, &there) == Admission::kParked);
+  REQUIRE(gate.Acquire(5, Lane::kForward, At(1'000), parked, &here) == Admission::kParked);
+  REQUIRE(gate.Acquire(6, Lane::kForward, At(1'001), parked, &here) == Admission::kParked);
+  const auto after = [&](Permit& ended, const int& home) {
+    gate.OnFinished(ended, Ended(Ending::kAnswered), At(2'000));
+    std::vector<Permit> permits;
+    gate.Release(At(2'000), permits, &home);
+    REQUIRE(permits.size() == 1);
+    CHECK(permits[0].home == (permits[0].ticket == 5 || permits[0].ticket == 6 ? &here : &there));
+    ended = permits[0];
+    return ended.ticket;
+  };
+  CHECK(after(at_here, here) == 5);
+  CHECK(after(at_there, there) == 3);
+  CHECK(gate.Withdraw(4));
+  REQUIRE(gate.Acquire(7, Lane::kForward, At(2'000), parked, &there) == Admission::kParked);
+  CHECK(after(at_there, there) == 7);
+  REQUIRE(gate.Acquire(8, Lane::kForward, At(2'500), parked, &there) == Admission::kParked);
+  CHECK(after(at_there, there) == 6);  // More than a second before 8.
+  CHECK(after(at_here, here) == 8);    // Where nobody waits here, whoever waits.
+}
+
 TEST_CASE("calls past the concurrency limit wait and go in the order they came") {
   GateOptions options = Open();
   options.max_concurrent = 2;
