@@ -32,6 +32,13 @@ Result<StoreUrl> Parse(std::string_view url) {
       return InvalidArgument("store.bad_url",
                              "the store 'sqlite:' names no file; " + std::string(kKnown));
     }
+    // SQLite's own name for a database without a file, which whoever knows it writes here.
+    if (rest == ":memory:" || rest == "memory:" || rest == "memory") {
+      return InvalidArgument("store.bad_url", "the store '" + std::string(url) +
+                                                  "' names no file; write memory: " +
+                                                  "for a trial without one, or sqlite:./" + rest +
+                                                  " for a file of that name");
+    }
     return StoreUrl{Kind::kSqlite, rest};
   }
   if (scheme == "memory") {

@@ -31,7 +31,8 @@ TEST_CASE("an unknown store is refused with the names of the known ones") {
 }
 
 TEST_CASE("a store URL with a missing or a superfluous path is refused") {
-  const std::string url = GENERATE(as<std::string>(), "sqlite:", "memory:x");
+  const std::string url = GENERATE(as<std::string>(), "sqlite:", "memory:x",
+                                   "sqlite::memory:", "sqlite:memory:", "sqlite:memory");
   CHECK(OpenJournal(url).status().reason() == "store.bad_url");
 }
 
