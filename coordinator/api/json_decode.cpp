@@ -24,6 +24,13 @@ Outcome<Command> Finish(Reader& reader, Command command) {
 Outcome<Json> ParseBody(std::string_view body) {
   // The body is one level around a payload.
   Result<Json> json = ParseExactJson(body, {limits::kMaxRequestBytes, limits::kMaxJsonDepth + 1});
+  if (json.status().reason() == "json.too_deep") {
+    return Error{InvalidArgument("json.too_deep", json.status().message() + ": " +
+                                                      std::to_string(limits::kMaxJsonDepth) +
+                                                      " of a payload, and the request's own"),
+                 {},
+                 {}};
+  }
   if (!json.ok()) {
     return Error{json.status(), {}, {}};
   }

@@ -140,14 +140,14 @@ std::string_view WhyBlocked(const Context& at, const BranchState& branch,
                ? std::string_view(at.detail.blocked_by[call->participant])
                : std::string_view();
   }
-  if (branch.phase == BranchPhase::kWaiting) {
-    return at.state.paused ? "paused" : branch.signal.empty() ? "timer" : "signal";
-  }
   if (IsBackoff(branch.phase)) {
     return at.state.paused ? "paused" : "timer";
   }
   if (!MayStillStart(at.state)) {
     return {};
+  }
+  if (branch.phase == BranchPhase::kWaiting) {
+    return at.state.paused ? "paused" : branch.signal.empty() ? "timer" : "signal";
   }
   if (branch.phase == BranchPhase::kEnlisted && !at.state.closed) {
     return "client";
@@ -209,11 +209,16 @@ void DescribeCall(const Context& at, const BranchState& branch, Role role, Branc
   fields.blocked_by = WhyBlocked(at, branch, call, is_child && call == nullptr);
 }
 
+// A wait that the abort ended: it waits no more, and certainly had no effect.
+bool IsCalledOff(const engine::TxnState& state, const BranchState& branch) {
+  return branch.phase == BranchPhase::kWaiting && !MayStillStart(state);
+}
+
 // What the branch does next by itself. Nothing once the transaction has ended; and a pending
 // operation without a URL is not asked for: its `deadline` says how long it may take.
 void DescribeWhatIsDue(const engine::TxnState& state, const BranchState& branch,
                        BranchFields& fields) {
-  if (state.finished()) {
+  if (state.finished() || IsCalledOff(state, branch)) {
     return;
   }
   if (IsBackoff(branch.phase) || (IsPending(branch.phase) && !branch.poll_url.empty())) {
@@ -229,7 +234,8 @@ BranchFields DescribeBranch(const Context& at, const BranchState& branch,
   fields.id = branch.id.str();
   fields.step = at.step.id;
   fields.index = index;
-  fields.phase = engine::BranchPhaseName(branch.phase);
+  fields.phase =
+      engine::BranchPhaseName(IsCalledOff(at.state, branch) ? BranchPhase::kRefused : branch.phase);
   fields.alternative = branch.alternative;
   fields.attempt = branch.attempt;
   fields.may_have_happened = branch.may_have_happened;

@@ -1,11 +1,14 @@
 #include "coordinator/api/grpc_fit.h"
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <string>
 
 #include <catch2/catch.hpp>
 
 #include "tests/api/grpc_fixture.h"
+#include "tests/support/documented_table.h"
 
 namespace entente::api::test {
 namespace {
@@ -107,6 +110,80 @@ TEST_CASE("incidents that do not fit are counted") {
   FitIncidents(&list);
   CHECK(list.ByteSizeLong() <= kFits);
   CHECK(list.incidents_size() + static_cast<int>(list.left_out_count()) == 5'000);
+}
+
+// What each row of the page says is left out, and that it is said.
+std::map<std::string, std::function<bool()>> LeftOutAsDocumented() {
+  const std::string large(5'000'000, 'x');
+  std::map<std::string, std::function<bool()>> proofs;
+  proofs["a `Transaction`"] = [] {
+    pb::Transaction payloads = LargeTransaction(6, 900'000);
+    FitTransaction(&payloads);
+    pb::Transaction branches = LargeTransaction(1'000, 100);
+    FitTransaction(&branches, 5'000);
+    return payloads.branches(5).left_out(0) == "output" && branches.branches_size() < 1'000 &&
+           std::find(branches.left_out().begin(), branches.left_out().end(), "branches") !=
+               branches.left_out().end();
+  };
+  proofs["branches, participants"] = [] {
+    pb::ListBranchesResponse branches;
+    pb::ListParticipantsResponse participants;
+    for (int i = 0; i < 10; ++i) {
+      branches.add_branches()->set_id(std::string(900'000, 'x'));
+      participants.add_participants()->set_address(std::string(900'000, 'x'));
+    }
+    FitBranches(&branches);
+    FitParticipants(&participants);
+    return branches.branches_size() == 4 && participants.participants_size() == 4;
+  };
+  proofs["one branch of a page"] = [large] {
+    pb::ListBranchesResponse page;
+    page.add_branches()->mutable_output()->set_string_value(large);
+    FitBranches(&page);
+    return page.branches_size() == 1 && !page.branches(0).has_output() &&
+           page.branches(0).left_out(0) == "output";
+  };
+  proofs["a `History`"] = [] {
+    pb::History history = LongHistory(10, 900'000);
+    FitHistory(0, 0, &history);
+    return history.entries_size() < 10 &&
+           history.next_after_revision() == static_cast<uint32_t>(history.entries_size());
+  };
+  proofs["one entry, also of an event"] = [large] {
+    pb::History history = LongHistory(1, large.size());
+    FitHistory(0, 0, &history);
+    pb::TransactionEvent event;
+    event.mutable_entry()->mutable_payload()->set_string_value(large);
+    FitEvent(&event);
+    return history.entries(0).left_out(0) == "payload" && event.entry().left_out(0) == "payload" &&
+           !event.entry().has_payload();
+  };
+  proofs["incidents"] = [] {
+    pb::ListIncidentsResponse list;
+    for (int i = 0; i < 5'000; ++i) {
+      list.add_incidents()->set_message(std::string(2'048, 'm'));
+    }
+    FitIncidents(&list);
+    return list.left_out_count() == static_cast<uint32_t>(5'000 - list.incidents_size());
+  };
+  proofs["what a branch sends"] = [large] {
+    pb::BranchCall call;
+    call.mutable_body()->set_string_value(large);
+    FitBranchCall(&call);
+    return !call.has_body() && call.left_out(0) == "body";
+  };
+  return proofs;
+}
+
+TEST_CASE("what docs/api.md says is left out over gRPC is") {
+  const auto proofs = LeftOutAsDocumented();
+  const auto rows = ::entente::test::TableBelow("docs/api.md", "## Routes", 1);
+  CHECK(rows.size() == proofs.size());
+  for (const auto& row : rows) {
+    CAPTURE(row[0], row[1]);
+    REQUIRE(proofs.contains(row[0]));
+    CHECK(proofs.at(row[0])());
+  }
 }
 
 TEST_CASE("a compressed request is not inflated but refused") {

@@ -22,6 +22,7 @@ TEST_CASE("a transaction shows its branches and why they do not move") {
   CHECK(transaction["abort"]["cause"] == "cancelled");
   CHECK(transaction["abort"]["actor"]["name"] == "ann");
 
+  // What it waited for when the abort began is waited for no more.
   std::map<std::string, std::string> blocked_by;
   for (const Json& branch : transaction["branches"]) {
     blocked_by[branch["id"]] = branch.value("blockedBy", "");
@@ -30,8 +31,8 @@ TEST_CASE("a transaction shows its branches and why they do not move") {
                                                          {"rooms:0", "participant"},
                                                          {"rooms:1", "timer"},
                                                          {"rooms:2", "concurrency"},
-                                                         {"approval", "signal"},
-                                                         {"pause", "timer"},
+                                                         {"approval", ""},
+                                                         {"pause", ""},
                                                          {"insurance", "child"},
                                                          {"pay", ""}});
   const Json& flight = transaction["branches"][0];
@@ -65,6 +66,28 @@ TEST_CASE("what has ended waits for nothing") {
     CHECK_FALSE(branch.contains("nextAttemptAt"));
     CHECK_FALSE(branch.contains("blockedBy"));
   }
+}
+
+TEST_CASE("a wait that an abort ended waits no more") {
+  const auto waiting = [] {
+    return Story()
+        .Then(engine::StepExpanded{0, "flight", false, {}})
+        .Then(engine::WaitStarted{BranchId("flight"), At(300), "go"});
+  };
+  const engine::AbortDecided abort{engine::AbortCause::kCancelled, {}, {}, {}};
+  const auto shown = [](const Story& story) {
+    RestServer server;
+    server.coordinator.AnswerWithView(story.View());
+    return server.Get("/v1/transactions/t").Document()["branches"][0];
+  };
+  const Json before = shown(waiting());
+  CHECK(before["phase"] == "waiting");
+  CHECK(before["blockedBy"] == "signal");
+  CHECK(before.contains("waitsUntil"));
+  const Json after = shown(waiting().Then(abort));
+  CHECK(after["phase"] == "refused");
+  CHECK_FALSE(after.contains("blockedBy"));
+  CHECK_FALSE(after.contains("waitsUntil"));
 }
 
 TEST_CASE("an operation that its participant will complete is not asked for") {

@@ -102,6 +102,13 @@ TEST_CASE("a body that is not a JSON object is refused, saying where") {
         "json.bad_utf8");
   CHECK(server.Post("/v1/transactions", std::string(100'000, '[')).Document()["code"] ==
         "json.too_deep");
+  const Json nested =
+      server
+          .Post("/v1/transactions", R"({"definition":"trip","input":)" + std::string(65, '[') +
+                                        std::string(65, ']') + "}")
+          .Document();
+  CHECK(nested["code"] == "json.too_deep");
+  CHECK(nested["detail"].get<std::string>().find("64 of a payload") != std::string::npos);
   CHECK(server.coordinator.mutations() == 0);
 }
 
