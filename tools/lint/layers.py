@@ -13,6 +13,7 @@ ALLOWED = {
     "dsl/schema": {"dsl/schema", "base"},
     "dsl": {"dsl", "dsl/cel", "dsl/schema", "base"},
     "engine": {"engine", "dsl", "dsl/cel", "dsl/schema", "base"},
+    "explore": {"explore", "engine", "dsl", "dsl/cel", "dsl/schema", "base"},
     "storage": {"storage", "storage/postgres", "base"},
     "storage/postgres": {"storage/postgres", "storage", "net/postgres", "base"},
     "dashboard": {"dashboard", "base"},
@@ -36,7 +37,7 @@ ALLOWED = {
                     "coordinator/participants", "coordinator/runtime", "net/core", "net/http", "net/grpc", "storage", "dsl", "engine", "base", "cli"},
     "participant-sdk/include": {"participant-sdk/include", "base"},
     "participant-sdk": {"participant-sdk", "participant-sdk/include", "net/core", "net/http", "net/postgres", "base"},
-    "cli": {"cli", "participant-sdk", "participant-sdk/include", "engine", "dsl", "dsl/cel", "dsl/schema", "base"},
+    "cli": {"cli", "participant-sdk", "participant-sdk/include", "explore", "engine", "dsl", "dsl/cel", "dsl/schema", "base"},
     # Complete services of other companies: nothing of ours.
     "examples": {"examples"},
     # Services that embed the SDK, by its public headers alone.

@@ -1,0 +1,40 @@
+// Trials: the expressions of a definition, so that made-up data can be tried on them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "dsl/cel/template.h"
+
+namespace entente::explore {
+
+// What an expression has to come to where it stands.
+enum class Wanted : uint8_t { kAny, kBool, kList, kDuration, kInstant, kDurationOrInstant };
+
+// A place of the data that an expression reads: "input", "lines", "*", "price", or "steps", "pay",
+// "output", "state". "*" stands for every element of a list.
+using DataPath = std::vector<std::string>;
+
+struct Trial {
+  std::string pointer;  // JSON Pointer in the definition.
+  std::string step;     // Of which step it is part, or empty.
+  Wanted wanted = Wanted::kAny;
+  dsl::cel::Template source;
+  std::vector<DataPath> reads = {};
+  std::vector<Json> constants = {};  // That stand in the text.
+  // A condition that decides where a transaction goes, and which way is the usual one.
+  bool condition = false;
+  bool usual = true;
+  // Of a way of a choice: the pointer of its `choose`, and its number.
+  std::string choice = {};
+  size_t way = 0;
+};
+
+// Of every string of `definition` in which an expression stands, but for the participants and the
+// input's schema. `definition` is one that compiles.
+[[nodiscard]] std::vector<Trial> TrialsOf(const Json& definition);
+
+}  // namespace entente::explore

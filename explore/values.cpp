@@ -1,0 +1,563 @@
+#include "explore/values.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <utility>
+
+#include "base/time.h"
+#include "dsl/cel/activation.h"
+#include "explore/schema_shape.h"
+#include "explore/shape.h"
+#include "explore/trials.h"
+
+namespace entente::explore {
+namespace {
+
+// How many ways of putting the data together are tried for one expression.
+constexpr size_t kMaxTriesOfPairs = 600;
+constexpr size_t kMaxParts = 400;
+// How often members are added that turn out to be missing.
+constexpr size_t kMaxLessons = 4;
+
+// A leaf or list of the data, and where it is.
+struct Part {
+  DataPath path;
+  Shape* shape;
+};
+
+void CollectParts(Shape& shape, DataPath& path, std::vector<Part>& parts) {
+  if (shape.choices() > 1 && parts.size() < kMaxParts) {
+    parts.push_back({path, &shape});
+  }
+  for (auto& [name, member] : shape.members) {
+    path.push_back(name);
+    CollectParts(member, path, parts);
+    path.pop_back();
+  }
+  for (Shape& element : shape.element) {
+    path.emplace_back("*");
+    CollectParts(element, path, parts);
+    path.pop_back();
+  }
+}
+
+bool IsPrefix(const DataPath& a, const DataPath& b) {
+  return a.size() <= b.size() && std::equal(a.begin(), a.end(), b.begin());
+}
+
+bool Fits(Wanted wanted, const Json& value) {
+  switch (wanted) {
+    case Wanted::kAny: return !value.is_null();
+    case Wanted::kBool: return value.is_boolean();
+    case Wanted::kList: return value.is_array();
+    case Wanted::kDuration:
+      return value.is_string() && ParseDuration(value.get<std::string>()).ok();
+    case Wanted::kInstant: return value.is_string() && ParseInstant(value.get<std::string>()).ok();
+    case Wanted::kDurationOrInstant:
+      return Fits(Wanted::kDuration, value) || Fits(Wanted::kInstant, value);
+  }
+  return false;
+}
+
+// Makes the data up by trying: puts something in for every name that an expression reads, sees
+// which expressions fail, and changes what those read.
+class Maker {
+ public:
+  Maker(const dsl::Plan& plan, const Json& definition, const GivenValues& given)
+      : plan_(plan), definition_(definition), given_(given), trials_(TrialsOf(definition)) {}
+
+  Result<Values> Make() {
+    if (given_.input) {
+      ENTENTE_RETURN_IF_ERROR(CheckGiven());
+    }
+    Prepare();
+    for (size_t round = 0; round < kMaxLessons; ++round) {
+      GatherParts();
+      AddConstants();
+      Fit();
+      if (!Learn()) {
+        break;
+      }
+    }
+    GatherParts();
+    usual_ = Choice();
+    Keep();
+    for (size_t round = 0; round < 2; ++round) {
+      for (size_t trial = 0; trial < trials_.size(); ++trial) {
+        if (trials_[trial].condition) {
+          Reach(trial, true);
+          Reach(trial, false);
+        }
+      }
+    }
+    Set(usual_);
+    KeepOnlyRequired();
+    if (values_.inputs.empty()) {
+      return InvalidArgument("explore.input_needed",
+                             "no input was found that the definition's schema takes (" +
+                                 why_no_input_ + "): give one with --input");
+    }
+    return std::move(values_);
+  }
+
+ private:
+  using Assignment = std::vector<size_t>;
+
+  struct Outcome {
+    std::vector<bool> works;                // By trial.
+    std::vector<std::optional<bool>> held;  // By trial, of a condition that works.
+    double score = 0;
+  };
+
+  [[nodiscard]] Status CheckGiven() const {
+    if (!plan_.input) {
+      return {};
+    }
+    const auto violations = plan_.input->Validate(*given_.input, 1);
+    return violations.empty()
+               ? Status()
+               : InvalidArgument("input.invalid",
+                                 "the input does not match the definition's schema: " +
+                                     violations.front().pointer + ": " +
+                                     violations.front().message);
+  }
+
+  // ---- what the data looks like ----
+
+  void Prepare() {
+    const auto schema = definition_.find("input");
+    if (given_.input) {
+      input_.values = {*given_.input};
+      input_.open = false;
+    } else if (schema != definition_.end()) {
+      input_ = ShapeOfSchema(*schema);
+    } else {
+      input_.values = {Json::object()};
+    }
+    for (const dsl::Step& step : plan_.steps) {
+      Shape& output = outputs_[step.id];
+      const auto found = given_.outputs.find(step.id);
+      if (found != given_.outputs.end()) {
+        output.values = found->second;
+        output.open = false;
+      } else {
+        output = UnknownShape();
+        output.values.insert(output.values.begin(), Json::object());
+      }
+      for_each_[step.id] = step.for_each.has_value();
+    }
+    FindItems();
+    for (Trial& trial : trials_) {
+      for (DataPath& read : trial.reads) {
+        read = Canonical(trial, read);
+        Grow(read);
+      }
+    }
+  }
+
+  // The list that the items of a step with forEach come from: the first that is read.
+  void FindItems() {
+    for (const Trial& trial : trials_) {
+      if (trial.wanted == Wanted::kList && !trial.reads.empty()) {
+        items_[trial.step] = trial.reads.front();
+        DataPath element = trial.reads.front();
+        element.emplace_back("*");
+        Grow(element);
+      }
+    }
+  }
+
+  // `item` and `output` by where they come from.
+  [[nodiscard]] DataPath Canonical(const Trial& trial, const DataPath& read) const {
+    DataPath path;
+    const auto items = items_.find(trial.step);
+    if (read.front() == "item" && items != items_.end()) {
+      path = items->second;
+      path.emplace_back("*");
+    } else if (read.front() == "output" && !trial.step.empty()) {
+      path = {"steps", trial.step, "output"};
+    } else {
+      return read;
+    }
+    path.insert(path.end(), read.begin() + 1, read.end());
+    return path;
+  }
+
+  void Grow(const DataPath& read) {
+    const std::span<const std::string> path(read);
+    if (path.front() == "input") {
+      Ensure(input_, path.subspan(1));
+    } else if (path.size() >= 3 && path[0] == "steps" && path[2] == "output") {
+      if (const auto output = outputs_.find(path[1]); output != outputs_.end()) {
+        const bool of_all = path.size() > 3 && path[3] == "*" && for_each_[path[1]];
+        Ensure(output->second, path.subspan(of_all ? 4 : 3));
+      }
+    }
+  }
+
+  // What an evaluation says is missing is added to what the expression reads. False: nothing is.
+  bool Learn() {
+    const Json data = Data();
+    bool learned = false;
+    for (const Trial& trial : trials_) {
+      const Result<Json> value = Evaluate(trial, data, ItemOf(trial, data));
+      static constexpr std::string_view kMissing = "no such key: '";
+      const std::string text = value.ok() ? "" : value.status().message();
+      const size_t from = text.find(kMissing);
+      if (from == std::string::npos) {
+        continue;
+      }
+      const size_t start = from + kMissing.size();
+      const std::string name = text.substr(start, text.find('\'', start) - start);
+      for (DataPath read : trial.reads) {
+        const Shape* shape = ShapeAt(read);
+        if (shape != nullptr && shape->is_list()) {
+          read.emplace_back("*");
+          shape = ShapeAt(read);
+        }
+        // A part that is known to be something else is left as it is.
+        if (shape != nullptr && shape->open && !shape->is_list() &&
+            !shape->members.contains(name)) {
+          read.push_back(name);
+          Grow(read);
+          learned = true;
+        }
+      }
+    }
+    return learned;
+  }
+
+  [[nodiscard]] const Shape* ShapeAt(const DataPath& read) const {
+    const std::span<const std::string> path(read);
+    if (path.front() == "input") {
+      return FindShape(input_, path.subspan(1));
+    }
+    const auto output = path.size() >= 3 && path[0] == "steps" && path[2] == "output"
+                            ? outputs_.find(path[1])
+                            : outputs_.end();
+    if (output == outputs_.end()) {
+      return nullptr;
+    }
+    const bool of_all = path.size() > 3 && path[3] == "*" && for_each_.at(path[1]);
+    return FindShape(output->second, path.subspan(of_all ? 4 : 3));
+  }
+
+  // The first of the items of the trial's step; null: it has none.
+  [[nodiscard]] Json ItemOf(const Trial& trial, const Json& data) const {
+    for (const Trial& items : trials_) {
+      if (items.wanted != Wanted::kList || items.step != trial.step) {
+        continue;
+      }
+      const Result<Json> list = Evaluate(items, data, Json());
+      if (list.ok() && list->is_array() && !list->empty()) {
+        return list->front();
+      }
+    }
+    return Json();
+  }
+
+  void GatherParts() {
+    parts_.clear();
+    related_.clear();
+    DataPath path = {"input"};
+    CollectParts(input_, path, parts_);
+    for (auto& [step, output] : outputs_) {
+      path = {"steps", step, "output"};
+      CollectParts(output, path, parts_);
+    }
+    for (const Trial& trial : trials_) {
+      std::vector<size_t>& related = related_.emplace_back();
+      for (size_t part = 0; part < parts_.size(); ++part) {
+        if (std::any_of(trial.reads.begin(), trial.reads.end(), [&](const DataPath& read) {
+              return IsPrefix(read, parts_[part].path) || IsPrefix(parts_[part].path, read);
+            })) {
+          related.push_back(part);
+        }
+      }
+    }
+  }
+
+  void AddConstants() {
+    for (size_t trial = 0; trial < trials_.size(); ++trial) {
+      for (const size_t part : related_[trial]) {
+        Shape& shape = *parts_[part].shape;
+        for (const Json& constant : trials_[trial].constants) {
+          const bool fits = shape.open || shape.values.empty() ||
+                            shape.values.front().is_string() == constant.is_string();
+          if (!shape.is_list() && fits) {
+            AddValue(shape, constant);
+          }
+        }
+      }
+    }
+  }
+
+  // ---- trying ----
+
+  [[nodiscard]] Assignment Choice() const {
+    Assignment choice;
+    for (const Part& part : parts_) {
+      choice.push_back(part.shape->chosen);
+    }
+    return choice;
+  }
+
+  void Set(const Assignment& choice) {
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      parts_[i].shape->chosen = choice[i];
+    }
+  }
+
+  [[nodiscard]] Json Data() const {
+    Json steps = Json::object();
+    for (const auto& [step, output] : outputs_) {
+      const Json one = Instance(output);
+      steps[step] = {{"status", "done"},
+                     {"output", for_each_.at(step) ? Json::array({one, one}) : one}};
+    }
+    return {{"input", Instance(input_)}, {"steps", std::move(steps)}, {"env", plan_.env},
+            {"gid", "transaction"},      {"key", "transaction:step"}, {"index", 0}};
+  }
+
+  [[nodiscard]] Outcome Try() const {
+    const Json data = Data();
+    Outcome outcome;
+    for (const Trial& trial : trials_) {
+      const Result<Json> value = Evaluate(trial, data, ItemOf(trial, data));
+      const bool works = value.ok() && Fits(trial.wanted, *value);
+      outcome.works.push_back(works);
+      outcome.held.push_back(works && trial.condition ? std::optional(value->get<bool>())
+                                                      : std::nullopt);
+      outcome.score += works ? 1 : 0;
+      outcome.score += works && trial.condition && *outcome.held.back() == trial.usual ? 0.01 : 0;
+    }
+    return outcome;
+  }
+
+  [[nodiscard]] Result<Json> Evaluate(const Trial& trial, const Json& data,
+                                      const Json& item) const {
+    dsl::cel::Activation activation(data);
+    activation.Bind("item", item);
+    Json own;
+    Json steps;
+    const auto output = outputs_.find(trial.step);
+    if (output != outputs_.end()) {
+      own = Instance(output->second);
+      activation.Bind("output", own);
+      if (for_each_.at(trial.step)) {
+        steps = data["steps"];
+        steps[trial.step]["output"] = own;
+        activation.Bind("steps", steps);
+      }
+    }
+    return trial.source.Render(activation);
+  }
+
+  // Changes what failing expressions read as long as that makes more of them work.
+  void Fit() {
+    Outcome best = Try();
+    for (size_t round = 0; round < 4; ++round) {
+      const double before = best.score;
+      for (size_t trial = 0; trial < trials_.size(); ++trial) {
+        const bool unusual = best.held[trial] && *best.held[trial] != trials_[trial].usual;
+        if (!best.works[trial] || unusual) {
+          Improve(trial, best);
+        }
+      }
+      if (best.score <= before) {
+        return;
+      }
+    }
+  }
+
+  void Improve(size_t trial, Outcome& best) {
+    const auto better = [&](const Outcome& outcome) {
+      return outcome.score > best.score && IsInputGood();
+    };
+    if (auto found = Search(trial, better)) {
+      best = std::move(*found);
+    }
+  }
+
+  // Changes one part that the expression reads, or two, until `good`; else leaves all as it was.
+  template <class Good>
+  std::optional<Outcome> Search(size_t trial, const Good& good) {
+    const std::vector<size_t>& related = related_[trial];
+    for (const size_t part : related) {
+      if (auto found = SearchPart(part, good)) {
+        return found;
+      }
+    }
+    size_t tries = 0;
+    for (size_t i = 0; i < related.size(); ++i) {
+      for (size_t j = i + 1; j < related.size() && tries < kMaxTriesOfPairs; ++j) {
+        Shape& first = *parts_[related[i]].shape;
+        const size_t before = first.chosen;
+        for (first.chosen = 0; first.chosen < first.choices(); ++first.chosen) {
+          tries += parts_[related[j]].shape->choices();
+          if (auto found = SearchPart(related[j], good)) {
+            return found;
+          }
+        }
+        first.chosen = before;
+      }
+    }
+    return std::nullopt;
+  }
+
+  template <class Good>
+  std::optional<Outcome> SearchPart(size_t part, const Good& good) {
+    Shape& shape = *parts_[part].shape;
+    const size_t before = shape.chosen;
+    for (shape.chosen = 0; shape.chosen < shape.choices(); ++shape.chosen) {
+      Outcome outcome = Try();
+      if (good(outcome)) {
+        return outcome;
+      }
+    }
+    shape.chosen = before;
+    return std::nullopt;
+  }
+
+  // ---- going both ways ----
+
+  // Whether the condition is asked at all, and is the one that decides.
+  [[nodiscard]] bool IsAsked(size_t trial, const Outcome& outcome) const {
+    const Trial& asked = trials_[trial];
+    for (size_t other = 0; other < trials_.size(); ++other) {
+      const Trial& way = trials_[other];
+      if (way.choice.empty() || other == trial) {
+        continue;
+      }
+      const std::string of_choice = way.choice + '/';
+      if (!asked.pointer.starts_with(of_choice)) {
+        continue;
+      }
+      const bool same_choice = asked.choice == way.choice;
+      const size_t number = std::stoul(asked.pointer.substr(of_choice.size()));
+      const bool held = outcome.held[other].value_or(false);
+      if ((way.way < number && held) || (!same_choice && way.way == number && !held)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  // Finds data under which the condition comes to `target`, starting from all that was found.
+  void Reach(size_t trial, bool target) {
+    if (!reached_.insert({trial, target}).second) {
+      return;
+    }
+    for (const Assignment& start : std::vector<Assignment>(kept_)) {
+      Set(start);
+      const Outcome from = Try();
+      const auto good = [&](const Outcome& outcome) {
+        return outcome.held[trial] == target && IsAsked(trial, outcome) && IsInputGood() &&
+               std::floor(outcome.score) >= std::floor(from.score);
+      };
+      if (good(from)) {
+        return;
+      }
+      if (Search(trial, good)) {
+        Keep();
+        return;
+      }
+    }
+    reached_.erase({trial, target});
+  }
+
+  [[nodiscard]] bool IsInputGood() const {
+    return !plan_.input || given_.input || plan_.input->Validate(Instance(input_), 1).empty();
+  }
+
+  template <class List>
+  static bool AddTo(List& list, const Json& value, size_t most) {
+    if (std::find(list.begin(), list.end(), value) != list.end()) {
+      return true;
+    }
+    if (list.size() >= most) {
+      return false;
+    }
+    list.push_back(value);
+    return true;
+  }
+
+  void KeepInput(const Json& input) {
+    if (plan_.input && !given_.input) {
+      if (const auto violations = plan_.input->Validate(input, 1); !violations.empty()) {
+        why_no_input_ = violations.front().pointer + ": " + violations.front().message;
+        return;
+      }
+    }
+    if (!AddTo(values_.inputs, input, kMaxInputs)) {
+      LeaveOut("inputs beyond " + std::to_string(kMaxInputs));
+    }
+  }
+
+  void Keep() {
+    kept_.push_back(Choice());
+    KeepInput(Instance(input_));
+    for (const auto& [step, output] : outputs_) {
+      std::vector<Json>& list = values_.outputs[step];
+      if (const auto given = given_.outputs.find(step); given != given_.outputs.end()) {
+        list = given->second;
+      } else if (!AddTo(list, Instance(output), kMaxOutputs)) {
+        LeaveOut("answers of '" + step + "' beyond " + std::to_string(kMaxOutputs));
+      }
+    }
+  }
+
+  void KeepOnlyRequired() {
+    if (!given_.input && input_.is_map()) {
+      KeepInput(Instance(input_, /*only_required=*/true));
+    }
+  }
+
+  void LeaveOut(std::string what) {
+    if (std::find(values_.left_out.begin(), values_.left_out.end(), what) ==
+        values_.left_out.end()) {
+      values_.left_out.push_back(std::move(what));
+    }
+  }
+
+  const dsl::Plan& plan_;
+  const Json& definition_;
+  const GivenValues& given_;
+  std::vector<Trial> trials_;
+  Shape input_;
+  std::map<std::string, Shape> outputs_;   // By step; of a forEach of one element.
+  std::map<std::string, bool> for_each_;   // By step.
+  std::map<std::string, DataPath> items_;  // By step: the list that its items are of.
+  std::vector<Part> parts_;
+  std::vector<std::vector<size_t>> related_;  // By trial: the parts that it reads.
+  Assignment usual_;
+  std::vector<Assignment> kept_;
+  std::set<std::pair<size_t, bool>> reached_;
+  Values values_;
+  std::string why_no_input_ = "none fits";
+};
+
+}  // namespace
+
+std::map<std::string, std::vector<Json>> OutputsOf(const dsl::Plan& plan, const Json& answers) {
+  std::map<std::string, std::vector<Json>> outputs;
+  const std::string forward = '.' + std::string(dsl::OperationName(plan.mode, dsl::Role::kForward));
+  for (const auto& [name, list] : answers.items()) {
+    if (!name.ends_with(forward) || !list.is_array()) {
+      continue;
+    }
+    for (const Json& answer : list) {
+      if (answer.is_object() && answer.contains("done")) {
+        outputs[name.substr(0, name.find_first_of(".:"))].push_back(answer["done"]);
+      }
+    }
+  }
+  return outputs;
+}
+
+Result<Values> MakeValues(const dsl::Plan& plan, const Json& definition, const GivenValues& given) {
+  return Maker(plan, definition, given).Make();
+}
+
+}  // namespace entente::explore
