@@ -1,0 +1,159 @@
+#include <catch2/catch.hpp>
+
+#include "tests/explore/support.h"
+
+namespace entente::explore {
+namespace {
+
+using test::Codes;
+using test::Compile;
+using test::CompileFile;
+using test::Walk;
+using test::WithSteps;
+
+std::string Numbered(size_t steps) {
+  std::string text;
+  for (size_t i = 1; i <= steps; ++i) {
+    const std::string id = "s" + std::to_string(i);
+    text += (i == 1 ? "" : ",") + (R"({"id": ")" + id + R"(", "participant": "a",)") +
+            R"("action": {"put": "/things/${key}"}, "compensate": {"delete": "/things/${key}"}})";
+  }
+  return text;
+}
+
+std::string Joined(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) {
+    text += line + "\n";
+  }
+  return text;
+}
+
+TEST_CASE("explore finds nothing wrong with the examples") {
+  const std::string examples = std::string(ENTENTE_SOURCE_DIR) + "/examples/";
+  for (const char* file :
+       {"bank/definitions/transfer-saga.json", "bank/definitions/transfer-tcc.json",
+        "bank/definitions/transfer-2pc.json", "travel/definitions/travel-booking.json",
+        "travel/definitions/travel-booking-pivot.json", "travel/definitions/travel-tcc.json",
+        "travel/definitions/travel-2pc.json"}) {
+    INFO(file);
+    ExploreOptions options;
+    options.max_paths = 20'000;
+    const ExploreReport report = Walk(CompileFile(examples + file), options);
+    CHECK(Codes(report).empty());
+    CHECK(report.notes.empty());
+    CHECK(report.PathsThatEnd("COMMITTED") > 0);
+    CHECK(report.PathsThatEnd("ABORTED") > 0);
+  }
+}
+
+TEST_CASE("explore counts paths by how they end, and says what stands then") {
+  ExploreOptions options;
+  options.max_faults = 0;
+  const ExploreReport report = Walk(Compile(WithSteps(Numbered(2))), options);
+  REQUIRE(report.complete);
+  // Done; the second refused; the first refused.
+  CHECK(report.paths == 3);
+  CHECK(report.PathsThatEnd("COMMITTED") == 1);
+  CHECK(report.PathsThatEnd("ABORTED") == 2);
+  REQUIRE(report.ends.size() == 2);
+  CHECK(report.ends[0].outcome == "ABORTED");
+  CHECK(report.ends[0].effects.empty());
+  CHECK(report.ends[1].effects == std::vector<std::string>{"s1", "s2"});
+}
+
+TEST_CASE("a service that stays away where there is no way back is counted, and is no finding") {
+  const ExploreReport report = Walk(Compile(WithSteps(Numbered(2))));
+  CHECK(report.findings.empty());
+  CHECK(report.PathsThatEnd("INCIDENT") > 0);
+  CHECK(report.relies_on.at("a") == std::set<int>{2, 3, 4});
+}
+
+TEST_CASE("what is found is told as a path that can be read") {
+  const ExploreReport report = Walk(Compile(WithSteps(
+      R"({"id": "mail", "participant": "b", "compensate": null, "action": {"post": "/mails"}},
+         {"id": "pay", "participant": "a", "pivot": true, "action": {"post": "/charges"}})")));
+  REQUIRE(report.findings.size() == 1);
+  CHECK(Joined(report.findings[0].path) ==
+        "it is submitted with {}\n"
+        "mail.action: done\n"
+        "pay.action: refused\n"
+        "  it is aborted: refused\n"
+        "  it ends ABORTED\n");
+}
+
+TEST_CASE("each way of a choice is taken, and what is behind an unusual condition is reached") {
+  const ExploreReport report = Walk(Compile(WithSteps(
+      R"({"id": "score", "participant": "a", "action": {"get": "/scores/${input.name}"}, "compensate": null},
+         {"id": "how", "choose": [
+           {"when": "${input.by == 'card' && steps.score.output.points > 500}",
+            "steps": [{"id": "card", "participant": "b", "pivot": true, "action": {"post": "/charges"}}]},
+           {"when": "${input.by == 'invoice'}",
+            "steps": [{"id": "credit", "when": "${steps.score.output.points >= 900}", "participant": "b",
+                       "action": {"put": "/credits/${key}"}, "compensate": {"delete": "/credits/${key}"}},
+                      {"id": "invoice", "participant": "b", "pivot": true, "action": {"post": "/invoices"}}]},
+           {"steps": [{"id": "unpaid", "refuse": {"code": "unpaid"}}]}]})")));
+  CHECK(report.findings.empty());
+  CHECK(report.left_out ==
+        std::vector<std::string>{"paths on which more than 2 things go wrong (--faults)"});
+}
+
+TEST_CASE("twelve steps are walked whole within a bound on faults") {
+  ExploreOptions options;
+  options.max_faults = 1;
+  const ExploreReport report = Walk(Compile(WithSteps(Numbered(12))), options);
+  CHECK(report.complete);
+  CHECK(report.findings.empty());
+}
+
+TEST_CASE("what a bound cuts off is said") {
+  ExploreOptions options;
+  options.max_paths = 30;
+  const ExploreReport report = Walk(Compile(WithSteps(Numbered(12))), options);
+  CHECK_FALSE(report.complete);
+  CHECK(Joined(report.left_out).find("--max-paths was reached: all paths on which at most 0") !=
+        std::string::npos);
+  size_t looks = 0;
+  options = {};
+  options.out_of_time = [&looks] { return ++looks > 1; };
+  CHECK(Joined(Walk(Compile(WithSteps(Numbered(12))), options).left_out).find("the time ran out") !=
+        std::string::npos);
+}
+
+TEST_CASE("many calls at once are walked, and what is thinned out is said") {
+  std::string steps;
+  for (int i = 1; i <= 12; ++i) {
+    steps += (i == 1 ? "" : ",") + (R"({"id": "p)" + std::to_string(i)) +
+             R"(", "after": [], "participant": "a", "action": {"put": "/things/${key}"},
+                "compensate": {"delete": "/things/${key}"}})";
+  }
+  ExploreOptions options;
+  options.max_faults = 0;
+  const ExploreReport report = Walk(Compile(WithSteps(steps)), options);
+  CHECK(report.complete);
+  CHECK(report.findings.empty());
+  CHECK(Joined(report.left_out).find("more than three calls") != std::string::npos);
+}
+
+TEST_CASE("a child transaction is walked as one call that ends either way") {
+  const ExploreReport report = Walk(Compile(WithSteps(
+      R"({"id": "hotel", "action": {"transaction": {"definition": "book", "input": {}}},
+          "compensate": {"transaction": {"definition": "give-back", "input": {"key": "${key}"}}}},
+         {"id": "pay", "participant": "a", "pivot": true, "action": {"post": "/charges"}})")));
+  CHECK(report.findings.empty());
+  const ExploreReport stays = Walk(Compile(WithSteps(
+      R"({"id": "hotel", "action": {"transaction": {"definition": "book", "input": {}}}, "compensate": null},
+         {"id": "pay", "participant": "a", "pivot": true, "action": {"post": "/charges"}})")));
+  CHECK(Codes(stays) == std::vector<std::string>{"effect.stands hotel"});
+}
+
+TEST_CASE("a name that the definition does not have is refused") {
+  const test::Definition definition = Compile(WithSteps(Numbered(1)));
+  ExploreOptions options;
+  options.may_stay = {"s9"};
+  CHECK(Explore(*definition.plan, definition.source, options).status().reason() ==
+        "explore.unknown_name");
+}
+
+}  // namespace
+}  // namespace entente::explore

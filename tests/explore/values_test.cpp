@@ -1,0 +1,75 @@
+#include <catch2/catch.hpp>
+
+#include "explore/values.h"
+#include "tests/explore/support.h"
+
+namespace entente::explore {
+namespace {
+
+using test::Compile;
+using test::WithSteps;
+
+Values Made(const std::string& steps, const std::string& more = "", const GivenValues& given = {}) {
+  const test::Definition definition = Compile(WithSteps(steps, more));
+  return MakeValues(*definition.plan, definition.source, given).value();
+}
+
+TEST_CASE("values are made up so that the expressions that read them work") {
+  const Values values = Made(
+      R"({"id": "price", "participant": "a", "action": {"get": "/prices"}, "compensate": null},
+         {"id": "pay", "participant": "a", "pivot": true, "action": {"post": "/charges", "body": {
+           "total": "${sum(input.lines.map(l, l.price * l.count)) * 1.5 + double(steps.price.output.fee)}",
+           "for": "${input.first + ' ' + input.last}"}}})");
+  REQUIRE(!values.inputs.empty());
+  const Json& input = values.inputs.front();
+  CHECK(input["first"].is_string());
+  CHECK(input["last"].is_string());
+  REQUIRE(input["lines"].is_array());
+  CHECK(input["lines"][0]["price"].is_number());
+  CHECK(values.outputs.at("price").front().contains("fee"));
+}
+
+TEST_CASE("values fit the schema, and come without what it does not require") {
+  const Values values = Made(
+      R"({"id": "pay", "participant": "a", "pivot": true, "action": {"post": "/x", "body": "${input}"}})",
+      R"("input": {"type": "object", "required": ["kind", "count"], "additionalProperties": false,
+          "properties": {"kind": {"enum": ["small", "big"]}, "count": {"type": "integer", "minimum": 5},
+                         "at": {"type": "string", "format": "date-time"}}}, )");
+  REQUIRE(values.inputs.size() == 2);
+  CHECK(values.inputs[0] == Json{{"kind", "small"}, {"count", 5}, {"at", "2030-01-01T00:00:00Z"}});
+  CHECK(values.inputs[1] == Json{{"kind", "small"}, {"count", 5}});
+}
+
+TEST_CASE("a schema that asks for what is not made up says how to go on") {
+  const test::Definition definition = Compile(
+      WithSteps(R"({"id": "pay", "participant": "a", "pivot": true, "action": {"post": "/x"}})",
+                R"("input": {"type": "object", "required": ["code"], "properties":
+          {"code": {"type": "string", "pattern": "^[A-Z]{3}-[0-9]{4}$"}}}, )"));
+  const auto made = MakeValues(*definition.plan, definition.source, {});
+  CHECK(made.status().reason() == "explore.input_needed");
+  GivenValues given;
+  given.input = Json{{"code", "ABC-1234"}};
+  CHECK(MakeValues(*definition.plan, definition.source, given).value().inputs.size() == 1);
+  given.input = Json{{"code", "abc"}};
+  CHECK(MakeValues(*definition.plan, definition.source, given).status().reason() ==
+        "input.invalid");
+}
+
+TEST_CASE("a condition is made to go both ways, also one within a way of a choice") {
+  const Values values = Made(
+      R"({"id": "how", "choose": [
+            {"when": "${input.kind == 'gift'}", "steps": [
+              {"id": "wrap", "when": "${input.total > 100}", "participant": "a",
+               "action": {"get": "/x"}, "compensate": null}]},
+            {"steps": [{"id": "plain", "participant": "a", "action": {"get": "/y"}, "compensate": null}]}]})");
+  std::set<std::pair<bool, bool>> seen;
+  for (const Json& input : values.inputs) {
+    seen.insert({input["kind"] == "gift", input["total"] > 100});
+  }
+  CHECK(seen.contains({true, true}));
+  CHECK(seen.contains({true, false}));
+  CHECK((seen.contains({false, true}) || seen.contains({false, false})));
+}
+
+}  // namespace
+}  // namespace entente::explore
