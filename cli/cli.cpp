@@ -93,6 +93,7 @@ void AddCommandsOn(const Terminal& terminal, CLI::App& app, int& exit_code) {
   AddDefinitionCommands(app, *context);
   AddOfflineCommands(app, *context);
   AddDryRun(app, *context);
+  AddExplore(app, *context);
   AddSubmitCommands(app, *context);
   AddClientDrivenCommands(app, *context);
   AddReadCommands(app, *context);

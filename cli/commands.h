@@ -18,6 +18,7 @@ struct Terminal;
 void AddDefinitionCommands(CLI::App& app, Context& context);    // definitions put, get, list, show
 void AddOfflineCommands(CLI::App& app, Context& context);       // validate, graph, eval
 void AddDryRun(CLI::App& app, Context& context);                // dry-run
+void AddExplore(CLI::App& app, Context& context);               // explore
 void AddSubmitCommands(CLI::App& app, Context& context);        // submit, watch
 void AddClientDrivenCommands(CLI::App& app, Context& context);  // begin, enlist, ..., decision
 void AddReadCommands(CLI::App& app, Context& context);          // get, list, history, ...

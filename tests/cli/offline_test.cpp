@@ -71,6 +71,40 @@ TEST_CASE("graph draws a definition in either format, and refuses a broken one")
   CHECK(Run({"graph", "-", "--format", "png"}, {.in = kGood}).exit_code == 2);
 }
 
+TEST_CASE("explore says how paths end, and that nothing is wrong") {
+  const ScratchFile definition(kGood);
+  const Ran ran = Run({"explore", definition.path()});
+  CHECK(ran.exit_code == 0);
+  CHECK(ran.out.find("COMMITTED") != std::string::npos);
+  CHECK(ran.out.find("nothing wrong was found\n") != std::string::npos);
+  const Ran json = Run({"explore", definition.path(), "--json", "--faults", "0"});
+  CHECK(json.exit_code == 0);
+  CHECK(json.out.find(R"("outcomes":{"ABORTED":1,"COMMITTED":1,"INCIDENT":0,"WAITING":0})") !=
+        std::string::npos);
+}
+
+TEST_CASE("explore shows what is wrong on a path, and exits with 1") {
+  std::string text = kGood;
+  const std::string undo = R"({ "delete": "/bookings/${key}" })";
+  text.replace(text.find(undo), undo.size(), "null");
+  const ScratchFile definition(text);
+  const Ran ran = Run({"explore", definition.path()});
+  CHECK(ran.exit_code == 1);
+  CHECK(ran.out.find("effect.stands: 'flight' stands") != std::string::npos);
+  CHECK(ran.out.find("   2. flight.action: ") != std::string::npos);
+  CHECK(ran.out.find("\n1 found\n") != std::string::npos);
+  CHECK(Run({"explore", definition.path(), "--may-stay", "flight"}).exit_code == 0);
+  CHECK(
+      Run({"explore", definition.path(), "--may-stay", "train"}).err.find("explore.unknown_name") !=
+      std::string::npos);
+}
+
+TEST_CASE("explore refuses what does not compile") {
+  const Ran ran = Run({"explore", "-"}, {.in = kBad});
+  CHECK(ran.exit_code == 1);
+  CHECK(ran.err.find("standard input:5:23: ") != std::string::npos);
+}
+
 TEST_CASE("dry-run shows the path that the stated answers lead to") {
   const ScratchFile definition(kGood);
   const Ran good = Run({"dry-run", definition.path(), "--input", R"({"who":"ann"})"});
