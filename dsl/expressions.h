@@ -38,6 +38,7 @@ struct StepTable {
   std::vector<std::string> ids;   // Empty where the id is unusable.
   std::vector<std::string> when;  // The condition as it is written; empty: the step has none.
   std::vector<std::optional<WayOfChoice>> ways;
+  std::vector<bool> optional;  // The transaction goes on when the step fails.
   StepOrder order{{}};
   // Steps whose place is not known because an `after` above them is wrong: what they may read is
   // not checked, so that one mistake is not reported as many.
@@ -102,9 +103,17 @@ class ExpressionCompiler {
   // it is plain that this was thought of. `paths` are those of one string.
   void CheckSkipped(const std::vector<cel::ReferencePath>& paths, const std::string& pointer,
                     const Scope& scope);
-  // The same for what belongs to a way of a choice, which is a mistake.
+  // The same for what belongs to a way of a choice, and for what may have failed: both are
+  // mistakes.
   void CheckChosen(const std::vector<cel::ReferencePath>& paths, const std::string& pointer,
                    const Scope& scope);
+  void CheckOptional(const std::vector<cel::ReferencePath>& paths, const std::string& pointer,
+                     const Scope& scope);
+  // The third name of a path that starts with a step's: 'output' and the like.
+  [[nodiscard]] bool CheckStepMember(const cel::ReferencePath& path, size_t read,
+                                     const std::string& pointer);
+  [[nodiscard]] bool MindsFailure(const std::vector<cel::ReferencePath>& paths,
+                                  const std::string& id, const Scope& scope) const;
   [[nodiscard]] bool MindsSkipped(const std::vector<cel::ReferencePath>& paths, size_t read,
                                   const Scope& scope) const;
   void CheckEnvReference(const cel::ReferencePath& path, const std::string& pointer);

@@ -32,11 +32,11 @@ constexpr std::array kGrpcParticipantFields = {Name("grpc"),
                                                Name("maxConcurrentCalls"),
                                                Name("maxCallsPerSecond")};
 
-constexpr std::array kSagaStepFields = {Name("id"),     Name("description"),    Name("participant"),
-                                        Name("after"),  Name("when"),           Name("forEach"),
-                                        Name("action"), Name("alternatives"),   Name("compensate"),
-                                        Name("pivot"),  Name("timeout"),        Name("deadline"),
-                                        Name("retry"),  Name("compensateRetry")};
+constexpr std::array kSagaStepFields = {
+    Name("id"),         Name("description"),     Name("participant"), Name("after"),
+    Name("when"),       Name("forEach"),         Name("action"),      Name("alternatives"),
+    Name("compensate"), Name("pivot"),           Name("timeout"),     Name("deadline"),
+    Name("retry"),      Name("compensateRetry"), Name("optional")};
 constexpr std::array kTccStepFields = {Name("id"),     Name("description"),  Name("participant"),
                                        Name("after"),  Name("when"),         Name("forEach"),
                                        Name("try"),    Name("alternatives"), Name("confirm"),

@@ -111,6 +111,9 @@ std::vector<std::string> Lines(const Plan& plan, const Step& step) {
   if (step.when) {
     lines.emplace_back("only when its condition holds");
   }
+  if (step.optional) {
+    lines.emplace_back("optional: when it fails the rest goes on");
+  }
   if (step.for_each) {
     lines.push_back("for each element, " + std::to_string(step.for_each->max_parallel) +
                     " at a time");

@@ -220,6 +220,7 @@ struct Step {
   std::optional<ForEach> for_each;
   std::variant<CallWork, WaitWork, DecideWork> work;
   bool pivot = false;        // A point of no return; of several, a transaction takes one at most.
+  bool optional = false;     // When it fails the transaction goes on without it.
   bool after_pivot = false;  // Follows a pivot: only goes forward.
   RetryPolicy retry;         // Of the forward operation.
   RetryPolicy settle_retry;  // Of undo and finish: a larger budget.

@@ -128,17 +128,40 @@ void ExpressionCompiler::CheckStepReference(const cel::ReferencePath& path,
                        "write 'steps." + id + ".output' or 'steps." + id + ".status'");
     return;
   }
-  if (path.names[2] != "output" && path.names[2] != "status") {
-    std::string suggestion = DidYouMean(path.names[2], {"output", "status"});
+  if (CheckStepMember(path, *read, pointer)) {
+    CheckStepOrder(path, *read, pointer, scope);
+  }
+}
+
+bool ExpressionCompiler::CheckStepMember(const cel::ReferencePath& path, size_t read,
+                                         const std::string& pointer) {
+  const std::string& id = path.names[1];
+  const std::string& member = path.names[2];
+  if (member == "failure" && !steps_.optional[read]) {
+    problems_.InString(pointer, path.offset, "never_failed",
+                       "when step " + Quote(id) +
+                           " fails the transaction does not go on, so that nobody reads why",
+                       "write \"optional\": true at that step if the rest can do without it");
+    return false;
+  }
+  if (member == "failure" && path.names.size() > 3 && path.names[3] != "code" &&
+      path.names[3] != "message") {
+    problems_.InString(pointer, path.offset, "unknown_step_member",
+                       "a failure has 'code' and 'message', not " + Quote(path.names[3]),
+                       DidYouMean(path.names[3], {"code", "message"}));
+    return false;
+  }
+  if (member != "output" && member != "status" && member != "failure") {
+    std::string suggestion = DidYouMean(member, {"output", "status", "failure"});
     if (suggestion.empty()) {
-      suggestion = "did you mean 'steps." + id + ".output." + path.names[2] + "'?";
+      suggestion = "did you mean 'steps." + id + ".output." + member + "'?";
     }
     problems_.InString(pointer, path.offset, "unknown_step_member",
-                       "a step has 'output' and 'status', not " + Quote(path.names[2]),
+                       "a step has 'output', 'status' and 'failure', not " + Quote(member),
                        std::move(suggestion));
-    return;
+    return false;
   }
-  CheckStepOrder(path, *read, pointer, scope);
+  return true;
 }
 
 void ExpressionCompiler::CheckStepOrder(const cel::ReferencePath& path, size_t read,
@@ -227,6 +250,42 @@ void ExpressionCompiler::CheckChosen(const std::vector<cel::ReferencePath>& path
   }
 }
 
+void ExpressionCompiler::CheckOptional(const std::vector<cel::ReferencePath>& paths,
+                                       const std::string& pointer, const Scope& scope) {
+  for (const cel::ReferencePath& path : paths) {
+    const bool reads = path.names.size() >= 4 && path.names[0] == "steps" &&
+                       (path.names[2] == "output" || path.names[2] == "failure");
+    const std::optional<size_t> read = reads ? steps_.Find(path.names[1]) : std::nullopt;
+    if (!read || !steps_.optional[*read]) {
+      continue;
+    }
+    const std::string& id = path.names[1];
+    const bool output = path.names[2] == "output";
+    const std::string asked = "steps." + id + (output ? ".output." : ".failure.") + path.names[3];
+    const bool minds = output ? MindsSkipped(paths, *read, scope) : MindsFailure(paths, id, scope);
+    if (!minds) {
+      problems_.InString(
+          pointer, path.offset, "may_have_failed",
+          "step " + Quote(id) + " is optional; " +
+              (output ? "when it failed its output" : "unless it failed its failure") +
+              " is null and has no member " + Quote(path.names[3]),
+          std::string("write \"steps.") + id + ".status " + (output ? "== 'done'" : "== 'failed'") +
+              " ? " + asked + " : null\"");
+    }
+  }
+}
+
+bool ExpressionCompiler::MindsFailure(const std::vector<cel::ReferencePath>& paths,
+                                      const std::string& id, const Scope& scope) const {
+  const bool by_condition =
+      scope.step && steps_.when[*scope.step].find("steps." + id + ".status") != std::string::npos;
+  return by_condition ||
+         std::any_of(paths.begin(), paths.end(), [&id](const cel::ReferencePath& path) {
+           return path.names.size() >= 3 && path.names[0] == "steps" && path.names[1] == id &&
+                  path.names[2] == "status";
+         });
+}
+
 bool ExpressionCompiler::MindsSkipped(const std::vector<cel::ReferencePath>& paths, size_t read,
                                       const Scope& scope) const {
   const std::string& id = steps_.ids[read];
@@ -240,19 +299,21 @@ bool ExpressionCompiler::MindsSkipped(const std::vector<cel::ReferencePath>& pat
   }
   return std::any_of(paths.begin(), paths.end(), [&id](const cel::ReferencePath& path) {
     return path.names.size() >= 3 && path.names[0] == "steps" && path.names[1] == id &&
-           path.names[2] == "status";
+           (path.names[2] == "status" || path.names[2] == "failure");
   });
 }
 
 void ExpressionCompiler::CheckSkipped(const std::vector<cel::ReferencePath>& paths,
                                       const std::string& pointer, const Scope& scope) {
   CheckChosen(paths, pointer, scope);
+  CheckOptional(paths, pointer, scope);
   for (const cel::ReferencePath& path : paths) {
     if (path.names.size() < 4 || path.names[0] != "steps" || path.names[2] != "output") {
       continue;
     }
     const std::optional<size_t> read = steps_.Find(path.names[1]);
-    if (!read || steps_.when[*read].empty() || MindsSkipped(paths, *read, scope)) {
+    if (!read || steps_.when[*read].empty() || steps_.optional[*read] ||
+        MindsSkipped(paths, *read, scope)) {
       continue;
     }
     const std::string& id = path.names[1];

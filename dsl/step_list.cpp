@@ -69,6 +69,8 @@ void StepListReader::ReadIds() {
     const bool is_text = when != nullptr && when->is_string();
     list_.table.when.push_back(is_text ? when->get<std::string>() : std::string());
     list_.table.ways.push_back(steps_[step].way);
+    const Json* optional = Find(step, "optional");
+    list_.table.optional.push_back(optional != nullptr && *optional == true);
     const Json* json = Find(step, "id");
     const auto* id = json == nullptr ? nullptr : json->get_ptr<const std::string*>();
     if (id == nullptr) {

@@ -134,6 +134,7 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
               .for_each = std::move(for_each),
               .work = *std::move(work),
               .pivot = list_.IsPivot(index),
+              .optional = is_call && list_.table.optional[index],
               .after_pivot = list_.IsAfterPivot(index),
               .retry = policies.retry,
               .settle_retry = policies.settle_retry,
@@ -164,6 +165,7 @@ std::optional<std::string_view> StepCompiler::KindOf(const Json& json, const std
 
 std::optional<CallWork> StepCompiler::Calls(size_t index, const ObjectReader& reader) {
   static_cast<void>(reader.Bool("pivot"));
+  CheckOptional(index, reader);
   const std::string_view forward_name = OperationName(mode_, Role::kForward);
   const Json* forward_json =
       reader.Require(forward_name, "say what the step does, or let it 'wait'");
@@ -312,6 +314,36 @@ void StepCompiler::CheckFannedPivot(size_t index, const ObjectReader& reader) {
   }
 }
 
+void StepCompiler::CheckOptional(size_t index, const ObjectReader& reader) {
+  if (!reader.Bool("optional").value_or(false)) {
+    return;
+  }
+  const std::string pointer = reader.PointerTo("optional");
+  if (list_.IsPivot(index)) {
+    problems_.AtKey(pointer, "optional_pivot",
+                    "the pivot " + Quote(list_.table.ids[index]) +
+                        " can not be optional: whether there is a way back would depend on it",
+                    "make it a step of its own beside the pivot");
+  }
+  std::vector<const Json*> calls = {reader.Find(OperationName(mode_, Role::kForward))};
+  if (const Json* alternatives = reader.Find("alternatives");
+      alternatives != nullptr && alternatives->is_array()) {
+    for (const Json& alternative : *alternatives) {
+      calls.push_back(&alternative);
+    }
+  }
+  const auto keeps = [](const Json* call) {
+    return call != nullptr && call->is_object() && call->value("effect", Json()) == "kept";
+  };
+  if (std::any_of(calls.begin(), calls.end(), keeps)) {
+    problems_.AtKey(pointer, "optional_keeps_effect",
+                    "when step " + Quote(list_.table.ids[index]) +
+                        " is refused the transaction goes on, so that nothing would undo what "
+                        "\"effect\": \"kept\" says is left of it",
+                    "remove 'optional', or 'effect'");
+  }
+}
+
 void StepCompiler::CheckChildPolicies(const ObjectReader& reader, const CallWork& work) {
   const std::string advice =
       "remove it; to bound the child, write \"deadline\" into the definition that it runs";
@@ -364,7 +396,9 @@ std::optional<ForEach> StepCompiler::Fan(size_t index, const ObjectReader& reade
 }
 
 StepCompiler::Policies StepCompiler::ReadPolicies(size_t index, const ObjectReader& reader) {
-  const RetryPolicy forward_base = list_.IsAfterPivot(index) ? DefaultSettleRetry() : RetryPolicy();
+  // What may fail is not tried for as long as what must succeed.
+  const bool must = list_.IsAfterPivot(index) && !list_.table.optional[index];
+  const RetryPolicy forward_base = must ? DefaultSettleRetry() : RetryPolicy();
   const std::string_view settle = mode_ == Mode::kSaga ? "compensateRetry" : "settleRetry";
   Duration timeout = defaults_.timeout.value_or(limits::kDefaultCallTimeout);
   if (const Json* name = reader.Find("participant")) {

@@ -70,6 +70,8 @@ class StepCompiler {
   // The field of an undo or a finish; null if there is nothing to call. Reports it missing.
   const Json* FindSettling(size_t index, const ObjectReader& reader, std::string_view field);
   void CheckFannedPivot(size_t index, const ObjectReader& reader);
+  // What an optional step can not be.
+  void CheckOptional(size_t index, const ObjectReader& reader);
   // What bounds calls does not bound a child transaction.
   void CheckChildPolicies(const ObjectReader& reader, const CallWork& work);
   std::optional<OperationSite> SiteOf(size_t index, const ObjectReader& reader);

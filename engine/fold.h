@@ -100,6 +100,12 @@ class Folder {
     Rest(branch, phase);
     branch.ended_at = at_;
   }
+  void Tolerate(BranchFacts& branch, BranchRef ref, bool tolerated) {
+    if (tolerated) {
+      branch.tolerated = true;
+      ++store_.Step(ref.step).tolerated;
+    }
+  }
   void SetEdit(BranchFacts& branch, std::shared_ptr<const BranchEdit> edit) {
     store_.Weigh(edit ? edit->bytes() : 0, branch.edit ? branch.edit->bytes() : 0);
     branch.edit = std::move(edit);
@@ -205,7 +211,8 @@ class Folder {
 
   bool StartForward(BranchFacts& branch, const OperationStarted& record) {
     const bool first = In(branch, P::kBlocked, P::kEnlisted) && record.alternative == 0;
-    const bool next = branch.phase == P::kRefused && record.alternative == branch.alternative + 1;
+    const bool next = branch.phase == P::kRefused && !branch.tolerated &&
+                      record.alternative == branch.alternative + 1;
     if (!first && !next) {
       return false;
     }
@@ -325,20 +332,23 @@ class Folder {
   }
 
   Status Apply(const OperationRefused& record) {
-    return Alter("operation-refused", record.branch, [&](BranchFacts& branch, BranchRef) {
+    return Alter("operation-refused", record.branch, [&](BranchFacts& branch, BranchRef ref) {
+      // An alternative was to follow, and then it was too late for one.
+      const bool no_more = branch.phase == P::kRefused && !branch.tolerated && record.tolerated;
       if (!In(branch, P::kBlocked, P::kForward, P::kForwardBackoff, P::kForwardPending,
               P::kWaiting) &&
-          !IsUnfinishedOnePhase(branch)) {
+          !IsUnfinishedOnePhase(branch) && !no_more) {
         return false;
       }
       Settle(branch, P::kRefused);
       branch.failure = record.failure;
+      Tolerate(branch, ref, record.tolerated);
       return true;
     });
   }
 
   Status Apply(const OperationGaveUp& record) {
-    return Alter("operation-gave-up", record.branch, [&](BranchFacts& branch, BranchRef) {
+    return Alter("operation-gave-up", record.branch, [&](BranchFacts& branch, BranchRef ref) {
       if (!In(branch, P::kForward, P::kForwardBackoff, P::kForwardPending) &&
           !IsUnfinishedOnePhase(branch)) {
         return false;
@@ -346,6 +356,7 @@ class Folder {
       Settle(branch, P::kGaveUp);
       branch.may_have_happened = true;
       branch.failure = record.failure;
+      Tolerate(branch, ref, record.tolerated);
       return true;
     });
   }

@@ -16,7 +16,7 @@ bool IsUndoing(BranchPhase phase) {
 }
 
 bool IsSettledForward(const StepState& step) {
-  return step.skipped || (step.expanded && ForwardDone(step) == step.size);
+  return step.skipped || (step.expanded && ForwardDone(step) + step.tolerated == step.size);
 }
 
 // G3: nothing is made final before that was decided, and nothing after an abort was.
@@ -63,7 +63,10 @@ Violation CheckBranch(const dsl::Step& plan, const TxnState& state, const Branch
   if (IsUndoing(branch.phase) && !undoing_status) {
     return name + "it is undone though no abort was decided";
   }
-  if (branch.phase == P::kGaveUp && !undoing_status) {
+  if (branch.tolerated && !plan.optional) {
+    return name + "it failed and was passed over, but the step is not optional";
+  }
+  if (branch.phase == P::kGaveUp && !branch.tolerated && !undoing_status) {
     return name + "given up without an abort: its effect could be lost";
   }
   if (branch.phase == P::kEnlisted && !state.client_driven) {
@@ -82,13 +85,15 @@ Violation CheckStep(const dsl::Plan& plan, const TxnState& state, size_t index) 
     return name + "its branches do not fit its state";
   }
   PhaseCounts counted;
+  uint32_t tolerated = 0;
   for (const BranchState& branch : step.branches) {
     counted.Add(branch.phase, 1);
+    tolerated += branch.tolerated ? 1 : 0;
     if (Violation violation = CheckBranch(plan.steps[index], state, branch)) {
       return violation;
     }
   }
-  if (!(counted == step.phases)) {
+  if (!(counted == step.phases) || tolerated != step.tolerated) {
     return name + "the counts of its phases are wrong";
   }
   if (!step.expanded && !step.skipped) {
@@ -174,7 +179,7 @@ bool IsFinal(const dsl::Plan& plan, const TxnState& state, size_t step) {
          std::all_of(branches.begin(), branches.end(), [&](const BranchState& branch) {
            const bool ended = branch.phase == P::kFinished || branch.phase == P::kReadOnly;
            const bool done = branch.phase == P::kDone || branch.phase == P::kEnlisted;
-           return ended || (done && !HasFinish(plan.steps[step], branch));
+           return ended || branch.tolerated || (done && !HasFinish(plan.steps[step], branch));
          });
 }
 

@@ -144,12 +144,15 @@ struct HeuristicReported {
 struct OperationRefused {
   BranchId branch;
   Failure failure;
+  // The step is optional: no alternative follows, and the transaction goes on without it.
+  bool tolerated = false;
 };
 
 // No more attempts at a forward operation (or a commit in one phase), which may have had an effect.
 struct OperationGaveUp {
   BranchId branch;
   Failure failure;
+  bool tolerated = false;  // The transaction goes on without it; should it abort, it is undone.
 };
 
 // No more attempts without an operator. The branch is stuck in its current role.

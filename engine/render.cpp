@@ -46,6 +46,11 @@ Purpose PurposeOf(Role role) {
   return role == Role::kUndo ? Purpose::kUndo : Purpose::kCall;
 }
 
+Value FailureMap(const Failure& failure) {
+  return Value::Map({{Value::String("code"), Value::String(failure.code)},
+                     {Value::String("message"), Value::String(failure.message)}});
+}
+
 // The names an expression may read, answered from the draft in place; one at a time for a draft.
 class Scope final : public Resolver {
  public:
@@ -72,9 +77,9 @@ class Scope final : public Resolver {
     return skipped_read_.empty()
                ? failed
                : Status(failed.code(), failed.reason(),
-                        failed.message() + "; step '" + skipped_read_ +
-                            "' was skipped, so that its output is null: ask for steps." +
-                            skipped_read_ + ".status first");
+                        failed.message() + "; step '" + skipped_read_ + "' " + why_no_output_ +
+                            ", so that its output is null: ask for steps." + skipped_read_ +
+                            ".status first");
   }
 
   [[nodiscard]] std::optional<Resolved> Resolve(std::span<const std::string> path) const override {
@@ -119,6 +124,9 @@ class Scope final : public Resolver {
       if (path.size() >= 3 && path[2] == "status") {
         return Resolved{Value::String(std::string(StatusOf(step))), 3};
       }
+      if (path.size() >= 3 && path[2] == "failure") {
+        return Resolved{FailureOf(step), 3};
+      }
       return Resolved{Value::Map({}), 2};
     }
     return Resolved{Value::Map({}), 1};
@@ -127,8 +135,9 @@ class Scope final : public Resolver {
   [[nodiscard]] Resolved Output(size_t step, std::span<const std::string> path) const {
     constexpr size_t kKnown = 3;  // steps, its id, output
     const StepFacts& facts = draft_.step(step);
-    if (facts.skipped) {
+    if (facts.skipped || facts.tolerated > 0) {
       skipped_read_ = draft_.plan().steps[step].id;
+      why_no_output_ = facts.skipped ? "was skipped" : "failed";
     }
     if (own_ && own_->step == step) {
       return Document(draft_.output(*own_), path, kKnown);
@@ -145,10 +154,32 @@ class Scope final : public Resolver {
     return Resolved{Value::List(std::move(outputs)), kKnown};
   }
 
+  [[nodiscard]] Value FailureOf(BranchRef ref) const {
+    const BranchFacts& branch = draft_.branch(ref);
+    return branch.tolerated && branch.failure ? FailureMap(*branch.failure) : Value();
+  }
+
+  // Of a step with forEach a list, as its output.
+  [[nodiscard]] Value FailureOf(size_t step) const {
+    const StepFacts& facts = draft_.step(step);
+    if (!facts.for_each) {
+      return facts.tolerated == 0 ? Value() : FailureOf(BranchRef{step, 0});
+    }
+    std::vector<Value> failures;
+    failures.reserve(facts.size);
+    for (size_t i = 0; i < facts.size; ++i) {
+      failures.push_back(FailureOf(BranchRef{step, i}));
+    }
+    return Value::List(std::move(failures));
+  }
+
   [[nodiscard]] std::string_view StatusOf(size_t step) const {
     const StepFacts& facts = draft_.step(step);
     if (facts.skipped) {
       return "skipped";
+    }
+    if (facts.tolerated > 0 && !(own_ && own_->step == step)) {
+      return "failed";
     }
     if (own_ && own_->step == step) {
       const BranchFacts& branch = draft_.branch(*own_);
@@ -167,7 +198,8 @@ class Scope final : public Resolver {
   Role role_;
   const JsonText* answer_ = nullptr;
   Activation activation_;
-  mutable std::string skipped_read_;  // The last skipped step whose output was read.
+  mutable std::string skipped_read_;  // The last step whose output was read and is not there.
+  mutable const char* why_no_output_ = "";
 };
 
 Status CheckHeaderValue(const std::string& name, std::string_view value) {

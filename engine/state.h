@@ -38,6 +38,7 @@ struct BranchFacts {
   bool enlisted = false;     // By a client, which works with the participant itself.
   bool one_phase = false;    // Its finish is the participant's own decision.
   bool by_operator = false;  // An operator said that it is settled; the participant did not.
+  bool tolerated = false;    // Its forward operation failed, and the transaction went on.
   // Retry, poll, pending deadline, end of a wait, or the last safe moment to decide a commit.
   std::optional<Instant> wake_at;
   std::optional<Instant> deadline;            // Of a pending operation.
@@ -94,6 +95,7 @@ struct StepFacts {
   bool for_each = false;
   size_t size = 0;     // Number of branches.
   PhaseCounts phases;  // Of its branches; so that a step of 10 000 is not walked for each reply.
+  uint32_t tolerated = 0;  // Branches that are so.
 };
 
 struct StepState : StepFacts {

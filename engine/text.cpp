@@ -77,10 +77,10 @@ class RecordWriter {
     return record.branch.str() + (record.read_only ? " read-only" : "") + OrNothing(record.output);
   }
   std::string operator()(const OperationRefused& record) const {
-    return record.branch.str() + ' ' + Text(record.failure);
+    return record.branch.str() + (record.tolerated ? " tolerated " : " ") + Text(record.failure);
   }
   std::string operator()(const OperationGaveUp& record) const {
-    return record.branch.str() + ' ' + Text(record.failure);
+    return record.branch.str() + (record.tolerated ? " tolerated " : " ") + Text(record.failure);
   }
   std::string operator()(const IncidentRaised& record) const {
     return record.branch.str() + ' ' + Text(record.failure);

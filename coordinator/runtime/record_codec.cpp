@@ -138,10 +138,12 @@ void PutBranchFailure(const From& from, pb::BranchFailure* to) {
 
 void Put(const eng::OperationRefused& from, pb::Record& record) {
   PutBranchFailure(from, record.mutable_operation_refused());
+  record.mutable_operation_refused()->set_tolerated(from.tolerated);
 }
 
 void Put(const eng::OperationGaveUp& from, pb::Record& record) {
   PutBranchFailure(from, record.mutable_operation_gave_up());
+  record.mutable_operation_gave_up()->set_tolerated(from.tolerated);
 }
 
 void Put(const eng::IncidentRaised& from, pb::Record& record) {
@@ -472,10 +474,12 @@ Result<eng::RecordBody> GetBody(const pb::Record& from) {
     case pb::Record::kOperationSucceeded: return Get(from.operation_succeeded());
     case pb::Record::kOperationRefused:
       return Body(eng::OperationRefused{BranchId(from.operation_refused().branch()),
-                                        Get(from.operation_refused().failure())});
+                                        Get(from.operation_refused().failure()),
+                                        from.operation_refused().tolerated()});
     case pb::Record::kOperationGaveUp:
       return Body(eng::OperationGaveUp{BranchId(from.operation_gave_up().branch()),
-                                       Get(from.operation_gave_up().failure())});
+                                       Get(from.operation_gave_up().failure()),
+                                       from.operation_gave_up().tolerated()});
     case pb::Record::kIncidentRaised:
       return Body(eng::IncidentRaised{BranchId(from.incident_raised().branch()),
                                       Get(from.incident_raised().failure())});

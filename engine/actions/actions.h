@@ -142,6 +142,7 @@ struct DriveRules {
 [[nodiscard]] bool DriveSteps(Turn& turn, const DriveRules& rules);
 // Going forward, and not ended.
 [[nodiscard]] bool IsDriving(const Turn& turn);
+// Its part is over: what is optional may have failed.
 [[nodiscard]] bool IsDone(const StepFacts& step);
 // Begins a branch that calls nobody, because it waits or decides. False: it calls somebody.
 bool BeginWithoutCall(Turn& turn, BranchRef ref);
@@ -173,8 +174,10 @@ struct ForwardEnd {
   AbortCause cause = AbortCause::kRefused;
   bool alternatives = false;  // One may be tried, if there is one.
 };
+// The branch may fail without further consequence.
+[[nodiscard]] bool IsTolerant(const Draft& draft, BranchRef ref);
 // Records the end and what follows from it: an abort before the point of no return, an incident
-// after it.
+// after it; nothing if the step is optional.
 void EndForward(Turn& turn, BranchRef ref, ForwardEnd end);
 // An expression that the branch needs failed.
 void EndByExpression(Turn& turn, BranchRef ref, const Status& status);

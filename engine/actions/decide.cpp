@@ -32,6 +32,10 @@ void Refuse(Turn& turn, BranchRef ref) {
 void RefuseKept(Turn& turn, BranchRef ref, AbortCause cause, Failure failure) {
   Draft& draft = turn.draft;
   const bool active = draft.status() == TxnStatus::kActive;
+  if (IsTolerant(draft, ref)) {
+    EndForward(turn, ref, {std::move(failure), true, cause, false});
+    return;
+  }
   if (draft.status() == TxnStatus::kCommitting || (active && IsNoWayBack(draft, ref))) {
     RaiseIncident(turn, ref, std::move(failure));
     return;

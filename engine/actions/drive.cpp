@@ -19,6 +19,11 @@ bool IsReady(const Draft& draft, size_t step) {
 // a branch is made for the incident to be seen and acted upon.
 void FailStep(Turn& turn, size_t step, const Status& status) {
   Draft& draft = turn.draft;
+  if (IsTolerant(draft, {step, 0})) {
+    draft.Record(StepExpanded{step, draft.plan().steps[step].id, false, {}});
+    EndForward(turn, {step, 0}, {FailureFrom(status), false, AbortCause::kExpression, false});
+    return;
+  }
   if (draft.status() == TxnStatus::kActive) {
     DecideAbort(turn, {AbortCause::kExpression, std::nullopt, FailureFrom(status), std::nullopt});
     return;
@@ -86,9 +91,14 @@ void StartBranch(Turn& turn, BranchRef ref, const DriveRules& rules) {
 }
 
 void StartAlternatives(Turn& turn, size_t step) {
+  const auto* work = std::get_if<dsl::CallWork>(&turn.draft.plan().steps[step].work);
+  if (work == nullptr || work->alternatives.empty()) {
+    return;
+  }
   const size_t size = turn.draft.step(step).size;
   for (size_t i = 0; i < size && turn.draft.step(step).phases.of(P::kRefused) > 0; ++i) {
-    if (turn.draft.branch({step, i}).phase == P::kRefused) {
+    const BranchFacts& branch = turn.draft.branch({step, i});
+    if (branch.phase == P::kRefused && !branch.tolerated) {
       StartAlternative(turn, {step, i});
       if (!IsDriving(turn)) {
         return;
@@ -218,7 +228,8 @@ bool IsDriving(const Turn& turn) {
 
 bool IsDone(const StepFacts& step) {
   return step.skipped ||
-         (step.expanded && step.phases.of(P::kDone, P::kReadOnly, P::kFinished) == step.size);
+         (step.expanded &&
+          step.phases.of(P::kDone, P::kReadOnly, P::kFinished) + step.tolerated == step.size);
 }
 
 size_t MaxParallel(const Draft& draft, size_t step) {

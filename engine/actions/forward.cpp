@@ -186,11 +186,18 @@ void AskChildAgain(Turn& turn, BranchRef ref) {
   RetryLater(turn, ref, AttemptOutcome::kNotSent, FailureOf(turn.event), retry_at);
 }
 
+bool IsTolerant(const Draft& draft, BranchRef ref) {
+  const TxnStatus status = draft.status();
+  return draft.plan_step(ref).optional &&
+         (status == TxnStatus::kActive || status == TxnStatus::kCommitting);
+}
+
 void EndForward(Turn& turn, BranchRef ref, ForwardEnd end) {
   Draft& draft = turn.draft;
   const BranchId id = draft.branch(ref).id;
   const bool active = draft.status() == TxnStatus::kActive;
   const bool driving = active || draft.status() == TxnStatus::kCommitting;
+  const bool tolerant = IsTolerant(draft, ref);
   const bool another = end.alternatives && driving && HasAlternative(draft, ref) &&
                        !IsPast(draft.branch(ref).forward_deadline, draft.now()) &&
                        !(active && draft.deadline_missed());
@@ -200,6 +207,14 @@ void EndForward(Turn& turn, BranchRef ref, ForwardEnd end) {
     return;
   }
   const bool no_way_back = IsNoWayBack(draft, ref) && end.may_have_happened;
+  if (tolerant && end.may_have_happened) {
+    draft.Record(OperationGaveUp{id, std::move(end.failure), true});
+    return;
+  }
+  if (tolerant) {
+    draft.Record(OperationRefused{id, std::move(end.failure), true});
+    return;
+  }
   if (draft.status() == TxnStatus::kCommitting || (active && no_way_back)) {
     if (end.cause == AbortCause::kRefused) {
       RaiseIncidentOfRefusal(turn, ref, std::move(end.failure));
@@ -259,7 +274,9 @@ void StartAlternative(Turn& turn, BranchRef ref) {
   }
   // It was refused in time, but the transaction was paused until it was too late for another.
   const Failure failure = branch.failure.value_or(Failure{});
-  if (draft.status() == TxnStatus::kActive) {
+  if (IsTolerant(draft, ref)) {
+    draft.Record(OperationRefused{branch.id, failure, true});
+  } else if (draft.status() == TxnStatus::kActive) {
     DecideAbort(turn, {deadline_missed ? AbortCause::kDeadline : AbortCause::kRefused, branch.id,
                        failure, std::nullopt});
   } else {
@@ -374,6 +391,11 @@ bool KeepDone(Turn& turn, BranchRef ref, bool read_only) {
 
 void ForwardRefused(Turn& turn, BranchRef ref) {
   Failure failure = FailureOf(turn.event);
+  if (IsChildMixed(failure) && IsTolerant(turn.draft, ref)) {
+    // Some of it may stand.
+    EndForward(turn, ref, {std::move(failure), true, AbortCause::kGaveUp, false});
+    return;
+  }
   if (IsChildMixed(failure)) {
     RaiseIncidentOfRefusal(turn, ref, std::move(failure));
     return;

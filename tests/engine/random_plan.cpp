@@ -115,10 +115,12 @@ Json RandomStep(Dice& dice, Mode mode, const std::string& id, bool past_pivot, b
   }
   if (pivot) {
     step["pivot"] = true;
+  } else if (mode == Mode::kSaga && dice.Chance(12)) {
+    step["optional"] = true;
   }
   Json& forward = step[Name(mode, Role::kForward)];
   if (!past_pivot && !forward.contains("transaction") && !step.value("onePhase", false) &&
-      dice.Chance(10)) {
+      !step.contains("optional") && dice.Chance(10)) {
     // The participants did what they were asked for, so what is refused has to be undone.
     forward["refuseWhen"] = dice.Chance(50) ? "${output.n == 1}" : "${output.n.m}";
     forward["effect"] = "kept";

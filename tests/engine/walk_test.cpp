@@ -235,9 +235,17 @@ class Walk {
     for (size_t step = 0; step < state.steps.size(); ++step) {
       const bool calls = std::holds_alternative<dsl::CallWork>(world_.plan().steps[step].work);
       for (const BranchState& branch : state.steps[step].branches) {
-        if (state.status == TxnStatus::kCommitted && calls &&
-            branch.phase != BranchPhase::kReadOnly) {
-          expected[{branch.id.str(), branch.alternative}] = Participants::Hold::kFinal;
+        const Participants::Name name{branch.id.str(), branch.alternative};
+        if (state.status == TxnStatus::kCommitted && branch.phase == BranchPhase::kGaveUp) {
+          // It was passed over, and what became of it nobody knows.
+          if (const auto held = participants_.holds().find(name);
+              held != participants_.holds().end()) {
+            expected.insert(*held);
+          }
+        } else if (state.status == TxnStatus::kCommitted && calls &&
+                   branch.phase != BranchPhase::kReadOnly &&
+                   branch.phase != BranchPhase::kRefused) {
+          expected[name] = Participants::Hold::kFinal;
         }
       }
     }

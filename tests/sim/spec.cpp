@@ -122,6 +122,9 @@ void AddCall(Json& to, Protocol protocol, const StepSpec& step) {
   if (step.one_phase) {
     to["onePhase"] = true;
   }
+  if (step.optional) {
+    to["optional"] = true;
+  }
 }
 
 Json StepJson(const PlanSpec& plan, const StepSpec& step) {
@@ -233,6 +236,11 @@ StepSpec OnePhase(StepSpec step, std::optional<size_t> when_over = std::nullopt)
   return step;
 }
 
+StepSpec Optional(StepSpec step) {
+  step.optional = true;
+  return step;
+}
+
 StepSpec When(StepSpec step, size_t over) {
   step.when_over = over;
   return step;
@@ -280,6 +288,11 @@ std::vector<PlanSpec> Sagas() {
        Protocol::kSaga,
        {Pivot("p", {}), Child("kid", {0}, "line", Undo::kNone), Later("z", {1})}},
       {"fan", Protocol::kSaga, {Call("a", {}), Each("f", {0}, 2), When(Call("c", {1}), 1)}},
+      {"without",
+       Protocol::kSaga,
+       {Optional(Call("a", {})), Optional(Each("f", {0}, 2)),
+        Alternatives(Optional(Call("b", {})), 1, true), Call("c", {1, 2}), Pivot("p", {3}),
+        Optional(Later("z", {4}))}},
       {"one-by-one", Protocol::kSaga, {Each("f", {}, 1), Call("c", {0})}},
       {"waits",
        Protocol::kSaga,
@@ -386,6 +399,7 @@ StepSpec DrawStep(Protocol protocol, const std::string& id, Dice& dice) {
   if (protocol == Protocol::kSaga && dice.Chance(300)) {
     step.undo = Undo::kByOutput;
   }
+  step.optional = protocol == Protocol::kSaga && dice.Chance(200);
   if (protocol == Protocol::kTcc && dice.Chance(400)) {
     step = Held(step, milliseconds(600 + dice.Below(600)), milliseconds(50 + dice.Below(300)));
   }

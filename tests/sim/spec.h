@@ -51,6 +51,7 @@ struct StepSpec {
   std::optional<Duration> deadline = {};
   std::optional<HoldSpec> hold = {};
   bool one_phase = false;
+  bool optional = false;              // When it fails the rest goes on.
   std::string child = {};             // The definition that it runs.
   std::optional<Duration> wait = {};  // kSleep: how long; kSignal: at most.
   bool fails_late = false;            // kSignal: no signal in time is a refusal.

@@ -77,6 +77,12 @@ TEST_CASE("what comes after a choice comes after the last steps of its ways") {
   CHECK(before == std::vector<std::string>{"receipt", "invoice", "unpaid"});
 }
 
+TEST_CASE("a step that may fail says so") {
+  const auto plan = PlanOf(ReadFile(CaseFolder() / "good/optional.json"));
+  CHECK_THAT(ToMermaid(*plan),
+             Catch::Contains("seat<br/>optional: when it fails the rest goes on"));
+}
+
 TEST_CASE("the other modes show all their operations") {
   const auto plan = PlanOf(ReadFile(CaseFolder() / "good/tcc.json"));
   CHECK_THAT(ToMermaid(*plan), Catch::Contains("try flights: PUT<br/>confirm flights: POST<br/>"

@@ -9,7 +9,10 @@ namespace {
 
 using Branch = std::pair<std::string, std::string>;  // gid, branch
 
-// What the plan says that has to stand after a commit, whatever way it was done.
+using Passed = TxnEvidence::Passed;
+
+// What the plan says that has to stand after a commit, whatever way it was done. What was passed
+// over does not; of what was given up it is not known.
 std::set<std::string> Wanted(const TxnEvidence& txn, const History& history) {
   std::set<std::string> wanted;
   const auto add = [&](const std::string& branch) {
@@ -23,7 +26,7 @@ std::set<std::string> Wanted(const TxnEvidence& txn, const History& history) {
   if (txn.plan != nullptr) {
     for (const StepSpec& step : txn.plan->steps) {
       for (const std::string& branch : BranchesOf(step, txn.items)) {
-        if (Calls(step)) {
+        if (Calls(step) && txn.PassedOver(branch) == Passed::kNot) {
           add(branch);
         }
       }
@@ -68,8 +71,10 @@ void CheckEffects(const Evidence& evidence, Violations& violations) {
       continue;
     }
     const TxnEvidence& txn = evidence.txns.at(branch.first);
+    const bool unknown =
+        txn.committed() && txn.PassedOver(branch.second) == Passed::kGivenUp && sum == 1;
     const bool wanted = txn.committed() && Wanted(txn, evidence.history).contains(branch.second);
-    if (sum != (wanted ? 1 : 0)) {
+    if (!unknown && sum != (wanted ? 1 : 0)) {
       violations.push_back("I1: " + branch.first + " is " + txn.status + ", but branch " +
                            branch.second + " holds " + std::to_string(sum));
     }

@@ -38,6 +38,21 @@ struct TxnEvidence {
     }
     return std::nullopt;
   }
+  // How an optional branch failed, if it did.
+  enum class Passed : uint8_t { kNot, kRefused, kGivenUp };
+  [[nodiscard]] Passed PassedOver(const std::string& branch) const {
+    for (const engine::Record& record : journal) {
+      const auto* refused = std::get_if<engine::OperationRefused>(&record.body);
+      if (refused != nullptr && refused->tolerated && refused->branch.str() == branch) {
+        return Passed::kRefused;
+      }
+      const auto* gave_up = std::get_if<engine::OperationGaveUp>(&record.body);
+      if (gave_up != nullptr && gave_up->tolerated && gave_up->branch.str() == branch) {
+        return Passed::kGivenUp;
+      }
+    }
+    return Passed::kNot;
+  }
   [[nodiscard]] bool IsSkipped(const std::string& branch) const {
     return client->skipped.contains(branch);
   }

@@ -182,7 +182,7 @@ class OrderJudge {
 
   void CheckDoneBefore(const StepSpec& before, Instant at, const std::string& name) {
     for (const std::string& branch : BranchesOf(before, txn_.items)) {
-      if (txn_.IsSkipped(branch)) {
+      if (txn_.IsSkipped(branch) || txn_.PassedOver(branch) != TxnEvidence::Passed::kNot) {
         continue;
       }
       if (before.kind == StepSpec::Kind::kSleep) {
