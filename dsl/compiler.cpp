@@ -151,13 +151,16 @@ Participants DefinitionCompiler::ReadParticipants() {
 }
 
 void DefinitionCompiler::ReadSteps(const Participants& participants) {
-  static const Json kNoSteps = Json::array();
   reader_.Require("steps", "add the steps to take");
   const Json* steps = reader_.Array("steps");
   if (steps != nullptr && steps->empty()) {
     problems_.AtValue("/steps", "missing_step", "a definition needs at least one step");
   }
-  const std::vector<StepSource> sources = ListSteps(steps == nullptr ? kNoSteps : *steps, "/steps");
+  if (mode_ == Mode::kSaga) {
+    static_cast<void>(reader_.Array("onCommitted"));
+    static_cast<void>(reader_.Array("onAborted"));
+  }
+  const std::vector<StepSource> sources = ListSteps(reader_.json());
   if (sources.size() > limits::kMaxSteps) {
     problems_.AtValue("/steps", "too_many",
                       "a definition has " + std::to_string(sources.size()) +

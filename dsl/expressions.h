@@ -27,6 +27,7 @@ struct Scope {
   bool key = false;
   bool element = false;  // `item` and `index`.
   bool answer = false;   // `output`: what the call itself was answered.
+  bool failure = false;  // Why the transaction aborts.
   std::optional<size_t> step =
       std::nullopt;           // Whose expression it is: reads what precedes. None: every step.
   bool own_output = false;    // May read `steps.<itself>` as well.
@@ -39,6 +40,7 @@ struct StepTable {
   std::vector<std::string> when;  // The condition as it is written; empty: the step has none.
   std::vector<std::optional<WayOfChoice>> ways;
   std::vector<bool> optional;  // The transaction goes on when the step fails.
+  std::vector<Stage> stages;
   StepOrder order{{}};
   // Steps whose place is not known because an `after` above them is wrong: what they may read is
   // not checked, so that one mistake is not reported as many.
@@ -109,11 +111,12 @@ class ExpressionCompiler {
                    const Scope& scope);
   void CheckOptional(const std::vector<cel::ReferencePath>& paths, const std::string& pointer,
                      const Scope& scope);
+  void CheckFailureReference(const cel::ReferencePath& path, const std::string& pointer);
   // The third name of a path that starts with a step's: 'output' and the like.
   [[nodiscard]] bool CheckStepMember(const cel::ReferencePath& path, size_t read,
                                      const std::string& pointer);
-  [[nodiscard]] bool MindsFailure(const std::vector<cel::ReferencePath>& paths,
-                                  const std::string& id, const Scope& scope) const;
+  [[nodiscard]] bool MindsStatus(const std::vector<cel::ReferencePath>& paths,
+                                 const std::string& id, const Scope& scope) const;
   [[nodiscard]] bool MindsSkipped(const std::vector<cel::ReferencePath>& paths, size_t read,
                                   const Scope& scope) const;
   void CheckEnvReference(const cel::ReferencePath& path, const std::string& pointer);

@@ -11,9 +11,10 @@ namespace {
 using Name = std::string_view;
 
 constexpr std::array kSagaDefinitionFields = {
-    Name("$schema"), Name("name"),   Name("description"),     Name("mode"),  Name("deadline"),
-    Name("timeout"), Name("retry"),  Name("compensateRetry"), Name("input"), Name("participants"),
-    Name("steps"),   Name("output"), Name("labels")};
+    Name("$schema"),  Name("name"),         Name("description"), Name("mode"),
+    Name("deadline"), Name("timeout"),      Name("retry"),       Name("compensateRetry"),
+    Name("input"),    Name("participants"), Name("steps"),       Name("output"),
+    Name("labels"),   Name("onCommitted"),  Name("onAborted")};
 // TCC and 2PC alike: what follows the decision has one retry policy, whichever way it went.
 constexpr std::array kDecidedDefinitionFields = {
     Name("$schema"), Name("name"),   Name("description"), Name("mode"),  Name("deadline"),

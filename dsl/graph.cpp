@@ -108,10 +108,14 @@ std::string WayLabel(const Plan& plan, size_t from, size_t to) {
 // The lines of a step's box.
 std::vector<std::string> Lines(const Plan& plan, const Step& step) {
   std::vector<std::string> lines = {step.id + (step.pivot ? " (pivot)" : "")};
+  if (step.stage != Stage::kMain) {
+    lines.emplace_back(step.stage == Stage::kCommitted ? "once committed"
+                                                       : "once aborted and undone");
+  }
   if (step.when) {
     lines.emplace_back("only when its condition holds");
   }
-  if (step.optional) {
+  if (step.optional && step.stage == Stage::kMain) {
     lines.emplace_back("optional: when it fails the rest goes on");
   }
   if (step.for_each) {
@@ -142,7 +146,7 @@ std::string Join(const std::vector<std::string>& lines, std::string_view separat
 // Whether an abort has something to undo there.
 bool IsUndone(const Step& step) {
   const auto* work = std::get_if<CallWork>(&step.work);
-  return !step.after_pivot && work != nullptr && work->CanBeUndone();
+  return !step.after_pivot && step.stage == Stage::kMain && work != nullptr && work->CanBeUndone();
 }
 
 // Step ids are identifiers, but Mermaid has words of its own ("end"): a number is always safe.
@@ -163,7 +167,23 @@ struct Arrow {
   size_t from;
   size_t to;
   bool back;
+  std::string label = {};
 };
+
+// From where each outcome is reached to the first steps that follow it: a commit from the last
+// steps, and an abort, when all is undone, from the first ones.
+void AddOutcomes(const Plan& plan, std::vector<Arrow>& arrows) {
+  for (size_t to = 0; to < plan.steps.size(); ++to) {
+    const Stage stage = plan.steps[to].stage;
+    for (size_t from = 0; stage != Stage::kMain && from < plan.steps.size(); ++from) {
+      const Step& step = plan.steps[from];
+      const bool ends = stage == Stage::kCommitted ? step.before.empty() : step.after.empty();
+      if (plan.steps[to].after.empty() && step.stage == Stage::kMain && ends) {
+        arrows.push_back({from, to, false, stage == Stage::kCommitted ? "committed" : "aborted"});
+      }
+    }
+  }
+}
 
 // From where an abort comes back to `undone`: from what follows `step`, and beyond what has nothing
 // to undo itself.
@@ -184,9 +204,10 @@ std::vector<Arrow> Arrows(const Plan& plan) {
   std::vector<Arrow> arrows;
   for (size_t step = 0; step < plan.steps.size(); ++step) {
     for (const size_t successor : plan.steps[step].before) {
-      arrows.push_back({step, successor, false});
+      arrows.push_back({step, successor, false, WayLabel(plan, step, successor)});
     }
   }
+  AddOutcomes(plan, arrows);
   for (size_t step = 0; step < plan.steps.size(); ++step) {
     if (plan.mode == Mode::kSaga && IsUndone(plan.steps[step])) {
       std::set<size_t> seen;
@@ -207,7 +228,7 @@ std::string ToMermaid(const Plan& plan) {
             (step.pivot ? ":::pivot" : "") + "\n";
   }
   for (const Arrow& arrow : Arrows(plan)) {
-    const std::string label = arrow.back ? "" : WayLabel(plan, arrow.from, arrow.to);
+    const std::string& label = arrow.label;
     text += "  " + NodeName(arrow.from) +
             (arrow.back      ? " -. undo .-> "
              : label.empty() ? " --> "
@@ -232,7 +253,7 @@ std::string ToDot(const Plan& plan) {
             (step.pivot ? ", penwidth=4" : "") + "];\n";
   }
   for (const Arrow& arrow : Arrows(plan)) {
-    const std::string label = arrow.back ? "" : WayLabel(plan, arrow.from, arrow.to);
+    const std::string& label = arrow.label;
     text += "  " + NodeName(arrow.from) + " -> " + NodeName(arrow.to) +
             (arrow.back      ? " [style=dashed, label=\"undo\", constraint=false]"
              : label.empty() ? ""

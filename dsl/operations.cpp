@@ -201,9 +201,13 @@ std::optional<OperationTemplate> OperationCompiler::Transaction(const ObjectRead
   if (!site.may_be_transaction) {
     problems_.AtKey(
         outer.PointerTo("transaction"), "transaction_not_here",
-        std::string(site.scope.place) + " can not be a transaction: only a saga's step can run one",
-        site.of_branch ? "call the participant"
-                       : "call a participant, or make this definition a saga");
+        std::string(site.scope.place) +
+            (site.once_aborted
+                 ? " can not be a transaction: once a transaction aborts, its children do as well"
+                 : " can not be a transaction: only a saga's step can run one"),
+        site.of_branch      ? "call the participant"
+        : site.once_aborted ? "call a participant"
+                            : "call a participant, or make this definition a saga");
   }
   const Json* json = outer.Find("transaction");
   const std::string pointer = outer.PointerTo("transaction");

@@ -25,7 +25,8 @@ struct OperationSite {
   std::optional<size_t> participant;  // The step's own, as an index of Participants::known.
   bool participant_known = true;      // False: a wrong participant of the step is reported already.
   bool may_be_transaction = true;
-  bool of_branch = false;  // Of a client's, not of a definition.
+  bool of_branch = false;     // Of a client's, not of a definition.
+  bool once_aborted = false;  // When the transaction aborts, and its children with it.
   // Of calls to a participant that has no timeout of its own; nothing: the step states one, which
   // holds for every participant.
   std::optional<Duration> default_timeout = std::nullopt;

@@ -211,10 +211,15 @@ struct WayOfChoice {
   size_t way;
 };
 
+// When a step has its time: on the way to the outcome, or once that is decided, which it can not
+// change any more.
+enum class Stage : uint8_t { kMain, kCommitted, kAborted };
+
 struct Step {
   std::string id;
-  std::vector<size_t> after;   // Direct predecessors, as indices into Plan::steps.
-  std::vector<size_t> before;  // Direct successors.
+  Stage stage = Stage::kMain;
+  std::vector<size_t> after;   // Direct predecessors of its stage, as indices into Plan::steps.
+  std::vector<size_t> before;  // Direct successors of its stage.
   std::optional<WayOfChoice> way = std::nullopt;  // Skipped unless that one is taken.
   std::optional<cel::Expression> when;
   std::optional<ForEach> for_each;

@@ -20,6 +20,7 @@ std::vector<std::string_view> KnownNames(const Scope& scope, bool env) {
   add(scope.gid, "gid");
   add(scope.key, "key");
   add(scope.answer, "output");
+  add(scope.failure, "failure");
   add(scope.element, "item");
   add(scope.element, "index");
   return names;
@@ -47,7 +48,22 @@ void ExpressionCompiler::CheckReference(const cel::ReferencePath& path, const st
     CheckStepReference(path, pointer, scope);
   } else if (root == "env") {
     CheckEnvReference(path, pointer);
+  } else if (root == "failure") {
+    CheckFailureReference(path, pointer);
   }
+}
+
+void ExpressionCompiler::CheckFailureReference(const cel::ReferencePath& path,
+                                               const std::string& pointer) {
+  const std::vector<std::string_view> members = {"code", "step", "message"};
+  if (path.names.size() < 2 ||
+      std::find(members.begin(), members.end(), path.names[1]) != members.end()) {
+    return;
+  }
+  problems_.InString(pointer, path.offset, "unknown_failure_member",
+                     "'failure' says why the transaction aborts: it has " +
+                         QuoteAll(members, "and") + ", not " + Quote(path.names[1]),
+                     DidYouMean(path.names[1], members));
 }
 
 void ExpressionCompiler::RefuseUnknownName(const cel::ReferencePath& path,
@@ -64,6 +80,13 @@ void ExpressionCompiler::RefuseUnknownName(const cel::ReferencePath& path,
     problems_.InString(pointer, path.offset, "unknown_name",
                        Quote(root) + " can not be read in " + place + " of a client's branch",
                        "write the value itself");
+    return;
+  }
+  if (root == "failure") {
+    problems_.InString(pointer, path.offset, "unknown_name",
+                       "'failure', why a transaction aborts, can not be read in " + place,
+                       "it is known in what undoes a step and in 'onAborted'; why an optional step "
+                       "failed is steps.ID.failure");
     return;
   }
   if (root == "key" || root == "steps" || root == "gid" || root == "input" || root == "env") {
@@ -166,6 +189,14 @@ bool ExpressionCompiler::CheckStepMember(const cel::ReferencePath& path, size_t 
 
 void ExpressionCompiler::CheckStepOrder(const cel::ReferencePath& path, size_t read,
                                         const std::string& pointer, const Scope& scope) {
+  if (!scope.step && steps_.stages[read] != Stage::kMain) {
+    problems_.InString(pointer, path.offset, "step_does_not_precede",
+                       "step " + Quote(steps_.ids[read]) +
+                           " has its time when the outcome is decided, so that the output can not "
+                           "tell of it",
+                       "read a step of 'steps'");
+    return;
+  }
   if (!scope.step) {
     return;
   }
@@ -230,7 +261,8 @@ void ExpressionCompiler::CheckChosen(const std::vector<cel::ReferencePath>& path
       continue;
     }
     const std::optional<size_t> read = steps_.Find(path.names[1]);
-    const auto choice = read ? steps_.ChoiceBetween(*read, scope.step) : std::nullopt;
+    const bool aborted = scope.step && steps_.stages[*scope.step] == Stage::kAborted;
+    const auto choice = read && !aborted ? steps_.ChoiceBetween(*read, scope.step) : std::nullopt;
     const auto asks_choice = [&](const cel::ReferencePath& other) {
       return other.names.size() >= 3 && other.names[0] == "steps" && choice &&
              other.names[1] == steps_.ids[*choice];
@@ -256,18 +288,24 @@ void ExpressionCompiler::CheckOptional(const std::vector<cel::ReferencePath>& pa
     const bool reads = path.names.size() >= 4 && path.names[0] == "steps" &&
                        (path.names[2] == "output" || path.names[2] == "failure");
     const std::optional<size_t> read = reads ? steps_.Find(path.names[1]) : std::nullopt;
-    if (!read || !steps_.optional[*read]) {
+    // A transaction may abort before any of its steps was begun.
+    const bool aborted = scope.step && read && steps_.stages[*scope.step] == Stage::kAborted &&
+                         steps_.stages[*read] == Stage::kMain;
+    if (!read || !(steps_.optional[*read] || aborted)) {
       continue;
     }
     const std::string& id = path.names[1];
     const bool output = path.names[2] == "output";
     const std::string asked = "steps." + id + (output ? ".output." : ".failure.") + path.names[3];
-    const bool minds = output ? MindsSkipped(paths, *read, scope) : MindsFailure(paths, id, scope);
+    const bool minds =
+        output && !aborted ? MindsSkipped(paths, *read, scope) : MindsStatus(paths, id, scope);
     if (!minds) {
       problems_.InString(
           pointer, path.offset, "may_have_failed",
-          "step " + Quote(id) + " is optional; " +
-              (output ? "when it failed its output" : "unless it failed its failure") +
+          "step " + Quote(id) +
+              (steps_.optional[*read] ? " is optional; "
+                                      : " may not have been done when the transaction aborts; ") +
+              (output ? "then its output" : "unless it failed its failure") +
               " is null and has no member " + Quote(path.names[3]),
           std::string("write \"steps.") + id + ".status " + (output ? "== 'done'" : "== 'failed'") +
               " ? " + asked + " : null\"");
@@ -275,8 +313,8 @@ void ExpressionCompiler::CheckOptional(const std::vector<cel::ReferencePath>& pa
   }
 }
 
-bool ExpressionCompiler::MindsFailure(const std::vector<cel::ReferencePath>& paths,
-                                      const std::string& id, const Scope& scope) const {
+bool ExpressionCompiler::MindsStatus(const std::vector<cel::ReferencePath>& paths,
+                                     const std::string& id, const Scope& scope) const {
   const bool by_condition =
       scope.step && steps_.when[*scope.step].find("steps." + id + ".status") != std::string::npos;
   return by_condition ||
@@ -312,7 +350,8 @@ void ExpressionCompiler::CheckSkipped(const std::vector<cel::ReferencePath>& pat
       continue;
     }
     const std::optional<size_t> read = steps_.Find(path.names[1]);
-    if (!read || steps_.when[*read].empty() || steps_.optional[*read] ||
+    const bool aborted = scope.step && steps_.stages[*scope.step] == Stage::kAborted;
+    if (!read || steps_.when[*read].empty() || steps_.optional[*read] || aborted ||
         MindsSkipped(paths, *read, scope)) {
       continue;
     }

@@ -23,7 +23,7 @@ class StepListReader {
     for (size_t step = 0; step < steps_.size(); ++step) {
       list_.after.push_back(WithEnds(step));
     }
-    list_.table.order = StepOrder(list_.after);
+    list_.table.order = StepOrder(WholeOrder());
     ReportCycles();
     MarkUncertain();
     if (mode == Mode::kSaga) {
@@ -48,6 +48,8 @@ class StepListReader {
   std::optional<size_t> ReadPredecessor(size_t step, const Json& json, const std::string& pointer);
   // What the step comes after, a choice that it does not belong to with all its ways.
   [[nodiscard]] std::vector<size_t> WithEnds(size_t step) const;
+  // What each step comes after; what has its time once the outcome is decided, after all others.
+  [[nodiscard]] std::vector<std::vector<size_t>> WholeOrder() const;
   void AddEnds(size_t choice, std::vector<size_t>& ends) const;
   void ReportCycles();
   void MarkUncertain();
@@ -69,8 +71,11 @@ void StepListReader::ReadIds() {
     const bool is_text = when != nullptr && when->is_string();
     list_.table.when.push_back(is_text ? when->get<std::string>() : std::string());
     list_.table.ways.push_back(steps_[step].way);
+    list_.table.stages.push_back(steps_[step].stage);
     const Json* optional = Find(step, "optional");
-    list_.table.optional.push_back(optional != nullptr && *optional == true);
+    // What comes when all is decided is best effort unless it says otherwise.
+    list_.table.optional.push_back(optional == nullptr ? list_.IsAfterwards(step)
+                                                       : *optional == true);
     const Json* json = Find(step, "id");
     const auto* id = json == nullptr ? nullptr : json->get_ptr<const std::string*>();
     if (id == nullptr) {
@@ -132,6 +137,18 @@ std::vector<size_t> StepListReader::WithEnds(size_t step) const {
   return after;
 }
 
+std::vector<std::vector<size_t>> StepListReader::WholeOrder() const {
+  std::vector<std::vector<size_t>> order = list_.after;
+  for (size_t step = 0; step < steps_.size(); ++step) {
+    for (size_t main = 0; list_.IsAfterwards(step) && main < steps_.size(); ++main) {
+      if (!list_.IsAfterwards(main)) {
+        order[step].push_back(main);
+      }
+    }
+  }
+  return order;
+}
+
 // The last steps of each way, or the step itself if it is no choice or has no steps.
 void StepListReader::AddEnds(size_t choice, std::vector<size_t>& ends) const {
   const size_t before = ends.size();
@@ -178,6 +195,14 @@ std::optional<size_t> StepListReader::ReadPredecessor(size_t step, const Json& j
     }
     problems_.AtValue(pointer, "unknown_step", "there is no step " + Quote(*id) + " to come after",
                       DidYouMean(*id, others));
+  } else if (steps_[*predecessor].stage != steps_[step].stage) {
+    problems_.AtValue(pointer, "after_elsewhere",
+                      "step " + Quote(*id) + " is listed in " +
+                          Quote(FieldOf(steps_[*predecessor].stage)) + ", not in " +
+                          Quote(FieldOf(steps_[step].stage)) +
+                          ": 'after' orders the steps of one list",
+                      "remove it");
+    return std::nullopt;
   }
   return predecessor;
 }
@@ -226,7 +251,13 @@ void StepListReader::TakePivot(size_t step) {
 void StepListReader::ReadPivot() {
   for (size_t step = 0; step < steps_.size(); ++step) {
     const Json* json = Find(step, "pivot");
-    if (json != nullptr && *json == true) {
+    if (json != nullptr && *json == true && list_.IsAfterwards(step)) {
+      problems_.AtKey(
+          PointerTo(step) + "/pivot", "decided_before",
+          "when the steps of " + Quote(FieldOf(steps_[step].stage)) +
+              " have their time the outcome is decided, so that none of them is a pivot",
+          "remove it");
+    } else if (json != nullptr && *json == true) {
       TakePivot(step);
     }
   }
@@ -257,8 +288,9 @@ bool StepList::IsPivot(size_t step) const {
 }
 
 bool StepList::IsAfterPivot(size_t step) const {
-  return std::any_of(pivots.begin(), pivots.end(),
-                     [&](size_t pivot) { return table.order.Precedes(pivot, step); });
+  return IsAfterwards(step) || std::any_of(pivots.begin(), pivots.end(), [&](size_t pivot) {
+           return table.order.Precedes(pivot, step);
+         });
 }
 
 StepList ReadStepList(const std::vector<StepSource>& steps, Mode mode, ProblemList& problems) {

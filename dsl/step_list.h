@@ -18,8 +18,11 @@ struct StepList {
   std::vector<size_t> pivots;              // Several only in different ways of one choice.
 
   [[nodiscard]] bool IsPivot(size_t step) const;
-  // Whether the step only goes forward; false as well where its place is uncertain.
+  // Whether the step only goes forward, past a pivot or once the outcome is decided; false as well
+  // where its place is uncertain.
   [[nodiscard]] bool IsAfterPivot(size_t step) const;
+  // Whether it has its time once the outcome is decided.
+  [[nodiscard]] bool IsAfterwards(size_t step) const { return table.stages[step] != Stage::kMain; }
 };
 
 // Reads `id`, `after` and `pivot` of every step, of which there are at most limits::kMaxSteps.

@@ -1,5 +1,7 @@
 #include "dsl/step_sources.h"
 
+#include "base/check.h"
+
 namespace entente::dsl {
 namespace {
 
@@ -8,18 +10,19 @@ const Json* FindArray(const Json& object, const char* member) {
   return object.is_object() && found != object.end() && found->is_array() ? &*found : nullptr;
 }
 
-void List(const Json& steps, const std::string& pointer, std::optional<WayOfChoice> way,
-          std::vector<StepSource>& sources) {
+void List(const Json& steps, const std::string& pointer, Stage stage,
+          std::optional<WayOfChoice> way, std::vector<StepSource>& sources) {
   std::optional<size_t> previous = way ? std::optional(way->choice) : std::nullopt;
   for (size_t i = 0; i < steps.size(); ++i) {
     const size_t step = sources.size();
     const std::string at = pointer + "/" + std::to_string(i);
-    sources.push_back({&steps[i], at, way, previous});
+    sources.push_back({&steps[i], at, way, previous, stage});
     previous = step;
     const Json* ways = FindArray(steps[i], "choose");
     for (size_t n = 0; ways != nullptr && n < ways->size(); ++n) {
       if (const Json* inner = FindArray((*ways)[n], "steps")) {
-        List(*inner, at + "/choose/" + std::to_string(n) + "/steps", WayOfChoice{step, n}, sources);
+        List(*inner, at + "/choose/" + std::to_string(n) + "/steps", stage, WayOfChoice{step, n},
+             sources);
       }
     }
   }
@@ -27,9 +30,23 @@ void List(const Json& steps, const std::string& pointer, std::optional<WayOfChoi
 
 }  // namespace
 
-std::vector<StepSource> ListSteps(const Json& steps, const std::string& pointer) {
+std::string_view FieldOf(Stage stage) {
+  switch (stage) {
+    case Stage::kMain: return "steps";
+    case Stage::kCommitted: return "onCommitted";
+    case Stage::kAborted: return "onAborted";
+  }
+  ENTENTE_CHECK(false);
+}
+
+std::vector<StepSource> ListSteps(const Json& definition) {
   std::vector<StepSource> sources;
-  List(steps, pointer, std::nullopt, sources);
+  for (const Stage stage : {Stage::kMain, Stage::kCommitted, Stage::kAborted}) {
+    const std::string field(FieldOf(stage));
+    if (const Json* steps = FindArray(definition, field.c_str())) {
+      List(*steps, "/" + field, stage, std::nullopt, sources);
+    }
+  }
   return sources;
 }
 

@@ -19,11 +19,16 @@ struct StepSource {
   // What it comes after unless it says: the step before it, or for the first step of a way the
   // choice. None: it starts at once.
   std::optional<size_t> previous;
+  Stage stage = Stage::kMain;
 };
 
-// The steps of the array at `pointer`, each choice before the steps of its ways, which may hold
-// choices in turn. What is not as it should be is left out here and reported where the choice is
-// compiled. Recursion is bounded by the depth of a definition.
-[[nodiscard]] std::vector<StepSource> ListSteps(const Json& steps, const std::string& pointer);
+// The steps of `steps`, then of `onCommitted` and `onAborted`, where the definition has them; each
+// choice before the steps of its ways, which may hold choices in turn. What is not as it should be
+// is left out here and reported where it is compiled. Recursion is bounded by the depth of a
+// definition.
+[[nodiscard]] std::vector<StepSource> ListSteps(const Json& definition);
+
+// The field that lists the steps of a stage.
+[[nodiscard]] std::string_view FieldOf(Stage stage);
 
 }  // namespace entente::dsl

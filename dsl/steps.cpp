@@ -78,7 +78,8 @@ bool OnlyChildren(const std::vector<const OperationTemplate*>& operations) {
 }  // namespace
 
 Scope StepCompiler::ScopeOf(size_t index, std::string_view place) const {
-  return Scope{.place = place, .step = index};
+  return Scope{
+      .place = place, .failure = list_.table.stages[index] == Stage::kAborted, .step = index};
 }
 
 std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
@@ -91,6 +92,12 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
     return std::nullopt;
   }
   const bool is_call = *kind == OperationName(mode_, Role::kForward);
+  if (!is_call && list_.IsAfterwards(index)) {
+    problems_.AtKey(pointer + "/" + std::string(*kind), "only_calls_afterwards",
+                    "a step of " + Quote(FieldOf(list_.table.stages[index])) +
+                        " calls somebody; it can not be one with " + Quote(*kind),
+                    "give each call a 'when', or let 'onCommitted' run a transaction");
+  }
   const ObjectSpec& spec = is_call             ? fields::StepOf(mode_)
                            : *kind == "wait"   ? fields::kWaitStep
                            : *kind == "choose" ? fields::kChooseStep
@@ -127,6 +134,7 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
     return std::nullopt;
   }
   return Step{.id = std::move(id),
+              .stage = list_.table.stages[index],
               .after = list_.after[index],
               .before = {},
               .way = list_.table.ways[index],
@@ -169,11 +177,13 @@ std::optional<CallWork> StepCompiler::Calls(size_t index, const ObjectReader& re
   const std::string_view forward_name = OperationName(mode_, Role::kForward);
   const Json* forward_json =
       reader.Require(forward_name, "say what the step does, or let it 'wait'");
-  OperationSite site{.pointer = "",
-                     .scope = ScopeOf(index, PlaceOf(mode_, Role::kForward)),
-                     .participant = std::nullopt,
-                     .participant_known = true,
-                     .may_be_transaction = mode_ == Mode::kSaga};
+  OperationSite site{
+      .pointer = "",
+      .scope = ScopeOf(index, PlaceOf(mode_, Role::kForward)),
+      .participant = std::nullopt,
+      .participant_known = true,
+      .may_be_transaction = mode_ == Mode::kSaga && list_.table.stages[index] != Stage::kAborted};
+  site.once_aborted = list_.table.stages[index] == Stage::kAborted;
   if (!reader.Has("timeout")) {
     site.default_timeout = defaults_.timeout.value_or(limits::kDefaultCallTimeout);
   }
@@ -241,6 +251,7 @@ std::optional<ExpressionCompiler::Place> StepCompiler::CompileSettling(Role role
                                                                        OperationSite site,
                                                                        CallWay* way) {
   site.scope.own_output = true;
+  site.scope.failure = role == Role::kUndo;
   site.scope.place = PlaceOf(mode_, role);
   site.pointer = pointer;
   if (role == Role::kUndo) {
@@ -277,8 +288,12 @@ const Json* StepCompiler::FindSettling(size_t index, const ObjectReader& reader,
   if (json != nullptr) {
     if (!json->is_null() && list_.IsAfterPivot(index)) {
       problems_.AtKey(reader.PointerTo(field), "compensation_never_runs",
-                      "step " + id + " comes after the pivot and is never undone",
-                      "remove 'compensate', or move the pivot");
+                      "step " + id +
+                          (list_.IsAfterwards(index)
+                               ? " has its time when the outcome is decided, and is never undone"
+                               : " comes after the pivot and is never undone"),
+                      list_.IsAfterwards(index) ? "remove 'compensate'"
+                                                : "remove 'compensate', or move the pivot");
     }
     if (json->is_null()) {
       CheckFannedPivot(index, reader);
@@ -315,7 +330,8 @@ void StepCompiler::CheckFannedPivot(size_t index, const ObjectReader& reader) {
 }
 
 void StepCompiler::CheckOptional(size_t index, const ObjectReader& reader) {
-  if (!reader.Bool("optional").value_or(false)) {
+  static_cast<void>(reader.Bool("optional"));
+  if (!list_.table.optional[index]) {
     return;
   }
   const std::string pointer = reader.PointerTo("optional");
@@ -336,11 +352,11 @@ void StepCompiler::CheckOptional(size_t index, const ObjectReader& reader) {
     return call != nullptr && call->is_object() && call->value("effect", Json()) == "kept";
   };
   if (std::any_of(calls.begin(), calls.end(), keeps)) {
-    problems_.AtKey(pointer, "optional_keeps_effect",
+    problems_.AtKey(reader.Has("optional") ? pointer : reader.pointer(), "optional_keeps_effect",
                     "when step " + Quote(list_.table.ids[index]) +
                         " is refused the transaction goes on, so that nothing would undo what "
                         "\"effect\": \"kept\" says is left of it",
-                    "remove 'optional', or 'effect'");
+                    "remove 'effect', or 'optional'");
   }
 }
 

@@ -76,6 +76,14 @@ const JsonText* Draft::signal(const std::string& name) const {
   return stored == state_->signals.end() ? nullptr : &stored->second;
 }
 
+std::optional<AbortState> Draft::abort() const {
+  if (!aborted_) {
+    return state_->abort;
+  }
+  const auto& decided = *BodyAt<AbortDecided>(*aborted_);
+  return AbortState{decided.cause, decided.branch, decided.failure, decided.actor};
+}
+
 std::optional<BranchRef> Draft::Locate(const BranchId& id) const {
   const BranchName name = ParseBranchName(id);
   for (const auto& [index, facts] : steps_) {

@@ -48,6 +48,7 @@ class Draft {
   [[nodiscard]] bool paused() const { return paused_; }
   [[nodiscard]] bool deadline_missed() const { return deadline_missed_; }
   [[nodiscard]] bool closed() const { return closed_; }  // As TxnState's.
+  [[nodiscard]] std::optional<AbortState> abort() const;
   // Whether the transaction may hold so many bytes of payloads beside those that it has.
   [[nodiscard]] bool HasRoomFor(size_t bytes) const {
     return payload_bytes_ + bytes <= limits::kMaxTransactionBytes;
@@ -111,7 +112,7 @@ class Draft {
   void SetBack(Duration by);
   void Weigh(size_t more, size_t less) { payload_bytes_ += more - less; }
   void KeepCommit() {}
-  void KeepAbort(const AbortDecided&) {}
+  void KeepAbort(const AbortDecided&) { aborted_ = LastRecord(); }
   void KeepEnd(const Ended&, Instant) {}
 
   // The record that is being folded is the last one.
@@ -141,6 +142,7 @@ class Draft {
   std::map<size_t, size_t> expansions_;
   std::map<BranchRef, size_t> outputs_;
   std::map<std::string, std::optional<size_t>> signals_;
+  std::optional<size_t> aborted_;
 
   // Evaluating changes nothing of what the draft says.
   mutable dsl::cel::Budget budget_;

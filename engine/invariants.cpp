@@ -102,6 +102,11 @@ Violation CheckStep(const dsl::Plan& plan, const TxnState& state, size_t index) 
   const bool forward_only = state.status == TxnStatus::kActive ||
                             state.status == TxnStatus::kCommitting ||
                             state.status == TxnStatus::kCommitted;
+  const dsl::Stage stage = plan.steps[index].stage;
+  if ((stage == dsl::Stage::kCommitted && !state.commit_decided) ||
+      (stage == dsl::Stage::kAborted && !state.abort)) {
+    return name + "begun before the outcome that it follows was decided";
+  }
   for (const size_t before : plan.steps[index].after) {
     if (forward_only && !state.client_driven && !IsSettledForward(state.steps[before])) {
       return name + "begun before '" + plan.steps[before].id + "' was done";
@@ -165,6 +170,9 @@ Violation CheckUndoOrder(const dsl::Plan& plan, const TxnState& state) {
 
 // Every branch of a step did what the outcome COMMITTED says of it.
 bool IsFinal(const dsl::Plan& plan, const TxnState& state, size_t step) {
+  if (plan.steps[step].stage == dsl::Stage::kAborted) {
+    return true;  // Of the other outcome.
+  }
   if (state.mode == Mode::kSaga && state.client_driven) {
     return true;  // The client did it.
   }

@@ -8,7 +8,9 @@ namespace {
 
 void AddBranch(const Draft& draft, BranchRef ref, std::vector<Effect>& effects) {
   const BranchFacts& branch = draft.branch(ref);
-  const bool aborting = draft.status() == TxnStatus::kAborting;
+  // What has its time once the abort is carried out is not part of what that stops.
+  const bool aborting =
+      draft.status() == TxnStatus::kAborting && draft.plan_step(ref).stage == dsl::Stage::kMain;
   if (IsCalling(branch.phase)) {
     auto call = RenderCall(draft, ref);
     if (!call.ok()) {

@@ -51,6 +51,14 @@ Value FailureMap(const Failure& failure) {
                      {Value::String("message"), Value::String(failure.message)}});
 }
 
+// `step` is empty where none caused it, as of a cancel.
+Value WhyAborted(const AbortState& abort) {
+  const std::string step(abort.branch ? ParseBranchName(*abort.branch).step : "");
+  return Value::Map({{Value::String("code"), Value::String(abort.failure.code)},
+                     {Value::String("step"), Value::String(step)},
+                     {Value::String("message"), Value::String(abort.failure.message)}});
+}
+
 // The names an expression may read, answered from the draft in place; one at a time for a draft.
 class Scope final : public Resolver {
  public:
@@ -97,6 +105,9 @@ class Scope final : public Resolver {
     }
     if (path[0] == "output" && answer_ != nullptr) {
       return Document(*answer_, path, 1);
+    }
+    if (path[0] == "failure" && draft_.abort()) {
+      return Resolved{WhyAborted(*draft_.abort()), 1};
     }
     if (path[0] == "steps") {
       return ResolveStep(path);
@@ -173,6 +184,22 @@ class Scope final : public Resolver {
     return Value::List(std::move(failures));
   }
 
+  // When all is undone: what was done before, failed, or never begun.
+  [[nodiscard]] std::string_view AbortedStatusOf(size_t step) const {
+    using P = BranchPhase;
+    const StepFacts& facts = draft_.step(step);
+    bool done = facts.expanded;
+    for (size_t i = 0; i < facts.size; ++i) {
+      const BranchFacts& branch = draft_.branch({step, i});
+      const bool undone = RoleOf(branch.phase) == Role::kUndo && !branch.undo_without_output;
+      if (branch.phase == P::kRefused || branch.phase == P::kGaveUp || branch.undo_without_output) {
+        return "failed";
+      }
+      done = done && (undone || branch.phase == P::kDone);
+    }
+    return done ? "done" : "skipped";
+  }
+
   [[nodiscard]] std::string_view StatusOf(size_t step) const {
     const StepFacts& facts = draft_.step(step);
     if (facts.skipped) {
@@ -180,6 +207,9 @@ class Scope final : public Resolver {
     }
     if (facts.tolerated > 0 && !(own_ && own_->step == step)) {
       return "failed";
+    }
+    if (own_ && draft_.plan_step(*own_).stage == dsl::Stage::kAborted && own_->step != step) {
+      return AbortedStatusOf(step);
     }
     if (own_ && own_->step == step) {
       const BranchFacts& branch = draft_.branch(*own_);

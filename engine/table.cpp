@@ -241,7 +241,7 @@ const ModeTable& TableOf(Mode mode) {
 
 void Dispatch(Turn& turn, BranchRef ref, BranchEvent event) {
   const BranchFacts& branch = turn.draft.branch(ref);
-  const Course course = turn.course();
+  const Course course = turn.course(ref);
   const BranchCell& cell = turn.table.at(course, branch.phase, event);
   if (cell_observer != nullptr) {
     cell_observer->OnCell(turn.table.mode, course, branch.phase, event);

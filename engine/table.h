@@ -99,7 +99,10 @@ struct Turn {
   Draft& draft;
   const Event& event;
 
+  // Of the steps that lead to the outcome.
   [[nodiscard]] Course course() const;
+  // Of a branch: what has its time once the outcome is decided is driven forward either way.
+  [[nodiscard]] Course course(BranchRef ref) const;
 };
 
 enum class CellKind : uint8_t { kAct, kIgnore, kReject };
@@ -148,6 +151,9 @@ struct ModeTable {
 
 inline Course Turn::course() const {
   return table.CourseOf(draft.status());
+}
+inline Course Turn::course(BranchRef ref) const {
+  return draft.plan_step(ref).stage == dsl::Stage::kMain ? course() : Course::kDriving;
 }
 
 [[nodiscard]] const ModeTable& TableOf(Mode mode);

@@ -140,6 +140,9 @@ struct DriveRules {
 // Begins whatever has become due. True if every step is done and the transaction still goes
 // forward.
 [[nodiscard]] bool DriveSteps(Turn& turn, const DriveRules& rules);
+// The same of the steps that have their time once the outcome is decided as `stage` says. True if
+// every one is done; it is called again until then, and afterwards the transaction ends.
+[[nodiscard]] bool DriveAfterwards(Turn& turn, dsl::Stage stage);
 // Going forward, and not ended.
 [[nodiscard]] bool IsDriving(const Turn& turn);
 // Its part is over: what is optional may have failed.
@@ -174,6 +177,8 @@ struct ForwardEnd {
   AbortCause cause = AbortCause::kRefused;
   bool alternatives = false;  // One may be tried, if there is one.
 };
+// Its step has its time once the outcome is decided.
+[[nodiscard]] bool IsAfterwards(const Draft& draft, BranchRef ref);
 // The branch may fail without further consequence.
 [[nodiscard]] bool IsTolerant(const Draft& draft, BranchRef ref);
 // Records the end and what follows from it: an abort before the point of no return, an incident

@@ -9,6 +9,13 @@ namespace {
 
 using P = BranchPhase;
 
+// Whether the step has its time.
+bool GoesOn(const Turn& turn, size_t step) {
+  return turn.draft.plan().steps[step].stage == dsl::Stage::kMain
+             ? IsDriving(turn)
+             : !IsFinished(turn.draft.status());
+}
+
 bool IsReady(const Draft& draft, size_t step) {
   const std::vector<size_t>& after = draft.plan().steps[step].after;
   return std::all_of(after.begin(), after.end(),
@@ -100,7 +107,7 @@ void StartAlternatives(Turn& turn, size_t step) {
     const BranchFacts& branch = turn.draft.branch({step, i});
     if (branch.phase == P::kRefused && !branch.tolerated) {
       StartAlternative(turn, {step, i});
-      if (!IsDriving(turn)) {
+      if (!GoesOn(turn, step)) {
         return;
       }
     }
@@ -111,7 +118,7 @@ void StartAlternatives(Turn& turn, size_t step) {
 void StartBranches(Turn& turn, size_t step, const DriveRules& rules) {
   const Draft& draft = turn.draft;
   const size_t limit = MaxParallel(draft, step);
-  while (IsDriving(turn)) {
+  while (GoesOn(turn, step)) {
     const StepFacts& facts = draft.step(step);
     const size_t driven =
         facts.phases.of(P::kForward, P::kForwardBackoff, P::kForwardPending, P::kWaiting);
@@ -132,7 +139,7 @@ void DriveStep(Turn& turn, size_t step, const DriveRules& rules) {
       }
       OpenStep(turn, step);
     }
-    if (draft.step(step).expanded && IsDriving(turn)) {
+    if (draft.step(step).expanded && GoesOn(turn, step)) {
       StartAlternatives(turn, step);
       StartBranches(turn, step, rules);
     }
@@ -257,10 +264,24 @@ bool DriveSteps(Turn& turn, const DriveRules& rules) {
   // is still to be looked at.
   bool all_done = true;
   for (size_t step = 0; step < draft.plan().steps.size() && IsDriving(turn); ++step) {
-    DriveStep(turn, step, rules);
-    all_done = all_done && IsDone(draft.step(step));
+    if (draft.plan().steps[step].stage == dsl::Stage::kMain) {
+      DriveStep(turn, step, rules);
+      all_done = all_done && IsDone(draft.step(step));
+    }
   }
   return all_done && IsDriving(turn);
+}
+
+bool DriveAfterwards(Turn& turn, dsl::Stage stage) {
+  const Draft& draft = turn.draft;
+  bool all_done = true;
+  for (size_t step = 0; step < draft.plan().steps.size(); ++step) {
+    if (draft.plan().steps[step].stage == stage) {
+      DriveStep(turn, step, DriveRules{});
+      all_done = all_done && IsDone(draft.step(step));
+    }
+  }
+  return all_done;
 }
 
 bool NeedsUndo(const Draft& draft, size_t step) {

@@ -67,7 +67,8 @@ bool CanStillBeUndone(const Draft& draft, BranchRef ref) {
   const BranchPhase phase = draft.branch(ref).phase;
   const bool called = phase == BranchPhase::kForward || phase == BranchPhase::kForwardBackoff ||
                       phase == BranchPhase::kForwardPending;
-  return called && draft.status() != TxnStatus::kCommitting && !IsNoWayBack(draft, ref);
+  return called && draft.status() != TxnStatus::kCommitting && !IsNoWayBack(draft, ref) &&
+         !IsAfterwards(draft, ref);
 }
 
 // The least pause after so many polls that brought nothing. Each is a record, so they must not come
@@ -186,17 +187,23 @@ void AskChildAgain(Turn& turn, BranchRef ref) {
   RetryLater(turn, ref, AttemptOutcome::kNotSent, FailureOf(turn.event), retry_at);
 }
 
+bool IsAfterwards(const Draft& draft, BranchRef ref) {
+  return draft.plan_step(ref).stage != dsl::Stage::kMain;
+}
+
 bool IsTolerant(const Draft& draft, BranchRef ref) {
   const TxnStatus status = draft.status();
   return draft.plan_step(ref).optional &&
-         (status == TxnStatus::kActive || status == TxnStatus::kCommitting);
+         (status == TxnStatus::kActive || status == TxnStatus::kCommitting ||
+          IsAfterwards(draft, ref));
 }
 
 void EndForward(Turn& turn, BranchRef ref, ForwardEnd end) {
   Draft& draft = turn.draft;
   const BranchId id = draft.branch(ref).id;
   const bool active = draft.status() == TxnStatus::kActive;
-  const bool driving = active || draft.status() == TxnStatus::kCommitting;
+  const bool committing = draft.status() == TxnStatus::kCommitting;
+  const bool driving = active || committing || IsAfterwards(draft, ref);
   const bool tolerant = IsTolerant(draft, ref);
   const bool another = end.alternatives && driving && HasAlternative(draft, ref) &&
                        !IsPast(draft.branch(ref).forward_deadline, draft.now()) &&
@@ -215,7 +222,7 @@ void EndForward(Turn& turn, BranchRef ref, ForwardEnd end) {
     draft.Record(OperationRefused{id, std::move(end.failure), true});
     return;
   }
-  if (draft.status() == TxnStatus::kCommitting || (active && no_way_back)) {
+  if ((driving && !active) || (active && no_way_back)) {
     if (end.cause == AbortCause::kRefused) {
       RaiseIncidentOfRefusal(turn, ref, std::move(end.failure));
     } else {
@@ -418,7 +425,8 @@ void ForwardNotSent(Turn& turn, BranchRef ref) {
 
 void ForwardPending(Turn& turn, BranchRef ref) {
   std::optional<Instant> deadline = turn.draft.branch(ref).forward_deadline;
-  if (!deadline && turn.draft.status() == TxnStatus::kCommitting) {
+  if (!deadline &&
+      (turn.draft.status() == TxnStatus::kCommitting || IsAfterwards(turn.draft, ref))) {
     // Nothing else would ever end the wait: there is no way back that a deadline could take.
     deadline = turn.draft.now() + limits::kMaxSettlePending;
   }

@@ -84,7 +84,8 @@ bool ApplyEdit(Turn& turn, BranchRef ref) {
 }
 
 bool Acts(const Turn& turn, BranchRef ref, BranchEvent event) {
-  return turn.table.at(turn.course(), turn.draft.branch(ref).phase, event).kind == CellKind::kAct;
+  return turn.table.at(turn.course(ref), turn.draft.branch(ref).phase, event).kind ==
+         CellKind::kAct;
 }
 
 // Every branch whose table cell acts on `event`, in the order of the plan.

@@ -70,6 +70,9 @@ void UndoInOrder(Turn& turn) {
   std::vector<bool> clear(plan.steps.size(), true);
   bool all_clear = true;
   for (size_t step = plan.steps.size(); step-- > 0;) {
+    if (plan.steps[step].stage != dsl::Stage::kMain) {
+      continue;
+    }
     // The plan lists every step after its predecessors, so the answers for its successors are in;
     // each of them covers its own successors, also if it was itself skipped or never begun.
     const bool unlocked =
@@ -81,8 +84,22 @@ void UndoInOrder(Turn& turn) {
     clear[step] = unlocked && IsClear(draft, step);
     all_clear = all_clear && clear[step];
   }
-  if (all_clear) {
+  if (all_clear && DriveAfterwards(turn, dsl::Stage::kAborted)) {
     EndAborted(turn);
+  }
+}
+
+// All is done; what comes now must not come before it is certain that it stays so.
+void Commit(Turn& turn) {
+  const std::vector<dsl::Step>& steps = turn.draft.plan().steps;
+  const bool more = std::any_of(steps.begin(), steps.end(), [](const dsl::Step& step) {
+    return step.stage == dsl::Stage::kCommitted;
+  });
+  if (more && turn.draft.status() == TxnStatus::kActive) {
+    turn.draft.Record(CommitDecided{});
+  }
+  if (!more || DriveAfterwards(turn, dsl::Stage::kCommitted)) {
+    EndCommitted(turn);
   }
 }
 
@@ -90,7 +107,7 @@ void UndoInOrder(Turn& turn) {
 
 void Advance(Turn& turn) {
   if (DriveSteps(turn, kRules)) {
-    EndCommitted(turn);
+    Commit(turn);
   }
   if (turn.draft.status() == TxnStatus::kAborting) {
     UndoInOrder(turn);

@@ -156,6 +156,28 @@ Json RandomBlock(Dice& dice, Mode mode, size_t index, bool past_pivot, bool pivo
   return {{"id", id}, {"choose", std::move(ways)}};
 }
 
+// What is called once the outcome is decided.
+Json RandomAfterwards(Dice& dice, const std::string& id, bool aborted) {
+  Json steps = Json::array();
+  for (size_t i = 0; i < 1 + dice.Below(2); ++i) {
+    Json step = RandomStep(dice, Mode::kSaga, id + std::to_string(i), true, false);
+    if (step.contains("wait") ||
+        (aborted && step.dump().find("transaction") != std::string::npos)) {
+      step = {
+          {"id", step["id"]},
+          {"participant", "p"},
+          {"action",
+           {{"post", "/told"}, {"body", aborted ? "${failure.step} ${failure.code}" : "${key}"}}}};
+    }
+    step["optional"] = dice.Chance(70);
+    if (dice.Chance(30)) {
+      step["after"] = Json::array();
+    }
+    steps.push_back(std::move(step));
+  }
+  return steps;
+}
+
 std::string SettleRetryName(Mode mode) {
   return mode == Mode::kSaga ? "compensateRetry" : "settleRetry";
 }
@@ -190,6 +212,12 @@ std::string RandomDefinition(Dice& dice, Mode mode) {
                      {"steps", std::move(steps)}};
   if (dice.Chance(30)) {
     definition["deadline"] = "40s";
+  }
+  if (mode == Mode::kSaga && dice.Chance(25)) {
+    definition["onCommitted"] = RandomAfterwards(dice, "c", false);
+  }
+  if (mode == Mode::kSaga && dice.Chance(25)) {
+    definition["onAborted"] = RandomAfterwards(dice, "x", true);
   }
   return definition.dump();
 }

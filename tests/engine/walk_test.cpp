@@ -233,17 +233,20 @@ class Walk {
     std::map<Participants::Name, Participants::Hold> expected;
     const TxnState& state = world_.state();
     for (size_t step = 0; step < state.steps.size(); ++step) {
-      const bool calls = std::holds_alternative<dsl::CallWork>(world_.plan().steps[step].work);
+      const dsl::Step& plan = world_.plan().steps[step];
+      const bool calls = std::holds_alternative<dsl::CallWork>(plan.work);
+      const bool of_this_end = plan.stage == dsl::Stage::kAborted
+                                   ? state.status == TxnStatus::kAborted
+                                   : state.status == TxnStatus::kCommitted;
       for (const BranchState& branch : state.steps[step].branches) {
         const Participants::Name name{branch.id.str(), branch.alternative};
-        if (state.status == TxnStatus::kCommitted && branch.phase == BranchPhase::kGaveUp) {
+        if (of_this_end && branch.phase == BranchPhase::kGaveUp) {
           // It was passed over, and what became of it nobody knows.
           if (const auto held = participants_.holds().find(name);
               held != participants_.holds().end()) {
             expected.insert(*held);
           }
-        } else if (state.status == TxnStatus::kCommitted && calls &&
-                   branch.phase != BranchPhase::kReadOnly &&
+        } else if (of_this_end && calls && branch.phase != BranchPhase::kReadOnly &&
                    branch.phase != BranchPhase::kRefused) {
           expected[name] = Participants::Hold::kFinal;
         }

@@ -35,6 +35,15 @@ Words WordsOf(Protocol protocol) {
   return {};
 }
 
+const char* FieldOf(StepSpec::Stage stage) {
+  switch (stage) {
+    case StepSpec::Stage::kMain: return "steps";
+    case StepSpec::Stage::kCommitted: return "onCommitted";
+    case StepSpec::Stage::kAborted: return "onAborted";
+  }
+  return "";
+}
+
 Json Retry(uint32_t attempts) {
   return {{"initial", "10ms"}, {"factor", 2}, {"max", "100ms"}, {"attempts", attempts}};
 }
@@ -62,7 +71,7 @@ Json UndoOf(const std::string& root, const StepSpec& step, size_t way) {
 
 void AddSettling(Json& to, Protocol protocol, const StepSpec& step, size_t way) {
   const Words words = WordsOf(protocol);
-  if (!step.after_pivot) {
+  if (!step.after_pivot && step.stage == StepSpec::Stage::kMain) {
     to[words.undo] = UndoOf(NameOf(protocol), step, way);
   }
   if (protocol != Protocol::kSaga) {
@@ -122,8 +131,8 @@ void AddCall(Json& to, Protocol protocol, const StepSpec& step) {
   if (step.one_phase) {
     to["onePhase"] = true;
   }
-  if (step.optional) {
-    to["optional"] = true;
+  if (step.optional || step.stage != StepSpec::Stage::kMain) {
+    to["optional"] = step.optional;
   }
 }
 
@@ -236,6 +245,13 @@ StepSpec OnePhase(StepSpec step, std::optional<size_t> when_over = std::nullopt)
   return step;
 }
 
+StepSpec Once(StepSpec::Stage stage, StepSpec step) {
+  step.stage = stage;
+  step.undo = Undo::kNone;
+  step.attempts = 8;
+  return step;
+}
+
 StepSpec Optional(StepSpec step) {
   step.optional = true;
   return step;
@@ -293,6 +309,12 @@ std::vector<PlanSpec> Sagas() {
        {Optional(Call("a", {})), Optional(Each("f", {0}, 2)),
         Alternatives(Optional(Call("b", {})), 1, true), Call("c", {1, 2}), Pivot("p", {3}),
         Optional(Later("z", {4}))}},
+      {"told",
+       Protocol::kSaga,
+       {Call("a", {}), Call("b", {0}), Optional(Once(StepSpec::Stage::kCommitted, Call("c", {}))),
+        Once(StepSpec::Stage::kCommitted, Each("f", {2}, 2)),
+        Optional(Once(StepSpec::Stage::kAborted, Alternatives(Call("x", {}), 1, false))),
+        Once(StepSpec::Stage::kAborted, Call("y", {4}))}},
       {"one-by-one", Protocol::kSaga, {Each("f", {}, 1), Call("c", {0})}},
       {"waits",
        Protocol::kSaga,
@@ -455,7 +477,7 @@ std::string DefinitionOf(const PlanSpec& plan) {
     json["deadline"] = Text(*plan.deadline);
   }
   for (const StepSpec& step : plan.steps) {
-    json["steps"].push_back(StepJson(plan, step));
+    json[FieldOf(step.stage)].push_back(StepJson(plan, step));
   }
   return json.dump();
 }
@@ -507,6 +529,13 @@ PlanSpec DrawPlan(const std::string& name, Dice& dice) {
   if (plan.protocol == Protocol::kSaga && dice.Chance(400)) {
     DrawPivot(plan, dice);
   }
+  for (const auto stage : {StepSpec::Stage::kCommitted, StepSpec::Stage::kAborted}) {
+    if (plan.protocol == Protocol::kSaga && dice.Chance(200)) {
+      StepSpec told = Once(stage, Call(stage == StepSpec::Stage::kAborted ? "x" : "c", {}));
+      told.optional = dice.Chance(500);
+      plan.steps.push_back(told);
+    }
+  }
   if (dice.Chance(150)) {
     plan.deadline = milliseconds(500 + dice.Below(1500));
   }
@@ -540,6 +569,9 @@ std::vector<std::vector<bool>> Closure(const PlanSpec& plan) {
       for (size_t i = 0; i < count; ++i) {
         before[step][i] = before[step][i] || before[direct][i];
       }
+    }
+    for (size_t i = 0; plan.steps[step].stage == StepSpec::Stage::kCommitted && i < step; ++i) {
+      before[step][i] = before[step][i] || plan.steps[i].stage == StepSpec::Stage::kMain;
     }
   }
   return before;

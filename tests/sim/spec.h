@@ -47,6 +47,9 @@ struct StepSpec {
   bool elsewhere = false;                // The last alternative is another participant's.
   bool pivot = false;
   bool after_pivot = false;
+  // Called once the outcome is decided so; `after` then names others of the same.
+  enum class Stage : uint8_t { kMain, kCommitted, kAborted };
+  Stage stage = Stage::kMain;
   uint32_t attempts = 4;
   std::optional<Duration> deadline = {};
   std::optional<HoldSpec> hold = {};

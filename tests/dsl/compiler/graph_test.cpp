@@ -83,6 +83,18 @@ TEST_CASE("a step that may fail says so") {
              Catch::Contains("seat<br/>optional: when it fails the rest goes on"));
 }
 
+TEST_CASE("what follows the outcome is drawn behind it") {
+  const auto plan = PlanOf(ReadFile(CaseFolder() / "good/afterwards.json"));
+  const std::string mermaid = ToMermaid(*plan);
+  CHECK_THAT(mermaid, Catch::Contains("ticket<br/>once committed<br/>action"));
+  CHECK_THAT(mermaid, Catch::Contains("sorry<br/>once aborted and undone<br/>action"));
+  CHECK_THAT(mermaid, Catch::Contains("s2 -- \"committed\" --> s3"));
+  CHECK_THAT(mermaid, Catch::Contains("s2 -- \"committed\" --> s4"));
+  CHECK_THAT(mermaid, Catch::Contains("s0 -- \"aborted\" --> s6"));
+  CHECK_THAT(mermaid, Catch::Contains("s6 --> s7"));
+  CHECK_THAT(mermaid, !Catch::Contains("s2 --> s3"));
+}
+
 TEST_CASE("the other modes show all their operations") {
   const auto plan = PlanOf(ReadFile(CaseFolder() / "good/tcc.json"));
   CHECK_THAT(ToMermaid(*plan), Catch::Contains("try flights: PUT<br/>confirm flights: POST<br/>"

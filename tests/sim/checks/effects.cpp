@@ -11,7 +11,12 @@ using Branch = std::pair<std::string, std::string>;  // gid, branch
 
 using Passed = TxnEvidence::Passed;
 
-// What the plan says that has to stand after a commit, whatever way it was done. What was passed
+// The step has its part in how the transaction ended.
+bool IsOfTheEnd(const TxnEvidence& txn, const StepSpec& step) {
+  return step.stage == StepSpec::Stage::kAborted ? txn.aborted() : txn.committed();
+}
+
+// What the plan says that has to stand after the end, whatever way it was done. What was passed
 // over does not; of what was given up it is not known.
 std::set<std::string> Wanted(const TxnEvidence& txn, const History& history) {
   std::set<std::string> wanted;
@@ -21,10 +26,15 @@ std::set<std::string> Wanted(const TxnEvidence& txn, const History& history) {
     }
   };
   for (const StepSpec& step : txn.branches) {
-    add(step.id);
+    if (txn.committed()) {
+      add(step.id);
+    }
   }
   if (txn.plan != nullptr) {
     for (const StepSpec& step : txn.plan->steps) {
+      if (!IsOfTheEnd(txn, step)) {
+        continue;
+      }
       for (const std::string& branch : BranchesOf(step, txn.items)) {
         if (Calls(step) && txn.PassedOver(branch) == Passed::kNot) {
           add(branch);
@@ -71,21 +81,23 @@ void CheckEffects(const Evidence& evidence, Violations& violations) {
       continue;
     }
     const TxnEvidence& txn = evidence.txns.at(branch.first);
-    const bool unknown =
-        txn.committed() && txn.PassedOver(branch.second) == Passed::kGivenUp && sum == 1;
-    const bool wanted = txn.committed() && Wanted(txn, evidence.history).contains(branch.second);
+    const StepSpec* step = txn.plan == nullptr ? nullptr : StepOf(*txn.plan, branch.second);
+    const bool unknown = step != nullptr && IsOfTheEnd(txn, *step) &&
+                         txn.PassedOver(branch.second) == Passed::kGivenUp && sum == 1;
+    const bool wanted = Wanted(txn, evidence.history).contains(branch.second);
     if (!unknown && sum != (wanted ? 1 : 0)) {
       violations.push_back("I1: " + branch.first + " is " + txn.status + ", but branch " +
                            branch.second + " holds " + std::to_string(sum));
     }
   }
   for (const auto& [gid, txn] : evidence.txns) {
-    if (!txn.committed()) {
+    if (!txn.committed() && !txn.aborted()) {
       continue;
     }
     for (const std::string& branch : Wanted(txn, evidence.history)) {
       if (!net.contains({gid, branch})) {
-        violations.push_back("I1: " + gid + " is COMMITTED without the effect of " + branch);
+        violations.push_back("I1: " + gid + " is " + txn.status + " without the effect of " +
+                             branch);
       }
     }
   }

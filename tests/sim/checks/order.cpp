@@ -45,16 +45,38 @@ class OrderJudge {
     const Sent* undone = nullptr;
     const Sent* final = nullptr;
     for (const Sent* sent : calls_) {
+      CheckStage(*sent);
       if (sent->verb == Verb::kUndo) {
         undone = undone == nullptr ? sent : undone;
         if (final != nullptr) {
           Add("I3: " + sent->branch + " is undone after " + final->branch + " was made final");
         }
-      } else if (undone != nullptr) {
+      } else if (undone != nullptr && StageOf(*sent) != StepSpec::Stage::kAborted) {
         Add("I3: " + sent->branch + " goes forward after " + undone->branch + " was undone");
       }
       if (final == nullptr && IsFinal(*sent)) {
         final = sent;
+      }
+    }
+  }
+
+  [[nodiscard]] StepSpec::Stage StageOf(const Sent& sent) const {
+    const StepSpec* step = txn_.plan == nullptr ? nullptr : StepOf(*txn_.plan, sent.branch);
+    return step == nullptr ? StepSpec::Stage::kMain : step->stage;
+  }
+
+  // What is called once the outcome is decided waits for it, and once it is undone for that.
+  void CheckStage(const Sent& sent) {
+    const StepSpec::Stage stage = StageOf(sent);
+    const auto decided = stage == StepSpec::Stage::kCommitted ? txn_.When<engine::CommitDecided>()
+                                                              : txn_.When<engine::AbortDecided>();
+    if (stage != StepSpec::Stage::kMain && (!decided || *decided > sent.at)) {
+      Add("I3: " + sent.branch + " is called before the outcome that it follows");
+    }
+    for (const Effect& effect : evidence_.history.ledger) {
+      if (stage == StepSpec::Stage::kAborted && effect.gid == txn_.gid && effect.undo &&
+          effect.at > sent.at && !effect.by_hand) {
+        Add("I8: " + sent.branch + " is called before " + effect.branch + " was undone");
       }
     }
   }
@@ -64,7 +86,8 @@ class OrderJudge {
       return !sent.one_phase;
     }
     const StepSpec* step = txn_.plan == nullptr ? nullptr : StepOf(*txn_.plan, sent.branch);
-    return sent.verb == Verb::kDo && step != nullptr && step->after_pivot;
+    return sent.verb == Verb::kDo && step != nullptr &&
+           (step->after_pivot || step->stage == StepSpec::Stage::kCommitted);
   }
 
   // Only who is alone, or beside others who have nothing to commit, decides by itself.
