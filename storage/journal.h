@@ -78,6 +78,13 @@ struct Batch {
   std::vector<TxnAppend> appends;
 };
 
+// The batch of one shard, among others that are handed in at the same moment.
+struct ShardBatch {
+  ShardId shard;
+  Epoch epoch;
+  Batch batch;
+};
+
 // One transaction as read back.
 struct StoredTxn {
   Gid gid;
@@ -183,6 +190,9 @@ struct StoreHealth {
 // A transaction may occur more than once in a batch, with consecutive sequences.
 using AppendCallback = std::function<void(Status)>;
 
+// The outcome of each batch, in their order.
+using AppendEachCallback = std::function<void(std::vector<Status>)>;
+
 class Journal {
  public:
   virtual ~Journal() = default;
@@ -211,6 +221,11 @@ class Journal {
   // outcome can not become known while the process lives, and after kDataLoss, the journal refuses
   // every later Append, and Acquire, the same way. A stale epoch refuses this batch and no other.
   virtual void Append(ShardId shard, Epoch epoch, Batch batch, AppendCallback on_durable) = 0;
+
+  // Append of each batch, with one answer when the outcomes of all are known: that of one says
+  // nothing of another. No batch and no answer wakes a thread by itself, so that many shards of one
+  // caller cost little more than one. At least one batch.
+  virtual void AppendEach(std::vector<ShardBatch> batches, AppendEachCallback on_durable);
 
   // Reads every open transaction of the shard, each exactly once, in no particular order, and hands
   // them to `sink` on the calling thread. Blocks. Stops at the first failure of `sink` and returns

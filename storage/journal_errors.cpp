@@ -75,20 +75,4 @@ Status BadCursor(const std::string& cursor) {
                              "' is not a cursor of this list; use next_cursor of the page before");
 }
 
-namespace {
-
-Status NoNotes() {
-  return FailedPrecondition(kNoNotes, "this store keeps no notes, which bulk actions need");
-}
-
-}  // namespace
-
-Status Journal::PutNote(const std::string&, const std::optional<std::string>&) {
-  return NoNotes();
-}
-
-Result<std::vector<std::pair<std::string, std::string>>> Journal::ListNotes(const std::string&) {
-  return NoNotes();
-}
-
 }  // namespace entente::storage

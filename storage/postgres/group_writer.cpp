@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 #include "base/check.h"
@@ -57,17 +58,22 @@ GroupWriter::~GroupWriter() {
   thread_.join();
 }
 
-void GroupWriter::Append(ShardId shard, Epoch epoch, Batch batch, AppendCallback on_durable) {
-  CheckWellFormed(shard, batch);
-  Request request{shard, epoch, std::move(batch), std::move(on_durable), Status()};
-  if (RecordBytes(request.batch) > limits::kMaxAppendBytes) {
-    request.status = AppendTooLarge();
+void GroupWriter::AppendEach(std::vector<ShardBatch> batches, AppendEachCallback on_durable) {
+  const auto answers = std::make_shared<AppendAnswers>(batches.size(), std::move(on_durable));
+  std::vector<Request> requests;
+  requests.reserve(batches.size());
+  for (ShardBatch& one : batches) {
+    CheckWellFormed(one.shard, one.batch);
+    const bool fits = RecordBytes(one.batch) <= limits::kMaxAppendBytes;
+    requests.push_back({one.shard, one.epoch, std::move(one.batch), answers, requests.size(),
+                        fits ? Status() : AppendTooLarge()});
   }
   bool notify = false;
   {
     const std::lock_guard lock(mutex_);
     ENTENTE_CHECK(!stopping_);
-    waiting_.push_back(std::move(request));
+    waiting_.insert(waiting_.end(), std::make_move_iterator(requests.begin()),
+                    std::make_move_iterator(requests.end()));
     notify = std::exchange(idle_, false);
   }
   if (notify) {
@@ -175,7 +181,7 @@ void GroupWriter::CommitGroup(std::span<Request> group) {
     // Refused on its own account, or with all others: then what a refusal was based on counts for
     // nothing, except that an outcome is unknown.
     const bool own = failure.ok() || request.status.code() == StatusCode::kUnknownOutcome;
-    request.on_durable(own ? std::move(request.status) : failure);
+    request.answers->Put(request.place, own ? std::move(request.status) : failure);
   }
 }
 

@@ -17,6 +17,7 @@
 
 #include "base/status.h"
 #include "net/postgres/session.h"
+#include "storage/append_answers.h"
 #include "storage/journal.h"
 #include "storage/postgres/group_rows.h"
 #include "storage/postgres/leases.h"
@@ -42,8 +43,8 @@ class GroupWriter {
   GroupWriter(const GroupWriter&) = delete;
   GroupWriter& operator=(const GroupWriter&) = delete;
 
-  // As Journal::Append.
-  void Append(ShardId shard, Epoch epoch, Batch batch, AppendCallback on_durable);
+  // As Journal::AppendEach.
+  void AppendEach(std::vector<ShardBatch> batches, AppendEachCallback on_durable);
 
   // Writes a small value of its own, if the latest commit failed, to see whether one works again.
   void TryAgain();
@@ -67,8 +68,9 @@ class GroupWriter {
     ShardId shard;
     Epoch epoch;
     Batch batch;
-    AppendCallback on_durable;
-    Status status;  // A refusal of this one.
+    std::shared_ptr<AppendAnswers> answers;  // Shared with what was handed in beside it.
+    size_t place = 0;                        // There.
+    Status status;                           // A refusal of this one.
     bool fenced = false;
   };
   struct Owned {

@@ -84,7 +84,13 @@ class PostgresJournal final : public Journal, public Membership {
   std::optional<Duration> lease_time() const override { return options_.lease; }
 
   void Append(ShardId shard, Epoch epoch, Batch batch, AppendCallback on_durable) override {
-    writer_.Append(shard, epoch, std::move(batch), std::move(on_durable));
+    std::vector<ShardBatch> one;
+    one.push_back({shard, epoch, std::move(batch)});
+    AppendEach(std::move(one), AnswerOfOne(std::move(on_durable)));
+  }
+
+  void AppendEach(std::vector<ShardBatch> batches, AppendEachCallback on_durable) override {
+    writer_.AppendEach(std::move(batches), std::move(on_durable));
   }
 
   Status LoadOpen(ShardId shard, const std::function<Status(StoredTxn)>& sink) override {

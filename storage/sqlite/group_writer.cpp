@@ -7,6 +7,7 @@
 #include <ctime>
 #include <filesystem>
 #include <future>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -185,17 +186,22 @@ Status GroupWriter::Release(ShardId shard, Epoch epoch) {
   return released;
 }
 
-void GroupWriter::Append(ShardId shard, Epoch epoch, Batch batch, AppendCallback on_durable) {
-  CheckWellFormed(shard, batch);
-  Request request{shard, epoch, std::move(batch), std::move(on_durable), Status()};
-  if (RecordBytes(request.batch) > limits::kMaxAppendBytes) {
-    request.status = AppendTooLarge();
+void GroupWriter::AppendEach(std::vector<ShardBatch> batches, AppendEachCallback on_durable) {
+  const auto answers = std::make_shared<AppendAnswers>(batches.size(), std::move(on_durable));
+  std::vector<Request> requests;
+  requests.reserve(batches.size());
+  for (ShardBatch& one : batches) {
+    CheckWellFormed(one.shard, one.batch);
+    const bool fits = RecordBytes(one.batch) <= limits::kMaxAppendBytes;
+    requests.push_back({one.shard, one.epoch, std::move(one.batch), answers, requests.size(),
+                        fits ? Status() : AppendTooLarge()});
   }
   bool notify = false;
   {
     const std::lock_guard lock(mutex_);
     ENTENTE_CHECK(!stopping_);
-    waiting_.push_back(std::move(request));
+    waiting_.insert(waiting_.end(), std::make_move_iterator(requests.begin()),
+                    std::make_move_iterator(requests.end()));
     notify = std::exchange(idle_, false);
   }
   if (notify) {
@@ -401,7 +407,7 @@ void GroupWriter::CommitGroup(std::span<Request> group, size_t bytes) {
   Note(failure, bytes);
   for (Request& request : group) {
     // If the commit failed, so did the look-ups that a refusal was based on.
-    request.on_durable(failure.ok() ? std::move(request.status) : failure);
+    request.answers->Put(request.place, failure.ok() ? std::move(request.status) : failure);
   }
 }
 

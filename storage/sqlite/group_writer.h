@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "storage/append_answers.h"
 #include "storage/journal.h"
 #include "storage/sqlite/connection.h"
 #include "storage/sqlite/file_guard.h"
@@ -68,7 +69,7 @@ class GroupWriter {
   [[nodiscard]] Result<Epoch> Acquire(ShardId shard);
   [[nodiscard]] Status Renew(ShardId shard, Epoch epoch);
   [[nodiscard]] Status Release(ShardId shard, Epoch epoch);
-  void Append(ShardId shard, Epoch epoch, Batch batch, AppendCallback on_durable);
+  void AppendEach(std::vector<ShardBatch> batches, AppendEachCallback on_durable);
 
   // Waits until the tables have all that was durable before the call.
   [[nodiscard]] Status Settle();
@@ -118,7 +119,8 @@ class GroupWriter {
     ShardId shard;
     Epoch epoch;
     Batch batch;
-    AppendCallback on_durable;
+    std::shared_ptr<AppendAnswers> answers;  // Shared with what was handed in beside it.
+    size_t place = 0;                        // There.
     Status status;
   };
   struct PendingJob {

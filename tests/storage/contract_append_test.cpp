@@ -1,4 +1,5 @@
 // The journal contract: appending and reading back. Every case runs against every journal.
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <future>
@@ -421,6 +422,62 @@ JOURNAL_TEST_CASE("an append under a stale epoch is refused whole, and no other"
     CHECK(append(*current, {MakeAppend("a", 2)}).ok());
     CHECK(HasRecords(MustLoad(*journal, "a"), 2));
   }
+}
+
+JOURNAL_TEST_CASE(
+    "batches of several shards are handed in together, and written or refused alone") {
+  TestType factory;
+  const auto journal = factory.Open();
+  Create(*journal, "stale");
+  // Each of a shard of its own.
+  std::vector<std::string> gids = {"stale"};
+  for (int i = 0; gids.size() < 5; ++i) {
+    const std::string gid = "t" + std::to_string(i);
+    const auto shares = [&](const std::string& other) {
+      return ShardOf(Gid(other)) == ShardOf(Gid(gid));
+    };
+    if (std::ranges::none_of(gids, shares)) {
+      gids.push_back(gid);
+    }
+  }
+  std::vector<ShardBatch> batches;
+  for (const std::string& gid : gids) {
+    const ShardId shard = ShardOf(Gid(gid));
+    batches.push_back(
+        {shard, journal->EpochOf(shard), MakeBatch({MakeAppend(gid, 1, 2, OpenSummary())})});
+  }
+  const ShardId taken = ShardOf(Gid(gids[1]));
+  const Epoch current = journal->Acquire(taken).value();
+  batches[3].batch.appends[0].first = Sequence(7);
+  // The same shard once more, behind what comes before it.
+  const ShardId last = ShardOf(Gid(gids[4]));
+  batches.push_back({last, journal->EpochOf(last), MakeBatch({MakeAppend(gids[4], 3)})});
+
+  std::promise<std::vector<Status>> done;
+  std::atomic<int> answers = 0;
+  journal->AppendEach(std::move(batches), [&](std::vector<Status> statuses) {
+    ++answers;
+    done.set_value(std::move(statuses));
+  });
+  const std::vector<Status> statuses = done.get_future().get();
+  REQUIRE(statuses.size() == 6);
+  CHECK(statuses[0].code() == StatusCode::kAlreadyExists);
+  CHECK(statuses[1].code() == StatusCode::kFenced);
+  CHECK(statuses[2].ok());
+  CHECK(statuses[3].code() == StatusCode::kConflict);
+  CHECK(statuses[4].ok());
+  CHECK(statuses[5].ok());
+  CHECK_FALSE(Exists(*journal, gids[1]));
+  CHECK(HasRecords(MustLoad(*journal, gids[2]), 2));
+  CHECK_FALSE(Exists(*journal, gids[3]));
+  CHECK(HasRecords(MustLoad(*journal, gids[4]), 3));
+
+  // Whoever was refused goes on.
+  std::promise<Status> written;
+  journal->Append(taken, current, MakeBatch({MakeAppend(gids[1], 1, 2, OpenSummary())}),
+                  [&](Status status) { written.set_value(std::move(status)); });
+  CHECK(written.get_future().get().ok());
+  CHECK(answers == 1);
 }
 
 JOURNAL_TEST_CASE("nothing is under an epoch that nobody acquired") {

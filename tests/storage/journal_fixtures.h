@@ -49,6 +49,9 @@ class OwnedJournal final : public Journal {
   void Append(ShardId shard, Epoch epoch, Batch batch, AppendCallback on_durable) override {
     inner_->Append(shard, epoch, std::move(batch), std::move(on_durable));
   }
+  void AppendEach(std::vector<ShardBatch> batches, AppendEachCallback on_durable) override {
+    inner_->AppendEach(std::move(batches), std::move(on_durable));
+  }
   Status LoadOpen(ShardId shard, const std::function<Status(StoredTxn)>& sink) override {
     return inner_->LoadOpen(shard, sink);
   }
