@@ -136,6 +136,9 @@ std::vector<std::function<void()>> Shard::TakeClients() {
   if (in_flight_) {
     add_replies(*in_flight_, unknown);
   }
+  if (written_) {
+    add_replies(*written_, unknown);
+  }
   add_replies(gathering_, lost);
   return clients;
 }
@@ -166,6 +169,7 @@ void Shard::Drop() {
   gathering_ = {};
   in_flight_.reset();
   append_since_.reset();
+  written_.reset();
   for (GaugeShare* gauge :
        {&open_count_, &looking_up_count_, &calls_in_flight_, &open_incidents_, &quarantined_count_,
         &waiting_for_memory_, &blocked_count_, &parked_count_}) {

@@ -6,11 +6,19 @@
 // nothing that happens in one reaches into another.
 //
 // The loop, for each input: stamp it with time and entropy, Decide, Evolve, gather the records into
-// the current batch; when everything that is ready was taken in, hand the batch to the journal;
-// when it is durable, release the effects and answers that waited for it. While one batch is being
-// written the next one gathers. State in memory runs ahead of the journal by at most the two
-// batches in hand, and nothing that depends on it leaves before it is durable: no effect, no
-// answer, no event.
+// the current batch; when everything that is ready was taken in, the keeper comes for the batch
+// (TakeBatch) and hands it to the journal, together with those of its other shards; when it is
+// durable (OnWritten), release the effects and answers that waited for it (CarryWritten). While one
+// batch is being written the next one gathers. State in memory runs ahead of the journal by at most
+// the two batches in hand, and nothing that depends on it leaves before it is durable: no effect,
+// no answer, no event.
+//
+// OnWritten and CarryWritten are two, so that the next batches of all shards are with the journal
+// while the effects of these are carried out, and neither waits for the other. What is durable
+// counts as such only once it is carried out. Otherwise: a decision to pause is durable, and the
+// calls that wait are to be withdrawn; another shard's turn comes in between and answers a client,
+// who at once asks for a resume here; what that leads to overtakes the withdrawal, which then hits
+// the calls that the resume made.
 //
 // Batches have numbers, and each transaction knows two of them, which prevent this:
 //  - last_batch, of its latest records. An answer waits for it. Otherwise: a commit is decided in
@@ -122,7 +130,12 @@ class ShardKeeper {
   // After this no client finds it any more.
   virtual void OnLost(ShardId shard, const Status& why) = 0;
 
-  // As Journal::Append. `done` is called on the keeper's thread, also after the shard is gone.
+  // TakeBatch is wanted, when what is ready to run has joined the batch. Nothing of the shard is
+  // being written.
+  virtual void FlushSoon(ShardId shard) = 0;
+
+  // As Journal::Append, beside the shard's batches. `done` is called on the keeper's thread, also
+  // after the shard is gone.
   virtual void Append(const Lease& lease, storage::Batch batch,
                       std::function<void(const Status&)> done) = 0;
 };
@@ -200,6 +213,18 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   // told ShardLost; calls that wait for their participant are withdrawn. The keeper has it off its
   // table by then.
   void Drop();
+
+  // What the keeper was asked for by FlushSoon: takes the gathered batch, if there is anything in
+  // it, which is in flight from now on until OnWritten says what became of it. In a turn, as the
+  // two below.
+  [[nodiscard]] std::optional<storage::Batch> TakeBatch();
+
+  // The batch in flight is durable, or was not written, or nobody knows. If it is durable,
+  // CarryWritten follows before the next OnWritten; the next batch may be taken in between.
+  void OnWritten(const Status& status);
+
+  // Carries out what waited for the durable batch, in the order in which it was decided.
+  void CarryWritten();
 
   // What the keeper was asked for by WakeAt. In a turn. Drives at most `slice` of the transactions
   // that are due, and asks to be woken for the others.
@@ -327,9 +352,7 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   void Touch(const TxnPtr& txn);
   void ShowWhenDurable(const TxnPtr& txn, Callback<TxnView> done);
   void WhenDurable(const TxnPtr& txn, std::function<void(Status)> run);
-  void ScheduleFlush();
-  void Flush();
-  void OnWritten(const Status& status);
+  void FlushSoon();
   void Carry(Release& release);
   void RollBack(GatheringBatch& failed, const Status& status);
   static void TakeAbandoned(GatheringBatch& batch, std::vector<Release>& taken);
@@ -477,10 +500,11 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   GatheringBatch gathering_;
   std::optional<GatheringBatch> in_flight_;
   std::optional<Earliest::Entry> append_since_;  // Of in_flight_.
+  std::optional<GatheringBatch> written_;        // Durable, and not carried out yet.
   // Of the batches up to this one, what memory still has is durable.
   uint64_t durable_batch_ = 0;
-  bool flush_posted_ = false;
   bool flush_wanted_ = false;  // Something in `gathering_` waits for it.
+  bool flush_asked_ = false;   // Of the keeper, who has not come for the batch yet.
 
   uint64_t next_waiter_ = 1;
   int rollbacks_in_row_ = 0;  // Of batches that the store had no room for.

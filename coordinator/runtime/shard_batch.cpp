@@ -77,8 +77,7 @@ void Shard::Apply(const TxnPtr& txn, engine::Decision decision, std::function<vo
       gathering_.releases.push_back(std::move(release));
     }
     if (forced || draining_) {  // Whoever waits for the shard does not wait for company.
-      flush_wanted_ = true;
-      ScheduleFlush();
+      FlushSoon();
     } else if (!lazy_flush_timer_) {
       lazy_flush_timer_ = timers_.Insert(host_.Now() + options_.lazy_flush_delay, FlushTimer{});
       UpdateWake();
@@ -102,9 +101,12 @@ void Shard::CarryOutInTurn(const TxnPtr& txn, std::vector<engine::Effect> effect
       .releases.push_back({txn, std::move(effects), {}, {}, Withdrawal::kNone});
 }
 
-// One that is not durable yet.
+// One that is not carried out yet.
 Shard::GatheringBatch& Shard::BatchOf(uint64_t number) {
-  return number == gathering_.number ? gathering_ : in_flight_.value();
+  if (number == gathering_.number) {
+    return gathering_;
+  }
+  return written_ && written_->number == number ? *written_ : in_flight_.value();
 }
 
 void Shard::Touch(const TxnPtr& txn) {
@@ -129,8 +131,7 @@ void Shard::WhenDurable(const TxnPtr& txn, std::function<void(Status)> run) {
   }
   BatchOf(txn->last_batch).releases.push_back({txn, {}, {}, std::move(run), Withdrawal::kNone});
   if (txn->last_batch == gathering_.number) {
-    flush_wanted_ = true;
-    ScheduleFlush();
+    FlushSoon();
   }
 }
 
@@ -158,27 +159,24 @@ void Shard::ShowWhenDurable(const TxnPtr& txn, Callback<TxnView> done) {
   });
 }
 
-// Posted, not called: what is already ready to run joins the batch first.
-void Shard::ScheduleFlush() {
-  if (flush_posted_ || in_flight_) {
-    return;
+void Shard::FlushSoon() {
+  flush_wanted_ = true;
+  if (!in_flight_ && !std::exchange(flush_asked_, true)) {
+    keeper_.FlushSoon(lease_->shard());
   }
-  flush_posted_ = true;
-  host_.Post(InTurn([this] {
-    flush_posted_ = false;
-    Flush();
-  }));
 }
 
-void Shard::Flush() {
-  if (in_flight_ || gathering_.touched.empty()) {
-    return;
+std::optional<storage::Batch> Shard::TakeBatch() {
+  ENTENTE_CHECK(!in_flight_);
+  flush_asked_ = false;
+  flush_wanted_ = false;
+  if (gathering_.touched.empty()) {
+    return std::nullopt;
   }
   if (lazy_flush_timer_) {
     timers_.Remove(*lazy_flush_timer_);
     lazy_flush_timer_.reset();
   }
-  flush_wanted_ = false;
   storage::Batch batch;
   batch.appends.reserve(gathering_.touched.size());
   for (size_t i = 0; i < gathering_.touched.size();) {
@@ -188,7 +186,7 @@ void Shard::Flush() {
     i += Guarded(txn->state->gid, txn, take) ? 1 : 0;
   }
   if (batch.appends.empty()) {
-    return;
+    return std::nullopt;
   }
   counters_.appends.fetch_add(1, std::memory_order_relaxed);
   const Instant now = host_.Now();
@@ -196,8 +194,7 @@ void Shard::Flush() {
   MeasureHandedIn(batch, now);
   in_flight_ = std::move(gathering_);
   gathering_ = GatheringBatch{in_flight_->number + 1, {}, {}};
-  keeper_.Append(*lease_, std::move(batch),
-                 InTurn([this](const Status& status) { OnWritten(status); }));
+  return batch;
 }
 
 void Shard::MeasureHandedIn(const storage::Batch& batch, Instant now) const {
@@ -238,13 +235,21 @@ storage::TxnAppend Shard::TakeAppend(Txn& txn) {
 
 void Shard::OnWritten(const Status& status) {
   ENTENTE_CHECK(in_flight_.has_value());
+  ENTENTE_CHECK(!written_.has_value());
   if (status.ok()) {
     MeasureWritten(append_since_->at());
+    append_since_.reset();
+    rollbacks_in_row_ = 0;
+    written_ = std::exchange(in_flight_, std::nullopt);
+    if (flush_wanted_) {
+      FlushSoon();
+    }
+    return;
   }
   append_since_.reset();
   // Too large a batch is not written either; its transactions come back one by one.
   const bool no_room = status.code() == StatusCode::kUnavailable;
-  if (!status.ok() && !no_room && status.code() != StatusCode::kResourceExhausted) {
+  if (!no_room && status.code() != StatusCode::kResourceExhausted) {
     if (status.code() != StatusCode::kUnknownOutcome) {
       // None of it was written, and those who wait for it may know.
       std::move(in_flight_->releases.begin(), in_flight_->releases.end(),
@@ -257,26 +262,23 @@ void Shard::OnWritten(const Status& status) {
   GatheringBatch batch = std::move(*in_flight_);
   in_flight_.reset();
   rollbacks_in_row_ = no_room ? rollbacks_in_row_ + 1 : 0;
-  if (!status.ok()) {
-    RollBack(batch, status);
-  } else {
-    durable_batch_ = batch.number;
-  }
-  // The journal gets its next batch before this one's effects are carried out, so that neither
-  // waits for the other.
+  RollBack(batch, status);
   if (flush_wanted_) {
-    Flush();
+    FlushSoon();
   }
-  if (status.ok()) {
-    for (const TxnPtr& txn : batch.touched) {
-      txn->created = true;
-    }
-    for (Release& release : batch.releases) {
-      Guarded(release.txn->state->gid, release.txn, [&] { Carry(release); });
-    }
+  CheckDrained();
+}
+
+void Shard::CarryWritten() {
+  ENTENTE_CHECK(written_.has_value());
+  GatheringBatch batch = std::move(*written_);
+  written_.reset();
+  durable_batch_ = batch.number;
+  for (const TxnPtr& txn : batch.touched) {
+    txn->created = true;
   }
-  if (flush_wanted_) {
-    ScheduleFlush();
+  for (Release& release : batch.releases) {
+    Guarded(release.txn->state->gid, release.txn, [&] { Carry(release); });
   }
   CheckDrained();
 }
@@ -371,7 +373,7 @@ Duration Shard::ReloadDelay() const {
 }
 
 void Shard::CheckDrained() {
-  if (!draining_ || !on_drained_ || in_flight_ || !gathering_.touched.empty() ||
+  if (!draining_ || !on_drained_ || in_flight_ || written_ || !gathering_.touched.empty() ||
       calls_in_flight_.value() != 0) {
     return;
   }

@@ -307,8 +307,7 @@ void Shard::OnTimer(const OwnTimer& timer) {
     ParkSlice();
   } else {
     lazy_flush_timer_.reset();
-    flush_wanted_ = true;
-    ScheduleFlush();
+    FlushSoon();
   }
 }
 

@@ -505,8 +505,7 @@ void Shard::Drain(std::function<void()> drained) {
       ShowWhenDurable(txn, std::move(waiter.done));
     }
   }
-  flush_wanted_ = true;
-  ScheduleFlush();
+  FlushSoon();
   CheckDrained();
 }
 

@@ -8,45 +8,55 @@
 
 namespace entente::runtime {
 
-// A group of appends becomes durable at once, and the journal answers them one after the other:
-// the first of them wakes the host, which finds the others beside it.
-class WorkerShards::Answers : public std::enable_shared_from_this<Answers> {
+// One commit may answer what was handed in at several times: the first outcome wakes the host,
+// which finds the others beside it.
+class WorkerShards::Answers {
  public:
+  struct Outcome {
+    std::weak_ptr<Shard> shard;  // Looked at on the host's thread, where the shard ends.
+    Status status;
+  };
+
   explicit Answers(Host& host) : host_(&host) {}
 
-  // Any thread.
-  void Put(std::function<void(const Status&)> done, Status status) {
+  // Any thread. Has `tell` run on the host's, to Take this and what comes in until then.
+  void Put(const std::vector<std::weak_ptr<Shard>>& shards, std::vector<Status> statuses,
+           std::function<void()> tell) {
     const std::lock_guard lock(mutex_);
     if (host_ == nullptr) {
       return;
     }
-    waiting_.emplace_back(std::move(done), std::move(status));
-    if (waiting_.size() == 1) {
-      host_->Post([self = shared_from_this()] { self->Tell(); });
+    const bool first = outcomes_.empty();
+    for (size_t i = 0; i < shards.size(); ++i) {
+      outcomes_.push_back({shards[i], std::move(statuses[i])});
     }
+    if (first) {
+      host_->Post(std::move(tell));
+    }
+  }
+
+  // Any thread. Runs `task` on the host's.
+  void Post(std::function<void()> task) {
+    const std::lock_guard lock(mutex_);
+    if (host_ != nullptr) {
+      host_->Post(std::move(task));
+    }
+  }
+
+  [[nodiscard]] std::vector<Outcome> Take() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(outcomes_, {});
   }
 
   void Close() {
     const std::lock_guard lock(mutex_);
     host_ = nullptr;
-    waiting_.clear();
   }
 
  private:
-  void Tell() {
-    std::vector<std::pair<std::function<void(const Status&)>, Status>> answered;
-    {
-      const std::lock_guard lock(mutex_);
-      answered.swap(waiting_);
-    }
-    for (const auto& [done, status] : answered) {
-      done(status);
-    }
-  }
-
   std::mutex mutex_;
   Host* host_;  // Null once nobody listens.
-  std::vector<std::pair<std::function<void(const Status&)>, Status>> waiting_;
+  std::vector<Outcome> outcomes_;
 };
 
 WorkerShards::WorkerShards(ShardOptions options, WorkerShardsSurroundings surroundings)
@@ -192,12 +202,106 @@ Status WorkerShards::RefusalNow() const {
   return options_.places->HasRoom();
 }
 
+// Posted, not called: what is already ready to run joins the batches first.
+void WorkerShards::FlushSoon(ShardId shard) {
+  flushes_.push_back(shard);
+  if (!std::exchange(flush_posted_, true)) {
+    surroundings_.host.Post([this] {
+      flush_posted_ = false;
+      Flush();
+    });
+  }
+}
+
+// What one shard throws is the end of that shard's tenure, not of what the others wait for: what
+// memory holds of it is not known to be what the journal holds.
+template <class Work>
+void WorkerShards::InTurnOf(const ShardPtr& shard, const Work& work) {
+  const Shard::Turn turn(*shard);
+  if (!turn) {
+    return;
+  }
+  try {
+    work(*shard);
+  } catch (...) {
+    Lose(shard, DescribeException());
+  }
+}
+
+void WorkerShards::Lose(const ShardPtr& shard, const Status& why) {
+  const ShardId id = shard->lease().shard();
+  if (const auto found = driven_.find(id); found != driven_.end() && found->second.shard == shard) {
+    OnLost(id, why);
+    shard->Drop();
+  }
+}
+
+void WorkerShards::Flush() {
+  const std::vector<ShardId> wanted = std::exchange(flushes_, {});
+  std::vector<storage::ShardBatch> batches;
+  std::vector<ShardPtr> shards;
+  batches.reserve(wanted.size());
+  shards.reserve(wanted.size());
+  for (const ShardId id : wanted) {
+    const auto found = driven_.find(id);
+    if (found == driven_.end()) {
+      continue;
+    }
+    const ShardPtr shard = found->second.shard;
+    InTurnOf(shard, [&](Shard& one) {
+      if (std::optional<storage::Batch> batch = one.TakeBatch()) {
+        batches.push_back({id, one.lease().epoch(), std::move(*batch)});
+        shards.push_back(shard);
+      }
+    });
+  }
+  if (!batches.empty()) {
+    HandIn(std::move(batches), shards);
+  }
+}
+
+void WorkerShards::HandIn(std::vector<storage::ShardBatch> batches,
+                          const std::vector<ShardPtr>& shards) {
+  try {
+    surroundings_.journal.AppendEach(
+        std::move(batches), [this, answers = answers_,
+                             weak = std::vector<std::weak_ptr<Shard>>(
+                                 shards.begin(), shards.end())](std::vector<Status> statuses) {
+          answers->Put(weak, std::move(statuses), [this] { OnWritten(); });
+        });
+  } catch (...) {
+    // Nobody knows which of them the journal has.
+    const Status why = DescribeException();
+    for (const ShardPtr& shard : shards) {
+      Lose(shard, why);
+    }
+  }
+}
+
+// The journal has the next batches before the effects of these are carried out.
+void WorkerShards::OnWritten() {
+  std::vector<ShardPtr> durable;
+  for (const Answers::Outcome& outcome : answers_->Take()) {
+    if (const ShardPtr shard = outcome.shard.lock()) {
+      InTurnOf(shard, [&](Shard& one) { one.OnWritten(outcome.status); });
+      if (outcome.status.ok()) {
+        durable.push_back(shard);
+      }
+    }
+  }
+  Flush();
+  for (const ShardPtr& shard : durable) {
+    InTurnOf(shard, [](Shard& one) { one.CarryWritten(); });
+  }
+}
+
 void WorkerShards::Append(const Lease& lease, storage::Batch batch,
                           std::function<void(const Status&)> done) {
-  surroundings_.journal.Append(lease.shard(), lease.epoch(), std::move(batch),
-                               [answers = answers_, done = std::move(done)](Status status) {
-                                 answers->Put(done, std::move(status));
-                               });
+  surroundings_.journal.Append(
+      lease.shard(), lease.epoch(), std::move(batch),
+      [answers = answers_, done = std::move(done)](Status status) {
+        answers->Post([done, status = std::move(status)] { done(status); });
+      });
 }
 
 void WorkerShards::OnLost(ShardId shard, const Status& why) {
@@ -210,6 +314,7 @@ void WorkerShards::OnLost(ShardId shard, const Status& why) {
 
 void WorkerShards::Remove(ShardId shard) {
   WakeAt(shard, std::nullopt);
+  std::erase(flushes_, shard);
   driven_.erase(shard);
 }
 

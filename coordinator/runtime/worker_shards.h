@@ -29,8 +29,13 @@ struct WorkerShardsSurroundings {
 };
 
 // Routes what is asked to the shard of its gid, multiplexes their timers over the host's one
-// wake-up, and hands their appends to the journal. Everything on the host's own thread, where
+// wake-up, and hands their batches to the journal. Everything on the host's own thread, where
 // callbacks run too, but for RefusalNow and counters().
+//
+// Batches go to the journal together: those of all shards that have something to write, once what
+// was ready to run has run. Their outcomes come back together, too. So a thread is woken at most
+// once on each side of a commit, however many shards there are; each batch is still its own
+// shard's, under its epoch, and written or refused alone.
 class WorkerShards final : private ShardKeeper {
  public:
   WorkerShards(ShardOptions options, WorkerShardsSurroundings surroundings);
@@ -76,18 +81,25 @@ class WorkerShards final : private ShardKeeper {
     ShardPtr shard;
     std::optional<Wakes::Handle> wake;
   };
-  // Appends that are answered, on their way from the journal's thread to the host's. Shared with
-  // the journal's callbacks, which may outlive the WorkerShards.
+  // The way from the journal's thread to the host's. Shared with the journal's callbacks, which may
+  // outlive the WorkerShards.
   class Answers;
 
   void WakeAt(ShardId shard, std::optional<Instant> at) override;
   void OnLost(ShardId shard, const Status& why) override;
+  void FlushSoon(ShardId shard) override;
   void Append(const Lease& lease, storage::Batch batch,
               std::function<void(const Status&)> done) override;
 
   template <class Ask, class Done>
   void With(const Gid& gid, const Done& done, const Ask& ask);
   void OnRead(const ShardPtr& shard, const Status& read);
+  template <class Work>
+  void InTurnOf(const ShardPtr& shard, const Work& work);
+  void Flush();
+  void HandIn(std::vector<storage::ShardBatch> batches, const std::vector<ShardPtr>& shards);
+  void OnWritten();
+  void Lose(const ShardPtr& shard, const Status& why);
   void Remove(ShardId shard);
   void UpdateWake();
   void OnWake();
@@ -98,6 +110,8 @@ class WorkerShards final : private ShardKeeper {
   std::unordered_map<ShardId, Driven> driven_;
   Wakes wakes_;
   std::optional<Instant> wake_wish_;
+  std::vector<ShardId> flushes_;  // That are wanted, each once.
+  bool flush_posted_ = false;
   std::shared_ptr<Answers> answers_;
 };
 

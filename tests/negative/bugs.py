@@ -263,6 +263,13 @@ RUNTIME.append(unit("planted_engine", "every golden scenario unfolds as written"
      "  if (replied.attempt != branch.attempt) {\n    return BranchEvent::kStray;",
      "  if (replied.attempt != branch.attempt && !PLANTED) {\n    return BranchEvent::kStray;")))
 RUNTIME.append(unit(
+    "planted_runtime", "nobody sees a decision before what it leads to was carried out")(
+        "overtakes-what-is-durable", "what is durable and not carried out yet is overtaken by what follows from it",
+        ("coordinator/runtime/shard_batch.cpp",
+         "    written_ = std::exchange(in_flight_, std::nullopt);",
+         "    durable_batch_ = PLANTED ? in_flight_->number : durable_batch_;\n"
+         "    written_ = std::exchange(in_flight_, std::nullopt);")))
+RUNTIME.append(unit(
     "planted_runtime", "a refusal is answered when what it rests on is durable, and not if that is lost")(
         "refused-before-it-is-durable", "whoever is refused is told what a crash takes back",
         ("coordinator/runtime/shard_inputs.cpp",
