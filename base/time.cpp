@@ -301,12 +301,18 @@ Result<Instant> ParseInstant(std::string_view text) {
 
 namespace {
 
-void AppendDigits(std::string& text, int value, size_t width) {
-  std::array<char, 4> digits{};
+// Writes `width` digits and returns the place behind them.
+char* PutDigits(char* to, int64_t value, size_t width) {
   for (size_t i = width; i-- > 0; value /= 10) {
-    digits.at(i) = static_cast<char>('0' + value % 10);
+    to[i] = static_cast<char>('0' + value % 10);
   }
-  text.append(digits.data(), width);
+  return to + width;
+}
+
+char* PutDigits(char* to, int64_t value, size_t width, char behind) {
+  to = PutDigits(to, value, width);
+  *to = behind;
+  return to + 1;
 }
 
 }  // namespace
@@ -322,23 +328,23 @@ std::string FormatInstant(Instant instant) {
   const auto day = std::chrono::floor<std::chrono::days>(since_epoch);
   const std::chrono::year_month_day date{std::chrono::sys_days(day)};
   const int64_t micros = Duration(since_epoch - day).count();
-  const auto second_of_day = static_cast<int>(micros / kMicrosPerSecond);
-  std::string text;
-  text.reserve(sizeof "2026-01-01T00:00:00.000000Z");
-  AppendDigits(text, static_cast<int>(date.year()), 4);
-  text += '-';
-  AppendDigits(text, static_cast<int>(static_cast<unsigned>(date.month())), 2);
-  text += '-';
-  AppendDigits(text, static_cast<int>(static_cast<unsigned>(date.day())), 2);
-  text += 'T';
-  AppendDigits(text, second_of_day / 3600, 2);
-  text += ':';
-  AppendDigits(text, second_of_day / 60 % 60, 2);
-  text += ':';
-  AppendDigits(text, second_of_day % 60, 2);
-  AppendFraction(text, micros % kMicrosPerSecond);
-  text += 'Z';
-  return text;
+  const int64_t second_of_day = micros / kMicrosPerSecond;
+  std::array<char, sizeof "2026-01-01T00:00:00.000000Z"> text;
+  char* end = PutDigits(text.data(), static_cast<int>(date.year()), 4, '-');
+  end = PutDigits(end, static_cast<unsigned>(date.month()), 2, '-');
+  end = PutDigits(end, static_cast<unsigned>(date.day()), 2, 'T');
+  end = PutDigits(end, second_of_day / 3600, 2, ':');
+  end = PutDigits(end, second_of_day / 60 % 60, 2, ':');
+  end = PutDigits(end, second_of_day % 60, 2);
+  if (const int64_t fraction = micros % kMicrosPerSecond; fraction != 0) {
+    *end++ = '.';
+    end = PutDigits(end, fraction, 6);
+    while (end[-1] == '0') {
+      --end;
+    }
+  }
+  *end++ = 'Z';
+  return {text.data(), end};
 }
 
 std::string FormatHttpDate(Instant instant) {
