@@ -32,13 +32,13 @@ struct CharacterTable {
 };
 constexpr CharacterTable kCharacters;
 
+// Looks at all of it: what is not allowed is too rare for an earlier end to pay.
 bool AllIn(const std::array<bool, 256>& allowed, std::string_view text) {
+  bool all = true;
   for (const char c : text) {
-    if (!allowed[static_cast<unsigned char>(c)]) {
-      return false;
-    }
+    all &= allowed[static_cast<unsigned char>(c)];
   }
-  return true;
+  return all;
 }
 
 }  // namespace
