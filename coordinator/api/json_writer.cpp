@@ -8,8 +8,10 @@
 namespace entente::api {
 namespace {
 
-bool IsPlain(char c) {
-  return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+// Whether nothing in it must be escaped, or looked at because it may not be UTF-8.
+bool IsPlain(std::string_view text) {
+  return std::ranges::all_of(text,
+                             [](char c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; });
 }
 
 std::string FormatSeconds(Duration duration) {
@@ -70,7 +72,7 @@ void JsonWriter::AnyKey(std::string_view key) {
 
 void JsonWriter::String(std::string_view text) {
   Separate();
-  if (std::all_of(text.begin(), text.end(), IsPlain)) {
+  if (IsPlain(text)) {
     out_ += '"';
     out_ += text;
     out_ += '"';
@@ -103,7 +105,10 @@ void JsonWriter::Bool(bool value) {
 }
 
 void JsonWriter::Time(Instant instant) {
-  String(FormatInstant(instant));
+  Separate();
+  out_ += '"';
+  out_ += FormatInstant(instant);  // Nothing to escape.
+  out_ += '"';
 }
 
 void JsonWriter::Seconds(Duration duration) {

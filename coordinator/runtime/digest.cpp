@@ -117,20 +117,15 @@ std::string RandomBytes(size_t bytes) {
 }
 
 std::string ToBase64Url(std::string_view bytes) {
-  std::string out;
-  out.reserve((bytes.size() * 4 + 2) / 3);
-  uint32_t window = 0;
-  int bits = 0;
-  for (const char c : bytes) {
-    window = (window << 8) | static_cast<unsigned char>(c);
-    bits += 8;
-    while (bits >= 6) {
-      bits -= 6;
-      out.push_back(kBase64Url[(window >> bits) & 0x3F]);
+  std::string out((bytes.size() * 4 + 2) / 3, '\0');
+  for (size_t from = 0, to = 0; from < bytes.size(); from += 3) {
+    uint32_t group = 0;
+    for (size_t i = from; i < from + 3; ++i) {
+      group = (group << 8) | (i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0);
     }
-  }
-  if (bits > 0) {
-    out.push_back(kBase64Url[(window << (6 - bits)) & 0x3F]);
+    for (int shift = 18; shift >= 0 && to < out.size(); shift -= 6) {
+      out[to++] = kBase64Url[(group >> shift) & 0x3F];
+    }
   }
   return out;
 }
