@@ -70,12 +70,13 @@ class OrderJudge {
     const StepSpec::Stage stage = StageOf(sent);
     const auto decided = stage == StepSpec::Stage::kCommitted ? txn_.When<engine::CommitDecided>()
                                                               : txn_.When<engine::AbortDecided>();
-    if (stage != StepSpec::Stage::kMain && (!decided || *decided > sent.at)) {
+    const bool later = decided && *decided > sent.at && !evidence_.history.clock_jumped;
+    if (stage != StepSpec::Stage::kMain && (!decided || later)) {
       Add("I3: " + sent.branch + " is called before the outcome that it follows");
     }
     for (const Effect& effect : evidence_.history.ledger) {
       if (stage == StepSpec::Stage::kAborted && effect.gid == txn_.gid && effect.undo &&
-          effect.at > sent.at && !effect.by_hand) {
+          effect.at > sent.at && !effect.by_hand && !evidence_.history.clock_jumped) {
         Add("I8: " + sent.branch + " is called before " + effect.branch + " was undone");
       }
     }
@@ -164,6 +165,7 @@ class OrderJudge {
       const auto under_way = std::count_if(calls_.begin(), calls_.end(), [&](const Sent* other) {
         return other->epoch == sent->epoch && other->verb == sent->verb &&
                StepName(other->branch) == step->id && other->at <= sent->at &&
+               (other == sent || !IsCompleted(*other, sent->at)) &&
                (other->answer == Sent::Answer::kNone || other->answered > sent->at);
       });
       if (static_cast<size_t>(under_way) > step->each_parallel) {
