@@ -93,6 +93,13 @@ void WriteParticipant(const runtime::ParticipantStats& stats, JsonWriter& json) 
   json.Key("breaker");
   json.String(stats.breaker);
   json.OptionalString("blockedBy", stats.blocked_by);
+  json.OptionalTime("blockedUntil", stats.blocked_until);
+  json.Key("maxConcurrentCalls");
+  json.Number(stats.max_in_flight);
+  if (stats.calls_per_second > 0) {
+    json.Key("maxCallsPerSecond");
+    json.Decimal(stats.calls_per_second);
+  }
   json.Key("inFlight");
   json.Number(stats.in_flight);
   json.Key("queued");
@@ -105,6 +112,14 @@ void WriteParticipant(const runtime::ParticipantStats& stats, JsonWriter& json) 
   json.Decimal(stats.error_rate);
   json.Key("latencyMillis");
   json.Decimal(stats.latency_millis);
+  if (!stats.waiting.empty()) {
+    json.Key("waiting");
+    json.BeginArray();
+    for (const Gid& gid : stats.waiting) {
+      json.String(gid.str());
+    }
+    json.EndArray();
+  }
   json.EndObject();
 }
 

@@ -406,6 +406,14 @@ void ToProto(const ParticipantPage& page, pb::ListParticipantsResponse* out) {
     entry->set_failures(participant.failures);
     entry->set_error_rate(participant.error_rate);
     entry->set_latency_millis(participant.latency_millis);
+    if (participant.blocked_until) {
+      SetTime(*participant.blocked_until, entry->mutable_blocked_until());
+    }
+    entry->set_max_concurrent_calls(participant.max_in_flight);
+    entry->set_max_calls_per_second(participant.calls_per_second);
+    for (const Gid& gid : participant.waiting) {
+      entry->add_waiting(Text(gid.str()));
+    }
   }
 }
 

@@ -384,7 +384,8 @@ class Caller::Impl {
   }
 
   ParkedCall Park(const std::shared_ptr<Waiting>& waiting) {
-    return {[&io = io_](std::function<void()> task) { boost::asio::post(io, std::move(task)); },
+    return {CommandOf(waiting->errand).gid,
+            [&io = io_](std::function<void()> task) { boost::asio::post(io, std::move(task)); },
             [this, waiting](Permit permit) {
               const marks::WorkScope scope(CommandOf(waiting->errand).gid.str());
               waiting_.erase(waiting->place);

@@ -123,6 +123,20 @@ bool SharedGate::Retire(Instant now) {
   return retired_;
 }
 
+// With the lock. A transaction may have many calls here: a few times as many tickets are looked at.
+std::vector<Gid> SharedGate::FirstWaiting() const {
+  constexpr size_t kMost = runtime::ParticipantStats::kMaxWaitingShown;
+  constexpr size_t kLookedAt = 10 * kMost;
+  std::vector<Gid> first;
+  for (const Ticket ticket : gate_.FirstWaiting(kLookedAt)) {
+    const Gid& gid = parked_.at(ticket).gid;
+    if (first.size() < kMost && std::find(first.begin(), first.end(), gid) == first.end()) {
+      first.push_back(gid);
+    }
+  }
+  return first;
+}
+
 runtime::ParticipantStats SharedGate::Stats(Instant now) {
   const std::lock_guard lock(mutex_);
   const auto stats = gate_.stats();
@@ -134,6 +148,10 @@ runtime::ParticipantStats SharedGate::Stats(Instant now) {
   if (const auto blocked = gate_.blocked_by(now); blocked != BlockedBy::kNothing) {
     out.blocked_by = std::string(BlockedByName(blocked));
   }
+  out.blocked_until = gate_.blocked_until(now);
+  out.max_in_flight = gate_.options().max_concurrent;
+  out.calls_per_second = gate_.options().rate_per_second;
+  out.waiting = FirstWaiting();
   out.in_flight = stats.in_flight;
   out.queued = stats.queued;
   out.calls = calls_;

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/ids.h"
 #include "base/limits.h"
 #include "base/time.h"
 #include "coordinator/participants/participant_gate.h"
@@ -23,6 +24,7 @@ namespace entente::participants {
 
 // A call that waits: `go`, run through `post` on the thread that the call came from.
 struct ParkedCall {
+  Gid gid;  // Whose it is.
   std::function<void(std::function<void()>)> post;
   std::function<void(ParticipantGate::Permit)> go;
 };
@@ -80,6 +82,7 @@ class SharedGate {
   Released TakeReleased(Instant now, ParticipantGate::Home home = nullptr);
   static void LetGo(Released released);
   [[nodiscard]] bool BreakerTurned();
+  [[nodiscard]] std::vector<Gid> FirstWaiting() const;
 
   // Shared with the clients that have connections.
   const std::shared_ptr<net::ConnectionQuota> connections_;

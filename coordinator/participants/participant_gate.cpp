@@ -94,6 +94,26 @@ void ParticipantGate::Queue::Pop(const Next& next) {
   --held_;
 }
 
+void ParticipantGate::Queue::AppendFirst(size_t most, std::vector<Ticket>& first) const {
+  std::vector<Waiter> found;
+  for (const auto& [home, line] : lines_) {
+    size_t taken = 0;
+    for (auto next = line.begin(); next != line.end() && taken < most; ++next) {
+      if (waiting_.contains(next->ticket)) {
+        found.push_back(*next);
+        ++taken;
+      }
+    }
+  }
+  std::sort(found.begin(), found.end(),
+            [](const Waiter& a, const Waiter& b) { return a.number < b.number; });
+  for (const Waiter& waiter : found) {
+    if (first.size() < most) {
+      first.push_back(waiter.ticket);
+    }
+  }
+}
+
 ParticipantGate::ParticipantGate(GateOptions options)
     : options_(options), tokens_(std::max(1.0, options.burst)) {
   ENTENTE_CHECK(options_.max_concurrent > 0);
@@ -179,6 +199,19 @@ BlockedBy ParticipantGate::blocked_by(Instant now) const {
   // Behind a queue a newcomer waits for what the head of the queue waits for.
   const bool behind = !queue(Lane::kForward).empty() || !queue(Lane::kSettle).empty();
   return obstacle == BlockedBy::kNothing && behind ? BlockedBy::kConcurrency : obstacle;
+}
+
+std::optional<Instant> ParticipantGate::blocked_until(Instant now) const {
+  now = std::max(now, latest_);
+  const std::optional<Instant> at = WakeupFor(Lane::kForward, now);
+  return at && *at > now ? at : std::nullopt;
+}
+
+std::vector<ParticipantGate::Ticket> ParticipantGate::FirstWaiting(size_t most) const {
+  std::vector<Ticket> first;
+  queue(Lane::kSettle).AppendFirst(most, first);
+  queue(Lane::kForward).AppendFirst(most, first);
+  return first;
 }
 
 bool ParticipantGate::TryAdmit(Ticket ticket, Home home, Lane lane, Instant now, Permit& permit) {
@@ -385,17 +418,17 @@ bool ParticipantGate::IdleAt(Instant now) const {
 std::optional<Instant> ParticipantGate::NextWakeup() const {
   for (const Lane lane : {Lane::kSettle, Lane::kForward}) {
     if (!queue(lane).empty()) {
-      return WakeupFor(lane);  // The other lane, if any, comes after this one.
+      return WakeupFor(lane, latest_);  // The other lane, if any, comes after this one.
     }
   }
   return std::nullopt;
 }
 
-std::optional<Instant> ParticipantGate::WakeupFor(Lane lane) const {
-  switch (Obstacle(lane, latest_)) {
+std::optional<Instant> ParticipantGate::WakeupFor(Lane lane, Instant now) const {
+  switch (Obstacle(lane, now)) {
     case BlockedBy::kBreaker:
     case BlockedBy::kBackOff: {
-      if (latest_ < paused_until_) {
+      if (now < paused_until_) {
         return paused_until_;
       }
       if (outage_ == Outage::kNone) {
@@ -410,11 +443,11 @@ std::optional<Instant> ParticipantGate::WakeupFor(Lane lane) const {
     }
     case BlockedBy::kConcurrency: return std::nullopt;
     case BlockedBy::kRate: {
-      const double missing = 1 - TokensAt(latest_);
+      const double missing = 1 - TokensAt(now);
       const double micros = std::ceil(missing * kMicrosPerSecond / options_.rate_per_second);
-      return latest_ + Duration(std::max<Duration::rep>(1, static_cast<Duration::rep>(micros)));
+      return now + Duration(std::max<Duration::rep>(1, static_cast<Duration::rep>(micros)));
     }
-    case BlockedBy::kNothing: return latest_;
+    case BlockedBy::kNothing: return now;
   }
   return std::nullopt;
 }

@@ -147,6 +147,14 @@ class ParticipantGate {
   // Why a forward call that comes at `now` would wait.
   [[nodiscard]] BlockedBy blocked_by(Instant now) const;
 
+  // Until when, as far as that is known: a call's end may change it. Nothing while it would not.
+  [[nodiscard]] std::optional<Instant> blocked_until(Instant now) const;
+
+  // The first of those that wait, by lane and in the order they came, at most `most`.
+  [[nodiscard]] std::vector<Ticket> FirstWaiting(size_t most) const;
+
+  [[nodiscard]] const GateOptions& options() const { return options_; }
+
   struct Stats {
     BreakerState breaker = BreakerState::kClosed;  // Closed while it only backs off.
     std::optional<Instant> open_until;
@@ -180,6 +188,8 @@ class ParticipantGate {
     // Who goes next where `home` has a place. Not when empty.
     [[nodiscard]] Next NextFor(Home home);
     void Pop(const Next& next);
+    // Appends the first ones, in the order they came, until `first` has `most`.
+    void AppendFirst(size_t most, std::vector<Ticket>& first) const;
 
    private:
     std::map<Home, std::deque<Waiter>> lines_;  // May hold removed tickets, and empty lines.
@@ -198,7 +208,7 @@ class ParticipantGate {
   [[nodiscard]] BlockedBy Obstacle(Lane lane, Instant now) const;
   [[nodiscard]] BlockedBy OutageObstacle() const;
   [[nodiscard]] bool MayProbe(Lane lane, Instant now) const;
-  [[nodiscard]] std::optional<Instant> WakeupFor(Lane lane) const;
+  [[nodiscard]] std::optional<Instant> WakeupFor(Lane lane, Instant now) const;
   [[nodiscard]] size_t PlacesFor(Lane lane) const;
   [[nodiscard]] double TokensAt(Instant now) const;
 

@@ -139,12 +139,19 @@ struct ParticipantStats {
   std::string address;
   std::string breaker;     // "closed", "open", "half-open"
   std::string blocked_by;  // Empty, "breaker", "backoff", "concurrency" or "rate".
+  // When the gate lets the next call go; nothing where that is now, or up to a call's end.
+  std::optional<Instant> blocked_until;
+  uint64_t max_in_flight = 0;
+  double calls_per_second = 0;  // At most; 0: any number.
   uint64_t in_flight = 0;
   uint64_t queued = 0;
   uint64_t calls = 0;  // Let go by the gate; those that wait there are not among them.
   uint64_t failures = 0;
   double error_rate = 0;      // Moving average, 0 to 1.
   double latency_millis = 0;  // Moving average.
+  // Whose calls go next, of those that wait: each transaction once, at most kMaxWaitingShown.
+  std::vector<Gid> waiting;
+  static constexpr size_t kMaxWaitingShown = 10;
 };
 
 // Calls that could not be made because this machine had no descriptor, port or memory left.

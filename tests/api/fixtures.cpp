@@ -276,6 +276,10 @@ std::vector<runtime::ParticipantStats> SomeParticipants() {
   open.address = "http://127.0.0.1:7001";
   open.breaker = "open";
   open.blocked_by = "breaker";
+  open.blocked_until = At(5);
+  open.max_in_flight = 64;
+  open.calls_per_second = 2.5;
+  open.waiting = {Gid("t1"), Gid("t2")};
   open.in_flight = 3;
   open.queued = 12;
   open.calls = 5'000'000'000;

@@ -29,7 +29,7 @@ dsl::Participant Named(const std::string& host) {
 
 // Runs what is let go at once, and counts it.
 ParkedCall Counting(int& went, SharedGate::Permit& permit) {
-  return {[](const std::function<void()>& task) { task(); },
+  return {Gid("g"), [](const std::function<void()>& task) { task(); },
           [&went, &permit](SharedGate::Permit given) {
             ++went;
             permit = given;
@@ -37,7 +37,7 @@ ParkedCall Counting(int& went, SharedGate::Permit& permit) {
 }
 
 SharedGate::Entry Enter(SharedGate& gate, Instant now) {
-  const auto entry = gate.Acquire(Lane::kForward, now, [] { return ParkedCall{}; });
+  const auto entry = gate.Acquire(Lane::kForward, now, [] { return ParkedCall{Gid("g"), {}, {}}; });
   REQUIRE(entry);
   return *entry;
 }
@@ -115,7 +115,7 @@ TEST_CASE("gates of addresses without end are forgotten, but none that is in use
   CHECK(busy->Stats(At(100)).in_flight == 1);
 
   // Who still holds a forgotten one is told, and finds another.
-  CHECK_FALSE(idle->Acquire(Lane::kForward, At(100), [] { return ParkedCall{}; }));
+  CHECK_FALSE(idle->Acquire(Lane::kForward, At(100), [] { return ParkedCall{Gid("g"), {}, {}}; }));
   const auto again = gates.Find(Named("idle"), "d", At(100));
   CHECK(again != idle);
   CHECK(Enter(*again, At(100)).admission == Admission::kAdmitted);
@@ -141,6 +141,52 @@ TEST_CASE("a probe that could not be made is no failure and lets the next call t
   gate->Finish(permit, Ended(Ending::kAnswered), At(504));
   CHECK(went == 2);
   CHECK(gate->Stats(At(504)).breaker == "closed");
+}
+
+TEST_CASE("a gate says who waits there, until when, and what its limits are") {
+  dsl::Participant narrow = Named("narrow");
+  narrow.max_concurrent_calls = 1;
+  narrow.max_calls_per_second = 2.5;
+  Gates gates;
+  const auto gate = gates.Find(narrow, "d", At(0));
+  CHECK(gate->Stats(At(0)).max_in_flight == 1);
+  CHECK(gate->Stats(At(0)).calls_per_second == 2.5);
+  REQUIRE(Enter(*gate, At(0)).admission == Admission::kAdmitted);
+  const auto wait = [&](const char* gid, Lane lane) {
+    const auto entry = gate->Acquire(lane, At(1), [&] { return ParkedCall{Gid(gid), {}, {}}; });
+    REQUIRE(entry);
+    return entry->ticket;
+  };
+  wait("b", Lane::kForward);
+  wait("a", Lane::kForward);
+  wait("b", Lane::kForward);
+  const SharedGate::Ticket settles = wait("c", Lane::kSettle);
+  CHECK(gate->Stats(At(1)).waiting == std::vector<Gid>{Gid("c"), Gid("b"), Gid("a")});
+  REQUIRE(gate->Withdraw(settles));
+  CHECK(gate->Stats(At(1)).waiting == std::vector<Gid>{Gid("b"), Gid("a")});
+  CHECK(gate->Stats(At(1)).blocked_by == "concurrency");
+  CHECK_FALSE(gate->Stats(At(1)).blocked_until);  // A call's end is waited for.
+  for (int i = 0; i < 20; ++i) {
+    wait(("more-" + std::to_string(i)).c_str(), Lane::kForward);
+  }
+  CHECK(gate->Stats(At(1)).waiting.size() == runtime::ParticipantStats::kMaxWaitingShown);
+}
+
+TEST_CASE("a gate says when it lets the next call go: after a cool-down, and for want of a token") {
+  Gates gates;
+  const auto away = gates.Find(Named("away"), "d", At(0));
+  for (int i = 0; i < 5; ++i) {
+    away->Finish(Enter(*away, At(0)).permit, Ended(Ending::kTransportFailure), At(0));
+  }
+  CHECK(away->Stats(At(100)).blocked_by == "breaker");
+  CHECK(away->Stats(At(100)).blocked_until == At(500));
+  CHECK_FALSE(away->Stats(At(500)).blocked_until);  // The probe may go.
+  dsl::Participant slow = Named("slow");
+  slow.max_calls_per_second = 5;
+  const auto limited = gates.Find(slow, "d", At(0));
+  limited->Finish(Enter(*limited, At(0)).permit, Ended(Ending::kAnswered), At(1));
+  CHECK(limited->Stats(At(50)).blocked_by == "rate");
+  CHECK(limited->Stats(At(50)).blocked_until == At(200));
 }
 
 TEST_CASE("where every gate is in use none is forgotten") {

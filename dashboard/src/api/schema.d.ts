@@ -1308,6 +1308,15 @@ export interface components {
             breaker: "closed" | "open" | "half-open";
             /** @enum {string} */
             blockedBy?: "breaker" | "backoff" | "concurrency" | "rate";
+            /**
+             * Format: date-time
+             * @description When the next call goes. Absent where that is now, or up to a call's end.
+             */
+            blockedUntil?: string;
+            /** @description At most so many are out at a time. */
+            maxConcurrentCalls: number;
+            /** @description Absent: any number. */
+            maxCallsPerSecond?: number;
             inFlight: number;
             queued: number;
             calls: number;
@@ -1316,6 +1325,8 @@ export interface components {
             errorRate: number;
             /** @description Moving average. */
             latencyMillis: number;
+            /** @description Gids of the first calls that wait, in the order they go: at most 10, each once. */
+            waiting?: string[];
         };
         CreateTokenRequest: {
             /** @description Of its bearer, as histories show it; not unique. Printable ASCII without blanks, quotes and backslashes. */
