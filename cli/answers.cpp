@@ -32,6 +32,8 @@ const std::vector<Required>& RequiredOf(Answer kind) {
   static const std::vector<Required> kIncidents{{"incidents", &Json::is_array}};
   static const std::vector<Required> kParticipants{{"participants", &Json::is_array}};
   static const std::vector<Required> kNodes{{"nodes", &Json::is_array}};
+  static const std::vector<Required> kDeadLetters{{"deadLetters", &Json::is_array}};
+  static const std::vector<Required> kSentDeadLetters{{"count", &Json::is_number_unsigned}};
   static const std::vector<Required> kDefinition{{"name", &Json::is_string},
                                                  {"version", &Json::is_number_unsigned}};
   static const std::vector<Required> kDefinitions{{"definitions", &Json::is_array}};
@@ -51,6 +53,8 @@ const std::vector<Required>& RequiredOf(Answer kind) {
     case Answer::kBranches: return kBranches;
     case Answer::kParticipants: return kParticipants;
     case Answer::kNodes: return kNodes;
+    case Answer::kDeadLetters: return kDeadLetters;
+    case Answer::kSentDeadLetters: return kSentDeadLetters;
     case Answer::kDefinition: return kDefinition;
     case Answer::kDefinitions: return kDefinitions;
     case Answer::kHealth: return kHealth;

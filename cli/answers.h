@@ -22,6 +22,8 @@ enum class Answer {
   kIncidents,
   kParticipants,
   kNodes,
+  kDeadLetters,
+  kSentDeadLetters,
   kDefinition,
   kDefinitions,
   kHealth,

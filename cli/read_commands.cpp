@@ -1,6 +1,8 @@
 // get, list, history, incidents, participants, nodes, health.
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -207,6 +209,30 @@ void AddIncidents(CLI::App& app, Context& context) {
   });
 }
 
+void AddDeadLetters(CLI::App& app, Context& context) {
+  CLI::App* letters =
+      app.add_subcommand("dead-letters", "Events that the receiver of webhooks did not take");
+  letters->require_subcommand(1);
+  CLI::App* list = letters->add_subcommand("list", "Which ones, and what the receiver said");
+  const auto page = std::make_shared<sdk::PageRequest>();
+  AddPage(*list, page->limit, page->cursor);
+  AddClientOptions(*list, context);
+  list->callback([&context, page] {
+    Print(context, Checked(Answer::kDeadLetters, context.client().DeadLetters(*page)),
+          [&](const Json& json) { return ShowDeadLetters(json, context.terminal, Now()); });
+  });
+  CLI::App* send = letters->add_subcommand("send", "Tell them again; all, if none is named");
+  const auto ids = std::make_shared<std::vector<std::string>>();
+  send->add_option("ID", *ids, "The dead letters")->type_name("");
+  AddClientOptions(*send, context);
+  send->callback([&context, ids] {
+    Print(context, Checked(Answer::kSentDeadLetters, context.client().SendDeadLetters(*ids)),
+          [](const Json& json) {
+            return NumberText(json, "count") + " are told again; what is taken leaves the list\n";
+          });
+  });
+}
+
 void RunHealth(Context& context) {
   const Result<Document> health = Checked(Answer::kHealth, context.client().Health());
   Print(context, health, [&](const Json& report) { return ShowHealth(report, context.terminal); });
@@ -233,6 +259,7 @@ void AddReadCommands(CLI::App& app, Context& context) {
     Print(context, Checked(Answer::kParticipants, context.client().Participants(*page)),
           [&](const Json& list) { return ShowParticipants(list, context.terminal); });
   });
+  AddDeadLetters(app, context);
   CLI::App* nodes = app.add_subcommand("nodes", "List the coordinators that share a store");
   AddClientOptions(*nodes, context);
   nodes->callback([&context] {

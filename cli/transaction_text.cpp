@@ -338,6 +338,20 @@ std::string ShowParticipants(const Json& list, const Terminal& terminal) {
          NextPage(list);
 }
 
+std::string ShowDeadLetters(const Json& list, const Terminal& terminal, Instant now) {
+  Table table({"ID", "EVENT", "DEFINITION", "BRANCH", "HAPPENED", "GIVEN UP", "THE RECEIVER SAID"});
+  for (const Json& row : Items(list, "deadLetters")) {
+    table.Add({Text(row, "id"),
+               Text(row, "type"),
+               Text(row, "definition"),
+               Text(row, "branch"),
+               ShowAge(Text(row, "at"), now),
+               ShowAge(Text(row, "since"), now),
+               {Shorten(Text(row, "why"), kMaxNote), Style::kBad}});
+  }
+  return (table.empty() ? "no dead letters\n" : table.Render(terminal)) + NextPage(list);
+}
+
 std::string ShowNodes(const Json& list, const Terminal& terminal, Instant now) {
   Table table({"ID", "STATE", "SHARDS", "HTTP", "PEERS", "RELEASE", "AGE"});
   for (const Json& row : Items(list, "nodes")) {

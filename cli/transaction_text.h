@@ -26,6 +26,7 @@ namespace entente::cli {
 [[nodiscard]] std::string ShowTransactions(const Json& list, const Terminal& terminal, Instant now);
 [[nodiscard]] std::string ShowIncidents(const Json& list, const Terminal& terminal, Instant now);
 [[nodiscard]] std::string ShowParticipants(const Json& list, const Terminal& terminal);
+[[nodiscard]] std::string ShowDeadLetters(const Json& list, const Terminal& terminal, Instant now);
 [[nodiscard]] std::string ShowNodes(const Json& list, const Terminal& terminal, Instant now);
 // Of a list: how to ask for the next page, if there is one.
 [[nodiscard]] std::string NextPage(const Json& list);

@@ -1,6 +1,6 @@
 # The one program: `entente serve` and the command line client.
 entente_library(entente_serve
-  SOURCES authentication.cpp cluster_bulk.cpp cluster_node.cpp config.cpp descriptors.cpp listen_tls.cpp log_line.cpp
+  SOURCES authentication.cpp cluster_bulk.cpp cluster_node.cpp config.cpp dead_letters.cpp descriptors.cpp listen_tls.cpp log_line.cpp
     machine_memory.cpp operations_log.cpp private_file.cpp process_log.cpp serve.cpp servers.cpp store_commands.cpp
   PUBLIC entente_base
   PRIVATE entente_api entente_cluster entente_identity entente_engine entente_marks entente_observe entente_outlets entente_participants entente_runtime entente_storage

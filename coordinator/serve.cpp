@@ -26,6 +26,7 @@
 #include "coordinator/api/rest.h"
 #include "coordinator/authentication.h"
 #include "coordinator/cluster_node.h"
+#include "coordinator/dead_letters.h"
 #include "coordinator/descriptors.h"
 #include "coordinator/listen_tls.h"
 #include "coordinator/machine_memory.h"
@@ -334,11 +335,20 @@ class Told {
   std::function<void()> tell_;
 };
 
-// `node` is null where no other one shares the store.
+void ShowWebhooks(outlets::Webhooks* webhooks, api::ServiceOptions& options) {
+  if (webhooks != nullptr) {
+    options.dead_letters = [webhooks] { return ShownDeadLetters(*webhooks); };
+    options.send_dead_letters = [webhooks](const std::vector<std::string>& ids) {
+      return webhooks->SendAgain(ids);
+    };
+  }
+}
+
+// `node` is null where no other one shares the store, `webhooks` where none is told anything.
 int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, ClusterNode* node,
                     storage::Journal& journal, const DescriptorShares& shares,
                     const std::string& store, RecoveryEnd& recovery, net::OwnListeners& own,
-                    identity::TokenBook* tokens, OperationsLog& log,
+                    identity::TokenBook* tokens, OperationsLog& log, outlets::Webhooks* webhooks,
                     const std::function<void(observe::Exposition&)>& measurements) {
   const auto began = std::chrono::steady_clock::now();
   runtime::Coordinator& coordinator =
@@ -373,6 +383,7 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, Clus
   if (node != nullptr) {
     rest_options.service.nodes = [node] { return node->Nodes(); };
   }
+  ShowWebhooks(webhooks, rest_options.service);
   rest_options.on_refused = [&log](const Status& status, std::string_view method,
                                    const std::string& peer) {
     log.OnRefused(status, method, peer);
@@ -596,12 +607,13 @@ int Serve(const Config& config) {
     node = std::move(opened).value();
     released.Set([&node] { node->OnReleased(); });
   }
-  const int code = RunUntilStopped(config, **coordinator, node.get(), **journal, shares,
-                                   storage::ShownUrl(config.store), recovery, *own,
-                                   (*authentication)->tokens(), log, [&](observe::Exposition& out) {
-                                     registry.Write(out);
-                                     told.Write(out);
-                                   });
+  const int code =
+      RunUntilStopped(config, **coordinator, node.get(), **journal, shares,
+                      storage::ShownUrl(config.store), recovery, *own, (*authentication)->tokens(),
+                      log, told.webhooks.get(), [&](observe::Exposition& out) {
+                        registry.Write(out);
+                        told.Write(out);
+                      });
   if (node != nullptr) {
     released.Set({});
     node->Close();

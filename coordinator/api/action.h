@@ -41,6 +41,8 @@ enum class Action : uint8_t {
   kListIncidents,
   kListParticipants,
   kListNodes,
+  kListDeadLetters,
+  kSendDeadLetters,
   kWatchEvents,
   kCreateToken,
   kListTokens,

@@ -273,6 +273,26 @@ struct NodeInfo {
   uint32_t shards = 0;
 };
 
+// An event that the receiver of webhooks did not take.
+struct DeadLetter {
+  std::string id;
+  std::string type;  // "incident", "ended" or "overdue"
+  std::string gid;
+  uint64_t revision = 0;
+  std::string definition;
+  std::string branch;  // Of an incident.
+  Instant at;
+  std::string why;  // What the receiver said last.
+  Instant since;
+  bool waiting = false;  // To be told again.
+};
+
+// By id.
+struct DeadLetterPage {
+  std::vector<DeadLetter> rows;
+  std::string next_cursor;  // Empty: no more.
+};
+
 struct HealthReport {
   runtime::Health health;
   bool stalled = false;

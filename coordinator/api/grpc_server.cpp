@@ -451,6 +451,25 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
     });
   }
 
+  ServerUnaryReactor* ListDeadLetters(CallbackServerContext* context,
+                                      const pb::ListDeadLettersRequest* request,
+                                      pb::ListDeadLettersResponse* response) override {
+    return Unary(*context, Action::kListDeadLetters,
+                 [&](UnaryCall* call, const identity::PrincipalPtr&) {
+                   Reply<DeadLetterPage>(call, "ListDeadLetters", response)(
+                       service_.ListDeadLetters({request->limit(), request->cursor()}));
+                 });
+  }
+  ServerUnaryReactor* SendDeadLetters(CallbackServerContext* context,
+                                      const pb::SendDeadLettersRequest* request,
+                                      pb::SendDeadLettersResponse* response) override {
+    return Unary(*context, Action::kSendDeadLetters,
+                 [&](UnaryCall* call, const identity::PrincipalPtr&) {
+                   Reply<uint32_t>(call, "SendDeadLetters", response)(
+                       service_.SendDeadLetters({request->ids().begin(), request->ids().end()}));
+                 });
+  }
+
   ServerUnaryReactor* GetHealth(CallbackServerContext* context, const pb::GetHealthRequest*,
                                 pb::Health* response) override {
     return Unary(*context, Action::kHealth, [&](UnaryCall* call, const identity::PrincipalPtr&) {

@@ -111,6 +111,11 @@ Outcome<BulkCommand> DecodeBulkCommand(Json body) {
   return Finish(reader, std::move(command));
 }
 
+Outcome<std::vector<std::string>> DecodeDeadLetterIds(Json body) {
+  BodyReader reader(std::move(body));
+  return Finish(reader, reader.TakeStringList("ids"));
+}
+
 Outcome<bool> DecodeNothing(Json body) {
   BodyReader reader(std::move(body));
   return Finish(reader, true);

@@ -25,6 +25,7 @@ namespace entente::api {
 [[nodiscard]] Outcome<OperateCommand> DecodeOperate(runtime::OperatorRequest::Verb verb,
                                                     std::string gid, Json body);
 [[nodiscard]] Outcome<BulkCommand> DecodeBulkCommand(Json body);
+[[nodiscard]] Outcome<std::vector<std::string>> DecodeDeadLetterIds(Json body);
 // True: there is nothing in it, as there must not be.
 [[nodiscard]] Outcome<bool> DecodeNothing(Json body);
 [[nodiscard]] Outcome<SignalCommand> DecodeSignal(std::string gid, Json body);

@@ -34,6 +34,8 @@ class JsonWriter;
 [[nodiscard]] std::string IncidentListJson(const storage::SummaryPage& page);
 [[nodiscard]] std::string ParticipantListJson(const ParticipantPage& page);
 [[nodiscard]] std::string NodeListJson(const std::vector<NodeInfo>& nodes);
+[[nodiscard]] std::string DeadLetterListJson(const DeadLetterPage& page);
+[[nodiscard]] std::string SentDeadLettersJson(uint32_t count);
 [[nodiscard]] std::string HealthJson(const HealthReport& report);
 
 // `text` is the token itself, or empty where it is not to be seen.

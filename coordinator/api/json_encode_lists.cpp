@@ -364,6 +364,40 @@ std::string NodeListJson(const std::vector<NodeInfo>& nodes) {
   });
 }
 
+std::string DeadLetterListJson(const DeadLetterPage& page) {
+  return ListJson("deadLetters", page.rows, page.next_cursor,
+                  [](const DeadLetter& letter, JsonWriter& json) {
+                    json.BeginObject();
+                    json.Key("id");
+                    json.String(letter.id);
+                    json.Key("type");
+                    json.String(letter.type);
+                    json.Key("gid");
+                    json.String(letter.gid);
+                    json.Key("revision");
+                    json.Number(letter.revision);
+                    json.OptionalString("definition", letter.definition);
+                    json.OptionalString("branch", letter.branch);
+                    json.Key("at");
+                    json.Time(letter.at);
+                    json.OptionalString("why", letter.why);
+                    json.Key("since");
+                    json.Time(letter.since);
+                    json.OptionalBool("waiting", letter.waiting);
+                    json.EndObject();
+                  });
+}
+
+std::string SentDeadLettersJson(uint32_t count) {
+  std::string text;
+  JsonWriter json(text);
+  json.BeginObject();
+  json.Key("count");
+  json.Number(uint64_t{count});
+  json.EndObject();
+  return text;
+}
+
 std::string HealthJson(const HealthReport& report) {
   const runtime::Health& health = report.health;
   std::string text;

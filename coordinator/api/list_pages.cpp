@@ -166,4 +166,26 @@ Outcome<DefinitionPage> PageOf(std::vector<storage::DefinitionRow> all, bool ver
   return result;
 }
 
+Outcome<DeadLetterPage> PageOf(std::vector<DeadLetter> all, const storage::Page& page) {
+  const auto by_id = [](const DeadLetter& a, const DeadLetter& b) { return a.id < b.id; };
+  std::sort(all.begin(), all.end(), by_id);
+  auto begin = all.begin();
+  if (!page.cursor.empty()) {
+    DeadLetter last;
+    last.id = FromHex(page.cursor);
+    if (last.id.empty()) {
+      return BadCursor();
+    }
+    begin = std::upper_bound(begin, all.end(), last, by_id);
+  }
+  DeadLetterPage result;
+  const auto end =
+      begin + static_cast<ptrdiff_t>(std::min(static_cast<size_t>(all.end() - begin), page.limit));
+  if (end != all.end() && end != begin) {
+    result.next_cursor = ToHex((end - 1)->id);
+  }
+  result.rows.assign(std::make_move_iterator(begin), std::make_move_iterator(end));
+  return result;
+}
+
 }  // namespace entente::api

@@ -24,6 +24,10 @@ namespace entente::api {
 [[nodiscard]] Outcome<DefinitionPage> PageOf(std::vector<storage::DefinitionRow> all, bool versions,
                                              const storage::Page& page);
 
+// By id.
+[[nodiscard]] Outcome<DeadLetterPage> PageOf(std::vector<DeadLetter> all,
+                                             const storage::Page& page);
+
 // The cursor of what follows, if only the first `kept` of the page are shown; empty if nothing
 // does.
 [[nodiscard]] std::string CursorAfter(const ParticipantPage& page, size_t kept);

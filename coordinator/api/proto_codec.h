@@ -66,6 +66,8 @@ void ToProto(const BranchCallResult& result, pb::BranchCall* out);
 void ToProto(const CompleteResult& result, pb::CompleteOperationResponse* out);
 void ToProto(const ParticipantPage& page, pb::ListParticipantsResponse* out);
 void ToProto(const std::vector<NodeInfo>& nodes, pb::ListNodesResponse* out);
+void ToProto(const DeadLetterPage& page, pb::ListDeadLettersResponse* out);
+void ToProto(uint32_t count, pb::SendDeadLettersResponse* out);
 void ToProto(const HealthReport& report, pb::Health* out);
 void ToProto(const Error& error, pb::Problem* out);
 

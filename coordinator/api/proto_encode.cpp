@@ -432,6 +432,27 @@ void ToProto(const std::vector<NodeInfo>& nodes, pb::ListNodesResponse* out) {
   }
 }
 
+void ToProto(const DeadLetterPage& page, pb::ListDeadLettersResponse* out) {
+  out->set_next_cursor(Text(page.next_cursor));
+  for (const DeadLetter& letter : page.rows) {
+    pb::DeadLetter* entry = out->add_dead_letters();
+    entry->set_id(Text(letter.id));
+    entry->set_type(Text(letter.type));
+    entry->set_gid(Text(letter.gid));
+    entry->set_revision(static_cast<uint32_t>(letter.revision));
+    entry->set_definition(Text(letter.definition));
+    entry->set_branch(Text(letter.branch));
+    SetTime(letter.at, entry->mutable_at());
+    entry->set_why(Text(letter.why));
+    SetTime(letter.since, entry->mutable_since());
+    entry->set_waiting(letter.waiting);
+  }
+}
+
+void ToProto(uint32_t count, pb::SendDeadLettersResponse* out) {
+  out->set_count(count);
+}
+
 void ToProto(const HealthReport& report, pb::Health* out) {
   out->set_status(report.stalled ? "stalled" : "ok");
   out->set_ready(report.health.ready);

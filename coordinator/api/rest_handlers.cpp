@@ -241,6 +241,23 @@ void ListNodes(const ExchangePtr& exchange) {
   }
 }
 
+void ListDeadLetters(const ExchangePtr& exchange) {
+  if (auto page = CommandOf(*exchange, DecodePage(exchange->query()))) {
+    ReplyJson<DeadLetterPage>(
+        exchange, DeadLetterListJson)(exchange->service().ListDeadLetters(std::move(*page)));
+  }
+}
+
+void SendDeadLetters(const ExchangePtr& exchange) {
+  std::optional<Json> body = BodyOf(*exchange);
+  if (!body) {
+    return;
+  }
+  if (const auto ids = CommandOf(*exchange, DecodeDeadLetterIds(std::move(*body)))) {
+    ReplyJson<uint32_t>(exchange, SentDeadLettersJson)(exchange->service().SendDeadLetters(*ids));
+  }
+}
+
 void Health(const ExchangePtr& exchange) {
   if (WithoutQuery(*exchange)) {
     const HealthReport report = exchange->service().Health();
@@ -400,6 +417,8 @@ void Perform(Action action, const ExchangePtr& exchange) {
     case Action::kListIncidents: return ListIncidents(exchange);
     case Action::kListParticipants: return ListParticipants(exchange);
     case Action::kListNodes: return ListNodes(exchange);
+    case Action::kListDeadLetters: return ListDeadLetters(exchange);
+    case Action::kSendDeadLetters: return SendDeadLetters(exchange);
     case Action::kWatchEvents: return WatchEvents(exchange);
     case Action::kCreateToken: return CreateToken(exchange);
     case Action::kListTokens: return ListTokens(exchange);

@@ -47,6 +47,8 @@ constexpr std::array kRoutes{
     Route{Method::kGet, "/v1/incidents", Action::kListIncidents, Body::kNone},
     Route{Method::kGet, "/v1/participants", Action::kListParticipants, Body::kNone},
     Route{Method::kGet, "/v1/nodes", Action::kListNodes, Body::kNone},
+    Route{Method::kGet, "/v1/dead-letters", Action::kListDeadLetters, Body::kNone},
+    Route{Method::kPost, "/v1/dead-letters:send", Action::kSendDeadLetters, Body::kOptional},
     Route{Method::kGet, "/v1/events", Action::kWatchEvents, Body::kNone},
     Route{Method::kGet, "/v1/tokens", Action::kListTokens, Body::kNone},
     Route{Method::kPost, "/v1/tokens", Action::kCreateToken, Body::kRequired},

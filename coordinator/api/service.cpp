@@ -722,6 +722,25 @@ Outcome<ParticipantPage> Service::ListParticipants(PageCommand command) const {
   return PageOf(coordinator_.Participants(), page);
 }
 
+Outcome<DeadLetterPage> Service::ListDeadLetters(PageCommand command) const {
+  Checker check;
+  const storage::Page page = ReadPage(command.limit, std::move(command.cursor), check);
+  if (!check.ok()) {
+    return check.TakeError();
+  }
+  return PageOf(options_.dead_letters ? options_.dead_letters() : std::vector<DeadLetter>(), page);
+}
+
+Outcome<uint32_t> Service::SendDeadLetters(const std::vector<std::string>& ids) const {
+  if (!options_.send_dead_letters) {
+    return Error{FailedPrecondition("webhooks.none",
+                                    "this coordinator tells no webhook: it has no --webhook"),
+                 {},
+                 {}};
+  }
+  return static_cast<uint32_t>(options_.send_dead_letters(ids));
+}
+
 HealthReport Service::Health() const {
   HealthReport report{coordinator_.GetHealth(), false};
   const auto late = [this](const std::optional<Duration>& age) {

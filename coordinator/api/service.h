@@ -20,6 +20,10 @@ struct ServiceOptions {
   // The coordinators that share the store. Thread-safe, never blocks. Empty: there is only this
   // one, which is told of no further.
   std::function<std::vector<NodeInfo>()> nodes = {};
+  // Dead letters, by id; and to tell these again, or all if there is none among them: how many.
+  // Thread-safe, never block. Both empty: there are no webhooks.
+  std::function<std::vector<DeadLetter>()> dead_letters = {};
+  std::function<size_t(const std::vector<std::string>&)> send_dead_letters = {};
   BulkDesk* bulk = nullptr;  // Not owned; outlives the service. Null: there are none.
 };
 
@@ -72,6 +76,10 @@ class Service {
   [[nodiscard]] std::vector<runtime::ParticipantStats> Participants() const;
   [[nodiscard]] Outcome<ParticipantPage> ListParticipants(PageCommand page) const;
   [[nodiscard]] std::vector<NodeInfo> Nodes() const;
+  [[nodiscard]] Outcome<DeadLetterPage> ListDeadLetters(PageCommand page) const;
+  // Tells these events again, or all if `ids` is empty, and answers how many there are, without
+  // waiting for the receiver. kFailedPrecondition webhooks.none.
+  [[nodiscard]] Outcome<uint32_t> SendDeadLetters(const std::vector<std::string>& ids) const;
   [[nodiscard]] HealthReport Health() const;
   [[nodiscard]] runtime::Metrics Metrics() const;
 

@@ -25,6 +25,7 @@ constexpr const char* kCursorNote = "webhook/cursor";
 constexpr const char* kDeadPrefix = "webhook/dead/";
 constexpr size_t kScanRows = 500;
 constexpr size_t kMaxFailureText = 2000;
+constexpr JsonLimits kNoteLimits{64 * 1024, 8};
 // How far the cursor stays behind the clock, beyond twice what the store takes: a record may have
 // gathered for as long as the batch before its own took.
 constexpr Duration kBehind = std::chrono::seconds(5);
@@ -124,6 +125,39 @@ std::optional<std::string> ReadSecret(std::string_view text) {
   return text.empty() ? std::nullopt : std::optional(std::string(text));
 }
 
+std::string EncodeDeadLetter(const DeadLetter& letter) {
+  return DumpJson(Json{{"body", letter.webhook.body},
+                       {"why", letter.why},
+                       {"at", ToMicros(letter.webhook.at)},
+                       {"since", ToMicros(letter.since)}});
+}
+
+std::optional<DeadLetter> DecodeDeadLetter(std::string id, const std::string& text) {
+  const auto read = ParseJson(text, kNoteLimits);
+  if (!read.ok() || !read->is_object()) {
+    return std::nullopt;
+  }
+  const auto micros = [&read](const char* name) {
+    const auto found = read->find(name);
+    return found != read->end() && found->is_number_integer()
+               ? InstantFromMicros(found->get<int64_t>())
+               : Instant();
+  };
+  const auto body = read->find("body");
+  if (body == read->end() || !body->is_string()) {
+    const auto at = read->find("at");
+    const auto instant =
+        ParseInstant(at != read->end() && at->is_string() ? at->get<std::string>() : "");
+    const Instant known = instant.ok() ? *instant : Instant();
+    return DeadLetter{{std::move(id), known, text}, {}, known};
+  }
+  const auto why = read->find("why");
+  return DeadLetter{
+      {std::move(id), micros("at"), body->get<std::string>()},
+      why != read->end() && why->is_string() ? why->get<std::string>() : std::string(),
+      micros("since")};
+}
+
 Webhooks::Webhooks(storage::Journal& journal, WebhooksOptions options)
     : journal_(journal),
       options_(std::move(options)),
@@ -161,12 +195,57 @@ Status Webhooks::Load() {
     progress_.cursors.fill(options_.now());
     ENTENTE_RETURN_IF_ERROR(journal_.PutNote(note_name_, EncodeProgress(progress_)));
   }
-  ENTENTE_ASSIGN_OR_RETURN(const auto dead, journal_.ListNotes(kDeadPrefix));
-  for (const auto& [name, body] : dead) {
-    dead_.emplace(name.substr(std::string_view(kDeadPrefix).size()), body);
-  }
-  dead_count_ = dead_.size();
+  ENTENTE_RETURN_IF_ERROR(ReadDead());
+  (void)SendAgain({});
   return {};
+}
+
+// What is to be told again stays so.
+Status Webhooks::ReadDead() {
+  ENTENTE_ASSIGN_OR_RETURN(const auto notes, journal_.ListNotes(kDeadPrefix));
+  std::map<std::string, DeadLetter> dead;
+  for (const auto& [name, text] : notes) {
+    std::string id = name.substr(std::string_view(kDeadPrefix).size());
+    if (auto letter = DecodeDeadLetter(id, text)) {
+      dead.emplace(std::move(id), *std::move(letter));
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  for (auto& [id, letter] : dead) {
+    const auto known = dead_.find(id);
+    letter.waiting = known != dead_.end() && known->second.waiting;
+  }
+  dead_ = std::move(dead);
+  return {};
+}
+
+std::vector<DeadLetter> Webhooks::DeadLetters() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<DeadLetter> letters;
+  letters.reserve(dead_.size());
+  for (const auto& [id, letter] : dead_) {
+    letters.push_back(letter);
+  }
+  return letters;
+}
+
+size_t Webhooks::SendAgain(const std::vector<std::string>& ids) {
+  const std::lock_guard lock(mutex_);
+  size_t count = 0;
+  if (ids.empty()) {
+    for (auto& [id, letter] : dead_) {
+      letter.waiting = true;
+    }
+    count = dead_.size();
+  }
+  for (const std::string& id : ids) {
+    if (const auto found = dead_.find(id); found != dead_.end()) {
+      found->second.waiting = true;
+      ++count;
+    }
+  }
+  changed_.notify_all();
+  return count;
 }
 
 void Webhooks::Follow(runtime::Coordinator& coordinator, ServedEpochs served) {
@@ -223,14 +302,15 @@ void Webhooks::OnEvent(const runtime::SharedEventPtr& event) {
 // What is queued goes before what is scanned for: a scan begins with an empty queue, and what
 // happens while it runs is queued.
 void Webhooks::Run() {
-  RetryDead();
   LookAtShards();
   auto kept_at = std::chrono::steady_clock::now();
+  auto read_at = kept_at;
   std::unique_lock lock(mutex_);
   while (!halted_) {
     const bool behind = IsBehind();
-    changed_.wait_for(lock, behind ? Duration::zero() : kKeepEvery,
-                      [this] { return !queue_.empty() || left_out_ || ending_; });
+    changed_.wait_for(lock, behind ? Duration::zero() : kKeepEvery, [this] {
+      return !queue_.empty() || left_out_ || ending_ || NextDead().has_value();
+    });
     if (!queue_.empty()) {
       const Webhook next = queue_.front();
       lock.unlock();
@@ -239,6 +319,10 @@ void Webhooks::Run() {
       if (told) {
         queue_.pop_front();
       }
+    } else if (auto letter = NextDead(); letter && !ending_) {
+      lock.unlock();
+      RetryDead(*std::move(letter));
+      lock.lock();
     } else if (left_out_ || behind) {
       // Before the scan looks: what is left out from here on is left to the next one.
       const bool all = std::exchange(left_out_, false);
@@ -254,6 +338,12 @@ void Webhooks::Run() {
       KeepProgress(/*at_once=*/false);
       LookAtShards();
       kept_at = std::chrono::steady_clock::now();
+      if (kept_at - read_at >= kKeepIdleEvery) {
+        read_at = kept_at;
+        if (const Status read = ReadDead(); !read.ok()) {
+          Fail(read.message());
+        }
+      }
       lock.lock();
     }
     if (ending_ && queue_.empty() && !left_out_) {
@@ -429,41 +519,66 @@ void Webhooks::Bury(const Webhook& webhook, const std::string& why) {
   if (options_.on_dead) {
     options_.on_dead(webhook.id, why);
   }
-  if (dead_.size() >= kMaxDead) {
-    return;
+  if (dead_.size() < kMaxDead) {
+    (void)KeepDead({webhook, ToUtf8(why, kMaxFailureText), options_.now()});
   }
-  if (const Status kept = journal_.PutNote(kDeadPrefix + webhook.id, webhook.body); !kept.ok()) {
-    Fail(kept.message());
-    return;
-  }
-  dead_.emplace(webhook.id, webhook.body);
-  dead_count_ = dead_.size();
 }
 
-// Once: what is refused again stays where it is, and one that nobody answers to is the last that is
-// tried.
-void Webhooks::RetryDead() {
-  const std::map<std::string, std::string> letters = dead_;
-  for (const auto& [id, body] : letters) {
-    const Webhook webhook{id, options_.now(), body};
-    const PostResult result =
-        poster_.Post(options_.url, SignedHeaders(webhook, options_.now(), options_.secret), body,
-                     options_.timeout);
-    if (result.delivery == Delivery::kTaken) {
-      ++delivered_;
-      if (const Status forgotten = journal_.PutNote(kDeadPrefix + id, std::nullopt);
-          !forgotten.ok()) {
-        Fail(forgotten.message());
-      }
-      dead_.erase(id);
-      Remember(webhook);
-      dead_count_ = dead_.size();
-    } else if (result.delivery == Delivery::kTryLater) {
+bool Webhooks::KeepDead(DeadLetter letter) {
+  const std::string id = letter.webhook.id;
+  if (const Status kept = journal_.PutNote(kDeadPrefix + id, EncodeDeadLetter(letter));
+      !kept.ok()) {
+    Fail(kept.message());
+    return false;
+  }
+  const std::lock_guard lock(mutex_);
+  dead_.insert_or_assign(id, std::move(letter));
+  return true;
+}
+
+bool Webhooks::ForgetDead(const std::string& id) {
+  if (const Status forgotten = journal_.PutNote(kDeadPrefix + id, std::nullopt); !forgotten.ok()) {
+    Fail(forgotten.message());
+    return false;
+  }
+  const std::lock_guard lock(mutex_);
+  dead_.erase(id);
+  return true;
+}
+
+// With the lock: the first that is to be told again.
+std::optional<DeadLetter> Webhooks::NextDead() {
+  const auto next = std::find_if(dead_.begin(), dead_.end(),
+                                 [](const auto& each) { return each.second.waiting; });
+  return next == dead_.end() ? std::nullopt : std::optional(next->second);
+}
+
+// Once: what is refused again stays where it is, with what was said this time, and one that nobody
+// answers to is the last that is tried.
+void Webhooks::RetryDead(DeadLetter letter) {
+  const PostResult result =
+      poster_.Post(options_.url, SignedHeaders(letter.webhook, options_.now(), options_.secret),
+                   letter.webhook.body, options_.timeout);
+  if (!Pause(Duration::zero())) {
+    return;  // It was interrupted.
+  }
+  letter.waiting = false;
+  if (result.delivery == Delivery::kTaken) {
+    failing_ = false;
+    ++delivered_;
+    Remember(letter.webhook);
+    if (ForgetDead(letter.webhook.id)) {
       return;
     }
-    if (!Pause(Duration::zero())) {
-      return;
-    }
+  } else {
+    ++failed_;
+    letter.why = ToUtf8(result.what, kMaxFailureText);
+    (void)KeepDead(letter);
+  }
+  const std::lock_guard lock(mutex_);
+  for (auto& [id, other] : dead_) {
+    const bool is_last = result.delivery == Delivery::kTryLater;
+    other.waiting = other.waiting && !is_last && id != letter.webhook.id;
   }
 }
 
@@ -554,6 +669,11 @@ bool Webhooks::Pause(Duration pause) {
   return !changed_.wait_for(lock, pause, [this] { return halted_; });
 }
 
+size_t Webhooks::DeadCount() const {
+  const std::lock_guard lock(mutex_);
+  return dead_.size();
+}
+
 void Webhooks::Write(observe::Exposition& out) const {
   out.Single("entente_webhooks_delivered_total", "counter", "Events that the receiver took.",
              static_cast<double>(delivered_));
@@ -563,7 +683,7 @@ void Webhooks::Write(observe::Exposition& out) const {
   out.Single("entente_webhooks_buried_total", "counter", "Events that became dead letters.",
              static_cast<double>(buried_));
   out.Single("entente_webhooks_dead", "gauge", "Dead letters that are kept.",
-             static_cast<double>(dead_count_));
+             static_cast<double>(DeadCount()));
 }
 
 }  // namespace entente::outlets

@@ -13,7 +13,9 @@
 // would be behind a cursor that was set at 5.2, and a kill at 5.3 would lose it.
 //
 // An event that the receiver refuses, or does not take after so many attempts, is a dead letter. It
-// is kept in the journal, said, counted, and told once more at the next start.
+// is kept in the journal, said, counted, and told once more at the next start, and whenever
+// somebody asks for that. Where several coordinators share a store they share what is kept too:
+// each looks once a minute for what the others left there or took away.
 #pragma once
 
 #include <array>
@@ -64,6 +66,19 @@ struct Webhook {
 // the end does not count. Nothing: it is empty, or no base64.
 [[nodiscard]] std::optional<std::string> ReadSecret(std::string_view text);
 
+// An event that was not taken.
+struct DeadLetter {
+  Webhook webhook;
+  std::string why;       // What the receiver answered last, for people.
+  Instant since;         // When it was given up.
+  bool waiting = false;  // To be told again.
+};
+
+// How one is kept. A note that was written before reasons were kept is the body alone.
+[[nodiscard]] std::string EncodeDeadLetter(const DeadLetter& letter);
+// Nothing: it is none.
+[[nodiscard]] std::optional<DeadLetter> DecodeDeadLetter(std::string id, const std::string& text);
+
 struct WebhooksOptions {
   net::Url url;
   std::string secret;                                                 // Empty: not signed.
@@ -106,6 +121,13 @@ class Webhooks {
   // once, when the coordinator has drained.
   void End(Duration grace);
 
+  // By id.
+  [[nodiscard]] std::vector<DeadLetter> DeadLetters() const;
+  // Tells these again, or all there are if `ids` is empty, after what is queued; says how many. An
+  // id that is not among them has been taken meanwhile, and is passed over. Does not wait for the
+  // receiver: when it does not answer to one, the others are left for the next time.
+  size_t SendAgain(const std::vector<std::string>& ids);
+
   void Write(observe::Exposition& out) const;
 
  private:
@@ -130,7 +152,12 @@ class Webhooks {
   [[nodiscard]] bool Tell(const Webhook& webhook);
   void Remember(const Webhook& webhook);
   void Bury(const Webhook& webhook, const std::string& why);
-  void RetryDead();
+  [[nodiscard]] Status ReadDead();
+  [[nodiscard]] std::optional<DeadLetter> NextDead();
+  void RetryDead(DeadLetter letter);
+  [[nodiscard]] bool KeepDead(DeadLetter letter);
+  [[nodiscard]] size_t DeadCount() const;
+  [[nodiscard]] bool ForgetDead(const std::string& id);
   void KeepProgress(bool at_once);
   void AdvanceCursors();
   void ForgetTheGone();
@@ -149,15 +176,16 @@ class Webhooks {
   // The thread's own.
   WebhookProgress progress_;
   std::array<Shard, kShardCount> shards_;
-  std::map<std::string, std::string> dead_;  // As in the journal: body by id.
-  Duration lag_{};                           // Of the store, of late.
-  Instant kept_at_;                          // When the note was written.
-  Instant forgot_at_;                        // When notes of others were looked through.
-  bool changed_since_kept_ = false;          // Something was told since.
+  Duration lag_{};                   // Of the store, of late.
+  Instant kept_at_;                  // When the note was written.
+  Instant forgot_at_;                // When notes of others were looked through.
+  bool changed_since_kept_ = false;  // Something was told since.
   bool failing_ = false;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
+  std::map<std::string, DeadLetter>
+      dead_;  // As in the journal. Written by the thread alone, but for `waiting`.
   std::deque<Webhook> queue_;
   bool left_out_ = false;  // Something that happened here is not in the queue.
   bool ending_ = false;
@@ -167,7 +195,6 @@ class Webhooks {
   std::atomic<uint64_t> delivered_{0};
   std::atomic<uint64_t> failed_{0};
   std::atomic<uint64_t> buried_{0};
-  std::atomic<uint64_t> dead_count_{0};
 
   std::thread thread_;
   std::unique_ptr<runtime::Subscription> subscription_;  // Last: its events use what is above.

@@ -349,6 +349,14 @@ Result<Document> Client::RevokeToken(std::string_view id) {
   return impl_->CallForDocument(Post("/v1/tokens/" + PercentEncode(id) + ":revoke", "{}"));
 }
 
+Result<Document> Client::DeadLetters(const PageRequest& page) {
+  return impl_->CallForDocument(GetFrom("/v1/dead-letters" + PageQuery(page)));
+}
+
+Result<Document> Client::SendDeadLetters(const std::vector<std::string>& ids) {
+  return impl_->CallForDocument(Post("/v1/dead-letters:send", DumpJson(Json{{"ids", ids}})));
+}
+
 Result<std::string> Client::Metrics() {
   return impl_->CallForText(GetFrom("/metrics"));
 }

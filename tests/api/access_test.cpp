@@ -114,6 +114,9 @@ Verdict Expect(const AccessRule& rule, const Documented& documented, Role role, 
     return OutsideOf(rule);
   }
   // There are no bulk actions behind the fake.
+  if (rule.action == Action::kSendDeadLetters) {
+    return {false, "webhooks.none"};  // Nor webhooks.
+  }
   const bool bulk = rule.action == Action::kStartBulk || rule.action == Action::kGetBulk ||
                     rule.action == Action::kStopBulk;
   return bulk ? Verdict{false, "bulk.unsupported"} : Verdict{true, ""};
@@ -135,6 +138,7 @@ void Check(const AccessRule& rule, const Verdict& right, const Outcome& outcome)
                        : right.code.ends_with("not_found")        ? 404
                        : right.code == "completion.unknown_token" ? 404
                        : right.code == "bulk.unsupported"         ? 409
+                       : right.code == "webhooks.none"            ? 409
                                                                   : 401;
     CHECK(outcome.status == status);
   }
@@ -440,6 +444,8 @@ std::map<std::string, Caller> Callers() {
       {"ListIncidents", Unary(&Stub::ListIncidents)},
       {"ListParticipants", Unary(&Stub::ListParticipants)},
       {"ListNodes", Unary(&Stub::ListNodes)},
+      {"ListDeadLetters", Unary(&Stub::ListDeadLetters)},
+      {"SendDeadLetters", Unary(&Stub::SendDeadLetters)},
       {"GetHealth", Unary(&Stub::GetHealth)},
       {"CreateToken", Unary(&Stub::CreateToken, R"({"name":"n","role":"viewer"})")},
       {"ListTokens", Unary(&Stub::ListTokens)},

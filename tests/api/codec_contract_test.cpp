@@ -76,6 +76,9 @@ TEST_CASE("lists are the same over REST and gRPC") {
     CheckSame<pb::ListBranchesResponse>(branches, BranchListJson(branches));
   }
   CheckSame<pb::ListNodesResponse>(SomeNodes(), NodeListJson(SomeNodes()));
+  const DeadLetterPage letters{SomeDeadLetters(), "n"};
+  CheckSame<pb::ListDeadLettersResponse>(letters, DeadLetterListJson(letters));
+  CheckSame<pb::SendDeadLettersResponse>(uint32_t{3}, SentDeadLettersJson(3));
 }
 
 TEST_CASE("the other answers are the same over REST and gRPC") {

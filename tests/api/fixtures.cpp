@@ -299,4 +299,9 @@ std::vector<NodeInfo> SomeNodes() {
           {"b2", "lost", false, "", "10.0.0.2:7070", "1.1", At(1), std::chrono::seconds(9), 0}};
 }
 
+std::vector<DeadLetter> SomeDeadLetters() {
+  return {{"t1:4", "incident", "t1", 4, "trip", "pay", At(1), "HTTP 500", At(9), true},
+          {"t2:9", "ended", "t2", 9, "", "", At(2), "", At(2), false}};
+}
+
 }  // namespace entente::api::test

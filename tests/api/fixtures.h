@@ -61,5 +61,6 @@ storage::SummaryPage SomeSummaries();
 storage::DefinitionRow SomeDefinition();
 std::vector<runtime::ParticipantStats> SomeParticipants();
 std::vector<NodeInfo> SomeNodes();
+std::vector<DeadLetter> SomeDeadLetters();
 
 }  // namespace entente::api::test

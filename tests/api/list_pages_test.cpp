@@ -110,6 +110,28 @@ TEST_CASE("definitions come by name, and versions newest first, each once") {
         std::vector<std::string>{"a:12", "a:3", "a:1"});
 }
 
+TEST_CASE("dead letters come by id, each once, whatever the size of the pages") {
+  const auto letter = [](const std::string& id) {
+    DeadLetter made;
+    made.id = id;
+    return made;
+  };
+  const size_t limit = GENERATE(1, 2, 3, 50);
+  std::vector<std::string> seen;
+  std::string cursor;
+  do {
+    const Outcome<DeadLetterPage> page =
+        PageOf({letter("b:2"), letter("a:10"), letter("a:9")}, {limit, cursor});
+    REQUIRE(std::holds_alternative<DeadLetterPage>(page));
+    for (const DeadLetter& each : std::get<DeadLetterPage>(page).rows) {
+      seen.push_back(each.id);
+    }
+    cursor = std::get<DeadLetterPage>(page).next_cursor;
+  } while (!cursor.empty());
+  CHECK(seen == std::vector<std::string>{"a:10", "a:9", "b:2"});
+  CHECK(std::holds_alternative<Error>(PageOf({letter("a")}, {10, "xyz"})));
+}
+
 TEST_CASE("a cursor that is of no such list is refused") {
   for (const std::string cursor : {"x", ".1", "61", "6.1", "61.", "61.x", "6g.1", "61.99999999999",
                                    "t5", "-1.1", "1", "1.-1"}) {

@@ -46,6 +46,16 @@ TEST_CASE("a transaction shows its branches and why they do not move") {
   CHECK(transaction["branches"][6]["child"] == "stuck-1~insurance");
 }
 
+TEST_CASE("to tell dead letters again takes a webhook, and names of them or none") {
+  RestServer server;
+  CHECK(server.Get("/v1/dead-letters").Document() == Json{{"deadLetters", Json::array()}});
+  const auto refused = server.Post("/v1/dead-letters:send", "{}");
+  CHECK(refused.status == 409);
+  CHECK(refused.Document()["code"] == "webhooks.none");
+  CHECK(server.Post("/v1/dead-letters:send", R"({"ids":"a"})").status == 400);
+  CHECK(server.Post("/v1/dead-letters:send", R"({"ids":[1]})").status == 400);
+}
+
 TEST_CASE("a retry by an operator allows further attempts, and attempts are counted on") {
   RestServer server;
   const engine::OperatorRetried retried{BranchId("flight"), engine::Actor{"ann", "mended"}};

@@ -89,7 +89,9 @@ const std::map<std::string, std::string> kRenamed{
     {"ListIncidentsResponse", "IncidentList"},
     {"ListParticipantsResponse", "ParticipantList"},
     {"ListBranchesResponse", "BranchList"},
-    {"ListNodesResponse", "NodeList"}};
+    {"ListNodesResponse", "NodeList"},
+    {"ListDeadLettersResponse", "DeadLetterList"},
+    {"SendDeadLettersResponse", "SentDeadLetters"}};
 
 std::string SchemaOf(const std::string& message) {
   const auto renamed = kRenamed.find(message);
@@ -143,6 +145,7 @@ const std::set<std::string> kNotDescribed{"ErrorStatus",
                                           "ListIncidentsRequest",
                                           "ListParticipantsRequest",
                                           "ListNodesRequest",
+                                          "ListDeadLettersRequest",
                                           "GetHealthRequest"};
 
 TEST_CASE("every message of the contract is described") {

@@ -167,6 +167,31 @@ TEST_CASE("branches that are many come in pages of their own") {
   CHECK(seen[5].target == "/v1/definitions?limit=3");
 }
 
+TEST_CASE("dead letters are listed with what the receiver said, and told again") {
+  CannedServer server({{.body = R"({"deadLetters":[{"id":"g:7","type":"incident","gid":"g",
+                          "revision":7,"definition":"trip","branch":"pay","why":"HTTP 500",
+                          "at":"2026-01-02T03:04:05Z","since":"2026-01-02T03:14:05Z"}],
+                          "nextCursor":"673a37"})"},
+                       {.body = R"({"count":1})"},
+                       {.body = R"({"count":12})"},
+                       {.body = R"({"deadLetters":[]})"}});
+  const Ran list = Run({"dead-letters", "list", "--server", server.url(), "--limit", "1"});
+  CHECK(list.exit_code == 0);
+  CHECK_THAT(list.out, Catch::Contains("g:7") && Catch::Contains("incident") &&
+                           Catch::Contains("HTTP 500") &&
+                           Catch::EndsWith("more: --cursor 673a37\n"));
+  CHECK_THAT(Run({"dead-letters", "send", "g:7", "--server", server.url()}).out,
+             Catch::StartsWith("1 are told again"));
+  CHECK_THAT(Run({"dead-letters", "send", "--server", server.url()}).out,
+             Catch::StartsWith("12 are told again"));
+  CHECK(Run({"dead-letters", "list", "--server", server.url()}).out == "no dead letters\n");
+  const auto seen = server.seen();
+  CHECK(seen[0].target == "/v1/dead-letters?limit=1");
+  CHECK(seen[1].target == "/v1/dead-letters:send");
+  CHECK(seen[1].body == R"({"ids":["g:7"]})");
+  CHECK(seen[2].body == R"({"ids":[]})");
+}
+
 TEST_CASE("list turns times ago into instants and shows the next page") {
   CannedServer server({{.body = R"({"transactions":[{"gid":"g1","status":"ACTIVE",
     "definition":"d","version":1,"incident":true}],"nextCursor":"c7"})"},
@@ -337,6 +362,8 @@ TEST_CASE("another service's JSON is never taken for a coordinator's answer") {
       {"branches", "g"},
       {"participants"},
       {"nodes"},
+      {"dead-letters", "list"},
+      {"dead-letters", "send"},
       {"health"},
       {"cancel", "g"},
       {"signal", "g", "s"},

@@ -11,6 +11,7 @@ import pathlib
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -341,6 +342,46 @@ class Webhooks(Observed):
         self.follow("--webhook-event", "ended")
         wait_until(lambda: "second" in {one["gid"] for one in self.taken()})
         wait_until(lambda: "\nentente_webhooks_dead 0\n" in self.metrics())
+
+    def dead(self):
+        return self.coordinator.http.call("GET", "/v1/dead-letters")["deadLetters"]
+
+    def test_dead_letters_say_what_the_receiver_said_and_are_told_again_when_asked(self):
+        self.follow("--webhook-event", "ended")
+        self.coordinator.put_definition(self.NAP)
+        self.receiver.status = 400
+        for gid in ("one", "two"):
+            self.coordinator.submit("nap", {}, gid=gid, wait="9s")
+        wait_until(lambda: len(self.dead()) == 2)
+        letter = next(one for one in self.dead() if one["gid"] == "one")
+        self.assertEqual(("ended", "nap", f"one:{letter['revision']}"), (letter["type"], letter["definition"], letter["id"]))
+        self.assertIn("400", letter["why"])
+        # It is refused again, for another reason, and stays.
+        self.receiver.status = 410
+        self.assertEqual(1, self.coordinator.http.call("POST", "/v1/dead-letters:send", {"ids": [letter["id"]]})["count"])
+        wait_until(lambda: "410" in next(one for one in self.dead() if one["gid"] == "one")["why"])
+        # Taken, as it would have been the first time; the other one stays until it is asked for.
+        self.receiver.status = 200
+        program = BUILD / "entente"
+        server = ("--server", self.coordinator.url)
+        self.assertIn("410", subprocess.check_output([program, "dead-letters", "list", *server], text=True))
+        subprocess.check_call([program, "dead-letters", "send", letter["id"], *server])
+        wait_until(lambda: self.ids() == [letter["id"]])
+        wait_until(lambda: [one["gid"] for one in self.dead()] == ["two"])
+        self.assertEqual(1, self.coordinator.http.call("POST", "/v1/dead-letters:send", {})["count"])
+        wait_until(lambda: self.dead() == [])
+        self.assertEqual({"one", "two"}, {one["gid"] for one in self.taken()})
+        self.assertIn("\nentente_webhooks_dead 0\n", self.metrics())
+        # It left the store, too.
+        self.coordinator.process.stop(signal.SIGKILL)
+        self.follow("--webhook-event", "ended")
+        self.assertEqual([], self.dead())
+
+    def test_nobody_is_asked_to_tell_again_what_is_told_to_nobody(self):
+        self.start()
+        self.assertEqual([], self.dead())
+        status, problem = self.coordinator.http.request("POST", "/v1/dead-letters:send", {})
+        self.assertEqual((409, "webhooks.none"), (status, problem["code"]))
 
     def test_only_what_is_asked_for_is_told(self):
         self.follow("--webhook-event", "incident")

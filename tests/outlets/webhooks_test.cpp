@@ -74,5 +74,31 @@ TEST_CASE("a secret is base64 behind its prefix, or the text as it is") {
   CHECK_FALSE(ReadSecret("whsec_abc"));
 }
 
+TEST_CASE("a dead letter is kept with its reason, and its body as it was signed") {
+  const DeadLetter letter{{"g:7", InstantFromMicros(5), R"({"type":"ended", "x":1.0})"},
+                          "HTTP 500 \"no\"",
+                          InstantFromMicros(9)};
+  const auto read = DecodeDeadLetter("g:7", EncodeDeadLetter(letter));
+  REQUIRE(read);
+  CHECK(read->webhook.id == "g:7");
+  CHECK(read->webhook.at == letter.webhook.at);
+  CHECK(read->webhook.body == letter.webhook.body);
+  CHECK(read->why == letter.why);
+  CHECK(read->since == letter.since);
+  CHECK_FALSE(read->waiting);
+}
+
+TEST_CASE("a dead letter that was kept without a reason is read as its body") {
+  const Webhook told = MakeWebhook(EventOf(engine::Ended{engine::TxnStatus::kMixed}));
+  const auto read = DecodeDeadLetter("g:7", told.body);
+  REQUIRE(read);
+  CHECK(read->webhook.body == told.body);
+  CHECK(read->webhook.at == told.at);
+  CHECK(read->since == told.at);
+  CHECK(read->why.empty());
+  CHECK_FALSE(DecodeDeadLetter("g:7", "no JSON"));
+  CHECK_FALSE(DecodeDeadLetter("g:7", "[]"));
+}
+
 }  // namespace
 }  // namespace entente::outlets::test

@@ -535,6 +535,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Events that the receiver of webhooks did not take, by id. */
+        get: operations["listDeadLetters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/dead-letters:send": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells dead letters again. Does not wait for the receiver: what it takes is gone from the list. */
+        post: operations["sendDeadLetters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/events": {
         parameters: {
             query?: never;
@@ -1292,6 +1326,44 @@ export interface components {
             heardAgo: string;
             /** @description Of 64 in all. */
             shards: number;
+        };
+        DeadLetterList: {
+            deadLetters: components["schemas"]["DeadLetter"][];
+            /** @description Absent: no more. */
+            nextCursor?: string;
+        };
+        DeadLetter: {
+            /** @description The transaction's gid, ':' and the revision: `webhook-id` each time. */
+            id: string;
+            /** @enum {string} */
+            type: "incident" | "ended" | "overdue";
+            gid: string;
+            revision: number;
+            definition?: string;
+            /** @description Of an incident. */
+            branch?: string;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
+            at: string;
+            /** @description What the receiver said last. */
+            why?: string;
+            /**
+             * Format: date-time
+             * @description When it was given up.
+             */
+            since: string;
+            /** @description To be told again. */
+            waiting?: boolean;
+        };
+        SendDeadLettersRequest: {
+            /** @description None: all there are. One that is not there any more is passed over. */
+            ids?: string[];
+        };
+        SentDeadLetters: {
+            /** @description So many are told again. */
+            count: number;
         };
         ParticipantList: {
             participants: components["schemas"]["Participant"][];
@@ -2531,6 +2603,57 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NodeList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listDeadLetters: {
+        parameters: {
+            query?: {
+                /** @description How many dead letters; default 50, at most 1000. */
+                limit?: number;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of dead letters. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    sendDeadLetters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SendDeadLettersRequest"];
+            };
+        };
+        responses: {
+            /** @description How many are told again. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SentDeadLetters"];
                 };
             };
             default: components["responses"]["Refused"];

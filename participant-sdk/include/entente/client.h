@@ -307,6 +307,11 @@ class Client {
   [[nodiscard]] Result<Document> Participants(const PageRequest& page = {});
   // The coordinators that share the store of the one that answers.
   [[nodiscard]] Result<Document> Nodes();
+  // A page of the events that the receiver of webhooks did not take, by id.
+  [[nodiscard]] Result<Document> DeadLetters(const PageRequest& page = {});
+  // Tells these again, or all there are if `ids` is empty, without waiting for the receiver:
+  // {"count"}. kFailedPrecondition webhooks.none: the coordinator tells no webhook.
+  [[nodiscard]] Result<Document> SendDeadLetters(const std::vector<std::string>& ids);
   // Answers with the report also when the coordinator says that it is stalled.
   [[nodiscard]] Result<Document> Health();
 
