@@ -364,7 +364,7 @@ std::string ShowNodes(const Json& list, const Terminal& terminal, Instant now) {
                Text(row, "release"),
                ShowAge(Text(row, "startedAt"), now)});
   }
-  return table.empty() ? "this coordinator has its store for itself\n" : table.Render(terminal);
+  return table.Render(terminal);
 }
 
 std::string ShowHealth(const Json& health, const Terminal& terminal) {

@@ -335,6 +335,19 @@ class Told {
   std::function<void()> tell_;
 };
 
+// Of a coordinator that has its store for itself.
+api::NodeInfo OnlyNode(runtime::LocalCoordinator& local, const std::string& http_address,
+                       Instant started_at) {
+  api::NodeInfo node;
+  node.id = local.id();
+  node.state = local.GetHealth().reason == "draining" ? "leaving" : "ready";
+  node.self = true;
+  node.http_address = http_address;
+  node.started_at = started_at;
+  node.shards = kShardCount;
+  return node;
+}
+
 void ShowWebhooks(outlets::Webhooks* webhooks, api::ServiceOptions& options) {
   if (webhooks != nullptr) {
     options.dead_letters = [webhooks] { return ShownDeadLetters(*webhooks); };
@@ -382,6 +395,10 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, Clus
   rest_options.service.bulk = &bulk;
   if (node != nullptr) {
     rest_options.service.nodes = [node] { return node->Nodes(); };
+  } else {
+    rest_options.service.nodes = [&local, http = config.http, started_at = runtime::WallNow()] {
+      return std::vector<api::NodeInfo>{OnlyNode(local, http, started_at)};
+    };
   }
   ShowWebhooks(webhooks, rest_options.service);
   rest_options.on_refused = [&log](const Status& status, std::string_view method,

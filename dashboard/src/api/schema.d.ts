@@ -1314,7 +1314,7 @@ export interface components {
             self: boolean;
             /** @description Where clients reach it, as it was told to listen. */
             httpAddress: string;
-            /** @description Where the other nodes do. */
+            /** @description Where the other nodes do. Empty: there can be none. */
             peerAddress: string;
             release: string;
             /** Format: date-time */
@@ -2596,7 +2596,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The nodes. None where a coordinator has its store for itself. */
+            /** @description The nodes; where a coordinator has its store for itself, that one alone. */
             200: {
                 headers: {
                     [name: string]: unknown;
