@@ -65,11 +65,22 @@ def lists(coordinator, count):
         "error text, in all": "error=amount&limit=100",
         "error text, nowhere": "error=nowhere&limit=100",
         "attempts, nowhere": "attempts=5&limit=100",
+        "incidents at a participant": "incident=true&participant=payments&code=http.422&limit=100",
+        "paused, none": "paused=true&limit=100",
+        "unchanged for long": "unchangedSince=2020-01-01T00:00:00Z&limit=100",
     }
     http = coordinator.http
+    cursor = ""
+    for _ in range(50):
+        found = http.call("GET", f"/v1/transactions?limit=100{'&cursor=' + cursor if cursor else ''}")
+        cursor = found["nextCursor"]
+    queries["the 50th page"] = f"limit=100&cursor={cursor}"
     rows = [(name, [timed(lambda q=query: http.call("GET", f"/v1/transactions?{q}")) for _ in range(ROUNDS)])
             for name, query in queries.items()]
-    rows.append(("counts of each state", [timed(lambda: http.call("GET", "/v1/transactions:count")) for _ in range(ROUNDS)]))
+    for name, query in (("counts of each state", ""), ("of one definition", "?definition=ask"), ("of one label", "?label=tier%3D7"),
+                        ("of an error's text, nowhere", "?error=nowhere")):
+        rows.append((f"counts {name}".replace("counts counts", "counts"),
+                     [timed(lambda q=query: http.call("GET", f"/v1/transactions:count{q}")) for _ in range(ROUNDS)]))
     print(f"\n| list, {count} transactions | median, ms | worst, ms |\n|---|---|---|")
     for name, times in rows:
         print(f"| {name} | {statistics.median(times):.0f} | {max(times):.0f} |")
