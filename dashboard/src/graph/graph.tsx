@@ -1,52 +1,10 @@
 // The steps as a graph: solid edges forward, dashed ones back where something is undone; a forEach is one node.
-import dagre from '@dagrejs/dagre';
 import { useMemo } from 'preact/hooks';
 import type { Branch, Status } from '../api/client';
 import { phaseText } from '../words/sentence';
 import { t } from '../words/words';
+import { HEIGHT, layOut, WIDTH, type Placed } from './layout';
 import { groupByStep, stateOf, type Step, type StepState } from './steps';
-
-const WIDTH = 168;
-const HEIGHT = 46;
-const MOST_LAID_OUT = 300; // Above it steps stand in a plain grid: a layout would take seconds.
-
-interface Placed { step: Step; x: number; y: number }
-interface Edge { from: string; to: string; points: { x: number; y: number }[] }
-interface Layout { nodes: Placed[]; edges: Edge[]; width: number; height: number }
-
-function grid(steps: Step[]): Layout {
-  const columns = 6;
-  const nodes = steps.map((step, at) => ({
-    step, x: (at % columns) * (WIDTH + 16) + WIDTH / 2 + 8, y: Math.floor(at / columns) * (HEIGHT + 12) + HEIGHT / 2 + 8,
-  }));
-  return { nodes, edges: [], width: columns * (WIDTH + 16), height: Math.ceil(steps.length / columns) * (HEIGHT + 12) + 16 };
-}
-
-function layOut(steps: Step[]): Layout {
-  if (steps.length > MOST_LAID_OUT) {
-    return grid(steps);
-  }
-  const graph = new dagre.graphlib.Graph();
-  graph.setGraph({ rankdir: 'LR', nodesep: 18, ranksep: 44, marginx: 8, marginy: 8 });
-  graph.setDefaultEdgeLabel(() => ({}));
-  const known = new Set(steps.map((step) => step.id));
-  for (const step of steps) {
-    graph.setNode(step.id, { width: WIDTH, height: HEIGHT });
-  }
-  for (const step of steps) {
-    for (const before of step.after.filter((id) => known.has(id))) {
-      graph.setEdge(before, step.id);
-    }
-  }
-  dagre.layout(graph);
-  const size = graph.graph();
-  return {
-    nodes: steps.map((step) => ({ step, x: graph.node(step.id).x, y: graph.node(step.id).y })),
-    edges: graph.edges().map((edge) => ({ from: edge.v, to: edge.w, points: graph.edge(edge).points })),
-    width: size.width ?? WIDTH,
-    height: size.height ?? HEIGHT,
-  };
-}
 
 const path = (points: { x: number; y: number }[]) => points.map((p, at) => `${at ? 'L' : 'M'}${p.x},${p.y}`).join('');
 
@@ -89,7 +47,7 @@ export function Graph({ steps, branches, status, chosen, onChoose }: {
   const shape = JSON.stringify(steps.map((step) => [step.id, step.after]));
   const layout = useMemo(() => layOut(steps), [shape]);
   const byStep = useMemo(() => groupByStep(branches), [branches]);
-  const states = new Map(steps.map((step) => [step.id, stateOf(step, byStep)]));
+  const states = useMemo(() => new Map(steps.map((step) => [step.id, stateOf(step, byStep)])), [shape, byStep]);
   const undone = (id: string) => ['undoing', 'undone'].includes(states.get(id)?.tone ?? '');
   return (
     <div class="graph">

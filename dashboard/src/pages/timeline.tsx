@@ -77,6 +77,7 @@ export function axisOf(instants: number[]): (at: number) => number {
 }
 
 const MOST_ROWS = 60;
+const MANY_ENTRIES = 2_000;
 
 function layOut(entries: HistoryEntry[], now: number, ended: boolean): { rows: Map<string, Bar[]>; place: (at: number) => number } {
   const bars = barsOf(entries, now, ended);
@@ -99,7 +100,9 @@ export function Timeline({ txn, entries, chosen, onChoose }: {
 }) {
   useTick();
   const [most, setMost] = useState(MOST_ROWS);
-  const now = txn.endedAt ? Date.parse(txn.endedAt) : Date.now();
+  // To lay out thousands of bars takes a while: then what goes on grows in larger steps.
+  const step = entries.length > MANY_ENTRIES ? 10_000 : 1;
+  const now = txn.endedAt ? Date.parse(txn.endedAt) : Math.ceil(Date.now() / step) * step;
   const { rows, place } = useMemo(() => layOut(entries, now, !!txn.endedAt), [entries, now]);
   const shown = [...rows].slice(0, most);
   return (
