@@ -8,10 +8,12 @@ import { Definitions } from './pages/definitions';
 import { BulkActions } from './pages/bulk';
 import { Imported } from './pages/imported';
 import { Incidents } from './pages/incidents';
+import { Nodes } from './pages/nodes';
 import { Overview } from './pages/overview';
 import { Participants } from './pages/participants';
 import { Transaction } from './pages/transaction';
 import { Transactions } from './pages/transactions';
+import { Webhooks } from './pages/webhooks';
 import { href, useRoute, type Route } from './route';
 import { Dialog } from './ui/dialog';
 import { useKeys } from './ui/keys';
@@ -35,10 +37,33 @@ function Page({ route }: { route: Route }) {
     case 'bulk': return <BulkActions />;
     case 'imported': return <Imported route={route} />;
     case 'incidents': return <Incidents />;
-    case 'participants': return <Participants />;
+    case 'participants': return <Participants route={route} />;
+    case 'nodes': return <Nodes />;
+    case 'webhooks': return <Webhooks />;
     case 'definitions': return <Definitions route={route} key={route.id} />;
     default: return <Overview />;
   }
+}
+
+// Theme, language and zone; in the rail where there is room, and beside the keys where there is none.
+function Settings({ onChange }: { onChange: () => void }) {
+  const theme = (localStorage.getItem('theme') ?? 'auto') as Theme;
+  return (
+    <>
+      <label><span class="name">{t('app.theme')}</span>
+        <select value={theme} onChange={(e) => { applyTheme(e.currentTarget.value as Theme); onChange(); }}>
+          {(['auto', 'light', 'dark'] as Theme[]).map((one) => <option key={one} value={one}>{t(`app.theme.${one}`)}</option>)}
+        </select></label>
+      <label><span class="name">{t('app.language')}</span>
+        <select value={language} onChange={(e) => { chooseLanguage(e.currentTarget.value); onChange(); }}>
+          {LANGUAGES.map(([code, name]) => <option key={code} value={code}>{name}</option>)}
+        </select></label>
+      <label><span class="name">{t('app.zone')}</span>
+        <select value={zone} onChange={(e) => { chooseZone(e.currentTarget.value as typeof zone); onChange(); }}>
+          <option value="local">{t('app.zone.local')}</option><option value="utc">{t('app.zone.utc')}</option>
+        </select></label>
+    </>
+  );
 }
 
 const KEYS: [string, Key][] = [['/  Ctrl-K', 'keys.search'], ['j  k', 'keys.rows'], ['Enter', 'keys.open'], ['r', 'keys.retry'], ['Esc', 'keys.back'], ['?', 'keys.help']];
@@ -79,7 +104,6 @@ export function App() {
   }, []);
   useKeys({ '/': () => setSearching(true), '?': () => setHelping(true) });
 
-  const theme = (localStorage.getItem('theme') ?? 'auto') as Theme;
   const again = () => redraw((n) => n + 1);
   return (
     <div class="frame">
@@ -93,20 +117,9 @@ export function App() {
         ))}
         <span class="grow" />
         <button type="button" class="quiet" onClick={() => setSearching(true)} title={t('app.search')}>/ <span class="wide-only">Ctrl-K</span></button>
-        <label class="wide-only"><span class="hidden">{t('app.theme')}</span>
-          <select value={theme} onChange={(e) => { applyTheme(e.currentTarget.value as Theme); again(); }}>
-            {(['auto', 'light', 'dark'] as Theme[]).map((one) => <option key={one}>{one}</option>)}
-          </select></label>
-        <label class="wide-only"><span class="hidden">{t('app.language')}</span>
-          <select value={language} onChange={(e) => { chooseLanguage(e.currentTarget.value); again(); }}>
-            {LANGUAGES.map(([code, name]) => <option key={code} value={code}>{name}</option>)}
-          </select></label>
-        <label class="wide-only"><span class="hidden">{t('list.since')}</span>
-          <select value={zone} onChange={(e) => { chooseZone(e.currentTarget.value as typeof zone); again(); }}>
-            <option value="local">{t('app.zone.local')}</option><option value="utc">{t('app.zone.utc')}</option>
-          </select></label>
+        <div class="settings wide-only"><Settings onChange={again} /></div>
         <ForgetToken />
-        <button type="button" class="quiet wide-only" onClick={() => setHelping(true)}>? <span>{t('app.keys')}</span></button>
+        <button type="button" class="quiet" aria-label={t('app.keys')} onClick={() => setHelping(true)}>? <span class="wide-only">{t('app.keys')}</span></button>
       </nav>
       {lost && <p class="lost" role="status">{t('app.lost', { at: clock(new Date(lost).toISOString()) })}</p>}
       <main id="main" tabIndex={-1} data-route={route.hash} aria-busy={busy}><Page route={route} /></main>
@@ -114,6 +127,7 @@ export function App() {
       {searching && <Palette onClose={() => setSearching(false)} />}
       {helping && (
         <Dialog title={t('app.keys')} onClose={() => setHelping(false)}>
+          <div class="narrow-only"><Settings onChange={again} /></div>
           <dl class="facts">{KEYS.map(([key, what]) => <><dt class="mono">{key}</dt><dd>{t(what)}</dd></>)}</dl>
           <div class="row end"><button type="button" onClick={() => setHelping(false)}>{t('common.cancel')}</button></div>
         </Dialog>

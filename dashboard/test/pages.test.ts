@@ -1,14 +1,17 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { HistoryEntry, Incident } from '../src/api/client';
-import { parseMetrics, quantile } from '../src/api/metrics';
-import { stateOf, stepsOf, groupByStep } from '../src/graph/steps';
+import { histogram, parseMetrics, quantile } from '../src/api/metrics';
+import { byReason } from '../src/pages/webhooks';
+import { unowned } from '../src/pages/nodes';
+import { bytes } from '../src/words/time';
+import { layOut, ranksOf } from '../src/graph/layout';
+import { stateOf, stepsOf, groupByStep, type Step } from '../src/graph/steps';
 import { axisOf, barsOf } from '../src/pages/timeline';
 import { beside, documentOf, fieldsOf } from '../src/pages/schema_form';
 import { bulkCommands } from '../src/pages/bulk';
 import { readExported } from '../src/pages/imported';
-import { bytes } from '../src/pages/overview';
 import { asList } from '../src/pages/transactions';
-import { groupIncidents } from '../src/pages/incidents';
+import { filterOf, groupIncidents } from '../src/pages/incidents';
 import { href, parseRoute } from '../src/route';
 import { applies, asCommand, asCurl, bodyOf, EMPTY_FORM } from '../src/ui/actions';
 import { parseExact, typedJson } from '../src/api/exact';
@@ -28,6 +31,32 @@ describe('a definition as steps', () => {
     const branches = ['done', 'undo-stuck', 'forward'].map((phase, index) => ({ id: `e:${index}`, step: 'e', index, phase, operation: '' }));
     const state = stateOf(steps[4]!, groupByStep(branches));
     expect([state.tone, state.done, state.stuck]).toEqual(['stuck', 1, 1]);
+  });
+});
+
+describe('a graph', () => {
+  const step = (n: number, after: number[]): Step => ({ id: `s${n}`, after: after.map((b) => `s${b}`), participant: '', kind: 'call', forEach: false,
+    pivot: false, when: '', alternatives: 0, undo: false });
+  const dense = (count: number) => [...Array(count).keys()].map((n) => step(n, [n - 1, n - 3, n - 7].filter((b) => b >= 0)));
+  test('of the most steps that a definition has is laid out at once, with every line and no step on another', () => {
+    const layout = layOut(dense(256));
+    expect(layout.nodes.length).toBe(256);
+    expect(layout.edges.length).toBe(255 + 253 + 249);
+    expect(new Set(layout.nodes.map((n) => `${n.x} ${n.y}`)).size).toBe(256);
+    expect(layout.width).toBeLessThan(4_000); // It goes on below, rather than for ever to the right.
+    for (const node of layout.nodes) {
+      expect(node.y).toBeLessThan(layout.height);
+    }
+  });
+  test('has a step after all that it follows, and survives a circle', () => {
+    const steps = [step(0, []), step(1, [0]), step(2, [0]), step(3, [1, 2]), step(4, [5]), step(5, [4])];
+    const ranks = ranksOf(steps, (one) => one.after).map((rank) => rank.map((one) => one.id));
+    expect(ranks.slice(0, 3)).toEqual([['s0'], ['s1', 's2'], ['s3']]);
+    expect(ranks.flat().sort()).toEqual(['s0', 's1', 's2', 's3', 's4', 's5']);
+  });
+  test('of what follows nothing is a grid', () => {
+    const layout = layOut([...Array(500).keys()].map((n) => step(n, [])));
+    expect([layout.nodes.length, layout.edges.length]).toEqual([500, 0]);
   });
 });
 
@@ -61,6 +90,11 @@ describe('incidents', () => {
   });
 });
 
+test('a group of incidents is what a list calls so', () => {
+  const [group] = groupIncidents([{ gid: 'g', status: 'ABORTING', branch: 'b', participant: 'p q', operation: 'compensate', code: 'http.500', message: 'm', since: '' }]);
+  expect(filterOf(group!)).toBe('incident=true&participant=p+q&code=http.500');
+});
+
 describe('a form made of a schema', () => {
   const fields = fieldsOf({ required: ['who'], properties: { who: { type: 'string' }, n: { type: 'integer' }, on: { type: 'boolean' }, kind: { enum: ['a', 'b'] }, list: { type: 'array' } } });
   test('has a field for each member', () => expect(fields.map((f) => f.kind)).toEqual(['text', 'number', 'boolean', 'choice', 'json']));
@@ -86,6 +120,23 @@ describe('a quantile', () => {
   test('is of what came since', () => expect(quantile(0.5, 'd', read(10, 20, 20), read(10, 10, 10))).toBeCloseTo(0.15));
   test('is the last bound where it is beyond', () => expect(quantile(0.99, 'd', read(0, 0, 5), undefined, 'participant="a"')).toBe(0.2));
   test('is nothing where nothing was counted', () => expect(quantile(0.5, 'd', read(3, 3, 3), read(3, 3, 3))).toBeUndefined());
+});
+
+test('a histogram has what lies between its bounds, over all operations', () => {
+  const samples = parseMetrics('d_bucket{participant="a",operation="x",le="1"} 2\nd_bucket{participant="a",operation="x",le="2"} 3\n' +
+    'd_bucket{participant="a",operation="x",le="+Inf"} 3\nd_bucket{participant="a",operation="y",le="1"} 1\n' +
+    'd_bucket{participant="a",operation="y",le="2"} 1\nd_bucket{participant="a",operation="y",le="+Inf"} 2\nd_bucket{participant="b",operation="x",le="1"} 9\n');
+  expect(histogram('d', samples, 'participant="a"')).toEqual([{ from: 0, to: 1, count: 3 }, { from: 1, to: 2, count: 1 }, { from: 2, to: 4, count: 1 }]);
+});
+
+test('shards of nodes that are lost are nobody\'s', () => {
+  const node = (state: 'ready' | 'lost', shards: number) => ({ id: 'n', state, self: false, httpAddress: '', peerAddress: '', release: '', startedAt: '', heardAgo: '0s', shards });
+  expect(unowned([node('ready', 32), node('lost', 10), node('ready', 22)])).toBe(10);
+});
+
+test('dead letters are grouped by what the receiver said, the largest group first', () => {
+  const letter = (id: string, why?: string) => ({ id, type: 'ended' as const, gid: 'g', revision: 1, at: '', since: '', why });
+  expect(byReason([letter('a', 'x'), letter('b', 'y'), letter('c', 'y'), letter('d')]).map(([why, all]) => [why, all.length])).toEqual([['y', 2], ['x', 1], ['', 1]]);
 });
 
 describe('a downloaded history', () => {

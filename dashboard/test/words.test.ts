@@ -43,7 +43,7 @@ test('what never began does not wait its turn once all is undone', () => {
 });
 
 describe('a span', () => {
-  test.each([[0, '0 ms'], [999, '999 ms'], [1_500, '1.5 s'], [59_000, '59 s'], [75_000, '1 min 15 s'], [3_600_000, '1 h'], [90_000_000, '1 d 1 h']])(
+  test.each([[0, '0 ms'], [0.064, '64 µs'], [999, '999 ms'], [1_500, '1.5 s'], [59_000, '59 s'], [75_000, '1 min 15 s'], [3_600_000, '1 h'], [90_000_000, '1 d 1 h']])(
     'of %d ms is %s', (ms, text) => expect(span(ms)).toBe(text));
   test('has one unit where there is little room', () => expect(shortSpan(75_000)).toBe('1 min'));
 });

@@ -57,6 +57,12 @@ class Browser:
     def theme(self, name):
         self.run("localStorage.setItem('theme', arguments[0]); document.documentElement.dataset.theme = arguments[0]", name)
 
+    def language(self, code):
+        """Every page from here on is in this language."""
+        if self.run("return document.documentElement.lang") != code:
+            self.run("localStorage.setItem('language', arguments[0])", code)
+            self.load()
+
     def text(self):
         return self.run("return document.body.innerText")
 

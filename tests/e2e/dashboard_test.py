@@ -2,17 +2,22 @@
 """The dashboard in a real Chromium, against a real coordinator with the travel services."""
 
 import argparse
+import http.server
 import json
 import os
 import pathlib
 import shlex
 import sys
 import tempfile
+import threading
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT / "examples" / "demo")]
+
+from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
 
 from agency import Agency, Coordinator  # noqa: E402
 from browser import Browser  # noqa: E402
@@ -29,10 +34,36 @@ def charge(name, **more):
                        "action": {"put": "/charges/${key}", "body": {"amount": 5}}}], **more}
 
 
+class Receiver(http.server.ThreadingHTTPServer):
+    """Takes webhooks, or answers what it is told to."""
+
+    def __init__(self):
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(outer.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.status = 200
+        super().__init__(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_address[1]}/hook"
+
+
 class Dashboard(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.agency = Agency(BUILD)
+        cls.receiver = Receiver()
+        cls.agency = Agency(BUILD, arguments=("--webhook", cls.receiver.url))
         cls.coordinator = cls.agency.coordinator
         cls.coordinator.put_definition(charge("charge"))
         cls.coordinator.put_definition({
@@ -53,6 +84,15 @@ class Dashboard(unittest.TestCase):
             "input": {"type": "object", "required": ["who"], "properties": {
                 "who": {"type": "string", "description": "Who asks"}, "amount": {"type": "integer"}}},
             "steps": [{"id": "ask", "wait": {"signal": "approve"}}]})
+        cls.coordinator.put_definition({
+            "name": "narrow", "mode": "saga", "participants": {"till": {"http": "${env.FLIGHTS_URL}", "maxConcurrentCalls": 1}},
+            "steps": [{"id": "go", "participant": "till", "pivot": True,
+                       "action": {"put": "/bookings/${key}", "body": {"who": "Ann", "to": "Oslo"}}}]})
+        cls.coordinator.put_definition({
+            "name": "approval", "mode": "saga", "participants": {}, "deadline": "2h",
+            "input": {"type": "object", "required": ["who"], "properties": {
+                "who": {"type": "string", "description": "Who asks"}, "amount": {"type": "integer"}}},
+            "steps": [{"id": "ask", "wait": {"signal": "approve"}}]})
         cls.browser = Browser(cls.coordinator.url)
         cls.browser.load()
 
@@ -60,8 +100,10 @@ class Dashboard(unittest.TestCase):
     def tearDownClass(cls):
         cls.browser.close()
         cls.agency.close()
+        cls.receiver.shutdown()
 
     def tearDown(self):
+        self.receiver.status = 200
         self.agency.services["payments"].control(fail_rate=0)
         self.agency.services["flights"].control(delay="0ms")
         self.assertEqual([], self.browser.complaints())
@@ -212,6 +254,10 @@ class Dashboard(unittest.TestCase):
         self.browser.sees("Waits for the signal approve.")
         self.assertEqual({"who": "Max", "amount": 12}, self.coordinator.get("from-a-form")["input"])
 
+    def test_what_differs_between_two_versions_is_shown_by_step(self):
+        self.browser.open("definitions/approval?version=2&compare=1")
+        self.browser.sees("Compared with version 1", "deadline", '"2h"')
+
     def test_rows_change_in_place_and_newer_ones_wait_behind_a_pill(self):
         self.coordinator.submit("approval", {"who": "a"}, gid="row-1")
         self.browser.open("transactions?definition=approval")
@@ -295,6 +341,59 @@ class Dashboard(unittest.TestCase):
     def chips(self):
         return self.browser.run("return [...document.querySelectorAll('.chips a')].map(a => a.innerText.replace(/\\s+/g, ' '))")
 
+    def test_who_is_held_back_by_a_participant_is_named_with_its_limits_and_latencies(self):
+        self.agency.services["flights"].control(delay="3s")
+        gids = [f"narrow-{n}" for n in range(3)]
+        for gid in gids:
+            self.coordinator.submit("narrow", {}, gid=gid)
+        self.browser.open("transaction/narrow-2?branch=go")
+        self.browser.sees("Waits for a free call to till for go.", "1 of 1 calls are out.")
+        self.browser.open("participants?of=till")
+        self.browser.sees("Who is held back", "1/1")
+        held = lambda: self.browser.run("return [...document.querySelectorAll('.held a')].map(a => a.textContent)")
+        self.browser.until(lambda: held() and set(held()) <= set(gids), "those that wait are named")
+        self.browser.find(".held a").click()
+        self.browser.sees("Waits for a free call to till")
+        self.agency.services["flights"].control(delay="0ms")
+        for gid in gids:
+            self.coordinator.get(gid, wait="20s")
+        self.browser.open("participants?of=till")
+        self.browser.sees("No call waits here.", "How long calls take", "action")
+        self.browser.until(lambda: self.browser.run("return document.querySelectorAll('.bars.large rect').length"), "latencies are drawn")
+
+    def test_the_nodes_page_says_who_drives_what_and_how_the_one_that_answers_fares(self):
+        self.browser.open("nodes")
+        self.browser.sees("has its store for itself", "ready", "64", "Memory for open transactions")
+        self.browser.open("")
+        self.browser.sees("1 of 1 nodes ready, 64 of 64 shards driven")
+
+    def test_webhooks_that_were_not_taken_are_seen_and_sent_again(self):
+        self.receiver.status = 410
+        self.coordinator.submit("travel-booking", {"traveller": "Zoe", "city": "Genf"}, gid="untold", wait="10s")
+        self.browser.open("")
+        self.browser.sees("The receiver of webhooks did not take")
+        self.browser.open("webhooks")
+        self.browser.sees("410", "untold", "ended")
+        self.receiver.status = 200
+        self.browser.button("Send again", ".group td")
+        self.browser.sees("The receiver took everything.")
+        self.assertEqual([], self.coordinator.http.call("GET", "/v1/dead-letters")["deadLetters"])
+
+    def test_an_action_is_run_from_the_keyboard_alone(self):
+        self.coordinator.submit("approval", {"who": "key"}, gid="typed")
+        self.browser.open("transaction/typed")
+        self.browser.sees("Waits for the signal approve.")
+        keys = lambda *typed: ActionChains(self.browser.driver).send_keys(*typed).perform()
+        keys("/")
+        self.browser.until(lambda: self.browser.run("return document.querySelector('dialog input') === document.activeElement"), "it can be typed")
+        keys("pause: ty")
+        self.browser.until(lambda: "Pause: typed" in self.browser.run("return document.querySelector('.choices .chosen').innerText"), "it is found")
+        keys(Keys.ENTER)
+        self.browser.sees("Nothing more is sent.")
+        keys("lunch", Keys.ENTER)
+        self.browser.sees("Paused by an operator", "lunch")
+        self.assertTrue(self.coordinator.get("typed")["paused"])
+
     def test_what_went_wrong_is_found_by_its_text(self):
         self.stick("worded")
         self.browser.open("transactions?error=TOLD+to+fail&q=worded")
@@ -323,24 +422,30 @@ class Dashboard(unittest.TestCase):
     def test_z_every_page_in_both_themes_and_widths(self):
         self.agency.services["payments"].control(refuse_next=1)
         self.coordinator.submit("travel-booking", {"traveller": "Ida", "city": "Wien", "car": True}, gid="given-back", wait="10s")
+        self.receiver.status = 410
         self.stick("pictured")
+        self.browser.until(lambda: self.coordinator.http.call("GET", "/v1/dead-letters")["deadLetters"], "a webhook is dead")
         axe = (ROOT / "dashboard" / "node_modules" / "axe-core" / "axe.min.js").read_text()
         pages = {"overview": "", "transactions": "transactions", "transaction": "transaction/watched?branch=hotel", "undone": "transaction/given-back?branch=hotel",
                  "stuck": "transaction/pictured?branch=pay", "incidents": "incidents", "participants": "participants",
-                 "definitions": "definitions", "definition": "definitions/travel-booking", "imported": "imported", "bulk": "bulk"}
-        for theme in ("light", "dark"):
+                 "participant": "participants?of=payments", "nodes": "nodes", "webhooks": "webhooks",
+                 "definitions": "definitions", "definition": "definitions/travel-booking", "compared": "definitions/approval?version=2&compare=1", "imported": "imported", "bulk": "bulk"}
+        for theme, language in (("light", "en"), ("dark", "en"), ("light", "ko")):
             self.browser.theme(theme)
+            self.browser.language(language)
             for width, height in ((1280, 800), (390, 844)):
                 self.browser.size(width, height)
                 for name, fragment in pages.items():
-                    with self.subTest(f"{name} {width} {theme}"):
+                    with self.subTest(f"{name} {width} {theme} {language}"):
                         self.browser.open(fragment)
-                        self.browser.save(BUILD / "dashboard-pictures" / f"{name}-{width}-{theme}.png")
-                        if theme == "light" and width == 1280 and name in README and "ENTENTE_UPDATE_PICTURES" in os.environ:
+                        self.browser.save(BUILD / "dashboard-pictures" / f"{name}-{width}-{theme if language == 'en' else language}.png")
+                        if theme == "light" and language == "en" and width == 1280 and name in README and "ENTENTE_UPDATE_PICTURES" in os.environ:
                             self.browser.save_small(ROOT / "docs" / "pictures" / f"{name}.webp")
                         self.assertLessEqual(self.browser.run("return document.documentElement.scrollWidth"), width,
                                              "the page is wider than the window")
                         self.assertEqual([], self.browser.accessibility(axe))
+                        self.assertEqual(language, self.browser.run("return document.documentElement.lang"))
+        self.browser.language("en")
         self.browser.size(1280, 800)
 
 

@@ -14,6 +14,8 @@ export type BulkAction = Schemas['BulkAction'];
 export type BranchCall = Schemas['BranchCall'];
 export type Incident = Schemas['Incident'];
 export type Participant = Schemas['Participant'];
+export type Node = Schemas['Node'];
+export type DeadLetter = Schemas['DeadLetter'];
 export type Definition = Schemas['Definition'];
 export type HistoryEntry = Schemas['HistoryEntry'];
 export type TransactionEvent = Schemas['TransactionEvent'];
@@ -102,6 +104,11 @@ export function takeVersions(name: string): Promise<Definition[]> {
     const page = await take(api.GET('/v1/definitions/{name}/versions', { params: { path: { name }, query } }));
     return { items: page.definitions, nextCursor: page.nextCursor };
   });
+}
+
+// Answers 503 with a report, too.
+export async function health(): Promise<Health> {
+  return (await (await fetch('/healthz')).json()) as Health;
 }
 
 export function isOpen(status: Status): boolean {

@@ -17,6 +17,27 @@ export function parseMetrics(text: string): Samples {
   return samples;
 }
 
+// What lies between two bounds of a histogram.
+export interface Bucket { from: number; to: number; count: number }
+
+// Over all labels, or those that contain `label`. The last has as its end twice its beginning: it has none.
+export function histogram(name: string, samples: Samples, label = ''): Bucket[] {
+  const counts = new Map<number, number>();
+  for (const [sample, value] of samples) {
+    if (sample.startsWith(`${name}_bucket{`) && sample.includes(label)) {
+      const bound = /le="([^"]+)"/.exec(sample)![1]!;
+      const at = bound === '+Inf' ? Infinity : Number(bound);
+      counts.set(at, (counts.get(at) ?? 0) + value);
+    }
+  }
+  let [lower, below] = [0, 0];
+  return [...counts].sort(([a], [b]) => a - b).map(([bound, count]) => {
+    const bucket = { from: lower, to: bound === Infinity ? lower * 2 : bound, count: count - below };
+    [lower, below] = [bound, count];
+    return bucket;
+  });
+}
+
 // Below which value a share `q` of what the histogram counted since `before` lies, as Prometheus estimates it; over all its
 // labels, or those that contain `label`. Nothing where it counted nothing.
 export function quantile(q: number, name: string, after: Samples, before?: Samples, label = ''): number | undefined {

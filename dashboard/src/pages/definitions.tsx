@@ -6,7 +6,7 @@ import { Graph } from '../graph/graph';
 import { stepsOf } from '../graph/steps';
 import { useLoad } from '../live/load';
 import { go, href, withQuery, type Route } from '../route';
-import { Empty, Json, State, Time, TxnLink } from '../ui/parts';
+import { Command, Empty, Json, ShowAs, State, Time, TxnLink } from '../ui/parts';
 import { t } from '../words/words';
 import { SchemaForm } from './schema_form';
 
@@ -77,6 +77,7 @@ function List() {
       )}
       {hidden && <button type="button" class="quiet" onClick={() => setInline(true)}>{t('definitions.inline')}</button>}
       <Validate />
+      <ShowAs path="/v1/definitions" commands={['entente definitions list']} />
     </>
   );
 }
@@ -128,6 +129,17 @@ function Diff({ name, before, after }: { name: string; before: number; after: De
   );
 }
 
+const quoted = (text: string) => `'${text.replace(/'/g, `'\\''`)}'`;
+
+export function startCommands(definition: string, version: number, input: unknown, gid: string): [string, string] {
+  const json = JSON.stringify(input ?? {});
+  return [
+    `curl -sS ${quoted(`${location.origin}/v1/transactions`)} -H 'Content-Type: application/json' \\\n` +
+      `  -d ${quoted(JSON.stringify({ definition, version, input: input ?? {}, ...(gid ? { gid } : {}) }))}`,
+    `entente submit ${quoted(definition)} --version ${version}${gid ? ` --gid ${quoted(gid)}` : ''} --input ${quoted(json)}`,
+  ];
+}
+
 function Start({ definition, like }: { definition: Definition; like: string | null }) {
   const model = useLoad(() => like ? take(api.GET('/v1/transactions/{gid}', { params: { path: { gid: like } } })) : Promise.resolve(undefined), [like]);
   const [gid, setGid] = useState('');
@@ -154,6 +166,9 @@ function Start({ definition, like }: { definition: Definition; like: string | nu
         {error && <p class="note bad" role="alert">{error.message}</p>}
         {started && <p class="note">{t('definitions.started', { gid: '' })}<TxnLink gid={started} /></p>}
         <button class="primary">{t('definitions.start')}</button>
+        <details class="show"><summary>{t('common.show')} curl / CLI</summary>
+          {startCommands(definition.name, definition.version, input, gid).map((text) => <Command key={text} text={text} />)}
+        </details>
       </form>
     </section>
   );
@@ -193,6 +208,8 @@ function OneDefinition({ route }: { route: Route }) {
           {compare && <Diff name={name} before={Number(compare)} after={one.data} />}
           {!name.startsWith('~') && <Start key={`${name}/${one.data.version}`} definition={one.data} like={route.query.get('like')} />}
           <Json label={t('definitions.source')} value={parse(one.data.source)} />
+          <ShowAs path={`/v1/definitions/${encodeURIComponent(name)}`} commands={[
+            `entente definitions get ${quoted(name)} > definition.json`, 'entente graph definition.json', 'entente dry-run definition.json']} />
         </>
       )}
     </>

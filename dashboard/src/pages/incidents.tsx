@@ -1,14 +1,14 @@
 // The inbox: what waits for a person, grouped by participant and error.
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { api, take, takeParticipants, type Incident, type Participant } from '../api/client';
 import { useLoad, useThrottled } from '../live/load';
 import { listen } from '../live/stream';
 import { href } from '../route';
 import { ActionDialog, type Target, type Verb } from '../ui/actions';
-import { Empty, State, StatusChip, Time, TxnLink } from '../ui/parts';
-import { useEffect } from 'preact/hooks';
+import { Empty, ShowAs, State, StatusChip, Time, TxnLink } from '../ui/parts';
 import { relative } from '../words/time';
 import { t } from '../words/words';
+import { BulkDialog } from './bulk';
 
 const MOST = 1_000;
 const TELLING = new Set(['operator-retried', 'operator-skipped', 'ended']); // What may end an incident.
@@ -31,8 +31,16 @@ export function groupIncidents(incidents: Incident[]): Group[] {
   return [...groups.values()].sort((a, b) => b.incidents.length - a.incidents.length || a.oldest.localeCompare(b.oldest));
 }
 
-function GroupView({ group, participant, onAct }: {
-  group: Group; participant: Participant | undefined; onAct: (verb: Verb, targets: Target[]) => void;
+const MANY = 20; // From here on it is better done by the coordinator, which goes on when the page is closed.
+
+// What the list of transactions calls the same group; it may have more of them than are shown here.
+export function filterOf(group: Group): string {
+  const example = group.incidents[0]!;
+  return new URLSearchParams({ incident: 'true', ...(example.participant ? { participant: example.participant } : {}), code: group.code }).toString();
+}
+
+function GroupView({ group, participant, onAct, onBulk }: {
+  group: Group; participant: Participant | undefined; onAct: (verb: Verb, targets: Target[]) => void; onBulk: (filter: string) => void;
 }) {
   const [open, setOpen] = useState(group.incidents.length <= 5);
   const targets = (list: Incident[]) => list.map((one) => ({ gid: one.gid, branch: one.branch, participant: one.participant }));
@@ -45,7 +53,8 @@ function GroupView({ group, participant, onAct }: {
           {t('incidents.group', { n: group.incidents.length, participant: group.participant })}
           <span class="dim"> {group.operation} · <span class="mono">{group.code}</span> · {t('incidents.oldest', { t: relative(group.oldest) })}</span>
         </h2>
-        <span class="row">
+        <span class="row wrap">
+          {group.incidents.length > MANY && <button type="button" onClick={() => onBulk(filterOf(group))}>{t('incidents.background')}</button>}
           {group.incidents.length > 1 && <button type="button" onClick={() => onAct('retry', targets(group.incidents.slice(0, 1)))}>{t('incidents.one')}</button>}
           <button type="button" class="primary" onClick={() => onAct('retry', targets(group.incidents))}>
             {group.incidents.length > 1 ? t('incidents.every', { n: group.incidents.length }) : t('action.retry')}
@@ -55,6 +64,7 @@ function GroupView({ group, participant, onAct }: {
       <p class="lead">{example.message}</p>
       <p class="dim">
         {t('incidents.would', { participant: group.participant, n: group.incidents.length })}{' '}
+        {participant?.maxCallsPerSecond && t('say.gate.rate', { n: participant.maxCallsPerSecond })}{' '}
         {participant && participant.breaker !== 'closed' && t('incidents.breaker', { state: t(`participants.breaker.${participant.breaker}`) })}
       </p>
       {open && (
@@ -82,7 +92,8 @@ function GroupView({ group, participant, onAct }: {
   );
 }
 
-async function all(): Promise<Incident[]> {
+// The newest ones, and whether there are more.
+async function all(): Promise<{ list: Incident[]; more: boolean }> {
   const found: Incident[] = [];
   let cursor: string | undefined;
   do {
@@ -90,7 +101,7 @@ async function all(): Promise<Incident[]> {
     found.push(...page.incidents);
     cursor = page.nextCursor || undefined;
   } while (cursor && found.length < MOST);
-  return found;
+  return { list: found, more: !!cursor };
 }
 
 export function Incidents() {
@@ -103,16 +114,22 @@ export function Incidents() {
     }
   }, refresh), []);
   const [acting, setActing] = useState<{ verb: Verb; targets: Target[] } | undefined>();
-  const groups = groupIncidents(incidents.data ?? []);
+  const [bulk, setBulk] = useState<string | undefined>();
+  const groups = groupIncidents(incidents.data?.list ?? []);
   return (
     <>
       <h1>{t('incidents.title')}</h1>
       <State error={incidents.error} loading={!incidents.data} again={incidents.again} />
       {incidents.data && groups.length === 0 && <Empty title={t('incidents.none')} hint={t('incidents.none.hint')} />}
+      {incidents.data?.more && (
+        <p class="note warn" role="alert">{t('incidents.more', { n: incidents.data.list.length })} <a href={href('transactions', '', { incident: 'true' })}>{t('app.transactions')}</a></p>
+      )}
       {groups.map((group) => (
         <GroupView key={group.key} group={group} participant={participants.data?.find((p) => p.name === group.participant)}
-          onAct={(verb, targets) => setActing({ verb, targets })} />
+          onAct={(verb, targets) => setActing({ verb, targets })} onBulk={setBulk} />
       ))}
+      <ShowAs path="/v1/incidents" commands={['entente incidents']} />
+      {bulk !== undefined && <BulkDialog filter={bulk} onClose={() => setBulk(undefined)} />}
       {acting && <ActionDialog verb={acting.verb} targets={acting.targets} onClose={() => setActing(undefined)} onDone={incidents.again} />}
     </>
   );

@@ -1,23 +1,19 @@
 // Is anything wrong; what waits for a person; is work getting done.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
-import { api, take, takeParticipants, type Health, type Incident, type Participant } from '../api/client';
+import { api, health, take, takeParticipants, type Incident, type Participant } from '../api/client';
 import { quantile, readMetrics, type Samples } from '../api/metrics';
 import { useLoad } from '../live/load';
 import { href } from '../route';
 import { Empty, State } from '../ui/parts';
-import { relative, span } from '../words/time';
+import { SHARDS, takeNodes, unowned } from './nodes';
+import { bytes, clock, relative, span } from '../words/time';
 import { t } from '../words/words';
 
 const EVERY_MS = 2_000;
 const SHOWN_SECONDS = 600;
 const KEEP = 1_800; // Points of the chart: an hour.
 const LATELY = 30; // Readings that quantiles are taken over: a minute.
-
-async function health(): Promise<Health> {
-  const response = await fetch('/healthz');
-  return (await response.json()) as Health;
-}
 
 interface Rates { at: number; started: number; committed: number; undone: number }
 
@@ -31,16 +27,8 @@ const NAMES = {
   undone: 'entente_transactions_ended_total{status="ABORTED"}',
   incidents: 'entente_incidents_open',
   took: 'entente_transaction_duration_seconds',
-  kept: 'entente_store_bytes', reusable: 'entente_store_free_bytes', log: 'entente_store_log_bytes', disk: 'entente_store_disk_free_bytes',
+  kept: 'entente_store_bytes', reusable: 'entente_store_free_bytes', log: 'entente_store_log_bytes', dead: 'entente_webhooks_dead', disk: 'entente_store_disk_free_bytes',
 };
-
-// 1536 -> "1.5 KiB".
-export function bytes(count: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(count, 1)) / 10));
-  const value = count / 1024 ** power;
-  return `${power > 0 && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[power]}`;
-}
 
 interface Readings { samples: Samples | undefined; lately: Samples | undefined; rates: Rates[] }
 
@@ -112,7 +100,7 @@ function Chart({ rates }: { rates: Rates[] }) {
     const axis = { stroke: colour('--dim'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false }, font: '12px system-ui' };
     plot.current = new uPlot({
       width: box.current!.clientWidth, height: 180, legend: { show: false }, cursor: { show: false },
-      axes: [{ ...axis }, { ...axis, size: 42 }], scales: { x: { range: (_, __, last) => { const end = last > SHOWN_SECONDS ? last : Date.now() / 1_000; return [end - SHOWN_SECONDS, end]; } }, y: { range: (_, __, top) => [0, Math.max(1, top * 1.1)] } },
+      axes: [{ ...axis, values: (_, ticks) => ticks.map((at) => clock(new Date(at * 1_000).toISOString()).slice(0, 5)) }, { ...axis, size: 42 }], scales: { x: { range: (_, __, last) => { const end = last > SHOWN_SECONDS ? last : Date.now() / 1_000; return [end - SHOWN_SECONDS, end]; } }, y: { range: (_, __, top) => [0, Math.max(1, top * 1.1)] } },
       series: [{}, { stroke: colour('--blue'), width: 1.5 }, { stroke: colour('--green'), width: 1.5 }, { stroke: colour('--dim'), width: 1.5 }],
     }, [[], [], [], []], box.current!);
     const resize = new ResizeObserver(() => plot.current?.setSize({ width: box.current!.clientWidth, height: 180 }));
@@ -149,7 +137,7 @@ function Troubled({ participants }: { participants: Participant[] }) {
             <tbody>
               {worst.map((p) => (
                 <tr key={p.name + p.address}>
-                  <td><a href={href('participants')}>{p.name}</a></td>
+                  <td><a href={href('participants', '', { of: `${p.name} ${p.address}` })}>{p.name}</a></td>
                   <td>{t(`participants.breaker.${p.breaker}`)}</td>
                   <td class="num">{Math.round(p.errorRate * 100)} %</td>
                   <td class="num">{p.queued} {t('participants.waiting').toLowerCase()}</td>
@@ -178,6 +166,7 @@ export function Overview() {
   const incidents = useLoad<{ incidents: Incident[]; nextCursor?: string }>(
     () => take(api.GET('/v1/incidents', { params: { query: { limit: 200 } } })), [], 3_000);
   const participants = useLoad(takeParticipants, [], 3_000);
+  const nodes = useLoad(takeNodes, [], 5_000);
   const { samples, lately, rates } = useRates();
   const list = incidents.data?.incidents ?? [];
   const oldest = list.reduce<string | undefined>((old, one) => (!old || one.since < old ? one.since : old), undefined);
@@ -189,6 +178,10 @@ export function Overview() {
       <h1>{t('app.overview')}</h1>
       {healthy && !healthy.ready && <p class="note warn" role="alert">{t('overview.notready', { why: healthy.reason ?? '' })}</p>}
       {healthy?.status === 'stalled' && <p class="note bad" role="alert">{t('overview.stalled', { why: healthy.reason ?? '' })}</p>}
+      {(samples?.get(NAMES.dead) ?? 0) > 0 && (
+        <p class="note warn" role="alert"><a href={href('webhooks')}>{t('overview.dead', { n: samples!.get(NAMES.dead)! })}</a></p>
+      )}
+      {healthy?.exhausted && <p class="note warn" role="alert">{t('nodes.exhausted', { what: healthy.exhausted })}</p>}
       <State error={status.error} loading={!healthy} again={status.again} />
       <div class="tiles">
         <a class={`tile${list.length ? ' alarm' : ''}`} href={href('incidents')}>
@@ -217,7 +210,12 @@ export function Overview() {
       <div class="halves">
         <Troubled participants={participants.data ?? []} />
         <section>
-          <h2>{t('overview.store')}</h2>
+          <h2><a href={href('nodes')}>{t('overview.store')}</a></h2>
+          {nodes.data && nodes.data.length > 0 && (
+            <p class={unowned(nodes.data) > 0 || nodes.data.some((node) => node.state === 'lost') ? 'late' : undefined}>
+              {t('overview.nodes', { n: nodes.data.filter((node) => node.state === 'ready').length, all: nodes.data.length, shards: SHARDS - unowned(nodes.data), of: SHARDS })}
+            </p>
+          )}
           <p>{healthy?.storeLag && parseFloat(healthy.storeLag) > 1 ? t('overview.store.lag', { t: span(parseFloat(healthy.storeLag) * 1_000) }) : t('overview.store.ok')}</p>
           {samples?.has(NAMES.kept) && (
             <p class="dim">{t('overview.store.size', { kept: bytes(samples.get(NAMES.kept)!), reusable: bytes(samples.get(NAMES.reusable) ?? 0),

@@ -1,16 +1,17 @@
 // One transaction: a sentence, its steps as a graph, the chosen branch, the timeline, the whole history.
-import { useEffect, useMemo, useState } from 'preact/hooks';
-import { api, isOpen, take, takeTransaction, type Branch, type HistoryEntry, type Transaction as Txn } from '../api/client';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { api, isOpen, take, takeParticipants, takeTransaction, type Branch, type HistoryEntry, type Participant, type Transaction as Txn } from '../api/client';
 import { Graph } from '../graph/graph';
-import { groupByStep, stepsOf, stepsOfBranches, toneOf } from '../graph/steps';
+import { groupByStep, stepsOf, stepsOfBranches, toneOf, type Step } from '../graph/steps';
 import { sends, useBranchCall } from '../live/call';
 import { useHistory } from '../live/stream';
 import { useLoad, useThrottled } from '../live/load';
 import { go, href, withQuery, type Route } from '../route';
 import { ActionDialog, applies, targetOf, type Verb } from '../ui/actions';
 import { Copy, Json, Meter, State, StatusChip, Time, TxnLink, useTick } from '../ui/parts';
+import { useCommands } from '../ui/commands';
 import { useKeys } from '../ui/keys';
-import { branchSentence, phaseText, sentence } from '../words/sentence';
+import { branchSentence, GATED, gateOf, phaseText, sentence } from '../words/sentence';
 import { relative, span } from '../words/time';
 import { t, word } from '../words/words';
 import { HistoryList, Timeline } from './timeline';
@@ -44,8 +45,21 @@ function Facts({ txn }: { txn: Txn }) {
   );
 }
 
-function BranchView({ txn, branch, onAct }: { txn: Txn; branch: Branch; onAct?: (verb: Verb, branch: Branch) => void }) {
+const SETTLED: ReadonlySet<string> = new Set(['done', 'read-only', 'finished', 'skipped']);
+
+// Which of the steps that come first have not ended.
+export function predecessors(branch: Branch, steps: Step[], branches: Branch[]): string[] {
+  const after = steps.find((step) => step.id === branch.step)?.after ?? [];
+  const groups = groupByStep(branches);
+  return after.filter((id) => !(groups.get(id) ?? []).length || groups.get(id)!.some((one) => !SETTLED.has(one.phase)));
+}
+
+function BranchView({ txn, branch, steps, gates, onAct }: {
+  txn: Txn; branch: Branch; steps: Step[]; gates: Participant[]; onAct?: (verb: Verb, branch: Branch) => void;
+}) {
   useTick();
+  const first = branch.blockedBy === 'predecessors' ? predecessors(branch, steps, txn.branches) : [];
+  const said = first.length ? t('say.predecessors', { steps: first.join(', ') }) : branchSentence(branch, gateOf(branch, gates, txn.definition));
   const open = isOpen(txn.status);
   const stuck = branch.phase.endsWith('-stuck') || branch.phase.endsWith('-backoff') || branch.phase.endsWith('-pending');
   return (
@@ -54,11 +68,12 @@ function BranchView({ txn, branch, onAct }: { txn: Txn; branch: Branch; onAct?: 
         <h3 class="mono">{branch.id}</h3>
         <span class={`chip t-${toneOf(branch)}`}>{phaseText(branch, txn.status)}</span>
       </div>
-      {open && branchSentence(branch) !== word('phase', branch.phase) && <p>{branchSentence(branch)}</p>}
+      {open && said !== word('phase', branch.phase) && <p>{said}</p>}
       <dl class="facts">
-        {branch.participant && <><dt>{t('participants.name')}</dt><dd><a href={href('participants')}>{branch.participant}</a></dd></>}
+        {branch.participant && <><dt>{t('participants.name')}</dt><dd><a href={href('participants', '', { of: branch.participant })}>{branch.participant}</a></dd></>}
         {branch.operation && <><dt>&nbsp;</dt><dd>{branch.operation}{branch.attempt ? `, ${branch.maxAttempts ? t('txn.attempt.of', { n: branch.attempt, m: branch.maxAttempts }) : t('txn.attempt', { n: branch.attempt })}` : ''}</dd></>}
         {branch.blockedBy && <><dt>{t('txn.why')}</dt><dd>{word('blocked', branch.blockedBy)}</dd></>}
+        {branch.deadline && open && <><dt>{t('txn.deadline')}</dt><dd><Time at={branch.deadline} /></dd></>}
         {branch.nextAttemptAt && <><dt>&nbsp;</dt><dd>{t('blocked.until', { in: relative(branch.nextAttemptAt) })}</dd></>}
         {branch.child && <><dt>{t('blocked.child')}</dt><dd><TxnLink gid={branch.child} /></dd></>}
         {branch.key && <><dt>{t('txn.key')}</dt><dd class="mono">{branch.key} <Copy text={branch.key} /></dd></>}
@@ -79,6 +94,12 @@ function BranchView({ txn, branch, onAct }: { txn: Txn; branch: Branch; onAct?: 
       {branch.output !== undefined && <Json label={t('txn.output')} value={branch.output} />}
     </section>
   );
+}
+
+// Who holds it, and why: the next one on call has to know before resuming it.
+function Paused({ entries }: { entries: HistoryEntry[] }) {
+  const last = [...entries].reverse().find((entry) => entry.type === 'paused');
+  return last ? <p class="dim">{t('txn.paused', { who: last.actor?.name || t('txn.somebody') })} <Time at={last.at} />{last.actor?.reason ? `: ${last.actor.reason}` : ''}</p> : null;
 }
 
 // Asked for when somebody looks: it is made anew for each question.
@@ -129,10 +150,16 @@ function download(name: string, value: unknown): void {
 
 export function Transaction({ route }: { route: Route }) {
   const gid = route.id;
-  const txn = useLoad(() => takeTransaction(gid), [gid]);
+  const took = useRef(0);
+  const txn = useLoad(async () => {
+    const began = performance.now();
+    const taken = await takeTransaction(gid);
+    took.current = performance.now() - began;
+    return taken;
+  }, [gid]);
   const entries = useHistory(gid);
-  // A transaction of thousands of branches is megabytes: it is not read five times a second.
-  const refresh = useThrottled(txn.again, (txn.data?.branches.length ?? 0) > MOST_BRANCHES ? 2_000 : 200);
+  // A transaction of thousands of branches is megabytes: it is not read five times a second, and what takes long, rarely.
+  const refresh = useThrottled(txn.again, (txn.data?.branches.length ?? 0) > MOST_BRANCHES ? Math.max(2_000, 5 * took.current) : 200);
   const newest = entries[entries.length - 1]?.revision ?? 0;
   useEffect(() => {
     if (txn.data && newest > txn.data.revision) {
@@ -158,10 +185,13 @@ function Live({ txn, entries, route, again }: { txn: Txn; entries: HistoryEntry[
       : Promise.resolve(undefined),
     [txn.definition, txn.version]);
   const act = (verb: Verb, branch?: Branch) => setActing({ verb, txn, branch });
+  const gated = txn.branches.some((branch) => GATED.has(branch.blockedBy ?? ''));
+  const gates = useLoad(() => gated ? takeParticipants() : Promise.resolve([]), [gated], gated ? 2_000 : 0);
   useKeys({ r: () => applies('retry', txn) && act('retry'), Escape: () => history.back() });
+  useCommands(VERBS.filter((verb) => offers(verb, txn)).map((verb) => ({ label: `${t(`action.${verb}`)}: ${txn.gid}`, run: () => act(verb) })));
   return (
     <>
-      <TransactionView txn={txn} entries={entries} source={definition.data?.source} route={route} onAct={act} />
+      <TransactionView txn={txn} entries={entries} source={definition.data?.source} route={route} gates={gates.data} onAct={act} />
       {acting && (
         <ActionDialog verb={acting.verb} targets={[targetOf(acting.txn, acting.branch)]} latest={txn.revision}
           onClose={() => setActing(undefined)} onDone={again} />
@@ -171,8 +201,8 @@ function Live({ txn, entries, route, again }: { txn: Txn; entries: HistoryEntry[
 }
 
 // Without `onAct` it is a record of the past: nothing can be done to it.
-export function TransactionView({ txn, entries, source, route, onAct }: {
-  txn: Txn; entries: HistoryEntry[]; source?: string; route: Route; onAct?: (verb: Verb, branch?: Branch) => void;
+export function TransactionView({ txn, entries, source, route, gates = [], onAct }: {
+  txn: Txn; entries: HistoryEntry[]; source?: string; route: Route; gates?: Participant[]; onAct?: (verb: Verb, branch?: Branch) => void;
 }) {
   useTick();
   const known = stepsOf(source);
@@ -196,7 +226,8 @@ export function TransactionView({ txn, entries, source, route, onAct }: {
           ))}
         </div>
       </div>
-      <p class="lead"><StatusChip status={txn.status} incident={txn.incident} paused={txn.paused} /> {sentence(txn)}</p>
+      <p class="lead"><StatusChip status={txn.status} incident={txn.incident} paused={txn.paused} /> {sentence(txn, Date.now(), gates)}</p>
+      {txn.paused && isOpen(txn.status) && <Paused entries={entries} />}
       <div class="meters">
         <Meter label={t('txn.forward')} done={done} all={Math.max(txn.branches.length, steps.length)} bad={txn.branches.filter((b) => b.phase.endsWith('-stuck')).length} />
         {(txn.status === 'ABORTING' || undone > 0) && <Meter label={t('txn.undo')} done={undone} all={undoing} />}
@@ -209,7 +240,7 @@ export function TransactionView({ txn, entries, source, route, onAct }: {
         </section>
         <div class="aside">
           {siblings.length > 1 && <BranchPicker branches={siblings} chosen={chosen?.id} onChoose={choose} />}
-          {chosen ? <BranchView txn={txn} branch={chosen} onAct={onAct} /> : <p class="dim">{t('txn.choose')}</p>}
+          {chosen ? <BranchView txn={txn} branch={chosen} steps={steps} gates={gates} onAct={onAct} /> : <p class="dim">{t('txn.choose')}</p>}
         </div>
       </div>
       <section>

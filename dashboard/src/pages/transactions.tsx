@@ -9,6 +9,7 @@ import { go, href, withQuery, type Route } from '../route';
 import { BulkDialog } from './bulk';
 import { ActionDialog, applies, type Verb } from '../ui/actions';
 import { Command, Empty, State, StatusChip, Time, TxnLink } from '../ui/parts';
+import { useCommands } from '../ui/commands';
 import { useKeys } from '../ui/keys';
 import { Dialog } from '../ui/dialog';
 import { summarySentence } from '../words/sentence';
@@ -312,6 +313,9 @@ export function Transactions({ route }: { route: Route }) {
   });
   useKeys({ j: () => step(1), k: () => step(-1), Enter: () => list.rows[current] && go(href('transaction', list.rows[current]!.gid)),
     x: () => list.rows[current] && toggle(list.rows[current]!.gid), r: () => chosen.size > 0 && setVerb('retry') });
+
+  const filtered = FILTERS.some((name) => route.query.get(name));
+  useCommands(filtered ? [{ label: t('bulk.title'), run: () => setBulk(true) }, { label: t('list.clear'), run: () => go(href('transactions')) }] : []);
 
   const selected = list.rows.filter((row) => chosen.has(row.gid));
   const fit = verb ? selected.filter((row) => applies(verb, row)) : [];

@@ -4,12 +4,15 @@ import { api, take, type Summary } from '../api/client';
 import { go, href } from '../route';
 import { t } from '../words/words';
 import type { Key } from '../words/english';
+import { commandsHere } from './commands';
 import { Dialog } from './dialog';
 
 export const PAGES: [string, Key][] = [['', 'app.overview'], ['transactions', 'app.transactions'], ['incidents', 'app.incidents'],
-  ['participants', 'app.participants'], ['definitions', 'app.definitions']];
+  ['participants', 'app.participants'], ['definitions', 'app.definitions'], ['nodes', 'app.nodes'], ['webhooks', 'app.webhooks']];
+// Pages that hang below another one.
+const FURTHER: [string, Key][] = [['bulk', 'bulk.all'], ['imported', 'txn.import']];
 
-interface Choice { label: string; hint: string; to: string }
+interface Choice { label: string; hint: string; run: () => void }
 
 export function Palette({ onClose }: { onClose: () => void }) {
   const [text, setText] = useState('');
@@ -32,16 +35,20 @@ export function Palette({ onClose }: { onClose: () => void }) {
     };
   }, [text]);
   const small = text.trim().toLowerCase();
+  const named = (choice: { label: string }) => choice.label.toLowerCase().includes(small);
+  const visit = (to: string) => () => go(to);
   const choices: Choice[] = [
-    ...PAGES.filter(([, key]) => t(key).toLowerCase().includes(small)).map(([page, key]) => ({ label: t(key), hint: '', to: href(page) })),
-    ...found.map((row) => ({ label: row.gid, hint: row.definition ?? row.mode, to: href('transaction', row.gid) })),
-    ...(small && !found.some((row) => row.gid === text.trim()) ? [{ label: text.trim(), hint: t('list.gid'), to: href('transaction', text.trim()) }] : []),
+    ...commandsHere().filter(named).map(({ label, run }) => ({ label, hint: t('app.action'), run })),
+    ...[...PAGES, ...FURTHER].map(([page, key]) => ({ label: t(key), hint: '', run: visit(href(page)) })).filter(named),
+    ...found.map((row) => ({ label: row.gid, hint: row.definition ?? row.mode, run: visit(href('transaction', row.gid)) })),
+    ...(small && !found.some((row) => row.gid === text.trim()) ? [{ label: text.trim(), hint: t('list.gid'), run: visit(href('transaction', text.trim())) }] : []),
   ];
   const chosen = Math.min(at, choices.length - 1);
+  // Closed first: what is run may open a dialog of its own, which then takes the focus.
   const take_ = (choice: Choice | undefined) => {
     if (choice) {
-      go(choice.to);
       onClose();
+      setTimeout(choice.run);
     }
   };
   return (
@@ -59,7 +66,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
         }} />
       <ul class="choices" id="choices" role="listbox">
         {choices.map((choice, n) => (
-          <li key={choice.to} role="option" aria-selected={n === chosen} class={n === chosen ? 'chosen' : ''} onClick={() => take_(choice)}>
+          <li key={`${choice.hint}\n${choice.label}`} role="option" aria-selected={n === chosen} class={n === chosen ? 'chosen' : ''} onClick={() => take_(choice)}>
             <span class="cut">{choice.label}</span> <span class="dim">{choice.hint}</span>
           </li>
         ))}

@@ -87,6 +87,16 @@ export function Command({ text }: { text: string }) {
   );
 }
 
+// The same question over the API and on the command line.
+export function ShowAs({ path, commands }: { path: string; commands: string[] }) {
+  return (
+    <details class="show"><summary>{t('common.show')} curl / CLI</summary>
+      <Command text={`curl -sS '${location.origin}${path}'`} />
+      {commands.map((command) => <Command key={command} text={command} />)}
+    </details>
+  );
+}
+
 // JSON as text nodes: whatever a payload holds stays text.
 export function Json({ value, label }: { value: unknown; label?: string }) {
   const text = JSON.stringify(value, null, 2) ?? 'null';

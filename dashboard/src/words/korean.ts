@@ -2,7 +2,7 @@ import type { Catalogue } from './english';
 
 export const korean: Catalogue = {
   'app.overview': '개요', 'app.transactions': '트랜잭션', 'app.incidents': '사고', 'app.participants': '참여자',
-  'app.definitions': '정의', 'app.lost': '다시 연결하는 중입니다. 화면은 {at} 기준입니다.',
+  'app.definitions': '정의', 'app.nodes': '노드', 'app.webhooks': '웹훅', 'app.action': '작업', 'app.theme.auto': '시스템과 같이', 'app.theme.light': '밝게', 'app.theme.dark': '어둡게', 'app.zone': '시각', 'app.lost': '다시 연결하는 중입니다. 화면은 {at} 기준입니다.',
   'app.search': '트랜잭션, 페이지, 작업으로 이동', 'app.theme': '테마', 'app.language': '언어', 'app.zone.local': '현지 시각',
   'app.zone.utc': 'UTC', 'app.keys': '단축키', 'app.skip': '본문으로 건너뛰기',
 
@@ -22,14 +22,15 @@ export const korean: Catalogue = {
   'overview.person': '사람이 필요함', 'overview.person.none': '기다리는 일이 없습니다', 'overview.person.oldest': '가장 오래된 것 {t}',
   'overview.overdue': '지연', 'overview.overdue.none': '모두 제시간에 진행됩니다', 'overview.open': '열림', 'overview.throughput': '초당 종료', 'overview.took': '절반 {half} 이내, 95 % {most} 이내',
   'overview.rates': '시작, 확정, 되돌림 (초당, 이 페이지를 연 뒤)', 'overview.started': '시작', 'overview.troubled': '문제가 가장 많은 참여자',
-  'overview.troubled.none': '모든 참여자가 응답합니다.', 'overview.store': '저장소', 'overview.store.ok': '제시간에 기록합니다',
+  'overview.troubled.none': '모든 참여자가 응답합니다.', 'overview.store': '노드와 저장소', 'overview.nodes': '노드 {all}개 중 {n}개 준비됨, 샤드 {of}개 중 {shards}개 구동 중',
+  'overview.dead': '웹훅 수신자가 이벤트 {n}개를 받지 않았습니다. 확인하고 다시 보내세요.', 'overview.store.ok': '제시간에 기록합니다',
   'overview.store.size': '{kept} 보관, 그중 {reusable} 재사용 가능, 로그 {log}, 디스크 여유 {disk}',
   'overview.store.lag': '가장 오래된 기록이 {t} 기다렸습니다', 'overview.notready': '준비되지 않음: {why}',
   'overview.stalled': '정체: 해야 할 일이 진행되지 않습니다. {why}', 'overview.first': '아직 트랜잭션이 없습니다. 첫 트랜잭션을 시작하세요:',
 
   'graph.alternative': '{m}가지 중 {n}번째',
 
-  'list.status': '상태', 'list.mode': '방식', 'list.definition': '정의', 'list.label': '레이블', 'list.q': '시작 글자', 'list.since': '부터',
+  'list.clear': '모든 트랜잭션 보기', 'list.status': '상태', 'list.mode': '방식', 'list.definition': '정의', 'list.label': '레이블', 'list.q': '시작 글자', 'list.since': '부터',
   'list.until': '까지', 'list.incident': '사람이 필요함', 'list.error': '오류 글', 'list.rare': '다른 필터',
   'list.code': '오류 코드', 'list.attempts.least': '최소 시도 횟수', 'list.unchanged': '이때부터 변화 없음', 'list.parent': '상위', 'list.gid': '트랜잭션', 'list.state': '상태',
   'list.words': '지금 하는 일', 'list.started': '시작', 'list.changed': '변경', 'list.attempts': '시도', 'list.newer': '새 항목 {n}개',
@@ -44,7 +45,7 @@ export const korean: Catalogue = {
   'txn.maybe': '응답 없이 끝난 호출이 있습니다. 그래도 실행되었을 수 있습니다.', 'txn.items': '{all} 중 {done} 완료',
   'txn.items.stuck': '{n}개 멈춤', 'txn.gone': '그런 트랜잭션이 없습니다. 끝난 것은 보존 기간까지만 남습니다.', 'txn.alike': '같은 것을 시작',
   'txn.import': '내보낸 이력 읽기', 'import.file': '트랜잭션 페이지에서 내려받은 파일', 'import.wrong': '여기서 내려받은 이력이 아닙니다.',
-  'txn.imported': '파일에서 읽었습니다. 실시간이 아닙니다.', 'txn.duration': '{t} 걸림', 'txn.quiet': '{t} 동안 변화 없음',
+  'txn.imported': '파일에서 읽었습니다. 실시간이 아닙니다.', 'txn.duration': '{t} 걸림', 'txn.paused': '{who}이(가) 멈춤', 'txn.somebody': '누군가', 'txn.quiet': '{t} 동안 변화 없음',
 
   'say.committed': '{t} 만에 확정되었습니다.', 'say.aborted': '{t} 만에 되돌렸습니다: {why}', 'say.aborted.short': '되돌렸습니다.',
   'say.mixed': '운영자가 {outcome}(으)로 정했습니다. 되돌리거나 마친 것은 없습니다.', 'say.paused': '운영자가 멈췄습니다. 재개할 때까지 움직이지 않습니다.',
@@ -56,6 +57,9 @@ export const korean: Catalogue = {
   'say.signal.until': '{at}까지 신호 {signal}을(를) 기다립니다.', 'say.timer': '{at}까지 기다립니다.', 'say.child': '하위 트랜잭션 {gid}을(를) 기다립니다.',
   'say.breaker': '{participant}을(를) 기다립니다. 차단기가 열려 있어 {branch}을(를) 보내지 않습니다.', 'say.concurrency': '{branch}: {participant}의 빈 호출을 기다립니다.',
   'say.resting': '{branch}: 쉬어 달라고 한 {participant}을(를) 기다립니다.', 'say.rate': '{branch}: {participant}의 속도 제한을 기다립니다.', 'say.client': '클라이언트를 기다립니다.', 'say.error': '마지막 실패: {error}',
+
+  'say.gate.until': '{in} 다시 호출합니다.', 'say.gate.full': '호출 {m}개 중 {n}개가 나가 있습니다.', 'say.gate.rate': '초당 최대 {n}번 호출합니다.',
+  'say.gate.queue': '호출 {n}개가 기다립니다.', 'say.pending.next': '{in} 다시 묻습니다.', 'say.pending.deadline': '{at}에 포기합니다.', 'say.predecessors': '{steps}을(를) 기다립니다.',
 
   'cause.refused': '{branch}이(가) 거절되었습니다.', 'cause.gave-up': '{branch}이(가) 주어진 시도 안에 성공하지 못했습니다.', 'cause.cancelled': '누군가 취소했습니다.',
   'cause.deadline': '기한이 지났습니다.', 'cause.expression': '이 데이터에서 식이 실패했습니다.', 'cause.expired': '예약을 더는 안전하게 확정할 수 없었습니다.',
@@ -92,11 +96,30 @@ export const korean: Catalogue = {
   'incidents.title': '사람을 기다리는 것', 'incidents.none': '사람을 기다리는 것이 없습니다.',
   'incidents.none.hint': '되돌아갈 수 없는 곳에서 시도를 다 쓴 단계가 여기에 오고, 누군가 처리할 때까지 남습니다.', 'incidents.group': '{participant}에서 {n}개',
   'incidents.oldest': '가장 오래된 것 {t}', 'incidents.one': '하나 먼저 재시도', 'incidents.every': '{n}개 모두 재시도', 'incidents.would': '재시도하면 {participant}을(를) {n}번 호출합니다.',
+  'incidents.background': '백그라운드에서 ...', 'incidents.more': '여기에 보이는 최신 {n}개보다 더 있습니다. 목록에서 일치하는 모두에 작업하세요:',
   'incidents.breaker': '차단기 {state}: 닫힐 때까지 호출이 기다립니다.',
 
   'participants.address': '주소', 'participants.name': '참여자', 'participants.breaker': '차단기', 'participants.breaker.closed': '응답함',
   'participants.breaker.open': '응답 없음, 보류', 'participants.breaker.half-open': '시험 중', 'participants.out': '나간 호출', 'participants.waiting': '대기', 'participants.latency': '지연', 'participants.most': '95 % 이내', 'participants.most.about': '코디네이터 시작 이후 모든 호출, 실패 포함',
   'participants.errors': '실패', 'participants.calls': '호출', 'participants.blocked': '보류 이유', 'participants.none': '아직 호출한 참여자가 없습니다.',
+  'participants.until': '다음 호출 {in}', 'participants.by.breaker': '차단기', 'participants.by.backoff': '쉬어 달라고 함', 'participants.by.concurrency': '호출 한도', 'participants.by.rate': '속도 제한', 'participants.choose': '하나를 고르면 호출 시간, 한도, 보류된 트랜잭션을 볼 수 있습니다.', 'participants.rate': '초당 호출, 최대', 'participants.rate.none': '제한 없음',
+  'participants.failures': '응답 없음', 'participants.incidents': '여기서 사람을 기다리는 것', 'participants.errors.list': '여기서 오류가 난 열린 트랜잭션', 'participants.definition': '정의 {name}',
+  'participants.held': '보류된 트랜잭션', 'participants.held.none': '기다리는 호출이 없습니다.', 'participants.held.calls': '호출 {n}개가 기다리며, 처음 것들만 보입니다.',
+  'participants.durations': '코디네이터 시작 이후 호출 시간', 'participants.operation': '작업', 'participants.gate': '여기서 기다린 시간',
+
+  'nodes.title': '노드와 샤드', 'nodes.alone': '이 코디네이터는 저장소를 혼자 쓰며 모든 샤드를 구동합니다.', 'nodes.id': '노드', 'nodes.self': '(이 노드)', 'nodes.state.ready': '준비됨',
+  'nodes.state.leaving': '나가는 중', 'nodes.state.lost': '사라짐', 'nodes.shards': '샤드', 'nodes.share': '{n}개 중', 'nodes.http': '클라이언트', 'nodes.peer': '노드 사이', 'nodes.heard': '마지막 소식',
+  'nodes.free': '샤드 {m}개 중 {n}개를 지금 아무도 구동하지 않습니다. 노드가 넘겨받을 때까지, 길어야 마지막 소식 뒤 임대 기간 동안 그 트랜잭션은 멈춰 있습니다.',
+  'nodes.lost': '노드 하나가 사라졌습니다. 다른 노드가 이어받으며, 받아들인 것은 하나도 없어지지 않습니다.', 'nodes.own': '응답하는 노드', 'nodes.ready': '트랜잭션을 받음',
+  'nodes.parked': '그중 {n}개는 쉬는 중', 'nodes.queued': '기다리는 입력', 'nodes.overdue': '가장 늦은 타이머', 'nodes.blocked': '참여자 때문에 보류된 브랜치', 'nodes.blocked.for': '첫 번째는 {t} 동안',
+  'nodes.lag': '가장 오래 기다린 기록', 'nodes.memory': '열린 트랜잭션의 메모리', 'nodes.worker': '스레드 지연, 99 %', 'nodes.connections': '연결', 'nodes.store': '저장소', 'nodes.disk': '디스크 여유 {free}',
+  'nodes.exhausted': '이 기계에 부족한 것이 있어 호출이 기다립니다: {what}',
+
+  'webhooks.title': '받지 않은 웹훅', 'webhooks.off': '이 코디네이터는 웹훅을 보내지 않습니다 (--webhook).', 'webhooks.delivered': '시작 이후 이벤트 {n}개를 받았고, 수신자가 {failed}번 거절하거나 응답하지 않았습니다.',
+  'webhooks.none': '수신자가 모두 받았습니다.', 'webhooks.none.hint': '거절하거나 열 번 안에 받지 않은 이벤트가 여기에 오고, 받을 때까지 남습니다.',
+  'webhooks.about': '먼저 수신자를 고친 뒤 다시 보내세요. 내용은 트랜잭션에 그대로 있으며, 이것을 기다리는 것은 없습니다.', 'webhooks.group': '같은 이유로 {n}개', 'webhooks.why.none': '이유가 남아 있지 않습니다.',
+  'webhooks.send': '다시 보내기', 'webhooks.send.all': '다시 보내기: {n}', 'webhooks.asked': '{n}개를 하나씩 다시 보냅니다. 받은 것은 목록에서 빠집니다.', 'webhooks.waiting': '보내는 중', 'webhooks.type': '이벤트',
+  'webhooks.type.incident': '사람이 필요함', 'webhooks.type.ended': '끝남', 'webhooks.type.overdue': '지연', 'webhooks.at': '일어남', 'webhooks.since': '포기함',
 
   'definitions.none': '정의가 없습니다. 하나 등록하세요:', 'definitions.name': '이름', 'definitions.version': '버전', 'definitions.created': '등록', 'definitions.versions': '버전',
   'definitions.source': '원문', 'definitions.diff': '버전 {n}와 비교', 'definitions.same': '단계가 같습니다.', 'definitions.start': '트랜잭션 시작', 'definitions.input': '입력',

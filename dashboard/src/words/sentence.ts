@@ -1,5 +1,5 @@
 // What a transaction is at, as a sentence made from its state.
-import type { Branch, Status, Summary, Transaction } from '../api/client';
+import type { Branch, Participant, Status, Summary, Transaction } from '../api/client';
 import { clock, relative, span } from './time';
 import { t, word } from './words';
 
@@ -42,14 +42,42 @@ export function phaseText(branch: Pick<Branch, 'phase'>, status: Status | undefi
   return branch.phase === 'blocked' && over ? t('phase.never') : word('phase', branch.phase);
 }
 
-// One branch, why it does not move or what it does.
-export function branchSentence(branch: Branch): string {
+// What a call is held back by, and can say until when.
+export const GATED: ReadonlySet<string> = new Set(['breaker', 'concurrency', 'rate', 'backoff']);
+
+// The gate that a branch waits at. One participant may have several, one for each address and limits.
+export function gateOf(branch: Branch, gates: Participant[], definition: string | undefined): Participant | undefined {
+  const fits = (gate: Participant) => (gate.blockedBy === branch.blockedBy ? 2 : 0) + (gate.definition === definition ? 1 : 0);
+  return gates.filter((gate) => gate.name === branch.participant).sort((a, b) => fits(b) - fits(a))[0];
+}
+
+function gateText(gate: Participant | undefined): string {
+  if (!gate) {
+    return '';
+  }
+  const parts = [
+    gate.blockedUntil ? t('say.gate.until', { in: relative(gate.blockedUntil) }) : '',
+    gate.blockedBy === 'concurrency' ? t('say.gate.full', { n: gate.inFlight, m: gate.maxConcurrentCalls }) : '',
+    gate.blockedBy === 'rate' ? t('say.gate.rate', { n: gate.maxCallsPerSecond ?? 0 }) : '',
+    gate.queued > 1 ? t('say.gate.queue', { n: gate.queued }) : '',
+  ];
+  return parts.filter(Boolean).map((part) => ` ${part}`).join('');
+}
+
+function pendingText(branch: Branch): string {
+  const next = branch.nextAttemptAt ? ` ${t('say.pending.next', { in: relative(branch.nextAttemptAt) })}` : '';
+  return next + (branch.deadline ? ` ${t('say.pending.deadline', { at: clock(branch.deadline) })}` : '');
+}
+
+// One branch, why it does not move or what it does; with its participant's gate also until when.
+export function branchSentence(branch: Branch, gate?: Participant): string {
   const who = names(branch);
   switch (branch.blockedBy) {
-    case 'breaker': return t('say.breaker', who);
-    case 'concurrency': return t('say.concurrency', who);
-    case 'rate': return t('say.rate', who);
-    case 'backoff': return t('say.resting', who);
+    case 'breaker': return t('say.breaker', who) + gateText(gate);
+    case 'concurrency': return t('say.concurrency', who) + gateText(gate);
+    case 'rate': return t('say.rate', who) + gateText(gate);
+    case 'backoff': return t('say.resting', who) + gateText(gate);
+    case 'paused': return t('say.paused');
     case 'child': return t('say.child', { gid: branch.child ?? '' });
     case 'client': return t('say.client');
     case 'signal':
@@ -67,7 +95,7 @@ export function branchSentence(branch: Branch): string {
       attempt: attemptText(branch), error: failureText(branch.failure) });
   }
   if (branch.phase.endsWith('-pending')) {
-    return t('say.pending', who);
+    return t('say.pending', who) + pendingText(branch);
   }
   if (branch.phase === 'forward' || branch.phase === 'undo' || branch.phase === 'finish') {
     return t('say.calling', who);
@@ -84,7 +112,7 @@ function whyAborted(txn: Transaction): string {
   return detail ? `${said} (${detail})` : said;
 }
 
-export function sentence(txn: Transaction, now = Date.now()): string {
+export function sentence(txn: Transaction, now = Date.now(), gates: Participant[] = []): string {
   const took = span(Date.parse(txn.endedAt ?? txn.updatedAt) - Date.parse(txn.createdAt));
   if (txn.status === 'COMMITTED') {
     return t('say.committed', { t: took });
@@ -103,7 +131,7 @@ export function sentence(txn: Transaction, now = Date.now()): string {
   if (txn.paused) {
     return t('say.paused');
   }
-  const rest = telling ? branchSentence(telling) : '';
+  const rest = telling ? branchSentence(telling, gateOf(telling, gates, txn.definition)) : '';
   if (txn.status === 'ABORTING') {
     return t('say.undoing', { t: span(now - Date.parse(txn.updatedAt)), why: whyAborted(txn), rest });
   }

@@ -14,6 +14,9 @@ const STEPS: [number, string][] = [[86_400_000, 'd'], [3_600_000, 'h'], [60_000,
 // 1234 -> "1.2 s", 75_000 -> "1 min 15 s": two units at most.
 export function span(ms: number): string {
   const size = Math.abs(ms);
+  if (size > 0 && size < 1) {
+    return `${Math.round(size * 1_000)} µs`;
+  }
   if (size < 1_000) {
     return `${Math.round(size)} ms`;
   }
@@ -56,4 +59,15 @@ export function exact(instant: string): string {
 
 export function clock(instant: string): string {
   return exact(instant).slice(11, 19);
+}
+
+// "1.5s", as the API writes a duration.
+export const spanOfSeconds = (text: string): string => span(parseFloat(text) * 1_000);
+
+// 1536 -> "1.5 KiB".
+export function bytes(count: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(count, 1)) / 10));
+  const value = count / 1024 ** power;
+  return `${power > 0 && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[power]}`;
 }
