@@ -107,9 +107,12 @@ def pages(coordinator):
             spent = timed(lambda f=fragment: browser.open(f))
             nodes = browser.run("return document.querySelectorAll('*').length")
             print(f"| {name} | {spent:.0f} | {nodes} |")
-        browser.open("transactions")
-        frames, late = browser.driver.execute_async_script(FRAMES, ".tbody")
-        print(f"\nscrolling the list: {len(late)} of {frames} frames took longer than 50 ms: {late}")
+        print()
+        for name, fragment, box in (("the list", "transactions", ".tbody"), (f"{STEPS} steps", "transaction/long", "html"),
+                                    (f"a forEach of {ITEMS}", "transaction/wide?branch=pay", "html")):
+            browser.open(fragment)
+            frames, late = browser.driver.execute_async_script(FRAMES, box)
+            print(f"scrolling {name}: {len(late)} of {frames} frames took longer than 50 ms: {late}")
     finally:
         browser.close()
 

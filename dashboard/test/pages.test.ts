@@ -10,6 +10,7 @@ import { axisOf, barsOf } from '../src/pages/timeline';
 import { beside, documentOf, fieldsOf } from '../src/pages/schema_form';
 import { bulkCommands } from '../src/pages/bulk';
 import { readExported } from '../src/pages/imported';
+import { predecessors } from '../src/pages/transaction';
 import { asList } from '../src/pages/transactions';
 import { filterOf, groupIncidents } from '../src/pages/incidents';
 import { href, parseRoute } from '../src/route';
@@ -88,6 +89,12 @@ describe('incidents', () => {
     const groups = groupIncidents([incident({ participant: 'q' }), incident({ since: '2026-01-02T00:00:00Z' }), incident({ since: '2026-01-01T12:00:00Z' })]);
     expect(groups.map((g) => [g.participant, g.incidents.length, g.oldest])).toEqual([['p', 2, '2026-01-01T12:00:00Z'], ['q', 1, '2026-01-01T00:00:00Z']]);
   });
+});
+
+test('a step that waits its turn waits for those before it that have not ended', () => {
+  const steps = stepsOf(JSON.stringify({ steps: [{ id: 'a' }, { id: 'b', after: [] }, { id: 'c', after: [] }, { id: 'd', after: ['a', 'b', 'c'] }] }));
+  const one = (id: string, phase: string) => ({ id, step: id, phase, operation: '' });
+  expect(predecessors(one('d', 'blocked'), steps, [one('a', 'done'), one('b', 'forward-backoff'), one('d', 'blocked')])).toEqual(['b', 'c']);
 });
 
 test('a group of incidents is what a list calls so', () => {

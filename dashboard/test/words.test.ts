@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Branch, Transaction } from '../src/api/client';
-import { branchSentence, mostTelling, phaseText, sentence } from '../src/words/sentence';
+import type { Branch, Participant, Transaction } from '../src/api/client';
+import { branchSentence, gateOf, mostTelling, phaseText, sentence } from '../src/words/sentence';
 import { shortSpan, span } from '../src/words/time';
 import { english } from '../src/words/english';
 import { korean } from '../src/words/korean';
@@ -33,6 +33,27 @@ describe('a transaction as a sentence', () => {
     expect(branchSentence(branch({ blockedBy: 'rate' }))).toContain('rate limit of payments');
     expect(branchSentence(branch({ phase: 'waiting', blockedBy: 'signal', signal: 'approve' }))).toBe('Waits for the signal approve.');
     expect(branchSentence(branch({ blockedBy: 'child', child: 'order-1~pay' }))).toContain('order-1~pay');
+  });
+});
+
+describe('the gate that a branch waits at', () => {
+  const gate = (part: Partial<Participant>): Participant => ({ name: 'payments', address: 'a', breaker: 'closed', inFlight: 3, queued: 1, calls: 0, failures: 0,
+    errorRate: 0, latencyMillis: 0, maxConcurrentCalls: 4, ...part });
+  test('is the one of its participant that holds it back, of its definition if there are several', () => {
+    const gates = [gate({ name: 'flights', blockedBy: 'rate' }), gate({ address: 'b' }), gate({ address: 'c', blockedBy: 'rate' }), gate({ address: 'd', blockedBy: 'rate', definition: 'trip' })];
+    expect(gateOf(branch({ blockedBy: 'rate' }), gates, 'trip')?.address).toBe('d');
+    expect(gateOf(branch({ blockedBy: 'breaker' }), gates, undefined)?.address).toBe('b');
+    expect(gateOf(branch({ participant: 'none' }), gates, 'trip')).toBeUndefined();
+  });
+  test('says until when, how full it is, and how many wait', () => {
+    const until = new Date(Date.now() + 12_500).toISOString();
+    expect(branchSentence(branch({ blockedBy: 'breaker' }), gate({ blockedBy: 'breaker', blockedUntil: until }))).toMatch(/breaker is open.* It is called again in 12 s\.$/);
+    expect(branchSentence(branch({ blockedBy: 'concurrency' }), gate({ blockedBy: 'concurrency', inFlight: 4, queued: 7 }))).toMatch(/4 of 4 calls are out\. 7 calls wait there\.$/);
+    expect(branchSentence(branch({ blockedBy: 'rate' }), gate({ blockedBy: 'rate', maxCallsPerSecond: 2.5 }))).toContain('at most 2.5 calls a second');
+  });
+  test('of a pending operation is its next poll and its deadline', () => {
+    const said = branchSentence(branch({ phase: 'forward-pending', deadline: '2026-01-01T12:00:00Z', nextAttemptAt: new Date(Date.now() + 5_500).toISOString() }));
+    expect(said).toMatch(/Waits for payments to finish pay\. It is asked again in 5\.\d s\. At \d\d:00:00 it is given up\./);
   });
 });
 

@@ -43,7 +43,7 @@ export const korean: Catalogue = {
   'txn.choose': '단계를 고르면 왜 기다리는지, 무엇을 묻고 답했는지 보입니다.', 'txn.sent': '보내는 내용', 'txn.edited': '운영자가 고침', 'txn.why': '기다리는 이유', 'txn.attempt': '{n}번째 시도',
   'txn.attempt.of': '{m}번 중 {n}번째 시도', 'txn.key': '키', 'txn.item': '항목', 'txn.failure': '마지막 실패',
   'txn.maybe': '응답 없이 끝난 호출이 있습니다. 그래도 실행되었을 수 있습니다.', 'txn.items': '{all} 중 {done} 완료',
-  'txn.items.stuck': '{n}개 멈춤', 'txn.gone': '그런 트랜잭션이 없습니다. 끝난 것은 보존 기간까지만 남습니다.', 'txn.alike': '같은 것을 시작',
+  'txn.items.stuck': '{n}개 막힘', 'txn.gone': '그런 트랜잭션이 없습니다. 끝난 것은 보존 기간까지만 남습니다.', 'txn.alike': '같은 것을 시작',
   'txn.import': '내보낸 이력 읽기', 'import.file': '트랜잭션 페이지에서 내려받은 파일', 'import.wrong': '여기서 내려받은 이력이 아닙니다.',
   'txn.imported': '파일에서 읽었습니다. 실시간이 아닙니다.', 'txn.duration': '{t} 걸림', 'txn.paused': '{who}이(가) 멈춤', 'txn.somebody': '누군가', 'txn.quiet': '{t} 동안 변화 없음',
 
@@ -71,9 +71,9 @@ export const korean: Catalogue = {
 
   'phase.never': '시작되지 않음', 'phase.blocked': '차례를 기다림', 'phase.skipped': '건너뜀', 'phase.enlisted': '클라이언트가 작업', 'phase.waiting': '대기', 'phase.forward': '호출 중',
   'phase.forward-backoff': '다시 시도', 'phase.forward-pending': '보류', 'phase.done': '완료', 'phase.read-only': '읽기 전용', 'phase.refused': '거절됨',
-  'phase.gave-up': '포기함', 'phase.forward-stuck': '멈춤', 'phase.undo': '되돌리는 중', 'phase.undo-backoff': '다시 되돌림', 'phase.undo-pending': '되돌림 보류',
-  'phase.undone': '되돌림', 'phase.undo-stuck': '되돌림 멈춤', 'phase.finish': '마무리 중', 'phase.finish-backoff': '다시 마무리',
-  'phase.finish-pending': '마무리 보류', 'phase.finished': '마무리됨', 'phase.finish-stuck': '마무리 멈춤',
+  'phase.gave-up': '포기함', 'phase.forward-stuck': '막힘', 'phase.undo': '되돌리는 중', 'phase.undo-backoff': '다시 되돌림', 'phase.undo-pending': '되돌림 보류',
+  'phase.undone': '되돌림', 'phase.undo-stuck': '되돌림 막힘', 'phase.finish': '마무리 중', 'phase.finish-backoff': '다시 마무리',
+  'phase.finish-pending': '마무리 보류', 'phase.finished': '마무리됨', 'phase.finish-stuck': '마무리 막힘',
 
   'action.retry': '지금 재시도', 'action.retry.does': '새 시도 예산으로 곧바로 다시 호출합니다. 키는 같습니다.', 'action.edit': '고쳐서 다시 시도',
   'action.edit.does': '아래에 적은 내용을 바로 보냅니다. 키는 그대로이므로, 앞선 호출이 실제로 이루어졌더라도 두 번 되지 않으며 처음 보낸 내용이 남습니다.',
@@ -90,7 +90,7 @@ export const korean: Catalogue = {
 
   'bulk.title': '일치하는 모두 ...', 'bulk.all': '일괄 작업', 'bulk.none': '아직 일괄 작업이 없습니다.',
   'bulk.none.hint': '트랜잭션을 거른 뒤 일치하는 모두에 작업하세요. 이 페이지를 닫거나 다시 시작해도 계속됩니다.', 'bulk.verb': '작업',
-  'bulk.preview': '열린 트랜잭션 {n}개에 하나씩 작업합니다.', 'bulk.begin': '{action}: {n}', 'bulk.running': '진행 중', 'bulk.stopped': '멈춤',
+  'bulk.preview': '열린 트랜잭션 {n}개에 하나씩 작업합니다.', 'bulk.begin': '{action}: {n}', 'bulk.running': '진행 중', 'bulk.stopped': '중지됨',
   'bulk.finished': '끝남', 'bulk.done': '{all}개 중 {done}개 완료, {refused}개 거절.',
 
   'incidents.title': '사람을 기다리는 것', 'incidents.none': '사람을 기다리는 것이 없습니다.',
