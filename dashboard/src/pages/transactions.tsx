@@ -18,6 +18,7 @@ import { t, word } from '../words/words';
 const PAGE = 100;
 const MOST_REFRESHED = 1_000; // The API's largest page.
 const ROW_PX = 32;
+const SOON = 60; // So many rows before the last one that is here the next ones are asked for.
 const STATUSES = ['ACTIVE', 'COMMITTING', 'COMMITTED', 'ABORTING', 'ABORTED', 'MIXED'] as const;
 const MODES = ['saga', 'tcc', '2pc'] as const;
 const COUNTED = ['mode', 'definition', 'label', 'q', 'since', 'until', 'unchangedSince', 'attempts', 'error', 'participant', 'code', 'parent'] as const;
@@ -273,6 +274,36 @@ class Row extends Component<RowProps> {
   }
 }
 
+interface BodyProps { list: List; chosen: Set<string>; current: number; onToggle: (gid: string) => void; onMore: () => void }
+
+// What is scrolled, apart: each frame draws this anew, and nothing around it.
+function Body({ list, chosen, current, onToggle, onMore }: BodyProps) {
+  const box = useRef<HTMLDivElement>(null);
+  const virtual = useVirtual(list.rows.length, box);
+  const items = virtual.getVirtualItems();
+  const lastShown = items[items.length - 1]?.index ?? -1;
+  useEffect(() => {
+    if (list.cursor && lastShown >= list.rows.length - SOON) {
+      onMore();
+    }
+  }, [lastShown, list.rows.length, list.cursor]);
+  useEffect(() => {
+    if (current >= 0) {
+      virtual.scrollToIndex(current);
+    }
+  }, [current]);
+  return (
+    <div class="tbody" role="rowgroup" ref={box} tabIndex={0} aria-label={t('app.transactions')}>
+      <div class="tspace" role="presentation" style={{ height: `${virtual.getTotalSize()}px` }}>
+        {items.map((item) => {
+          const row = list.rows[item.index];
+          return row && <Row key={row.gid} row={row} top={item.start} chosen={chosen.has(row.gid)} current={item.index === current} onToggle={onToggle} />;
+        })}
+      </div>
+    </div>
+  );
+}
+
 const OPTIONS: Record<string, string> = { q: 'gid-prefix', unchangedSince: 'unchanged-since' };
 
 export function asList(query: ListQuery): string {
@@ -287,30 +318,16 @@ const BULK: Verb[] = ['retry', 'pause', 'resume', 'cancel'];
 
 export function Transactions({ route }: { route: Route }) {
   const list = useList(route);
-  const box = useRef<HTMLDivElement>(null);
-  const virtual = useVirtual(list.rows.length, box);
   const [chosen, setChosen] = useState<Set<string>>(new Set());
   const [current, setCurrent] = useState(-1);
   const [verb, setVerb] = useState<Verb | undefined>();
   const [bulk, setBulk] = useState(false);
-  const items = virtual.getVirtualItems();
-  const lastShown = items[items.length - 1]?.index ?? -1;
-
-  useEffect(() => {
-    if (list.cursor && lastShown >= list.rows.length - 20) {
-      list.more();
-    }
-  }, [lastShown, list.rows.length, list.cursor]);
 
   const toggle = (gid: string) => setChosen((old) => {
     const next = new Set(old);
     return next.delete(gid) ? next : next.add(gid);
   });
-  const step = (by: number) => setCurrent((old) => {
-    const next = Math.max(0, Math.min(list.rows.length - 1, old + by));
-    virtual.scrollToIndex(next);
-    return next;
-  });
+  const step = (by: number) => setCurrent((old) => Math.max(0, Math.min(list.rows.length - 1, old + by)));
   useKeys({ j: () => step(1), k: () => step(-1), Enter: () => list.rows[current] && go(href('transaction', list.rows[current]!.gid)),
     x: () => list.rows[current] && toggle(list.rows[current]!.gid), r: () => chosen.size > 0 && setVerb('retry') });
 
@@ -348,14 +365,7 @@ export function Transactions({ route }: { route: Route }) {
               <span key={key} role="columnheader">{t(key)}</span>
             ))}
           </div>
-          <div class="tbody" role="rowgroup" ref={box} tabIndex={0} aria-label={t('app.transactions')}>
-            <div class="tspace" role="presentation" style={{ height: `${virtual.getTotalSize()}px` }}>
-              {items.map((item) => {
-                const row = list.rows[item.index];
-                return row && <Row key={row.gid} row={row} top={item.start} chosen={chosen.has(row.gid)} current={item.index === current} onToggle={toggle} />;
-              })}
-            </div>
-          </div>
+          <Body list={list} chosen={chosen} current={current} onToggle={toggle} onMore={list.more} />
         </div>
       )}
       {list.rows.length > 0 && !list.cursor && <p class="dim foot">{t('list.end', { n: list.rows.length })}</p>}
