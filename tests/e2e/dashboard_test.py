@@ -343,10 +343,10 @@ class Dashboard(unittest.TestCase):
 
     def test_who_is_held_back_by_a_participant_is_named_with_its_limits_and_latencies(self):
         self.agency.services["flights"].control(delay="3s")
-        gids = [f"narrow-{n}" for n in range(3)]
+        gids = [f"narrow-{n:02}" for n in range(12)]  # One after the other: the last waits for half a minute.
         for gid in gids:
             self.coordinator.submit("narrow", {}, gid=gid)
-        self.browser.open("transaction/narrow-2?branch=go")
+        self.browser.open(f"transaction/{gids[-1]}?branch=go")
         self.browser.sees("Waits for a free call to till for go.", "1 of 1 calls are out.")
         self.browser.open("participants?of=till")
         self.browser.sees("Who is held back", "1/1")

@@ -209,7 +209,7 @@ function OneDefinition({ route }: { route: Route }) {
           {!name.startsWith('~') && <Start key={`${name}/${one.data.version}`} definition={one.data} like={route.query.get('like')} />}
           <Json label={t('definitions.source')} value={parse(one.data.source)} />
           <ShowAs path={`/v1/definitions/${encodeURIComponent(name)}`} commands={[
-            `entente definitions get ${quoted(name)} > definition.json`, 'entente graph definition.json', 'entente dry-run definition.json']} />
+            `entente definitions get ${quoted(name)} > definition.json`, 'entente graph definition.json', 'entente dry-run definition.json', 'entente explore definition.json']} />
         </>
       )}
     </>
