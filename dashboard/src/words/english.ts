@@ -76,7 +76,7 @@ export const english = {
   'overview.store.size': '{kept} kept, of it {reusable} to be used again; log {log}; {disk} free on its disk',
   'overview.store.lag': 'the oldest write has waited {t}',
   'overview.nodes': '{n} of {all} nodes ready, {shards} of {of} shards driven',
-  'overview.dead': 'The receiver of webhooks did not take {n} events: look, and send them again.',
+  'overview.dead': 'Events that the receiver of webhooks did not take: {n}. Look, and send them again.',
   'overview.notready': 'Not ready: {why}',
   'overview.stalled': 'Stalled: work that is due is not being done. {why}',
   'overview.first': 'No transaction yet. Start a first one:',
