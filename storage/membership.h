@@ -44,6 +44,12 @@ struct ClusterView {
   uint64_t definitions = 0;  // Versions stored so far: when it has grown, there is another one.
 };
 
+// A shard that this node owns.
+struct OwnedShard {
+  ShardId shard;
+  Epoch epoch;
+};
+
 // What a Journal is beside, if many processes may share its store. A node is alive for as long
 // after a beat as its leases would last.
 //
@@ -58,6 +64,14 @@ class Membership {
 
   // Tells the others that this node is there, and looks who else is.
   [[nodiscard]] virtual Result<ClusterView> Beat(const NodeFacts& facts) = 0;
+
+  // As Journal::Acquire and Journal::Release of each, in the order given, and for all of them
+  // together at the cost of one: a node that joins, leaves or is lost moves a third of the shards
+  // or more, and each stands still until its turn has come.
+  [[nodiscard]] virtual std::vector<Result<Epoch>> AcquireShards(
+      const std::vector<ShardId>& shards) = 0;
+  [[nodiscard]] virtual std::vector<Status> ReleaseShards(
+      const std::vector<OwnedShard>& shards) = 0;
 
   // Takes the node off the list. It has no shards any more, or they end by themselves.
   [[nodiscard]] virtual Status Leave() = 0;

@@ -25,8 +25,9 @@ bool IsFatal(const Status& status) {
 }  // namespace
 
 Ownership::Ownership(storage::Journal& journal, std::function<Instant()> now,
-                     OwnershipEvents events)
+                     OwnershipEvents events, storage::Membership* lots)
     : journal_(journal),
+      lots_(lots),
       now_(std::move(now)),
       events_(std::move(events)),
       lease_time_(journal.lease_time()) {}
@@ -80,10 +81,38 @@ void Ownership::SetShare(const ShardSet& share, const ShardSet& free) {
   }
 }
 
-// Ok also when it is another's, or can not be had now.
 Status Ownership::Acquire(ShardId shard) {
   const Instant asked_at = now_();
-  const Result<Epoch> epoch = journal_.Acquire(shard);
+  return OnAcquired(shard, asked_at, journal_.Acquire(shard));
+}
+
+// Whatever is due.
+Status Ownership::AcquireLot() {
+  std::vector<ShardId> due;
+  {
+    const std::lock_guard lock(mutex_);
+    const Instant now = now_();
+    for (uint64_t i = 0; i < kShardCount && !released_; ++i) {
+      if (held_[i].lease == nullptr && share_[i] && held_[i].due <= now) {
+        due.emplace_back(i);
+      }
+    }
+  }
+  if (due.empty()) {
+    return {};
+  }
+  const Instant asked_at = now_();
+  const std::vector<Result<Epoch>> epochs = lots_->AcquireShards(due);
+  Status fatal;
+  for (size_t i = 0; i < due.size(); ++i) {
+    const Status status = OnAcquired(due[i], asked_at, epochs[i]);
+    fatal = IsFatal(status) ? status : fatal;
+  }
+  return fatal;
+}
+
+// Ok also when it is another's, or can not be had now.
+Status Ownership::OnAcquired(ShardId shard, Instant asked_at, const Result<Epoch>& epoch) {
   LeasePtr acquired;
   {
     const std::lock_guard lock(mutex_);
@@ -168,7 +197,11 @@ bool Ownership::ReleaseIfHandedOver(ShardId shard) {
     }
     lease = held.lease;
   }
-  const Status released = journal_.Release(shard, lease->epoch());
+  OnReleased(shard, journal_.Release(shard, lease->epoch()));
+  return true;
+}
+
+void Ownership::OnReleased(ShardId shard, const Status& released) {
   const std::lock_guard lock(mutex_);
   HeldShard& held = held_[shard.value()];
   held.pause = Duration(0);
@@ -176,7 +209,29 @@ bool Ownership::ReleaseIfHandedOver(ShardId shard) {
   if (released.code() != StatusCode::kUnavailable) {
     held.forgotten.reset();  // Otherwise it is tried again.
   }
-  return true;
+}
+
+// Whatever is handed over: told of once, they can all be had then.
+void Ownership::ReleaseLot() {
+  std::vector<storage::OwnedShard> handed_over;
+  {
+    const std::lock_guard lock(mutex_);
+    for (uint64_t i = 0; i < kShardCount; ++i) {
+      if (held_[i].lease != nullptr && held_[i].leaving == Leaving::kHandedOver) {
+        handed_over.push_back({ShardId(i), held_[i].lease->epoch()});
+      }
+    }
+  }
+  if (handed_over.empty()) {
+    return;
+  }
+  const std::vector<Status> released = lots_->ReleaseShards(handed_over);
+  for (size_t i = 0; i < handed_over.size(); ++i) {
+    OnReleased(handed_over[i].shard, released[i]);
+  }
+  if (events_.released) {
+    events_.released();
+  }
 }
 
 // What was forgotten while it was our share is acquired anew, and is another's share since, if the
@@ -217,10 +272,15 @@ void Ownership::CutShortIfDue(ShardId shard) {
 
 Result<Instant> Ownership::Keep() {
   Instant next = now_() + kLongestPause;
+  if (lots_ != nullptr) {
+    ReleaseLot();
+    ENTENTE_RETURN_IF_ERROR(AcquireLot());
+  }
   for (uint64_t i = 0; i < kShardCount; ++i) {
     const ShardId shard(i);
-    // Told of each: others take it while the next one is released.
-    if (ReleaseIfHandedOver(shard) && events_.released) {
+    // What is handed over from here on is of the next lot. One by one, each is told of: others take
+    // it while the next one is released.
+    if (lots_ == nullptr && ReleaseIfHandedOver(shard) && events_.released) {
       events_.released();
     }
     ReleaseIfForgotten(shard);
@@ -230,7 +290,8 @@ Result<Instant> Ownership::Keep() {
     {
       const std::lock_guard lock(mutex_);
       is_ours = held_[i].lease != nullptr;
-      is_due = !released_ && held_[i].due <= now_() && (is_ours || share_[i]);
+      const bool wanted = is_ours || (share_[i] && lots_ == nullptr);
+      is_due = !released_ && held_[i].due <= now_() && wanted;
     }
     if (is_due) {
       const Status kept = is_ours ? Renew(shard) : Acquire(shard);

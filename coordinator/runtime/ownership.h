@@ -14,6 +14,7 @@
 #include "base/time.h"
 #include "coordinator/runtime/lease.h"
 #include "storage/journal.h"
+#include "storage/membership.h"
 
 namespace entente::runtime {
 
@@ -54,8 +55,10 @@ struct OwnershipEvents {
 // may be called from any.
 class Ownership {
  public:
-  // `now` is a Host's clock. The journal must outlive the last of the blocking calls.
-  Ownership(storage::Journal& journal, std::function<Instant()> now, OwnershipEvents events);
+  // `now` is a Host's clock. The journal must outlive the last of the blocking calls. Where it is a
+  // Membership too, `lots` is that: several shards are then acquired and released together.
+  Ownership(storage::Journal& journal, std::function<Instant()> now, OwnershipEvents events,
+            storage::Membership* lots = nullptr);
   Ownership(const Ownership&) = delete;
   Ownership& operator=(const Ownership&) = delete;
 
@@ -112,6 +115,10 @@ class Ownership {
   };
 
   [[nodiscard]] Status Acquire(ShardId shard);
+  [[nodiscard]] Status AcquireLot();
+  [[nodiscard]] Status OnAcquired(ShardId shard, Instant asked_at, const Result<Epoch>& epoch);
+  void ReleaseLot();
+  void OnReleased(ShardId shard, const Status& released);
   [[nodiscard]] Status Renew(ShardId shard);
   [[nodiscard]] bool ReleaseIfHandedOver(ShardId shard);
   void ReleaseIfForgotten(ShardId shard);
@@ -121,6 +128,7 @@ class Ownership {
   [[nodiscard]] std::optional<Instant> SafeEnd(Instant asked_at) const;
 
   storage::Journal& journal_;
+  storage::Membership* const lots_;  // May be null.
   const std::function<Instant()> now_;
   const OwnershipEvents events_;
   const std::optional<Duration> lease_time_;

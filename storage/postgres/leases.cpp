@@ -1,5 +1,6 @@
 #include "storage/postgres/leases.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -22,6 +23,30 @@ constexpr std::string_view kAcquire =
     " WHERE l.shard = $1::smallint"
     " AND (l.owner = $2::text OR l.owner = '' OR l.expires_at <= clock_timestamp())"
     " RETURNING l.epoch, l.period";
+
+// What somebody has locked is passed by, so that one shard does not hold up the rest.
+constexpr std::string_view kAcquireAll =
+    "WITH free AS (SELECT l.shard FROM entente_lease AS l"
+    " JOIN unnest($1::smallint[]) AS w(shard) ON l.shard = w.shard"
+    " WHERE l.owner = $2::text OR l.owner = '' OR l.expires_at <= clock_timestamp()"
+    " ORDER BY l.shard FOR UPDATE OF l SKIP LOCKED)"
+    " UPDATE entente_lease AS l SET owner = $2::text, epoch = l.epoch + 1,"
+    " expires_at = clock_timestamp() + $3::bigint * interval '1 microsecond',"
+    " period = " ENTENTE_NEWEST_PERIOD
+    " FROM free WHERE l.shard = free.shard RETURNING l.shard, l.epoch, l.period";
+
+constexpr std::string_view kLookAtAll =
+    "SELECT l.shard, (extract(epoch FROM l.expires_at - clock_timestamp()) * 1000)::bigint"
+    " FROM entente_lease AS l JOIN unnest($1::smallint[]) AS w(shard) ON l.shard = w.shard"
+    " WHERE l.owner <> $2::text AND l.owner <> '' AND l.expires_at > clock_timestamp()";
+
+constexpr std::string_view kReleaseOwned =
+    "WITH given AS (SELECT l.shard FROM entente_lease AS l"
+    " JOIN unnest($2::smallint[], $3::bigint[]) AS w(shard, epoch)"
+    " ON l.shard = w.shard AND l.epoch = w.epoch"
+    " WHERE l.owner = $1::text ORDER BY l.shard FOR UPDATE OF l)"
+    " UPDATE entente_lease AS l SET owner = '' FROM given WHERE l.shard = given.shard"
+    " RETURNING l.shard";
 
 constexpr std::string_view kRenew =
     "WITH mine AS (SELECT l.shard FROM entente_lease AS l"
@@ -47,6 +72,19 @@ constexpr std::string_view kLook =
 int16_t Number(ShardId shard) {
   ENTENTE_CHECK(shard.value() < kShardCount);
   return static_cast<int16_t>(shard.value());
+}
+
+pg::ArrayParam Numbers(const std::vector<ShardId>& shards) {
+  pg::ArrayParam numbers(pg::ElementType::kInt2);
+  for (const ShardId shard : shards) {
+    numbers.AddNumber(Number(shard));
+  }
+  return numbers;
+}
+
+Status HeldByAnother(int64_t shard, const std::string& left) {
+  return Unavailable(kLeaseHeld,
+                     "shard " + std::to_string(shard) + " is another owner's for " + left + " ms");
 }
 
 }  // namespace
@@ -101,14 +139,68 @@ Result<Epoch> Leases::Acquire(ShardId shard) {
         const pg::PgResult row,
         Run(kLook, std::move(pg::Params().Int2(number)), "looking at a lease"));
     const std::string left = row.rows() == 0 ? "?" : std::to_string(row.Number(0, 2));
-    return Unavailable(
-        kLeaseHeld, "shard " + std::to_string(number) + " is another owner's for " + left + " ms");
+    return HeldByAnother(number, left);
   }
   const Epoch epoch(static_cast<uint64_t>(acquired.Number(0, 0)));
-  held_[shard.value()] = {epoch, asked};
-  // Whoever reads the shard next must know all tables that it may have something in.
+  // Whoever reads the shard next must know all tables that it may have something in. Until then it
+  // is not ours to renew: who is told that it was not acquired would never give it up.
   ENTENTE_RETURN_IF_ERROR(KnowPeriod(static_cast<int32_t>(acquired.Number(0, 1))));
+  held_[shard.value()] = {epoch, asked};
   return epoch;
+}
+
+Status Leases::AcquireFree(const std::vector<ShardId>& shards,
+                           std::array<std::optional<Epoch>, kShardCount>& kept) {
+  const std::lock_guard lock(mutex_);
+  const Clock::time_point asked = Clock::now();
+  pg::Params params;
+  params.Array(Numbers(shards)).Bytes(owner_).Int8(lease_micros_);
+  ENTENTE_ASSIGN_OR_RETURN(const pg::PgResult acquired,
+                           Run(kAcquireAll, params, "acquiring shards"));
+  int32_t newest = 0;
+  for (int row = 0; row < acquired.rows(); ++row) {
+    newest = std::max(newest, static_cast<int32_t>(acquired.Number(row, 2)));
+  }
+  ENTENTE_RETURN_IF_ERROR(KnowPeriod(newest));
+  for (int row = 0; row < acquired.rows(); ++row) {
+    const auto shard = static_cast<size_t>(acquired.Number(row, 0));
+    const Epoch epoch(static_cast<uint64_t>(acquired.Number(row, 1)));
+    held_.at(shard) = {epoch, asked};
+    kept.at(shard) = epoch;
+  }
+  return {};
+}
+
+std::vector<Result<Epoch>> Leases::AcquireAll(const std::vector<ShardId>& shards) {
+  std::array<std::optional<Epoch>, kShardCount> kept;
+  if (const Status status = AcquireFree(shards, kept); !status.ok()) {
+    return {shards.size(), Result<Epoch>(status)};
+  }
+  std::vector<ShardId> left;
+  for (const ShardId shard : shards) {
+    if (!kept.at(shard.value())) {
+      left.push_back(shard);
+    }
+  }
+  std::array<std::optional<std::string>, kShardCount> others;
+  if (!left.empty()) {
+    const std::lock_guard lock(mutex_);
+    pg::Params params;
+    params.Array(Numbers(left)).Bytes(owner_);
+    const auto rows = Run(kLookAtAll, params, "looking at leases");
+    for (int row = 0; rows.ok() && row < rows->rows(); ++row) {
+      others.at(static_cast<size_t>(rows->Number(row, 0))) = std::to_string(rows->Number(row, 1));
+    }
+  }
+  std::vector<Result<Epoch>> results;
+  for (const ShardId shard : shards) {
+    const size_t i = shard.value();
+    // What was locked at that moment is waited for.
+    results.push_back(kept[i]     ? Result<Epoch>(*kept[i])
+                      : others[i] ? HeldByAnother(static_cast<int64_t>(i), *others[i])
+                                  : Acquire(shard));
+  }
+  return results;
 }
 
 Status Leases::KnowPeriod(int32_t period) {
@@ -176,6 +268,41 @@ Status Leases::Release(ShardId shard, Epoch epoch) {
   const bool free = row.rows() == 1 && row.Bytes(0, 0).empty() &&
                     static_cast<uint64_t>(row.Number(0, 1)) == epoch.value();
   return ours && free ? Status() : StaleLocked(shard, epoch);
+}
+
+Status Leases::Release(const std::vector<OwnedShard>& shards,
+                       std::array<bool, kShardCount>& given) {
+  const std::lock_guard lock(mutex_);
+  std::vector<ShardId> numbers;
+  pg::ArrayParam epochs(pg::ElementType::kInt8);
+  for (const OwnedShard& owned : shards) {
+    Held& held = held_.at(owned.shard.value());
+    if (held.epoch == owned.epoch) {
+      held = {};  // As in the release of one.
+    }
+    numbers.push_back(owned.shard);
+    epochs.AddNumber(static_cast<int64_t>(owned.epoch.value()));
+  }
+  pg::Params params;
+  params.Bytes(owner_).Array(Numbers(numbers)).Array(std::move(epochs));
+  ENTENTE_ASSIGN_OR_RETURN(const pg::PgResult released,
+                           Run(kReleaseOwned, params, "releasing shards"));
+  for (int row = 0; row < released.rows(); ++row) {
+    given.at(static_cast<size_t>(released.Number(row, 0))) = true;
+  }
+  return {};
+}
+
+std::vector<Status> Leases::ReleaseAll(const std::vector<OwnedShard>& shards) {
+  std::array<bool, kShardCount> given{};
+  const Status released = Release(shards, given);
+  std::vector<Status> results;
+  for (const OwnedShard& owned : shards) {
+    results.push_back(!released.ok()                  ? released
+                      : given.at(owned.shard.value()) ? Status()
+                                                      : Release(owned.shard, owned.epoch));
+  }
+  return results;
 }
 
 Status Leases::Stale(ShardId shard, Epoch epoch) {

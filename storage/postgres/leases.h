@@ -7,10 +7,12 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/ids.h"
 #include "base/status.h"
 #include "net/postgres/session.h"
+#include "storage/membership.h"
 #include "storage/postgres/options.h"
 #include "storage/postgres/periods.h"
 
@@ -32,6 +34,10 @@ class Leases {
   [[nodiscard]] Status Renew(ShardId shard, Epoch epoch);
   [[nodiscard]] Status Release(ShardId shard, Epoch epoch);
 
+  // As those of Membership.
+  [[nodiscard]] std::vector<Result<Epoch>> AcquireAll(const std::vector<ShardId>& shards);
+  [[nodiscard]] std::vector<Status> ReleaseAll(const std::vector<OwnedShard>& shards);
+
   [[nodiscard]] const std::string& owner() const { return owner_; }
 
   // The owner's latest epoch as far as this journal knows, for people.
@@ -48,6 +54,11 @@ class Leases {
   [[nodiscard]] Result<pg::PgResult> Run(std::string_view sql, const pg::Params& params,
                                          std::string_view doing);
   [[nodiscard]] Status RenewAll(Clock::time_point asked);
+  // Acquires those that nobody has and nobody has locked; of the others nothing is kept in `kept`.
+  [[nodiscard]] Status AcquireFree(const std::vector<ShardId>& shards,
+                                   std::array<std::optional<Epoch>, kShardCount>& kept);
+  [[nodiscard]] Status Release(const std::vector<OwnedShard>& shards,
+                               std::array<bool, kShardCount>& given);
   [[nodiscard]] Status KnowPeriod(int32_t period);
   [[nodiscard]] Status StaleLocked(ShardId shard, Epoch epoch);
 

@@ -81,6 +81,17 @@ class PostgresJournal final : public Journal, public Membership {
     return leases_.Release(shard, epoch);
   }
 
+  std::vector<Result<Epoch>> AcquireShards(const std::vector<ShardId>& shards) override {
+    const Status health = writer_.health();
+    return health.ok() ? leases_.AcquireAll(shards)
+                       : std::vector<Result<Epoch>>(shards.size(), health);
+  }
+
+  std::vector<Status> ReleaseShards(const std::vector<OwnedShard>& shards) override {
+    const Status health = writer_.health();
+    return health.ok() ? leases_.ReleaseAll(shards) : std::vector<Status>(shards.size(), health);
+  }
+
   std::optional<Duration> lease_time() const override { return options_.lease; }
 
   void Append(ShardId shard, Epoch epoch, Batch batch, AppendCallback on_durable) override {

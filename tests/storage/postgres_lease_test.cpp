@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 
+#include "storage/membership.h"
 #include "tests/storage/postgres_fixtures.h"
 
 namespace entente::storage {
@@ -53,6 +54,64 @@ TEST_CASE("a lease lasts by the database's clock, and longer with each renewal")
         StatusCode::kFenced);
   REQUIRE(second->Release(shard, later).ok());
   CHECK(first->Acquire(shard).value().value() > later.value());
+}
+
+TEST_CASE("several shards are acquired together: each that is free, or over, or one's own") {
+  PostgresPlace place;
+  auto options = place.options();
+  options.lease = std::chrono::hours(1);
+  const auto first = OpenPostgres(options);
+  const auto second = OpenPostgres(options);
+  auto& lots = dynamic_cast<Membership&>(*second);
+  const Epoch held = first->Acquire(ShardId(1)).value();
+  const Epoch over = first->Acquire(ShardId(2)).value();
+  place.Query("UPDATE entente_lease SET expires_at = now() - interval '1 second' WHERE shard = 2");
+  const Epoch own = second->Acquire(ShardId(3)).value();
+  const auto epochs = lots.AcquireShards({ShardId(3), ShardId(1), ShardId(2), ShardId(60)});
+  REQUIRE(epochs.size() == 4);
+  CHECK(epochs[0].value().value() > own.value());
+  CHECK(epochs[1].status().reason() == kLeaseHeld);
+  CHECK(epochs[2].value().value() > over.value());
+  CHECK(epochs[3].ok());
+  CHECK(first->Renew(ShardId(1), held).ok());
+  CHECK(second->Renew(ShardId(60), *epochs[3]).ok());
+
+  // And given up together, but for what is not one's own.
+  const auto released =
+      lots.ReleaseShards({{ShardId(60), *epochs[3]}, {ShardId(1), held}, {ShardId(3), own}});
+  REQUIRE(released.size() == 3);
+  CHECK(released[0].ok());
+  CHECK(released[1].code() == StatusCode::kFenced);
+  CHECK(released[2].code() == StatusCode::kFenced);
+  CHECK(first->Acquire(ShardId(60)).value().value() > epochs[3]->value());
+  CHECK(second->Renew(ShardId(3), *epochs[0]).ok());
+  CHECK(lots.AcquireShards({}).empty());
+  CHECK(lots.ReleaseShards({}).empty());
+}
+
+TEST_CASE("a shard with an append under way is waited for, and holds up no other") {
+  PostgresPlace place;
+  auto options = place.options();
+  options.lease_lock_timeout = std::chrono::seconds(30);
+  options.statement_timeout = std::chrono::seconds(40);
+  const auto second = OpenPostgres(options);
+  const auto appending = pg::Connection::Open(postgres::WriterSession(options));
+  REQUIRE(appending.ok());
+  const auto run = [&](const char* sql) {
+    return (*appending)->Execute(sql, postgres::After(std::chrono::seconds(10))).ok();
+  };
+  REQUIRE(run("BEGIN; SELECT 1 FROM entente_lease WHERE shard = 1 FOR UPDATE"));
+  auto acquiring = std::async(std::launch::async, [&] {
+    return dynamic_cast<Membership&>(*second).AcquireShards({ShardId(1), ShardId(2)});
+  });
+  // Had while the other one is waited for.
+  while (place.Query("SELECT owner <> '' FROM entente_lease WHERE shard = 2") != "t") {
+  }
+  CHECK(place.Query("SELECT owner <> '' FROM entente_lease WHERE shard = 1") == "f");
+  CHECK(run("COMMIT"));
+  const auto epochs = acquiring.get();
+  CHECK(epochs[0].ok());
+  CHECK(epochs[1].ok());
 }
 
 TEST_CASE("renewing one shard renews all, and says of each whether it is still owned") {

@@ -141,6 +141,10 @@ TEST_CASE("every statement that is sent is one of those listed, and asks nothing
       const auto node = OpenPostgres(options);
       auto& membership = dynamic_cast<Membership&>(*node);
       CHECK(membership.Beat({}).ok());
+      const auto epochs = membership.AcquireShards({ShardId(1), ShardId(2)});
+      const auto other = OpenPostgres(options);
+      CHECK_FALSE(dynamic_cast<Membership&>(*other).AcquireShards({ShardId(1)}).front().ok());
+      CHECK(membership.ReleaseShards({{ShardId(1), epochs[0].value()}}).front().ok());
       CHECK(membership.Leave().ok());
     }
     seen = statements.seen();
