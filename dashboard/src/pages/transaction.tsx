@@ -26,6 +26,8 @@ function offers(verb: Verb, txn: Txn): boolean {
 }
 
 const MOST_BRANCHES = 200; // Of a forEach, listed at once.
+const CALLING: ReadonlySet<string> = new Set(['forward', 'undo', 'finish']);
+const GATE_MS = 2_000;
 
 function Facts({ txn }: { txn: Txn }) {
   return (
@@ -166,6 +168,12 @@ export function Transaction({ route }: { route: Route }) {
       refresh();
     }
   }, [newest, txn.data?.revision]);
+  // That a call waits at its participant's gate, or goes in the end, is no step of the transaction, and no event tells of it.
+  const calling = !!txn.data && isOpen(txn.data.status) && txn.data.branches.some((branch) => CALLING.has(branch.phase));
+  useEffect(() => {
+    const timer = calling ? setInterval(refresh, GATE_MS) : undefined;
+    return () => clearInterval(timer);
+  }, [calling, refresh]);
   if (txn.error?.problem?.status === 404) {
     return <><h1 class="mono">{gid}</h1><p class="note">{t('txn.gone')}</p></>;
   }
