@@ -81,4 +81,15 @@ entente_pkg_config(postgres "Entente's barrier, two-phase commit and outbox in P
 entente_pkg_config(mysql "Entente's barrier in MariaDB and MySQL" "nlohmann_json libmariadb"
   "-lentente_sdk_mysql ${core}")
 
+# What the program is made of, as CycloneDX: build/entente.cdx.json.
+add_custom_command(OUTPUT ${PROJECT_BINARY_DIR}/entente.cdx.json
+  COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/sbom.py --program $<TARGET_FILE:entente>
+    --version ${PROJECT_VERSION} --lock ${PROJECT_SOURCE_DIR}/dashboard/package-lock.json
+    --out ${PROJECT_BINARY_DIR}/entente.cdx.json
+  DEPENDS entente ${PROJECT_SOURCE_DIR}/tools/sbom.py ${PROJECT_SOURCE_DIR}/dashboard/package-lock.json
+  VERBATIM)
+add_custom_target(sbom ALL DEPENDS ${PROJECT_BINARY_DIR}/entente.cdx.json)
+install(FILES ${PROJECT_BINARY_DIR}/entente.cdx.json DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/entente
+  COMPONENT coordinator)
+
 install(TARGETS entente RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT coordinator)

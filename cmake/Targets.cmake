@@ -57,6 +57,8 @@ function(entente_program name)
   entente_together(${name})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${ARG_LIBS})
+  # No page is both written and run, and what calls go through can not be written once it runs.
+  target_link_options(${name} PRIVATE LINKER:-z,relro LINKER:-z,now LINKER:-z,noexecstack)
   target_precompile_headers(${name} REUSE_FROM entente_pch)
   entente_warnings(${name})
 endfunction()

@@ -10,6 +10,7 @@
 #include "coordinator/config.h"
 #include "coordinator/serve.h"
 #include "coordinator/store_commands.h"
+#include "coordinator/version_command.h"
 
 namespace {
 
@@ -80,6 +81,7 @@ int main(int argc, char** argv) {
   ServeFlags flags;
   AddServe(app, flags, exit_code);
   entente::coordinator::AddStoreCommands(app, exit_code);
+  entente::coordinator::AddVersionCommand(app);
   entente::cli::AddCommands(app, exit_code);
   try {
     app.parse(argc, argv);

@@ -44,7 +44,8 @@ class Package(unittest.TestCase):
     def test_it_holds_the_program_its_unit_its_settings_and_what_to_read(self):
         files = {line.split()[-1]: line for line in output("dpkg-deb", "-c", self.package).splitlines()}
         for path in ("usr/bin/entente", "usr/lib/systemd/system/entente.service", "etc/entente/entente.json",
-                     "usr/share/doc/entente/operations.md", "usr/share/doc/entente/copyright"):
+                     "usr/share/doc/entente/operations.md", "usr/share/doc/entente/copyright",
+                     "usr/share/doc/entente/entente.cdx.json"):
             self.assertIn("./" + path, files)
         self.assertFalse([path for path in files if "include" in path or path.endswith(".a")], "the SDK is not in it")
         for path, line in files.items():
