@@ -56,7 +56,7 @@ void ShowEnds(Context& context, const ExploreReport& report) {
     const PathEnd& end = report.ends[i];
     out << "  " << end.outcome << ", " << end.paths
         << " paths: " << ShowText(Joined(end.effects, "nothing"))
-        << (end.effects.size() == 1 ? " stands" : " stand") << "\n";
+        << (end.effects.size() <= 1 ? " stands" : " stand") << "\n";
   }
   if (report.ends.size() > kMaxEndsShown) {
     out << "  and " << report.ends.size() - kMaxEndsShown << " more (--json has them all)\n";

@@ -136,7 +136,8 @@ void Inspector::CheckStanding(size_t number, const Node& node, const Held& held)
 void Inspector::CheckAborted(size_t number, const Node& node) {
   for (const Held& held : node.world) {
     const bool stands = held.effect == Effect::kStands || held.effect == Effect::kFinal;
-    if (stands && Acts(held) && !MayStay(held.branch)) {
+    const bool belongs = rules_.StepOf(held.branch).stage == dsl::Stage::kMain;
+    if (stands && belongs && Acts(held) && !MayStay(held.branch)) {
       CheckStanding(number, node, held);
     }
   }
@@ -145,7 +146,9 @@ void Inspector::CheckAborted(size_t number, const Node& node) {
 void Inspector::CheckCommitted(size_t number, const Node& node) {
   for (const Held& held : node.world) {
     const BranchState* branch = engine::FindBranch(node.state, held.branch);
-    if (branch == nullptr || !Acts(held)) {
+    const dsl::Step& step = rules_.StepOf(held.branch);
+    // What follows the outcome is no part of it, and what failed and is optional may stand.
+    if (branch == nullptr || !Acts(held) || step.stage != dsl::Stage::kMain || branch->tolerated) {
       continue;
     }
     const bool counts =

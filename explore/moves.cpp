@@ -220,7 +220,10 @@ void Rules::AddForwardMoves(const Node& node, const CallBranch& call, const Move
   const Held* held = FindHeld(node, base.branch, base.alternative);
   const bool done = held != nullptr && held->effect == Effect::kStands;
   AddOutputs(node, base, moves);
-  if (node.state.status == TxnStatus::kCommitting) {
+  const dsl::Step& step = StepOf(base.branch);
+  const bool decided =
+      node.state.status == TxnStatus::kCommitting || step.stage != dsl::Stage::kMain;
+  if (decided && !step.optional) {
     const bool says_it_may =
         !call.answers->fail_on.empty() || base.alternative < work.alternatives.size();
     add(says_it_may && !done ? Move::Kind::kRefused : Move::Kind::kNever);
@@ -397,13 +400,18 @@ class Rules::Maker {
   }
 
   void Undo(Held& held) {
-    if (held.effect == Effect::kLate) {
-      held.effect = Effect::kStands;
-      held.overtaken = true;
-    } else if (held.effect == Effect::kNone) {
-      turn_.promises.insert(3);
-    } else if (!held.overtaken) {
-      held.effect = Effect::kNone;
+    switch (held.effect) {
+      case Effect::kLate:
+        // What was on its way comes right after it; another undo would take that back, too.
+        held.effect = Effect::kStands;
+        held.overtaken = true;
+        break;
+      case Effect::kNone: turn_.promises.insert(3); break;
+      case Effect::kStands:
+      case Effect::kFinal:
+        held.effect = Effect::kNone;
+        held.overtaken = false;
+        break;
     }
   }
 
@@ -478,7 +486,7 @@ class Rules::Maker {
     const dsl::Step& step = rules_.StepOf(move_.branch);
     const auto& work = std::get<dsl::CallWork>(step.work);
     return move_.role != Role::kForward || node().state.status == TxnStatus::kCommitting ||
-           (step.pivot && !work.way(branch.alternative).undo);
+           step.stage != dsl::Stage::kMain || (step.pivot && !work.way(branch.alternative).undo);
   }
 
   void Done(const engine::CommandId& command, const engine::Effect& effect,

@@ -96,6 +96,12 @@ struct RecordTeller {
                 ? ""
                 : ", " + raised.failure.message);
   }
+  std::string operator()(const engine::OperationRefused& refused) const {
+    return refused.tolerated ? GoesOnWithout(refused.branch) : "";
+  }
+  std::string operator()(const engine::OperationGaveUp& given_up) const {
+    return given_up.tolerated ? GoesOnWithout(given_up.branch) : "";
+  }
   std::string operator()(const engine::StepSkipped& skipped) const {
     return plan.steps[skipped.step].id + " is skipped";
   }
@@ -112,6 +118,10 @@ struct RecordTeller {
     return "it ends " + std::string(engine::TxnStatusName(ended.status));
   }
   std::string operator()(const auto& /*other*/) const { return ""; }
+
+  static std::string GoesOnWithout(const BranchId& branch) {
+    return branch.str() + " failed, and the rest goes on without it";
+  }
 };
 
 std::string TellRecord(const engine::Record& record, const dsl::Plan& plan, const Node& before) {

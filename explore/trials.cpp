@@ -145,7 +145,9 @@ class Collector {
         Collect(json[i], inner);
       }
     } else if (json.is_object()) {
-      const bool is_step = place.name == "steps" && json.contains("id") && json["id"].is_string();
+      const bool is_step =
+          (place.name == "steps" || place.name == "onCommitted" || place.name == "onAborted") &&
+          json.contains("id") && json["id"].is_string();
       for (const auto& [name, value] : json.items()) {
         Place inner = place;
         inner.pointer += '/' + name;

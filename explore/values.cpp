@@ -210,22 +210,30 @@ class Maker {
       }
       const size_t start = from + kMissing.size();
       const std::string name = text.substr(start, text.find('\'', start) - start);
-      for (DataPath read : trial.reads) {
-        const Shape* shape = ShapeAt(read);
-        if (shape != nullptr && shape->is_list()) {
-          read.emplace_back("*");
-          shape = ShapeAt(read);
-        }
-        // A part that is known to be something else is left as it is.
-        if (shape != nullptr && shape->open && !shape->is_list() &&
-            !shape->members.contains(name)) {
-          read.push_back(name);
-          Grow(read);
-          learned = true;
-        }
-      }
+      // What is a map lacks it; only if nothing is, something may be one.
+      learned = AddMember(trial, name, /*to_maps=*/true) ||
+                AddMember(trial, name, /*to_maps=*/false) || learned;
     }
     return learned;
+  }
+
+  // To what the expression reads; true if it was added to something.
+  bool AddMember(const Trial& trial, const std::string& name, bool to_maps) {
+    bool added = false;
+    for (DataPath read : trial.reads) {
+      const Shape* shape = ShapeAt(read);
+      if (shape != nullptr && shape->is_list()) {
+        read.emplace_back("*");
+        shape = ShapeAt(read);
+      }
+      if (shape != nullptr && shape->open && !shape->is_list() && shape->is_map() == to_maps &&
+          !shape->members.contains(name)) {
+        read.push_back(name);
+        Grow(read);
+        added = true;
+      }
+    }
+    return added;
   }
 
   [[nodiscard]] const Shape* ShapeAt(const DataPath& read) const {
@@ -314,10 +322,16 @@ class Maker {
     for (const auto& [step, output] : outputs_) {
       const Json one = Instance(output);
       steps[step] = {{"status", "done"},
+                     {"failure", nullptr},
                      {"output", for_each_.at(step) ? Json::array({one, one}) : one}};
     }
-    return {{"input", Instance(input_)}, {"steps", std::move(steps)}, {"env", plan_.env},
-            {"gid", "transaction"},      {"key", "transaction:step"}, {"index", 0}};
+    return {{"input", Instance(input_)},
+            {"steps", std::move(steps)},
+            {"env", plan_.env},
+            {"gid", "transaction"},
+            {"key", "transaction:step"},
+            {"index", 0},
+            {"failure", {{"code", "refused"}, {"message", "explored"}, {"step", ""}}}};
   }
 
   [[nodiscard]] Outcome Try() const {

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <catch2/catch.hpp>
 
 #include "tests/explore/support.h"
@@ -133,6 +135,31 @@ TEST_CASE("many calls at once are walked, and what is thinned out is said") {
   CHECK(report.complete);
   CHECK(report.findings.empty());
   CHECK(Joined(report.left_out).find("more than three calls") != std::string::npos);
+}
+
+TEST_CASE("what is optional may fail, and what follows the outcome is no part of it") {
+  const ExploreReport report = Walk(Compile(
+      R"({"name": "d", "participants": {"a": {"http": "http://a"}, "b": {"http": "http://b"}},
+          "steps": [
+            {"id": "stock", "participant": "a", "action": {"put": "/stock/${key}"},
+             "compensate": {"delete": "/stock/${key}"}},
+            {"id": "seat", "participant": "a", "optional": true, "action": {"put": "/seats/${key}"},
+             "compensate": {"delete": "/seats/${key}"}},
+            {"id": "pay", "participant": "b", "pivot": true, "action": {"post": "/charges"}},
+            {"id": "points", "participant": "b", "optional": true, "action": {"put": "/points/${key}"}}],
+          "onCommitted": [{"id": "thanks", "participant": "b", "action": {"post": "/mails"}}],
+          "onAborted": [{"id": "sorry", "participant": "b", "when": "${failure.step == 'pay'}",
+                         "action": {"post": "/mails", "body": "${failure.message}"}}]})"));
+  CHECK(Codes(report).empty());
+  CHECK(report.notes.empty());
+  CHECK(report.left_out ==
+        std::vector<std::string>{"paths on which more than 2 things go wrong (--faults)"});
+  const auto with = [&](const std::vector<std::string>& effects) {
+    return std::any_of(report.ends.begin(), report.ends.end(),
+                       [&](const PathEnd& end) { return end.effects == effects; });
+  };
+  CHECK(with({"pay", "stock", "thanks"}));  // Without the seat and the points.
+  CHECK(with({"sorry"}));
 }
 
 TEST_CASE("a child transaction is walked as one call that ends either way") {

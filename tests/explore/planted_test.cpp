@@ -176,6 +176,8 @@ TEST_CASE("planted: a member that the input need not have is read where there is
 TEST_CASE("planted: an action that comes after its undo is carried out") {
   ExploreOptions options;
   options.without_barrier = {"a"};
+  const std::string strict = std::string(kFlight) + "," + kPay;
+  CHECK(Found(strict, "", options) == List{"person.needed flight"});  // 404 to the undo.
   CHECK(Found(std::string(R"({"id": "flight", "participant": "a",
                 "action": {"put": "/flights/${key}"},
                 "compensate": {"delete": "/flights/${key}", "succeedOn": [404]}},)") +
