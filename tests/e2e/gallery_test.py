@@ -149,6 +149,18 @@ class Gallery(unittest.TestCase):
         self.services.refuse = {"near/stock:red", "payments/charges"}
         self.abort("order-from-stocks", {"customer": "Ada", "lines": lines})
 
+    def test_notice(self):
+        data = {"customer": "Ada", "amount": 5}
+        self.services.refuse = {"loyalty/points"}
+        end = self.commit("order-with-notice", data)
+        self.assertEqual(end["output"]["points"], 0)
+        self.assertEqual(self.kinds(), ["mail/thanks", "payments/charges", "stock/goods"])
+        self.setUp()
+        self.services.refuse = {"payments/charges"}
+        self.begin("order-with-notice", data)
+        self.assertEqual(self.end()["status"], "ABORTED")
+        self.assertEqual(self.kinds(), ["mail/regrets"])
+
     def test_approval(self):
         self.commit("purchase-approval", {"who": "Ada", "amount": 20})
         for approved, status in ((True, "COMMITTED"), (False, "ABORTED")):
@@ -252,6 +264,12 @@ class Gallery(unittest.TestCase):
         self.setUp()
         self.services.refuse = {"doors/badges"}
         self.abort("employee-onboarding", {"name": "Ada", "laptop": True})
+
+    def test_quotes(self):
+        end = self.commit("loan-quotes", {"amount": 1000, "banks": ["north", "south", "east"]})
+        self.assertEqual(end["output"]["bank"], "south")
+        self.setUp()
+        self.abort("loan-quotes", {"amount": 1000, "banks": ["east"]}, "too-dear")
 
     def test_signatures(self):
         self.begin("two-signatures", {"deed": "house"})
