@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "coordinator/config.h"
+#include "coordinator/probe_command.h"
 #include "coordinator/serve.h"
 #include "coordinator/store_commands.h"
 #include "coordinator/version_command.h"
@@ -82,6 +83,7 @@ int main(int argc, char** argv) {
   AddServe(app, flags, exit_code);
   entente::coordinator::AddStoreCommands(app, exit_code);
   entente::coordinator::AddVersionCommand(app);
+  entente::coordinator::AddProbeCommand(app, exit_code);
   entente::cli::AddCommands(app, exit_code);
   try {
     app.parse(argc, argv);
