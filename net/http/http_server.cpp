@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <optional>
 
 #include <boost/asio/post.hpp>
@@ -20,7 +21,7 @@ using SharePort = boost::asio::detail::socket_option::boolean<SOL_SOCKET, SO_REU
 // Descriptors are exhausted: accepting again at once would spin.
 constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
 
-// A newcomer waits for a place so long, while some connection is idle, and looks so often.
+// A newcomer waits for another server's place so long at least, and looks so often.
 constexpr Duration kPatience = std::chrono::seconds(1);
 constexpr Duration kPlacePause = std::chrono::milliseconds(10);
 
@@ -56,9 +57,9 @@ HttpServerOptions WithLoad(HttpServerOptions options) {
 // One listening socket. Shared with its pending operations, which may complete after the server's
 // end.
 struct Listener : std::enable_shared_from_this<Listener> {
-  // Takes the socket, or leaves it where it is and returns false: then it is offered again, and
-  // those behind it wait. With `may_wait` false it is taken, whatever becomes of it.
-  using Taker = UniqueFunction<bool(Socket& socket, bool may_wait)>;
+  // Takes the socket, which has waited for so long, or leaves it where it is and returns false:
+  // then it is offered again, and those behind it wait.
+  using Taker = UniqueFunction<bool(Socket& socket, Deadline::Clock::duration waited)>;
 
   Listener(boost::asio::io_context& io, Taker taker)
       : acceptor(io), pause(io), take(std::move(taker)) {}
@@ -85,7 +86,7 @@ struct Listener : std::enable_shared_from_this<Listener> {
   }
 
   void Offer() {
-    if (!take(*newcomer, Deadline::Clock::now() - came_at < kPatience)) {
+    if (!take(*newcomer, Deadline::Clock::now() - came_at)) {
       After(kPlacePause, &Listener::Offer);
       return;
     }
@@ -154,7 +155,7 @@ class HttpServer::Impl final : public ServerLoad::Member {
   Result<uint16_t> Listen(const std::string& host, uint16_t port, bool share_port) {
     ENTENTE_ASSIGN_OR_RETURN(const tcp::endpoint endpoint, ResolveLocal(io_, host, port));
     auto listener = std::make_shared<Listener>(
-        io_, [this](Socket& socket, bool may_wait) { return Take(socket, may_wait); });
+        io_, [this](Socket& socket, auto waited) { return Take(socket, waited); });
     Acceptor& acceptor = listener->acceptor;
     error_code error;
     acceptor.open(endpoint.protocol(), error);
@@ -197,14 +198,14 @@ class HttpServer::Impl final : public ServerLoad::Member {
   void OnPlaceWanted() override {
     boost::asio::post(io_, [this, alive = alive_] {
       if (*alive && options_.load->full()) {
-        static_cast<void>(CloseIdlest());
+        static_cast<void>(CloseIdlest(options_.least_idle));
       }
     });
   }
 
-  // False if there is none.
-  [[nodiscard]] bool CloseIdlest() {
-    const auto latest = Deadline::Clock::now() - options_.least_idle;
+  // Of those that have been idle for `at_least`. False if there is none.
+  [[nodiscard]] bool CloseIdlest(Duration at_least) {
+    const auto latest = Deadline::Clock::now() - at_least;
     ServerConnection* idlest = nullptr;
     for (ServerConnection& connection : connections_) {
       const auto since = connection.idle_since();
@@ -221,20 +222,24 @@ class HttpServer::Impl final : public ServerLoad::Member {
     return true;
   }
 
-  // Another server may take the place that was made, and then one more is closed.
-  [[nodiscard]] bool FindPlace() {
+  // Another server may take the place that was made, and then one more is closed. Where all that
+  // are idle have been so for a moment only, as long as a newcomer has waited, one of them has to
+  // go: clients that are busy do not keep everybody else out.
+  [[nodiscard]] bool FindPlace(Deadline::Clock::duration waited) {
+    const Duration at_least = waited < options_.least_idle ? options_.least_idle : Duration::zero();
     while (!options_.load->TakePlace()) {
-      if (!options_.close_idlest || !CloseIdlest()) {
+      if (!options_.close_idlest || !CloseIdlest(at_least)) {
         return false;
       }
     }
     return true;
   }
 
-  [[nodiscard]] bool Take(Socket& socket, bool may_wait) {
+  [[nodiscard]] bool Take(Socket& socket, Deadline::Clock::duration waited) {
     ServerLoad& load = *options_.load;
-    const bool place = FindPlace();
-    if (!place && options_.close_idlest && may_wait && load.idle() > 0) {
+    const bool place = FindPlace(waited);
+    const Duration patience = std::max(kPatience, options_.least_idle);
+    if (!place && options_.close_idlest && waited < patience && load.idle() > 0) {
       load.AskForPlace(*this);
       return false;
     }

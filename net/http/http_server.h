@@ -134,8 +134,8 @@ struct HttpServerOptions {
   // what was not read yet, is not closed: the newcomer waits for a moment, and those behind it with
   // the kernel. Else, and where none is idle, the newcomer is refused.
   bool close_idlest = false;
-  // Of a crowd that comes at one instant, those who have a request send it within this time; one
-  // that did not is not taken for idle before.
+  // Of a crowd that comes at one instant, those who have a request send it within this time: a
+  // connection is not closed before, unless a newcomer has waited as long.
   Duration least_idle = std::chrono::milliseconds(100);
 };
 

@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <map>
+#include <thread>
 
 #include <catch2/catch.hpp>
 
@@ -479,6 +480,24 @@ TEST_CASE("a connection whose request has come is not idle, though nobody has re
   CHECK(StatusOf(works.ReadMessage()) == 200);
   newcomer->Write(kGet);
   CHECK(StatusOf(newcomer->ReadMessage()) == 200);
+}
+
+TEST_CASE("clients that are busy all the time do not keep a newcomer out") {
+  ServerLoad::Limits load_limits;
+  load_limits.max_connections = 1;
+  HttpServerOptions options;
+  options.load = std::make_shared<ServerLoad>(load_limits);
+  options.close_idlest = true;
+  Served served(options);
+  Connection busy(served.port());
+  std::thread asking([&busy] {  // Idle now and then, but never for long.
+    while (busy.Write(kGet) && !busy.ReadMessage().empty()) {
+    }
+  });
+  Connection newcomer(served.port());
+  newcomer.Write(kGet);
+  CHECK(StatusOf(newcomer.ReadMessage()) == 200);
+  asking.join();
 }
 
 TEST_CASE("a server without an idle connection gets the place of another one's") {
