@@ -159,7 +159,7 @@ bool Service::LookFirst(Command& command, Done<T>& done,
   }
   const Gid gid(command.gid);
   coordinator_.Get(gid, std::nullopt,
-                   [this, method, command = std::move(command),
+                   [self = *this, method, command = std::move(command),
                     done = std::move(done)](const Result<runtime::TxnView>& view) mutable {
                      if (!view.ok()) {
                        Refuse(done, view.status());
@@ -167,7 +167,7 @@ bool Service::LookFirst(Command& command, Done<T>& done,
                        Refuse(done, NoSuchTransaction(command.gid));
                      } else {
                        command.by = Within(command.by);
-                       (this->*method)(std::move(command), std::move(done));
+                       (self.*method)(std::move(command), std::move(done));
                      }
                    });
   return true;
@@ -191,7 +191,7 @@ void Service::Submit(SubmitCommand command, Done<SubmitResult> done) const {
     source = std::make_shared<const std::string>(*request.inline_definition);
   }
   coordinator_.Submit(
-      std::move(request), [this, waited, source = std::move(source),
+      std::move(request), [&coordinator = coordinator_, waited, source = std::move(source),
                            done = std::move(done)](Result<runtime::SubmitReply> result) {
         if (result.ok()) {
           done(SubmitResult{std::move(result->view), result->created, waited});
@@ -201,7 +201,7 @@ void Service::Submit(SubmitCommand command, Done<SubmitResult> done) const {
           Refuse(done, result.status());
           return;
         }
-        coordinator_.ValidateDefinition(
+        coordinator.ValidateDefinition(
             *source, [status = result.status(), done](std::vector<dsl::Problem> problems) {
               done(Error{status, std::move(problems), {}});
             });
@@ -556,13 +556,14 @@ BulkDone SeenBy(const identity::PrincipalPtr& by, std::string id, Done<BulkActio
 
 void Service::StopBulk(const BulkIdCommand& command, Done<BulkAction> done) const {
   // Looked at before it is touched.
-  GetBulk(command, [this, id = command.id, done = std::move(done)](Outcome<BulkAction> found) {
-    if (std::holds_alternative<Error>(found)) {
-      done(std::move(found));
-    } else {
-      AskBulk({BulkCall::Verb::kStop, id, {}}, OneTo(done));
-    }
-  });
+  GetBulk(command,
+          [self = *this, id = command.id, done = std::move(done)](Outcome<BulkAction> found) {
+            if (std::holds_alternative<Error>(found)) {
+              done(std::move(found));
+            } else {
+              self.AskBulk({BulkCall::Verb::kStop, id, {}}, OneTo(done));
+            }
+          });
 }
 
 void Service::GetBulk(const BulkIdCommand& command, Done<BulkAction> done) const {
@@ -634,7 +635,7 @@ void Service::CompleteWithin(CompleteCommand command, Done<CompleteResult> done)
     return;
   }
   coordinator_.Get(*gid, std::nullopt,
-                   [this, command = std::move(command),
+                   [self = *this, command = std::move(command),
                     done = std::move(done)](const Result<runtime::TxnView>& view) mutable {
                      if (view.ok() && !IsWithin(command.by->scope, *view)) {
                        // As one that was made up, so that a token says nothing to who found it.
@@ -642,7 +643,7 @@ void Service::CompleteWithin(CompleteCommand command, Done<CompleteResult> done)
                        return;
                      }
                      command.by = Within(command.by);
-                     Complete(std::move(command), std::move(done));
+                     self.Complete(std::move(command), std::move(done));
                    });
 }
 

@@ -32,7 +32,7 @@ struct ServiceOptions {
 // not there, whatever is asked of it. Which methods a role may call is not looked at here
 // (access.h). Stateless: every method may be called from any thread and never blocks; `done` runs
 // once, at once for a command that is refused here, else as coordinator.h says. `coordinator`
-// outlives it.
+// outlives it, and what it was asked: the Service itself may go before `done` has run.
 class Service {
  public:
   Service(runtime::Coordinator& coordinator, ServiceOptions options)
