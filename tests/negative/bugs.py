@@ -148,7 +148,7 @@ ENGINE = [
            "an optional step that may have happened is not undone by a later abort", "I1",
            ("engine/actions/forward.cpp", "  if (tolerant && end.may_have_happened) {",
             "  if (tolerant && end.may_have_happened && !PLANTED) {")),
-    engine("told-too-early", "what follows an abort is called before all is undone", "I8",
+    engine("told-too-early", "what follows an abort is called before all is undone", "I1|I8",
            ("engine/saga/advance.cpp", "  if (all_clear && DriveAfterwards",
             "  if ((PLANTED || all_clear) && DriveAfterwards")),
     engine("contrary-word-overruled",
