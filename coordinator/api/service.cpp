@@ -126,6 +126,15 @@ Status CheckReach(const SubmitCommand& command) {
   return CheckNewLabels(by, command.labels);
 }
 
+// Whether calls to `participant` may pass the gate of `stats`: one that several definitions call
+// under different limits has a gate for each.
+bool IsGateOf(const dsl::Participant& participant, const runtime::ParticipantStats& stats) {
+  return stats.address == runtime::AddressOf(participant) &&
+         stats.calls_per_second == participant.max_calls_per_second.value_or(0) &&
+         stats.max_in_flight <=
+             participant.max_concurrent_calls.value_or(limits::kDefaultMaxConcurrentCalls);
+}
+
 // For each participant of the plan, why calls to it do not go out.
 std::vector<std::string> BlockedBy(runtime::Coordinator& coordinator,
                                    const runtime::TxnView& view) {
@@ -135,11 +144,17 @@ std::vector<std::string> BlockedBy(runtime::Coordinator& coordinator,
   std::vector<std::string> blocked_by(view.plan->participants.size());
   const std::vector<runtime::ParticipantStats> all = coordinator.Participants();
   for (size_t i = 0; i < blocked_by.size(); ++i) {
-    const std::string address = runtime::AddressOf(view.plan->participants[i]);
+    // This node's connections may be fewer than what is allowed: its gate is then the widest of
+    // those.
+    const runtime::ParticipantStats* gate = nullptr;
     for (const runtime::ParticipantStats& stats : all) {
-      if (stats.address == address) {
-        blocked_by[i] = stats.blocked_by;
+      if (IsGateOf(view.plan->participants[i], stats) &&
+          (gate == nullptr || stats.max_in_flight > gate->max_in_flight)) {
+        gate = &stats;
       }
+    }
+    if (gate != nullptr) {
+      blocked_by[i] = gate->blocked_by;
     }
   }
   return blocked_by;

@@ -341,19 +341,28 @@ class Dashboard(unittest.TestCase):
     def chips(self):
         return self.browser.run("return [...document.querySelectorAll('.chips a')].map(a => a.innerText.replace(/\\s+/g, ' '))")
 
+    def see_one_that_waits(self, gids):
+        """Whose turn comes next is not promised: one that has had it is passed over."""
+        for gid in reversed(gids):
+            self.browser.open(f"transaction/{gid}?branch=go")
+            try:
+                return self.browser.sees("Waits for a free call to till for go.", "1 of 1 calls are out.", seconds=4)
+            except AssertionError:
+                continue
+        self.fail("nobody is seen to wait")
+
     def test_who_is_held_back_by_a_participant_is_named_with_its_limits_and_latencies(self):
         self.agency.services["flights"].control(delay="3s")
-        gids = [f"narrow-{n:02}" for n in range(12)]  # One after the other: the last waits for half a minute.
+        gids = [f"narrow-{n:02}" for n in range(12)]  # One at a time: some wait for half a minute.
         for gid in gids:
             self.coordinator.submit("narrow", {}, gid=gid)
-        self.browser.open(f"transaction/{gids[-1]}?branch=go")
-        self.browser.sees("Waits for a free call to till for go.", "1 of 1 calls are out.")
+        self.see_one_that_waits(gids)
         self.browser.open("participants?of=till")
         self.browser.sees("Who is held back", "1/1")
         held = lambda: self.browser.run("return [...document.querySelectorAll('.held a')].map(a => a.textContent)")
         self.browser.until(lambda: held() and set(held()) <= set(gids), "those that wait are named")
         self.browser.find(".held a").click()
-        self.browser.sees("Waits for a free call to till")
+        self.browser.until(lambda: "/transaction/narrow-" in self.browser.driver.current_url, "its own page is one press away")
         self.agency.services["flights"].control(delay="0ms")
         for gid in gids:
             self.coordinator.get(gid, wait="20s")
