@@ -79,20 +79,17 @@ class Dashboard(unittest.TestCase):
                        "action": {"put": "/bookings/${key}", "body": {"who": "Ann", "to": "Oslo"}}},
                       {"id": "pay", "participant": "payments",
                        "action": {"put": "/charges/${key}", "body": {"amount": "${input.amount}", "order": "${input.order}"}}}]})
-        cls.coordinator.put_definition({
+        approval = {
             "name": "approval", "mode": "saga", "participants": {},
             "input": {"type": "object", "required": ["who"], "properties": {
                 "who": {"type": "string", "description": "Who asks"}, "amount": {"type": "integer"}}},
-            "steps": [{"id": "ask", "wait": {"signal": "approve"}}]})
+            "steps": [{"id": "ask", "wait": {"signal": "approve"}}]}
+        cls.coordinator.put_definition(approval)
+        cls.coordinator.put_definition({**approval, "deadline": "2h"})  # Its second version.
         cls.coordinator.put_definition({
             "name": "narrow", "mode": "saga", "participants": {"till": {"http": "${env.FLIGHTS_URL}", "maxConcurrentCalls": 1}},
             "steps": [{"id": "go", "participant": "till", "pivot": True,
                        "action": {"put": "/bookings/${key}", "body": {"who": "Ann", "to": "Oslo"}}}]})
-        cls.coordinator.put_definition({
-            "name": "approval", "mode": "saga", "participants": {}, "deadline": "2h",
-            "input": {"type": "object", "required": ["who"], "properties": {
-                "who": {"type": "string", "description": "Who asks"}, "amount": {"type": "integer"}}},
-            "steps": [{"id": "ask", "wait": {"signal": "approve"}}]})
         cls.browser = Browser(cls.coordinator.url)
         cls.browser.load()
 
