@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -92,6 +94,15 @@ class ExpressionCompiler {
   };
   [[nodiscard]] std::optional<Place> TakeOwnOutputRead();
 
+  // What expressions read of a step's answer beside its output.
+  struct AnswerRead {
+    std::set<std::string> headers;
+    bool status_code = false;
+    Place place;  // The first one.
+  };
+  // By step, as its index in the definition.
+  [[nodiscard]] const std::map<size_t, AnswerRead>& answers_read() const { return answers_read_; }
+
  private:
   void CheckStrings(const Json& value, const std::string& pointer, const Scope& scope);
   void CheckReference(const cel::ReferencePath& path, const std::string& pointer,
@@ -111,6 +122,8 @@ class ExpressionCompiler {
                    const Scope& scope);
   void CheckOptional(const std::vector<cel::ReferencePath>& paths, const std::string& pointer,
                      const Scope& scope);
+  [[nodiscard]] bool CheckAnswerMember(const cel::ReferencePath& path, size_t read,
+                                       const std::string& pointer);
   void CheckFailureReference(const cel::ReferencePath& path, const std::string& pointer);
   // The third name of a path that starts with a step's: 'output' and the like.
   [[nodiscard]] bool CheckStepMember(const cel::ReferencePath& path, size_t read,
@@ -128,6 +141,7 @@ class ExpressionCompiler {
   Environment& environment_;
   ProblemList& problems_;
   std::optional<Place> own_output_read_;
+  std::map<size_t, AnswerRead> answers_read_;
 };
 
 // A template that always renders to `value`, which holds no "${".

@@ -81,10 +81,10 @@ constexpr std::array kWaitSignalFields = {Name("signal"), Name("timeout"), Name(
 constexpr std::array kHttpMethods = {Name("get"), Name("put"), Name("post"), Name("patch"),
                                      Name("delete")};
 // The undo variants have one field more, the last.
-constexpr std::array kHttpUndoFields = {Name("get"),     Name("put"),        Name("post"),
-                                        Name("patch"),   Name("delete"),     Name("participant"),
-                                        Name("headers"), Name("body"),       Name("succeedOn"),
-                                        Name("failOn"),  Name("whenUnknown")};
+constexpr std::array kHttpUndoFields = {
+    Name("get"),         Name("put"),     Name("post"),   Name("patch"),      Name("delete"),
+    Name("participant"), Name("headers"), Name("body"),   Name("succeedOn"),  Name("failOn"),
+    Name("form"),        Name("text"),    Name("answer"), Name("whenUnknown")};
 constexpr std::array kGrpcUndoFields = {Name("rpc"),    Name("participant"),
                                         Name("body"),   Name("succeedOn"),
                                         Name("failOn"), Name("whenUnknown")};

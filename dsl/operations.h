@@ -84,6 +84,13 @@ class OperationCompiler {
   std::optional<HttpRequestTemplate> HttpRequest(const ObjectReader& reader,
                                                  const OperationSite& site, std::string_view verb,
                                                  const std::string& content_type);
+  // `form` and `text`, which are a body and its type.
+  void TextOrForm(const ObjectReader& reader, const Scope& scope, std::string_view verb,
+                  HttpRequestTemplate* request);
+  void SayContentType(const ObjectReader& reader, bool is_form, const std::string& pointer,
+                      HttpRequestTemplate* request);
+  void CheckFormFields(const Json& form, const std::string& pointer);
+  AnswerForm ReadAnswerForm(const ObjectReader& reader);
   // Reports a list or an object that the type of the body has no form for; `content_type` is the
   // participant's.
   void CheckBodyKind(const ObjectReader& reader, const Json& body, std::string content_type);

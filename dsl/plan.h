@@ -88,10 +88,17 @@ struct Participant {
   std::optional<double> max_calls_per_second;  // Default: no rate limit.
 };
 
+// How the body of a success is read: as it says, or as text whatever it says, or not at all.
+enum class AnswerForm : uint8_t { kJson, kText, kNone };
+
 // Widens how answers are read. HTTP status numbers or gRPC status numbers, as the participant is.
 struct AnswerRules {
   std::vector<int> succeed_on;
   std::vector<int> fail_on;
+  AnswerForm form = AnswerForm::kJson;
+  // What is kept of a success beside its output, because some expression reads it.
+  std::vector<std::string> headers;  // Lower case.
+  bool status_code = false;
 };
 
 struct HttpRequestTemplate {

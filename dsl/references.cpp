@@ -174,16 +174,51 @@ bool ExpressionCompiler::CheckStepMember(const cel::ReferencePath& path, size_t 
                        DidYouMean(path.names[3], {"code", "message"}));
     return false;
   }
+  if (member == "headers" || member == "statusCode") {
+    return CheckAnswerMember(path, read, pointer);
+  }
   if (member != "output" && member != "status" && member != "failure") {
-    std::string suggestion = DidYouMean(member, {"output", "status", "failure"});
+    std::string suggestion =
+        DidYouMean(member, {"output", "status", "failure", "headers", "statusCode"});
     if (suggestion.empty()) {
       suggestion = "did you mean 'steps." + id + ".output." + member + "'?";
     }
-    problems_.InString(pointer, path.offset, "unknown_step_member",
-                       "a step has 'output', 'status' and 'failure', not " + Quote(member),
-                       std::move(suggestion));
+    problems_.InString(
+        pointer, path.offset, "unknown_step_member",
+        "a step has 'output', 'status', 'failure', 'headers' and 'statusCode', not " +
+            Quote(member),
+        std::move(suggestion));
     return false;
   }
+  return true;
+}
+
+bool ExpressionCompiler::CheckAnswerMember(const cel::ReferencePath& path, size_t read,
+                                           const std::string& pointer) {
+  const std::string& id = path.names[1];
+  AnswerRead& answer =
+      answers_read_.try_emplace(read, AnswerRead{{}, false, {pointer, path.offset}}).first->second;
+  if (path.names[2] == "statusCode") {
+    answer.status_code = true;
+    return true;
+  }
+  if (path.names.size() < 4) {
+    problems_.InString(
+        pointer, path.offset, "vague_reference",
+        "'steps." + id + ".headers' alone says too little: only what is read is kept",
+        "write 'steps." + id + ".headers.etag', or 'steps." + id + ".headers[\'x-id\']'");
+    return false;
+  }
+  std::string lower = path.names[3];
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  if (lower != path.names[3]) {
+    problems_.InString(pointer, path.offset, "unknown_step_member",
+                       "headers are named in lower case here", "write " + Quote(lower));
+    return false;
+  }
+  answer.headers.insert(std::move(lower));
   return true;
 }
 
@@ -208,7 +243,8 @@ void ExpressionCompiler::CheckStepOrder(const cel::ReferencePath& path, size_t r
                                     "outcome is unknown"
                                   : " reads its own step, which has not run then";
       problems_.InString(pointer, path.offset, "reads_itself", std::string(scope.place) + why);
-    } else if (path.names[2] == "output" && !own_output_read_) {
+    } else if (!own_output_read_ && (path.names[2] == "output" || path.names[2] == "headers" ||
+                                     path.names[2] == "statusCode")) {
       own_output_read_ = Place{pointer, path.offset};
     }
     return;

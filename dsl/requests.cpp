@@ -83,10 +83,77 @@ std::optional<HttpRequestTemplate> OperationCompiler::HttpRequest(const ObjectRe
     request.body = expressions_.Document(*body, reader.PointerTo("body"), site.scope);
     CheckBodyKind(reader, *body, content_type);
   }
+  TextOrForm(reader, site.scope, verb, &request);
   if (!path) {
     return std::nullopt;
   }
   return request;
+}
+
+void OperationCompiler::TextOrForm(const ObjectReader& reader, const Scope& scope,
+                                   std::string_view verb, HttpRequestTemplate* request) {
+  std::string_view said = reader.Has("body") ? "body" : "";
+  for (const std::string_view field : {"form", "text"}) {
+    const Json* json = reader.Find(field);
+    if (json == nullptr) {
+      continue;
+    }
+    const std::string pointer = reader.PointerTo(field);
+    if (verb == "get") {
+      problems_.AtKey(pointer, "body_not_here", "a GET request has no body",
+                      "put what it says into the path, or use 'post'");
+    }
+    if (!said.empty()) {
+      problems_.AtKey(pointer, "contradiction",
+                      Quote(field) + " and " + Quote(said) + " both say what is sent",
+                      "keep one of them");
+    }
+    said = field;
+    const bool is_form = field == "form";
+    if (is_form && json->is_object()) {
+      CheckFormFields(*json, pointer);
+    } else if (is_form) {
+      problems_.AtValue(pointer, "wrong_type",
+                        "'form' must be an object, not " + std::string(TypeName(*json)),
+                        R"(write {"field": "${...}"})");
+    }
+    Scope text_scope = scope;
+    text_scope.place = "'text'";
+    request->body = is_form ? expressions_.Document(*json, pointer, scope)
+                            : expressions_.Text(*json, pointer, text_scope);
+    SayContentType(reader, is_form, pointer, request);
+  }
+}
+
+// An author may say himself what kind of text it is, but not that a form is something else.
+void OperationCompiler::SayContentType(const ObjectReader& reader, bool is_form,
+                                       const std::string& pointer, HttpRequestTemplate* request) {
+  const auto said =
+      std::find_if(request->headers.begin(), request->headers.end(),
+                   [](const auto& header) { return UpperCase(header.first) == "CONTENT-TYPE"; });
+  if (said == request->headers.end()) {
+    request->headers.emplace_back("Content-Type",
+                                  LiteralTemplate(is_form ? "application/x-www-form-urlencoded"
+                                                          : "text/plain; charset=utf-8"));
+    return;
+  }
+  const Json& type = (*reader.Find("headers"))[said->first];
+  const BodyKind kind = KindOfBody(type.is_string() ? type.get<std::string>() : "");
+  if (kind != (is_form ? BodyKind::kForm : BodyKind::kText)) {
+    problems_.AtKey(pointer, "contradiction",
+                    Quote(is_form ? "form" : "text") + " can not be sent under the Content-Type " +
+                        Quote(DumpJson(type)),
+                    "remove that header, or write 'body'");
+  }
+}
+
+void OperationCompiler::CheckFormFields(const Json& form, const std::string& pointer) {
+  for (const auto& [name, value] : form.items()) {
+    if (value.is_structured()) {
+      problems_.AtValue(pointer + "/" + EscapePointerToken(name), "wrong_type",
+                        "a field of a form can not be a list or an object");
+    }
+  }
 }
 
 // Where the type is an expression's value, the call finds out.
@@ -111,14 +178,8 @@ void OperationCompiler::CheckBodyKind(const ObjectReader& reader, const Json& bo
                       "write a string, or send JSON");
     return;
   }
-  if (!form) {
-    return;
-  }
-  for (const auto& [name, value] : body.items()) {
-    if (value.is_structured()) {
-      problems_.AtValue(reader.PointerTo("body") + "/" + EscapePointerToken(name), "wrong_type",
-                        "a field of a form can not be a list or an object");
-    }
+  if (form) {
+    CheckFormFields(body, reader.PointerTo("body"));
   }
 }
 
@@ -212,7 +273,10 @@ std::optional<GrpcRequestTemplate> OperationCompiler::GrpcRequest(const ObjectRe
 }
 
 AnswerRules OperationCompiler::Answers(const ObjectReader& reader, bool http) {
-  AnswerRules rules{Statuses(reader, "succeedOn", http), Statuses(reader, "failOn", http)};
+  AnswerRules rules;
+  rules.succeed_on = Statuses(reader, "succeedOn", http);
+  rules.fail_on = Statuses(reader, "failOn", http);
+  rules.form = ReadAnswerForm(reader);
   for (const int status : rules.fail_on) {
     if (std::find(rules.succeed_on.begin(), rules.succeed_on.end(), status) !=
         rules.succeed_on.end()) {
@@ -225,6 +289,21 @@ AnswerRules OperationCompiler::Answers(const ObjectReader& reader, bool http) {
     }
   }
   return rules;
+}
+
+AnswerForm OperationCompiler::ReadAnswerForm(const ObjectReader& reader) {
+  const auto said = reader.String("answer");
+  if (!said || *said == "json") {
+    return AnswerForm::kJson;
+  }
+  if (*said != "text" && *said != "none") {
+    problems_.AtValue(reader.PointerTo("answer"), "bad_value",
+                      "'answer' says what the body of the answer is, \"json\", \"text\" or "
+                      "\"none\", not " +
+                          Quote(*said),
+                      DidYouMean(*said, {"json", "text", "none"}));
+  }
+  return *said == "text" ? AnswerForm::kText : AnswerForm::kNone;
 }
 
 std::optional<RefuseRule> OperationCompiler::Refuses(const ObjectReader& reader,

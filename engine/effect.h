@@ -41,6 +41,7 @@ struct PollBranch {
   size_t participant = 0;
   std::string poll_url;
   Duration timeout{};
+  const dsl::AnswerRules* answers = nullptr;  // As CallBranch's; null if the plan has no such call.
 };
 
 // Submit a child transaction; answer with BranchReplied when it has ended: Done with its output if

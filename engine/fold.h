@@ -24,7 +24,7 @@ namespace entente::engine {
 //   BranchFacts& Branch(BranchRef);        to be changed
 //   StepFacts& Step(size_t);               to be changed; created if the state does not reach there
 //   void Expand(const StepExpanded&);      makes the branches, all blocked
-//   void KeepOutput(BranchRef, const JsonText&);
+//   void KeepOutput(BranchRef, const JsonText& output, const JsonText& answer);
 //   void KeepSignal(const SignalReceived&); void DropSignal(const std::string& name);
 //   void KeepSource(size_t step, const std::string&);   of an enlisted branch
 //   void SetBack(Duration);                every instant that was counted from one of the clock's
@@ -325,7 +325,7 @@ class Folder {
       const bool decides = Decides(branch);
       Settle(branch, record.read_only ? P::kReadOnly : Settled(RoleOf(branch.phase)));
       if (decides) {
-        store_.KeepOutput(ref, record.output);
+        store_.KeepOutput(ref, record.output, record.answer);
       }
       return true;
     });
@@ -464,7 +464,7 @@ class Folder {
       Settle(branch, Settled(RoleOf(branch.phase)));
       branch.by_operator = true;
       if (decides) {
-        store_.KeepOutput(ref, record.output);
+        store_.KeepOutput(ref, record.output, JsonText());
       }
       return true;
     });

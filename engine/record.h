@@ -122,6 +122,7 @@ struct OperationSucceeded {
   BranchId branch;
   JsonText output;
   bool read_only = false;  // Of a prepare: there is nothing to commit or roll back.
+  JsonText answer = {};    // As ReplyDone's.
 };
 
 // What the branch holds at its participant is let go at `expires`; from `safe_until` on it is too

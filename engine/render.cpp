@@ -138,9 +138,28 @@ class Scope final : public Resolver {
       if (path.size() >= 3 && path[2] == "failure") {
         return Resolved{FailureOf(step), 3};
       }
+      if (path.size() >= 4 && path[2] == "headers") {
+        return Resolved{Answer(step, {path.begin() + 2, 2}), 4};
+      }
+      if (path.size() >= 3 && path[2] == "statusCode") {
+        return Resolved{Answer(step, {path.begin() + 2, 1}), 3};
+      }
       return Resolved{Value::Map({}), 2};
     }
     return Resolved{Value::Map({}), 1};
+  }
+
+  // What is kept of the answer of a step without forEach, or null. It is short.
+  [[nodiscard]] Value Answer(size_t step, std::span<const std::string> path) const {
+    const StepFacts& facts = draft_.step(step);
+    if (facts.size != 1 || facts.for_each) {
+      return {};
+    }
+    Json part = draft_.answer({step, 0}).Read();
+    for (const std::string& name : path) {
+      part = part.is_object() ? part.value(name, Json()) : Json();
+    }
+    return Value::FromJson(std::move(part));
   }
 
   [[nodiscard]] Resolved Output(size_t step, std::span<const std::string> path) const {
@@ -500,6 +519,7 @@ PollBranch MakePoll(const Draft& draft, BranchRef ref) {
   if (const dsl::OperationTemplate* operation = OperationOf(draft, ref, role)) {
     if (const auto* call = std::get_if<dsl::CallTemplate>(operation)) {
       poll.participant = call->participant;
+      poll.answers = &call->answers;
     }
   }
   poll.poll_url = branch.poll_url;

@@ -64,6 +64,7 @@ struct BranchFacts {
 struct BranchState : BranchFacts {
   JsonText item;    // Of a forEach, else null.
   JsonText output;  // Of the forward operation, once done.
+  JsonText answer;  // What is kept of the answer itself: OperationSucceeded.
 };
 
 // How many branches of a step are in each phase.
@@ -139,8 +140,8 @@ struct TxnState {
   std::vector<StepState> steps;  // By step index; grows as steps expand or are skipped.
   JsonText output;
   std::optional<Failure> output_failure;
-  // Of the input, the items, outputs, sources and edits of the branches, the signals and the
-  // output.
+  // Of the input, the items, outputs, answers, sources and edits of the branches, the signals and
+  // the output.
   size_t payload_bytes = 0;
   std::optional<TxnStatus> forced;
 

@@ -74,7 +74,8 @@ class RecordWriter {
            (record.failure ? " " + Text(*record.failure) : "");
   }
   std::string operator()(const OperationSucceeded& record) const {
-    return record.branch.str() + (record.read_only ? " read-only" : "") + OrNothing(record.output);
+    return record.branch.str() + (record.read_only ? " read-only" : "") + OrNothing(record.output) +
+           (record.answer.is_null() ? "" : " answer" + OrNothing(record.answer));
   }
   std::string operator()(const OperationRefused& record) const {
     return record.branch.str() + (record.tolerated ? " tolerated " : " ") + Text(record.failure);

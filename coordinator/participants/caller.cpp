@@ -543,8 +543,8 @@ class Caller::Impl {
     http_.Call(
         std::move(request), poll.timeout,
         [this, poll_url = std::move(poll.poll_url), target, permit, gid = poll.command.gid,
-         mode = context.plan->mode, role = poll.command.role, allowed = poll.timeout,
-         done = std::move(done)](net::HttpOutcome outcome) mutable {
+         plan = context.plan, rules = poll.answers, role = poll.command.role,
+         allowed = poll.timeout, done = std::move(done)](net::HttpOutcome outcome) mutable {
           if (closing_) {
             return;
           }
@@ -555,13 +555,14 @@ class Caller::Impl {
             return;
           }
           auto* response = std::get_if<net::HttpResponse>(&outcome);
-          done(response == nullptr
-                   ? ClassifyPollError(std::get<net::CallError>(outcome))
-                   : Understood([&] {
-                       return ClassifyPoll(
-                           std::move(*response), poll_url,
-                           AnswerContext{mode, role, nullptr, {}, &target->origin, host_.Now()});
-                     }));
+          done(
+              response == nullptr
+                  ? ClassifyPollError(std::get<net::CallError>(outcome))
+                  : Understood([&] {
+                      return ClassifyPoll(
+                          std::move(*response), poll_url,
+                          AnswerContext{plan->mode, role, rules, {}, &target->origin, host_.Now()});
+                    }));
         });
   }
 

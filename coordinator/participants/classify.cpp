@@ -92,14 +92,35 @@ std::optional<Reply> Contradiction(const net::HttpHeaders& headers) {
              : std::nullopt;
 }
 
+// What some expression reads of a success beside its output.
+JsonText KeptOf(int status, const net::HttpHeaders& headers, const AnswerContext& context) {
+  const dsl::AnswerRules* rules = context.rules;
+  const bool reads = rules != nullptr && (rules->status_code || !rules->headers.empty());
+  if (!reads || context.role != dsl::Role::kForward) {
+    return {};
+  }
+  Json kept = Json::object();
+  if (rules->status_code) {
+    kept["statusCode"] = status;
+  }
+  for (const std::string& name : rules->headers) {
+    if (const auto value = headers.Find(name)) {
+      kept["headers"][name] = ToUtf8(*value, limits::kMaxHeaderBytes);
+    }
+  }
+  return kept;
+}
+
 // A success, with what the answer to a try says beside its output.
-Reply Done(JsonText output, const net::HttpHeaders& headers, const AnswerContext& context) {
+Reply Done(JsonText output, int status, const net::HttpHeaders& headers,
+           const AnswerContext& context) {
   const bool carries_out = context.role != dsl::Role::kForward;
   if (const auto heuristic = carries_out ? headers.Find("entente-heuristic") : std::nullopt) {
     return BadAnswer("answer.contradiction", "a success with an Entente-Heuristic: ", *heuristic);
   }
   engine::ReplyDone done;
   done.output = std::move(output);
+  done.answer = KeptOf(status, headers, context);
   const bool is_try = context.mode == dsl::Mode::kTcc && context.role == dsl::Role::kForward;
   if (const auto expires = is_try ? headers.Find("entente-expires") : std::nullopt) {
     const auto instant = ParseInstant(*expires);
@@ -244,21 +265,14 @@ bool ReadsAsUtf8(std::string_view charset, const std::string& text) {
                      [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
-// What a body says: its JSON, or the text of one that is text/plain. Many a server calls JSON
-// text/plain, so a list or an object is read as one there too; anything else stays the text that it
-// is, for 12E4 may be the name of a seat.
-Result<JsonText> OutputOf(const net::HttpResponse& response) {
-  if (response.body.empty()) {
-    return JsonText();
-  }
-  auto json = JsonText::Parse(response.body, limits::kPayloadJson);
-  if (!IsPlainText(response.headers) ||
-      (json.ok() && (json->text().front() == '{' || json->text().front() == '['))) {
-    return json;
-  }
+dsl::AnswerForm FormOf(const AnswerContext& context) {
+  return context.rules == nullptr ? dsl::AnswerForm::kJson : context.rules->form;
+}
+
+Result<JsonText> TextOf(const net::HttpResponse& response) {
   if (!ReadsAsUtf8(CharsetOf(response.headers), response.body) ||
       ValidUtf8Prefix(response.body) != response.body.size()) {
-    return InvalidArgument("answer.not_text", "it is text/plain and not UTF-8");
+    return InvalidArgument("answer.not_text", "it is text, and not UTF-8");
   }
   JsonText text{Json(response.body)};
   if (text.bytes() > limits::kMaxPayloadBytes) {
@@ -269,14 +283,32 @@ Result<JsonText> OutputOf(const net::HttpResponse& response) {
   return text;
 }
 
+// What a body says: its JSON, or the text of one that is text/plain. Many a server calls JSON
+// text/plain, so a list or an object is read as one there too; anything else stays the text that it
+// is, for 12E4 may be the name of a seat.
+Result<JsonText> OutputOf(const net::HttpResponse& response, dsl::AnswerForm form) {
+  if (response.body.empty() || form == dsl::AnswerForm::kNone) {
+    return JsonText();
+  }
+  if (form == dsl::AnswerForm::kText) {
+    return TextOf(response);
+  }
+  auto json = JsonText::Parse(response.body, limits::kPayloadJson);
+  if (!IsPlainText(response.headers) ||
+      (json.ok() && (json->text().front() == '{' || json->text().front() == '['))) {
+    return json;
+  }
+  return TextOf(response);
+}
+
 // An output that can not be read does not matter where none is read.
 Reply DoneWithBody(const net::HttpResponse& response, const AnswerContext& context) {
-  auto output = OutputOf(response);
+  auto output = OutputOf(response, FormOf(context));
   if (output.ok()) {
-    return Done(std::move(output).value(), response.headers, context);
+    return Done(std::move(output).value(), response.status, response.headers, context);
   }
   if (context.role != dsl::Role::kForward || response.status == 204) {
-    return Done(JsonText(), response.headers, context);
+    return Done(JsonText(), response.status, response.headers, context);
   }
   const std::string status = std::to_string(response.status);
   return engine::ReplyUnknown{
@@ -284,8 +316,8 @@ Reply DoneWithBody(const net::HttpResponse& response, const AnswerContext& conte
                   "HTTP " + status + " with a body that can not be read (" +
                       output.status().message() +
                       "): answer JSON, text/plain or no body, or let the definition say "
-                      "\"succeedOn\": [" +
-                      status + "] if the body does not matter" + Excerpt(response.body)),
+                      "\"answer\": \"text\", or \"none\" if the body does not matter" +
+                      Excerpt(response.body)),
       std::nullopt};
 }
 
@@ -378,8 +410,9 @@ Reply ByStatus(const net::HttpResponse& response, const AnswerContext& context) 
     return engine::ReplyRefused{HttpFailure(response, "listed in failOn")};
   }
   if (context.rules != nullptr && Contains(context.rules->succeed_on, status)) {
-    auto output = OutputOf(response);
-    return Done(output.ok() ? std::move(output).value() : JsonText(), response.headers, context);
+    auto output = OutputOf(response, FormOf(context));
+    return Done(output.ok() ? std::move(output).value() : JsonText(), status, response.headers,
+                context);
   }
   if (status >= 200 && status < 300) {
     if (status == kHttpAccepted) {
@@ -404,7 +437,7 @@ Reply ByStatus(const net::HttpResponse& response, const AnswerContext& context) 
 Reply DoneOrPending(net::GrpcResponse& response, const AnswerContext& context) {
   const auto token = response.metadata.Find("entente-pending");
   if (!token) {
-    return Done(response.body, response.metadata, context);
+    return Done(response.body, response.code, response.metadata, context);
   }
   if (*token != context.completion_token) {
     return engine::ReplyUnknown{
@@ -425,7 +458,7 @@ Reply ByStatus(net::GrpcResponse& response, const AnswerContext& context) {
     return engine::ReplyRefused{failure()};
   }
   if (context.rules != nullptr && Contains(context.rules->succeed_on, response.code)) {
-    return Done(response.body, response.metadata, context);
+    return Done(response.body, response.code, response.metadata, context);
   }
   switch (response.code) {
     case 0: return DoneOrPending(response, context);

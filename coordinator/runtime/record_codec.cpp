@@ -128,6 +128,9 @@ void Put(const eng::OperationSucceeded& from, pb::Record& record) {
   to->set_branch(from.branch.str());
   to->set_output(EncodeJson(from.output));
   to->set_read_only(from.read_only);
+  if (!from.answer.is_null()) {
+    to->set_answer(EncodeJson(from.answer));
+  }
 }
 
 template <class From>
@@ -381,6 +384,9 @@ Result<eng::RecordBody> Get(const pb::OperationSucceeded& from) {
   to.branch = BranchId(from.branch());
   to.read_only = from.read_only();
   ENTENTE_RETURN_IF_ERROR(GetJson(from.output(), to.output));
+  if (!from.answer().empty()) {
+    ENTENTE_RETURN_IF_ERROR(GetJson(from.answer(), to.answer));
+  }
   return eng::RecordBody(std::move(to));
 }
 

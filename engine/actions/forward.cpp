@@ -386,8 +386,10 @@ bool KeepDone(Turn& turn, BranchRef ref, bool read_only) {
   const bool has_output = RoleOf(branch.phase) == Role::kForward || branch.one_phase;
   OperationSucceeded succeeded{branch.id, {}, read_only};
   const JsonText& output = DoneOf(turn.event).output;
-  if (has_output && turn.draft.HasRoomFor(output.bytes())) {
+  const JsonText& answer = DoneOf(turn.event).answer;
+  if (has_output && turn.draft.HasRoomFor(output.bytes() + answer.bytes())) {
     succeeded.output = output;
+    succeeded.answer = answer;
   } else if (has_output && CanStillBeUndone(turn.draft, ref)) {
     EndForward(turn, ref, {TooLarge(output.bytes()), true, AbortCause::kGaveUp, false});
     return false;

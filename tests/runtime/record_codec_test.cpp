@@ -98,6 +98,8 @@ std::vector<std::pair<std::string, Record>> Samples() {
       {"heuristic-reported",
        With(HeuristicReported{branch, HeuristicOutcome::kRolledBack, failure})},
       {"reservation-expires", With(ReservationExpires{branch, At(900), At(880)})},
+      {"operation-succeeded-answer",
+       With(OperationSucceeded{branch, output, false, Json{{"headers", {{"etag", "7"}}}}})},
       {"operation-refused-tolerated", With(OperationRefused{branch, failure, true})},
       {"operation-gave-up-tolerated", With(OperationGaveUp{branch, failure, true})},
       {"not-utf-8", With(OperationRefused{branch, Failure{"http.409", "caf\xE9"}})},
