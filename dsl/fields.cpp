@@ -37,7 +37,7 @@ constexpr std::array kSagaStepFields = {
     Name("id"),         Name("description"),     Name("participant"), Name("after"),
     Name("when"),       Name("forEach"),         Name("action"),      Name("alternatives"),
     Name("compensate"), Name("pivot"),           Name("timeout"),     Name("deadline"),
-    Name("retry"),      Name("compensateRetry"), Name("optional")};
+    Name("retry"),      Name("compensateRetry"), Name("optional"),    Name("onGiveUp")};
 constexpr std::array kTccStepFields = {Name("id"),     Name("description"),  Name("participant"),
                                        Name("after"),  Name("when"),         Name("forEach"),
                                        Name("try"),    Name("alternatives"), Name("confirm"),
@@ -92,7 +92,7 @@ constexpr std::array kTransactionUndoFields = {Name("transaction"), Name("whenUn
 
 // A call that does something may be refused by what its answer says.
 constexpr std::array kRefuseFields = {Name("refuseWhen"), Name("refuseCode"), Name("refuseMessage"),
-                                      Name("effect")};
+                                      Name("effect"), Name("retryOn")};
 
 template <size_t size, size_t more>
 constexpr std::array<Name, size - 1 + more> AllButLastAnd(const std::array<Name, size>& fields,
@@ -114,9 +114,9 @@ constexpr std::array<Name, size + more> Both(const std::array<Name, size>& field
   std::copy(others.begin(), others.end(), all.end() - more);
   return all;
 }
-constexpr std::array kSagaSettling = {Name("compensate")};
-constexpr std::array kTccSettling = {Name("confirm"), Name("cancel")};
-constexpr std::array kTwoPhaseCommitSettling = {Name("commit"), Name("rollback")};
+constexpr std::array kSagaSettling = {Name("compensate"), Name("on")};
+constexpr std::array kTccSettling = {Name("confirm"), Name("cancel"), Name("on")};
+constexpr std::array kTwoPhaseCommitSettling = {Name("commit"), Name("rollback"), Name("on")};
 constexpr std::array kHttpSagaAlternativeFields = Both(kHttpForwardFields, kSagaSettling);
 constexpr std::array kGrpcSagaAlternativeFields = Both(kGrpcForwardFields, kSagaSettling);
 constexpr std::array kTransactionAlternativeFields =

@@ -104,7 +104,14 @@ class OperationCompiler {
   void Headers(const ObjectReader& reader, const Scope& scope, HttpRequestTemplate* request);
   AnswerRules Answers(const ObjectReader& reader, bool http);
   std::optional<RefuseRule> Refuses(const ObjectReader& reader, const Scope& scope);
-  std::vector<int> Statuses(const ObjectReader& reader, std::string_view field, bool http);
+  struct Listed {
+    std::string_view field;
+    const std::vector<int>& statuses;
+  };
+  void CheckApart(const ObjectReader& reader, bool http, const Listed& some, const Listed& others);
+  // Of HTTP it may name codes that stand in a body as well, which go to `codes` if that is given.
+  std::vector<int> Statuses(const ObjectReader& reader, std::string_view field, bool http,
+                            std::vector<std::string>* codes = nullptr);
   std::optional<int> Status(const Json& value, const std::string& pointer, bool http);
   WhenUnknown CompileWhenUnknown(const Json& json, const OperationSite& site);
 

@@ -95,6 +95,12 @@ enum class AnswerForm : uint8_t { kJson, kText, kNone };
 struct AnswerRules {
   std::vector<int> succeed_on;
   std::vector<int> fail_on;
+  std::vector<int> retry_on;
+  // Of HTTP: what a body may name as its code. All that anything looks for, which then is the code
+  // of the failure, and those of them that are a refusal or a reason to call again.
+  std::vector<std::string> codes;
+  std::vector<std::string> fail_codes;
+  std::vector<std::string> retry_codes;
   AnswerForm form = AnswerForm::kJson;
   // What is kept of a success beside its output, because some expression reads it.
   std::vector<std::string> headers;  // Lower case.
@@ -154,6 +160,10 @@ struct CallWay {
   std::optional<OperationTemplate> forward;  // Absent: a client does it by itself.
   std::optional<UndoTemplate> undo;          // Absent: there is nothing to undo.
   std::optional<OperationTemplate> finish;   // TCC's confirm, 2PC's commit.
+  // Of an alternative: the codes of the refusals that it is there for; empty: of any.
+  std::vector<std::string> on = {};
+
+  [[nodiscard]] bool IsFor(std::string_view code) const;
 };
 
 // A step that calls somebody: a participant or a child transaction.
@@ -166,6 +176,9 @@ struct CallWork : CallWay {
   [[nodiscard]] const CallWay& way(size_t number) const {
     return number == 0 ? *this : alternatives[number - 1];
   }
+  // The number of the alternative that follows after way `number` was refused with `code`; nothing
+  // if none does.
+  [[nodiscard]] std::optional<size_t> NextAfter(size_t number, std::string_view code) const;
   // Whether any way has something to undo.
   [[nodiscard]] bool CanBeUndone() const;
 };
@@ -231,12 +244,13 @@ struct Step {
   std::optional<cel::Expression> when;
   std::optional<ForEach> for_each;
   std::variant<CallWork, WaitWork, DecideWork> work;
-  bool pivot = false;        // A point of no return; of several, a transaction takes one at most.
-  bool optional = false;     // When it fails the transaction goes on without it.
-  bool after_pivot = false;  // Follows a pivot: only goes forward.
-  RetryPolicy retry;         // Of the forward operation.
-  RetryPolicy settle_retry;  // Of undo and finish: a larger budget.
-  Duration timeout;          // Of one attempt; the longest, if its calls differ.
+  bool pivot = false;          // A point of no return; of several, a transaction takes one at most.
+  bool optional = false;       // When it fails the transaction goes on without it.
+  bool asks_operator = false;  // When it fails an operator decides before anything is undone.
+  bool after_pivot = false;    // Follows a pivot: only goes forward.
+  RetryPolicy retry;           // Of the forward operation.
+  RetryPolicy settle_retry;    // Of undo and finish: a larger budget.
+  Duration timeout;            // Of one attempt; the longest, if its calls differ.
   std::optional<Duration> deadline;  // Of the forward operation, all attempts and pending included.
   std::optional<Expiry> expires;     // TCC only.
   bool one_phase = false;            // 2PC only: alone, its participant may decide by itself.

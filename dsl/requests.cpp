@@ -56,6 +56,12 @@ std::vector<LiteralPart> LiteralParts(std::string_view text) {
   return parts;
 }
 
+// What a body may name as its code; a status in quotes is most likely meant as a number.
+bool IsBodyCode(std::string_view text) {
+  return !text.empty() && text.size() <= limits::kMaxNameBytes &&
+         text.find_first_not_of("0123456789") != std::string_view::npos;
+}
+
 bool HasDotSegment(const std::vector<LiteralPart>& parts) {
   std::string path;
   for (const LiteralPart& part : parts) {
@@ -275,20 +281,38 @@ std::optional<GrpcRequestTemplate> OperationCompiler::GrpcRequest(const ObjectRe
 AnswerRules OperationCompiler::Answers(const ObjectReader& reader, bool http) {
   AnswerRules rules;
   rules.succeed_on = Statuses(reader, "succeedOn", http);
-  rules.fail_on = Statuses(reader, "failOn", http);
+  rules.fail_on = Statuses(reader, "failOn", http, &rules.fail_codes);
+  rules.retry_on = Statuses(reader, "retryOn", http, &rules.retry_codes);
   rules.form = ReadAnswerForm(reader);
-  for (const int status : rules.fail_on) {
-    if (std::find(rules.succeed_on.begin(), rules.succeed_on.end(), status) !=
-        rules.succeed_on.end()) {
-      problems_.AtValue(reader.PointerTo("failOn"), "contradiction",
-                        "the answer " +
-                            (http ? std::to_string(status)
-                                  : std::string(kGrpcStatusNames[static_cast<size_t>(status)])) +
-                            " stands in both 'succeedOn' and 'failOn'",
+  rules.codes = rules.fail_codes;
+  rules.codes.insert(rules.codes.end(), rules.retry_codes.begin(), rules.retry_codes.end());
+  CheckApart(reader, http, {"succeedOn", rules.succeed_on}, {"failOn", rules.fail_on});
+  CheckApart(reader, http, {"succeedOn", rules.succeed_on}, {"retryOn", rules.retry_on});
+  CheckApart(reader, http, {"failOn", rules.fail_on}, {"retryOn", rules.retry_on});
+  for (const std::string& code : rules.retry_codes) {
+    if (std::find(rules.fail_codes.begin(), rules.fail_codes.end(), code) !=
+        rules.fail_codes.end()) {
+      problems_.AtValue(reader.PointerTo("retryOn"), "contradiction",
+                        "the code " + Quote(code) + " stands in both 'failOn' and 'retryOn'",
                         "remove it from one of them");
     }
   }
   return rules;
+}
+
+// An answer means one thing.
+void OperationCompiler::CheckApart(const ObjectReader& reader, bool http, const Listed& some,
+                                   const Listed& others) {
+  for (const int status : others.statuses) {
+    if (std::find(some.statuses.begin(), some.statuses.end(), status) != some.statuses.end()) {
+      problems_.AtValue(reader.PointerTo(others.field), "contradiction",
+                        "the answer " +
+                            (http ? std::to_string(status)
+                                  : std::string(kGrpcStatusNames[static_cast<size_t>(status)])) +
+                            " stands in both " + Quote(some.field) + " and " + Quote(others.field),
+                        "remove it from one of them");
+    }
+  }
 }
 
 AnswerForm OperationCompiler::ReadAnswerForm(const ObjectReader& reader) {
@@ -346,13 +370,18 @@ std::optional<RefuseRule> OperationCompiler::Refuses(const ObjectReader& reader,
 }
 
 std::vector<int> OperationCompiler::Statuses(const ObjectReader& reader, std::string_view field,
-                                             bool http) {
+                                             bool http, std::vector<std::string>* codes) {
   std::vector<int> statuses;
   const Json* array = reader.Array(field);
   if (array == nullptr) {
     return statuses;
   }
   for (size_t i = 0; i < array->size(); ++i) {
+    const auto* text = (*array)[i].get_ptr<const std::string*>();
+    if (http && codes != nullptr && text != nullptr && IsBodyCode(*text)) {
+      codes->push_back(*text);
+      continue;
+    }
     const auto status =
         Status((*array)[i], reader.PointerTo(field) + "/" + std::to_string(i), http);
     if (status && std::find(statuses.begin(), statuses.end(), *status) == statuses.end()) {

@@ -143,6 +143,7 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
               .work = *std::move(work),
               .pivot = list_.IsPivot(index),
               .optional = is_call && list_.table.optional[index],
+              .asks_operator = is_call && reader.Has("onGiveUp"),
               .after_pivot = list_.IsAfterPivot(index),
               .retry = policies.retry,
               .settle_retry = policies.settle_retry,
@@ -174,6 +175,7 @@ std::optional<std::string_view> StepCompiler::KindOf(const Json& json, const std
 std::optional<CallWork> StepCompiler::Calls(size_t index, const ObjectReader& reader) {
   static_cast<void>(reader.Bool("pivot"));
   CheckOptional(index, reader);
+  CheckOnGiveUp(index, reader);
   const std::string_view forward_name = OperationName(mode_, Role::kForward);
   const Json* forward_json =
       reader.Require(forward_name, "say what the step does, or let it 'wait'");
@@ -326,6 +328,22 @@ void StepCompiler::CheckFannedPivot(size_t index, const ObjectReader& reader) {
                           " has several branches and no 'compensate': when one is refused, those "
                           "that succeeded have to be undone",
                       "add 'compensate', or remove 'forEach'");
+  }
+}
+
+void StepCompiler::CheckOnGiveUp(size_t index, const ObjectReader& reader) {
+  const auto said = reader.String("onGiveUp");
+  const std::string pointer = reader.PointerTo("onGiveUp");
+  if (said && *said != "incident") {
+    problems_.AtValue(
+        pointer, "bad_value",
+        "'onGiveUp' says what becomes of a step that fails: \"incident\", not " + Quote(*said),
+        "remove it if the transaction is to abort, or write \"optional\": true if "
+        "it is to go on");
+  } else if (said && list_.table.optional[index]) {
+    problems_.AtKey(pointer, "contradiction",
+                    "an optional step is passed over when it fails, and nobody is asked",
+                    "remove 'onGiveUp', or write \"optional\": false");
   }
 }
 

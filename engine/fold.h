@@ -211,8 +211,8 @@ class Folder {
 
   bool StartForward(BranchFacts& branch, const OperationStarted& record) {
     const bool first = In(branch, P::kBlocked, P::kEnlisted) && record.alternative == 0;
-    const bool next = branch.phase == P::kRefused && !branch.tolerated &&
-                      record.alternative == branch.alternative + 1;
+    const bool next =
+        branch.phase == P::kRefused && !branch.tolerated && record.alternative > branch.alternative;
     if (!first && !next) {
       return false;
     }
@@ -349,7 +349,7 @@ class Folder {
 
   Status Apply(const OperationGaveUp& record) {
     return Alter("operation-gave-up", record.branch, [&](BranchFacts& branch, BranchRef ref) {
-      if (!In(branch, P::kForward, P::kForwardBackoff, P::kForwardPending) &&
+      if (!In(branch, P::kForward, P::kForwardBackoff, P::kForwardPending, P::kForwardStuck) &&
           !IsUnfinishedOnePhase(branch)) {
         return false;
       }

@@ -35,6 +35,9 @@ struct ReplyDone {
 };
 struct ReplyRefused {
   Failure failure;
+  // Had no effect, but is no reason to stop: a forward call is made again within its budget.
+  bool again = false;
+  std::optional<Duration> retry_after = std::nullopt;  // Of one that is: as ReplyUnknown's.
 };
 struct ReplyUnknown {
   Failure failure;

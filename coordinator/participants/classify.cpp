@@ -22,7 +22,8 @@ constexpr int kHttpConflict = 409;
 constexpr int kGrpcAborted = 10;
 constexpr size_t kShownBodyBytes = 300;
 
-bool Contains(const std::vector<int>& codes, int code) {
+template <class Code>
+bool Contains(const std::vector<Code>& codes, const Code& code) {
   return std::find(codes.begin(), codes.end(), code) != codes.end();
 }
 
@@ -403,12 +404,68 @@ bool IsRetryableHttp(int status) {
   return status == 408 || status == 425 || status == 429 || status >= 500;
 }
 
-// The table of docs/participants.md, without the vote.
-Reply ByStatus(const net::HttpResponse& response, const AnswerContext& context) {
-  const int status = response.status;
-  if (context.rules != nullptr && Contains(context.rules->fail_on, status)) {
+// Had no effect, or it can not be told: a status that is an error of the caller's says the former.
+Reply Again(Failure failure, int status, const net::HttpHeaders& headers,
+            const AnswerContext& context) {
+  const auto retry_after = RetryAfter(headers, context.now);
+  if (status >= 400 && status < 500 && !IsRetryableHttp(status)) {
+    return engine::ReplyRefused{std::move(failure), /*again=*/true, retry_after};
+  }
+  return engine::ReplyUnknown{std::move(failure), retry_after};
+}
+
+// The code that a body names as its own, in one of the usual places: {"code": "X"},
+// {"error": "X"}, {"error": {"code": "X"}}. Only one that the definition looks for.
+std::string CodeIn(const std::string& body, const AnswerContext& context) {
+  if (context.rules == nullptr || context.rules->codes.empty()) {
+    return {};
+  }
+  const auto json = ParseJson(body, limits::kPayloadJson);
+  if (!json.ok() || !json->is_object()) {
+    return {};
+  }
+  const Json error = json->value("error", Json());
+  for (const Json& code :
+       {json->value("code", Json()), error.is_object() ? error.value("code", Json()) : error}) {
+    if (code.is_string() && Contains(context.rules->codes, code.get<std::string>())) {
+      return code.get<std::string>();
+    }
+  }
+  return {};
+}
+
+// What the definition says of the answer, if it does. `code` is what the body names.
+std::optional<Reply> ByRules(const net::HttpResponse& response, const std::string& code,
+                             const AnswerContext& context) {
+  const dsl::AnswerRules* rules = context.rules;
+  if (rules == nullptr) {
+    return std::nullopt;
+  }
+  if (Contains(rules->fail_on, response.status) || Contains(rules->fail_codes, code)) {
     return engine::ReplyRefused{HttpFailure(response, "listed in failOn")};
   }
+  if (Contains(rules->retry_on, response.status) || Contains(rules->retry_codes, code)) {
+    return Again(HttpFailure(response, "listed in retryOn"), response.status, response.headers,
+                 context);
+  }
+  return std::nullopt;
+}
+
+// The code of a failure is what the body names, where somebody looks for that.
+Reply Named(Reply reply, const std::string& code) {
+  const auto name = [&code](auto* failed) {
+    if (failed != nullptr && !code.empty()) {
+      failed->failure.code = code;
+    }
+  };
+  name(std::get_if<engine::ReplyRefused>(&reply));
+  name(std::get_if<engine::ReplyUnknown>(&reply));
+  return reply;
+}
+
+// The table of docs/participants.md, without the vote and what the definition says.
+Reply ByStatus(const net::HttpResponse& response, const AnswerContext& context) {
+  const int status = response.status;
   if (context.rules != nullptr && Contains(context.rules->succeed_on, status)) {
     auto output = OutputOf(response, FormOf(context));
     return Done(output.ok() ? std::move(output).value() : JsonText(), status, response.headers,
@@ -449,19 +506,8 @@ Reply DoneOrPending(net::GrpcResponse& response, const AnswerContext& context) {
   return engine::ReplyPending{};
 }
 
-Reply ByStatus(net::GrpcResponse& response, const AnswerContext& context) {
-  const auto failure = [&response] {
-    return MakeFailure("grpc." + GrpcCodeName(response.code),
-                       response.message.empty() ? GrpcCodeName(response.code) : response.message);
-  };
-  if (context.rules != nullptr && Contains(context.rules->fail_on, response.code)) {
-    return engine::ReplyRefused{failure()};
-  }
-  if (context.rules != nullptr && Contains(context.rules->succeed_on, response.code)) {
-    return Done(response.body, response.code, response.metadata, context);
-  }
-  switch (response.code) {
-    case 0: return DoneOrPending(response, context);
+bool IsRefusalOverGrpc(int code) {
+  switch (code) {
     case 3:   // INVALID_ARGUMENT
     case 5:   // NOT_FOUND
     case 6:   // ALREADY_EXISTS
@@ -471,14 +517,40 @@ Reply ByStatus(net::GrpcResponse& response, const AnswerContext& context) {
     case 11:  // OUT_OF_RANGE
     case 12:  // UNIMPLEMENTED
     case 16:  // UNAUTHENTICATED
-      if (response.code == kGrpcAborted) {
-        if (auto heuristic = HeuristicIn(response.metadata, {}, context, failure())) {
-          return std::move(*heuristic);
-        }
-      }
-      return engine::ReplyRefused{failure()};
-    default: return engine::ReplyUnknown{failure(), RetryAfter(response.metadata, context.now)};
+      return true;
+    default: return false;
   }
+}
+
+Reply ByStatus(net::GrpcResponse& response, const AnswerContext& context) {
+  const auto failure = [&response] {
+    return MakeFailure("grpc." + GrpcCodeName(response.code),
+                       response.message.empty() ? GrpcCodeName(response.code) : response.message);
+  };
+  if (context.rules != nullptr && Contains(context.rules->fail_on, response.code)) {
+    return engine::ReplyRefused{failure()};
+  }
+  if (context.rules != nullptr && Contains(context.rules->retry_on, response.code)) {
+    const auto after = RetryAfter(response.metadata, context.now);
+    return IsRefusalOverGrpc(response.code)
+               ? Reply(engine::ReplyRefused{failure(), /*again=*/true, after})
+               : Reply(engine::ReplyUnknown{failure(), after});
+  }
+  if (context.rules != nullptr && Contains(context.rules->succeed_on, response.code)) {
+    return Done(response.body, response.code, response.metadata, context);
+  }
+  if (response.code == 0) {
+    return DoneOrPending(response, context);
+  }
+  if (!IsRefusalOverGrpc(response.code)) {
+    return engine::ReplyUnknown{failure(), RetryAfter(response.metadata, context.now)};
+  }
+  if (response.code == kGrpcAborted) {
+    if (auto heuristic = HeuristicIn(response.metadata, {}, context, failure())) {
+      return std::move(*heuristic);
+    }
+  }
+  return engine::ReplyRefused{failure()};
 }
 
 }  // namespace
@@ -487,7 +559,10 @@ Reply ClassifyHttp(net::HttpResponse response, const AnswerContext& context) {
   if (auto contradiction = Contradiction(response.headers)) {
     return std::move(*contradiction);
   }
-  return WithVote(ByStatus(response, context), response.headers, context);
+  const std::string code = CodeIn(response.body, context);
+  auto by_rules = ByRules(response, code, context);
+  Reply reply = Named(by_rules ? std::move(*by_rules) : ByStatus(response, context), code);
+  return WithVote(std::move(reply), response.headers, context);
 }
 
 Reply ClassifyPoll(net::HttpResponse response, std::string poll_url, const AnswerContext& context) {
@@ -501,7 +576,7 @@ Reply ClassifyPoll(net::HttpResponse response, std::string poll_url, const Answe
   if ((status >= 300 && status < 400) || IsRetryableHttp(status) || status == 404) {
     reply = engine::ReplyUnknown{HttpFailure(response), again};
   } else if (status >= 400) {
-    reply = Refused(response, context);
+    reply = Named(Refused(response, context), CodeIn(response.body, context));
   } else if (status != kHttpAccepted) {
     reply = DoneWithBody(response, context);
   }

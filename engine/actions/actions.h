@@ -59,6 +59,7 @@ void DecideAbort(Turn& turn, AbortDecided decided);
 void StopForward(Turn& turn, BranchRef ref);
 void StopBackoff(Turn& turn, BranchRef ref);
 void StopPending(Turn& turn, BranchRef ref);
+void StopStuck(Turn& turn, BranchRef ref);
 void StoppedUnknown(Turn& turn, BranchRef ref);
 void StoppedNotSent(Turn& turn, BranchRef ref);
 void StoppedInterrupted(Turn& turn, BranchRef ref);
@@ -179,6 +180,8 @@ struct ForwardEnd {
 };
 // Its step has its time once the outcome is decided.
 [[nodiscard]] bool IsAfterwards(const Draft& draft, BranchRef ref);
+// Its forward operation may still be called: nothing has stopped it.
+[[nodiscard]] bool IsGoingOn(const Draft& draft, BranchRef ref);
 // The branch may fail without further consequence.
 [[nodiscard]] bool IsTolerant(const Draft& draft, BranchRef ref);
 // Records the end and what follows from it: an abort before the point of no return, an incident

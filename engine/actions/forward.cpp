@@ -17,6 +17,8 @@ std::optional<Duration> WishOf(const Event& event) {
   std::optional<Duration> wish;
   if (const auto* unknown = std::get_if<ReplyUnknown>(&replied->reply)) {
     wish = unknown->retry_after;
+  } else if (const auto* refused = std::get_if<ReplyRefused>(&replied->reply)) {
+    wish = refused->retry_after;
   } else if (const auto* not_sent = std::get_if<ReplyNotSent>(&replied->reply)) {
     wish = not_sent->retry_after;
   } else if (const auto* pending = std::get_if<ReplyPending>(&replied->reply)) {
@@ -28,9 +30,16 @@ std::optional<Duration> WishOf(const Event& event) {
   return std::clamp(*wish, Duration::zero(), limits::kMaxRetryAfter);
 }
 
-bool HasAlternative(const Draft& draft, BranchRef ref) {
+bool HasAlternative(const Draft& draft, BranchRef ref, const Failure& refusal) {
   const auto* work = std::get_if<dsl::CallWork>(&draft.plan_step(ref).work);
-  return work != nullptr && draft.branch(ref).alternative < work->alternatives.size();
+  return work != nullptr && work->NextAfter(draft.branch(ref).alternative, refusal.code);
+}
+
+// The call was refused for a while: it had no effect, and is to be made again.
+bool IsRefusedForNow(const Event& event) {
+  const auto* replied = std::get_if<BranchReplied>(&event);
+  const auto* refused = replied == nullptr ? nullptr : std::get_if<ReplyRefused>(&replied->reply);
+  return refused != nullptr && refused->again;
 }
 
 // An attempt ended without a definite answer: another one, or the end.
@@ -191,21 +200,23 @@ bool IsAfterwards(const Draft& draft, BranchRef ref) {
   return draft.plan_step(ref).stage != dsl::Stage::kMain;
 }
 
-bool IsTolerant(const Draft& draft, BranchRef ref) {
+bool IsGoingOn(const Draft& draft, BranchRef ref) {
   const TxnStatus status = draft.status();
-  return draft.plan_step(ref).optional &&
-         (status == TxnStatus::kActive || status == TxnStatus::kCommitting ||
-          IsAfterwards(draft, ref));
+  return status == TxnStatus::kActive || status == TxnStatus::kCommitting ||
+         IsAfterwards(draft, ref);
+}
+
+bool IsTolerant(const Draft& draft, BranchRef ref) {
+  return draft.plan_step(ref).optional && IsGoingOn(draft, ref);
 }
 
 void EndForward(Turn& turn, BranchRef ref, ForwardEnd end) {
   Draft& draft = turn.draft;
   const BranchId id = draft.branch(ref).id;
   const bool active = draft.status() == TxnStatus::kActive;
-  const bool committing = draft.status() == TxnStatus::kCommitting;
-  const bool driving = active || committing || IsAfterwards(draft, ref);
+  const bool driving = IsGoingOn(draft, ref);
   const bool tolerant = IsTolerant(draft, ref);
-  const bool another = end.alternatives && driving && HasAlternative(draft, ref) &&
+  const bool another = end.alternatives && driving && HasAlternative(draft, ref, end.failure) &&
                        !IsPast(draft.branch(ref).forward_deadline, draft.now()) &&
                        !(active && draft.deadline_missed());
   if (another) {
@@ -222,7 +233,9 @@ void EndForward(Turn& turn, BranchRef ref, ForwardEnd end) {
     draft.Record(OperationRefused{id, std::move(end.failure), true});
     return;
   }
-  if ((driving && !active) || (active && no_way_back)) {
+  // Somebody may know better than to undo everything, unless it is too late for that.
+  const bool asks = draft.plan_step(ref).asks_operator && !draft.deadline_missed();
+  if ((driving && !active) || (active && (no_way_back || asks))) {
     if (end.cause == AbortCause::kRefused) {
       RaiseIncidentOfRefusal(turn, ref, std::move(end.failure));
     } else {
@@ -276,14 +289,18 @@ void StartAlternative(Turn& turn, BranchRef ref) {
   const BranchFacts& branch = draft.branch(ref);
   const bool deadline_missed = draft.status() == TxnStatus::kActive && draft.deadline_missed();
   if (!deadline_missed && !IsPast(branch.forward_deadline, draft.now())) {
-    StartForward(turn, ref, branch.alternative + 1);
+    const auto& work = std::get<dsl::CallWork>(draft.plan_step(ref).work);
+    const auto next = work.NextAfter(branch.alternative, branch.failure.value_or(Failure{}).code);
+    ENTENTE_CHECK(next.has_value());  // Else its refusal would have been its end.
+    StartForward(turn, ref, static_cast<uint32_t>(*next));
     return;
   }
   // It was refused in time, but the transaction was paused until it was too late for another.
   const Failure failure = branch.failure.value_or(Failure{});
   if (IsTolerant(draft, ref)) {
     draft.Record(OperationRefused{branch.id, failure, true});
-  } else if (draft.status() == TxnStatus::kActive) {
+  } else if (draft.status() == TxnStatus::kActive &&
+             (deadline_missed || !draft.plan_step(ref).asks_operator)) {
     DecideAbort(turn, {deadline_missed ? AbortCause::kDeadline : AbortCause::kRefused, branch.id,
                        failure, std::nullopt});
   } else {
@@ -400,6 +417,10 @@ bool KeepDone(Turn& turn, BranchRef ref, bool read_only) {
 
 void ForwardRefused(Turn& turn, BranchRef ref) {
   Failure failure = FailureOf(turn.event);
+  if (IsRefusedForNow(turn.event) && IsGoingOn(turn.draft, ref)) {
+    FailAttempt(turn, ref, AttemptOutcome::kRefused);
+    return;
+  }
   if (IsChildMixed(failure) && IsTolerant(turn.draft, ref)) {
     // Some of it may stand.
     EndForward(turn, ref, {std::move(failure), true, AbortCause::kGaveUp, false});

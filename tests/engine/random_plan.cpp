@@ -117,6 +117,11 @@ Json RandomStep(Dice& dice, Mode mode, const std::string& id, bool past_pivot, b
     step["pivot"] = true;
   } else if (mode == Mode::kSaga && dice.Chance(12)) {
     step["optional"] = true;
+  } else if (mode == Mode::kSaga && dice.Chance(8)) {
+    step["onGiveUp"] = "incident";
+  }
+  if (step.contains("alternatives") && dice.Chance(40)) {
+    step["alternatives"][0]["on"] = Json::array({409, "SOLD_OUT"});
   }
   Json& forward = step[Name(mode, Role::kForward)];
   if (!past_pivot && !forward.contains("transaction") && !step.value("onePhase", false) &&
@@ -170,6 +175,9 @@ Json RandomAfterwards(Dice& dice, const std::string& id, bool aborted) {
            {{"post", "/told"}, {"body", aborted ? "${failure.step} ${failure.code}" : "${key}"}}}};
     }
     step["optional"] = dice.Chance(70);
+    if (step["optional"] == true) {
+      step.erase("onGiveUp");
+    }
     if (dice.Chance(30)) {
       step["after"] = Json::array();
     }
