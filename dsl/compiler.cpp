@@ -171,6 +171,10 @@ void DefinitionCompiler::ReadSteps(const Participants& participants) {
   }
   const StepList list = ReadStepList(sources, mode_, problems_);
   ExpressionCompiler expressions(list.table, reader_.Find("input"), environment_, problems_);
+  if (const Json* lets = reader_.Find("let")) {
+    plan_.lets = expressions.Declare(*lets, "/let", Scope{.place = "'let'"},
+                                     ExpressionCompiler::LetLevel::kDefinition);
+  }
   CompileSteps(sources, list, participants, expressions);
   ReadOutput(expressions);
   ReadLabels(expressions);

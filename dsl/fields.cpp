@@ -14,12 +14,12 @@ constexpr std::array kSagaDefinitionFields = {
     Name("$schema"),  Name("name"),         Name("description"), Name("mode"),
     Name("deadline"), Name("timeout"),      Name("retry"),       Name("compensateRetry"),
     Name("input"),    Name("participants"), Name("steps"),       Name("output"),
-    Name("labels"),   Name("onCommitted"),  Name("onAborted")};
+    Name("labels"),   Name("onCommitted"),  Name("onAborted"),   Name("let")};
 // TCC and 2PC alike: what follows the decision has one retry policy, whichever way it went.
 constexpr std::array kDecidedDefinitionFields = {
     Name("$schema"), Name("name"),   Name("description"), Name("mode"),  Name("deadline"),
     Name("timeout"), Name("retry"),  Name("settleRetry"), Name("input"), Name("participants"),
-    Name("steps"),   Name("output"), Name("labels")};
+    Name("steps"),   Name("output"), Name("labels"),      Name("let")};
 
 constexpr std::array kHttpParticipantFields = {Name("http"), Name("headers"), Name("timeout"),
                                                Name("maxConcurrentCalls"),
@@ -37,19 +37,20 @@ constexpr std::array kSagaStepFields = {
     Name("id"),         Name("description"),     Name("participant"), Name("after"),
     Name("when"),       Name("forEach"),         Name("action"),      Name("alternatives"),
     Name("compensate"), Name("pivot"),           Name("timeout"),     Name("deadline"),
-    Name("retry"),      Name("compensateRetry"), Name("optional"),    Name("onGiveUp")};
-constexpr std::array kTccStepFields = {Name("id"),     Name("description"),  Name("participant"),
-                                       Name("after"),  Name("when"),         Name("forEach"),
-                                       Name("try"),    Name("alternatives"), Name("confirm"),
-                                       Name("cancel"), Name("timeout"),      Name("deadline"),
-                                       Name("retry"),  Name("settleRetry"),  Name("expires")};
+    Name("retry"),      Name("compensateRetry"), Name("optional"),    Name("onGiveUp"),
+    Name("let")};
+constexpr std::array kTccStepFields = {
+    Name("id"),      Name("description"), Name("participant"), Name("after"),
+    Name("when"),    Name("forEach"),     Name("try"),         Name("alternatives"),
+    Name("confirm"), Name("cancel"),      Name("timeout"),     Name("deadline"),
+    Name("retry"),   Name("settleRetry"), Name("expires"),     Name("let")};
 constexpr std::array kTwoPhaseCommitStepFields = {
     Name("id"),     Name("description"), Name("participant"), Name("after"),
     Name("when"),   Name("forEach"),     Name("prepare"),     Name("alternatives"),
     Name("commit"), Name("rollback"),    Name("timeout"),     Name("deadline"),
-    Name("retry"),  Name("settleRetry"), Name("onePhase")};
-constexpr std::array kWaitStepFields = {Name("id"), Name("description"), Name("after"),
-                                        Name("when"), Name("wait")};
+    Name("retry"),  Name("settleRetry"), Name("onePhase"),    Name("let")};
+constexpr std::array kWaitStepFields = {Name("id"),   Name("description"), Name("after"),
+                                        Name("when"), Name("wait"),        Name("let")};
 
 // Branches that a client enlists: their forward part, if any, is the client's own.
 constexpr std::array kSagaBranchFields = {Name("id"),          Name("description"),
@@ -63,10 +64,10 @@ constexpr std::array kTwoPhaseCommitBranchFields = {
     Name("commit"),   Name("rollback"),    Name("onePhase"),    Name("timeout"),
     Name("deadline"), Name("retry"),       Name("settleRetry")};
 
-constexpr std::array kChooseStepFields = {Name("id"), Name("description"), Name("after"),
-                                          Name("when"), Name("choose")};
-constexpr std::array kRefuseStepFields = {Name("id"), Name("description"), Name("after"),
-                                          Name("when"), Name("refuse")};
+constexpr std::array kChooseStepFields = {Name("id"),   Name("description"), Name("after"),
+                                          Name("when"), Name("choose"),      Name("let")};
+constexpr std::array kRefuseStepFields = {Name("id"),   Name("description"), Name("after"),
+                                          Name("when"), Name("refuse"),      Name("let")};
 constexpr std::array kChoiceFields = {Name("when"), Name("steps")};
 constexpr std::array kRefusalFields = {Name("code"), Name("message")};
 

@@ -107,6 +107,13 @@ struct AnswerRules {
   bool status_code = false;
 };
 
+// A value that expressions read by a name. It is made anew for each call that reads it, of what is
+// there then, and may read other names.
+struct Let {
+  std::string name;
+  cel::Template value;
+};
+
 struct HttpRequestTemplate {
   std::string method;  // Upper case.
   cel::Template path;  // A string; spliced values are percent-encoded as one path segment.
@@ -241,6 +248,7 @@ struct Step {
   std::vector<size_t> after;   // Direct predecessors of its stage, as indices into Plan::steps.
   std::vector<size_t> before;  // Direct successors of its stage.
   std::optional<WayOfChoice> way = std::nullopt;  // Skipped unless that one is taken.
+  std::vector<Let> lets = {};                     // For its own expressions.
   std::optional<cel::Expression> when;
   std::optional<ForEach> for_each;
   std::variant<CallWork, WaitWork, DecideWork> work;
@@ -267,6 +275,7 @@ struct Plan {
   std::optional<Schema> input;
   std::vector<Participant> participants;
   std::vector<Step> steps;  // Every step comes after its predecessors.
+  std::vector<Let> lets;
   std::optional<cel::Template> output;
   std::map<std::string, cel::Template> labels;
   Json env = Json::object();  // What `env` names, as resolved when the definition was registered.

@@ -36,10 +36,20 @@ std::optional<size_t> StepTable::Find(std::string_view id) const {
   return static_cast<size_t>(found - ids.begin());
 }
 
+std::vector<std::string_view> ExpressionCompiler::NamesIn(const Scope& scope) const {
+  std::vector<std::string_view> names = KnownNames(scope, !environment_.closed());
+  for (const LetTable* table : {&lets_, &step_lets_}) {
+    for (const auto& [name, reads] : *table) {
+      names.push_back(name);
+    }
+  }
+  return names;
+}
+
 void ExpressionCompiler::CheckReference(const cel::ReferencePath& path, const std::string& pointer,
                                         const Scope& scope) {
   const std::string& root = path.names.front();
-  const std::vector<std::string_view> known = KnownNames(scope, !environment_.closed());
+  const std::vector<std::string_view> known = NamesIn(scope);
   if (std::find(known.begin(), known.end(), root) == known.end()) {
     RefuseUnknownName(path, pointer, scope);
   } else if (root == "input") {
@@ -50,6 +60,8 @@ void ExpressionCompiler::CheckReference(const cel::ReferencePath& path, const st
     CheckEnvReference(path, pointer);
   } else if (root == "failure") {
     CheckFailureReference(path, pointer);
+  } else if (FindLet(root) != nullptr) {
+    CheckLetReference(path, pointer, scope);
   }
 }
 
@@ -69,7 +81,7 @@ void ExpressionCompiler::CheckFailureReference(const cel::ReferencePath& path,
 void ExpressionCompiler::RefuseUnknownName(const cel::ReferencePath& path,
                                            const std::string& pointer, const Scope& scope) {
   const std::string& root = path.names.front();
-  const std::vector<std::string_view> known = KnownNames(scope, !environment_.closed());
+  const std::vector<std::string_view> known = NamesIn(scope);
   const std::string place(scope.place);
   if (root == "item" || root == "index") {
     problems_.InString(pointer, path.offset, "unknown_name",
@@ -377,8 +389,9 @@ bool ExpressionCompiler::MindsSkipped(const std::vector<cel::ReferencePath>& pat
   });
 }
 
-void ExpressionCompiler::CheckSkipped(const std::vector<cel::ReferencePath>& paths,
+void ExpressionCompiler::CheckSkipped(const std::vector<cel::ReferencePath>& read_by_name,
                                       const std::string& pointer, const Scope& scope) {
+  const std::vector<cel::ReferencePath> paths = WithLets(read_by_name);
   CheckChosen(paths, pointer, scope);
   CheckOptional(paths, pointer, scope);
   for (const cel::ReferencePath& path : paths) {

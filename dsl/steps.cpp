@@ -109,6 +109,7 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
   reader.Require("id", "give the step a name, such as \"flight\"");
   std::string id = reader.String("id").value_or("");
   static_cast<void>(reader.String("description"));
+  std::vector<Let> lets = Lets(index, reader);
   std::optional<cel::Expression> when;
   if (const Json* condition = reader.Find("when")) {
     when = expressions_.Whole(*condition, reader.PointerTo("when"), ScopeOf(index, "'when'"),
@@ -130,6 +131,7 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
   }
   auto expires = Expires(index, reader, policies.timeout);
   const bool one_phase = OnePhase(reader);
+  expressions_.ForgetStepLets();
   if (!work) {
     return std::nullopt;
   }
@@ -138,6 +140,7 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
               .after = list_.after[index],
               .before = {},
               .way = list_.table.ways[index],
+              .lets = std::move(lets),
               .when = std::move(when),
               .for_each = std::move(for_each),
               .work = *std::move(work),
@@ -151,6 +154,21 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
               .deadline = policies.deadline,
               .expires = std::move(expires),
               .one_phase = one_phase};
+}
+
+std::vector<Let> StepCompiler::Lets(size_t index, const ObjectReader& reader) {
+  const Json* json = reader.Find("let");
+  if (json == nullptr) {
+    return {};
+  }
+  // Whatever any of the step's expressions may read.
+  Scope scope = ScopeOf(index, "'let'");
+  scope.key = true;
+  scope.element = reader.Has("forEach");
+  scope.failure = true;
+  scope.own_output = true;
+  return expressions_.Declare(*json, reader.PointerTo("let"), scope,
+                              ExpressionCompiler::LetLevel::kStep);
 }
 
 std::optional<std::string_view> StepCompiler::KindOf(const Json& json, const std::string& pointer) {

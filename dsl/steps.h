@@ -86,6 +86,8 @@ class StepCompiler {
   std::optional<WaitWork> WaitForSignal(size_t index, const ObjectReader& wait);
   std::optional<DecideWork> Choose(size_t index, const ObjectReader& reader);
   std::optional<DecideWork> Refuse(size_t index, const ObjectReader& reader);
+  // The names for its own expressions.
+  std::vector<Let> Lets(size_t index, const ObjectReader& reader);
   // What kind of step it is; reports one that is several.
   std::optional<std::string_view> KindOf(const Json& json, const std::string& pointer);
   Policies ReadPolicies(size_t index, const ObjectReader& reader);

@@ -86,7 +86,7 @@ bool MayHaveDeadline(Mode mode, const Json& step) {
 Json RandomStep(Dice& dice, Mode mode, const std::string& id, bool past_pivot, bool pivot) {
   Json step = {{"id", id}};
   if (dice.Chance(15)) {
-    step["when"] = "${input.yes" + std::string(dice.Chance(50) ? "" : " && input.no") + "}";
+    step["when"] = "${sure" + std::string(dice.Chance(50) ? "" : " && input.no") + "}";
   }
   if (!pivot && dice.Chance(15)) {
     step["wait"] = RandomWait(dice, past_pivot);
@@ -108,7 +108,7 @@ Json RandomStep(Dice& dice, Mode mode, const std::string& id, bool past_pivot, b
     }
   }
   if (!pivot && dice.Chance(20)) {
-    step["forEach"] = {{"items", "${input.list}"}, {"maxParallel", 2}};
+    step["forEach"] = {{"items", "${all}"}, {"maxParallel", 2}};
   }
   if (!past_pivot && !(pivot && (MixesWays(mode, step) || dice.Chance(60)))) {
     AddSettling(dice, mode, id, step);
@@ -212,12 +212,14 @@ std::string RandomDefinition(Dice& dice, Mode mode) {
     }
     steps.push_back(std::move(step));
   }
-  Json definition = {{"name", "walk"},
-                     {"mode", std::string(dsl::ModeName(mode))},
-                     {"participants", {{"p", {{"http", "http://p"}}}}},
-                     {"retry", RandomRetry(dice)},
-                     {SettleRetryName(mode), RandomRetry(dice)},
-                     {"steps", std::move(steps)}};
+  Json definition = {
+      {"name", "walk"},
+      {"mode", std::string(dsl::ModeName(mode))},
+      {"participants", {{"p", {{"http", "http://p"}}}}},
+      {"let", {{"all", "${input.list}"}, {"sure", "${input.yes && size(all) >= 0}"}}},
+      {"retry", RandomRetry(dice)},
+      {SettleRetryName(mode), RandomRetry(dice)},
+      {"steps", std::move(steps)}};
   if (dice.Chance(30)) {
     definition["deadline"] = "40s";
   }

@@ -117,7 +117,7 @@ void AddCall(Json& to, Protocol protocol, const StepSpec& step) {
   }
   AddSettling(to, protocol, step, 0);
   if (step.each_parallel > 0) {
-    to["forEach"] = {{"items", "${input.items}"}, {"maxParallel", step.each_parallel}};
+    to["forEach"] = {{"items", "${all}"}, {"maxParallel", step.each_parallel}};
   }
   if (step.deadline) {
     to["deadline"] = Text(*step.deadline);
@@ -142,7 +142,7 @@ Json StepJson(const PlanSpec& plan, const StepSpec& step) {
     json["after"].push_back(plan.steps[before].id);
   }
   if (step.when_over) {
-    json["when"] = "${size(input.items) > " + std::to_string(*step.when_over) + "}";
+    json["when"] = "${size(all) > " + std::to_string(*step.when_over) + "}";
   }
   switch (step.kind) {
     case Kind::kCall: AddCall(json, plan.protocol, step); break;
@@ -470,6 +470,7 @@ std::string DefinitionOf(const PlanSpec& plan) {
                {"mode", NameOf(plan.protocol)},
                {"participants", {{"p", {{"http", "http://p.test"}}}}},
                {"timeout", Text(kCallLimit)},
+               {"let", {{"all", "${input.items}"}}},
                {"retry", Retry(4)},
                {WordsOf(plan.protocol).settle_retry, Retry(kSettleAttempts)},
                {"steps", Json::array()}};
