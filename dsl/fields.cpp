@@ -75,6 +75,8 @@ constexpr std::array kExpiresFields = {Name("at"), Name("margin")};
 constexpr std::array kForEachFields = {Name("items"), Name("maxParallel")};
 constexpr std::array kRetryFields = {Name("initial"), Name("factor"), Name("max"), Name("attempts"),
                                      Name("jitter")};
+constexpr std::array kRepeatFields = {Name("until"), Name("every"), Name("backoff"), Name("times"),
+                                      Name("within")};
 constexpr std::array kWaitForFields = {Name("for")};
 constexpr std::array kWaitUntilFields = {Name("until")};
 constexpr std::array kWaitSignalFields = {Name("signal"), Name("timeout"), Name("onTimeout")};
@@ -93,7 +95,7 @@ constexpr std::array kTransactionUndoFields = {Name("transaction"), Name("whenUn
 
 // A call that does something may be refused by what its answer says.
 constexpr std::array kRefuseFields = {Name("refuseWhen"), Name("refuseCode"), Name("refuseMessage"),
-                                      Name("effect"), Name("retryOn")};
+                                      Name("effect"),     Name("retryOn"),    Name("repeat")};
 
 template <size_t size, size_t more>
 constexpr std::array<Name, size - 1 + more> AllButLastAnd(const std::array<Name, size>& fields,
@@ -169,6 +171,7 @@ constexpr ObjectSpec kTwoPhaseCommitBranch = {"twoPhaseCommitBranch", "a branch 
 constexpr ObjectSpec kExpires = {"expires", "expires", kExpiresFields};
 constexpr ObjectSpec kForEach = {"forEach", "forEach", kForEachFields};
 constexpr ObjectSpec kRetry = {"retry", "a retry policy", kRetryFields};
+constexpr ObjectSpec kRepeat = {"repeat", "'repeat'", kRepeatFields};
 constexpr ObjectSpec kWaitFor = {"waitFor", "a wait for a duration", kWaitForFields};
 constexpr ObjectSpec kWaitUntil = {"waitUntil", "a wait for an instant", kWaitUntilFields};
 constexpr ObjectSpec kWaitSignal = {"waitSignal", "a wait for a signal", kWaitSignalFields};
@@ -223,6 +226,7 @@ std::span<const ObjectSpec* const> All() {
                                       &kExpires,
                                       &kForEach,
                                       &kRetry,
+                                      &kRepeat,
                                       &kWaitFor,
                                       &kWaitUntil,
                                       &kWaitSignal,

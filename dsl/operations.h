@@ -104,6 +104,7 @@ class OperationCompiler {
   void Headers(const ObjectReader& reader, const Scope& scope, HttpRequestTemplate* request);
   AnswerRules Answers(const ObjectReader& reader, bool http);
   std::optional<RefuseRule> Refuses(const ObjectReader& reader, const Scope& scope);
+  std::optional<RepeatRule> Repeats(const ObjectReader& reader, const Scope& scope);
   struct Listed {
     std::string_view field;
     const std::vector<int>& statuses;

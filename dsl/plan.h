@@ -135,13 +135,23 @@ struct RefuseRule {
   bool effect_kept = false;
 };
 
+// Makes the call again until its answer says what is waited for.
+struct RepeatRule {
+  cel::Expression until;  // Reads `output`, the answer, beside the rest.
+  Duration every{};
+  double backoff = 1.0;              // Each pause is so many times the one before.
+  uint32_t times = 0;                // Calls that were answered, in all.
+  std::optional<Duration> within{};  // From the first call on.
+};
+
 // A call to a participant.
 struct CallTemplate {
   size_t participant;  // Index into Plan::participants.
   std::variant<HttpRequestTemplate, GrpcRequestTemplate> request;
   AnswerRules answers;
   std::optional<Duration> timeout = std::nullopt;   // Of one attempt; default: the step's.
-  std::optional<RefuseRule> refuse = std::nullopt;  // Of forward calls only.
+  std::optional<RefuseRule> refuse = std::nullopt;  // This and the next of forward calls only.
+  std::optional<RepeatRule> repeat = std::nullopt;
 };
 
 // A whole transaction run as one operation.

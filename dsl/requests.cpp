@@ -369,6 +369,35 @@ std::optional<RefuseRule> OperationCompiler::Refuses(const ObjectReader& reader,
                     effect == "kept"};
 }
 
+std::optional<RepeatRule> OperationCompiler::Repeats(const ObjectReader& outer,
+                                                     const Scope& scope) {
+  const Json* json = outer.Find("repeat");
+  const std::string pointer = outer.PointerTo("repeat");
+  if (json == nullptr || !ObjectReader::IsObject(*json, pointer, "'repeat'", problems_)) {
+    return std::nullopt;
+  }
+  const ObjectReader reader(*json, pointer, fields::kRepeat, problems_);
+  reader.RefuseUnknownFields();
+  const Json* until =
+      reader.Require("until", "say what is waited for: \"${output.state == 'DONE'}\"");
+  reader.Require("every", R"(say how long to wait between two calls: "1m")");
+  const auto every = reader.DurationIn("every", limits::kMinPollInterval, kMaxDuration);
+  const auto backoff = reader.Number("backoff", 1.0, limits::kMaxRetryFactor);
+  const auto times = reader.Integer("times", 1, limits::kMaxPolls);
+  const auto within = reader.DurationIn("within", limits::kMinPollInterval, kMaxDuration);
+  Scope answered = scope;
+  answered.answer = true;
+  answered.place = "'until'";
+  auto condition = until == nullptr ? std::nullopt
+                                    : expressions_.Whole(*until, reader.PointerTo("until"),
+                                                         answered, cel::Kind::kBool);
+  if (!condition || !every) {
+    return std::nullopt;
+  }
+  return RepeatRule{*std::move(condition), *every, backoff.value_or(1.0),
+                    static_cast<uint32_t>(times.value_or(limits::kMaxPolls)), within};
+}
+
 std::vector<int> OperationCompiler::Statuses(const ObjectReader& reader, std::string_view field,
                                              bool http, std::vector<std::string>* codes) {
   std::vector<int> statuses;

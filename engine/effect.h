@@ -32,6 +32,7 @@ struct CallBranch {
   const dsl::AnswerRules* answers = nullptr;  // Owned by the plan; never null.
   Duration timeout{};
   bool one_phase = false;  // A commit without a prepare: the participant decides.
+  uint32_t round = 0;      // Of a call that is repeated: how many answers there were before.
 };
 
 // Ask a pending operation's own address how it stands.

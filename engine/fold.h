@@ -218,6 +218,7 @@ class Folder {
     }
     branch.alternative = record.alternative;
     branch.attempt = branch.budget_used = branch.refusals = 0;
+    branch.rounds = branch.rounds_used = 0;
     branch.may_have_happened = false;
     branch.forward_deadline = record.deadline;
     branch.forward_at = at_;
@@ -247,8 +248,17 @@ class Folder {
 
   Status Apply(const AttemptFailed& record) {
     return Alter("attempt-failed", record.branch, [&](BranchFacts& branch, BranchRef) {
-      if (!IsCalling(branch.phase) && !In(branch, P::kUndoPending, P::kFinishPending)) {
+      const bool not_yet = record.outcome == AttemptOutcome::kNotYet;
+      if (!IsCalling(branch.phase) && !In(branch, P::kUndoPending, P::kFinishPending) &&
+          !(not_yet && branch.phase == P::kForwardPending)) {
         return false;
+      }
+      if (not_yet) {
+        // Each round has a budget of its own. What was done in this one is there.
+        ++branch.rounds;
+        ++branch.rounds_used;
+        branch.budget_used = 0;
+        branch.may_have_happened = true;
       }
       if (Decides(branch) && record.outcome == AttemptOutcome::kUnknown) {
         branch.may_have_happened = true;
@@ -432,6 +442,7 @@ class Folder {
       }
       Call(branch, Calling(RoleOf(branch.phase)));
       branch.budget_used = 1;
+      branch.rounds_used = 0;
       // The step's own deadline is over or nearly so, or nobody would have had to act.
       branch.forward_deadline.reset();
       if (!branch.started_at) {

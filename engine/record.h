@@ -28,6 +28,7 @@ enum class AttemptOutcome : uint8_t {
   kRefused = 2,   // The participant said no.
   kUnknown = 3,   // It may have happened.
   kHeldBack = 4,  // Never tried, for no fault of the participant; counts for no attempt.
+  kNotYet = 5,    // It succeeded, but not with the answer that is waited for; called again later.
 };
 std::string_view AttemptOutcomeName(AttemptOutcome outcome);
 

@@ -364,6 +364,7 @@ Result<Effect> RenderCallTemplate(const Draft& draft, BranchRef ref, Role role,
   effect.answers = &call.answers;
   effect.timeout = CallTimeout(draft, ref, role);
   effect.one_phase = draft.branch(ref).one_phase;
+  effect.round = role == Role::kForward && call.repeat ? draft.branch(ref).rounds : 0;
   const JsonLimits& bounds = role == Role::kUndo ? limits::kUndoJson : limits::kPayloadJson;
   const JsonText* const edited = EditedBodyOf(draft, ref, role);
   Status failed;
@@ -489,6 +490,12 @@ const dsl::RefuseRule* RefuseRuleOf(const Draft& draft, BranchRef ref) {
   const dsl::OperationTemplate* operation = OperationOf(draft, ref, Role::kForward);
   const auto* call = operation == nullptr ? nullptr : std::get_if<dsl::CallTemplate>(operation);
   return call != nullptr && call->refuse ? &*call->refuse : nullptr;
+}
+
+const dsl::RepeatRule* RepeatRuleOf(const Draft& draft, BranchRef ref) {
+  const dsl::OperationTemplate* operation = OperationOf(draft, ref, Role::kForward);
+  const auto* call = operation == nullptr ? nullptr : std::get_if<dsl::CallTemplate>(operation);
+  return call != nullptr && call->repeat ? &*call->repeat : nullptr;
 }
 
 bool IsChildOperation(const Draft& draft, BranchRef ref, Role role) {
@@ -632,6 +639,12 @@ Result<std::optional<Failure>> EvaluateRefuseWhen(const Draft& draft, BranchRef 
   }
   ENTENTE_ASSIGN_OR_RETURN(Failure failure, RenderFailure(scope, plan, rule->code, rule->message));
   return Refused(std::move(failure));
+}
+
+Result<bool> EvaluateUntil(const Draft& draft, BranchRef ref, const JsonText& answer) {
+  Scope scope(draft, ref, Role::kForward, Purpose::kCall);
+  scope.SetAnswer(answer);
+  return EvaluateCondition(scope, draft.plan_step(ref), "until", RepeatRuleOf(draft, ref)->until);
 }
 
 Result<std::vector<JsonText>> EvaluateItems(const Draft& draft, size_t step) {

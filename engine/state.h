@@ -50,6 +50,8 @@ struct BranchFacts {
   uint32_t run = 0;       // `refusals` when it was last called: which child transaction that was.
   uint32_t forward_run = 0;        // The same of the forward operation, also while it is settled.
   uint32_t polls = 0;              // That brought nothing, of the pending operation.
+  uint32_t rounds = 0;             // Of a call that is repeated: answers that were not the last.
+  uint32_t rounds_used = 0;        // Of those, since an operator renewed the budget.
   std::string signal;              // What a wait step waits for; empty if only time ends the wait.
   std::optional<Failure> failure;  // The latest.
   std::optional<Instant> stuck_since;  // Present exactly in the three stuck phases.

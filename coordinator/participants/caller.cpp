@@ -173,8 +173,12 @@ template <class Add>
 void AddFacts(const runtime::CallContext& context, const engine::CallBranch& call,
               const std::string& token, Instant now, bool lower_case, const Add& add) {
   AddCommand(context, call.command, call.attempt, now + call.timeout, lower_case, add);
-  add(lower_case ? "idempotency-key" : "Idempotency-Key",
-      engine::IdempotencyKey(call.command, context.plan->mode));
+  std::string key = engine::IdempotencyKey(call.command, context.plan->mode);
+  if (call.round > 0) {
+    // Another question: to one that keeps its answers by the key it would be the same for ever.
+    key += ":round" + std::to_string(call.round + 1);
+  }
+  add(lower_case ? "idempotency-key" : "Idempotency-Key", key);
   if (call.one_phase) {
     add(lower_case ? "entente-one-phase" : "Entente-One-Phase", "true");
   }

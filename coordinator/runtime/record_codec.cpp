@@ -354,7 +354,7 @@ Result<eng::RecordBody> Get(const pb::WaitStarted& from) {
 Result<eng::RecordBody> Get(const pb::AttemptFailed& from) {
   eng::AttemptFailed to;
   to.branch = BranchId(from.branch());
-  ENTENTE_RETURN_IF_ERROR(GetEnum(from.outcome(), eng::AttemptOutcome::kHeldBack, to.outcome));
+  ENTENTE_RETURN_IF_ERROR(GetEnum(from.outcome(), eng::AttemptOutcome::kNotYet, to.outcome));
   to.failure = Get(from.failure());
   to.retry_at = InstantFromMicros(from.retry_at());
   return eng::RecordBody(std::move(to));

@@ -89,6 +89,9 @@ void BeginDecision(Turn& turn, BranchRef ref);
 // Whether what a forward call was answered, a success, is a refusal by its content. True: it was
 // one, and what follows from that is recorded.
 [[nodiscard]] bool RefusedByAnswer(Turn& turn, BranchRef ref);
+// Whether such a success is not the answer that a repeated call waits for. True: it was not, and
+// what follows from that is recorded.
+[[nodiscard]] bool AskAgain(Turn& turn, BranchRef ref);
 
 // ---- operator.cpp ----
 void RetryForward(Turn& turn, BranchRef ref);

@@ -8,6 +8,30 @@
 namespace entente::engine {
 namespace {
 
+// How long the calls of one way to do a step may be repeated, if that is bounded.
+std::optional<Duration> TimeOf(const dsl::Step& step, uint32_t way) {
+  const auto* work = std::get_if<dsl::CallWork>(&step.work);
+  const auto* forward = work == nullptr ? nullptr : &work->way(way).forward;
+  const auto* call =
+      forward == nullptr || !*forward ? nullptr : std::get_if<dsl::CallTemplate>(&**forward);
+  return call != nullptr && call->repeat ? call->repeat->within : std::nullopt;
+}
+
+// Until when the step as a whole has time, which bounds its alternatives too. How long the calls of
+// the way before could be repeated was its own affair.
+std::optional<Instant> StepDeadline(const Draft& draft, BranchRef ref, uint32_t alternative) {
+  const BranchFacts& branch = draft.branch(ref);
+  const dsl::Step& step = draft.plan_step(ref);
+  if (alternative == 0) {
+    return step.deadline ? std::optional(draft.now() + *step.deadline) : branch.forward_deadline;
+  }
+  if (!branch.forward_deadline || !TimeOf(step, branch.alternative)) {
+    return branch.forward_deadline;
+  }
+  return step.deadline && branch.started_at ? std::optional(*branch.started_at + *step.deadline)
+                                            : std::nullopt;
+}
+
 // What a participant asks for is honoured, but not without a bound.
 std::optional<Duration> WishOf(const Event& event) {
   const auto* replied = std::get_if<BranchReplied>(&event);
@@ -276,9 +300,10 @@ void EmitCall(Turn& turn, BranchRef ref) {
 void StartForward(Turn& turn, BranchRef ref, uint32_t alternative) {
   const BranchFacts& branch = turn.draft.branch(ref);
   const dsl::Step& step = turn.draft.plan_step(ref);
-  std::optional<Instant> deadline = branch.forward_deadline;
-  if (alternative == 0 && step.deadline) {
-    deadline = turn.draft.now() + *step.deadline;
+  std::optional<Instant> deadline = StepDeadline(turn.draft, ref, alternative);
+  if (const auto within = TimeOf(step, alternative)) {
+    const Instant last = turn.draft.now() + *within;
+    deadline = deadline ? std::min(*deadline, last) : last;
   }
   turn.draft.Record(OperationStarted{branch.id, Role::kForward, alternative, deadline, false});
   EmitCall(turn, ref);
@@ -395,7 +420,7 @@ void Succeed(Turn& turn, BranchRef ref) {
 }
 
 bool TakeDone(Turn& turn, BranchRef ref, bool read_only) {
-  return !RefusedByAnswer(turn, ref) && KeepDone(turn, ref, read_only);
+  return !RefusedByAnswer(turn, ref) && !AskAgain(turn, ref) && KeepDone(turn, ref, read_only);
 }
 
 bool KeepDone(Turn& turn, BranchRef ref, bool read_only) {

@@ -130,6 +130,12 @@ Json RandomStep(Dice& dice, Mode mode, const std::string& id, bool past_pivot, b
     forward["refuseWhen"] = dice.Chance(50) ? "${output.n == 1}" : "${output.n.m}";
     forward["effect"] = "kept";
   }
+  if (!forward.contains("transaction") && !step.value("onePhase", false) && dice.Chance(8)) {
+    // What the participants answer is the end, or never is.
+    forward["repeat"] = {{"until", "${output.n == " + std::to_string(1 + dice.Below(2)) + "}"},
+                         {"every", "1s"},
+                         {"times", 3}};
+  }
   if (dice.Chance(20) && MayHaveDeadline(mode, step)) {
     step["deadline"] = "6s";
   }

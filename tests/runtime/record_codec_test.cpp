@@ -98,6 +98,8 @@ std::vector<std::pair<std::string, Record>> Samples() {
       {"heuristic-reported",
        With(HeuristicReported{branch, HeuristicOutcome::kRolledBack, failure})},
       {"reservation-expires", With(ReservationExpires{branch, At(900), At(880)})},
+      {"attempt-failed-not-yet",
+       With(AttemptFailed{branch, AttemptOutcome::kNotYet, failure, At(1)})},
       {"operation-succeeded-answer",
        With(OperationSucceeded{branch, output, false, Json{{"headers", {{"etag", "7"}}}}})},
       {"operation-refused-tolerated", With(OperationRefused{branch, failure, true})},

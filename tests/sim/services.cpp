@@ -60,7 +60,7 @@ void Services::CheckName(const Request& request, const Target& target) {
 
 engine::Reply Services::Done(const std::string& key, const Entry& entry) const {
   engine::ReplyDone done;
-  done.output = Json{{"id", key}, {"price", 100}};
+  done.output = Json{{"id", key}, {"price", 100}, {"asked", entry.asked}};
   done.read_only = entry.state == State::kReadOnly;
   done.expires = entry.until;
   return done;
@@ -112,13 +112,14 @@ engine::Reply Services::Handle(const Request& request, Instant now, const Faults
 
 // What was done before is answered as it was then; or by a service that only knows that it is
 // there, once it is asked anew.
-engine::Reply Services::Repeated(const Request& request, const Target& target, const Entry& entry,
+engine::Reply Services::Repeated(const Request& request, const Target& target, Entry& entry,
                                  const Faults& faults, Dice& dice) {
   const bool anew = std::pair(request.epoch, request.attempt) != entry.by;
   if (anew && dice.Chance(faults.refuse_repeat)) {
     history_.Probe("a repeat of what had worked is refused");
     return No("there is one already");
   }
+  ++entry.asked;
   return Done(target.key, entry);
 }
 
@@ -166,6 +167,7 @@ engine::Reply Services::Forward(const Request& request, Instant now, const Fault
     }
   }
   history_.work.push_back({request.gid, request.branch, now});
+  ++entry.asked;
   return Done(target.key, entry);
 }
 

@@ -100,6 +100,7 @@ class Services {
     std::string gid;
     State state = State::kNone;
     std::pair<uint64_t, uint32_t> by;  // The epoch and the attempt which did it.
+    uint32_t asked = 0;                // How often it was answered as done.
     uint32_t refused = 0;  // So many attempts were; each copy of them is, whenever it comes.
     std::optional<Instant> until;
   };
@@ -108,7 +109,7 @@ class Services {
   engine::Reply Finish(const Request& request, const Target& target, Instant now);
   engine::Reply CommitInOnePhase(const Request& request, const Target& target, Instant now,
                                  const Faults& faults, Dice& dice);
-  engine::Reply Repeated(const Request& request, const Target& target, const Entry& entry,
+  engine::Reply Repeated(const Request& request, const Target& target, Entry& entry,
                          const Faults& faults, Dice& dice);
   engine::Reply Done(const std::string& key, const Entry& entry) const;
   [[nodiscard]] bool Refuses(const std::string& key) const;

@@ -112,6 +112,13 @@ void AddCall(Json& to, Protocol protocol, const StepSpec& step) {
   const Words words = WordsOf(protocol);
   to["participant"] = "p";
   to[words.apply] = {{"post", Path(NameOf(protocol), step.id, 0, "do")}};
+  if (step.rounds > 0) {
+    to[words.apply]["repeat"] = {
+        {"until", "${output.asked >= " + std::to_string(step.rounds) + "}"},
+        {"every", "20ms"},
+        {"backoff", 2},
+        {"times", 6}};
+  }
   if (step.alternatives > 0) {
     to["alternatives"] = Alternatives(protocol, step);
   }
@@ -252,6 +259,11 @@ StepSpec Once(StepSpec::Stage stage, StepSpec step) {
   return step;
 }
 
+StepSpec Rounds(StepSpec step, uint32_t rounds) {
+  step.rounds = rounds;
+  return step;
+}
+
 StepSpec Optional(StepSpec step) {
   step.optional = true;
   return step;
@@ -309,6 +321,10 @@ std::vector<PlanSpec> Sagas() {
        {Optional(Call("a", {})), Optional(Each("f", {0}, 2)),
         Alternatives(Optional(Call("b", {})), 1, true), Call("c", {1, 2}), Pivot("p", {3}),
         Optional(Later("z", {4}))}},
+      {"again",
+       Protocol::kSaga,
+       {Call("a", {}), Rounds(Call("b", {0}), 3), Rounds(Each("f", {1}, 2), 2),
+        Rounds(Pivot("p", {2}), 2)}},
       {"told",
        Protocol::kSaga,
        {Call("a", {}), Call("b", {0}), Optional(Once(StepSpec::Stage::kCommitted, Call("c", {}))),
@@ -422,6 +438,7 @@ StepSpec DrawStep(Protocol protocol, const std::string& id, Dice& dice) {
     step.undo = Undo::kByOutput;
   }
   step.optional = protocol == Protocol::kSaga && dice.Chance(200);
+  step.rounds = protocol == Protocol::kSaga && dice.Chance(120) ? 2 : 0;
   if (protocol == Protocol::kTcc && dice.Chance(400)) {
     step = Held(step, milliseconds(600 + dice.Below(600)), milliseconds(50 + dice.Below(300)));
   }

@@ -54,6 +54,7 @@ struct StepSpec {
   std::optional<Duration> deadline = {};
   std::optional<HoldSpec> hold = {};
   bool one_phase = false;
+  uint32_t rounds = 0;                // Not 0: called again until it was asked so many times.
   bool optional = false;              // When it fails the rest goes on.
   std::string child = {};             // The definition that it runs.
   std::optional<Duration> wait = {};  // kSleep: how long; kSignal: at most.

@@ -102,6 +102,12 @@ void CheckSilence(const TxnEvidence& txn, const SentCalls& calls, const History&
   }
 }
 
+// Each answer may lead to another round, which has attempts of its own.
+bool IsRepeated(const TxnEvidence& txn, const Sent& sent) {
+  const StepSpec* step = txn.plan == nullptr ? nullptr : StepOf(*txn.plan, sent.branch);
+  return step != nullptr && step->rounds > 0 && sent.verb == Verb::kDo;
+}
+
 // No operator had a hand in it.
 bool IsUntouched(const TxnEvidence& txn) {
   return !txn.client->retried && txn.client->skipped.empty() && txn.client->pauses.empty();
@@ -122,7 +128,7 @@ void CheckCalls(const Evidence& evidence, Violations& violations) {
     CheckSameRequest(calls, violations);
     const TxnEvidence& txn = evidence.txns.at(std::get<0>(operation));
     CheckPlace(txn, *calls.front(), violations);
-    if (evidence.history.calm() && IsUntouched(txn)) {
+    if (evidence.history.calm() && IsUntouched(txn) && !IsRepeated(txn, *calls.front())) {
       CheckAttempts(txn, calls, violations);
     }
   }
