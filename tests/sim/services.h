@@ -31,6 +31,7 @@ struct Faults {
   uint32_t pending = 0;          // Of forward calls.
   uint32_t heuristic = 0;        // An undo or a finish was carried out before it was asked for.
   uint32_t retry_after = 0;      // Of 5xx: the caller is told when to come back.
+  uint32_t busy = 0;             // A saga's action answers 423, nothing done.
 };
 
 // One call as it arrives.
@@ -57,6 +58,9 @@ struct Target {
   [[nodiscard]] bool client() const { return root.ends_with(".client"); }
 };
 [[nodiscard]] std::optional<Target> ParseTarget(const std::string& target);
+
+// What a service says when it refuses what `key` names: always the same, whatever the reason.
+[[nodiscard]] std::string RefusalCode(const std::string& key);
 
 class Services {
  public:

@@ -85,6 +85,9 @@ Json Alternatives(Protocol protocol, const StepSpec& step) {
     const bool elsewhere = step.elsewhere && n == step.alternatives;
     const size_t way = elsewhere ? n : 0;
     Json one = {{"post", Path(NameOf(protocol), step.id, way, "do")}};
+    if (step.by_code) {
+      one["on"] = {CodeFor(n)};
+    }
     if (elsewhere) {
       AddSettling(one, protocol, step, way);
     }
@@ -118,6 +121,12 @@ void AddCall(Json& to, Protocol protocol, const StepSpec& step) {
         {"every", "20ms"},
         {"backoff", 2},
         {"times", 6}};
+  }
+  if (step.busy) {
+    to[words.apply]["retryOn"] = {423};
+  }
+  if (!step.tag_of.empty()) {
+    to[words.apply]["headers"] = {{"If-Match", "${steps." + step.tag_of + ".headers.etag}"}};
   }
   if (step.alternatives > 0) {
     to["alternatives"] = Alternatives(protocol, step);
@@ -264,6 +273,21 @@ StepSpec Rounds(StepSpec step, uint32_t rounds) {
   return step;
 }
 
+StepSpec ByCode(StepSpec step) {
+  step.by_code = true;
+  return step;
+}
+
+StepSpec Busy(StepSpec step) {
+  step.busy = true;
+  return step;
+}
+
+StepSpec Tagged(StepSpec step, std::string of) {
+  step.tag_of = std::move(of);
+  return step;
+}
+
 StepSpec Optional(StepSpec step) {
   step.optional = true;
   return step;
@@ -325,6 +349,11 @@ std::vector<PlanSpec> Sagas() {
        Protocol::kSaga,
        {Call("a", {}), Rounds(Call("b", {0}), 3), Rounds(Each("f", {1}, 2), 2),
         Rounds(Pivot("p", {2}), 2)}},
+      {"by-error",
+       Protocol::kSaga,
+       {Busy(Call("a", {})), ByCode(Alternatives(Call("b", {0}), 2, true)),
+        ByCode(Alternatives(Busy(Each("f", {1}, 2)), 1, false)), Tagged(Call("c", {1}), "a"),
+        ByCode(Alternatives(Tagged(Pivot("p", {2, 3}), "c"), 1, false))}},
       {"told",
        Protocol::kSaga,
        {Call("a", {}), Call("b", {0}), Optional(Once(StepSpec::Stage::kCommitted, Call("c", {}))),
@@ -439,6 +468,8 @@ StepSpec DrawStep(Protocol protocol, const std::string& id, Dice& dice) {
   }
   step.optional = protocol == Protocol::kSaga && dice.Chance(200);
   step.rounds = protocol == Protocol::kSaga && dice.Chance(120) ? 2 : 0;
+  step.by_code = step.alternatives > 0 && dice.Chance(300);
+  step.busy = dice.Chance(200);
   if (protocol == Protocol::kTcc && dice.Chance(400)) {
     step = Held(step, milliseconds(600 + dice.Below(600)), milliseconds(50 + dice.Below(300)));
   }
@@ -472,6 +503,10 @@ void DrawPivot(PlanSpec& plan, Dice& dice) {
 }
 
 }  // namespace
+
+const char* CodeFor(size_t alternative) {
+  return alternative == 1 ? "FULL" : "CLOSED";
+}
 
 const char* NameOf(Protocol protocol) {
   switch (protocol) {

@@ -45,6 +45,9 @@ struct StepSpec {
   size_t each_parallel = 0;              // Not 0: a branch for each item, so many at a time.
   size_t alternatives = 0;               // Other calls of the same participant.
   bool elsewhere = false;                // The last alternative is another participant's.
+  bool by_code = false;                  // Each alternative is there for one code: CodeFor.
+  bool busy = false;                     // Who is busy (423) is asked again.
+  std::string tag_of = {};               // Sends the ETag that this step was answered with.
   bool pivot = false;
   bool after_pivot = false;
   // Called once the outcome is decided so; `after` then names others of the same.
@@ -71,6 +74,9 @@ struct PlanSpec {
 
 inline constexpr Duration kCallLimit = std::chrono::milliseconds(200);
 inline constexpr Duration kClientLimit = std::chrono::seconds(3);  // Of one that a client drives.
+
+// The code of the refusals that an alternative is there for.
+[[nodiscard]] const char* CodeFor(size_t alternative);
 
 // The definition, as JSON text.
 [[nodiscard]] std::string DefinitionOf(const PlanSpec& plan);
