@@ -263,7 +263,7 @@ class Maker {
 
   // What an evaluation says is missing is added to what the expression reads. False: nothing is.
   bool Learn() {
-    const Json data = Data();
+    Json data = Data();
     bool learned = false;
     for (const Trial& trial : trials_) {
       const Result<Json> value = Evaluate(trial, data, ItemOf(trial, data));
@@ -276,8 +276,10 @@ class Maker {
       const size_t start = from + kMissing.size();
       const std::string name = text.substr(start, text.find('\'', start) - start);
       // What is a map lacks it; only if nothing is, something may be one.
-      learned = AddMember(trial, name, /*to_maps=*/true) ||
-                AddMember(trial, name, /*to_maps=*/false) || learned;
+      if (AddMember(trial, name, /*to_maps=*/true) || AddMember(trial, name, /*to_maps=*/false)) {
+        learned = true;
+        data = Data();  // Else the next one that lacks it would have it added to something else.
+      }
     }
     return learned;
   }
