@@ -103,10 +103,15 @@ std::vector<Json> ConstantsOf(std::string_view text) {
 
 Wanted WantedAt(std::string_view name) {
   static const std::map<std::string_view, Wanted> kPlaces = {
-      {"when", Wanted::kBool},        {"refuseWhen", Wanted::kBool},
-      {"items", Wanted::kList},       {"for", Wanted::kDuration},
-      {"timeout", Wanted::kDuration}, {"deadline", Wanted::kDuration},
-      {"until", Wanted::kInstant},    {"expires", Wanted::kDurationOrInstant},
+      {"when", Wanted::kBool},
+      {"refuseWhen", Wanted::kBool},
+      {"items", Wanted::kList},
+      {"for", Wanted::kDuration},
+      {"forEach", Wanted::kList},
+      {"timeout", Wanted::kDuration},
+      {"deadline", Wanted::kDuration},
+      {"until", Wanted::kInstant},
+      {"expires", Wanted::kDurationOrInstant},
   };
   const auto found = kPlaces.find(name);
   return found == kPlaces.end() ? Wanted::kAny : found->second;

@@ -41,6 +41,16 @@ TEST_CASE("a member that two expressions lack is added once") {
   CHECK_FALSE(quote["rate"].is_object());
 }
 
+TEST_CASE("a forEach that is only its list has items") {
+  const Values values = Made(
+      R"({"id": "stock", "participant": "a", "forEach": "${input.lines}",
+          "action": {"put": "/stock/${key}", "body": "${item.sku}"}, "compensate": {"delete": "/stock/${key}"}},
+         {"id": "pay", "participant": "a", "pivot": true, "action": {"post": "/charges"}})");
+  const Json& lines = values.inputs.front()["lines"];
+  REQUIRE(lines.is_array());
+  CHECK(lines.front().contains("sku"));
+}
+
 TEST_CASE("values fit the schema, and come without what it does not require") {
   const Values values = Made(
       R"({"id": "pay", "participant": "a", "pivot": true, "action": {"post": "/x", "body": "${input}"}})",
