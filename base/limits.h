@@ -24,6 +24,7 @@ inline constexpr size_t kMaxDefinitionBytes = size_t{1} << 20;
 inline constexpr JsonLimits kDefinitionJson{kMaxDefinitionBytes, kMaxJsonDepth};
 inline constexpr size_t kMaxSteps = 256;
 inline constexpr size_t kMaxAlternatives = 16;
+inline constexpr size_t kMaxLets = 64;  // Named values of a definition, and of each step.
 inline constexpr size_t kMaxParticipants = 64;
 inline constexpr size_t kMaxForEachBranches = 10'000;
 inline constexpr size_t kMaxLabels = 16;

@@ -6,6 +6,7 @@
 #include "cli/answers.h"
 #include "cli/commands.h"
 #include "cli/context.h"
+#include "cli/definition_text.h"
 #include "cli/instants.h"
 #include "cli/problem_text.h"
 #include "cli/transaction_text.h"
@@ -95,11 +96,12 @@ struct EnlistOptions {
 };
 
 void RunEnlist(Context& context, const EnlistOptions& options) {
-  const Result<std::string> branch = ReadFile(context, options.file);
+  const Result<DefinitionSource> branch = ReadDefinition(context, options.file);
   if (!branch.ok()) {
     return context.Fail(branch.status());
   }
-  const Result<sdk::SubmitResult> enlisted = Checked(context.client().Enlist(options.gid, *branch));
+  const Result<sdk::SubmitResult> enlisted =
+      Checked(context.client().Enlist(options.gid, branch->json));
   if (enlisted.ok()) {
     return PrintCreated(context, *enlisted, "the branch had been enlisted");
   }

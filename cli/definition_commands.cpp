@@ -7,6 +7,7 @@
 #include "cli/answers.h"
 #include "cli/commands.h"
 #include "cli/context.h"
+#include "cli/definition_text.h"
 #include "cli/instants.h"
 #include "cli/problem_text.h"
 #include "cli/table.h"
@@ -25,11 +26,11 @@ std::string NameIn(const std::string& source) {
 }
 
 void RunPut(Context& context, const std::string& file) {
-  const Result<std::string> source = ReadFile(context, file);
+  const Result<DefinitionSource> source = ReadDefinition(context, file);
   if (!source.ok()) {
     return context.Fail(source.status());
   }
-  const std::string name = NameIn(*source);
+  const std::string name = NameIn(source->json);
   if (name.empty()) {
     return context.Fail(InvalidArgument(
         "definition.no_name", NameOfFile(file) +
@@ -37,7 +38,7 @@ void RunPut(Context& context, const std::string& file) {
                                   "` shows every mistake"));
   }
   const Result<sdk::Document> stored =
-      Checked(Answer::kDefinition, context.client().PutDefinition(name, *source));
+      Checked(Answer::kDefinition, context.client().PutDefinition(name, source->json));
   if (stored.ok()) {
     if (context.json) {
       context.PrintJson(stored->text);
@@ -46,7 +47,7 @@ void RunPut(Context& context, const std::string& file) {
                            << NumberText(stored->json, "version") << std::endl;
       for (Json warning : Items(stored->json, "warnings")) {
         warning["warning"] = true;
-        context.terminal.err << ShowProblem(NameOfFile(file), *source, warning);
+        context.terminal.err << ShowProblem(NameOfFile(file), source->written, warning);
       }
     }
     return;

@@ -118,6 +118,7 @@ std::string AttemptFailed(const Json& entry, Instant now) {
   const std::string what = outcome == "unknown"     ? "may have happened"
                            : outcome == "not-sent"  ? "not sent"
                            : outcome == "held-back" ? "held back"
+                           : outcome == "not-yet"   ? "not yet"
                                                     : outcome;
   return what + After(FailureText(entry)) + Due(entry, "again", now);
 }

@@ -169,7 +169,7 @@ Result<ExploreReport> Walk(Context& context, const ExploreArguments& arguments,
   options.out_of_time = [end] { return std::chrono::steady_clock::now() >= end; };
   // It compiled; only its strings and its schema's bounds are of interest.
   ENTENTE_ASSIGN_OR_RETURN(const Json definition,
-                           ParseJson(compiled.source, limits::kDefinitionJson));
+                           ParseJson(compiled.json, limits::kDefinitionJson));
   return explore::Explore(*compiled.plan, definition, options);
 }
 

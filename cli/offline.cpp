@@ -4,24 +4,26 @@
 
 #include "base/utf8.h"
 #include "cli/context.h"
+#include "cli/definition_text.h"
 #include "cli/problem_text.h"
 
 namespace entente::cli {
 
 Compiled CompileFile(Context& context, const std::string& path) {
   Compiled compiled;
-  Result<std::string> source = ReadFile(context, path);
+  Result<DefinitionSource> source = ReadDefinition(context, path);
   if (!source.ok()) {
     compiled.unreadable = source.status();
     return compiled;
   }
-  compiled.source = std::move(source).value();
+  compiled.source = std::move(source->written);
+  compiled.json = std::move(source->json);
   dsl::CompileOptions options;
   options.offline = true;
   options.warn = [&compiled](dsl::Problem warning) {
     compiled.problems.push_back(std::move(warning));
   };
-  dsl::CompileResult result = dsl::Compile(compiled.source, options);
+  dsl::CompileResult result = dsl::Compile(compiled.json, options);
   if (auto* problems = std::get_if<dsl::Problems>(&result)) {
     compiled.problems = std::move(*problems);
   } else {

@@ -15,7 +15,8 @@ struct Context;
 // Either `unreadable`, or `source` and then `plan` or `problems`.
 struct Compiled {
   Status unreadable;
-  std::string source;
+  std::string source;  // As it is written.
+  std::string json;    // The same as JSON.
   std::shared_ptr<const dsl::Plan> plan;
   dsl::Problems problems;  // Beside a plan: what it is warned of.
 };

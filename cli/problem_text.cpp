@@ -86,7 +86,8 @@ std::string ShowProblem(std::string_view file, std::string_view source, const Js
   return text + "  " + std::string(column - 1 - first, ' ') + "^\n";
 }
 
-bool PrintRefusal(Context& context, const std::string& file, std::string_view source, Sent sent) {
+bool PrintRefusal(Context& context, const std::string& file, const DefinitionSource& source,
+                  Sent sent) {
   const Json& problems = Items(context.client().last_problem(), "problems");
   if (problems.empty() || context.json) {
     return false;
@@ -94,9 +95,9 @@ bool PrintRefusal(Context& context, const std::string& file, std::string_view so
   const std::string name = NameOfFile(file);
   for (Json problem : problems) {
     if (sent == Sent::kWrittenAnew) {
-      PlaceIn(source, problem);
+      PlaceIn(source.json, problem);
     }
-    context.terminal.err << ShowProblem(name, source, problem);
+    context.terminal.err << ShowProblem(name, source.written, problem);
   }
   context.exit_code = kExitNo;
   return true;

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/json.h"
+#include "cli/definition_text.h"
 
 namespace entente::cli {
 
@@ -20,9 +21,9 @@ struct Context;
 enum class Sent { kAsWritten, kWrittenAnew };
 
 // Explains the last refusal of context's client by the mistakes it named in `source`, the text of
-// `file` ("-": standard input), and sets the exit code. False, and nothing is done: it named none,
-// or the answer is for a script.
-[[nodiscard]] bool PrintRefusal(Context& context, const std::string& file, std::string_view source,
-                                Sent sent);
+// `file` ("-": standard input) of which the JSON was sent, and sets the exit code. False, and
+// nothing is done: it named none, or the answer is for a script.
+[[nodiscard]] bool PrintRefusal(Context& context, const std::string& file,
+                                const DefinitionSource& source, Sent sent);
 
 }  // namespace entente::cli

@@ -7,6 +7,7 @@
 #include "cli/answers.h"
 #include "cli/commands.h"
 #include "cli/context.h"
+#include "cli/definition_text.h"
 #include "cli/entry_text.h"
 #include "cli/instants.h"
 #include "cli/problem_text.h"
@@ -43,15 +44,15 @@ void SortOutWait(SubmitOptions& options) {
 
 // `source`: the text of --file.
 Result<sdk::SubmitRequest> RequestOf(Context& context, const SubmitOptions& options,
-                                     std::string& source) {
+                                     DefinitionSource& source) {
   sdk::SubmitRequest request;
   if (options.definition.empty() == options.file.empty()) {
     return WrongUse("name one definition: either DEFINITION or --file");
   }
   request.definition = options.definition;
   if (!options.file.empty()) {
-    ENTENTE_ASSIGN_OR_RETURN(source, ReadFile(context, options.file));
-    Result<Json> json = ParseExactJson(source, limits::kDefinitionJson);
+    ENTENTE_ASSIGN_OR_RETURN(source, ReadDefinition(context, options.file));
+    Result<Json> json = ParseExactJson(source.json, limits::kDefinitionJson);
     if (!json.ok()) {
       return InvalidArgument(json.status().reason(),
                              NameOfFile(options.file) + ": " + json.status().message());
@@ -90,7 +91,7 @@ void PrintSubmitted(Context& context, const sdk::Transaction& transaction, bool 
 
 void RunSubmit(Context& context, SubmitOptions options) {
   SortOutWait(options);
-  std::string source;
+  DefinitionSource source;
   Result<sdk::SubmitRequest> request = RequestOf(context, options, source);
   const Result<WaitPlan> wait = ReadWait(options.wait);
   if (!request.ok() || !wait.ok()) {

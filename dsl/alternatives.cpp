@@ -1,5 +1,6 @@
 // Alternatives: further ways to do a step, each tried after a refusal. The half of StepCompiler
 // that sees to it that whatever such a call did is settled where it was done.
+#include <string_view>
 #include <utility>
 
 #include "base/limits.h"
@@ -16,6 +17,12 @@ bool GoElsewhere(const OperationTemplate& a, const OperationTemplate& b) {
     return call != other;
   }
   return call->participant != other->participant;
+}
+
+// A status in quotes is most likely meant as a number.
+bool IsCode(std::string_view text) {
+  return text.size() <= limits::kMaxNameBytes &&
+         text.find_first_not_of("0123456789") != std::string_view::npos;
 }
 
 }  // namespace
@@ -42,10 +49,63 @@ void StepCompiler::Alternatives(size_t index, const ObjectReader& reader, Operat
     if (!json.is_object()) {
       continue;
     }
-    CallWay way{std::move(forward), work->undo, work->finish};
+    CallWay way{std::move(forward), work->undo, work->finish, ReadOn(json, site.pointer)};
     SettleAlternative(index, reader, json, site, *work, &way);
     if (way.forward) {
       work->alternatives.push_back(std::move(way));
+    }
+  }
+  LookForCodes(work);
+}
+
+std::vector<std::string> StepCompiler::ReadOn(const Json& json, const std::string& pointer) {
+  std::vector<std::string> on;
+  const auto found = json.find("on");
+  if (found == json.end()) {
+    return on;
+  }
+  const std::string at = pointer + "/on";
+  if (!found->is_array() || found->empty()) {
+    problems_.AtValue(at, "wrong_type",
+                      "'on' must be an array of what the alternative is there for, not " +
+                          std::string(found->is_array() ? "an empty one" : TypeName(*found)),
+                      R"(write [409, "SOLD_OUT"])");
+    return on;
+  }
+  for (size_t i = 0; i < found->size(); ++i) {
+    const Json& entry = (*found)[i];
+    const std::string here = at + "/" + std::to_string(i);
+    const bool status = entry.is_number_integer() && entry >= 200 && entry <= 599;
+    if (entry == "given-up" || entry == "timeout") {
+      problems_.AtValue(
+          here, "bad_value",
+          "an alternative follows a refusal only: after a call without an answer both "
+          "could have worked",
+          "let the step be 'optional', or raise 'retry'");
+    } else if (status) {
+      on.push_back(DumpJson(entry));
+    } else if (entry.is_string() && IsCode(entry.get<std::string>())) {
+      on.push_back(entry.get<std::string>());
+    } else {
+      problems_.AtValue(here, "bad_status",
+                        Quote(DumpJson(entry)) +
+                            " names no refusal: it is a status of HTTP or gRPC, a code that stands "
+                            "in the body, or that of a 'refuseWhen'");
+    }
+  }
+  return on;
+}
+
+// Whatever code an alternative is there for has to be found in the answers before it.
+void StepCompiler::LookForCodes(CallWork* work) {
+  std::vector<std::string> codes;
+  for (const CallWay& alternative : work->alternatives) {
+    codes.insert(codes.end(), alternative.on.begin(), alternative.on.end());
+  }
+  for (size_t i = 0; i <= work->alternatives.size(); ++i) {
+    CallWay& way = i == 0 ? *work : work->alternatives[i - 1];
+    if (auto* call = way.forward ? std::get_if<CallTemplate>(&*way.forward) : nullptr) {
+      call->answers.codes.insert(call->answers.codes.end(), codes.begin(), codes.end());
     }
   }
 }

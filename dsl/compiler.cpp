@@ -45,6 +45,8 @@ class DefinitionCompiler {
                     const Participants& participants, ExpressionCompiler& expressions);
   void ReadOutput(ExpressionCompiler& expressions);
   void ReadLabels(ExpressionCompiler& expressions);
+  // Lets the calls of steps keep what is read of their answers.
+  void KeepAnswers(const ExpressionCompiler& expressions);
   void PutInOrder(const StepOrder& order);
 
   const CompileOptions& options_;
@@ -169,11 +171,43 @@ void DefinitionCompiler::ReadSteps(const Participants& participants) {
   }
   const StepList list = ReadStepList(sources, mode_, problems_);
   ExpressionCompiler expressions(list.table, reader_.Find("input"), environment_, problems_);
+  if (const Json* lets = reader_.Find("let")) {
+    plan_.lets = expressions.Declare(*lets, "/let", Scope{.place = "'let'"},
+                                     ExpressionCompiler::LetLevel::kDefinition);
+  }
   CompileSteps(sources, list, participants, expressions);
   ReadOutput(expressions);
   ReadLabels(expressions);
   if (problems_.empty()) {
+    KeepAnswers(expressions);
+  }
+  if (problems_.empty()) {
     PutInOrder(list.table.order);
+  }
+}
+
+// Without a problem the steps stand in the plan as in the definition.
+void DefinitionCompiler::KeepAnswers(const ExpressionCompiler& expressions) {
+  for (const auto& [index, read] : expressions.answers_read()) {
+    Step& step = plan_.steps[index];
+    auto* work = std::get_if<CallWork>(&step.work);
+    bool calls = false;
+    for (size_t i = 0; work != nullptr && i <= work->alternatives.size(); ++i) {
+      CallWay& way = i == 0 ? *work : work->alternatives[i - 1];
+      if (auto* call = way.forward ? std::get_if<CallTemplate>(&*way.forward) : nullptr) {
+        call->answers.headers.assign(read.headers.begin(), read.headers.end());
+        call->answers.status_code = read.status_code;
+        calls = true;
+      }
+    }
+    if (!calls || step.for_each) {
+      problems_.InString(
+          read.place.pointer, read.place.offset, "no_answer",
+          "step " + Quote(step.id) +
+              (calls ? " has a 'forEach', and so not one answer but many"
+                     : " calls nobody, and so has no answer with headers and status"),
+          "read its 'output'");
+    }
   }
 }
 

@@ -71,11 +71,13 @@ bool StepCompiler::OnePhase(const ObjectReader& reader) {
                     "remove 'onePhase' or 'alternatives'");
   }
   const Json* prepare = reader.Find(OperationName(mode_, Role::kForward));
-  if (one_phase && prepare != nullptr && prepare->is_object() && prepare->contains("refuseWhen")) {
-    problems_.AtKey(reader.PointerTo("onePhase"), "one_phase_refuses",
-                    "'prepare' is not called when the step is committed in one phase, so its "
-                    "'refuseWhen' would not be asked",
-                    "remove 'onePhase' or 'refuseWhen'");
+  for (const std::string_view asked : {"refuseWhen", "repeat"}) {
+    if (one_phase && prepare != nullptr && prepare->is_object() && prepare->contains(asked)) {
+      problems_.AtKey(reader.PointerTo("onePhase"), "one_phase_refuses",
+                      "'prepare' is not called when the step is committed in one phase, so its " +
+                          Quote(asked) + " would not be asked",
+                      "remove 'onePhase' or " + Quote(asked));
+    }
   }
   return one_phase;
 }

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -84,6 +86,14 @@ class ExpressionCompiler {
                                                   const Scope& scope,
                                                   std::optional<std::string>* literal = nullptr);
 
+  // The values of a `let`. Until the next step is declared, or for good if they are the
+  // definition's, expressions may read them by name, wherever what they are made of may be read:
+  // that is checked where the name is read. `scope` may read whatever any of those may.
+  enum class LetLevel : uint8_t { kDefinition, kStep };
+  [[nodiscard]] std::vector<Let> Declare(const Json& json, const std::string& pointer,
+                                         const Scope& scope, LetLevel level);
+  void ForgetStepLets() { step_lets_.clear(); }
+
   // Where the latest expressions read the output of their own step: the first such place, or
   // nothing. Forgets it.
   struct Place {
@@ -92,7 +102,32 @@ class ExpressionCompiler {
   };
   [[nodiscard]] std::optional<Place> TakeOwnOutputRead();
 
+  // What expressions read of a step's answer beside its output.
+  struct AnswerRead {
+    std::set<std::string> headers;
+    bool status_code = false;
+    Place place;  // The first one.
+  };
+  // By step, as its index in the definition.
+  [[nodiscard]] const std::map<size_t, AnswerRead>& answers_read() const { return answers_read_; }
+
  private:
+  // What each value is made of, by name.
+  using LetTable = std::map<std::string, std::vector<cel::ReferencePath>>;
+
+  [[nodiscard]] bool CheckLetName(const std::string& name, const std::string& pointer);
+  // Null: there is no such value.
+  [[nodiscard]] const std::vector<cel::ReferencePath>* FindLet(const std::string& name) const;
+  // Whether the value `from` is made of `to`, through others too.
+  [[nodiscard]] bool Reaches(const std::string& from, const std::string& to,
+                             std::set<std::string>& seen) const;
+  void RefuseCircles(const Json& json, const std::string& pointer, LetTable& table);
+  void CheckLetReference(const cel::ReferencePath& path, const std::string& pointer,
+                         const Scope& scope);
+  // With whatever the names among them are made of.
+  [[nodiscard]] std::vector<cel::ReferencePath> WithLets(
+      const std::vector<cel::ReferencePath>& paths) const;
+  [[nodiscard]] std::vector<std::string_view> NamesIn(const Scope& scope) const;
   void CheckStrings(const Json& value, const std::string& pointer, const Scope& scope);
   void CheckReference(const cel::ReferencePath& path, const std::string& pointer,
                       const Scope& scope);
@@ -103,7 +138,7 @@ class ExpressionCompiler {
                       const Scope& scope);
   // Warns of each output of a step that may be skipped by its `when` whose members are read, unless
   // it is plain that this was thought of. `paths` are those of one string.
-  void CheckSkipped(const std::vector<cel::ReferencePath>& paths, const std::string& pointer,
+  void CheckSkipped(const std::vector<cel::ReferencePath>& read_by_name, const std::string& pointer,
                     const Scope& scope);
   // The same for what belongs to a way of a choice, and for what may have failed: both are
   // mistakes.
@@ -111,6 +146,8 @@ class ExpressionCompiler {
                    const Scope& scope);
   void CheckOptional(const std::vector<cel::ReferencePath>& paths, const std::string& pointer,
                      const Scope& scope);
+  [[nodiscard]] bool CheckAnswerMember(const cel::ReferencePath& path, size_t read,
+                                       const std::string& pointer);
   void CheckFailureReference(const cel::ReferencePath& path, const std::string& pointer);
   // The third name of a path that starts with a step's: 'output' and the like.
   [[nodiscard]] bool CheckStepMember(const cel::ReferencePath& path, size_t read,
@@ -128,6 +165,10 @@ class ExpressionCompiler {
   Environment& environment_;
   ProblemList& problems_;
   std::optional<Place> own_output_read_;
+  std::map<size_t, AnswerRead> answers_read_;
+  LetTable lets_;
+  LetTable step_lets_;
+  std::set<std::string> lets_checked_;  // While a name is.
 };
 
 // A template that always renders to `value`, which holds no "${".

@@ -14,12 +14,12 @@ constexpr std::array kSagaDefinitionFields = {
     Name("$schema"),  Name("name"),         Name("description"), Name("mode"),
     Name("deadline"), Name("timeout"),      Name("retry"),       Name("compensateRetry"),
     Name("input"),    Name("participants"), Name("steps"),       Name("output"),
-    Name("labels"),   Name("onCommitted"),  Name("onAborted")};
+    Name("labels"),   Name("onCommitted"),  Name("onAborted"),   Name("let")};
 // TCC and 2PC alike: what follows the decision has one retry policy, whichever way it went.
 constexpr std::array kDecidedDefinitionFields = {
     Name("$schema"), Name("name"),   Name("description"), Name("mode"),  Name("deadline"),
     Name("timeout"), Name("retry"),  Name("settleRetry"), Name("input"), Name("participants"),
-    Name("steps"),   Name("output"), Name("labels")};
+    Name("steps"),   Name("output"), Name("labels"),      Name("let")};
 
 constexpr std::array kHttpParticipantFields = {Name("http"), Name("headers"), Name("timeout"),
                                                Name("maxConcurrentCalls"),
@@ -37,19 +37,20 @@ constexpr std::array kSagaStepFields = {
     Name("id"),         Name("description"),     Name("participant"), Name("after"),
     Name("when"),       Name("forEach"),         Name("action"),      Name("alternatives"),
     Name("compensate"), Name("pivot"),           Name("timeout"),     Name("deadline"),
-    Name("retry"),      Name("compensateRetry"), Name("optional")};
-constexpr std::array kTccStepFields = {Name("id"),     Name("description"),  Name("participant"),
-                                       Name("after"),  Name("when"),         Name("forEach"),
-                                       Name("try"),    Name("alternatives"), Name("confirm"),
-                                       Name("cancel"), Name("timeout"),      Name("deadline"),
-                                       Name("retry"),  Name("settleRetry"),  Name("expires")};
+    Name("retry"),      Name("compensateRetry"), Name("optional"),    Name("onGiveUp"),
+    Name("let")};
+constexpr std::array kTccStepFields = {
+    Name("id"),      Name("description"), Name("participant"), Name("after"),
+    Name("when"),    Name("forEach"),     Name("try"),         Name("alternatives"),
+    Name("confirm"), Name("cancel"),      Name("timeout"),     Name("deadline"),
+    Name("retry"),   Name("settleRetry"), Name("expires"),     Name("let")};
 constexpr std::array kTwoPhaseCommitStepFields = {
     Name("id"),     Name("description"), Name("participant"), Name("after"),
     Name("when"),   Name("forEach"),     Name("prepare"),     Name("alternatives"),
     Name("commit"), Name("rollback"),    Name("timeout"),     Name("deadline"),
-    Name("retry"),  Name("settleRetry"), Name("onePhase")};
-constexpr std::array kWaitStepFields = {Name("id"), Name("description"), Name("after"),
-                                        Name("when"), Name("wait")};
+    Name("retry"),  Name("settleRetry"), Name("onePhase"),    Name("let")};
+constexpr std::array kWaitStepFields = {Name("id"),   Name("description"), Name("after"),
+                                        Name("when"), Name("wait"),        Name("let")};
 
 // Branches that a client enlists: their forward part, if any, is the client's own.
 constexpr std::array kSagaBranchFields = {Name("id"),          Name("description"),
@@ -63,10 +64,10 @@ constexpr std::array kTwoPhaseCommitBranchFields = {
     Name("commit"),   Name("rollback"),    Name("onePhase"),    Name("timeout"),
     Name("deadline"), Name("retry"),       Name("settleRetry")};
 
-constexpr std::array kChooseStepFields = {Name("id"), Name("description"), Name("after"),
-                                          Name("when"), Name("choose")};
-constexpr std::array kRefuseStepFields = {Name("id"), Name("description"), Name("after"),
-                                          Name("when"), Name("refuse")};
+constexpr std::array kChooseStepFields = {Name("id"),   Name("description"), Name("after"),
+                                          Name("when"), Name("choose"),      Name("let")};
+constexpr std::array kRefuseStepFields = {Name("id"),   Name("description"), Name("after"),
+                                          Name("when"), Name("refuse"),      Name("let")};
 constexpr std::array kChoiceFields = {Name("when"), Name("steps")};
 constexpr std::array kRefusalFields = {Name("code"), Name("message")};
 
@@ -74,6 +75,8 @@ constexpr std::array kExpiresFields = {Name("at"), Name("margin")};
 constexpr std::array kForEachFields = {Name("items"), Name("maxParallel")};
 constexpr std::array kRetryFields = {Name("initial"), Name("factor"), Name("max"), Name("attempts"),
                                      Name("jitter")};
+constexpr std::array kRepeatFields = {Name("until"), Name("every"), Name("backoff"), Name("times"),
+                                      Name("within")};
 constexpr std::array kWaitForFields = {Name("for")};
 constexpr std::array kWaitUntilFields = {Name("until")};
 constexpr std::array kWaitSignalFields = {Name("signal"), Name("timeout"), Name("onTimeout")};
@@ -81,10 +84,10 @@ constexpr std::array kWaitSignalFields = {Name("signal"), Name("timeout"), Name(
 constexpr std::array kHttpMethods = {Name("get"), Name("put"), Name("post"), Name("patch"),
                                      Name("delete")};
 // The undo variants have one field more, the last.
-constexpr std::array kHttpUndoFields = {Name("get"),     Name("put"),        Name("post"),
-                                        Name("patch"),   Name("delete"),     Name("participant"),
-                                        Name("headers"), Name("body"),       Name("succeedOn"),
-                                        Name("failOn"),  Name("whenUnknown")};
+constexpr std::array kHttpUndoFields = {
+    Name("get"),         Name("put"),     Name("post"),   Name("patch"),      Name("delete"),
+    Name("participant"), Name("headers"), Name("body"),   Name("succeedOn"),  Name("failOn"),
+    Name("form"),        Name("text"),    Name("answer"), Name("whenUnknown")};
 constexpr std::array kGrpcUndoFields = {Name("rpc"),    Name("participant"),
                                         Name("body"),   Name("succeedOn"),
                                         Name("failOn"), Name("whenUnknown")};
@@ -92,7 +95,7 @@ constexpr std::array kTransactionUndoFields = {Name("transaction"), Name("whenUn
 
 // A call that does something may be refused by what its answer says.
 constexpr std::array kRefuseFields = {Name("refuseWhen"), Name("refuseCode"), Name("refuseMessage"),
-                                      Name("effect")};
+                                      Name("effect"),     Name("retryOn"),    Name("repeat")};
 
 template <size_t size, size_t more>
 constexpr std::array<Name, size - 1 + more> AllButLastAnd(const std::array<Name, size>& fields,
@@ -114,9 +117,9 @@ constexpr std::array<Name, size + more> Both(const std::array<Name, size>& field
   std::copy(others.begin(), others.end(), all.end() - more);
   return all;
 }
-constexpr std::array kSagaSettling = {Name("compensate")};
-constexpr std::array kTccSettling = {Name("confirm"), Name("cancel")};
-constexpr std::array kTwoPhaseCommitSettling = {Name("commit"), Name("rollback")};
+constexpr std::array kSagaSettling = {Name("compensate"), Name("on")};
+constexpr std::array kTccSettling = {Name("confirm"), Name("cancel"), Name("on")};
+constexpr std::array kTwoPhaseCommitSettling = {Name("commit"), Name("rollback"), Name("on")};
 constexpr std::array kHttpSagaAlternativeFields = Both(kHttpForwardFields, kSagaSettling);
 constexpr std::array kGrpcSagaAlternativeFields = Both(kGrpcForwardFields, kSagaSettling);
 constexpr std::array kTransactionAlternativeFields =
@@ -168,6 +171,7 @@ constexpr ObjectSpec kTwoPhaseCommitBranch = {"twoPhaseCommitBranch", "a branch 
 constexpr ObjectSpec kExpires = {"expires", "expires", kExpiresFields};
 constexpr ObjectSpec kForEach = {"forEach", "forEach", kForEachFields};
 constexpr ObjectSpec kRetry = {"retry", "a retry policy", kRetryFields};
+constexpr ObjectSpec kRepeat = {"repeat", "'repeat'", kRepeatFields};
 constexpr ObjectSpec kWaitFor = {"waitFor", "a wait for a duration", kWaitForFields};
 constexpr ObjectSpec kWaitUntil = {"waitUntil", "a wait for an instant", kWaitUntilFields};
 constexpr ObjectSpec kWaitSignal = {"waitSignal", "a wait for a signal", kWaitSignalFields};
@@ -222,6 +226,7 @@ std::span<const ObjectSpec* const> All() {
                                       &kExpires,
                                       &kForEach,
                                       &kRetry,
+                                      &kRepeat,
                                       &kWaitFor,
                                       &kWaitUntil,
                                       &kWaitSignal,

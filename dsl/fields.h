@@ -38,6 +38,7 @@ extern const ObjectSpec kTwoPhaseCommitBranch;
 extern const ObjectSpec kExpires;
 extern const ObjectSpec kForEach;
 extern const ObjectSpec kRetry;
+extern const ObjectSpec kRepeat;
 extern const ObjectSpec kWaitFor;
 extern const ObjectSpec kWaitUntil;
 extern const ObjectSpec kWaitSignal;

@@ -13,7 +13,8 @@ constexpr std::string_view kChoose =
 constexpr std::string_view kCatch =
     "an error needs no handler: a refusal leads to the step's 'alternatives', else what was done "
     "is "
-    "undone by 'compensate'";
+    "undone by 'compensate'; a step that may fail is \"optional\": true, and 'onAborted' tells of "
+    "it";
 constexpr std::string_view kNext =
     R"(steps follow one another as they are listed; write "after": ["id", ...] for another order)";
 constexpr std::string_view kParallel =
@@ -45,8 +46,15 @@ constexpr std::string_view kKey =
     "every call has an Idempotency-Key of its own; where it belongs into a path or body write "
     "${key}";
 
+constexpr std::string_view kRepeat =
+    R"(write it in the call: "repeat": {"until": "${output.state == 'DONE'}", "every": "10s"})";
+constexpr std::string_view kLet = R"(write "let": {"name": "${...}"} and read ${name})";
+constexpr std::string_view kAfterwards =
+    "what is called once the outcome is decided stands in the definition's 'onCommitted' or "
+    "'onAborted'";
+
 // In lower case.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 69> kWords = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 83> kWords = {{
     {"catch", kCatch},
     {"catcher", kCatch},
     {"fallback", kCatch},
@@ -116,6 +124,20 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 69> kWords =
     {"parameters", kBody},
     {"resultpath", kOutput},
     {"idempotencykey", kKey},
+    {"until", kRepeat},
+    {"while", kRepeat},
+    {"dowhile", kRepeat},
+    {"poll", kRepeat},
+    {"loopcondition", kRepeat},
+    {"variables", kLet},
+    {"vars", kLet},
+    {"assign", kLet},
+    {"resultselector", kLet},
+    {"inputmapping", kLet},
+    {"finally", kAfterwards},
+    {"onsuccess", kAfterwards},
+    {"oncompletion", kAfterwards},
+    {"failureworkflow", kAfterwards},
 }};
 
 }  // namespace

@@ -43,7 +43,8 @@ std::string Describe(const Plan& plan, const OperationTemplate& operation) {
   const auto& call = std::get<CallTemplate>(operation);
   const std::string method =
       std::visit([](const auto& request) { return request.method; }, call.request);
-  return plan.participants[call.participant].name + ": " + method;
+  return plan.participants[call.participant].name + ": " + method +
+         (call.repeat ? ", every " + FormatDuration(call.repeat->every) + " until it is so" : "");
 }
 
 // What settles a call made in this way.

@@ -111,6 +111,8 @@ std::optional<OperationTemplate> OperationCompiler::Call(const Json& json,
   AnswerRules answers = Answers(reader, http);
   std::optional<RefuseRule> refuses =
       spec.Has("refuseWhen") ? Refuses(reader, site.scope) : std::nullopt;
+  std::optional<RepeatRule> repeats =
+      spec.Has("repeat") ? Repeats(reader, site.scope) : std::nullopt;
   std::optional<std::variant<HttpRequestTemplate, GrpcRequestTemplate>> request;
   if (http) {
     const std::string types = participant ? participants_[*participant].content_type : "";
@@ -126,6 +128,7 @@ std::optional<OperationTemplate> OperationCompiler::Call(const Json& json,
   }
   CallTemplate call{*participant, *std::move(request), std::move(answers)};
   call.refuse = std::move(refuses);
+  call.repeat = std::move(repeats);
   if (site.default_timeout) {
     call.timeout = participants_[*participant].timeout.value_or(*site.default_timeout);
   }

@@ -84,6 +84,13 @@ class OperationCompiler {
   std::optional<HttpRequestTemplate> HttpRequest(const ObjectReader& reader,
                                                  const OperationSite& site, std::string_view verb,
                                                  const std::string& content_type);
+  // `form` and `text`, which are a body and its type.
+  void TextOrForm(const ObjectReader& reader, const Scope& scope, std::string_view verb,
+                  HttpRequestTemplate* request);
+  void SayContentType(const ObjectReader& reader, bool is_form, const std::string& pointer,
+                      HttpRequestTemplate* request);
+  void CheckFormFields(const Json& form, const std::string& pointer);
+  AnswerForm ReadAnswerForm(const ObjectReader& reader);
   // Reports a list or an object that the type of the body has no form for; `content_type` is the
   // participant's.
   void CheckBodyKind(const ObjectReader& reader, const Json& body, std::string content_type);
@@ -97,7 +104,15 @@ class OperationCompiler {
   void Headers(const ObjectReader& reader, const Scope& scope, HttpRequestTemplate* request);
   AnswerRules Answers(const ObjectReader& reader, bool http);
   std::optional<RefuseRule> Refuses(const ObjectReader& reader, const Scope& scope);
-  std::vector<int> Statuses(const ObjectReader& reader, std::string_view field, bool http);
+  std::optional<RepeatRule> Repeats(const ObjectReader& reader, const Scope& scope);
+  struct Listed {
+    std::string_view field;
+    const std::vector<int>& statuses;
+  };
+  void CheckApart(const ObjectReader& reader, bool http, const Listed& some, const Listed& others);
+  // Of HTTP it may name codes that stand in a body as well, which go to `codes` if that is given.
+  std::vector<int> Statuses(const ObjectReader& reader, std::string_view field, bool http,
+                            std::vector<std::string>* codes = nullptr);
   std::optional<int> Status(const Json& value, const std::string& pointer, bool http);
   WhenUnknown CompileWhenUnknown(const Json& json, const OperationSite& site);
 

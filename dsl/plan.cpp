@@ -48,6 +48,23 @@ std::string_view OperationName(Mode mode, Role role) {
   ENTENTE_CHECK(false);
 }
 
+bool CallWay::IsFor(std::string_view code) const {
+  return on.empty() || std::any_of(on.begin(), on.end(), [code](std::string_view wanted) {
+           // "NOT_FOUND" is meant by "grpc.NOT_FOUND", and "409" by "http.409".
+           return code == wanted || (code.size() == wanted.size() + 5 && code.ends_with(wanted) &&
+                                     (code.starts_with("http.") || code.starts_with("grpc.")));
+         });
+}
+
+std::optional<size_t> CallWork::NextAfter(size_t number, std::string_view code) const {
+  for (size_t next = number + 1; next <= alternatives.size(); ++next) {
+    if (alternatives[next - 1].IsFor(code)) {
+      return next;
+    }
+  }
+  return std::nullopt;
+}
+
 bool CallWork::CanBeUndone() const {
   return undo.has_value() ||
          std::any_of(alternatives.begin(), alternatives.end(),

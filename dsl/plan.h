@@ -88,10 +88,30 @@ struct Participant {
   std::optional<double> max_calls_per_second;  // Default: no rate limit.
 };
 
+// How the body of a success is read: as it says, or as text whatever it says, or not at all.
+enum class AnswerForm : uint8_t { kJson, kText, kNone };
+
 // Widens how answers are read. HTTP status numbers or gRPC status numbers, as the participant is.
 struct AnswerRules {
   std::vector<int> succeed_on;
   std::vector<int> fail_on;
+  std::vector<int> retry_on;
+  // Of HTTP: what a body may name as its code. All that anything looks for, which then is the code
+  // of the failure, and those of them that are a refusal or a reason to call again.
+  std::vector<std::string> codes;
+  std::vector<std::string> fail_codes;
+  std::vector<std::string> retry_codes;
+  AnswerForm form = AnswerForm::kJson;
+  // What is kept of a success beside its output, because some expression reads it.
+  std::vector<std::string> headers;  // Lower case.
+  bool status_code = false;
+};
+
+// A value that expressions read by a name. It is made anew for each call that reads it, of what is
+// there then, and may read other names.
+struct Let {
+  std::string name;
+  cel::Template value;
 };
 
 struct HttpRequestTemplate {
@@ -115,13 +135,23 @@ struct RefuseRule {
   bool effect_kept = false;
 };
 
+// Makes the call again until its answer says what is waited for.
+struct RepeatRule {
+  cel::Expression until;  // Reads `output`, the answer, beside the rest.
+  Duration every{};
+  double backoff = 1.0;              // Each pause is so many times the one before.
+  uint32_t times = 0;                // Calls that were answered, in all.
+  std::optional<Duration> within{};  // From the first call on.
+};
+
 // A call to a participant.
 struct CallTemplate {
   size_t participant;  // Index into Plan::participants.
   std::variant<HttpRequestTemplate, GrpcRequestTemplate> request;
   AnswerRules answers;
   std::optional<Duration> timeout = std::nullopt;   // Of one attempt; default: the step's.
-  std::optional<RefuseRule> refuse = std::nullopt;  // Of forward calls only.
+  std::optional<RefuseRule> refuse = std::nullopt;  // This and the next of forward calls only.
+  std::optional<RepeatRule> repeat = std::nullopt;
 };
 
 // A whole transaction run as one operation.
@@ -147,6 +177,10 @@ struct CallWay {
   std::optional<OperationTemplate> forward;  // Absent: a client does it by itself.
   std::optional<UndoTemplate> undo;          // Absent: there is nothing to undo.
   std::optional<OperationTemplate> finish;   // TCC's confirm, 2PC's commit.
+  // Of an alternative: the codes of the refusals that it is there for; empty: of any.
+  std::vector<std::string> on = {};
+
+  [[nodiscard]] bool IsFor(std::string_view code) const;
 };
 
 // A step that calls somebody: a participant or a child transaction.
@@ -159,6 +193,9 @@ struct CallWork : CallWay {
   [[nodiscard]] const CallWay& way(size_t number) const {
     return number == 0 ? *this : alternatives[number - 1];
   }
+  // The number of the alternative that follows after way `number` was refused with `code`; nothing
+  // if none does.
+  [[nodiscard]] std::optional<size_t> NextAfter(size_t number, std::string_view code) const;
   // Whether any way has something to undo.
   [[nodiscard]] bool CanBeUndone() const;
 };
@@ -221,15 +258,17 @@ struct Step {
   std::vector<size_t> after;   // Direct predecessors of its stage, as indices into Plan::steps.
   std::vector<size_t> before;  // Direct successors of its stage.
   std::optional<WayOfChoice> way = std::nullopt;  // Skipped unless that one is taken.
+  std::vector<Let> lets = {};                     // For its own expressions.
   std::optional<cel::Expression> when;
   std::optional<ForEach> for_each;
   std::variant<CallWork, WaitWork, DecideWork> work;
-  bool pivot = false;        // A point of no return; of several, a transaction takes one at most.
-  bool optional = false;     // When it fails the transaction goes on without it.
-  bool after_pivot = false;  // Follows a pivot: only goes forward.
-  RetryPolicy retry;         // Of the forward operation.
-  RetryPolicy settle_retry;  // Of undo and finish: a larger budget.
-  Duration timeout;          // Of one attempt; the longest, if its calls differ.
+  bool pivot = false;          // A point of no return; of several, a transaction takes one at most.
+  bool optional = false;       // When it fails the transaction goes on without it.
+  bool asks_operator = false;  // When it fails an operator decides before anything is undone.
+  bool after_pivot = false;    // Follows a pivot: only goes forward.
+  RetryPolicy retry;           // Of the forward operation.
+  RetryPolicy settle_retry;    // Of undo and finish: a larger budget.
+  Duration timeout;            // Of one attempt; the longest, if its calls differ.
   std::optional<Duration> deadline;  // Of the forward operation, all attempts and pending included.
   std::optional<Expiry> expires;     // TCC only.
   bool one_phase = false;            // 2PC only: alone, its participant may decide by itself.
@@ -246,6 +285,7 @@ struct Plan {
   std::optional<Schema> input;
   std::vector<Participant> participants;
   std::vector<Step> steps;  // Every step comes after its predecessors.
+  std::vector<Let> lets;
   std::optional<cel::Template> output;
   std::map<std::string, cel::Template> labels;
   Json env = Json::object();  // What `env` names, as resolved when the definition was registered.

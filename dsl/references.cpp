@@ -36,10 +36,20 @@ std::optional<size_t> StepTable::Find(std::string_view id) const {
   return static_cast<size_t>(found - ids.begin());
 }
 
+std::vector<std::string_view> ExpressionCompiler::NamesIn(const Scope& scope) const {
+  std::vector<std::string_view> names = KnownNames(scope, !environment_.closed());
+  for (const LetTable* table : {&lets_, &step_lets_}) {
+    for (const auto& [name, reads] : *table) {
+      names.push_back(name);
+    }
+  }
+  return names;
+}
+
 void ExpressionCompiler::CheckReference(const cel::ReferencePath& path, const std::string& pointer,
                                         const Scope& scope) {
   const std::string& root = path.names.front();
-  const std::vector<std::string_view> known = KnownNames(scope, !environment_.closed());
+  const std::vector<std::string_view> known = NamesIn(scope);
   if (std::find(known.begin(), known.end(), root) == known.end()) {
     RefuseUnknownName(path, pointer, scope);
   } else if (root == "input") {
@@ -50,6 +60,8 @@ void ExpressionCompiler::CheckReference(const cel::ReferencePath& path, const st
     CheckEnvReference(path, pointer);
   } else if (root == "failure") {
     CheckFailureReference(path, pointer);
+  } else if (FindLet(root) != nullptr) {
+    CheckLetReference(path, pointer, scope);
   }
 }
 
@@ -69,7 +81,7 @@ void ExpressionCompiler::CheckFailureReference(const cel::ReferencePath& path,
 void ExpressionCompiler::RefuseUnknownName(const cel::ReferencePath& path,
                                            const std::string& pointer, const Scope& scope) {
   const std::string& root = path.names.front();
-  const std::vector<std::string_view> known = KnownNames(scope, !environment_.closed());
+  const std::vector<std::string_view> known = NamesIn(scope);
   const std::string place(scope.place);
   if (root == "item" || root == "index") {
     problems_.InString(pointer, path.offset, "unknown_name",
@@ -174,16 +186,51 @@ bool ExpressionCompiler::CheckStepMember(const cel::ReferencePath& path, size_t 
                        DidYouMean(path.names[3], {"code", "message"}));
     return false;
   }
+  if (member == "headers" || member == "statusCode") {
+    return CheckAnswerMember(path, read, pointer);
+  }
   if (member != "output" && member != "status" && member != "failure") {
-    std::string suggestion = DidYouMean(member, {"output", "status", "failure"});
+    std::string suggestion =
+        DidYouMean(member, {"output", "status", "failure", "headers", "statusCode"});
     if (suggestion.empty()) {
       suggestion = "did you mean 'steps." + id + ".output." + member + "'?";
     }
-    problems_.InString(pointer, path.offset, "unknown_step_member",
-                       "a step has 'output', 'status' and 'failure', not " + Quote(member),
-                       std::move(suggestion));
+    problems_.InString(
+        pointer, path.offset, "unknown_step_member",
+        "a step has 'output', 'status', 'failure', 'headers' and 'statusCode', not " +
+            Quote(member),
+        std::move(suggestion));
     return false;
   }
+  return true;
+}
+
+bool ExpressionCompiler::CheckAnswerMember(const cel::ReferencePath& path, size_t read,
+                                           const std::string& pointer) {
+  const std::string& id = path.names[1];
+  AnswerRead& answer =
+      answers_read_.try_emplace(read, AnswerRead{{}, false, {pointer, path.offset}}).first->second;
+  if (path.names[2] == "statusCode") {
+    answer.status_code = true;
+    return true;
+  }
+  if (path.names.size() < 4) {
+    problems_.InString(
+        pointer, path.offset, "vague_reference",
+        "'steps." + id + ".headers' alone says too little: only what is read is kept",
+        "write 'steps." + id + ".headers.etag', or 'steps." + id + ".headers[\'x-id\']'");
+    return false;
+  }
+  std::string lower = path.names[3];
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  if (lower != path.names[3]) {
+    problems_.InString(pointer, path.offset, "unknown_step_member",
+                       "headers are named in lower case here", "write " + Quote(lower));
+    return false;
+  }
+  answer.headers.insert(std::move(lower));
   return true;
 }
 
@@ -208,7 +255,8 @@ void ExpressionCompiler::CheckStepOrder(const cel::ReferencePath& path, size_t r
                                     "outcome is unknown"
                                   : " reads its own step, which has not run then";
       problems_.InString(pointer, path.offset, "reads_itself", std::string(scope.place) + why);
-    } else if (path.names[2] == "output" && !own_output_read_) {
+    } else if (!own_output_read_ && (path.names[2] == "output" || path.names[2] == "headers" ||
+                                     path.names[2] == "statusCode")) {
       own_output_read_ = Place{pointer, path.offset};
     }
     return;
@@ -341,8 +389,9 @@ bool ExpressionCompiler::MindsSkipped(const std::vector<cel::ReferencePath>& pat
   });
 }
 
-void ExpressionCompiler::CheckSkipped(const std::vector<cel::ReferencePath>& paths,
+void ExpressionCompiler::CheckSkipped(const std::vector<cel::ReferencePath>& read_by_name,
                                       const std::string& pointer, const Scope& scope) {
+  const std::vector<cel::ReferencePath> paths = WithLets(read_by_name);
   CheckChosen(paths, pointer, scope);
   CheckOptional(paths, pointer, scope);
   for (const cel::ReferencePath& path : paths) {

@@ -56,6 +56,12 @@ std::vector<LiteralPart> LiteralParts(std::string_view text) {
   return parts;
 }
 
+// What a body may name as its code; a status in quotes is most likely meant as a number.
+bool IsBodyCode(std::string_view text) {
+  return !text.empty() && text.size() <= limits::kMaxNameBytes &&
+         text.find_first_not_of("0123456789") != std::string_view::npos;
+}
+
 bool HasDotSegment(const std::vector<LiteralPart>& parts) {
   std::string path;
   for (const LiteralPart& part : parts) {
@@ -83,10 +89,77 @@ std::optional<HttpRequestTemplate> OperationCompiler::HttpRequest(const ObjectRe
     request.body = expressions_.Document(*body, reader.PointerTo("body"), site.scope);
     CheckBodyKind(reader, *body, content_type);
   }
+  TextOrForm(reader, site.scope, verb, &request);
   if (!path) {
     return std::nullopt;
   }
   return request;
+}
+
+void OperationCompiler::TextOrForm(const ObjectReader& reader, const Scope& scope,
+                                   std::string_view verb, HttpRequestTemplate* request) {
+  std::string_view said = reader.Has("body") ? "body" : "";
+  for (const std::string_view field : {"form", "text"}) {
+    const Json* json = reader.Find(field);
+    if (json == nullptr) {
+      continue;
+    }
+    const std::string pointer = reader.PointerTo(field);
+    if (verb == "get") {
+      problems_.AtKey(pointer, "body_not_here", "a GET request has no body",
+                      "put what it says into the path, or use 'post'");
+    }
+    if (!said.empty()) {
+      problems_.AtKey(pointer, "contradiction",
+                      Quote(field) + " and " + Quote(said) + " both say what is sent",
+                      "keep one of them");
+    }
+    said = field;
+    const bool is_form = field == "form";
+    if (is_form && json->is_object()) {
+      CheckFormFields(*json, pointer);
+    } else if (is_form) {
+      problems_.AtValue(pointer, "wrong_type",
+                        "'form' must be an object, not " + std::string(TypeName(*json)),
+                        R"(write {"field": "${...}"})");
+    }
+    Scope text_scope = scope;
+    text_scope.place = "'text'";
+    request->body = is_form ? expressions_.Document(*json, pointer, scope)
+                            : expressions_.Text(*json, pointer, text_scope);
+    SayContentType(reader, is_form, pointer, request);
+  }
+}
+
+// An author may say himself what kind of text it is, but not that a form is something else.
+void OperationCompiler::SayContentType(const ObjectReader& reader, bool is_form,
+                                       const std::string& pointer, HttpRequestTemplate* request) {
+  const auto said =
+      std::find_if(request->headers.begin(), request->headers.end(),
+                   [](const auto& header) { return UpperCase(header.first) == "CONTENT-TYPE"; });
+  if (said == request->headers.end()) {
+    request->headers.emplace_back("Content-Type",
+                                  LiteralTemplate(is_form ? "application/x-www-form-urlencoded"
+                                                          : "text/plain; charset=utf-8"));
+    return;
+  }
+  const Json& type = (*reader.Find("headers"))[said->first];
+  const BodyKind kind = KindOfBody(type.is_string() ? type.get<std::string>() : "");
+  if (kind != (is_form ? BodyKind::kForm : BodyKind::kText)) {
+    problems_.AtKey(pointer, "contradiction",
+                    Quote(is_form ? "form" : "text") + " can not be sent under the Content-Type " +
+                        Quote(DumpJson(type)),
+                    "remove that header, or write 'body'");
+  }
+}
+
+void OperationCompiler::CheckFormFields(const Json& form, const std::string& pointer) {
+  for (const auto& [name, value] : form.items()) {
+    if (value.is_structured()) {
+      problems_.AtValue(pointer + "/" + EscapePointerToken(name), "wrong_type",
+                        "a field of a form can not be a list or an object");
+    }
+  }
 }
 
 // Where the type is an expression's value, the call finds out.
@@ -111,14 +184,8 @@ void OperationCompiler::CheckBodyKind(const ObjectReader& reader, const Json& bo
                       "write a string, or send JSON");
     return;
   }
-  if (!form) {
-    return;
-  }
-  for (const auto& [name, value] : body.items()) {
-    if (value.is_structured()) {
-      problems_.AtValue(reader.PointerTo("body") + "/" + EscapePointerToken(name), "wrong_type",
-                        "a field of a form can not be a list or an object");
-    }
+  if (form) {
+    CheckFormFields(body, reader.PointerTo("body"));
   }
 }
 
@@ -212,19 +279,55 @@ std::optional<GrpcRequestTemplate> OperationCompiler::GrpcRequest(const ObjectRe
 }
 
 AnswerRules OperationCompiler::Answers(const ObjectReader& reader, bool http) {
-  AnswerRules rules{Statuses(reader, "succeedOn", http), Statuses(reader, "failOn", http)};
-  for (const int status : rules.fail_on) {
-    if (std::find(rules.succeed_on.begin(), rules.succeed_on.end(), status) !=
-        rules.succeed_on.end()) {
-      problems_.AtValue(reader.PointerTo("failOn"), "contradiction",
-                        "the answer " +
-                            (http ? std::to_string(status)
-                                  : std::string(kGrpcStatusNames[static_cast<size_t>(status)])) +
-                            " stands in both 'succeedOn' and 'failOn'",
+  AnswerRules rules;
+  rules.succeed_on = Statuses(reader, "succeedOn", http);
+  rules.fail_on = Statuses(reader, "failOn", http, &rules.fail_codes);
+  rules.retry_on = Statuses(reader, "retryOn", http, &rules.retry_codes);
+  rules.form = ReadAnswerForm(reader);
+  rules.codes = rules.fail_codes;
+  rules.codes.insert(rules.codes.end(), rules.retry_codes.begin(), rules.retry_codes.end());
+  CheckApart(reader, http, {"succeedOn", rules.succeed_on}, {"failOn", rules.fail_on});
+  CheckApart(reader, http, {"succeedOn", rules.succeed_on}, {"retryOn", rules.retry_on});
+  CheckApart(reader, http, {"failOn", rules.fail_on}, {"retryOn", rules.retry_on});
+  for (const std::string& code : rules.retry_codes) {
+    if (std::find(rules.fail_codes.begin(), rules.fail_codes.end(), code) !=
+        rules.fail_codes.end()) {
+      problems_.AtValue(reader.PointerTo("retryOn"), "contradiction",
+                        "the code " + Quote(code) + " stands in both 'failOn' and 'retryOn'",
                         "remove it from one of them");
     }
   }
   return rules;
+}
+
+// An answer means one thing.
+void OperationCompiler::CheckApart(const ObjectReader& reader, bool http, const Listed& some,
+                                   const Listed& others) {
+  for (const int status : others.statuses) {
+    if (std::find(some.statuses.begin(), some.statuses.end(), status) != some.statuses.end()) {
+      problems_.AtValue(reader.PointerTo(others.field), "contradiction",
+                        "the answer " +
+                            (http ? std::to_string(status)
+                                  : std::string(kGrpcStatusNames[static_cast<size_t>(status)])) +
+                            " stands in both " + Quote(some.field) + " and " + Quote(others.field),
+                        "remove it from one of them");
+    }
+  }
+}
+
+AnswerForm OperationCompiler::ReadAnswerForm(const ObjectReader& reader) {
+  const auto said = reader.String("answer");
+  if (!said || *said == "json") {
+    return AnswerForm::kJson;
+  }
+  if (*said != "text" && *said != "none") {
+    problems_.AtValue(reader.PointerTo("answer"), "bad_value",
+                      "'answer' says what the body of the answer is, \"json\", \"text\" or "
+                      "\"none\", not " +
+                          Quote(*said),
+                      DidYouMean(*said, {"json", "text", "none"}));
+  }
+  return *said == "text" ? AnswerForm::kText : AnswerForm::kNone;
 }
 
 std::optional<RefuseRule> OperationCompiler::Refuses(const ObjectReader& reader,
@@ -266,14 +369,48 @@ std::optional<RefuseRule> OperationCompiler::Refuses(const ObjectReader& reader,
                     effect == "kept"};
 }
 
+std::optional<RepeatRule> OperationCompiler::Repeats(const ObjectReader& outer,
+                                                     const Scope& scope) {
+  const Json* json = outer.Find("repeat");
+  const std::string pointer = outer.PointerTo("repeat");
+  if (json == nullptr || !ObjectReader::IsObject(*json, pointer, "'repeat'", problems_)) {
+    return std::nullopt;
+  }
+  const ObjectReader reader(*json, pointer, fields::kRepeat, problems_);
+  reader.RefuseUnknownFields();
+  const Json* until =
+      reader.Require("until", "say what is waited for: \"${output.state == 'DONE'}\"");
+  reader.Require("every", R"(say how long to wait between two calls: "1m")");
+  const auto every = reader.DurationIn("every", limits::kMinPollInterval, kMaxDuration);
+  const auto backoff = reader.Number("backoff", 1.0, limits::kMaxRetryFactor);
+  const auto times = reader.Integer("times", 1, limits::kMaxPolls);
+  const auto within = reader.DurationIn("within", limits::kMinPollInterval, kMaxDuration);
+  Scope answered = scope;
+  answered.answer = true;
+  answered.place = "'until'";
+  auto condition = until == nullptr ? std::nullopt
+                                    : expressions_.Whole(*until, reader.PointerTo("until"),
+                                                         answered, cel::Kind::kBool);
+  if (!condition || !every) {
+    return std::nullopt;
+  }
+  return RepeatRule{*std::move(condition), *every, backoff.value_or(1.0),
+                    static_cast<uint32_t>(times.value_or(limits::kMaxPolls)), within};
+}
+
 std::vector<int> OperationCompiler::Statuses(const ObjectReader& reader, std::string_view field,
-                                             bool http) {
+                                             bool http, std::vector<std::string>* codes) {
   std::vector<int> statuses;
   const Json* array = reader.Array(field);
   if (array == nullptr) {
     return statuses;
   }
   for (size_t i = 0; i < array->size(); ++i) {
+    const auto* text = (*array)[i].get_ptr<const std::string*>();
+    if (http && codes != nullptr && text != nullptr && IsBodyCode(*text)) {
+      codes->push_back(*text);
+      continue;
+    }
     const auto status =
         Status((*array)[i], reader.PointerTo(field) + "/" + std::to_string(i), http);
     if (status && std::find(statuses.begin(), statuses.end(), *status) == statuses.end()) {

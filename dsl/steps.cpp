@@ -109,6 +109,7 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
   reader.Require("id", "give the step a name, such as \"flight\"");
   std::string id = reader.String("id").value_or("");
   static_cast<void>(reader.String("description"));
+  std::vector<Let> lets = Lets(index, reader);
   std::optional<cel::Expression> when;
   if (const Json* condition = reader.Find("when")) {
     when = expressions_.Whole(*condition, reader.PointerTo("when"), ScopeOf(index, "'when'"),
@@ -130,6 +131,7 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
   }
   auto expires = Expires(index, reader, policies.timeout);
   const bool one_phase = OnePhase(reader);
+  expressions_.ForgetStepLets();
   if (!work) {
     return std::nullopt;
   }
@@ -138,11 +140,13 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
               .after = list_.after[index],
               .before = {},
               .way = list_.table.ways[index],
+              .lets = std::move(lets),
               .when = std::move(when),
               .for_each = std::move(for_each),
               .work = *std::move(work),
               .pivot = list_.IsPivot(index),
               .optional = is_call && list_.table.optional[index],
+              .asks_operator = is_call && reader.Has("onGiveUp"),
               .after_pivot = list_.IsAfterPivot(index),
               .retry = policies.retry,
               .settle_retry = policies.settle_retry,
@@ -150,6 +154,21 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
               .deadline = policies.deadline,
               .expires = std::move(expires),
               .one_phase = one_phase};
+}
+
+std::vector<Let> StepCompiler::Lets(size_t index, const ObjectReader& reader) {
+  const Json* json = reader.Find("let");
+  if (json == nullptr) {
+    return {};
+  }
+  // Whatever any of the step's expressions may read.
+  Scope scope = ScopeOf(index, "'let'");
+  scope.key = true;
+  scope.element = reader.Has("forEach");
+  scope.failure = true;
+  scope.own_output = true;
+  return expressions_.Declare(*json, reader.PointerTo("let"), scope,
+                              ExpressionCompiler::LetLevel::kStep);
 }
 
 std::optional<std::string_view> StepCompiler::KindOf(const Json& json, const std::string& pointer) {
@@ -174,6 +193,7 @@ std::optional<std::string_view> StepCompiler::KindOf(const Json& json, const std
 std::optional<CallWork> StepCompiler::Calls(size_t index, const ObjectReader& reader) {
   static_cast<void>(reader.Bool("pivot"));
   CheckOptional(index, reader);
+  CheckOnGiveUp(index, reader);
   const std::string_view forward_name = OperationName(mode_, Role::kForward);
   const Json* forward_json =
       reader.Require(forward_name, "say what the step does, or let it 'wait'");
@@ -326,6 +346,22 @@ void StepCompiler::CheckFannedPivot(size_t index, const ObjectReader& reader) {
                           " has several branches and no 'compensate': when one is refused, those "
                           "that succeeded have to be undone",
                       "add 'compensate', or remove 'forEach'");
+  }
+}
+
+void StepCompiler::CheckOnGiveUp(size_t index, const ObjectReader& reader) {
+  const auto said = reader.String("onGiveUp");
+  const std::string pointer = reader.PointerTo("onGiveUp");
+  if (said && *said != "incident") {
+    problems_.AtValue(
+        pointer, "bad_value",
+        "'onGiveUp' says what becomes of a step that fails: \"incident\", not " + Quote(*said),
+        "remove it if the transaction is to abort, or write \"optional\": true if "
+        "it is to go on");
+  } else if (said && list_.table.optional[index]) {
+    problems_.AtKey(pointer, "contradiction",
+                    "an optional step is passed over when it fails, and nobody is asked",
+                    "remove 'onGiveUp', or write \"optional\": false");
   }
 }
 

@@ -62,6 +62,8 @@ class StepCompiler {
                                                            OperationSite site, CallWay* way);
   void CheckOnePhase(const ObjectReader& reader, const ExpressionCompiler::Place& reads_output);
   void Alternatives(size_t index, const ObjectReader& reader, OperationSite site, CallWork* work);
+  std::vector<std::string> ReadOn(const Json& json, const std::string& pointer);
+  static void LookForCodes(CallWork* work);
   // What an alternative says of how it is settled, in place of what `way` has from the step.
   void SettleAlternative(size_t index, const ObjectReader& step, const Json& json,
                          OperationSite site, const CallWay& action, CallWay* way);
@@ -70,6 +72,7 @@ class StepCompiler {
   // The field of an undo or a finish; null if there is nothing to call. Reports it missing.
   const Json* FindSettling(size_t index, const ObjectReader& reader, std::string_view field);
   void CheckFannedPivot(size_t index, const ObjectReader& reader);
+  void CheckOnGiveUp(size_t index, const ObjectReader& reader);
   // What an optional step can not be.
   void CheckOptional(size_t index, const ObjectReader& reader);
   // What bounds calls does not bound a child transaction.
@@ -83,6 +86,8 @@ class StepCompiler {
   std::optional<WaitWork> WaitForSignal(size_t index, const ObjectReader& wait);
   std::optional<DecideWork> Choose(size_t index, const ObjectReader& reader);
   std::optional<DecideWork> Refuse(size_t index, const ObjectReader& reader);
+  // The names for its own expressions.
+  std::vector<Let> Lets(size_t index, const ObjectReader& reader);
   // What kind of step it is; reports one that is several.
   std::optional<std::string_view> KindOf(const Json& json, const std::string& pointer);
   Policies ReadPolicies(size_t index, const ObjectReader& reader);

@@ -68,6 +68,15 @@ const JsonText& Draft::output(BranchRef ref) const {
                                         : state_->steps[ref.step].branches[ref.index].output;
 }
 
+const JsonText& Draft::answer(BranchRef ref) const {
+  if (const auto found = outputs_.find(ref); found != outputs_.end()) {
+    const auto* succeeded = BodyAt<OperationSucceeded>(found->second);
+    return succeeded != nullptr ? succeeded->answer : NullPayload();
+  }
+  return expansions_.contains(ref.step) ? NullPayload()
+                                        : state_->steps[ref.step].branches[ref.index].answer;
+}
+
 const JsonText* Draft::signal(const std::string& name) const {
   if (const auto found = signals_.find(name); found != signals_.end()) {
     return found->second ? &BodyAt<SignalReceived>(*found->second)->payload : nullptr;
@@ -144,9 +153,9 @@ void Draft::Expand(const StepExpanded& record) {
   }
 }
 
-void Draft::KeepOutput(BranchRef ref, const JsonText& kept) {
-  payload_bytes_ += kept.bytes();
-  payload_bytes_ -= output(ref).bytes();
+void Draft::KeepOutput(BranchRef ref, const JsonText& kept, const JsonText& kept_answer) {
+  payload_bytes_ += kept.bytes() + kept_answer.bytes();
+  payload_bytes_ -= output(ref).bytes() + answer(ref).bytes();
   outputs_[ref] = LastRecord();
 }
 

@@ -57,6 +57,7 @@ class Draft {
   [[nodiscard]] const BranchFacts& branch(BranchRef ref) const;
   [[nodiscard]] const JsonText& item(BranchRef ref) const;    // Of a forEach, else null.
   [[nodiscard]] const JsonText& output(BranchRef ref) const;  // Null until the branch is done.
+  [[nodiscard]] const JsonText& answer(BranchRef ref) const;  // Null: nothing of it is kept.
   [[nodiscard]] const JsonText* signal(const std::string& name) const;  // Null: none is stored.
   [[nodiscard]] std::optional<BranchRef> Locate(const BranchId& id) const;
   [[nodiscard]] const dsl::Step& plan_step(BranchRef ref) const { return plan_.steps[ref.step]; }
@@ -105,7 +106,7 @@ class Draft {
   BranchFacts& Branch(BranchRef ref);
   StepFacts& Step(size_t step);
   void Expand(const StepExpanded& record);
-  void KeepOutput(BranchRef ref, const JsonText& output);
+  void KeepOutput(BranchRef ref, const JsonText& output, const JsonText& answer);
   void KeepSignal(const SignalReceived& record);
   void DropSignal(const std::string& name);
   void KeepSource(size_t, const std::string& source) { payload_bytes_ += source.size(); }

@@ -13,7 +13,8 @@
 //   {"readOnly": <output>}         to a prepare: yes, and there is nothing to commit
 //   {"heuristic": "rolled-back"}   to an undo or finish: the participant decided by itself
 //
-// and may say how long it "takes" and, after unknown and notSent, "retryAfter" ("2s").
+// A success may have "headers" ({"etag": "7"}, in lower case) and a "statusCode" for those who read
+// them. An answer may say how long it "takes" and, after unknown and notSent, "retryAfter" ("2s").
 // The member "events" is a list of {"at": "5s", "cancel": "why"} and
 // {"at": "5s", "signal": "approved", "payload": <any>}.
 #pragma once

@@ -42,7 +42,8 @@ Result<std::string> OutcomeOf(const std::string& where, const Json& json) {
         return Bad(where, "it is either '" + found + "' or '" + name + "'");
       }
       found = name;
-    } else if (name != "takes" && name != "retryAfter") {
+    } else if (name != "takes" && name != "retryAfter" && name != "headers" &&
+               name != "statusCode") {
       return Bad(where, "unknown member '" + name + "'");
     }
   }
@@ -63,6 +64,24 @@ Result<Reply> ReadHeuristic(const std::string& where, const std::string& name) {
   return Bad(where + "/heuristic", "it is committed, rolled-back or mixed");
 }
 
+// What an answer has beside its body.
+Result<JsonText> ReadKept(const std::string& where, const Json& json) {
+  Json kept = Json::object();
+  for (const char* name : {"headers", "statusCode"}) {
+    if (json.contains(name)) {
+      kept[name] = json[name];
+    }
+  }
+  const Json headers = kept.value("headers", Json::object());
+  const bool texts =
+      headers.is_object() && std::all_of(headers.begin(), headers.end(),
+                                         [](const Json& header) { return header.is_string(); });
+  if (!texts || !kept.value("statusCode", Json(0)).is_number_integer()) {
+    return Bad(where, "'headers' is an object of texts, 'statusCode' a number");
+  }
+  return kept.empty() ? JsonText() : JsonText(kept);
+}
+
 Result<StatedAnswer> ReadAnswer(const std::string& where, const Json& json) {
   if (json.is_string()) {
     const std::string name = json.get<std::string>();
@@ -81,6 +100,7 @@ Result<StatedAnswer> ReadAnswer(const std::string& where, const Json& json) {
     ReplyDone done;
     done.output = value;
     done.read_only = outcome == "readOnly";
+    ENTENTE_ASSIGN_OR_RETURN(done.answer, ReadKept(where, json));
     answer.reply = std::move(done);
     return answer;
   }

@@ -32,6 +32,7 @@ struct CallBranch {
   const dsl::AnswerRules* answers = nullptr;  // Owned by the plan; never null.
   Duration timeout{};
   bool one_phase = false;  // A commit without a prepare: the participant decides.
+  uint32_t round = 0;      // Of a call that is repeated: how many answers there were before.
 };
 
 // Ask a pending operation's own address how it stands.
@@ -41,6 +42,7 @@ struct PollBranch {
   size_t participant = 0;
   std::string poll_url;
   Duration timeout{};
+  const dsl::AnswerRules* answers = nullptr;  // As CallBranch's; null if the plan has no such call.
 };
 
 // Submit a child transaction; answer with BranchReplied when it has ended: Done with its output if

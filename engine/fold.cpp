@@ -43,8 +43,10 @@ class StateStore {
     }
   }
 
-  void KeepOutput(BranchRef ref, const JsonText& output) {
-    Replace(state_.steps[ref.step].branches[ref.index].output, output);
+  void KeepOutput(BranchRef ref, const JsonText& output, const JsonText& answer) {
+    BranchState& branch = state_.steps[ref.step].branches[ref.index];
+    Replace(branch.output, output);
+    Replace(branch.answer, answer);
   }
   void KeepSignal(const SignalReceived& record) {
     Replace(state_.signals[record.name], record.payload);

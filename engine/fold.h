@@ -24,7 +24,7 @@ namespace entente::engine {
 //   BranchFacts& Branch(BranchRef);        to be changed
 //   StepFacts& Step(size_t);               to be changed; created if the state does not reach there
 //   void Expand(const StepExpanded&);      makes the branches, all blocked
-//   void KeepOutput(BranchRef, const JsonText&);
+//   void KeepOutput(BranchRef, const JsonText& output, const JsonText& answer);
 //   void KeepSignal(const SignalReceived&); void DropSignal(const std::string& name);
 //   void KeepSource(size_t step, const std::string&);   of an enlisted branch
 //   void SetBack(Duration);                every instant that was counted from one of the clock's
@@ -211,13 +211,14 @@ class Folder {
 
   bool StartForward(BranchFacts& branch, const OperationStarted& record) {
     const bool first = In(branch, P::kBlocked, P::kEnlisted) && record.alternative == 0;
-    const bool next = branch.phase == P::kRefused && !branch.tolerated &&
-                      record.alternative == branch.alternative + 1;
+    const bool next =
+        branch.phase == P::kRefused && !branch.tolerated && record.alternative > branch.alternative;
     if (!first && !next) {
       return false;
     }
     branch.alternative = record.alternative;
     branch.attempt = branch.budget_used = branch.refusals = 0;
+    branch.rounds = branch.rounds_used = 0;
     branch.may_have_happened = false;
     branch.forward_deadline = record.deadline;
     branch.forward_at = at_;
@@ -247,8 +248,17 @@ class Folder {
 
   Status Apply(const AttemptFailed& record) {
     return Alter("attempt-failed", record.branch, [&](BranchFacts& branch, BranchRef) {
-      if (!IsCalling(branch.phase) && !In(branch, P::kUndoPending, P::kFinishPending)) {
+      const bool not_yet = record.outcome == AttemptOutcome::kNotYet;
+      if (!IsCalling(branch.phase) && !In(branch, P::kUndoPending, P::kFinishPending) &&
+          !(not_yet && branch.phase == P::kForwardPending)) {
         return false;
+      }
+      if (not_yet) {
+        // Each round has a budget of its own. What was done in this one is there.
+        ++branch.rounds;
+        ++branch.rounds_used;
+        branch.budget_used = 0;
+        branch.may_have_happened = true;
       }
       if (Decides(branch) && record.outcome == AttemptOutcome::kUnknown) {
         branch.may_have_happened = true;
@@ -325,7 +335,7 @@ class Folder {
       const bool decides = Decides(branch);
       Settle(branch, record.read_only ? P::kReadOnly : Settled(RoleOf(branch.phase)));
       if (decides) {
-        store_.KeepOutput(ref, record.output);
+        store_.KeepOutput(ref, record.output, record.answer);
       }
       return true;
     });
@@ -349,7 +359,7 @@ class Folder {
 
   Status Apply(const OperationGaveUp& record) {
     return Alter("operation-gave-up", record.branch, [&](BranchFacts& branch, BranchRef ref) {
-      if (!In(branch, P::kForward, P::kForwardBackoff, P::kForwardPending) &&
+      if (!In(branch, P::kForward, P::kForwardBackoff, P::kForwardPending, P::kForwardStuck) &&
           !IsUnfinishedOnePhase(branch)) {
         return false;
       }
@@ -432,6 +442,7 @@ class Folder {
       }
       Call(branch, Calling(RoleOf(branch.phase)));
       branch.budget_used = 1;
+      branch.rounds_used = 0;
       // The step's own deadline is over or nearly so, or nobody would have had to act.
       branch.forward_deadline.reset();
       if (!branch.started_at) {
@@ -464,7 +475,7 @@ class Folder {
       Settle(branch, Settled(RoleOf(branch.phase)));
       branch.by_operator = true;
       if (decides) {
-        store_.KeepOutput(ref, record.output);
+        store_.KeepOutput(ref, record.output, JsonText());
       }
       return true;
     });

@@ -29,9 +29,15 @@ struct ReplyDone {
   bool read_only = false;  // Of a prepare: there is nothing to commit or roll back.
   // Of a try: the participant's own word on how long it holds.
   std::optional<Instant> expires = std::nullopt;
+  // {"headers": {...}, "statusCode": n}: what the plan says is kept of the answer itself, else
+  // null.
+  JsonText answer = {};
 };
 struct ReplyRefused {
   Failure failure;
+  // Had no effect, but is no reason to stop: a forward call is made again within its budget.
+  bool again = false;
+  std::optional<Duration> retry_after = std::nullopt;  // Of one that is: as ReplyUnknown's.
 };
 struct ReplyUnknown {
   Failure failure;

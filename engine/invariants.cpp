@@ -293,7 +293,7 @@ Violation CheckSize(const TxnState& state) {
   for (const StepState& step : state.steps) {
     bytes += step.source.size();
     for (const BranchState& branch : step.branches) {
-      bytes += branch.item.bytes() + branch.output.bytes();
+      bytes += branch.item.bytes() + branch.output.bytes() + branch.answer.bytes();
       bytes += branch.edit ? branch.edit->bytes() : 0;
     }
   }

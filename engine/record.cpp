@@ -43,6 +43,7 @@ std::string_view AttemptOutcomeName(AttemptOutcome outcome) {
     case AttemptOutcome::kRefused: return "refused";
     case AttemptOutcome::kUnknown: return "unknown";
     case AttemptOutcome::kHeldBack: return "held-back";
+    case AttemptOutcome::kNotYet: return "not-yet";
   }
   return "unknown";
 }

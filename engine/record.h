@@ -28,6 +28,7 @@ enum class AttemptOutcome : uint8_t {
   kRefused = 2,   // The participant said no.
   kUnknown = 3,   // It may have happened.
   kHeldBack = 4,  // Never tried, for no fault of the participant; counts for no attempt.
+  kNotYet = 5,    // It succeeded, but not with the answer that is waited for; called again later.
 };
 std::string_view AttemptOutcomeName(AttemptOutcome outcome);
 
@@ -122,6 +123,7 @@ struct OperationSucceeded {
   BranchId branch;
   JsonText output;
   bool read_only = false;  // Of a prepare: there is nothing to commit or roll back.
+  JsonText answer = {};    // As ReplyDone's.
 };
 
 // What the branch holds at its participant is let go at `expires`; from `safe_until` on it is too

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <span>
 #include <string_view>
 
@@ -64,7 +65,10 @@ class Scope final : public Resolver {
  public:
   explicit Scope(const Draft& draft, std::optional<BranchRef> own = std::nullopt,
                  Role role = Role::kForward, Purpose purpose = Purpose::kOther)
-      : draft_(draft), own_(own), role_(role) {
+      : draft_(draft),
+        own_(own),
+        step_(own ? std::optional(own->step) : std::nullopt),
+        role_(role) {
     draft.documents().Trim();
     draft.budget().Allow(AllowanceOf(purpose, draft.budget()));
     activation_.Bind("env", draft.plan().env).SetResolver(this).SetBudget(&draft.budget());
@@ -75,13 +79,18 @@ class Scope final : public Resolver {
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
 
+  // Whose names there are, where no branch of it is yet.
+  void SetStep(size_t step) { step_ = step; }
+
   // What `output` alone stands for. Borrowed.
   void SetAnswer(const JsonText& answer) { answer_ = &answer; }
 
   [[nodiscard]] const Activation& activation() const { return activation_; }
 
   // Says of a failed evaluation what its author may not have thought of.
-  [[nodiscard]] Status Explain(const Status& failed) const {
+  [[nodiscard]] Status Explain(const Status& outer) const {
+    // A value that could not be made is to blame for what reads it.
+    const Status& failed = let_failed_.ok() ? outer : let_failed_;
     return skipped_read_.empty()
                ? failed
                : Status(failed.code(), failed.reason(),
@@ -112,10 +121,42 @@ class Scope final : public Resolver {
     if (path[0] == "steps") {
       return ResolveStep(path);
     }
-    return std::nullopt;
+    return ResolveLet(path[0]);
   }
 
  private:
+  [[nodiscard]] const dsl::Let* FindLet(const std::string& name) const {
+    const auto find = [&name](const std::vector<dsl::Let>& lets) -> const dsl::Let* {
+      const auto found = std::find_if(lets.begin(), lets.end(),
+                                      [&name](const dsl::Let& let) { return let.name == name; });
+      return found == lets.end() ? nullptr : &*found;
+    };
+    const dsl::Let* of_step = step_ ? find(draft_.plan().steps[*step_].lets) : nullptr;
+    return of_step != nullptr ? of_step : find(draft_.plan().lets);
+  }
+
+  // Made when it is first read, and paid by whoever reads it. They do not read each other in
+  // circles: the compiler saw to that.
+  [[nodiscard]] std::optional<Resolved> ResolveLet(const std::string& name) const {
+    if (const auto made = lets_.find(name); made != lets_.end()) {
+      return Resolved{made->second, 1};
+    }
+    const dsl::Let* let = FindLet(name);
+    if (let == nullptr) {
+      return std::nullopt;
+    }
+    auto value = let->value.Render(activation_);
+    if (!value.ok()) {
+      const Status& failed = value.status();
+      let_failed_ = let_failed_.ok() ? Status(failed.code(), failed.reason(),
+                                              "let '" + name + "': " + failed.message())
+                                     : let_failed_;
+      return std::nullopt;
+    }
+    return Resolved{lets_.emplace(name, Value::FromJson(std::move(value).value())).first->second,
+                    1};
+  }
+
   [[nodiscard]] Resolved Document(const JsonText& payload, std::span<const std::string> path,
                                   size_t known) const {
     return draft_.documents().Resolve(payload, path, known, draft_.budget());
@@ -138,9 +179,28 @@ class Scope final : public Resolver {
       if (path.size() >= 3 && path[2] == "failure") {
         return Resolved{FailureOf(step), 3};
       }
+      if (path.size() >= 4 && path[2] == "headers") {
+        return Resolved{Answer(step, {path.begin() + 2, 2}), 4};
+      }
+      if (path.size() >= 3 && path[2] == "statusCode") {
+        return Resolved{Answer(step, {path.begin() + 2, 1}), 3};
+      }
       return Resolved{Value::Map({}), 2};
     }
     return Resolved{Value::Map({}), 1};
+  }
+
+  // What is kept of the answer of a step without forEach, or null. It is short.
+  [[nodiscard]] Value Answer(size_t step, std::span<const std::string> path) const {
+    const StepFacts& facts = draft_.step(step);
+    if (facts.size != 1 || facts.for_each) {
+      return {};
+    }
+    Json part = draft_.answer({step, 0}).Read();
+    for (const std::string& name : path) {
+      part = part.is_object() ? part.value(name, Json()) : Json();
+    }
+    return Value::FromJson(std::move(part));
   }
 
   [[nodiscard]] Resolved Output(size_t step, std::span<const std::string> path) const {
@@ -225,9 +285,12 @@ class Scope final : public Resolver {
 
   const Draft& draft_;
   std::optional<BranchRef> own_;
+  std::optional<size_t> step_;
   Role role_;
   const JsonText* answer_ = nullptr;
   Activation activation_;
+  mutable std::map<std::string, Value> lets_;
+  mutable Status let_failed_;
   mutable std::string skipped_read_;  // The last step whose output was read and is not there.
   mutable const char* why_no_output_ = "";
 };
@@ -301,6 +364,7 @@ Result<Effect> RenderCallTemplate(const Draft& draft, BranchRef ref, Role role,
   effect.answers = &call.answers;
   effect.timeout = CallTimeout(draft, ref, role);
   effect.one_phase = draft.branch(ref).one_phase;
+  effect.round = role == Role::kForward && call.repeat ? draft.branch(ref).rounds : 0;
   const JsonLimits& bounds = role == Role::kUndo ? limits::kUndoJson : limits::kPayloadJson;
   const JsonText* const edited = EditedBodyOf(draft, ref, role);
   Status failed;
@@ -428,6 +492,12 @@ const dsl::RefuseRule* RefuseRuleOf(const Draft& draft, BranchRef ref) {
   return call != nullptr && call->refuse ? &*call->refuse : nullptr;
 }
 
+const dsl::RepeatRule* RepeatRuleOf(const Draft& draft, BranchRef ref) {
+  const dsl::OperationTemplate* operation = OperationOf(draft, ref, Role::kForward);
+  const auto* call = operation == nullptr ? nullptr : std::get_if<dsl::CallTemplate>(operation);
+  return call != nullptr && call->repeat ? &*call->repeat : nullptr;
+}
+
 bool IsChildOperation(const Draft& draft, BranchRef ref, Role role) {
   const dsl::OperationTemplate* operation = OperationOf(draft, ref, role);
   return operation != nullptr && std::holds_alternative<dsl::ChildTemplate>(*operation);
@@ -500,6 +570,7 @@ PollBranch MakePoll(const Draft& draft, BranchRef ref) {
   if (const dsl::OperationTemplate* operation = OperationOf(draft, ref, role)) {
     if (const auto* call = std::get_if<dsl::CallTemplate>(operation)) {
       poll.participant = call->participant;
+      poll.answers = &call->answers;
     }
   }
   poll.poll_url = branch.poll_url;
@@ -524,7 +595,9 @@ Result<bool> EvaluateWhen(const Draft& draft, size_t step) {
   if (!plan.when) {
     return true;
   }
-  return EvaluateCondition(Scope(draft), plan, "when", *plan.when);
+  Scope scope(draft);
+  scope.SetStep(step);
+  return EvaluateCondition(scope, plan, "when", *plan.when);
 }
 
 Result<JsonText> EvaluateChoice(const Draft& draft, BranchRef ref) {
@@ -568,9 +641,16 @@ Result<std::optional<Failure>> EvaluateRefuseWhen(const Draft& draft, BranchRef 
   return Refused(std::move(failure));
 }
 
+Result<bool> EvaluateUntil(const Draft& draft, BranchRef ref, const JsonText& answer) {
+  Scope scope(draft, ref, Role::kForward, Purpose::kCall);
+  scope.SetAnswer(answer);
+  return EvaluateCondition(scope, draft.plan_step(ref), "until", RepeatRuleOf(draft, ref)->until);
+}
+
 Result<std::vector<JsonText>> EvaluateItems(const Draft& draft, size_t step) {
   const dsl::Step& plan = draft.plan().steps[step];
-  const Scope scope(draft);
+  Scope scope(draft);
+  scope.SetStep(step);
   auto items = plan.for_each->items.EvaluateToJson(scope.activation(), limits::kMaxPayloadBytes);
   if (!items.ok()) {
     return InStep(plan, "forEach", scope.Explain(items.status()));
@@ -665,8 +745,11 @@ Result<JsonText> RenderOutput(const Draft& draft) {
 
 Result<std::string> RenderLabel(const Draft& draft, const Template& label) {
   const Scope scope(draft);
-  ENTENTE_ASSIGN_OR_RETURN(const Json value, label.Render(scope.activation()));
-  return value.is_string() ? value.get<std::string>() : DumpJson(value);
+  const auto value = label.Render(scope.activation());
+  if (!value.ok()) {
+    return scope.Explain(value.status());
+  }
+  return value->is_string() ? value->get<std::string>() : DumpJson(*value);
 }
 
 }  // namespace entente::engine

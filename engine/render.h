@@ -31,6 +31,10 @@ namespace entente::engine {
                                                         Role role);
 // How the branch's forward call reads a success by its content; null: not at all.
 [[nodiscard]] const dsl::RefuseRule* RefuseRuleOf(const Draft& draft, BranchRef ref);
+// How it is repeated; null: it is not.
+[[nodiscard]] const dsl::RepeatRule* RepeatRuleOf(const Draft& draft, BranchRef ref);
+// Whether that rule's condition holds of an answer. Only if there is one.
+[[nodiscard]] Result<bool> EvaluateUntil(const Draft& draft, BranchRef ref, const JsonText& answer);
 [[nodiscard]] bool IsChildOperation(const Draft& draft, BranchRef ref, Role role);
 // The way to do its step that the branch took last; null of a step that waits.
 [[nodiscard]] const dsl::CallWay* WayOf(const dsl::Step& step, const BranchFacts& branch);

@@ -50,6 +50,8 @@ struct BranchFacts {
   uint32_t run = 0;       // `refusals` when it was last called: which child transaction that was.
   uint32_t forward_run = 0;        // The same of the forward operation, also while it is settled.
   uint32_t polls = 0;              // That brought nothing, of the pending operation.
+  uint32_t rounds = 0;             // Of a call that is repeated: answers that were not the last.
+  uint32_t rounds_used = 0;        // Of those, since an operator renewed the budget.
   std::string signal;              // What a wait step waits for; empty if only time ends the wait.
   std::optional<Failure> failure;  // The latest.
   std::optional<Instant> stuck_since;  // Present exactly in the three stuck phases.
@@ -64,6 +66,7 @@ struct BranchFacts {
 struct BranchState : BranchFacts {
   JsonText item;    // Of a forEach, else null.
   JsonText output;  // Of the forward operation, once done.
+  JsonText answer;  // What is kept of the answer itself: OperationSucceeded.
 };
 
 // How many branches of a step are in each phase.
@@ -139,8 +142,8 @@ struct TxnState {
   std::vector<StepState> steps;  // By step index; grows as steps expand or are skipped.
   JsonText output;
   std::optional<Failure> output_failure;
-  // Of the input, the items, outputs, sources and edits of the branches, the signals and the
-  // output.
+  // Of the input, the items, outputs, answers, sources and edits of the branches, the signals and
+  // the output.
   size_t payload_bytes = 0;
   std::optional<TxnStatus> forced;
 

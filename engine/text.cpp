@@ -74,7 +74,8 @@ class RecordWriter {
            (record.failure ? " " + Text(*record.failure) : "");
   }
   std::string operator()(const OperationSucceeded& record) const {
-    return record.branch.str() + (record.read_only ? " read-only" : "") + OrNothing(record.output);
+    return record.branch.str() + (record.read_only ? " read-only" : "") + OrNothing(record.output) +
+           (record.answer.is_null() ? "" : " answer" + OrNothing(record.answer));
   }
   std::string operator()(const OperationRefused& record) const {
     return record.branch.str() + (record.tolerated ? " tolerated " : " ") + Text(record.failure);
@@ -144,7 +145,8 @@ class EffectWriter {
     return "call " + Command(effect.command, effect.attempt) + ' ' +
            std::visit([&](const auto& request) { return Request(effect, request); },
                       effect.request) +
-           " timeout " + FormatDuration(effect.timeout) + (effect.one_phase ? " one-phase" : "");
+           " timeout " + FormatDuration(effect.timeout) + (effect.one_phase ? " one-phase" : "") +
+           (effect.round == 0 ? "" : " round " + std::to_string(effect.round + 1));
   }
   std::string operator()(const PollBranch& effect) const {
     return "poll " + Command(effect.command, effect.attempt) + ' ' + effect.poll_url;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 #include <utility>
+#include <variant>
 
 #include "explore/findings.h"
 #include "explore/scenario.h"
@@ -12,13 +13,26 @@ namespace {
 
 // An attempt that fails is like the next one, so a few of them stand for all.
 constexpr uint32_t kMostAttempts = 3;
+// And so is an answer that is not yet the one that a repeated call waits for.
+constexpr uint32_t kMostRounds = 2;
 constexpr size_t kMaxFindings = 30;
 constexpr uint64_t kMostPaths = uint64_t{1} << 62;
+
+void BoundRounds(dsl::CallWay& way) {
+  auto* call = way.forward ? std::get_if<dsl::CallTemplate>(&*way.forward) : nullptr;
+  if (call != nullptr && call->repeat) {
+    call->repeat->times = std::min(call->repeat->times, kMostRounds);
+  }
+}
 
 dsl::Plan WithFewAttempts(dsl::Plan plan) {
   for (dsl::Step& step : plan.steps) {
     step.retry.attempts = std::min(step.retry.attempts, kMostAttempts);
     step.settle_retry.attempts = std::min(step.settle_retry.attempts, kMostAttempts);
+    if (auto* work = std::get_if<dsl::CallWork>(&step.work)) {
+      BoundRounds(*work);
+      std::for_each(work->alternatives.begin(), work->alternatives.end(), BoundRounds);
+    }
   }
   return plan;
 }

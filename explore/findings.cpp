@@ -51,6 +51,13 @@ bool Inspector::MayStay(const BranchId& branch) const {
   return options_.may_stay.contains(std::string(engine::ParseBranchName(branch).step));
 }
 
+// The author wants a person to decide there.
+bool Inspector::AsksForPerson(const Node& node, const BranchId& branch) const {
+  const BranchState* state = engine::FindBranch(node.state, branch);
+  return rules_.StepOf(branch).asks_operator && state != nullptr &&
+         state->phase == BranchPhase::kForwardStuck && node.state.status == TxnStatus::kActive;
+}
+
 void Inspector::OnTurn(size_t number, const Turn& turn) {
   if (!turn.status.ok()) {
     Add(number, "engine.broken", {},
@@ -68,7 +75,7 @@ void Inspector::OnTurn(size_t number, const Turn& turn) {
   }
   for (const engine::Record& record : turn.records) {
     if (const auto* raised = std::get_if<engine::IncidentRaised>(&record.body);
-        raised != nullptr && !turn.excused) {
+        raised != nullptr && !turn.excused && !AsksForPerson(turn.node, raised->branch)) {
       Add(number, "person.needed", raised->branch,
           "'" + raised->branch.str() +
               "' waits for a person although every service did its part: " + raised->failure.code +
@@ -242,7 +249,8 @@ void Inspector::CheckUndo(size_t number, const Node& node, const engine::Command
   const RequestFacts& made = *held->made;
   const std::string name = "'" + NameOf(command.branch, command.alternative) + "'";
   const std::string operation(dsl::OperationName(node.state.mode, Role::kUndo));
-  const bool reads = UndoReadsIdentity(rules_.StepOf(command.branch), command.alternative);
+  const bool reads =
+      UndoReadsIdentity(rules_.plan(), rules_.StepOf(command.branch), command.alternative);
   const bool same_place = made.rest && facts.rest && made.participant == facts.participant &&
                           IsWithin(PathOf(made.target), PathOf(facts.target));
   if (made.names_key && !reads && !same_place) {

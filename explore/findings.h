@@ -49,6 +49,7 @@ class Inspector final : public WalkObserver {
   void CheckUndo(size_t number, const Node& node, const engine::CommandId& command,
                  const RequestFacts& facts);
   [[nodiscard]] bool MayStay(const BranchId& branch) const;
+  [[nodiscard]] bool AsksForPerson(const Node& node, const BranchId& branch) const;
 
   const Rules& rules_;
   const ExploreOptions& options_;

@@ -76,6 +76,7 @@ size_t FaultsOf(const Move& move) {
     case Move::Kind::kNotFound:
     case Move::Kind::kSignal:
     case Move::Kind::kNobody:
+    case Move::Kind::kDecided:
     case Move::Kind::kTimer: return 0;
     case Move::Kind::kRefusedThoughDone:
     case Move::Kind::kDoneThoughNot:
@@ -149,12 +150,26 @@ std::vector<Move> Rules::MovesOf(const Node& node, bool& thinned) const {
     } else if (!moves.empty()) {
       moves.push_back({Move::Kind::kNobody});
     }
+    if (IsPersonAsked(node)) {
+      moves.push_back({Move::Kind::kDecided});
+    }
   }
   if (node.state.status == TxnStatus::kActive && !moves.empty()) {
     const bool deadline = node.state.deadline && !node.state.deadline_missed;
     moves.push_back({deadline ? Move::Kind::kDeadline : Move::Kind::kCancelled});
   }
   return moves;
+}
+
+// A person may retry as well, which leads to what was walked already, or to nothing else.
+bool Rules::IsPersonAsked(const Node& node) const {
+  const auto asks = [this](const BranchState& branch) {
+    return branch.phase == BranchPhase::kForwardStuck && StepOf(branch.id).asks_operator;
+  };
+  return node.state.status == TxnStatus::kActive &&
+         std::any_of(node.state.steps.begin(), node.state.steps.end(), [&](const auto& step) {
+           return std::any_of(step.branches.begin(), step.branches.end(), asks);
+         });
 }
 
 // With nothing out: what comes by itself.
@@ -187,8 +202,7 @@ void Rules::AddCallMoves(const Node& node, const engine::Effect& effect, bool fi
   const bool forward = command.role == Role::kForward;
   if (!first && !in_any_order) {
     if (forward && node.state.status == TxnStatus::kActive) {
-      base.kind = Move::Kind::kRefused;
-      moves.push_back(base);
+      AddRefusals(base, moves);
     }
     return;
   }
@@ -200,13 +214,36 @@ void Rules::AddCallMoves(const Node& node, const engine::Effect& effect, bool fi
   // A child transaction: it ends one way or the other, and asking again finds it.
   if (forward) {
     AddOutputs(node, base, moves);
-    base.kind =
-        node.state.status == TxnStatus::kCommitting ? Move::Kind::kNever : Move::Kind::kRefused;
+    if (node.state.status != TxnStatus::kCommitting) {
+      AddRefusals(base, moves);
+      return;
+    }
   } else {
     moves.push_back(base);
-    base.kind = Move::Kind::kNever;
   }
+  base.kind = Move::Kind::kNever;
   moves.push_back(base);
+}
+
+void Rules::AddRefusals(const Move& base, std::vector<Move>& moves) const {
+  const auto& work = std::get<dsl::CallWork>(StepOf(base.branch).work);
+  Move refused = base;
+  refused.kind = Move::Kind::kRefused;
+  for (refused.value = 0; refused.value <= RefusalsOf(plan_, work, base.alternative).codes.size();
+       ++refused.value) {
+    moves.push_back(refused);
+  }
+}
+
+std::string Rules::CodeOf(const Move& refused) const {
+  const auto* work = std::get_if<dsl::CallWork>(&StepOf(refused.branch).work);
+  if (work == nullptr || refused.role != Role::kForward) {
+    return "";
+  }
+  const Refusals refusals = RefusalsOf(plan_, *work, refused.alternative);
+  const bool leads_on =
+      refused.kind == Move::Kind::kRefused && refused.value < refusals.codes.size();
+  return leads_on ? refusals.codes[refused.value] : refusals.other;
 }
 
 void Rules::AddForwardMoves(const Node& node, const CallBranch& call, const Move& base,
@@ -225,13 +262,23 @@ void Rules::AddForwardMoves(const Node& node, const CallBranch& call, const Move
       node.state.status == TxnStatus::kCommitting || step.stage != dsl::Stage::kMain;
   if (decided && !step.optional) {
     const bool says_it_may =
-        !call.answers->fail_on.empty() || base.alternative < work.alternatives.size();
-    add(says_it_may && !done ? Move::Kind::kRefused : Move::Kind::kNever);
+        !call.answers->fail_on.empty() || !call.answers->fail_codes.empty() ||
+        work.NextAfter(base.alternative, RefusalsOf(plan_, work, base.alternative).other);
+    const size_t before = moves.size();
+    if (!done) {
+      AddRefusals(base, moves);
+    }
+    if (!done && !says_it_may) {
+      moves.pop_back();  // That one which leads to no alternative is not promised.
+    }
+    if (!says_it_may || moves.size() == before) {
+      add(Move::Kind::kNever);
+    }
     add(Move::Kind::kLost);
     return;
   }
   if (!done) {
-    add(Move::Kind::kRefused);
+    AddRefusals(base, moves);
     add(Move::Kind::kLostBefore);
     add(Move::Kind::kSilentBefore);
     if (!HasBarrier(call.participant)) {
@@ -290,6 +337,7 @@ class Rules::Maker {
       case Kind::kNobody: node().abandoned = true; break;
       case Kind::kTimer: FireTimer(); break;
       case Kind::kSignal: Signal(); break;
+      case Kind::kDecided:
       case Kind::kCancelled: Feed(engine::AbortRequested{}); break;
       case Kind::kDeadline:
         node().now = std::max(node().now, *node().state.deadline);
@@ -449,7 +497,7 @@ class Rules::Maker {
       case Move::Kind::kDone: Done(command, *found, call); break;
       case Move::Kind::kRefused:
         turn_.excused = in_doubt;
-        Reply(engine::ReplyRefused{Refused(call, call == nullptr ? "child.aborted" : "")});
+        Reply(engine::ReplyRefused{Refused(call, rules_.CodeOf(move_))});
         break;
       case Move::Kind::kRefusedThoughDone:
         Happen(command, *found);
@@ -475,7 +523,7 @@ class Rules::Maker {
       case Move::Kind::kSilentBefore: StaySilent(); break;
       case Move::Kind::kNever:
         turn_.excused = true;
-        RefuseForGood(call, "");
+        RefuseForGood(call, rules_.CodeOf(move_));
         break;
       default: RefuseForGood(call, "http.404"); break;
     }
@@ -494,7 +542,14 @@ class Rules::Maker {
     const Effect before = Entry(command, effect).effect;
     Happen(command, effect);
     const bool forward = command.role == Role::kForward;
-    Reply(engine::ReplyDone{forward ? Output() : Json(Json::object())});
+    engine::ReplyDone reply{forward ? Output() : Json(Json::object())};
+    if (const Json answer = call == nullptr ? Json() : AnswerOf(*call->answers);
+        forward && !answer.empty()) {
+      reply.answer = answer;
+    }
+    Reply(std::move(reply));
+    // A service whose answer never is what is waited for stays away as one that never answers.
+    turn_.excused = turn_.excused || RanOutOfRounds();
     // A success that says of itself that it is none, and that nothing was done.
     const auto* work = std::get_if<dsl::CallWork>(&rules_.StepOf(move_.branch).work);
     if (!forward || call == nullptr || work == nullptr) {
@@ -510,6 +565,13 @@ class Rules::Maker {
     if (by_content && refused) {
       Entry(command, effect).effect = before;
     }
+  }
+
+  [[nodiscard]] bool RanOutOfRounds() const {
+    return std::any_of(turn_.records.begin(), turn_.records.end(), [](const engine::Record& one) {
+      const auto* raised = std::get_if<engine::IncidentRaised>(&one.body);
+      return raised != nullptr && raised->failure.code == "repeat.never";
+    });
   }
 
   [[nodiscard]] static engine::Failure Refused(const CallBranch* call, std::string code) {

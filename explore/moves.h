@@ -42,9 +42,9 @@ struct Node {
 
 struct Move {
   enum class Kind : uint8_t {
-    kSubmit,  // With the n-th input.
-    kDone,    // With the n-th output.
-    kRefused,
+    kSubmit,             // With the n-th input.
+    kDone,               // With the n-th output.
+    kRefused,            // With the n-th of the codes that lead to an alternative, or with another.
     kRefusedThoughDone,  // By a status that proves nothing.
     kDoneThoughNot,      // The same.
     kLost,               // It is done, the answer is lost.
@@ -58,8 +58,9 @@ struct Move {
     kStoppedBefore,      // The same; nothing of it was done.
     kDeadline,
     kCancelled,
-    kSignal,  // With the n-th payload.
-    kNobody,  // No signal ever comes.
+    kDecided,  // The person who is asked what to do cancels.
+    kSignal,   // With the n-th payload.
+    kNobody,   // No signal ever comes.
     kTimer,
   };
 
@@ -101,6 +102,9 @@ class Rules {
 
   [[nodiscard]] Turn Make(const Node& node, const Move& move) const;
 
+  // The code of a kRefused or kNever; empty: any that is one.
+  [[nodiscard]] std::string CodeOf(const Move& refused) const;
+
   [[nodiscard]] const dsl::Plan& plan() const { return plan_; }
   [[nodiscard]] const dsl::Step& StepOf(const BranchId& branch) const;
   [[nodiscard]] bool HasBarrier(std::optional<size_t> participant) const;
@@ -115,6 +119,8 @@ class Rules {
   void AddForwardMoves(const Node& node, const engine::CallBranch& call, const Move& base,
                        std::vector<Move>& moves) const;
   void AddOutputs(const Node& node, Move base, std::vector<Move>& moves) const;
+  void AddRefusals(const Move& base, std::vector<Move>& moves) const;
+  [[nodiscard]] bool IsPersonAsked(const Node& node) const;
   void AddQuietMoves(const Node& node, std::vector<Move>& moves) const;
 
   const dsl::Plan& plan_;

@@ -45,28 +45,46 @@ RequestFacts Read(const engine::CallBranch& call) {
   return facts;
 }
 
-bool ReadsIdentity(const dsl::cel::Template& source, const std::string& step) {
-  const auto& references = source.references();
-  return std::any_of(references.begin(), references.end(), [&](const auto& reference) {
-    const std::vector<std::string>& names = reference.path.names;
-    return names[0] == "key" || names[0] == "gid" ||
-           (names[0] == "steps" && names.size() > 1 && names[1] == step);
-  });
-}
+// Of the expressions of one step.
+class IdentityReader {
+ public:
+  IdentityReader(const dsl::Plan& plan, const dsl::Step& step) : plan_(plan), step_(step) {}
 
-bool OperationReadsIdentity(const dsl::OperationTemplate& operation, const std::string& step) {
-  const auto* call = std::get_if<dsl::CallTemplate>(&operation);
-  if (call == nullptr) {
-    return ReadsIdentity(std::get<dsl::ChildTemplate>(operation).input, step);
+  [[nodiscard]] bool Reads(const dsl::OperationTemplate& operation) const {
+    const auto* call = std::get_if<dsl::CallTemplate>(&operation);
+    if (call == nullptr) {
+      return Reads(std::get<dsl::ChildTemplate>(operation).input);
+    }
+    if (const auto* grpc = std::get_if<dsl::GrpcRequestTemplate>(&call->request)) {
+      return Reads(grpc->body);
+    }
+    const auto& http = std::get<dsl::HttpRequestTemplate>(call->request);
+    return Reads(http.path) || (http.body && Reads(*http.body)) ||
+           std::any_of(http.headers.begin(), http.headers.end(),
+                       [&](const auto& header) { return Reads(header.second); });
   }
-  if (const auto* grpc = std::get_if<dsl::GrpcRequestTemplate>(&call->request)) {
-    return ReadsIdentity(grpc->body, step);
+
+ private:
+  [[nodiscard]] bool Reads(const dsl::cel::Template& source) const {
+    const auto& references = source.references();
+    return std::any_of(references.begin(), references.end(), [&](const auto& reference) {
+      const std::vector<std::string>& names = reference.path.names;
+      return names[0] == "key" || names[0] == "gid" ||
+             (names[0] == "steps" && names.size() > 1 && names[1] == step_.id) ||
+             ReadsByName(names[0], step_.lets) || ReadsByName(names[0], plan_.lets);
+    });
   }
-  const auto& http = std::get<dsl::HttpRequestTemplate>(call->request);
-  return ReadsIdentity(http.path, step) || (http.body && ReadsIdentity(*http.body, step)) ||
-         std::any_of(http.headers.begin(), http.headers.end(),
-                     [&](const auto& header) { return ReadsIdentity(header.second, step); });
-}
+
+  // Values with a name read each other in no circle.
+  [[nodiscard]] bool ReadsByName(const std::string& name, const std::vector<dsl::Let>& lets) const {
+    const auto found = std::find_if(lets.begin(), lets.end(),
+                                    [&](const dsl::Let& let) { return let.name == name; });
+    return found != lets.end() && Reads(found->value);
+  }
+
+  const dsl::Plan& plan_;
+  const dsl::Step& step_;
+};
 
 bool IsGrpc(const dsl::Participant& participant) {
   return std::holds_alternative<dsl::GrpcAddress>(participant.address);
@@ -117,10 +135,64 @@ std::optional<RequestFacts> ReadRequest(const engine::Effect& effect) {
   return std::nullopt;
 }
 
-bool UndoReadsIdentity(const dsl::Step& step, uint32_t alternative) {
+bool UndoReadsIdentity(const dsl::Plan& plan, const dsl::Step& step, uint32_t alternative) {
   const auto& undo = std::get<dsl::CallWork>(step.work).way(alternative).undo;
-  return undo && (OperationReadsIdentity(undo->call, step.id) ||
-                  (undo->other_call && OperationReadsIdentity(*undo->other_call, step.id)));
+  const IdentityReader reader(plan, step);
+  return undo &&
+         (reader.Reads(undo->call) || (undo->other_call && reader.Reads(*undo->other_call)));
+}
+
+Json AnswerOf(const dsl::AnswerRules& rules) {
+  Json answer = Json::object();
+  if (rules.status_code) {
+    answer["statusCode"] = 200;
+  }
+  for (const std::string& name : rules.headers) {
+    answer["headers"][name] = "x";
+  }
+  return answer;
+}
+
+Json AnswerOf(const dsl::Step& step) {
+  const auto* work = std::get_if<dsl::CallWork>(&step.work);
+  const auto* call =
+      work != nullptr && work->forward ? std::get_if<dsl::CallTemplate>(&*work->forward) : nullptr;
+  return call == nullptr ? Json::object() : AnswerOf(call->answers);
+}
+
+Refusals RefusalsOf(const dsl::Plan& plan, const dsl::CallWork& work, uint32_t alternative) {
+  const auto& forward = work.way(alternative).forward;
+  const auto* call = forward ? std::get_if<dsl::CallTemplate>(&*forward) : nullptr;
+  const bool grpc = call != nullptr && IsGrpc(plan.participants[call->participant]);
+  Refusals refusals;
+  std::vector<std::string> listed;
+  for (size_t next = alternative; next < work.alternatives.size(); ++next) {
+    const std::vector<std::string>& on = work.alternatives[next].on;
+    listed.insert(listed.end(), on.begin(), on.end());
+  }
+  for (const std::string& code : listed) {
+    const bool status = std::all_of(code.begin(), code.end(), [](char c) {
+      return std::isdigit(static_cast<unsigned char>(c)) != 0;
+    });
+    std::string whole = status ? "http." + code : code;
+    if (std::find(refusals.codes.begin(), refusals.codes.end(), whole) == refusals.codes.end()) {
+      refusals.codes.push_back(std::move(whole));
+    }
+  }
+  std::vector<std::string> usual = {"http.409", "http.422", "http.400", "explored"};
+  if (call == nullptr) {
+    usual = {"child.aborted", "explored"};
+  } else if (grpc) {
+    usual = {"grpc.FAILED_PRECONDITION", "grpc.ABORTED", "explored"};
+  }
+  const auto fits_none = [&](const std::string& code) {
+    return std::none_of(
+        work.alternatives.begin(), work.alternatives.end(),
+        [&](const dsl::CallWay& way) { return !way.on.empty() && way.IsFor(code); });
+  };
+  const auto other = std::find_if(usual.begin(), usual.end(), fits_none);
+  refusals.other = other == usual.end() ? usual.back() : *other;
+  return refusals;
 }
 
 // 429 and 503 (RESOURCE_EXHAUSTED, UNAVAILABLE) mostly mean that it was not begun, and an author

@@ -26,7 +26,7 @@ class Teller {
     switch (move.kind) {
       case Kind::kSubmit: return "it is submitted with " + Shown(values_.inputs[move.value]);
       case Kind::kDone: return call + ": done" + OutputOf(move);
-      case Kind::kRefused: return call + ": refused";
+      case Kind::kRefused: return call + ": refused" + CodeOf(move);
       case Kind::kRefusedThoughDone:
         return call + ": done, but answered with a status that failOn takes for a refusal";
       case Kind::kDoneThoughNot:
@@ -43,6 +43,7 @@ class Teller {
         return "the coordinator stops and starts again; nothing of what was out is done";
       case Kind::kDeadline: return "the transaction's deadline passes";
       case Kind::kCancelled: return "somebody cancels";
+      case Kind::kDecided: return "the person who is asked cancels";
       case Kind::kSignal: return "the signal for " + move.branch.str() + " comes" + OutputOf(move);
       case Kind::kNobody: return "nobody sends a signal";
       case Kind::kTimer: return move.branch.empty() ? "the transaction's deadline passes" : "";
@@ -58,6 +59,15 @@ class Teller {
     return move.branch.str() + "." +
            std::string(dsl::OperationName(rules_.plan().mode, move.role)) +
            (move.alternative == 0 ? "" : " (alternative " + std::to_string(move.alternative) + ")");
+  }
+
+  // Where it matters.
+  [[nodiscard]] std::string CodeOf(const Move& refused) const {
+    const auto* work = std::get_if<dsl::CallWork>(&rules_.StepOf(refused.branch).work);
+    const bool matters =
+        work != nullptr && std::any_of(work->alternatives.begin(), work->alternatives.end(),
+                                       [](const dsl::CallWay& way) { return !way.on.empty(); });
+    return matters ? " (" + rules_.CodeOf(refused) + ")" : "";
   }
 
   [[nodiscard]] std::string OutputOf(const Move& move) const {

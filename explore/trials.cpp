@@ -103,10 +103,15 @@ std::vector<Json> ConstantsOf(std::string_view text) {
 
 Wanted WantedAt(std::string_view name) {
   static const std::map<std::string_view, Wanted> kPlaces = {
-      {"when", Wanted::kBool},        {"refuseWhen", Wanted::kBool},
-      {"items", Wanted::kList},       {"for", Wanted::kDuration},
-      {"timeout", Wanted::kDuration}, {"deadline", Wanted::kDuration},
-      {"until", Wanted::kInstant},    {"expires", Wanted::kDurationOrInstant},
+      {"when", Wanted::kBool},
+      {"refuseWhen", Wanted::kBool},
+      {"items", Wanted::kList},
+      {"for", Wanted::kDuration},
+      {"forEach", Wanted::kList},
+      {"timeout", Wanted::kDuration},
+      {"deadline", Wanted::kDuration},
+      {"until", Wanted::kInstant},
+      {"expires", Wanted::kDurationOrInstant},
   };
   const auto found = kPlaces.find(name);
   return found == kPlaces.end() ? Wanted::kAny : found->second;
@@ -114,9 +119,18 @@ Wanted WantedAt(std::string_view name) {
 
 // What is below is the author's own, and its names mean nothing here.
 bool IsData(std::string_view name) {
-  static constexpr std::array<std::string_view, 6> kNames = {"body",   "headers", "input",
-                                                             "output", "labels",  "form"};
+  static constexpr std::array<std::string_view, 8> kNames = {"body",   "headers", "input", "output",
+                                                             "labels", "form",    "text",  "let"};
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
+
+// Whether `text` is the name of a place and nothing else.
+bool IsPlain(std::string_view text, const dsl::cel::Template& source) {
+  std::string name;
+  for (const std::string& part : source.references().front().path.names) {
+    name += (name.empty() ? "" : ".") + part;
+  }
+  return text == "${" + name + "}";
 }
 
 class Collector {
@@ -131,6 +145,9 @@ class Collector {
     size_t way = 0;
     bool refuses = false;  // The object that the member belongs to is a step that refuses.
     bool data = false;     // Part of what is sent or shown.
+    bool repeats = false;  // Part of how a call is repeated.
+    bool names = false;    // The object whose members are values with a name.
+    std::string let = "";  // Part of the value of this name.
   };
 
   void Collect(const Json& json, const Place& place) {
@@ -140,6 +157,7 @@ class Collector {
       for (size_t i = 0; i < json.size(); ++i) {
         Place inner{place.pointer + '/' + std::to_string(i), place.name, place.step};
         inner.data = place.data;
+        inner.let = place.let;
         inner.in_choose = place.name == "choose";
         inner.way = i;
         Collect(json[i], inner);
@@ -155,6 +173,9 @@ class Collector {
         inner.step = is_step ? json["id"].get<std::string>() : place.step;
         inner.refuses = is_step && json.contains("refuse");
         inner.data = place.data || IsData(name);
+        inner.repeats = !inner.data && (place.repeats || name == "repeat");
+        inner.let = place.names ? name : place.let;
+        inner.names = is_step && name == "let";
         Collect(value, inner);
       }
     }
@@ -170,16 +191,21 @@ class Collector {
     if (source == nullptr) {
       return;
     }
-    Trial trial{place.pointer, place.step, place.data ? Wanted::kAny : WantedAt(place.name),
-                std::move(*source)};
+    const bool until = place.repeats && place.name == "until";
+    const Wanted wanted = until ? Wanted::kBool : WantedAt(place.name);
+    Trial trial{place.pointer, place.step, place.data ? Wanted::kAny : wanted, std::move(*source)};
+    trial.let = place.let;
+    trial.is_alias = trial.source.references().size() == 1 && IsPlain(text, trial.source);
     for (const dsl::cel::TemplateReference& reference : trial.source.references()) {
       trial.reads.push_back(reference.path.names);
     }
     AddMacroReads(text, trial.reads);
     trial.condition = trial.wanted == Wanted::kBool;
-    if (trial.condition) {
+    if (trial.condition || !trial.let.empty()) {
       trial.constants = ConstantsOf(text);
-      trial.usual = place.name == "when" && !place.refuses;
+    }
+    if (trial.condition) {
+      trial.usual = until || (place.name == "when" && !place.refuses);
       if (place.in_choose && place.name == "when") {
         // ".../choose/2/when" is of the way 2 of ".../choose".
         const size_t end = place.pointer.rfind('/', place.pointer.rfind('/') - 1);
@@ -202,6 +228,7 @@ std::vector<Trial> TrialsOf(const Json& definition) {
     if (name != "input" && name != "participants") {
       Collector::Place place{'/' + name, name, ""};
       place.data = IsData(name);
+      place.names = name == "let";
       collector.Collect(value, place);
     }
   }

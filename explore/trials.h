@@ -31,6 +31,10 @@ struct Trial {
   // Of a way of a choice: the pointer of its `choose`, and its number.
   std::string choice = {};
   size_t way = 0;
+  // Of a value with a name (of the step, or of the definition if `step` is empty): that, and
+  // whether it only stands for the one thing that it reads.
+  std::string let = {};
+  bool is_alias = false;
 };
 
 // Of every string of `definition` in which an expression stands, but for the participants and the

@@ -7,6 +7,7 @@
 
 #include "base/time.h"
 #include "dsl/cel/activation.h"
+#include "explore/requests.h"
 #include "explore/schema_shape.h"
 #include "explore/shape.h"
 #include "explore/trials.h"
@@ -17,6 +18,7 @@ namespace {
 // How many ways of putting the data together are tried for one expression.
 constexpr size_t kMaxTriesOfPairs = 600;
 constexpr size_t kMaxParts = 400;
+constexpr size_t kMaxReads = 200;  // Of one expression.
 // How often members are added that turn out to be missing.
 constexpr size_t kMaxLessons = 4;
 
@@ -59,6 +61,43 @@ bool Fits(Wanted wanted, const Json& value) {
   }
   return false;
 }
+
+// The values with a name that the expressions of a step may read.
+class Lets final : public dsl::cel::Resolver {
+ public:
+  // Borrows all.
+  Lets(const dsl::Plan& plan, const dsl::Step* step, const dsl::cel::Activation& activation)
+      : plan_(plan), step_(step), activation_(activation) {}
+
+  [[nodiscard]] std::optional<Resolved> Resolve(std::span<const std::string> path) const override {
+    const std::string& name = path.front();
+    if (const auto made = made_.find(name); made != made_.end()) {
+      return Resolved{made->second, 1};
+    }
+    const dsl::cel::Template* source = step_ == nullptr ? nullptr : Find(step_->lets, name);
+    source = source == nullptr ? Find(plan_.lets, name) : source;
+    auto value = source == nullptr ? Result<Json>(NotFound("explore.no_name", name))
+                                   : source->Render(activation_);
+    if (!value.ok()) {
+      return std::nullopt;
+    }
+    return Resolved{
+        made_.emplace(name, dsl::cel::Value::FromJson(std::move(value).value())).first->second, 1};
+  }
+
+ private:
+  static const dsl::cel::Template* Find(const std::vector<dsl::Let>& lets,
+                                        const std::string& name) {
+    const auto found = std::find_if(lets.begin(), lets.end(),
+                                    [&](const dsl::Let& let) { return let.name == name; });
+    return found == lets.end() ? nullptr : &found->value;
+  }
+
+  const dsl::Plan& plan_;
+  const dsl::Step* step_;
+  const dsl::cel::Activation& activation_;
+  mutable std::map<std::string, dsl::cel::Value> made_;
+};
 
 // Makes the data up by trying: puts something in for every name that an expression reads, sees
 // which expressions fail, and changes what those read.
@@ -146,7 +185,9 @@ class Maker {
         output.values.insert(output.values.begin(), Json::object());
       }
       for_each_[step.id] = step.for_each.has_value();
+      steps_[step.id] = &step;
     }
+    ReadThroughLets();
     FindItems();
     for (Trial& trial : trials_) {
       for (DataPath& read : trial.reads) {
@@ -156,12 +197,36 @@ class Maker {
     }
   }
 
+  // What reads a value with a name reads what that is made of.
+  void ReadThroughLets() {
+    const std::vector<Trial> before = trials_;
+    for (Trial& trial : trials_) {
+      for (size_t i = 0; i < trial.reads.size(); ++i) {
+        const DataPath read = trial.reads[i];
+        for (const Trial& let : before) {
+          if (let.let != read.front() || !(let.step.empty() || let.step == trial.step)) {
+            continue;
+          }
+          for (DataPath path : let.reads) {
+            if (let.is_alias) {
+              path.insert(path.end(), read.begin() + 1, read.end());
+            }
+            AddTo(trial.reads, path, kMaxReads);
+          }
+        }
+      }
+    }
+  }
+
   // The list that the items of a step with forEach come from: the first that is read.
   void FindItems() {
     for (const Trial& trial : trials_) {
-      if (trial.wanted == Wanted::kList && !trial.reads.empty()) {
-        items_[trial.step] = trial.reads.front();
-        DataPath element = trial.reads.front();
+      const auto list = std::find_if(
+          trial.reads.begin(), trial.reads.end(),
+          [](const DataPath& read) { return read.front() == "input" || read.front() == "steps"; });
+      if (trial.wanted == Wanted::kList && list != trial.reads.end()) {
+        items_[trial.step] = *list;
+        DataPath element = *list;
         element.emplace_back("*");
         Grow(element);
       }
@@ -198,7 +263,7 @@ class Maker {
 
   // What an evaluation says is missing is added to what the expression reads. False: nothing is.
   bool Learn() {
-    const Json data = Data();
+    Json data = Data();
     bool learned = false;
     for (const Trial& trial : trials_) {
       const Result<Json> value = Evaluate(trial, data, ItemOf(trial, data));
@@ -211,8 +276,10 @@ class Maker {
       const size_t start = from + kMissing.size();
       const std::string name = text.substr(start, text.find('\'', start) - start);
       // What is a map lacks it; only if nothing is, something may be one.
-      learned = AddMember(trial, name, /*to_maps=*/true) ||
-                AddMember(trial, name, /*to_maps=*/false) || learned;
+      if (AddMember(trial, name, /*to_maps=*/true) || AddMember(trial, name, /*to_maps=*/false)) {
+        learned = true;
+        data = Data();  // Else the next one that lacks it would have it added to something else.
+      }
     }
     return learned;
   }
@@ -321,9 +388,10 @@ class Maker {
     Json steps = Json::object();
     for (const auto& [step, output] : outputs_) {
       const Json one = Instance(output);
-      steps[step] = {{"status", "done"},
-                     {"failure", nullptr},
-                     {"output", for_each_.at(step) ? Json::array({one, one}) : one}};
+      steps[step] = AnswerOf(*steps_.at(step));
+      steps[step].update({{"status", "done"},
+                          {"failure", nullptr},
+                          {"output", for_each_.at(step) ? Json::array({one, one}) : one}});
     }
     return {{"input", Instance(input_)},
             {"steps", std::move(steps)},
@@ -355,6 +423,9 @@ class Maker {
     activation.Bind("item", item);
     Json own;
     Json steps;
+    const auto step = steps_.find(trial.step);
+    const Lets lets(plan_, step == steps_.end() ? nullptr : step->second, activation);
+    activation.SetResolver(&lets);
     const auto output = outputs_.find(trial.step);
     if (output != outputs_.end()) {
       own = Instance(output->second);
@@ -540,8 +611,9 @@ class Maker {
   const GivenValues& given_;
   std::vector<Trial> trials_;
   Shape input_;
-  std::map<std::string, Shape> outputs_;   // By step; of a forEach of one element.
-  std::map<std::string, bool> for_each_;   // By step.
+  std::map<std::string, Shape> outputs_;  // By step; of a forEach of one element.
+  std::map<std::string, bool> for_each_;  // By step.
+  std::map<std::string, const dsl::Step*> steps_;
   std::map<std::string, DataPath> items_;  // By step: the list that its items are of.
   std::vector<Part> parts_;
   std::vector<std::vector<size_t>> related_;  // By trial: the parts that it reads.

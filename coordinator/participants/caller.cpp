@@ -173,8 +173,12 @@ template <class Add>
 void AddFacts(const runtime::CallContext& context, const engine::CallBranch& call,
               const std::string& token, Instant now, bool lower_case, const Add& add) {
   AddCommand(context, call.command, call.attempt, now + call.timeout, lower_case, add);
-  add(lower_case ? "idempotency-key" : "Idempotency-Key",
-      engine::IdempotencyKey(call.command, context.plan->mode));
+  std::string key = engine::IdempotencyKey(call.command, context.plan->mode);
+  if (call.round > 0) {
+    // Another question: to one that keeps its answers by the key it would be the same for ever.
+    key += ":round" + std::to_string(call.round + 1);
+  }
+  add(lower_case ? "idempotency-key" : "Idempotency-Key", key);
   if (call.one_phase) {
     add(lower_case ? "entente-one-phase" : "Entente-One-Phase", "true");
   }
@@ -543,8 +547,8 @@ class Caller::Impl {
     http_.Call(
         std::move(request), poll.timeout,
         [this, poll_url = std::move(poll.poll_url), target, permit, gid = poll.command.gid,
-         mode = context.plan->mode, role = poll.command.role, allowed = poll.timeout,
-         done = std::move(done)](net::HttpOutcome outcome) mutable {
+         plan = context.plan, rules = poll.answers, role = poll.command.role,
+         allowed = poll.timeout, done = std::move(done)](net::HttpOutcome outcome) mutable {
           if (closing_) {
             return;
           }
@@ -555,13 +559,14 @@ class Caller::Impl {
             return;
           }
           auto* response = std::get_if<net::HttpResponse>(&outcome);
-          done(response == nullptr
-                   ? ClassifyPollError(std::get<net::CallError>(outcome))
-                   : Understood([&] {
-                       return ClassifyPoll(
-                           std::move(*response), poll_url,
-                           AnswerContext{mode, role, nullptr, {}, &target->origin, host_.Now()});
-                     }));
+          done(
+              response == nullptr
+                  ? ClassifyPollError(std::get<net::CallError>(outcome))
+                  : Understood([&] {
+                      return ClassifyPoll(
+                          std::move(*response), poll_url,
+                          AnswerContext{plan->mode, role, rules, {}, &target->origin, host_.Now()});
+                    }));
         });
   }
 

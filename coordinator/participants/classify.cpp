@@ -22,7 +22,8 @@ constexpr int kHttpConflict = 409;
 constexpr int kGrpcAborted = 10;
 constexpr size_t kShownBodyBytes = 300;
 
-bool Contains(const std::vector<int>& codes, int code) {
+template <class Code>
+bool Contains(const std::vector<Code>& codes, const Code& code) {
   return std::find(codes.begin(), codes.end(), code) != codes.end();
 }
 
@@ -92,14 +93,35 @@ std::optional<Reply> Contradiction(const net::HttpHeaders& headers) {
              : std::nullopt;
 }
 
+// What some expression reads of a success beside its output.
+JsonText KeptOf(int status, const net::HttpHeaders& headers, const AnswerContext& context) {
+  const dsl::AnswerRules* rules = context.rules;
+  const bool reads = rules != nullptr && (rules->status_code || !rules->headers.empty());
+  if (!reads || context.role != dsl::Role::kForward) {
+    return {};
+  }
+  Json kept = Json::object();
+  if (rules->status_code) {
+    kept["statusCode"] = status;
+  }
+  for (const std::string& name : rules->headers) {
+    if (const auto value = headers.Find(name)) {
+      kept["headers"][name] = ToUtf8(*value, limits::kMaxHeaderBytes);
+    }
+  }
+  return kept;
+}
+
 // A success, with what the answer to a try says beside its output.
-Reply Done(JsonText output, const net::HttpHeaders& headers, const AnswerContext& context) {
+Reply Done(JsonText output, int status, const net::HttpHeaders& headers,
+           const AnswerContext& context) {
   const bool carries_out = context.role != dsl::Role::kForward;
   if (const auto heuristic = carries_out ? headers.Find("entente-heuristic") : std::nullopt) {
     return BadAnswer("answer.contradiction", "a success with an Entente-Heuristic: ", *heuristic);
   }
   engine::ReplyDone done;
   done.output = std::move(output);
+  done.answer = KeptOf(status, headers, context);
   const bool is_try = context.mode == dsl::Mode::kTcc && context.role == dsl::Role::kForward;
   if (const auto expires = is_try ? headers.Find("entente-expires") : std::nullopt) {
     const auto instant = ParseInstant(*expires);
@@ -244,21 +266,14 @@ bool ReadsAsUtf8(std::string_view charset, const std::string& text) {
                      [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
-// What a body says: its JSON, or the text of one that is text/plain. Many a server calls JSON
-// text/plain, so a list or an object is read as one there too; anything else stays the text that it
-// is, for 12E4 may be the name of a seat.
-Result<JsonText> OutputOf(const net::HttpResponse& response) {
-  if (response.body.empty()) {
-    return JsonText();
-  }
-  auto json = JsonText::Parse(response.body, limits::kPayloadJson);
-  if (!IsPlainText(response.headers) ||
-      (json.ok() && (json->text().front() == '{' || json->text().front() == '['))) {
-    return json;
-  }
+dsl::AnswerForm FormOf(const AnswerContext& context) {
+  return context.rules == nullptr ? dsl::AnswerForm::kJson : context.rules->form;
+}
+
+Result<JsonText> TextOf(const net::HttpResponse& response) {
   if (!ReadsAsUtf8(CharsetOf(response.headers), response.body) ||
       ValidUtf8Prefix(response.body) != response.body.size()) {
-    return InvalidArgument("answer.not_text", "it is text/plain and not UTF-8");
+    return InvalidArgument("answer.not_text", "it is text, and not UTF-8");
   }
   JsonText text{Json(response.body)};
   if (text.bytes() > limits::kMaxPayloadBytes) {
@@ -269,14 +284,32 @@ Result<JsonText> OutputOf(const net::HttpResponse& response) {
   return text;
 }
 
+// What a body says: its JSON, or the text of one that is text/plain. Many a server calls JSON
+// text/plain, so a list or an object is read as one there too; anything else stays the text that it
+// is, for 12E4 may be the name of a seat.
+Result<JsonText> OutputOf(const net::HttpResponse& response, dsl::AnswerForm form) {
+  if (response.body.empty() || form == dsl::AnswerForm::kNone) {
+    return JsonText();
+  }
+  if (form == dsl::AnswerForm::kText) {
+    return TextOf(response);
+  }
+  auto json = JsonText::Parse(response.body, limits::kPayloadJson);
+  if (!IsPlainText(response.headers) ||
+      (json.ok() && (json->text().front() == '{' || json->text().front() == '['))) {
+    return json;
+  }
+  return TextOf(response);
+}
+
 // An output that can not be read does not matter where none is read.
 Reply DoneWithBody(const net::HttpResponse& response, const AnswerContext& context) {
-  auto output = OutputOf(response);
+  auto output = OutputOf(response, FormOf(context));
   if (output.ok()) {
-    return Done(std::move(output).value(), response.headers, context);
+    return Done(std::move(output).value(), response.status, response.headers, context);
   }
   if (context.role != dsl::Role::kForward || response.status == 204) {
-    return Done(JsonText(), response.headers, context);
+    return Done(JsonText(), response.status, response.headers, context);
   }
   const std::string status = std::to_string(response.status);
   return engine::ReplyUnknown{
@@ -284,8 +317,8 @@ Reply DoneWithBody(const net::HttpResponse& response, const AnswerContext& conte
                   "HTTP " + status + " with a body that can not be read (" +
                       output.status().message() +
                       "): answer JSON, text/plain or no body, or let the definition say "
-                      "\"succeedOn\": [" +
-                      status + "] if the body does not matter" + Excerpt(response.body)),
+                      "\"answer\": \"text\", or \"none\" if the body does not matter" +
+                      Excerpt(response.body)),
       std::nullopt};
 }
 
@@ -371,15 +404,72 @@ bool IsRetryableHttp(int status) {
   return status == 408 || status == 425 || status == 429 || status >= 500;
 }
 
-// The table of docs/participants.md, without the vote.
-Reply ByStatus(const net::HttpResponse& response, const AnswerContext& context) {
-  const int status = response.status;
-  if (context.rules != nullptr && Contains(context.rules->fail_on, status)) {
+// Had no effect, or it can not be told: a status that is an error of the caller's says the former.
+Reply Again(Failure failure, int status, const net::HttpHeaders& headers,
+            const AnswerContext& context) {
+  const auto retry_after = RetryAfter(headers, context.now);
+  if (status >= 400 && status < 500 && !IsRetryableHttp(status)) {
+    return engine::ReplyRefused{std::move(failure), /*again=*/true, retry_after};
+  }
+  return engine::ReplyUnknown{std::move(failure), retry_after};
+}
+
+// The code that a body names as its own, in one of the usual places: {"code": "X"},
+// {"error": "X"}, {"error": {"code": "X"}}. Only one that the definition looks for.
+std::string CodeIn(const std::string& body, const AnswerContext& context) {
+  if (context.rules == nullptr || context.rules->codes.empty()) {
+    return {};
+  }
+  const auto json = ParseJson(body, limits::kPayloadJson);
+  if (!json.ok() || !json->is_object()) {
+    return {};
+  }
+  const Json error = json->value("error", Json());
+  for (const Json& code :
+       {json->value("code", Json()), error.is_object() ? error.value("code", Json()) : error}) {
+    if (code.is_string() && Contains(context.rules->codes, code.get<std::string>())) {
+      return code.get<std::string>();
+    }
+  }
+  return {};
+}
+
+// What the definition says of the answer, if it does. `code` is what the body names.
+std::optional<Reply> ByRules(const net::HttpResponse& response, const std::string& code,
+                             const AnswerContext& context) {
+  const dsl::AnswerRules* rules = context.rules;
+  if (rules == nullptr) {
+    return std::nullopt;
+  }
+  if (Contains(rules->fail_on, response.status) || Contains(rules->fail_codes, code)) {
     return engine::ReplyRefused{HttpFailure(response, "listed in failOn")};
   }
+  if (Contains(rules->retry_on, response.status) || Contains(rules->retry_codes, code)) {
+    return Again(HttpFailure(response, "listed in retryOn"), response.status, response.headers,
+                 context);
+  }
+  return std::nullopt;
+}
+
+// The code of a failure is what the body names, where somebody looks for that.
+Reply Named(Reply reply, const std::string& code) {
+  const auto name = [&code](auto* failed) {
+    if (failed != nullptr && !code.empty()) {
+      failed->failure.code = code;
+    }
+  };
+  name(std::get_if<engine::ReplyRefused>(&reply));
+  name(std::get_if<engine::ReplyUnknown>(&reply));
+  return reply;
+}
+
+// The table of docs/participants.md, without the vote and what the definition says.
+Reply ByStatus(const net::HttpResponse& response, const AnswerContext& context) {
+  const int status = response.status;
   if (context.rules != nullptr && Contains(context.rules->succeed_on, status)) {
-    auto output = OutputOf(response);
-    return Done(output.ok() ? std::move(output).value() : JsonText(), response.headers, context);
+    auto output = OutputOf(response, FormOf(context));
+    return Done(output.ok() ? std::move(output).value() : JsonText(), status, response.headers,
+                context);
   }
   if (status >= 200 && status < 300) {
     if (status == kHttpAccepted) {
@@ -404,7 +494,7 @@ Reply ByStatus(const net::HttpResponse& response, const AnswerContext& context) 
 Reply DoneOrPending(net::GrpcResponse& response, const AnswerContext& context) {
   const auto token = response.metadata.Find("entente-pending");
   if (!token) {
-    return Done(response.body, response.metadata, context);
+    return Done(response.body, response.code, response.metadata, context);
   }
   if (*token != context.completion_token) {
     return engine::ReplyUnknown{
@@ -416,19 +506,8 @@ Reply DoneOrPending(net::GrpcResponse& response, const AnswerContext& context) {
   return engine::ReplyPending{};
 }
 
-Reply ByStatus(net::GrpcResponse& response, const AnswerContext& context) {
-  const auto failure = [&response] {
-    return MakeFailure("grpc." + GrpcCodeName(response.code),
-                       response.message.empty() ? GrpcCodeName(response.code) : response.message);
-  };
-  if (context.rules != nullptr && Contains(context.rules->fail_on, response.code)) {
-    return engine::ReplyRefused{failure()};
-  }
-  if (context.rules != nullptr && Contains(context.rules->succeed_on, response.code)) {
-    return Done(response.body, response.metadata, context);
-  }
-  switch (response.code) {
-    case 0: return DoneOrPending(response, context);
+bool IsRefusalOverGrpc(int code) {
+  switch (code) {
     case 3:   // INVALID_ARGUMENT
     case 5:   // NOT_FOUND
     case 6:   // ALREADY_EXISTS
@@ -438,14 +517,40 @@ Reply ByStatus(net::GrpcResponse& response, const AnswerContext& context) {
     case 11:  // OUT_OF_RANGE
     case 12:  // UNIMPLEMENTED
     case 16:  // UNAUTHENTICATED
-      if (response.code == kGrpcAborted) {
-        if (auto heuristic = HeuristicIn(response.metadata, {}, context, failure())) {
-          return std::move(*heuristic);
-        }
-      }
-      return engine::ReplyRefused{failure()};
-    default: return engine::ReplyUnknown{failure(), RetryAfter(response.metadata, context.now)};
+      return true;
+    default: return false;
   }
+}
+
+Reply ByStatus(net::GrpcResponse& response, const AnswerContext& context) {
+  const auto failure = [&response] {
+    return MakeFailure("grpc." + GrpcCodeName(response.code),
+                       response.message.empty() ? GrpcCodeName(response.code) : response.message);
+  };
+  if (context.rules != nullptr && Contains(context.rules->fail_on, response.code)) {
+    return engine::ReplyRefused{failure()};
+  }
+  if (context.rules != nullptr && Contains(context.rules->retry_on, response.code)) {
+    const auto after = RetryAfter(response.metadata, context.now);
+    return IsRefusalOverGrpc(response.code)
+               ? Reply(engine::ReplyRefused{failure(), /*again=*/true, after})
+               : Reply(engine::ReplyUnknown{failure(), after});
+  }
+  if (context.rules != nullptr && Contains(context.rules->succeed_on, response.code)) {
+    return Done(response.body, response.code, response.metadata, context);
+  }
+  if (response.code == 0) {
+    return DoneOrPending(response, context);
+  }
+  if (!IsRefusalOverGrpc(response.code)) {
+    return engine::ReplyUnknown{failure(), RetryAfter(response.metadata, context.now)};
+  }
+  if (response.code == kGrpcAborted) {
+    if (auto heuristic = HeuristicIn(response.metadata, {}, context, failure())) {
+      return std::move(*heuristic);
+    }
+  }
+  return engine::ReplyRefused{failure()};
 }
 
 }  // namespace
@@ -454,7 +559,10 @@ Reply ClassifyHttp(net::HttpResponse response, const AnswerContext& context) {
   if (auto contradiction = Contradiction(response.headers)) {
     return std::move(*contradiction);
   }
-  return WithVote(ByStatus(response, context), response.headers, context);
+  const std::string code = CodeIn(response.body, context);
+  auto by_rules = ByRules(response, code, context);
+  Reply reply = Named(by_rules ? std::move(*by_rules) : ByStatus(response, context), code);
+  return WithVote(std::move(reply), response.headers, context);
 }
 
 Reply ClassifyPoll(net::HttpResponse response, std::string poll_url, const AnswerContext& context) {
@@ -468,7 +576,7 @@ Reply ClassifyPoll(net::HttpResponse response, std::string poll_url, const Answe
   if ((status >= 300 && status < 400) || IsRetryableHttp(status) || status == 404) {
     reply = engine::ReplyUnknown{HttpFailure(response), again};
   } else if (status >= 400) {
-    reply = Refused(response, context);
+    reply = Named(Refused(response, context), CodeIn(response.body, context));
   } else if (status != kHttpAccepted) {
     reply = DoneWithBody(response, context);
   }

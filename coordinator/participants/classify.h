@@ -40,12 +40,13 @@ struct AnswerContext {
 // With another operation than those named they mean nothing.
 // The output is the JSON body, or the text of one that is text/plain. A 2xx forward answer with any
 // other body is unknown: it says "done", but what was done can not be read, and a portal or proxy
-// answers like that too.
+// answers like that too. The rules may say that the body is text whatever its type, or nothing; and
+// which headers, and whether the status, are kept beside the output.
 [[nodiscard]] engine::Reply ClassifyHttp(net::HttpResponse response, const AnswerContext& context);
 
 // The answer to a poll of a pending operation: 2xx done, 202 still pending, 4xx but 404, 408, 425
 // and 429 refused; anything else is unknown, with what was wrong, and it is polled again. A vote
-// counts whatever the status, as in a direct answer.
+// counts whatever the status, as in a direct answer. Of the rules only how a success is read holds.
 [[nodiscard]] engine::Reply ClassifyPoll(net::HttpResponse response, std::string poll_url,
                                          const AnswerContext& context);
 

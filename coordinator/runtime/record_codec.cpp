@@ -128,6 +128,9 @@ void Put(const eng::OperationSucceeded& from, pb::Record& record) {
   to->set_branch(from.branch.str());
   to->set_output(EncodeJson(from.output));
   to->set_read_only(from.read_only);
+  if (!from.answer.is_null()) {
+    to->set_answer(EncodeJson(from.answer));
+  }
 }
 
 template <class From>
@@ -351,7 +354,7 @@ Result<eng::RecordBody> Get(const pb::WaitStarted& from) {
 Result<eng::RecordBody> Get(const pb::AttemptFailed& from) {
   eng::AttemptFailed to;
   to.branch = BranchId(from.branch());
-  ENTENTE_RETURN_IF_ERROR(GetEnum(from.outcome(), eng::AttemptOutcome::kHeldBack, to.outcome));
+  ENTENTE_RETURN_IF_ERROR(GetEnum(from.outcome(), eng::AttemptOutcome::kNotYet, to.outcome));
   to.failure = Get(from.failure());
   to.retry_at = InstantFromMicros(from.retry_at());
   return eng::RecordBody(std::move(to));
@@ -381,6 +384,9 @@ Result<eng::RecordBody> Get(const pb::OperationSucceeded& from) {
   to.branch = BranchId(from.branch());
   to.read_only = from.read_only();
   ENTENTE_RETURN_IF_ERROR(GetJson(from.output(), to.output));
+  if (!from.answer().empty()) {
+    ENTENTE_RETURN_IF_ERROR(GetJson(from.answer(), to.answer));
+  }
   return eng::RecordBody(std::move(to));
 }
 

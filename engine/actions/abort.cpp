@@ -20,8 +20,8 @@ void DecideAbort(Turn& turn, AbortDecided decided) {
   for (size_t step = 0; step < draft.plan().steps.size(); ++step) {
     using P = BranchPhase;
     const StepFacts& facts = draft.step(step);
-    if (facts.phases.of(P::kForward, P::kForwardBackoff, P::kForwardPending, P::kFinishBackoff) ==
-        0) {
+    if (facts.phases.of(P::kForward, P::kForwardBackoff, P::kForwardPending, P::kForwardStuck,
+                        P::kFinishBackoff) == 0) {
       continue;
     }
     const size_t size = facts.size;
@@ -112,6 +112,15 @@ void StopBackoff(Turn& turn, BranchRef ref) {
 // waiting for an answer that may take days would only keep everybody else from being undone.
 void StopPending(Turn& turn, BranchRef ref) {
   EndStopped(turn, ref, kStopped, true);
+}
+
+// What was left to an operator is now decided: it is undone like what was given up.
+// What somebody forced elsewhere stays for him to look at.
+void StopStuck(Turn& turn, BranchRef ref) {
+  const Failure failure = turn.draft.branch(ref).failure.value_or(kStopped);
+  if (turn.draft.plan_step(ref).asks_operator && !IsChildMixed(failure)) {
+    EndStopped(turn, ref, failure, true);
+  }
 }
 
 // The process that made the call is gone, the call may not be: until its time is over it could

@@ -59,6 +59,7 @@ void DecideAbort(Turn& turn, AbortDecided decided);
 void StopForward(Turn& turn, BranchRef ref);
 void StopBackoff(Turn& turn, BranchRef ref);
 void StopPending(Turn& turn, BranchRef ref);
+void StopStuck(Turn& turn, BranchRef ref);
 void StoppedUnknown(Turn& turn, BranchRef ref);
 void StoppedNotSent(Turn& turn, BranchRef ref);
 void StoppedInterrupted(Turn& turn, BranchRef ref);
@@ -88,6 +89,9 @@ void BeginDecision(Turn& turn, BranchRef ref);
 // Whether what a forward call was answered, a success, is a refusal by its content. True: it was
 // one, and what follows from that is recorded.
 [[nodiscard]] bool RefusedByAnswer(Turn& turn, BranchRef ref);
+// Whether such a success is not the answer that a repeated call waits for. True: it was not, and
+// what follows from that is recorded.
+[[nodiscard]] bool AskAgain(Turn& turn, BranchRef ref);
 
 // ---- operator.cpp ----
 void RetryForward(Turn& turn, BranchRef ref);
@@ -179,6 +183,8 @@ struct ForwardEnd {
 };
 // Its step has its time once the outcome is decided.
 [[nodiscard]] bool IsAfterwards(const Draft& draft, BranchRef ref);
+// Its forward operation may still be called: nothing has stopped it.
+[[nodiscard]] bool IsGoingOn(const Draft& draft, BranchRef ref);
 // The branch may fail without further consequence.
 [[nodiscard]] bool IsTolerant(const Draft& draft, BranchRef ref);
 // Records the end and what follows from it: an abort before the point of no return, an incident

@@ -119,6 +119,7 @@ inline constexpr BranchCell kTakeSignal = Act(&TakeSignal, "take-signal");
 inline constexpr BranchCell kStopForward = Act(&StopForward, "stop-forward");
 inline constexpr BranchCell kStopBackoff = Act(&StopBackoff, "stop-backoff");
 inline constexpr BranchCell kStopPending = Act(&StopPending, "stop-pending");
+inline constexpr BranchCell kStopStuck = Act(&StopStuck, "stop-stuck");
 inline constexpr BranchCell kStoppedUnknown = Act(&StoppedUnknown, "stopped-unknown");
 inline constexpr BranchCell kStoppedNotSent = Act(&StoppedNotSent, "stopped-not-sent");
 inline constexpr BranchCell kStoppedPending = Act(&StopPending, "stopped-pending");

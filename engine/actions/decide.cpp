@@ -1,5 +1,8 @@
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
+#include "base/limits.h"
 #include "engine/actions/actions.h"
 
 namespace entente::engine {
@@ -46,6 +49,14 @@ void RefuseKept(Turn& turn, BranchRef ref, AbortCause cause, Failure failure) {
   }
 }
 
+// As far as the longest pause between polls goes, or the first one if that is longer.
+Duration PauseOf(const dsl::RepeatRule& rule, uint32_t rounds) {
+  const double longest = static_cast<double>(std::max(rule.every, limits::kMaxPollPause).count());
+  const double pause =
+      static_cast<double>(rule.every.count()) * std::pow(rule.backoff, static_cast<double>(rounds));
+  return Duration(std::llround(std::min(pause, longest)));
+}
+
 }  // namespace
 
 void BeginDecision(Turn& turn, BranchRef ref) {
@@ -81,6 +92,39 @@ bool RefusedByAnswer(Turn& turn, BranchRef ref) {
     EndForward(turn, ref,
                {**std::move(refused), may, may ? AbortCause::kGaveUp : AbortCause::kRefused, !may});
   }
+  return true;
+}
+
+bool AskAgain(Turn& turn, BranchRef ref) {
+  const Draft& draft = turn.draft;
+  const BranchFacts& branch = draft.branch(ref);
+  const dsl::RepeatRule* rule = RepeatRuleOf(draft, ref);
+  if (rule == nullptr || RoleOf(branch.phase) != Role::kForward || !IsGoingOn(draft, ref)) {
+    return false;
+  }
+  const auto over = EvaluateUntil(draft, ref, DoneOf(turn.event).output);
+  if (over.ok() && *over) {
+    return false;
+  }
+  if (branch.phase != BranchPhase::kForward && branch.phase != BranchPhase::kForwardPending) {
+    return true;  // A late answer: it is asked again anyway, or an operator is.
+  }
+  if (!over.ok()) {
+    EndForward(turn, ref, {FailureFrom(over.status()), true, AbortCause::kExpression, false});
+    return true;
+  }
+  const Instant next = draft.now() + PauseOf(*rule, branch.rounds_used);
+  if (branch.rounds_used + 1 < rule->times && !IsPast(branch.forward_deadline, next)) {
+    RetryLater(turn, ref, AttemptOutcome::kNotYet,
+               {"repeat.not_yet", "the answer is not yet what 'until' waits for"}, next);
+    return true;
+  }
+  EndForward(turn, ref,
+             {{"repeat.never", "after " + std::to_string(branch.rounds_used + 1) +
+                                   " answers none was what 'until' waits for"},
+              true,
+              AbortCause::kGaveUp,
+              false});
   return true;
 }
 

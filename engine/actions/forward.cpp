@@ -8,6 +8,30 @@
 namespace entente::engine {
 namespace {
 
+// How long the calls of one way to do a step may be repeated, if that is bounded.
+std::optional<Duration> TimeOf(const dsl::Step& step, uint32_t way) {
+  const auto* work = std::get_if<dsl::CallWork>(&step.work);
+  const auto* forward = work == nullptr ? nullptr : &work->way(way).forward;
+  const auto* call =
+      forward == nullptr || !*forward ? nullptr : std::get_if<dsl::CallTemplate>(&**forward);
+  return call != nullptr && call->repeat ? call->repeat->within : std::nullopt;
+}
+
+// Until when the step as a whole has time, which bounds its alternatives too. How long the calls of
+// the way before could be repeated was its own affair.
+std::optional<Instant> StepDeadline(const Draft& draft, BranchRef ref, uint32_t alternative) {
+  const BranchFacts& branch = draft.branch(ref);
+  const dsl::Step& step = draft.plan_step(ref);
+  if (alternative == 0) {
+    return step.deadline ? std::optional(draft.now() + *step.deadline) : branch.forward_deadline;
+  }
+  if (!branch.forward_deadline || !TimeOf(step, branch.alternative)) {
+    return branch.forward_deadline;
+  }
+  return step.deadline && branch.started_at ? std::optional(*branch.started_at + *step.deadline)
+                                            : std::nullopt;
+}
+
 // What a participant asks for is honoured, but not without a bound.
 std::optional<Duration> WishOf(const Event& event) {
   const auto* replied = std::get_if<BranchReplied>(&event);
@@ -17,6 +41,8 @@ std::optional<Duration> WishOf(const Event& event) {
   std::optional<Duration> wish;
   if (const auto* unknown = std::get_if<ReplyUnknown>(&replied->reply)) {
     wish = unknown->retry_after;
+  } else if (const auto* refused = std::get_if<ReplyRefused>(&replied->reply)) {
+    wish = refused->retry_after;
   } else if (const auto* not_sent = std::get_if<ReplyNotSent>(&replied->reply)) {
     wish = not_sent->retry_after;
   } else if (const auto* pending = std::get_if<ReplyPending>(&replied->reply)) {
@@ -28,9 +54,16 @@ std::optional<Duration> WishOf(const Event& event) {
   return std::clamp(*wish, Duration::zero(), limits::kMaxRetryAfter);
 }
 
-bool HasAlternative(const Draft& draft, BranchRef ref) {
+bool HasAlternative(const Draft& draft, BranchRef ref, const Failure& refusal) {
   const auto* work = std::get_if<dsl::CallWork>(&draft.plan_step(ref).work);
-  return work != nullptr && draft.branch(ref).alternative < work->alternatives.size();
+  return work != nullptr && work->NextAfter(draft.branch(ref).alternative, refusal.code);
+}
+
+// The call was refused for a while: it had no effect, and is to be made again.
+bool IsRefusedForNow(const Event& event) {
+  const auto* replied = std::get_if<BranchReplied>(&event);
+  const auto* refused = replied == nullptr ? nullptr : std::get_if<ReplyRefused>(&replied->reply);
+  return refused != nullptr && refused->again;
 }
 
 // An attempt ended without a definite answer: another one, or the end.
@@ -191,21 +224,23 @@ bool IsAfterwards(const Draft& draft, BranchRef ref) {
   return draft.plan_step(ref).stage != dsl::Stage::kMain;
 }
 
-bool IsTolerant(const Draft& draft, BranchRef ref) {
+bool IsGoingOn(const Draft& draft, BranchRef ref) {
   const TxnStatus status = draft.status();
-  return draft.plan_step(ref).optional &&
-         (status == TxnStatus::kActive || status == TxnStatus::kCommitting ||
-          IsAfterwards(draft, ref));
+  return status == TxnStatus::kActive || status == TxnStatus::kCommitting ||
+         IsAfterwards(draft, ref);
+}
+
+bool IsTolerant(const Draft& draft, BranchRef ref) {
+  return draft.plan_step(ref).optional && IsGoingOn(draft, ref);
 }
 
 void EndForward(Turn& turn, BranchRef ref, ForwardEnd end) {
   Draft& draft = turn.draft;
   const BranchId id = draft.branch(ref).id;
   const bool active = draft.status() == TxnStatus::kActive;
-  const bool committing = draft.status() == TxnStatus::kCommitting;
-  const bool driving = active || committing || IsAfterwards(draft, ref);
+  const bool driving = IsGoingOn(draft, ref);
   const bool tolerant = IsTolerant(draft, ref);
-  const bool another = end.alternatives && driving && HasAlternative(draft, ref) &&
+  const bool another = end.alternatives && driving && HasAlternative(draft, ref, end.failure) &&
                        !IsPast(draft.branch(ref).forward_deadline, draft.now()) &&
                        !(active && draft.deadline_missed());
   if (another) {
@@ -222,7 +257,9 @@ void EndForward(Turn& turn, BranchRef ref, ForwardEnd end) {
     draft.Record(OperationRefused{id, std::move(end.failure), true});
     return;
   }
-  if ((driving && !active) || (active && no_way_back)) {
+  // Somebody may know better than to undo everything, unless it is too late for that.
+  const bool asks = draft.plan_step(ref).asks_operator && !draft.deadline_missed();
+  if ((driving && !active) || (active && (no_way_back || asks))) {
     if (end.cause == AbortCause::kRefused) {
       RaiseIncidentOfRefusal(turn, ref, std::move(end.failure));
     } else {
@@ -263,9 +300,10 @@ void EmitCall(Turn& turn, BranchRef ref) {
 void StartForward(Turn& turn, BranchRef ref, uint32_t alternative) {
   const BranchFacts& branch = turn.draft.branch(ref);
   const dsl::Step& step = turn.draft.plan_step(ref);
-  std::optional<Instant> deadline = branch.forward_deadline;
-  if (alternative == 0 && step.deadline) {
-    deadline = turn.draft.now() + *step.deadline;
+  std::optional<Instant> deadline = StepDeadline(turn.draft, ref, alternative);
+  if (const auto within = TimeOf(step, alternative)) {
+    const Instant last = turn.draft.now() + *within;
+    deadline = deadline ? std::min(*deadline, last) : last;
   }
   turn.draft.Record(OperationStarted{branch.id, Role::kForward, alternative, deadline, false});
   EmitCall(turn, ref);
@@ -276,14 +314,18 @@ void StartAlternative(Turn& turn, BranchRef ref) {
   const BranchFacts& branch = draft.branch(ref);
   const bool deadline_missed = draft.status() == TxnStatus::kActive && draft.deadline_missed();
   if (!deadline_missed && !IsPast(branch.forward_deadline, draft.now())) {
-    StartForward(turn, ref, branch.alternative + 1);
+    const auto& work = std::get<dsl::CallWork>(draft.plan_step(ref).work);
+    const auto next = work.NextAfter(branch.alternative, branch.failure.value_or(Failure{}).code);
+    ENTENTE_CHECK(next.has_value());  // Else its refusal would have been its end.
+    StartForward(turn, ref, static_cast<uint32_t>(*next));
     return;
   }
   // It was refused in time, but the transaction was paused until it was too late for another.
   const Failure failure = branch.failure.value_or(Failure{});
   if (IsTolerant(draft, ref)) {
     draft.Record(OperationRefused{branch.id, failure, true});
-  } else if (draft.status() == TxnStatus::kActive) {
+  } else if (draft.status() == TxnStatus::kActive &&
+             (deadline_missed || !draft.plan_step(ref).asks_operator)) {
     DecideAbort(turn, {deadline_missed ? AbortCause::kDeadline : AbortCause::kRefused, branch.id,
                        failure, std::nullopt});
   } else {
@@ -378,7 +420,7 @@ void Succeed(Turn& turn, BranchRef ref) {
 }
 
 bool TakeDone(Turn& turn, BranchRef ref, bool read_only) {
-  return !RefusedByAnswer(turn, ref) && KeepDone(turn, ref, read_only);
+  return !RefusedByAnswer(turn, ref) && !AskAgain(turn, ref) && KeepDone(turn, ref, read_only);
 }
 
 bool KeepDone(Turn& turn, BranchRef ref, bool read_only) {
@@ -386,8 +428,10 @@ bool KeepDone(Turn& turn, BranchRef ref, bool read_only) {
   const bool has_output = RoleOf(branch.phase) == Role::kForward || branch.one_phase;
   OperationSucceeded succeeded{branch.id, {}, read_only};
   const JsonText& output = DoneOf(turn.event).output;
-  if (has_output && turn.draft.HasRoomFor(output.bytes())) {
+  const JsonText& answer = DoneOf(turn.event).answer;
+  if (has_output && turn.draft.HasRoomFor(output.bytes() + answer.bytes())) {
     succeeded.output = output;
+    succeeded.answer = answer;
   } else if (has_output && CanStillBeUndone(turn.draft, ref)) {
     EndForward(turn, ref, {TooLarge(output.bytes()), true, AbortCause::kGaveUp, false});
     return false;
@@ -398,6 +442,10 @@ bool KeepDone(Turn& turn, BranchRef ref, bool read_only) {
 
 void ForwardRefused(Turn& turn, BranchRef ref) {
   Failure failure = FailureOf(turn.event);
+  if (IsRefusedForNow(turn.event) && IsGoingOn(turn.draft, ref)) {
+    FailAttempt(turn, ref, AttemptOutcome::kRefused);
+    return;
+  }
   if (IsChildMixed(failure) && IsTolerant(turn.draft, ref)) {
     // Some of it may stand.
     EndForward(turn, ref, {std::move(failure), true, AbortCause::kGaveUp, false});

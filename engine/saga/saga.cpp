@@ -67,7 +67,7 @@ constexpr BranchTable kUndoing = {{
     /* gave-up */         kIdle,
     /* forward-stuck */   {kSucceed, o, o, o, o, o,
                            o, o, kSucceed, L, L,
-                           o, A, kSkipIt, o, o, o, o},
+                           o, A, kSkipIt, o, kStopStuck, o, o},
     /* undo */            kSettling,
     /* undo-backoff */    kSettlingBackoff,
     /* undo-pending */    kSettlingPending,

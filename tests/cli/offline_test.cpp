@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include "cli/definition_text.h"
 #include "tests/cli/runner.h"
 
 namespace entente::cli {
@@ -61,6 +62,67 @@ TEST_CASE("validate reads standard input, and answers scripts in JSON") {
   CHECK(ran.exit_code == 1);
   CHECK(ran.out.find(R"("valid":false)") != std::string::npos);
   CHECK(ran.out.find(R"("line":5)") != std::string::npos);
+}
+
+constexpr const char* kYaml = R"(# A trip.
+name: trip
+mode: saga
+participants: { flights: { http: "${env.FLIGHTS_URL}" } }
+steps:
+  - id: flight
+    participant: flights
+    action:
+      put: /bookings/${key}
+      body: { who: "${input.who}", seats: 2, price: 1.10, note: yes, none: ~ }
+    alternatives:
+      - { on: [409], put: "/other/${key}" }
+    compensate:
+      delete: /bookings/${key}   # By key.
+)";
+
+TEST_CASE("a definition may be written in YAML, and its mistakes are shown there") {
+  const Ran good = Run({"validate", "-"}, {.in = kYaml});
+  CHECK(good.exit_code == 0);
+  CHECK(good.err.empty());
+  std::string text = kYaml;
+  text.replace(text.find("participant: flights"), 12, "particpant: ");
+  const ScratchFile file(text, ".yaml");
+  const Ran bad = Run({"validate", file.path()});
+  CHECK(bad.exit_code == 1);
+  CHECK_THAT(bad.err, Catch::Contains(file.path() + ":7:5: "));
+  CHECK_THAT(bad.err, Catch::Contains("    particpant"));
+}
+
+TEST_CASE("YAML is made JSON line by line, with its numbers as they are written") {
+  CHECK(*JsonOfYaml("a: 1.10\nb:\n- 0x1F\n- 'true'\n- true\n- ~\n- 007\n- -0.5e3\n") ==
+        "{\"a\":1.10,\n\"b\":\n[ \"0x1F\",\n  \"true\",\n  true,\n  null,\n  \"007\",\n  -0.5e3]}");
+  CHECK(*JsonOfYaml("a: &x {b: 1}\nc: *x\n") == "{\"a\":{ \"b\":1},\n\"c\":{\"b\":1}}");
+  CHECK(JsonOfYaml("a: [1\n").status().reason() == "definition.bad_yaml");
+  CHECK_THAT(JsonOfYaml("a: 1\n---\nb: 2\n").status().message(), Catch::Contains("2 documents"));
+  CHECK_THAT(JsonOfYaml("? [a]\n: 1\n").status().message(), Catch::Contains("1:3: a key"));
+  std::string bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n";
+  for (int i = 1; i < 12; ++i) {
+    const std::string before = "*a" + std::to_string(i - 1);
+    const std::string name = "a" + std::to_string(i);
+    bomb += name + ": &" + name + " [";
+    for (int n = 0; n < 9; ++n) {
+      bomb += before + ", ";
+    }
+    bomb += before + "]\n";
+  }
+  CHECK_THAT(JsonOfYaml(bomb).status().message(), Catch::Contains("larger than the limit"));
+  CHECK_THAT(JsonOfYaml(std::string(70, '[') + std::string(70, ']')).status().message(),
+             Catch::Contains("nested deeper"));
+}
+
+TEST_CASE("JSON may have comments, and its mistakes stay where they are") {
+  CHECK(WithoutComments("{ // a\n\"b//c\": /* d\ne */ 1 }") == "{     \n\"b//c\":     \n     1 }");
+  CHECK(WithoutComments("\"\\\"// no\" / /*") == "\"\\\"// no\" /   ");
+  std::string text = kBad;
+  text.insert(text.find("\"particpant\""), "/* who */ ");
+  const Ran ran = Run({"validate", "-"}, {.in = "// a trip\n" + text});
+  CHECK(ran.exit_code == 1);
+  CHECK_THAT(ran.err, Catch::Contains("standard input:6:33: "));
 }
 
 TEST_CASE("graph draws a definition in either format, and refuses a broken one") {

@@ -34,10 +34,10 @@ Ran Run(const std::vector<std::string>& arguments, const Setup& setup) {
   return ran;
 }
 
-ScratchFile::ScratchFile(const std::string& content) {
+ScratchFile::ScratchFile(const std::string& content, const std::string& ending) {
   const char* folder = std::getenv("TMPDIR");
-  path_ = std::string(folder == nullptr ? "/tmp" : folder) + "/entente-cli-XXXXXX";
-  const int file = mkstemp(path_.data());
+  path_ = std::string(folder == nullptr ? "/tmp" : folder) + "/entente-cli-XXXXXX" + ending;
+  const int file = mkstemps(path_.data(), static_cast<int>(ending.size()));
   if (file >= 0) {
     close(file);
   }

@@ -24,7 +24,7 @@ struct Setup {
 // A file with `content` that is gone with the object.
 class ScratchFile {
  public:
-  explicit ScratchFile(const std::string& content);
+  explicit ScratchFile(const std::string& content, const std::string& ending = "");
   ~ScratchFile();
   ScratchFile(const ScratchFile&) = delete;
   ScratchFile& operator=(const ScratchFile&) = delete;

@@ -99,7 +99,8 @@ Reply Participants::AnswerBadly(const Task& task) {
       if (decides) {
         holds_.erase(task.name);  // A no gives back what a client did before.
       }
-      return ReplyRefused{{"http.409", ""}};
+      return ReplyRefused{{dice_.Chance(50) ? "http.409" : "OTHER", ""},
+                          /*again=*/task.role == Role::kForward && dice_.Chance(20)};
     default:
       Apply(task);  // It works on it by itself from now on.
       return ReplyPending{dice_.Chance(50) ? "/poll" : "", std::nullopt};

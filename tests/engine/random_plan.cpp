@@ -86,7 +86,7 @@ bool MayHaveDeadline(Mode mode, const Json& step) {
 Json RandomStep(Dice& dice, Mode mode, const std::string& id, bool past_pivot, bool pivot) {
   Json step = {{"id", id}};
   if (dice.Chance(15)) {
-    step["when"] = "${input.yes" + std::string(dice.Chance(50) ? "" : " && input.no") + "}";
+    step["when"] = "${sure" + std::string(dice.Chance(50) ? "" : " && input.no") + "}";
   }
   if (!pivot && dice.Chance(15)) {
     step["wait"] = RandomWait(dice, past_pivot);
@@ -108,7 +108,7 @@ Json RandomStep(Dice& dice, Mode mode, const std::string& id, bool past_pivot, b
     }
   }
   if (!pivot && dice.Chance(20)) {
-    step["forEach"] = {{"items", "${input.list}"}, {"maxParallel", 2}};
+    step["forEach"] = {{"items", "${all}"}, {"maxParallel", 2}};
   }
   if (!past_pivot && !(pivot && (MixesWays(mode, step) || dice.Chance(60)))) {
     AddSettling(dice, mode, id, step);
@@ -117,6 +117,11 @@ Json RandomStep(Dice& dice, Mode mode, const std::string& id, bool past_pivot, b
     step["pivot"] = true;
   } else if (mode == Mode::kSaga && dice.Chance(12)) {
     step["optional"] = true;
+  } else if (mode == Mode::kSaga && dice.Chance(8)) {
+    step["onGiveUp"] = "incident";
+  }
+  if (step.contains("alternatives") && dice.Chance(40)) {
+    step["alternatives"][0]["on"] = Json::array({409, "SOLD_OUT"});
   }
   Json& forward = step[Name(mode, Role::kForward)];
   if (!past_pivot && !forward.contains("transaction") && !step.value("onePhase", false) &&
@@ -124,6 +129,12 @@ Json RandomStep(Dice& dice, Mode mode, const std::string& id, bool past_pivot, b
     // The participants did what they were asked for, so what is refused has to be undone.
     forward["refuseWhen"] = dice.Chance(50) ? "${output.n == 1}" : "${output.n.m}";
     forward["effect"] = "kept";
+  }
+  if (!forward.contains("transaction") && !step.value("onePhase", false) && dice.Chance(8)) {
+    // What the participants answer is the end, or never is.
+    forward["repeat"] = {{"until", "${output.n == " + std::to_string(1 + dice.Below(2)) + "}"},
+                         {"every", "1s"},
+                         {"times", 3}};
   }
   if (dice.Chance(20) && MayHaveDeadline(mode, step)) {
     step["deadline"] = "6s";
@@ -170,6 +181,9 @@ Json RandomAfterwards(Dice& dice, const std::string& id, bool aborted) {
            {{"post", "/told"}, {"body", aborted ? "${failure.step} ${failure.code}" : "${key}"}}}};
     }
     step["optional"] = dice.Chance(70);
+    if (step["optional"] == true) {
+      step.erase("onGiveUp");
+    }
     if (dice.Chance(30)) {
       step["after"] = Json::array();
     }
@@ -204,12 +218,14 @@ std::string RandomDefinition(Dice& dice, Mode mode) {
     }
     steps.push_back(std::move(step));
   }
-  Json definition = {{"name", "walk"},
-                     {"mode", std::string(dsl::ModeName(mode))},
-                     {"participants", {{"p", {{"http", "http://p"}}}}},
-                     {"retry", RandomRetry(dice)},
-                     {SettleRetryName(mode), RandomRetry(dice)},
-                     {"steps", std::move(steps)}};
+  Json definition = {
+      {"name", "walk"},
+      {"mode", std::string(dsl::ModeName(mode))},
+      {"participants", {{"p", {{"http", "http://p"}}}}},
+      {"let", {{"all", "${input.list}"}, {"sure", "${input.yes && size(all) >= 0}"}}},
+      {"retry", RandomRetry(dice)},
+      {SettleRetryName(mode), RandomRetry(dice)},
+      {"steps", std::move(steps)}};
   if (dice.Chance(30)) {
     definition["deadline"] = "40s";
   }

@@ -205,6 +205,9 @@ class Script {
       if (const auto expires = line.Option("expires")) {
         done.expires = kOrigin + DurationOf(*expires);
       }
+      if (const auto answer = line.Option("answer")) {  // Without a space in it.
+        done.answer = ParseJson(*answer, limits::kPayloadJson).value();
+      }
       done.output = line.RestAsJson();
       return done;
     }
@@ -225,8 +228,8 @@ class Script {
     }
     Failure failure{line.Word(), ""};
     failure.message = line.Rest();
-    if (outcome == "refused") {
-      return ReplyRefused{std::move(failure)};
+    if (outcome == "refused" || outcome == "again") {
+      return ReplyRefused{std::move(failure), outcome == "again", after};
     }
     if (outcome == "unknown") {
       return ReplyUnknown{std::move(failure), after};

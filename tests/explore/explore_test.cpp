@@ -162,6 +162,96 @@ TEST_CASE("what is optional may fail, and what follows the outcome is no part of
   CHECK(with({"sorry"}));
 }
 
+bool Ends(const ExploreReport& report, const std::string& outcome,
+          const std::vector<std::string>& effects) {
+  return std::any_of(report.ends.begin(), report.ends.end(), [&](const PathEnd& end) {
+    return end.outcome == outcome && end.effects == effects;
+  });
+}
+
+TEST_CASE("a repeated call is answered with what it waits for, and with what it does not") {
+  const std::string steps =
+      R"({"id": "start", "participant": "a", "action": {"put": "/jobs/${key}"},
+          "compensate": {"delete": "/jobs/${key}"}},
+         {"id": "ready", "participant": "a", "compensate": null,
+          "action": {"get": "/jobs/${steps.start.output.id}", "refuseWhen": "${output.state == 'FAILED'}",
+                     "repeat": {"until": "${output.state in ['DONE', 'FAILED']}", "every": "1m", "times": 500}}},
+         {"id": "pay", "participant": "b", "pivot": true, "action": {"post": "/charges"}})";
+  const ExploreReport report = Walk(Compile(WithSteps(steps)));
+  CHECK(Codes(report).empty());
+  CHECK(report.notes.empty());
+  CHECK(Ends(report, "COMMITTED", {"pay", "start"}));
+  CHECK(Ends(report, "ABORTED", {}));
+  ExploreOptions options;
+  options.max_faults = 0;
+  const ExploreReport after =
+      Walk(Compile(WithSteps(
+               R"({"id": "pay", "participant": "b", "pivot": true, "action": {"post": "/charges"}},
+         {"id": "sent", "participant": "a", "action": {"put": "/parcels/${key}",
+          "repeat": {"until": "${output.sent}", "every": "1m"}}})")),
+           options);
+  CHECK(Codes(after).empty());
+  CHECK(Ends(after, "COMMITTED", {"pay", "sent"}));
+  CHECK(Ends(after, "INCIDENT", {"pay", "sent"}));  // It is never sent.
+}
+
+TEST_CASE("a call is refused with each code that leads to an alternative") {
+  const ExploreReport report = Walk(Compile(WithSteps(
+      R"({"id": "room", "participant": "a", "action": {"put": "/rooms/${key}"},
+          "alternatives": [{"on": [409], "put": "/rooms/${key}?small"}, {"on": ["CLOSED"], "put": "/list/${key}",
+                            "compensate": {"delete": "/list/${key}"}}],
+          "compensate": {"delete": "/rooms/${key}"}},
+         {"id": "pay", "participant": "b", "pivot": true, "action": {"post": "/charges"}},
+         {"id": "mail", "participant": "b", "action": {"post": "/mails"},
+          "alternatives": [{"on": ["BOUNCED"], "post": "/letters"}]})")));
+  CHECK(Codes(report).empty());
+  CHECK(Ends(report, "COMMITTED", {"mail", "pay", "room (alternative 1)"}));
+  CHECK(Ends(report, "COMMITTED", {"mail (alternative 1)", "pay", "room (alternative 2)"}));
+  CHECK(Ends(report, "ABORTED", {}));
+}
+
+TEST_CASE("where a person is to be asked it is no finding, and what he cancels is undone") {
+  const std::string room =
+      R"({"id": "room", "participant": "a", "onGiveUp": "incident", "action": {"put": "/rooms/${key}"},
+          "compensate": {"delete": "/rooms/${key}"}})";
+  const ExploreReport report = Walk(Compile(WithSteps(Numbered(1) + "," + room)));
+  CHECK(Codes(report).empty());
+  CHECK(report.PathsThatEnd("ABORTED") > 0);
+  ExploreOptions options;
+  options.max_faults = 0;
+  const ExploreReport stays = Walk(
+      Compile(WithSteps(
+          R"({"id": "mail", "participant": "b", "compensate": null, "action": {"post": "/mails"}},)" +
+          room)),
+      options);
+  REQUIRE(Codes(stays) == std::vector<std::string>{"effect.stands mail"});
+  CHECK(Joined(stays.findings[0].path) ==
+        "it is submitted with {}\n"
+        "mail.action: done\n"
+        "room.action: refused\n"
+        "  room waits for a person: http.409\n"
+        "the person who is asked cancels\n"
+        "  it is aborted: cancelled, cancelled\n"
+        "room.compensate: done\n"
+        "  it ends ABORTED\n");
+}
+
+TEST_CASE("values with a name, and what answers say beside their body, are made up too") {
+  const ExploreReport report = Walk(Compile(WithSteps(
+      R"({"id": "order", "participant": "a", "let": {"name": "${'order-' + key}"},
+          "action": {"post": "/orders", "body": {"id": "${name}", "total": "${total}"}},
+          "compensate": {"post": "/orders/undo", "body": "${name}"}},
+         {"id": "gift", "participant": "a", "when": "${total > 100}", "action": {"put": "/gifts/${key}"},
+          "compensate": {"delete": "/gifts/${key}"}},
+         {"id": "pay", "participant": "b", "pivot": true,
+          "action": {"post": "/charges/${steps.order.headers.location}/${steps.order.statusCode}"}})",
+      R"("let": {"total": "${sum(lines.map(l, l.price))}", "lines": "${input.order.lines}"}, )")));
+  CHECK(Codes(report).empty());
+  CHECK(report.notes.empty());
+  CHECK(Ends(report, "COMMITTED", {"gift", "order", "pay"}));
+  CHECK(Ends(report, "COMMITTED", {"order", "pay"}));
+}
+
 TEST_CASE("a child transaction is walked as one call that ends either way") {
   const ExploreReport report = Walk(Compile(WithSteps(
       R"({"id": "hotel", "action": {"transaction": {"definition": "book", "input": {}}},

@@ -29,6 +29,28 @@ TEST_CASE("values are made up so that the expressions that read them work") {
   CHECK(values.outputs.at("price").front().contains("fee"));
 }
 
+TEST_CASE("a member that two expressions lack is added once") {
+  const std::string cheapest = "${steps.quote.output.sortBy(q, q.rate)[0].bank}";
+  const Values values = Made(
+      R"({"id": "quote", "participant": "a", "forEach": {"items": "${input.banks}"},
+          "action": {"get": "/rates/${item}"}, "compensate": null},
+         {"id": "loan", "participant": "a", "pivot": true, "action": {"post": "/loans", "body": [")" +
+      cheapest + R"(", ")" + cheapest + R"("]}})");
+  const Json& quote = values.outputs.at("quote").front();
+  CHECK(quote.contains("bank"));
+  CHECK_FALSE(quote["rate"].is_object());
+}
+
+TEST_CASE("a forEach that is only its list has items") {
+  const Values values = Made(
+      R"({"id": "stock", "participant": "a", "forEach": "${input.lines}",
+          "action": {"put": "/stock/${key}", "body": "${item.sku}"}, "compensate": {"delete": "/stock/${key}"}},
+         {"id": "pay", "participant": "a", "pivot": true, "action": {"post": "/charges"}})");
+  const Json& lines = values.inputs.front()["lines"];
+  REQUIRE(lines.is_array());
+  CHECK(lines.front().contains("sku"));
+}
+
 TEST_CASE("values fit the schema, and come without what it does not require") {
   const Values values = Made(
       R"({"id": "pay", "participant": "a", "pivot": true, "action": {"post": "/x", "body": "${input}"}})",

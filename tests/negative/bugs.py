@@ -284,9 +284,9 @@ STATUS = unit("planted_participants", "every HTTP status has one meaning")
 PARTICIPANTS = [
     SENT("retry-with-another-key", "a retry passes for another operation",
          ("coordinator/participants/caller.cpp",
-          "      engine::IdempotencyKey(call.command, context.plan->mode));",
-          "      engine::IdempotencyKey(call.command, context.plan->mode) +\n"
-          "          (PLANTED ? std::to_string(call.attempt) : std::string()));")),
+          "  std::string key = engine::IdempotencyKey(call.command, context.plan->mode);\n",
+          "  std::string key = engine::IdempotencyKey(call.command, context.plan->mode) +\n"
+          "                    (PLANTED ? std::to_string(call.attempt) : std::string());\n")),
     SENT("attempt-always-one", "no attempt can be told from another",
          ("coordinator/participants/caller.cpp", "std::to_string(attempt));",
           "std::to_string(PLANTED ? 1 : attempt));")),

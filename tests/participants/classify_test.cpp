@@ -103,7 +103,7 @@ TEST_CASE("a forward answer that can not be read is unknown, an undo's is done")
     REQUIRE(KindOf(unread) == "unknown");
     const std::string& message = std::get<engine::ReplyUnknown>(unread).failure.message;
     CHECK_THAT(message, Catch::Contains("answer JSON, text/plain or no body") &&
-                            Catch::Contains("\"succeedOn\": [200]"));
+                            Catch::Contains("\"answer\": \"text\", or \"none\""));
   }
 }
 
@@ -211,6 +211,92 @@ TEST_CASE("a poll that says nothing certain is repeated") {
   CHECK(std::get<engine::ReplyUnknown>(unread).failure.code == "answer.not_json");
   const net::CallError refused{net::CallFailure::kInvalidRequest, "address.forbidden", "no"};
   CHECK(KindOf(ClassifyPollError(refused)) == "unknown");
+}
+
+TEST_CASE("a definition says how the body of a success is read") {
+  dsl::AnswerRules rules;
+  AnswerContext context = Context();
+  context.rules = &rules;
+  const auto output = [&](const std::string& body, const std::string& type) {
+    const engine::Reply reply = ClassifyHttp(Http(200, body, {{"Content-Type", type}}), context);
+    const auto* done = std::get_if<engine::ReplyDone>(&reply);
+    return done == nullptr ? KindOf(reply) : done->output.text();
+  };
+  CHECK(output("<p>", "text/html") == "unknown");
+  rules.form = dsl::AnswerForm::kText;
+  CHECK(output("<p>", "text/html") == R"("<p>")");
+  CHECK(output("{}", "application/json") == R"("{}")");
+  CHECK(output("\xff", "text/html") == "unknown");
+  rules.form = dsl::AnswerForm::kNone;
+  CHECK(output("<p>", "text/html") == "null");
+  const engine::Reply polled = ClassifyPoll(Http(200, "<p>"), "u", context);
+  CHECK(KindOf(polled) == "done");
+}
+
+TEST_CASE("of a success is kept what the definition reads") {
+  dsl::AnswerRules rules;
+  rules.headers = {"etag", "x-none"};
+  rules.status_code = true;
+  AnswerContext context = Context();
+  context.rules = &rules;
+  const auto kept = [&](const engine::Reply& reply) {
+    return std::get<engine::ReplyDone>(reply).answer.text();
+  };
+  CHECK(kept(ClassifyHttp(Http(201, "{}", {{"ETag", "7"}}), context)) ==
+        R"({"headers":{"etag":"7"},"statusCode":201})");
+  CHECK(kept(ClassifyPoll(Http(200, "{}", {{"ETag", "8"}}), "u", context)) ==
+        R"({"headers":{"etag":"8"},"statusCode":200})");
+  CHECK(kept(ClassifyHttp(Http(200), Context())) == "null");
+  context.role = Role::kUndo;
+  CHECK(kept(ClassifyHttp(Http(200), context)) == "null");
+}
+
+TEST_CASE("a definition lists what is refused and what is tried again, by status and by code") {
+  dsl::AnswerRules rules;
+  rules.fail_on = {503};
+  rules.retry_on = {423, 500, 200};
+  rules.fail_codes = {"CLOSED"};
+  rules.retry_codes = {"BUSY"};
+  rules.codes = {"CLOSED", "BUSY", "SOLD_OUT"};
+  AnswerContext context = Context();
+  context.rules = &rules;
+  const auto read = [&](int status, const std::string& body) {
+    const engine::Reply reply = ClassifyHttp(Http(status, body, {{"Retry-After", "7"}}), context);
+    if (const auto* refused = std::get_if<engine::ReplyRefused>(&reply)) {
+      CHECK(refused->retry_after.has_value() == refused->again);
+      return (refused->again ? "again " : "refused ") + refused->failure.code;
+    }
+    const auto* unknown = std::get_if<engine::ReplyUnknown>(&reply);
+    return unknown == nullptr ? KindOf(reply) : "unknown " + unknown->failure.code;
+  };
+  CHECK(read(503, "{}") == "refused http.503");
+  CHECK(read(423, "{}") == "again http.423");
+  CHECK(read(500, "{}") == "unknown http.500");
+  CHECK(read(200, "{}") == "unknown http.200");
+  CHECK(read(201, R"({"code": "CLOSED"})") == "refused CLOSED");
+  CHECK(read(409, R"({"error": "BUSY"})") == "again BUSY");
+  CHECK(read(502, R"({"error": {"code": "BUSY"}})") == "unknown BUSY");
+  CHECK(read(409, R"({"error": {"code": "SOLD_OUT"}})") == "refused SOLD_OUT");
+  CHECK(read(409, R"({"code": "ELSE", "error": "SOLD_OUT"})") == "refused SOLD_OUT");
+  CHECK(read(409, R"({"code": "ELSE"})") == "refused http.409");
+  CHECK(read(409, R"(["SOLD_OUT"])") == "refused http.409");
+  CHECK(read(201, R"({"code": "SOLD_OUT"})") == "done");
+  const engine::Reply polled = ClassifyPoll(Http(409, R"({"code": "SOLD_OUT"})"), "u", context);
+  CHECK(std::get<engine::ReplyRefused>(polled).failure.code == "SOLD_OUT");
+}
+
+TEST_CASE("a definition lists what is tried again over gRPC") {
+  dsl::AnswerRules rules;
+  rules.retry_on = {10, 13};
+  AnswerContext context = Context();
+  context.rules = &rules;
+  net::GrpcResponse response;
+  response.code = 10;
+  const engine::Reply aborted = ClassifyGrpc(response, context);
+  REQUIRE(KindOf(aborted) == "refused");
+  CHECK(std::get<engine::ReplyRefused>(aborted).again);
+  response.code = 13;
+  CHECK(KindOf(ClassifyGrpc(response, context)) == "unknown");
 }
 
 TEST_CASE("the vote in the answer to a poll counts as in a direct answer") {

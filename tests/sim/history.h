@@ -35,6 +35,7 @@ struct Sent {
   Answer answer = Answer::kNone;
   Instant answered{};
   std::optional<Duration> retry_after = {};
+  std::string tag = {};  // Its If-Match.
 
   // From here on nothing can come of it that anybody still waits for. Who is stopped for a while
   // takes the answer in when it goes on, long after its time.

@@ -133,6 +133,7 @@ const std::vector<const char*>& Probes() {
       "an undo of what never happened",
       "no answer in time",
       "submitted again",
+      "who is busy is to be asked again",
   };
   return all;
 }

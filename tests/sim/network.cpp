@@ -22,6 +22,32 @@ Sent::Answer KindOf(const engine::Reply& reply) {
   return std::visit(Kinds{}, reply);
 }
 
+// How the caller reads an answer by what the definition says.
+struct Reading {
+  bool keeps_headers = false;
+  bool asks_again = false;
+
+  static Reading Of(const dsl::AnswerRules* rules) {
+    return {
+        rules != nullptr && !rules->headers.empty(),
+        rules != nullptr && std::count(rules->retry_on.begin(), rules->retry_on.end(), 423) > 0};
+  }
+  void Apply(engine::Reply& reply) const {
+    if (auto* done = std::get_if<engine::ReplyDone>(&reply); done && !keeps_headers) {
+      done->answer = JsonText();
+    }
+    if (auto* refused = std::get_if<engine::ReplyRefused>(&reply)) {
+      refused->again = asks_again && refused->failure.code == "http.423";
+    }
+  }
+};
+
+std::string TagIn(const engine::RenderedHttp& http) {
+  const auto found = std::find_if(http.headers.begin(), http.headers.end(),
+                                  [](const auto& header) { return header.first == "If-Match"; });
+  return found == http.headers.end() ? "" : found->second;
+}
+
 // What is on the wire says what a call is for.
 Verb VerbOf(const std::string& target) {
   const auto parsed = ParseTarget(target);
@@ -34,6 +60,9 @@ void Network::Note(size_t sent, const engine::Reply& reply) {
   Sent& call = history_.sent[sent];
   call.answer = KindOf(reply);
   call.answered = scheduler_.now();
+  if (const auto* refused = std::get_if<engine::ReplyRefused>(&reply); refused && refused->again) {
+    history_.Probe("who is busy is to be asked again");
+  }
   if (const auto* unknown = std::get_if<engine::ReplyUnknown>(&reply)) {
     call.retry_after = unknown->retry_after;
     if (unknown->failure.code == "timeout") {
@@ -51,11 +80,13 @@ void Network::Call(const Post& post, const runtime::CallContext& context,
   history_.sent.push_back({command.gid.str(), command.branch.str(), VerbOf(target), target,
                            command.alternative, call.attempt, call.one_phase, context.epoch.value(),
                            scheduler_.now(), call.timeout});
+  history_.sent.back().tag = http == nullptr ? "" : TagIn(*http);
   on_sent_(history_.sent.back());
   auto answered = std::make_shared<bool>(false);
-  const Answer answer = [this, sent, answered, done = std::move(done),
-                         post](const engine::Reply& reply) {
+  const Answer answer = [this, sent, answered, done = std::move(done), post,
+                         reading = Reading::Of(call.answers)](engine::Reply reply) {
     if (!std::exchange(*answered, true)) {
+      reading.Apply(reply);
       post([this, sent, done, reply] {
         Note(sent, reply);
         done(reply);
@@ -93,6 +124,7 @@ void Network::Poll(const Post& post, const engine::PollBranch& poll, runtime::Re
     const Request request{
         poll.poll_url, poll.command.gid.str(), poll.command.branch.str(), poll.attempt, false, 0};
     reply = services_.Status(request, scheduler_.now());
+    Reading::Of(poll.answers).Apply(reply);
     if (std::holds_alternative<engine::ReplyPending>(reply)) {
       reply = engine::ReplyPending{poll.poll_url, std::nullopt};
     } else {
@@ -130,6 +162,7 @@ void Network::Complete(const Flight& flight) {
   engine::Reply reply = services_.Forward(flight.request, scheduler_.now(), Faults{}, dice_);
   std::variant<engine::ReplyDone, engine::ReplyRefused> outcome;
   if (auto* done = std::get_if<engine::ReplyDone>(&reply)) {
+    done->answer = JsonText();  // A completion is no answer, and has no headers.
     outcome = std::move(*done);
   } else {
     outcome = std::get<engine::ReplyRefused>(reply);

@@ -38,7 +38,7 @@ class Network {
   void Poll(const Post& post, const engine::PollBranch& poll, runtime::ReplyCallback done);
 
  private:
-  using Answer = std::function<void(const engine::Reply&)>;
+  using Answer = std::function<void(engine::Reply)>;
 
   // One call that arrives: what of it is the participants', and what a completion names.
   struct Flight {

@@ -4,14 +4,24 @@
 #include <functional>
 #include <vector>
 
+#include "tests/sim/spec.h"
+
 namespace entente::sim {
 namespace {
 
-engine::Reply No(const char* why) {
-  return engine::ReplyRefused{{"http.409", why}};
+engine::Reply No(const char* why, std::string code = "http.409") {
+  return engine::ReplyRefused{{std::move(code), why}};
 }
 
 }  // namespace
+
+std::string RefusalCode(const std::string& key) {
+  switch (std::hash<std::string>()(key + "?") % 3) {
+    case 0: return CodeFor(1);
+    case 1: return CodeFor(2);
+    default: return "http.409";
+  }
+}
 
 std::optional<Target> ParseTarget(const std::string& target) {
   std::vector<std::string> parts;
@@ -60,7 +70,8 @@ void Services::CheckName(const Request& request, const Target& target) {
 
 engine::Reply Services::Done(const std::string& key, const Entry& entry) const {
   engine::ReplyDone done;
-  done.output = Json{{"id", key}, {"price", 100}};
+  done.output = Json{{"id", key}, {"price", 100}, {"asked", entry.asked}};
+  done.answer = Json{{"headers", {{"etag", key}}}};
   done.read_only = entry.state == State::kReadOnly;
   done.expires = entry.until;
   return done;
@@ -112,13 +123,14 @@ engine::Reply Services::Handle(const Request& request, Instant now, const Faults
 
 // What was done before is answered as it was then; or by a service that only knows that it is
 // there, once it is asked anew.
-engine::Reply Services::Repeated(const Request& request, const Target& target, const Entry& entry,
+engine::Reply Services::Repeated(const Request& request, const Target& target, Entry& entry,
                                  const Faults& faults, Dice& dice) {
   const bool anew = std::pair(request.epoch, request.attempt) != entry.by;
   if (anew && dice.Chance(faults.refuse_repeat)) {
     history_.Probe("a repeat of what had worked is refused");
-    return No("there is one already");
+    return No("there is one already", RefusalCode(target.key));
   }
+  ++entry.asked;
   return Done(target.key, entry);
 }
 
@@ -129,8 +141,8 @@ engine::Reply Services::Forward(const Request& request, Instant now, const Fault
   switch (entry.state) {
     case State::kUndone:
       history_.Probe("a late action is refused");
-      return No("it was undone before");
-    case State::kRefused: return No("no room");
+      return No("it was undone before", RefusalCode(target.key));
+    case State::kRefused: return No("no room", RefusalCode(target.key));
     case State::kReserved:
     case State::kReadOnly:
     case State::kDone: return Repeated(request, target, entry, faults, dice);
@@ -146,7 +158,11 @@ engine::Reply Services::Forward(const Request& request, Instant now, const Fault
     // A saga's service may change its mind; what is reserved or prepared is asked for once.
     entry.state = target.saga() ? entry.state : State::kRefused;
     entry.refused = std::max(entry.refused, request.attempt);
-    return No("no room");
+    return No("no room", RefusalCode(target.key));
+  }
+  if (target.saga() && dice.Chance(faults.busy)) {
+    entry.refused = std::max(entry.refused, request.attempt);
+    return No("not now", "http.423");
   }
   entry.by = {request.epoch, request.attempt};
   if (!target.saga() && !target.two_phase() && dice.Chance(200)) {
@@ -166,6 +182,7 @@ engine::Reply Services::Forward(const Request& request, Instant now, const Fault
     }
   }
   history_.work.push_back({request.gid, request.branch, now});
+  ++entry.asked;
   return Done(target.key, entry);
 }
 
@@ -190,8 +207,8 @@ engine::Reply Services::Status(const Request& request, Instant now) {
     case State::kReserved:
     case State::kReadOnly:
     case State::kDone: return Done(target.key, entry);
-    case State::kUndone: return No("it was undone before");
-    case State::kRefused: return No("no room");
+    case State::kUndone: return No("it was undone before", RefusalCode(target.key));
+    case State::kRefused: return No("no room", RefusalCode(target.key));
     case State::kNone:
     case State::kWorked: break;
   }

@@ -31,6 +31,7 @@ struct Faults {
   uint32_t pending = 0;          // Of forward calls.
   uint32_t heuristic = 0;        // An undo or a finish was carried out before it was asked for.
   uint32_t retry_after = 0;      // Of 5xx: the caller is told when to come back.
+  uint32_t busy = 0;             // A saga's action answers 423, nothing done.
 };
 
 // One call as it arrives.
@@ -57,6 +58,9 @@ struct Target {
   [[nodiscard]] bool client() const { return root.ends_with(".client"); }
 };
 [[nodiscard]] std::optional<Target> ParseTarget(const std::string& target);
+
+// What a service says when it refuses what `key` names: always the same, whatever the reason.
+[[nodiscard]] std::string RefusalCode(const std::string& key);
 
 class Services {
  public:
@@ -100,6 +104,7 @@ class Services {
     std::string gid;
     State state = State::kNone;
     std::pair<uint64_t, uint32_t> by;  // The epoch and the attempt which did it.
+    uint32_t asked = 0;                // How often it was answered as done.
     uint32_t refused = 0;  // So many attempts were; each copy of them is, whenever it comes.
     std::optional<Instant> until;
   };
@@ -108,7 +113,7 @@ class Services {
   engine::Reply Finish(const Request& request, const Target& target, Instant now);
   engine::Reply CommitInOnePhase(const Request& request, const Target& target, Instant now,
                                  const Faults& faults, Dice& dice);
-  engine::Reply Repeated(const Request& request, const Target& target, const Entry& entry,
+  engine::Reply Repeated(const Request& request, const Target& target, Entry& entry,
                          const Faults& faults, Dice& dice);
   engine::Reply Done(const std::string& key, const Entry& entry) const;
   [[nodiscard]] bool Refuses(const std::string& key) const;

@@ -85,6 +85,9 @@ Json Alternatives(Protocol protocol, const StepSpec& step) {
     const bool elsewhere = step.elsewhere && n == step.alternatives;
     const size_t way = elsewhere ? n : 0;
     Json one = {{"post", Path(NameOf(protocol), step.id, way, "do")}};
+    if (step.by_code) {
+      one["on"] = {CodeFor(n)};
+    }
     if (elsewhere) {
       AddSettling(one, protocol, step, way);
     }
@@ -112,12 +115,25 @@ void AddCall(Json& to, Protocol protocol, const StepSpec& step) {
   const Words words = WordsOf(protocol);
   to["participant"] = "p";
   to[words.apply] = {{"post", Path(NameOf(protocol), step.id, 0, "do")}};
+  if (step.rounds > 0) {
+    to[words.apply]["repeat"] = {
+        {"until", "${output.asked >= " + std::to_string(step.rounds) + "}"},
+        {"every", "20ms"},
+        {"backoff", 2},
+        {"times", 6}};
+  }
+  if (step.busy) {
+    to[words.apply]["retryOn"] = {423};
+  }
+  if (!step.tag_of.empty()) {
+    to[words.apply]["headers"] = {{"If-Match", "${steps." + step.tag_of + ".headers.etag}"}};
+  }
   if (step.alternatives > 0) {
     to["alternatives"] = Alternatives(protocol, step);
   }
   AddSettling(to, protocol, step, 0);
   if (step.each_parallel > 0) {
-    to["forEach"] = {{"items", "${input.items}"}, {"maxParallel", step.each_parallel}};
+    to["forEach"] = {{"items", "${all}"}, {"maxParallel", step.each_parallel}};
   }
   if (step.deadline) {
     to["deadline"] = Text(*step.deadline);
@@ -142,7 +158,7 @@ Json StepJson(const PlanSpec& plan, const StepSpec& step) {
     json["after"].push_back(plan.steps[before].id);
   }
   if (step.when_over) {
-    json["when"] = "${size(input.items) > " + std::to_string(*step.when_over) + "}";
+    json["when"] = "${size(all) > " + std::to_string(*step.when_over) + "}";
   }
   switch (step.kind) {
     case Kind::kCall: AddCall(json, plan.protocol, step); break;
@@ -252,6 +268,26 @@ StepSpec Once(StepSpec::Stage stage, StepSpec step) {
   return step;
 }
 
+StepSpec Rounds(StepSpec step, uint32_t rounds) {
+  step.rounds = rounds;
+  return step;
+}
+
+StepSpec ByCode(StepSpec step) {
+  step.by_code = true;
+  return step;
+}
+
+StepSpec Busy(StepSpec step) {
+  step.busy = true;
+  return step;
+}
+
+StepSpec Tagged(StepSpec step, std::string of) {
+  step.tag_of = std::move(of);
+  return step;
+}
+
 StepSpec Optional(StepSpec step) {
   step.optional = true;
   return step;
@@ -309,6 +345,15 @@ std::vector<PlanSpec> Sagas() {
        {Optional(Call("a", {})), Optional(Each("f", {0}, 2)),
         Alternatives(Optional(Call("b", {})), 1, true), Call("c", {1, 2}), Pivot("p", {3}),
         Optional(Later("z", {4}))}},
+      {"again",
+       Protocol::kSaga,
+       {Call("a", {}), Rounds(Call("b", {0}), 3), Rounds(Each("f", {1}, 2), 2),
+        Rounds(Pivot("p", {2}), 2)}},
+      {"by-error",
+       Protocol::kSaga,
+       {Busy(Call("a", {})), ByCode(Alternatives(Call("b", {0}), 2, true)),
+        ByCode(Alternatives(Busy(Each("f", {1}, 2)), 1, false)), Tagged(Call("c", {1}), "a"),
+        ByCode(Alternatives(Tagged(Pivot("p", {2, 3}), "c"), 1, false))}},
       {"told",
        Protocol::kSaga,
        {Call("a", {}), Call("b", {0}), Optional(Once(StepSpec::Stage::kCommitted, Call("c", {}))),
@@ -422,6 +467,9 @@ StepSpec DrawStep(Protocol protocol, const std::string& id, Dice& dice) {
     step.undo = Undo::kByOutput;
   }
   step.optional = protocol == Protocol::kSaga && dice.Chance(200);
+  step.rounds = protocol == Protocol::kSaga && dice.Chance(120) ? 2 : 0;
+  step.by_code = step.alternatives > 0 && dice.Chance(300);
+  step.busy = dice.Chance(200);
   if (protocol == Protocol::kTcc && dice.Chance(400)) {
     step = Held(step, milliseconds(600 + dice.Below(600)), milliseconds(50 + dice.Below(300)));
   }
@@ -456,6 +504,10 @@ void DrawPivot(PlanSpec& plan, Dice& dice) {
 
 }  // namespace
 
+const char* CodeFor(size_t alternative) {
+  return alternative == 1 ? "FULL" : "CLOSED";
+}
+
 const char* NameOf(Protocol protocol) {
   switch (protocol) {
     case Protocol::kSaga: return "saga";
@@ -470,6 +522,7 @@ std::string DefinitionOf(const PlanSpec& plan) {
                {"mode", NameOf(plan.protocol)},
                {"participants", {{"p", {{"http", "http://p.test"}}}}},
                {"timeout", Text(kCallLimit)},
+               {"let", {{"all", "${input.items}"}}},
                {"retry", Retry(4)},
                {WordsOf(plan.protocol).settle_retry, Retry(kSettleAttempts)},
                {"steps", Json::array()}};

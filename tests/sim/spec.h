@@ -45,6 +45,9 @@ struct StepSpec {
   size_t each_parallel = 0;              // Not 0: a branch for each item, so many at a time.
   size_t alternatives = 0;               // Other calls of the same participant.
   bool elsewhere = false;                // The last alternative is another participant's.
+  bool by_code = false;                  // Each alternative is there for one code: CodeFor.
+  bool busy = false;                     // Who is busy (423) is asked again.
+  std::string tag_of = {};               // Sends the ETag that this step was answered with.
   bool pivot = false;
   bool after_pivot = false;
   // Called once the outcome is decided so; `after` then names others of the same.
@@ -54,6 +57,7 @@ struct StepSpec {
   std::optional<Duration> deadline = {};
   std::optional<HoldSpec> hold = {};
   bool one_phase = false;
+  uint32_t rounds = 0;                // Not 0: called again until it was asked so many times.
   bool optional = false;              // When it fails the rest goes on.
   std::string child = {};             // The definition that it runs.
   std::optional<Duration> wait = {};  // kSleep: how long; kSignal: at most.
@@ -70,6 +74,9 @@ struct PlanSpec {
 
 inline constexpr Duration kCallLimit = std::chrono::milliseconds(200);
 inline constexpr Duration kClientLimit = std::chrono::seconds(3);  // Of one that a client drives.
+
+// The code of the refusals that an alternative is there for.
+[[nodiscard]] const char* CodeFor(size_t alternative);
 
 // The definition, as JSON text.
 [[nodiscard]] std::string DefinitionOf(const PlanSpec& plan);

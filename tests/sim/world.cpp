@@ -150,8 +150,8 @@ void World::PlanStorm() {
     return dice_.Chance(400) ? 0 : static_cast<uint32_t>(dice_.Below(at_most + 1));
   };
   network_.SetFaults({chance(80), chance(100), chance(100), chance(200), chance(120), chance(120),
-                      chance(120), chance(700), chance(500), chance(150), chance(150),
-                      chance(500)});
+                      chance(120), chance(700), chance(500), chance(150), chance(150), chance(500),
+                      chance(200)});
   const bool calm = dice_.Chance(250);
   if (!calm) {
     mood_.crashes = dice_.Below(7);

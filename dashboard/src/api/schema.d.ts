@@ -1085,7 +1085,7 @@ export interface components {
              * @description Of attempt-failed: the first three; of heuristic-reported: the others.
              * @enum {string}
              */
-            outcome?: "not-sent" | "refused" | "unknown" | "held-back" | "committed" | "rolled-back" | "mixed";
+            outcome?: "not-sent" | "refused" | "unknown" | "held-back" | "not-yet" | "committed" | "rolled-back" | "mixed";
             failure?: components["schemas"]["Failure"];
             /**
              * Format: date-time

@@ -74,6 +74,7 @@ TEST_CASE("the published schema has the compiler's limits") {
   CHECK(saga["labels"]["maxProperties"] == limits::kMaxLabels);
   CHECK(definitions["sagaStep"]["properties"]["alternatives"]["maxItems"] ==
         limits::kMaxAlternatives);
+  CHECK(definitions["lets"]["maxProperties"] == limits::kMaxLets);
   CHECK(definitions["name"]["maxLength"] == limits::kMaxNameBytes);
   CHECK(definitions["retry"]["properties"]["attempts"]["maximum"] == limits::kMaxAttempts);
   CHECK(definitions["retry"]["properties"]["factor"]["maximum"] == limits::kMaxRetryFactor);

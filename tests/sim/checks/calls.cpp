@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 #include <tuple>
 #include <utility>
@@ -102,6 +103,54 @@ void CheckSilence(const TxnEvidence& txn, const SentCalls& calls, const History&
   }
 }
 
+// Each answer may lead to another round, which has attempts of its own.
+bool IsRepeated(const TxnEvidence& txn, const Sent& sent) {
+  const StepSpec* step = txn.plan == nullptr ? nullptr : StepOf(*txn.plan, sent.branch);
+  return step != nullptr && step->rounds > 0 && sent.verb == Verb::kDo;
+}
+
+// An alternative that is there for one code only follows a refusal with that code, and none that
+// would have been there for it is passed over.
+void CheckAlternative(const TxnEvidence& txn, const std::map<Operation, SentCalls>& operations,
+                      const Operation& operation, Violations& violations) {
+  const auto& [gid, branch, verb, way] = operation;
+  const StepSpec* step = txn.plan == nullptr ? nullptr : StepOf(*txn.plan, branch);
+  if (step == nullptr || !step->by_code || verb != Verb::kDo || way == 0) {
+    return;
+  }
+  uint32_t before = way - 1;
+  while (before > 0 && !operations.contains({gid, branch, verb, before})) {
+    --before;
+  }
+  const Sent& sent = *operations.at({gid, branch, verb, before}).front();
+  const std::string code = RefusalCode(ParseTarget(sent.target)->key);
+  uint32_t next = before + 1;
+  while (next <= step->alternatives && code != CodeFor(next)) {
+    ++next;
+  }
+  if (next != way) {
+    violations.push_back("alternatives: " + Name(sent) + " was refused with " + code +
+                         ", and alternative " + std::to_string(way) + " followed");
+  }
+}
+
+// What an earlier step was answered with is that step's, unless its answer never came as one.
+void CheckTag(const TxnEvidence& txn, const Sent& sent, const History& history,
+              Violations& violations) {
+  const StepSpec* step = txn.plan == nullptr ? nullptr : StepOf(*txn.plan, sent.branch);
+  if (step == nullptr || step->tag_of.empty() || sent.verb != Verb::kDo || sent.alternative > 0) {
+    return;
+  }
+  const bool completed = std::any_of(
+      history.completions.begin(), history.completions.end(), [&](const auto& completion) {
+        return completion.gid == sent.gid && completion.branch == step->tag_of;
+      });
+  const bool none = sent.tag == "null" && (completed || txn.IsSkipped(step->tag_of));
+  if (!none && sent.tag != sent.gid + ":" + step->tag_of) {
+    violations.push_back("headers: " + Name(sent) + " says If-Match: " + sent.tag);
+  }
+}
+
 // No operator had a hand in it.
 bool IsUntouched(const TxnEvidence& txn) {
   return !txn.client->retried && txn.client->skipped.empty() && txn.client->pauses.empty();
@@ -122,7 +171,11 @@ void CheckCalls(const Evidence& evidence, Violations& violations) {
     CheckSameRequest(calls, violations);
     const TxnEvidence& txn = evidence.txns.at(std::get<0>(operation));
     CheckPlace(txn, *calls.front(), violations);
-    if (evidence.history.calm() && IsUntouched(txn)) {
+    CheckAlternative(txn, operations, operation, violations);
+    for (const Sent* sent : calls) {
+      CheckTag(txn, *sent, evidence.history, violations);
+    }
+    if (evidence.history.calm() && IsUntouched(txn) && !IsRepeated(txn, *calls.front())) {
       CheckAttempts(txn, calls, violations);
     }
   }
