@@ -29,6 +29,7 @@ enum class Answer {
   kHealth,
   kToken,
   kTokens,
+  kAudit,
 };
 
 // Pass a failure on, and an answer that has the members every coordinator sends. Else kInternal,

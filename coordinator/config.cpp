@@ -289,6 +289,8 @@ const std::vector<Setting>& Settings() {
        [](const Config& config) { return std::to_string(config.workers); }},
       DurationSetting<&Config::retention>("retention", "ENTENTE_RETENTION",
                                           "How long finished transactions are kept"),
+      DurationSetting<&Config::audit_retention>("audit-retention", "ENTENTE_AUDIT_RETENTION",
+                                                "How long the audit is kept"),
       DurationSetting<&Config::drain_grace>("drain-grace", "ENTENTE_DRAIN_GRACE",
                                             "How long SIGTERM waits for calls in flight"),
       {"max-open-transactions", "ENTENTE_MAX_OPEN_TRANSACTIONS",

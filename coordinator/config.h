@@ -29,6 +29,7 @@ struct Config {
   std::string cluster_secret_file;
   uint32_t workers = 0;  // 0: one per processor, at most 16.
   Duration retention = std::chrono::hours(24 * 7);
+  Duration audit_retention = std::chrono::hours(24 * 365);
   Duration drain_grace = std::chrono::seconds(10);
   uint64_t max_open_transactions = 2'000'000;
   uint64_t payload_memory = 0;                  // Bytes; 0: half of what the process may use.

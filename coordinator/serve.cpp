@@ -24,6 +24,7 @@
 #include "coordinator/api/bulk_actions.h"
 #include "coordinator/api/grpc_server.h"
 #include "coordinator/api/rest.h"
+#include "coordinator/auditing.h"
 #include "coordinator/authentication.h"
 #include "coordinator/cluster_node.h"
 #include "coordinator/dead_letters.h"
@@ -361,7 +362,8 @@ void ShowWebhooks(outlets::Webhooks* webhooks, api::ServiceOptions& options) {
 int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, ClusterNode* node,
                     storage::Journal& journal, const DescriptorShares& shares,
                     const std::string& store, RecoveryEnd& recovery, net::OwnListeners& own,
-                    identity::TokenBook* tokens, OperationsLog& log, outlets::Webhooks* webhooks,
+                    identity::TokenBook* tokens, Auditing& auditing, OperationsLog& log,
+                    outlets::Webhooks* webhooks,
                     const std::function<void(observe::Exposition&)>& measurements) {
   const auto began = std::chrono::steady_clock::now();
   runtime::Coordinator& coordinator =
@@ -393,6 +395,7 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, Clus
   rest_options.guard.allowed_hosts = config.allow_hosts;
   rest_options.guard.allowed_origins = config.allow_origins;
   rest_options.service.bulk = &bulk;
+  rest_options.service.audit = &auditing.book();
   if (node != nullptr) {
     rest_options.service.nodes = [node] { return node->Nodes(); };
   } else {
@@ -401,10 +404,11 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, Clus
     };
   }
   ShowWebhooks(webhooks, rest_options.service);
-  rest_options.on_refused = [&log](const Status& status, std::string_view method,
-                                   const std::string& peer) {
-    log.OnRefused(status, method, peer);
+  const auto on_refused = [&log, &auditing](const api::Refusal& refusal) {
+    log.OnRefused(refusal.status, refusal.method, refusal.peer);
+    auditing.OnRefused(refusal);
   };
+  rest_options.on_refused = on_refused;
   rest_options.on_defect = [](const Status& status, const std::string& target) {
     Log(LogLevel::kError, LogLine("defect")
                               .Text("target", target)
@@ -441,9 +445,7 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, Clus
     grpc_options.max_connections = shares.grpc_clients;
     grpc_options.reflection = config.grpc_reflection;
     grpc_options.tokens = tokens;
-    grpc_options.on_refused = [&log](const Status& status, std::string_view method) {
-      log.OnRefused(status, method, "");
-    };
+    grpc_options.on_refused = on_refused;
     grpc_options.tls = (*tls)->grpc();
     auto started = api::GrpcServer::Start(coordinator, config.grpc, std::move(grpc_options));
     if (!started.ok()) {
@@ -537,7 +539,8 @@ int Serve(const Config& config) {
   if (!journal.ok()) {
     return CannotStart(journal.status());
   }
-  auto authentication = Authentication::Open(config, **journal);
+  auto auditing = std::make_unique<Auditing>(config, **journal);
+  auto authentication = Authentication::Open(config, **journal, auditing->book());
   if (!authentication.ok()) {
     return CannotStart(authentication.status());
   }
@@ -627,7 +630,7 @@ int Serve(const Config& config) {
   const int code =
       RunUntilStopped(config, **coordinator, node.get(), **journal, shares,
                       storage::ShownUrl(config.store), recovery, *own, (*authentication)->tokens(),
-                      log, told.webhooks.get(), [&](observe::Exposition& out) {
+                      *auditing, log, told.webhooks.get(), [&](observe::Exposition& out) {
                         registry.Write(out);
                         told.Write(out);
                       });
@@ -640,6 +643,7 @@ int Serve(const Config& config) {
   // Whatever was handed in is written before the journal ends; the drivers go after it. Whoever
   // reads it goes before it.
   authentication->reset();
+  auditing.reset();
   journal->reset();
   return code;
 }

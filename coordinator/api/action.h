@@ -47,6 +47,7 @@ enum class Action : uint8_t {
   kCreateToken,
   kListTokens,
   kRevokeToken,
+  kListAudit,
   kHealth,
   kReady,
   kMetrics,

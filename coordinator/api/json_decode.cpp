@@ -221,6 +221,20 @@ Outcome<PageCommand> DecodePage(std::string_view query) {
   return Finish(reader, std::move(command));
 }
 
+Outcome<audit::AuditQuery> DecodeAuditQuery(std::string_view query) {
+  QueryReader reader(query);
+  audit::AuditQuery command;
+  command.actor = reader.TakeString("actor");
+  command.action = reader.TakeString("action");
+  command.subject = reader.TakeString("subject");
+  command.outcome = reader.TakeString("outcome");
+  command.since = reader.TakeInstant("since");
+  command.until = reader.TakeInstant("until");
+  command.limit = reader.TakeNumber("limit").value_or(0);
+  command.cursor = reader.TakeString("cursor");
+  return Finish(reader, std::move(command));
+}
+
 Outcome<EventFilter> DecodeEventFilter(std::string_view query) {
   QueryReader reader(query);
   EventFilter filter;

@@ -11,6 +11,7 @@
 #include "coordinator/api/event_feed.h"
 #include "coordinator/api/problem.h"
 #include "coordinator/api/tokens.h"
+#include "coordinator/audit/audit_book.h"
 
 namespace entente::api {
 
@@ -40,6 +41,7 @@ namespace entente::api {
 [[nodiscard]] Outcome<ListCommand> DecodeIncidents(std::string_view query);
 
 [[nodiscard]] Outcome<PageCommand> DecodePage(std::string_view query);
+[[nodiscard]] Outcome<audit::AuditQuery> DecodeAuditQuery(std::string_view query);
 
 [[nodiscard]] Outcome<EventFilter> DecodeEventFilter(std::string_view query);
 

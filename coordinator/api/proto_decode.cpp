@@ -246,4 +246,17 @@ CreateTokenCommand FromProto(const pb::CreateTokenRequest& request) {
   return command;
 }
 
+audit::AuditQuery FromProto(const pb::ListAuditRequest& request) {
+  audit::AuditQuery query;
+  query.actor = request.actor();
+  query.action = request.action();
+  query.subject = request.subject();
+  query.outcome = request.outcome();
+  query.since = ReadTime(request.has_since(), request.since());
+  query.until = ReadTime(request.has_until(), request.until());
+  query.limit = request.limit();
+  query.cursor = request.cursor();
+  return query;
+}
+
 }  // namespace entente::api

@@ -518,4 +518,32 @@ void ToProto(const std::vector<identity::TokenInfo>& infos, pb::ListTokensRespon
   }
 }
 
+void ToProto(const audit::AuditPage& page, pb::ListAuditResponse* out) {
+  const auto set = [](const Json& state, google::protobuf::Struct* (pb::AuditEntry::*at)(),
+                      pb::AuditEntry* entry) {
+    if (!state.is_null()) {
+      google::protobuf::Value value;
+      ToValue(state, &value);
+      (entry->*at)()->Swap(value.mutable_struct_value());
+    }
+  };
+  for (const audit::AuditEntry& from : page.entries) {
+    pb::AuditEntry* entry = out->add_entries();
+    entry->set_id(from.id);
+    SetTime(from.at, entry->mutable_at());
+    entry->set_actor(Text(from.actor));
+    entry->set_token(from.token);
+    entry->set_action(from.action);
+    entry->set_subject(Text(from.subject));
+    entry->set_outcome(from.outcome);
+    entry->set_code(from.code);
+    entry->set_reason(Text(from.reason));
+    entry->set_peer(from.peer);
+    set(from.before, &pb::AuditEntry::mutable_before, entry);
+    set(from.after, &pb::AuditEntry::mutable_after, entry);
+    entry->set_times(from.times);
+  }
+  out->set_next_cursor(page.next_cursor);
+}
+
 }  // namespace entente::api

@@ -258,6 +258,12 @@ void SendDeadLetters(const ExchangePtr& exchange) {
   }
 }
 
+void ListAudit(const ExchangePtr& exchange) {
+  if (auto query = CommandOf(*exchange, DecodeAuditQuery(exchange->query()))) {
+    exchange->audit().List(std::move(*query), ReplyJson<audit::AuditPage>(exchange, AuditListJson));
+  }
+}
+
 void Health(const ExchangePtr& exchange) {
   if (WithoutQuery(*exchange)) {
     const HealthReport report = exchange->service().Health();
@@ -423,6 +429,7 @@ void Perform(Action action, const ExchangePtr& exchange) {
     case Action::kCreateToken: return CreateToken(exchange);
     case Action::kListTokens: return ListTokens(exchange);
     case Action::kRevokeToken: return RevokeToken(exchange);
+    case Action::kListAudit: return ListAudit(exchange);
     case Action::kHealth: return Health(exchange);
     case Action::kReady: return Ready(exchange);
     case Action::kMetrics: return Metrics(exchange);

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "coordinator/api/audit_trail.h"
 #include "coordinator/api/bulk_actions.h"
 #include "coordinator/api/commands.h"
 #include "coordinator/api/problem.h"
@@ -24,7 +25,8 @@ struct ServiceOptions {
   // Thread-safe, never block. Both empty: there are no webhooks.
   std::function<std::vector<DeadLetter>()> dead_letters = {};
   std::function<size_t(const std::vector<std::string>&)> send_dead_letters = {};
-  BulkDesk* bulk = nullptr;  // Not owned; outlives the service. Null: there are none.
+  BulkDesk* bulk = nullptr;           // Not owned; outlives the service. Null: there are none.
+  audit::AuditBook* audit = nullptr;  // The same.
 };
 
 // Checks what a command says, hands it to the Coordinator and turns what comes back into the
@@ -36,7 +38,9 @@ struct ServiceOptions {
 class Service {
  public:
   Service(runtime::Coordinator& coordinator, ServiceOptions options)
-      : coordinator_(coordinator), options_(std::move(options)) {}
+      : coordinator_(coordinator),
+        options_(std::move(options)),
+        audit_(coordinator, options_.audit) {}
 
   void Submit(SubmitCommand command, Done<SubmitResult> done) const;
   void Begin(BeginCommand command, Done<SubmitResult> done) const;
@@ -93,10 +97,13 @@ class Service {
   [[nodiscard]] bool LookFirst(Command& command, Done<T>& done,
                                void (Service::*method)(Command, Done<T>) const) const;
 
+  void OperateNow(OperateCommand command, Done<TxnDetail> done) const;
+  void PutDefinitionNow(DefineCommand command, Done<StoredDefinition> done) const;
   void CompleteWithin(CompleteCommand command, Done<CompleteResult> done) const;
 
   runtime::Coordinator& coordinator_;
   ServiceOptions options_;
+  AuditTrail audit_;
 };
 
 }  // namespace entente::api

@@ -449,6 +449,7 @@ std::map<std::string, Caller> Callers() {
       {"GetHealth", Unary(&Stub::GetHealth)},
       {"CreateToken", Unary(&Stub::CreateToken, R"({"name":"n","role":"viewer"})")},
       {"ListTokens", Unary(&Stub::ListTokens)},
+      {"ListAudit", Unary(&Stub::ListAudit)},
       {"WatchTransaction", WatchOne},
   };
 }

@@ -308,6 +308,40 @@ class Security(unittest.TestCase):
         self.cli(self.admin_file, "list", ca=own / "ca.pem", own=clients)
         self.cli(self.admin_file, "list", ca=own / "ca.pem", own=own, expect=1)
 
+    def test_the_audit_outlives_the_process_and_what_was_done(self):
+        self.start_asking()
+        operator = self.make("ann", "--role", "operator")
+        self.put(self.admin_file, ASK)
+        self.cli(self.admin_file, "submit", "ask", "--gid", "mine")
+        self.cli(operator, "pause", "mine", "--reason", "lunch")
+        self.cli(operator, "audit", expect=1)
+        for _ in range(3):
+            self.assertEqual(401, self.coordinator.call("POST", "/v1/transactions/mine:pause", "ent_x", {})[0])
+        self.assertIn("refused token.rejected x3", self.cli(self.admin_file, "audit", "--outcome", "refused"))
+        self.coordinator.process.kill()
+        self.coordinator.process.wait()
+        self.start_asking()
+        exported = [json.loads(line) for line in self.cli(self.admin_file, "audit", "--export").splitlines()]
+        self.assertEqual(["pause", "audit", "pause", "define", "create-token", "create-token"],
+                         [one["action"] for one in sorted(exported, key=lambda one: one["at"], reverse=True)])
+        done = next(one for one in exported if one["action"] == "pause" and one["outcome"] == "done")
+        self.assertEqual(("ann", "lunch", "transaction/mine", "127.0.0.1"),
+                         (done["actor"], done["reason"], done["subject"], done["peer"]))
+        self.assertEqual((None, True), (done["before"].get("paused"), done["after"].get("paused")))
+        denied = next(one for one in exported if one["action"] == "audit")
+        self.assertEqual(("ann", "refused", "access.denied"), (denied["actor"], denied["outcome"], denied["code"]))
+        self.assertEqual("entente-serve", min(exported, key=lambda one: one["at"])["actor"])
+        self.assertIn("lunch", self.cli(self.admin_file, "audit", "--actor", "ann", "--action", "pause"))
+
+    def test_the_audit_is_kept_for_as_long_as_it_is_told(self):
+        self.start_asking()
+        self.make("ann", "--role", "operator")
+        self.start_asking("--audit-retention", "1ms")
+        deadline = time.monotonic() + 60
+        while "event=audit_purged" not in self.coordinator.log() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertEqual("", self.cli(self.admin_file, "audit", "--export"))
+
     def test_an_event_stream_ends_outside(self):
         self.start_asking()
         self.put(self.admin_file, definition("ask-a"))

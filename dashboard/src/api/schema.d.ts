@@ -621,6 +621,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who did what, or tried to; the newest first. */
+        get: operations["listAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -1449,6 +1466,35 @@ export interface components {
         };
         TokenList: {
             tokens: components["schemas"]["Token"][];
+        };
+        AuditList: {
+            entries: components["schemas"]["AuditEntry"][];
+            /** @description Absent: no more. */
+            nextCursor?: string;
+        };
+        AuditEntry: {
+            /** @description Entries sort by it, in the order in which they were written. */
+            id: string;
+            /** Format: date-time */
+            at: string;
+            /** @description Absent: it was not known who asked. */
+            actor?: string;
+            /** @description The id of the token that was shown. */
+            token?: string;
+            action: string;
+            subject?: string;
+            /** @enum {string} */
+            outcome: "done" | "failed" | "refused";
+            /** @description Why it was refused or failed. */
+            code?: string;
+            /** @description Why it was asked, as the actor said. */
+            reason?: string;
+            /** @description The address that it came from. */
+            peer?: string;
+            before?: Record<string, never>;
+            after?: Record<string, never>;
+            /** @description Refusals that differ in nothing but their time are one entry. */
+            times?: number;
         };
         Health: {
             /**
@@ -2754,6 +2800,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Token"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listAudit: {
+        parameters: {
+            query?: {
+                /** @description Whose doing, by name. */
+                actor?: string;
+                /** @description A method's name, such as pause. */
+                action?: string;
+                /** @description Of what, such as transaction/t1. */
+                subject?: string;
+                outcome?: "done" | "failed" | "refused";
+                /** @description At or after. */
+                since?: string;
+                /** @description Before. */
+                until?: string;
+                /** @description How many; default 50, at most 1000. */
+                limit?: number;
+                /** @description nextCursor of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page; also one without an entry may have another after it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditList"];
                 };
             };
             default: components["responses"]["Refused"];
