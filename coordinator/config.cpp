@@ -318,6 +318,9 @@ const std::vector<Setting>& Settings() {
       ListSetting<&Config::allow_origins, CheckOrigin>(
           "allow-origin", "ENTENTE_ALLOW_ORIGIN",
           "Origin, such as https://ops.example.org, whose pages may change something"),
+      StringSetting<&Config::secrets_dir>("secrets-dir", "ENTENTE_SECRETS_DIR",
+                                          "Folder of what headers name as ${secret.NAME}: NAME, "
+                                          "and NAME.hosts, who may receive it"),
       ListSetting<&Config::allow_participants>(
           "allow-participants", "ENTENTE_ALLOW_PARTICIPANTS",
           "Address that participants may have, as [scheme://]host[:port]; none given: any but "

@@ -35,6 +35,7 @@ struct Config {
   uint64_t payload_memory = 0;                  // Bytes; 0: half of what the process may use.
   std::vector<std::string> allow_env;           // What definitions may read as `env`.
   std::vector<std::string> allow_participants;  // See net::AddressPolicy.
+  std::string secrets_dir;                      // See participants::Secrets; empty: none.
   std::vector<std::string> allow_hosts;         // See api::GuardOptions.
   std::vector<std::string> allow_origins;
   std::string tls_ca_file;  // For calls to participants; empty: the system's.

@@ -168,6 +168,7 @@ Result<participants::CallerOptions> MakeCallerOptions(const Config& config,
   options.grpc.type_bytes = std::make_shared<std::atomic<size_t>>(0);
   options.grpc.tls = {config.tls_ca_file, config.tls_certificate_file, config.tls_key_file};
   ENTENTE_ASSIGN_OR_RETURN(options.http.tls, net::TlsContext::ForClients(options.grpc.tls));
+  options.secrets = std::make_shared<const participants::Secrets>(config.secrets_dir);
   return options;
 }
 

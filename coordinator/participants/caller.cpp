@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <list>
 #include <map>
 #include <string>
@@ -68,7 +69,8 @@ dsl::Participant WithoutDescriptors(const dsl::Participant& participant) {
   dsl::Participant copy{participant.name, dsl::HttpAddress{}, participant.timeout,
                         participant.max_concurrent_calls, participant.max_calls_per_second};
   if (const auto* grpc = std::get_if<dsl::GrpcAddress>(&participant.address)) {
-    copy.address = dsl::GrpcAddress{grpc->target, grpc->service, grpc->tls, {}, grpc->metadata};
+    copy.address = dsl::GrpcAddress{grpc->target, grpc->service,  grpc->tls,
+                                    {},           grpc->metadata, grpc->secret_metadata};
   } else {
     copy.address = participant.address;
   }
@@ -260,6 +262,8 @@ class Caller::Impl {
         tokens_(tokens),
         recorder_(options.recorder),
         trace_(options.trace),
+        secrets_(options.secrets != nullptr ? std::move(options.secrets)
+                                            : std::make_shared<const Secrets>("")),
         http_(io, std::move(options.http)),
         grpc_(io, std::move(options.grpc)) {}
 
@@ -510,6 +514,33 @@ class Caller::Impl {
     }
   }
 
+  // The participant's secrets, as headers or metadata; what of them must not come back.
+  Result<std::vector<std::string>> AddSecrets(const Target& target,
+                                              net::HttpHeaders& headers) const {
+    using Protocol = net::AddressPolicy::Protocol;
+    const auto* http = std::get_if<dsl::HttpAddress>(&target.participant.address);
+    const auto& named =
+        http != nullptr ? http->secret_headers
+                        : std::get<dsl::GrpcAddress>(target.participant.address).secret_metadata;
+    std::vector<std::string> values;
+    for (const auto& [name, text] : named) {
+      ENTENTE_ASSIGN_OR_RETURN(
+          Secrets::Rendered rendered,
+          secrets_->Render(text, target.origin,
+                           http != nullptr ? Protocol::kHttp : Protocol::kGrpc));
+      AddDefault(name, rendered.text, headers);
+      std::move(rendered.values.begin(), rendered.values.end(), std::back_inserter(values));
+    }
+    return values;
+  }
+
+  // Ends a call that was let go and lacks a secret.
+  void EndUnsent(Target& target, const Permit& permit, engine::Reply reply,
+                 runtime::ReplyCallback done) {
+    Finish(target, permit, NotMade());
+    host_.Post([done = std::move(done), reply = std::move(reply)] { done(reply); });
+  }
+
   void Send(const TargetPtr& target, const runtime::CallContext& context, Errand& errand,
             const Permit& permit, runtime::ReplyCallback done) {
     if (auto* poll = std::get_if<engine::PollBranch>(&errand)) {
@@ -532,6 +563,12 @@ class Caller::Impl {
     request.url = net::ParseUrl(poll.poll_url).value();
     request.quota = target->gate->connections();
     AddOwnHeaders(*target, request.headers);
+    auto secrets = AddSecrets(*target, request.headers);
+    if (!secrets.ok()) {  // It is asked again later.
+      EndUnsent(*target, permit, engine::ReplyPending{std::move(poll.poll_url), std::nullopt},
+                std::move(done));
+      return;
+    }
     AddCommand(context, poll.command, poll.attempt, host_.Now() + poll.timeout, false,
                [&request](std::string_view name, std::string_view value) {
                  request.headers.Add(name, value);
@@ -544,7 +581,7 @@ class Caller::Impl {
         std::move(request), poll.timeout,
         [this, poll_url = std::move(poll.poll_url), target, permit, gid = poll.command.gid,
          mode = context.plan->mode, role = poll.command.role, allowed = poll.timeout,
-         done = std::move(done)](net::HttpOutcome outcome) mutable {
+         secrets = std::move(*secrets), done = std::move(done)](net::HttpOutcome outcome) mutable {
           if (closing_) {
             return;
           }
@@ -555,6 +592,9 @@ class Caller::Impl {
             return;
           }
           auto* response = std::get_if<net::HttpResponse>(&outcome);
+          if (response != nullptr) {
+            Redact(secrets, response->body);
+          }
           done(response == nullptr
                    ? ClassifyPollError(std::get<net::CallError>(outcome))
                    : Understood([&] {
@@ -578,6 +618,12 @@ class Caller::Impl {
       request.headers.Add(name, value);
     }
     AddOwnHeaders(*target, request.headers);
+    auto secrets = AddSecrets(*target, request.headers);
+    if (!secrets.ok()) {
+      EndUnsent(*target, permit, NotSent(secrets.status().reason(), secrets.status().message()),
+                std::move(done));
+      return;
+    }
     const auto add = [&request](std::string_view name, std::string_view value) {
       request.headers.Add(name, value);
     };
@@ -591,13 +637,14 @@ class Caller::Impl {
     std::string asked = request.url.target;
     http_.Call(std::move(request), call.timeout,
                [this, target, sent = SentOf(context, call, permit), plan = context.plan,
-                token = std::move(token), asked = std::move(asked),
+                token = std::move(token), asked = std::move(asked), secrets = std::move(*secrets),
                 done = std::move(done)](net::HttpOutcome outcome) mutable {
                  const marks::WorkScope scope(sent.gid.str());
                  if (closing_ || !Ended(*target, sent, outcome, done)) {
                    return;
                  }
                  if (auto* response = std::get_if<net::HttpResponse>(&outcome)) {
+                   Redact(secrets, response->body);
                    done(Understood([&] {
                      return ClassifyHttp(std::move(*response),
                                          AnswerContext{sent.mode, sent.role, sent.rules, token,
@@ -623,29 +670,37 @@ class Caller::Impl {
     for (const auto& [name, value] : address.metadata) {
       request.metadata.Add(name, value);
     }
+    auto secrets = AddSecrets(*target, request.metadata);
+    if (!secrets.ok()) {
+      EndUnsent(*target, permit, NotSent(secrets.status().reason(), secrets.status().message()),
+                std::move(done));
+      return;
+    }
     const auto add = [&request](std::string_view name, std::string_view value) {
       request.metadata.Add(name, value);
     };
     AddFacts(context, call, token, host_.Now(), true, add);
     AddTrace(context, call.command, call.attempt, trace_, add);
-    grpc_.Call(
-        std::move(request), call.timeout,
-        [this, target, sent = SentOf(context, call, permit), plan = context.plan,
-         token = std::move(token), done = std::move(done)](net::GrpcOutcome outcome) mutable {
-          const marks::WorkScope scope(sent.gid.str());
-          if (closing_ || !Ended(*target, sent, outcome, done)) {
-            return;
-          }
-          if (auto* response = std::get_if<net::GrpcResponse>(&outcome)) {
-            done(Understood([&] {
-              return ClassifyGrpc(
-                  std::move(*response),
-                  AnswerContext{sent.mode, sent.role, sent.rules, token, nullptr, host_.Now()});
-            }));
-          } else {
-            done(ClassifyError(std::get<net::CallError>(outcome)));
-          }
-        });
+    grpc_.Call(std::move(request), call.timeout,
+               [this, target, sent = SentOf(context, call, permit), plan = context.plan,
+                token = std::move(token), secrets = std::move(*secrets),
+                done = std::move(done)](net::GrpcOutcome outcome) mutable {
+                 const marks::WorkScope scope(sent.gid.str());
+                 if (closing_ || !Ended(*target, sent, outcome, done)) {
+                   return;
+                 }
+                 if (auto* response = std::get_if<net::GrpcResponse>(&outcome)) {
+                   Redact(secrets, response->message);
+                   Redact(secrets, response->body);
+                   done(Understood([&] {
+                     return ClassifyGrpc(std::move(*response),
+                                         AnswerContext{sent.mode, sent.role, sent.rules, token,
+                                                       nullptr, host_.Now()});
+                   }));
+                 } else {
+                   done(ClassifyError(std::get<net::CallError>(outcome)));
+                 }
+               });
   }
 
   static std::shared_ptr<const net::GivenDescriptors> DescriptorsFor(
@@ -688,6 +743,7 @@ class Caller::Impl {
   const runtime::CompletionTokens& tokens_;
   observe::Recorder* const recorder_;
   const bool trace_;
+  const std::shared_ptr<const Secrets> secrets_;  // Shared by all workers.
   bool closing_ = false;
   Targets targets_;
   WaitingCalls waiting_;                          // Of this worker, at any gate.

@@ -5,6 +5,7 @@
 
 #include "coordinator/observe/registry.h"
 #include "coordinator/participants/gates.h"
+#include "coordinator/participants/secrets.h"
 #include "coordinator/runtime/completion_token.h"
 #include "coordinator/runtime/host.h"
 #include "coordinator/runtime/participant_caller.h"
@@ -21,6 +22,9 @@ struct CallerOptions {
   net::HttpClientOptions http;
   net::GrpcClientOptions grpc;
   observe::Recorder* recorder = nullptr;  // The thread's own; outlives the caller. May be null.
+  // What headers and metadata name as secrets. Null: there are none, as with a folder that is
+  // empty.
+  std::shared_ptr<const Secrets> secrets;
   // Calls say which span of their transaction's trace they are, in place of what its submitter
   // said.
   bool trace = false;

@@ -299,8 +299,7 @@ PARTICIPANTS = [
     unit("planted_participants", "a poll says whose operation it asks for, and has no idempotency key")(
         "poll-with-the-operations-key", "a service answers a poll as a repeat, for ever",
         ("coordinator/participants/caller.cpp",
-         "    AddOwnHeaders(*target, request.headers);\n    AddCommand(context, poll.command",
-         "    AddOwnHeaders(*target, request.headers);\n"
+         "    AddCommand(context, poll.command",
          "    if (PLANTED) {\n      request.headers.Add(\"Idempotency-Key\",\n"
          "                          engine::IdempotencyKey(poll.command, context.plan->mode));\n    }\n"
          "    AddCommand(context, poll.command")),
