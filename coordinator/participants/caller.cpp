@@ -22,6 +22,7 @@
 #include "coordinator/runtime/digest.h"
 #include "coordinator/runtime/exceptions.h"
 #include "marks/crash_marks.h"
+#include "net/signing/call_signature.h"
 
 namespace entente::participants {
 namespace {
@@ -264,6 +265,7 @@ class Caller::Impl {
         trace_(options.trace),
         secrets_(options.secrets != nullptr ? std::move(options.secrets)
                                             : std::make_shared<const Secrets>("")),
+        signing_key_(std::move(options.signing_key)),
         http_(io, std::move(options.http)),
         grpc_(io, std::move(options.grpc)) {}
 
@@ -505,6 +507,27 @@ class Caller::Impl {
                      {sent.gid, sent.traceparent, now});
   }
 
+  // Last of all. What is added to the headers afterwards is not covered.
+  void Sign(net::HttpRequest& request) {
+    if (signing_key_) {
+      request.headers.Add("Entente-Audience", request.url.origin.HostField());
+      net::SignCall(*signing_key_(),
+                    {net::CallProtocol::kHttp, request.method, request.url.target, request.body},
+                    host_.Now(), request.headers);
+    }
+  }
+
+  void Sign(net::GrpcRequest& request) {
+    if (signing_key_) {
+      request.metadata.Add("entente-audience", request.target.HostField());
+      request.seal = [this, method = request.method](std::string_view message,
+                                                     net::HttpHeaders& metadata) {
+        net::SignCall(*signing_key_(), {net::CallProtocol::kGrpc, "POST", method, message},
+                      host_.Now(), metadata);
+      };
+    }
+  }
+
   // The participant's, where the step does not say otherwise.
   static void AddOwnHeaders(const Target& target, net::HttpHeaders& headers) {
     if (const auto* http = std::get_if<dsl::HttpAddress>(&target.participant.address)) {
@@ -577,6 +600,7 @@ class Caller::Impl {
              [&request](std::string_view name, std::string_view value) {
                request.headers.Add(name, value);
              });
+    Sign(request);
     http_.Call(
         std::move(request), poll.timeout,
         [this, poll_url = std::move(poll.poll_url), target, permit, gid = poll.command.gid,
@@ -594,6 +618,7 @@ class Caller::Impl {
           auto* response = std::get_if<net::HttpResponse>(&outcome);
           if (response != nullptr) {
             Redact(secrets, response->body);
+            NoteUnverified(*target, response->headers, response->body);
           }
           done(response == nullptr
                    ? ClassifyPollError(std::get<net::CallError>(outcome))
@@ -634,6 +659,7 @@ class Caller::Impl {
       request.body = std::move(*rendered.body);
     }
     AddDefault("Accept", "application/json", request.headers);
+    Sign(request);
     std::string asked = request.url.target;
     http_.Call(std::move(request), call.timeout,
                [this, target, sent = SentOf(context, call, permit), plan = context.plan,
@@ -645,6 +671,7 @@ class Caller::Impl {
                  }
                  if (auto* response = std::get_if<net::HttpResponse>(&outcome)) {
                    Redact(secrets, response->body);
+                   NoteUnverified(*target, response->headers, response->body);
                    done(Understood([&] {
                      return ClassifyHttp(std::move(*response),
                                          AnswerContext{sent.mode, sent.role, sent.rules, token,
@@ -681,6 +708,7 @@ class Caller::Impl {
     };
     AddFacts(context, call, token, host_.Now(), true, add);
     AddTrace(context, call.command, call.attempt, trace_, add);
+    Sign(request);
     grpc_.Call(std::move(request), call.timeout,
                [this, target, sent = SentOf(context, call, permit), plan = context.plan,
                 token = std::move(token), secrets = std::move(*secrets),
@@ -692,6 +720,7 @@ class Caller::Impl {
                  if (auto* response = std::get_if<net::GrpcResponse>(&outcome)) {
                    Redact(secrets, response->message);
                    Redact(secrets, response->body);
+                   NoteUnverified(*target, response->metadata, response->message);
                    done(Understood([&] {
                      return ClassifyGrpc(std::move(*response),
                                          AnswerContext{sent.mode, sent.role, sent.rules, token,
@@ -713,6 +742,13 @@ class Caller::Impl {
         std::get<dsl::GrpcAddress>(context.plan->participants[participant].address);
     return std::make_shared<const net::GivenDescriptors>(
         net::GivenDescriptors{target.descriptors_digest, {context.plan, &address.descriptor_set}});
+  }
+
+  void NoteUnverified(const Target& target, const net::HttpHeaders& headers,
+                      const std::string& detail) {
+    if (IsUnverified(headers)) {
+      gates_.OnUnverified(target.participant.name, target.origin.HostField(), detail);
+    }
   }
 
   // Tells the gate how a call ended. False if that was for want of something on this machine and
@@ -744,6 +780,7 @@ class Caller::Impl {
   observe::Recorder* const recorder_;
   const bool trace_;
   const std::shared_ptr<const Secrets> secrets_;  // Shared by all workers.
+  const std::function<std::shared_ptr<const net::SigningKey>()> signing_key_;  // May be null.
   bool closing_ = false;
   Targets targets_;
   WaitingCalls waiting_;                          // Of this worker, at any gate.

@@ -1,6 +1,7 @@
 // Caller: one worker's way to participants.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "coordinator/observe/registry.h"
@@ -11,6 +12,7 @@
 #include "coordinator/runtime/participant_caller.h"
 #include "net/grpc/grpc_client.h"
 #include "net/http/http_client.h"
+#include "net/signing/ed25519.h"
 
 namespace boost::asio {
 class io_context;
@@ -28,6 +30,9 @@ struct CallerOptions {
   // Calls say which span of their transaction's trace they are, in place of what its submitter
   // said.
   bool trace = false;
+  // The key that signs the calls of this moment, from any thread; see net/signing. Null: calls are
+  // not signed.
+  std::function<std::shared_ptr<const net::SigningKey>()> signing_key = nullptr;
 };
 
 // Everything on the thread that runs `io`, which is also `host`'s. All references must outlive it.

@@ -303,6 +303,12 @@ PARTICIPANTS = [
          "    if (PLANTED) {\n      request.headers.Add(\"Idempotency-Key\",\n"
          "                          engine::IdempotencyKey(poll.command, context.plan->mode));\n    }\n"
          "    AddCommand(context, poll.command")),
+    unit("planted_participants", "calls and polls over REST verify as they arrive")(
+        "poll-not-signed", "a participant that trusts signed calls alone tells no poll how it stands",
+        ("coordinator/participants/caller.cpp",
+         "    Sign(request);\n    http_.Call(\n        std::move(request), poll.timeout,",
+         "    if (!PLANTED) {\n      Sign(request);\n    }\n"
+         "    http_.Call(\n        std::move(request), poll.timeout,")),
     unit("planted_participants", "a Retry-After is told to the engine, and whoever else waits there is held back too")(
         "retry-after-read-and-dropped", "a participant's wish does not reach whoever repeats the call",
         ("coordinator/participants/classify.cpp",
