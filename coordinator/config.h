@@ -41,6 +41,8 @@ struct Config {
   std::string tls_ca_file;  // For calls to participants; empty: the system's.
   std::string tls_certificate_file;
   std::string tls_key_file;
+  bool sign_calls = false;                     // Those of participants.
+  std::vector<std::string> signing_key_files;  // Empty: the keys are in the store.
   std::string otlp_endpoint;  // Of an OpenTelemetry collector; empty: no traces are sent.
   std::vector<std::string> otlp_headers;    // "Name: value"
   std::string webhook;                      // URL of a receiver of events; empty: none.
