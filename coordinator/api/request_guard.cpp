@@ -92,6 +92,12 @@ std::optional<Error> CheckRequest(const net::HttpServerRequest& request,
       return error;
     }
   }
+  if (!options.coordinator.empty() &&
+      request.headers.Find("Entente-Coordinator") == options.coordinator) {
+    return Refuse(StatusCode::kPermissionDenied, "address.own",
+                  "this is a call of the coordinator's own, for a participant whose address leads "
+                  "to the coordinator itself: correct the definition");
+  }
   const std::string_view coding = request.headers.Find("Content-Encoding").value_or("identity");
   if (!EqualsIgnoringCase(coding, "identity")) {
     return Refuse(StatusCode::kInvalidArgument, "request.media_type",
