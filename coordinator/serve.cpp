@@ -42,6 +42,7 @@
 #include "coordinator/runtime/local_coordinator.h"
 #include "coordinator/runtime/worker.h"
 #include "coordinator/servers.h"
+#include "coordinator/signing_keys.h"
 #include "marks/crash_marks.h"
 #include "net/core/address_policy.h"
 #include "net/core/own_listeners.h"
@@ -395,6 +396,7 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, Clus
   rest_options.tokens = tokens;
   rest_options.guard.allowed_hosts = config.allow_hosts;
   rest_options.guard.allowed_origins = config.allow_origins;
+  rest_options.guard.coordinator = coordinator.id();
   rest_options.service.bulk = &bulk;
   rest_options.service.audit = &auditing.book();
   if (node != nullptr) {
@@ -546,6 +548,14 @@ int Serve(const Config& config) {
     return CannotStart(authentication.status());
   }
   StopOnLostMapping();
+  std::unique_ptr<SigningKeys> signing_keys;
+  if (config.sign_calls) {
+    auto opened = SigningKeys::Open(config, **journal, runtime::WallNow);
+    if (!opened.ok()) {
+      return CannotStart(opened.status());
+    }
+    signing_keys = std::move(opened).value();
+  }
   const auto marks = OpenMarks(config.store);
   OperationsLog log([](OperationsLog::Level level, const LogLine& line) {
     Log(level == OperationsLog::Level::kInfo ? LogLevel::kInfo : LogLevel::kWarning, line);
@@ -557,12 +567,19 @@ int Serve(const Config& config) {
   gates_options.on_exhausted = [&log](const std::string& message) {
     log.OnLocalExhaustion(message);
   };
+  gates_options.on_unverified = [&log](const std::string& participant, const std::string& address,
+                                       const std::string& detail) {
+    log.OnUnverified(participant, address, detail);
+  };
   participants::Gates gates(std::move(gates_options));
   observe::Registry registry;
   const auto make_caller = [&](runtime::Worker& worker, const runtime::CompletionTokens& tokens) {
     participants::CallerOptions one = *caller_options;
     one.recorder = &registry.RecorderOf(worker.index());
     one.trace = !config.otlp_endpoint.empty();
+    if (signing_keys != nullptr) {
+      one.signing_key = [&signing_keys] { return signing_keys->Current(); };
+    }
     return std::make_unique<participants::Caller>(worker.io(), worker, std::move(one), gates,
                                                   tokens);
   };
@@ -641,6 +658,7 @@ int Serve(const Config& config) {
   }
   (*coordinator)->Stop();
   node.reset();
+  signing_keys.reset();
   // Whatever was handed in is written before the journal ends; the drivers go after it. Whoever
   // reads it goes before it.
   authentication->reset();
