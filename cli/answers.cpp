@@ -42,6 +42,7 @@ const std::vector<Required>& RequiredOf(Answer kind) {
   static const std::vector<Required> kToken{{"id", &Json::is_string}, {"role", &Json::is_string}};
   static const std::vector<Required> kTokens{{"tokens", &Json::is_array}};
   static const std::vector<Required> kAudit{{"entries", &Json::is_array}};
+  static const std::vector<Required> kKeys{{"keys", &Json::is_array}};
   switch (kind) {
     case Answer::kTransaction:
     case Answer::kCompletion: return kStanding;
@@ -62,6 +63,7 @@ const std::vector<Required>& RequiredOf(Answer kind) {
     case Answer::kToken: return kToken;
     case Answer::kTokens: return kTokens;
     case Answer::kAudit: return kAudit;
+    case Answer::kKeys: return kKeys;
   }
   CheckFailed("Answer is a declared enumerator", __FILE__, __LINE__);
 }

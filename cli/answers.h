@@ -30,6 +30,7 @@ enum class Answer {
   kToken,
   kTokens,
   kAudit,
+  kKeys,
 };
 
 // Pass a failure on, and an answer that has the members every coordinator sends. Else kInternal,

@@ -25,6 +25,7 @@ void AddReadCommands(CLI::App& app, Context& context);          // get, list, hi
 void AddBulkCommands(CLI::App& app, Context& context);          // bulk ...
 void AddTokenCommands(CLI::App& app, Context& context);         // tokens create, list, revoke
 void AddAuditCommand(CLI::App& app, Context& context);          // audit
+void AddKeyCommands(CLI::App& app, Context& context);           // keys list, rotate
 void AddDoctor(CLI::App& app, Context& context);                // doctor
 void AddOperatorCommands(CLI::App& app, Context& context);      // cancel, pause, ..., complete
 

@@ -19,10 +19,12 @@
 #include <system_error>
 #include <thread>
 
+#include "base/base64.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "coordinator/api/bulk_actions.h"
 #include "coordinator/api/grpc_server.h"
+#include "coordinator/api/keys.h"
 #include "coordinator/api/rest.h"
 #include "coordinator/auditing.h"
 #include "coordinator/authentication.h"
@@ -338,6 +340,15 @@ class Told {
   std::function<void()> tell_;
 };
 
+api::KeyList KeysToShow(const SigningKeys& keys) {
+  api::KeyList shown;
+  for (const SigningKeyInfo& info : keys.Published()) {
+    shown.push_back({info.key.id(), EncodeBase64Url(info.key.bytes()),
+                     ClampToCalendar(info.signs_from), info.is_signing});
+  }
+  return shown;
+}
+
 // Of a coordinator that has its store for itself.
 api::NodeInfo OnlyNode(runtime::LocalCoordinator& local, const std::string& http_address,
                        Instant started_at) {
@@ -364,8 +375,8 @@ void ShowWebhooks(outlets::Webhooks* webhooks, api::ServiceOptions& options) {
 int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, ClusterNode* node,
                     storage::Journal& journal, const DescriptorShares& shares,
                     const std::string& store, RecoveryEnd& recovery, net::OwnListeners& own,
-                    identity::TokenBook* tokens, Auditing& auditing, OperationsLog& log,
-                    outlets::Webhooks* webhooks,
+                    identity::TokenBook* tokens, Auditing& auditing, const api::KeyStore* keys,
+                    OperationsLog& log, outlets::Webhooks* webhooks,
                     const std::function<void(observe::Exposition&)>& measurements) {
   const auto began = std::chrono::steady_clock::now();
   runtime::Coordinator& coordinator =
@@ -399,6 +410,7 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, Clus
   rest_options.guard.coordinator = coordinator.id();
   rest_options.service.bulk = &bulk;
   rest_options.service.audit = &auditing.book();
+  rest_options.service.keys = keys;
   if (node != nullptr) {
     rest_options.service.nodes = [node] { return node->Nodes(); };
   } else {
@@ -645,10 +657,16 @@ int Serve(const Config& config) {
     node = std::move(opened).value();
     released.Set([&node] { node->OnReleased(); });
   }
+  const api::KeyStore key_store{
+      [&signing_keys] { return KeysToShow(*signing_keys); },
+      [&signing_keys](std::optional<Duration> notice, bool revoke) {
+        return signing_keys->Rotate(notice.value_or(SigningKeys::kUsualNotice), revoke).status();
+      }};
   const int code =
       RunUntilStopped(config, **coordinator, node.get(), **journal, shares,
                       storage::ShownUrl(config.store), recovery, *own, (*authentication)->tokens(),
-                      *auditing, log, told.webhooks.get(), [&](observe::Exposition& out) {
+                      *auditing, signing_keys == nullptr ? nullptr : &key_store, log,
+                      told.webhooks.get(), [&](observe::Exposition& out) {
                         registry.Write(out);
                         told.Write(out);
                       });

@@ -75,6 +75,8 @@ constexpr std::array kRules{
     AccessRule{Action::kListTokens, "list-tokens", "ListTokens", kWhole, kAdmins},
     AccessRule{Action::kRevokeToken, "revoke-token", "RevokeToken", kWhole, kAdmins, true},
     AccessRule{Action::kListAudit, "audit", "ListAudit", kWhole, kAdmins},
+    AccessRule{Action::kListKeys, "keys", "ListKeys", kOpen, kAll},
+    AccessRule{Action::kRotateKeys, "rotate-keys", "RotateKeys", kWhole, kAdmins, true},
     AccessRule{Action::kHealth, "healthz", "GetHealth", kOpen, kAll},
     AccessRule{Action::kReady, "readyz", "", kOpen, kAll},
     AccessRule{Action::kMetrics, "metrics", "", kWhole, kReaders},

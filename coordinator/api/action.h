@@ -48,6 +48,8 @@ enum class Action : uint8_t {
   kListTokens,
   kRevokeToken,
   kListAudit,
+  kListKeys,
+  kRotateKeys,
   kHealth,
   kReady,
   kMetrics,

@@ -27,6 +27,7 @@
 #include "coordinator/api/list_pages.h"
 #include "coordinator/api/proto_codec.h"
 #include "coordinator/api/proto_numbers.h"
+#include "coordinator/api/request_guard.h"
 #include "coordinator/api/tokens.h"
 #include "entente/v1/coordinator.grpc.pb.h"
 
@@ -128,6 +129,8 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
       : service_(coordinator, options.service),
         audit_(coordinator, options.service.audit),
         tokens_(coordinator, options.tokens, options.service.audit),
+        keys_(coordinator, options.service.keys, options.service.audit),
+        own_id_(coordinator.id()),
         reports_(std::make_shared<const Reports>(options.on_defect, options.on_refused)),
         streams_(coordinator, options.max_event_streams) {}
 
@@ -498,6 +501,23 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
                  });
   }
 
+  ServerUnaryReactor* ListKeys(CallbackServerContext* context, const pb::ListKeysRequest*,
+                               pb::KeySet* response) override {
+    return Unary(*context, Action::kListKeys, [&](UnaryCall* call, const identity::PrincipalPtr&) {
+      ToProto(keys_.List(), response);
+      call->gate()->Finish([] { return grpc::Status::OK; });
+    });
+  }
+
+  ServerUnaryReactor* RotateKeys(CallbackServerContext* context,
+                                 const pb::RotateKeysRequest* request,
+                                 pb::KeySet* response) override {
+    return Unary(*context, Action::kRotateKeys,
+                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+                   keys_.Rotate(As(by, FromProto(*request)), Reply<KeyList>(call, response));
+                 });
+  }
+
   ServerUnaryReactor* RevokeToken(CallbackServerContext* context,
                                   const pb::RevokeTokenRequest* request,
                                   pb::Token* response) override {
@@ -523,10 +543,12 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
   [[nodiscard]] Result<identity::PrincipalPtr> Admit(const CallbackServerContext& context,
                                                      Action action) const {
     const AccessRule& rule = RuleOf(action);
-    if (rule.reach == Reach::kOpen) {
+    const Status own = CheckNotOwnCall(context);
+    if (own.ok() && rule.reach == Reach::kOpen) {
       return identity::Anonymous();
     }
-    Result<identity::PrincipalPtr> by = tokens_.WhoIs(CredentialOf(context));
+    Result<identity::PrincipalPtr> by =
+        own.ok() ? tokens_.WhoIs(CredentialOf(context)) : Result<identity::PrincipalPtr>(own);
     const Status admitted = by.ok() ? CheckAccess(rule, **by) : by.status();
     if (!admitted.ok()) {
       reports_->Tell(admitted, rule, by.ok() ? by->get() : nullptr);
@@ -572,6 +594,15 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
         service_.Operate(As(by, FromProto(request)), ReplyOverview(call, response));
       }
     });
+  }
+
+  // As GuardOptions::coordinator.
+  [[nodiscard]] Status CheckNotOwnCall(const CallbackServerContext& context) const {
+    const auto [begin, end] = context.client_metadata().equal_range("entente-coordinator");
+    const bool own = std::any_of(begin, end, [this](const auto& entry) {
+      return std::string_view(entry.second.data(), entry.second.size()) == own_id_;
+    });
+    return own ? OwnCall() : Status();
   }
 
   static std::string TraceparentOf(const CallbackServerContext& context) {
@@ -642,6 +673,8 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
   api::Service service_;
   AuditTrail audit_;
   api::Tokens tokens_;
+  Keys keys_;
+  const std::string own_id_;
   std::shared_ptr<const Reports> reports_;  // Shared with answers, which may come after the end.
   GrpcEventStreams streams_;
 };

@@ -142,6 +142,14 @@ Outcome<CompleteCommand> DecodeComplete(std::string token, Json body) {
   return Finish(reader, std::move(command));
 }
 
+Outcome<RotateKeysCommand> DecodeRotateKeys(Json body) {
+  BodyReader reader(std::move(body));
+  RotateKeysCommand command;
+  command.notice = reader.TakeOptionalString("notice");
+  command.revoke = reader.TakeBool("revoke");
+  return Finish(reader, std::move(command));
+}
+
 Outcome<CreateTokenCommand> DecodeCreateToken(Json body) {
   BodyReader reader(std::move(body));
   CreateTokenCommand command;

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "coordinator/api/commands.h"
 #include "coordinator/api/event_feed.h"
+#include "coordinator/api/keys.h"
 #include "coordinator/api/problem.h"
 #include "coordinator/api/tokens.h"
 #include "coordinator/audit/audit_book.h"
@@ -33,6 +34,7 @@ namespace entente::api {
 [[nodiscard]] Outcome<CompleteCommand> DecodeComplete(std::string token, Json body);
 
 [[nodiscard]] Outcome<CreateTokenCommand> DecodeCreateToken(Json body);
+[[nodiscard]] Outcome<RotateKeysCommand> DecodeRotateKeys(Json body);
 
 // Each takes the query, without its question mark.
 [[nodiscard]] Outcome<GetCommand> DecodeGet(std::string gid, std::string_view query);

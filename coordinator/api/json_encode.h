@@ -6,6 +6,7 @@
 
 #include "coordinator/api/bulk_actions.h"
 #include "coordinator/api/commands.h"
+#include "coordinator/api/keys.h"
 #include "coordinator/audit/audit_book.h"
 #include "coordinator/identity/token_book.h"
 #include "coordinator/runtime/coordinator.h"
@@ -41,6 +42,7 @@ class JsonWriter;
 
 // `text` is the token itself, or empty where it is not to be seen.
 [[nodiscard]] std::string TokenJson(const identity::TokenInfo& info, const std::string& text = {});
+[[nodiscard]] std::string KeySetJson(const KeyList& keys);
 [[nodiscard]] std::string TokenListJson(const std::vector<identity::TokenInfo>& infos);
 [[nodiscard]] std::string AuditListJson(const audit::AuditPage& page);
 

@@ -231,6 +231,15 @@ CompleteCommand FromProto(const pb::CompleteOperationRequest& request) {
           request.message()};
 }
 
+RotateKeysCommand FromProto(const pb::RotateKeysRequest& request) {
+  RotateKeysCommand command;
+  if (request.has_notice()) {
+    command.notice = request.notice();
+  }
+  command.revoke = request.revoke();
+  return command;
+}
+
 CreateTokenCommand FromProto(const pb::CreateTokenRequest& request) {
   CreateTokenCommand command;
   command.name = request.name();

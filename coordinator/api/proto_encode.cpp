@@ -485,6 +485,20 @@ void ToProto(const Error& error, pb::Problem* out) {
   }
 }
 
+void ToProto(const KeyList& keys, pb::KeySet* out) {
+  for (const KeyInfo& key : keys) {
+    pb::SigningKey* entry = out->add_keys();
+    entry->set_kty("OKP");
+    entry->set_crv("Ed25519");
+    entry->set_x(key.x);
+    entry->set_kid(key.id);
+    entry->set_alg("EdDSA");
+    entry->set_use("sig");
+    SetTime(key.signs_from, entry->mutable_signs_from());
+    entry->set_signing(key.signing);
+  }
+}
+
 void ToProto(const identity::TokenInfo& info, pb::Token* out) {
   out->set_id(info.id);
   out->set_name(info.name);

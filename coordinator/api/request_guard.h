@@ -32,6 +32,9 @@ struct GuardOptions {
 [[nodiscard]] std::optional<Error> CheckRequest(const net::HttpServerRequest& request,
                                                 const GuardOptions& options);
 
+// What a call of the coordinator's own that arrives here is refused with (address.own).
+[[nodiscard]] Status OwnCall();
+
 // Refuses a body that is not declared as JSON (request.media_type), or that has no business there.
 [[nodiscard]] std::optional<Error> CheckMediaType(const net::HttpServerRequest& request);
 

@@ -26,12 +26,14 @@ struct RestApi::Shared {
       : options(std::move(given)),
         service(coordinator, options.service),
         tokens(coordinator, options.tokens, options.service.audit),
-        audit(coordinator, options.service.audit) {}
+        audit(coordinator, options.service.audit),
+        keys(coordinator, options.service.keys, options.service.audit) {}
 
   RestOptions options;
   Service service;
   Tokens tokens;
   AuditTrail audit;
+  Keys keys;
   std::atomic<size_t> event_streams{0};
 };
 
@@ -71,6 +73,7 @@ class Exchange {
   [[nodiscard]] const Service& service() const { return shared_.service; }
   [[nodiscard]] const Tokens& tokens() const { return shared_.tokens; }
   [[nodiscard]] const AuditTrail& audit() const { return shared_.audit; }
+  [[nodiscard]] const Keys& keys() const { return shared_.keys; }
 
   // Finds out who sends this, and whether he may. What fails was not done.
   [[nodiscard]] Status Admit(const AccessRule& rule);

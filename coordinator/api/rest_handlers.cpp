@@ -430,6 +430,8 @@ void Perform(Action action, const ExchangePtr& exchange) {
     case Action::kListTokens: return ListTokens(exchange);
     case Action::kRevokeToken: return RevokeToken(exchange);
     case Action::kListAudit: return ListAudit(exchange);
+    case Action::kListKeys: return ListKeys(exchange);
+    case Action::kRotateKeys: return RotateKeys(exchange);
     case Action::kHealth: return Health(exchange);
     case Action::kReady: return Ready(exchange);
     case Action::kMetrics: return Metrics(exchange);

@@ -54,6 +54,8 @@ constexpr std::array kRoutes{
     Route{Method::kPost, "/v1/tokens", Action::kCreateToken, Body::kRequired},
     Route{Method::kPost, "/v1/tokens/{id}:revoke", Action::kRevokeToken, Body::kOptional},
     Route{Method::kGet, "/v1/audit", Action::kListAudit, Body::kNone},
+    Route{Method::kGet, "/v1/keys", Action::kListKeys, Body::kNone},
+    Route{Method::kPost, "/v1/keys:rotate", Action::kRotateKeys, Body::kOptional},
     Route{Method::kGet, "/healthz", Action::kHealth, Body::kNone},
     Route{Method::kGet, "/readyz", Action::kReady, Body::kNone},
     Route{Method::kGet, "/metrics", Action::kMetrics, Body::kNone},

@@ -10,6 +10,7 @@
 #include "coordinator/api/audit_trail.h"
 #include "coordinator/api/bulk_actions.h"
 #include "coordinator/api/commands.h"
+#include "coordinator/api/keys.h"
 #include "coordinator/api/problem.h"
 #include "coordinator/runtime/coordinator.h"
 
@@ -27,6 +28,7 @@ struct ServiceOptions {
   std::function<size_t(const std::vector<std::string>&)> send_dead_letters = {};
   BulkDesk* bulk = nullptr;           // Not owned; outlives the service. Null: there are none.
   audit::AuditBook* audit = nullptr;  // The same.
+  const KeyStore* keys = nullptr;     // As `bulk`. Null: calls are not signed.
 };
 
 // Checks what a command says, hands it to the Coordinator and turns what comes back into the

@@ -366,6 +366,19 @@ Result<Document> Client::Audit(const AuditRequest& request) {
   return impl_->CallForDocument(GetFrom("/v1/audit" + query.text()));
 }
 
+Result<Document> Client::ListKeys() {
+  return impl_->CallForDocument(GetFrom("/v1/keys"));
+}
+
+Result<Document> Client::RotateKeys(const KeyRotation& rotation) {
+  Json body = Json::object();
+  AddText("notice", rotation.notice, body);
+  if (rotation.revoke) {
+    body["revoke"] = true;
+  }
+  return impl_->CallForDocument(Post("/v1/keys:rotate", DumpJson(body)));
+}
+
 Result<std::string> Client::Metrics() {
   return impl_->CallForText(GetFrom("/metrics"));
 }

@@ -450,6 +450,8 @@ std::map<std::string, Caller> Callers() {
       {"CreateToken", Unary(&Stub::CreateToken, R"({"name":"n","role":"viewer"})")},
       {"ListTokens", Unary(&Stub::ListTokens)},
       {"ListAudit", Unary(&Stub::ListAudit)},
+      {"ListKeys", Unary(&Stub::ListKeys)},
+      {"RotateKeys", Unary(&Stub::RotateKeys)},
       {"WatchTransaction", WatchOne},
   };
 }

@@ -97,6 +97,44 @@ TEST_CASE("definitions, bulk actions and tokens are in the audit, and no token i
   CHECK(entries.dump().find(secret) == std::string::npos);
 }
 
+TEST_CASE("keys that are rotated are in the audit, over both protocols") {
+  const KeyList keys{{"id-0", "x-0", InstantFromMicros(0), true}};
+  const KeyStore store{[&keys] { return keys; },
+                       [](std::optional<Duration> notice, bool) {
+                         return notice ? Status() : FailedPrecondition("keys.in_files", "in files");
+                       }};
+  TokenBox tokens;
+  RestOptions options = Asking(tokens);
+  options.service.keys = &store;
+  RestServer server(std::move(options));
+  const Fields admin = Bearing(tokens.Make(Role::kAdmin));
+  const std::string target = "/v1/keys:rotate";
+  REQUIRE(server.Send("POST", target, R"({"notice":"1s","revoke":true})", admin).status == 200);
+  CHECK(server.Send("POST", target, "{}", admin).status == 409);
+  GrpcOptions grpc_options = AskingOverGrpc(tokens);
+  grpc_options.service.keys = &store;
+  Grpc grpc(std::move(grpc_options));
+  grpc::ClientContext context;
+  context.AddMetadata("authorization", "Bearer " + tokens.Make(Role::kAdmin));
+  pb::RotateKeysRequest request;
+  request.set_notice("1s");
+  pb::KeySet set;
+  REQUIRE(grpc.stub->RotateKeys(&context, request, &set).ok());
+  const Json entries =
+      server.Send("GET", "/v1/audit?action=rotate-keys", "", admin).Document()["entries"];
+  REQUIRE(entries.size() == 3);
+  const Json standing{{"keys", Json::array({"id-0"})}, {"signing", "id-0"}};
+  CHECK(entries[0]["actor"] == "admin");
+  CHECK(entries[0]["outcome"] == "done");
+  CHECK(entries[0]["after"] == standing);
+  CHECK(entries[1]["outcome"] == "failed");
+  CHECK(entries[1]["code"] == "keys.in_files");
+  CHECK(entries[2]["subject"] == "keys");
+  CHECK(entries[2]["peer"] == "127.0.0.1");
+  CHECK(entries[2]["before"] == standing);
+  CHECK(entries[2]["after"]["revoke"] == true);
+}
+
 TEST_CASE("what only looks, and what programs do, is not in the audit") {
   Audited audited;
   const std::string admin = audited.tokens.Make(Role::kAdmin);

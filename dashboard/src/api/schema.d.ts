@@ -586,6 +586,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The keys that sign the calls of participants, as a JSON Web Key Set (RFC 7517). */
+        get: operations["listKeys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys:rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes another key, which is published at once and signs later. */
+        post: operations["rotateKeys"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tokens": {
         parameters: {
             query?: never;
@@ -1463,6 +1497,37 @@ export interface components {
             revokedBy?: string;
             /** @description ent_...: only in the answer that creates it. */
             token?: string;
+        };
+        RotateKeysRequest: {
+            /**
+             * @description A duration: how long the other key goes on signing. Default 10m; 0s: not at all.
+             * @example 10m
+             * @example 0s
+             */
+            notice?: string;
+            /** @description The other keys are published no more, at once. */
+            revoke?: boolean;
+        };
+        KeySet: {
+            keys: components["schemas"]["SigningKey"][];
+        };
+        SigningKey: {
+            /** @enum {string} */
+            kty: "OKP";
+            /** @enum {string} */
+            crv: "Ed25519";
+            /** @description Its 32 bytes in base64url. */
+            x: string;
+            /** @description Its thumbprint (RFC 7638), which a signature names. */
+            kid: string;
+            /** @enum {string} */
+            alg: "EdDSA";
+            /** @enum {string} */
+            use: "sig";
+            /** Format: date-time */
+            signsFrom: string;
+            /** @description It is the one that signs. */
+            signing: boolean;
         };
         TokenList: {
             tokens: components["schemas"]["Token"][];
@@ -2726,6 +2791,52 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": string;
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The one that signs first. None where calls are not signed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeySet"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    rotateKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RotateKeysRequest"];
+            };
+        };
+        responses: {
+            /** @description The keys that are published from now on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeySet"];
                 };
             };
             default: components["responses"]["Refused"];

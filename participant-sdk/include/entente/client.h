@@ -198,6 +198,12 @@ struct AuditRequest {
   std::string cursor = {};
 };
 
+// How another key takes over that signs the coordinator's calls.
+struct KeyRotation {
+  std::string notice = {};  // A duration, in which the other key goes on signing. Empty: 10m.
+  bool revoke = false;      // The other keys are published no more, at once.
+};
+
 // The outcome of an operation that was answered with "pending".
 struct CompletionRequest {
   std::string token = {};
@@ -334,6 +340,9 @@ class Client {
 
   // A page of the audit: "entries", the newest first, and "nextCursor" while there are more.
   [[nodiscard]] Result<Document> Audit(const AuditRequest& request);
+  // A KeySet: the public keys that calls are verified with (call_verifier.h).
+  [[nodiscard]] Result<Document> ListKeys();
+  [[nodiscard]] Result<Document> RotateKeys(const KeyRotation& rotation = {});
 
   // Prometheus' text, as /metrics gives it.
   [[nodiscard]] Result<std::string> Metrics();
