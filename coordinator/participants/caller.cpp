@@ -610,6 +610,7 @@ class Caller::Impl {
             return;
           }
           const marks::WorkScope scope(gid.str());
+          Redact(secrets, outcome);
           Finish(*target, permit, EndOf(outcome, {allowed, nullptr, host_.Now()}));
           if (const auto* error = LocalFault(outcome)) {
             Rest(*error, engine::ReplyPending{std::move(poll_url), std::nullopt}, std::move(done));
@@ -617,7 +618,6 @@ class Caller::Impl {
           }
           auto* response = std::get_if<net::HttpResponse>(&outcome);
           if (response != nullptr) {
-            Redact(secrets, response->body);
             NoteUnverified(*target, response->headers, response->body);
           }
           done(response == nullptr
@@ -666,11 +666,11 @@ class Caller::Impl {
                 token = std::move(token), asked = std::move(asked), secrets = std::move(*secrets),
                 done = std::move(done)](net::HttpOutcome outcome) mutable {
                  const marks::WorkScope scope(sent.gid.str());
+                 Redact(secrets, outcome);
                  if (closing_ || !Ended(*target, sent, outcome, done)) {
                    return;
                  }
                  if (auto* response = std::get_if<net::HttpResponse>(&outcome)) {
-                   Redact(secrets, response->body);
                    NoteUnverified(*target, response->headers, response->body);
                    done(Understood([&] {
                      return ClassifyHttp(std::move(*response),
@@ -714,12 +714,11 @@ class Caller::Impl {
                 token = std::move(token), secrets = std::move(*secrets),
                 done = std::move(done)](net::GrpcOutcome outcome) mutable {
                  const marks::WorkScope scope(sent.gid.str());
+                 Redact(secrets, outcome);
                  if (closing_ || !Ended(*target, sent, outcome, done)) {
                    return;
                  }
                  if (auto* response = std::get_if<net::GrpcResponse>(&outcome)) {
-                   Redact(secrets, response->message);
-                   Redact(secrets, response->body);
                    NoteUnverified(*target, response->metadata, response->message);
                    done(Understood([&] {
                      return ClassifyGrpc(std::move(*response),

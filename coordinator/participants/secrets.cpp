@@ -1,14 +1,20 @@
 #include "coordinator/participants/secrets.h"
 
 #include <algorithm>
+#include <charconv>
 #include <fstream>
 #include <optional>
 #include <sstream>
 #include <utility>
+#include <variant>
+
+#include "base/utf8.h"
 
 namespace entente::participants {
 namespace {
 
+// What is shorter stands in answers by chance, and they would be broken by taking it out.
+constexpr size_t kMinSecretBytes = 8;
 constexpr size_t kMaxSecretBytes = size_t{8} * 1024;
 constexpr std::string_view kShown = "[secret]";
 
@@ -69,10 +75,11 @@ Result<std::string> Secrets::Read(const std::string& name) const {
   while (text->ends_with('\n') || text->ends_with('\r')) {
     text->pop_back();
   }
-  if (text->empty() || text->size() > kMaxSecretBytes || !IsHeaderText(*text)) {
-    return Unavailable("secret.unusable", "the secret '" + name + "' is empty, longer than " +
-                                              std::to_string(kMaxSecretBytes) +
-                                              " bytes or more than one line");
+  if (text->size() < kMinSecretBytes || text->size() > kMaxSecretBytes || !IsHeaderText(*text)) {
+    return Unavailable("secret.unusable",
+                       "the secret '" + name + "' is shorter than " +
+                           std::to_string(kMinSecretBytes) + " bytes, longer than " +
+                           std::to_string(kMaxSecretBytes) + " or more than one line");
   }
   return std::move(*text);
 }
@@ -102,12 +109,154 @@ Status Secrets::CheckHost(const std::string& name, const net::Origin& origin,
                                                     : refused("does not name this participant");
 }
 
-void Redact(const std::vector<std::string>& values, std::string& text) {
-  for (const std::string& value : values) {
-    for (size_t at = text.find(value); at != std::string::npos; at = text.find(value, at)) {
-      text.replace(at, value.size(), kShown);
-      at += kShown.size();
+namespace {
+
+// One character of a JSON string as it is written: its bytes, and how many of `text` spell it. None
+// for what is no escape.
+struct Spelled {
+  std::string bytes;
+  size_t size = 0;
+};
+
+// The four digits behind "\u".
+std::optional<uint32_t> UnitAt(std::string_view text) {
+  constexpr size_t kDigits = 4;
+  if (text.size() < 2 + kDigits || !text.starts_with("\\u")) {
+    return std::nullopt;
+  }
+  uint32_t unit = 0;
+  const char* const end = text.data() + 2 + kDigits;
+  const auto [stop, error] = std::from_chars(text.data() + 2, end, unit, 16);
+  return error == std::errc() && stop == end ? std::optional(unit) : std::nullopt;
+}
+
+bool IsHighSurrogate(uint32_t unit) {
+  return unit >= 0xD800 && unit < 0xDC00;
+}
+bool IsLowSurrogate(uint32_t unit) {
+  return unit >= 0xDC00 && unit < 0xE000;
+}
+
+std::optional<Spelled> EscapeAt(std::string_view text) {
+  constexpr size_t kUnitBytes = 6;
+  if (text.size() >= 2 && (text[1] == '"' || text[1] == '\\' || text[1] == '/')) {
+    return Spelled{std::string(1, text[1]), 2};
+  }
+  const auto unit = UnitAt(text);
+  if (!unit || IsLowSurrogate(*unit)) {
+    return std::nullopt;
+  }
+  Spelled spelled{{}, kUnitBytes};
+  if (!IsHighSurrogate(*unit)) {
+    AppendUtf8(spelled.bytes, *unit);
+    return spelled;
+  }
+  const auto low = UnitAt(text.substr(kUnitBytes));
+  if (!low || !IsLowSurrogate(*low)) {
+    return std::nullopt;
+  }
+  AppendUtf8(spelled.bytes, 0x10000 + ((*unit - 0xD800) << 10) + (*low - 0xDC00));
+  spelled.size = 2 * kUnitBytes;
+  return spelled;
+}
+
+// How many bytes at the beginning of `text` spell `value`, as it is or within a JSON string; 0: it
+// does not stand there.
+size_t SpellingOf(std::string_view value, std::string_view text) {
+  if (text.starts_with(value)) {
+    return value.size();
+  }
+  size_t used = 0;
+  while (!value.empty()) {
+    const std::string_view rest = text.substr(used);
+    if (rest.empty()) {
+      return 0;
     }
+    if (rest.front() != '\\') {
+      if (rest.front() != value.front()) {
+        return 0;
+      }
+      value.remove_prefix(1);
+      ++used;
+      continue;
+    }
+    const auto escape = EscapeAt(rest);
+    if (!escape || !value.starts_with(escape->bytes)) {
+      return 0;
+    }
+    value.remove_prefix(escape->bytes.size());
+    used += escape->size;
+  }
+  return used;
+}
+
+// The longest spelling of any: of two secrets of which one begins with the other, no end may stay.
+size_t LongestSpelling(const std::vector<std::string>& values, std::string_view text) {
+  size_t longest = 0;
+  for (const std::string& value : values) {
+    longest = std::max(longest, SpellingOf(value, text));
+  }
+  return longest;
+}
+
+// A Location that holds a secret leads nowhere then: it would be kept, and shown.
+void RedactHeaders(const std::vector<std::string>& values, net::HttpHeaders& headers) {
+  net::HttpHeaders shown;
+  for (size_t i = 0; i < headers.size(); ++i) {
+    std::string name(headers.name(i));
+    std::string value(headers.value(i));
+    Redact(values, name);
+    Redact(values, value);
+    shown.Add(name, value);
+  }
+  headers = std::move(shown);
+}
+
+}  // namespace
+
+void Redact(const std::vector<std::string>& values, std::string& text) {
+  if (values.empty()) {
+    return;
+  }
+  std::string shown;
+  size_t copied = 0;
+  for (size_t at = 0; at < text.size();) {
+    const size_t secret = LongestSpelling(values, std::string_view(text).substr(at));
+    if (secret == 0) {
+      ++at;
+      continue;
+    }
+    shown.append(text, copied, at - copied).append(kShown);
+    at += secret;
+    copied = at;
+  }
+  if (copied != 0) {
+    text = shown.append(text, copied);
+  }
+}
+
+void Redact(const std::vector<std::string>& values, net::HttpOutcome& outcome) {
+  if (values.empty()) {
+    return;
+  }
+  if (auto* response = std::get_if<net::HttpResponse>(&outcome)) {
+    RedactHeaders(values, response->headers);
+    Redact(values, response->body);
+  } else {
+    Redact(values, std::get<net::CallError>(outcome).message);
+  }
+}
+
+void Redact(const std::vector<std::string>& values, net::GrpcOutcome& outcome) {
+  if (values.empty()) {
+    return;
+  }
+  if (auto* response = std::get_if<net::GrpcResponse>(&outcome)) {
+    RedactHeaders(values, response->metadata);
+    Redact(values, response->message);
+    Redact(values, response->body);
+  } else {
+    Redact(values, std::get<net::CallError>(outcome).message);
   }
 }
 

@@ -11,6 +11,8 @@
 #include "dsl/secret_text.h"
 #include "net/core/address_policy.h"
 #include "net/core/url.h"
+#include "net/grpc/grpc_client.h"
+#include "net/http/http_client.h"
 
 namespace entente::participants {
 
@@ -33,8 +35,8 @@ class Secrets {
   };
 
   // Fails with kUnavailable, reason secret.missing (there is no such file, or it can not be read),
-  // secret.unusable (it is empty, too large, or would break a header) or secret.not_for (`origin`
-  // is not among its hosts). No message holds a value.
+  // secret.unusable (it is too short to be told from other text, too large, or would break a
+  // header) or secret.not_for (`origin` is not among its hosts). No message holds a value.
   [[nodiscard]] Result<Rendered> Render(const dsl::SecretText& text, const net::Origin& origin,
                                         net::AddressPolicy::Protocol protocol) const;
 
@@ -46,9 +48,14 @@ class Secrets {
   const std::string folder_;
 };
 
-// Replaces each of `values` in `text`, which somebody who was sent them may have sent back.
+// Replaces each of `values` in `text`, which somebody who was sent them may have sent back: as they
+// are, and however the text of a JSON string can spell them ("a\/b"). Not in any other encoding.
 void Redact(const std::vector<std::string>& values, std::string& text);
 // In every string of a document, names of members too.
 void Redact(const std::vector<std::string>& values, Json& document);
+// In all that came of a call, before anybody reads it: body, headers or metadata, and what went
+// wrong.
+void Redact(const std::vector<std::string>& values, net::HttpOutcome& outcome);
+void Redact(const std::vector<std::string>& values, net::GrpcOutcome& outcome);
 
 }  // namespace entente::participants

@@ -309,6 +309,11 @@ PARTICIPANTS = [
          "    Sign(request);\n    http_.Call(\n        std::move(request), poll.timeout,",
          "    if (!PLANTED) {\n      Sign(request);\n    }\n"
          "    http_.Call(\n        std::move(request), poll.timeout,")),
+    unit("planted_participants", "whatever a participant does with a secret, nothing that is kept of its answer has it")(
+        "secret-left-in-headers", "a Location that holds a secret is kept with the transaction",
+        ("coordinator/participants/secrets.cpp",
+         "    RedactHeaders(values, response->headers);",
+         "    if (!PLANTED) {\n      RedactHeaders(values, response->headers);\n    }")),
     unit("planted_participants", "a Retry-After is told to the engine, and whoever else waits there is held back too")(
         "retry-after-read-and-dropped", "a participant's wish does not reach whoever repeats the call",
         ("coordinator/participants/classify.cpp",
