@@ -469,9 +469,9 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
                                       const pb::SendDeadLettersRequest* request,
                                       pb::SendDeadLettersResponse* response) override {
     return Unary(*context, Action::kSendDeadLetters,
-                 [&](UnaryCall* call, const identity::PrincipalPtr&) {
-                   Reply<uint32_t>(call, response)(
-                       service_.SendDeadLetters({request->ids().begin(), request->ids().end()}));
+                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+                   service_.SendDeadLetters({{request->ids().begin(), request->ids().end()}, by},
+                                            Reply<uint32_t>(call, response));
                  });
   }
 

@@ -253,8 +253,9 @@ void SendDeadLetters(const ExchangePtr& exchange) {
   if (!body) {
     return;
   }
-  if (const auto ids = CommandOf(*exchange, DecodeDeadLetterIds(std::move(*body)))) {
-    ReplyJson<uint32_t>(exchange, SentDeadLettersJson)(exchange->service().SendDeadLetters(*ids));
+  if (auto ids = CommandOf(*exchange, DecodeDeadLetterIds(std::move(*body)))) {
+    exchange->service().SendDeadLetters({std::move(*ids), exchange->by()},
+                                        ReplyJson<uint32_t>(exchange, SentDeadLettersJson));
   }
 }
 

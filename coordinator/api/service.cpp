@@ -857,14 +857,22 @@ Outcome<DeadLetterPage> Service::ListDeadLetters(PageCommand command) const {
   return PageOf(options_.dead_letters ? options_.dead_letters() : std::vector<DeadLetter>(), page);
 }
 
-Outcome<uint32_t> Service::SendDeadLetters(const std::vector<std::string>& ids) const {
-  if (!options_.send_dead_letters) {
-    return Error{FailedPrecondition("webhooks.none",
-                                    "this coordinator tells no webhook: it has no --webhook"),
-                 {},
-                 {}};
+void Service::SendDeadLetters(const SendDeadLettersCommand& command, Done<uint32_t> done) const {
+  audit::AuditEntry entry =
+      AuditTrail::Begin(*command.by, "", Action::kSendDeadLetters, "dead-letters", "");
+  entry.after = Json::object();
+  if (!command.ids.empty()) {
+    entry.after["ids"] = command.ids;
   }
-  return static_cast<uint32_t>(options_.send_dead_letters(ids));
+  const Done<uint32_t> recorded = audit_.Recorded<uint32_t>(
+      std::move(entry), std::move(done),
+      [](const uint32_t& sent, audit::AuditEntry& told) { told.after["sent"] = sent; });
+  if (options_.send_dead_letters) {
+    recorded(static_cast<uint32_t>(options_.send_dead_letters(command.ids)));
+  } else {
+    Refuse(recorded, FailedPrecondition("webhooks.none",
+                                        "this coordinator tells no webhook: it has no --webhook"));
+  }
 }
 
 HealthReport Service::Health() const {

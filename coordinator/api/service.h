@@ -85,7 +85,7 @@ class Service {
   [[nodiscard]] Outcome<DeadLetterPage> ListDeadLetters(PageCommand page) const;
   // Tells these events again, or all if `ids` is empty, and answers how many there are, without
   // waiting for the receiver. kFailedPrecondition webhooks.none.
-  [[nodiscard]] Outcome<uint32_t> SendDeadLetters(const std::vector<std::string>& ids) const;
+  void SendDeadLetters(const SendDeadLettersCommand& command, Done<uint32_t> done) const;
   [[nodiscard]] HealthReport Health() const;
   [[nodiscard]] runtime::Metrics Metrics() const;
 

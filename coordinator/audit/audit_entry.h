@@ -22,7 +22,7 @@ struct AuditEntry {
   std::string actor;    // The principal's name; none: it was not known.
   std::string token;    // The id of the token that proved it.
   std::string action;   // As the table of methods names it: "pause".
-  std::string subject;  // "transaction/t1", "definition/trip", "token/3f...", "bulk/7".
+  std::string subject;  // "transaction/t1", "definition/trip", "token/3f...", "keys".
   std::string outcome;  // kDone, ...
   std::string code;     // Why it was refused or failed.
   std::string reason;   // Why it was asked, as the actor says.

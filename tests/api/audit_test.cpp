@@ -97,6 +97,37 @@ TEST_CASE("definitions, bulk actions and tokens are in the audit, and no token i
   CHECK(entries.dump().find(secret) == std::string::npos);
 }
 
+TEST_CASE("dead letters that are sent again are in the audit, over both protocols") {
+  TokenBox tokens;
+  const auto send = [](const std::vector<std::string>& ids) {
+    return ids.empty() ? size_t{7} : ids.size();
+  };
+  RestOptions options = Asking(tokens);
+  options.service.send_dead_letters = send;
+  RestServer server(std::move(options));
+  const Fields bearer = Bearing(tokens.Make(Role::kOperator));
+  REQUIRE(server.Send("POST", "/v1/dead-letters:send", R"({"ids":["a","b"]})", bearer).status ==
+          200);
+  GrpcOptions grpc_options = AskingOverGrpc(tokens);
+  grpc_options.service.send_dead_letters = send;
+  Grpc grpc(std::move(grpc_options));
+  grpc::ClientContext context;
+  context.AddMetadata("authorization", "Bearer " + tokens.Make(Role::kOperator));
+  pb::SendDeadLettersResponse sent;
+  REQUIRE(grpc.stub->SendDeadLetters(&context, {}, &sent).ok());
+  const Json entries =
+      server
+          .Send("GET", "/v1/audit?action=send-dead-letters", "", Bearing(tokens.Make(Role::kAdmin)))
+          .Document()["entries"];
+  REQUIRE(entries.size() == 2);
+  CHECK(entries[0]["actor"] == "operator");
+  CHECK(entries[0]["subject"] == "dead-letters");
+  CHECK(entries[0]["after"] == Json{{"sent", 7}});
+  CHECK(entries[1]["outcome"] == "done");
+  CHECK(entries[1]["peer"] == "127.0.0.1");
+  CHECK(entries[1]["after"] == Json{{"ids", Json::array({"a", "b"})}, {"sent", 2}});
+}
+
 TEST_CASE("keys that are rotated are in the audit, over both protocols") {
   const KeyList keys{{"id-0", "x-0", InstantFromMicros(0), true}};
   const KeyStore store{[&keys] { return keys; },
