@@ -29,9 +29,12 @@ std::optional<std::string> ContentOf(const std::string& path) {
   return text;
 }
 
-bool IsHeaderText(std::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '\x7f'; });
+bool MayBeSent(std::string_view text, net::AddressPolicy::Protocol protocol) {
+  const bool ascii = protocol == net::AddressPolicy::Protocol::kGrpc;
+  return std::all_of(text.begin(), text.end(), [ascii](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte >= 0x20 && byte != 0x7f && (byte < 0x80 || !ascii);
+  });
 }
 
 std::vector<std::string> LinesOf(const std::string& text) {
@@ -57,14 +60,15 @@ Result<Secrets::Rendered> Secrets::Render(const dsl::SecretText& text, const net
       continue;
     }
     ENTENTE_RETURN_IF_ERROR(CheckHost(part.text, origin, protocol));
-    ENTENTE_ASSIGN_OR_RETURN(std::string value, Read(part.text));
+    ENTENTE_ASSIGN_OR_RETURN(std::string value, Read(part.text, protocol));
     rendered.text += value;
     rendered.values.push_back(std::move(value));
   }
   return rendered;
 }
 
-Result<std::string> Secrets::Read(const std::string& name) const {
+Result<std::string> Secrets::Read(const std::string& name,
+                                  net::AddressPolicy::Protocol protocol) const {
   std::optional<std::string> text =
       folder_.empty() ? std::nullopt : ContentOf(folder_ + "/" + name);
   if (!text) {
@@ -75,11 +79,13 @@ Result<std::string> Secrets::Read(const std::string& name) const {
   while (text->ends_with('\n') || text->ends_with('\r')) {
     text->pop_back();
   }
-  if (text->size() < kMinSecretBytes || text->size() > kMaxSecretBytes || !IsHeaderText(*text)) {
+  if (text->size() < kMinSecretBytes || text->size() > kMaxSecretBytes ||
+      !MayBeSent(*text, protocol)) {
     return Unavailable("secret.unusable",
                        "the secret '" + name + "' is shorter than " +
                            std::to_string(kMinSecretBytes) + " bytes, longer than " +
-                           std::to_string(kMaxSecretBytes) + " or more than one line");
+                           std::to_string(kMaxSecretBytes) +
+                           " bytes, more than one line, or no ASCII where it is metadata");
   }
   return std::move(*text);
 }

@@ -35,13 +35,15 @@ class Secrets {
   };
 
   // Fails with kUnavailable, reason secret.missing (there is no such file, or it can not be read),
-  // secret.unusable (it is too short to be told from other text, too large, or would break a
-  // header) or secret.not_for (`origin` is not among its hosts). No message holds a value.
+  // secret.unusable (it is too short to be told from other text, too large, would break a header,
+  // or is no ASCII, which metadata must be) or secret.not_for (`origin` is not among its hosts). No
+  // message holds a value.
   [[nodiscard]] Result<Rendered> Render(const dsl::SecretText& text, const net::Origin& origin,
                                         net::AddressPolicy::Protocol protocol) const;
 
  private:
-  [[nodiscard]] Result<std::string> Read(const std::string& name) const;
+  [[nodiscard]] Result<std::string> Read(const std::string& name,
+                                         net::AddressPolicy::Protocol protocol) const;
   [[nodiscard]] Status CheckHost(const std::string& name, const net::Origin& origin,
                                  net::AddressPolicy::Protocol protocol) const;
 

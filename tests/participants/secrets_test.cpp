@@ -74,6 +74,12 @@ TEST_CASE("a secret that can not be sent is named, and never shown") {
     CHECK(status.reason() == "secret.unusable");
     CHECK(status.message().find("v4lue") == std::string::npos);
   }
+  folder.Put("PAY", "v4lue-\u00e4");
+  const auto text = dsl::ParseSecretText("${secret.PAY}").value();
+  const auto origin = net::ParseUrl("https://pay.example.org").value().origin;
+  const Secrets secrets(folder.path.string());
+  CHECK(secrets.Render(text, origin, Protocol::kHttp).ok());
+  CHECK(secrets.Render(text, origin, Protocol::kGrpc).status().reason() == "secret.unusable");
   CHECK(Secrets("")
             .Render(dsl::ParseSecretText("${secret.PAY}").value(),
                     net::ParseUrl("https://pay.example.org").value().origin, Protocol::kHttp)
