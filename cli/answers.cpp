@@ -41,6 +41,8 @@ const std::vector<Required>& RequiredOf(Answer kind) {
                                              {"ready", &Json::is_boolean}};
   static const std::vector<Required> kToken{{"id", &Json::is_string}, {"role", &Json::is_string}};
   static const std::vector<Required> kTokens{{"tokens", &Json::is_array}};
+  static const std::vector<Required> kAudit{{"entries", &Json::is_array}};
+  static const std::vector<Required> kKeys{{"keys", &Json::is_array}};
   switch (kind) {
     case Answer::kTransaction:
     case Answer::kCompletion: return kStanding;
@@ -60,6 +62,8 @@ const std::vector<Required>& RequiredOf(Answer kind) {
     case Answer::kHealth: return kHealth;
     case Answer::kToken: return kToken;
     case Answer::kTokens: return kTokens;
+    case Answer::kAudit: return kAudit;
+    case Answer::kKeys: return kKeys;
   }
   CheckFailed("Answer is a declared enumerator", __FILE__, __LINE__);
 }

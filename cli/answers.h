@@ -29,6 +29,8 @@ enum class Answer {
   kHealth,
   kToken,
   kTokens,
+  kAudit,
+  kKeys,
 };
 
 // Pass a failure on, and an answer that has the members every coordinator sends. Else kInternal,

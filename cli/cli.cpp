@@ -100,6 +100,8 @@ void AddCommandsOn(const Terminal& terminal, CLI::App& app, int& exit_code) {
   AddOperatorCommands(app, *context);
   AddBulkCommands(app, *context);
   AddTokenCommands(app, *context);
+  AddAuditCommand(app, *context);
+  AddKeyCommands(app, *context);
   AddDoctor(app, *context);
   for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
     if (command->get_name() != "serve") {

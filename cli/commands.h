@@ -24,6 +24,8 @@ void AddClientDrivenCommands(CLI::App& app, Context& context);  // begin, enlist
 void AddReadCommands(CLI::App& app, Context& context);          // get, list, history, ...
 void AddBulkCommands(CLI::App& app, Context& context);          // bulk ...
 void AddTokenCommands(CLI::App& app, Context& context);         // tokens create, list, revoke
+void AddAuditCommand(CLI::App& app, Context& context);          // audit
+void AddKeyCommands(CLI::App& app, Context& context);           // keys list, rotate
 void AddDoctor(CLI::App& app, Context& context);                // doctor
 void AddOperatorCommands(CLI::App& app, Context& context);      // cancel, pause, ..., complete
 

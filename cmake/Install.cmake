@@ -7,7 +7,8 @@ set(headers ${CMAKE_INSTALL_INCLUDEDIR})
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/Entente)
 
 set(sdk_targets
-  entente_base entente_boost entente_net_core entente_net_http entente_net_postgres entente_participant_proto
+  entente_base entente_boost entente_net_core entente_net_http entente_net_postgres entente_net_signing
+  entente_participant_proto
   entente_sdk_client entente_sdk_core entente_sdk_grpc entente_sdk_grpc_server entente_sdk_mysql
   entente_sdk_participant entente_sdk_postgres entente_sdk_sqlite)
 set_target_properties(entente_base PROPERTIES EXPORT_NAME Base)
@@ -15,6 +16,7 @@ set_target_properties(entente_boost PROPERTIES EXPORT_NAME Boost)
 set_target_properties(entente_net_core PROPERTIES EXPORT_NAME NetCore)
 set_target_properties(entente_net_http PROPERTIES EXPORT_NAME NetHttp)
 set_target_properties(entente_net_postgres PROPERTIES EXPORT_NAME NetPostgres)
+set_target_properties(entente_net_signing PROPERTIES EXPORT_NAME NetSigning)
 set_target_properties(entente_participant_proto PROPERTIES EXPORT_NAME ParticipantProto)
 set_target_properties(entente_sdk_client PROPERTIES EXPORT_NAME Client)
 set_target_properties(entente_sdk_core PROPERTIES EXPORT_NAME Core)
@@ -70,7 +72,7 @@ set(http "-lentente_net_http -lentente_net_core ${core} -lssl -lcrypto")
 entente_pkg_config(client "The client of an Entente coordinator" "nlohmann_json"
   "-lentente_sdk_client ${http}")
 entente_pkg_config(participant "A participant of Entente's transactions, over REST" "nlohmann_json"
-  "-lentente_sdk_participant ${http}")
+  "-lentente_sdk_participant -lentente_sdk_client -lentente_net_signing ${http}")
 entente_pkg_config(participant-grpc "A participant of Entente's transactions, over gRPC"
   "entente-participant protobuf grpc++"
   "-lentente_sdk_grpc_server -lentente_sdk_grpc -lentente_participant_proto -lgrpc++_reflection")

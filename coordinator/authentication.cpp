@@ -15,6 +15,7 @@ namespace entente::coordinator {
 namespace {
 
 constexpr auto kRefreshEvery = std::chrono::seconds(2);
+constexpr const char* kServe = "entente-serve";  // Whose doing it is.
 constexpr std::string_view kSqlite = "sqlite:";
 
 std::string AdminTokenFile(const Config& config) {
@@ -26,14 +27,22 @@ std::string AdminTokenFile(const Config& config) {
 }
 
 // One that can not be handed over is taken back.
-Status HandOverAdmin(const std::string& file, identity::TokenBook& tokens, Instant now) {
+Status HandOverAdmin(const std::string& file, identity::TokenBook& tokens, audit::AuditBook& audit,
+                     Instant now) {
   identity::TokenRequest request;
   request.name = "admin";
   request.role = identity::Role::kAdmin;
-  ENTENTE_ASSIGN_OR_RETURN(const identity::CreatedToken token,
-                           tokens.Create(request, "entente-serve", now));
+  ENTENTE_ASSIGN_OR_RETURN(const identity::CreatedToken token, tokens.Create(request, kServe, now));
+  audit::AuditEntry entry;
+  entry.at = now;
+  entry.actor = kServe;
+  entry.action = "create-token";
+  entry.subject = "token/" + token.info.id;
+  entry.outcome = audit::kDone;
+  entry.after = Json{{"name", request.name}, {"role", "admin"}};
+  audit.Record(entry);
   if (Status written = WritePrivateFile(file, token.text + "\n"); !written.ok()) {
-    static_cast<void>(tokens.Revoke(token.info.id, "entente-serve", now).ok());
+    static_cast<void>(tokens.Revoke(token.info.id, kServe, now).ok());
     return written;
   }
   Log(LogLevel::kInfo, LogLine("admin_token")
@@ -46,17 +55,18 @@ Status HandOverAdmin(const std::string& file, identity::TokenBook& tokens, Insta
 }
 
 // Without a token that may make others, nobody could ever get in.
-Status EnsureAdmin(const Config& config, identity::TokenBook& tokens) {
+Status EnsureAdmin(const Config& config, identity::TokenBook& tokens, audit::AuditBook& audit) {
   const Instant now = runtime::WallNow();
   const std::string file = AdminTokenFile(config);
   const bool asked = !config.admin_token_file.empty() && access(file.c_str(), F_OK) != 0;
-  return tokens.HasAdmin(now) && !asked ? Status() : HandOverAdmin(file, tokens, now);
+  return tokens.HasAdmin(now) && !asked ? Status() : HandOverAdmin(file, tokens, audit, now);
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Authentication>> Authentication::Open(const Config& config,
-                                                             storage::Journal& journal) {
+                                                             storage::Journal& journal,
+                                                             audit::AuditBook& audit) {
   if (!AsksForTokens(config)) {
     Log(LogLevel::kInfo,
         LogLine("authentication")
@@ -68,7 +78,7 @@ Result<std::unique_ptr<Authentication>> Authentication::Open(const Config& confi
   }
   ENTENTE_ASSIGN_OR_RETURN(std::unique_ptr<identity::TokenBook> tokens,
                            identity::TokenBook::Open(journal));
-  ENTENTE_RETURN_IF_ERROR(EnsureAdmin(config, *tokens));
+  ENTENTE_RETURN_IF_ERROR(EnsureAdmin(config, *tokens, audit));
   Log(LogLevel::kInfo, LogLine("authentication").Word("mode", "token"));
   return std::unique_ptr<Authentication>(new Authentication(std::move(tokens)));
 }

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/status.h"
+#include "coordinator/audit/audit_book.h"
 #include "coordinator/config.h"
 #include "coordinator/every.h"
 #include "coordinator/identity/token_book.h"
@@ -20,7 +21,8 @@ class Authentication {
   // config names a file for it that is not there, which is how one who lost every token gets in
   // again. Fails as the store does, and with config.file.
   [[nodiscard]] static Result<std::unique_ptr<Authentication>> Open(const Config& config,
-                                                                    storage::Journal& journal);
+                                                                    storage::Journal& journal,
+                                                                    audit::AuditBook& audit);
   Authentication(const Authentication&) = delete;
   Authentication& operator=(const Authentication&) = delete;
 

@@ -289,6 +289,8 @@ const std::vector<Setting>& Settings() {
        [](const Config& config) { return std::to_string(config.workers); }},
       DurationSetting<&Config::retention>("retention", "ENTENTE_RETENTION",
                                           "How long finished transactions are kept"),
+      DurationSetting<&Config::audit_retention>("audit-retention", "ENTENTE_AUDIT_RETENTION",
+                                                "How long the audit is kept"),
       DurationSetting<&Config::drain_grace>("drain-grace", "ENTENTE_DRAIN_GRACE",
                                             "How long SIGTERM waits for calls in flight"),
       {"max-open-transactions", "ENTENTE_MAX_OPEN_TRANSACTIONS",
@@ -316,6 +318,9 @@ const std::vector<Setting>& Settings() {
       ListSetting<&Config::allow_origins, CheckOrigin>(
           "allow-origin", "ENTENTE_ALLOW_ORIGIN",
           "Origin, such as https://ops.example.org, whose pages may change something"),
+      StringSetting<&Config::secrets_dir>("secrets-dir", "ENTENTE_SECRETS_DIR",
+                                          "Folder of what headers name as ${secret.NAME}: NAME, "
+                                          "and NAME.hosts, who may receive it"),
       ListSetting<&Config::allow_participants>(
           "allow-participants", "ENTENTE_ALLOW_PARTICIPANTS",
           "Address that participants may have, as [scheme://]host[:port]; none given: any but "
@@ -326,6 +331,22 @@ const std::vector<Setting>& Settings() {
                                                    "PEM file shown to participants that ask"),
       StringSetting<&Config::tls_key_file>("tls-key", "ENTENTE_TLS_KEY",
                                            "PEM file of that certificate's key"),
+      {"sign-calls", "ENTENTE_SIGN_CALLS",
+       "Whether calls of participants are signed, so that they can tell them from a stranger's: "
+       "'on' or 'off'; see docs/security.md",
+       false,
+       [](Config& config, const std::string& value) {
+         if (value != "on" && value != "off") {
+           return Invalid("'" + value + "' is not one of on, off");
+         }
+         config.sign_calls = value == "on";
+         return Status();
+       },
+       [](const Config& config) { return std::string(config.sign_calls ? "on" : "off"); }},
+      ListSetting<&Config::signing_key_files>(
+          "signing-key", "ENTENTE_SIGNING_KEY",
+          "PEM file of an Ed25519 key that signs them; of several the first one signs and the "
+          "others are published; none: keys that lie in the store"),
       {"otlp-endpoint", "ENTENTE_OTLP_ENDPOINT",
        "URL of an OpenTelemetry collector that takes OTLP over HTTP as JSON, such as "
        "http://127.0.0.1:4318; empty: no traces are sent",

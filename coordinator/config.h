@@ -29,16 +29,20 @@ struct Config {
   std::string cluster_secret_file;
   uint32_t workers = 0;  // 0: one per processor, at most 16.
   Duration retention = std::chrono::hours(24 * 7);
+  Duration audit_retention = std::chrono::hours(24 * 365);
   Duration drain_grace = std::chrono::seconds(10);
   uint64_t max_open_transactions = 2'000'000;
   uint64_t payload_memory = 0;                  // Bytes; 0: half of what the process may use.
   std::vector<std::string> allow_env;           // What definitions may read as `env`.
   std::vector<std::string> allow_participants;  // See net::AddressPolicy.
+  std::string secrets_dir;                      // See participants::Secrets; empty: none.
   std::vector<std::string> allow_hosts;         // See api::GuardOptions.
   std::vector<std::string> allow_origins;
   std::string tls_ca_file;  // For calls to participants; empty: the system's.
   std::string tls_certificate_file;
   std::string tls_key_file;
+  bool sign_calls = false;                     // Those of participants.
+  std::vector<std::string> signing_key_files;  // Empty: the keys are in the store.
   std::string otlp_endpoint;  // Of an OpenTelemetry collector; empty: no traces are sent.
   std::vector<std::string> otlp_headers;    // "Name: value"
   std::string webhook;                      // URL of a receiver of events; empty: none.

@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "base/limits.h"
 #include "coordinator/observe/trace_ids.h"
 
 namespace entente::coordinator {
@@ -129,6 +130,14 @@ void OperationsLog::OnBreaker(const std::string& participant, const std::string&
 
 void OperationsLog::OnLocalExhaustion(const std::string& message) {
   Write(Level::kWarning, LogLine("local_exhaustion").Text("message", message));
+}
+
+void OperationsLog::OnUnverified(const std::string& participant, const std::string& address,
+                                 const std::string& detail) {
+  Write(Level::kWarning, LogLine("call_unverified")
+                             .Word("participant", participant)
+                             .Text("address", address)
+                             .Text("message", detail.substr(0, limits::kMaxErrorTextBytes)));
 }
 
 void OperationsLog::Write(Level level, const LogLine& line) {

@@ -42,6 +42,9 @@ class OperationsLog {
   void OnBreaker(const std::string& participant, const std::string& address, bool open);
   // A call could not be made for want of something on this machine.
   void OnLocalExhaustion(const std::string& message);
+  // A participant does not take calls for the coordinator's.
+  void OnUnverified(const std::string& participant, const std::string& address,
+                    const std::string& detail);
 
  private:
   struct Window {

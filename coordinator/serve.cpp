@@ -19,11 +19,14 @@
 #include <system_error>
 #include <thread>
 
+#include "base/base64.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "coordinator/api/bulk_actions.h"
 #include "coordinator/api/grpc_server.h"
+#include "coordinator/api/keys.h"
 #include "coordinator/api/rest.h"
+#include "coordinator/auditing.h"
 #include "coordinator/authentication.h"
 #include "coordinator/cluster_node.h"
 #include "coordinator/dead_letters.h"
@@ -41,6 +44,7 @@
 #include "coordinator/runtime/local_coordinator.h"
 #include "coordinator/runtime/worker.h"
 #include "coordinator/servers.h"
+#include "coordinator/signing_keys.h"
 #include "marks/crash_marks.h"
 #include "net/core/address_policy.h"
 #include "net/core/own_listeners.h"
@@ -167,6 +171,7 @@ Result<participants::CallerOptions> MakeCallerOptions(const Config& config,
   options.grpc.type_bytes = std::make_shared<std::atomic<size_t>>(0);
   options.grpc.tls = {config.tls_ca_file, config.tls_certificate_file, config.tls_key_file};
   ENTENTE_ASSIGN_OR_RETURN(options.http.tls, net::TlsContext::ForClients(options.grpc.tls));
+  options.secrets = std::make_shared<const participants::Secrets>(config.secrets_dir);
   return options;
 }
 
@@ -335,6 +340,15 @@ class Told {
   std::function<void()> tell_;
 };
 
+api::KeyList KeysToShow(const SigningKeys& keys) {
+  api::KeyList shown;
+  for (const SigningKeyInfo& info : keys.Published()) {
+    shown.push_back({info.key.id(), EncodeBase64Url(info.key.bytes()),
+                     ClampToCalendar(info.signs_from), info.is_signing});
+  }
+  return shown;
+}
+
 // Of a coordinator that has its store for itself.
 api::NodeInfo OnlyNode(runtime::LocalCoordinator& local, const std::string& http_address,
                        Instant started_at) {
@@ -361,7 +375,8 @@ void ShowWebhooks(outlets::Webhooks* webhooks, api::ServiceOptions& options) {
 int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, ClusterNode* node,
                     storage::Journal& journal, const DescriptorShares& shares,
                     const std::string& store, RecoveryEnd& recovery, net::OwnListeners& own,
-                    identity::TokenBook* tokens, OperationsLog& log, outlets::Webhooks* webhooks,
+                    identity::TokenBook* tokens, Auditing& auditing, const api::KeyStore* keys,
+                    OperationsLog& log, outlets::Webhooks* webhooks,
                     const std::function<void(observe::Exposition&)>& measurements) {
   const auto began = std::chrono::steady_clock::now();
   runtime::Coordinator& coordinator =
@@ -392,7 +407,10 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, Clus
   rest_options.tokens = tokens;
   rest_options.guard.allowed_hosts = config.allow_hosts;
   rest_options.guard.allowed_origins = config.allow_origins;
+  rest_options.guard.coordinator = coordinator.id();
   rest_options.service.bulk = &bulk;
+  rest_options.service.audit = &auditing.book();
+  rest_options.service.keys = keys;
   if (node != nullptr) {
     rest_options.service.nodes = [node] { return node->Nodes(); };
   } else {
@@ -401,10 +419,11 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, Clus
     };
   }
   ShowWebhooks(webhooks, rest_options.service);
-  rest_options.on_refused = [&log](const Status& status, std::string_view method,
-                                   const std::string& peer) {
-    log.OnRefused(status, method, peer);
+  const auto on_refused = [&log, &auditing](const api::Refusal& refusal) {
+    log.OnRefused(refusal.status, refusal.method, refusal.peer);
+    auditing.OnRefused(refusal);
   };
+  rest_options.on_refused = on_refused;
   rest_options.on_defect = [](const Status& status, const std::string& target) {
     Log(LogLevel::kError, LogLine("defect")
                               .Text("target", target)
@@ -441,9 +460,7 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, Clus
     grpc_options.max_connections = shares.grpc_clients;
     grpc_options.reflection = config.grpc_reflection;
     grpc_options.tokens = tokens;
-    grpc_options.on_refused = [&log](const Status& status, std::string_view method) {
-      log.OnRefused(status, method, "");
-    };
+    grpc_options.on_refused = on_refused;
     grpc_options.tls = (*tls)->grpc();
     auto started = api::GrpcServer::Start(coordinator, config.grpc, std::move(grpc_options));
     if (!started.ok()) {
@@ -537,11 +554,20 @@ int Serve(const Config& config) {
   if (!journal.ok()) {
     return CannotStart(journal.status());
   }
-  auto authentication = Authentication::Open(config, **journal);
+  auto auditing = std::make_unique<Auditing>(config, **journal);
+  auto authentication = Authentication::Open(config, **journal, auditing->book());
   if (!authentication.ok()) {
     return CannotStart(authentication.status());
   }
   StopOnLostMapping();
+  std::unique_ptr<SigningKeys> signing_keys;
+  if (config.sign_calls) {
+    auto opened = SigningKeys::Open(config, **journal, runtime::WallNow);
+    if (!opened.ok()) {
+      return CannotStart(opened.status());
+    }
+    signing_keys = std::move(opened).value();
+  }
   const auto marks = OpenMarks(config.store);
   OperationsLog log([](OperationsLog::Level level, const LogLine& line) {
     Log(level == OperationsLog::Level::kInfo ? LogLevel::kInfo : LogLevel::kWarning, line);
@@ -553,12 +579,19 @@ int Serve(const Config& config) {
   gates_options.on_exhausted = [&log](const std::string& message) {
     log.OnLocalExhaustion(message);
   };
+  gates_options.on_unverified = [&log](const std::string& participant, const std::string& address,
+                                       const std::string& detail) {
+    log.OnUnverified(participant, address, detail);
+  };
   participants::Gates gates(std::move(gates_options));
   observe::Registry registry;
   const auto make_caller = [&](runtime::Worker& worker, const runtime::CompletionTokens& tokens) {
     participants::CallerOptions one = *caller_options;
     one.recorder = &registry.RecorderOf(worker.index());
     one.trace = !config.otlp_endpoint.empty();
+    if (signing_keys != nullptr) {
+      one.signing_key = [&signing_keys] { return signing_keys->Current(); };
+    }
     return std::make_unique<participants::Caller>(worker.io(), worker, std::move(one), gates,
                                                   tokens);
   };
@@ -624,10 +657,16 @@ int Serve(const Config& config) {
     node = std::move(opened).value();
     released.Set([&node] { node->OnReleased(); });
   }
+  const api::KeyStore key_store{
+      [&signing_keys] { return KeysToShow(*signing_keys); },
+      [&signing_keys](std::optional<Duration> notice, bool revoke) {
+        return signing_keys->Rotate(notice.value_or(SigningKeys::kUsualNotice), revoke).status();
+      }};
   const int code =
       RunUntilStopped(config, **coordinator, node.get(), **journal, shares,
                       storage::ShownUrl(config.store), recovery, *own, (*authentication)->tokens(),
-                      log, told.webhooks.get(), [&](observe::Exposition& out) {
+                      *auditing, signing_keys == nullptr ? nullptr : &key_store, log,
+                      told.webhooks.get(), [&](observe::Exposition& out) {
                         registry.Write(out);
                         told.Write(out);
                       });
@@ -637,9 +676,11 @@ int Serve(const Config& config) {
   }
   (*coordinator)->Stop();
   node.reset();
+  signing_keys.reset();
   // Whatever was handed in is written before the journal ends; the drivers go after it. Whoever
   // reads it goes before it.
   authentication->reset();
+  auditing.reset();
   journal->reset();
   return code;
 }

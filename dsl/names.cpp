@@ -78,7 +78,8 @@ std::optional<BadName> CheckCharacters(std::string_view text, std::string_view w
 
 // What the coordinator says to a participant itself: docs/participants.md lists it.
 bool IsReservedForCoordinator(std::string_view lower) {
-  return lower == "idempotency-key" || lower == "traceparent" || lower.starts_with("entente-");
+  return lower == "idempotency-key" || lower == "traceparent" || lower.starts_with("entente-") ||
+         lower == "signature" || lower == "signature-input" || lower == "content-digest";
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ namespace entente::dsl {
 namespace {
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
+using SecretPairs = std::vector<std::pair<std::string, SecretText>>;
 
 class ParticipantCompiler {
  public:
@@ -41,8 +42,12 @@ class ParticipantCompiler {
   // A string with `env` in it, resolved; nothing if that is not possible.
   std::optional<std::string> Resolved(const Json* value, const std::string& pointer,
                                       std::string_view place);
+  // Those that name secrets go to `secrets`, as they are.
   Pairs ResolvedPairs(const ObjectReader& reader, std::string_view field,
-                      std::optional<BadName> (*check)(std::string_view));
+                      std::optional<BadName> (*check)(std::string_view), SecretPairs& secrets);
+  // Whether the value names a secret, and so is not resolved here.
+  bool TakeSecret(const std::string& name, const Json& value, const std::string& pointer,
+                  SecretPairs& secrets);
 
   const CompileOptions& options_;
   Environment& environment_;
@@ -120,7 +125,7 @@ HttpAddress ParticipantCompiler::Http(const ObjectReader& reader) {
       address.base_url.pop_back();
     }
   }
-  address.headers = ResolvedPairs(reader, "headers", CheckHeaderName);
+  address.headers = ResolvedPairs(reader, "headers", CheckHeaderName, address.secret_headers);
   return address;
 }
 
@@ -150,7 +155,7 @@ GrpcAddress ParticipantCompiler::Grpc(const ObjectReader& reader) {
                         "encode what 'protoc --include_imports --descriptor_set_out' wrote");
     }
   }
-  address.metadata = ResolvedPairs(reader, "metadata", CheckMetadataKey);
+  address.metadata = ResolvedPairs(reader, "metadata", CheckMetadataKey, address.secret_metadata);
   return address;
 }
 
@@ -228,8 +233,28 @@ std::optional<std::string> ParticipantCompiler::Resolved(const Json* value,
   return *std::move(rendered);
 }
 
+bool ParticipantCompiler::TakeSecret(const std::string& name, const Json& value,
+                                     const std::string& pointer, SecretPairs& secrets) {
+  const auto* text = value.get_ptr<const std::string*>();
+  if (text == nullptr || !NamesSecret(*text)) {
+    return false;
+  }
+  Result<SecretText> parsed = ParseSecretText(*text);
+  if (!parsed.ok()) {
+    problems_.AtValue(pointer, "bad_secret", parsed.status().message(),
+                      "put the whole value into the secret");
+  } else if (!IsHeaderValue(*text)) {
+    problems_.AtValue(pointer, "bad_header",
+                      "the value of " + Quote(name) + " holds a line break or a control character");
+  } else {
+    secrets.emplace_back(name, std::move(parsed).value());
+  }
+  return true;
+}
+
 Pairs ParticipantCompiler::ResolvedPairs(const ObjectReader& reader, std::string_view field,
-                                         std::optional<BadName> (*check)(std::string_view)) {
+                                         std::optional<BadName> (*check)(std::string_view),
+                                         SecretPairs& secrets) {
   Pairs pairs;
   const Json* object = reader.Object(field);
   if (object == nullptr) {
@@ -239,6 +264,9 @@ Pairs ParticipantCompiler::ResolvedPairs(const ObjectReader& reader, std::string
     const std::string pointer = reader.PointerTo(field) + "/" + EscapePointerToken(name);
     if (const auto bad = check(name)) {
       problems_.AtKey(pointer, "bad_header", bad->message, bad->suggestion);
+    }
+    if (TakeSecret(name, value, pointer, secrets)) {
+      continue;
     }
     auto text = Resolved(&value, pointer, Quote(name));
     if (text && !IsHeaderValue(*text)) {

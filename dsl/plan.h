@@ -19,6 +19,7 @@
 #include "dsl/cel/expression.h"
 #include "dsl/cel/template.h"
 #include "dsl/schema/schema.h"
+#include "dsl/secret_text.h"
 
 namespace entente::dsl {
 
@@ -70,6 +71,7 @@ struct RetryOverrides {
 struct HttpAddress {
   std::string base_url;  // "https://host:port/prefix", no trailing slash.
   std::vector<std::pair<std::string, std::string>> headers;
+  std::vector<std::pair<std::string, SecretText>> secret_headers;  // Beside those.
 };
 
 struct GrpcAddress {
@@ -78,6 +80,7 @@ struct GrpcAddress {
   bool tls = false;
   std::string descriptor_set;  // A serialized FileDescriptorSet, or empty: ask server reflection.
   std::vector<std::pair<std::string, std::string>> metadata;
+  std::vector<std::pair<std::string, SecretText>> secret_metadata;  // Beside those.
 };
 
 struct Participant {

@@ -48,7 +48,7 @@ struct ReplyNotSent {
   Failure failure;
   std::optional<Duration> retry_after;
   // It was held back all the time: by its participant's gate (breaker, limits), or because the
-  // coordinator stops and makes no more calls.
+  // coordinator stops. With a retry_after: turned away there unlooked at, as who calls is in doubt.
   bool blocked = false;
   bool stopping = false;
 };

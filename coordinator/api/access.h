@@ -27,6 +27,9 @@ struct AccessRule {
   std::string_view rpc;   // The method of entente.v1.Coordinator; empty: REST alone has it.
   Reach reach;
   uint8_t roles;  // Bit n: identity::Role n may.
+  // Whether each call is in the audit. The others are many, and stand in their transaction's
+  // history if they change something; of them, refusals are in the audit, as of all.
+  bool recorded = false;
 };
 
 // One for each action and each method of the contract, in the order of Action.

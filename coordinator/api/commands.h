@@ -124,6 +124,11 @@ struct BulkIdCommand {
   identity::PrincipalPtr by = identity::Anonymous();
 };
 
+struct SendDeadLettersCommand {
+  std::vector<std::string> ids;  // None: all.
+  identity::PrincipalPtr by = identity::Anonymous();
+};
+
 struct SignalCommand {
   std::string gid;
   std::string name;

@@ -15,6 +15,7 @@
 #include <grpcpp/server_builder.h>
 
 #include "coordinator/api/access.h"
+#include "coordinator/api/audit_trail.h"
 #include "coordinator/api/command_checks.h"
 #include "coordinator/api/credential.h"
 #include "coordinator/api/grpc_decode_errors.h"
@@ -26,6 +27,7 @@
 #include "coordinator/api/list_pages.h"
 #include "coordinator/api/proto_codec.h"
 #include "coordinator/api/proto_numbers.h"
+#include "coordinator/api/request_guard.h"
 #include "coordinator/api/tokens.h"
 #include "entente/v1/coordinator.grpc.pb.h"
 
@@ -36,21 +38,22 @@ namespace {
 class Reports {
  public:
   Reports(std::function<void(const Status&, const std::string&)> on_defect,
-          std::function<void(const Status&, std::string_view)> on_refused)
+          std::function<void(const Refusal&)> on_refused)
       : on_defect_(std::move(on_defect)), on_refused_(std::move(on_refused)) {}
 
-  void Tell(const Status& status, const std::string& method) const {
+  // `by` is null where it is not known who asked.
+  void Tell(const Status& status, const AccessRule& rule, const identity::Principal* by) const {
     const int http = HttpStatusOf(status);
     if (http == 500 && on_defect_) {
-      on_defect_(status, method);
+      on_defect_(status, std::string(rule.rpc));
     } else if ((http == 401 || http == 403) && on_refused_) {
-      on_refused_(status, method);
+      on_refused_({status, rule.name, by, ""});
     }
   }
 
  private:
   const std::function<void(const Status&, const std::string&)> on_defect_;
-  const std::function<void(const Status&, std::string_view)> on_refused_;
+  const std::function<void(const Refusal&)> on_refused_;
 };
 
 using grpc::CallbackServerContext;
@@ -73,7 +76,9 @@ void Fit(pb::ListIncidentsResponse* answer) {
 // whichever comes first; the other finds the gate shut.
 class UnaryCall final : public ServerUnaryReactor {
  public:
-  UnaryCall() : gate_(std::make_shared<Gate>()) { gate_->call = this; }
+  explicit UnaryCall(const AccessRule& rule) : rule_(rule), gate_(std::make_shared<Gate>()) {
+    gate_->call = this;
+  }
 
   struct Gate {
     std::mutex mutex;
@@ -91,6 +96,10 @@ class UnaryCall final : public ServerUnaryReactor {
   };
 
   [[nodiscard]] const std::shared_ptr<Gate>& gate() const { return gate_; }
+  [[nodiscard]] const AccessRule& rule() const { return rule_; }
+  // Who makes it, once that is known.
+  [[nodiscard]] const identity::PrincipalPtr& by() const { return by_; }
+  void set_by(identity::PrincipalPtr by) { by_ = std::move(by); }
 
   void OnCancel() override {
     const std::shared_ptr<Gate> gate = gate_;  // Finish may end this object.
@@ -99,8 +108,13 @@ class UnaryCall final : public ServerUnaryReactor {
   void OnDone() override { delete this; }
 
  private:
+  const AccessRule& rule_;
+  identity::PrincipalPtr by_;
   std::shared_ptr<Gate> gate_;  // Shared with the callback, which may come after the call's end.
 };
+
+// Of entries of the audit, which fit into an answer however long their texts are.
+constexpr size_t kMaxAuditPage = 100;
 
 // A stream that ends before it begins.
 class RefusedStream final : public grpc::ServerWriteReactor<pb::TransactionEvent> {
@@ -113,7 +127,10 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
  public:
   CoordinatorService(runtime::Coordinator& coordinator, const GrpcOptions& options)
       : service_(coordinator, options.service),
-        tokens_(coordinator, options.tokens),
+        audit_(coordinator, options.service.audit),
+        tokens_(coordinator, options.tokens, options.service.audit),
+        keys_(coordinator, options.service.keys, options.service.audit),
+        own_id_(coordinator.id()),
         reports_(std::make_shared<const Reports>(options.on_defect, options.on_refused)),
         streams_(coordinator, options.max_event_streams) {}
 
@@ -126,32 +143,32 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
     return Unary(*context, Action::kPutDefinition,
                  [&](UnaryCall* call, const identity::PrincipalPtr& by) {
                    service_.PutDefinition({request->name(), request->source(), by},
-                                          Reply<StoredDefinition>(call, "PutDefinition", response));
+                                          Reply<StoredDefinition>(call, response));
                  });
   }
 
   ServerUnaryReactor* ValidateDefinition(CallbackServerContext* context,
                                          const pb::ValidateDefinitionRequest* request,
                                          pb::ValidateDefinitionResponse* response) override {
-    return Unary(
-        *context, Action::kValidateDefinition, [&](UnaryCall* call, const identity::PrincipalPtr&) {
-          service_.ValidateDefinition(request->source(), Reply<std::vector<dsl::Problem>>(
-                                                             call, "ValidateDefinition", response));
-        });
+    return Unary(*context, Action::kValidateDefinition,
+                 [&](UnaryCall* call, const identity::PrincipalPtr&) {
+                   service_.ValidateDefinition(request->source(),
+                                               Reply<std::vector<dsl::Problem>>(call, response));
+                 });
   }
 
   ServerUnaryReactor* GetDefinition(CallbackServerContext* context,
                                     const pb::GetDefinitionRequest* request,
                                     pb::Definition* response) override {
-    return Unary(
-        *context, Action::kGetDefinition, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
-          std::optional<uint32_t> version;
-          if (request->has_version()) {
-            version = request->version();
-          }
-          service_.GetDefinition({request->name(), version, by},
-                                 Reply<storage::DefinitionRow>(call, "GetDefinition", response));
-        });
+    return Unary(*context, Action::kGetDefinition,
+                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+                   std::optional<uint32_t> version;
+                   if (request->has_version()) {
+                     version = request->version();
+                   }
+                   service_.GetDefinition({request->name(), version, by},
+                                          Reply<storage::DefinitionRow>(call, response));
+                 });
   }
 
   ServerUnaryReactor* ListDefinitions(CallbackServerContext* context,
@@ -164,7 +181,7 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
             name = request->name();
           }
           service_.ListDefinitions({std::move(name), {request->limit(), request->cursor()}, by},
-                                   Reply<DefinitionPage>(call, "ListDefinitions", response));
+                                   Reply<DefinitionPage>(call, response));
         });
   }
 
@@ -177,8 +194,7 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
       }
       SubmitCommand command = As(by, FromProto(*request));
       command.traceparent = TraceparentOf(*context);
-      service_.Submit(std::move(command),
-                      ReplyCreated(call, "SubmitTransaction", context, response));
+      service_.Submit(std::move(command), ReplyCreated(call, context, response));
     });
   }
 
@@ -188,7 +204,7 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
     return Unary(*context, Action::kBegin, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
       BeginCommand command = As(by, FromProto(*request));
       command.traceparent = TraceparentOf(*context);
-      service_.Begin(std::move(command), ReplyCreated(call, "BeginTransaction", context, response));
+      service_.Begin(std::move(command), ReplyCreated(call, context, response));
     });
   }
 
@@ -196,8 +212,7 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
                                    const pb::EnlistBranchRequest* request,
                                    pb::Transaction* response) override {
     return Unary(*context, Action::kEnlist, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
-      service_.Enlist(As(by, FromProto(*request)),
-                      ReplyCreated(call, "EnlistBranch", context, response));
+      service_.Enlist(As(by, FromProto(*request)), ReplyCreated(call, context, response));
     });
   }
 
@@ -205,8 +220,7 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
                                         const pb::CommitTransactionRequest* request,
                                         pb::Transaction* response) override {
     return Unary(*context, Action::kCommit, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
-      service_.Decide(As(by, FromProto(*request)),
-                      Reply<TxnDetail>(call, "CommitTransaction", response));
+      service_.Decide(As(by, FromProto(*request)), Reply<TxnDetail>(call, response));
     });
   }
 
@@ -214,19 +228,17 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
                                        const pb::AbortTransactionRequest* request,
                                        pb::Transaction* response) override {
     return Unary(*context, Action::kAbort, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
-      service_.Decide(As(by, FromProto(*request)),
-                      Reply<TxnDetail>(call, "AbortTransaction", response));
+      service_.Decide(As(by, FromProto(*request)), Reply<TxnDetail>(call, response));
     });
   }
 
   ServerUnaryReactor* GetDecision(CallbackServerContext* context,
                                   const pb::GetDecisionRequest* request,
                                   pb::Decision* response) override {
-    return Unary(*context, Action::kGetDecision,
-                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
-                   service_.GetDecision({request->gid(), by},
-                                        Reply<DecisionResult>(call, "GetDecision", response));
-                 });
+    return Unary(
+        *context, Action::kGetDecision, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+          service_.GetDecision({request->gid(), by}, Reply<DecisionResult>(call, response));
+        });
   }
 
   ServerUnaryReactor* GetTransaction(CallbackServerContext* context,
@@ -234,8 +246,7 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
                                      pb::Transaction* response) override {
     return Unary(*context, Action::kGetTransaction,
                  [&](UnaryCall* call, const identity::PrincipalPtr& by) {
-                   service_.Get(As(by, FromProto(*request)),
-                                Reply<TxnDetail>(call, "GetTransaction", response));
+                   service_.Get(As(by, FromProto(*request)), Reply<TxnDetail>(call, response));
                  });
   }
 
@@ -244,9 +255,8 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
                                         pb::CountTransactionsResponse* response) override {
     return Unary(*context, Action::kCountTransactions,
                  [&](UnaryCall* call, const identity::PrincipalPtr& by) {
-                   service_.CountTransactions(
-                       As(by, FromProto(*request)),
-                       Reply<std::vector<Count>>(call, "CountTransactions", response));
+                   service_.CountTransactions(As(by, FromProto(*request)),
+                                              Reply<std::vector<Count>>(call, response));
                  });
   }
 
@@ -256,26 +266,26 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
     return Unary(*context, Action::kGetBranchCall,
                  [&](UnaryCall* call, const identity::PrincipalPtr& by) {
                    service_.GetBranchCall({request->gid(), request->branch(), by},
-                                          Reply<BranchCallResult>(call, "GetBranchCall", response));
+                                          Reply<BranchCallResult>(call, response));
                  });
   }
 
   ServerUnaryReactor* ListBranches(CallbackServerContext* context,
                                    const pb::ListBranchesRequest* request,
                                    pb::ListBranchesResponse* response) override {
-    return Unary(
-        *context, Action::kListBranches, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
-          service_.ListBranches(
-              {request->gid(), {request->limit(), request->cursor()}, by},
-              Reply<BranchPage>(call, "ListBranches", response, [response](const BranchPage& page) {
-                const int all = response->branches_size();
-                FitBranches(response);
-                if (response->branches_size() < all) {
-                  response->set_next_cursor(
-                      CursorAfter(page, static_cast<size_t>(response->branches_size())));
-                }
-              }));
-        });
+    return Unary(*context, Action::kListBranches,
+                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+                   service_.ListBranches(
+                       {request->gid(), {request->limit(), request->cursor()}, by},
+                       Reply<BranchPage>(call, response, [response](const BranchPage& page) {
+                         const int all = response->branches_size();
+                         FitBranches(response);
+                         if (response->branches_size() < all) {
+                           response->set_next_cursor(
+                               CursorAfter(page, static_cast<size_t>(response->branches_size())));
+                         }
+                       }));
+                 });
   }
 
   ServerUnaryReactor* ListTransactions(CallbackServerContext* context,
@@ -284,7 +294,7 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
     return Unary(*context, Action::kListTransactions,
                  [&](UnaryCall* call, const identity::PrincipalPtr& by) {
                    service_.List(WithFittingPage(As(by, FromProto(*request))),
-                                 Reply<storage::SummaryPage>(call, "ListTransactions", response));
+                                 Reply<storage::SummaryPage>(call, response));
                  });
   }
 
@@ -296,7 +306,7 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
                    service_.GetHistory(
                        {request->gid(), by},
                        Reply<runtime::History>(
-                           call, "GetHistory", response,
+                           call, response,
                            [response, after = request->after_revision(), limit = request->limit()](
                                const runtime::History&) { FitHistory(after, limit, response); }));
                  });
@@ -323,71 +333,69 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
   ServerUnaryReactor* CancelTransaction(CallbackServerContext* context,
                                         const pb::CancelTransactionRequest* request,
                                         pb::Transaction* response) override {
-    return Operate(*context, Action::kCancel, "CancelTransaction", *request, response);
+    return Operate(*context, Action::kCancel, *request, response);
   }
   ServerUnaryReactor* PauseTransaction(CallbackServerContext* context,
                                        const pb::PauseTransactionRequest* request,
                                        pb::Transaction* response) override {
-    return Operate(*context, Action::kPause, "PauseTransaction", *request, response);
+    return Operate(*context, Action::kPause, *request, response);
   }
   ServerUnaryReactor* ResumeTransaction(CallbackServerContext* context,
                                         const pb::ResumeTransactionRequest* request,
                                         pb::Transaction* response) override {
-    return Operate(*context, Action::kResume, "ResumeTransaction", *request, response);
+    return Operate(*context, Action::kResume, *request, response);
   }
   ServerUnaryReactor* RetryTransaction(CallbackServerContext* context,
                                        const pb::RetryTransactionRequest* request,
                                        pb::Transaction* response) override {
-    return Operate(*context, Action::kRetry, "RetryTransaction", *request, response);
+    return Operate(*context, Action::kRetry, *request, response);
   }
   ServerUnaryReactor* EditBranch(CallbackServerContext* context,
                                  const pb::EditBranchRequest* request,
                                  pb::Transaction* response) override {
-    return Operate(*context, Action::kEdit, "EditBranch", *request, response);
+    return Operate(*context, Action::kEdit, *request, response);
   }
   ServerUnaryReactor* SkipBranch(CallbackServerContext* context,
                                  const pb::SkipBranchRequest* request,
                                  pb::Transaction* response) override {
-    return Operate(*context, Action::kSkip, "SkipBranch", *request, response);
+    return Operate(*context, Action::kSkip, *request, response);
   }
   ServerUnaryReactor* ResolveTransaction(CallbackServerContext* context,
                                          const pb::ResolveTransactionRequest* request,
                                          pb::Transaction* response) override {
-    return Operate(*context, Action::kResolve, "ResolveTransaction", *request, response);
+    return Operate(*context, Action::kResolve, *request, response);
   }
 
   ServerUnaryReactor* StartBulkAction(CallbackServerContext* context,
                                       const pb::StartBulkActionRequest* request,
                                       pb::BulkAction* response) override {
-    return Unary(*context, Action::kStartBulk,
-                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
-                   service_.StartBulk(As(by, FromProto(*request)),
-                                      Reply<BulkAction>(call, "StartBulkAction", response));
-                 });
+    return Unary(
+        *context, Action::kStartBulk, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+          service_.StartBulk(As(by, FromProto(*request)), Reply<BulkAction>(call, response));
+        });
   }
   ServerUnaryReactor* ListBulkActions(CallbackServerContext* context,
                                       const pb::ListBulkActionsRequest*,
                                       pb::ListBulkActionsResponse* response) override {
-    return Unary(
-        *context, Action::kListBulk, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
-          service_.ListBulk(by, Reply<std::vector<BulkAction>>(call, "ListBulkActions", response));
-        });
+    return Unary(*context, Action::kListBulk,
+                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+                   service_.ListBulk(by, Reply<std::vector<BulkAction>>(call, response));
+                 });
   }
   ServerUnaryReactor* GetBulkAction(CallbackServerContext* context,
                                     const pb::GetBulkActionRequest* request,
                                     pb::BulkAction* response) override {
-    return Unary(
-        *context, Action::kGetBulk, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
-          service_.GetBulk({request->id(), by}, Reply<BulkAction>(call, "GetBulkAction", response));
-        });
+    return Unary(*context, Action::kGetBulk,
+                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+                   service_.GetBulk({request->id(), by}, Reply<BulkAction>(call, response));
+                 });
   }
   ServerUnaryReactor* StopBulkAction(CallbackServerContext* context,
                                      const pb::StopBulkActionRequest* request,
                                      pb::BulkAction* response) override {
     return Unary(*context, Action::kStopBulk,
                  [&](UnaryCall* call, const identity::PrincipalPtr& by) {
-                   service_.StopBulk({request->id(), by},
-                                     Reply<BulkAction>(call, "StopBulkAction", response));
+                   service_.StopBulk({request->id(), by}, Reply<BulkAction>(call, response));
                  });
   }
 
@@ -398,22 +406,20 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
       if (RefuseNumbers(*call, *request)) {
         return;
       }
-      service_.Signal(As(by, FromProto(*request)),
-                      ReplyOverview(call, "SignalTransaction", response));
+      service_.Signal(As(by, FromProto(*request)), ReplyOverview(call, response));
     });
   }
 
   ServerUnaryReactor* CompleteOperation(CallbackServerContext* context,
                                         const pb::CompleteOperationRequest* request,
                                         pb::CompleteOperationResponse* response) override {
-    return Unary(*context, Action::kComplete,
-                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
-                   if (RefuseNumbers(*call, *request)) {
-                     return;
-                   }
-                   service_.Complete(As(by, FromProto(*request)),
-                                     Reply<CompleteResult>(call, "CompleteOperation", response));
-                 });
+    return Unary(
+        *context, Action::kComplete, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+          if (RefuseNumbers(*call, *request)) {
+            return;
+          }
+          service_.Complete(As(by, FromProto(*request)), Reply<CompleteResult>(call, response));
+        });
   }
 
   ServerUnaryReactor* ListIncidents(CallbackServerContext* context,
@@ -422,25 +428,24 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
     return Unary(*context, Action::kListIncidents,
                  [&](UnaryCall* call, const identity::PrincipalPtr& by) {
                    service_.List(WithFittingPage(As(by, FromProto(*request))),
-                                 Reply<storage::SummaryPage>(call, "ListIncidents", response));
+                                 Reply<storage::SummaryPage>(call, response));
                  });
   }
 
   ServerUnaryReactor* ListParticipants(CallbackServerContext* context,
                                        const pb::ListParticipantsRequest* request,
                                        pb::ListParticipantsResponse* response) override {
-    return Unary(
-        *context, Action::kListParticipants, [&](UnaryCall* call, const identity::PrincipalPtr&) {
-          Reply<ParticipantPage>(
-              call, "ListParticipants", response, [response](const ParticipantPage& page) {
-                const int all = response->participants_size();
-                FitParticipants(response);
-                if (response->participants_size() < all) {
-                  response->set_next_cursor(
-                      CursorAfter(page, static_cast<size_t>(response->participants_size())));
-                }
-              })(service_.ListParticipants({request->limit(), request->cursor()}));
-        });
+    return Unary(*context, Action::kListParticipants,
+                 [&](UnaryCall* call, const identity::PrincipalPtr&) {
+                   Reply<ParticipantPage>(call, response, [response](const ParticipantPage& page) {
+                     const int all = response->participants_size();
+                     FitParticipants(response);
+                     if (response->participants_size() < all) {
+                       response->set_next_cursor(
+                           CursorAfter(page, static_cast<size_t>(response->participants_size())));
+                     }
+                   })(service_.ListParticipants({request->limit(), request->cursor()}));
+                 });
   }
 
   ServerUnaryReactor* ListNodes(CallbackServerContext* context, const pb::ListNodesRequest*,
@@ -454,19 +459,19 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
   ServerUnaryReactor* ListDeadLetters(CallbackServerContext* context,
                                       const pb::ListDeadLettersRequest* request,
                                       pb::ListDeadLettersResponse* response) override {
-    return Unary(*context, Action::kListDeadLetters,
-                 [&](UnaryCall* call, const identity::PrincipalPtr&) {
-                   Reply<DeadLetterPage>(call, "ListDeadLetters", response)(
-                       service_.ListDeadLetters({request->limit(), request->cursor()}));
-                 });
+    return Unary(
+        *context, Action::kListDeadLetters, [&](UnaryCall* call, const identity::PrincipalPtr&) {
+          Reply<DeadLetterPage>(
+              call, response)(service_.ListDeadLetters({request->limit(), request->cursor()}));
+        });
   }
   ServerUnaryReactor* SendDeadLetters(CallbackServerContext* context,
                                       const pb::SendDeadLettersRequest* request,
                                       pb::SendDeadLettersResponse* response) override {
     return Unary(*context, Action::kSendDeadLetters,
-                 [&](UnaryCall* call, const identity::PrincipalPtr&) {
-                   Reply<uint32_t>(call, "SendDeadLetters", response)(
-                       service_.SendDeadLetters({request->ids().begin(), request->ids().end()}));
+                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+                   service_.SendDeadLetters({{request->ids().begin(), request->ids().end()}, by},
+                                            Reply<uint32_t>(call, response));
                  });
   }
 
@@ -484,16 +489,33 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
     return Unary(*context, Action::kCreateToken,
                  [&](UnaryCall* call, const identity::PrincipalPtr& by) {
                    tokens_.Create(As(by, FromProto(*request)),
-                                  Reply<identity::CreatedToken>(call, "CreateToken", response));
+                                  Reply<identity::CreatedToken>(call, response));
                  });
   }
 
   ServerUnaryReactor* ListTokens(CallbackServerContext* context, const pb::ListTokensRequest*,
                                  pb::ListTokensResponse* response) override {
-    return Unary(
-        *context, Action::kListTokens, [&](UnaryCall* call, const identity::PrincipalPtr&) {
-          Reply<std::vector<identity::TokenInfo>>(call, "ListTokens", response)(tokens_.List());
-        });
+    return Unary(*context, Action::kListTokens,
+                 [&](UnaryCall* call, const identity::PrincipalPtr&) {
+                   Reply<std::vector<identity::TokenInfo>>(call, response)(tokens_.List());
+                 });
+  }
+
+  ServerUnaryReactor* ListKeys(CallbackServerContext* context, const pb::ListKeysRequest*,
+                               pb::KeySet* response) override {
+    return Unary(*context, Action::kListKeys, [&](UnaryCall* call, const identity::PrincipalPtr&) {
+      ToProto(keys_.List(), response);
+      call->gate()->Finish([] { return grpc::Status::OK; });
+    });
+  }
+
+  ServerUnaryReactor* RotateKeys(CallbackServerContext* context,
+                                 const pb::RotateKeysRequest* request,
+                                 pb::KeySet* response) override {
+    return Unary(*context, Action::kRotateKeys,
+                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+                   keys_.Rotate(As(by, FromProto(*request)), Reply<KeyList>(call, response));
+                 });
   }
 
   ServerUnaryReactor* RevokeToken(CallbackServerContext* context,
@@ -501,9 +523,19 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
                                   pb::Token* response) override {
     return Unary(*context, Action::kRevokeToken,
                  [&](UnaryCall* call, const identity::PrincipalPtr& by) {
-                   tokens_.Revoke(request->id(), by,
-                                  Reply<identity::TokenInfo>(call, "RevokeToken", response));
+                   tokens_.Revoke(request->id(), by, Reply<identity::TokenInfo>(call, response));
                  });
+  }
+
+  ServerUnaryReactor* ListAudit(CallbackServerContext* context, const pb::ListAuditRequest* request,
+                                pb::ListAuditResponse* response) override {
+    return Unary(*context, Action::kListAudit, [&](UnaryCall* call, const identity::PrincipalPtr&) {
+      audit::AuditQuery query = FromProto(*request);
+      if (query.limit <= limits::kMaxPageSize) {
+        query.limit = std::min(query.limit, kMaxAuditPage);
+      }
+      audit_.List(std::move(query), Reply<audit::AuditPage>(call, response));
+    });
   }
 
  private:
@@ -511,13 +543,15 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
   [[nodiscard]] Result<identity::PrincipalPtr> Admit(const CallbackServerContext& context,
                                                      Action action) const {
     const AccessRule& rule = RuleOf(action);
-    if (rule.reach == Reach::kOpen) {
+    const Status own = CheckNotOwnCall(context);
+    if (own.ok() && rule.reach == Reach::kOpen) {
       return identity::Anonymous();
     }
-    Result<identity::PrincipalPtr> by = tokens_.WhoIs(CredentialOf(context));
+    Result<identity::PrincipalPtr> by =
+        own.ok() ? tokens_.WhoIs(CredentialOf(context)) : Result<identity::PrincipalPtr>(own);
     const Status admitted = by.ok() ? CheckAccess(rule, **by) : by.status();
     if (!admitted.ok()) {
-      reports_->Tell(admitted, std::string(rule.rpc));
+      reports_->Tell(admitted, rule, by.ok() ? by->get() : nullptr);
       return admitted;
     }
     return by;
@@ -541,9 +575,10 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
   // A call whose `body` is run for who makes it, or which is refused.
   template <class Body>
   ServerUnaryReactor* Unary(const CallbackServerContext& context, Action action, Body body) {
-    auto* call = new UnaryCall;
+    auto* call = new UnaryCall(RuleOf(action));
     const std::shared_ptr<UnaryCall::Gate> gate = call->gate();
     if (const auto by = Admit(context, action); by.ok()) {
+      call->set_by(*by);
       body(call, *by);
     } else {
       gate->Finish([&by] { return ToGrpcStatus({by.status(), {}, {}}); });
@@ -553,13 +588,21 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
 
   template <class Request>
   ServerUnaryReactor* Operate(const CallbackServerContext& context, Action action,
-                              const char* method, const Request& request,
-                              pb::Transaction* response) {
+                              const Request& request, pb::Transaction* response) {
     return Unary(context, action, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
       if (!RefuseNumbers(*call, request)) {
-        service_.Operate(As(by, FromProto(request)), ReplyOverview(call, method, response));
+        service_.Operate(As(by, FromProto(request)), ReplyOverview(call, response));
       }
     });
+  }
+
+  // As GuardOptions::coordinator.
+  [[nodiscard]] Status CheckNotOwnCall(const CallbackServerContext& context) const {
+    const auto [begin, end] = context.client_metadata().equal_range("entente-coordinator");
+    const bool own = std::any_of(begin, end, [this](const auto& entry) {
+      return std::string_view(entry.second.data(), entry.second.size()) == own_id_;
+    });
+    return own ? OwnCall() : Status();
   }
 
   static std::string TraceparentOf(const CallbackServerContext& context) {
@@ -587,31 +630,32 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
   }
 
   // A transaction without its payloads.
-  Done<TxnDetail> ReplyOverview(UnaryCall* call, const char* method, pb::Transaction* response) {
-    return Reply<TxnDetail>(call, method, response,
+  Done<TxnDetail> ReplyOverview(UnaryCall* call, pb::Transaction* response) {
+    return Reply<TxnDetail>(call, response,
                             [response](const TxnDetail&) { LeaveOutPayloads(response); });
   }
 
   // A result with the trailer that says whether this very call created it.
-  Done<SubmitResult> ReplyCreated(UnaryCall* call, const char* method,
-                                  CallbackServerContext* context, pb::Transaction* response) {
-    return Reply<SubmitResult>(call, method, response, [context](const SubmitResult& result) {
+  Done<SubmitResult> ReplyCreated(UnaryCall* call, CallbackServerContext* context,
+                                  pb::Transaction* response) {
+    return Reply<SubmitResult>(call, response, [context](const SubmitResult& result) {
       context->AddTrailingMetadata("entente-created", result.created ? "true" : "false");
     });
   }
 
   template <class T, class Response>
-  Done<T> Reply(UnaryCall* call, const char* method, Response* response) {
-    return Reply<T>(call, method, response, [](const T&) {});
+  Done<T> Reply(UnaryCall* call, Response* response) {
+    return Reply<T>(call, response, [](const T&) {});
   }
 
   // What the Service is given: finishes the call with the result or the failure. `also` sees a
   // result before the call is finished.
   template <class T, class Response, class Also>
-  Done<T> Reply(UnaryCall* call, const char* method, Response* response, Also also) {
-    return [reports = reports_, gate = call->gate(), method, response, also](Outcome<T> outcome) {
+  Done<T> Reply(UnaryCall* call, Response* response, Also also) {
+    return [reports = reports_, gate = call->gate(), &rule = call->rule(), by = call->by(),
+            response, also](Outcome<T> outcome) {
       if (const Error* error = std::get_if<Error>(&outcome)) {
-        reports->Tell(error->status, method);
+        reports->Tell(error->status, rule, by.get());
       }
       gate->Finish([&] {
         if (const Error* error = std::get_if<Error>(&outcome)) {
@@ -627,7 +671,10 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
   }
 
   api::Service service_;
+  AuditTrail audit_;
   api::Tokens tokens_;
+  Keys keys_;
+  const std::string own_id_;
   std::shared_ptr<const Reports> reports_;  // Shared with answers, which may come after the end.
   GrpcEventStreams streams_;
 };

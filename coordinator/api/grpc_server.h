@@ -42,8 +42,8 @@ struct GrpcOptions {
   bool reflection = false;
   // As RestOptions::on_defect, with the method's name.
   std::function<void(const Status& status, const std::string& method)> on_defect;
-  // As RestOptions::on_refused, with the name of the contract and without an address.
-  std::function<void(const Status& status, std::string_view method)> on_refused;
+  // As RestOptions::on_refused, without an address.
+  std::function<void(const Refusal& refusal)> on_refused;
 };
 
 // Serves entente.v1.Coordinator and grpc.health.v1.Health on threads of gRPC's own,

@@ -142,6 +142,14 @@ Outcome<CompleteCommand> DecodeComplete(std::string token, Json body) {
   return Finish(reader, std::move(command));
 }
 
+Outcome<RotateKeysCommand> DecodeRotateKeys(Json body) {
+  BodyReader reader(std::move(body));
+  RotateKeysCommand command;
+  command.notice = reader.TakeOptionalString("notice");
+  command.revoke = reader.TakeBool("revoke");
+  return Finish(reader, std::move(command));
+}
+
 Outcome<CreateTokenCommand> DecodeCreateToken(Json body) {
   BodyReader reader(std::move(body));
   CreateTokenCommand command;
@@ -216,6 +224,20 @@ Outcome<ListCommand> DecodeIncidents(std::string_view query) {
 Outcome<PageCommand> DecodePage(std::string_view query) {
   QueryReader reader(query);
   PageCommand command;
+  command.limit = reader.TakeNumber("limit").value_or(0);
+  command.cursor = reader.TakeString("cursor");
+  return Finish(reader, std::move(command));
+}
+
+Outcome<audit::AuditQuery> DecodeAuditQuery(std::string_view query) {
+  QueryReader reader(query);
+  audit::AuditQuery command;
+  command.actor = reader.TakeString("actor");
+  command.action = reader.TakeString("action");
+  command.subject = reader.TakeString("subject");
+  command.outcome = reader.TakeString("outcome");
+  command.since = reader.TakeInstant("since");
+  command.until = reader.TakeInstant("until");
   command.limit = reader.TakeNumber("limit").value_or(0);
   command.cursor = reader.TakeString("cursor");
   return Finish(reader, std::move(command));

@@ -9,8 +9,10 @@
 #include "base/json.h"
 #include "coordinator/api/commands.h"
 #include "coordinator/api/event_feed.h"
+#include "coordinator/api/keys.h"
 #include "coordinator/api/problem.h"
 #include "coordinator/api/tokens.h"
+#include "coordinator/audit/audit_book.h"
 
 namespace entente::api {
 
@@ -32,6 +34,7 @@ namespace entente::api {
 [[nodiscard]] Outcome<CompleteCommand> DecodeComplete(std::string token, Json body);
 
 [[nodiscard]] Outcome<CreateTokenCommand> DecodeCreateToken(Json body);
+[[nodiscard]] Outcome<RotateKeysCommand> DecodeRotateKeys(Json body);
 
 // Each takes the query, without its question mark.
 [[nodiscard]] Outcome<GetCommand> DecodeGet(std::string gid, std::string_view query);
@@ -40,6 +43,7 @@ namespace entente::api {
 [[nodiscard]] Outcome<ListCommand> DecodeIncidents(std::string_view query);
 
 [[nodiscard]] Outcome<PageCommand> DecodePage(std::string_view query);
+[[nodiscard]] Outcome<audit::AuditQuery> DecodeAuditQuery(std::string_view query);
 
 [[nodiscard]] Outcome<EventFilter> DecodeEventFilter(std::string_view query);
 

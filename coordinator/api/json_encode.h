@@ -6,6 +6,8 @@
 
 #include "coordinator/api/bulk_actions.h"
 #include "coordinator/api/commands.h"
+#include "coordinator/api/keys.h"
+#include "coordinator/audit/audit_book.h"
 #include "coordinator/identity/token_book.h"
 #include "coordinator/runtime/coordinator.h"
 #include "storage/journal.h"
@@ -40,7 +42,9 @@ class JsonWriter;
 
 // `text` is the token itself, or empty where it is not to be seen.
 [[nodiscard]] std::string TokenJson(const identity::TokenInfo& info, const std::string& text = {});
+[[nodiscard]] std::string KeySetJson(const KeyList& keys);
 [[nodiscard]] std::string TokenListJson(const std::vector<identity::TokenInfo>& infos);
+[[nodiscard]] std::string AuditListJson(const audit::AuditPage& page);
 
 // The member "labels", left out when there are none.
 void WriteLabels(const storage::Labels& labels, JsonWriter& json);

@@ -6,8 +6,10 @@
 #include "base/json.h"
 #include "coordinator/api/bulk_actions.h"
 #include "coordinator/api/commands.h"
+#include "coordinator/api/keys.h"
 #include "coordinator/api/problem.h"
 #include "coordinator/api/tokens.h"
+#include "coordinator/audit/audit_book.h"
 #include "coordinator/runtime/coordinator.h"
 #include "entente/v1/coordinator.pb.h"
 
@@ -43,10 +45,14 @@ void ToValue(const Json& json, google::protobuf::Value* value);
 [[nodiscard]] SignalCommand FromProto(const pb::SignalTransactionRequest& request);
 [[nodiscard]] CompleteCommand FromProto(const pb::CompleteOperationRequest& request);
 [[nodiscard]] CreateTokenCommand FromProto(const pb::CreateTokenRequest& request);
+[[nodiscard]] audit::AuditQuery FromProto(const pb::ListAuditRequest& request);
+[[nodiscard]] RotateKeysCommand FromProto(const pb::RotateKeysRequest& request);
 
+void ToProto(const KeyList& keys, pb::KeySet* out);
 void ToProto(const identity::TokenInfo& info, pb::Token* out);
 void ToProto(const identity::CreatedToken& created, pb::Token* out);
 void ToProto(const std::vector<identity::TokenInfo>& infos, pb::ListTokensResponse* out);
+void ToProto(const audit::AuditPage& page, pb::ListAuditResponse* out);
 void ToProto(const TxnDetail& detail, pb::Transaction* out);
 void ToProto(const SubmitResult& result, pb::Transaction* out);
 void ToProto(const storage::SummaryPage& page, pb::ListTransactionsResponse* out);

@@ -231,6 +231,15 @@ CompleteCommand FromProto(const pb::CompleteOperationRequest& request) {
           request.message()};
 }
 
+RotateKeysCommand FromProto(const pb::RotateKeysRequest& request) {
+  RotateKeysCommand command;
+  if (request.has_notice()) {
+    command.notice = request.notice();
+  }
+  command.revoke = request.revoke();
+  return command;
+}
+
 CreateTokenCommand FromProto(const pb::CreateTokenRequest& request) {
   CreateTokenCommand command;
   command.name = request.name();
@@ -244,6 +253,19 @@ CreateTokenCommand FromProto(const pb::CreateTokenRequest& request) {
     command.expires = request.expires_in();
   }
   return command;
+}
+
+audit::AuditQuery FromProto(const pb::ListAuditRequest& request) {
+  audit::AuditQuery query;
+  query.actor = request.actor();
+  query.action = request.action();
+  query.subject = request.subject();
+  query.outcome = request.outcome();
+  query.since = ReadTime(request.has_since(), request.since());
+  query.until = ReadTime(request.has_until(), request.until());
+  query.limit = request.limit();
+  query.cursor = request.cursor();
+  return query;
 }
 
 }  // namespace entente::api

@@ -485,6 +485,20 @@ void ToProto(const Error& error, pb::Problem* out) {
   }
 }
 
+void ToProto(const KeyList& keys, pb::KeySet* out) {
+  for (const KeyInfo& key : keys) {
+    pb::SigningKey* entry = out->add_keys();
+    entry->set_kty("OKP");
+    entry->set_crv("Ed25519");
+    entry->set_x(key.x);
+    entry->set_kid(key.id);
+    entry->set_alg("EdDSA");
+    entry->set_use("sig");
+    SetTime(key.signs_from, entry->mutable_signs_from());
+    entry->set_signing(key.signing);
+  }
+}
+
 void ToProto(const identity::TokenInfo& info, pb::Token* out) {
   out->set_id(info.id);
   out->set_name(info.name);
@@ -516,6 +530,34 @@ void ToProto(const std::vector<identity::TokenInfo>& infos, pb::ListTokensRespon
   for (const identity::TokenInfo& info : infos) {
     ToProto(info, out->add_tokens());
   }
+}
+
+void ToProto(const audit::AuditPage& page, pb::ListAuditResponse* out) {
+  const auto set = [](const Json& state, google::protobuf::Struct* (pb::AuditEntry::*at)(),
+                      pb::AuditEntry* entry) {
+    if (!state.is_null()) {
+      google::protobuf::Value value;
+      ToValue(state, &value);
+      (entry->*at)()->Swap(value.mutable_struct_value());
+    }
+  };
+  for (const audit::AuditEntry& from : page.entries) {
+    pb::AuditEntry* entry = out->add_entries();
+    entry->set_id(from.id);
+    SetTime(from.at, entry->mutable_at());
+    entry->set_actor(Text(from.actor));
+    entry->set_token(from.token);
+    entry->set_action(from.action);
+    entry->set_subject(Text(from.subject));
+    entry->set_outcome(from.outcome);
+    entry->set_code(from.code);
+    entry->set_reason(Text(from.reason));
+    entry->set_peer(from.peer);
+    set(from.before, &pb::AuditEntry::mutable_before, entry);
+    set(from.after, &pb::AuditEntry::mutable_after, entry);
+    entry->set_times(from.times);
+  }
+  out->set_next_cursor(page.next_cursor);
 }
 
 }  // namespace entente::api

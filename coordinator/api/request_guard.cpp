@@ -81,6 +81,12 @@ std::optional<Error> CheckOrigin(const net::HttpServerRequest& request, std::str
 
 }  // namespace
 
+Status OwnCall() {
+  return {StatusCode::kPermissionDenied, "address.own",
+          "this is a call of the coordinator's own, for a participant whose address leads to the "
+          "coordinator itself: correct the definition"};
+}
+
 std::optional<Error> CheckRequest(const net::HttpServerRequest& request,
                                   const GuardOptions& options) {
   const std::string_view host_field = request.host;
@@ -91,6 +97,10 @@ std::optional<Error> CheckRequest(const net::HttpServerRequest& request,
     if (std::optional<Error> error = CheckOrigin(request, host_field, options)) {
       return error;
     }
+  }
+  if (!options.coordinator.empty() &&
+      request.headers.Find("Entente-Coordinator") == options.coordinator) {
+    return Error{OwnCall(), {}, {}};
   }
   const std::string_view coding = request.headers.Find("Content-Encoding").value_or("identity");
   if (!EqualsIgnoringCase(coding, "identity")) {

@@ -20,12 +20,20 @@ struct GuardOptions {
   std::vector<std::string> allowed_hosts;
   // Origins ("https://ops.example.org") whose pages may read and change state, beside our own.
   std::vector<std::string> allowed_origins;
+  // This coordinator's id. What has it in Entente-Coordinator is a call of its own, or of another
+  // node's of the same store, whose participant's address leads here: by a name, a balancer or a
+  // proxy that no list of addresses knows. It would come with the coordinator's rights, past
+  // whatever guards this API. Empty: it is not looked for.
+  std::string coordinator = {};
 };
 
-// Refuses an unknown Host (request.host), a state change from a foreign page (request.origin), and
-// an encoded body (request.media_type).
+// Refuses an unknown Host (request.host), a state change from a foreign page (request.origin), a
+// call of the coordinator itself (address.own), and an encoded body (request.media_type).
 [[nodiscard]] std::optional<Error> CheckRequest(const net::HttpServerRequest& request,
                                                 const GuardOptions& options);
+
+// What a call of the coordinator's own that arrives here is refused with (address.own).
+[[nodiscard]] Status OwnCall();
 
 // Refuses a body that is not declared as JSON (request.media_type), or that has no business there.
 [[nodiscard]] std::optional<Error> CheckMediaType(const net::HttpServerRequest& request);

@@ -190,6 +190,12 @@ Status Exchange::Admit(const AccessRule& rule) {
     return {};
   }
   ENTENTE_ASSIGN_OR_RETURN(by_, tokens().WhoIs(CredentialOf(request_.headers)));
+  known_ = true;
+  if (rule.recorded) {
+    auto recorded = std::make_shared<identity::Principal>(*by_);
+    recorded->peer = request_.peer;
+    by_ = std::move(recorded);
+  }
   return CheckAccess(rule, *by_);
 }
 
@@ -243,7 +249,7 @@ void Exchange::Fail(const Error& error, std::string_view allow) {
     shared_.options.on_defect(error.status, request_.target);
   }
   if ((status == 401 || status == 403) && shared_.options.on_refused) {
-    shared_.options.on_refused(error.status, asked_, request_.peer);
+    shared_.options.on_refused({error.status, asked_, known_ ? by_.get() : nullptr, request_.peer});
   }
   net::HttpHeaders headers = AnswerHeaders(kProblemJson);
   if (IsRetryable(error.status)) {

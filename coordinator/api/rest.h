@@ -39,10 +39,9 @@ struct RestOptions {
   // Told about every answer that hides its cause from the client (kInternal, kDataLoss). May be
   // empty; called on any worker's thread, must not block.
   std::function<void(const Status& status, const std::string& target)> on_defect;
-  // Told about every request of somebody who is not known (401) or may not (403), with the method's
-  // name of access.h and the client's address. May be empty; called as on_defect.
-  std::function<void(const Status& status, std::string_view method, const std::string& peer)>
-      on_refused;
+  // Told about every request of somebody who is not known (401) or may not (403). May be empty;
+  // called as on_defect.
+  std::function<void(const Refusal& refusal)> on_refused;
 };
 
 // Purpose: answers every request of the routes in routes.h, for all workers together.

@@ -25,11 +25,15 @@ struct RestApi::Shared {
   Shared(runtime::Coordinator& coordinator, RestOptions given)
       : options(std::move(given)),
         service(coordinator, options.service),
-        tokens(coordinator, options.tokens) {}
+        tokens(coordinator, options.tokens, options.service.audit),
+        audit(coordinator, options.service.audit),
+        keys(coordinator, options.service.keys, options.service.audit) {}
 
   RestOptions options;
   Service service;
   Tokens tokens;
+  AuditTrail audit;
+  Keys keys;
   std::atomic<size_t> event_streams{0};
 };
 
@@ -68,6 +72,8 @@ class Exchange {
   [[nodiscard]] std::string_view query() const { return query_; }
   [[nodiscard]] const Service& service() const { return shared_.service; }
   [[nodiscard]] const Tokens& tokens() const { return shared_.tokens; }
+  [[nodiscard]] const AuditTrail& audit() const { return shared_.audit; }
+  [[nodiscard]] const Keys& keys() const { return shared_.keys; }
 
   // Finds out who sends this, and whether he may. What fails was not done.
   [[nodiscard]] Status Admit(const AccessRule& rule);
@@ -101,6 +107,7 @@ class Exchange {
   RestApi::Shared& shared_;           // Only while streams_ has not expired.
   std::weak_ptr<StreamSet> streams_;  // Gone once the worker has stopped serving.
   identity::PrincipalPtr by_ = identity::Anonymous();
+  bool known_ = false;      // Whether by_ is who sends it.
   std::string_view asked_;  // The name of what is asked, once Admit was called.
   std::string_view path_;   // Of request_.target.
   std::string_view query_;

@@ -253,8 +253,15 @@ void SendDeadLetters(const ExchangePtr& exchange) {
   if (!body) {
     return;
   }
-  if (const auto ids = CommandOf(*exchange, DecodeDeadLetterIds(std::move(*body)))) {
-    ReplyJson<uint32_t>(exchange, SentDeadLettersJson)(exchange->service().SendDeadLetters(*ids));
+  if (auto ids = CommandOf(*exchange, DecodeDeadLetterIds(std::move(*body)))) {
+    exchange->service().SendDeadLetters({std::move(*ids), exchange->by()},
+                                        ReplyJson<uint32_t>(exchange, SentDeadLettersJson));
+  }
+}
+
+void ListAudit(const ExchangePtr& exchange) {
+  if (auto query = CommandOf(*exchange, DecodeAuditQuery(exchange->query()))) {
+    exchange->audit().List(std::move(*query), ReplyJson<audit::AuditPage>(exchange, AuditListJson));
   }
 }
 
@@ -423,6 +430,9 @@ void Perform(Action action, const ExchangePtr& exchange) {
     case Action::kCreateToken: return CreateToken(exchange);
     case Action::kListTokens: return ListTokens(exchange);
     case Action::kRevokeToken: return RevokeToken(exchange);
+    case Action::kListAudit: return ListAudit(exchange);
+    case Action::kListKeys: return ListKeys(exchange);
+    case Action::kRotateKeys: return RotateKeys(exchange);
     case Action::kHealth: return Health(exchange);
     case Action::kReady: return Ready(exchange);
     case Action::kMetrics: return Metrics(exchange);

@@ -59,6 +59,8 @@ void AnswerSubmit(Exchange& exchange, const SubmitResult& result);
 void CreateToken(const ExchangePtr& exchange);
 void ListTokens(const ExchangePtr& exchange);
 void RevokeToken(const ExchangePtr& exchange);
+void ListKeys(const ExchangePtr& exchange);
+void RotateKeys(const ExchangePtr& exchange);
 
 // The routes of transactions that a client drives.
 void Begin(const ExchangePtr& exchange);

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "base/limits.h"
 #include "coordinator/api/access.h"
 #include "coordinator/api/command_checks.h"
@@ -479,8 +480,84 @@ void Service::CountTransactions(ListCommand command, Done<std::vector<Count>> do
   std::make_shared<Counter>(coordinator_, std::move(filter), command.by, std::move(done))->Next();
 }
 
+namespace {
+
+Action ActionOf(runtime::OperatorRequest::Verb verb) {
+  using Verb = runtime::OperatorRequest::Verb;
+  switch (verb) {
+    case Verb::kCancel: return Action::kCancel;
+    case Verb::kPause: return Action::kPause;
+    case Verb::kResume: return Action::kResume;
+    case Verb::kRetry: return Action::kRetry;
+    case Verb::kEdit: return Action::kEdit;
+    case Verb::kSkip: return Action::kSkip;
+    case Verb::kResolve: return Action::kResolve;
+  }
+  CheckFailed("Verb is a declared enumerator", __FILE__, __LINE__);
+}
+
+// How a transaction stands, without payloads: those are in its history.
+Json StandingOf(const runtime::TxnView& view) {
+  const engine::TxnState& state = *view.state;
+  Json standing{{"status", engine::TxnStatusName(state.status)},
+                {"revision", state.revision.value()}};
+  if (state.paused) {
+    standing["paused"] = true;
+  }
+  if (state.has_incident()) {
+    standing["incident"] = true;
+  }
+  return standing;
+}
+
+audit::AuditEntry EntryOf(const OperateCommand& command) {
+  audit::AuditEntry entry = AuditTrail::Begin(*command.by, command.actor, ActionOf(command.verb),
+                                              "transaction/" + command.gid, command.reason);
+  // Of what is asked for beside the verb.
+  Json asked = Json::object();
+  if (!command.branch.empty()) {
+    asked["branch"] = command.branch;
+  }
+  if (!command.outcome.empty()) {
+    asked["outcome"] = command.outcome;
+  }
+  if (!asked.empty()) {
+    entry.after = std::move(asked);
+  }
+  return entry;
+}
+
+void TellStanding(const TxnDetail& detail, audit::AuditEntry& entry) {
+  Json standing = StandingOf(detail.view);
+  if (entry.after.is_object()) {
+    standing.update(entry.after);
+  }
+  entry.after = std::move(standing);
+}
+
+}  // namespace
+
 void Service::Operate(OperateCommand command, Done<TxnDetail> done) const {
-  if (LookFirst(command, done, &Service::Operate)) {
+  if (!audit_.on() || !IsPossibleGid(command.gid)) {
+    OperateNow(std::move(command), std::move(done));
+    return;
+  }
+  const Gid gid(command.gid);
+  coordinator_.Get(gid, std::nullopt,
+                   [self = *this, command = std::move(command),
+                    done = std::move(done)](const Result<runtime::TxnView>& view) mutable {
+                     audit::AuditEntry entry = EntryOf(command);
+                     if (view.ok()) {
+                       entry.before = StandingOf(*view);
+                     }
+                     self.OperateNow(std::move(command),
+                                     self.audit_.Recorded<TxnDetail>(
+                                         std::move(entry), std::move(done), TellStanding));
+                   });
+}
+
+void Service::OperateNow(OperateCommand command, Done<TxnDetail> done) const {
+  if (LookFirst(command, done, &Service::OperateNow)) {
     return;
   }
   if (!IsPossibleGid(command.gid)) {
@@ -537,8 +614,19 @@ void Service::StartBulk(BulkCommand command, Done<BulkAction> done) const {
     return;
   }
   using Verb = BulkCall::Verb;
-  AskBulk({preview ? Verb::kPreview : Verb::kBegin, "", std::move(request)},
-          OneTo(std::move(done)));
+  if (preview) {
+    AskBulk({Verb::kPreview, "", std::move(request)}, OneTo(std::move(done)));
+    return;
+  }
+  audit::AuditEntry entry = AuditTrail::Begin(*command.by, request.actor.name, Action::kStartBulk,
+                                              "bulk/", request.actor.reason);
+  entry.after = Json{{"verb", command.verb}, {"filter", request.query}};
+  AskBulk({Verb::kBegin, "", std::move(request)},
+          OneTo(audit_.Recorded<BulkAction>(std::move(entry), std::move(done),
+                                            [](const BulkAction& action, audit::AuditEntry& told) {
+                                              told.subject += action.id;
+                                              told.after["matched"] = action.matched;
+                                            })));
 }
 
 void Service::AskBulk(BulkCall call, BulkDone done) const {
@@ -569,7 +657,12 @@ BulkDone SeenBy(const identity::PrincipalPtr& by, std::string id, Done<BulkActio
 
 }  // namespace
 
-void Service::StopBulk(const BulkIdCommand& command, Done<BulkAction> done) const {
+void Service::StopBulk(const BulkIdCommand& command, Done<BulkAction> wanted) const {
+  Done<BulkAction> done = audit_.Recorded<BulkAction>(
+      AuditTrail::Begin(*command.by, "", Action::kStopBulk, "bulk/" + command.id, ""),
+      std::move(wanted), [](const BulkAction& action, audit::AuditEntry& told) {
+        told.after = Json{{"done", action.done}};
+      });
   // Looked at before it is touched.
   GetBulk(command,
           [self = *this, id = command.id, done = std::move(done)](Outcome<BulkAction> found) {
@@ -662,11 +755,43 @@ void Service::CompleteWithin(CompleteCommand command, Done<CompleteResult> done)
                    });
 }
 
+namespace {
+
+Json StandingOf(const storage::DefinitionRow& row) {
+  return {{"version", row.version}, {"digest", row.digest}};
+}
+
+}  // namespace
+
 void Service::PutDefinition(DefineCommand command, Done<StoredDefinition> done) const {
   if (Status reached = CheckNewName(*command.by, command.name); !reached.ok()) {
     Refuse(done, std::move(reached));
     return;
   }
+  if (!audit_.on()) {
+    PutDefinitionNow(std::move(command), std::move(done));
+    return;
+  }
+  const std::string name = command.name;
+  coordinator_.GetDefinition(
+      name, std::nullopt,
+      [self = *this, command = std::move(command),
+       done = std::move(done)](const Result<storage::DefinitionRow>& newest) mutable {
+        audit::AuditEntry entry = AuditTrail::Begin(*command.by, "", Action::kPutDefinition,
+                                                    "definition/" + command.name, "");
+        if (newest.ok()) {
+          entry.before = StandingOf(*newest);
+        }
+        self.PutDefinitionNow(std::move(command),
+                              self.audit_.Recorded<StoredDefinition>(
+                                  std::move(entry), std::move(done),
+                                  [](const StoredDefinition& stored, audit::AuditEntry& told) {
+                                    told.after = StandingOf(stored.row);
+                                  }));
+      });
+}
+
+void Service::PutDefinitionNow(DefineCommand command, Done<StoredDefinition> done) const {
   coordinator_.PutDefinition(
       std::move(command.name), std::move(command.source),
       [done = std::move(done)](Result<storage::DefinitionRow> row,
@@ -747,14 +872,22 @@ Outcome<DeadLetterPage> Service::ListDeadLetters(PageCommand command) const {
   return PageOf(options_.dead_letters ? options_.dead_letters() : std::vector<DeadLetter>(), page);
 }
 
-Outcome<uint32_t> Service::SendDeadLetters(const std::vector<std::string>& ids) const {
-  if (!options_.send_dead_letters) {
-    return Error{FailedPrecondition("webhooks.none",
-                                    "this coordinator tells no webhook: it has no --webhook"),
-                 {},
-                 {}};
+void Service::SendDeadLetters(const SendDeadLettersCommand& command, Done<uint32_t> done) const {
+  audit::AuditEntry entry =
+      AuditTrail::Begin(*command.by, "", Action::kSendDeadLetters, "dead-letters", "");
+  entry.after = Json::object();
+  if (!command.ids.empty()) {
+    entry.after["ids"] = command.ids;
   }
-  return static_cast<uint32_t>(options_.send_dead_letters(ids));
+  const Done<uint32_t> recorded = audit_.Recorded<uint32_t>(
+      std::move(entry), std::move(done),
+      [](const uint32_t& sent, audit::AuditEntry& told) { told.after["sent"] = sent; });
+  if (options_.send_dead_letters) {
+    recorded(static_cast<uint32_t>(options_.send_dead_letters(command.ids)));
+  } else {
+    Refuse(recorded, FailedPrecondition("webhooks.none",
+                                        "this coordinator tells no webhook: it has no --webhook"));
+  }
 }
 
 HealthReport Service::Health() const {

@@ -7,8 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "coordinator/api/audit_trail.h"
 #include "coordinator/api/bulk_actions.h"
 #include "coordinator/api/commands.h"
+#include "coordinator/api/keys.h"
 #include "coordinator/api/problem.h"
 #include "coordinator/runtime/coordinator.h"
 
@@ -24,7 +26,9 @@ struct ServiceOptions {
   // Thread-safe, never block. Both empty: there are no webhooks.
   std::function<std::vector<DeadLetter>()> dead_letters = {};
   std::function<size_t(const std::vector<std::string>&)> send_dead_letters = {};
-  BulkDesk* bulk = nullptr;  // Not owned; outlives the service. Null: there are none.
+  BulkDesk* bulk = nullptr;           // Not owned; outlives the service. Null: there are none.
+  audit::AuditBook* audit = nullptr;  // The same.
+  const KeyStore* keys = nullptr;     // As `bulk`. Null: calls are not signed.
 };
 
 // Checks what a command says, hands it to the Coordinator and turns what comes back into the
@@ -36,7 +40,9 @@ struct ServiceOptions {
 class Service {
  public:
   Service(runtime::Coordinator& coordinator, ServiceOptions options)
-      : coordinator_(coordinator), options_(std::move(options)) {}
+      : coordinator_(coordinator),
+        options_(std::move(options)),
+        audit_(coordinator, options_.audit) {}
 
   void Submit(SubmitCommand command, Done<SubmitResult> done) const;
   void Begin(BeginCommand command, Done<SubmitResult> done) const;
@@ -79,7 +85,7 @@ class Service {
   [[nodiscard]] Outcome<DeadLetterPage> ListDeadLetters(PageCommand page) const;
   // Tells these events again, or all if `ids` is empty, and answers how many there are, without
   // waiting for the receiver. kFailedPrecondition webhooks.none.
-  [[nodiscard]] Outcome<uint32_t> SendDeadLetters(const std::vector<std::string>& ids) const;
+  void SendDeadLetters(const SendDeadLettersCommand& command, Done<uint32_t> done) const;
   [[nodiscard]] HealthReport Health() const;
   [[nodiscard]] runtime::Metrics Metrics() const;
 
@@ -93,10 +99,13 @@ class Service {
   [[nodiscard]] bool LookFirst(Command& command, Done<T>& done,
                                void (Service::*method)(Command, Done<T>) const) const;
 
+  void OperateNow(OperateCommand command, Done<TxnDetail> done) const;
+  void PutDefinitionNow(DefineCommand command, Done<StoredDefinition> done) const;
   void CompleteWithin(CompleteCommand command, Done<CompleteResult> done) const;
 
   runtime::Coordinator& coordinator_;
   ServiceOptions options_;
+  AuditTrail audit_;
 };
 
 }  // namespace entente::api

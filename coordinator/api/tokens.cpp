@@ -31,6 +31,29 @@ Result<identity::PrincipalPtr> Tokens::WhoIs(std::string_view credential) const 
   return book_->Authenticate(credential, runtime::WallNow());
 }
 
+namespace {
+
+constexpr const char* kSubject = "token/";
+
+// What may be told of a token.
+Json StandingOf(const identity::TokenInfo& info) {
+  Json standing = identity::ScopeJson(info.scope);
+  standing["name"] = info.name;
+  standing["role"] = identity::RoleName(info.role);
+  if (info.role == identity::Role::kViewer && info.payloads) {
+    standing["payloads"] = true;
+  }
+  if (info.expires_at) {
+    standing["expiresAt"] = FormatInstant(*info.expires_at);
+  }
+  if (info.revoked_at) {
+    standing["revokedAt"] = FormatInstant(*info.revoked_at);
+  }
+  return standing;
+}
+
+}  // namespace
+
 template <class T>
 void Tokens::Offload(std::function<Result<T>()> work, Done<T> done) const {
   const auto result = std::make_shared<std::optional<Result<T>>>();
@@ -77,7 +100,12 @@ void Tokens::Create(CreateTokenCommand command, Done<identity::CreatedToken> don
       [book = book_, request = std::move(request), by = command.by->name] {
         return book->Create(request, by, runtime::WallNow());
       },
-      std::move(done));
+      audit_.Recorded<identity::CreatedToken>(
+          AuditTrail::Begin(*command.by, "", Action::kCreateToken, kSubject, ""), std::move(done),
+          [](const identity::CreatedToken& created, audit::AuditEntry& entry) {
+            entry.subject += created.info.id;
+            entry.after = StandingOf(created.info);
+          }));
 }
 
 void Tokens::Revoke(std::string id, const identity::PrincipalPtr& by,
@@ -86,11 +114,16 @@ void Tokens::Revoke(std::string id, const identity::PrincipalPtr& by,
     done(Error{AuthenticationOff(), {}, {}});
     return;
   }
+  Done<identity::TokenInfo> recorded = audit_.Recorded<identity::TokenInfo>(
+      AuditTrail::Begin(*by, "", Action::kRevokeToken, kSubject + id, ""), std::move(done),
+      [](const identity::TokenInfo& info, audit::AuditEntry& entry) {
+        entry.after = StandingOf(info);
+      });
   Offload<identity::TokenInfo>(
       [book = book_, id = std::move(id), name = by->name] {
         return book->Revoke(id, name, runtime::WallNow());
       },
-      std::move(done));
+      std::move(recorded));
 }
 
 Outcome<std::vector<identity::TokenInfo>> Tokens::List() const {

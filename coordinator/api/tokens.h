@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/api/audit_trail.h"
 #include "coordinator/api/problem.h"
 #include "coordinator/identity/token_book.h"
 #include "coordinator/runtime/coordinator.h"
@@ -23,8 +24,8 @@ struct CreateTokenCommand {
 // is off: then every method fails with kFailedPrecondition, reason token.auth_off.
 class Tokens {
  public:
-  Tokens(runtime::Coordinator& coordinator, identity::TokenBook* book)
-      : coordinator_(coordinator), book_(book) {}
+  Tokens(runtime::Coordinator& coordinator, identity::TokenBook* book, audit::AuditBook* audit)
+      : coordinator_(coordinator), book_(book), audit_(coordinator, audit) {}
 
   // Whose request it is that carries `credential`, the text of a token; empty: none was sent.
   // Anonymous while authentication is off. kUnauthenticated otherwise.
@@ -42,6 +43,7 @@ class Tokens {
 
   runtime::Coordinator& coordinator_;
   identity::TokenBook* book_;
+  AuditTrail audit_;
 };
 
 }  // namespace entente::api

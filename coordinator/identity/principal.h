@@ -34,6 +34,7 @@ struct Principal {
   bool authenticated = true;  // False: nobody was asked to prove anything.
   Scope scope;                // What it can reach; empty: everything.
   std::string token_id;       // Of the token that proved it; empty if none did.
+  std::string peer;           // Where the request came from, of what is recorded in the audit.
 };
 using PrincipalPtr = std::shared_ptr<const Principal>;
 

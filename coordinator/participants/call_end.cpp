@@ -31,7 +31,12 @@ bool IsRead(const dsl::AnswerRules* rules, int code) {
   return rules != nullptr && (has(rules->fail_on) || has(rules->succeed_on));
 }
 
+// To a participant that trusts none of our calls no call is of use: it is as good as away, and the
+// breaker holds the others back.
 CallEnd Answered(bool busy, int code, const net::HttpHeaders& headers, const CallTerms& terms) {
+  if (IsUnverified(headers)) {
+    return {Ending::kTransportFailure, terms.allowed, std::nullopt};
+  }
   if (!busy || IsRead(terms.rules, code)) {
     return {Ending::kAnswered, terms.allowed, std::nullopt};
   }

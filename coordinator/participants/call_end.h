@@ -17,7 +17,8 @@ struct CallTerms {
 
 // 429, 502, 503 and 504 (RESOURCE_EXHAUSTED) say that the participant, or the proxy before it,
 // takes no more for now; unless the definition reads them as something else, and then they are the
-// service's ordinary words. A failure of this machine's tells nothing.
+// service's ordinary words. One that can not tell who calls counts as away. A failure of this
+// machine's tells nothing.
 [[nodiscard]] CallEnd EndOf(const net::HttpOutcome& outcome, const CallTerms& terms);
 [[nodiscard]] CallEnd EndOf(const net::GrpcOutcome& outcome, const CallTerms& terms);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <list>
 #include <map>
 #include <string>
@@ -21,6 +22,7 @@
 #include "coordinator/runtime/digest.h"
 #include "coordinator/runtime/exceptions.h"
 #include "marks/crash_marks.h"
+#include "net/signing/call_signature.h"
 
 namespace entente::participants {
 namespace {
@@ -68,7 +70,8 @@ dsl::Participant WithoutDescriptors(const dsl::Participant& participant) {
   dsl::Participant copy{participant.name, dsl::HttpAddress{}, participant.timeout,
                         participant.max_concurrent_calls, participant.max_calls_per_second};
   if (const auto* grpc = std::get_if<dsl::GrpcAddress>(&participant.address)) {
-    copy.address = dsl::GrpcAddress{grpc->target, grpc->service, grpc->tls, {}, grpc->metadata};
+    copy.address = dsl::GrpcAddress{grpc->target, grpc->service,  grpc->tls,
+                                    {},           grpc->metadata, grpc->secret_metadata};
   } else {
     copy.address = participant.address;
   }
@@ -264,6 +267,9 @@ class Caller::Impl {
         tokens_(tokens),
         recorder_(options.recorder),
         trace_(options.trace),
+        secrets_(options.secrets != nullptr ? std::move(options.secrets)
+                                            : std::make_shared<const Secrets>("")),
+        signing_key_(std::move(options.signing_key)),
         http_(io, std::move(options.http)),
         grpc_(io, std::move(options.grpc)) {}
 
@@ -505,6 +511,27 @@ class Caller::Impl {
                      {sent.gid, sent.traceparent, now});
   }
 
+  // Last of all. What is added to the headers afterwards is not covered.
+  void Sign(net::HttpRequest& request) {
+    if (signing_key_) {
+      request.headers.Add("Entente-Audience", request.url.origin.HostField());
+      net::SignCall(*signing_key_(),
+                    {net::CallProtocol::kHttp, request.method, request.url.target, request.body},
+                    host_.Now(), request.headers);
+    }
+  }
+
+  void Sign(net::GrpcRequest& request) {
+    if (signing_key_) {
+      request.metadata.Add("entente-audience", request.target.HostField());
+      request.seal = [this, method = request.method](std::string_view message,
+                                                     net::HttpHeaders& metadata) {
+        net::SignCall(*signing_key_(), {net::CallProtocol::kGrpc, "POST", method, message},
+                      host_.Now(), metadata);
+      };
+    }
+  }
+
   // The participant's, where the step does not say otherwise.
   static void AddOwnHeaders(const Target& target, net::HttpHeaders& headers) {
     if (const auto* http = std::get_if<dsl::HttpAddress>(&target.participant.address)) {
@@ -512,6 +539,33 @@ class Caller::Impl {
         AddDefault(name, value, headers);
       }
     }
+  }
+
+  // The participant's secrets, as headers or metadata; what of them must not come back.
+  Result<std::vector<std::string>> AddSecrets(const Target& target,
+                                              net::HttpHeaders& headers) const {
+    using Protocol = net::AddressPolicy::Protocol;
+    const auto* http = std::get_if<dsl::HttpAddress>(&target.participant.address);
+    const auto& named =
+        http != nullptr ? http->secret_headers
+                        : std::get<dsl::GrpcAddress>(target.participant.address).secret_metadata;
+    std::vector<std::string> values;
+    for (const auto& [name, text] : named) {
+      ENTENTE_ASSIGN_OR_RETURN(
+          Secrets::Rendered rendered,
+          secrets_->Render(text, target.origin,
+                           http != nullptr ? Protocol::kHttp : Protocol::kGrpc));
+      AddDefault(name, rendered.text, headers);
+      std::move(rendered.values.begin(), rendered.values.end(), std::back_inserter(values));
+    }
+    return values;
+  }
+
+  // Ends a call that was let go and lacks a secret.
+  void EndUnsent(Target& target, const Permit& permit, engine::Reply reply,
+                 runtime::ReplyCallback done) {
+    Finish(target, permit, NotMade());
+    host_.Post([done = std::move(done), reply = std::move(reply)] { done(reply); });
   }
 
   void Send(const TargetPtr& target, const runtime::CallContext& context, Errand& errand,
@@ -536,6 +590,12 @@ class Caller::Impl {
     request.url = net::ParseUrl(poll.poll_url).value();
     request.quota = target->gate->connections();
     AddOwnHeaders(*target, request.headers);
+    auto secrets = AddSecrets(*target, request.headers);
+    if (!secrets.ok()) {  // It is asked again later.
+      EndUnsent(*target, permit, engine::ReplyPending{std::move(poll.poll_url), std::nullopt},
+                std::move(done));
+      return;
+    }
     AddCommand(context, poll.command, poll.attempt, host_.Now() + poll.timeout, false,
                [&request](std::string_view name, std::string_view value) {
                  request.headers.Add(name, value);
@@ -544,21 +604,27 @@ class Caller::Impl {
              [&request](std::string_view name, std::string_view value) {
                request.headers.Add(name, value);
              });
+    Sign(request);
     http_.Call(
         std::move(request), poll.timeout,
         [this, poll_url = std::move(poll.poll_url), target, permit, gid = poll.command.gid,
          plan = context.plan, rules = poll.answers, role = poll.command.role,
-         allowed = poll.timeout, done = std::move(done)](net::HttpOutcome outcome) mutable {
+         allowed = poll.timeout, secrets = std::move(*secrets),
+         done = std::move(done)](net::HttpOutcome outcome) mutable {
           if (closing_) {
             return;
           }
           const marks::WorkScope scope(gid.str());
+          Redact(secrets, outcome);
           Finish(*target, permit, EndOf(outcome, {allowed, nullptr, host_.Now()}));
           if (const auto* error = LocalFault(outcome)) {
             Rest(*error, engine::ReplyPending{std::move(poll_url), std::nullopt}, std::move(done));
             return;
           }
           auto* response = std::get_if<net::HttpResponse>(&outcome);
+          if (response != nullptr) {
+            NoteUnverified(*target, response->headers, response->body);
+          }
           done(
               response == nullptr
                   ? ClassifyPollError(std::get<net::CallError>(outcome))
@@ -583,6 +649,12 @@ class Caller::Impl {
       request.headers.Add(name, value);
     }
     AddOwnHeaders(*target, request.headers);
+    auto secrets = AddSecrets(*target, request.headers);
+    if (!secrets.ok()) {
+      EndUnsent(*target, permit, NotSent(secrets.status().reason(), secrets.status().message()),
+                std::move(done));
+      return;
+    }
     const auto add = [&request](std::string_view name, std::string_view value) {
       request.headers.Add(name, value);
     };
@@ -593,16 +665,19 @@ class Caller::Impl {
       request.body = std::move(*rendered.body);
     }
     AddDefault("Accept", "application/json", request.headers);
+    Sign(request);
     std::string asked = request.url.target;
     http_.Call(std::move(request), call.timeout,
                [this, target, sent = SentOf(context, call, permit), plan = context.plan,
-                token = std::move(token), asked = std::move(asked),
+                token = std::move(token), asked = std::move(asked), secrets = std::move(*secrets),
                 done = std::move(done)](net::HttpOutcome outcome) mutable {
                  const marks::WorkScope scope(sent.gid.str());
+                 Redact(secrets, outcome);
                  if (closing_ || !Ended(*target, sent, outcome, done)) {
                    return;
                  }
                  if (auto* response = std::get_if<net::HttpResponse>(&outcome)) {
+                   NoteUnverified(*target, response->headers, response->body);
                    done(Understood([&] {
                      return ClassifyHttp(std::move(*response),
                                          AnswerContext{sent.mode, sent.role, sent.rules, token,
@@ -628,29 +703,38 @@ class Caller::Impl {
     for (const auto& [name, value] : address.metadata) {
       request.metadata.Add(name, value);
     }
+    auto secrets = AddSecrets(*target, request.metadata);
+    if (!secrets.ok()) {
+      EndUnsent(*target, permit, NotSent(secrets.status().reason(), secrets.status().message()),
+                std::move(done));
+      return;
+    }
     const auto add = [&request](std::string_view name, std::string_view value) {
       request.metadata.Add(name, value);
     };
     AddFacts(context, call, token, host_.Now(), true, add);
     AddTrace(context, call.command, call.attempt, trace_, add);
-    grpc_.Call(
-        std::move(request), call.timeout,
-        [this, target, sent = SentOf(context, call, permit), plan = context.plan,
-         token = std::move(token), done = std::move(done)](net::GrpcOutcome outcome) mutable {
-          const marks::WorkScope scope(sent.gid.str());
-          if (closing_ || !Ended(*target, sent, outcome, done)) {
-            return;
-          }
-          if (auto* response = std::get_if<net::GrpcResponse>(&outcome)) {
-            done(Understood([&] {
-              return ClassifyGrpc(
-                  std::move(*response),
-                  AnswerContext{sent.mode, sent.role, sent.rules, token, nullptr, host_.Now()});
-            }));
-          } else {
-            done(ClassifyError(std::get<net::CallError>(outcome)));
-          }
-        });
+    Sign(request);
+    grpc_.Call(std::move(request), call.timeout,
+               [this, target, sent = SentOf(context, call, permit), plan = context.plan,
+                token = std::move(token), secrets = std::move(*secrets),
+                done = std::move(done)](net::GrpcOutcome outcome) mutable {
+                 const marks::WorkScope scope(sent.gid.str());
+                 Redact(secrets, outcome);
+                 if (closing_ || !Ended(*target, sent, outcome, done)) {
+                   return;
+                 }
+                 if (auto* response = std::get_if<net::GrpcResponse>(&outcome)) {
+                   NoteUnverified(*target, response->metadata, response->message);
+                   done(Understood([&] {
+                     return ClassifyGrpc(std::move(*response),
+                                         AnswerContext{sent.mode, sent.role, sent.rules, token,
+                                                       nullptr, host_.Now()});
+                   }));
+                 } else {
+                   done(ClassifyError(std::get<net::CallError>(outcome)));
+                 }
+               });
   }
 
   static std::shared_ptr<const net::GivenDescriptors> DescriptorsFor(
@@ -663,6 +747,13 @@ class Caller::Impl {
         std::get<dsl::GrpcAddress>(context.plan->participants[participant].address);
     return std::make_shared<const net::GivenDescriptors>(
         net::GivenDescriptors{target.descriptors_digest, {context.plan, &address.descriptor_set}});
+  }
+
+  void NoteUnverified(const Target& target, const net::HttpHeaders& headers,
+                      const std::string& detail) {
+    if (IsUnverified(headers)) {
+      gates_.OnUnverified(target.participant.name, target.origin.HostField(), detail);
+    }
   }
 
   // Tells the gate how a call ended. False if that was for want of something on this machine and
@@ -693,6 +784,8 @@ class Caller::Impl {
   const runtime::CompletionTokens& tokens_;
   observe::Recorder* const recorder_;
   const bool trace_;
+  const std::shared_ptr<const Secrets> secrets_;  // Shared by all workers.
+  const std::function<std::shared_ptr<const net::SigningKey>()> signing_key_;  // May be null.
   bool closing_ = false;
   Targets targets_;
   WaitingCalls waiting_;                          // Of this worker, at any gate.

@@ -1,15 +1,18 @@
 // Caller: one worker's way to participants.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "coordinator/observe/registry.h"
 #include "coordinator/participants/gates.h"
+#include "coordinator/participants/secrets.h"
 #include "coordinator/runtime/completion_token.h"
 #include "coordinator/runtime/host.h"
 #include "coordinator/runtime/participant_caller.h"
 #include "net/grpc/grpc_client.h"
 #include "net/http/http_client.h"
+#include "net/signing/ed25519.h"
 
 namespace boost::asio {
 class io_context;
@@ -21,9 +24,15 @@ struct CallerOptions {
   net::HttpClientOptions http;
   net::GrpcClientOptions grpc;
   observe::Recorder* recorder = nullptr;  // The thread's own; outlives the caller. May be null.
+  // What headers and metadata name as secrets. Null: there are none, as with a folder that is
+  // empty.
+  std::shared_ptr<const Secrets> secrets;
   // Calls say which span of their transaction's trace they are, in place of what its submitter
   // said.
   bool trace = false;
+  // The key that signs the calls of this moment, from any thread; see net/signing. Null: calls are
+  // not signed.
+  std::function<std::shared_ptr<const net::SigningKey>()> signing_key = nullptr;
 };
 
 // Everything on the thread that runs `io`, which is also `host`'s. All references must outlive it.

@@ -21,6 +21,9 @@ constexpr int kHttpAccepted = 202;
 constexpr int kHttpConflict = 409;
 constexpr int kGrpcAborted = 10;
 constexpr size_t kShownBodyBytes = 300;
+constexpr std::string_view kUnverified = "entente-unverified";
+// Between two calls of a participant that can not tell who calls: somebody has to mend that.
+constexpr Duration kTrustPause = std::chrono::seconds(10);
 
 template <class Code>
 bool Contains(const std::vector<Code>& codes, const Code& code) {
@@ -110,6 +113,25 @@ JsonText KeptOf(int status, const net::HttpHeaders& headers, const AnswerContext
     }
   }
   return kept;
+}
+
+// The participant could not tell who calls, and has not looked at what it was asked for. Whatever
+// the status is: it says nothing of the operation.
+std::optional<Reply> TurnedAway(const net::HttpHeaders& headers, std::string_view detail) {
+  const auto why = headers.Find(kUnverified);
+  if (!why) {
+    return std::nullopt;
+  }
+  std::string message =
+      "the participant can not tell that the coordinator calls (" + std::string(*why) +
+      ") and has done nothing; compare the keys that it knows with those at /v1/keys, and the "
+      "clocks";
+  if (!detail.empty()) {
+    message += ": " + std::string(detail.substr(0, kShownBodyBytes));
+  }
+  engine::ReplyNotSent turned_away{MakeFailure("participant.unverified", message), kTrustPause};
+  turned_away.blocked = true;
+  return turned_away;
 }
 
 // A success, with what the answer to a try says beside its output.
@@ -555,7 +577,14 @@ Reply ByStatus(net::GrpcResponse& response, const AnswerContext& context) {
 
 }  // namespace
 
+bool IsUnverified(const net::HttpHeaders& headers) {
+  return headers.Has(kUnverified);
+}
+
 Reply ClassifyHttp(net::HttpResponse response, const AnswerContext& context) {
+  if (auto turned_away = TurnedAway(response.headers, response.body)) {
+    return std::move(*turned_away);
+  }
   if (auto contradiction = Contradiction(response.headers)) {
     return std::move(*contradiction);
   }
@@ -568,6 +597,9 @@ Reply ClassifyHttp(net::HttpResponse response, const AnswerContext& context) {
 Reply ClassifyPoll(net::HttpResponse response, std::string poll_url, const AnswerContext& context) {
   const int status = response.status;
   const auto again = RetryAfter(response.headers, context.now);
+  if (auto turned_away = TurnedAway(response.headers, response.body)) {
+    return engine::ReplyUnknown{std::get<engine::ReplyNotSent>(*turned_away).failure, kTrustPause};
+  }
   if (auto contradiction = Contradiction(response.headers)) {
     std::get<engine::ReplyUnknown>(*contradiction).retry_after = again;
     return std::move(*contradiction);
@@ -584,6 +616,9 @@ Reply ClassifyPoll(net::HttpResponse response, std::string poll_url, const Answe
 }
 
 Reply ClassifyGrpc(net::GrpcResponse response, const AnswerContext& context) {
+  if (auto turned_away = TurnedAway(response.metadata, response.message)) {
+    return std::move(*turned_away);
+  }
   if (auto contradiction = Contradiction(response.metadata)) {
     return std::move(*contradiction);
   }

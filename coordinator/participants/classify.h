@@ -44,6 +44,11 @@ struct AnswerContext {
 // which headers, and whether the status, are kept beside the output.
 [[nodiscard]] engine::Reply ClassifyHttp(net::HttpResponse response, const AnswerContext& context);
 
+// Whether an answer has the header Entente-Unverified: the participant could not tell who calls.
+// Whatever else it says, the call was not carried out, and that is no refusal: Classify takes it
+// for one that was turned away (ReplyNotSent, blocked, with a pause), and a poll for "not yet".
+[[nodiscard]] bool IsUnverified(const net::HttpHeaders& headers);
+
 // The answer to a poll of a pending operation: 2xx done, 202 still pending, 4xx but 404, 408, 425
 // and 429 refused; anything else is unknown, with what was wrong, and it is polled again. A vote
 // counts whatever the status, as in a direct answer. Of the rules only how a success is read holds.

@@ -105,6 +105,10 @@ struct GatesOptions {
   SharedGate::BreakerListener on_breaker;
   // Told of each call that this machine could not make. Runs on that call's thread; must be quick.
   std::function<void(const std::string& message)> on_exhausted;
+  // Told of each call that its participant could not tell to be the coordinator's. As the above.
+  std::function<void(const std::string& participant, const std::string& address,
+                     const std::string& detail)>
+      on_unverified;
   size_t many = limits::kMaxIdleParticipants;
   // What the process has for all participants together: no gate lets more go.
   size_t max_connections = std::numeric_limits<size_t>::max();
@@ -128,6 +132,13 @@ class Gates {
   // A call was not made because this machine lacks something.
   void OnLocalExhaustion(const std::string& message, Instant now);
   [[nodiscard]] runtime::LocalExhaustion local_exhaustion();
+  // A participant could not tell who calls; `detail` is what it says of that.
+  void OnUnverified(const std::string& participant, const std::string& address,
+                    const std::string& detail) const {
+    if (options_.on_unverified) {
+      options_.on_unverified(participant, address, detail);
+    }
+  }
 
  private:
   void Sweep(Instant now);

@@ -118,7 +118,7 @@ class Wire final : public Line {
     plan->name = "observe";
     dsl::Participant participant;
     participant.name = "observed";
-    participant.address = dsl::HttpAddress{base, {}};
+    participant.address = dsl::HttpAddress{base, {}, {}};
     plan->participants.push_back(std::move(participant));
     observed_ = std::move(plan);
     observe_target_ = url.target;

@@ -10,13 +10,11 @@
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
+#include "base/base64.h"
 #include "base/check.h"
 
 namespace entente::runtime {
 namespace {
-
-constexpr std::string_view kBase64Url =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 using Hash = std::array<unsigned char, SHA256_DIGEST_LENGTH>;
 
@@ -117,38 +115,11 @@ std::string RandomBytes(size_t bytes) {
 }
 
 std::string ToBase64Url(std::string_view bytes) {
-  std::string out((bytes.size() * 4 + 2) / 3, '\0');
-  for (size_t from = 0, to = 0; from < bytes.size(); from += 3) {
-    uint32_t group = 0;
-    for (size_t i = from; i < from + 3; ++i) {
-      group = (group << 8) | (i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0);
-    }
-    for (int shift = 18; shift >= 0 && to < out.size(); shift -= 6) {
-      out[to++] = kBase64Url[(group >> shift) & 0x3F];
-    }
-  }
-  return out;
+  return EncodeBase64Url(bytes);
 }
 
 std::string FromBase64Url(std::string_view text) {
-  std::string out;
-  uint32_t window = 0;
-  int bits = 0;
-  for (const char c : text) {
-    const size_t digit = kBase64Url.find(c);
-    if (digit == std::string_view::npos) {
-      return {};
-    }
-    window = (window << 6) | static_cast<uint32_t>(digit);
-    bits += 6;
-    if (bits >= 8) {
-      bits -= 8;
-      out.push_back(static_cast<char>((window >> bits) & 0xFF));
-    }
-  }
-  // A digit too many, or bits that no byte needs: other text would stand for the same bytes.
-  const bool canonical = bits < 6 && (window & ((1U << bits) - 1)) == 0;
-  return canonical ? out : std::string();
+  return DecodeBase64Url(text).value_or(std::string());
 }
 
 }  // namespace entente::runtime

@@ -23,7 +23,7 @@ engine::Reply NotSentWhileStopping() {
 // The call never left this program: it was none.
 bool WasHeldBack(const engine::Reply& reply) {
   const auto* not_sent = std::get_if<engine::ReplyNotSent>(&reply);
-  return not_sent != nullptr && not_sent->blocked;
+  return not_sent != nullptr && not_sent->blocked && !not_sent->retry_after;
 }
 
 // Being called, or to be called again.

@@ -200,6 +200,8 @@ void EmitCall(Turn& turn, BranchRef ref);
 void StartAttempt(Turn& turn, BranchRef ref);
 // The reply that says that its call was held back all the time; null: it was not.
 [[nodiscard]] const ReplyNotSent* HeldBackBy(const Event& event);
+// The reply says that its participant turned the call away unlooked at.
+[[nodiscard]] bool IsTurnedAway(const Event& event);
 // A call that its participant's gate held back all the time goes back to the gate: nothing is
 // recorded and no attempt is spent on a participant that is known to be away. While paused, or when
 // the coordinator stops, it waits for that to be over instead. False: it was not held back.

@@ -54,6 +54,12 @@ std::optional<Duration> WishOf(const Event& event) {
   return std::clamp(*wish, Duration::zero(), limits::kMaxRetryAfter);
 }
 
+const ReplyNotSent* NotMadeBy(const Event& event) {
+  const auto* replied = std::get_if<BranchReplied>(&event);
+  const auto* not_sent = replied == nullptr ? nullptr : std::get_if<ReplyNotSent>(&replied->reply);
+  return not_sent != nullptr && not_sent->blocked ? not_sent : nullptr;
+}
+
 bool HasAlternative(const Draft& draft, BranchRef ref, const Failure& refusal) {
   const auto* work = std::get_if<dsl::CallWork>(&draft.plan_step(ref).work);
   return work != nullptr && work->NextAfter(draft.branch(ref).alternative, refusal.code);
@@ -64,6 +70,22 @@ bool IsRefusedForNow(const Event& event) {
   const auto* replied = std::get_if<BranchReplied>(&event);
   const auto* refused = replied == nullptr ? nullptr : std::get_if<ReplyRefused>(&replied->reply);
   return refused != nullptr && refused->again;
+}
+
+// A participant that can not tell who calls has not looked at what it was asked for: that is no
+// refusal, which would abort everything that is under way for a key that was not handed on. The
+// call waits, with the reason to be seen, for the participant to be mended, its step's deadline or
+// an operator. Past the point of no return its budget counts, and ends in an incident.
+bool WaitUntilTrusted(Turn& turn, BranchRef ref) {
+  if (!IsTurnedAway(turn.event) || turn.draft.status() != TxnStatus::kActive) {
+    return false;
+  }
+  const Instant retry_at = turn.draft.now() + WishOf(turn.event).value_or(Duration::zero());
+  if (IsPast(turn.draft.branch(ref).forward_deadline, retry_at)) {
+    return false;
+  }
+  RetryLater(turn, ref, AttemptOutcome::kHeldBack, FailureOf(turn.event), retry_at);
+  return true;
 }
 
 // An attempt ended without a definite answer: another one, or the end.
@@ -77,7 +99,8 @@ void FailAttempt(Turn& turn, BranchRef ref, AttemptOutcome outcome) {
   Failure failure = FailureOf(turn.event);
   const bool too_late = turn.draft.status() == TxnStatus::kActive && turn.draft.deadline_missed() &&
                         outcome == AttemptOutcome::kNotSent && !MayStand(branch);
-  if (!too_late && !IsPast(branch.forward_deadline, turn.draft.now()) && WaitAtGate(turn, ref)) {
+  if (!too_late && !IsPast(branch.forward_deadline, turn.draft.now()) &&
+      (WaitAtGate(turn, ref) || WaitUntilTrusted(turn, ref))) {
     return;
   }
   if (!too_late && branch.budget_used < policy.attempts) {
@@ -334,9 +357,13 @@ void StartAlternative(Turn& turn, BranchRef ref) {
 }
 
 const ReplyNotSent* HeldBackBy(const Event& event) {
-  const auto* replied = std::get_if<BranchReplied>(&event);
-  const auto* not_sent = replied == nullptr ? nullptr : std::get_if<ReplyNotSent>(&replied->reply);
-  return not_sent != nullptr && not_sent->blocked ? not_sent : nullptr;
+  const ReplyNotSent* not_made = NotMadeBy(event);
+  return not_made != nullptr && !not_made->retry_after ? not_made : nullptr;
+}
+
+bool IsTurnedAway(const Event& event) {
+  const ReplyNotSent* not_made = NotMadeBy(event);
+  return not_made != nullptr && not_made->retry_after;
 }
 
 bool WaitAtGate(Turn& turn, BranchRef ref) {

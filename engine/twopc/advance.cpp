@@ -115,7 +115,8 @@ void OnePhaseRefused(Turn& turn, BranchRef ref) {
 void OnePhaseNotSent(Turn& turn, BranchRef ref) {
   const BranchFacts& branch = turn.draft.branch(ref);
   const uint32_t attempts = RetryOf(turn.draft, ref).attempts;
-  const bool may_go_on = HeldBackBy(turn.event) != nullptr || branch.budget_used < attempts;
+  const bool may_go_on = HeldBackBy(turn.event) != nullptr || IsTurnedAway(turn.event) ||
+                         branch.budget_used < attempts;
   if (branch.may_have_happened || (may_go_on && !turn.draft.deadline_missed())) {
     SettleNotSent(turn, ref);
     return;

@@ -48,7 +48,7 @@ struct Network {
 };
 
 // Where no participant lives: see the class comment.
-constexpr std::array<Network, 13> kAlwaysBlocked = {{
+constexpr std::array<Network, 14> kAlwaysBlocked = {{
     {"0.0.0.0", 8},
     {"169.254.0.0", 16},
     {"100.100.100.200", 32},  // Alibaba Cloud's metadata.
@@ -58,9 +58,10 @@ constexpr std::array<Network, 13> kAlwaysBlocked = {{
     {"255.255.255.255", 32},
     {"::", 128},
     {"fe80::", 10},
-    {"fd00:ec2::254", 128},  // AWS's metadata.
-    {"fd20:ce::254", 128},   // Google Cloud's metadata.
-    {"64:ff9b:1::", 48},     // Local translation (RFC 8215): the address stands anywhere within.
+    {"fd00:ec2::", 32},     // AWS's metadata, time and credentials.
+    {"fd20:ce::254", 128},  // Google Cloud's metadata.
+    {"2001::", 32},         // Teredo (RFC 4380): an IPv4 address stands in it, in disguise.
+    {"64:ff9b:1::", 48},    // Local translation (RFC 8215): the address stands anywhere within.
     {"ff00::", 8},
 }};
 
@@ -76,11 +77,12 @@ struct Embedding {
   uint32_t prefix_bits;
   size_t offset;
 };
-constexpr std::array<Embedding, 4> kEmbeddings = {{
-    {"::ffff:0:0", 96, 12},  // Mapped (RFC 4291).
-    {"64:ff9b::", 96, 12},   // NAT64 (RFC 6052).
-    {"2002::", 16, 2},       // 6to4 (RFC 3056).
-    {"::", 96, 12},          // Compatible (RFC 4291), long out of use.
+constexpr std::array<Embedding, 5> kEmbeddings = {{
+    {"::ffff:0:0", 96, 12},    // Mapped (RFC 4291).
+    {"::ffff:0:0:0", 96, 12},  // Translated (RFC 2765).
+    {"64:ff9b::", 96, 12},     // NAT64 (RFC 6052).
+    {"2002::", 16, 2},         // 6to4 (RFC 3056).
+    {"::", 96, 12},            // Compatible (RFC 4291), long out of use.
 }};
 
 std::optional<Bytes> EmbeddedVersion4(const Bytes& address) {

@@ -106,6 +106,9 @@ Status GrpcCall::Run(grpc::GenericStub& stub, grpc::CompletionQueue& queue,
                              return Encode(request.body, *shapes, shape, max_request_bytes_);
                            }));
   const grpc::ByteBuffer message(&slice, 1);
+  if (request.seal) {
+    request.seal({reinterpret_cast<const char*>(slice.begin()), slice.size()}, request.metadata);
+  }
   for (size_t i = 0; i < request.metadata.size(); ++i) {
     context_.AddMetadata(std::string(request.metadata.name(i)),
                          std::string(request.metadata.value(i)));

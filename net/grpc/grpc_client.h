@@ -58,6 +58,10 @@ struct GrpcRequest {
   // What the target's messages look like; null: its reflection service tells.
   std::shared_ptr<const GivenDescriptors> descriptors = nullptr;
   std::string subject = {};  // What is named should its message be one that ends the process.
+  // May add metadata that depend on the bytes that are sent: called with the serialized message,
+  // when it is about to be sent. Nobody checks what it adds: lower-case names and printable ASCII.
+  // Null: nothing depends on them.
+  std::function<void(std::string_view message, HttpHeaders& metadata)> seal = nullptr;
 };
 
 // The codes of google.rpc.Code, which gRPC fixes for ever.

@@ -357,6 +357,28 @@ Result<Document> Client::SendDeadLetters(const std::vector<std::string>& ids) {
   return impl_->CallForDocument(Post("/v1/dead-letters:send", DumpJson(Json{{"ids", ids}})));
 }
 
+Result<Document> Client::Audit(const AuditRequest& request) {
+  Query query;
+  query.Add("actor", request.actor).Add("action", request.action);
+  query.Add("subject", request.subject).Add("outcome", request.outcome);
+  query.Add("since", InstantText(request.since)).Add("until", InstantText(request.until));
+  query.Add("limit", NumberText(request.limit)).Add("cursor", request.cursor);
+  return impl_->CallForDocument(GetFrom("/v1/audit" + query.text()));
+}
+
+Result<Document> Client::ListKeys() {
+  return impl_->CallForDocument(GetFrom("/v1/keys"));
+}
+
+Result<Document> Client::RotateKeys(const KeyRotation& rotation) {
+  Json body = Json::object();
+  AddText("notice", rotation.notice, body);
+  if (rotation.revoke) {
+    body["revoke"] = true;
+  }
+  return impl_->CallForDocument(Post("/v1/keys:rotate", DumpJson(body)));
+}
+
 Result<std::string> Client::Metrics() {
   return impl_->CallForText(GetFrom("/metrics"));
 }

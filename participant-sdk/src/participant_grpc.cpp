@@ -1,8 +1,13 @@
 #include "entente/participant_grpc.h"
 
+#include <grpcpp/impl/rpc_service_method.h>
+#include <grpcpp/impl/service_type.h>
 #include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/method_handler.h>
 #include <grpcpp/support/status.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <string>
@@ -92,28 +97,76 @@ struct AnswerWriter {
   }
 };
 
-class Service final : public v1::Participant::Service {
+struct Method {
+  const char* name;
+  Operation operation;
+};
+// The names are those of the schema.
+constexpr std::array kMethods{
+    Method{"/entente.participant.v1.Participant/Action", Operation::kAction},
+    Method{"/entente.participant.v1.Participant/Compensate", Operation::kCompensate},
+    Method{"/entente.participant.v1.Participant/Try", Operation::kTry},
+    Method{"/entente.participant.v1.Participant/Confirm", Operation::kConfirm},
+    Method{"/entente.participant.v1.Participant/Cancel", Operation::kCancel},
+    Method{"/entente.participant.v1.Participant/Prepare", Operation::kPrepare},
+    Method{"/entente.participant.v1.Participant/Commit", Operation::kCommit},
+    Method{"/entente.participant.v1.Participant/Rollback", Operation::kRollback},
+};
+
+CallVerifier::Metadata MetadataOf(const grpc::ServerContext& context) {
+  CallVerifier::Metadata metadata;
+  for (const auto& [name, value] : context.client_metadata()) {
+    metadata.emplace_back(std::string(name.data(), name.size()),
+                          std::string(value.data(), value.size()));
+  }
+  return metadata;
+}
+
+// Takes the messages as bytes, which is what a signature covers: a message that was parsed and
+// written again may be other bytes.
+class Service final : public grpc::Service {
  public:
   Service(const Participant& participant, size_t max_forward)
-      : participant_(participant), max_forward_(max_forward) {}
-
-  // The names are those of the schema.
-#define ENTENTE_METHOD(name, operation)                                                        \
-  grpc::Status name(grpc::ServerContext* context, const v1::Request* request, Value* response) \
-      override {                                                                               \
-    return Serve(operation, *context, *request, *response);                                    \
+      : participant_(participant), max_forward_(max_forward) {
+    using Handler = grpc::internal::RpcMethodHandler<Service, grpc::ByteBuffer, grpc::ByteBuffer>;
+    for (const Method& method : kMethods) {
+      AddMethod(new grpc::internal::RpcServiceMethod(
+          method.name, grpc::internal::RpcMethod::NORMAL_RPC,
+          new Handler(
+              [&method](Service* service, grpc::ServerContext* context,
+                        const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+                return service->Serve(method, *context, *request, *response);
+              },
+              this)));
+    }
   }
-  ENTENTE_METHOD(Action, Operation::kAction)
-  ENTENTE_METHOD(Compensate, Operation::kCompensate)
-  ENTENTE_METHOD(Try, Operation::kTry)
-  ENTENTE_METHOD(Confirm, Operation::kConfirm)
-  ENTENTE_METHOD(Cancel, Operation::kCancel)
-  ENTENTE_METHOD(Prepare, Operation::kPrepare)
-  ENTENTE_METHOD(Commit, Operation::kCommit)
-  ENTENTE_METHOD(Rollback, Operation::kRollback)
-#undef ENTENTE_METHOD
 
  private:
+  grpc::Status Serve(const Method& method, grpc::ServerContext& context,
+                     const grpc::ByteBuffer& message, grpc::ByteBuffer& answer) {
+    grpc::Slice slice;
+    if (!message.DumpToSingleSlice(&slice).ok()) {
+      return Failed(grpc::StatusCode::INTERNAL, "call.unreadable", "the message can not be read");
+    }
+    const std::string_view bytes(reinterpret_cast<const char*>(slice.begin()), slice.size());
+    if (const CallVerifier* verifier = participant_.verifier()) {
+      const Status verified = verifier->VerifyGrpc(method.name, MetadataOf(context), bytes);
+      if (!verified.ok()) {
+        context.AddTrailingMetadata("entente-unverified", verified.reason());
+        return Failed(grpc::StatusCode::UNKNOWN, verified.reason(), verified.message());
+      }
+    }
+    v1::Request request;
+    if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+      return Failed(grpc::StatusCode::INTERNAL, "call.unreadable",
+                    "the message is no entente.participant.v1.Request");
+    }
+    Value value;
+    const grpc::Status status = Serve(method.operation, context, request, value);
+    bool own = false;
+    return status.ok() ? grpc::SerializationTraits<Value>::Serialize(value, &answer, &own) : status;
+  }
+
   grpc::Status Serve(Operation operation, grpc::ServerContext& context, const v1::Request& request,
                      Value& response) {
     Result<Json> input =

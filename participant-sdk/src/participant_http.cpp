@@ -38,6 +38,14 @@ HttpResponse Problem(int status, std::string_view code, const std::string& detai
   return response;
 }
 
+// Too early: 401, as any other 4xx, would say that the operation was refused, and abort its
+// transaction for a key that was not handed on.
+HttpResponse Unverified(const Status& why) {
+  HttpResponse response = Problem(425, why.reason(), why.message());
+  response.headers.emplace_back("Entente-Unverified", why.reason());
+  return response;
+}
+
 HttpResponse Good(int status, const Json& body) {
   HttpResponse response;
   response.status = status;
@@ -147,6 +155,11 @@ std::optional<Route> ParseTarget(std::string_view target, std::string_view prefi
 }  // namespace
 
 void Participant::HandleAsync(const HttpRequest& request, HttpWaiter waiter) const {
+  if (verifier_ != nullptr) {
+    if (const Status verified = verifier_->Verify(request); !verified.ok()) {
+      return waiter.done(Unverified(verified));
+    }
+  }
   const FactSource fact = [&request](std::string_view name) {
     return FindHeader(request.headers, name);
   };

@@ -192,6 +192,16 @@ Result<std::vector<std::pair<std::string, std::string>>> MemoryJournal::ListNote
   return store_->ListNotes(prefix);
 }
 
+Result<std::vector<std::pair<std::string, std::string>>> MemoryJournal::ListNoteRange(
+    const NoteRange& range) {
+  return store_->ListNoteRange(range);
+}
+
+Result<size_t> MemoryJournal::RemoveNotes(const NoteRange& range) {
+  ENTENTE_RETURN_IF_ERROR(CheckWorks());
+  return store_->RemoveNotes(range);
+}
+
 Result<size_t> MemoryJournal::Purge(Instant before, size_t limit) {
   ENTENTE_RETURN_IF_ERROR(CheckWorks());
   return store_->Purge(before, limit);

@@ -12,6 +12,7 @@
 
 #include "storage/journal.h"
 #include "storage/memory/memory_store.h"
+#include "storage/note_log.h"
 
 namespace entente::storage {
 
@@ -34,7 +35,7 @@ enum class MemoryFault {
 // Thread-safe as storage/journal.h says; in manual mode the delivering calls come from one thread
 // at a time, and callbacks run on it, inside Deliver. Reads see what is durable, never what is only
 // handed in. Nothing blocks on I/O.
-class MemoryJournal : public Journal {
+class MemoryJournal : public Journal, public NoteLog {
  public:
   // `store` may be shared with an earlier journal that is crashed or destroyed.
   explicit MemoryJournal(std::shared_ptr<MemoryStore> store = std::make_shared<MemoryStore>(),
@@ -81,6 +82,9 @@ class MemoryJournal : public Journal {
                                const std::optional<std::string>& text) override;
   [[nodiscard]] Result<std::vector<std::pair<std::string, std::string>>> ListNotes(
       const std::string& prefix) override;
+  [[nodiscard]] Result<std::vector<std::pair<std::string, std::string>>> ListNoteRange(
+      const NoteRange& range) override;
+  [[nodiscard]] Result<size_t> RemoveNotes(const NoteRange& range) override;
   [[nodiscard]] Result<std::string> GetOrPutSetting(const std::string& name,
                                                     const std::string& value) override;
   [[nodiscard]] Result<size_t> Purge(Instant before, size_t limit) override;

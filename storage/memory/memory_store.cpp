@@ -228,6 +228,33 @@ std::vector<std::pair<std::string, std::string>> MemoryStore::ListNotes(
   return notes;
 }
 
+std::vector<std::pair<std::string, std::string>> MemoryStore::ListNoteRange(
+    const NoteRange& range) const {
+  const std::lock_guard lock(mutex_);
+  const auto begin = notes_.lower_bound(range.from);
+  const auto end = range.below <= range.from ? begin : notes_.lower_bound(range.below);
+  std::vector<std::pair<std::string, std::string>> notes;
+  if (range.last_first) {
+    for (auto at = end; at != begin && notes.size() < range.limit;) {
+      notes.emplace_back(*--at);
+    }
+  } else {
+    for (auto at = begin; at != end && notes.size() < range.limit; ++at) {
+      notes.emplace_back(*at);
+    }
+  }
+  return notes;
+}
+
+size_t MemoryStore::RemoveNotes(const NoteRange& range) {
+  const auto notes = ListNoteRange(range);
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, text] : notes) {
+    notes_.erase(name);
+  }
+  return notes.size();
+}
+
 size_t MemoryStore::Purge(Instant before, size_t limit) {
   const std::lock_guard lock(mutex_);
   size_t purged = 0;

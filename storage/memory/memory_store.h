@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "storage/journal.h"
+#include "storage/note_log.h"
 
 namespace entente::storage {
 
@@ -58,6 +59,9 @@ class MemoryStore {
   void PutNote(const std::string& name, const std::optional<std::string>& text);
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> ListNotes(
       const std::string& prefix) const;
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> ListNoteRange(
+      const NoteRange& range) const;
+  size_t RemoveNotes(const NoteRange& range);
   [[nodiscard]] size_t Purge(Instant before, size_t limit);
 
  private:

@@ -33,8 +33,38 @@ constexpr std::string_view kPutNote =
     " ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 constexpr std::string_view kRemoveNote = "DELETE FROM entente_note WHERE name = $1::text";
 constexpr std::string_view kListNotes =
-    "SELECT name, value FROM entente_note WHERE left(name, length($1::text)) = $1::text"
-    " ORDER BY name";
+    "SELECT name, value FROM entente_note WHERE name >= $1::text"
+    " AND left(name, length($1::text)) = $1::text ORDER BY name";
+constexpr std::string_view kFirstNotes =
+    "SELECT name, value FROM entente_note WHERE name >= $1::text AND name < $2::text"
+    " ORDER BY name LIMIT $3::bigint";
+constexpr std::string_view kLastNotes =
+    "SELECT name, value FROM entente_note WHERE name >= $1::text AND name < $2::text"
+    " ORDER BY name DESC LIMIT $3::bigint";
+constexpr std::string_view kRemoveFirstNotes =
+    "DELETE FROM entente_note WHERE name IN"
+    " (SELECT name FROM entente_note WHERE name >= $1::text AND name < $2::text"
+    " ORDER BY name LIMIT $3::bigint) RETURNING name";
+constexpr std::string_view kRemoveLastNotes =
+    "DELETE FROM entente_note WHERE name IN"
+    " (SELECT name FROM entente_note WHERE name >= $1::text AND name < $2::text"
+    " ORDER BY name DESC LIMIT $3::bigint) RETURNING name";
+
+using Notes = std::vector<std::pair<std::string, std::string>>;
+
+Notes NotesOf(const pg::PgResult& found) {
+  Notes notes;
+  for (int row = 0; row < found.rows(); ++row) {
+    notes.emplace_back(found.Bytes(row, 0), found.Bytes(row, 1));
+  }
+  return notes;
+}
+
+pg::Params ParamsOf(const NoteRange& range) {
+  pg::Params params;
+  params.Bytes(range.from).Bytes(range.below).Int8(static_cast<int64_t>(range.limit));
+  return params;
+}
 
 // As many as may put one definition at the same time.
 constexpr int kTries = 100;
@@ -150,11 +180,25 @@ Result<std::vector<std::pair<std::string, std::string>>> ListNotes(pg::Connectio
   if (!found.ok()) {
     return NotWritten(found, "listing notes");
   }
-  std::vector<std::pair<std::string, std::string>> notes;
-  for (int row = 0; row < found.rows(); ++row) {
-    notes.emplace_back(found.Bytes(row, 0), found.Bytes(row, 1));
+  return NotesOf(found);
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> ListNoteRange(pg::Connection& connection,
+                                                                       const NoteRange& range,
+                                                                       Duration timeout) {
+  const pg::PgResult found = connection.RunOne(range.last_first ? kLastNotes : kFirstNotes,
+                                               ParamsOf(range), After(timeout));
+  if (!found.ok()) {
+    return NotWritten(found, "listing notes");
   }
-  return notes;
+  return NotesOf(found);
+}
+
+Result<size_t> RemoveNotes(pg::Connection& connection, const NoteRange& range, Duration timeout) {
+  const pg::PgResult removed = connection.RunOne(
+      range.last_first ? kRemoveLastNotes : kRemoveFirstNotes, ParamsOf(range), After(timeout));
+  ENTENTE_RETURN_IF_ERROR(OutcomeOf(removed, connection.warning(), "removing notes"));
+  return static_cast<size_t>(removed.rows());
 }
 
 }  // namespace entente::storage::postgres

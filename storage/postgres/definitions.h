@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "net/postgres/connection.h"
 #include "storage/journal.h"
+#include "storage/note_log.h"
 
 namespace entente::storage::postgres {
 
@@ -27,5 +28,9 @@ namespace entente::storage::postgres {
                              const std::optional<std::string>& text, Duration timeout);
 [[nodiscard]] Result<std::vector<std::pair<std::string, std::string>>> ListNotes(
     pg::Connection& connection, const std::string& prefix, Duration timeout);
+[[nodiscard]] Result<std::vector<std::pair<std::string, std::string>>> ListNoteRange(
+    pg::Connection& connection, const NoteRange& range, Duration timeout);
+[[nodiscard]] Result<size_t> RemoveNotes(pg::Connection& connection, const NoteRange& range,
+                                         Duration timeout);
 
 }  // namespace entente::storage::postgres

@@ -54,7 +54,7 @@ bool CanMatch(const Filter& filter) {
       std::array{filter.status, filter.mode, filter.definition, filter.gid_prefix, parent}, CanBe);
 }
 
-class PostgresJournal final : public Journal, public Membership {
+class PostgresJournal final : public Journal, public Membership, public NoteLog {
  public:
   PostgresJournal(const PostgresOptions& options, std::unique_ptr<Periods> periods)
       : options_(options),
@@ -182,6 +182,21 @@ class PostgresJournal final : public Journal, public Membership {
     using Notes = std::vector<std::pair<std::string, std::string>>;
     return Borrowing<Notes>([&](pg::Connection& connection) {
       return postgres::ListNotes(connection, prefix, options_.statement_timeout);
+    });
+  }
+
+  Result<std::vector<std::pair<std::string, std::string>>> ListNoteRange(
+      const NoteRange& range) override {
+    using Notes = std::vector<std::pair<std::string, std::string>>;
+    return Borrowing<Notes>([&](pg::Connection& connection) {
+      return postgres::ListNoteRange(connection, range, options_.statement_timeout);
+    });
+  }
+
+  Result<size_t> RemoveNotes(const NoteRange& range) override {
+    ENTENTE_RETURN_IF_ERROR(writer_.health());
+    return Borrowing<size_t>([&](pg::Connection& connection) {
+      return postgres::RemoveNotes(connection, range, options_.statement_timeout);
     });
   }
 

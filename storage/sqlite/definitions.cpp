@@ -169,6 +169,39 @@ Result<std::vector<std::pair<std::string, std::string>>> ListNotes(Connection& r
   return notes;
 }
 
+Result<std::vector<std::pair<std::string, std::string>>> ListNoteRange(Connection& reader,
+                                                                       const NoteRange& range) {
+  const std::string from = kNotePrefix + range.from;
+  const std::string below = kNotePrefix + range.below;
+  Statement select;
+  ENTENTE_RETURN_IF_ERROR(select.Prepare(
+      reader, range.last_first ? "SELECT name, value FROM setting WHERE name >= ?1 AND name < ?2"
+                                 " ORDER BY name DESC LIMIT ?3"
+                               : "SELECT name, value FROM setting WHERE name >= ?1 AND name < ?2"
+                                 " ORDER BY name LIMIT ?3"));
+  select.BindText(1, from);
+  select.BindText(2, below);
+  select.Bind(3, static_cast<int64_t>(range.limit));
+  std::vector<std::pair<std::string, std::string>> notes;
+  int code = select.Step();
+  for (; code == SQLITE_ROW; code = select.Step()) {
+    notes.emplace_back(std::string(select.Bytes(0).substr(std::string_view(kNotePrefix).size())),
+                       std::string(select.Bytes(1)));
+  }
+  if (code != SQLITE_DONE) {
+    return select.Failure(code, "listing notes");
+  }
+  return notes;
+}
+
+Result<size_t> RemoveNotes(Connection& writer, const NoteRange& range) {
+  ENTENTE_ASSIGN_OR_RETURN(const auto notes, ListNoteRange(writer, range));
+  for (const auto& [name, text] : notes) {
+    ENTENTE_RETURN_IF_ERROR(PutNote(writer, name, std::nullopt));
+  }
+  return notes.size();
+}
+
 Result<uint64_t> Increment(Connection& writer, const std::string& name) {
   Statement raise;
   ENTENTE_RETURN_IF_ERROR(

@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "storage/journal.h"
+#include "storage/note_log.h"
 #include "storage/sqlite/connection.h"
 
 namespace entente::storage::sqlite {
@@ -26,6 +27,9 @@ namespace entente::storage::sqlite {
                              const std::optional<std::string>& text);
 [[nodiscard]] Result<std::vector<std::pair<std::string, std::string>>> ListNotes(
     Connection& reader, const std::string& prefix);
+[[nodiscard]] Result<std::vector<std::pair<std::string, std::string>>> ListNoteRange(
+    Connection& reader, const NoteRange& range);
+[[nodiscard]] Result<size_t> RemoveNotes(Connection& writer, const NoteRange& range);
 [[nodiscard]] Result<std::string> GetOrPutSetting(Connection& writer, const std::string& name,
                                                   const std::string& value);
 

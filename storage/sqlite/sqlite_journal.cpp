@@ -30,7 +30,7 @@ constexpr size_t kPurgeChunk = 128;
 
 constexpr size_t kLeastTried = size_t{64} << 10;
 
-class SqliteJournal : public Journal {
+class SqliteJournal : public Journal, public NoteLog {
  public:
   SqliteJournal(std::unique_ptr<FileGuard> guard, std::unique_ptr<Words> words,
                 std::unique_ptr<GroupWriter> writer, const SqliteOptions& options)
@@ -124,6 +124,17 @@ class SqliteJournal : public Journal {
       const std::string& prefix) override {
     return Read<std::vector<std::pair<std::string, std::string>>>(
         [&](Reader& reader) { return sqlite::ListNotes(reader.connection(), prefix); });
+  }
+
+  Result<std::vector<std::pair<std::string, std::string>>> ListNoteRange(
+      const NoteRange& range) override {
+    return Read<std::vector<std::pair<std::string, std::string>>>(
+        [&](Reader& reader) { return sqlite::ListNoteRange(reader.connection(), range); });
+  }
+
+  Result<size_t> RemoveNotes(const NoteRange& range) override {
+    return Write<size_t>(
+        [&](Connection& connection, TxnWriter&) { return sqlite::RemoveNotes(connection, range); });
   }
 
   Result<size_t> Purge(Instant before, size_t limit) override {

@@ -24,6 +24,8 @@ enum class Bearer { kAll, kInside, kOutside };
 class TokenBox {
  public:
   [[nodiscard]] identity::TokenBook* book() const { return book_.get(); }
+  // Of the same store.
+  [[nodiscard]] audit::AuditBook* audit() const { return audit_.get(); }
 
   [[nodiscard]] std::string Make(identity::Role role, const identity::Scope& scope = {},
                                  bool payloads = true) {
@@ -49,17 +51,29 @@ class TokenBox {
   storage::MemoryJournal journal_;
   std::unique_ptr<identity::TokenBook> book_ =
       std::move(identity::TokenBook::Open(journal_)).value();
+  std::unique_ptr<audit::AuditBook> audit_ = std::make_unique<audit::AuditBook>(journal_);
   std::map<std::pair<identity::Role, Bearer>, std::string> made_;
 };
 
+// Keys that can be rotated as often as one likes.
+inline const KeyStore& SomeKeyStore() {
+  static const KeyStore store{[] { return KeyList(); },
+                              [](std::optional<Duration>, bool) { return Status(); }};
+  return store;
+}
+
 inline RestOptions Asking(const TokenBox& tokens) {
   RestOptions options;
+  options.service.keys = &SomeKeyStore();
   options.tokens = tokens.book();
+  options.service.audit = tokens.audit();
   return options;
 }
 inline GrpcOptions AskingOverGrpc(const TokenBox& tokens) {
   GrpcOptions options;
+  options.service.keys = &SomeKeyStore();
   options.tokens = tokens.book();
+  options.service.audit = tokens.audit();
   return options;
 }
 

@@ -449,6 +449,9 @@ std::map<std::string, Caller> Callers() {
       {"GetHealth", Unary(&Stub::GetHealth)},
       {"CreateToken", Unary(&Stub::CreateToken, R"({"name":"n","role":"viewer"})")},
       {"ListTokens", Unary(&Stub::ListTokens)},
+      {"ListAudit", Unary(&Stub::ListAudit)},
+      {"ListKeys", Unary(&Stub::ListKeys)},
+      {"RotateKeys", Unary(&Stub::RotateKeys)},
       {"WatchTransaction", WatchOne},
   };
 }
@@ -496,6 +499,31 @@ TEST_CASE("over gRPC every method is for who may, and for nobody else") {
         }
       }
     }
+  }
+}
+
+TEST_CASE("the methods that the table says are recorded leave an entry each, and no other does") {
+  TokenBox tokens;
+  Grpc grpc(AskingOverGrpc(tokens));
+  grpc.coordinator.AnswerWithView(CommittedStory().View());
+  grpc.coordinator.AnswerWithHistory(CommittedStory().History());
+  const std::string admin = tokens.Make(Role::kAdmin);
+  auto callers = Callers();
+  callers.emplace("RevokeToken", Unary(&Stub::RevokeToken, R"({"id":"000000000000"})"));
+  for (const AccessRule& rule : AccessRules()) {
+    const auto call = callers.find(std::string(rule.rpc));
+    if (call == callers.end()) {
+      CHECK_FALSE(rule.recorded);
+      continue;
+    }
+    CAPTURE(rule.name);
+    grpc::ClientContext context;
+    Show(admin, context);
+    static_cast<void>(call->second(*grpc.stub, context));
+    audit::AuditQuery query;
+    query.action = rule.name;
+    query.limit = 10;
+    CHECK(tokens.audit()->List(query).value().entries.size() == size_t{rule.recorded ? 1U : 0U});
   }
 }
 

@@ -272,10 +272,12 @@ TEST_CASE("who is refused is reported by the method's name, over both protocols"
   std::vector<std::string> told;
   TokenBox tokens;
   RestOptions options = Asking(tokens);
-  options.on_refused = [&told](const Status& status, std::string_view method,
-                               const std::string& peer) {
-    told.push_back(status.reason() + " " + std::string(method) + " " + peer);
+  const auto tell = [&told](const Refusal& refusal) {
+    told.push_back(refusal.status.reason() + " " + std::string(refusal.method) + " " +
+                   (refusal.principal == nullptr ? "?" : refusal.principal->name) + " " +
+                   refusal.peer);
   };
+  options.on_refused = tell;
   {
     RestServer server(std::move(options));
     static_cast<void>(server.Post("/v1/completions/secret", "{}"));
@@ -283,20 +285,22 @@ TEST_CASE("who is refused is reported by the method's name, over both protocols"
                                   Bearing(tokens.Make(Role::kSubmitter))));
     static_cast<void>(server.Get("/healthz"));
   }
-  CHECK(told == std::vector<std::string>{"token.missing complete 127.0.0.1",
-                                         "access.inline_definition submit 127.0.0.1"});
+  CHECK(told == std::vector<std::string>{"token.missing complete ? 127.0.0.1",
+                                         "access.inline_definition submit submitter 127.0.0.1"});
   told.clear();
   GrpcOptions grpc_options = AskingOverGrpc(tokens);
-  grpc_options.on_refused = [&told](const Status& status, std::string_view method) {
-    told.push_back(status.reason() + " " + std::string(method));
-  };
+  grpc_options.on_refused = tell;
   {
     Grpc grpc(std::move(grpc_options));
     grpc::ClientContext context;
     pb::ListTokensResponse list;
     CHECK_FALSE(grpc.stub->ListTokens(&context, {}, &list).ok());
+    grpc::ClientContext viewing;
+    viewing.AddMetadata("authorization", "Bearer " + tokens.Make(Role::kViewer));
+    CHECK_FALSE(grpc.stub->ListTokens(&viewing, {}, &list).ok());
   }
-  CHECK(told == std::vector<std::string>{"token.missing ListTokens"});
+  CHECK(told == std::vector<std::string>{"token.missing list-tokens ? ",
+                                         "access.denied list-tokens viewer "});
 }
 
 }  // namespace

@@ -65,6 +65,17 @@ TEST_CASE("a balancer's check needs no Host, and nothing else goes without") {
   CHECK(StatusOf(server, "GET /healthz HTTP/1.1\r\n\r\n") == "400");
 }
 
+TEST_CASE("a coordinator's own call that leads back to it is refused") {
+  RestOptions options;
+  options.guard.coordinator = "0123456789abcdef";
+  RestServer server(std::move(options));
+  CHECK(Submit(server, {{"Entente-Coordinator", "0123456789abcdef"}}) == 403);
+  CHECK(server.Send("GET", "/v1/transactions", "", {{"entente-coordinator", "0123456789abcdef"}})
+            .status == 403);
+  CHECK(Submit(server, {{"Entente-Coordinator", "fedcba9876543210"}}) == 201);
+  CHECK(Submit(server, {}) == 201);
+}
+
 TEST_CASE("an allowed origin may change state") {
   RestOptions options;
   options.guard.allowed_origins = {"https://ops.example.org"};

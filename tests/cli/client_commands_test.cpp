@@ -551,6 +551,50 @@ TEST_CASE("tokens are listed with what they reach and how they stand") {
   CHECK(listed.out.find("revoked by ann") != std::string::npos);
 }
 
+TEST_CASE("the audit is shown page by page, and exported as a whole") {
+  const std::string first =
+      R"({"entries":[{"id":"2","at":"2026-01-02T00:00:00Z","actor":"ann","action":"pause","subject":"transaction/t1",)"
+      R"("outcome":"refused","code":"access.denied","reason":"lunch","times":3}],"nextCursor":"2"})";
+  const std::string last =
+      R"({"entries":[{"id":"1","at":"2026-01-01T00:00:00Z","actor":"bob","action":"define","outcome":"done"}]})";
+  CannedServer server(std::vector<Canned>{{.body = first}, {.body = first}, {.body = last}});
+  const Ran shown =
+      Run({"audit", "--actor", "ann", "--outcome", "refused", "--server", server.url()});
+  CHECK(shown.exit_code == 0);
+  CHECK(shown.out.find("refused access.denied x3") != std::string::npos);
+  CHECK(shown.out.find("more with --cursor 2") != std::string::npos);
+  const std::string asked = server.seen().at(0).target;
+  CHECK(asked.find("/v1/audit?") == 0);
+  CHECK(asked.find("actor=ann") != std::string::npos);
+  CHECK(asked.find("outcome=refused") != std::string::npos);
+  const Ran exported = Run({"audit", "--export", "--server", server.url()});
+  CHECK(exported.exit_code == 0);
+  CHECK(std::count(exported.out.begin(), exported.out.end(), '\n') == 2);
+  CHECK(Json::parse(exported.out.substr(0, exported.out.find('\n')))["actor"] == "ann");
+  CHECK(server.seen().at(2).target.find("cursor=2") != std::string::npos);
+  CHECK(Run({"audit", "--since", "once", "--server", server.url()}).exit_code != 0);
+}
+
+TEST_CASE("the keys that sign are listed with the one that does, and rotated") {
+  const std::string keys =
+      R"({"keys":[{"kid":"k1","x":"AAAA","signsFrom":"2026-01-01T00:00:00Z","signing":true},)"
+      R"({"kid":"k2","x":"BBBB","signsFrom":"2026-01-02T00:00:00Z","signing":false}]})";
+  CannedServer server(std::vector<Canned>{
+      {.body = keys}, {.body = R"({"keys":[]})"}, {.body = keys}, {.body = keys}});
+  const Ran listed = Run({"keys", "list", "--server", server.url()});
+  CHECK(listed.exit_code == 0);
+  CHECK(listed.out.find("k1") < listed.out.find("signs\n"));
+  CHECK(listed.out.find("signs\n") < listed.out.find("k2"));
+  CHECK(Run({"keys", "list", "--server", server.url()}).out.find("--sign-calls") !=
+        std::string::npos);
+  CHECK(Run({"keys", "rotate", "--server", server.url()}).exit_code == 0);
+  CHECK(server.seen().at(2).target == "/v1/keys:rotate");
+  CHECK(Json::parse(server.seen().at(2).body) == Json::object());
+  CHECK(Run({"keys", "rotate", "--notice", "0s", "--revoke", "--server", server.url()}).exit_code ==
+        0);
+  CHECK(Json::parse(server.seen().at(3).body) == Json{{"notice", "0s"}, {"revoke", true}});
+}
+
 TEST_CASE("who is not known is told where a token is looked for") {
   CannedServer server(std::vector<Canned>{Problem(401, "token.missing", "who are you")});
   const Ran ran = Run({"list", "--server", server.url()});

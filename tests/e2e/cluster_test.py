@@ -341,6 +341,9 @@ class Asking(unittest.TestCase):
             for gid in gids["waits"]:
                 entries = self.ask(node, ann["token"], "GET", f"/v1/transactions/{gid}/history")[1]["entries"]
                 self.assertEqual(["ann"] * 4, [one["actor"]["name"] for one in entries if one["type"] in ("paused", "resumed")])
+        for node in range(2):
+            status, page = self.ask(node, self.admin, "GET", "/v1/audit?actor=ann&outcome=done&limit=1000")
+            self.assertEqual((200, 4 * len(gids["waits"])), (status, len(page["entries"])))
 
     def test_a_bulk_action_touches_what_its_author_reaches_wherever_it_was_started(self):
         for document in (WAITS, {**WAITS, "name": "others"}):

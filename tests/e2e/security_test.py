@@ -3,6 +3,7 @@
 
 import argparse
 import http.client
+import http.server
 import json
 import os
 import pathlib
@@ -15,6 +16,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 import urllib.error
@@ -307,6 +309,102 @@ class Security(unittest.TestCase):
         self.cli(self.admin_file, "list", ca=own / "ca.pem", expect=1)
         self.cli(self.admin_file, "list", ca=own / "ca.pem", own=clients)
         self.cli(self.admin_file, "list", ca=own / "ca.pem", own=own, expect=1)
+
+    def test_the_audit_outlives_the_process_and_what_was_done(self):
+        self.start_asking()
+        operator = self.make("ann", "--role", "operator")
+        self.put(self.admin_file, ASK)
+        self.cli(self.admin_file, "submit", "ask", "--gid", "mine")
+        self.cli(operator, "pause", "mine", "--reason", "lunch")
+        self.cli(operator, "audit", expect=1)
+        for _ in range(3):
+            self.assertEqual(401, self.coordinator.call("POST", "/v1/transactions/mine:pause", "ent_x", {})[0])
+        self.assertIn("refused token.rejected x3", self.cli(self.admin_file, "audit", "--outcome", "refused"))
+        self.coordinator.process.kill()
+        self.coordinator.process.wait()
+        self.start_asking()
+        exported = [json.loads(line) for line in self.cli(self.admin_file, "audit", "--export").splitlines()]
+        self.assertEqual(["pause", "audit", "pause", "define", "create-token", "create-token"],
+                         [one["action"] for one in sorted(exported, key=lambda one: one["at"], reverse=True)])
+        done = next(one for one in exported if one["action"] == "pause" and one["outcome"] == "done")
+        self.assertEqual(("ann", "lunch", "transaction/mine", "127.0.0.1"),
+                         (done["actor"], done["reason"], done["subject"], done["peer"]))
+        self.assertEqual((None, True), (done["before"].get("paused"), done["after"].get("paused")))
+        denied = next(one for one in exported if one["action"] == "audit")
+        self.assertEqual(("ann", "refused", "access.denied"), (denied["actor"], denied["outcome"], denied["code"]))
+        self.assertEqual("entente-serve", min(exported, key=lambda one: one["at"])["actor"])
+        self.assertIn("lunch", self.cli(self.admin_file, "audit", "--actor", "ann", "--action", "pause"))
+
+    def test_the_audit_is_kept_for_as_long_as_it_is_told(self):
+        self.start_asking()
+        self.make("ann", "--role", "operator")
+        self.start_asking("--audit-retention", "1ms")
+        deadline = time.monotonic() + 60
+        while "event=audit_purged" not in self.coordinator.log() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertEqual("", self.cli(self.admin_file, "audit", "--export"))
+
+    def test_a_secret_reaches_its_participant_and_nothing_else(self):
+        seen, answers = [], {"/pay": (200, '{"echo": "%s"}'), "/fail": (422, "no: %s"), "/break": (500, "broken: %s")}
+
+        class Bank(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                token = self.headers["Authorization"].removeprefix("Bearer ")
+                seen.append(token)
+                status, text = answers[self.path]
+                body = (text % token).encode()
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        bank = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bank)
+        threading.Thread(target=bank.serve_forever, daemon=True).start()
+        self.addCleanup(bank.server_close)
+        self.addCleanup(bank.shutdown)
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        held = pathlib.Path(folder.name)
+        values = [secrets.token_hex(16), secrets.token_hex(16)]
+        (held / "BANK").write_text(values[0] + "\n")
+        (held / "BANK.hosts").write_text(f"http://127.0.0.1:{bank.server_address[1]}\n")
+        (held / "OTHER").write_text(values[0])
+        (held / "OTHER.hosts").write_text("other.example.org\n")
+        self.start_asking("--secrets-dir", str(held))
+        shown = []
+        for name, path, secret in (("pay", "/pay", "BANK"), ("fail", "/fail", "BANK"), ("break", "/break", "BANK"),
+                                   ("lost", "/pay", "OTHER")):
+            self.put(self.admin_file, {
+                "name": name, "mode": "saga",
+                "participants": {"bank": {"http": f"http://127.0.0.1:{bank.server_address[1]}",
+                                          "headers": {"Authorization": f"Bearer ${{secret.{secret}}}"}}},
+                "steps": [{"id": "s", "participant": "bank", "action": {"post": path}, "compensate": None,
+                           "retry": {"attempts": 2, "initial": "1ms"}}],
+                "output": {"said": "${steps.s.output}"}})
+            self.cli(self.admin_file, "submit", name, "--gid", name)
+            self.cli(self.admin_file, "get", name, "--wait", "30s")
+            for command in (("get", name), ("history", name), ("get", name, "--json"), ("history", name, "--json"),
+                            ("definitions", "get", name)):
+                shown.append(self.cli(self.admin_file, *command))
+        self.assertEqual({values[0]}, set(seen))
+        self.assertEqual(4, len(seen))  # One each, and the one that broke twice; the lost one not at all.
+        self.assertIn("secret.not_for", "".join(shown))
+        self.assertIn("[secret]", "".join(shown))
+        # One that is rotated reaches what is under way.
+        (held / "BANK").write_text(values[1])
+        self.cli(self.admin_file, "submit", "pay", "--gid", "again", "--wait", "30s")
+        self.assertEqual(values[1], seen[-1])
+        for page in ("/v1/transactions", "/v1/incidents", "/v1/participants", "/v1/definitions", "/v1/audit"):
+            shown.append(json.dumps(self.coordinator.call("GET", page, self.admin_file.read_text().strip())[1]))
+        self.coordinator.process.kill()
+        self.coordinator.process.wait()
+        shown += [path.read_bytes().decode(errors="replace") for path in self.folder.iterdir() if path.is_file()]
+        for value in values:
+            self.assertFalse([text[:200] for text in shown if value in text])
 
     def test_an_event_stream_ends_outside(self):
         self.start_asking()

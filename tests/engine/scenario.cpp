@@ -236,7 +236,8 @@ class Script {
     }
     if (outcome == "not-sent") {
       const bool stopping = failure.code == "coordinator.stopping";
-      const bool blocked = stopping || failure.code == "participant.blocked";
+      const bool blocked = stopping || failure.code == "participant.blocked" ||
+                           failure.code == "participant.unverified";
       return ReplyNotSent{std::move(failure), after, blocked, stopping};
     }
     throw std::runtime_error("unknown outcome '" + outcome + "'");

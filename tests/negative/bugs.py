@@ -299,11 +299,21 @@ PARTICIPANTS = [
     unit("planted_participants", "a poll says whose operation it asks for, and has no idempotency key")(
         "poll-with-the-operations-key", "a service answers a poll as a repeat, for ever",
         ("coordinator/participants/caller.cpp",
-         "    AddOwnHeaders(*target, request.headers);\n    AddCommand(context, poll.command",
-         "    AddOwnHeaders(*target, request.headers);\n"
+         "    AddCommand(context, poll.command",
          "    if (PLANTED) {\n      request.headers.Add(\"Idempotency-Key\",\n"
          "                          engine::IdempotencyKey(poll.command, context.plan->mode));\n    }\n"
          "    AddCommand(context, poll.command")),
+    unit("planted_participants", "calls and polls over REST verify as they arrive")(
+        "poll-not-signed", "a participant that trusts signed calls alone tells no poll how it stands",
+        ("coordinator/participants/caller.cpp",
+         "    Sign(request);\n    http_.Call(\n        std::move(request), poll.timeout,",
+         "    if (!PLANTED) {\n      Sign(request);\n    }\n"
+         "    http_.Call(\n        std::move(request), poll.timeout,")),
+    unit("planted_participants", "whatever a participant does with a secret, nothing that is kept of its answer has it")(
+        "secret-left-in-headers", "a Location that holds a secret is kept with the transaction",
+        ("coordinator/participants/secrets.cpp",
+         "    RedactHeaders(values, response->headers);",
+         "    if (!PLANTED) {\n      RedactHeaders(values, response->headers);\n    }")),
     unit("planted_participants", "a Retry-After is told to the engine, and whoever else waits there is held back too")(
         "retry-after-read-and-dropped", "a participant's wish does not reach whoever repeats the call",
         ("coordinator/participants/classify.cpp",

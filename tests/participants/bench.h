@@ -42,7 +42,9 @@ class Host final : public runtime::Host {
 // A caller of one participant, driven by the test's own thread.
 class Bench {
  public:
-  explicit Bench(dsl::Participant participant, dsl::Mode mode = dsl::Mode::kSaga) {
+  explicit Bench(dsl::Participant participant, dsl::Mode mode = dsl::Mode::kSaga,
+                 CallerOptions options = {})
+      : caller(io_, host_, std::move(options), gates, tokens_) {
     participant.name = "p";
     plan_->name = "d";
     plan_->mode = mode;
@@ -102,7 +104,7 @@ class Bench {
   Duration timeout = std::chrono::seconds(5);  // Of the calls to come.
   runtime::CallContext context{plan_, "", Epoch(1), "c"};
   std::vector<std::optional<engine::Reply>> replies;
-  Caller caller{io_, host_, {}, gates, tokens_};
+  Caller caller;
 };
 
 inline dsl::Participant At(const net::testing::Peer& peer,

@@ -529,4 +529,44 @@ TEST_CASE("a participant that decided by itself says so where a decision is carr
   CHECK(KindOf(ClassifyGrpc(aborted, Context())) == "refused");
 }
 
+TEST_CASE("a participant that can not tell who calls has neither refused nor done anything") {
+  const auto check = [](const engine::Reply& reply) {
+    const auto* turned_away = std::get_if<engine::ReplyNotSent>(&reply);
+    REQUIRE(turned_away != nullptr);
+    CHECK(turned_away->blocked);
+    CHECK(turned_away->retry_after > Duration(0));
+    CHECK(turned_away->failure.code == "participant.unverified");
+    CHECK(turned_away->failure.message.find("signature.stale") != std::string::npos);
+    CHECK(turned_away->failure.message.find("an hour ago") != std::string::npos);
+  };
+  dsl::AnswerRules rules;
+  rules.succeed_on = {200, 401, 425, 2};
+  rules.fail_on = {409, 16};
+  for (const int status : {200, 202, 401, 409, 425, 503}) {
+    for (const Role role : {Role::kForward, Role::kUndo, Role::kFinish}) {
+      CAPTURE(status);
+      AnswerContext context = Context(role);
+      context.rules = &rules;
+      check(ClassifyHttp(
+          Http(status, "signed an hour ago", {{"Entente-Unverified", "signature.stale"}}),
+          context));
+    }
+  }
+  for (const int code : {0, 2, 16}) {
+    net::GrpcResponse response;
+    response.code = code;
+    response.message = "signed an hour ago";
+    response.metadata.Add("entente-unverified", "signature.stale");
+    AnswerContext context = Context();
+    context.rules = &rules;
+    check(ClassifyGrpc(std::move(response), context));
+  }
+}
+
+TEST_CASE("a poll that is not taken for the coordinator's ends no wait") {
+  const engine::Reply reply = ClassifyPoll(
+      Http(425, "", {{"Entente-Unverified", "signature.missing"}}), "http://p/1", Context());
+  CHECK(KindOf(reply) == "unknown");
+}
+
 }  // namespace entente::participants

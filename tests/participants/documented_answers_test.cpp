@@ -159,6 +159,13 @@ const std::vector<std::pair<std::string, Meaning>>& Meanings() {
         [](C c, int code) {
           return std::vector{Grpc(c, code, {{"entente-heuristic", "mixed"}})};
         }}},
+      {"any status, with `Entente-Unverified`",
+       {[](C c, int status) {
+          return std::vector{Http(c, status, "{}", {{"Entente-Unverified", "signature.stale"}})};
+        },
+        [](C c, int code) {
+          return std::vector{Grpc(c, code, {{"entente-unverified", "signature.stale"}})};
+        }}},
       {"any status, with a header",
        {[](C c, int status) {
           return std::vector{Http(c, status, "{}", {{"Retry-After", "1"}, {"Retry-After", "2"}})};
@@ -302,6 +309,15 @@ std::vector<HeaderCase> HeaderCases() {
          return std::get<engine::ReplyDone>(holds).expires.has_value() &&
                 Is("unknown", Http(reserve, 200, "{}", {{"Entente-Expires", "90s"}})) &&
                 Is("done", Http(action, 200, "{}", {{"Entente-Expires", "90s"}}));
+       }},
+      {"`Entente-Unverified: <why>`",
+       {"No refusal"},
+       [=] {
+         return Is("not sent", Http(action, 401, "", {{"Entente-Unverified", "unknown key"}})) &&
+                Is("not sent", Http(undo, 425, "", {{"Entente-Unverified", "stale"}})) &&
+                Is("not sent", Grpc(prepare, 2, {{"entente-unverified", "stale"}})) &&
+                Is("refused", Http(action, 401, "", {})) &&
+                Is("unknown", Http(action, 425, "", {}));
        }},
       {"`Entente-Heuristic: committed`, `rolled-back` or `mixed`",
        {"`{\"heuristic\": \"...\"}` in the body"},

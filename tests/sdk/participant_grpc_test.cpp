@@ -11,6 +11,8 @@
 
 #include "entente/participant_grpc_server.h"
 #include "net/grpc/grpc_client.h"
+#include "net/signing/call_signature.h"
+#include "net/signing/json_web_keys.h"
 #include "tests/net/loopback.h"
 
 namespace entente::sdk {
@@ -35,7 +37,8 @@ class Fixture {
     server = std::move(started).value();
   }
 
-  GrpcResponse Ask(const std::string& method, Json body, net::HttpHeaders metadata = {}) {
+  GrpcResponse Ask(const std::string& method, Json body, net::HttpHeaders metadata = {},
+                   std::function<void(std::string_view, net::HttpHeaders&)> seal = nullptr) {
     net::GrpcRequest request;
     request.target = *net::ParseAuthority(server->target(), false, 0);
     request.method = "/entente.participant.v1.Participant/" + method;
@@ -44,6 +47,7 @@ class Fixture {
     request.metadata.Add("entente-gid", "g1");
     request.metadata.Add("entente-branch", "b1");
     request.metadata.Add("entente-completion-token", "t0ken");
+    request.seal = std::move(seal);
     Meet();
     std::promise<GrpcOutcome> promise;
     loop.Run([&] {
@@ -201,6 +205,48 @@ TEST_CASE("what a value can not hold is reported, not rounded") {
     fixture.answer = Done(Json::array({nested}));
     CHECK_THAT(fixture.Ask("Action", BodyOf({})).message, Catch::Contains("value.too_deep"));
   }
+}
+
+TEST_CASE("over gRPC too only the coordinator's calls are carried out") {
+  const net::SigningKey key = net::SigningKey::Generate();
+  Fixture fixture;
+  const auto verifier = CallVerifier::Make(
+      {.keys = {net::JsonWebKeyOf(key.public_key()).at("x").get<std::string>()}});
+  REQUIRE(verifier.ok());
+  fixture.participant.RequireSigned(*verifier);
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const Instant created(std::chrono::duration_cast<Duration>(now));
+  const auto sign = [&key](std::string method, Instant at) {
+    return [&key, method = "/entente.participant.v1.Participant/" + std::move(method), at](
+               std::string_view message, net::HttpHeaders& metadata) {
+      net::SignCall(key, {net::CallProtocol::kGrpc, "POST", method, message}, at, metadata);
+    };
+  };
+  // A map's entries have no order of their own: only the bytes that were sent are what was signed.
+  const Json input{{"a", 1}, {"b", {{"c", "2"}, {"d", nullptr}}}, {"e", {1, 2, 3}}};
+  fixture.answer = Done({{"did", true}});
+  CHECK(fixture.Ask("Confirm", BodyOf(input), {}, sign("Confirm", created)).code == 0);
+  CHECK(fixture.seen.input == input);
+  fixture.seen = Call();
+  const auto reason = [](const GrpcResponse& response) {
+    CHECK(response.code == 2);  // UNKNOWN: no refusal.
+    return Metadata(response, "entente-unverified");
+  };
+  CHECK(reason(fixture.Ask("Confirm", BodyOf(input))) == "signature.missing");
+  CHECK(reason(fixture.Ask("Confirm", BodyOf(input), {}, sign("Cancel", created))) ==
+        "signature.altered");
+  CHECK(reason(fixture.Ask("Confirm", BodyOf(input), {},
+                           sign("Confirm", created - std::chrono::hours(1)))) == "signature.stale");
+  CHECK(reason(fixture.Ask("Confirm", BodyOf(input), {},
+                           [&](std::string_view, net::HttpHeaders& metadata) {
+                             sign("Confirm", created)("another message", metadata);
+                           })) == "signature.altered");
+  CHECK(reason(fixture.Ask("Confirm", BodyOf(input), {},
+                           [&](std::string_view message, net::HttpHeaders& metadata) {
+                             sign("Confirm", created)(message, metadata);
+                             metadata.Add("entente-one-phase", "true");
+                           })) == "signature.uncovered");
+  CHECK(fixture.seen.gid.empty());
 }
 
 TEST_CASE("a stop waits for the call under way") {

@@ -142,6 +142,36 @@ JOURNAL_TEST_CASE("a note is what was put last, also after a restart, until it i
   CHECK(journal->ListNotes("job/n").value() == Notes{{long_name, "long"}});
 }
 
+JOURNAL_TEST_CASE("notes are listed and removed by ranges of their names, from either end") {
+  using Notes = std::vector<std::pair<std::string, std::string>>;
+  TestType factory;
+  const auto journal = factory.Open();
+  NoteLog* const log = NoteLogOf(*journal);
+  REQUIRE(log != nullptr);
+  for (const char* name : {"log/1", "log/2", "log/3", "log/4", "log", "log0", "kog/9"}) {
+    REQUIRE(journal->PutNote(name, std::string("of ") + name).ok());
+  }
+  static_cast<void>(journal->GetOrPutSetting("log/5", "a setting is no note"));
+  CHECK(log->ListNoteRange({"log/", "log0", 10, true}).value() == Notes{{"log/4", "of log/4"},
+                                                                        {"log/3", "of log/3"},
+                                                                        {"log/2", "of log/2"},
+                                                                        {"log/1", "of log/1"}});
+  CHECK(log->ListNoteRange({"log/", "log/4", 2, true}).value() ==
+        Notes{{"log/3", "of log/3"}, {"log/2", "of log/2"}});
+  CHECK(log->ListNoteRange({"log/2", "log0", 2, false}).value() ==
+        Notes{{"log/2", "of log/2"}, {"log/3", "of log/3"}});
+  CHECK(log->ListNoteRange({"log/", "log0", 0, false}).value().empty());
+  CHECK(log->ListNoteRange({"log/3", "log/3", 9, false}).value().empty());
+  CHECK(log->ListNoteRange({"log/3", "log/1", 9, true}).value().empty());
+
+  CHECK(log->RemoveNotes({"log/", "log/4", 2, false}).value() == 2);
+  CHECK(log->RemoveNotes({"log/", "log0", 1, true}).value() == 1);
+  CHECK(log->RemoveNotes({"lot/", "lot0", 9, true}).value() == 0);
+  CHECK(
+      journal->ListNotes("").value() ==
+      Notes{{"kog/9", "of kog/9"}, {"log", "of log"}, {"log/3", "of log/3"}, {"log0", "of log0"}});
+}
+
 JOURNAL_TEST_CASE("a purge deletes finished transactions that are old enough, and nothing else") {
   TestType factory;
   const auto journal = factory.Open();

@@ -13,6 +13,7 @@
 
 #include "storage/journal.h"
 #include "storage/memory/memory_journal.h"
+#include "storage/note_log.h"
 #include "storage/sqlite/sqlite_journal.h"
 
 namespace entente::storage {
@@ -31,7 +32,7 @@ class TempDirectory {
 };
 
 // A journal that owns every shard: the one inside, and a way to append without naming a shard.
-class OwnedJournal final : public Journal {
+class OwnedJournal final : public Journal, public NoteLog {
  public:
   // Acquires all shards; a failure fails the test.
   explicit OwnedJournal(std::unique_ptr<Journal> inner);
@@ -79,6 +80,13 @@ class OwnedJournal final : public Journal {
   Result<std::vector<std::pair<std::string, std::string>>> ListNotes(
       const std::string& prefix) override {
     return inner_->ListNotes(prefix);
+  }
+  Result<std::vector<std::pair<std::string, std::string>>> ListNoteRange(
+      const NoteRange& range) override {
+    return NoteLogOf(*inner_)->ListNoteRange(range);
+  }
+  Result<size_t> RemoveNotes(const NoteRange& range) override {
+    return NoteLogOf(*inner_)->RemoveNotes(range);
   }
   Result<size_t> Purge(Instant before, size_t limit) override {
     return inner_->Purge(before, limit);

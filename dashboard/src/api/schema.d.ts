@@ -586,6 +586,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The keys that sign the calls of participants, as a JSON Web Key Set (RFC 7517). */
+        get: operations["listKeys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys:rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes another key, which is published at once and signs later. */
+        post: operations["rotateKeys"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tokens": {
         parameters: {
             query?: never;
@@ -615,6 +649,23 @@ export interface paths {
         put?: never;
         /** Refuses the token from here on. */
         post: operations["revokeToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who did what, or tried to; the newest first. */
+        get: operations["listAudit"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1447,8 +1498,68 @@ export interface components {
             /** @description ent_...: only in the answer that creates it. */
             token?: string;
         };
+        RotateKeysRequest: {
+            /**
+             * @description A duration: how long the other key goes on signing. Default 10m; 0s: not at all.
+             * @example 10m
+             * @example 0s
+             */
+            notice?: string;
+            /** @description The other keys are published no more, at once. */
+            revoke?: boolean;
+        };
+        KeySet: {
+            keys: components["schemas"]["SigningKey"][];
+        };
+        SigningKey: {
+            /** @enum {string} */
+            kty: "OKP";
+            /** @enum {string} */
+            crv: "Ed25519";
+            /** @description Its 32 bytes in base64url. */
+            x: string;
+            /** @description Its thumbprint (RFC 7638), which a signature names. */
+            kid: string;
+            /** @enum {string} */
+            alg: "EdDSA";
+            /** @enum {string} */
+            use: "sig";
+            /** Format: date-time */
+            signsFrom: string;
+            /** @description It is the one that signs. */
+            signing: boolean;
+        };
         TokenList: {
             tokens: components["schemas"]["Token"][];
+        };
+        AuditList: {
+            entries: components["schemas"]["AuditEntry"][];
+            /** @description Absent: no more. */
+            nextCursor?: string;
+        };
+        AuditEntry: {
+            /** @description Entries sort by it, in the order in which they were written. */
+            id: string;
+            /** Format: date-time */
+            at: string;
+            /** @description Absent: it was not known who asked. */
+            actor?: string;
+            /** @description The id of the token that was shown. */
+            token?: string;
+            action: string;
+            subject?: string;
+            /** @enum {string} */
+            outcome: "done" | "failed" | "refused";
+            /** @description Why it was refused or failed. */
+            code?: string;
+            /** @description Why it was asked, as the actor said. */
+            reason?: string;
+            /** @description The address that it came from. */
+            peer?: string;
+            before?: Record<string, never>;
+            after?: Record<string, never>;
+            /** @description Refusals that differ in nothing but their time are one entry. */
+            times?: number;
         };
         Health: {
             /**
@@ -2685,6 +2796,52 @@ export interface operations {
             default: components["responses"]["Refused"];
         };
     };
+    listKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The one that signs first. None where calls are not signed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeySet"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    rotateKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RotateKeysRequest"];
+            };
+        };
+        responses: {
+            /** @description The keys that are published from now on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeySet"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
     listTokens: {
         parameters: {
             query?: never;
@@ -2754,6 +2911,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Token"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listAudit: {
+        parameters: {
+            query?: {
+                /** @description Whose doing, by name. */
+                actor?: string;
+                /** @description A method's name, such as pause. */
+                action?: string;
+                /** @description Of what, such as transaction/t1. */
+                subject?: string;
+                outcome?: "done" | "failed" | "refused";
+                /** @description At or after. */
+                since?: string;
+                /** @description Before. */
+                until?: string;
+                /** @description How many; default 50, at most 1000. */
+                limit?: number;
+                /** @description nextCursor of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page; also one without an entry may have another after it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditList"];
                 };
             };
             default: components["responses"]["Refused"];

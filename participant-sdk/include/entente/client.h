@@ -186,6 +186,24 @@ struct TokenRequest {
   std::string expires_in = {};                     // A duration. Empty: until it is revoked.
 };
 
+// Which entries of the audit: each that is not empty, exactly.
+struct AuditRequest {
+  std::string actor = {};
+  std::string action = {};   // "pause"
+  std::string subject = {};  // "transaction/t1"
+  std::string outcome = {};  // "done", "failed" or "refused"
+  std::optional<Instant> since = {};
+  std::optional<Instant> until = {};
+  uint32_t limit = 0;  // 0: the coordinator's default.
+  std::string cursor = {};
+};
+
+// How another key takes over that signs the coordinator's calls.
+struct KeyRotation {
+  std::string notice = {};  // A duration, in which the other key goes on signing. Empty: 10m.
+  bool revoke = false;      // The other keys are published no more, at once.
+};
+
 // The outcome of an operation that was answered with "pending".
 struct CompletionRequest {
   std::string token = {};
@@ -319,6 +337,12 @@ class Client {
   [[nodiscard]] Result<Document> CreateToken(const TokenRequest& request);
   [[nodiscard]] Result<Document> ListTokens();
   [[nodiscard]] Result<Document> RevokeToken(std::string_view id);
+
+  // A page of the audit: "entries", the newest first, and "nextCursor" while there are more.
+  [[nodiscard]] Result<Document> Audit(const AuditRequest& request);
+  // A KeySet: the public keys that calls are verified with (call_verifier.h).
+  [[nodiscard]] Result<Document> ListKeys();
+  [[nodiscard]] Result<Document> RotateKeys(const KeyRotation& rotation = {});
 
   // Prometheus' text, as /metrics gives it.
   [[nodiscard]] Result<std::string> Metrics();

@@ -15,6 +15,8 @@
 // Entente-Deadline, traceparent. That is how the coordinator calls; a definition writes
 // "post": "/flight/action".
 //
+// With RequireSigned only what the coordinator has signed is carried out (call_verifier.h).
+//
 // What was answered with Pending(location) is polled by GET at that location:
 //
 //   participant.RegisterPoll("orders", [&](const entente::sdk::Call&, std::string_view rest) {
@@ -26,6 +28,7 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -34,6 +37,7 @@
 
 #include "entente/base/limits.h"
 #include "entente/call.h"
+#include "entente/call_verifier.h"
 #include "entente/completion.h"
 
 namespace entente::sdk {
@@ -147,6 +151,16 @@ class Participant {
   // The path at which a poll handler is asked for `rest`: what Pending takes as its location.
   [[nodiscard]] std::string PollLocation(std::string_view name, std::string_view rest) const;
 
+  // From here on requests and gRPC calls are answered only if `verifier` knows them for the
+  // coordinator's. To others nothing is done and nothing is told, also not whether there is such a
+  // handler: the answer is 425 (UNKNOWN) with the header Entente-Unverified and the reason, which
+  // the coordinator takes for no refusal: it calls again later, and its operator sees why.
+  void RequireSigned(std::shared_ptr<const CallVerifier> verifier) {
+    verifier_ = std::move(verifier);
+  }
+  // Null: none is required.
+  [[nodiscard]] const CallVerifier* verifier() const { return verifier_.get(); }
+
   // Answers one request, whatever it is; never throws. A body over limits::kMaxUndoBytes is
   // refused; a server should stop reading before.
   [[nodiscard]] HttpResponse Handle(const HttpRequest& request) const;
@@ -154,7 +168,8 @@ class Participant {
   // outlive both the participant and the server; what it answers then goes nowhere.
   void HandleAsync(const HttpRequest& request, HttpWaiter waiter) const;
 
-  // For other protocols: finds the handler and calls it. `fact` gives a header or metadata by its
+  // For other protocols: finds the handler and calls it. Nothing is verified here, since that takes
+  // the bytes that were sent. `fact` gives a header or metadata by its
   // lower-case name, empty if there is none.
   using FactSource = std::function<std::string(std::string_view name)>;
   [[nodiscard]] Outcome Dispatch(std::string_view handler, Operation operation,
@@ -174,6 +189,7 @@ class Participant {
                            std::string_view optional);
 
   const std::string prefix_;
+  std::shared_ptr<const CallVerifier> verifier_;  // May be shared with other participants.
   std::map<std::string, Handlers, std::less<>> handlers_;
   std::map<std::string, PollHandler, std::less<>> polls_;
 };

@@ -72,6 +72,21 @@ TEST_CASE("participants are resolved from the environment") {
   CHECK(grpc.metadata.size() == 1);
 }
 
+TEST_CASE("a header's secret stays a name") {
+  const auto plan = PlanOf(R"({"name": "d", "participants": {"p": {"http": "http://p.test",
+      "headers": {"Authorization": "Bearer ${secret.PAY}", "X": "y"}}}, "steps": [{"id": "s",
+      "participant": "p", "action": {"post": "/x"}, "compensate": null}]})");
+  const auto& http = std::get<HttpAddress>(plan->participants[0].address);
+  REQUIRE(http.secret_headers.size() == 1);
+  CHECK(http.headers.size() == 1);
+  const auto& [name, text] = http.secret_headers[0];
+  CHECK(name == "Authorization");
+  REQUIRE(text.parts.size() == 2);
+  CHECK(text.parts[0].text == "Bearer ");
+  CHECK(text.parts[1].secret);
+  CHECK(text.parts[1].text == "PAY");
+}
+
 TEST_CASE("scheme and host of an address have no case") {
   const auto address = [](const std::string& url) {
     const auto plan = PlanOf(R"({"name": "d", "participants": {"p": {"http": ")" + url +
