@@ -22,7 +22,7 @@ entente_warnings(entente_pch)
 # the files of a target. Folders that are changed most often are compiled file by file instead.
 option(ENTENTE_UNITY "Compile the files of a target a few at a time" ON)
 function(entente_together target)
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ${ENTENTE_UNITY} UNITY_BUILD_BATCH_SIZE 8)
+  set_target_properties(${target} PROPERTIES ENTENTE_TOGETHER ON UNITY_BUILD ${ENTENTE_UNITY} UNITY_BUILD_BATCH_SIZE 8)
   if(ENTENTE_UNITY)
     # Meant for headers; here every file is included by another one.
     target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
