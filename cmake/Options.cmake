@@ -28,6 +28,15 @@ if(ENTENTE_SANITIZE)
   set(CMAKE_CXX_FLAGS_RELEASE "-O1 -g1")  # Reports stay readable, and builds short.
 endif()
 
+option(ENTENTE_COVERAGE "Count which lines and branches run" OFF)
+if(ENTENTE_COVERAGE)
+  # Unoptimized and file by file, or a line's count is not its own. Crash tests kill: what they count is lost.
+  add_compile_options(--coverage -fprofile-update=atomic)
+  add_link_options(--coverage)
+  set(CMAKE_CXX_FLAGS_RELEASE "-O0 -g1")
+  set(ENTENTE_UNITY OFF CACHE BOOL "" FORCE)
+endif()
+
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
   # What ccache needs to work with precompiled headers, and to share results between clones.
