@@ -37,6 +37,14 @@ if(ENTENTE_COVERAGE)
   set(ENTENTE_UNITY OFF CACHE BOOL "" FORCE)
 endif()
 
+# An overrun of a buffer or an index ends the process at once instead of going on with what it wrote. The
+# sanitizers see more, and the C library's own checks would hide it from them.
+add_compile_options(-fstack-protector-strong -fstack-clash-protection)
+add_compile_definitions(_GLIBCXX_ASSERTIONS)
+if(NOT ENTENTE_SANITIZE AND NOT ENTENTE_COVERAGE)
+  add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+endif()
+
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
   # What ccache needs to work with precompiled headers, and to share results between clones.

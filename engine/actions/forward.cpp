@@ -88,6 +88,17 @@ bool WaitUntilTrusted(Turn& turn, BranchRef ref) {
   return true;
 }
 
+// Why a step ends whose time is over while it waits for its next attempt: not what the latest one
+// ended with, which alone would have been no reason to give it up.
+Failure PastDeadline(const Failure& latest) {
+  Failure failure{"step.deadline", "the step's deadline passed before another attempt"};
+  if (!latest.code.empty()) {
+    failure.message += ToUtf8("; the latest: " + latest.code + ": " + latest.message,
+                              limits::kMaxErrorTextBytes - failure.message.size());
+  }
+  return failure;
+}
+
 // An attempt ended without a definite answer: another one, or the end.
 void FailAttempt(Turn& turn, BranchRef ref, AttemptOutcome outcome) {
   if (IsChildOperation(turn.draft, ref, Role::kForward)) {
@@ -109,6 +120,9 @@ void FailAttempt(Turn& turn, BranchRef ref, AttemptOutcome outcome) {
       RetryLater(turn, ref, outcome, std::move(failure), retry_at);
       return;
     }
+  }
+  if (HeldBackBy(turn.event) != nullptr && IsPast(branch.forward_deadline, turn.draft.now())) {
+    failure = PastDeadline(failure);
   }
   // Even if this very attempt was not sent, an earlier one may have been.
   const bool may = MayStand(branch) || outcome == AttemptOutcome::kUnknown;
@@ -523,7 +537,7 @@ void ForwardRetryDue(Turn& turn, BranchRef ref) {
   }
   const bool may = MayStand(branch);
   EndForward(turn, ref,
-             {branch.failure.value_or(Failure{}), may,
+             {PastDeadline(branch.failure.value_or(Failure{})), may,
               may ? AbortCause::kGaveUp : AbortCause::kRefused, false});
 }
 

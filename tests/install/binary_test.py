@@ -36,6 +36,13 @@ class Binary(unittest.TestCase):
         self.assertIn("GNU_RELRO", output("readelf", "-lW", self.program))
         self.assertRegex(output("readelf", "-dW", self.program), r"FLAGS_1\).*\bNOW\b")
 
+    def test_overruns_end_it(self):
+        called = output("readelf", "-W", "--dyn-syms", self.program)
+        self.assertIn(" UND __stack_chk_fail@", called)
+        self.assertRegex(called, r" UND __(memcpy|snprintf|vsnprintf|fdelt|read)_chk@")
+        # Its own code, not only that of a library that is linked into it.
+        self.assertIn("__glibcxx_assert_fail", called)
+
     def test_it_names_the_libraries_it_runs_with(self):
         said = json.loads(output(self.program, "version", "--json"))
         self.assertEqual(VERSION, said["version"])
