@@ -4,8 +4,8 @@
 #include <string>
 
 #include "base/json.h"
-#include "coordinator/process_log.h"
-#include "coordinator/runtime/worker.h"
+#include "coordinator/log/process_log.h"
+#include "runtime/wall_clock.h"
 
 namespace entente::coordinator {
 namespace {

@@ -4,7 +4,7 @@
 #include "coordinator/api/audit_trail.h"
 #include "coordinator/audit/audit_book.h"
 #include "coordinator/config.h"
-#include "coordinator/every.h"
+#include "coordinator/process/every.h"
 #include "storage/journal.h"
 
 namespace entente::coordinator {

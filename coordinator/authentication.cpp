@@ -7,9 +7,9 @@
 
 #include <unistd.h>
 
-#include "coordinator/private_file.h"
-#include "coordinator/process_log.h"
-#include "coordinator/runtime/worker.h"
+#include "coordinator/log/process_log.h"
+#include "coordinator/process/private_file.h"
+#include "runtime/wall_clock.h"
 
 namespace entente::coordinator {
 namespace {

@@ -7,8 +7,8 @@
 #include "base/status.h"
 #include "coordinator/audit/audit_book.h"
 #include "coordinator/config.h"
-#include "coordinator/every.h"
 #include "coordinator/identity/token_book.h"
+#include "coordinator/process/every.h"
 #include "storage/journal.h"
 
 namespace entente::coordinator {

@@ -10,7 +10,7 @@
 
 #include "coordinator/api/bulk_actions.h"
 #include "coordinator/cluster/cluster_coordinator.h"
-#include "coordinator/runtime/local_coordinator.h"
+#include "runtime/node/local_coordinator.h"
 #include "storage/journal.h"
 
 namespace entente::coordinator {

@@ -6,8 +6,8 @@
 
 #include "base/limits.h"
 #include "cli/cli.h"
-#include "coordinator/process_log.h"
-#include "coordinator/runtime/digest.h"
+#include "coordinator/log/process_log.h"
+#include "runtime/digest.h"
 
 namespace entente::coordinator {
 namespace {

@@ -13,9 +13,9 @@
 #include "coordinator/cluster/peer_server.h"
 #include "coordinator/cluster_bulk.h"
 #include "coordinator/config.h"
-#include "coordinator/runtime/local_coordinator.h"
 #include "coordinator/servers.h"
 #include "net/core/own_listeners.h"
+#include "runtime/node/local_coordinator.h"
 #include "storage/journal.h"
 #include "storage/membership.h"
 

@@ -3,7 +3,7 @@
 #include <chrono>
 #include <utility>
 
-#include "coordinator/process_log.h"
+#include "coordinator/log/process_log.h"
 
 namespace entente::coordinator {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "base/status.h"
 #include "coordinator/config.h"
-#include "coordinator/every.h"
+#include "coordinator/process/every.h"
 #include "net/core/tls_files.h"
 
 namespace entente::coordinator {

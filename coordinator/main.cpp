@@ -7,11 +7,11 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/cli.h"
+#include "coordinator/commands/probe_command.h"
+#include "coordinator/commands/store_commands.h"
+#include "coordinator/commands/version_command.h"
 #include "coordinator/config.h"
-#include "coordinator/probe_command.h"
 #include "coordinator/serve.h"
-#include "coordinator/store_commands.h"
-#include "coordinator/version_command.h"
 
 namespace {
 

@@ -23,26 +23,23 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "coordinator/api/bulk_actions.h"
-#include "coordinator/api/grpc_server.h"
+#include "coordinator/api/grpc/grpc_server.h"
 #include "coordinator/api/keys.h"
-#include "coordinator/api/rest.h"
+#include "coordinator/api/rest/rest.h"
 #include "coordinator/auditing.h"
 #include "coordinator/authentication.h"
 #include "coordinator/cluster_node.h"
 #include "coordinator/dead_letters.h"
-#include "coordinator/descriptors.h"
 #include "coordinator/listen_tls.h"
-#include "coordinator/machine_memory.h"
-#include "coordinator/observe/registry.h"
-#include "coordinator/operations_log.h"
+#include "coordinator/log/operations_log.h"
+#include "coordinator/log/process_log.h"
 #include "coordinator/outlets/trace_exporter.h"
 #include "coordinator/outlets/webhooks.h"
 #include "coordinator/participants/caller.h"
 #include "coordinator/participants/gates.h"
-#include "coordinator/private_file.h"
-#include "coordinator/process_log.h"
-#include "coordinator/runtime/local_coordinator.h"
-#include "coordinator/runtime/worker.h"
+#include "coordinator/process/descriptors.h"
+#include "coordinator/process/machine_memory.h"
+#include "coordinator/process/private_file.h"
 #include "coordinator/servers.h"
 #include "coordinator/signing_keys.h"
 #include "marks/crash_marks.h"
@@ -51,6 +48,10 @@
 #include "net/core/url.h"
 #include "net/grpc/grpc_client.h"
 #include "net/http/http_server.h"
+#include "observe/registry.h"
+#include "runtime/node/local_coordinator.h"
+#include "runtime/node/worker.h"
+#include "runtime/wall_clock.h"
 #include "storage/membership.h"
 #include "storage/open.h"
 
@@ -438,7 +439,7 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, Clus
   std::atomic<const api::GrpcServer*> serving_grpc = nullptr;  // Told in /metrics.
   rest_options.grpc_stats = [&serving_grpc] {
     const api::GrpcServer* const server = serving_grpc.load();
-    return server == nullptr ? api::GrpcServer::Stats() : server->stats();
+    return server == nullptr ? api::GrpcStats() : server->stats();
   };
   rest_options.measurements = measurements;
   api::RestApi rest(coordinator, std::move(rest_options));

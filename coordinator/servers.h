@@ -7,8 +7,8 @@
 
 #include "base/status.h"
 #include "coordinator/config.h"
-#include "coordinator/runtime/worker.h"
 #include "net/http/http_server.h"
+#include "runtime/node/worker.h"
 
 namespace entente::coordinator {
 

@@ -9,7 +9,7 @@
 #include "base/base64.h"
 #include "base/check.h"
 #include "base/json.h"
-#include "coordinator/process_log.h"
+#include "coordinator/log/process_log.h"
 
 namespace entente::coordinator {
 namespace {

@@ -11,7 +11,7 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "coordinator/config.h"
-#include "coordinator/every.h"
+#include "coordinator/process/every.h"
 #include "net/signing/ed25519.h"
 #include "storage/journal.h"
 

@@ -1,6 +1,6 @@
 // The engine: a pure function from (plan, state, input) to durable facts and effects.
 //
-// The contract between this core and its host (the shard in coordinator/runtime, the simulator in
+// The contract between this core and its host (the shard in runtime/shard, the simulator in
 // tests/sim, or a golden scenario):
 //
 //   1. decision = Decide(plan, state, input). If it is rejected, tell the caller; nothing else.

@@ -17,7 +17,7 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "coordinator/identity/scope.h"
-#include "coordinator/runtime/coordinator.h"
+#include "runtime/coordinator.h"
 #include "storage/journal.h"
 
 namespace entente::api {

@@ -15,7 +15,7 @@
 #include "base/json_text.h"
 #include "base/time.h"
 #include "coordinator/identity/principal.h"
-#include "coordinator/runtime/coordinator.h"
+#include "runtime/coordinator.h"
 #include "storage/journal.h"
 
 namespace entente::api {

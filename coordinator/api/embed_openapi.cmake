@@ -3,7 +3,7 @@ file(READ ${INPUT} bytes HEX)
 # A string literal may be too long for a compiler; an array of bytes may not.
 string(REGEX REPLACE "(................................)" "\\1\n" bytes "${bytes}")
 string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${bytes}")
-file(WRITE ${OUTPUT} "#include \"coordinator/api/openapi_document.h\"
+file(WRITE ${OUTPUT} "#include \"coordinator/api/rest/openapi_document.h\"
 
 namespace entente::api {
 namespace {

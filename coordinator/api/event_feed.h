@@ -16,8 +16,8 @@
 
 #include "coordinator/api/problem.h"
 #include "coordinator/identity/principal.h"
-#include "coordinator/runtime/coordinator.h"
 #include "engine/engine.h"
+#include "runtime/coordinator.h"
 
 namespace entente::api {
 

@@ -11,7 +11,7 @@
 #include "coordinator/api/audit_trail.h"
 #include "coordinator/api/problem.h"
 #include "coordinator/identity/principal.h"
-#include "coordinator/runtime/coordinator.h"
+#include "runtime/coordinator.h"
 
 namespace entente::api {
 

@@ -1,7 +1,7 @@
 // What may be shown to somebody who may not see payloads.
 #pragma once
 
-#include "coordinator/runtime/coordinator.h"
+#include "runtime/coordinator.h"
 #include "storage/journal.h"
 
 namespace entente::api {

@@ -14,8 +14,8 @@
 #include "coordinator/api/list_pages.h"
 #include "coordinator/api/redact.h"
 #include "coordinator/api/view.h"
-#include "coordinator/runtime/completion_token.h"
-#include "coordinator/runtime/participant_address.h"
+#include "runtime/completion_token.h"
+#include "runtime/participant_address.h"
 #include "storage/journal_errors.h"
 
 namespace entente::api {

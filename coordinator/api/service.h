@@ -12,7 +12,7 @@
 #include "coordinator/api/commands.h"
 #include "coordinator/api/keys.h"
 #include "coordinator/api/problem.h"
-#include "coordinator/runtime/coordinator.h"
+#include "runtime/coordinator.h"
 
 namespace entente::api {
 

@@ -6,7 +6,7 @@
 
 #include "base/limits.h"
 #include "coordinator/api/command_checks.h"
-#include "coordinator/runtime/worker.h"
+#include "runtime/wall_clock.h"
 
 namespace entente::api {
 namespace {

@@ -7,7 +7,7 @@
 #include "coordinator/api/audit_trail.h"
 #include "coordinator/api/problem.h"
 #include "coordinator/identity/token_book.h"
-#include "coordinator/runtime/coordinator.h"
+#include "runtime/coordinator.h"
 
 namespace entente::api {
 

@@ -7,7 +7,7 @@
 
 #include "base/limits.h"
 #include "base/utf8.h"
-#include "coordinator/runtime/digest.h"
+#include "runtime/digest.h"
 
 namespace entente::audit {
 namespace {

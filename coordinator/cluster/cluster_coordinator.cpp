@@ -7,8 +7,9 @@
 #include <utility>
 
 #include "base/limits.h"
-#include "coordinator/runtime/digest.h"
-#include "coordinator/runtime/worker.h"
+#include "runtime/digest.h"
+#include "runtime/node/worker.h"
+#include "runtime/wall_clock.h"
 
 namespace entente::cluster {
 namespace {

@@ -20,7 +20,7 @@
 #include "coordinator/cluster/follower.h"
 #include "coordinator/cluster/members.h"
 #include "coordinator/cluster/peer_seal.h"
-#include "coordinator/runtime/local_coordinator.h"
+#include "runtime/node/local_coordinator.h"
 
 namespace entente::cluster {
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "coordinator/runtime/shard.h"
-#include "coordinator/runtime/worker.h"
+#include "runtime/shard/shard.h"
+#include "runtime/wall_clock.h"
 
 namespace entente::cluster {
 namespace {

@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "base/ids.h"
-#include "coordinator/runtime/coordinator.h"
+#include "runtime/coordinator.h"
 
 namespace entente::cluster {
 

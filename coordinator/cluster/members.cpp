@@ -6,7 +6,7 @@
 #include <pthread.h>
 
 #include "coordinator/cluster/shares.h"
-#include "coordinator/runtime/worker.h"
+#include "runtime/wall_clock.h"
 
 namespace entente::cluster {
 namespace {

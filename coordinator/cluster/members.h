@@ -15,7 +15,7 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "coordinator/cluster/peer_client.h"
-#include "coordinator/runtime/ownership.h"
+#include "runtime/node/ownership.h"
 #include "storage/membership.h"
 
 namespace entente::cluster {

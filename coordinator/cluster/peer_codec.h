@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "base/status.h"
-#include "coordinator/runtime/coordinator.h"
 #include "entente/cluster/v1/peer.pb.h"
+#include "runtime/coordinator.h"
 
 namespace entente::cluster {
 

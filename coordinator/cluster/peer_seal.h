@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "base/status.h"
-#include "coordinator/runtime/digest.h"
+#include "runtime/digest.h"
 
 namespace entente::cluster {
 

@@ -9,8 +9,8 @@
 
 #include "coordinator/cluster/peer_codec.h"
 #include "coordinator/cluster/peer_seal.h"
-#include "coordinator/runtime/local_coordinator.h"
 #include "net/http/http_server.h"
+#include "runtime/node/local_coordinator.h"
 
 namespace entente::cluster {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "coordinator/runtime/digest.h"
+#include "runtime/digest.h"
 
 namespace entente::identity {
 namespace {

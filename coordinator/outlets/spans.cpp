@@ -4,10 +4,10 @@
 #include <optional>
 #include <type_traits>
 
-#include "coordinator/observe/trace_ids.h"
 #include "engine/child_gid.h"
 #include "engine/engine.h"
 #include "engine/state_lookup.h"
+#include "observe/trace_ids.h"
 
 namespace entente::outlets {
 namespace {

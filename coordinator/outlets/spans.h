@@ -9,7 +9,7 @@
 
 #include "base/status.h"
 #include "base/time.h"
-#include "coordinator/runtime/coordinator.h"
+#include "runtime/coordinator.h"
 
 namespace entente::outlets {
 

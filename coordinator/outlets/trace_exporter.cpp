@@ -7,8 +7,8 @@
 
 #include <pthread.h>
 
-#include "coordinator/observe/trace_ids.h"
 #include "coordinator/outlets/otlp_json.h"
+#include "observe/trace_ids.h"
 
 namespace entente::outlets {
 namespace {

@@ -23,10 +23,10 @@
 #include <unordered_map>
 #include <vector>
 
-#include "coordinator/observe/exposition.h"
 #include "coordinator/outlets/poster.h"
 #include "coordinator/outlets/spans.h"
-#include "coordinator/runtime/coordinator.h"
+#include "observe/exposition.h"
+#include "runtime/coordinator.h"
 
 namespace entente::outlets {
 

@@ -12,9 +12,9 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/utf8.h"
-#include "coordinator/observe/trace_ids.h"
-#include "coordinator/runtime/record_codec.h"
 #include "engine/engine.h"
+#include "observe/trace_ids.h"
+#include "runtime/record_codec.h"
 
 namespace entente::outlets {
 namespace {

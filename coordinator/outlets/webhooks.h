@@ -33,10 +33,10 @@
 #include <thread>
 #include <vector>
 
-#include "coordinator/observe/exposition.h"
 #include "coordinator/outlets/poster.h"
 #include "coordinator/outlets/webhook_progress.h"
-#include "coordinator/runtime/coordinator.h"
+#include "observe/exposition.h"
+#include "runtime/coordinator.h"
 #include "storage/journal.h"
 
 namespace entente::outlets {

@@ -16,13 +16,13 @@
 
 #include "base/check.h"
 #include "base/limits.h"
-#include "coordinator/observe/trace_ids.h"
 #include "coordinator/participants/call_end.h"
 #include "coordinator/participants/classify.h"
-#include "coordinator/runtime/digest.h"
-#include "coordinator/runtime/exceptions.h"
 #include "marks/crash_marks.h"
 #include "net/signing/call_signature.h"
+#include "observe/trace_ids.h"
+#include "runtime/digest.h"
+#include "runtime/exceptions.h"
 
 namespace entente::participants {
 namespace {

@@ -4,15 +4,15 @@
 #include <functional>
 #include <memory>
 
-#include "coordinator/observe/registry.h"
 #include "coordinator/participants/gates.h"
 #include "coordinator/participants/secrets.h"
-#include "coordinator/runtime/completion_token.h"
-#include "coordinator/runtime/host.h"
-#include "coordinator/runtime/participant_caller.h"
 #include "net/grpc/grpc_client.h"
 #include "net/http/http_client.h"
 #include "net/signing/ed25519.h"
+#include "observe/registry.h"
+#include "runtime/completion_token.h"
+#include "runtime/host.h"
+#include "runtime/participant_caller.h"
 
 namespace boost::asio {
 class io_context;

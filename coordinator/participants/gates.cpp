@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "coordinator/runtime/participant_address.h"
+#include "runtime/participant_address.h"
 
 namespace entente::participants {
 

@@ -16,9 +16,9 @@
 #include "base/limits.h"
 #include "base/time.h"
 #include "coordinator/participants/participant_gate.h"
-#include "coordinator/runtime/coordinator.h"
 #include "dsl/plan.h"
 #include "net/core/connection_quota.h"
+#include "runtime/coordinator.h"
 
 namespace entente::participants {
 

@@ -10,7 +10,7 @@
 
 #include "coordinator/api/access.h"
 #include "coordinator/identity/token_book.h"
-#include "coordinator/runtime/worker.h"
+#include "runtime/wall_clock.h"
 #include "storage/memory/memory_journal.h"
 #include "tests/api/fixtures.h"
 #include "tests/api/grpc_fixture.h"

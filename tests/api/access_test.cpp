@@ -15,7 +15,7 @@
 
 #include <google/protobuf/util/json_util.h>
 
-#include "coordinator/api/routes.h"
+#include "coordinator/api/rest/routes.h"
 #include "tests/api/access_fixture.h"
 
 namespace entente::api::test::access {

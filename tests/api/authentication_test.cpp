@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "runtime/wall_clock.h"
 #include "tests/api/access_fixture.h"
 
 namespace entente::api::test {

@@ -5,9 +5,9 @@
 #include <google/protobuf/util/json_util.h>
 #include <google/protobuf/util/message_differencer.h>
 
-#include "coordinator/api/json_decode.h"
-#include "coordinator/api/json_encode.h"
-#include "coordinator/api/proto_codec.h"
+#include "coordinator/api/grpc/proto_codec.h"
+#include "coordinator/api/json/json_decode.h"
+#include "coordinator/api/json/json_encode.h"
 #include "tests/api/fixtures.h"
 
 namespace entente::api::test {

@@ -8,7 +8,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "coordinator/api/json_encode.h"
+#include "coordinator/api/json/json_encode.h"
 #include "engine/engine.h"
 #include "tests/api/fixtures.h"
 #include "tests/support/documented_table.h"

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "coordinator/runtime/coordinator.h"
+#include "runtime/coordinator.h"
 
 namespace entente::api::test {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "coordinator/api/commands.h"
-#include "coordinator/runtime/coordinator.h"
+#include "runtime/coordinator.h"
 
 namespace entente::api::test {
 

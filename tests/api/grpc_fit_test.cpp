@@ -1,4 +1,4 @@
-#include "coordinator/api/grpc_fit.h"
+#include "coordinator/api/grpc/grpc_fit.h"
 
 #include <algorithm>
 #include <functional>

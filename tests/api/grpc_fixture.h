@@ -10,7 +10,7 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
-#include "coordinator/api/grpc_server.h"
+#include "coordinator/api/grpc/grpc_server.h"
 #include "entente/v1/coordinator.grpc.pb.h"
 #include "tests/api/fake_coordinator.h"
 

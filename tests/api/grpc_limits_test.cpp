@@ -15,8 +15,8 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>
 
-#include "coordinator/api/grpc_header_guard.h"
-#include "coordinator/api/grpc_reflection_service.h"
+#include "coordinator/api/grpc/grpc_header_guard.h"
+#include "coordinator/api/grpc/grpc_reflection_service.h"
 #include "net/grpc/grpc_client.h"
 #include "tests/api/grpc_fixture.h"
 

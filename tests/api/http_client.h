@@ -14,7 +14,7 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include "base/json.h"
-#include "coordinator/api/rest.h"
+#include "coordinator/api/rest/rest.h"
 #include "tests/api/fake_coordinator.h"
 
 namespace entente::api::test {

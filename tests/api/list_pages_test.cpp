@@ -5,9 +5,9 @@
 
 #include <catch2/catch.hpp>
 
-#include "coordinator/api/grpc_fit.h"
+#include "coordinator/api/grpc/grpc_fit.h"
+#include "coordinator/api/grpc/proto_codec.h"
 #include "coordinator/api/list_pages.h"
-#include "coordinator/api/proto_codec.h"
 #include "tests/api/fixtures.h"
 #include "tests/api/grpc_fixture.h"
 #include "tests/api/http_client.h"

@@ -4,7 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "base/limits.h"
-#include "coordinator/api/metrics_text.h"
+#include "coordinator/api/rest/metrics_text.h"
 #include "tests/api/fixtures.h"
 #include "tests/api/http_client.h"
 

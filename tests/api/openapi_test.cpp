@@ -6,8 +6,8 @@
 #include <catch2/catch.hpp>
 
 #include "base/json.h"
-#include "coordinator/api/openapi_document.h"
-#include "coordinator/api/routes.h"
+#include "coordinator/api/rest/openapi_document.h"
+#include "coordinator/api/rest/routes.h"
 #include "entente/v1/coordinator.pb.h"
 #include "tests/api/http_client.h"
 

@@ -1,6 +1,6 @@
 #include <catch2/catch.hpp>
 
-#include "coordinator/api/routes.h"
+#include "coordinator/api/rest/routes.h"
 #include "tests/api/http_client.h"
 
 namespace entente::api::test {

@@ -1,4 +1,4 @@
-#include "coordinator/descriptors.h"
+#include "coordinator/process/descriptors.h"
 
 #include <catch2/catch.hpp>
 

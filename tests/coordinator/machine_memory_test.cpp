@@ -4,7 +4,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "coordinator/machine_memory.h"
+#include "coordinator/process/machine_memory.h"
 
 namespace entente::coordinator {
 namespace {

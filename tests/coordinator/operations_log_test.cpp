@@ -1,4 +1,4 @@
-#include "coordinator/operations_log.h"
+#include "coordinator/log/operations_log.h"
 
 #include <string>
 #include <vector>
@@ -6,7 +6,7 @@
 #include <catch2/catch.hpp>
 
 #include "base/json.h"
-#include "coordinator/runtime/event_hub.h"
+#include "runtime/event_hub.h"
 
 namespace entente::coordinator {
 namespace {

@@ -12,14 +12,14 @@
 #include "base/json_text.h"
 #include "base/limits.h"
 #include "coordinator/api/command_checks.h"
-#include "coordinator/api/json_decode.h"
+#include "coordinator/api/json/json_decode.h"
 #include "coordinator/participants/classify.h"
-#include "coordinator/runtime/record_codec.h"
 #include "dsl/cel/template.h"
 #include "dsl/client_branches.h"
 #include "dsl/compiler.h"
 #include "net/grpc/grpc_descriptors.h"
 #include "net/http/http_parser.h"
+#include "runtime/record_codec.h"
 
 namespace entente::fuzz {
 namespace {

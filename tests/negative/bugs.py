@@ -219,33 +219,33 @@ def unit(program: str, case: str):
 RUNTIME = [
     engine("answered-before-it-is-durable", "whoever asks is told what a crash takes back",
            "could still take back|I2",
-           ("coordinator/runtime/shard_batch.cpp",
+           ("runtime/shard/shard_batch.cpp",
             "  if (txn->last_batch <= durable_batch_) {\n    run(Status());",
             "  if (txn->last_batch <= durable_batch_ || PLANTED) {\n    run(Status());")),
     engine("effects-before-the-decision", "a call leaves before what it rests on is durable",
            "could still take back|I[1358]",
-           ("coordinator/runtime/shard_batch.cpp",
+           ("runtime/shard/shard_batch.cpp",
             "  if (txn->forced_batch <= durable_batch_) {",
             "  if (txn->forced_batch <= durable_batch_ || PLANTED) {")),
     engine("everything-rides-along", "nothing that is decided is waited for", "could still take back|I[1238]",
-           ("coordinator/runtime/shard_batch.cpp",
+           ("runtime/shard/shard_batch.cpp",
             "  const bool forced = decision.durability == engine::Durability::kForced;",
             "  const bool forced = !PLANTED && decision.durability == engine::Durability::kForced;")),
     engine("rolled-back-and-forgotten", "what a failed write took along is never read back", "I9|I12",
-           ("coordinator/runtime/shard_batch.cpp", "    ReadBackLater(gid, delay);",
+           ("runtime/shard/shard_batch.cpp", "    ReadBackLater(gid, delay);",
             "    if (!PLANTED) {\n      ReadBackLater(gid, delay);\n    }")),
     engine("waiters-lost-at-a-rollback", "who waits for a transaction that is read back waits for ever",
            "questions without an answer",
-           ("coordinator/runtime/shard_batch.cpp",
+           ("runtime/shard/shard_batch.cpp",
             "    reloading_.emplace(gid, Absent{std::move(waiters), txn->handed_batch, false, {}});",
             "    if (PLANTED) {\n      waiters.clear();\n    }\n"
             "    reloading_.emplace(gid, Absent{std::move(waiters), txn->handed_batch, false, {}});")),
     engine("parent-never-told", "a child ends, and its parent waits for ever", "I9",
-           ("coordinator/runtime/shard_effects.cpp",
+           ("runtime/shard/shard_effects.cpp",
             "  if (state.parent && txn->parent_call) {",
             "  if (!PLANTED && state.parent && txn->parent_call) {")),
     engine("timer-lost-at-a-restart", "what was to be woken is not", "I9",
-           ("coordinator/runtime/shard_effects.cpp",
+           ("runtime/shard/shard_effects.cpp",
             "  if (!open_.contains(txn->state->gid)) {\n    return;\n  }\n  const auto same",
             "  if (!open_.contains(txn->state->gid) || (PLANTED && arm.branch)) {\n    return;\n  }\n"
             "  const auto same")),
@@ -254,7 +254,7 @@ RUNTIME = [
 RUNTIME.append(unit(
     "planted_runtime", "a child that a stop keeps from starting is no reason to abort its parent")(
         "stop-aborts-a-parent", "a child that a stop kept from starting counts as refused",
-        ("coordinator/runtime/shard_family.cpp",
+        ("runtime/shard/shard_family.cpp",
          "    obstacle(Obstacle::kStopping, NotMadeWhileStopping());",
          "    obstacle(PLANTED ? Obstacle::kFull : Obstacle::kStopping, NotMadeWhileStopping());")))
 RUNTIME.append(unit("planted_engine", "every golden scenario unfolds as written")(
@@ -265,14 +265,14 @@ RUNTIME.append(unit("planted_engine", "every golden scenario unfolds as written"
 RUNTIME.append(unit(
     "planted_runtime", "nobody sees a decision before what it leads to was carried out")(
         "overtakes-what-is-durable", "what is durable and not carried out yet is overtaken by what follows from it",
-        ("coordinator/runtime/shard_batch.cpp",
+        ("runtime/shard/shard_batch.cpp",
          "    written_ = std::exchange(in_flight_, std::nullopt);",
          "    durable_batch_ = PLANTED ? in_flight_->number : durable_batch_;\n"
          "    written_ = std::exchange(in_flight_, std::nullopt);")))
 RUNTIME.append(unit(
     "planted_runtime", "a refusal is answered when what it rests on is durable, and not if that is lost")(
         "refused-before-it-is-durable", "whoever is refused is told what a crash takes back",
-        ("coordinator/runtime/shard_inputs.cpp",
+        ("runtime/shard/shard_inputs.cpp",
          "  if (reply) {\n    // The refusal may rest on",
          "  if (reply && PLANTED) {\n    std::exchange(reply, nullptr)(decision.status);\n    return;\n  }\n"
          "  if (reply) {\n    // The refusal may rest on")))

@@ -1,11 +1,11 @@
-#include "coordinator/observe/exposition.h"
+#include "observe/exposition.h"
 
 #include <sstream>
 
 #include <catch2/catch.hpp>
 
-#include "coordinator/observe/registry.h"
-#include "coordinator/observe/trace_ids.h"
+#include "observe/registry.h"
+#include "observe/trace_ids.h"
 
 namespace entente::observe::test {
 namespace {

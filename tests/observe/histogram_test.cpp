@@ -1,4 +1,4 @@
-#include "coordinator/observe/histogram.h"
+#include "observe/histogram.h"
 
 #include <limits>
 

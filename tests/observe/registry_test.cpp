@@ -1,4 +1,4 @@
-#include "coordinator/observe/registry.h"
+#include "observe/registry.h"
 
 #include <atomic>
 #include <thread>

@@ -1,4 +1,4 @@
-#include "coordinator/observe/trace_ids.h"
+#include "observe/trace_ids.h"
 
 #include <set>
 

@@ -6,9 +6,9 @@
 #include <catch2/catch.hpp>
 
 #include "base/json.h"
-#include "coordinator/observe/trace_ids.h"
 #include "coordinator/outlets/otlp_json.h"
 #include "coordinator/outlets/poster.h"
+#include "observe/trace_ids.h"
 
 namespace entente::outlets::test {
 namespace {

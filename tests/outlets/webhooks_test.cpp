@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "base/json.h"
-#include "coordinator/observe/trace_ids.h"
+#include "observe/trace_ids.h"
 
 namespace entente::outlets::test {
 namespace {

@@ -8,7 +8,7 @@
 #include <catch2/catch.hpp>
 
 #include "base/limits.h"
-#include "coordinator/runtime/local_coordinator.h"
+#include "runtime/node/local_coordinator.h"
 #include "storage/memory/memory_journal.h"
 #include "tests/runtime/ask.h"
 

@@ -6,7 +6,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "coordinator/runtime/local_coordinator.h"
+#include "runtime/node/local_coordinator.h"
 #include "storage/memory/memory_journal.h"
 #include "tests/runtime/ask.h"
 

@@ -7,8 +7,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "coordinator/runtime/definitions.h"
-#include "coordinator/runtime/worker.h"
+#include "runtime/definitions.h"
 #include "storage/memory/memory_journal.h"
 
 namespace entente::runtime {

@@ -1,10 +1,10 @@
-#include "coordinator/runtime/digest.h"
+#include "runtime/digest.h"
 
 #include <string>
 
 #include <catch2/catch.hpp>
 
-#include "coordinator/runtime/completion_token.h"
+#include "runtime/completion_token.h"
 
 namespace entente::runtime {
 namespace {

@@ -1,4 +1,4 @@
-#include "coordinator/runtime/forward_clock.h"
+#include "runtime/forward_clock.h"
 
 #include <catch2/catch.hpp>
 

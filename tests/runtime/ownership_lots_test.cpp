@@ -6,7 +6,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "coordinator/runtime/ownership.h"
+#include "runtime/node/ownership.h"
 #include "storage/membership.h"
 #include "storage/memory/memory_journal.h"
 

@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "coordinator/runtime/pulse.h"
+#include "runtime/node/pulse.h"
 
 namespace entente::runtime {
 namespace {

@@ -1,5 +1,5 @@
 // A journal outlives the release that wrote it: these are the records as released, byte for byte.
-#include "coordinator/runtime/record_codec.h"
+#include "runtime/record_codec.h"
 
 #include <cstdlib>
 #include <fstream>

@@ -6,7 +6,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "coordinator/runtime/record_codec.h"
+#include "runtime/record_codec.h"
 #include "tests/runtime/test_node.h"
 
 namespace entente::runtime::lost {

@@ -1,7 +1,7 @@
 // What the list row of a transaction says.
 #include <catch2/catch.hpp>
 
-#include "coordinator/runtime/shard_txn.h"
+#include "runtime/shard/shard_txn.h"
 
 namespace entente::runtime {
 namespace {

@@ -13,8 +13,8 @@
 
 #include <catch2/catch.hpp>
 
-#include "coordinator/runtime/ownership.h"
-#include "coordinator/runtime/worker_shards.h"
+#include "runtime/node/ownership.h"
+#include "runtime/node/worker_shards.h"
 #include "storage/memory/memory_journal.h"
 #include "tests/sim/scheduler.h"
 

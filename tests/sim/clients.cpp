@@ -2,8 +2,8 @@
 // told, which must be durable.
 #include <utility>
 
-#include "coordinator/runtime/record_codec.h"
 #include "dsl/client_branches.h"
+#include "runtime/record_codec.h"
 #include "tests/sim/world.h"
 
 namespace entente::sim {

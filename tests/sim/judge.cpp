@@ -3,9 +3,9 @@
 #include <utility>
 
 #include "base/limits.h"
-#include "coordinator/runtime/record_codec.h"
-#include "coordinator/runtime/shard_txn.h"
 #include "engine/text.h"
+#include "runtime/record_codec.h"
+#include "runtime/shard/shard_txn.h"
 #include "tests/sim/checks/evidence.h"
 #include "tests/sim/world.h"
 

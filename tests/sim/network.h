@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "coordinator/runtime/participant_caller.h"
+#include "runtime/participant_caller.h"
 #include "tests/sim/history.h"
 #include "tests/sim/scheduler.h"
 #include "tests/sim/services.h"

@@ -7,8 +7,8 @@
 #include <optional>
 #include <string>
 
-#include "coordinator/runtime/ownership.h"
-#include "coordinator/runtime/worker_shards.h"
+#include "runtime/node/ownership.h"
+#include "runtime/node/worker_shards.h"
 #include "storage/memory/memory_journal.h"
 #include "tests/sim/network.h"
 #include "tests/sim/scheduler.h"

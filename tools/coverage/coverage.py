@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDERS = "engine,dsl,storage,coordinator/runtime"
+FOLDERS = "engine,dsl,storage,runtime"
 AT_ONCE = 16  # Objects that one gcov reads.
 
 

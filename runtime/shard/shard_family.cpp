@@ -1,0 +1,230 @@
+// Shard: parents and their children. What becomes of them is decided by engine/family; this finds
+// out how they stand.
+#include <algorithm>
+#include <utility>
+
+#include "base/limits.h"
+#include "engine/family/family.h"
+#include "runtime/shard/shard.h"
+#include "runtime/shard/shard_txn.h"
+
+namespace entente::runtime {
+namespace {
+
+using engine::ChildStanding;
+using engine::FamilyAction;
+using engine::Obstacle;
+using engine::ParentStanding;
+
+// Empty for one that has none.
+Gid ParentGidOf(const Gid& child) {
+  const size_t end = child.str().rfind('~');
+  return end == std::string::npos ? Gid() : Gid(child.str().substr(0, end));
+}
+
+engine::Failure ToFailure(const Status& status) {
+  return {status.reason(), status.message()};
+}
+
+}  // namespace
+
+size_t ChildDepth(const Gid& gid) {
+  return static_cast<size_t>(std::count(gid.str().begin(), gid.str().end(), '~'));
+}
+
+bool Shard::IsAway(const Gid& gid) const {
+  return reloading_.contains(gid) || quarantined_.contains(gid) || parked_.contains(gid);
+}
+
+ChildStanding Shard::StandingOfChild(const Gid& child) const {
+  if (const auto found = open_.find(child); found != open_.end()) {
+    return found->second->state->finished() ? ChildStanding::kEnded : ChildStanding::kOpen;
+  }
+  return IsAway(child) ? ChildStanding::kAway : ChildStanding::kUnknown;
+}
+
+ParentStanding Shard::StandingOfParent(const Gid& parent, engine::Role role) const {
+  const auto found = open_.find(parent);
+  if (found == open_.end()) {
+    return engine::StandingOfAbsent(IsAway(parent), role);
+  }
+  const Txn& txn = *found->second;
+  const bool family_must_go_on =
+      txn.state->parent && txn.parent_call &&
+      StandingOfParent(txn.state->parent->gid, txn.parent_call->command.role) ==
+          ParentStanding::kMustHave;
+  return engine::StandingOf(*txn.state, role, family_must_go_on);
+}
+
+void Shard::CarryOut(const TxnPtr& txn, engine::StartChild& start) {
+  if (draining_) {
+    return;
+  }
+  if (ChildDepth(start.child) > limits::kMaxChildDepth) {
+    const engine::Failure failure{"child.too_deep", "child transactions are nested deeper than " +
+                                                        std::to_string(limits::kMaxChildDepth) +
+                                                        " levels"};
+    host_.Post(InTurn([this, parent = txn->state->gid, start = std::move(start), failure] {
+      ReplyToParent(parent, start, engine::WhyNotBegun(Obstacle::kTooDeep, failure));
+    }));
+    return;
+  }
+  MeetChild(txn->state->gid, std::move(start), {});
+}
+
+// `found` is what was read of the child, if somebody has looked; what memory knows comes first.
+void Shard::MeetChild(const Gid& parent, engine::StartChild start, FoundChild found) {
+  ChildStanding standing = StandingOfChild(start.child);
+  if (standing == ChildStanding::kUnknown) {
+    standing = found.standing;
+  } else if (standing == ChildStanding::kEnded) {
+    found.txn = open_.at(start.child);
+  }
+  const FamilyAction action = engine::Meet(standing, StandingOfParent(parent, start.command.role));
+  switch (action) {
+    case FamilyAction::kLookFor: LookForChild(parent, std::move(start)); break;
+    case FamilyAction::kBegin:
+    case FamilyAction::kBeginAnyhow:
+      BeginChild(parent, std::move(start), std::move(found.plan),
+                 action == FamilyAction::kBeginAnyhow);
+      break;
+    case FamilyAction::kRefuse: ReplyToParent(parent, start, engine::Unwanted()); break;
+    case FamilyAction::kAdopt:
+    case FamilyAction::kAdoptAndStop: {
+      const TxnPtr child = open_.at(start.child);
+      child->parent_call = std::move(start);
+      if (action == FamilyAction::kAdoptAndStop) {
+        Take(child, engine::StopChild(), {});
+      }
+      break;
+    }
+    case FamilyAction::kAnswer:
+      // One that is still in memory has ended, and its last records may be on their way.
+      WhenDurable(found.txn, [this, child = found.txn, parent,
+                              start = std::move(start)](const Status& status) {
+        if (status.ok()) {
+          ReplyToParent(parent, start, engine::AnswerOf(*child->state));
+        }
+      });
+      break;
+    case FamilyAction::kAwait: break;
+  }
+}
+
+// An earlier incarnation of this process, or another owner, may have begun it, even ended it.
+void Shard::LookForChild(const Gid& parent, engine::StartChild start) {
+  struct Job {
+    engine::StartChild start;
+    Result<storage::StoredTxn> stored = OutOfMemory();  // Until it could be read.
+    Result<PlanPtr> plan = OutOfMemory();
+  };
+  auto job = std::make_shared<Job>(Job{std::move(start)});
+  Offload(
+      [&journal = journal_, &definitions = definitions_, job] {
+        job->stored = journal.Load(job->start.child);
+        if (job->stored.status().code() == StatusCode::kNotFound) {
+          job->plan = definitions.Get(job->start.definition, job->start.version);
+        }
+      },
+      [this, job, parent] {
+        if (job->stored.status().code() == StatusCode::kNotFound) {
+          MeetChild(parent, std::move(job->start),
+                    {ChildStanding::kAbsent, nullptr, std::move(job->plan)});
+          return;
+        }
+        auto child =
+            job->stored.ok() ? Rebuild(*job->stored) : Result<TxnPtr>(job->stored.status());
+        if (!child.ok()) {
+          ReplyToParent(parent, job->start,
+                        engine::WhyNotBegun(Obstacle::kNotReadable, ToFailure(child.status())));
+          return;
+        }
+        const bool ended = (*child)->state->finished();
+        MeetChild(parent, std::move(job->start),
+                  {ended ? ChildStanding::kEnded : ChildStanding::kAway, std::move(*child),
+                   OutOfMemory()});
+      });
+}
+
+void Shard::BeginChild(const Gid& parent, engine::StartChild start, Result<PlanPtr> plan,
+                       bool anyhow) {
+  const auto obstacle = [&](Obstacle what, engine::Failure why) {
+    ReplyToParent(parent, start, engine::WhyNotBegun(what, std::move(why)));
+  };
+  if (!plan.ok()) {
+    obstacle(plan.status().code() == StatusCode::kNotFound ? Obstacle::kNoDefinition
+                                                           : Obstacle::kNotReadable,
+             ToFailure(plan.status()));
+    return;
+  }
+  if (const auto& schema = (*plan)->input) {
+    if (const auto violations = schema->Validate(start.input.Read()); !violations.empty()) {
+      obstacle(Obstacle::kBadInput,
+               {"child.input_invalid",
+                "the child's input does not match its schema: " + violations.front().message});
+      return;
+    }
+  }
+  const Status refused = RefuseNew();
+  if (refused.code() == StatusCode::kUnavailable) {
+    obstacle(Obstacle::kStopping, NotMadeWhileStopping());
+    return;
+  }
+  if (!refused.ok() && !anyhow) {
+    obstacle(Obstacle::kFull, ToFailure(refused));
+    return;
+  }
+  engine::Submitted submitted;
+  submitted.gid = start.child;
+  submitted.input = start.input;
+  submitted.parent = engine::ParentLink{parent, start.command.branch};
+  if (const auto found = open_.find(parent); found != open_.end()) {
+    submitted.traceparent = found->second->state->traceparent;
+  }
+  const Gid child = start.child;
+  Create(SubmitCommand{std::move(*plan), false, std::move(submitted), std::nullopt},
+         [this, parent, start](const Result<SubmitReply>& created) {
+           if (!created.ok() && !open_.contains(start.child)) {
+             ReplyToParent(parent, start,
+                           engine::WhyNotBegun(Obstacle::kFailed, ToFailure(created.status())));
+           }
+         });
+  if (const auto found = open_.find(child); found != open_.end()) {
+    found->second->parent_call = std::move(start);
+  }
+}
+
+void Shard::ReplyToParent(const Gid& parent, const engine::StartChild& start, engine::Reply reply) {
+  if (const auto found = open_.find(parent); found != open_.end()) {
+    const TxnPtr txn = found->second;
+    Take(txn,
+         engine::BranchReplied{start.command.branch, start.command.role, start.command.alternative,
+                               start.attempt, std::move(reply)},
+         {});
+  }
+}
+
+void Shard::CarryOut(const TxnPtr& /*txn*/, engine::CancelChild& cancel) {
+  if (const auto found = open_.find(cancel.child); found != open_.end()) {
+    const TxnPtr child = found->second;
+    Take(child, engine::StopChild(), {});
+  }
+  // Otherwise it is being looked for or read back: when they meet, its parent does not want it.
+}
+
+// The child is back, or turned out not to be: its parent, if there is one, may have asked before
+// and wait.
+void Shard::TellParentOf(const Gid& child) {
+  const auto parent = open_.find(ParentGidOf(child));
+  if (parent == open_.end()) {
+    return;
+  }
+  const TxnPtr asker = parent->second;
+  Guarded(asker->state->gid, asker, [&] {
+    if (auto call = engine::CallFor(*asker->plan, *asker->state, child)) {
+      CarryOutInTurn(asker, {std::move(*call)});
+    }
+  });
+}
+
+}  // namespace entente::runtime
