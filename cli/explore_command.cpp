@@ -15,7 +15,6 @@ namespace entente::cli {
 namespace {
 
 using explore::ExploreReport;
-using explore::Finding;
 using explore::PathEnd;
 
 struct ExploreArguments {
@@ -63,7 +62,7 @@ void ShowEnds(Context& context, const ExploreReport& report) {
   }
 }
 
-void ShowFinding(Context& context, const Finding& finding) {
+void ShowFinding(Context& context, const explore::Finding& finding) {
   std::ostream& out = context.terminal.out;
   out << "\n"
       << context.terminal.Paint(Style::kBad, finding.code) << ": " << ShowText(finding.message)
@@ -108,7 +107,7 @@ void Show(Context& context, const ExploreReport& report) {
   ShowPromises(context, report);
   ShowList(context, "left out: ", report.left_out);
   ShowList(context, "note: ", report.notes);
-  for (const Finding& finding : report.findings) {
+  for (const explore::Finding& finding : report.findings) {
     ShowFinding(context, finding);
   }
   context.terminal.out << (report.findings.empty()
@@ -124,7 +123,7 @@ Json ReportJson(const ExploreReport& report) {
     ends.push_back({{"outcome", end.outcome}, {"effects", end.effects}, {"paths", end.paths}});
   }
   Json findings = Json::array();
-  for (const Finding& finding : report.findings) {
+  for (const explore::Finding& finding : report.findings) {
     findings.push_back({{"code", finding.code},
                         {"step", finding.step},
                         {"message", finding.message},
