@@ -199,7 +199,7 @@ Status Exchange::Admit(const AccessRule& rule) {
   return CheckAccess(rule, *by_);
 }
 
-GrpcStats Exchange::GrpcStats() const {
+GrpcStats Exchange::grpc_stats() const {
   const auto& stats = shared_.options.grpc_stats;
   return stats ? stats() : GrpcStats();
 }

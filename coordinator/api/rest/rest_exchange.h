@@ -86,7 +86,7 @@ class Exchange {
   // Nothing is left of it here, where it would lie for as long as the answer is waited for.
   [[nodiscard]] std::string TakeBody() { return std::exchange(request_.body, {}); }
   [[nodiscard]] net::ServerLoad::Stats HttpStats() const;
-  [[nodiscard]] GrpcStats GrpcStats() const;
+  [[nodiscard]] GrpcStats grpc_stats() const;
   // What RestOptions adds to /metrics.
   void WriteMeasurements(observe::Exposition& out) const;
 

@@ -286,7 +286,7 @@ void Metrics(const ExchangePtr& exchange) {
         observe::FormatFor(exchange->request().headers.Find("accept").value_or(""));
     observe::Exposition out(format);
     WriteMetrics(service.Metrics(), service.Health(), service.Participants(), service.Nodes(),
-                 exchange->HttpStats(), exchange->GrpcStats(), out);
+                 exchange->HttpStats(), exchange->grpc_stats(), out);
     exchange->WriteMeasurements(out);
     exchange->AnswerText(observe::ContentTypeOf(format), out.Take());
   }
