@@ -68,6 +68,7 @@ int Run(int argc, char** argv) {
   app.add_option("--account", account_texts, "NAME=CENTS, made if missing; repeatable");
   CLI11_PARSE(app, argc, argv);
   two_phase_options.node = service.name;
+  two_phase_options.coordinator_ca = service.coordinator_ca;
   std::vector<std::pair<std::string, int64_t>> accounts;
   for (const std::string& text : account_texts) {
     accounts.push_back(ParseAccount(text));

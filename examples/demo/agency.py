@@ -17,6 +17,8 @@ import threading
 import time
 import urllib.parse
 
+from secured import Secured
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEFINITIONS = ROOT / "examples" / "travel" / "definitions"
 SERVICES = ("flights", "hotels", "cars", "payments")
@@ -40,8 +42,9 @@ class ApiError(Exception):
 class Http:
     """Kept-alive JSON over HTTP to one host; one connection per thread."""
 
-    def __init__(self, host, port, timeout=60):
+    def __init__(self, host, port, timeout=60, context=None):
         self.host, self.port, self.timeout = host, port, timeout
+        self.context = context  # Of TLS; none: plain text.
         self.headers = {}  # Sent with every request.
         self._local = threading.local()
 
@@ -52,7 +55,7 @@ class Http:
             connection.close()  # The other side may be about to do the same.
             connection = None
         if connection is None:
-            connection = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
+            connection = self._connection()
             self._local.connection = connection
         self._local.used = time.monotonic()
         fields = {**self.headers, **(headers or {})}
@@ -75,6 +78,11 @@ class Http:
         except ValueError:
             document = text.decode(errors="replace")
         return response.status, document
+
+    def _connection(self):
+        if self.context is None:
+            return http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
+        return http.client.HTTPSConnection(self.host, self.port, timeout=self.timeout, context=self.context)
 
     def call(self, method, path, body=None, headers=None):
         """Returns the document; raises ApiError for 400 and above. A GET whose kept-alive connection
@@ -150,6 +158,8 @@ def fail_if_a_sanitizer_reported():
 class Service:
     """One of the four services."""
 
+    verifies = False  # Whose calls it gets.
+
     def __init__(self, name, build, folder):
         self.name = name
         port_file = folder / f"{name}.ports"
@@ -181,24 +191,28 @@ class Service:
 
 
 class Coordinator:
-    """`entente serve`, and its REST API."""
+    """`entente serve`, and its REST API; with `secured` (secured.py) as that says."""
 
     def __init__(self, build, folder, env, arguments=(), http="127.0.0.1:0", grpc="127.0.0.1:0",
-                 program="entente", store=None):
+                 program="entente", store=None, secured=None):
         self.port_file = folder / "entente.ports"
         self.port_file.unlink(missing_ok=True)
         command = [build / program, "serve", "--http", http, "--grpc", grpc,
                    "--store", store or f"sqlite:{folder / 'entente.db'}", "--port-file", self.port_file]
         for name in env:
             command += ["--allow-env", name]
+        command += secured.flags() if secured else []
         self.process = Process("entente", command + list(arguments), folder / "entente.log",
                                {**os.environ, **env})
         self.ports = json.loads(self.process.wait_for_file(self.port_file))
-        self.http = Http("127.0.0.1", self.ports["http"])
+        self.scheme = secured.scheme if secured else "http"
+        self.http = Http("127.0.0.1", self.ports["http"], context=secured and secured.context)
+        if secured:
+            secured.let_in(self.http)
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.ports['http']}"
+        return f"{self.scheme}://127.0.0.1:{self.ports['http']}"
 
     def put_definition(self, document):
         return self.http.call("PUT", f"/v1/definitions/{document['name']}", document)
@@ -253,11 +267,12 @@ class Coordinator:
 class Agency:
     """All of it, in one folder. A context manager: leaving it stops every process."""
 
-    def __init__(self, build, folder=None, arguments=()):
+    def __init__(self, build, folder=None, arguments=(), secure=False):
         self.build = pathlib.Path(build).resolve()
         self.own_folder = folder is None
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="entente-"))
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.secured = Secured(self.folder) if secure else None
         self.arguments = list(arguments)
         self.services = {}
         self.coordinator = None
@@ -282,7 +297,8 @@ class Agency:
         if same_ports and self.coordinator:
             http = f"127.0.0.1:{self.coordinator.ports['http']}"
             grpc = f"127.0.0.1:{self.coordinator.ports['grpc']}"
-        self.coordinator = Coordinator(self.build, self.folder, self.env, self.arguments, http, grpc)
+        self.coordinator = Coordinator(self.build, self.folder, self.env, self.arguments, http, grpc,
+                                       secured=self.secured)
 
     def kill_coordinator(self):
         """As a crash would: no warning, no drain."""

@@ -14,6 +14,7 @@ import demo_cluster
 import demo_tcc
 from agency import Agency
 from crash import crash
+from secured import show_strangers
 from show import BOLD, DIM, GREEN, RED, RESET, account, expect, title
 
 KILLED_BOOKINGS = 50
@@ -85,9 +86,9 @@ def sums(agency):
     print("   Nothing is held that should not be, and nothing is missing.")
 
 
-def saga(build, folder):
+def saga(build, folder, secure):
     """Books at four services that know nothing of Entente."""
-    agency = Agency(build, folder)
+    agency = Agency(build, folder, secure=secure)
     with agency:
         print(f"{BOLD}A package is a flight, a room, a car and a payment, owned by four companies.{RESET}")
         print(f"{DIM}The coordinator is at {agency.coordinator.url}; its definition is "
@@ -105,8 +106,10 @@ DEMOS = {"saga": saga, "tcc": demo_tcc.play, "2pc": demo_2pc.play, "bank": demo_
 
 def keep_running(world, hints):
     print(f"\n{BOLD}Left running{RESET} in {world.folder}; Ctrl-C ends it. Try:\n"
-          f"  export ENTENTE_SERVER={world.coordinator.url}\n"
-          f"  build/entente list")
+          f"  export ENTENTE_SERVER={world.coordinator.url}")
+    for name, value in (world.secured.environment() if world.secured else {}).items():
+        print(f"  export {name}={value}")
+    print("  build/entente list")
     for hint in hints:
         print(f"  {hint}")
     for name, service in world.services.items():
@@ -122,12 +125,16 @@ def main():
     parser.add_argument("name", nargs="?", default="saga", choices=DEMOS, help="which demo; saga if none is named")
     parser.add_argument("--build", default="build", help=argparse.SUPPRESS)
     parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
+    parser.add_argument("--secure", action="store_true",
+                        help="with tokens, TLS and signed calls, and services of the SDK that verify them")
     arguments = parser.parse_args()
     begin = time.monotonic()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="entente-demo-")) if arguments.keep else None
     # A demo plays, then hands over what runs, and stops it when it is resumed or closed.
-    with contextlib.closing(DEMOS[arguments.name](arguments.build, folder)) as demo:
+    with contextlib.closing(DEMOS[arguments.name](arguments.build, folder, arguments.secure)) as demo:
         world, hints = next(demo)
+        if arguments.secure:
+            show_strangers(world)
         print(f"\n{DIM}{time.monotonic() - begin:.0f} s in all.{RESET}")
         if arguments.keep:
             keep_running(world, hints)

@@ -127,9 +127,9 @@ def sums(world):
     print("   Nothing is prepared any more, and everywhere is what was decided.")
 
 
-def play(build, folder):
+def play(build, folder, secure):
     """Plays all of it, then hands over what runs."""
-    with World(build, folder, databases=("flights", "hotels")) as world:
+    with World(build, folder, databases=("flights", "hotels"), secure=secure) as world:
         open_world(world)
         print(f"{BOLD}Flights and hotels are PostgreSQL databases, payments a SQLite file: one two-phase commit.{RESET}")
         print(f"{DIM}The coordinator is at {world.coordinator.url}; its definition is "

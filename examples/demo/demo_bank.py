@@ -92,9 +92,9 @@ def sums(world, number):
     print("   No cent was made or lost.")
 
 
-def play(build, folder):
+def play(build, folder, secure):
     """Plays all of it, then hands over what runs."""
-    with World(build, folder, databases=("bank-a", "bank-b")) as world:
+    with World(build, folder, databases=("bank-a", "bank-b"), secure=secure) as world:
         open_world(world)
         print(f"{BOLD}Alice has an account at one bank, Bob at another; each bank has its own PostgreSQL database.{RESET}")
         print(f"{DIM}The coordinator is at {world.coordinator.url}; its definitions are in "

@@ -60,9 +60,9 @@ def shards(agency):
     return ", ".join(f"{owner[:6]} has {count}" for owner, count in agency.shares().items())
 
 
-def play(build, folder):
+def play(build, folder, secure):
     """Bookings go on while coordinators, and their database, go and come back."""
-    agency = ClusterAgency(build, folder=folder, arguments=("--lease", f"{LEASE_SECONDS}s"))
+    agency = ClusterAgency(build, folder=folder, arguments=("--lease", f"{LEASE_SECONDS}s"), secure=secure)
     with agency:
         agency.services["hotels"].control(capacity=10_000)
         print(f"{BOLD}Three coordinators share one PostgreSQL; four travellers book at whichever answers.{RESET}")

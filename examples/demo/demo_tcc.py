@@ -124,9 +124,9 @@ def sums(world):
     print("   Nothing is held that should not be, and nothing is missing.")
 
 
-def play(build, folder):
+def play(build, folder, secure):
     """Plays all of it, then hands over what runs."""
-    with World(build, folder) as world:
+    with World(build, folder, secure=secure) as world:
         open_world(world)
         print(f"{BOLD}Four desks reserve for a while: a seat, a room, a car, and money of a credit limit.{RESET}")
         print(f"{DIM}The coordinator is at {world.coordinator.url}; its definition is "

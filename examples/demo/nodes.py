@@ -30,7 +30,7 @@ class Node:
         if self.coordinator is not None:
             http, grpc = (f"127.0.0.1:{self.coordinator.ports[which]}" for which in ("http", "grpc"))
         self.coordinator = Coordinator(self.nodes.build, self.folder, self.nodes.env, self.arguments, http, grpc,
-                                       program=self.program, store=self.nodes.store)
+                                       program=self.program, store=self.nodes.store, secured=self.nodes.secured)
 
     @property
     def process(self):
@@ -63,13 +63,14 @@ class ClusterAgency(Agency):
     """The agency with `count` coordinators. `coordinator` is the first of them. `program` is what they run: a name in
     `build`, or the path of another release's."""
 
-    def __init__(self, build, count=3, arguments=("--lease", "2s"), folder=None, settings=None, program="entente"):
+    def __init__(self, build, count=3, arguments=("--lease", "2s"), folder=None, settings=None, program="entente",
+                 secure=False):
         self.count, self.program = count, program
         self.nodes = []
         self.server = self.open_server(settings)
         try:
             self.store = self.open_store()
-            super().__init__(build, folder, arguments)
+            super().__init__(build, folder, arguments, secure)
         except BaseException:
             self.server.destroy()
             raise

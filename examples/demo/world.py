@@ -4,6 +4,7 @@ Used by the demos and by the end-to-end tests, beside agency.py; only Python's s
 """
 
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -12,6 +13,7 @@ import tempfile
 import time
 
 from agency import ROOT, ApiError, Coordinator, Http, Process
+from secured import Secured
 
 sys.path.append(str(ROOT / "tests" / "support"))
 
@@ -26,7 +28,10 @@ class Service:
     def __init__(self, name, world, program, arguments=()):
         self.name = name
         self.folder = world.folder
-        self.command = [world.build / program, "--name", name, *arguments]
+        self.secured = getattr(world, "secured", None)
+        self.verifies = self.secured is not None
+        self.command = [world.build / program, "--name", name, *arguments,
+                        *(self.secured.service_flags(world.url) if self.secured else [])]
         self.ports = dict.fromkeys(("listen", "grpc", "control"), "127.0.0.1:0")
         self.start()
 
@@ -36,7 +41,8 @@ class Service:
         command = [*self.command, "--port-file", port_file]
         for port, address in self.ports.items():
             command += [f"--{port}", address]
-        self.process = Process(self.name, command, self.folder / f"{self.name}.log")
+        self.process = Process(self.name, command, self.folder / f"{self.name}.log",
+                               {**os.environ, **self.secured.service_environment()} if self.secured else None)
         self.ports = dict(line.split("=", 1) for line in self.process.wait_for_file(port_file).split())
         host, port = self.ports["control"].rsplit(":", 1)
         self.http = Http(host, int(port))
@@ -72,16 +78,22 @@ class Service:
         forward = operation in ("action", "try", "prepare")
         headers = {"Entente-Gid": gid, "Entente-Branch": branch, "Entente-Operation": operation,
                    "Idempotency-Key": f"{gid}:{branch}" + ("" if forward else f":{operation}")}
-        return self.rest.request("POST", f"/{handler}/{operation}", body, headers)
+        path = f"/{handler}/{operation}"
+        if self.secured and body is not None:
+            body = json.dumps(body).encode()
+        if self.secured:
+            headers = self.secured.sign("POST", path, headers, body or b"")
+        return self.rest.request("POST", path, body, headers)
 
 
 class World:
     """A context manager: leaving it stops every process and removes every file it made."""
 
-    def __init__(self, build, folder=None, databases=()):
+    def __init__(self, build, folder=None, databases=(), secure=False):
         self.build = pathlib.Path(build).resolve()
         self.own_folder = folder is None
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="entente-"))
+        self.secured = Secured(self.folder) if secure else None
         self.services = {}
         self.coordinator = None
         self.cluster = Cluster.create(databases) if databases else None
@@ -100,11 +112,11 @@ class World:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.coordinator_port}"
+        return f"{self.secured.scheme if self.secured else 'http'}://127.0.0.1:{self.coordinator_port}"
 
     def start_coordinator(self, definitions=()):
         self.coordinator = Coordinator(self.build, self.folder, self.env, self.arguments,
-                                       http=f"127.0.0.1:{self.coordinator_port}")
+                                       http=f"127.0.0.1:{self.coordinator_port}", secured=self.secured)
         for path in definitions:
             self.coordinator.put_definition(json.loads(pathlib.Path(path).read_text()))
         return self.coordinator

@@ -48,6 +48,7 @@ int Run(int argc, char** argv) {
   app.add_option("--unit-price", unit_price, "cents for one unit")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   two_phase_options.node = service.name;
+  two_phase_options.coordinator_ca = service.coordinator_ca;
   std::vector<std::pair<std::string, int64_t>> stock;
   for (const std::string& text : item_texts) {
     stock.push_back(ParseItem(text));

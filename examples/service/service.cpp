@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <fstream>
 #include <limits>
+#include <sstream>
 #include <stdexcept>
 #include <string_view>
 #include <thread>
@@ -14,6 +15,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include "entente/call_verifier.h"
 #include "entente/participant_grpc_server.h"
 #include "entente/participant_server.h"
 #include "examples/travel/common/host.h"
@@ -164,6 +166,35 @@ std::unique_ptr<entente::sdk::GrpcServer> StartGrpc(const ServiceOptions& option
   return Started(entente::sdk::GrpcServer::Start(participant, chosen));
 }
 
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file) {
+    throw std::runtime_error("cannot read '" + path + "'");
+  }
+  return text.str();
+}
+
+// The coordinator may start later than its participants: its keys are fetched when the first call
+// comes.
+void RequireSigned(const ServiceOptions& options, entente::sdk::Participant& participant) {
+  if (options.only_signed_by.empty()) {
+    return;
+  }
+  entente::sdk::VerifierOptions verified;
+  verified.coordinator = options.only_signed_by;
+  verified.tls.ca_file = options.coordinator_ca;
+  for (const std::string& file : options.trusted_keys) {
+    verified.keys.push_back(ReadFile(file));
+  }
+  const auto verifier = entente::sdk::CallVerifier::Make(std::move(verified));
+  if (!verifier.ok()) {
+    throw std::runtime_error(verifier.status().message());
+  }
+  participant.RequireSigned(*verifier);
+}
+
 // All or nothing: whoever waits for the file must not read half of it.
 void WritePorts(const std::string& path, const std::string& text) {
   if (path.empty()) {
@@ -189,6 +220,12 @@ void AddServiceOptions(CLI::App& app, ServiceOptions& options) {
       ->capture_default_str();
   app.add_option("--port-file", options.port_file,
                  "once listening, write 'listen=', 'grpc=' and 'control=' HOST:PORT here");
+  app.add_option("--only-signed-by", options.only_signed_by,
+                 "URL of the coordinator, which signs its calls; others' are not carried out");
+  app.add_option("--coordinator-ca", options.coordinator_ca,
+                 "PEM file of the authorities to trust in the coordinator");
+  app.add_option("--trusted-key", options.trusted_keys,
+                 "PEM file of a public key by which calls may be signed too; repeatable");
 }
 
 entente::sdk::Handler Switched(Switches& switches,
@@ -198,8 +235,9 @@ entente::sdk::Handler Switched(Switches& switches,
   };
 }
 
-int Serve(const ServiceOptions& options, const entente::sdk::Participant& participant, Books& books,
+int Serve(const ServiceOptions& options, entente::sdk::Participant& participant, Books& books,
           Switches& switches, const std::function<entente::Status()>& once_serving) {
+  RequireSigned(options, participant);
   const auto rest = StartHttp(options, participant);
   const auto grpc = StartGrpc(options, participant);
   const ControlServer control(options, books, switches);

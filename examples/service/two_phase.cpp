@@ -98,6 +98,7 @@ Result<int64_t> TwoPhase::Prepared() {
 void TwoPhase::RecoverLoop() {
   entente::sdk::ClientOptions asked;
   asked.server = options_.coordinator;
+  asked.tls.ca_file = options_.coordinator_ca;
   asked.call_timeout = std::chrono::seconds(2);
   asked.retry_for = entente::Duration::zero();
   const entente::sdk::DecisionSource decide = entente::sdk::AskCoordinator(asked);

@@ -16,8 +16,9 @@
 namespace examples {
 
 struct TwoPhaseOptions {
-  std::string node;         // Names this service among those of the server.
-  std::string coordinator;  // "http://host:port", asked about what is in doubt; empty: nobody.
+  std::string node;            // Names this service among those of the server.
+  std::string coordinator;     // "http://host:port", asked about what is in doubt; empty: nobody.
+  std::string coordinator_ca;  // As ServiceOptions.
   std::chrono::milliseconds recover_every{1'000};
   std::chrono::milliseconds safety_interval{20'000};
 };
