@@ -19,10 +19,12 @@ FIGURES = (("per_second", "transactions/s", True), ("p50_ms", "p50 ms", False), 
 class Side:
     """One of the two: its process, and what it has used so far."""
 
-    def __init__(self, program, folder, env, definitions):
+    def __init__(self, program, folder, env, definitions, secured=None):
         folder.mkdir()
         self.coordinator = Coordinator(pathlib.Path("/"), folder, env, ["--log-level", "warn"],
-                                       program=str(program.resolve())[1:])
+                                       program=str(program.resolve())[1:], secured=secured)
+        self.options = ["--token-file", secured.token_file] if secured else []
+        self.options += ["--ca", secured.ca_file] if secured and secured.context else []
         self.pid = self.coordinator.process.popen.pid
         for document in definitions:
             self.coordinator.put_definition(document)
@@ -41,7 +43,7 @@ class Side:
 
 def measure(bench, side, name, options, cpu_seconds):
     before = side.used(cpu_seconds)
-    measured = bench.load("submit", side.coordinator.url, "--definition", name, *options)
+    measured = bench.load("submit", side.coordinator.url, "--definition", name, *options, *side.options)
     after = side.used(cpu_seconds)
     done = max(measured["sent"], 1)
     return {"per_second": measured["per_second"], "p50_ms": measured["p50_ms"], "failed": measured["failed"],

@@ -27,6 +27,7 @@ import against  # noqa: E402
 from agency import Coordinator, Process  # noqa: E402
 import mixed_load  # noqa: E402
 import postgres_store  # noqa: E402
+import security_cost  # noqa: E402
 from postgres import Cluster  # noqa: E402
 
 IN_FLIGHT = (1, 16, 64, 256)
@@ -215,6 +216,11 @@ class Bench:
                          "processors": cpu, "memory_mib": memory_mib(pid)})
         return rows
 
+    def security(self, rounds):
+        """What tokens, signed calls and TLS cost a saga, of participants over REST and over gRPC."""
+        documents = [definition(kind, "saga") for kind in ("http", "grpc")]
+        return security_cost.cost(self, documents, 64, rounds, cpu_seconds)
+
     def barrier(self):
         """What the barrier costs a participant's call: its own program, below a PostgreSQL of its own."""
         figures = self.folder / "barrier.json"
@@ -300,7 +306,9 @@ def main():
                         help="postgres: only R1 and R5, of one node and of two on one PostgreSQL")
     parser.add_argument("--against", type=pathlib.Path, metavar="BINARY",
                         help="only compare, by turns, with this entente of another build")
-    parser.add_argument("--rounds", type=int, default=5, help="of --against")
+    parser.add_argument("--security", action="store_true",
+                        help="only what tokens, signatures and TLS cost, at 64 in flight")
+    parser.add_argument("--rounds", type=int, default=5, help="of --against and of what security costs")
     parser.add_argument("--in-flight", type=int, nargs="+", default=[64], help="of --against")
     parser.add_argument("--modes", nargs="+", default=list(OPERATIONS), choices=list(OPERATIONS), help="of --against")
     parser.add_argument("--kinds", nargs="+", default=["http"], choices=["http", "grpc"], help="of --against")
@@ -313,6 +321,10 @@ def main():
             documents = [definition(kind, mode) for kind in arguments.kinds for mode in arguments.modes]
             rows = against.compare(bench, arguments.against, documents, arguments, cpu_seconds)
             pathlib.Path(arguments.json).write_text(json.dumps({"against": rows}, indent=2) + "\n")
+            return
+        if arguments.security:
+            rows = bench.security(arguments.rounds)
+            pathlib.Path(arguments.json).write_text(json.dumps({"security": rows}, indent=2) + "\n")
             return
         if arguments.store == "postgres":
             rows = postgres_store.run(bench, definition("http", "saga"))
@@ -336,6 +348,7 @@ def main():
               f"{recovery['driven_seconds']:.2f} s (objective 3 s)")
         print(f"memory: {idle:.0f} MiB idle, {recovery['memory_mib_before']:.0f} MiB with them open "
               f"({per_open:.1f} KiB each), {recovery['memory_mib_after']:.0f} MiB after recovery\n")
+        security = bench.security(arguments.rounds)
         streams = bench.event_streams()
         print_streams(streams)
         barrier = bench.barrier()
@@ -345,7 +358,8 @@ def main():
               f"{mixed['committed']} committed" + "".join(f"; WRONG: {each}" for each in mixed["wrong"]))
         pathlib.Path(arguments.json).write_text(json.dumps(
             {"fdatasync_ms": sync, "rows": rows, "ratios": ratios, "recovery": recovery, "memory_idle_mib": idle,
-             "fsyncs_each": fsyncs, "barrier": barrier, "mixed": mixed, "event_streams": streams}, indent=2) + "\n")
+             "fsyncs_each": fsyncs, "barrier": barrier, "mixed": mixed, "event_streams": streams,
+             "security": security}, indent=2) + "\n")
         print(f"\nThe figures are in {arguments.json}.")
     finally:
         bench.close()

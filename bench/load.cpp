@@ -14,9 +14,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -48,6 +50,8 @@ struct Options {
   double warm_up = 1;
   uint64_t count = 0;
   double rate = 0;  // 0: as fast as they end.
+  std::string token_file;
+  std::string ca_file;  // Of https.
 };
 
 // Keeps `in_flight` requests going until the time is over or `count` were sent.
@@ -178,11 +182,21 @@ HttpRequest RawRequest(const entente::net::Url& url) {
   return request;
 }
 
+std::string FirstLine(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
 HttpRequest SubmitRequest(const entente::net::Url& url, const Options& options) {
   HttpRequest request;
   request.url = url;
   request.url.target = "/v1/transactions";
   request.headers.Add("Content-Type", "application/json");
+  if (!options.token_file.empty()) {
+    request.headers.Add("Authorization", "Bearer " + FirstLine(options.token_file));
+  }
   request.body = R"({"definition":")" + options.definition + R"(","input":{"amount":100})" +
                  (options.mode == "submit" ? R"(,"wait":"60s"})" : "}");
   return request;
@@ -195,7 +209,16 @@ int RunHttp(const Options& options) {
     return 2;
   }
   boost::asio::io_context io(1);
-  entente::net::HttpClient client(io, {});
+  entente::net::HttpClientOptions client_options;
+  if (!options.ca_file.empty()) {
+    auto tls = entente::net::TlsContext::ForClients({options.ca_file, {}, {}});
+    if (!tls.ok()) {
+      std::fprintf(stderr, "bench-load: %s\n", tls.status().message().c_str());
+      return 2;
+    }
+    client_options.tls = *tls;
+  }
+  entente::net::HttpClient client(io, std::move(client_options));
   Loop loop(options, io);
   const HttpRequest request =
       options.mode == "raw-http" ? RawRequest(*url) : SubmitRequest(*url, options);
@@ -304,6 +327,8 @@ int main(int argc, char** argv) {
   app.add_option("--warm-up", options.warm_up);
   app.add_option("--count", options.count);
   app.add_option("--rate", options.rate);
+  app.add_option("--token-file", options.token_file);
+  app.add_option("--ca", options.ca_file);
   CLI11_PARSE(app, argc, argv);
   if (options.mode == "streams") {
     return RunStreams(options);
