@@ -16,7 +16,7 @@ import { filterOf, groupIncidents } from '../src/pages/incidents';
 import { href, parseRoute } from '../src/route';
 import { applies, asCommand, asCurl, bodyOf, EMPTY_FORM } from '../src/ui/actions';
 import { parseExact, typedJson } from '../src/api/exact';
-import { EventParser, Source } from '../src/live/source';
+import { EventParser, Source, type Ended } from '../src/live/source';
 import { authorize, keepToken, forgetToken } from '../src/api/token';
 
 describe('a definition as steps', () => {
@@ -220,13 +220,14 @@ describe('server-sent events', () => {
     }
   });
   test('are told to have ended, and whether they were any', async () => {
-    const ends = (response: Promise<Response>) => new Promise<[number, boolean]>((resolve) => {
+    const ends = (response: Promise<Response>) => new Promise<[number, Ended]>((resolve) => {
       let opened = 0;
-      new Source('http://127.0.0.1/v1/events', () => response, { opened: () => ++opened, event: () => undefined, ended: (was) => resolve([opened, was]) });
+      new Source('http://127.0.0.1/v1/events', () => response, { opened: () => ++opened, event: () => undefined, ended: (how) => resolve([opened, how]) });
     });
-    expect(await ends(Promise.resolve(new Response('data: 1\n\n')))).toEqual([1, true]);
-    expect(await ends(Promise.resolve(new Response('', { status: 401 })))).toEqual([0, false]);
-    expect(await ends(Promise.reject(new Error('refused')))).toEqual([0, true]);
+    expect(await ends(Promise.resolve(new Response('data: 1\n\n')))).toEqual([1, 'broken']);
+    expect(await ends(Promise.resolve(new Response('', { status: 401 })))).toEqual([0, 'no-stream']);
+    expect(await ends(Promise.resolve(new Response('', { status: 403 })))).toEqual([0, 'denied']);
+    expect(await ends(Promise.reject(new Error('refused')))).toEqual([0, 'broken']);
   });
 });
 
@@ -253,6 +254,21 @@ describe('a token', () => {
       expect([answer.status, await answer.json()]).toEqual([401, { code: 'token.rejected' }]);
     }
     expect(sent).toHaveBeenCalledTimes(1);
+    sent.mockRestore();
+  });
+
+  test('that may not read something asks for it once, and for everything else as before', async () => {
+    vi.resetModules();
+    const { send } = await import('../src/api/token');
+    const sent = vi.spyOn(globalThis, 'fetch').mockImplementation(async (request) =>
+      new Response('{"code":"access.scope"}', { status: (request as Request).url.endsWith('/healthz') ? 200 : 403 }));
+    const asked = async (method: string, path: string) => (await send(new Request(`http://127.0.0.1${path}`, { method }))).status;
+    expect([await asked('GET', '/v1/nodes'), await asked('GET', '/v1/nodes?limit=5')]).toEqual([403, 403]);
+    expect(sent).toHaveBeenCalledTimes(1);
+    expect([await asked('GET', '/healthz'), await asked('GET', '/healthz')]).toEqual([200, 200]);
+    // What was done about one thing may be allowed for another.
+    expect([await asked('POST', '/v1/bulk'), await asked('POST', '/v1/bulk')]).toEqual([403, 403]);
+    expect(sent).toHaveBeenCalledTimes(5);
     sent.mockRestore();
   });
 });

@@ -41,6 +41,16 @@ export class ApiError extends Error {
   get code(): string {
     return this.problem?.code ?? '';
   }
+  // Not for the token that was shown; asking again is of no use.
+  get denied(): boolean {
+    return this.problem?.status === 403;
+  }
+}
+
+// What an answer that is no success says.
+export function problemOf(response: Response, error: unknown): Problem {
+  return error && typeof error === 'object' ? (error as Problem)
+    : { type: '', title: response.statusText, status: response.status, detail: String(error || response.statusText), code: '' };
 }
 
 // The data of an answer, or an ApiError.
@@ -54,9 +64,7 @@ export async function take<T>(call: Promise<{ data?: T; error?: unknown; respons
     throw new ApiError(undefined, cause);
   }
   if (answer.error !== undefined || !answer.response.ok) {
-    const problem = answer.error as Problem | undefined;
-    throw new ApiError(problem && typeof problem === 'object' ? problem
-      : { type: '', title: answer.response.statusText, status: answer.response.status, detail: String(answer.error ?? answer.response.statusText), code: '' });
+    throw new ApiError(problemOf(answer.response, answer.error));
   }
   return answer.data as T;
 }

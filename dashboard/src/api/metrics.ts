@@ -1,4 +1,5 @@
 // Prometheus text, as far as the page needs it.
+import { ApiError, problemOf } from './client';
 import { send } from './token';
 
 export type Samples = Map<string, number>;
@@ -67,7 +68,7 @@ export function quantile(q: number, name: string, after: Samples, before?: Sampl
 export async function readMetrics(): Promise<Samples> {
   const response = await send(new Request('/metrics'));
   if (!response.ok) {
-    throw new Error(`metrics: ${response.status}`);
+    throw new ApiError(problemOf(response, await response.json().catch(() => undefined)));
   }
   return parseMetrics(await response.text());
 }

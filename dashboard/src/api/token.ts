@@ -7,6 +7,10 @@ const KEY = 'entente-token';
 // What came of the first request that was refused. Whatever asks again and again is not sent until there is another token,
 // which loads the page anew: it would be refused each time, and each time be on the coordinator's log.
 let refusal: Response | undefined;
+// What this token may not read, by path. The answer is the same until there is another token: it is asked for once, however
+// many pages want it, and however often.
+const denied = new Map<string, Response>();
+const MOST_DENIED = 200;
 const watchers = new Set<() => void>();
 
 export function token(): string {
@@ -27,13 +31,18 @@ export function authorize(headers: Headers): void {
   }
 }
 
-// fetch, with the token. An answer of 401 makes the page ask for one.
+// fetch, with the token. An answer of 401 makes the page ask for one; one of 403 to a question stands.
 export async function send(request: Request): Promise<Response> {
-  if (refusal) {
-    return refusal.clone();
+  const path = request.method === 'GET' ? new URL(request.url).pathname : '';
+  const before = refusal ?? denied.get(path);
+  if (before) {
+    return before.clone();
   }
   authorize(request.headers);
   const response = await fetch(request);
+  if (response.status === 403 && path && denied.size < MOST_DENIED) {
+    denied.set(path, response.clone());
+  }
   if (response.status === 401 && !refusal) {
     refusal = response.clone();
     watchers.forEach((changed) => changed());

@@ -40,26 +40,33 @@ export function useBusy(): boolean {
   return busy;
 }
 
-// Runs `load` at once, when `deps` change, on `again` and every `everyMs` (0: never). An answer that comes after a later
-// question is dropped.
+// Runs `load` at once, when `deps` change, on `again` and every `everyMs` (0: never), until it is denied. An answer that
+// comes after a later question is dropped. Who is slow to answer is not asked again meanwhile.
 export function useLoad<T>(load: () => Promise<T>, deps: unknown[], everyMs = 0): Loaded<T> {
   const [state, setState] = useState<{ data?: T; error?: ApiError; at: number }>({ at: 0 });
   const turn = useRef(0);
   const latest = useRef(load);
   latest.current = load;
+  const timer = useRef<number | undefined>(undefined);
+  const answered = useRef(0); // The latest turn that was.
 
   const again = useCallback(() => {
     const mine = ++turn.current;
     latest.current().then(
       (data) => {
+        answered.current = Math.max(answered.current, mine);
         if (mine === turn.current) {
           setState({ data, at: Date.now() });
         }
       },
       (error: unknown) => {
+        answered.current = Math.max(answered.current, mine);
         if (mine === turn.current) {
           const known = error instanceof ApiError ? error : new ApiError(undefined, error);
           setState((old) => ({ ...old, error: known }));
+          if (known.denied) {
+            clearInterval(timer.current);
+          }
         }
       },
     );
@@ -68,10 +75,10 @@ export function useLoad<T>(load: () => Promise<T>, deps: unknown[], everyMs = 0)
   useLayoutEffect(() => {
     setState({ at: 0 });
     again();
-    const timer = everyMs ? setInterval(again, everyMs) : undefined;
+    timer.current = everyMs ? window.setInterval(() => answered.current === turn.current && again(), everyMs) : undefined;
     return () => {
       ++turn.current;
-      clearInterval(timer);
+      clearInterval(timer.current);
     };
   }, deps);
 

@@ -1,9 +1,13 @@
 // Server-sent events by fetch: an EventSource can not send a token.
 
+// What became of it: a stream that broke off or was never answered, an answer that is no stream, one that is not for this
+// token.
+export type Ended = 'broken' | 'no-stream' | 'denied';
+
 interface Told {
   opened: () => void;
   event: (type: string, data: string) => void;
-  ended: (wasStream: boolean) => void; // Once, unless it was closed. False: what came is no stream.
+  ended: (how: Ended) => void; // Once, unless it was closed.
 }
 
 // The events of text that comes in pieces (https://html.spec.whatwg.org/multipage/server-sent-events.html).
@@ -52,18 +56,19 @@ export class Source {
   }
 
   private async run(request: Request, send: (request: Request) => Promise<Response>): Promise<void> {
-    let stream = true;
+    let how: Ended = 'broken';
     try {
       const response = await send(request);
-      stream = response.status === 200 && response.body !== null;
-      if (stream) {
-        await this.read(response.body!);
+      if (response.status === 200 && response.body !== null) {
+        await this.read(response.body);
+      } else {
+        how = response.status === 403 ? 'denied' : 'no-stream';
       }
     } catch {
       // A connection that breaks, or could not be made: it is opened again.
     }
     if (!this.stop.signal.aborted) {
-      this.told.ended(stream);
+      this.told.ended(how);
     }
   }
 

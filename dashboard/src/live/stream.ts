@@ -12,6 +12,7 @@ import { useWaiting } from './load';
 import { Source } from './source';
 
 const AGAIN_MS = 2_000;
+const LOOK_MS = 10_000; // How often that is read again which no event may tell of.
 const HIDDEN_MS = 1_000; // How long a page may be out of sight before its streams are closed.
 const GATHER_MS = 100; // Events are handed on together: thousands a second must not be thousands of redraws.
 
@@ -20,6 +21,7 @@ interface Handlers {
   message: (event: TransactionEvent) => void;
   gap?: () => void; // Events may have been missed.
   failed?: () => void; // What came is no stream; it is asked for again all the same.
+  denied?: () => void; // It is not for this token, and is not asked for again.
 }
 
 // A stream that is open while the page is looked at, and again after a drop.
@@ -80,10 +82,15 @@ class Stream {
           this.handlers.message(parseExact(data) as TransactionEvent);
         }
       },
-      ended: (wasStream) => {
-        streamIs(this, 'down');
+      ended: (how) => {
         this.source = undefined;
-        if (!wasStream) {
+        if (how === 'denied') {
+          this.close();
+          this.handlers.denied?.();
+          return;
+        }
+        streamIs(this, 'down');
+        if (how === 'no-stream') {
           this.handlers.failed?.();
         }
         this.timer = window.setTimeout(this.sight, AGAIN_MS);
@@ -106,15 +113,42 @@ function gathering<T>(hand: (all: T[]) => void, ms: () => number = () => GATHER_
   };
 }
 
+// Those who listen to all that happens share one stream.
+interface Ear { message: (event: TransactionEvent) => void; gap: () => void }
+const ears = new Set<Ear>();
+const tell = (what: (ear: Ear) => void) => [...ears].forEach(what);
+let everything: Stream | undefined;
+let looking: number | undefined; // The timer in its place.
+
+function hear(): void {
+  everything ??= new Stream({
+    url: () => '/v1/events',
+    message: (event) => tell((ear) => ear.message(event)),
+    gap: () => tell((ear) => ear.gap()),
+    // A token with labels is told of no events: what it sees is read again now and then.
+    denied: () => { looking ??= window.setInterval(() => !document.hidden && tell((ear) => ear.gap()), LOOK_MS); },
+  });
+}
+
+function fallSilent(): void {
+  everything?.close();
+  everything = undefined;
+  clearInterval(looking);
+  looking = undefined;
+}
+
 // All that happens, until the answer is called. `gap` runs when events may have been missed: what is shown has to be
 // read again.
 export function listen(listener: (events: TransactionEvent[]) => void, gap: () => void): () => void {
   let gone = false;
-  const message = gathering<TransactionEvent>((events) => !gone && listener(events));
-  const stream = new Stream({ url: () => '/v1/events', message, gap });
+  const ear = { message: gathering<TransactionEvent>((events) => !gone && listener(events)), gap };
+  ears.add(ear);
+  hear();
   return () => {
     gone = true;
-    stream.close();
+    ears.delete(ear);
+    // A view that only asks for something else listens again at once.
+    setTimeout(() => ears.size === 0 && fallSilent());
   };
 }
 
@@ -133,6 +167,7 @@ export function useHistory(gid: string): HistoryEntry[] {
     const stream = new Stream({
       url: () => `/v1/transactions/${encodeURIComponent(gid)}/events?afterRevision=${last()}`,
       failed: () => setFailed(true),
+      denied: () => setFailed(true),
       message: ({ entry }) => {
         if (entry.revision > last()) {
           all.push(entry);

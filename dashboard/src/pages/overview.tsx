@@ -1,7 +1,7 @@
 // Is anything wrong; what waits for a person; is work getting done.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
-import { api, health, take, takeParticipants, type Incident, type Participant } from '../api/client';
+import { api, ApiError, health, take, takeParticipants, type Incident, type Participant } from '../api/client';
 import { quantile, readMetrics, type Samples } from '../api/metrics';
 import { useLoad } from '../live/load';
 import { href } from '../route';
@@ -30,7 +30,7 @@ const NAMES = {
   kept: 'entente_store_bytes', reusable: 'entente_store_free_bytes', log: 'entente_store_log_bytes', dead: 'entente_webhooks_dead', disk: 'entente_store_disk_free_bytes',
 };
 
-interface Readings { samples: Samples | undefined; lately: Samples | undefined; rates: Rates[] }
+interface Readings { samples: Samples | undefined; lately: Samples | undefined; rates: Rates[]; denied?: ApiError }
 
 function useRates(): Readings {
   const [state, setState] = useState<Readings>({ samples: undefined, lately: undefined, rates: [] });
@@ -57,13 +57,17 @@ function useRates(): Readings {
             committed: rate(samples, old.samples, NAMES.committed, seconds), undone: rate(samples, old.samples, NAMES.undone, seconds) };
           return { samples, lately: recent.current[0], rates: [...s.rates.slice(-KEEP), next] };
         });
-      } catch {
+      } catch (error) {
+        if (error instanceof ApiError && error.denied) {
+          clearInterval(timer);
+          setState((s) => (gone ? s : { ...s, denied: error }));
+        }
         before.current = undefined; // What comes after a gap is no rate.
         recent.current = []; // It may be another process by then.
       }
     };
-    void look();
     const timer = setInterval(look, EVERY_MS);
+    void look();
     return () => {
       gone = true;
       clearInterval(timer);
@@ -167,7 +171,7 @@ export function Overview() {
     () => take(api.GET('/v1/incidents', { params: { query: { limit: 200 } } })), [], 3_000);
   const participants = useLoad(takeParticipants, [], 3_000);
   const nodes = useLoad(takeNodes, [], 5_000);
-  const { samples, lately, rates } = useRates();
+  const { samples, lately, rates, denied } = useRates();
   const list = incidents.data?.incidents ?? [];
   const oldest = list.reduce<string | undefined>((old, one) => (!old || one.since < old ? one.since : old), undefined);
   const latest = rates[rates.length - 1];
@@ -205,10 +209,11 @@ export function Overview() {
           <span class="dim">{took(samples, lately)}</span>
         </a>
       </div>
+      <State error={denied} loading={false} again={status.again} />
       {never && <Empty title={t('overview.first')} command={FIRST()} />}
-      <Chart rates={rates} />
+      {!denied && <Chart rates={rates} />}
       <div class="halves">
-        <Troubled participants={participants.data ?? []} />
+        {participants.error?.denied ? <span /> : <Troubled participants={participants.data ?? []} />}
         <section>
           <h2><a href={href('nodes')}>{t('overview.store')}</a></h2>
           {nodes.data && nodes.data.length > 0 && (

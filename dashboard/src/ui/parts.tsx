@@ -56,8 +56,20 @@ export function Copy({ text, label }: { text: string; label?: string }) {
   );
 }
 
+// What the token lacks. It is said once, where the thing would stand.
+export function denial(error: ApiError): string {
+  switch (error.code) {
+    case 'access.scope': return t('denied.scope');
+    case 'access.payloads': return t('denied.payloads');
+    default: return t('denied.role', { why: error.message });
+  }
+}
+
 // What a view shows while it has nothing, and when reading failed. With data on the screen an error is a line above it.
 export function State({ error, loading, again }: { error?: ApiError; loading: boolean; again: () => void }) {
+  if (error?.denied) {
+    return <p class="note" role="status">{denial(error)}</p>;
+  }
   if (error) {
     return (
       <p class="note bad" role="alert">

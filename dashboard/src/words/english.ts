@@ -28,6 +28,10 @@ export const english = {
   'token.enter': 'Go on',
   'token.forget': 'Forget the token',
 
+  'denied.scope': 'Your token reaches some definitions or labels only, and this tells of all transactions together. It takes a token without --definition and --label.',
+  'denied.payloads': 'Your token shows no payloads. It takes one that was made with --payloads.',
+  'denied.role': 'Your token may not see this: {why}.',
+
   'common.loading': 'Loading ...',
   'common.none': 'Nothing here.',
   'common.error': 'This could not be read: {why}',

@@ -10,6 +10,9 @@ export const korean: Catalogue = {
   'token.refused': '토큰이 유효하지 않습니다: 알 수 없거나 취소되었거나 만료되었습니다. 다른 토큰을 입력하세요.',
   'token.label': '토큰', 'token.enter': '계속', 'token.forget': '토큰 지우기',
 
+  'denied.scope': '이 토큰은 일부 정의나 레이블만 볼 수 있고, 이것은 모든 트랜잭션에 대한 내용입니다. --definition과 --label 없는 토큰이 필요합니다.',
+  'denied.payloads': '이 토큰은 내용을 보여 주지 않습니다. --payloads로 만든 토큰이 필요합니다.', 'denied.role': '이 토큰으로는 볼 수 없습니다: {why}.',
+
   'common.loading': '불러오는 중 ...', 'common.none': '없습니다.', 'common.error': '읽지 못했습니다: {why}',
   'common.again': '다시 시도', 'common.copy': '복사', 'common.copied': '복사됨', 'common.cancel': '닫기', 'common.reason': '이유',
   'common.reason.hint': '이력에 남습니다', 'common.show': '명령으로 보기', 'common.all': '전체', 'common.more': '더 보기',
