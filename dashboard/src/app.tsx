@@ -4,6 +4,7 @@ import { api, take } from './api/client';
 import { useTokenWanted } from './api/token';
 import { useLost } from './live/link';
 import { useBusy, useLoad } from './live/load';
+import { Audit } from './pages/audit';
 import { Definitions } from './pages/definitions';
 import { BulkActions } from './pages/bulk';
 import { Imported } from './pages/imported';
@@ -40,6 +41,7 @@ function Page({ route }: { route: Route }) {
     case 'participants': return <Participants route={route} />;
     case 'nodes': return <Nodes />;
     case 'webhooks': return <Webhooks />;
+    case 'audit': return <Audit route={route} />;
     case 'definitions': return <Definitions route={route} key={route.id} />;
     default: return <Overview />;
   }

@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
-import type { HistoryEntry, Incident } from '../src/api/client';
+import type { AuditEntry, HistoryEntry, Incident } from '../src/api/client';
+import { auditCommands, auditQuery, changesOf, subjectPage } from '../src/pages/audit';
 import { histogram, parseMetrics, quantile } from '../src/api/metrics';
 import { byReason } from '../src/pages/webhooks';
 import { unowned } from '../src/pages/nodes';
@@ -100,6 +101,25 @@ test('a step that waits its turn waits for those before it that have not ended',
 test('a group of incidents is what a list calls so', () => {
   const [group] = groupIncidents([{ gid: 'g', status: 'ABORTING', branch: 'b', participant: 'p q', operation: 'compensate', code: 'http.500', message: 'm', since: '' }]);
   expect(filterOf(group!)).toBe('incident=true&participant=p+q&code=http.500');
+});
+
+describe('an entry of the audit', () => {
+  const entry = (part: Partial<AuditEntry>): AuditEntry => ({ id: 'a', at: '2026-01-01T00:00:00Z', action: 'pause', outcome: 'done', ...part });
+  test('leads to what it is about', () => {
+    expect(['transaction/t/1', 'definition/travel', 'bulk/b', 'token/x', 'transaction/', ''].map(subjectPage)).toEqual(
+      ['#/transaction/t%2F1', '#/definitions/travel', '#/bulk', undefined, undefined, undefined]);
+  });
+  test('says what changed', () => {
+    expect(changesOf(entry({ before: { paused: false, revision: 3, status: 'ACTIVE' }, after: { paused: true, revision: 4, status: 'ACTIVE' } })))
+      .toBe('paused false → true, revision 3 → 4');
+    expect(changesOf(entry({ after: { version: 1 } }))).toBe('version - → 1');
+    expect(changesOf(entry({}))).toBe('');
+  });
+  test('is asked for by the filters of the URL, also by commands', () => {
+    const query = auditQuery(parseRoute("#/audit?actor=it's&outcome=refused&entry=x&other=1"));
+    expect(query).toEqual({ actor: "it's", outcome: 'refused' });
+    expect(auditCommands(query)[1]).toBe(`entente audit --actor 'it'\\''s' --outcome 'refused'`);
+  });
 });
 
 describe('a form made of a schema', () => {

@@ -424,6 +424,34 @@ class Dashboard(unittest.TestCase):
         self.browser.find("input[type=file]").send_keys(str(file))
         self.browser.sees("This is no history")
 
+    def test_who_did_what_is_found_read_and_exported(self):
+        self.coordinator.submit("approval", {"who": "audited"}, gid="audited")
+        self.coordinator.http.call("POST", "/v1/transactions/audited:pause", {"reason": HTML})
+        self.coordinator.http.call("POST", "/v1/transactions/audited:resume", {"reason": "lunch is over"})
+        self.browser.open("transaction/audited")
+        self.browser.run("[...document.querySelectorAll('main a')].find(a => a.innerText === 'What people did to it').click()")
+        self.browser.settled("audit?subject=transaction%2Faudited")
+        self.browser.sees("resume", "lunch is over", "<b>bold</b>")
+        self.assertEqual([], self.browser.driver.find_elements("css selector", "main img, main b"))
+        self.browser.type("Did", "pause")
+        self.browser.run("document.activeElement.blur()")
+        self.browser.until(lambda: "lunch is over" not in self.browser.text(), "only what was asked for is shown")
+        ActionChains(self.browser.driver).send_keys("j", Keys.ENTER).perform()
+        self.browser.run("document.querySelector('details.show').open = true")
+        self.browser.sees("Before", '"revision": 3', "After", '"paused": true', "127.0.0.1", "entente audit --action 'pause' --subject 'transaction/audited'")
+        self.coordinator.http.call("POST", "/v1/transactions/audited:pause", {"reason": "again"})
+        self.assertNotIn("again", self.browser.run("return document.querySelector('tbody').innerText"))
+        self.browser.sees("1 newer")
+        self.browser.find("button.pill").click()
+        self.browser.sees("again")
+        self.browser.run("""const real = URL.createObjectURL;
+            URL.createObjectURL = (blob) => { blob.text().then(text => { window.exported = text; }); return real(blob); };""")
+        self.browser.button("Export as JSON lines")
+        lines = self.browser.until(lambda: self.browser.run("return window.exported"), "a file is made").splitlines()
+        self.assertEqual(["again", HTML], [json.loads(line)["reason"] for line in lines])
+        self.browser.find("td a[href='#/transaction/audited']").click()
+        self.browser.settled("transaction/audited")
+
     # Named so that it runs last, over what the others left behind.
     def test_z_every_page_in_both_themes_and_widths(self):
         self.agency.services["payments"].control(refuse_next=1)
@@ -434,7 +462,7 @@ class Dashboard(unittest.TestCase):
         axe = (ROOT / "dashboard" / "node_modules" / "axe-core" / "axe.min.js").read_text()
         pages = {"overview": "", "transactions": "transactions", "transaction": "transaction/watched?branch=hotel", "undone": "transaction/given-back?branch=hotel",
                  "stuck": "transaction/pictured?branch=pay", "incidents": "incidents", "participants": "participants",
-                 "participant": "participants?of=payments", "nodes": "nodes", "webhooks": "webhooks",
+                 "participant": "participants?of=payments", "nodes": "nodes", "webhooks": "webhooks", "audit": "audit",
                  "definitions": "definitions", "definition": "definitions/travel-booking", "compared": "definitions/approval?version=2&compare=1", "imported": "imported", "bulk": "bulk"}
         for theme, language in (("light", "en"), ("dark", "en"), ("light", "ko")):
             self.browser.theme(theme)
@@ -453,6 +481,87 @@ class Dashboard(unittest.TestCase):
                         self.assertEqual(language, self.browser.run("return document.documentElement.lang"))
         self.browser.language("en")
         self.browser.size(1280, 800)
+
+
+class Tokens(unittest.TestCase):
+    """Those who may not see everything."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        folder = pathlib.Path(cls.folder.name)
+        cls.coordinator = Coordinator(BUILD, folder, {}, ("--auth", "token", "--allow-participants", "*"))
+        cls.coordinator.http.headers["Authorization"] = f"Bearer {(folder / 'entente.db-admin-token').read_text().strip()}"
+        for name in ("ours", "theirs"):
+            cls.coordinator.put_definition({"name": name, "mode": "saga", "participants": {}, "steps": [{"id": "ask", "wait": {"signal": "go"}}]})
+            cls.coordinator.submit(name, {"secret": "x"}, gid=f"{name}-1", labels={"team": name})
+        cls.browser = Browser(cls.coordinator.url)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.browser.close()
+        cls.coordinator.process.stop()
+        cls.folder.cleanup()
+
+    def tearDown(self):
+        self.assertEqual([], self.browser.complaints())
+
+    def enter(self, name, role, **more):
+        """Shows the page a token of that role."""
+        token = self.coordinator.http.call("POST", "/v1/tokens", {"name": name, "role": role, **more})["token"]
+        self.browser.driver.get(f"{self.coordinator.url}/")
+        self.browser.run("sessionStorage.setItem('entente-token', arguments[0])", token)
+        self.browser.load()
+
+    def asked(self, path):
+        return self.browser.run("return performance.getEntriesByType('resource').filter(e => new URL(e.name).pathname === arguments[0]).length", path)
+
+    def test_a_token_is_asked_for_and_another_one_after_it_was_revoked(self):
+        self.browser.driver.get(f"{self.coordinator.url}/")
+        self.browser.run("sessionStorage.clear()")
+        self.browser.driver.refresh()
+        self.browser.sees("This coordinator asks for a token.")
+
+    def test_what_a_scoped_token_may_not_see_is_said_and_asked_for_once(self):
+        self.enter("team", "submitter", definitions=["ours"])
+        for page, path, own in (("nodes", "/v1/nodes", True), ("participants", "/v1/participants", False), ("webhooks", "/v1/dead-letters", False),
+                                ("", "/metrics", True)):
+            self.browser.open(page)
+            self.browser.sees("Your token reaches some definitions or labels only")
+            self.assertEqual(1, self.browser.text().count("Your token reaches"), page)
+            self.assertNotIn("Try again", self.browser.text())
+            if own:  # What it may see goes on: by the time that this was asked for twice more, the other would have been, too.
+                before = self.asked("/healthz")
+                self.browser.until(lambda: self.asked("/healthz") >= before + 3, "health is asked for again")
+            self.assertEqual(1, self.asked(path), path)
+        self.browser.open("transactions")
+        self.browser.sees("ours-1")
+        self.assertNotIn("theirs-1", self.browser.text())
+        self.browser.open("audit")
+        self.browser.sees("'team' is a submitter and may not audit")
+        refused = self.coordinator.http.call("GET", "/v1/audit?actor=team&outcome=refused")["entries"]
+        self.assertEqual({1}, {one.get("times", 1) for one in refused}, refused)
+
+    def test_the_list_of_a_token_with_labels_is_read_again_instead_of_told(self):
+        self.enter("label", "operator", labels={"team": "ours"})
+        self.browser.open("transactions?q=ours-1")
+        self.browser.sees("active")
+        self.coordinator.http.call("POST", "/v1/transactions/ours-1:pause", {})
+        self.browser.until(lambda: "paused" in self.browser.run("return document.querySelector('.tbody').innerText"), "it is seen to be paused")
+        self.assertEqual(1, self.asked("/v1/events"))
+        self.assertNotIn("Reconnecting", self.browser.text())
+        self.coordinator.http.call("POST", "/v1/transactions/ours-1:resume", {})
+
+    def test_every_page_of_a_viewer_says_what_it_leaves_out(self):
+        self.enter("guest", "viewer")
+        axe = (ROOT / "dashboard" / "node_modules" / "axe-core" / "axe.min.js").read_text()
+        for page in ("", "transactions", "transaction/ours-1?branch=ask", "incidents", "participants", "definitions", "definitions/ours", "nodes", "webhooks", "bulk", "audit"):
+            with self.subTest(page):
+                self.browser.open(page)
+                self.assertNotIn("could not be read", self.browser.text())
+                self.assertNotIn("secret", self.browser.text())
+                self.assertEqual([], self.browser.accessibility(axe))
+                self.assertEqual(page == "audit", "'guest' is a viewer and may not audit" in self.browser.text(), page)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ export type Incident = Schemas['Incident'];
 export type Participant = Schemas['Participant'];
 export type Node = Schemas['Node'];
 export type DeadLetter = Schemas['DeadLetter'];
+export type AuditEntry = Schemas['AuditEntry'];
 export type Definition = Schemas['Definition'];
 export type HistoryEntry = Schemas['HistoryEntry'];
 export type TransactionEvent = Schemas['TransactionEvent'];
@@ -24,6 +25,7 @@ export type Problem = Schemas['Problem'];
 export type DefinitionProblem = Schemas['DefinitionProblem'];
 export type Status = Summary['status'];
 export type ListQuery = NonNullable<paths['/v1/transactions']['get']['parameters']['query']>;
+export type AuditQuery = NonNullable<paths['/v1/audit']['get']['parameters']['query']>;
 
 async function fetchExact(request: Request): Promise<Response> {
   const response = await send(request);

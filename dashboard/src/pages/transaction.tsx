@@ -10,6 +10,7 @@ import { go, href, withQuery, type Route } from '../route';
 import { ActionDialog, applies, targetOf, type Verb } from '../ui/actions';
 import { Copy, Json, Meter, State, StatusChip, Time, TxnLink, useTick } from '../ui/parts';
 import { useCommands } from '../ui/commands';
+import { saveAs } from '../ui/file';
 import { useKeys } from '../ui/keys';
 import { branchSentence, GATED, gateOf, phaseText, sentence } from '../words/sentence';
 import { relative, span } from '../words/time';
@@ -142,14 +143,6 @@ function BranchPicker({ branches, chosen, onChoose }: { branches: Branch[]; chos
   );
 }
 
-function download(name: string, value: unknown): void {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([JSON.stringify(value, null, 2)], { type: 'application/json' }));
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(link.href);
-}
-
 export function Transaction({ route }: { route: Route }) {
   const gid = route.id;
   const took = useRef(0);
@@ -263,7 +256,8 @@ export function TransactionView({ txn, entries, source, route, gates = [], onAct
         <div class="row spread">
           <h2>{t('txn.history')}</h2>
           <span class="row">
-            <button type="button" class="quiet" onClick={() => download(`${txn.gid}.json`, { transaction: txn, entries, source })}>{t('common.download')}</button>
+            <button type="button" class="quiet" onClick={() => saveAs(`${txn.gid}.json`, [JSON.stringify({ transaction: txn, entries, source }, null, 2)], 'application/json')}>{t('common.download')}</button>
+            {onAct && <a href={href('audit', '', { subject: `transaction/${txn.gid}` })}>{t('txn.audit')}</a>}
             {onAct && txn.definition && <a href={href('definitions', txn.definition, { version: String(txn.version), like: txn.gid })}>{t('txn.alike')}</a>}
           </span>
         </div>

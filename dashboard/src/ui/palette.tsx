@@ -8,7 +8,7 @@ import { commandsHere } from './commands';
 import { Dialog } from './dialog';
 
 export const PAGES: [string, Key][] = [['', 'app.overview'], ['transactions', 'app.transactions'], ['incidents', 'app.incidents'],
-  ['participants', 'app.participants'], ['definitions', 'app.definitions'], ['nodes', 'app.nodes'], ['webhooks', 'app.webhooks']];
+  ['participants', 'app.participants'], ['definitions', 'app.definitions'], ['nodes', 'app.nodes'], ['webhooks', 'app.webhooks'], ['audit', 'app.audit']];
 // Pages that hang below another one.
 const FURTHER: [string, Key][] = [['bulk', 'bulk.all'], ['imported', 'txn.import']];
 

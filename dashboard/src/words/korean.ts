@@ -2,7 +2,7 @@ import type { Catalogue } from './english';
 
 export const korean: Catalogue = {
   'app.overview': '개요', 'app.transactions': '트랜잭션', 'app.incidents': '사고', 'app.participants': '참여자',
-  'app.definitions': '정의', 'app.nodes': '노드', 'app.webhooks': '웹훅', 'app.action': '작업', 'app.theme.auto': '시스템과 같이', 'app.theme.light': '밝게', 'app.theme.dark': '어둡게', 'app.zone': '시각', 'app.lost': '다시 연결하는 중입니다. 화면은 {at} 기준입니다.',
+  'app.definitions': '정의', 'app.nodes': '노드', 'app.webhooks': '웹훅', 'app.audit': '감사', 'app.action': '작업', 'app.theme.auto': '시스템과 같이', 'app.theme.light': '밝게', 'app.theme.dark': '어둡게', 'app.zone': '시각', 'app.lost': '다시 연결하는 중입니다. 화면은 {at} 기준입니다.',
   'app.search': '트랜잭션, 페이지, 작업으로 이동', 'app.theme': '테마', 'app.language': '언어', 'app.zone.local': '현지 시각',
   'app.zone.utc': 'UTC', 'app.keys': '단축키', 'app.skip': '본문으로 건너뛰기',
 
@@ -47,6 +47,7 @@ export const korean: Catalogue = {
   'txn.attempt.of': '{m}번 중 {n}번째 시도', 'txn.key': '키', 'txn.item': '항목', 'txn.failure': '마지막 실패',
   'txn.maybe': '응답 없이 끝난 호출이 있습니다. 그래도 실행되었을 수 있습니다.', 'txn.items': '{all} 중 {done} 완료',
   'txn.items.stuck': '{n}개 막힘', 'txn.gone': '그런 트랜잭션이 없습니다. 끝난 것은 보존 기간까지만 남습니다.', 'txn.alike': '같은 것을 시작',
+  'txn.audit': '사람이 한 일',
   'txn.import': '내보낸 이력 읽기', 'import.file': '트랜잭션 페이지에서 내려받은 파일', 'import.wrong': '여기서 내려받은 이력이 아닙니다.',
   'txn.imported': '파일에서 읽었습니다. 실시간이 아닙니다.', 'txn.duration': '{t} 걸림', 'txn.paused': '{who}이(가) 멈춤', 'txn.somebody': '누군가', 'txn.quiet': '{t} 동안 변화 없음',
 
@@ -123,6 +124,11 @@ export const korean: Catalogue = {
   'webhooks.about': '먼저 수신자를 고친 뒤 다시 보내세요. 내용은 트랜잭션에 그대로 있으며, 이것을 기다리는 것은 없습니다.', 'webhooks.group': '같은 이유로 {n}개', 'webhooks.why.none': '이유가 남아 있지 않습니다.',
   'webhooks.send': '다시 보내기', 'webhooks.send.all': '다시 보내기: {n}', 'webhooks.asked': '{n}개를 하나씩 다시 보냅니다. 받은 것은 목록에서 빠집니다.', 'webhooks.waiting': '보내는 중', 'webhooks.type': '이벤트',
   'webhooks.type.incident': '사람이 필요함', 'webhooks.type.ended': '끝남', 'webhooks.type.overdue': '지연', 'webhooks.at': '일어남', 'webhooks.since': '포기함',
+
+  'audit.title': '누가 무엇을 했거나 하려 했는지', 'audit.none': '없습니다.', 'audit.none.hint': '사람이 한 일과 거절된 모든 요청이 여기에 옵니다. 프로그램이 제출한 것은 이력에 있습니다.',
+  'audit.at': '언제', 'audit.actor': '누가', 'audit.actor.unknown': '알 수 없음', 'audit.token': '토큰', 'audit.action': '한 일', 'audit.subject': '대상', 'audit.same': '이것만 모두',
+  'audit.outcome': '결과', 'audit.outcome.done': '완료', 'audit.outcome.failed': '실패', 'audit.outcome.refused': '거절됨', 'audit.what': '이유', 'audit.code': '코드', 'audit.peer': '어디에서', 'audit.times': '횟수',
+  'audit.since': '부터', 'audit.until': '까지', 'audit.before': '이전', 'audit.after': '이후', 'audit.export': 'JSON 줄로 내보내기', 'audit.exporting': '{n}개 읽음 ...',
 
   'definitions.none': '정의가 없습니다. 하나 등록하세요:', 'definitions.name': '이름', 'definitions.version': '버전', 'definitions.created': '등록', 'definitions.versions': '버전',
   'definitions.source': '원문', 'definitions.diff': '버전 {n}와 비교', 'definitions.same': '단계가 같습니다.', 'definitions.start': '트랜잭션 시작', 'definitions.input': '입력',
