@@ -36,15 +36,6 @@ void CheckEnds(const Evidence& evidence, Violations& violations) {
   }
 }
 
-// A step's deadline is kept also while nothing can be called: what is told then is why nothing was.
-bool IsTooLate(const TxnEvidence& txn, const engine::AbortDecided& abort, Instant at) {
-  return std::any_of(txn.journal.begin(), txn.journal.end(), [&](const engine::Record& record) {
-    const auto* started = std::get_if<engine::OperationStarted>(&record.body);
-    return started != nullptr && abort.branch == started->branch && started->deadline &&
-           *started->deadline <= at;
-  });
-}
-
 // I3 in the journal itself.
 void CheckDecisions(const TxnEvidence& txn, Violations& violations) {
   const bool committing = txn.When<engine::CommitDecided>().has_value();
@@ -57,9 +48,8 @@ void CheckDecisions(const TxnEvidence& txn, Violations& violations) {
   }
   for (const engine::Record& record : txn.journal) {
     const auto* abort = std::get_if<engine::AbortDecided>(&record.body);
-    if (abort != nullptr && !IsTooLate(txn, *abort, record.at) &&
-        (abort->failure.code == "coordinator.stopping" ||
-         abort->failure.code.starts_with("store."))) {
+    if (abort != nullptr && (abort->failure.code == "coordinator.stopping" ||
+                             abort->failure.code.starts_with("store."))) {
       violations.push_back("G2: " + txn.gid +
                            " aborts for what is no fault of anybody in it: " + abort->failure.code);
     }
