@@ -1,5 +1,6 @@
 #include "coordinator/api/audit_trail.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "base/limits.h"
@@ -54,6 +55,10 @@ void AuditTrail::List(audit::AuditQuery query, Done<audit::AuditPage> done) cons
   }
   Checker check;
   query.limit = ReadPage(static_cast<uint32_t>(query.limit), query.cursor, check).limit;
+  const auto outcomes = {std::string_view(), audit::kDone, audit::kFailed, audit::kRefused};
+  if (std::find(outcomes.begin(), outcomes.end(), query.outcome) == outcomes.end()) {
+    check.Fail("outcome", "is none of done, failed and refused");
+  }
   if (!check.ok()) {
     done(check.TakeError());
     return;

@@ -8,7 +8,9 @@
 #include "base/json.h"
 #include "coordinator/api/rest/openapi_document.h"
 #include "coordinator/api/rest/routes.h"
+#include "coordinator/audit/audit_book.h"
 #include "entente/v1/coordinator.pb.h"
+#include "storage/memory/memory_journal.h"
 #include "tests/api/http_client.h"
 
 namespace entente::api::test {
@@ -85,6 +87,7 @@ const std::map<std::string, std::string> kRenamed{
     {"CountTransactionsResponse", "TransactionCounts"},
     {"ListBulkActionsResponse", "BulkActionList"},
     {"ListTokensResponse", "TokenList"},
+    {"ListAuditResponse", "AuditList"},
     {"CompleteOperationResponse", "Completion"},
     {"ListIncidentsResponse", "IncidentList"},
     {"ListParticipantsResponse", "ParticipantList"},
@@ -140,6 +143,7 @@ const std::set<std::string> kNotDescribed{"ErrorStatus",
                                           "StopBulkActionRequest",
                                           "ListTokensRequest",
                                           "ListKeysRequest",
+                                          "ListAuditRequest",
                                           "RevokeTokenRequest",
                                           "WatchTransactionRequest",
                                           "WatchEventsRequest",
@@ -407,7 +411,11 @@ TEST_CASE("the relations between members that the description states are held to
 }
 
 TEST_CASE("whatever the description refuses in a query is refused") {
-  RestServer server;
+  storage::MemoryJournal journal;
+  audit::AuditBook audit(journal);
+  RestOptions options;
+  options.service.audit = &audit;
+  RestServer server(std::move(options));
   const Json document = Document();
   for (const auto& [path, operations] : document["paths"].items()) {
     std::string target = path;
