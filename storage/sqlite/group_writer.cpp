@@ -490,7 +490,10 @@ void GroupWriter::Note(const Status& outcome, size_t bytes) {
     // Appends may go on for a while where the tables can not follow; the store is not well then.
     const bool tables_fail = projection_failed_ && pending_.appends() > 0;
     const auto now = std::chrono::system_clock::now().time_since_epoch();
-    record_.failed_in_row = tables_fail ? record_.failed_in_row : 0;
+    if (!tables_fail && bytes >= record_.failed_bytes) {
+      record_.failed_in_row = 0;
+      record_.failed_bytes = 0;
+    }
     record_.latest_success = InstantFromMicros(std::chrono::floor<Duration>(now).count());
   } else {
     ++record_.failed;
@@ -511,6 +514,18 @@ GroupWriter::Record GroupWriter::TakeRecord() {
   Record record = record_;
   record_.most_failed_in_row = 0;
   return record;
+}
+
+Status GroupWriter::TryLog(size_t bytes) {
+  return Run([this, bytes](Connection&, TxnWriter&) { return log_->TryRoom(bytes); });
+}
+
+void GroupWriter::FoundWell(const Record& before) {
+  const std::lock_guard lock(mutex_);
+  if (record_.failed == before.failed) {
+    record_.failed_in_row = 0;
+    record_.failed_bytes = 0;
+  }
 }
 
 void GroupWriter::NoteFiles() {

@@ -95,15 +95,22 @@ class GroupWriter {
   // disk, and is not among them.
   struct Record {
     uint64_t failed = 0;
+    // Until one succeeds that is as large as the latest that failed: while a disk is full, what is
+    // small finds room now and then, and says nothing of what is asked for.
     uint64_t failed_in_row = 0;
     uint64_t most_failed_in_row = 0;  // As of any failure since the latest TakeRecord.
     std::string latest_failure;
-    size_t failed_bytes = 0;  // Of records, in the latest one that failed.
+    size_t failed_bytes = 0;  // Of records, in the latest that failed; 0 after failed_in_row was.
     std::optional<Instant> latest_success;
   };
   [[nodiscard]] Record record() const;
   // For one caller, who looks now and then: between two looks successes and failures may alternate.
   [[nodiscard]] Record TakeRecord();
+
+  // Looks whether the log has room for so many bytes, as a job.
+  [[nodiscard]] Status TryLog(size_t bytes);
+  // What failed could be written by now: nothing in a row is, unless more failed since `before`.
+  void FoundWell(const Record& before);
 
   // What the files of both logs hold. They may be cut back to `kept` bytes whenever `rounds`, which
   // counts their begins, changes: it does so before the file does.

@@ -195,7 +195,7 @@ void LogFile::Reserve(size_t bytes) {
   }
   reserved_ = std::max(std::min(*size, Blocks(bytes)), kLogBlockBytes);
   for (; bytes > *size && bytes >= kLeastReservedBytes; bytes /= 2) {
-    if (WriteZeros(Blocks(*size), Blocks(bytes))) {
+    if (WriteZeros(Blocks(*size), Blocks(bytes)) == SQLITE_OK) {
       reserved_ = Blocks(bytes);
       return;
     }
@@ -203,14 +203,15 @@ void LogFile::Reserve(size_t bytes) {
   }
 }
 
-bool LogFile::WriteZeros(size_t from, size_t to) {
+int LogFile::WriteZeros(size_t from, size_t to) {
   const std::string zeros(std::min(kTransferBytes, to - from), '\0');
   for (; from < to; from += zeros.size()) {
-    if (WriteAt(from, std::string_view(zeros).substr(0, to - from)) != SQLITE_OK) {
-      return false;
+    const int code = WriteAt(from, std::string_view(zeros).substr(0, to - from));
+    if (code != SQLITE_OK) {
+      return code;
     }
   }
-  return file()->pMethods->xSync(file(), SQLITE_SYNC_NORMAL) == SQLITE_OK;
+  return file()->pMethods->xSync(file(), SQLITE_SYNC_NORMAL);
 }
 
 Result<size_t> LogFile::Size() const {
@@ -293,6 +294,20 @@ Status LogFile::Append(uint64_t number, std::string& entry) {
     return Failure(code, "syncing it");
   }
   end_ += entry.size();
+  return {};
+}
+
+Status LogFile::TryRoom(size_t bytes) {
+  ENTENTE_ASSIGN_OR_RETURN(const size_t size, Size());
+  const size_t to = end_ + Blocks(kLogEntryHeaderBytes + bytes);
+  if (to <= size) {
+    return {};
+  }
+  const int code = WriteZeros(size, to);
+  if (code != SQLITE_OK) {
+    file()->pMethods->xTruncate(file(), static_cast<sqlite3_int64>(size));
+    return Failure(code, "looking for room in it");
+  }
   return {};
 }
 

@@ -81,6 +81,10 @@ class LogFile {
   // kUnknownOutcome: nothing may be appended any more, for what the file holds is not known.
   [[nodiscard]] Status Append(uint64_t number, std::string& entry);
 
+  // Whether an entry of so many bytes would find room: writes zeros where it would lie, which are
+  // no entry. Outcomes as of Append.
+  [[nodiscard]] Status TryRoom(size_t bytes);
+
   // Begins afresh. Everything that was appended must be durable elsewhere.
   void Restart();
 
@@ -99,7 +103,7 @@ class LogFile {
   [[nodiscard]] int WriteAt(size_t at, std::string_view bytes);
   [[nodiscard]] int ReadAt(size_t at, std::string& bytes, size_t from = 0) const;
   void Reserve(size_t bytes);
-  [[nodiscard]] bool WriteZeros(size_t from, size_t to);
+  [[nodiscard]] int WriteZeros(size_t from, size_t to);
   [[nodiscard]] Result<size_t> Size() const;
   [[nodiscard]] Status CheckHeader() const;
   // Of entries numbered after `after`; sets `end_` behind the last one.

@@ -190,8 +190,8 @@ class SqliteJournal : public Journal, public NoteLog {
   }
 
  private:
-  // As much as what failed, at least an ordinary append: a full disk has room for less now and
-  // then.
+  // As much as what failed, at least an ordinary append, in the tables and in the log: a full disk
+  // has room for less now and then, and one of the two may have it where the other has not.
   void TryWrite() {
     const GroupWriter::Record record = writer_->record();
     if (record.failed_in_row == 0) {
@@ -207,7 +207,9 @@ class SqliteJournal : public Journal, public NoteLog {
         return;
       }
     }
-    static_cast<void>(writer_->Settle().ok());
+    if (writer_->Settle().ok() && writer_->TryLog(bytes).ok()) {
+      writer_->FoundWell(record);
+    }
   }
 
   std::optional<StoreHealth::Space> Space() {

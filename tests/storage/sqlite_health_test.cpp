@@ -211,6 +211,46 @@ TEST_CASE("failures in a row count although a smaller write found room before th
   CHECK(journal->CheckHealth().failed_writes_in_row == 0);
 }
 
+TxnAppend LargeAppend(const std::string& gid) {
+  TxnAppend append = MakeAppend(gid, 1, 1, OpenSummary());
+  append.records[0].assign(size_t{2} << 20, 'x');
+  return append;
+}
+
+TEST_CASE("small writes that find room do not make a store well that refuses large ones") {
+  FaultVfs vfs;
+  TempDirectory directory;
+  const auto journal = OpenOn(vfs, directory.File("store.db"));
+  for (int i = 1; i <= 3; ++i) {
+    vfs.FailAt(FaultKind::kDiskFull, 1, true);
+    CHECK_FALSE(AppendAndWait(*journal, LargeAppend("large")).ok());
+    vfs.Heal();
+    Create(*journal, "small" + std::to_string(i));
+  }
+  CHECK(journal->CheckHealth().failed_writes_in_row == 3);
+  CHECK(journal->CheckHealth().failed_writes_in_row == 0);  // It could be written by then.
+  REQUIRE(AppendAndWait(*journal, LargeAppend("large")).ok());
+}
+
+TEST_CASE("a store is not well while its log has no room, whatever its tables take") {
+  FaultVfs vfs;
+  TempDirectory directory;
+  sqlite::SqliteOptions options;
+  options.vfs = FaultVfs::kName;
+  options.log_bytes = size_t{64} << 10;
+  auto opened = sqlite::OpenSqliteJournal(directory.File("store.db"), options);
+  REQUIRE(opened.ok());
+  OwnedJournal journal(std::move(opened).value());
+  vfs.FailAt(FaultKind::kDiskFull, 1, true, "-log");
+  CHECK_FALSE(AppendAndWait(journal, LargeAppend("large")).ok());
+  for (uint64_t look = 1; look <= 3; ++look) {
+    CHECK(journal.CheckHealth().failed_writes_in_row > look);
+  }
+  vfs.Heal();
+  CHECK(journal.CheckHealth().failed_writes_in_row == 0);
+  REQUIRE(AppendAndWait(journal, LargeAppend("large")).ok());
+}
+
 TEST_CASE("neither a checkpoint nor a log that is begun afresh is a change") {
   SqliteFactory factory;
   sqlite::SqliteOptions options;
