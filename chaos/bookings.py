@@ -10,6 +10,7 @@ from agency import ApiError
 
 CLIENTS = 6
 PAUSE_SECONDS = 0.15  # Of each client between two bookings: the load is steady, not a benchmark.
+REFUSAL_SECONDS = 1.0  # After which a submit without an answer is not taken for a refused one.
 TRY_AGAIN = (408, 429, 500, 502, 503)
 
 
@@ -26,7 +27,8 @@ class Bookings:
         self.seen = {}
         self.failures = []
         self.refused = {}
-        self.answers = []  # (when, whether it was accepted) of each submit that was answered.
+        self.answers = []  # (begun, answered, whether it was accepted) of each submit that was answered.
+        self.asking = {}  # gid -> since when its submit waits for an answer.
         self.threads = [threading.Thread(target=self._run, args=(n,), daemon=True) for n in range(CLIENTS)]
 
     def start(self):
@@ -54,31 +56,41 @@ class Bookings:
     def _submit_until_told(self, gid, wait):
         data = {"traveller": gid, "city": f"City{zlib.crc32(gid.encode()) % 7}", "car": True}
         while True:
+            begun = time.monotonic()
+            with self.lock:
+                self.asking[gid] = begun
             try:
                 txn = self.town.coordinator.submit("travel-booking", data, gid=gid, wait=wait)
                 with self.lock:
-                    self.answers.append((time.monotonic(), True))
+                    self.answers.append((begun, time.monotonic(), True))
                     self.acknowledged.add(gid)
                     self.seen.setdefault(gid, []).append(txn["status"])
                 return
             except ApiError as error:
                 with self.lock:
-                    self.answers.append((time.monotonic(), False))
+                    self.answers.append((begun, time.monotonic(), False))
                     self.refused[error.status] = self.refused.get(error.status, 0) + 1
                     if error.status not in TRY_AGAIN:
                         self.failures.append(f"the submit of {gid} was answered {error}")
                         return
             except (OSError, http.client.HTTPException):
                 pass  # Whether it was accepted is unknown: the same gid again.
+            finally:
+                with self.lock:
+                    del self.asking[gid]
             if self.stop.is_set():
                 return
             time.sleep(0.2)
 
     def refused_throughout(self, begin, end):
-        """Whether several submits were answered in that time, and none was accepted."""
+        """Whether several submits were refused in that time, and none was accepted as far as can be told.
+
+        One that waits for its end is answered long after it was accepted, where a refusal is told at once."""
         with self.lock:
-            answers = [accepted for at, accepted in self.answers[-500:] if begin <= at <= end]
-        return len(answers) >= 3 and not any(answers)
+            refused = sum(1 for _, at, accepted in self.answers if not accepted and begin <= at <= end)
+            accepted = any(accepted and begun <= end and at >= begin for begun, at, accepted in self.answers)
+            waits = any(since <= end - REFUSAL_SECONDS for since in self.asking.values())
+        return refused >= 3 and not accepted and not waits
 
     def _cancel(self, gid):
         """Once: whether it was heard is left open, and so is whether it came in time."""
