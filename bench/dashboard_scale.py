@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How the lists and the page do with much in the store: what docs/dashboard.md tells.
 
-    bench/dashboard_scale.py --build build [--transactions 100000] [--no-browser]
+    bench/dashboard_scale.py --build build [--transactions 100000] [--no-browser] [--no-load]
 """
 
 import argparse
@@ -9,13 +9,17 @@ import concurrent.futures
 import json
 import pathlib
 import statistics
+import subprocess
 import sys
+import threading
 import time
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "e2e"), str(ROOT / "examples" / "demo")]
 
-from agency import Agency  # noqa: E402
+from agency import Agency, Http, Process  # noqa: E402
+from bench import cpu_seconds, definition  # noqa: E402
 
 THREADS = 16
 ROUNDS = 20
@@ -86,6 +90,86 @@ def lists(coordinator, count):
         print(f"| {name} | {statistics.median(times):.0f} | {max(times):.0f} |")
 
 
+ROUND_SECONDS = 8
+LOAD_ROUNDS = 6
+COUNT_SHARE, FLOOD_EVENTS = 200, 1_000  # As the page has them.
+# What a page asks for, and every how many seconds; None: as the page does, by how long it takes.
+FRAME = {"/v1/incidents?limit=100": 5}
+EVENTS, METRICS, PARTICIPANTS = "/v1/events", "/metrics", "/v1/participants?limit=1000"
+OVERVIEW = {**FRAME, "/healthz": 2, METRICS: 2, "/v1/incidents?limit=200": 3, PARTICIPANTS: 3, "/v1/nodes": 5}
+LIST = {**FRAME, EVENTS: 0, "/v1/transactions:count": None}
+INCIDENTS = {**FRAME, EVENTS: 0, "/v1/incidents?limit=200": 10, PARTICIPANTS: 5}
+CALLED = {**FRAME, PARTICIPANTS: 2, METRICS: 5}
+NODES = {**FRAME, "/v1/nodes": 2, "/healthz": 2, METRICS: 5}
+PAGES = [OVERVIEW] * 3 + [LIST] * 4 + [INCIDENTS, CALLED, NODES]
+
+
+class Looking:
+    """Ten pages, as the coordinator sees them: what they ask, and the streams of events that they read. No browser: ten of them
+    would take the processors from what is measured."""
+
+    def __init__(self, coordinator):
+        self.over = threading.Event()
+        self.threads = [threading.Thread(target=self.follow if path == EVENTS else self.ask, args=(coordinator, path, every), daemon=True)
+                        for page in PAGES for path, every in page.items()]
+        for thread in self.threads:
+            thread.start()
+
+    def ask(self, coordinator, path, every):
+        http = Http("127.0.0.1", coordinator.ports["http"])
+        while True:
+            spent = timed(lambda: http.request("GET", path, raw=True)) / 1000
+            if self.over.wait(every or min(20, max(1, COUNT_SHARE * spent))):
+                return
+
+    def follow(self, coordinator, path, _):
+        """Events, until there are too many; what is shown is then read again every five seconds, for half a minute."""
+        http = Http("127.0.0.1", coordinator.ports["http"])
+        while not self.over.is_set():
+            with urllib.request.urlopen(coordinator.url + path, timeout=60) as stream:
+                events = 0
+                while events < FLOOD_EVENTS and not self.over.is_set():
+                    events += stream.readline().startswith(b"data:")
+            for _ in range(6):
+                if self.over.wait(5):
+                    return
+                http.request("GET", "/v1/transactions?limit=100", raw=True)
+
+    def stop(self):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def load(build, agency):
+    """Sagas of three steps, 64 in flight, by turns with and without ten pages that look on."""
+    ports = agency.folder / "participant.ports"
+    participant = Process("participant", [build / "bench-participant", ports], agency.folder / "participant.log")
+    url = f"http://127.0.0.1:{json.loads(participant.wait_for_file(ports))['http']}"
+    document = definition("http", "saga")
+    document["participants"]["p"]["http"] = url
+    coordinator, pid = agency.coordinator, agency.coordinator.process.popen.pid
+    coordinator.put_definition(document)
+    seen = {False: [], True: []}
+    for turn in range(2 * LOAD_ROUNDS):
+        looked_at = turn % 2 == 1
+        pages = Looking(coordinator) if looked_at else None
+        cpu = cpu_seconds(pid)
+        measured = json.loads(subprocess.run(
+            [build / "bench-load", "submit", "--target", coordinator.url, "--definition", document["name"], "--in-flight", "64",
+             "--seconds", str(ROUND_SECONDS)], capture_output=True, text=True, check=True).stdout)
+        cpu = cpu_seconds(pid) - cpu
+        seen[looked_at].append((measured["per_second"], 1e6 * cpu / (measured["per_second"] * (ROUND_SECONDS + 1))))
+        if pages:
+            pages.stop()
+    print("\n| 64 in flight | sagas a second, median | of each round | us of processor each |\n|---|---|---|---|")
+    for looked_at, rounds in seen.items():
+        rates = [rate for rate, _ in rounds]
+        print(f"| {'ten pages' if looked_at else 'nobody looks'} | {statistics.median(rates):.0f} | "
+              f"{', '.join(f'{rate:.0f}' for rate in rates)} | {statistics.median(cpu for _, cpu in rounds):.0f} |")
+    participant.stop()
+
+
 FRAMES = """
     const [box, done] = [document.querySelector(arguments[0]), arguments[1]];
     const long = []; let last = performance.now(); let n = 0;
@@ -122,6 +206,7 @@ def main():
     parser.add_argument("--build", default="build")
     parser.add_argument("--transactions", type=int, default=100_000)
     parser.add_argument("--no-browser", action="store_true")
+    parser.add_argument("--no-load", action="store_true")
     options = parser.parse_args()
     with Agency(options.build) as agency:
         coordinator = agency.coordinator
@@ -134,6 +219,8 @@ def main():
         coordinator.submit("wide", {"items": [5] * ITEMS}, gid="wide")
         print(json.dumps({name: coordinator.get(name, wait="5m")["status"] for name in ("long", "wide")}))
         lists(coordinator, options.transactions)
+        if not options.no_load:
+            load(pathlib.Path(options.build).resolve(), agency)
         if not options.no_browser:
             pages(coordinator)
 

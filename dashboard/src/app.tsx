@@ -79,7 +79,8 @@ export function App() {
   const [searching, setSearching] = useState(false);
   const [helping, setHelping] = useState(false);
   const [, redraw] = useState(0);
-  const incidents = useLoad(() => take(api.GET('/v1/incidents', { params: { query: { limit: 100 } } })), [], 5_000);
+  // Also out of sight: the tab's title says how many wait.
+  const incidents = useLoad(() => take(api.GET('/v1/incidents', { params: { query: { limit: 100 } } })), [], 5_000, true);
   const waiting = incidents.data?.incidents.length ?? 0;
 
   useEffect(() => {

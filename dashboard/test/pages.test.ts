@@ -18,6 +18,7 @@ import { href, parseRoute } from '../src/route';
 import { applies, asCommand, asCurl, bodyOf, EMPTY_FORM } from '../src/ui/actions';
 import { parseExact, typedJson } from '../src/api/exact';
 import { EventParser, Source, type Ended } from '../src/live/source';
+import { Flood } from '../src/live/stream';
 import { authorize, keepToken, forgetToken } from '../src/api/token';
 
 describe('a definition as steps', () => {
@@ -248,6 +249,16 @@ describe('server-sent events', () => {
     expect(await ends(Promise.resolve(new Response('', { status: 401 })))).toEqual([0, 'no-stream']);
     expect(await ends(Promise.resolve(new Response('', { status: 403 })))).toEqual([0, 'denied']);
     expect(await ends(Promise.reject(new Error('refused')))).toEqual([0, 'broken']);
+  });
+});
+
+describe('a flood of events', () => {
+  const over = (perSecond: number, seconds: number) => {
+    const flood = new Flood();
+    return [...Array(perSecond * seconds).keys()].some((n) => flood.over(1_000_000 + (1_000 * n) / perSecond));
+  };
+  test('is more than can be followed, however it is spread', () => {
+    expect([over(400, 60), over(600, 60), over(5_000, 1)]).toEqual([false, true, true]);
   });
 });
 

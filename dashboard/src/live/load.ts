@@ -41,8 +41,9 @@ export function useBusy(): boolean {
 }
 
 // Runs `load` at once, when `deps` change, on `again` and every `everyMs` (0: never), until it is denied. An answer that
-// comes after a later question is dropped. Who is slow to answer is not asked again meanwhile.
-export function useLoad<T>(load: () => Promise<T>, deps: unknown[], everyMs = 0): Loaded<T> {
+// comes after a later question is dropped. Who is slow to answer is not asked again meanwhile, and nobody is for a page that
+// is out of sight, unless `hiddenToo`: it asks when it is seen again.
+export function useLoad<T>(load: () => Promise<T>, deps: unknown[], everyMs = 0, hiddenToo = false): Loaded<T> {
   const [state, setState] = useState<{ data?: T; error?: ApiError; at: number }>({ at: 0 });
   const turn = useRef(0);
   const latest = useRef(load);
@@ -66,6 +67,7 @@ export function useLoad<T>(load: () => Promise<T>, deps: unknown[], everyMs = 0)
           setState((old) => ({ ...old, error: known }));
           if (known.denied) {
             clearInterval(timer.current);
+            timer.current = undefined;
           }
         }
       },
@@ -75,10 +77,22 @@ export function useLoad<T>(load: () => Promise<T>, deps: unknown[], everyMs = 0)
   useLayoutEffect(() => {
     setState({ at: 0 });
     again();
-    timer.current = everyMs ? window.setInterval(() => answered.current === turn.current && again(), everyMs) : undefined;
+    const due = () => {
+      if (answered.current === turn.current && (hiddenToo || !document.hidden)) {
+        again();
+      }
+    };
+    const seen = () => {
+      if (everyMs && timer.current !== undefined) {
+        due();
+      }
+    };
+    timer.current = everyMs ? window.setInterval(due, everyMs) : undefined;
+    document.addEventListener('visibilitychange', seen);
     return () => {
       ++turn.current;
       clearInterval(timer.current);
+      document.removeEventListener('visibilitychange', seen);
     };
   }, deps);
 

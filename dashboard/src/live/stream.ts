@@ -12,7 +12,12 @@ import { useWaiting } from './load';
 import { Source } from './source';
 
 const AGAIN_MS = 2_000;
-const LOOK_MS = 10_000; // How often that is read again which no event may tell of.
+const LOOK_MS = 5_000; // How often that is read again which no event may tell of.
+// More events than these in FLOOD_MS nobody can follow, and each costs the coordinator what it would rather do for those who
+// work with it. Then what is shown is read again now and then, until it is looked whether it has become quieter.
+const FLOOD_EVENTS = 1_000;
+const FLOOD_MS = 2_000;
+const FLOOD_REST_MS = 30_000;
 const HIDDEN_MS = 1_000; // How long a page may be out of sight before its streams are closed.
 const GATHER_MS = 100; // Events are handed on together: thousands a second must not be thousands of redraws.
 
@@ -113,28 +118,69 @@ function gathering<T>(hand: (all: T[]) => void, ms: () => number = () => GATHER_
   };
 }
 
+// Tells when too much happens to be followed.
+export class Flood {
+  private began = 0;
+  private count = 0;
+
+  // Of each event, with the time.
+  over(now: number): boolean {
+    if (now - this.began > FLOOD_MS) {
+      this.began = now;
+      this.count = 0;
+    }
+    return ++this.count > FLOOD_EVENTS;
+  }
+}
+
 // Those who listen to all that happens share one stream.
 interface Ear { message: (event: TransactionEvent) => void; gap: () => void }
 const ears = new Set<Ear>();
 const tell = (what: (ear: Ear) => void) => [...ears].forEach(what);
 let everything: Stream | undefined;
 let looking: number | undefined; // The timer in its place.
+let resting: number | undefined; // Until it is tried again.
+
+function look(): void {
+  looking ??= window.setInterval(() => !document.hidden && tell((ear) => ear.gap()), LOOK_MS);
+}
 
 function hear(): void {
-  everything ??= new Stream({
+  if (everything) {
+    return;
+  }
+  const flood = new Flood();
+  everything = new Stream({
     url: () => '/v1/events',
-    message: (event) => tell((ear) => ear.message(event)),
+    message: (event) => {
+      tell((ear) => ear.message(event));
+      if (flood.over(Date.now())) {
+        rest();
+      }
+    },
     gap: () => tell((ear) => ear.gap()),
-    // A token with labels is told of no events: what it sees is read again now and then.
-    denied: () => { looking ??= window.setInterval(() => !document.hidden && tell((ear) => ear.gap()), LOOK_MS); },
+    denied: look, // A token with labels is told of no events.
   });
+}
+
+function rest(): void {
+  everything?.close();
+  look();
+  resting ??= window.setTimeout(() => {
+    fallSilent();
+    if (ears.size > 0) {
+      hear();
+      tell((ear) => ear.gap()); // What happened between the last look and the first event.
+    }
+  }, FLOOD_REST_MS);
 }
 
 function fallSilent(): void {
   everything?.close();
   everything = undefined;
   clearInterval(looking);
-  looking = undefined;
+  clearTimeout(resting);
+  looking = resting = undefined;
 }
 
 // All that happens, until the answer is called. `gap` runs when events may have been missed: what is shown has to be

@@ -18,6 +18,8 @@ import { t, word } from '../words/words';
 const PAGE = 100;
 const MOST_REFRESHED = 1_000; // The API's largest page.
 const ROW_PX = 32;
+const COUNTED_MS = 20_000; // How often states are counted where nothing is heard to happen,
+const COUNT_SHARE = 200; // and of the time that passes, one part in so many where much does.
 const SOON = 60; // So many rows before the last one that is here the next ones are asked for.
 const STATUSES = ['ACTIVE', 'COMMITTING', 'COMMITTED', 'ABORTING', 'ABORTED', 'MIXED'] as const;
 const MODES = ['saga', 'tcc', '2pc'] as const;
@@ -136,8 +138,15 @@ type Chip = (typeof STATUSES)[number] | (typeof FLAGS)[number];
 function Chips({ route }: { route: Route }) {
   const key = COUNTED.map((name) => route.query.get(name) ?? '').join('\n');
   const { status, incident, paused, ...rest } = queryOf(route);
-  const counts = useLoad(() => take(api.GET('/v1/transactions:count', { params: { query: rest } })), [key], 10_000);
-  const again = useThrottled(counts.again, 1_000);
+  const took = useRef(0);
+  const counts = useLoad(async () => {
+    const began = performance.now();
+    const found = await take(api.GET('/v1/transactions:count', { params: { query: rest } }));
+    took.current = performance.now() - began;
+    return found;
+  }, [key], COUNTED_MS);
+  // Under load there is always something new: ten pages that count must not take the coordinator from those who work with it.
+  const again = useThrottled(counts.again, Math.min(COUNTED_MS, Math.max(1_000, COUNT_SHARE * took.current)));
   useEffect(() => listen(again, again), []);
   const chosen: Chip | undefined = incident ? 'incident' : paused ? 'paused' : status;
   const to = (chip: Chip | undefined) => {
