@@ -439,6 +439,7 @@ class Dashboard(unittest.TestCase):
         ActionChains(self.browser.driver).send_keys("j", Keys.ENTER).perform()
         self.browser.run("document.querySelector('details.show').open = true")
         self.browser.sees("Before", '"revision": 3', "After", '"paused": true', "127.0.0.1", "entente audit --action 'pause' --subject 'transaction/audited'")
+        self.assertEqual([], self.browser.accessibility((ROOT / "dashboard" / "node_modules" / "axe-core" / "axe.min.js").read_text()))
         self.coordinator.http.call("POST", "/v1/transactions/audited:pause", {"reason": "again"})
         self.assertNotIn("again", self.browser.run("return document.querySelector('tbody').innerText"))
         self.browser.sees("1 newer")
