@@ -31,13 +31,13 @@ MIB = 1 << 20
 class Town(Agency):
     """The travel agency, with the coordinator's store on a disk of its own."""
 
-    def __init__(self, build, folder):
+    def __init__(self, build, folder, arguments=()):
         self.lock = threading.Lock()
         self.violations = []
         self.participant = HostileParticipant()
         self.disk = Disk(pathlib.Path(folder) / "store")
         self.submits = Submits(self.participant)
-        super().__init__(build, folder)
+        super().__init__(build, folder, arguments)
 
     def start_coordinator(self, same_ports=False):
         http = f"127.0.0.1:{self.http_port}" if same_ports else "127.0.0.1:0"
