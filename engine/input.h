@@ -81,6 +81,8 @@ struct CompletionReceived {
   Role role = Role::kForward;
   uint32_t alternative = 0;
   std::variant<ReplyDone, ReplyRefused> outcome;
+  // The call whose word it is, by the attempt that it was; 0: not known.
+  uint32_t attempt = 0;
 };
 
 // A timer that ArmTimer asked for. Without a branch it is the transaction's deadline.

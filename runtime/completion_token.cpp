@@ -8,10 +8,11 @@ namespace {
 constexpr char kSeparator = '\n';
 constexpr size_t kMacBytes = 16;
 
-std::string Payload(const engine::CommandId& command) {
-  return command.gid.str() + kSeparator + command.branch.str() + kSeparator +
-         std::to_string(static_cast<int>(command.role)) + kSeparator +
-         std::to_string(command.alternative);
+std::string Payload(const engine::CommandId& command, uint32_t attempt) {
+  std::string payload = command.gid.str() + kSeparator + command.branch.str() + kSeparator +
+                        std::to_string(static_cast<int>(command.role)) + kSeparator +
+                        std::to_string(command.alternative);
+  return attempt == 0 ? payload : payload + kSeparator + std::to_string(attempt);
 }
 
 std::optional<std::string_view> TakeField(std::string_view& rest) {
@@ -36,12 +37,12 @@ std::optional<uint32_t> TakeNumber(std::string_view& rest) {
 
 }  // namespace
 
-std::string CompletionTokens::Make(const engine::CommandId& command) const {
-  const std::string payload = Payload(command);
+std::string CompletionTokens::Make(const engine::CommandId& command, uint32_t attempt) const {
+  const std::string payload = Payload(command, attempt);
   return ToBase64Url(mac_.Of(payload) + payload);
 }
 
-std::optional<engine::CommandId> CompletionTokens::Read(std::string_view token) const {
+std::optional<CompletionRight> CompletionTokens::Read(std::string_view token) const {
   const std::string bytes = FromBase64Url(token);
   if (bytes.size() <= kMacBytes) {
     return std::nullopt;
@@ -57,8 +58,9 @@ std::optional<engine::CommandId> CompletionTokens::Read(std::string_view token) 
   if (!gid || !branch || !role || !alternative || *role < 1 || *role > 3) {
     return std::nullopt;
   }
-  return engine::CommandId{Gid(std::string(*gid)), BranchId(std::string(*branch)),
-                           static_cast<engine::Role>(*role), *alternative};
+  return CompletionRight{{Gid(std::string(*gid)), BranchId(std::string(*branch)),
+                          static_cast<engine::Role>(*role), *alternative},
+                         TakeNumber(rest).value_or(0)};
 }
 
 Status UnknownCompletionToken() {

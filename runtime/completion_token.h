@@ -1,6 +1,7 @@
 // Completion tokens: the right to complete one pending operation, once, from anywhere.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,18 +12,24 @@
 
 namespace entente::runtime {
 
+// What a token stands for.
+struct CompletionRight : engine::CommandId {
+  uint32_t attempt = 0;  // The call that it came with; 0: it is the same for all of them.
+};
+
 // Makes and reads tokens with one secret key, kept in the store so that a token outlives restarts.
-// A token names its command and proves it with a MAC: unguessable, bound to (gid, branch, role,
-// alternative), and nothing has to be looked up to read it. Immutable; thread-safe.
+// A token names its command, and the attempt that it goes with, and proves it with a MAC:
+// unguessable, bound to (gid, branch, role, alternative), and nothing has to be looked up to read
+// it. Immutable; thread-safe.
 class CompletionTokens {
  public:
   explicit CompletionTokens(std::string_view secret) : mac_(secret) {}
 
-  // URL-safe text: what travels as `Entente-Completion-Token`.
-  [[nodiscard]] std::string Make(const engine::CommandId& command) const;
+  // URL-safe text: what travels as `Entente-Completion-Token`. `attempt` as CompletionRight has it.
+  [[nodiscard]] std::string Make(const engine::CommandId& command, uint32_t attempt) const;
 
-  // The command a token stands for, or nothing if it is not one of ours.
-  [[nodiscard]] std::optional<engine::CommandId> Read(std::string_view token) const;
+  // Nothing if it is not one of ours.
+  [[nodiscard]] std::optional<CompletionRight> Read(std::string_view token) const;
 
  private:
   Hmac mac_;

@@ -99,6 +99,16 @@ Failure PastDeadline(const Failure& latest) {
   return failure;
 }
 
+// What was told may have been told of an earlier call than the one that is under way.
+bool IsOfEarlierCall(const Turn& turn, BranchRef ref) {
+  const BranchFacts& branch = turn.draft.branch(ref);
+  const bool under_way =
+      branch.phase == BranchPhase::kForward || branch.phase == BranchPhase::kForwardPending;
+  const auto* received = std::get_if<CompletionReceived>(&turn.event);
+  return received != nullptr && received->attempt < branch.attempt && under_way &&
+         branch.refusals + branch.rounds > 0;
+}
+
 // An attempt ended without a definite answer: another one, or the end.
 void FailAttempt(Turn& turn, BranchRef ref, AttemptOutcome outcome) {
   if (IsChildOperation(turn.draft, ref, Role::kForward)) {
@@ -497,8 +507,10 @@ void ForwardRefused(Turn& turn, BranchRef ref) {
     return;
   }
   // After an unknown attempt a refusal may be the echo of a call that worked; a child transaction's
-  // is its end, and the next attempt another child.
-  const bool may = turn.draft.branch(ref).may_have_happened &&
+  // is its end, and the next attempt another child. And a completion may be the word of an earlier
+  // attempt, which was refused for a while and yet accepted where a copy of it came: it says
+  // nothing of the call that is under way.
+  const bool may = (turn.draft.branch(ref).may_have_happened || IsOfEarlierCall(turn, ref)) &&
                    !IsChildOperation(turn.draft, ref, Role::kForward);
   EndForward(turn, ref,
              {std::move(failure), may, may ? AbortCause::kGaveUp : AbortCause::kRefused, !may});

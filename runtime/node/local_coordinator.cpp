@@ -514,7 +514,7 @@ void LocalCoordinator::OffloadTo(std::function<Result<T>()> work, Callback<T> do
 }
 
 std::optional<Gid> LocalCoordinator::TransactionOf(const std::string& token) {
-  const std::optional<engine::CommandId> command = tokens_.Read(token);
+  const std::optional<CompletionRight> command = tokens_.Read(token);
   return command ? std::optional(command->gid) : std::nullopt;
 }
 
@@ -798,15 +798,15 @@ void LocalCoordinator::Complete(std::string token,
                                 std::variant<engine::ReplyDone, engine::ReplyRefused> outcome,
                                 Callback<TxnView> done) {
   done = ReturnTo(Worker::Current(), std::move(done));
-  const auto command = tokens_.Read(token);
-  if (!command) {
+  const auto right = tokens_.Read(token);
+  if (!right) {
     done(UnknownCompletionToken());
     return;
   }
-  engine::CompletionReceived completion{command->branch, command->role, command->alternative,
-                                        std::move(outcome)};
-  OnWorker(command->gid,
-           [gid = command->gid, completion = std::move(completion), done = std::move(done)](
+  engine::CompletionReceived completion{right->branch, right->role, right->alternative,
+                                        std::move(outcome), right->attempt};
+  OnWorker(right->gid,
+           [gid = right->gid, completion = std::move(completion), done = std::move(done)](
                WorkerShards& shards) { shards.Deliver(gid, completion, std::nullopt, done); });
 }
 

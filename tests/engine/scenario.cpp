@@ -246,8 +246,11 @@ class Script {
   Event ParseCompletion(Line& line) {
     const std::string name = line.Word();
     const BranchFacts facts = Facts(name);
-    CompletionReceived received{BranchId(name), RoleOf(facts.phase), facts.alternative,
-                                ReplyDone{}};
+    CompletionReceived received{BranchId(name), RoleOf(facts.phase), facts.alternative, ReplyDone{},
+                                facts.attempt};
+    if (const auto attempt = line.Option("attempt")) {
+      received.attempt = static_cast<uint32_t>(std::stoul(*attempt));
+    }
     if (const auto operation = line.Option("op")) {
       received.role = RoleNamed(*operation);
     }

@@ -52,19 +52,21 @@ TEST_CASE("base64url is read back as it was, and nothing else is read") {
   CHECK(FromBase64Url("YWJjY").empty());  // A digit that completes nothing.
 }
 
-TEST_CASE("a completion token names its command and nothing else") {
+TEST_CASE("a completion token names its command and the call that it went with") {
   const CompletionTokens tokens("a secret");
-  const auto read = tokens.Read(tokens.Make(kCommand));
+  const auto read = tokens.Read(tokens.Make(kCommand, 3));
   REQUIRE(read.has_value());
   CHECK(read->gid == kCommand.gid);
   CHECK(read->branch == kCommand.branch);
   CHECK(read->role == kCommand.role);
   CHECK(read->alternative == kCommand.alternative);
+  CHECK(read->attempt == 3);
+  CHECK(tokens.Read(tokens.Make(kCommand, 0)).value().attempt == 0);
 }
 
 TEST_CASE("a token that was changed, cut or made with another secret is none") {
   const CompletionTokens tokens("a secret");
-  const std::string token = tokens.Make(kCommand);
+  const std::string token = tokens.Make(kCommand, 3);
   CHECK_FALSE(CompletionTokens("another").Read(token));
   for (size_t i = 0; i < token.size(); ++i) {
     std::string changed = token;

@@ -136,7 +136,8 @@ void World::CheckDurable(const std::string& gid, TxnStatus decided, const std::s
   if (direction(decided) == 0) {
     return;
   }
-  int durable = 0;
+  int durable = 0;  // The decision.
+  int end = 0;
   bool vouched = false;
   if (const auto stored = reader_.Load(Gid(gid)); stored.ok()) {
     for (const std::string& bytes : stored->records) {
@@ -147,7 +148,7 @@ void World::CheckDurable(const std::string& gid, TxnStatus decided, const std::s
       } else if (std::holds_alternative<engine::AbortDecided>(record->body)) {
         durable = -1;
       } else if (const auto* ended = std::get_if<engine::Ended>(&record->body)) {
-        durable = direction(ended->status);
+        end = direction(ended->status);
       } else if (std::holds_alternative<engine::OperatorSkipped>(record->body)) {
         vouched = true;
       }
@@ -155,7 +156,8 @@ void World::CheckDurable(const std::string& gid, TxnStatus decided, const std::s
   }
   // A decision and an operator's word for a participant that did otherwise can end as nothing else.
   const bool bound = decided == TxnStatus::kMixed && vouched && durable != 0;
-  if (durable != direction(decided) && !bound) {
+  // An end that an operator forces upon a decision takes nothing back of it.
+  if (direction(decided) != durable && direction(decided) != end && !bound) {
     history_.Violation(gid + ": " + what + ", and a crash could still take back that it is " +
                        std::string(engine::TxnStatusName(decided)));
   }

@@ -169,7 +169,8 @@ void Network::Complete(const Flight& flight) {
   }
   history_.completions.push_back({flight.request.gid, flight.request.branch, scheduler_.now()});
   auto taken = std::make_shared<bool>(false);
-  complete_(flight.command, std::move(outcome), [taken](bool is_taken) { *taken = is_taken; });
+  complete_(flight.command, flight.request.attempt, std::move(outcome),
+            [taken](bool is_taken) { *taken = is_taken; });
   // And now and then once more: who was told may be asked by somebody else.
   const bool again = dice_.Chance(200);
   scheduler_.After(again ? dice_.Between(milliseconds(5), milliseconds(300)) : milliseconds(100),

@@ -17,7 +17,7 @@ class Network {
  public:
   // Delivers a completion to whichever coordinator is there; `taken` says whether it took it in.
   using Completer =
-      std::function<void(const engine::CommandId& command,
+      std::function<void(const engine::CommandId& command, uint32_t attempt,
                          std::variant<engine::ReplyDone, engine::ReplyRefused> outcome,
                          std::function<void(bool taken)> done)>;
 
