@@ -9,9 +9,9 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NAME = re.compile(r"\bentente_[a-z_]+\b")
 
-WRITERS = ("api/metrics_text.cpp", "observe/registry.cpp", "outlets/trace_exporter.cpp",
-           "outlets/webhooks.cpp")
-SOURCE = "".join((ROOT / "coordinator" / path).read_text() for path in WRITERS)
+WRITERS = ("coordinator/api/rest/metrics_text.cpp", "observe/registry.cpp", "coordinator/outlets/trace_exporter.cpp",
+           "coordinator/outlets/webhooks.cpp")
+SOURCE = "".join((ROOT / path).read_text() for path in WRITERS)
 WRITTEN = set(re.findall(r'"(entente_[a-z_]+)"', SOURCE))
 # What a histogram's samples are called after its name.
 SAMPLE = re.compile(r"_(bucket|sum|count)$")

@@ -18,6 +18,7 @@ import glob
 import os
 import pathlib
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -52,6 +53,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def own_folder():
+    """Not made yet: whoever is ended before it can be removed again leaves nothing."""
+    return pathlib.Path(tempfile.gettempdir()) / f"entente-postgres-{os.getpid()}-{secrets.token_hex(4)}"
+
+
 def is_alive(pid):
     """Whether a process runs; one that only waits to be reaped does not."""
     try:
@@ -73,7 +79,7 @@ class Cluster:
 
     @classmethod
     def create(cls, databases=(), settings=None):
-        cluster = cls(tempfile.mkdtemp(prefix="entente-postgres-"))
+        cluster = cls(own_folder())
         try:
             cluster._initialize(databases, settings or {})
         except BaseException:
@@ -84,7 +90,7 @@ class Cluster:
     @classmethod
     def standby_of(cls, primary, name, settings=None):
         """A streaming standby of a running cluster, which knows it as `name` (synchronous_standby_names)."""
-        cluster = cls(tempfile.mkdtemp(prefix="entente-postgres-"))
+        cluster = cls(own_folder())
         try:
             cluster._own_directory()
             primary_address = f"{primary.conninfo('postgres')} application_name={name}"
@@ -101,6 +107,7 @@ class Cluster:
         self._as_owner([self.bin / "pg_ctl", "promote", "-D", self.data, "-w", "-t", "60"])
 
     def _own_directory(self):
+        self.directory.mkdir(mode=0o700)
         if os.geteuid() == 0:
             account = pwd.getpwnam("postgres")
             os.chown(self.directory, account.pw_uid, account.pw_gid)
@@ -177,12 +184,14 @@ class Cluster:
                 self.stop("immediate")
             except subprocess.CalledProcessError:
                 self.kill()
-        for pid in self._strays():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        shutil.rmtree(self.directory, ignore_errors=True)
+        deadline = time.monotonic() + 30
+        while self.directory.exists() and time.monotonic() < deadline:
+            for pid in self._strays():
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            shutil.rmtree(self.directory, ignore_errors=True)  # What is being killed may still write.
 
     def _strays(self):
         """What a start that was interrupted has left: a server that has not written its own number yet."""
