@@ -129,7 +129,7 @@ class Dashboard(unittest.TestCase):
     def test_an_incident_is_found_understood_and_retried_to_success(self):
         self.stick("trouble")
         self.browser.open("incidents")
-        self.browser.sees("1 at payments", "http.503", "A retry calls payments 1 times.")
+        self.browser.sees("1 at payments", "http.503", "A retry calls payments once.")
         self.payments_fail(0)
         self.browser.button("Retry now", "section.group")
         self.browser.sees("Calls again at once")

@@ -63,7 +63,7 @@ function GroupView({ group, participant, onAct, onBulk }: {
       </div>
       <p class="lead">{example.message}</p>
       <p class="dim">
-        {t('incidents.would', { participant: group.participant, n: group.incidents.length })}{' '}
+        {t(group.incidents.length === 1 ? 'incidents.would.one' : 'incidents.would', { participant: group.participant, n: group.incidents.length })}{' '}
         {participant?.maxCallsPerSecond && t('say.gate.rate', { n: participant.maxCallsPerSecond })}{' '}
         {participant && participant.breaker !== 'closed' && t('incidents.breaker', { state: t(`participants.breaker.${participant.breaker}`) })}
       </p>

@@ -270,6 +270,7 @@ export const english = {
   'incidents.one': 'Retry one first',
   'incidents.every': 'Retry all {n}',
   'incidents.would': 'A retry calls {participant} {n} times.',
+  'incidents.would.one': 'A retry calls {participant} once.',
   'incidents.background': 'In the background ...',
   'incidents.more': 'There are more than the newest {n} that are shown here. Act on all that match, from the list of',
   'incidents.breaker': 'Its breaker is {state}: calls wait until it closes.',

@@ -99,7 +99,7 @@ export const korean: Catalogue = {
 
   'incidents.title': '사람을 기다리는 것', 'incidents.none': '사람을 기다리는 것이 없습니다.',
   'incidents.none.hint': '되돌아갈 수 없는 곳에서 시도를 다 쓴 단계가 여기에 오고, 누군가 처리할 때까지 남습니다.', 'incidents.group': '{participant}에서 {n}개',
-  'incidents.oldest': '가장 오래된 것 {t}', 'incidents.one': '하나 먼저 재시도', 'incidents.every': '{n}개 모두 재시도', 'incidents.would': '재시도하면 {participant}을(를) {n}번 호출합니다.',
+  'incidents.oldest': '가장 오래된 것 {t}', 'incidents.one': '하나 먼저 재시도', 'incidents.every': '{n}개 모두 재시도', 'incidents.would': '재시도하면 {participant}을(를) {n}번 호출합니다.', 'incidents.would.one': '재시도하면 {participant}을(를) 한 번 호출합니다.',
   'incidents.background': '백그라운드에서 ...', 'incidents.more': '여기에 보이는 최신 {n}개보다 더 있습니다. 목록에서 일치하는 모두에 작업하세요:',
   'incidents.breaker': '차단기 {state}: 닫힐 때까지 호출이 기다립니다.',
 
