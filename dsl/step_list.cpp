@@ -48,6 +48,8 @@ class StepListReader {
   std::optional<size_t> ReadPredecessor(size_t step, const Json& json, const std::string& pointer);
   // What the step comes after, a choice that it does not belong to with all its ways.
   [[nodiscard]] std::vector<size_t> WithEnds(size_t step) const;
+  // It belongs to a way, and comes after nothing else of that choice.
+  [[nodiscard]] bool StartsItsWay(size_t step) const;
   // What each step comes after; what has its time once the outcome is decided, after all others.
   [[nodiscard]] std::vector<std::vector<size_t>> WholeOrder() const;
   void AddEnds(size_t choice, std::vector<size_t>& ends) const;
@@ -125,6 +127,9 @@ std::vector<size_t> StepListReader::ReadAfter(size_t step) {
 
 std::vector<size_t> StepListReader::WithEnds(size_t step) const {
   std::vector<size_t> after;
+  if (StartsItsWay(step)) {
+    after.push_back(steps_[step].way->choice);  // It is not known before whether it is taken.
+  }
   for (const size_t before : stated_[step]) {
     if (list_.table.WayWithin(step, before)) {
       after.push_back(before);
@@ -135,6 +140,13 @@ std::vector<size_t> StepListReader::WithEnds(size_t step) const {
   std::sort(after.begin(), after.end());
   after.erase(std::unique(after.begin(), after.end()), after.end());
   return after;
+}
+
+bool StepListReader::StartsItsWay(size_t step) const {
+  const auto& way = steps_[step].way;
+  return way && std::none_of(stated_[step].begin(), stated_[step].end(), [&](size_t before) {
+           return before == way->choice || list_.table.WayWithin(before, way->choice);
+         });
 }
 
 std::vector<std::vector<size_t>> StepListReader::WholeOrder() const {
