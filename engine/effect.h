@@ -33,6 +33,9 @@ struct CallBranch {
   Duration timeout{};
   bool one_phase = false;  // A commit without a prepare: the participant decides.
   uint32_t round = 0;      // Of a call that is repeated: how many answers there were before.
+  // How often the operation was answered and is called for all the same. Calls of one run may be
+  // one call to the participant: nothing was heard of those before.
+  uint32_t run = 0;
 };
 
 // Ask a pending operation's own address how it stands.

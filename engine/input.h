@@ -81,8 +81,7 @@ struct CompletionReceived {
   Role role = Role::kForward;
   uint32_t alternative = 0;
   std::variant<ReplyDone, ReplyRefused> outcome;
-  // The call whose word it is, by the attempt that it was; 0: not known.
-  uint32_t attempt = 0;
+  uint32_t run = 0;  // As CallBranch has it, of the call whose word it is.
 };
 
 // A timer that ArmTimer asked for. Without a branch it is the transaction's deadline.

@@ -365,6 +365,7 @@ Result<Effect> RenderCallTemplate(const Draft& draft, BranchRef ref, Role role,
   effect.timeout = CallTimeout(draft, ref, role);
   effect.one_phase = draft.branch(ref).one_phase;
   effect.round = role == Role::kForward && call.repeat ? draft.branch(ref).rounds : 0;
+  effect.run = role == Role::kForward ? draft.branch(ref).refusals + draft.branch(ref).rounds : 0;
   const JsonLimits& bounds = role == Role::kUndo ? limits::kUndoJson : limits::kPayloadJson;
   const JsonText* const edited = EditedBodyOf(draft, ref, role);
   Status failed;

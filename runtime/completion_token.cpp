@@ -8,11 +8,11 @@ namespace {
 constexpr char kSeparator = '\n';
 constexpr size_t kMacBytes = 16;
 
-std::string Payload(const engine::CommandId& command, uint32_t attempt) {
+std::string Payload(const engine::CommandId& command, uint32_t run) {
   std::string payload = command.gid.str() + kSeparator + command.branch.str() + kSeparator +
                         std::to_string(static_cast<int>(command.role)) + kSeparator +
                         std::to_string(command.alternative);
-  return attempt == 0 ? payload : payload + kSeparator + std::to_string(attempt);
+  return run == 0 ? payload : payload + kSeparator + std::to_string(run);
 }
 
 std::optional<std::string_view> TakeField(std::string_view& rest) {
@@ -37,8 +37,8 @@ std::optional<uint32_t> TakeNumber(std::string_view& rest) {
 
 }  // namespace
 
-std::string CompletionTokens::Make(const engine::CommandId& command, uint32_t attempt) const {
-  const std::string payload = Payload(command, attempt);
+std::string CompletionTokens::Make(const engine::CommandId& command, uint32_t run) const {
+  const std::string payload = Payload(command, run);
   return ToBase64Url(mac_.Of(payload) + payload);
 }
 

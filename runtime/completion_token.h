@@ -14,19 +14,19 @@ namespace entente::runtime {
 
 // What a token stands for.
 struct CompletionRight : engine::CommandId {
-  uint32_t attempt = 0;  // The call that it came with; 0: it is the same for all of them.
+  uint32_t run = 0;  // As engine::CallBranch has it, of the call that it came with.
 };
 
 // Makes and reads tokens with one secret key, kept in the store so that a token outlives restarts.
-// A token names its command, and the attempt that it goes with, and proves it with a MAC:
+// A token names its command, and the run that it goes with, and proves it with a MAC:
 // unguessable, bound to (gid, branch, role, alternative), and nothing has to be looked up to read
 // it. Immutable; thread-safe.
 class CompletionTokens {
  public:
   explicit CompletionTokens(std::string_view secret) : mac_(secret) {}
 
-  // URL-safe text: what travels as `Entente-Completion-Token`. `attempt` as CompletionRight has it.
-  [[nodiscard]] std::string Make(const engine::CommandId& command, uint32_t attempt) const;
+  // URL-safe text: what travels as `Entente-Completion-Token`. `run` as CompletionRight has it.
+  [[nodiscard]] std::string Make(const engine::CommandId& command, uint32_t run) const;
 
   // Nothing if it is not one of ours.
   [[nodiscard]] std::optional<CompletionRight> Read(std::string_view token) const;

@@ -575,7 +575,7 @@ class Caller::Impl {
       return;
     }
     auto& call = std::get<engine::CallBranch>(errand);
-    std::string token = tokens_.Make(call.command, call.attempt);
+    std::string token = tokens_.Make(call.command, call.run);
     if (std::holds_alternative<engine::RenderedHttp>(call.request)) {
       SendHttp(target, context, call, std::move(token), permit, std::move(done));
     } else {

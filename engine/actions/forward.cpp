@@ -105,8 +105,7 @@ bool IsOfEarlierCall(const Turn& turn, BranchRef ref) {
   const bool under_way =
       branch.phase == BranchPhase::kForward || branch.phase == BranchPhase::kForwardPending;
   const auto* received = std::get_if<CompletionReceived>(&turn.event);
-  return received != nullptr && received->attempt < branch.attempt && under_way &&
-         branch.refusals + branch.rounds > 0;
+  return received != nullptr && under_way && received->run < branch.refusals + branch.rounds;
 }
 
 // An attempt ended without a definite answer: another one, or the end.

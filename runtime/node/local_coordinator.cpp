@@ -804,7 +804,7 @@ void LocalCoordinator::Complete(std::string token,
     return;
   }
   engine::CompletionReceived completion{right->branch, right->role, right->alternative,
-                                        std::move(outcome), right->attempt};
+                                        std::move(outcome), right->run};
   OnWorker(right->gid,
            [gid = right->gid, completion = std::move(completion), done = std::move(done)](
                WorkerShards& shards) { shards.Deliver(gid, completion, std::nullopt, done); });

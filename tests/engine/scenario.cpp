@@ -247,9 +247,9 @@ class Script {
     const std::string name = line.Word();
     const BranchFacts facts = Facts(name);
     CompletionReceived received{BranchId(name), RoleOf(facts.phase), facts.alternative, ReplyDone{},
-                                facts.attempt};
-    if (const auto attempt = line.Option("attempt")) {
-      received.attempt = static_cast<uint32_t>(std::stoul(*attempt));
+                                facts.refusals + facts.rounds};
+    if (const auto run = line.Option("run")) {
+      received.run = static_cast<uint32_t>(std::stoul(*run));
     }
     if (const auto operation = line.Option("op")) {
       received.role = RoleNamed(*operation);

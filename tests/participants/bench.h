@@ -81,7 +81,7 @@ class Bench {
   runtime::ParticipantStats Stats() { return gates.Stats(host_.Now()).at(0); }
   Instant Now() { return host_.Now(); }
   [[nodiscard]] std::string TokenOf(const Gid& gid, dsl::Role role, uint32_t alternative) const {
-    return tokens_.Make({gid, BranchId("b"), role, alternative}, 1);
+    return tokens_.Make({gid, BranchId("b"), role, alternative}, 0);
   }
 
  private:

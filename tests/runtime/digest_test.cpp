@@ -52,7 +52,7 @@ TEST_CASE("base64url is read back as it was, and nothing else is read") {
   CHECK(FromBase64Url("YWJjY").empty());  // A digit that completes nothing.
 }
 
-TEST_CASE("a completion token names its command and the call that it went with") {
+TEST_CASE("a completion token names its command and the run that it went with") {
   const CompletionTokens tokens("a secret");
   const auto read = tokens.Read(tokens.Make(kCommand, 3));
   REQUIRE(read.has_value());
@@ -60,8 +60,8 @@ TEST_CASE("a completion token names its command and the call that it went with")
   CHECK(read->branch == kCommand.branch);
   CHECK(read->role == kCommand.role);
   CHECK(read->alternative == kCommand.alternative);
-  CHECK(read->attempt == 3);
-  CHECK(tokens.Read(tokens.Make(kCommand, 0)).value().attempt == 0);
+  CHECK(read->run == 3);
+  CHECK(tokens.Read(tokens.Make(kCommand, 0)).value().run == 0);
 }
 
 TEST_CASE("a token that was changed, cut or made with another secret is none") {

@@ -105,6 +105,7 @@ void Network::Call(const Post& post, const runtime::CallContext& context,
   const Flight flight{{target, command.gid.str(), command.branch.str(), call.attempt,
                        call.one_phase, context.epoch.value()},
                       command,
+                      call.run,
                       command.role == dsl::Role::kForward,
                       call.timeout};
   const int copies = dice_.Chance(faults_.duplicate) ? 2 : 1;
@@ -169,7 +170,7 @@ void Network::Complete(const Flight& flight) {
   }
   history_.completions.push_back({flight.request.gid, flight.request.branch, scheduler_.now()});
   auto taken = std::make_shared<bool>(false);
-  complete_(flight.command, flight.request.attempt, std::move(outcome),
+  complete_(flight.command, flight.run, std::move(outcome),
             [taken](bool is_taken) { *taken = is_taken; });
   // And now and then once more: who was told may be asked by somebody else.
   const bool again = dice_.Chance(200);

@@ -17,7 +17,7 @@ class Network {
  public:
   // Delivers a completion to whichever coordinator is there; `taken` says whether it took it in.
   using Completer =
-      std::function<void(const engine::CommandId& command, uint32_t attempt,
+      std::function<void(const engine::CommandId& command, uint32_t run,
                          std::variant<engine::ReplyDone, engine::ReplyRefused> outcome,
                          std::function<void(bool taken)> done)>;
 
@@ -44,6 +44,7 @@ class Network {
   struct Flight {
     Request request;
     engine::CommandId command;
+    uint32_t run = 0;
     bool forward = false;
     Duration limit{};
   };

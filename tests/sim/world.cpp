@@ -48,23 +48,23 @@ World::World(WorldOptions options)
       CheckDurable(sent.gid, TxnStatus::kCommitting, "a finish was sent");
     }
   });
-  network_.SetCompleter(
-      [this](const engine::CommandId& command, uint32_t attempt, auto outcome, auto done) {
-        Node* const node = NodeFor(command.gid);
-        if (node == nullptr) {
-          return;
-        }
-        node->shards().Deliver(
-            command.gid,
-            engine::CompletionReceived{command.branch, command.role, command.alternative,
-                                       std::move(outcome), attempt},
-            std::nullopt, [done = std::move(done)](const Result<runtime::TxnView>& view) {
-              // Unavailable: it is being read back, or another node's. Unknown
-              // outcome: the node stopped over it.
-              done(view.status().code() != StatusCode::kUnavailable &&
-                   view.status().code() != StatusCode::kUnknownOutcome);
-            });
-      });
+  network_.SetCompleter([this](const engine::CommandId& command, uint32_t run, auto outcome,
+                               auto done) {
+    Node* const node = NodeFor(command.gid);
+    if (node == nullptr) {
+      return;
+    }
+    node->shards().Deliver(command.gid,
+                           engine::CompletionReceived{command.branch, command.role,
+                                                      command.alternative, std::move(outcome), run},
+                           std::nullopt,
+                           [done = std::move(done)](const Result<runtime::TxnView>& view) {
+                             // Unavailable: it is being read back, or another node's. Unknown
+                             // outcome: the node stopped over it.
+                             done(view.status().code() != StatusCode::kUnavailable &&
+                                  view.status().code() != StatusCode::kUnknownOutcome);
+                           });
+  });
 }
 
 World::~World() {
