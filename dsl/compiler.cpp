@@ -280,6 +280,9 @@ void DefinitionCompiler::PutInOrder(const StepOrder& order) {
     if (steps[i].way) {
       steps[i].way->choice = place[steps[i].way->choice];
     }
+    if (steps[i].block) {
+      steps[i].block = place[*steps[i].block];
+    }
   }
   plan_.steps = std::move(steps);
 }

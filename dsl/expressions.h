@@ -41,7 +41,8 @@ struct StepTable {
   std::vector<std::string> ids;   // Empty where the id is unusable.
   std::vector<std::string> when;  // The condition as it is written; empty: the step has none.
   std::vector<std::optional<WayOfChoice>> ways;
-  std::vector<bool> optional;  // The transaction goes on when the step fails.
+  std::vector<std::optional<size_t>> blocks;  // As StepSource's.
+  std::vector<bool> optional;                 // The transaction goes on when the step fails.
   std::vector<Stage> stages;
   StepOrder order{{}};
   // Steps whose place is not known because an `after` above them is wrong: what they may read is
@@ -49,6 +50,8 @@ struct StepTable {
   std::vector<bool> uncertain;
 
   [[nodiscard]] std::optional<size_t> Find(std::string_view id) const;
+  // Whether it is a step whose 'forEach' has steps.
+  [[nodiscard]] bool IsBlock(size_t step) const;
   // Whether `step` belongs to the choice's ways, at any depth: to which one.
   [[nodiscard]] std::optional<size_t> WayWithin(size_t step, size_t choice) const;
   // Whether both belong to one choice, in different ways: at most one of them is taken.

@@ -66,13 +66,16 @@ constexpr std::array kTwoPhaseCommitBranchFields = {
 
 constexpr std::array kChooseStepFields = {Name("id"),   Name("description"), Name("after"),
                                           Name("when"), Name("choose"),      Name("let")};
+constexpr std::array kBlockStepFields = {Name("id"),   Name("description"), Name("after"),
+                                         Name("when"), Name("forEach"),     Name("let")};
 constexpr std::array kRefuseStepFields = {Name("id"),   Name("description"), Name("after"),
                                           Name("when"), Name("refuse"),      Name("let")};
 constexpr std::array kChoiceFields = {Name("when"), Name("steps")};
 constexpr std::array kRefusalFields = {Name("code"), Name("message")};
 
 constexpr std::array kExpiresFields = {Name("at"), Name("margin")};
-constexpr std::array kForEachFields = {Name("items"), Name("maxParallel")};
+constexpr std::array kForEachFields = {Name("items"), Name("maxParallel"), Name("atLeast")};
+constexpr std::array kBlockFields = {Name("items"), Name("maxParallel"), Name("steps")};
 constexpr std::array kRetryFields = {Name("initial"), Name("factor"), Name("max"), Name("attempts"),
                                      Name("jitter")};
 constexpr std::array kRepeatFields = {Name("until"), Name("every"), Name("backoff"), Name("times"),
@@ -161,6 +164,8 @@ constexpr ObjectSpec kTwoPhaseCommitStep = {"twoPhaseCommitStep", "a step of mod
                                             kTwoPhaseCommitStepFields};
 constexpr ObjectSpec kWaitStep = {"waitStep", "a step that waits", kWaitStepFields};
 constexpr ObjectSpec kChooseStep = {"chooseStep", "a step that chooses", kChooseStepFields};
+constexpr ObjectSpec kBlockStep = {"blockStep", "a step whose 'forEach' has steps",
+                                   kBlockStepFields};
 constexpr ObjectSpec kRefuseStep = {"refuseStep", "a step that refuses", kRefuseStepFields};
 constexpr ObjectSpec kChoice = {"choice", "a way of 'choose'", kChoiceFields};
 constexpr ObjectSpec kRefusal = {"refusal", "'refuse'", kRefusalFields};
@@ -170,6 +175,7 @@ constexpr ObjectSpec kTwoPhaseCommitBranch = {"twoPhaseCommitBranch", "a branch 
                                               kTwoPhaseCommitBranchFields};
 constexpr ObjectSpec kExpires = {"expires", "expires", kExpiresFields};
 constexpr ObjectSpec kForEach = {"forEach", "forEach", kForEachFields};
+constexpr ObjectSpec kBlock = {"block", "a 'forEach' with steps", kBlockFields};
 constexpr ObjectSpec kRetry = {"retry", "a retry policy", kRetryFields};
 constexpr ObjectSpec kRepeat = {"repeat", "'repeat'", kRepeatFields};
 constexpr ObjectSpec kWaitFor = {"waitFor", "a wait for a duration", kWaitForFields};
@@ -217,6 +223,7 @@ std::span<const ObjectSpec* const> All() {
                                       &kTwoPhaseCommitStep,
                                       &kWaitStep,
                                       &kChooseStep,
+                                      &kBlockStep,
                                       &kRefuseStep,
                                       &kChoice,
                                       &kRefusal,
@@ -225,6 +232,7 @@ std::span<const ObjectSpec* const> All() {
                                       &kTwoPhaseCommitBranch,
                                       &kExpires,
                                       &kForEach,
+                                      &kBlock,
                                       &kRetry,
                                       &kRepeat,
                                       &kWaitFor,

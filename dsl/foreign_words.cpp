@@ -28,7 +28,8 @@ constexpr std::string_view kTimeout =
     R"(write "timeout": "30s" of one call, "deadline": "10m" of all)";
 constexpr std::string_view kUndo = "what undoes a step is its 'compensate'";
 constexpr std::string_view kForEach =
-    R"(write "forEach": {"items": "${input.lines}"} and read 'item' and 'index')";
+    R"(write "forEach": {"items": "${input.lines}"}, with "steps": [...] in it if they are several, )"
+    R"(and read 'item' and 'index')";
 constexpr std::string_view kChild =
     R"(write "action": {"transaction": {"definition": "name", "input": {...}}})";
 constexpr std::string_view kCall =

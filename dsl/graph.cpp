@@ -93,7 +93,10 @@ std::string DecisionLine(const DecideWork& work) {
   if (const auto* refusal = std::get_if<Refusal>(&work)) {
     return "refuse: " + refusal->code;
   }
-  return "choose one of " + std::to_string(std::get<Choice>(work).ways.size()) + " ways";
+  const auto& choice = std::get<Choice>(work);
+  return choice.each
+             ? "for each element, " + std::to_string(choice.each->max_parallel) + " at a time"
+             : "choose one of " + std::to_string(choice.ways.size()) + " ways";
 }
 
 // Of the way from a choice to a step on one of its ways: the condition, or that it is the rest.
@@ -119,7 +122,9 @@ std::vector<std::string> Lines(const Plan& plan, const Step& step) {
   if (step.optional && step.stage == Stage::kMain) {
     lines.emplace_back("optional: when it fails the rest goes on");
   }
-  if (step.for_each) {
+  if (step.block) {
+    lines.push_back("for each element of " + plan.steps[*step.block].id);
+  } else if (step.for_each) {
     lines.push_back("for each element, " + std::to_string(step.for_each->max_parallel) +
                     " at a time");
   }

@@ -216,6 +216,14 @@ struct WaitSignal {
 };
 using WaitWork = std::variant<WaitFor, WaitUntil, WaitSignal>;
 
+// One branch per element of a list. In its expressions `item` and `index` are the element's.
+struct ForEach {
+  cel::Expression items;
+  size_t max_parallel;  // At most this many branches of the step are driven at once.
+  // So many of them must succeed, though each may fail.
+  std::optional<size_t> at_least = std::nullopt;
+};
+
 // Takes the first of several ways whose condition holds; one without a condition always does. Its
 // output is {"taken": n}, from 0, or {"taken": null} if none was.
 struct Choice {
@@ -224,6 +232,8 @@ struct Choice {
     std::string label;  // The condition as it is written, for people.
   };
   std::vector<Way> ways;
+  // It stands for a block: there is one way, and its steps are done for each element.
+  std::optional<ForEach> each = std::nullopt;
 };
 // Is refused, by what the data says.
 struct Refusal {
@@ -232,12 +242,6 @@ struct Refusal {
 };
 // What is decided at once, with nobody called.
 using DecideWork = std::variant<Choice, Refusal>;
-
-// One branch per element of a list. In its expressions `item` and `index` are the element's.
-struct ForEach {
-  cel::Expression items;
-  size_t max_parallel;  // At most this many branches of the step are driven at once.
-};
 
 // How long a participant holds what was tried.
 struct Expiry {
@@ -261,7 +265,11 @@ struct Step {
   std::vector<size_t> after;   // Direct predecessors of its stage, as indices into Plan::steps.
   std::vector<size_t> before;  // Direct successors of its stage.
   std::optional<WayOfChoice> way = std::nullopt;  // Skipped unless that one is taken.
-  std::vector<Let> lets = {};                     // For its own expressions.
+  // The choice whose block it belongs to, an index into Plan::steps. The steps of a block have a
+  // branch for each element of one list, and of a predecessor in the block a branch follows only
+  // the one of its own element.
+  std::optional<size_t> block = std::nullopt;
+  std::vector<Let> lets = {};  // For its own expressions.
   std::optional<cel::Expression> when;
   std::optional<ForEach> for_each;
   std::variant<CallWork, WaitWork, DecideWork> work;

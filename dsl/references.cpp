@@ -85,7 +85,9 @@ void ExpressionCompiler::RefuseUnknownName(const cel::ReferencePath& path,
   const std::string place(scope.place);
   if (root == "item" || root == "index") {
     problems_.InString(pointer, path.offset, "unknown_name",
-                       Quote(root) + " is only known in the operations of a step with 'forEach'");
+                       Quote(root) +
+                           " is only known in the operations of a step with 'forEach', and in the "
+                           "steps of one");
     return;
   }
   if (known.empty()) {
@@ -186,6 +188,13 @@ bool ExpressionCompiler::CheckStepMember(const cel::ReferencePath& path, size_t 
                        DidYouMean(path.names[3], {"code", "message"}));
     return false;
   }
+  if (steps_.IsBlock(read) && member != "status") {
+    problems_.InString(pointer, path.offset, "unknown_step_member",
+                       Quote(id) + " is a block of steps: each of them has an output, it has none",
+                       "read a step of the block: outside of it its 'output' is a list, with an "
+                       "element for each item");
+    return false;
+  }
   if (member == "headers" || member == "statusCode") {
     return CheckAnswerMember(path, read, pointer);
   }
@@ -274,6 +283,11 @@ void ExpressionCompiler::CheckStepOrder(const cel::ReferencePath& path, size_t r
               : "add " + id + " to 'after' of " + own);
 }
 
+bool StepTable::IsBlock(size_t step) const {
+  return std::any_of(blocks.begin(), blocks.end(),
+                     [step](const std::optional<size_t>& block) { return block == step; });
+}
+
 std::optional<size_t> StepTable::WayWithin(size_t step, size_t choice) const {
   for (auto way = ways[step]; way; way = ways[way->choice]) {
     if (way->choice == choice) {
@@ -295,7 +309,8 @@ bool StepTable::Exclude(size_t a, size_t b) const {
 
 std::optional<size_t> StepTable::ChoiceBetween(size_t step, std::optional<size_t> reader) const {
   for (auto way = ways[step]; way; way = ways[way->choice]) {
-    if (!reader || WayWithin(*reader, way->choice) != way->way) {
+    const bool same = reader && WayWithin(*reader, way->choice) == way->way;
+    if (!same && !IsBlock(way->choice)) {
       return way->choice;
     }
   }

@@ -73,6 +73,7 @@ void StepListReader::ReadIds() {
     const bool is_text = when != nullptr && when->is_string();
     list_.table.when.push_back(is_text ? when->get<std::string>() : std::string());
     list_.table.ways.push_back(steps_[step].way);
+    list_.table.blocks.push_back(steps_[step].block);
     list_.table.stages.push_back(steps_[step].stage);
     const Json* optional = Find(step, "optional");
     // What comes when all is decided is best effort unless it says otherwise.
@@ -269,6 +270,11 @@ void StepListReader::ReadPivot() {
           "when the steps of " + Quote(FieldOf(steps_[step].stage)) +
               " have their time the outcome is decided, so that none of them is a pivot",
           "remove it");
+    } else if (json != nullptr && *json == true && steps_[step].block) {
+      problems_.AtKey(PointerTo(step) + "/pivot", "pivot_in_block",
+                      "there is no way back from the pivot, while steps of other items could still "
+                      "be refused",
+                      "let it be a step that comes after " + NameOf(*steps_[step].block));
     } else if (json != nullptr && *json == true) {
       TakePivot(step);
     }

@@ -10,19 +10,30 @@ const Json* FindArray(const Json& object, const char* member) {
   return object.is_object() && found != object.end() && found->is_array() ? &*found : nullptr;
 }
 
+// The steps that are done for each element of a list; null: it is no such step.
+const Json* BlockOf(const Json& step) {
+  const auto each = step.is_object() ? step.find("forEach") : step.end();
+  return step.is_object() && each != step.end() ? FindArray(*each, "steps") : nullptr;
+}
+
 void List(const Json& steps, const std::string& pointer, Stage stage,
-          std::optional<WayOfChoice> way, std::vector<StepSource>& sources) {
+          std::optional<WayOfChoice> way, std::optional<size_t> block,
+          std::vector<StepSource>& sources) {
   std::optional<size_t> previous = way ? std::optional(way->choice) : std::nullopt;
   for (size_t i = 0; i < steps.size(); ++i) {
     const size_t step = sources.size();
     const std::string at = pointer + "/" + std::to_string(i);
-    sources.push_back({&steps[i], at, way, previous, stage});
+    sources.push_back({&steps[i], at, way, previous, stage, block});
     previous = step;
+    if (const Json* inner = BlockOf(steps[i]); inner != nullptr && !block) {
+      List(*inner, at + "/forEach/steps", stage, WayOfChoice{step, 0}, step, sources);
+      continue;
+    }
     const Json* ways = FindArray(steps[i], "choose");
     for (size_t n = 0; ways != nullptr && n < ways->size(); ++n) {
       if (const Json* inner = FindArray((*ways)[n], "steps")) {
         List(*inner, at + "/choose/" + std::to_string(n) + "/steps", stage, WayOfChoice{step, n},
-             sources);
+             block, sources);
       }
     }
   }
@@ -44,7 +55,7 @@ std::vector<StepSource> ListSteps(const Json& definition) {
   for (const Stage stage : {Stage::kMain, Stage::kCommitted, Stage::kAborted}) {
     const std::string field(FieldOf(stage));
     if (const Json* steps = FindArray(definition, field.c_str())) {
-      List(*steps, "/" + field, stage, std::nullopt, sources);
+      List(*steps, "/" + field, stage, std::nullopt, std::nullopt, sources);
     }
   }
   return sources;

@@ -20,10 +20,12 @@ struct StepSource {
   // choice. None: it starts at once.
   std::optional<size_t> previous;
   Stage stage = Stage::kMain;
+  std::optional<size_t> block = std::nullopt;  // The step whose 'forEach' lists it, at any depth.
 };
 
 // The steps of `steps`, then of `onCommitted` and `onAborted`, where the definition has them; each
-// choice before the steps of its ways, which may hold choices in turn. What is not as it should be
+// choice before the steps of its ways, which may hold choices in turn, and each 'forEach' with
+// steps before those, as the steps of its only way. What is not as it should be
 // is left out here and reported where it is compiled. Recursion is bounded by the depth of a
 // definition.
 [[nodiscard]] std::vector<StepSource> ListSteps(const Json& definition);

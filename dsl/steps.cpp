@@ -78,8 +78,10 @@ bool OnlyChildren(const std::vector<const OperationTemplate*>& operations) {
 }  // namespace
 
 Scope StepCompiler::ScopeOf(size_t index, std::string_view place) const {
-  return Scope{
-      .place = place, .failure = list_.table.stages[index] == Stage::kAborted, .step = index};
+  return Scope{.place = place,
+               .element = list_.table.blocks[index].has_value(),
+               .failure = list_.table.stages[index] == Stage::kAborted,
+               .step = index};
 }
 
 std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
@@ -98,10 +100,11 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
                         " calls somebody; it can not be one with " + Quote(*kind),
                     "give each call a 'when', or let 'onCommitted' run a transaction");
   }
-  const ObjectSpec& spec = is_call             ? fields::StepOf(mode_)
-                           : *kind == "wait"   ? fields::kWaitStep
-                           : *kind == "choose" ? fields::kChooseStep
-                                               : fields::kRefuseStep;
+  const ObjectSpec& spec = is_call              ? fields::StepOf(mode_)
+                           : *kind == "wait"    ? fields::kWaitStep
+                           : *kind == "choose"  ? fields::kChooseStep
+                           : *kind == "forEach" ? fields::kBlockStep
+                                                : fields::kRefuseStep;
   const ObjectReader reader(json, pointer, spec, problems_);
   const std::array elsewhere = {&fields::StepOf(mode_), &fields::kSagaStep, &fields::kTccStep,
                                 &fields::kTwoPhaseCommitStep};
@@ -116,11 +119,16 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
                               cel::Kind::kBool);
   }
   std::optional<ForEach> for_each = is_call ? Fan(index, reader) : std::nullopt;
+  if (list_.table.blocks[index]) {
+    for_each = EachOfBlock(index);
+  }
   std::optional<decltype(Step::work)> work;
   if (is_call) {
     work = Calls(index, reader);
   } else if (*kind == "wait") {
     work = Wait(index, reader);
+  } else if (*kind == "forEach") {
+    work = Block(index, reader);
   } else {
     work = *kind == "choose" ? Choose(index, reader) : Refuse(index, reader);
   }
@@ -140,6 +148,7 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
               .after = list_.after[index],
               .before = {},
               .way = list_.table.ways[index],
+              .block = list_.table.blocks[index],
               .lets = std::move(lets),
               .when = std::move(when),
               .for_each = std::move(for_each),
@@ -164,7 +173,7 @@ std::vector<Let> StepCompiler::Lets(size_t index, const ObjectReader& reader) {
   // Whatever any of the step's expressions may read.
   Scope scope = ScopeOf(index, "'let'");
   scope.key = true;
-  scope.element = reader.Has("forEach");
+  scope.element = scope.element || reader.Has("forEach");
   scope.failure = true;
   scope.own_output = true;
   return expressions_.Declare(*json, reader.PointerTo("let"), scope,
@@ -174,6 +183,10 @@ std::vector<Let> StepCompiler::Lets(size_t index, const ObjectReader& reader) {
 std::optional<std::string_view> StepCompiler::KindOf(const Json& json, const std::string& pointer) {
   const std::string_view forward = OperationName(mode_, Role::kForward);
   std::vector<std::string_view> found;
+  if (const auto each = json.find("forEach");
+      each != json.end() && each->is_object() && each->contains("steps")) {
+    found.emplace_back("forEach");
+  }
   for (const std::string_view kind : {std::string_view("wait"), std::string_view("choose"),
                                       std::string_view("refuse"), forward}) {
     if (json.contains(kind)) {
@@ -181,10 +194,12 @@ std::optional<std::string_view> StepCompiler::KindOf(const Json& json, const std
     }
   }
   if (found.size() > 1) {
-    problems_.AtKey(pointer + "/" + std::string(found.front()), "ambiguous_step",
-                    "a step does one thing: it calls, waits, chooses or refuses; this one has " +
-                        QuoteAll(found, "and"),
-                    "make them steps of their own");
+    problems_.AtKey(
+        pointer + "/" + std::string(found.front()), "ambiguous_step",
+        "a step does one thing: it calls, waits, chooses, refuses, or has steps for each "
+        "item; this one has " +
+            QuoteAll(found, "and"),
+        "make them steps of their own");
     return std::nullopt;
   }
   return found.empty() ? forward : found.front();
@@ -208,7 +223,7 @@ std::optional<CallWork> StepCompiler::Calls(size_t index, const ObjectReader& re
     site.default_timeout = defaults_.timeout.value_or(limits::kDefaultCallTimeout);
   }
   site.scope.key = true;
-  site.scope.element = reader.Has("forEach");
+  site.scope.element = site.scope.element || reader.Has("forEach");
   CheckParticipantGiven(reader, &site);
   std::optional<OperationTemplate> forward;
   if (forward_json != nullptr) {
@@ -419,32 +434,6 @@ void StepCompiler::CheckChildPolicies(const ObjectReader& reader, const CallWork
                     "after until it has ended",
                     advice);
   }
-}
-
-std::optional<ForEach> StepCompiler::Fan(size_t index, const ObjectReader& reader) {
-  const Json* json = reader.Find("forEach");
-  if (json == nullptr) {
-    return std::nullopt;
-  }
-  const Scope scope = ScopeOf(index, "'forEach'");
-  const std::string pointer = reader.PointerTo("forEach");
-  size_t max_parallel = limits::kDefaultForEachParallel;
-  std::optional<cel::Expression> items;
-  if (json->is_object()) {
-    const ObjectReader fan(*json, pointer, fields::kForEach, problems_);
-    fan.RefuseUnknownFields();
-    if (const Json* value = fan.Require("items", "name the list: \"${input.rooms}\"")) {
-      items = expressions_.Whole(*value, fan.PointerTo("items"), scope, cel::Kind::kList);
-    }
-    max_parallel = fan.Integer("maxParallel", 1, limits::kMaxForEachBranches)
-                       .value_or(limits::kDefaultForEachParallel);
-  } else {
-    items = expressions_.Whole(*json, pointer, scope, cel::Kind::kList);
-  }
-  if (!items) {
-    return std::nullopt;
-  }
-  return ForEach{*std::move(items), max_parallel};
 }
 
 StepCompiler::Policies StepCompiler::ReadPolicies(size_t index, const ObjectReader& reader) {

@@ -1,6 +1,7 @@
 // StepCompiler: one step of a definition -> a Step of the plan.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -80,6 +81,14 @@ class StepCompiler {
   std::optional<OperationSite> SiteOf(size_t index, const ObjectReader& reader);
   void CheckParticipantGiven(const ObjectReader& reader, OperationSite* site);
   std::optional<ForEach> Fan(size_t index, const ObjectReader& reader);
+  // A 'forEach' as an object: of one step, or with steps of its own.
+  std::optional<ForEach> ReadEach(size_t index, const Json& json, const std::string& pointer,
+                                  const ObjectSpec& spec);
+  std::optional<DecideWork> Block(size_t index, const ObjectReader& reader);
+  void CheckAtLeast(size_t index, const ObjectReader& fan, ForEach* each);
+  void CheckPlaceOfBlock(size_t index, const std::string& pointer);
+  // In a block: what its steps have a branch for.
+  [[nodiscard]] std::optional<ForEach> EachOfBlock(size_t index) const;
   std::optional<WaitWork> Wait(size_t index, const ObjectReader& reader);
   std::optional<WaitWork> WaitForDuration(size_t index, const ObjectReader& wait);
   std::optional<WaitWork> WaitUntilInstant(size_t index, const ObjectReader& wait);
@@ -95,6 +104,7 @@ class StepCompiler {
   bool OnePhase(const ObjectReader& reader);
 
   Mode mode_;
+  std::map<size_t, ForEach> blocks_;  // By the step that stands for one.
   const StepList& list_;
   const Participants& participants_;
   const StepDefaults& defaults_;

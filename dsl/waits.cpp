@@ -95,6 +95,12 @@ std::optional<WaitWork> StepCompiler::WaitUntilInstant(size_t index, const Objec
 std::optional<WaitWork> StepCompiler::WaitForSignal(size_t index, const ObjectReader& wait) {
   WaitSignal signal;
   signal.name = wait.String("signal").value_or("");
+  if (list_.table.blocks[index]) {
+    problems_.AtKey(wait.PointerTo("signal"), "signal_in_block",
+                    "a signal can not say which item it is for",
+                    "let each item be a transaction, whose gid says it: \"action\": "
+                    "{\"transaction\": {...}}");
+  }
   if (wait.Find("signal")->is_string()) {
     if (const auto bad = CheckName(signal.name, "a signal's name")) {
       problems_.AtValue(wait.PointerTo("signal"), "bad_name", bad->message, bad->suggestion);

@@ -170,6 +170,15 @@ class Folder {
     if (record.step >= limits::kMaxSteps) {
       return Impossible("step-skipped of step number " + std::to_string(record.step));
     }
+    if (record.branch) {
+      return Alter("step-skipped", *record.branch, [&](BranchFacts& branch, BranchRef) {
+        if (!In(branch, P::kBlocked)) {
+          return false;
+        }
+        Settle(branch, P::kSkipped);
+        return true;
+      });
+    }
     StepFacts& step = store_.Step(record.step);
     if (step.expanded || step.skipped) {
       return Impossible("step-skipped of a step that is begun or skipped");

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "engine/block.h"
 #include "engine/engine.h"
 #include "engine/render.h"
 #include "engine/state_lookup.h"
@@ -78,6 +79,19 @@ Violation CheckBranch(const dsl::Step& plan, const TxnState& state, const Branch
   return CheckFinish(plan, state, branch, name);
 }
 
+// Of steps in one block: each branch of `step` was begun when that of `before` was done.
+bool AreLanesSettled(const StepState& before, const StepState& step) {
+  for (size_t i = 0; i < step.branches.size(); ++i) {
+    const BranchState* first = i < before.branches.size() ? &before.branches[i] : nullptr;
+    const bool settled = first != nullptr && (first->phase == P::kDone ||
+                                              first->phase == P::kSkipped || first->tolerated);
+    if (step.branches[i].phase != P::kBlocked && !settled) {
+      return false;
+    }
+  }
+  return true;
+}
+
 Violation CheckStep(const dsl::Plan& plan, const TxnState& state, size_t index) {
   const StepState& step = state.steps[index];
   const std::string name = "step '" + plan.steps[index].id + "': ";
@@ -108,11 +122,39 @@ Violation CheckStep(const dsl::Plan& plan, const TxnState& state, size_t index) 
     return name + "begun before the outcome that it follows was decided";
   }
   for (const size_t before : plan.steps[index].after) {
-    if (forward_only && !state.client_driven && !IsSettledForward(state.steps[before])) {
+    const bool settled = InOneBlock(plan, before, index)
+                             ? AreLanesSettled(state.steps[before], step)
+                             : IsSettledForward(state.steps[before]);
+    if (forward_only && !state.client_driven && !settled) {
       return name + "begun before '" + plan.steps[before].id + "' was done";
     }
   }
   return std::nullopt;
+}
+
+bool IsToTakeBack(const dsl::Step& plan, const BranchState& branch) {
+  const bool happened =
+      branch.phase == P::kDone || branch.phase == P::kGaveUp || branch.phase == P::kEnlisted;
+  const bool under_way = IsCalling(branch.phase) || IsBackoff(branch.phase) ||
+                         IsPending(branch.phase) || IsStuck(branch.phase);
+  return under_way || (happened && HasUndo(plan, branch));
+}
+
+// Where a branch of a block is undone, what directly follows in its lane was undone before.
+bool AreLanesUndoneInOrder(const dsl::Plan& plan, const TxnState& state, size_t step) {
+  for (const size_t next : plan.steps[step].before) {
+    if (!InOneBlock(plan, next, step) || next >= state.steps.size()) {
+      continue;
+    }
+    const std::vector<BranchState>& lanes = state.steps[step].branches;
+    const std::vector<BranchState>& following = state.steps[next].branches;
+    for (size_t i = 0; i < lanes.size() && i < following.size(); ++i) {
+      if (IsUndoing(lanes[i].phase) && IsToTakeBack(plan.steps[next], following[i])) {
+        return false;
+      }
+    }
+  }
+  return true;
 }
 
 // How many branches of the step may hold something that an abort has to take back, or take back.
@@ -149,10 +191,14 @@ Violation CheckUndoOrder(const dsl::Plan& plan, const TxnState& state) {
     return std::nullopt;
   }
   std::vector<bool> clear(plan.steps.size(), true);
+  std::vector<bool> unlocked(plan.steps.size(), true);
   for (size_t step = plan.steps.size(); step-- > 0;) {
+    const std::vector<size_t>& before = plan.steps[step].before;
     const bool successors_clear =
-        std::all_of(plan.steps[step].before.begin(), plan.steps[step].before.end(),
-                    [&clear](size_t next) { return clear[next]; });
+        std::all_of(before.begin(), before.end(), [&clear](size_t next) { return clear[next]; });
+    unlocked[step] = std::all_of(before.begin(), before.end(), [&](size_t next) {
+      return clear[next] || (unlocked[next] && InOneBlock(plan, next, step));
+    });
     if (step >= state.steps.size()) {
       clear[step] = successors_clear;
       continue;
@@ -160,7 +206,7 @@ Violation CheckUndoOrder(const dsl::Plan& plan, const TxnState& state) {
     const PhaseCounts& phases = state.steps[step].phases;
     const uint32_t undoing =
         phases.of(P::kUndo, P::kUndoBackoff, P::kUndoPending, P::kUndone, P::kUndoStuck);
-    if (undoing > 0 && !successors_clear) {
+    if (undoing > 0 && (!unlocked[step] || !AreLanesUndoneInOrder(plan, state, step))) {
       return "step '" + plan.steps[step].id + "' is undone before what was built upon it";
     }
     clear[step] = successors_clear && Standing(plan, state, step) == 0;
@@ -185,7 +231,8 @@ bool IsFinal(const dsl::Plan& plan, const TxnState& state, size_t step) {
   const std::vector<BranchState>& branches = state.steps[step].branches;
   return state.steps[step].expanded &&
          std::all_of(branches.begin(), branches.end(), [&](const BranchState& branch) {
-           const bool ended = branch.phase == P::kFinished || branch.phase == P::kReadOnly;
+           const bool ended = branch.phase == P::kFinished || branch.phase == P::kReadOnly ||
+                              branch.phase == P::kSkipped;
            const bool done = branch.phase == P::kDone || branch.phase == P::kEnlisted;
            return ended || branch.tolerated || (done && !HasFinish(plan.steps[step], branch));
          });

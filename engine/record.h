@@ -67,6 +67,7 @@ struct StepExpanded {
 
 struct StepSkipped {
   size_t step = 0;
+  std::optional<BranchId> branch = std::nullopt;  // Of a block: for this element only.
 };
 
 // From here on the operation may be called; attempt 1 of it begins.

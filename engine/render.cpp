@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "dsl/cel/timestamp.h"
+#include "engine/block.h"
 #include "engine/child_gid.h"
 #include "engine/render_http.h"
 
@@ -104,7 +105,8 @@ class Scope final : public Resolver {
       return Document(draft_.base().input, path, 1);
     }
     if (path[0] == "item" && own_ && draft_.step(own_->step).for_each) {
-      return Document(draft_.item(*own_), path, 1);
+      const BranchRef kept{KeeperOf(draft_.plan(), own_->step), own_->index};
+      return Document(draft_.item(kept), path, 1);
     }
     if (path[0] == "gid") {
       return Resolved{Value::String(draft_.gid().str()), 1};
@@ -206,6 +208,14 @@ class Scope final : public Resolver {
   [[nodiscard]] Resolved Output(size_t step, std::span<const std::string> path) const {
     constexpr size_t kKnown = 3;  // steps, its id, output
     const StepFacts& facts = draft_.step(step);
+    if (const auto ref = InOwnLane(step)) {
+      const BranchFacts& branch = draft_.branch(*ref);
+      if (branch.phase == BranchPhase::kSkipped || branch.tolerated) {
+        skipped_read_ = draft_.plan().steps[step].id;
+        why_no_output_ = branch.tolerated ? "failed" : "was skipped";
+      }
+      return Document(draft_.output(*ref), path, kKnown);
+    }
     if (facts.skipped || facts.tolerated > 0) {
       skipped_read_ = draft_.plan().steps[step].id;
       why_no_output_ = facts.skipped ? "was skipped" : "failed";
@@ -230,9 +240,33 @@ class Scope final : public Resolver {
     return branch.tolerated && branch.failure ? FailureMap(*branch.failure) : Value();
   }
 
+  // Of another step of its block, the branch of the same element.
+  [[nodiscard]] std::optional<BranchRef> InOwnLane(size_t step) const {
+    const bool same = own_ && own_->step != step && InOneBlock(draft_.plan(), own_->step, step) &&
+                      own_->index < draft_.step(step).size;
+    return same ? std::optional(BranchRef{step, own_->index}) : std::nullopt;
+  }
+
+  [[nodiscard]] std::string_view StatusOf(BranchRef other) const {
+    const BranchFacts& branch = draft_.branch(other);
+    if (branch.tolerated) {
+      return "failed";
+    }
+    switch (RoleOf(branch.phase)) {
+      case Role::kUndo: return "done";
+      default: break;
+    }
+    return branch.phase == BranchPhase::kSkipped ? "skipped"
+           : branch.phase == BranchPhase::kDone  ? "done"
+                                                 : "running";
+  }
+
   // Of a step with forEach a list, as its output.
   [[nodiscard]] Value FailureOf(size_t step) const {
     const StepFacts& facts = draft_.step(step);
+    if (const auto ref = InOwnLane(step)) {
+      return FailureOf(*ref);
+    }
     if (!facts.for_each) {
       return facts.tolerated == 0 ? Value() : FailureOf(BranchRef{step, 0});
     }
@@ -255,7 +289,7 @@ class Scope final : public Resolver {
       if (branch.phase == P::kRefused || branch.phase == P::kGaveUp || branch.undo_without_output) {
         return "failed";
       }
-      done = done && (undone || branch.phase == P::kDone);
+      done = done && (undone || branch.phase == P::kDone || branch.phase == P::kSkipped);
     }
     return done ? "done" : "skipped";
   }
@@ -264,6 +298,9 @@ class Scope final : public Resolver {
     const StepFacts& facts = draft_.step(step);
     if (facts.skipped) {
       return "skipped";
+    }
+    if (const auto ref = InOwnLane(step)) {
+      return StatusOf(*ref);
     }
     if (facts.tolerated > 0 && !(own_ && own_->step == step)) {
       return "failed";
@@ -578,14 +615,24 @@ PollBranch MakePoll(const Draft& draft, BranchRef ref) {
   return poll;
 }
 
-bool IsWayTaken(const Draft& draft, const dsl::WayOfChoice& way) {
+bool IsWayTaken(const Draft& draft, const dsl::WayOfChoice& way, size_t index) {
   const StepFacts& choice = draft.step(way.choice);
-  if (choice.skipped || choice.size == 0) {
+  if (choice.skipped || choice.size <= index) {
     return false;
   }
   // It may be an operator's word, who skipped a choice that could not be made.
-  const Json output = draft.output({way.choice, 0}).Read();
+  const Json output = draft.output({way.choice, index}).Read();
   return output.is_object() && output.value("taken", Json()) == way.way;
+}
+
+Result<bool> EvaluateWhen(const Draft& draft, BranchRef ref) {
+  const dsl::Step& plan = draft.plan_step(ref);
+  // A choice of its block is made for each element; that the block is done at all is known.
+  if (plan.way->choice != *plan.block && !IsWayTaken(draft, *plan.way, ref.index)) {
+    return false;
+  }
+  return plan.when ? EvaluateCondition(Scope(draft, ref), plan, "when", *plan.when)
+                   : Result<bool>(true);
 }
 
 Result<bool> EvaluateWhen(const Draft& draft, size_t step) {
@@ -651,7 +698,7 @@ Result<bool> EvaluateUntil(const Draft& draft, BranchRef ref, const JsonText& an
 Result<std::vector<JsonText>> EvaluateItems(const Draft& draft, size_t step) {
   const dsl::Step& plan = draft.plan().steps[step];
   Scope scope(draft);
-  scope.SetStep(step);
+  scope.SetStep(plan.block.value_or(step));  // Whose list it is.
   auto items = plan.for_each->items.EvaluateToJson(scope.activation(), limits::kMaxPayloadBytes);
   if (!items.ok()) {
     return InStep(plan, "forEach", scope.Explain(items.status()));

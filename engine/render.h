@@ -2,7 +2,8 @@
 // Internal to the engine.
 //
 // What expressions read: `input`, `env`, `gid`; `steps.<id>.output` (a forEach's is the list of its
-// branches' outputs; a branch that reads its own step reads its own output) and `steps.<id>.status`
+// branches' outputs; a branch that reads its own step, or another of its block, reads that of its
+// own element) and `steps.<id>.status`
 // ("done", "skipped", "unknown" or "running"); for a branch also `key`, and `item` and `index` of a
 // forEach.
 //
@@ -63,7 +64,10 @@ namespace entente::engine {
 // Whether the step is taken: it belongs to no choice or to the way that was taken, and its own
 // condition holds.
 [[nodiscard]] Result<bool> EvaluateWhen(const Draft& draft, size_t step);
-[[nodiscard]] bool IsWayTaken(const Draft& draft, const dsl::WayOfChoice& way);
+// The same of a step in a block, for the branch's element.
+[[nodiscard]] Result<bool> EvaluateWhen(const Draft& draft, BranchRef ref);
+// Of a choice in a block, for the element of that index.
+[[nodiscard]] bool IsWayTaken(const Draft& draft, const dsl::WayOfChoice& way, size_t index = 0);
 // The output of a choice that is made now: {"taken": n}.
 [[nodiscard]] Result<JsonText> EvaluateChoice(const Draft& draft, BranchRef ref);
 // Why a step that refuses does.

@@ -55,11 +55,12 @@ struct BranchName {
          (branch.phase == BranchPhase::kDone || branch.phase == BranchPhase::kEnlisted);
 }
 
-// How many branches of a step did their forward part, whatever became of them since.
+// How many branches of a step did their forward part or had none to do, whatever became of them
+// since.
 [[nodiscard]] inline uint32_t ForwardDone(const StepFacts& step) {
   using P = BranchPhase;
-  return step.phases.of(P::kDone, P::kReadOnly, P::kFinish, P::kFinishBackoff, P::kFinishPending,
-                        P::kFinished, P::kFinishStuck);
+  return step.phases.of(P::kDone, P::kSkipped, P::kReadOnly, P::kFinish, P::kFinishBackoff,
+                        P::kFinishPending, P::kFinished, P::kFinishStuck);
 }
 
 // The role that a phase is about: of a branch that is blocked, waits or is settled, the last one.

@@ -46,6 +46,9 @@ class RecordWriter {
     return record.for_each ? record.id + ' ' + JsonText::ArrayOf(record.items).text() : record.id;
   }
   std::string operator()(const StepSkipped& record) const {
+    if (record.branch) {
+      return record.branch->str();
+    }
     return record.step < plan_.steps.size() ? plan_.steps[record.step].id
                                             : std::to_string(record.step);
   }

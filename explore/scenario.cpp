@@ -113,7 +113,7 @@ struct RecordTeller {
     return given_up.tolerated ? GoesOnWithout(given_up.branch) : "";
   }
   std::string operator()(const engine::StepSkipped& skipped) const {
-    return plan.steps[skipped.step].id + " is skipped";
+    return (skipped.branch ? skipped.branch->str() : plan.steps[skipped.step].id) + " is skipped";
   }
   std::string operator()(const engine::WaitStarted& waiting) const {
     const bool again =

@@ -233,10 +233,17 @@ class Maker {
     }
   }
 
+  // Whose list the items of a step come from: its block's, or its own.
+  [[nodiscard]] const std::string& OwnerOfItems(const std::string& step) const {
+    const auto found = steps_.find(step);
+    const bool in_block = found != steps_.end() && found->second->block;
+    return in_block ? plan_.steps[*found->second->block].id : step;
+  }
+
   // `item` and `output` by where they come from.
   [[nodiscard]] DataPath Canonical(const Trial& trial, const DataPath& read) const {
     DataPath path;
-    const auto items = items_.find(trial.step);
+    const auto items = items_.find(OwnerOfItems(trial.step));
     if (read.front() == "item" && items != items_.end()) {
       path = items->second;
       path.emplace_back("*");
@@ -321,7 +328,7 @@ class Maker {
   // The first of the items of the trial's step; null: it has none.
   [[nodiscard]] Json ItemOf(const Trial& trial, const Json& data) const {
     for (const Trial& items : trials_) {
-      if (items.wanted != Wanted::kList || items.step != trial.step) {
+      if (items.wanted != Wanted::kList || items.step != OwnerOfItems(trial.step)) {
         continue;
       }
       const Result<Json> list = Evaluate(items, data, Json());
@@ -432,7 +439,12 @@ class Maker {
       activation.Bind("output", own);
       if (for_each_.at(trial.step)) {
         steps = data["steps"];
-        steps[trial.step]["output"] = own;
+        for (const auto& [id, other] : steps_) {
+          const bool in_block = step->second->block && other->block == step->second->block;
+          if (id == trial.step || in_block) {
+            steps[id]["output"] = Instance(outputs_.at(id));
+          }
+        }
         activation.Bind("steps", steps);
       }
     }

@@ -63,7 +63,11 @@ void Put(const eng::StepExpanded& from, pb::Record& record) {
 }
 
 void Put(const eng::StepSkipped& from, pb::Record& record) {
-  record.mutable_step_skipped()->set_step(static_cast<uint32_t>(from.step));
+  auto* to = record.mutable_step_skipped();
+  to->set_step(static_cast<uint32_t>(from.step));
+  if (from.branch) {
+    to->set_branch(from.branch->str());
+  }
 }
 
 void Put(const eng::OperationStarted& from, pb::Record& record) {
@@ -467,7 +471,12 @@ Result<eng::RecordBody> GetBody(const pb::Record& from) {
   switch (from.body_case()) {
     case pb::Record::kAccepted: return Get(from.accepted());
     case pb::Record::kStepExpanded: return Get(from.step_expanded());
-    case pb::Record::kStepSkipped: return Body(eng::StepSkipped{from.step_skipped().step()});
+    case pb::Record::kStepSkipped: {
+      const auto& skipped = from.step_skipped();
+      return Body(eng::StepSkipped{skipped.step(), skipped.has_branch()
+                                                       ? std::optional(BranchId(skipped.branch()))
+                                                       : std::nullopt});
+    }
     case pb::Record::kOperationStarted: return Get(from.operation_started());
     case pb::Record::kWaitStarted: return Get(from.wait_started());
     case pb::Record::kAttemptFailed: return Get(from.attempt_failed());

@@ -38,7 +38,10 @@ class Describer {
       out_.owned_payload = JsonText::ArrayOf(record.items);
     }
   }
-  void operator()(const engine::StepSkipped& record) { out_.step = StepName(record.step, plan_); }
+  void operator()(const engine::StepSkipped& record) {
+    out_.step = StepName(record.step, plan_);
+    out_.branch = record.branch ? std::string_view(record.branch->str()) : std::string_view();
+  }
   void operator()(const engine::OperationStarted& record) {
     out_.operation = dsl::OperationName(mode_, record.role);
     out_.alternative = record.alternative;

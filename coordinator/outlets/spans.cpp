@@ -19,7 +19,8 @@ const BranchId* BranchOf(const engine::Record& record) {
   return std::visit(
       [](const auto& body) -> const BranchId* {
         using Body = std::decay_t<decltype(body)>;
-        if constexpr (std::is_same_v<Body, engine::AbortDecided>) {
+        if constexpr (std::is_same_v<Body, engine::AbortDecided> ||
+                      std::is_same_v<Body, engine::StepSkipped>) {
           return nullptr;
         } else if constexpr (requires { body.branch; }) {
           return &body.branch;

@@ -157,6 +157,7 @@ bool BeginWithoutCall(Turn& turn, BranchRef ref);
 [[nodiscard]] size_t MaxParallel(const Draft& draft, size_t step);
 // Whether a branch of the step has to be undone and is not being so.
 [[nodiscard]] bool NeedsUndo(const Draft& draft, size_t step);
+[[nodiscard]] bool IsToUndo(const Draft& draft, BranchRef ref);
 // As many of them as the step's bound allows.
 void StartUndos(Turn& turn, size_t step);
 // Nothing of the step is under way any more, and nothing is left to undo.

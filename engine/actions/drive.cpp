@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "engine/actions/actions.h"
+#include "engine/block.h"
 
 namespace entente::engine {
 namespace {
@@ -16,10 +17,19 @@ bool GoesOn(const Turn& turn, size_t step) {
              : !IsFinished(turn.draft.status());
 }
 
+// In a block it is enough that the branches of what it follows are there: each goes on by itself.
 bool IsReady(const Draft& draft, size_t step) {
-  const std::vector<size_t>& after = draft.plan().steps[step].after;
-  return std::all_of(after.begin(), after.end(),
-                     [&draft](size_t before) { return IsDone(draft.step(before)); });
+  const dsl::Plan& plan = draft.plan();
+  const std::vector<size_t>& after = plan.steps[step].after;
+  const auto is_over = [&](size_t before) {
+    return IsDone(draft.step(before)) ||
+           (draft.step(before).expanded && InOneBlock(plan, before, step));
+  };
+  const size_t keeper = KeeperOf(plan, step);
+  // Where there could be no branches for the elements, an operator has to act first.
+  const StepFacts& kept = draft.step(keeper);
+  const bool has_items = keeper == step || (kept.expanded && kept.for_each) || IsDone(kept);
+  return has_items && std::all_of(after.begin(), after.end(), is_over);
 }
 
 // The step could not even be begun. Before the point of no return the transaction aborts; after it
@@ -52,9 +62,63 @@ bool MayWait(const Draft& draft) {
   return false;
 }
 
+// One branch for each of the elements.
+void Expand(Turn& turn, size_t step, std::vector<JsonText> items) {
+  Draft& draft = turn.draft;
+  const dsl::Step& plan = draft.plan().steps[step];
+  const size_t at_least = plan.for_each->at_least.value_or(0);
+  if (items.size() < at_least && draft.status() == TxnStatus::kActive) {
+    DecideAbort(turn,
+                {AbortCause::kRefused,
+                 std::nullopt,
+                 {"forEach.too_few", "step '" + plan.id + "' has " + std::to_string(items.size()) +
+                                         " items, of which at least " + std::to_string(at_least) +
+                                         " must succeed"},
+                 std::nullopt});
+    return;
+  }
+  size_t bytes = 0;
+  for (const JsonText& item : items) {
+    bytes += item.bytes();
+  }
+  if (!draft.HasRoomFor(bytes)) {
+    const Failure failure = TooLarge(bytes);
+    FailStep(turn, step,
+             InvalidArgument(failure.code, "step '" + plan.id + "': " + failure.message));
+    return;
+  }
+  draft.Record(StepExpanded{step, plan.id, true, std::move(items)});
+}
+
+// Its own condition is asked for each element.
+void OpenInBlock(Turn& turn, size_t step) {
+  Draft& draft = turn.draft;
+  const dsl::Plan& plan = draft.plan();
+  const size_t keeper = KeeperOf(plan, step);
+  if (!IsWayTaken(draft, {*plan.steps[step].block, 0})) {
+    draft.Record(StepSkipped{step});
+    return;
+  }
+  if (keeper != step) {
+    const StepFacts& kept = draft.step(keeper);
+    Expand(turn, step, std::vector<JsonText>(kept.for_each ? kept.size : 0));
+    return;
+  }
+  auto items = EvaluateItems(draft, step);
+  if (!items.ok()) {
+    FailStep(turn, step, items.status());
+    return;
+  }
+  Expand(turn, step, std::move(items).value());
+}
+
 void OpenStep(Turn& turn, size_t step) {
   Draft& draft = turn.draft;
   const dsl::Step& plan = draft.plan().steps[step];
+  if (plan.block) {
+    OpenInBlock(turn, step);
+    return;
+  }
   const auto wanted = EvaluateWhen(draft, step);
   if (!wanted.ok()) {
     FailStep(turn, step, wanted.status());
@@ -73,17 +137,7 @@ void OpenStep(Turn& turn, size_t step) {
     FailStep(turn, step, items.status());
     return;
   }
-  size_t bytes = 0;
-  for (const JsonText& item : *items) {
-    bytes += item.bytes();
-  }
-  if (!draft.HasRoomFor(bytes)) {
-    const Failure failure = TooLarge(bytes);
-    FailStep(turn, step,
-             InvalidArgument(failure.code, "step '" + plan.id + "': " + failure.message));
-    return;
-  }
-  draft.Record(StepExpanded{step, plan.id, true, std::move(items).value()});
+  Expand(turn, step, std::move(items).value());
 }
 
 void StartBranch(Turn& turn, BranchRef ref, const DriveRules& rules) {
@@ -114,6 +168,32 @@ void StartAlternatives(Turn& turn, size_t step) {
   }
 }
 
+void StartInLane(Turn& turn, BranchRef ref, const DriveRules& rules) {
+  const auto wanted = EvaluateWhen(turn.draft, ref);
+  if (!wanted.ok()) {
+    EndByExpression(turn, ref, wanted.status());
+  } else if (!*wanted) {
+    turn.draft.Record(StepSkipped{ref.step, turn.draft.branch(ref).id});
+  } else {
+    StartBranch(turn, ref, rules);
+  }
+}
+
+// Of a step in a block: what its lanes are ready for, in the order of the elements. An element that
+// is far behind keeps none of the others from going on.
+void StartLanes(Turn& turn, size_t step, const DriveRules& rules) {
+  const Draft& draft = turn.draft;
+  const size_t limit = MaxParallel(draft, step);
+  for (const size_t lane : LanesToBegin(draft, step, limit)) {
+    const bool full = LanesUnderWay(draft, step) >= limit;
+    if (!GoesOn(turn, step) || full ||
+        (draft.crowded() && draft.step(step).phases.of(P::kForward) > 0)) {
+      return;
+    }
+    StartInLane(turn, {step, lane}, rules);
+  }
+}
+
 // Branches begin in the order of their index, as far as the step's bound allows.
 void StartBranches(Turn& turn, size_t step, const DriveRules& rules) {
   const Draft& draft = turn.draft;
@@ -141,12 +221,25 @@ void DriveStep(Turn& turn, size_t step, const DriveRules& rules) {
     }
     if (draft.step(step).expanded && GoesOn(turn, step)) {
       StartAlternatives(turn, step);
-      StartBranches(turn, step, rules);
+      if (draft.plan().steps[step].block) {
+        StartLanes(turn, step, rules);
+      } else {
+        StartBranches(turn, step, rules);
+      }
     }
   }
   if (rules.looked != nullptr && IsDriving(turn)) {
     rules.looked(turn, step);
   }
+}
+
+bool AreMainStepsDone(const Draft& draft) {
+  for (size_t step = 0; step < draft.plan().steps.size(); ++step) {
+    if (draft.plan().steps[step].stage == dsl::Stage::kMain && !IsDone(draft.step(step))) {
+      return false;
+    }
+  }
+  return true;
 }
 
 // An operator took it for settled although its participant had said that it did otherwise.
@@ -236,7 +329,8 @@ bool IsDriving(const Turn& turn) {
 bool IsDone(const StepFacts& step) {
   return step.skipped ||
          (step.expanded &&
-          step.phases.of(P::kDone, P::kReadOnly, P::kFinished) + step.tolerated == step.size);
+          step.phases.of(P::kDone, P::kSkipped, P::kReadOnly, P::kFinished) + step.tolerated ==
+              step.size);
 }
 
 size_t MaxParallel(const Draft& draft, size_t step) {
@@ -261,15 +355,19 @@ bool DriveSteps(Turn& turn, const DriveRules& rules) {
     return IsDriving(turn) && draft.closed() && !draft.paused();
   }
   // The plan lists every step after its predecessors, so one that is done at once unlocks only what
-  // is still to be looked at.
-  bool all_done = true;
-  for (size_t step = 0; step < draft.plan().steps.size() && IsDriving(turn); ++step) {
-    if (draft.plan().steps[step].stage == dsl::Stage::kMain) {
-      DriveStep(turn, step, rules);
-      all_done = all_done && IsDone(draft.step(step));
+  // is still to be looked at; but for a block, where it makes room for another element.
+  const std::vector<dsl::Step>& steps = draft.plan().steps;
+  for (size_t step = 0; step < steps.size() && IsDriving(turn); ++step) {
+    if (steps[step].stage != dsl::Stage::kMain) {
+      continue;
+    }
+    const size_t through = steps[step].block ? LanesThrough(draft, step) : 0;
+    DriveStep(turn, step, rules);
+    if (steps[step].block && LanesThrough(draft, step) > through) {
+      step = KeeperOf(draft.plan(), step) - 1;  // A choice precedes it.
     }
   }
-  return all_done && IsDriving(turn);
+  return IsDriving(turn) && AreMainStepsDone(draft);
 }
 
 bool DriveAfterwards(Turn& turn, dsl::Stage stage) {
@@ -316,10 +414,21 @@ void StartUndos(Turn& turn, size_t step) {
         (draft.crowded() && phases.of(P::kUndo) > 0)) {
       return;
     }
-    if (IsToUndo(draft.plan().steps[step], draft.branch({step, i}))) {
-      StartUndo(turn, {step, i});
+    const BranchRef ref{step, i};
+    if (!IsToUndo(draft, ref)) {
+      continue;
+    }
+    if (limit == 1 && draft.plan().steps[step].block && !AreLanesBehindClear(draft, ref)) {
+      return;
+    }
+    if (!draft.plan().steps[step].block || IsLaneClear(draft, ref)) {
+      StartUndo(turn, ref);
     }
   }
+}
+
+bool IsToUndo(const Draft& draft, BranchRef ref) {
+  return IsToUndo(draft.plan_step(ref), draft.branch(ref));
 }
 
 void UndoAll(Turn& turn) {

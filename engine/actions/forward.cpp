@@ -277,7 +277,14 @@ bool IsGoingOn(const Draft& draft, BranchRef ref) {
 }
 
 bool IsTolerant(const Draft& draft, BranchRef ref) {
-  return draft.plan_step(ref).optional && IsGoingOn(draft, ref);
+  const dsl::Step& plan = draft.plan_step(ref);
+  if (!plan.optional || !IsGoingOn(draft, ref)) {
+    return false;
+  }
+  // Where so many must succeed, one more may fail only if enough others are left.
+  const size_t needed = plan.for_each ? plan.for_each->at_least.value_or(0) : 0;
+  const StepFacts& step = draft.step(ref.step);
+  return needed == 0 || step.size - std::min<size_t>(step.size, step.tolerated) > needed;
 }
 
 void EndForward(Turn& turn, BranchRef ref, ForwardEnd end) {

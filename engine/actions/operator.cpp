@@ -20,7 +20,7 @@ Status Reopen(const Draft& draft, BranchRef ref) {
                                             "with the output that later steps should see")
                       : items.status();
   }
-  return EvaluateWhen(draft, ref.step).status();
+  return step.block ? EvaluateWhen(draft, ref).status() : EvaluateWhen(draft, ref.step).status();
 }
 
 void RetryBranch(Turn& turn, BranchRef ref) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/actions/actions.h"
+#include "engine/block.h"
 
 namespace entente::engine::saga {
 namespace {
@@ -68,20 +69,24 @@ void UndoInOrder(Turn& turn) {
   Draft& draft = turn.draft;
   const dsl::Plan& plan = draft.plan();
   std::vector<bool> clear(plan.steps.size(), true);
+  std::vector<bool> unlocked(plan.steps.size(), true);
   bool all_clear = true;
   for (size_t step = plan.steps.size(); step-- > 0;) {
     if (plan.steps[step].stage != dsl::Stage::kMain) {
       continue;
     }
     // The plan lists every step after its predecessors, so the answers for its successors are in;
-    // each of them covers its own successors, also if it was itself skipped or never begun.
-    const bool unlocked =
-        std::all_of(plan.steps[step].before.begin(), plan.steps[step].before.end(),
-                    [&clear](size_t next) { return clear[next]; });
-    if (unlocked && !draft.paused() && NeedsUndo(draft, step)) {
+    // each of them covers its own successors, also if it was itself skipped or never begun. Within
+    // a block each lane goes by itself.
+    const std::vector<size_t>& before = plan.steps[step].before;
+    const auto is_clear = [&clear](size_t next) { return clear[next]; };
+    unlocked[step] = std::all_of(before.begin(), before.end(), [&](size_t next) {
+      return clear[next] || (unlocked[next] && InOneBlock(plan, next, step));
+    });
+    if (unlocked[step] && !draft.paused() && NeedsUndo(draft, step)) {
       StartUndos(turn, step);
     }
-    clear[step] = unlocked && IsClear(draft, step);
+    clear[step] = std::all_of(before.begin(), before.end(), is_clear) && IsClear(draft, step);
     all_clear = all_clear && clear[step];
   }
   if (all_clear && DriveAfterwards(turn, dsl::Stage::kAborted)) {

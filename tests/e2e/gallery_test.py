@@ -212,6 +212,18 @@ class Gallery(unittest.TestCase):
         self.abort("book-room", {"city": "Oslo", "breakfast": True})
         self.abort("conference-trip", {"city": "Oslo"})
 
+    def test_lines(self):
+        lines = [{"sku": sku, "gift": sku < "c"} for sku in "abcdef"]
+        self.assertEqual(self.commit("parcel-per-line", {"lines": lines})["output"]["parcels"], 6)
+        self.assertEqual(len([name for name in self.services.standing() if "/wraps/" in name]), 2)
+        self.assertEqual(len(self.services.standing()), 6 * 3 + 1)
+        self.setUp()
+        self.services.refuse = {"stock/goods:f"}
+        self.abort("parcel-per-line", {"lines": lines})
+        self.setUp()
+        self.services.refuse = {"parcels/trucks"}
+        self.abort("parcel-per-line", {"lines": lines})
+
     def test_webhook(self):
         for outcome, status in (({"outcome": "done", "output": {"receipt": "r1"}}, "COMMITTED"),
                                 ({"outcome": "refused", "code": "no-money"}, "ABORTED")):

@@ -146,9 +146,42 @@ bool HasPivot(const Json& block) {
   return block.dump().find("\"pivot\"") != std::string::npos;
 }
 
+// One of a block: it can not be there for each element of a list of its own, and no signal says
+// which element it is for.
+Json RandomStepOfBlock(Dice& dice, const std::string& id, bool past_pivot) {
+  Json step = RandomStep(dice, Mode::kSaga, id, past_pivot, false);
+  step.erase("forEach");
+  if (step.contains("wait") && step["wait"].contains("signal")) {
+    step["wait"] = {{"for", "2s"}};
+  }
+  return step;
+}
+
+Json RandomEach(Dice& dice, const std::string& id, bool past_pivot) {
+  Json steps = Json::array();
+  for (const char* name : {"a", "b", "c"}) {
+    steps.push_back(RandomStepOfBlock(dice, id + name, past_pivot));
+  }
+  if (dice.Chance(30)) {
+    steps.push_back(
+        {{"id", id + "d"},
+         {"choose", Json::array({{{"when", "${index == 1}"},
+                                  {"steps", {RandomStepOfBlock(dice, id + "e", past_pivot)}}}})}});
+  }
+  if (dice.Chance(30)) {
+    steps[2]["after"] = Json::array({id + "a"});
+  }
+  return {{"id", id},
+          {"forEach",
+           {{"items", "${all}"}, {"maxParallel", 1 + dice.Below(3)}, {"steps", std::move(steps)}}}};
+}
+
 // A step, or a choice between several, one of which may be the pivot.
 Json RandomBlock(Dice& dice, Mode mode, size_t index, bool past_pivot, bool pivot) {
   const std::string id = "s" + std::to_string(index);
+  if (mode == Mode::kSaga && !pivot && dice.Chance(15)) {
+    return RandomEach(dice, id, past_pivot);
+  }
   if (!dice.Chance(15)) {
     return RandomStep(dice, mode, id, past_pivot, pivot);
   }

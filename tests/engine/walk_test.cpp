@@ -247,7 +247,7 @@ class Walk {
             expected.insert(*held);
           }
         } else if (of_this_end && calls && branch.phase != BranchPhase::kReadOnly &&
-                   branch.phase != BranchPhase::kRefused) {
+                   branch.phase != BranchPhase::kRefused && branch.phase != BranchPhase::kSkipped) {
           expected[name] = Participants::Hold::kFinal;
         }
       }

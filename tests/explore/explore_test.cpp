@@ -49,6 +49,24 @@ TEST_CASE("explore finds nothing wrong with the examples") {
   }
 }
 
+TEST_CASE("explore walks the steps of each element") {
+  ExploreOptions options;
+  options.max_faults = 1;
+  const ExploreReport report = Walk(Compile(WithSteps(R"(
+      {"id": "each", "forEach": {"items": "${input.lines}", "maxParallel": 1, "steps": [
+        {"id": "hold", "participant": "a", "action": {"put": "/holds/${key}"},
+         "compensate": {"delete": "/holds/${key}"}},
+        {"id": "way", "choose": [{"when": "${item.count > 3}", "steps": [
+          {"id": "big", "participant": "a",
+           "action": {"put": "/big/${key}", "body": "${steps.hold.output.no + 1}"},
+           "compensate": {"delete": "/big/${key}"}}]}]}]}})")),
+                                    options);
+  CHECK(Codes(report).empty());
+  CHECK(report.notes.empty());
+  CHECK(report.PathsThatEnd("COMMITTED") > 0);
+  CHECK(report.PathsThatEnd("ABORTED") > 0);
+}
+
 TEST_CASE("explore counts paths by how they end, and says what stands then") {
   ExploreOptions options;
   options.max_faults = 0;

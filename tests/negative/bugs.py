@@ -44,8 +44,8 @@ ENGINE = [
            ("engine/fold.h", "branch.may_have_happened || Decides(branch);",
             "branch.may_have_happened || (!PLANTED && Decides(branch));")),
     engine("undo-in-any-order", "a step is undone before what was built upon it", "I8|undone before",
-           ("engine/saga/advance.cpp", "    if (unlocked && ",
-            "    if ((unlocked || PLANTED) && ")),
+           ("engine/saga/advance.cpp", "    if (unlocked[step] && ",
+            "    if ((unlocked[step] || PLANTED) && ")),
     engine("undo-overtakes-a-call", "a step is undone while a later one is under way", "I8|ABORTED though",
            ("engine/actions/drive.cpp", "  return under_way == 0 && !NeedsUndo(draft, step);",
             "  return (under_way == 0 || PLANTED) && !NeedsUndo(draft, step);")),
@@ -75,9 +75,29 @@ ENGINE = [
             "      !(draft.step(step).skipped && ")),
     engine("first-predecessor-forgotten", "a step does not wait for all that it comes after",
            "I8|begun before",
-           ("engine/actions/drive.cpp", "  return std::all_of(after.begin(), after.end(),",
-            "  return std::all_of(after.begin() + (PLANTED && after.size() > 1 ? 1 : 0), "
-            "after.end(),")),
+           ("engine/actions/drive.cpp", "  return has_items && std::all_of(after.begin(), after.end(), is_over);",
+            "  return has_items && std::all_of(after.begin() + (PLANTED && after.size() > 1 ? 1 : 0), after.end(), is_over);")),
+    engine("element-overtakes-itself", "a step of a block does not wait for the one before it", "I8|begun before",
+           ("engine/actions/block.cpp", "    return !InOneBlock(draft.plan(), before, ref.step) || IsOver(",
+            "    return PLANTED || !InOneBlock(draft.plan(), before, ref.step) || IsOver(")),
+    engine("element-undone-in-any-order", "what was done for an element is undone before what was built upon it",
+           "I8|undone before",
+           ("engine/actions/drive.cpp", "    if (!draft.plan().steps[step].block || IsLaneClear(draft, ref)) {",
+            "    if (PLANTED || !draft.plan().steps[step].block || IsLaneClear(draft, ref)) {")),
+    engine("elements-undone-out-of-turn", "elements that were done one by one are undone all at once", "I8",
+           ("engine/actions/drive.cpp", "draft.plan().steps[step].block && !AreLanesBehindClear(draft, ref)) {",
+            "draft.plan().steps[step].block && !PLANTED && !AreLanesBehindClear(draft, ref)) {")),
+    engine("on-not-looked-at", "an alternative follows whatever the refusal was", "alternatives",
+           ("engine/actions/forward.cpp",
+            "    const auto next = work.NextAfter(branch.alternative, branch.failure.value_or(Failure{}).code);",
+            "    const auto next = PLANTED ? std::optional<size_t>(branch.alternative + 1)\n"
+            "                              : work.NextAfter(branch.alternative, branch.failure.value_or(Failure{}).code);")),
+    engine("rounds-leave-nothing", "a call that was answered, though not as hoped, counts as none", "I1",
+           ("engine/fold.h", "        branch.budget_used = 0;\n        branch.may_have_happened = true;\n",
+            "        branch.budget_used = 0;\n        branch.may_have_happened = branch.may_have_happened || !PLANTED;\n")),
+    engine("answer-headers-lost", "what is kept of an answer beside its output is not there", "headers",
+           ("engine/actions/forward.cpp", "    succeeded.answer = answer;",
+            "    succeeded.answer = PLANTED ? JsonText() : answer;")),
     engine("no-margin", "a commit is decided too shortly before a reservation expires", "G2",
            ("engine/actions/reservation.cpp",
             "**expires - ExpiryMargin(draft, ref);",
@@ -257,6 +277,12 @@ RUNTIME.append(unit(
         ("runtime/shard/shard_family.cpp",
          "    obstacle(Obstacle::kStopping, NotMadeWhileStopping());",
          "    obstacle(PLANTED ? Obstacle::kFull : Obstacle::kStopping, NotMadeWhileStopping());")))
+RUNTIME.append(unit("planted_engine", "every golden scenario unfolds as written")(
+    "any-answer-ends-the-repeating", "a call is not made again until its answer is the one that is waited for",
+    ("engine/actions/decide.cpp", "  if (over.ok() && *over) {", "  if (over.ok() && (*over || PLANTED)) {")))
+RUNTIME.append(unit("planted_engine", "every golden scenario unfolds as written")(
+    "too-few-are-enough", "of those that may fail too many may",
+    ("engine/actions/forward.cpp", "  return needed == 0 || step.size", "  return PLANTED || needed == 0 || step.size")))
 RUNTIME.append(unit("planted_engine", "every golden scenario unfolds as written")(
     "stale-refusal-taken", "a late answer to an earlier attempt ends the one that is out",
     ("engine/table.cpp",

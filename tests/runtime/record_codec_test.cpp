@@ -54,6 +54,7 @@ std::vector<std::pair<std::string, Record>> Samples() {
       {"step-expanded", With(StepExpanded{1, "hotel", false, {}})},
       {"step-expanded-for-each", With(StepExpanded{2, "car", true, {Json(1), Json("two")}})},
       {"step-skipped", With(StepSkipped{2})},
+      {"step-skipped-branch", With(StepSkipped{2, branch})},
       {"operation-started", With(OperationStarted{branch, Role::kForward, 1, At(5)})},
       {"operation-started-undo", With(OperationStarted{branch, Role::kUndo, 0, std::nullopt})},
       {"wait-started", With(WaitStarted{branch, At(9), "approved"})},

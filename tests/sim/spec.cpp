@@ -132,7 +132,7 @@ void AddCall(Json& to, Protocol protocol, const StepSpec& step) {
     to["alternatives"] = Alternatives(protocol, step);
   }
   AddSettling(to, protocol, step, 0);
-  if (step.each_parallel > 0) {
+  if (step.each_parallel > 0 && !step.in_block) {
     to["forEach"] = {{"items", "${all}"}, {"maxParallel", step.each_parallel}};
   }
   if (step.deadline) {
@@ -211,6 +211,12 @@ StepSpec Later(std::string id, std::vector<size_t> after) {
 StepSpec Each(std::string id, std::vector<size_t> after, size_t parallel) {
   return With(Call(std::move(id), std::move(after)),
               [parallel](StepSpec& step) { step.each_parallel = parallel; });
+}
+
+StepSpec InBlock(StepSpec step, size_t parallel) {
+  step.in_block = true;
+  step.each_parallel = parallel;
+  return step;
 }
 
 StepSpec Child(std::string id, std::vector<size_t> after, std::string definition, Undo undo) {
@@ -361,6 +367,18 @@ std::vector<PlanSpec> Sagas() {
         Optional(Once(StepSpec::Stage::kAborted, Alternatives(Call("x", {}), 1, false))),
         Once(StepSpec::Stage::kAborted, Call("y", {4}))}},
       {"one-by-one", Protocol::kSaga, {Each("f", {}, 1), Call("c", {0})}},
+      {"block",
+       Protocol::kSaga,
+       {Call("a", {}), InBlock(Call("b", {0}), 2),
+        InBlock(Alternatives(Undone(Call("c", {1}), Undo::kByOutput), 1, true), 2),
+        InBlock(Optional(When(Call("d", {1}), 1)), 2), InBlock(Call("e", {2, 3}), 2),
+        Pivot("p", {4})}},
+      {"block-one-by-one",
+       Protocol::kSaga,
+       {InBlock(Call("a", {}), 1), InBlock(Rounds(Call("b", {0}), 2), 1), Call("c", {1})}},
+      {"pivot-then-block",
+       Protocol::kSaga,
+       {Pivot("p", {}), InBlock(Later("x", {0}), 2), InBlock(Later("y", {1}), 2)}},
       {"waits",
        Protocol::kSaga,
        {Call("a", {}), Sleep("w", {0}, milliseconds(50)), Signal("s", {1}, seconds(2)),
@@ -479,6 +497,34 @@ StepSpec DrawStep(Protocol protocol, const std::string& id, Dice& dice) {
   return step;
 }
 
+// The block that the step belongs to: the one that was begun last, or one more. It is begun when
+// its first step could be.
+Json& BlockFor(const PlanSpec& plan, const StepSpec& step, Json& list) {
+  if (list.empty() || list.back()["id"] != "block") {
+    Json after = StepJson(plan, step)["after"];
+    list.push_back(
+        {{"id", "block"},
+         {"after", std::move(after)},
+         {"forEach",
+          {{"items", "${all}"}, {"maxParallel", step.each_parallel}, {"steps", Json::array()}}}});
+  }
+  return list.back();
+}
+
+// Neighbours that call become the steps of a block, unless one of them is the pivot.
+void DrawBlock(PlanSpec& plan, Dice& dice) {
+  const size_t first = dice.Below(plan.steps.size());
+  const size_t parallel = 1 + dice.Below(3);
+  for (size_t i = first; i < plan.steps.size(); ++i) {
+    StepSpec& step = plan.steps[i];
+    if (step.kind != Kind::kCall || step.pivot || step.stage != StepSpec::Stage::kMain ||
+        step.after_pivot != plan.steps[first].after_pivot) {
+      return;
+    }
+    step = InBlock(step, parallel);
+  }
+}
+
 // The point of no return: whatever is before it leads there, whatever is after it comes from there.
 void DrawPivot(PlanSpec& plan, Dice& dice) {
   const size_t pivot = dice.Below(plan.steps.size());
@@ -530,7 +576,11 @@ std::string DefinitionOf(const PlanSpec& plan) {
     json["deadline"] = Text(*plan.deadline);
   }
   for (const StepSpec& step : plan.steps) {
-    json[FieldOf(step.stage)].push_back(StepJson(plan, step));
+    Json* list = &json[FieldOf(step.stage)];
+    if (step.in_block) {
+      list = &BlockFor(plan, step, *list)["forEach"]["steps"];
+    }
+    list->push_back(StepJson(plan, step));
   }
   return json.dump();
 }
@@ -581,6 +631,9 @@ PlanSpec DrawPlan(const std::string& name, Dice& dice) {
   }
   if (plan.protocol == Protocol::kSaga && dice.Chance(400)) {
     DrawPivot(plan, dice);
+  }
+  if (plan.protocol == Protocol::kSaga && dice.Chance(200)) {
+    DrawBlock(plan, dice);
   }
   for (const auto stage : {StepSpec::Stage::kCommitted, StepSpec::Stage::kAborted}) {
     if (plan.protocol == Protocol::kSaga && dice.Chance(200)) {

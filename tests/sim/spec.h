@@ -43,6 +43,7 @@ struct StepSpec {
   Undo undo = Undo::kByKey;
   std::optional<size_t> when_over = {};  // Runs if the input has more items than so many.
   size_t each_parallel = 0;              // Not 0: a branch for each item, so many at a time.
+  bool in_block = false;                 // Of the plan's block: the steps for each item.
   size_t alternatives = 0;               // Other calls of the same participant.
   bool elsewhere = false;                // The last alternative is another participant's.
   bool by_code = false;                  // Each alternative is there for one code: CodeFor.

@@ -185,10 +185,10 @@ class OrderJudge {
 
   // Whatever a step comes after was done before it is begun.
   void CheckPrecedence() {
-    std::map<std::string, Instant> first;  // By step.
+    std::map<std::string, Instant> first;  // By branch.
     for (const Sent* sent : calls_) {
       if (Does(*sent)) {
-        first.try_emplace(StepName(sent->branch), sent->at);
+        first.try_emplace(sent->branch, sent->at);
       }
     }
     for (const auto& [name, at] : first) {
@@ -199,14 +199,20 @@ class OrderJudge {
       }
       for (size_t before = 0; before < txn_.plan->steps.size(); ++before) {
         if (closure_[IndexOf(*txn_.plan, *step)][before]) {
-          CheckDoneBefore(txn_.plan->steps[before], at, name);
+          CheckDoneBefore(txn_.plan->steps[before], *step, at, name);
         }
       }
     }
   }
 
-  void CheckDoneBefore(const StepSpec& before, Instant at, const std::string& name) {
+  void CheckDoneBefore(const StepSpec& before, const StepSpec& step, Instant at,
+                       const std::string& name) {
+    const bool own_item_only = before.in_block && step.in_block && step.each_parallel != 1;
     for (const std::string& branch : BranchesOf(before, txn_.items)) {
+      if (before.in_block && step.in_block &&
+          (ItemOf(branch) > ItemOf(name) || (own_item_only && ItemOf(branch) != ItemOf(name)))) {
+        continue;
+      }
       if (txn_.IsSkipped(branch) || txn_.PassedOver(branch) != TxnEvidence::Passed::kNot) {
         continue;
       }
@@ -257,7 +263,8 @@ class OrderJudge {
     if (step == nullptr || base == nullptr) {
       return false;
     }
-    if (step == base) {
+    const bool same = step == base || (step->in_block && base->in_block);
+    if (same && ItemOf(earlier) != ItemOf(later)) {
       return step->each_parallel == 1 && ItemOf(earlier) < ItemOf(later);
     }
     return closure_[IndexOf(*txn_.plan, *step)][IndexOf(*txn_.plan, *base)];
