@@ -360,6 +360,17 @@ const std::vector<Setting>& Settings() {
       ListSetting<&Config::otlp_headers, CheckHeader>(
           "otlp-header", "ENTENTE_OTLP_HEADER",
           "Header for that collector, as 'Name: value', such as one that authenticates"),
+      {"public-url", "ENTENTE_PUBLIC_URL",
+       "Where others reach the HTTP listener, for calls that hand on ${completionUrl}; empty: "
+       "where "
+       "it listens, if that is one address with a port",
+       false,
+       [](Config& config, const std::string& value) {
+         ENTENTE_RETURN_IF_ERROR(CheckUrl(value));
+         config.public_url = value.ends_with('/') ? value.substr(0, value.size() - 1) : value;
+         return Status();
+       },
+       [](const Config& config) { return config.public_url; }},
       {"webhook", "ENTENTE_WEBHOOK",
        "URL that is told of incidents, ends and overdue transactions; empty: none", false,
        [](Config& config, const std::string& value) {

@@ -44,7 +44,10 @@ struct Config {
   bool sign_calls = false;                     // Those of participants.
   std::vector<std::string> signing_key_files;  // Empty: the keys are in the store.
   std::string otlp_endpoint;  // Of an OpenTelemetry collector; empty: no traces are sent.
-  std::vector<std::string> otlp_headers;    // "Name: value"
+  std::vector<std::string> otlp_headers;  // "Name: value"
+  // Where others reach the HTTP listener, for ${completionUrl}; empty: where it listens, if that is
+  // one known address.
+  std::string public_url;
   std::string webhook;                      // URL of a receiver of events; empty: none.
   std::string webhook_secret_file;          // Empty: events are not signed.
   std::vector<std::string> webhook_events;  // See outlets::WebhookKindName; empty: all.

@@ -160,6 +160,17 @@ Status CheckParticipant(const net::AddressPolicy& policy, std::string_view addre
   return policy.CheckOrigin(url.origin, net::AddressPolicy::Protocol::kHttp);
 }
 
+// Every interface, or a port that the system chooses, tells nobody where to go.
+std::string PublicUrlOf(const Config& config) {
+  const std::string& at = config.http;
+  const bool known =
+      !at.empty() && !at.ends_with(":0") && !at.starts_with("0.0.0.0:") && !at.starts_with("[::]:");
+  if (!config.public_url.empty() || !known) {
+    return config.public_url;
+  }
+  return (config.listen_tls_certificate_file.empty() ? "http://" : "https://") + at;
+}
+
 Result<participants::CallerOptions> MakeCallerOptions(const Config& config,
                                                       const net::AddressPolicy& policy,
                                                       const DescriptorShares& shares) {
@@ -590,6 +601,7 @@ int Serve(const Config& config) {
     participants::CallerOptions one = *caller_options;
     one.recorder = &registry.RecorderOf(worker.index());
     one.trace = !config.otlp_endpoint.empty();
+    one.public_url = PublicUrlOf(config);
     if (signing_keys != nullptr) {
       one.signing_key = [&signing_keys] { return signing_keys->Current(); };
     }

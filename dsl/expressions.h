@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
@@ -30,6 +31,8 @@ struct Scope {
   bool element = false;  // `item` and `index`.
   bool answer = false;   // `output`: what the call itself was answered.
   bool failure = false;  // Why the transaction aborts.
+  bool token = false;    // `token` and `completionUrl`: what completes the call later.
+  bool body = false;     // What was sent to complete it.
   std::optional<size_t> step =
       std::nullopt;           // Whose expression it is: reads what precedes. None: every step.
   bool own_output = false;    // May read `steps.<itself>` as well.
@@ -105,6 +108,10 @@ class ExpressionCompiler {
   };
   [[nodiscard]] std::optional<Place> TakeOwnOutputRead();
 
+  // Whether the latest expressions read the token or the address that complete their call. Forgets
+  // it.
+  [[nodiscard]] bool TakeTokenRead() { return std::exchange(token_read_, false); }
+
   // What expressions read of a step's answer beside its output.
   struct AnswerRead {
     std::set<std::string> headers;
@@ -168,6 +175,7 @@ class ExpressionCompiler {
   Environment& environment_;
   ProblemList& problems_;
   std::optional<Place> own_output_read_;
+  bool token_read_ = false;
   std::map<size_t, AnswerRead> answers_read_;
   LetTable lets_;
   LetTable step_lets_;

@@ -80,6 +80,7 @@ constexpr std::array kRetryFields = {Name("initial"), Name("factor"), Name("max"
                                      Name("jitter")};
 constexpr std::array kRepeatFields = {Name("until"), Name("every"), Name("backoff"), Name("times"),
                                       Name("within")};
+constexpr std::array kCompletionFields = {Name("when"), Name("output")};
 constexpr std::array kWaitForFields = {Name("for")};
 constexpr std::array kWaitUntilFields = {Name("until")};
 constexpr std::array kWaitSignalFields = {Name("signal"), Name("timeout"), Name("onTimeout")};
@@ -98,7 +99,8 @@ constexpr std::array kTransactionUndoFields = {Name("transaction"), Name("whenUn
 
 // A call that does something may be refused by what its answer says.
 constexpr std::array kRefuseFields = {Name("refuseWhen"), Name("refuseCode"), Name("refuseMessage"),
-                                      Name("effect"),     Name("retryOn"),    Name("repeat")};
+                                      Name("effect"),     Name("retryOn"),    Name("repeat"),
+                                      Name("completion")};
 
 template <size_t size, size_t more>
 constexpr std::array<Name, size - 1 + more> AllButLastAnd(const std::array<Name, size>& fields,
@@ -178,6 +180,7 @@ constexpr ObjectSpec kForEach = {"forEach", "forEach", kForEachFields};
 constexpr ObjectSpec kBlock = {"block", "a 'forEach' with steps", kBlockFields};
 constexpr ObjectSpec kRetry = {"retry", "a retry policy", kRetryFields};
 constexpr ObjectSpec kRepeat = {"repeat", "'repeat'", kRepeatFields};
+constexpr ObjectSpec kCompletion = {"completion", "'completion'", kCompletionFields};
 constexpr ObjectSpec kWaitFor = {"waitFor", "a wait for a duration", kWaitForFields};
 constexpr ObjectSpec kWaitUntil = {"waitUntil", "a wait for an instant", kWaitUntilFields};
 constexpr ObjectSpec kWaitSignal = {"waitSignal", "a wait for a signal", kWaitSignalFields};
@@ -235,6 +238,7 @@ std::span<const ObjectSpec* const> All() {
                                       &kBlock,
                                       &kRetry,
                                       &kRepeat,
+                                      &kCompletion,
                                       &kWaitFor,
                                       &kWaitUntil,
                                       &kWaitSignal,

@@ -41,6 +41,7 @@ extern const ObjectSpec kForEach;
 extern const ObjectSpec kBlock;
 extern const ObjectSpec kRetry;
 extern const ObjectSpec kRepeat;
+extern const ObjectSpec kCompletion;
 extern const ObjectSpec kWaitFor;
 extern const ObjectSpec kWaitUntil;
 extern const ObjectSpec kWaitSignal;

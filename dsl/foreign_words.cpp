@@ -22,6 +22,9 @@ constexpr std::string_view kParallel =
 constexpr std::string_view kWait = R"(write a step of its own: "wait": {"for": "10s"})";
 constexpr std::string_view kSignal =
     R"(write a step of its own: "wait": {"signal": "approved", "timeout": "1h"})";
+constexpr std::string_view kCompletion =
+    R"(hand on ${completionUrl} or ${token} in the call, and write there "completion": )"
+    R"({"when": "${body.paid}"})";
 constexpr std::string_view kRetry =
     R"(write "retry": {"initial": "1s", "factor": 2, "max": "1m", "attempts": 8})";
 constexpr std::string_view kTimeout =
@@ -55,7 +58,7 @@ constexpr std::string_view kAfterwards =
     "'onAborted'";
 
 // In lower case.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 83> kWords = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 87> kWords = {{
     {"catch", kCatch},
     {"catcher", kCatch},
     {"fallback", kCatch},
@@ -89,7 +92,11 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 83> kWords =
     {"seconds", kWait},
     {"signal", kSignal},
     {"event", kSignal},
-    {"callback", kSignal},
+    {"callback", kCompletion},
+    {"callbackurl", kCompletion},
+    {"webhook", kCompletion},
+    {"waitfortasktoken", kCompletion},
+    {"tasktoken", kCompletion},
     {"human", kSignal},
     {"retries", kRetry},
     {"retrycount", kRetry},

@@ -12,8 +12,9 @@ namespace entente::dsl {
 namespace {
 
 // What expressions find under a name anyway, here or elsewhere.
-constexpr std::array<std::string_view, 9> kTaken = {"input", "steps", "env",    "gid",    "key",
-                                                    "item",  "index", "output", "failure"};
+constexpr std::array<std::string_view, 12> kTaken = {"input",   "steps", "env",           "gid",
+                                                     "key",     "item",  "index",         "output",
+                                                     "failure", "token", "completionUrl", "body"};
 
 }  // namespace
 
@@ -47,7 +48,8 @@ std::vector<Let> ExpressionCompiler::Declare(const Json& json, const std::string
     }
     lets.push_back({name, *std::move(compiled)});
   }
-  static_cast<void>(TakeOwnOutputRead());  // It matters where the name is read.
+  static_cast<void>(TakeOwnOutputRead());  // It matters where the name is read, as does the token.
+  static_cast<void>(TakeTokenRead());
   RefuseCircles(json, pointer, table);
   return lets;
 }

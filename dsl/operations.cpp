@@ -113,6 +113,9 @@ std::optional<OperationTemplate> OperationCompiler::Call(const Json& json,
       spec.Has("refuseWhen") ? Refuses(reader, site.scope) : std::nullopt;
   std::optional<RepeatRule> repeats =
       spec.Has("repeat") ? Repeats(reader, site.scope) : std::nullopt;
+  std::optional<CompletionRule> completes =
+      spec.Has("completion") ? Completes(reader, site.scope) : std::nullopt;
+  static_cast<void>(expressions_.TakeTokenRead());
   std::optional<std::variant<HttpRequestTemplate, GrpcRequestTemplate>> request;
   if (http) {
     const std::string types = participant ? participants_[*participant].content_type : "";
@@ -129,6 +132,8 @@ std::optional<OperationTemplate> OperationCompiler::Call(const Json& json,
   CallTemplate call{*participant, *std::move(request), std::move(answers)};
   call.refuse = std::move(refuses);
   call.repeat = std::move(repeats);
+  call.completion = std::move(completes);
+  call.sends_token = expressions_.TakeTokenRead();
   if (site.default_timeout) {
     call.timeout = participants_[*participant].timeout.value_or(*site.default_timeout);
   }

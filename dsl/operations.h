@@ -105,6 +105,7 @@ class OperationCompiler {
   AnswerRules Answers(const ObjectReader& reader, bool http);
   std::optional<RefuseRule> Refuses(const ObjectReader& reader, const Scope& scope);
   std::optional<RepeatRule> Repeats(const ObjectReader& reader, const Scope& scope);
+  std::optional<CompletionRule> Completes(const ObjectReader& reader, const Scope& scope);
   struct Listed {
     std::string_view field;
     const std::vector<int>& statuses;

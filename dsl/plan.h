@@ -147,14 +147,23 @@ struct RepeatRule {
   std::optional<Duration> within{};  // From the first call on.
 };
 
+// Reads what somebody sends to the address or with the token that the call handed on: a success of
+// the call itself is not its end then.
+struct CompletionRule {
+  std::optional<cel::Expression> when;  // Reads `body`, what was sent; else it ends the call.
+  std::optional<cel::Template> output;  // Reads it too; absent: it is the output, as it is.
+};
+
 // A call to a participant.
 struct CallTemplate {
   size_t participant;  // Index into Plan::participants.
   std::variant<HttpRequestTemplate, GrpcRequestTemplate> request;
   AnswerRules answers;
   std::optional<Duration> timeout = std::nullopt;   // Of one attempt; default: the step's.
-  std::optional<RefuseRule> refuse = std::nullopt;  // This and the next of forward calls only.
+  std::optional<RefuseRule> refuse = std::nullopt;  // This and the next two of forward calls only.
   std::optional<RepeatRule> repeat = std::nullopt;
+  std::optional<CompletionRule> completion = std::nullopt;
+  bool sends_token = false;  // Its request names `token` or `completionUrl`.
 };
 
 // A whole transaction run as one operation.

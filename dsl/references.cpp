@@ -19,6 +19,9 @@ std::vector<std::string_view> KnownNames(const Scope& scope, bool env) {
   add(scope.steps, "steps");
   add(scope.gid, "gid");
   add(scope.key, "key");
+  add(scope.token, "token");
+  add(scope.token, "completionUrl");
+  add(scope.body, "body");
   add(scope.answer, "output");
   add(scope.failure, "failure");
   add(scope.element, "item");
@@ -52,6 +55,8 @@ void ExpressionCompiler::CheckReference(const cel::ReferencePath& path, const st
   const std::vector<std::string_view> known = NamesIn(scope);
   if (std::find(known.begin(), known.end(), root) == known.end()) {
     RefuseUnknownName(path, pointer, scope);
+  } else if (root == "token" || root == "completionUrl") {
+    token_read_ = true;
   } else if (root == "input") {
     CheckInputReference(path, pointer);
   } else if (root == "steps") {
@@ -94,6 +99,13 @@ void ExpressionCompiler::RefuseUnknownName(const cel::ReferencePath& path,
     problems_.InString(pointer, path.offset, "unknown_name",
                        Quote(root) + " can not be read in " + place + " of a client's branch",
                        "write the value itself");
+    return;
+  }
+  if (root == "token" || root == "completionUrl") {
+    problems_.InString(
+        pointer, path.offset, "unknown_name",
+        Quote(root) + ", by which a call is completed later, can not be read in " + place,
+        "it is known in the request of what a step does");
     return;
   }
   if (root == "failure") {

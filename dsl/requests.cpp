@@ -353,6 +353,7 @@ std::optional<RefuseRule> OperationCompiler::Refuses(const ObjectReader& reader,
   }
   Scope answered = scope;
   answered.answer = true;
+  answered.token = false;
   answered.place = "'refuseWhen'";
   auto condition =
       expressions_.Whole(*when, reader.PointerTo("refuseWhen"), answered, cel::Kind::kBool);
@@ -387,6 +388,7 @@ std::optional<RepeatRule> OperationCompiler::Repeats(const ObjectReader& outer,
   const auto within = reader.DurationIn("within", limits::kMinPollInterval, kMaxDuration);
   Scope answered = scope;
   answered.answer = true;
+  answered.token = false;
   answered.place = "'until'";
   auto condition = until == nullptr ? std::nullopt
                                     : expressions_.Whole(*until, reader.PointerTo("until"),
@@ -396,6 +398,36 @@ std::optional<RepeatRule> OperationCompiler::Repeats(const ObjectReader& outer,
   }
   return RepeatRule{*std::move(condition), *every, backoff.value_or(1.0),
                     static_cast<uint32_t>(times.value_or(limits::kMaxPolls)), within};
+}
+
+std::optional<CompletionRule> OperationCompiler::Completes(const ObjectReader& outer,
+                                                           const Scope& scope) {
+  const Json* json = outer.Find("completion");
+  const std::string pointer = outer.PointerTo("completion");
+  if (json == nullptr || !ObjectReader::IsObject(*json, pointer, "'completion'", problems_)) {
+    return std::nullopt;
+  }
+  if (outer.Has("repeat")) {
+    problems_.AtKey(pointer, "contradiction",
+                    "a call either is repeated until its answer is the one that is waited for, or "
+                    "is completed by somebody else",
+                    "remove 'repeat' or 'completion'");
+  }
+  const ObjectReader reader(*json, pointer, fields::kCompletion, problems_);
+  reader.RefuseUnknownFields();
+  Scope sent = scope;
+  sent.token = false;
+  sent.body = true;
+  CompletionRule rule;
+  if (const Json* when = reader.Find("when")) {
+    sent.place = "'when'";
+    rule.when = expressions_.Whole(*when, reader.PointerTo("when"), sent, cel::Kind::kBool);
+  }
+  if (const Json* output = reader.Find("output")) {
+    sent.place = "'output'";
+    rule.output = expressions_.Document(*output, reader.PointerTo("output"), sent);
+  }
+  return rule;
 }
 
 std::vector<int> OperationCompiler::Statuses(const ObjectReader& reader, std::string_view field,

@@ -173,6 +173,7 @@ std::vector<Let> StepCompiler::Lets(size_t index, const ObjectReader& reader) {
   // Whatever any of the step's expressions may read.
   Scope scope = ScopeOf(index, "'let'");
   scope.key = true;
+  scope.token = true;
   scope.element = scope.element || reader.Has("forEach");
   scope.failure = true;
   scope.own_output = true;
@@ -223,6 +224,7 @@ std::optional<CallWork> StepCompiler::Calls(size_t index, const ObjectReader& re
     site.default_timeout = defaults_.timeout.value_or(limits::kDefaultCallTimeout);
   }
   site.scope.key = true;
+  site.scope.token = true;
   site.scope.element = site.scope.element || reader.Has("forEach");
   CheckParticipantGiven(reader, &site);
   std::optional<OperationTemplate> forward;
@@ -286,6 +288,7 @@ std::optional<ExpressionCompiler::Place> StepCompiler::CompileSettling(Role role
                                                                        OperationSite site,
                                                                        CallWay* way) {
   site.scope.own_output = true;
+  site.scope.token = false;
   site.scope.failure = role == Role::kUndo;
   site.scope.place = PlaceOf(mode_, role);
   site.pointer = pointer;

@@ -127,8 +127,17 @@ class Player {
     StatedAnswer answer = NextAnswer(command);
     const bool unknown = std::holds_alternative<ReplyUnknown>(answer.reply);
     const Instant when = at + answer.takes.value_or(unknown ? timeout : Duration::zero());
+    const auto* done = std::get_if<ReplyDone>(&answer.reply);
+    std::optional<CompletionReceived> completion;
+    if (done != nullptr && IsCompletedElsewhere(command)) {
+      // What is stated as its answer is what somebody sends to complete it.
+      completion = CompletionReceived{command.branch, command.role, command.alternative, *done};
+    }
     Schedule(when, BranchReplied{command.branch, command.role, command.alternative, attempt,
                                  std::move(answer.reply)});
+    if (completion) {
+      Schedule(when, std::move(*completion));
+    }
     if (answer.completes_after) {
       Complete(when + *answer.completes_after, command);
     }
@@ -144,6 +153,19 @@ class Player {
       received.outcome = std::move(*refused);
     }
     Schedule(at, std::move(received));
+  }
+
+  [[nodiscard]] bool IsCompletedElsewhere(const CommandId& command) const {
+    const std::string_view id = ParseBranchName(command.branch).step;
+    for (const dsl::Step& step : plan_.steps) {
+      const auto* work = step.id == id ? std::get_if<dsl::CallWork>(&step.work) : nullptr;
+      if (work != nullptr && command.role == Role::kForward) {
+        const auto& forward = work->way(command.alternative).forward;
+        const auto* call = forward ? std::get_if<dsl::CallTemplate>(&*forward) : nullptr;
+        return call != nullptr && call->completion;
+      }
+    }
+    return false;
   }
 
   StatedAnswer NextAnswer(const CommandId& command) {

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -10,6 +11,12 @@
 #include "engine/record.h"
 
 namespace entente::engine {
+
+// What stands in a request for the token that completes the call, and for the address that whoever
+// has something to tell of it sends that to. Neither can be known here: the token proves itself
+// with a secret. Of characters that no encoding changes.
+inline constexpr std::string_view kTokenPlace = "entente-token-7c41f09be2";
+inline constexpr std::string_view kCompletionUrlPlace = "entente-completion-url-7c41f09be2";
 
 // A rendered request; nothing of the plan is needed to send it but the participant's address.
 struct RenderedHttp {
@@ -36,6 +43,7 @@ struct CallBranch {
   // How often the operation was answered and is called for all the same. Calls of one run may be
   // one call to the participant: nothing was heard of those before.
   uint32_t run = 0;
+  bool sends_token = false;  // The request may hold kTokenPlace and kCompletionUrlPlace.
 };
 
 // Ask a pending operation's own address how it stands.

@@ -83,6 +83,9 @@ class Scope final : public Resolver {
   // Whose names there are, where no branch of it is yet.
   void SetStep(size_t step) { step_ = step; }
 
+  // What `body` alone stands for. Borrowed.
+  void SetBody(const JsonText& body) { body_ = &body; }
+
   // What `output` alone stands for. Borrowed.
   void SetAnswer(const JsonText& answer) { answer_ = &answer; }
 
@@ -116,6 +119,15 @@ class Scope final : public Resolver {
     }
     if (path[0] == "output" && answer_ != nullptr) {
       return Document(*answer_, path, 1);
+    }
+    if (path[0] == "body" && body_ != nullptr) {
+      return Document(*body_, path, 1);
+    }
+    if (path[0] == "token" && own_) {
+      return Resolved{Value::String(std::string(kTokenPlace)), 1};
+    }
+    if (path[0] == "completionUrl" && own_) {
+      return Resolved{Value::String(std::string(kCompletionUrlPlace)), 1};
     }
     if (path[0] == "failure" && draft_.abort()) {
       return Resolved{WhyAborted(*draft_.abort()), 1};
@@ -325,6 +337,7 @@ class Scope final : public Resolver {
   std::optional<size_t> step_;
   Role role_;
   const JsonText* answer_ = nullptr;
+  const JsonText* body_ = nullptr;
   Activation activation_;
   mutable std::map<std::string, Value> lets_;
   mutable Status let_failed_;
@@ -403,6 +416,7 @@ Result<Effect> RenderCallTemplate(const Draft& draft, BranchRef ref, Role role,
   effect.one_phase = draft.branch(ref).one_phase;
   effect.round = role == Role::kForward && call.repeat ? draft.branch(ref).rounds : 0;
   effect.run = role == Role::kForward ? draft.branch(ref).refusals + draft.branch(ref).rounds : 0;
+  effect.sends_token = call.sends_token;
   const JsonLimits& bounds = role == Role::kUndo ? limits::kUndoJson : limits::kPayloadJson;
   const JsonText* const edited = EditedBodyOf(draft, ref, role);
   Status failed;
@@ -534,6 +548,12 @@ const dsl::RepeatRule* RepeatRuleOf(const Draft& draft, BranchRef ref) {
   const dsl::OperationTemplate* operation = OperationOf(draft, ref, Role::kForward);
   const auto* call = operation == nullptr ? nullptr : std::get_if<dsl::CallTemplate>(operation);
   return call != nullptr && call->repeat ? &*call->repeat : nullptr;
+}
+
+const dsl::CompletionRule* CompletionRuleOf(const Draft& draft, BranchRef ref) {
+  const dsl::OperationTemplate* operation = OperationOf(draft, ref, Role::kForward);
+  const auto* call = operation == nullptr ? nullptr : std::get_if<dsl::CallTemplate>(operation);
+  return call != nullptr && call->completion ? &*call->completion : nullptr;
 }
 
 bool IsChildOperation(const Draft& draft, BranchRef ref, Role role) {
@@ -687,6 +707,28 @@ Result<std::optional<Failure>> EvaluateRefuseWhen(const Draft& draft, BranchRef 
   }
   ENTENTE_ASSIGN_OR_RETURN(Failure failure, RenderFailure(scope, plan, rule->code, rule->message));
   return Refused(std::move(failure));
+}
+
+Result<std::optional<JsonText>> EvaluateCompletion(const Draft& draft, BranchRef ref,
+                                                   const JsonText& body) {
+  using Output = std::optional<JsonText>;
+  const dsl::Step& plan = draft.plan_step(ref);
+  const dsl::CompletionRule* rule = CompletionRuleOf(draft, ref);
+  Scope scope(draft, ref, Role::kForward, Purpose::kCall);
+  scope.SetBody(body);
+  if (rule->when) {
+    ENTENTE_ASSIGN_OR_RETURN(const bool ends,
+                             EvaluateCondition(scope, plan, "completion/when", *rule->when));
+    if (!ends) {
+      return Output();
+    }
+  }
+  if (!rule->output) {
+    return Output(body);
+  }
+  const auto output = rule->output->Render(scope.activation());
+  return output.ok() ? Result<Output>(Output(JsonText(*output)))
+                     : InStep(plan, "completion/output", scope.Explain(output.status()));
 }
 
 Result<bool> EvaluateUntil(const Draft& draft, BranchRef ref, const JsonText& answer) {

@@ -68,6 +68,11 @@ namespace entente::engine {
 [[nodiscard]] Result<bool> EvaluateWhen(const Draft& draft, BranchRef ref);
 // Of a choice in a block, for the element of that index.
 [[nodiscard]] bool IsWayTaken(const Draft& draft, const dsl::WayOfChoice& way, size_t index = 0);
+// How the branch's forward call is completed by somebody else; null: its own answer ends it.
+[[nodiscard]] const dsl::CompletionRule* CompletionRuleOf(const Draft& draft, BranchRef ref);
+// The output that `body` comes to, by that rule; absent: it does not end the call.
+[[nodiscard]] Result<std::optional<JsonText>> EvaluateCompletion(const Draft& draft, BranchRef ref,
+                                                                 const JsonText& body);
 // The output of a choice that is made now: {"taken": n}.
 [[nodiscard]] Result<JsonText> EvaluateChoice(const Draft& draft, BranchRef ref);
 // Why a step that refuses does.

@@ -18,10 +18,15 @@ constexpr uint32_t kMostRounds = 2;
 constexpr size_t kMaxFindings = 30;
 constexpr uint64_t kMostPaths = uint64_t{1} << 62;
 
-void BoundRounds(dsl::CallWay& way) {
+// Whoever completes a call does it at once: later is no other path than an answer that takes long,
+// and never is that of a call that is not answered.
+void Simplify(dsl::CallWay& way) {
   auto* call = way.forward ? std::get_if<dsl::CallTemplate>(&*way.forward) : nullptr;
   if (call != nullptr && call->repeat) {
     call->repeat->times = std::min(call->repeat->times, kMostRounds);
+  }
+  if (call != nullptr) {
+    call->completion.reset();
   }
 }
 
@@ -30,8 +35,8 @@ dsl::Plan WithFewAttempts(dsl::Plan plan) {
     step.retry.attempts = std::min(step.retry.attempts, kMostAttempts);
     step.settle_retry.attempts = std::min(step.settle_retry.attempts, kMostAttempts);
     if (auto* work = std::get_if<dsl::CallWork>(&step.work)) {
-      BoundRounds(*work);
-      std::for_each(work->alternatives.begin(), work->alternatives.end(), BoundRounds);
+      Simplify(*work);
+      std::for_each(work->alternatives.begin(), work->alternatives.end(), Simplify);
     }
   }
   return plan;

@@ -167,6 +167,9 @@ class Collector {
           (place.name == "steps" || place.name == "onCommitted" || place.name == "onAborted") &&
           json.contains("id") && json["id"].is_string();
       for (const auto& [name, value] : json.items()) {
+        if (name == "completion" && !place.data) {
+          continue;  // Its output is made up as any other; what it is made of is not.
+        }
         Place inner = place;
         inner.pointer += '/' + name;
         inner.name = name;

@@ -18,6 +18,7 @@
 #include "base/limits.h"
 #include "coordinator/participants/call_end.h"
 #include "coordinator/participants/classify.h"
+#include "coordinator/participants/completion_places.h"
 #include "marks/crash_marks.h"
 #include "net/signing/call_signature.h"
 #include "observe/trace_ids.h"
@@ -270,6 +271,7 @@ class Caller::Impl {
         secrets_(options.secrets != nullptr ? std::move(options.secrets)
                                             : std::make_shared<const Secrets>("")),
         signing_key_(std::move(options.signing_key)),
+        public_url_(std::move(options.public_url)),
         http_(io, std::move(options.http)),
         grpc_(io, std::move(options.grpc)) {}
 
@@ -576,6 +578,14 @@ class Caller::Impl {
     }
     auto& call = std::get<engine::CallBranch>(errand);
     std::string token = tokens_.Make(call.command, call.run);
+    if (call.sends_token && public_url_.empty() && NamesUrl(call)) {
+      EndUnsent(*target, permit,
+                NotSent("completion.no_url",
+                        "the call hands on ${completionUrl}, but this coordinator was not told by "
+                        "--public-url where it is reached"),
+                std::move(done));
+      return;
+    }
     if (std::holds_alternative<engine::RenderedHttp>(call.request)) {
       SendHttp(target, context, call, std::move(token), permit, std::move(done));
     } else {
@@ -640,6 +650,9 @@ class Caller::Impl {
                 engine::CallBranch& call, std::string token, const Permit& permit,
                 runtime::ReplyCallback done) {
     auto& rendered = std::get<engine::RenderedHttp>(call.request);
+    if (call.sends_token) {
+      PutPlaces({token, CompletionUrl(public_url_, token)}, target->participant, rendered);
+    }
     net::HttpRequest request;
     request.method = std::move(rendered.method);
     request.url.origin = target->origin;
@@ -698,6 +711,9 @@ class Caller::Impl {
     request.target = target->origin;
     request.method = "/" + address.service + "/" + rendered.method;
     request.body = rendered.body.Read();
+    if (call.sends_token) {
+      PutPlaces({token, CompletionUrl(public_url_, token)}, request.body);
+    }
     request.descriptors = DescriptorsFor(*target, context, call.participant);
     request.subject = call.command.gid.str();
     for (const auto& [name, value] : address.metadata) {
@@ -786,6 +802,7 @@ class Caller::Impl {
   const bool trace_;
   const std::shared_ptr<const Secrets> secrets_;  // Shared by all workers.
   const std::function<std::shared_ptr<const net::SigningKey>()> signing_key_;  // May be null.
+  const std::string public_url_;
   bool closing_ = false;
   Targets targets_;
   WaitingCalls waiting_;                          // Of this worker, at any gate.

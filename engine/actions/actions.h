@@ -196,6 +196,8 @@ void EndByExpression(Turn& turn, BranchRef ref, const Status& status);
 // Something of the branch may stand although no call of ours was without an answer: either an
 // earlier one was, or the client itself works with the participant.
 [[nodiscard]] bool MayStand(const BranchFacts& branch);
+// What was told may have been told of an earlier call than the one that is under way.
+[[nodiscard]] bool IsOfEarlierCall(const Turn& turn, BranchRef ref);
 // Emits the call of the attempt that the branch is in.
 void EmitCall(Turn& turn, BranchRef ref);
 void StartAttempt(Turn& turn, BranchRef ref);

@@ -88,7 +88,7 @@ bool RefusedByAnswer(Turn& turn, BranchRef ref) {
     RefuseKept(turn, ref, AbortCause::kRefused, **std::move(refused));
   } else {
     // After an unknown attempt it may be the echo of a call that worked, as any refusal.
-    const bool may = MayStand(branch);
+    const bool may = MayStand(branch) || IsOfEarlierCall(turn, ref);
     EndForward(turn, ref,
                {**std::move(refused), may, may ? AbortCause::kGaveUp : AbortCause::kRefused, !may});
   }

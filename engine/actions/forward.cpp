@@ -99,15 +99,6 @@ Failure PastDeadline(const Failure& latest) {
   return failure;
 }
 
-// What was told may have been told of an earlier call than the one that is under way.
-bool IsOfEarlierCall(const Turn& turn, BranchRef ref) {
-  const BranchFacts& branch = turn.draft.branch(ref);
-  const bool under_way =
-      branch.phase == BranchPhase::kForward || branch.phase == BranchPhase::kForwardPending;
-  const auto* received = std::get_if<CompletionReceived>(&turn.event);
-  return received != nullptr && under_way && received->run < branch.refusals + branch.rounds;
-}
-
 // An attempt ended without a definite answer: another one, or the end.
 void FailAttempt(Turn& turn, BranchRef ref, AttemptOutcome outcome) {
   if (IsChildOperation(turn.draft, ref, Role::kForward)) {
@@ -184,6 +175,14 @@ bool IsPast(const std::optional<Instant>& deadline, Instant now) {
 
 bool IsNoWayBack(const Draft& draft, BranchRef ref) {
   return draft.plan_step(ref).pivot && !HasUndo(draft.plan_step(ref), draft.branch(ref));
+}
+
+bool IsOfEarlierCall(const Turn& turn, BranchRef ref) {
+  const BranchFacts& branch = turn.draft.branch(ref);
+  const bool under_way =
+      branch.phase == BranchPhase::kForward || branch.phase == BranchPhase::kForwardPending;
+  const auto* received = std::get_if<CompletionReceived>(&turn.event);
+  return received != nullptr && under_way && received->run < branch.refusals + branch.rounds;
 }
 
 bool MayStand(const BranchFacts& branch) {

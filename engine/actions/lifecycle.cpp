@@ -99,6 +99,39 @@ bool ContradictsOutput(const Draft& draft, BranchRef ref, const CompletionReceiv
   return done->output != kept && (!kept.is_null() || draft.HasRoomFor(done->output.bytes()));
 }
 
+// The call did what it was to do, which is to hand on how it is completed: that it is under way is
+// all that its own answer says. What a poll was answered is an end, as of any other call.
+bool IsCompletedElsewhere(const Draft& draft, BranchRef ref, const BranchReplied& replied) {
+  const BranchFacts& branch = draft.branch(ref);
+  return replied.role == Role::kForward && replied.alternative == branch.alternative &&
+         branch.phase != BranchPhase::kForwardPending &&
+         std::holds_alternative<ReplyDone>(replied.reply) &&
+         CompletionRuleOf(draft, ref) != nullptr;
+}
+
+// What a completion comes to, where the call says how what is sent is read. Nothing: there is
+// nothing to be done, and whoever sent it is answered.
+std::optional<Event> Understood(Turn& turn, BranchRef ref) {
+  const auto& received = std::get<CompletionReceived>(turn.event);
+  const auto* done = std::get_if<ReplyDone>(&received.outcome);
+  if (done == nullptr || received.role != Role::kForward ||
+      received.alternative != turn.draft.branch(ref).alternative ||
+      CompletionRuleOf(turn.draft, ref) == nullptr) {
+    return turn.event;
+  }
+  auto output = EvaluateCompletion(turn.draft, ref, done->output);
+  if (!output.ok()) {
+    turn.draft.Reject(InvalidArgument("completion.not_understood", output.status().message()));
+    return std::nullopt;
+  }
+  if (!*output) {
+    turn.draft.Force();
+    return std::nullopt;
+  }
+  return CompletionReceived{received.branch, received.role, received.alternative,
+                            ReplyDone{**std::move(output)}, received.run};
+}
+
 // A branch that waits until an instant that the definition or its data names.
 bool WaitsForInstant(const Draft& draft, BranchRef ref) {
   const auto* wait = std::get_if<dsl::WaitWork>(&draft.plan_step(ref).work);
@@ -167,38 +200,65 @@ void RearmDeadline(Turn& turn) {
 
 void DeliverReply(Turn& turn) {
   const auto& replied = std::get<BranchReplied>(turn.event);
-  if (const auto ref = turn.draft.Locate(replied.branch)) {
-    Dispatch(turn, *ref, Classify(turn.draft.branch(*ref), replied));
+  const auto ref = turn.draft.Locate(replied.branch);
+  if (!ref) {
+    return;
   }
+  if (IsCompletedElsewhere(turn.draft, *ref, replied)) {
+    const Event event = BranchReplied{replied.branch, replied.role, replied.alternative,
+                                      replied.attempt, ReplyPending{}};
+    Turn pending{turn.table, turn.draft, event};
+    Dispatch(pending, *ref,
+             Classify(turn.draft.branch(*ref), std::get<BranchReplied>(pending.event)));
+    return;
+  }
+  Dispatch(turn, *ref, Classify(turn.draft.branch(*ref), replied));
 }
 
-void DeliverCompletion(Turn& turn) {
+namespace {
+
+void TakeCompletion(Turn& turn, BranchRef ref) {
   const auto& received = std::get<CompletionReceived>(turn.event);
-  const auto ref = turn.draft.Locate(received.branch);
-  if (!ref) {
-    turn.draft.Reject(Refusal("branch.not_found", turn.draft.gid(), received.branch));
-  } else if (ContradictsOutput(turn.draft, *ref, received)) {
+  if (ContradictsOutput(turn.draft, ref, received)) {
     turn.draft.Reject(Refusal("completion.content_differs", turn.draft.gid(), received.branch));
-  } else if (ProvesNothingNew(turn.draft.branch(*ref), received)) {
+  } else if (ProvesNothingNew(turn.draft.branch(ref), received)) {
     turn.draft.Force();
   } else {
-    Dispatch(turn, *ref, Classify(turn.draft.branch(*ref), received));
+    Dispatch(turn, ref, Classify(turn.draft.branch(ref), received));
   }
 }
 
-void CompletionAgain(Turn& turn) {
+void TakeCompletionAgain(Turn& turn, BranchRef ref) {
   const auto& received = std::get<CompletionReceived>(turn.event);
-  const auto ref = turn.draft.Locate(received.branch);
-  if (!ref) {
-    turn.draft.Reject(Refusal("branch.not_found", turn.draft.gid(), received.branch));
-  } else if (ContradictsOutput(turn.draft, *ref, received)) {
+  if (ContradictsOutput(turn.draft, ref, received)) {
     turn.draft.Reject(Refusal("completion.content_differs", turn.draft.gid(), received.branch));
-  } else if (ProvesNothingNew(turn.draft.branch(*ref), received) ||
-             IsWhatEnded(turn.draft.branch(*ref), received)) {
+  } else if (ProvesNothingNew(turn.draft.branch(ref), received) ||
+             IsWhatEnded(turn.draft.branch(ref), received)) {
     turn.draft.Force();
   } else {
     turn.draft.Reject(Refusal("completion.too_late", turn.draft.gid(), received.branch));
   }
+}
+
+void WithCompletion(Turn& turn, void (*take)(Turn& turn, BranchRef ref)) {
+  const auto& received = std::get<CompletionReceived>(turn.event);
+  const auto ref = turn.draft.Locate(received.branch);
+  if (!ref) {
+    turn.draft.Reject(Refusal("branch.not_found", turn.draft.gid(), received.branch));
+  } else if (const auto event = Understood(turn, *ref)) {
+    Turn understood{turn.table, turn.draft, *event};
+    take(understood, *ref);
+  }
+}
+
+}  // namespace
+
+void DeliverCompletion(Turn& turn) {
+  WithCompletion(turn, &TakeCompletion);
+}
+
+void CompletionAgain(Turn& turn) {
+  WithCompletion(turn, &TakeCompletionAgain);
 }
 
 void DeliverTimer(Turn& turn) {

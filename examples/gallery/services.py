@@ -28,7 +28,7 @@ class Services:
         self.answers = {kind: dict(answer) for kind, answer in ANSWERS.items()}
         self.things = {}  # "<service>/<kind>/<key>" -> "stands", "final" or "undone".
         self.polls = {}
-        self.tokens = {}  # Key -> the token that completes the call.
+        self.tokens = {}  # Key -> the token that completes the call, as a header or as the body's reference.
 
     def standing(self):
         with self.lock:
@@ -51,6 +51,8 @@ class Services:
         if kind.endswith("/later"):
             self.tokens[key] = headers["Entente-Completion-Token"]
             return 202, {}, {"Entente-Pending": self.tokens[key]}
+        if "reference" in body:
+            self.tokens[key] = body["reference"]
         return 200, self.answer(kind, key), {}
 
     def read(self, kind, key):

@@ -394,6 +394,18 @@ TEST_CASE("a signal and a completion carry their payload") {
   CHECK(server.Post("/v1/completions/t", R"({"outcome":"done","code":"x"})").status == 400);
 }
 
+TEST_CASE("what is sent to the address of a call is taken whole, whatever it holds") {
+  RestServer server;
+  const Answer taken =
+      server.Post("/v1/callbacks/tok.en?event=7", R"({"outcome":"refused","x":[1]})");
+  REQUIRE(taken.status == 200);
+  CHECK(server.coordinator.last_text() == "tok.en");
+  CHECK(std::get<engine::ReplyDone>(*server.coordinator.last_outcome()).output ==
+        Json{{"outcome", "refused"}, {"x", {1}}});
+  CHECK(server.Post("/v1/callbacks/t", "[1]").status == 200);
+  CHECK(server.Post("/v1/callbacks/t", "{").status == 400);
+}
+
 TEST_CASE("definitions are put, read by version and listed") {
   RestServer server;
   const std::string source = "{\n \"name\": \"trip\" }";

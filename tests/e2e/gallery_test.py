@@ -212,6 +212,31 @@ class Gallery(unittest.TestCase):
         self.abort("book-room", {"city": "Oslo", "breakfast": True})
         self.abort("conference-trip", {"city": "Oslo"})
 
+    def token(self):
+        deadline = time.monotonic() + SECONDS
+        while not self.services.tokens and time.monotonic() < deadline:
+            time.sleep(0.01)
+        (token,) = self.services.tokens.values()
+        return token
+
+    def test_checkout(self):
+        for event, status in (("paid", "COMMITTED"), ("declined", "ABORTED")):
+            with self.subTest(event):
+                self.setUp()
+                self.begin("hosted-checkout", {"amount": 5})
+                callback = f"/v1/callbacks/{self.token()}"
+                self.coordinator.http.call("POST", callback, {"event": "created"})
+                with self.assertRaises(ApiError) as refused:
+                    self.coordinator.http.call("POST", callback, {"type": "paid"})
+                self.assertEqual(refused.exception.code, "completion.not_understood")
+                self.coordinator.http.call("POST", callback + "?attempt=2", {"event": event, "receipt": "r1"})
+                end = self.end()
+                self.assertEqual(end["status"], status)
+                if event == "paid":
+                    self.assertEqual(end["output"]["receipt"], "r1")
+                self.coordinator.http.call("POST", callback, {"event": "archived"})
+        self.assertEqual(end["abort"]["code"], "declined")
+
     def test_lines(self):
         lines = [{"sku": sku, "gift": sku < "c"} for sku in "abcdef"]
         self.assertEqual(self.commit("parcel-per-line", {"lines": lines})["output"]["parcels"], 6)
@@ -230,11 +255,7 @@ class Gallery(unittest.TestCase):
             with self.subTest(status):
                 self.setUp()
                 self.begin("payment-webhook", {"amount": 5})
-                deadline = time.monotonic() + SECONDS
-                while not self.services.tokens and time.monotonic() < deadline:
-                    time.sleep(0.01)
-                (token,) = self.services.tokens.values()
-                self.coordinator.http.call("POST", f"/v1/completions/{token}", outcome)
+                self.coordinator.http.call("POST", f"/v1/completions/{self.token()}", outcome)
                 self.assertEqual(self.end()["status"], status)
 
     def test_transfer(self):

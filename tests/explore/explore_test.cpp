@@ -49,7 +49,7 @@ TEST_CASE("explore finds nothing wrong with the examples") {
   }
 }
 
-TEST_CASE("explore walks the steps of each element") {
+TEST_CASE("explore walks the steps of each element, and what completes a call later") {
   ExploreOptions options;
   options.max_faults = 1;
   const ExploreReport report = Walk(Compile(WithSteps(R"(
@@ -59,7 +59,11 @@ TEST_CASE("explore walks the steps of each element") {
         {"id": "way", "choose": [{"when": "${item.count > 3}", "steps": [
           {"id": "big", "participant": "a",
            "action": {"put": "/big/${key}", "body": "${steps.hold.output.no + 1}"},
-           "compensate": {"delete": "/big/${key}"}}]}]}]}})")),
+           "compensate": {"delete": "/big/${key}"}}]}]}]}},
+      {"id": "pay", "participant": "a",
+       "action": {"put": "/payments/${key}", "body": "${token}",
+                  "completion": {"when": "${body.type == 'paid'}", "output": "${body.receipt}"}},
+       "compensate": {"delete": "/payments/${key}"}})")),
                                     options);
   CHECK(Codes(report).empty());
   CHECK(report.notes.empty());

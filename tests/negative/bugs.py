@@ -284,6 +284,11 @@ RUNTIME.append(unit("planted_engine", "every golden scenario unfolds as written"
     "too-few-are-enough", "of those that may fail too many may",
     ("engine/actions/forward.cpp", "  return needed == 0 || step.size", "  return PLANTED || needed == 0 || step.size")))
 RUNTIME.append(unit("planted_engine", "every golden scenario unfolds as written")(
+    "callback-not-read", "whatever is sent to a call's address ends it",
+    ("engine/actions/lifecycle.cpp", "  if (!*output) {\n", "  if (!*output && !PLANTED) {\n"),
+    ("engine/actions/lifecycle.cpp", "ReplyDone{**std::move(output)}, received.run};",
+     "ReplyDone{PLANTED ? done->output : **std::move(output)}, received.run};")))
+RUNTIME.append(unit("planted_engine", "every golden scenario unfolds as written")(
     "stale-refusal-taken", "a late answer to an earlier attempt ends the one that is out",
     ("engine/table.cpp",
      "  if (replied.attempt != branch.attempt) {\n    return BranchEvent::kStray;",

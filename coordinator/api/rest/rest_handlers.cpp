@@ -159,7 +159,26 @@ void Signal(const ExchangePtr& exchange) {
   }
 }
 
+// From somebody who knows nothing of outcomes: what the call's `completion` makes of it counts.
+// Whatever query was added to the address is his own affair.
+void TakeCallback(const ExchangePtr& exchange) {
+  auto body = CommandOf(*exchange, ParseBody(exchange->TakeBody()));
+  if (body) {
+    CompleteCommand command;
+    command.token = std::move(exchange->parameter(0));
+    command.outcome = "done";
+    command.output = *std::move(body);
+    command.by = exchange->by();
+    exchange->service().Complete(std::move(command),
+                                 ReplyJson<CompleteResult>(exchange, CompletionJson));
+  }
+}
+
 void Complete(const ExchangePtr& exchange) {
+  if (exchange->path().starts_with("/v1/callbacks/")) {
+    TakeCallback(exchange);
+    return;
+  }
   std::optional<Json> body = BodyOf(*exchange);
   if (!body) {
     return;

@@ -37,6 +37,7 @@ constexpr std::array kRoutes{
     Route{Method::kGet, "/v1/bulk/{id}", Action::kGetBulk, Body::kNone},
     Route{Method::kPost, "/v1/bulk/{id}:stop", Action::kStopBulk, Body::kOptional},
     Route{Method::kPost, "/v1/completions/{token}", Action::kComplete, Body::kRequired},
+    Route{Method::kPost, "/v1/callbacks/{token}", Action::kComplete, Body::kRequired},
     Route{Method::kPost, "/v1/definitions:validate", Action::kValidateDefinition, Body::kRequired},
     Route{Method::kGet, "/v1/definitions", Action::kListDefinitions, Body::kNone},
     Route{Method::kPut, "/v1/definitions/{name}", Action::kPutDefinition, Body::kRequired},
