@@ -1,7 +1,10 @@
 #include "net/core/byte_channel.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 
@@ -60,6 +63,39 @@ void InputBuffer::ShrinkIfEmpty() {
   }
 }
 
+DetachedChannel::DetachedChannel(DetachedChannel&& other) noexcept
+    : protocol(other.protocol),
+      descriptor(std::exchange(other.descriptor, -1)),
+      tls(std::move(other.tls)),
+      input(std::move(other.input)),
+      output(std::move(other.output)),
+      ended(other.ended) {}
+
+DetachedChannel::~DetachedChannel() {
+  if (descriptor >= 0) {
+    ::close(descriptor);
+  }
+}
+
+// A socket that its loop can not watch stays closed, and fails at first use.
+ByteChannel::ByteChannel(boost::asio::io_context& io, DetachedChannel detached)
+    : socket_(io),
+      output_(std::move(detached.output)),
+      tls_(std::move(detached.tls)),
+      ended_(detached.ended) {
+  error_code error;
+  socket_.assign(detached.protocol, detached.descriptor, error);
+  if (!error) {
+    detached.descriptor = -1;
+  }
+  if (tls_) {
+    cipher_input_ = std::make_unique<InputBuffer>();
+  }
+  if (!detached.input.empty()) {
+    input_.Append(detached.input);
+  }
+}
+
 ByteChannel::~ByteChannel() {
   Close();
 }
@@ -68,6 +104,37 @@ void ByteChannel::Configure() {
   error_code ignored;  // Neither is worth losing a connection for; a dead one shows at first use.
   socket_.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
   socket_.non_blocking(true, ignored);
+}
+
+void ByteChannel::GoOn() {
+  Configure();
+  if (has_output()) {
+    Push({});
+  }
+}
+
+// A read under way may hold bytes already, which would be lost with it: it is waited for.
+void ByteChannel::Detach() {
+  detaching_ = true;
+  if (reading_) {
+    error_code ignored;
+    socket_.cancel(ignored);
+  } else {
+    FinishDetaching();
+  }
+}
+
+void ByteChannel::FinishDetaching() {
+  DetachedChannel detached;
+  error_code error;
+  detached.protocol = socket_.local_endpoint(error).protocol();
+  detached.descriptor = socket_.release(error);
+  detached.tls = std::move(tls_);
+  detached.input = input_.data();
+  detached.output = output_.substr(output_sent_);
+  detached.ended = ended_;
+  closed_ = true;
+  OnDetached(std::move(detached));
 }
 
 void ByteChannel::StartTls(std::unique_ptr<TlsSession> session, bool is_client) {
@@ -80,7 +147,7 @@ void ByteChannel::StartTls(std::unique_ptr<TlsSession> session, bool is_client) 
 }
 
 void ByteChannel::StartRead() {
-  if (reading_ || ended_ || closed_) {
+  if (reading_ || ended_ || detaching_ || closed_) {
     return;
   }
   reading_ = true;
@@ -101,6 +168,15 @@ void ByteChannel::OnRead(const error_code& error, size_t size) {
   if (closed_) {
     return;
   }
+  if (!detaching_ || error != boost::asio::error::operation_aborted) {
+    TakeRead(error, size);
+  }
+  if (detaching_ && !closed_) {
+    FinishDetaching();
+  }
+}
+
+void ByteChannel::TakeRead(const error_code& error, size_t size) {
   if (error) {
     End(error == boost::asio::error::eof ? error_code() : error);
     return;

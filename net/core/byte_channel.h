@@ -49,6 +49,22 @@ class InputBuffer {
   bool filled_ = false;  // The last read used all the space it was given.
 };
 
+// A connected socket that no event loop knows, with what its channel had in hand: one thread hands
+// it to another, where a channel made of it goes on. Closes the socket unless that was done.
+struct DetachedChannel {
+  DetachedChannel() = default;
+  DetachedChannel(DetachedChannel&& other) noexcept;
+  DetachedChannel& operator=(DetachedChannel&&) = delete;
+  ~DetachedChannel();
+
+  boost::asio::ip::tcp protocol = boost::asio::ip::tcp::v4();
+  int descriptor = -1;
+  std::unique_ptr<TlsSession> tls;  // Null: plain.
+  std::string input;                // Received and not used.
+  std::string output;               // To be sent, as it goes over the socket.
+  bool ended = false;               // No more will come.
+};
+
 // One read is outstanding whenever the owner wants bytes or wants to learn of the peer's end;
 // writes are tried at once, since a socket nearly always takes them, and wait for the reactor only
 // if not.
@@ -64,6 +80,8 @@ class ByteChannel : public boost::intrusive_ref_counter<ByteChannel, boost::thre
  protected:
   explicit ByteChannel(boost::asio::io_context& io) : socket_(io) {}
   explicit ByteChannel(Socket socket) : socket_(std::move(socket)) {}
+  // Goes on where another channel was detached. Nothing happens before GoOn.
+  ByteChannel(boost::asio::io_context& io, DetachedChannel detached);
 
   // input() holds more. Called with a reference held, as the next four are.
   virtual void OnInput() = 0;
@@ -76,8 +94,13 @@ class ByteChannel : public boost::intrusive_ref_counter<ByteChannel, boost::thre
   // The TLS handshake is done, or failed for the given reason. Not called on plain channels.
   virtual void OnTls(const Status& status) = 0;
 
+  // Detach is done. This channel is as after Close.
+  virtual void OnDetached(DetachedChannel /*detached*/) {}
+
   // To be called once the socket is connected: no delay, no blocking.
   void Configure();
+  // As Configure, for a channel made of a detached one: sends what that had left.
+  void GoOn();
   // Begins TLS: as a client the handshake starts at once.
   void StartTls(std::unique_ptr<TlsSession> session, bool is_client);
 
@@ -96,6 +119,10 @@ class ByteChannel : public boost::intrusive_ref_counter<ByteChannel, boost::thre
 
   // Says that nothing more will be written, once the output is flushed.
   void ShutdownWrite();
+  // Parts with the socket and all that is in hand, by OnDetached: from inside, or once the read
+  // that is under way is cancelled. What it brings until then arrives as ever. Not during a
+  // handshake.
+  void Detach();
   // Closes at once and drops everything. No virtual is called afterwards.
   void Close();
 
@@ -107,6 +134,8 @@ class ByteChannel : public boost::intrusive_ref_counter<ByteChannel, boost::thre
 
  private:
   void OnRead(const boost::system::error_code& error, size_t size);
+  void TakeRead(const boost::system::error_code& error, size_t size);
+  void FinishDetaching();
   void OnCipher(std::string_view received);
   void End(const boost::system::error_code& error);
   // Sends `fresh` after what waits already; keeps what the kernel does not take.
@@ -127,6 +156,7 @@ class ByteChannel : public boost::intrusive_ref_counter<ByteChannel, boost::thre
   bool write_failed_ = false;
   bool shutdown_wanted_ = false;
   bool ended_ = false;
+  bool detaching_ = false;
   bool closed_ = false;
 };
 

@@ -3,11 +3,14 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <mutex>
 #include <optional>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "base/check.h"
+#include "net/http/moved_connection.h"
 #include "net/http/server_connection.h"
 
 namespace entente::net {
@@ -123,6 +126,27 @@ struct Listener : std::enable_shared_from_this<Listener> {
 
 }  // namespace
 
+// Knows the server for as long as there is one.
+class HttpServer::Entrance final : public HttpEntrance,
+                                   public std::enable_shared_from_this<Entrance> {
+ public:
+  Entrance(boost::asio::io_context& io, Impl& server) : io_(&io), server_(&server) {}
+
+  // On the server's thread.
+  void End() {
+    const std::lock_guard lock(mutex_);
+    io_ = nullptr;
+    server_ = nullptr;
+  }
+
+ private:
+  void Take(MovedConnection moved) override;
+
+  std::mutex mutex_;
+  boost::asio::io_context* io_;
+  Impl* server_;  // Used on its own thread.
+};
+
 class HttpServer::Impl final : public ServerLoad::Member {
  public:
   Impl(boost::asio::io_context& io, HttpHandler& handler, HttpServerOptions options)
@@ -142,6 +166,7 @@ class HttpServer::Impl final : public ServerLoad::Member {
   }
 
   ~Impl() override {
+    entrance_->End();
     options_.load->Leave(*this);
     *alive_ = false;
     StopListening();
@@ -192,6 +217,15 @@ class HttpServer::Impl final : public ServerLoad::Member {
   }
 
   [[nodiscard]] size_t connections() const { return context_.connections; }
+  [[nodiscard]] std::shared_ptr<HttpEntrance> entrance() const { return entrance_; }
+
+  void TakeMoved(MovedConnection moved) {
+    ENTENTE_CHECK(moved.place == options_.load);
+    const boost::intrusive_ptr<ServerConnection> connection(
+        new ServerConnection(context_, io_, moved));
+    connections_.push_back(*connection);
+    connection->HandleMoved(std::move(moved.request));
+  }
 
  private:
   // On any thread, with the load's lock held.
@@ -283,7 +317,20 @@ class HttpServer::Impl final : public ServerLoad::Member {
   UniqueFunction<void()> on_drained_;
   // Tells what other threads posted that this object has ended.
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  const std::shared_ptr<Entrance> entrance_ = std::make_shared<Entrance>(io_, *this);
 };
+
+void HttpServer::Entrance::Take(MovedConnection moved) {
+  const std::lock_guard lock(mutex_);
+  if (io_ == nullptr) {
+    return;
+  }
+  boost::asio::post(*io_, [self = shared_from_this(), moved = std::move(moved)]() mutable {
+    if (self->server_ != nullptr) {
+      self->server_->TakeMoved(std::move(moved));
+    }
+  });
+}
 
 HttpServer::HttpServer(boost::asio::io_context& io, HttpHandler& handler, HttpServerOptions options)
     : impl_(std::make_unique<Impl>(io, handler, std::move(options))) {}
@@ -300,6 +347,10 @@ void HttpServer::Drain(UniqueFunction<void()> drained) {
 
 size_t HttpServer::connections() const {
   return impl_->connections();
+}
+
+std::shared_ptr<HttpEntrance> HttpServer::entrance() const {
+  return impl_->entrance();
 }
 
 }  // namespace entente::net

@@ -23,6 +23,7 @@ class io_context;
 namespace entente::net {
 
 class ServerConnection;
+struct MovedConnection;
 
 struct HttpServerRequest {
   std::string method;
@@ -76,6 +77,17 @@ class ResponseStream {
   ServerConnection* connection_ = nullptr;  // Counted: keeps the connection object alive.
 };
 
+// The way into a server for connections that another one took. Any thread; may be kept for longer
+// than the server, after whose end what comes is closed.
+class HttpEntrance {
+ public:
+  virtual ~HttpEntrance() = default;
+
+ private:
+  friend class ServerConnection;
+  virtual void Take(MovedConnection moved) = 0;
+};
+
 // The duty to answer one request, once. Move-only; used on the server's thread, at once or later.
 // Letting go of it unanswered answers 500. It stays valid when the client or the server goes away:
 // an answer then goes nowhere.
@@ -91,6 +103,11 @@ class Responder {
 
   // Sends the head of an answer whose body follows piece by piece.
   [[nodiscard]] ResponseStream Stream(int status, const HttpHeaders& headers) &&;
+
+  // Has the handler behind `to` answer instead, on its own server's thread, so that what the answer
+  // costs is spent there. The connection goes with it, and ends with that answer. Both servers have
+  // the same HttpServerOptions::load.
+  void MoveTo(std::shared_ptr<HttpEntrance> to, HttpServerRequest request) &&;
 
   // Whether the client has closed its side. An answer is still attempted, since a client may close
   // its sending half and wait; but one that holds the request to wait for something may stop.
@@ -167,8 +184,12 @@ class HttpServer {
 
   [[nodiscard]] size_t connections() const;
 
+  // For Responder::MoveTo of other servers.
+  [[nodiscard]] std::shared_ptr<HttpEntrance> entrance() const;
+
  private:
   class Impl;
+  class Entrance;
   std::unique_ptr<Impl> impl_;
 };
 

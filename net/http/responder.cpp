@@ -40,6 +40,13 @@ ResponseStream Responder::Stream(int status, const HttpHeaders& headers) && {
   return ResponseStream(std::exchange(connection_, nullptr));
 }
 
+void Responder::MoveTo(std::shared_ptr<HttpEntrance> to, HttpServerRequest request) && {
+  if (connection_ != nullptr) {
+    const Self connection(std::exchange(connection_, nullptr), false);
+    connection->MoveTo(std::move(to), std::move(request));
+  }
+}
+
 bool Responder::peer_gone() const {
   return connection_ == nullptr || connection_->peer_gone();
 }

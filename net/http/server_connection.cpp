@@ -5,6 +5,7 @@
 
 #include "base/http_head.h"
 #include "base/limits.h"
+#include "net/http/moved_connection.h"
 #include "net/http/response_text.h"
 
 namespace entente::net {
@@ -30,7 +31,53 @@ ServerConnection::ServerConnection(ServerContext& context, Socket its_socket)
   }
 }
 
+ServerConnection::ServerConnection(ServerContext& context, boost::asio::io_context& io,
+                                   MovedConnection& moved)
+    : ByteChannel(io, std::move(moved.channel)),
+      context_(context),
+      phase_(Phase::kHandling),
+      is_head_(moved.is_head),
+      is_safe_(moved.is_safe),
+      chunked_(moved.chunked),
+      peer_gone_(moved.peer_gone) {
+  moved.place.reset();
+  ++context_.connections;
+}
+
 ServerConnection::~ServerConnection() = default;
+
+void ServerConnection::MoveTo(std::shared_ptr<HttpEntrance> to, HttpServerRequest request) {
+  if (phase_ == Phase::kHandling) {
+    on_gone_ = nullptr;
+    phase_ = Phase::kMoving;
+    move_ = std::make_unique<Move>(Move{std::move(to), std::move(request)});
+    Detach();
+  }
+}
+
+void ServerConnection::OnDetached(DetachedChannel detached) {
+  const Self self(this);
+  MovedConnection moved(std::move(detached));
+  moved.request = std::move(move_->request);
+  moved.place = context_.options.load;
+  moved.chunked = chunked_;
+  moved.is_head = is_head_;
+  moved.is_safe = is_safe_;
+  moved.peer_gone = peer_gone_;
+  phase_ = Phase::kClosed;
+  ServerHook::unlink();
+  --context_.connections;
+  const std::shared_ptr<HttpEntrance> to = std::move(move_->to);
+  to->Take(std::move(moved));
+  context_.on_closed(context_.server);
+}
+
+void ServerConnection::HandleMoved(HttpServerRequest request) {
+  GoOn();
+  intrusive_ptr_add_ref(this);  // Given back by the responder.
+  context_.handler.Handle(std::move(request), Responder(this));
+  StartRead();
+}
 
 void ServerConnection::SetDeadline(Duration from_now) {
   context_.deadlines.Set(*this, Deadline::Clock::now() + from_now);
@@ -107,6 +154,7 @@ void ServerConnection::OnInput() {
       StartRead();
       break;
     case Phase::kHandshake:
+    case Phase::kMoving:
     case Phase::kClosed: break;
   }
 }
@@ -399,7 +447,7 @@ void ServerConnection::BeginStream(int status, const HttpHeaders& headers) {
   Write(text);
   if (peer_gone_) {
     Shut();
-  } else if (is_head_) {
+  } else if (is_head_ || context_.draining) {
     EndStream();
   }
 }
@@ -463,6 +511,7 @@ void ServerConnection::OnEnd(const error_code& error) {
         Shut();
       }
       break;
+    case Phase::kMoving: peer_gone_ = true; break;
     case Phase::kStreaming:
     case Phase::kReading:
     case Phase::kLingering:

@@ -1,6 +1,7 @@
 // One connection of the HTTP server. Internal to net.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,10 +40,14 @@ using ServerHook =
 class ServerConnection final : public ByteChannel, public Deadline, public ServerHook {
  public:
   ServerConnection(ServerContext& context, Socket socket);
+  // Takes over what another server's connection had, but for the request.
+  ServerConnection(ServerContext& context, boost::asio::io_context& io, MovedConnection& moved);
   ~ServerConnection() override;
 
   // Begins to serve.
   void Start();
+  // Serves the request that it was moved with, and no other.
+  void HandleMoved(HttpServerRequest request);
   // Answers `status` and closes: for a connection past the limit, after ServerLoad::MayRefuse.
   void Refuse(int status, std::string_view code, const std::string& detail);
   // Closes if no request is in flight; else when it has been answered.
@@ -59,6 +64,7 @@ class ServerConnection final : public ByteChannel, public Deadline, public Serve
   // For Responder and ResponseStream.
   void Respond(HttpServerResponse response);
   void RespondNothing();  // The responder was let go of.
+  void MoveTo(std::shared_ptr<HttpEntrance> to, HttpServerRequest request);
   void BeginStream(int status, const HttpHeaders& headers);
   bool WriteStream(std::string_view piece);
   void EndStream();
@@ -72,6 +78,7 @@ class ServerConnection final : public ByteChannel, public Deadline, public Serve
     kHandshake,  // TLS.
     kReading,    // A request, or nothing yet.
     kHandling,   // The handler owes an answer.
+    kMoving,     // Another server is to answer, once nothing is being read any more.
     kStreaming,  // The answer goes out piece by piece.
     kFlushing,   // The answer is complete; the kernel has not taken all of it.
     kLingering,  // Done; input is dropped until the client closes, so that it can read the answer.
@@ -83,6 +90,7 @@ class ServerConnection final : public ByteChannel, public Deadline, public Serve
   void OnFlushed() override;
   void OnWriteFailed(const boost::system::error_code& error) override;
   void OnTls(const Status& status) override;
+  void OnDetached(DetachedChannel detached) override;
   void OnDeadline() override;
 
   void BeginIdle();
@@ -108,6 +116,11 @@ class ServerConnection final : public ByteChannel, public Deadline, public Serve
   void Shut();
   void SetDeadline(Duration from_now);
 
+  struct Move {
+    std::shared_ptr<HttpEntrance> to;
+    HttpServerRequest request;
+  };
+
   ServerContext& context_;
   Phase phase_ = Phase::kReading;
   std::optional<RequestParser> parser_;
@@ -126,6 +139,7 @@ class ServerConnection final : public ByteChannel, public Deadline, public Serve
   bool peer_gone_ = false;
   bool parsing_ = false;  // Guards against recursion when an answer is given at once.
   UniqueFunction<void()> on_gone_;
+  std::unique_ptr<Move> move_;  // In kMoving.
 };
 
 }  // namespace entente::net

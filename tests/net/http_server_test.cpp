@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <map>
+#include <optional>
 #include <thread>
 
 #include <catch2/catch.hpp>
@@ -25,7 +26,10 @@ constexpr size_t kLargeAnswer = size_t{24} << 20;
 class Handler final : public HttpHandler {
  public:
   void Handle(HttpServerRequest request, Responder responder) override {
-    if (request.target == "/hold") {
+    if (to != nullptr && request.target.starts_with("/moved")) {
+      request.target.erase(0, std::string("/moved").size());
+      std::move(responder).MoveTo(to, std::move(request));
+    } else if (request.target == "/hold") {
       held.push_back(std::move(responder));
       Arrived();
     } else if (request.target == "/large") {
@@ -47,6 +51,7 @@ class Handler final : public HttpHandler {
       response.headers.Add("x-peer", request.peer);
       response.headers.Add("x-host", request.host);
       response.body = request.target + "|" + request.body;
+      ++answered;
       std::move(responder).Respond(std::move(response));
     }
   }
@@ -64,6 +69,8 @@ class Handler final : public HttpHandler {
   std::deque<Responder> held;
   std::deque<ResponseStream> streams;
   std::atomic<int> arrived = 0;
+  std::atomic<int> answered = 0;     // By an echo.
+  std::shared_ptr<HttpEntrance> to;  // Null: nothing is moved.
 };
 
 // A server on a loop of its own.
@@ -857,6 +864,91 @@ TEST_CASE("draining answers what is in flight, closes the rest and accepts nothi
   streaming.Close();
   idle.Close();
   future.wait();
+}
+
+// Two servers that count together; the first has the second answer what begins with "/moved".
+struct Pair {
+  Pair() {
+    options.load = std::make_shared<ServerLoad>();
+    second.emplace(options);
+    first.emplace(options);
+    first->handler().to = second->loop().Run([&] { return second->server()->entrance(); });
+  }
+
+  HttpServerOptions options;
+  std::optional<Served> second;
+  std::optional<Served> first;
+};
+
+TEST_CASE("a moved connection is answered by the other server, and ends with that answer") {
+  Pair pair;
+  const std::string moved = "GET /moved/a HTTP/1.1\r\nHost: h\r\n\r\n";
+  Connection at_once(pair.first->port());
+  at_once.Write(moved);
+  Connection in_one_piece(pair.first->port());
+  in_one_piece.Write(kGet + moved + kGet);
+  Connection while_it_reads(pair.first->port());
+  while_it_reads.Write("GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+  pair.first->handler().WaitForArrivals(1);
+  while_it_reads.Write(moved + "GET /mo");
+  pair.first->loop().Run([&] { std::move(pair.first->handler().held.front()).Respond({}); });
+  CHECK(StatusOf(while_it_reads.ReadMessage()) == 200);
+  CHECK(BodyOf(in_one_piece.ReadMessage()) == "/a?b|");
+  for (Connection* client : {&at_once, &in_one_piece, &while_it_reads}) {
+    const std::string answer = client->ReadMessage();
+    CHECK(BodyOf(answer) == "/a|");
+    CHECK(answer.find("Connection: close") != std::string::npos);
+    CHECK(client->ReadToEnd().empty());
+    client->Close();
+  }
+  while (pair.options.load->stats().connections != 0) {
+  }
+  CHECK(pair.second->handler().answered == 3);
+}
+
+TEST_CASE("a moved stream goes on while the thread that took it is busy") {
+  Pair pair;
+  Connection client(pair.first->port());
+  client.Write("GET /moved/stream HTTP/1.1\r\nHost: h\r\n\r\n");
+  pair.second->handler().WaitForArrivals(1);
+  std::promise<void> closed;
+  pair.first->loop().Run([&] {
+    pair.second->loop().Run([&] {
+      ResponseStream& stream = pair.second->handler().streams.front();
+      stream.OnClosed([&] { closed.set_value(); });
+      CHECK(stream.Write("data: 1\n\n"));
+    });
+    CHECK(client.ReadUntil("1\n\n\r\n").ends_with("9\r\ndata: 1\n\n\r\n"));
+    client.Close();
+    closed.get_future().wait();
+  });
+  CHECK(pair.options.load->stats().connections == 0);
+}
+
+TEST_CASE("what is moved to a server that has ended is closed and gives its place back") {
+  Pair pair;
+  pair.second->loop().Run([&] { pair.second->server().reset(); });
+  Connection client(pair.first->port());
+  client.Write("GET /moved/a HTTP/1.1\r\nHost: h\r\n\r\n");
+  CHECK(client.ReadToEnd().empty());
+  CHECK(pair.options.load->stats().connections == 0);
+}
+
+TEST_CASE("a stream that begins while its server drains ends at once") {
+  Pair pair;
+  Connection client(pair.first->port());
+  client.Write("GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+  pair.first->handler().WaitForArrivals(1);
+  std::promise<void> drained;
+  pair.first->loop().Run([&] {
+    pair.first->server()->Drain([&] { drained.set_value(); });
+    const ResponseStream stream =
+        std::move(pair.first->handler().held.front()).Stream(200, {{"content-type", "x/y"}});
+    CHECK_FALSE(stream.open());
+  });
+  CHECK(client.ReadToEnd().ends_with("0\r\n\r\n"));
+  client.Close();
+  drained.get_future().wait();
 }
 
 TEST_CASE("a server that ends leaves responders and streams that do nothing") {
