@@ -74,17 +74,29 @@ Result<std::unique_ptr<Authentication>> Authentication::Open(const Config& confi
             .Text("message",
                   "whoever can reach this coordinator, which only this machine can, may do "
                   "everything; --auth token changes that"));
-    return std::unique_ptr<Authentication>(new Authentication(nullptr));
+    return std::unique_ptr<Authentication>(new Authentication(nullptr, nullptr));
   }
   ENTENTE_ASSIGN_OR_RETURN(std::unique_ptr<identity::TokenBook> tokens,
                            identity::TokenBook::Open(journal));
   ENTENTE_RETURN_IF_ERROR(EnsureAdmin(config, *tokens, audit));
-  Log(LogLevel::kInfo, LogLine("authentication").Word("mode", "token"));
-  return std::unique_ptr<Authentication>(new Authentication(std::move(tokens)));
+  std::unique_ptr<ProviderKeys> provider;
+  if (!config.jwt_keys.empty()) {
+    ENTENTE_ASSIGN_OR_RETURN(provider, ProviderKeys::Open(config));
+    tokens->AlsoTake(provider->tokens());
+  }
+  LogLine line("authentication");
+  line.Word("mode", "token");
+  if (provider != nullptr) {
+    line.Text("issuer", config.jwt_issuer);
+  }
+  Log(LogLevel::kInfo, line);
+  return std::unique_ptr<Authentication>(
+      new Authentication(std::move(tokens), std::move(provider)));
 }
 
-Authentication::Authentication(std::unique_ptr<identity::TokenBook> tokens)
-    : tokens_(std::move(tokens)) {
+Authentication::Authentication(std::unique_ptr<identity::TokenBook> tokens,
+                               std::unique_ptr<ProviderKeys> provider)
+    : tokens_(std::move(tokens)), provider_(std::move(provider)) {
   if (tokens_ != nullptr) {
     refresh_.emplace(kRefreshEvery, [this] { Refresh(); });
   }

@@ -2,6 +2,7 @@
 """A coordinator that asks who one is, as those meet it who start it, deploy to it, submit to it and watch it."""
 
 import argparse
+import base64
 import http.client
 import http.server
 import json
@@ -21,6 +22,9 @@ import time
 import unittest
 import urllib.error
 import urllib.request
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 BUILD = None
 ASK = {"name": "ask", "mode": "saga", "participants": {}, "steps": [{"id": "ask", "wait": {"signal": "go"}}]}
@@ -91,6 +95,54 @@ def certificates(folder):
              "2", "-out", "cert.pem", "-extfile", "extensions"]):
         subprocess.run(["openssl", *command], cwd=folder, check=True, capture_output=True)
     return folder
+
+
+def encoded(value):
+    text = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
+
+
+class Provider:
+    """An identity provider: publishes keys at a URL, and signs tokens by the latest."""
+
+    def __init__(self):
+        self.fetches, self.keys = 0, []
+        provider = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                provider.fetches += 1
+                body = json.dumps(provider.published()).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/keys"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.rotate()
+
+    def rotate(self):
+        self.keys.append(Ed25519PrivateKey.generate())
+
+    def published(self):
+        """The latest alone."""
+        return {"keys": [{"kty": "OKP", "crv": "Ed25519", "use": "sig", "kid": str(len(self.keys)),
+                          "x": encoded(self.keys[-1].public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))}]}
+
+    def token(self, **claims):
+        body = {"iss": "https://id.example.org", "aud": "entente", "sub": "ann@example.org", "exp": int(time.time()) + 300,
+                "groups": ["ops"], **claims}
+        text = encoded({"alg": "EdDSA", "kid": str(len(self.keys))}) + "." + encoded(body)
+        return text + "." + encoded(self.keys[-1].sign(text.encode()))
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 def serve_fails(*flags):
@@ -237,6 +289,72 @@ class Security(unittest.TestCase):
         self.assertIn("mine", self.cli(shown, "get", "mine"))
         # What it may not look at is not called wrong.
         self.assertIn("definitions can not be looked at", self.cli(shown, "doctor"))
+
+    def provider(self):
+        provider = Provider()
+        self.addCleanup(provider.stop)
+        return provider, ("--jwt-issuer", "https://id.example.org", "--jwt-audience", "entente", "--jwt-role-claim", "groups",
+                          "--jwt-role", "ops=operator", "--jwt-role", "all=viewer")
+
+    def token_file(self, text):
+        path = self.folder / f"{secrets.token_hex(4)}.token"
+        path.write_text(text + "\n")
+        return path
+
+    def test_a_provider_s_token_is_taken_and_names_its_bearer(self):
+        provider, flags = self.provider()
+        self.start_asking("--jwt-keys", provider.url, *flags)
+        self.put(self.admin_file, ASK)
+        self.cli(self.admin_file, "submit", "ask", "--gid", "mine")
+        self.cli(self.token_file(provider.token()), "pause", "mine", "--reason", "lunch")
+        listed = json.loads(self.cli(self.admin_file, "history", "mine", "--json"))["entries"]
+        self.assertEqual(["ann@example.org"], [one["actor"]["name"] for one in listed if one["type"] == "paused"])
+        self.assertIn("ann@example.org", self.cli(self.admin_file, "audit", "--action", "pause"))
+        ask = self.coordinator.call
+        self.assertEqual(403, ask("POST", "/v1/transactions/mine:resume", provider.token(groups="all"), {})[0])
+        self.assertEqual(403, ask("GET", "/v1/tokens", provider.token())[0])
+        for claims in ({"aud": "other"}, {"exp": int(time.time()) - 60}, {"groups": []}, {"iss": "https://evil.example.org"}):
+            status, problem = ask("POST", "/v1/transactions/mine:resume", provider.token(**claims), {})
+            self.assertEqual((401, "token.rejected"), (status, problem["code"]), claims)
+        self.assertTrue(json.loads(self.cli(self.admin_file, "get", "mine", "--json"))["paused"])
+
+    def test_a_provider_s_keys_are_taken_again_when_they_change(self):
+        provider, flags = self.provider()
+        keys = self.folder / "keys.json"
+        keys.write_text(json.dumps(provider.published()))
+        for place in (str(keys), provider.url):
+            self.start_asking("--jwt-keys", place, *flags)
+            before = provider.token()
+            self.assertEqual(200, self.coordinator.call("GET", "/v1/transactions", before)[0])
+            provider.rotate()
+            if place == str(keys):
+                keys.write_text("{")
+                self.await_log("event=provider_keys_kept")
+                self.assertEqual(200, self.coordinator.call("GET", "/v1/transactions", before)[0])
+                keys.write_text(json.dumps(provider.published()))
+            after = provider.token()
+            deadline = time.monotonic() + 60
+            while self.coordinator.call("GET", "/v1/transactions", after)[0] != 200 and time.monotonic() < deadline:
+                time.sleep(0.2)
+            self.assertEqual(200, self.coordinator.call("GET", "/v1/transactions", after)[0])
+            self.assertEqual(401, self.coordinator.call("GET", "/v1/transactions", before)[0])
+
+    def test_a_provider_that_is_away_keeps_nobody_from_starting(self):
+        provider, flags = self.provider()
+        provider.stop()
+        self.start_asking("--jwt-keys", provider.url, *flags)
+        self.await_log("event=provider_keys_kept")
+        self.assertEqual(401, self.coordinator.call("GET", "/v1/transactions", provider.token())[0])
+        self.cli(self.admin_file, "list")
+        self.assertIn("--jwt-audience", serve_fails("--auth", "token", "--allow-participants", "*", "--jwt-keys", provider.url)[1])
+        self.assertIn("--auth", serve_fails("--jwt-keys", provider.url, *flags)[1])
+        self.assertIn("https", serve_fails("--auth", "token", "--jwt-keys", "http://id.example.org/keys", *flags)[1])
+
+    def await_log(self, text):
+        deadline = time.monotonic() + 60
+        while text not in self.coordinator.log() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertIn(text, self.coordinator.log())
 
     def test_a_bulk_action_touches_what_its_author_reaches(self):
         self.start_asking()
