@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "base/status.h"
 #include "coordinator/audit/audit_book.h"
@@ -20,8 +21,9 @@ class Authentication {
  public:
   // The first start writes an administrator's token to a file of mode 0600; so does one whose
   // config names a file for it that is not there, which is how one who lost every token gets in
-  // again. Takes the tokens of an identity provider too, if the config names one. Fails as the
-  // store does, as ProviderKeys::Open does, and with config.file.
+  // again. Takes the tokens of an identity provider and certificates of clients too, if the config
+  // names files for them. Fails as the store does, as ProviderKeys::Open and
+  // CertificateRoles::Parse do, and with config.file.
   [[nodiscard]] static Result<std::unique_ptr<Authentication>> Open(const Config& config,
                                                                     storage::Journal& journal,
                                                                     audit::AuditBook& audit);
@@ -33,9 +35,14 @@ class Authentication {
 
  private:
   Authentication(std::unique_ptr<identity::TokenBook> tokens,
-                 std::unique_ptr<ProviderKeys> provider);
+                 std::unique_ptr<ProviderKeys> provider, std::string client_roles_file,
+                 std::string client_roles);
   void Refresh();
+  void RefreshCertificates();
 
+  const std::string client_roles_file_;  // Empty: certificates say nothing.
+  std::string client_roles_;             // What it held. Used by refresh_ alone, once there is one.
+  bool client_roles_failing_ = false;    // The same.
   const std::unique_ptr<identity::TokenBook> tokens_;
   const std::unique_ptr<ProviderKeys> provider_;  // Null: none.
   bool failing_ = false;                          // Used by refresh_ alone.

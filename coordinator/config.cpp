@@ -395,6 +395,10 @@ const std::vector<Setting>& Settings() {
       StringSetting<&Config::listen_tls_client_ca_file>(
           "listen-tls-client-ca", "ENTENTE_LISTEN_TLS_CLIENT_CA",
           "PEM file of the authorities of which every client must show a certificate"),
+      StringSetting<&Config::client_roles_file>("client-roles", "ENTENTE_CLIENT_ROLES",
+                                                "JSON file of the roles of clients by the names in "
+                                                "their certificates, for those who send "
+                                                "no token; read again when it changes"),
       {"auth", "ENTENTE_AUTH",
        "'token': clients show who they are; 'none': whoever reaches it may do everything; not "
        "given: "
@@ -582,6 +586,9 @@ Status CheckConfig(const Config& config) {
   }
   if (!config.listen_tls_client_ca_file.empty() && config.listen_tls_certificate_file.empty()) {
     return Invalid("--listen-tls-client-ca needs --listen-tls-certificate and --listen-tls-key");
+  }
+  if (!config.client_roles_file.empty() && (config.listen_tls_client_ca_file.empty() || !asks)) {
+    return Invalid("--client-roles needs --listen-tls-client-ca and --auth token");
   }
   if (config.lease < kMinLease || config.lease > kMaxLease) {
     return Invalid("--lease is " + FormatDuration(config.lease) + "; give " +

@@ -53,6 +53,7 @@ struct Config {
   std::string listen_tls_certificate_file;
   std::string listen_tls_key_file;
   std::string listen_tls_client_ca_file;  // Clients must show a certificate of these authorities.
+  std::string client_roles_file;          // Who they are by it; empty: tokens alone say so.
   std::string auth;        // "none" or "token"; empty: token as soon as others can reach us.
   std::string jwt_keys;    // JWK set of an identity provider, a file or URL; empty: none.
   std::string jwt_issuer;  // See identity::WebTokenRules.

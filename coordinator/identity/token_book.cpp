@@ -247,6 +247,20 @@ bool TokenBook::HasAdmin(Instant now) const {
   });
 }
 
+void TokenBook::Know(std::shared_ptr<const CertificateRoles> roles) {
+  const std::lock_guard lock(mutex_);
+  certificates_ = std::move(roles);
+}
+
+PrincipalPtr TokenBook::OfCertificate(const std::vector<std::string>& names) const {
+  std::shared_ptr<const CertificateRoles> roles;
+  {
+    const std::lock_guard lock(mutex_);
+    roles = certificates_;
+  }
+  return roles == nullptr ? nullptr : roles->Find(names);
+}
+
 Result<PrincipalPtr> TokenBook::Authenticate(std::string_view text, Instant now) const {
   if (others_ != nullptr && WebTokens::IsOne(text)) {
     return others_->Authenticate(text, now);

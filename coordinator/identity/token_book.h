@@ -11,6 +11,7 @@
 
 #include "base/status.h"
 #include "base/time.h"
+#include "coordinator/identity/certificate_roles.h"
 #include "coordinator/identity/principal.h"
 #include "coordinator/identity/token.h"
 #include "coordinator/identity/web_token.h"
@@ -74,6 +75,11 @@ class TokenBook {
   // From here on an identity provider's tokens are taken too. Before the first Authenticate.
   void AlsoTake(std::shared_ptr<const WebTokens> others) { others_ = std::move(others); }
 
+  // From here on certificates of clients say who they are too. Null: they do not.
+  void Know(std::shared_ptr<const CertificateRoles> roles);
+  // Who shows a certificate with these names; null: nobody who is known.
+  [[nodiscard]] PrincipalPtr OfCertificate(const std::vector<std::string>& names) const;
+
   // Takes in what other nodes wrote. After a failure what was known stays.
   [[nodiscard]] Status Refresh();
 
@@ -111,7 +117,8 @@ class TokenBook {
   std::shared_ptr<const WebTokens> others_;  // Null: none. Shared with who refreshes their keys.
   std::mutex writing_;  // Held over what is read from or written to the store; before mutex_.
   mutable std::mutex mutex_;
-  std::map<std::string, Entry> entries_;  // By id. Under mutex_.
+  std::map<std::string, Entry> entries_;                  // By id. Under mutex_.
+  std::shared_ptr<const CertificateRoles> certificates_;  // Under mutex_; shared with who asks.
 };
 
 }  // namespace entente::identity

@@ -428,6 +428,43 @@ class Security(unittest.TestCase):
         self.cli(self.admin_file, "list", ca=own / "ca.pem", own=clients)
         self.cli(self.admin_file, "list", ca=own / "ca.pem", own=own, expect=1)
 
+    def test_certificates_of_clients_say_who_they_are(self):
+        own, clients = (certificates(self.folder / name) for name in ("own", "clients"))
+        roles = self.folder / "roles.json"
+        roles.write_text(json.dumps([{"san": "DNS:localhost", "role": "operator", "definitions": ["ask"]}]))
+        self.start_asking("--listen-tls-certificate", str(own / "cert.pem"), "--listen-tls-key", str(own / "key.pem"),
+                          "--listen-tls-client-ca", str(clients / "ca.pem"), "--client-roles", str(roles))
+        self.coordinator.url = self.coordinator.url.replace("http://127.0.0.1", "https://localhost")
+
+        def ask(*arguments, token=None, expect=0):
+            return self.cli(token, *arguments, ca=own / "ca.pem", own=clients, expect=expect)
+
+        for name in ("ask", "other"):
+            path = self.folder / f"{name}.json"
+            path.write_text(json.dumps(definition(name)))
+            ask("definitions", "put", str(path), token=self.admin_file)
+            ask("submit", name, "--gid", name, token=self.admin_file)
+        ask("pause", "ask", "--reason", "lunch")
+        self.assertIn("transaction.not_found", ask("pause", "other", expect=1))
+        self.assertIn("access.denied", ask("definitions", "put", str(self.folder / "ask.json"), expect=1))
+        self.assertIn("DNS:localhost", ask("audit", "--action", "pause", token=self.admin_file))
+        roles.write_text("[")
+        self.await_log("event=client_roles_kept")
+        ask("resume", "ask", "--reason", "back")
+        roles.write_text("[]")
+        self.await_log("event=client_roles_taken")
+        self.assertIn("token.missing", ask("list", expect=1))
+        wrong = self.folder / "wrong.token"
+        wrong.write_text("ent_x\n")
+        roles.write_text(json.dumps([{"san": "DNS:localhost", "role": "admin"}]))
+        deadline = time.monotonic() + 60
+        while self.coordinator.log().count("event=client_roles_taken") < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        ask("tokens", "list")
+        self.assertIn("token.rejected", ask("list", token=wrong, expect=1))
+        self.assertIn("--listen-tls-client-ca", serve_fails("--auth", "token", "--allow-participants", "*", "--client-roles",
+                                                            str(roles))[1])
+
     def test_the_audit_outlives_the_process_and_what_was_done(self):
         self.start_asking()
         operator = self.make("ann", "--role", "operator")
