@@ -1,6 +1,8 @@
 #include "coordinator/authentication.h"
 
 #include <chrono>
+#include <fstream>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -62,6 +64,21 @@ Status EnsureAdmin(const Config& config, identity::TokenBook& tokens, audit::Aud
   return tokens.HasAdmin(now) && !asked ? Status() : HandOverAdmin(file, tokens, audit, now);
 }
 
+Result<std::string> ReadText(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return file ? Result<std::string>(text.str())
+              : InvalidArgument("config.file", "'" + path + "' can not be read");
+}
+
+Status Know(const std::string& client_roles, identity::TokenBook& tokens) {
+  ENTENTE_ASSIGN_OR_RETURN(identity::CertificateRoles roles,
+                           identity::CertificateRoles::Parse(client_roles));
+  tokens.Know(std::make_shared<const identity::CertificateRoles>(std::move(roles)));
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Authentication>> Authentication::Open(const Config& config,
@@ -74,17 +91,38 @@ Result<std::unique_ptr<Authentication>> Authentication::Open(const Config& confi
             .Text("message",
                   "whoever can reach this coordinator, which only this machine can, may do "
                   "everything; --auth token changes that"));
-    return std::unique_ptr<Authentication>(new Authentication(nullptr));
+    return std::unique_ptr<Authentication>(new Authentication(nullptr, nullptr, "", ""));
   }
   ENTENTE_ASSIGN_OR_RETURN(std::unique_ptr<identity::TokenBook> tokens,
                            identity::TokenBook::Open(journal));
   ENTENTE_RETURN_IF_ERROR(EnsureAdmin(config, *tokens, audit));
-  Log(LogLevel::kInfo, LogLine("authentication").Word("mode", "token"));
-  return std::unique_ptr<Authentication>(new Authentication(std::move(tokens)));
+  std::unique_ptr<ProviderKeys> provider;
+  if (!config.jwt_keys.empty()) {
+    ENTENTE_ASSIGN_OR_RETURN(provider, ProviderKeys::Open(config));
+    tokens->AlsoTake(provider->tokens());
+  }
+  std::string client_roles;
+  if (!config.client_roles_file.empty()) {
+    ENTENTE_ASSIGN_OR_RETURN(client_roles, ReadText(config.client_roles_file));
+    ENTENTE_RETURN_IF_ERROR(Know(client_roles, *tokens));
+  }
+  LogLine line("authentication");
+  line.Word("mode", "token");
+  if (provider != nullptr) {
+    line.Text("issuer", config.jwt_issuer);
+  }
+  Log(LogLevel::kInfo, line);
+  return std::unique_ptr<Authentication>(new Authentication(
+      std::move(tokens), std::move(provider), config.client_roles_file, std::move(client_roles)));
 }
 
-Authentication::Authentication(std::unique_ptr<identity::TokenBook> tokens)
-    : tokens_(std::move(tokens)) {
+Authentication::Authentication(std::unique_ptr<identity::TokenBook> tokens,
+                               std::unique_ptr<ProviderKeys> provider,
+                               std::string client_roles_file, std::string client_roles)
+    : client_roles_file_(std::move(client_roles_file)),
+      client_roles_(std::move(client_roles)),
+      tokens_(std::move(tokens)),
+      provider_(std::move(provider)) {
   if (tokens_ != nullptr) {
     refresh_.emplace(kRefreshEvery, [this] { Refresh(); });
   }
@@ -98,6 +136,28 @@ void Authentication::Refresh() {
                                 .Text("message", refreshed.message()));
   }
   failing_ = !refreshed.ok();
+  if (!client_roles_file_.empty()) {
+    RefreshCertificates();
+  }
+}
+
+// What can not be read leaves what there was: nobody is let in by a half of it, or out.
+void Authentication::RefreshCertificates() {
+  const auto text = ReadText(client_roles_file_);
+  if (text.ok() && *text == client_roles_) {
+    client_roles_failing_ = false;
+    return;
+  }
+  const Status known = text.ok() ? Know(*text, *tokens_) : text.status();
+  if (known.ok()) {
+    client_roles_ = *text;
+    Log(LogLevel::kInfo, LogLine("client_roles_taken"));
+  } else if (!client_roles_failing_) {
+    Log(LogLevel::kWarning, LogLine("client_roles_kept")
+                                .Word("reason", known.reason())
+                                .Text("message", known.message()));
+  }
+  client_roles_failing_ = !known.ok();
 }
 
 }  // namespace entente::coordinator

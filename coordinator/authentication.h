@@ -3,12 +3,14 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "base/status.h"
 #include "coordinator/audit/audit_book.h"
 #include "coordinator/config.h"
 #include "coordinator/identity/token_book.h"
 #include "coordinator/process/every.h"
+#include "coordinator/provider_keys.h"
 #include "storage/journal.h"
 
 namespace entente::coordinator {
@@ -19,7 +21,9 @@ class Authentication {
  public:
   // The first start writes an administrator's token to a file of mode 0600; so does one whose
   // config names a file for it that is not there, which is how one who lost every token gets in
-  // again. Fails as the store does, and with config.file.
+  // again. Takes the tokens of an identity provider and certificates of clients too, if the config
+  // names files for them. Fails as the store does, as ProviderKeys::Open and
+  // CertificateRoles::Parse do, and with config.file.
   [[nodiscard]] static Result<std::unique_ptr<Authentication>> Open(const Config& config,
                                                                     storage::Journal& journal,
                                                                     audit::AuditBook& audit);
@@ -30,12 +34,19 @@ class Authentication {
   [[nodiscard]] identity::TokenBook* tokens() const { return tokens_.get(); }
 
  private:
-  explicit Authentication(std::unique_ptr<identity::TokenBook> tokens);
+  Authentication(std::unique_ptr<identity::TokenBook> tokens,
+                 std::unique_ptr<ProviderKeys> provider, std::string client_roles_file,
+                 std::string client_roles);
   void Refresh();
+  void RefreshCertificates();
 
+  const std::string client_roles_file_;  // Empty: certificates say nothing.
+  std::string client_roles_;             // What it held. Used by refresh_ alone, once there is one.
+  bool client_roles_failing_ = false;    // The same.
   const std::unique_ptr<identity::TokenBook> tokens_;
-  bool failing_ = false;          // Used by refresh_ alone.
-  std::optional<Every> refresh_;  // After what it uses.
+  const std::unique_ptr<ProviderKeys> provider_;  // Null: none.
+  bool failing_ = false;                          // Used by refresh_ alone.
+  std::optional<Every> refresh_;                  // After what it uses.
 };
 
 }  // namespace entente::coordinator

@@ -132,6 +132,28 @@ Status CheckHeader(const std::string& value) {
                             : Invalid("'" + value + "' is not a header such as 'Name: value'");
 }
 
+// By its number, not its looks: "127.example.com" is a name that anybody may point anywhere.
+bool IsLoopback(const std::string& host) {
+  in_addr address{};
+  if (inet_pton(AF_INET, host.c_str(), &address) == 1) {
+    return (ntohl(address.s_addr) >> 24) == 127;
+  }
+  return host == "localhost" || host == "::1";
+}
+
+Status CheckRolePair(const std::string& value) {
+  return ParseRolePair(value).status();
+}
+
+// Whoever stands between us and the provider could put a key of theirs into the answer.
+Status CheckKeysPlace(const std::string& value) {
+  const auto url = net::ParseUrl(value);
+  return value.starts_with("http://") && (!url.ok() || !IsLoopback(url->origin.host))
+             ? Invalid("'" + value + "' is not safe to take keys from: give https:// or a file")
+         : value.starts_with("https://") && !url.ok() ? Invalid(url.status().message())
+                                                      : Status();
+}
+
 template <std::vector<std::string> Config::*kMember, Status (*kCheck)(const std::string&) = AnyText>
 Setting ListSetting(std::string name, std::string environment, std::string help) {
   return {std::move(name),
@@ -157,15 +179,6 @@ Setting DurationSetting(std::string name, std::string environment, std::string h
             return ParseDurationSetting(value, config.*kMember);
           },
           [](const Config& config) { return FormatDuration(config.*kMember); }};
-}
-
-// By its number, not its looks: "127.example.com" is a name that anybody may point anywhere.
-bool IsLoopback(const std::string& host) {
-  in_addr address{};
-  if (inet_pton(AF_INET, host.c_str(), &address) == 1) {
-    return (ntohl(address.s_addr) >> 24) == 127;
-  }
-  return host == "localhost" || host == "::1";
 }
 
 bool IsOpenToOthers(const std::string& listen) {
@@ -393,6 +406,10 @@ const std::vector<Setting>& Settings() {
       StringSetting<&Config::listen_tls_client_ca_file>(
           "listen-tls-client-ca", "ENTENTE_LISTEN_TLS_CLIENT_CA",
           "PEM file of the authorities of which every client must show a certificate"),
+      StringSetting<&Config::client_roles_file>("client-roles", "ENTENTE_CLIENT_ROLES",
+                                                "JSON file of the roles of clients by the names in "
+                                                "their certificates, for those who send "
+                                                "no token; read again when it changes"),
       {"auth", "ENTENTE_AUTH",
        "'token': clients show who they are; 'none': whoever reaches it may do everything; not "
        "given: "
@@ -406,6 +423,27 @@ const std::vector<Setting>& Settings() {
          return Status();
        },
        [](const Config& config) { return config.auth; }},
+      {"jwt-keys", "ENTENTE_JWT_KEYS",
+       "JWK set of an identity provider, whose tokens (JWT) are taken beside our own: a file, or "
+       "an "
+       "https URL; taken again when it changes",
+       false,
+       [](Config& config, const std::string& value) {
+         ENTENTE_RETURN_IF_ERROR(CheckKeysPlace(value));
+         config.jwt_keys = value;
+         return Status();
+       },
+       [](const Config& config) { return config.jwt_keys; }},
+      StringSetting<&Config::jwt_issuer>("jwt-issuer", "ENTENTE_JWT_ISSUER",
+                                         "What those tokens must say made them (iss)"),
+      StringSetting<&Config::jwt_audience>("jwt-audience", "ENTENTE_JWT_AUDIENCE",
+                                           "Whom they must say that they are for (aud)"),
+      StringSetting<&Config::jwt_role_claim>("jwt-role-claim", "ENTENTE_JWT_ROLE_CLAIM",
+                                             "The claim that says the role, or a list with it"),
+      ListSetting<&Config::jwt_roles, CheckRolePair>(
+          "jwt-role", "ENTENTE_JWT_ROLE",
+          "What it says, and the role here, as 'entente-ops=operator'; of several that fit the "
+          "first one counts"),
       StringSetting<&Config::admin_token_file>(
           "admin-token-file", "ENTENTE_ADMIN_TOKEN_FILE",
           "File, for its owner only, that receives an administrator's token if none is valid, "
@@ -506,10 +544,38 @@ Status CheckCluster(const Config& config) {
   return {};
 }
 
+// A token that is for anybody, or of anybody, is for whoever got hold of it elsewhere.
+Status CheckProvider(const Config& config, bool asks) {
+  if (config.jwt_keys.empty()) {
+    return {};
+  }
+  if (!asks) {
+    return Invalid("--jwt-keys needs --auth token");
+  }
+  return config.jwt_issuer.empty() || config.jwt_audience.empty() || config.jwt_roles.empty()
+             ? Invalid("--jwt-keys needs --jwt-issuer, --jwt-audience and --jwt-role")
+             : Status();
+}
+
 }  // namespace
+
+Result<std::pair<std::string, identity::Role>> ParseRolePair(const std::string& text) {
+  const size_t equals = text.rfind('=');
+  const auto role = equals == std::string::npos || equals == 0
+                        ? std::nullopt
+                        : identity::RoleFrom(std::string_view(text).substr(equals + 1));
+  if (!role) {
+    return Invalid(
+        "'" + text +
+        "' is not WORD=ROLE with a role of viewer, submitter, deployer, operator, admin, "
+        "participant");
+  }
+  return std::pair(text.substr(0, equals), *role);
+}
 
 Status CheckConfig(const Config& config) {
   const bool asks = AsksForTokens(config);
+  ENTENTE_RETURN_IF_ERROR(CheckProvider(config, asks));
   ENTENTE_RETURN_IF_ERROR(CheckCluster(config));
   ENTENTE_RETURN_IF_ERROR(CheckListen("http", config.http, asks));
   if (config.grpc != "off") {
@@ -531,6 +597,9 @@ Status CheckConfig(const Config& config) {
   }
   if (!config.listen_tls_client_ca_file.empty() && config.listen_tls_certificate_file.empty()) {
     return Invalid("--listen-tls-client-ca needs --listen-tls-certificate and --listen-tls-key");
+  }
+  if (!config.client_roles_file.empty() && (config.listen_tls_client_ca_file.empty() || !asks)) {
+    return Invalid("--client-roles needs --listen-tls-client-ca and --auth token");
   }
   if (config.lease < kMinLease || config.lease > kMaxLease) {
     return Invalid("--lease is " + FormatDuration(config.lease) + "; give " +

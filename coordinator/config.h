@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "base/time.h"
+#include "coordinator/identity/principal.h"
 
 namespace entente::coordinator {
 
@@ -55,8 +56,14 @@ struct Config {
   std::string listen_tls_certificate_file;
   std::string listen_tls_key_file;
   std::string listen_tls_client_ca_file;  // Clients must show a certificate of these authorities.
-  std::string auth;              // "none" or "token"; empty: token as soon as others can reach us.
-  std::string admin_token_file;  // Where the first token goes; empty: beside the store.
+  std::string client_roles_file;          // Who they are by it; empty: tokens alone say so.
+  std::string auth;        // "none" or "token"; empty: token as soon as others can reach us.
+  std::string jwt_keys;    // JWK set of an identity provider, a file or URL; empty: none.
+  std::string jwt_issuer;  // See identity::WebTokenRules.
+  std::string jwt_audience;
+  std::string jwt_role_claim = "roles";
+  std::vector<std::string> jwt_roles;  // "word=role"
+  std::string admin_token_file;        // Where the first token goes; empty: beside the store.
   std::string log_level = "info";
   std::string log_format = "text";  // "text" or "json"
   std::string port_file;            // Where to write the actual ports once ready; empty: nowhere.
@@ -95,6 +102,9 @@ struct Setting {
 // "Name: value" taken apart; nothing if it is not that.
 [[nodiscard]] std::optional<std::pair<std::string, std::string>> SplitHeader(
     const std::string& text);
+
+// "word=role" taken apart. kInvalidArgument, saying which roles there are.
+[[nodiscard]] Result<std::pair<std::string, identity::Role>> ParseRolePair(const std::string& text);
 
 // Whether clients have to show a token.
 [[nodiscard]] bool AsksForTokens(const Config& config);

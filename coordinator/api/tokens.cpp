@@ -19,11 +19,15 @@ Status AuthenticationOff() {
 
 }  // namespace
 
-Result<identity::PrincipalPtr> Tokens::WhoIs(std::string_view credential) const {
+Result<identity::PrincipalPtr> Tokens::WhoIs(std::string_view credential,
+                                             const net::PeerNames& names) const {
   if (book_ == nullptr) {
     return identity::Anonymous();
   }
   if (credential.empty()) {
+    if (auto known = names == nullptr ? nullptr : book_->OfCertificate(*names)) {
+      return known;
+    }
     return Status(StatusCode::kUnauthenticated, "token.missing",
                   "this coordinator asks who you are: send a token, as 'Authorization: Bearer "
                   "ent_...'");

@@ -7,6 +7,7 @@
 #include "coordinator/api/audit_trail.h"
 #include "coordinator/api/problem.h"
 #include "coordinator/identity/token_book.h"
+#include "net/core/peer_names.h"
 #include "runtime/coordinator.h"
 
 namespace entente::api {
@@ -27,9 +28,11 @@ class Tokens {
   Tokens(runtime::Coordinator& coordinator, identity::TokenBook* book, audit::AuditBook* audit)
       : coordinator_(coordinator), book_(book), audit_(coordinator, audit) {}
 
-  // Whose request it is that carries `credential`, the text of a token; empty: none was sent.
-  // Anonymous while authentication is off. kUnauthenticated otherwise.
-  [[nodiscard]] Result<identity::PrincipalPtr> WhoIs(std::string_view credential) const;
+  // Whose request it is that carries `credential`, the text of a token; empty: none was sent, and
+  // the names of the client's certificate count, if it showed one. Anonymous while authentication
+  // is off. kUnauthenticated otherwise; a token that is wrong is not made good by a certificate.
+  [[nodiscard]] Result<identity::PrincipalPtr> WhoIs(std::string_view credential,
+                                                     const net::PeerNames& names) const;
 
   void Create(CreateTokenCommand command, Done<identity::CreatedToken> done) const;
   void Revoke(std::string id, const identity::PrincipalPtr& by,

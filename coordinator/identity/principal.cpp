@@ -1,5 +1,6 @@
 #include "coordinator/identity/principal.h"
 
+#include <algorithm>
 #include <array>
 
 namespace entente::identity {
@@ -9,6 +10,11 @@ constexpr std::array<std::string_view, kRoleCount> kNames = {
     "viewer", "submitter", "deployer", "operator", "admin", "participant"};
 
 }  // namespace
+
+bool IsPrintableName(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return c > ' ' && c < '\x7f' && c != '"' && c != '\\'; });
+}
 
 std::string_view RoleName(Role role) {
   return kNames[static_cast<size_t>(role)];

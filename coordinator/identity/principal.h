@@ -26,6 +26,10 @@ inline constexpr int kRoleCount = 6;
 [[nodiscard]] std::string_view RoleName(Role role);
 [[nodiscard]] std::optional<Role> RoleFrom(std::string_view name);
 
+// Whether `text` can name a principal, in logs and headers too: printable ASCII without blanks,
+// quotes and backslashes.
+[[nodiscard]] bool IsPrintableName(std::string_view text);
+
 // Immutable once it is shared.
 struct Principal {
   std::string name;  // As histories show it: "ci-deploy".

@@ -7,11 +7,6 @@
 namespace entente::identity {
 namespace {
 
-bool MatchesPattern(std::string_view pattern, std::string_view name) {
-  return pattern.ends_with('*') ? name.starts_with(pattern.substr(0, pattern.size() - 1))
-                                : pattern == name;
-}
-
 bool IsPlain(std::string_view text) {
   return !text.empty() && text.size() <= limits::kMaxNameBytes &&
          std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
@@ -22,6 +17,11 @@ Status Unreadable() {
 }
 
 }  // namespace
+
+bool MatchesPattern(std::string_view pattern, std::string_view name) {
+  return pattern.ends_with('*') ? name.starts_with(pattern.substr(0, pattern.size() - 1))
+                                : pattern == name;
+}
 
 bool Scope::CoversDefinition(std::string_view name) const {
   return definitions.empty() ||

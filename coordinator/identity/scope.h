@@ -31,6 +31,9 @@ struct Scope {
   friend bool operator==(const Scope&, const Scope&) = default;
 };
 
+// Whether `name` is `pattern`, or begins with what stands before its '*', which is its last byte.
+[[nodiscard]] bool MatchesPattern(std::string_view pattern, std::string_view name);
+
 // What the definitions of inline submits, and of transactions that their clients drive, are named
 // by: no definition's own name begins so.
 inline constexpr const char* kInlineDefinitions = "~inline-";

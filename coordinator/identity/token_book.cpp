@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "coordinator/identity/json_members.h"
 
 namespace entente::identity {
 namespace {
@@ -36,10 +37,7 @@ Status CheckRequest(const TokenRequest& request, Instant now) {
     return invalid("a token's name says who bears it, in at most " +
                    std::to_string(limits::kMaxNameBytes) + " bytes");
   }
-  const bool printable = std::all_of(request.name.begin(), request.name.end(), [](char c) {
-    return c > ' ' && c < '\x7f' && c != '"' && c != '\\';
-  });
-  if (!printable) {
+  if (!IsPrintableName(request.name)) {
     return invalid(
         "a token's name is made of printable ASCII characters without blanks, quotes and "
         "backslashes");
@@ -57,11 +55,6 @@ std::optional<Instant> InstantIn(const Json& note, const char* name) {
   }
   const auto instant = ParseInstant(found->get_ref<const std::string&>());
   return instant.ok() ? std::optional(*instant) : std::nullopt;
-}
-
-std::string TextIn(const Json& note, const char* name) {
-  const auto found = note.find(name);
-  return found != note.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 PrincipalPtr PrincipalOf(const TokenInfo& info) {
@@ -254,7 +247,24 @@ bool TokenBook::HasAdmin(Instant now) const {
   });
 }
 
+void TokenBook::Know(std::shared_ptr<const CertificateRoles> roles) {
+  const std::lock_guard lock(mutex_);
+  certificates_ = std::move(roles);
+}
+
+PrincipalPtr TokenBook::OfCertificate(const std::vector<std::string>& names) const {
+  std::shared_ptr<const CertificateRoles> roles;
+  {
+    const std::lock_guard lock(mutex_);
+    roles = certificates_;
+  }
+  return roles == nullptr ? nullptr : roles->Find(names);
+}
+
 Result<PrincipalPtr> TokenBook::Authenticate(std::string_view text, Instant now) const {
+  if (others_ != nullptr && WebTokens::IsOne(text)) {
+    return others_->Authenticate(text, now);
+  }
   const std::optional<TokenText> token = ParseToken(text);
   if (!token) {
     return Rejected();

@@ -11,8 +11,10 @@
 
 #include "base/status.h"
 #include "base/time.h"
+#include "coordinator/identity/certificate_roles.h"
 #include "coordinator/identity/principal.h"
 #include "coordinator/identity/token.h"
+#include "coordinator/identity/web_token.h"
 #include "storage/journal.h"
 
 namespace entente::identity {
@@ -70,6 +72,14 @@ class TokenBook {
   // token.not_found.
   [[nodiscard]] Result<TokenInfo> Revoke(const std::string& id, const std::string& by, Instant now);
 
+  // From here on an identity provider's tokens are taken too. Before the first Authenticate.
+  void AlsoTake(std::shared_ptr<const WebTokens> others) { others_ = std::move(others); }
+
+  // From here on certificates of clients say who they are too. Null: they do not.
+  void Know(std::shared_ptr<const CertificateRoles> roles);
+  // Who shows a certificate with these names; null: nobody who is known.
+  [[nodiscard]] PrincipalPtr OfCertificate(const std::vector<std::string>& names) const;
+
   // Takes in what other nodes wrote. After a failure what was known stays.
   [[nodiscard]] Status Refresh();
 
@@ -80,8 +90,8 @@ class TokenBook {
   // make another.
   [[nodiscard]] bool HasAdmin(Instant now) const;
 
-  // Whose token `text` is. kUnauthenticated, reason token.rejected, in the same words whether it is
-  // unknown, revoked or over: who tries tokens learns nothing.
+  // Whose token `text` is, one of its own or of AlsoTake. kUnauthenticated, reason token.rejected,
+  // in the same words whether it is unknown, revoked or over: who tries tokens learns nothing.
   [[nodiscard]] Result<PrincipalPtr> Authenticate(std::string_view text, Instant now) const;
 
  private:
@@ -104,9 +114,11 @@ class TokenBook {
   [[nodiscard]] Status MakeRoom(Instant now);
 
   storage::Journal& journal_;
+  std::shared_ptr<const WebTokens> others_;  // Null: none. Shared with who refreshes their keys.
   std::mutex writing_;  // Held over what is read from or written to the store; before mutex_.
   mutable std::mutex mutex_;
-  std::map<std::string, Entry> entries_;  // By id. Under mutex_.
+  std::map<std::string, Entry> entries_;                  // By id. Under mutex_.
+  std::shared_ptr<const CertificateRoles> certificates_;  // Under mutex_; shared with who asks.
 };
 
 }  // namespace entente::identity

@@ -129,6 +129,10 @@ class ByteChannel : public boost::intrusive_ref_counter<ByteChannel, boost::thre
   [[nodiscard]] bool closed() const { return closed_; }
   [[nodiscard]] bool ended() const { return ended_; }
   [[nodiscard]] bool is_tls() const { return tls_ != nullptr; }
+  // As TlsSession's, once OnTls was told of success.
+  [[nodiscard]] PeerNames ReadPeerNames() const {
+    return tls_ == nullptr ? nullptr : tls_->ReadPeerNames();
+  }
   [[nodiscard]] InputBuffer& input() { return input_; }
   [[nodiscard]] Socket& socket() { return socket_; }
 

@@ -1,8 +1,11 @@
 #include "net/core/tls.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -61,6 +64,24 @@ int SelectProtocol(SSL* /*ssl*/, const unsigned char** out, unsigned char* out_s
   const int result = SSL_select_next_proto(&selected, out_size, kName, kName[0] + 1U, in, in_size);
   *out = selected;
   return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+}
+
+void AddName(const GENERAL_NAME& name, std::vector<std::string>& names) {
+  int type = 0;
+  const auto* text = static_cast<const ASN1_STRING*>(GENERAL_NAME_get0_value(&name, &type));
+  const char* kind = type == GEN_URI     ? "URI:"
+                     : type == GEN_DNS   ? "DNS:"
+                     : type == GEN_EMAIL ? "EMAIL:"
+                                         : nullptr;
+  if (kind == nullptr) {
+    return;
+  }
+  const unsigned char* bytes = ASN1_STRING_get0_data(text);
+  const unsigned char* end = bytes + ASN1_STRING_length(text);
+  // Of "ci.example.org\0.evil.org" nobody is to see the beginning only.
+  if (std::all_of(bytes, end, [](unsigned char c) { return c > 0x20 && c < 0x7f; })) {
+    names.push_back(kind + std::string(bytes, end));
+  }
 }
 
 }  // namespace
@@ -146,6 +167,24 @@ void TlsSession::Attach() {
   ENTENTE_CHECK(from_network_ != nullptr);
   ENTENTE_CHECK(to_network_ != nullptr);
   SSL_set_bio(ssl_, from_network_, to_network_);
+}
+
+PeerNames TlsSession::ReadPeerNames() const {
+  const X509* certificate = SSL_get0_peer_certificate(ssl_);
+  if (certificate == nullptr || SSL_get_verify_result(ssl_) != X509_V_OK) {
+    return nullptr;
+  }
+  auto names = std::make_shared<std::vector<std::string>>();
+  auto* const alternatives = static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+  // What OpenSSL's macros for stacks do, without their C casts.
+  const auto* stack = reinterpret_cast<const OPENSSL_STACK*>(alternatives);
+  for (int i = 0; i < OPENSSL_sk_num(stack); ++i) {
+    AddName(*static_cast<const GENERAL_NAME*>(OPENSSL_sk_value(stack, i)), *names);
+  }
+  GENERAL_NAMES_free(alternatives);
+  ERR_clear_error();
+  return names;
 }
 
 Status TlsSession::Receive(std::string_view received, std::string& plain, std::string& output) {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/status.h"
+#include "net/core/peer_names.h"
 #include "net/core/tls.h"
 
 struct ssl_st;
@@ -36,6 +37,8 @@ class TlsSession {
   void Close(std::string& output);
 
   [[nodiscard]] bool established() const { return established_; }
+  // Of a server, once established: who the client is. Null where none was asked for a certificate.
+  [[nodiscard]] PeerNames ReadPeerNames() const;
   // Whether the peer has said that it sends nothing more.
   [[nodiscard]] bool peer_closed() const { return peer_closed_; }
 

@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "base/unique_function.h"
 #include "net/core/http_headers.h"
+#include "net/core/peer_names.h"
 #include "net/core/tls.h"
 #include "net/http/server_load.h"
 
@@ -34,6 +35,7 @@ struct HttpServerRequest {
   std::string body;
   std::string peer;  // The client's address, without its port.
   bool tls = false;
+  PeerNames client_names = nullptr;  // Of its certificate; null: it was asked for none.
 };
 
 struct HttpServerResponse {

@@ -98,6 +98,7 @@ void ServerConnection::Start() {
 
 void ServerConnection::OnTls(const Status& status) {
   if (status.ok()) {
+    client_names_ = ReadPeerNames();
     AwaitRequest();
   } else {
     Shut();
@@ -294,6 +295,7 @@ void ServerConnection::Dispatch() {
   request.host = std::move(target->authority);
   request.peer = peer_;
   request.tls = is_tls();
+  request.client_names = client_names_;
   is_head_ = request.method == "HEAD";
   is_safe_ = is_head_ || request.method == "GET";
   on_gone_ = nullptr;

@@ -125,6 +125,7 @@ class ServerConnection final : public ByteChannel, public Deadline, public Serve
   Phase phase_ = Phase::kReading;
   std::optional<RequestParser> parser_;
   std::string peer_;
+  PeerNames client_names_;
   uint64_t bytes_taken_before_ = 0;  // When the write deadline was set.
   size_t held_bytes_ = 0;            // Of the request, as accounted for.
   size_t held_answer_bytes_ = 0;

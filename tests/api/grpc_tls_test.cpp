@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/api/access_fixture.h"
 #include "tests/api/fixtures.h"
 #include "tests/api/grpc_fixture.h"
 #include "tests/net/test_certificates.h"
@@ -99,6 +100,57 @@ TEST_CASE("gRPC that asks for certificates serves those that its authorities mad
   CHECK(Ask(grpc, own, &clients) == grpc::StatusCode::OK);
   CHECK(Ask(grpc, own, &strangers) == grpc::StatusCode::UNAVAILABLE);
   CHECK(Ask(grpc, own) == grpc::StatusCode::UNAVAILABLE);
+}
+
+// What pausing a transaction comes to, of a client that shows `own` and, unless it is empty, a
+// token.
+grpc::StatusCode Pause(const Grpc& server, const Certificates& trusted, const Certificates& own,
+                       const std::string& token = "") {
+  grpc::SslCredentialsOptions options;
+  options.pem_root_certs = Read(trusted.ca_file());
+  options.pem_cert_chain = own.ReadCertificate();
+  options.pem_private_key = own.ReadKey();
+  grpc::ChannelArguments alone;
+  alone.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  const auto stub = pb::Coordinator::NewStub(grpc::CreateCustomChannel(
+      "localhost:" + std::to_string(server.server->port()), grpc::SslCredentials(options), alone));
+  grpc::ClientContext context;
+  if (!token.empty()) {
+    context.AddMetadata("authorization", "Bearer " + token);
+  }
+  pb::PauseTransactionRequest request;
+  request.set_gid("t");
+  request.set_actor("ceo");
+  pb::Transaction transaction;
+  return stub->PauseTransaction(&context, request, &transaction).error_code();
+}
+
+TEST_CASE("over gRPC a certificate says who its client is, if no token does") {
+  const Certificates own("localhost");
+  const Certificates clients("ann.example.org");
+  TokenBox tokens;
+  GrpcOptions options = Showing(own, &clients);
+  options.tokens = tokens.book();
+  Grpc grpc(options);
+  const auto know = [&tokens](const std::string& san, const std::string& role) {
+    tokens.book()->Know(std::make_shared<const identity::CertificateRoles>(
+        identity::CertificateRoles::Parse(R"([{"san": ")" + san + R"(", "role": ")" + role +
+                                          R"("}])")
+            .value()));
+  };
+  CHECK(Pause(grpc, own, clients) == grpc::StatusCode::UNAUTHENTICATED);
+  know("DNS:bob.example.org", "operator");
+  CHECK(Pause(grpc, own, clients) == grpc::StatusCode::UNAUTHENTICATED);
+  know("DNS:ann.example.org", "viewer");
+  CHECK(Pause(grpc, own, clients) == grpc::StatusCode::PERMISSION_DENIED);
+  CHECK(grpc.coordinator.mutations() == 0);
+  know("DNS:ann.example.org", "operator");
+  CHECK(Pause(grpc, own, clients) == grpc::StatusCode::OK);
+  CHECK(grpc.coordinator.last_operate()->actor.name == "DNS:ann.example.org");
+  // A token that is shown is what counts, right or wrong.
+  CHECK(Pause(grpc, own, clients, "ent_x") == grpc::StatusCode::UNAUTHENTICATED);
+  CHECK(Pause(grpc, own, clients, tokens.Make(identity::Role::kViewer)) ==
+        grpc::StatusCode::PERMISSION_DENIED);
 }
 
 }  // namespace

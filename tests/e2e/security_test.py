@@ -2,6 +2,7 @@
 """A coordinator that asks who one is, as those meet it who start it, deploy to it, submit to it and watch it."""
 
 import argparse
+import base64
 import http.client
 import http.server
 import json
@@ -21,6 +22,9 @@ import time
 import unittest
 import urllib.error
 import urllib.request
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 BUILD = None
 ASK = {"name": "ask", "mode": "saga", "participants": {}, "steps": [{"id": "ask", "wait": {"signal": "go"}}]}
@@ -91,6 +95,54 @@ def certificates(folder):
              "2", "-out", "cert.pem", "-extfile", "extensions"]):
         subprocess.run(["openssl", *command], cwd=folder, check=True, capture_output=True)
     return folder
+
+
+def encoded(value):
+    text = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
+
+
+class Provider:
+    """An identity provider: publishes keys at a URL, and signs tokens by the latest."""
+
+    def __init__(self):
+        self.fetches, self.keys = 0, []
+        provider = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                provider.fetches += 1
+                body = json.dumps(provider.published()).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/keys"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.rotate()
+
+    def rotate(self):
+        self.keys.append(Ed25519PrivateKey.generate())
+
+    def published(self):
+        """The latest alone."""
+        return {"keys": [{"kty": "OKP", "crv": "Ed25519", "use": "sig", "kid": str(len(self.keys)),
+                          "x": encoded(self.keys[-1].public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))}]}
+
+    def token(self, **claims):
+        body = {"iss": "https://id.example.org", "aud": "entente", "sub": "ann@example.org", "exp": int(time.time()) + 300,
+                "groups": ["ops"], **claims}
+        text = encoded({"alg": "EdDSA", "kid": str(len(self.keys))}) + "." + encoded(body)
+        return text + "." + encoded(self.keys[-1].sign(text.encode()))
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 def serve_fails(*flags):
@@ -238,6 +290,72 @@ class Security(unittest.TestCase):
         # What it may not look at is not called wrong.
         self.assertIn("definitions can not be looked at", self.cli(shown, "doctor"))
 
+    def provider(self):
+        provider = Provider()
+        self.addCleanup(provider.stop)
+        return provider, ("--jwt-issuer", "https://id.example.org", "--jwt-audience", "entente", "--jwt-role-claim", "groups",
+                          "--jwt-role", "ops=operator", "--jwt-role", "all=viewer")
+
+    def token_file(self, text):
+        path = self.folder / f"{secrets.token_hex(4)}.token"
+        path.write_text(text + "\n")
+        return path
+
+    def test_a_provider_s_token_is_taken_and_names_its_bearer(self):
+        provider, flags = self.provider()
+        self.start_asking("--jwt-keys", provider.url, *flags)
+        self.put(self.admin_file, ASK)
+        self.cli(self.admin_file, "submit", "ask", "--gid", "mine")
+        self.cli(self.token_file(provider.token()), "pause", "mine", "--reason", "lunch")
+        listed = json.loads(self.cli(self.admin_file, "history", "mine", "--json"))["entries"]
+        self.assertEqual(["ann@example.org"], [one["actor"]["name"] for one in listed if one["type"] == "paused"])
+        self.assertIn("ann@example.org", self.cli(self.admin_file, "audit", "--action", "pause"))
+        ask = self.coordinator.call
+        self.assertEqual(403, ask("POST", "/v1/transactions/mine:resume", provider.token(groups="all"), {})[0])
+        self.assertEqual(403, ask("GET", "/v1/tokens", provider.token())[0])
+        for claims in ({"aud": "other"}, {"exp": int(time.time()) - 60}, {"groups": []}, {"iss": "https://evil.example.org"}):
+            status, problem = ask("POST", "/v1/transactions/mine:resume", provider.token(**claims), {})
+            self.assertEqual((401, "token.rejected"), (status, problem["code"]), claims)
+        self.assertTrue(json.loads(self.cli(self.admin_file, "get", "mine", "--json"))["paused"])
+
+    def test_a_provider_s_keys_are_taken_again_when_they_change(self):
+        provider, flags = self.provider()
+        keys = self.folder / "keys.json"
+        keys.write_text(json.dumps(provider.published()))
+        for place in (str(keys), provider.url):
+            self.start_asking("--jwt-keys", place, *flags)
+            before = provider.token()
+            self.assertEqual(200, self.coordinator.call("GET", "/v1/transactions", before)[0])
+            provider.rotate()
+            if place == str(keys):
+                keys.write_text("{")
+                self.await_log("event=provider_keys_kept")
+                self.assertEqual(200, self.coordinator.call("GET", "/v1/transactions", before)[0])
+                keys.write_text(json.dumps(provider.published()))
+            after = provider.token()
+            deadline = time.monotonic() + 60
+            while self.coordinator.call("GET", "/v1/transactions", after)[0] != 200 and time.monotonic() < deadline:
+                time.sleep(0.2)
+            self.assertEqual(200, self.coordinator.call("GET", "/v1/transactions", after)[0])
+            self.assertEqual(401, self.coordinator.call("GET", "/v1/transactions", before)[0])
+
+    def test_a_provider_that_is_away_keeps_nobody_from_starting(self):
+        provider, flags = self.provider()
+        provider.stop()
+        self.start_asking("--jwt-keys", provider.url, *flags)
+        self.await_log("event=provider_keys_kept")
+        self.assertEqual(401, self.coordinator.call("GET", "/v1/transactions", provider.token())[0])
+        self.cli(self.admin_file, "list")
+        self.assertIn("--jwt-audience", serve_fails("--auth", "token", "--allow-participants", "*", "--jwt-keys", provider.url)[1])
+        self.assertIn("--auth", serve_fails("--jwt-keys", provider.url, *flags)[1])
+        self.assertIn("https", serve_fails("--auth", "token", "--jwt-keys", "http://id.example.org/keys", *flags)[1])
+
+    def await_log(self, text):
+        deadline = time.monotonic() + 60
+        while text not in self.coordinator.log() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertIn(text, self.coordinator.log())
+
     def test_a_bulk_action_touches_what_its_author_reaches(self):
         self.start_asking()
         for name in ("ask-a", "ask-b"):
@@ -309,6 +427,43 @@ class Security(unittest.TestCase):
         self.cli(self.admin_file, "list", ca=own / "ca.pem", expect=1)
         self.cli(self.admin_file, "list", ca=own / "ca.pem", own=clients)
         self.cli(self.admin_file, "list", ca=own / "ca.pem", own=own, expect=1)
+
+    def test_certificates_of_clients_say_who_they_are(self):
+        own, clients = (certificates(self.folder / name) for name in ("own", "clients"))
+        roles = self.folder / "roles.json"
+        roles.write_text(json.dumps([{"san": "DNS:localhost", "role": "operator", "definitions": ["ask"]}]))
+        self.start_asking("--listen-tls-certificate", str(own / "cert.pem"), "--listen-tls-key", str(own / "key.pem"),
+                          "--listen-tls-client-ca", str(clients / "ca.pem"), "--client-roles", str(roles))
+        self.coordinator.url = self.coordinator.url.replace("http://127.0.0.1", "https://localhost")
+
+        def ask(*arguments, token=None, expect=0):
+            return self.cli(token, *arguments, ca=own / "ca.pem", own=clients, expect=expect)
+
+        for name in ("ask", "other"):
+            path = self.folder / f"{name}.json"
+            path.write_text(json.dumps(definition(name)))
+            ask("definitions", "put", str(path), token=self.admin_file)
+            ask("submit", name, "--gid", name, token=self.admin_file)
+        ask("pause", "ask", "--reason", "lunch")
+        self.assertIn("transaction.not_found", ask("pause", "other", expect=1))
+        self.assertIn("access.denied", ask("definitions", "put", str(self.folder / "ask.json"), expect=1))
+        self.assertIn("DNS:localhost", ask("audit", "--action", "pause", token=self.admin_file))
+        roles.write_text("[")
+        self.await_log("event=client_roles_kept")
+        ask("resume", "ask", "--reason", "back")
+        roles.write_text("[]")
+        self.await_log("event=client_roles_taken")
+        self.assertIn("token.missing", ask("list", expect=1))
+        wrong = self.folder / "wrong.token"
+        wrong.write_text("ent_x\n")
+        roles.write_text(json.dumps([{"san": "DNS:localhost", "role": "admin"}]))
+        deadline = time.monotonic() + 60
+        while self.coordinator.log().count("event=client_roles_taken") < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        ask("tokens", "list")
+        self.assertIn("token.rejected", ask("list", token=wrong, expect=1))
+        self.assertIn("--listen-tls-client-ca", serve_fails("--auth", "token", "--allow-participants", "*", "--client-roles",
+                                                            str(roles))[1])
 
     def test_the_audit_outlives_the_process_and_what_was_done(self):
         self.start_asking()

@@ -2,16 +2,20 @@
 
 #include <netdb.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <cstring>
 #include <future>
 #include <list>
+#include <mutex>
 #include <string_view>
 #include <thread>
+#include <unordered_map>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
@@ -21,8 +25,11 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "base/base64.h"
+#include "base/check.h"
 #include "coordinator/api/grpc/grpc_header_guard.h"
 #include "net/core/tls_session.h"
+#include "runtime/digest.h"
 
 namespace entente::api {
 namespace {
@@ -67,8 +74,31 @@ Result<tcp::endpoint> Resolve(const std::string& address) {
   return endpoint;
 }
 
-// What the connections of one listener share; of its thread, but for the counts.
+// The certificates' names of those who are connected, by the name of our end of their pair.
+class NameBook {
+ public:
+  void Keep(const std::string& end, net::PeerNames names) {
+    const std::lock_guard lock(mutex_);
+    names_[end] = std::move(names);
+  }
+  void Forget(const std::string& end) {
+    const std::lock_guard lock(mutex_);
+    names_.erase(end);
+  }
+  [[nodiscard]] net::PeerNames Find(const std::string& end) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = names_.find(end);
+    return found == names_.end() ? nullptr : found->second;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::unordered_map<std::string, net::PeerNames> names_;  // Under mutex_.
+};
+
+// What the connections of one listener share; of its thread, but for the counts and names.
 struct Shared {
+  NameBook names;
   size_t max_header_block_bytes = 0;
   std::array<char, kCarriedBytes> buffer{};  // For what is carried at once, as nearly all is.
   std::atomic<uint64_t> connections = 0;
@@ -81,8 +111,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
  public:
   // `tls` is null for plain text.
   Connection(Shared& shared, tcp::socket client, Local::socket server,
-             std::unique_ptr<net::TlsSession> tls)
+             std::unique_ptr<net::TlsSession> tls, std::string end)
       : shared_(shared),
+        end_(std::move(end)),
         tls_(std::move(tls)),
         client_(std::move(client)),
         server_(std::move(server)),
@@ -106,6 +137,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void End() {
     if (!std::exchange(ended_, true)) {
       --shared_.connections;
+      shared_.names.Forget(end_);
     }
     error_code ignored;
     client_.close(ignored);
@@ -161,6 +193,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
       return;
     }
     if (!was_established && tls_->established()) {
+      // Before gRPC gets a byte of it, hence before anybody asks.
+      if (auto names = tls_->ReadPeerNames(); names != nullptr && !end_.empty()) {
+        shared_.names.Keep(end_, std::move(names));
+      }
       Await(server_, client_, to_client_);
     }
     if (tls_->peer_closed()) {
@@ -242,6 +278,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   static bool MayPass(const Local::socket&, std::string_view) { return true; }
 
   Shared& shared_;
+  const std::string end_;  // What gRPC calls the other end of its pair; empty: nothing of its own.
   const std::unique_ptr<net::TlsSession> tls_;
   tcp::socket client_;
   Local::socket server_;
@@ -321,6 +358,10 @@ class GrpcListener::Loop {
     thread_.join();
   }
 
+  [[nodiscard]] net::PeerNames NamesOf(const std::string& peer) const {
+    return shared_.names.Find(peer);
+  }
+
   [[nodiscard]] Stats stats() const {
     return {shared_.connections, shared_.refused, shared_.cut_off};
   }
@@ -359,6 +400,7 @@ class GrpcListener::Loop {
     client.set_option(tcp::no_delay(true), error);
     client.non_blocking(true, error);
     boost::asio::local::connect_pair(ours, theirs, error);
+    const std::string end = error || !tls_ ? std::string() : NameEnd(ours);
     if (!error) {
       ours.non_blocking(true, error);
       theirs.native_non_blocking(true, error);
@@ -367,14 +409,29 @@ class GrpcListener::Loop {
     if (error) {
       return;
     }
-    auto connection =
-        std::make_shared<Connection>(shared_, std::move(client), std::move(ours), NewSession());
+    auto connection = std::make_shared<Connection>(shared_, std::move(client), std::move(ours),
+                                                   NewSession(), end);
     silent_.push_back(connection);
     connection->Start();
     grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
     parameters.listener_fd = acceptor_.native_handle();
     parameters.fd = handed_over;
     server_->HandleNewConnection(&parameters);
+  }
+
+  // Names a socket in the abstract namespace (unix(7)), by what nobody can guess and thus have
+  // taken; gRPC tells it as "unix-abstract:NAME". Empty: it has no name, and its client none
+  // either.
+  std::string NameEnd(Local::socket& socket) {
+    const std::string name = end_prefix_ + std::to_string(++ends_);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    ENTENTE_CHECK(name.size() + 1 < sizeof(address.sun_path));
+    std::memcpy(address.sun_path + 1, name.data(), name.size());
+    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+    const bool named =
+        ::bind(socket.native_handle(), reinterpret_cast<const sockaddr*>(&address), size) == 0;
+    return named ? "unix-abstract:" + name : std::string();
   }
 
   [[nodiscard]] std::unique_ptr<net::TlsSession> NewSession() const {
@@ -398,6 +455,8 @@ class GrpcListener::Loop {
 
   const size_t max_connections_;
   const std::function<std::shared_ptr<const net::TlsContext>()> tls_;
+  const std::string end_prefix_ = "entente-" + EncodeBase64Url(runtime::RandomBytes(16)) + "-";
+  uint64_t ends_ = 0;
   Shared shared_;
   boost::asio::io_context io_;
   tcp::acceptor acceptor_;
@@ -436,6 +495,10 @@ void GrpcListener::StopAccepting() {
 
 void GrpcListener::Stop() {
   loop_->Stop();
+}
+
+net::PeerNames GrpcListener::NamesOf(const std::string& peer) const {
+  return loop_->NamesOf(peer);
 }
 
 GrpcListener::Stats GrpcListener::stats() const {

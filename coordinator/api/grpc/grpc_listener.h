@@ -10,6 +10,7 @@
 #include <grpcpp/server_builder.h>
 
 #include "base/status.h"
+#include "net/core/peer_names.h"
 #include "net/core/tls.h"
 
 namespace entente::api {
@@ -18,13 +19,16 @@ namespace entente::api {
 // block without end (HeaderGuard). So connections are accepted here, so many and no more, and gRPC
 // gets one end of a socket pair for each, through which its bytes pass both ways.
 //
+// gRPC knows of a client only what the other end of its pair is called. So that end is given a name
+// of its own where clients show certificates, by which the names in these are found.
+//
 // At the limit, the one that has been there for longest without a word makes room; if all have
 // said something, the newcomer is closed at once, which its client takes for a server that is not
 // there, and comes back later.
 //
-// Thread-safety: stats from any thread, the rest from one. Accepts and carries bytes on a thread of
-// its own, between Start and Stop. Holds at most 64 KiB of a connection's bytes each way: who does
-// not read, is not read from.
+// Thread-safety: stats and NamesOf from any thread, the rest from one. Accepts and carries bytes on
+// a thread of its own, between Start and Stop. Holds at most 64 KiB of a connection's bytes each
+// way: who does not read, is not read from.
 class GrpcListener {
  public:
   struct Limits {
@@ -50,6 +54,10 @@ class GrpcListener {
   void StopAccepting();
   // After the server has ended: carries what it wrote last, for a second at most.
   void Stop();
+
+  // Who the client of a connection is, by what gRPC calls its peer (ServerContext::peer). Null: it
+  // was asked for no certificate. From any thread.
+  [[nodiscard]] net::PeerNames NamesOf(const std::string& peer) const;
 
   struct Stats {
     uint64_t connections = 0;

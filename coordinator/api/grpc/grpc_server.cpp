@@ -134,6 +134,8 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
         reports_(std::make_shared<const Reports>(options.on_defect, options.on_refused)),
         streams_(coordinator, options.max_event_streams) {}
 
+  // Who tells of certificates; before the first call.
+  void set_listener(const GrpcListener& listener) { listener_ = &listener; }
   GrpcEventStreams& streams() { return streams_; }
   [[nodiscard]] HealthReport Health() const { return service_.Health(); }
 
@@ -548,7 +550,8 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
       return identity::Anonymous();
     }
     Result<identity::PrincipalPtr> by =
-        own.ok() ? tokens_.WhoIs(CredentialOf(context)) : Result<identity::PrincipalPtr>(own);
+        own.ok() ? tokens_.WhoIs(CredentialOf(context), listener_->NamesOf(context.peer()))
+                 : Result<identity::PrincipalPtr>(own);
     const Status admitted = by.ok() ? CheckAccess(rule, **by) : by.status();
     if (!admitted.ok()) {
       reports_->Tell(admitted, rule, by.ok() ? by->get() : nullptr);
@@ -673,6 +676,7 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
   api::Service service_;
   AuditTrail audit_;
   api::Tokens tokens_;
+  const GrpcListener* listener_ = nullptr;  // Outlives all calls.
   Keys keys_;
   const std::string own_id_;
   std::shared_ptr<const Reports> reports_;  // Shared with answers, which may come after the end.
@@ -769,6 +773,7 @@ class GrpcServer::Impl {
         listener_,
         GrpcListener::Listen(address, {options.max_connections,
                                        kHeaderRoom * options.max_header_bytes, options.tls}));
+    service_.set_listener(*listener_);
     auto acceptor = builder.experimental().AddExternalConnectionAcceptor(
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
         grpc::InsecureServerCredentials());

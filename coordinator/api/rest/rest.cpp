@@ -206,7 +206,8 @@ Status Exchange::Admit(const AccessRule& rule) {
   if (rule.reach == Reach::kOpen) {
     return {};
   }
-  ENTENTE_ASSIGN_OR_RETURN(by_, tokens().WhoIs(CredentialOf(request_.headers)));
+  ENTENTE_ASSIGN_OR_RETURN(by_,
+                           tokens().WhoIs(CredentialOf(request_.headers), request_.client_names));
   known_ = true;
   if (rule.recorded) {
     auto recorded = std::make_shared<identity::Principal>(*by_);
