@@ -577,7 +577,8 @@ class Caller::Impl {
       return;
     }
     auto& call = std::get<engine::CallBranch>(errand);
-    std::string token = tokens_.Make(call.command, call.run);
+    // In a body it is the same for every attempt: a repeat must be the call that it repeats.
+    std::string token = tokens_.Make(call.command, call.sends_token ? 0 : call.run);
     if (call.sends_token && public_url_.empty() && NamesUrl(call)) {
       EndUnsent(*target, permit,
                 NotSent("completion.no_url",
