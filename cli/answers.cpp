@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "cli/context.h"
-#include "cli/table.h"
+#include "cli/text/table.h"
 
 namespace entente::cli {
 namespace {

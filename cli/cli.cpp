@@ -8,7 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/utf8.h"
-#include "cli/commands.h"
+#include "cli/commands/commands.h"
 #include "cli/context.h"
 
 namespace entente::cli {

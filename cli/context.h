@@ -9,7 +9,7 @@
 
 #include "base/json.h"
 #include "base/status.h"
-#include "cli/terminal.h"
+#include "cli/text/terminal.h"
 #include "entente/client.h"
 
 namespace entente::cli {

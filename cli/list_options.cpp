@@ -4,7 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "cli/instants.h"
+#include "cli/text/instants.h"
 
 namespace entente::cli {
 

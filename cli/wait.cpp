@@ -7,7 +7,7 @@
 #include "base/limits.h"
 #include "cli/answers.h"
 #include "cli/context.h"
-#include "cli/instants.h"
+#include "cli/text/instants.h"
 
 namespace entente::cli {
 

@@ -1,7 +1,7 @@
 // The audit of this coordinator.
 #pragma once
 
-#include "coordinator/api/audit_trail.h"
+#include "coordinator/api/access/audit_trail.h"
 #include "coordinator/audit/audit_book.h"
 #include "coordinator/config.h"
 #include "coordinator/process/every.h"

@@ -4,7 +4,7 @@
 #include <charconv>
 #include <cstdint>
 
-#include "dsl/problem_list.h"
+#include "dsl/read/problem_list.h"
 
 namespace entente::dsl {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "dsl/names.h"
+#include "dsl/read/names.h"
 
 namespace entente::dsl {
 

@@ -2,7 +2,7 @@
 #include <utility>
 
 #include "base/limits.h"
-#include "dsl/steps.h"
+#include "dsl/steps/steps.h"
 
 namespace entente::dsl {
 

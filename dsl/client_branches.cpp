@@ -5,14 +5,14 @@
 
 #include "base/limits.h"
 #include "dsl/environment.h"
-#include "dsl/expiry.h"
 #include "dsl/expressions.h"
-#include "dsl/json_problem.h"
-#include "dsl/names.h"
-#include "dsl/object_reader.h"
-#include "dsl/operations.h"
 #include "dsl/participants.h"
+#include "dsl/read/json_problem.h"
+#include "dsl/read/names.h"
+#include "dsl/read/object_reader.h"
 #include "dsl/retry.h"
+#include "dsl/steps/expiry.h"
+#include "dsl/steps/operations.h"
 
 namespace entente::dsl {
 namespace {

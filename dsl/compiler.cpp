@@ -7,14 +7,14 @@
 #include "base/limits.h"
 #include "dsl/environment.h"
 #include "dsl/expressions.h"
-#include "dsl/json_problem.h"
-#include "dsl/names.h"
-#include "dsl/object_reader.h"
 #include "dsl/participants.h"
+#include "dsl/read/json_problem.h"
+#include "dsl/read/names.h"
+#include "dsl/read/object_reader.h"
 #include "dsl/schema/closest.h"
-#include "dsl/step_list.h"
-#include "dsl/step_sources.h"
-#include "dsl/steps.h"
+#include "dsl/steps/step_list.h"
+#include "dsl/steps/step_sources.h"
+#include "dsl/steps/steps.h"
 
 namespace entente::dsl {
 namespace {

@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "dsl/cel/expression.h"
 #include "dsl/compiler.h"
-#include "dsl/problem_list.h"
+#include "dsl/read/problem_list.h"
 
 namespace entente::dsl {
 

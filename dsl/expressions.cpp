@@ -4,7 +4,7 @@
 #include <map>
 #include <utility>
 
-#include "dsl/object_reader.h"
+#include "dsl/read/object_reader.h"
 
 namespace entente::dsl {
 namespace {

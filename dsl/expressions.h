@@ -16,8 +16,8 @@
 #include "dsl/cel/template.h"
 #include "dsl/environment.h"
 #include "dsl/plan.h"
-#include "dsl/problem_list.h"
-#include "dsl/step_order.h"
+#include "dsl/read/problem_list.h"
+#include "dsl/steps/step_order.h"
 
 namespace entente::dsl {
 

@@ -8,8 +8,8 @@
 #include "base/limits.h"
 #include "dsl/addresses.h"
 #include "dsl/expressions.h"
-#include "dsl/names.h"
-#include "dsl/object_reader.h"
+#include "dsl/read/names.h"
+#include "dsl/read/object_reader.h"
 
 namespace entente::dsl {
 namespace {

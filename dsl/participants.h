@@ -7,9 +7,9 @@
 
 #include "dsl/compiler.h"
 #include "dsl/environment.h"
-#include "dsl/object_reader.h"
 #include "dsl/plan.h"
-#include "dsl/problem_list.h"
+#include "dsl/read/object_reader.h"
+#include "dsl/read/problem_list.h"
 
 namespace entente::dsl {
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/limits.h"
-#include "dsl/json_problem.h"
+#include "dsl/read/json_problem.h"
 #include "dsl/source_map.h"
 
 namespace entente::dsl {

@@ -4,8 +4,8 @@
 #include <string_view>
 #include <variant>
 
-#include "dsl/object_reader.h"
 #include "dsl/plan.h"
+#include "dsl/read/object_reader.h"
 
 namespace entente::dsl {
 

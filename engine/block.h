@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "engine/draft.h"
+#include "engine/core/draft.h"
 
 namespace entente::engine {
 

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "engine/branch.h"
+#include "engine/core/branch.h"
 
 namespace entente::engine {
 

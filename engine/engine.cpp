@@ -1,7 +1,7 @@
 #include "engine/engine.h"
 
-#include "engine/draft.h"
-#include "engine/table.h"
+#include "engine/core/draft.h"
+#include "engine/core/table.h"
 
 namespace entente::engine {
 

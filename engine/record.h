@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/json_text.h"
-#include "engine/branch.h"
+#include "engine/core/branch.h"
 
 namespace entente::engine {
 

@@ -26,8 +26,8 @@
 namespace entente::explore {
 
 struct ExploreOptions {
-  // Instead of made-up values. `answers` are those of a dry run (engine/dry_run.h): what is `done`
-  // there is what the step may answer.
+  // Instead of made-up values. `answers` are those of a dry run (engine/dry_run/dry_run.h): what is
+  // `done` there is what the step may answer.
   const Json* input = nullptr;
   const Json* answers = nullptr;
   size_t max_faults = 2;  // Lost answers, stops and the like on one path.

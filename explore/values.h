@@ -29,7 +29,8 @@ struct GivenValues {
   std::map<std::string, std::vector<Json>> outputs;  // By step.
 };
 
-// What the answers of a dry run (engine/dry_run.h, an object) say of steps whose call is done.
+// What the answers of a dry run (engine/dry_run/dry_run.h, an object) say of steps whose call is
+// done.
 [[nodiscard]] std::map<std::string, std::vector<Json>> OutputsOf(const dsl::Plan& plan,
                                                                  const Json& answers);
 

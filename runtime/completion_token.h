@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "base/status.h"
-#include "engine/branch.h"
+#include "engine/core/branch.h"
 #include "runtime/digest.h"
 
 namespace entente::runtime {

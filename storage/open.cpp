@@ -7,7 +7,7 @@
 #include "storage/maintain.h"
 #include "storage/memory/memory_journal.h"
 #include "storage/postgres/postgres_journal.h"
-#include "storage/sqlite/maintenance.h"
+#include "storage/sqlite/files/maintenance.h"
 #include "storage/sqlite/sqlite_journal.h"
 
 namespace entente::storage {

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/limits.h"
-#include "coordinator/api/redact.h"
+#include "coordinator/api/access/redact.h"
 
 namespace entente::api {
 namespace {

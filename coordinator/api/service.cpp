@@ -9,10 +9,10 @@
 
 #include "base/check.h"
 #include "base/limits.h"
-#include "coordinator/api/access.h"
+#include "coordinator/api/access/access.h"
+#include "coordinator/api/access/redact.h"
 #include "coordinator/api/command_checks.h"
 #include "coordinator/api/list_pages.h"
-#include "coordinator/api/redact.h"
 #include "coordinator/api/view.h"
 #include "runtime/completion_token.h"
 #include "runtime/participant_address.h"

@@ -7,10 +7,10 @@
 #include <utility>
 #include <vector>
 
-#include "coordinator/api/audit_trail.h"
+#include "coordinator/api/access/audit_trail.h"
+#include "coordinator/api/access/keys.h"
 #include "coordinator/api/bulk_actions.h"
 #include "coordinator/api/commands.h"
-#include "coordinator/api/keys.h"
 #include "coordinator/api/problem.h"
 #include "runtime/coordinator.h"
 

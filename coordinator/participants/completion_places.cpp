@@ -4,7 +4,7 @@
 #include <cctype>
 #include <variant>
 
-#include "dsl/body_kind.h"
+#include "dsl/read/body_kind.h"
 #include "net/core/http_headers.h"
 
 namespace entente::participants {

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "dsl/cel/activation.h"
-#include "dsl/cel/ast.h"
 #include "dsl/cel/eval_context.h"
+#include "dsl/cel/syntax/ast.h"
 #include "dsl/cel/value.h"
 
 namespace entente::dsl::cel {

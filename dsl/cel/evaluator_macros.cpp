@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "dsl/cel/evaluator.h"
+#include "dsl/cel/functions/sorting.h"
 #include "dsl/cel/operators.h"
-#include "dsl/cel/sorting.h"
 
 namespace entente::dsl::cel {
 namespace {

@@ -6,7 +6,7 @@
 #include "base/utf8.h"
 #include "dsl/cel/evaluator.h"
 #include "dsl/cel/json_writer.h"
-#include "dsl/cel/parser.h"
+#include "dsl/cel/syntax/parser.h"
 #include "dsl/cel/utf8.h"
 
 namespace entente::dsl::cel {

@@ -3,8 +3,8 @@
 // Like every function body they compute `*out` or record an error in `context` and return false.
 #pragma once
 
-#include "dsl/cel/ast.h"
 #include "dsl/cel/eval_context.h"
+#include "dsl/cel/syntax/ast.h"
 #include "dsl/cel/value.h"
 
 namespace entente::dsl::cel {

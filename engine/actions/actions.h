@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "engine/render.h"
-#include "engine/table.h"
+#include "engine/core/render.h"
+#include "engine/core/table.h"
 
 namespace entente::engine {
 

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
-#include "engine/table.h"
+#include "engine/core/table.h"
 
 namespace entente::engine {
 namespace {

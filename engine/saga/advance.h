@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include "engine/table.h"
+#include "engine/core/table.h"
 
 namespace entente::engine::saga {
 

@@ -15,7 +15,7 @@
 #include "runtime/blocking_pool.h"
 #include "runtime/completion_token.h"
 #include "runtime/coordinator.h"
-#include "runtime/definitions.h"
+#include "runtime/definitions/definitions.h"
 #include "runtime/event_hub.h"
 #include "runtime/node/ownership.h"
 #include "runtime/node/worker.h"

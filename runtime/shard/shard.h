@@ -77,7 +77,7 @@
 #include "marks/crash_marks.h"
 #include "observe/registry.h"
 #include "runtime/coordinator.h"
-#include "runtime/definitions.h"
+#include "runtime/definitions/definitions.h"
 #include "runtime/event_hub.h"
 #include "runtime/exceptions.h"
 #include "runtime/host.h"

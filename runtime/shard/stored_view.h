@@ -4,7 +4,7 @@
 #include "base/ids.h"
 #include "base/status.h"
 #include "runtime/coordinator.h"
-#include "runtime/definitions.h"
+#include "runtime/definitions/definitions.h"
 #include "storage/journal.h"
 
 namespace entente::runtime {

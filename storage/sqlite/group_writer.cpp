@@ -15,7 +15,7 @@
 #include "base/limits.h"
 #include "storage/journal_errors.h"
 #include "storage/sqlite/definitions.h"
-#include "storage/sqlite/wal_space.h"
+#include "storage/sqlite/files/wal_space.h"
 
 namespace entente::storage::sqlite {
 namespace {

@@ -12,7 +12,7 @@
 #include "base/status.h"
 #include "storage/journal.h"
 #include "storage/sqlite/connection.h"
-#include "storage/sqlite/log_file.h"
+#include "storage/sqlite/files/log_file.h"
 #include "storage/sqlite/pending_log.h"
 #include "storage/sqlite/txn_cache.h"
 #include "storage/sqlite/words.h"

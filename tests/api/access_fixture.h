@@ -8,7 +8,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "coordinator/api/access.h"
+#include "coordinator/api/access/access.h"
 #include "coordinator/identity/token_book.h"
 #include "runtime/wall_clock.h"
 #include "storage/memory/memory_journal.h"

@@ -1,6 +1,6 @@
 #include <catch2/catch.hpp>
 
-#include "cli/definition_text.h"
+#include "cli/text/definition_text.h"
 #include "tests/cli/runner.h"
 
 namespace entente::cli {

@@ -3,12 +3,12 @@
 #include <catch2/catch.hpp>
 
 #include "base/utf8.h"
-#include "cli/entry_text.h"
-#include "cli/instants.h"
-#include "cli/problem_text.h"
-#include "cli/table.h"
-#include "cli/transaction_text.h"
-#include "cli/watch_view.h"
+#include "cli/text/entry_text.h"
+#include "cli/text/instants.h"
+#include "cli/text/problem_text.h"
+#include "cli/text/table.h"
+#include "cli/text/transaction_text.h"
+#include "cli/text/watch_view.h"
 
 namespace entente::cli {
 namespace {

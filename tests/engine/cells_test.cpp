@@ -10,8 +10,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "engine/core/table.h"
 #include "engine/state_lookup.h"
-#include "engine/table.h"
 #include "tests/engine/scenario.h"
 #include "tests/engine/world.h"
 

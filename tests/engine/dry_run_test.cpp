@@ -1,4 +1,4 @@
-#include "engine/dry_run.h"
+#include "engine/dry_run/dry_run.h"
 
 #include <algorithm>
 

@@ -8,9 +8,9 @@
 
 #include "base/limits.h"
 #include "dsl/client_branches.h"
+#include "engine/core/text.h"
 #include "engine/family/family.h"
 #include "engine/state_lookup.h"
-#include "engine/text.h"
 #include "tests/engine/world.h"
 
 namespace entente::engine::test {

@@ -4,8 +4,8 @@
 
 #include "dsl/client_branches.h"
 #include "dsl/compiler.h"
+#include "engine/core/text.h"
 #include "engine/state_lookup.h"
-#include "engine/text.h"
 
 namespace entente::engine::test {
 namespace {

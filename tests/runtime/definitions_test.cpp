@@ -7,7 +7,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "runtime/definitions.h"
+#include "runtime/definitions/definitions.h"
 #include "storage/memory/memory_journal.h"
 
 namespace entente::runtime {

@@ -8,8 +8,8 @@
 #include <tuple>
 #include <utility>
 
+#include "engine/core/table.h"
 #include "engine/family/family.h"
-#include "engine/table.h"
 
 namespace entente::sim {
 

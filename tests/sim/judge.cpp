@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "base/limits.h"
-#include "engine/text.h"
+#include "engine/core/text.h"
 #include "runtime/record_codec.h"
 #include "runtime/shard/shard_txn.h"
 #include "tests/sim/checks/evidence.h"

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "storage/codec.h"
-#include "storage/sqlite/log_file.h"
+#include "storage/sqlite/files/log_file.h"
 #include "tests/storage/journal_fixtures.h"
 
 namespace entente::storage {

@@ -9,7 +9,7 @@
 #include <fstream>
 #include <string>
 
-#include "storage/sqlite/wal_check.h"
+#include "storage/sqlite/files/wal_check.h"
 #include "tests/storage/journal_fixtures.h"
 
 namespace entente::storage {

@@ -23,7 +23,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEFAULT = ["engine/actions/*.cpp", "engine/saga/advance.cpp", "engine/tcc/advance.cpp", "engine/twopc/advance.cpp",
-           "engine/outstanding.cpp", "engine/durability.cpp"]
+           "engine/core/outstanding.cpp", "engine/core/durability.cpp"]
 CHECKS = ["test_engine --abort", "simulation_tests --seeds {seeds} --stop-after 1 --shrink 0"]
 SWITCH = """#include <cstdlib>
 namespace entente {

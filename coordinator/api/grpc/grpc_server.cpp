@@ -14,10 +14,11 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
-#include "coordinator/api/access.h"
-#include "coordinator/api/audit_trail.h"
+#include "coordinator/api/access/access.h"
+#include "coordinator/api/access/audit_trail.h"
+#include "coordinator/api/access/credential.h"
+#include "coordinator/api/access/tokens.h"
 #include "coordinator/api/command_checks.h"
-#include "coordinator/api/credential.h"
 #include "coordinator/api/grpc/grpc_decode_errors.h"
 #include "coordinator/api/grpc/grpc_fit.h"
 #include "coordinator/api/grpc/grpc_listener.h"
@@ -28,7 +29,6 @@
 #include "coordinator/api/grpc/proto_numbers.h"
 #include "coordinator/api/list_pages.h"
 #include "coordinator/api/request_guard.h"
-#include "coordinator/api/tokens.h"
 #include "entente/v1/coordinator.grpc.pb.h"
 
 namespace entente::api {

@@ -4,11 +4,11 @@
 #include <vector>
 
 #include "base/json.h"
+#include "coordinator/api/access/keys.h"
+#include "coordinator/api/access/tokens.h"
 #include "coordinator/api/bulk_actions.h"
 #include "coordinator/api/commands.h"
-#include "coordinator/api/keys.h"
 #include "coordinator/api/problem.h"
-#include "coordinator/api/tokens.h"
 #include "coordinator/audit/audit_book.h"
 #include "entente/v1/coordinator.pb.h"
 #include "runtime/coordinator.h"

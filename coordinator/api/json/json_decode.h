@@ -7,11 +7,11 @@
 #include <variant>
 
 #include "base/json.h"
+#include "coordinator/api/access/keys.h"
+#include "coordinator/api/access/tokens.h"
 #include "coordinator/api/commands.h"
 #include "coordinator/api/event_feed.h"
-#include "coordinator/api/keys.h"
 #include "coordinator/api/problem.h"
-#include "coordinator/api/tokens.h"
 #include "coordinator/audit/audit_book.h"
 
 namespace entente::api {

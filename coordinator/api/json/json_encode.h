@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/api/access/keys.h"
 #include "coordinator/api/bulk_actions.h"
 #include "coordinator/api/commands.h"
-#include "coordinator/api/keys.h"
 #include "coordinator/audit/audit_book.h"
 #include "coordinator/identity/token_book.h"
 #include "runtime/coordinator.h"

@@ -4,7 +4,7 @@
 
 #include <boost/asio/dispatch.hpp>
 
-#include "coordinator/api/credential.h"
+#include "coordinator/api/access/credential.h"
 #include "coordinator/api/rest/page.h"
 #include "coordinator/api/rest/rest_exchange.h"
 

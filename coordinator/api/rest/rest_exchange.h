@@ -13,11 +13,11 @@
 
 #include <boost/asio/io_context.hpp>
 
-#include "coordinator/api/access.h"
+#include "coordinator/api/access/access.h"
+#include "coordinator/api/access/tokens.h"
 #include "coordinator/api/rest/rest.h"
 #include "coordinator/api/rest/routes.h"
 #include "coordinator/api/rest/sse_stream.h"
-#include "coordinator/api/tokens.h"
 
 namespace entente::api {
 

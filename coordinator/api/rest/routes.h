@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "coordinator/api/action.h"
+#include "coordinator/api/access/action.h"
 
 namespace entente::api {
 

@@ -1,4 +1,4 @@
-#include "dsl/cel/text_search.h"
+#include "dsl/cel/functions/text_search.h"
 
 #include <random>
 #include <string>

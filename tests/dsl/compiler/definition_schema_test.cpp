@@ -5,7 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "base/limits.h"
-#include "dsl/fields.h"
+#include "dsl/read/fields.h"
 #include "tests/dsl/compiler/compile_support.h"
 
 namespace entente::dsl {

@@ -1,0 +1,318 @@
+#include "dsl/steps/step_list.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "dsl/read/names.h"
+#include "dsl/read/object_reader.h"
+
+namespace entente::dsl {
+namespace {
+
+class StepListReader {
+ public:
+  StepListReader(const std::vector<StepSource>& steps, ProblemList& problems)
+      : steps_(steps), problems_(problems) {}
+
+  StepList Read(Mode mode) {
+    ReadIds();
+    faulty_.assign(steps_.size(), false);
+    for (size_t step = 0; step < steps_.size(); ++step) {
+      stated_.push_back(ReadAfter(step));
+    }
+    for (size_t step = 0; step < steps_.size(); ++step) {
+      list_.after.push_back(WithEnds(step));
+    }
+    list_.table.order = StepOrder(WholeOrder());
+    ReportCycles();
+    MarkUncertain();
+    if (mode == Mode::kSaga) {
+      ReadPivot();
+    }
+    return std::move(list_);
+  }
+
+ private:
+  [[nodiscard]] std::string PointerTo(size_t step) const { return steps_[step].pointer; }
+  [[nodiscard]] const Json* Find(size_t step, std::string_view field) const {
+    const Json& json = *steps_[step].json;
+    return json.is_object() && json.contains(field) ? &json[std::string(field)] : nullptr;
+  }
+  [[nodiscard]] std::string NameOf(size_t step) const {
+    const std::string& id = list_.table.ids[step];
+    return id.empty() ? "the step at " + PointerTo(step) : Quote(id);
+  }
+
+  void ReadIds();
+  std::vector<size_t> ReadAfter(size_t step);
+  std::optional<size_t> ReadPredecessor(size_t step, const Json& json, const std::string& pointer);
+  // What the step comes after, a choice that it does not belong to with all its ways.
+  [[nodiscard]] std::vector<size_t> WithEnds(size_t step) const;
+  // It belongs to a way, and comes after nothing else of that choice.
+  [[nodiscard]] bool StartsItsWay(size_t step) const;
+  // What each step comes after; what has its time once the outcome is decided, after all others.
+  [[nodiscard]] std::vector<std::vector<size_t>> WholeOrder() const;
+  void AddEnds(size_t choice, std::vector<size_t>& ends) const;
+  void ReportCycles();
+  void MarkUncertain();
+  void ReadPivot();
+  void TakePivot(size_t step);
+  void CheckBesidePivot(size_t pivot);
+
+  const std::vector<StepSource>& steps_;
+  ProblemList& problems_;
+  StepList list_;
+  std::vector<std::vector<size_t>> stated_;  // `after` as it is written.
+  std::vector<bool> faulty_;                 // Its `after` is wrong or it waits for itself.
+};
+
+void StepListReader::ReadIds() {
+  std::vector<std::string>& ids = list_.table.ids;
+  for (size_t step = 0; step < steps_.size(); ++step) {
+    const Json* when = Find(step, "when");
+    const bool is_text = when != nullptr && when->is_string();
+    list_.table.when.push_back(is_text ? when->get<std::string>() : std::string());
+    list_.table.ways.push_back(steps_[step].way);
+    list_.table.blocks.push_back(steps_[step].block);
+    list_.table.stages.push_back(steps_[step].stage);
+    const Json* optional = Find(step, "optional");
+    // What comes when all is decided is best effort unless it says otherwise.
+    list_.table.optional.push_back(optional == nullptr ? list_.IsAfterwards(step)
+                                                       : *optional == true);
+    const Json* json = Find(step, "id");
+    const auto* id = json == nullptr ? nullptr : json->get_ptr<const std::string*>();
+    if (id == nullptr) {
+      ids.emplace_back();  // Reported where the step's fields are read.
+      continue;
+    }
+    const std::string pointer = PointerTo(step) + "/id";
+    const auto first = std::find(ids.begin(), ids.end(), *id);
+    if (const auto bad = CheckStepId(*id)) {
+      problems_.AtValue(pointer, "bad_name", bad->message, bad->suggestion);
+    } else if (first != ids.end()) {
+      problems_.AtValue(pointer, "duplicate_id",
+                        "the id " + Quote(*id) + " is taken by the step at " +
+                            PointerTo(static_cast<size_t>(first - ids.begin())),
+                        "give each step an id of its own");
+    }
+    ids.push_back(*id);
+  }
+}
+
+std::vector<size_t> StepListReader::ReadAfter(size_t step) {
+  const Json* json = Find(step, "after");
+  if (json == nullptr) {
+    const auto& previous = steps_[step].previous;
+    return previous ? std::vector<size_t>{*previous} : std::vector<size_t>();
+  }
+  const std::string pointer = PointerTo(step) + "/after";
+  if (!json->is_array()) {
+    faulty_[step] = true;
+    problems_.AtValue(pointer, "wrong_type",
+                      "'after' must be an array of step ids, not " + std::string(TypeName(*json)),
+                      json->is_string() ? "write [" + DumpJson(*json) + "]" : "");
+    return {};
+  }
+  std::vector<size_t> after;
+  for (size_t i = 0; i < json->size(); ++i) {
+    const auto predecessor = ReadPredecessor(step, (*json)[i], pointer + "/" + std::to_string(i));
+    if (!predecessor) {
+      faulty_[step] = true;
+    } else if (std::find(after.begin(), after.end(), *predecessor) == after.end()) {
+      after.push_back(*predecessor);
+    }
+  }
+  std::sort(after.begin(), after.end());
+  return after;
+}
+
+std::vector<size_t> StepListReader::WithEnds(size_t step) const {
+  std::vector<size_t> after;
+  if (StartsItsWay(step)) {
+    after.push_back(steps_[step].way->choice);  // It is not known before whether it is taken.
+  }
+  for (const size_t before : stated_[step]) {
+    if (list_.table.WayWithin(step, before)) {
+      after.push_back(before);
+    } else {
+      AddEnds(before, after);
+    }
+  }
+  std::sort(after.begin(), after.end());
+  after.erase(std::unique(after.begin(), after.end()), after.end());
+  return after;
+}
+
+bool StepListReader::StartsItsWay(size_t step) const {
+  const auto& way = steps_[step].way;
+  return way && std::none_of(stated_[step].begin(), stated_[step].end(), [&](size_t before) {
+           return before == way->choice || list_.table.WayWithin(before, way->choice);
+         });
+}
+
+std::vector<std::vector<size_t>> StepListReader::WholeOrder() const {
+  std::vector<std::vector<size_t>> order = list_.after;
+  for (size_t step = 0; step < steps_.size(); ++step) {
+    for (size_t main = 0; list_.IsAfterwards(step) && main < steps_.size(); ++main) {
+      if (!list_.IsAfterwards(main)) {
+        order[step].push_back(main);
+      }
+    }
+  }
+  return order;
+}
+
+// The last steps of each way, or the step itself if it is no choice or has no steps.
+void StepListReader::AddEnds(size_t choice, std::vector<size_t>& ends) const {
+  const size_t before = ends.size();
+  for (size_t step = choice + 1; step < steps_.size(); ++step) {
+    const auto& way = steps_[step].way;
+    if (!way || way->choice != choice) {
+      continue;
+    }
+    const auto follows = [&](size_t other) {
+      const auto& same = steps_[other].way;
+      return same && same->choice == choice && same->way == way->way &&
+             std::find(stated_[other].begin(), stated_[other].end(), step) != stated_[other].end();
+    };
+    bool last = true;
+    for (size_t other = choice + 1; other < steps_.size() && last; ++other) {
+      last = !follows(other);
+    }
+    if (last) {
+      AddEnds(step, ends);
+    }
+  }
+  if (ends.size() == before) {
+    ends.push_back(choice);
+  }
+}
+
+std::optional<size_t> StepListReader::ReadPredecessor(size_t step, const Json& json,
+                                                      const std::string& pointer) {
+  const auto* id = json.get_ptr<const std::string*>();
+  if (id == nullptr) {
+    problems_.AtValue(pointer, "wrong_type",
+                      "'after' must hold step ids, not " + std::string(TypeName(json)));
+    return std::nullopt;
+  }
+  // A step whose id is repeated may well mean itself: then the cycle is the lesser surprise.
+  const auto predecessor =
+      *id == list_.table.ids[step] && !id->empty() ? std::optional(step) : list_.table.Find(*id);
+  if (!predecessor) {
+    std::vector<std::string_view> others;
+    for (size_t other = 0; other < list_.table.ids.size(); ++other) {
+      if (other != step) {
+        others.push_back(list_.table.ids[other]);
+      }
+    }
+    problems_.AtValue(pointer, "unknown_step", "there is no step " + Quote(*id) + " to come after",
+                      DidYouMean(*id, others));
+  } else if (steps_[*predecessor].stage != steps_[step].stage) {
+    problems_.AtValue(pointer, "after_elsewhere",
+                      "step " + Quote(*id) + " is listed in " +
+                          Quote(FieldOf(steps_[*predecessor].stage)) + ", not in " +
+                          Quote(FieldOf(steps_[step].stage)) +
+                          ": 'after' orders the steps of one list",
+                      "remove it");
+    return std::nullopt;
+  }
+  return predecessor;
+}
+
+void StepListReader::ReportCycles() {
+  for (const std::vector<size_t>& cycle : list_.table.order.cycles()) {
+    std::string path;
+    for (const size_t step : cycle) {
+      faulty_[step] = true;
+      path += NameOf(step) + " -> ";
+    }
+    path += NameOf(cycle.front());
+    problems_.AtValue(PointerTo(cycle.front()) + "/after", "cycle",
+                      cycle.size() == 1 ? "step " + NameOf(cycle.front()) + " comes after itself"
+                                        : "steps come after each other in a circle: " + path +
+                                              " (each after the next)",
+                      "remove one of them from 'after'");
+  }
+}
+
+void StepListReader::MarkUncertain() {
+  list_.table.uncertain = faulty_;
+  for (size_t step = 0; step < steps_.size(); ++step) {
+    for (size_t other = 0; other < steps_.size(); ++other) {
+      if (faulty_[other] && list_.table.order.Precedes(other, step)) {
+        list_.table.uncertain[step] = true;
+      }
+    }
+  }
+}
+
+void StepListReader::TakePivot(size_t step) {
+  const auto rival = std::find_if(list_.pivots.begin(), list_.pivots.end(),
+                                  [&](size_t other) { return !list_.table.Exclude(other, step); });
+  if (rival == list_.pivots.end()) {
+    list_.pivots.push_back(step);
+    return;
+  }
+  problems_.AtValue(PointerTo(step) + "/pivot", "second_pivot",
+                    "step " + NameOf(*rival) +
+                        " is the pivot already; a saga has at most one point of no return on each "
+                        "way that it can take",
+                    "keep 'pivot' at one step");
+}
+
+void StepListReader::ReadPivot() {
+  for (size_t step = 0; step < steps_.size(); ++step) {
+    const Json* json = Find(step, "pivot");
+    if (json != nullptr && *json == true && list_.IsAfterwards(step)) {
+      problems_.AtKey(
+          PointerTo(step) + "/pivot", "decided_before",
+          "when the steps of " + Quote(FieldOf(steps_[step].stage)) +
+              " have their time the outcome is decided, so that none of them is a pivot",
+          "remove it");
+    } else if (json != nullptr && *json == true && steps_[step].block) {
+      problems_.AtKey(PointerTo(step) + "/pivot", "pivot_in_block",
+                      "there is no way back from the pivot, while steps of other items could still "
+                      "be refused",
+                      "let it be a step that comes after " + NameOf(*steps_[step].block));
+    } else if (json != nullptr && *json == true) {
+      TakePivot(step);
+    }
+  }
+  for (const size_t pivot : list_.pivots) {
+    CheckBesidePivot(pivot);
+  }
+}
+
+void StepListReader::CheckBesidePivot(size_t pivot) {
+  const StepTable& table = list_.table;
+  for (size_t step = 0; step < steps_.size(); ++step) {
+    if (step == pivot || table.uncertain[step] || table.uncertain[pivot] ||
+        table.order.Precedes(step, pivot) || table.order.Precedes(pivot, step) ||
+        table.Exclude(step, pivot)) {
+      continue;
+    }
+    problems_.AtValue(PointerTo(step), "beside_pivot",
+                      "step " + NameOf(step) + " would run at the same time as the pivot " +
+                          NameOf(pivot) + ": when it fails it could be too late to undo",
+                      "add it to 'after' of the pivot, or let it come after the pivot");
+  }
+}
+
+}  // namespace
+
+bool StepList::IsPivot(size_t step) const {
+  return std::find(pivots.begin(), pivots.end(), step) != pivots.end();
+}
+
+bool StepList::IsAfterPivot(size_t step) const {
+  return IsAfterwards(step) || std::any_of(pivots.begin(), pivots.end(), [&](size_t pivot) {
+           return table.order.Precedes(pivot, step);
+         });
+}
+
+StepList ReadStepList(const std::vector<StepSource>& steps, Mode mode, ProblemList& problems) {
+  return StepListReader(steps, problems).Read(mode);
+}
+
+}  // namespace entente::dsl

@@ -1,0 +1,128 @@
+#include "runtime/definitions/children.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "base/limits.h"
+
+namespace entente::runtime {
+namespace {
+
+using PlanPtr = std::shared_ptr<const dsl::Plan>;
+
+struct Child {
+  const dsl::ChildTemplate* run;
+  const dsl::Step* step;
+};
+
+void AddChild(const dsl::OperationTemplate& operation, const dsl::Step& step,
+              std::vector<Child>& children) {
+  if (const auto* run = std::get_if<dsl::ChildTemplate>(&operation)) {
+    children.push_back({run, &step});
+  }
+}
+
+std::vector<Child> ChildrenOf(const dsl::Plan& plan) {
+  std::vector<Child> children;
+  for (const dsl::Step& step : plan.steps) {
+    const auto* work = std::get_if<dsl::CallWork>(&step.work);
+    for (size_t i = 0; work != nullptr && i <= work->alternatives.size(); ++i) {
+      const dsl::CallWay& way = work->way(i);
+      if (way.forward) {
+        AddChild(*way.forward, step, children);
+      }
+      if (way.finish) {
+        AddChild(*way.finish, step, children);
+      }
+      if (way.undo) {
+        AddChild(way.undo->call, step, children);
+      }
+      if (way.undo && way.undo->other_call) {
+        AddChild(*way.undo->other_call, step, children);
+      }
+    }
+  }
+  return children;
+}
+
+std::string Naming(const dsl::ChildTemplate& run) {
+  return "'" + run.definition + "'" +
+         (run.version ? " (version " + std::to_string(*run.version) + ")" : "");
+}
+
+// Depth first; no deeper than children may nest, so recursion is bounded.
+class Walk {
+ public:
+  explicit Walk(const FindPlan& find) : find_(find) {}
+
+  // How many levels of children `plan` has.
+  Result<size_t> LevelsOf(const dsl::Plan& plan) {
+    const Key key{plan.name, plan.version};
+    if (const auto known = levels_.find(key); known != levels_.end()) {
+      return known->second;
+    }
+    path_.push_back(key);
+    size_t levels = 0;
+    for (const Child& child : ChildrenOf(plan)) {
+      ENTENTE_ASSIGN_OR_RETURN(const size_t below, Below(plan, child));
+      levels = std::max(levels, below + 1);
+    }
+    path_.pop_back();
+    levels_[key] = levels;
+    return levels;
+  }
+
+ private:
+  using Key = std::pair<std::string, uint32_t>;
+
+  Result<size_t> Below(const dsl::Plan& plan, const Child& child) {
+    const std::string place = "step '" + child.step->id + "' of definition '" + plan.name + "'";
+    Result<PlanPtr> found = find_(child.run->definition, child.run->version);
+    if (found.status().code() == StatusCode::kNotFound) {
+      return NotFound("definition.child_not_found",
+                      place + " runs " + Naming(*child.run) +
+                          " as a child transaction, which is not registered: register it first");
+    }
+    if (!found.ok()) {
+      return found.status();
+    }
+    if (std::find(path_.begin(), path_.end(), Key((*found)->name, (*found)->version)) !=
+        path_.end()) {
+      return InvalidArgument("definition.recursive",
+                             place + " runs " + Naming(*child.run) +
+                                 " as a child transaction, by which it is itself run: children "
+                                 "can not loop; to ask again until something is so, let the "
+                                 "participant answer 'pending' or retry the call");
+    }
+    if (path_.size() > limits::kMaxChildDepth) {
+      return TooDeep(place);
+    }
+    ENTENTE_ASSIGN_OR_RETURN(const size_t levels, LevelsOf(**found));
+    return path_.size() + levels > limits::kMaxChildDepth ? Result<size_t>(TooDeep(place))
+                                                          : Result<size_t>(levels);
+  }
+
+  static Status TooDeep(const std::string& place) {
+    return InvalidArgument("definition.too_deep",
+                           place + " runs child transactions nested deeper than the limit of " +
+                               std::to_string(limits::kMaxChildDepth) + " levels");
+  }
+
+  const FindPlan& find_;
+  std::vector<Key> path_;  // From the plan asked for down to the one looked at.
+  std::map<Key, size_t> levels_;
+};
+
+}  // namespace
+
+bool RunsChildren(const dsl::Plan& plan) {
+  return !ChildrenOf(plan).empty();
+}
+
+Status CheckChildren(const dsl::Plan& plan, const FindPlan& find) {
+  return Walk(find).LevelsOf(plan).status();
+}
+
+}  // namespace entente::runtime
