@@ -447,8 +447,14 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, Clus
   server_options.load = load;
   server_options.close_idlest = true;
   server_options.tls = (*tls)->http();
+  Servers watching(
+      local.watchers(), [&rest](runtime::Worker& worker) { return rest.HandlerFor(worker.io()); },
+      server_options);
   Servers servers(
-      local.workers(), [&rest](runtime::Worker& worker) { return rest.HandlerFor(worker.io()); },
+      local.workers(),
+      [&rest, to = watching.entrance()](runtime::Worker& worker) {
+        return rest.HandlerFor(worker.io(), to);
+      },
       server_options);
   const auto http_port = servers.Listen(*http_address);
   if (!http_port.ok()) {
@@ -518,6 +524,7 @@ int RunUntilStopped(const Config& config, runtime::LocalCoordinator& local, Clus
   }
   local.Drain(config.drain_grace);
   servers.Drain(kAnswersGrace);
+  watching.Drain(kAnswersGrace);  // After those whose streams came to it.
   if (grpc != nullptr) {
     grpc->Shutdown(kAnswersGrace);
   }

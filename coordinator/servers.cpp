@@ -22,13 +22,22 @@ void OnWorker(runtime::Worker& worker, const Task& task) {
 Servers::Servers(const std::vector<std::unique_ptr<runtime::Worker>>& workers,
                  const NewHandler& new_handler, const net::HttpServerOptions& options) {
   for (const auto& worker : workers) {
-    workers_.push_back(worker.get());
-    OnWorker(*worker, [&] {
-      handlers_.push_back(new_handler(*worker));
-      servers_.push_back(
-          std::make_unique<net::HttpServer>(worker->io(), *handlers_.back(), options));
-    });
+    Add(*worker, new_handler, options);
   }
+}
+
+Servers::Servers(runtime::Worker& worker, const NewHandler& new_handler,
+                 const net::HttpServerOptions& options) {
+  Add(worker, new_handler, options);
+}
+
+void Servers::Add(runtime::Worker& worker, const NewHandler& new_handler,
+                  const net::HttpServerOptions& options) {
+  workers_.push_back(&worker);
+  OnWorker(worker, [&] {
+    handlers_.push_back(new_handler(worker));
+    servers_.push_back(std::make_unique<net::HttpServer>(worker.io(), *handlers_.back(), options));
+  });
 }
 
 Servers::~Servers() {

@@ -1,4 +1,4 @@
-// Servers: HTTP on every worker of a coordinator, sharing one port.
+// Servers: HTTP on workers of a coordinator, sharing one port.
 #pragma once
 
 #include <functional>
@@ -20,6 +20,9 @@ class Servers {
   // Handlers are made, used and destroyed on their workers' threads.
   Servers(const std::vector<std::unique_ptr<runtime::Worker>>& workers,
           const NewHandler& new_handler, const net::HttpServerOptions& options);
+  // On one alone.
+  Servers(runtime::Worker& worker, const NewHandler& new_handler,
+          const net::HttpServerOptions& options);
   // Closes what is left.
   ~Servers();
   Servers(const Servers&) = delete;
@@ -28,10 +31,18 @@ class Servers {
   // The port. Fails as HttpServer::Listen.
   [[nodiscard]] Result<uint16_t> Listen(const ListenAddress& address);
 
+  // Of the first worker's server.
+  [[nodiscard]] std::shared_ptr<net::HttpEntrance> entrance() const {
+    return servers_.front()->entrance();
+  }
+
   // HttpServer::Drain of all, for at most `grace`.
   void Drain(Duration grace);
 
  private:
+  void Add(runtime::Worker& worker, const NewHandler& new_handler,
+           const net::HttpServerOptions& options);
+
   std::vector<runtime::Worker*> workers_;
   std::vector<std::unique_ptr<net::HttpHandler>> handlers_;
   std::vector<std::unique_ptr<net::HttpServer>> servers_;

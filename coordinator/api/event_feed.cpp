@@ -68,6 +68,7 @@ bool Passes(const EventFilter& filter, const runtime::TxnEvent& event) {
 
 void EventFeed::WatchTransaction(runtime::Coordinator& coordinator,
                                  const identity::PrincipalPtr& by, const Gid& gid, Sequence after,
+                                 std::function<void(std::function<void()>)> here,
                                  Done<bool> opened) {
   {
     const std::lock_guard lock(mutex_);
@@ -82,9 +83,11 @@ void EventFeed::WatchTransaction(runtime::Coordinator& coordinator,
           self->OnLive(event);
         }
       });
-  coordinator.GetHistory(
-      gid, [self = shared_from_this(), opened = std::move(opened)](
-               Result<runtime::History> history) { opened(self->Open(std::move(history))); });
+  coordinator.GetHistory(gid, [self = shared_from_this(), here = std::move(here),
+                               opened = std::move(opened)](Result<runtime::History> history) {
+    auto held = std::make_shared<Result<runtime::History>>(std::move(history));
+    here([self, opened, held] { opened(self->Open(std::move(*held))); });
+  });
 }
 
 void EventFeed::WatchAll(runtime::Coordinator& coordinator, EventFilter filter) {

@@ -62,9 +62,12 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
 
   // Begins with the record after `after`. `opened` is called once: with false if the transaction
   // has ended and nothing is left to take, with true otherwise, or with why it can not be watched.
-  // Nothing is to be taken before. A transaction outside the scope of `by` is kNotFound.
+  // Nothing is to be taken before. A transaction outside the scope of `by` is kNotFound. The
+  // history may come on a thread that drives transactions: `here` has it looked at, and `opened`
+  // called, where the watcher is served.
   void WatchTransaction(runtime::Coordinator& coordinator, const identity::PrincipalPtr& by,
-                        const Gid& gid, Sequence after, Done<bool> opened);
+                        const Gid& gid, Sequence after,
+                        std::function<void(std::function<void()>)> here, Done<bool> opened);
 
   // Begins with what happens from now on, of the definitions that the scope of `filter.by` covers;
   // its labels are not looked at (CheckFilter).

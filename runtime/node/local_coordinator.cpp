@@ -170,6 +170,7 @@ LocalCoordinator::LocalCoordinator(LocalCoordinatorOptions options, storage::Jou
       tokens_(secret),
       participant_stats_(std::move(participant_stats)),
       pool_(kBlockingThreads, options_.notices.defect),
+      watchers_(std::nullopt, pool_, options_.notices.defect),
       ownership_(journal, WallNow, MakeOwnershipEvents(),
                  dynamic_cast<storage::Membership*>(&journal)),
       housekeeper_(std::make_unique<Housekeeper>()),
@@ -217,6 +218,7 @@ Result<std::unique_ptr<LocalCoordinator>> LocalCoordinator::Start(
   for (const auto& worker : coordinator->workers_) {
     worker->Start();
   }
+  coordinator->watchers_.Start();
   coordinator->EndStartIfSettled();
   coordinator->housekeeper_->thread = std::thread([raw = coordinator.get()] { raw->KeepHouse(); });
   coordinator->housekeeper_->beat =
@@ -403,6 +405,7 @@ void LocalCoordinator::Stop() {
   for (const auto& worker : workers_) {
     worker->Stop();
   }
+  watchers_.Stop();
   // What it still does reads the journal, and ends at a worker: both may be destroyed before it.
   pool_.Join();
   ownership_.ReleaseAll();

@@ -84,6 +84,8 @@ class LocalCoordinator final : public Coordinator {
   void Stop();
 
   [[nodiscard]] const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
+  // One beside them that drives nothing, for clients who watch: what they cost is spent there.
+  [[nodiscard]] Worker& watchers() { return watchers_; }
 
   // Where several nodes share the shards; see Ownership. Any thread.
   void SetShare(const ShardSet& share, const ShardSet& free);
@@ -181,6 +183,7 @@ class LocalCoordinator final : public Coordinator {
   ParticipantStatsSource participant_stats_;
   BlockingPool pool_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  Worker watchers_;
   std::vector<std::unique_ptr<ParticipantCaller>> callers_;
   std::vector<std::unique_ptr<WorkerShards>> shards_;  // By worker.
   Ownership ownership_;

@@ -44,7 +44,7 @@ struct Worker::Impl {
   std::thread thread;
 };
 
-Worker::Worker(size_t index, BlockingPool& pool, OnDefect on_defect)
+Worker::Worker(std::optional<size_t> index, BlockingPool& pool, OnDefect on_defect)
     : index_(index),
       pool_(pool),
       on_defect_(std::move(on_defect)),
@@ -57,8 +57,9 @@ Worker::~Worker() {
 void Worker::Start() {
   ENTENTE_CHECK(!impl_->thread.joinable());
   impl_->thread = std::thread([this] {
-    current_worker = this;
-    pthread_setname_np(pthread_self(), ("worker-" + std::to_string(index_)).c_str());
+    current_worker = index_ ? this : nullptr;
+    const std::string name = index_ ? "worker-" + std::to_string(*index_) : std::string("watchers");
+    pthread_setname_np(pthread_self(), name.c_str());
     RunLoop();
   });
 }

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "runtime/blocking_pool.h"
@@ -19,8 +20,9 @@ namespace entente::runtime {
 // thread.
 class Worker final : public Host {
  public:
-  // `pool` must outlive the worker.
-  Worker(size_t index, BlockingPool& pool, OnDefect on_defect = nullptr);
+  // `pool` must outlive the worker. One without an index drives nothing: it serves those who only
+  // look on, and its thread is like any other to a Coordinator (Current).
+  Worker(std::optional<size_t> index, BlockingPool& pool, OnDefect on_defect = nullptr);
   ~Worker() override;
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -29,10 +31,10 @@ class Worker final : public Host {
   // Ends the loop after the task it is in, and joins the thread. Tasks not yet run never are.
   void Stop();
 
-  [[nodiscard]] size_t index() const { return index_; }
+  [[nodiscard]] size_t index() const { return index_.value(); }
   [[nodiscard]] boost::asio::io_context& io();
 
-  // The worker whose thread this is, or null.
+  // The worker that drives and whose thread this is, or null.
   [[nodiscard]] static Worker* Current();
 
   [[nodiscard]] Instant Now() override;
@@ -46,7 +48,7 @@ class Worker final : public Host {
   void RunLoop();
 
   struct Impl;
-  const size_t index_;
+  const std::optional<size_t> index_;
   BlockingPool& pool_;
   const OnDefect on_defect_;
   std::unique_ptr<Impl> impl_;

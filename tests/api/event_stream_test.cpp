@@ -203,6 +203,22 @@ TEST_CASE("a long history reaches a client in full, at the client's pace") {
   CHECK(ReadToEnd(client) == Range(1, story.size()));
 }
 
+TEST_CASE("who watches is served while the thread that serves requests is busy") {
+  RestServer server;
+  const Story story = CommittedStory();
+  server.coordinator.AnswerWithHistory(FirstOf(story, 1));
+  EventClient all(server, "/v1/events");
+  EventClient one(server, "/v1/transactions/committed-1/events");
+  CHECK(one.NextDocument()["entry"]["revision"] == 1);
+  server.OnServerThread([&] {
+    for (uint64_t revision = 2; revision <= story.size(); ++revision) {
+      server.coordinator.Publish(story.Event(revision));
+    }
+    CHECK(ReadToEnd(one) == Range(2, story.size()));
+    CHECK(all.NextDocument()["entry"]["revision"] == 2);
+  });
+}
+
 TEST_CASE("streams end with their server") {
   RestServer server;
   EventClient all(server, "/v1/events");

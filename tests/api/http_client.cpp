@@ -22,6 +22,15 @@ tcp::endpoint Loopback(uint16_t port) {
   return {boost::asio::ip::address_v4::loopback(), port};
 }
 
+void OnThreadOf(boost::asio::io_context& io, const std::function<void()>& task) {
+  std::promise<void> done;
+  boost::asio::post(io, [&] {
+    task();
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
 bool Has(const Fields& headers, std::string_view name) {
   for (const auto& [key, value] : headers) {
     if (net::EqualsIgnoringCase(key, name)) {
@@ -48,12 +57,19 @@ Json Answer::Document() const {
 }
 
 RestServer::RestServer(RestOptions options)
-    : work_(boost::asio::make_work_guard(io_)), rest_(coordinator, std::move(options)) {
-  handler_ = rest_.HandlerFor(io_);
-  server_ = std::make_unique<net::HttpServer>(io_, *handler_, net::HttpServerOptions{});
+    : stream_work_(boost::asio::make_work_guard(stream_io_)),
+      work_(boost::asio::make_work_guard(io_)),
+      rest_(coordinator, std::move(options)) {
+  net::HttpServerOptions server_options;
+  server_options.load = std::make_shared<net::ServerLoad>();
+  stream_handler_ = rest_.HandlerFor(stream_io_);
+  stream_server_ = std::make_unique<net::HttpServer>(stream_io_, *stream_handler_, server_options);
+  handler_ = rest_.HandlerFor(io_, stream_server_->entrance());
+  server_ = std::make_unique<net::HttpServer>(io_, *handler_, server_options);
   Result<uint16_t> port = server_->Listen("127.0.0.1", 0, /*share_port=*/false);
   ENTENTE_CHECK(port.ok());
   port_ = port.value();
+  stream_thread_ = std::thread([this] { stream_io_.run(); });
   thread_ = std::thread([this] { io_.run(); });
 }
 
@@ -69,17 +85,19 @@ void RestServer::Close() {
     server_.reset();
     handler_.reset();
   });
-  work_.reset();
+  OnThreadOf(stream_io_, [this] {
+    stream_server_.reset();
+    stream_handler_.reset();
+  });
+  for (auto* work : {&stream_work_, &work_}) {
+    work->reset();
+  }
+  stream_thread_.join();
   thread_.join();
 }
 
 void RestServer::OnServerThread(const std::function<void()>& task) {
-  std::promise<void> done;
-  boost::asio::post(io_, [&] {
-    task();
-    done.set_value();
-  });
-  done.get_future().wait();
+  OnThreadOf(io_, task);
 }
 
 Answer RestServer::Send(const std::string& method, const std::string& target,

@@ -50,18 +50,24 @@ class RestServer {
 
   [[nodiscard]] uint16_t port() const { return port_; }
   [[nodiscard]] size_t event_streams() const { return rest_.event_streams(); }
-  // Runs `task` on the server's thread and waits for it.
+  // Runs `task` on the server's thread, which is not that of event streams, and waits for it.
   void OnServerThread(const std::function<void()>& task);
   // Closes the server as a stopping program does. Only once.
   void Close();
 
  private:
+  boost::asio::io_context stream_io_;
   boost::asio::io_context io_;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> stream_work_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   RestApi rest_;
+  // Of event streams, then of all else.
+  std::unique_ptr<net::HttpHandler> stream_handler_;
+  std::unique_ptr<net::HttpServer> stream_server_;
   std::unique_ptr<net::HttpHandler> handler_;
   std::unique_ptr<net::HttpServer> server_;
   uint16_t port_ = 0;
+  std::thread stream_thread_;
   std::thread thread_;
 };
 

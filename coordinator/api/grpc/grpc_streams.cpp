@@ -190,16 +190,16 @@ GrpcEventStreams::Reactor* GrpcEventStreams::Begin(std::function<void(const Stre
 GrpcEventStreams::Reactor* GrpcEventStreams::WatchTransaction(const identity::PrincipalPtr& by,
                                                               const Gid& gid, Sequence after) {
   return Begin([this, by, gid, after](const StreamPtr& stream) {
-    stream->feed()->WatchTransaction(coordinator_, by, gid, after,
-                                     [this, stream](Outcome<bool> opened) {
-                                       thread_.Post([stream, opened = std::move(opened)] {
-                                         if (const Error* error = std::get_if<Error>(&opened)) {
-                                           stream->Finish(ToGrpcStatus(*error));
-                                         } else {
-                                           stream->SetOpen();
-                                         }
-                                       });
-                                     });
+    stream->feed()->WatchTransaction(
+        coordinator_, by, gid, after,
+        [this](std::function<void()> work) { thread_.Post(std::move(work)); },
+        [stream](const Outcome<bool>& opened) {
+          if (const Error* error = std::get_if<Error>(&opened)) {
+            stream->Finish(ToGrpcStatus(*error));
+          } else {
+            stream->SetOpen();
+          }
+        });
   });
 }
 

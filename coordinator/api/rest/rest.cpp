@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <boost/asio/dispatch.hpp>
+
 #include "coordinator/api/credential.h"
 #include "coordinator/api/rest/page.h"
 #include "coordinator/api/rest/rest_exchange.h"
@@ -17,14 +19,19 @@ Error Refusal(StatusCode code, std::string reason, std::string message) {
   return {Status(code, std::move(reason), std::move(message)), {}, {}};
 }
 
+bool IsEventStream(Action action) {
+  return action == Action::kWatchTransaction || action == Action::kWatchEvents;
+}
+
 // Routes an HttpServer's requests; the state of one worker.
 class RestHandler final : public net::HttpHandler {
  public:
-  RestHandler(RestApi::Shared& shared, boost::asio::io_context& io)
+  RestHandler(RestApi::Shared& shared, boost::asio::io_context& io,
+              std::shared_ptr<net::HttpEntrance> for_streams)
       : shared_(shared),
         streams_(std::make_shared<StreamSet>(
-            io, shared.options.heartbeat, shared.options.max_event_streams, shared.event_streams)) {
-  }
+            io, shared.options.heartbeat, shared.options.max_event_streams, shared.event_streams)),
+        for_streams_(std::move(for_streams)) {}
 
   void Handle(net::HttpServerRequest request, net::Responder responder) override {
     auto exchange =
@@ -45,6 +52,10 @@ class RestHandler final : public net::HttpHandler {
         return;
       }
       FailUnrouted(*exchange, match.allow);
+      return;
+    }
+    if (for_streams_ != nullptr && IsEventStream(match.route->action)) {
+      exchange->MoveTo(for_streams_);
       return;
     }
     if (Status admitted = exchange->Admit(RuleOf(match.route->action)); !admitted.ok()) {
@@ -131,6 +142,7 @@ class RestHandler final : public net::HttpHandler {
   RestApi::Shared& shared_;
   // Shared with the exchanges, which find it gone when the worker has stopped serving.
   std::shared_ptr<StreamSet> streams_;
+  const std::shared_ptr<net::HttpEntrance> for_streams_;  // Null: they are served here.
 };
 
 }  // namespace
@@ -140,8 +152,9 @@ RestApi::RestApi(runtime::Coordinator& coordinator, RestOptions options)
 
 RestApi::~RestApi() = default;
 
-std::unique_ptr<net::HttpHandler> RestApi::HandlerFor(boost::asio::io_context& io) {
-  return std::make_unique<RestHandler>(*shared_, io);
+std::unique_ptr<net::HttpHandler> RestApi::HandlerFor(
+    boost::asio::io_context& io, std::shared_ptr<net::HttpEntrance> for_streams) {
+  return std::make_unique<RestHandler>(*shared_, io, std::move(for_streams));
 }
 
 size_t RestApi::event_streams() const {
@@ -162,6 +175,10 @@ std::shared_ptr<SseStream> StreamSet::Add() {
   std::shared_ptr<SseStream> stream = SseStream::Create(io_, heartbeat_);
   streams_.insert(stream);
   return stream;
+}
+
+std::function<void(std::function<void()>)> StreamSet::here() const {
+  return [&io = io_](std::function<void()> work) { boost::asio::dispatch(io, std::move(work)); };
 }
 
 void StreamSet::Remove(const std::shared_ptr<SseStream>& stream) {
@@ -262,6 +279,10 @@ void Exchange::Fail(const Error& error, std::string_view allow) {
     headers.Add("WWW-Authenticate", "Bearer realm=\"entente\"");  // RFC 6750, 3.
   }
   AnswerWith(status, std::move(headers), ProblemJson(error, path_));
+}
+
+void Exchange::MoveTo(std::shared_ptr<net::HttpEntrance> to) {
+  std::move(responder_).MoveTo(std::move(to), std::move(request_));
 }
 
 net::ResponseStream Exchange::Stream() {

@@ -55,10 +55,13 @@ class RestApi {
   RestApi(const RestApi&) = delete;
   RestApi& operator=(const RestApi&) = delete;
 
-  // The handler for the HttpServer that runs on `io`, which must outlive it. To be used, and
-  // destroyed, on that server's thread, after the server: event streams end with it. One per
-  // worker.
-  [[nodiscard]] std::unique_ptr<net::HttpHandler> HandlerFor(boost::asio::io_context& io);
+  // The handler for the HttpServer that runs on `io`, which must outlive it and whatever the
+  // coordinator still answers. To be used, and destroyed, on that server's thread, after the
+  // server: event streams end with it. One per worker. With `for_streams`, those who ask for an
+  // event stream are sent there, so that following, encoding and sending costs this thread nothing;
+  // behind it is a handler without.
+  [[nodiscard]] std::unique_ptr<net::HttpHandler> HandlerFor(
+      boost::asio::io_context& io, std::shared_ptr<net::HttpEntrance> for_streams = nullptr);
 
   // Event streams that are open, over all workers.
   [[nodiscard]] size_t event_streams() const;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -51,6 +52,9 @@ class StreamSet {
   [[nodiscard]] std::shared_ptr<SseStream> Add();
   // Stops it.
   void Remove(const std::shared_ptr<SseStream>& stream);
+  // Runs what it is given on the streams' thread, at once if that is the caller's. Any thread, for
+  // as long as there is the thread's loop.
+  [[nodiscard]] std::function<void(std::function<void()>)> here() const;
 
  private:
   boost::asio::io_context& io_;
@@ -100,6 +104,9 @@ class Exchange {
   void AnswerWith(int status, net::HttpHeaders headers, std::string body);
   void Fail(const Error& error, std::string_view allow = "");
   [[nodiscard]] net::ResponseStream Stream();
+
+  // Lets another server's handler answer: see net::Responder.
+  void MoveTo(std::shared_ptr<net::HttpEntrance> to);
 
  private:
   net::HttpServerRequest request_;

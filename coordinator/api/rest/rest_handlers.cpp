@@ -349,7 +349,7 @@ void WatchTransaction(const ExchangePtr& exchange) {
   }
   stream->feed()->WatchTransaction(
       exchange->service().coordinator(), exchange->by(), Gid(exchange->parameter(0)),
-      Sequence(*after), [exchange, stream](Outcome<bool> opened) {
+      Sequence(*after), exchange->streams()->here(), [exchange, stream](Outcome<bool> opened) {
         const std::shared_ptr<StreamSet> streams = exchange->streams();
         if (streams == nullptr) {
           return;  // The worker stopped serving, and the stream with it.

@@ -14,8 +14,8 @@
 
 namespace entente::api {
 
-// Moves events from a feed to the client, as fast as the client reads. Lives on one worker's thread
-// and is held by that worker's handler; only Wake is called from elsewhere. Ends when the feed
+// Moves events from a feed to the client, as fast as the client reads. Lives on one server's thread
+// and is held by that server's handler; only Wake is called from elsewhere. Ends when the feed
 // ends, the client leaves or falls behind, or Stop is called.
 class SseStream : public std::enable_shared_from_this<SseStream> {
  public:
