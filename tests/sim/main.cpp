@@ -110,6 +110,7 @@ const std::vector<const char*>& Probes() {
       "a cancel while a one-phase commit is in doubt",
       "a cancel while the pivot is in doubt",
       "a client died",
+      "a decision was worked out elsewhere",
       "a late action is refused",
       "a poll found out",
       "a repeat of what had worked is refused",

@@ -303,6 +303,12 @@ void World::Start(size_t node) {
   nodes_[node]->KeepLeases();
 }
 
+void World::CountPondered(Node& node) {
+  if (node.shards().counters().pondered > 0) {
+    history_.Probe("a decision was worked out elsewhere");
+  }
+}
+
 void World::Crash(size_t node, const std::string& why) {
   if (nodes_[node] == nullptr) {
     return;
@@ -310,6 +316,7 @@ void World::Crash(size_t node, const std::string& why) {
   Trace("crash of node " + std::to_string(node) + ": " + why);
   ++history_.crashes;
   nodes_[node]->journal().Crash();
+  CountPondered(*nodes_[node]);
   nodes_[node].reset();
   for (Client& client : clients_) {
     client.retry_armed = false;
@@ -465,6 +472,11 @@ std::vector<std::string> World::Run() {
         ScheduleDeliveries();
       }
       break;
+    }
+  }
+  for (const auto& node : nodes_) {
+    if (node != nullptr) {
+      CountPondered(*node);
     }
   }
   std::vector<std::string> violations = history_.violations;

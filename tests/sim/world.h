@@ -79,6 +79,7 @@ class World {
   void PlanStorm();
   void PlanFor(Client& client);
   void Start(size_t node);
+  void CountPondered(Node& node);
   void Crash(size_t node, const std::string& why);
   void Drain(size_t node);
   void PauseNode(size_t node);
