@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <utility>
 
 #include "base/time.h"
 
@@ -29,6 +30,12 @@ class Host {
 
   // Runs `work`, which may block, somewhere else, then `done` on the host's thread.
   virtual void Offload(std::function<void()> work, std::function<void()> done) = 0;
+
+  // As Offload, for work that takes a processor for long instead of waiting for something: reads of
+  // the store do not queue behind it.
+  virtual void Compute(std::function<void()> work, std::function<void()> done) {
+    Offload(std::move(work), std::move(done));
+  }
 };
 
 }  // namespace entente::runtime

@@ -15,6 +15,7 @@
 #include "coordinator/api/list_pages.h"
 #include "coordinator/api/view.h"
 #include "runtime/completion_token.h"
+#include "runtime/exceptions.h"
 #include "runtime/participant_address.h"
 #include "storage/journal_errors.h"
 
@@ -369,18 +370,23 @@ void Service::GetBranchCall(BranchCallCommand command, Done<BranchCallResult> do
     return;
   }
   coordinator_.Get(Gid(command.gid), std::nullopt,
-                   [branch = BranchId(command.branch),
+                   [&coordinator = coordinator_, branch = BranchId(command.branch),
                     done = std::move(done)](const Result<runtime::TxnView>& view) {
                      if (!view.ok()) {
                        Refuse(done, view.status());
                        return;
                      }
-                     auto call = BranchCallOf(*view, branch);
-                     if (call.ok()) {
-                       done(std::move(call).value());
-                     } else {
-                       Refuse(done, call.status());
-                     }
+                     // Its expressions may take as long as those of a decision.
+                     auto call = std::make_shared<Result<BranchCallResult>>(runtime::OutOfMemory());
+                     coordinator.Offload(
+                         [call, view = *view, branch] { *call = BranchCallOf(view, branch); },
+                         [call, done] {
+                           if (call->ok()) {
+                             done(std::move(*call).value());
+                           } else {
+                             Refuse(done, call->status());
+                           }
+                         });
                    });
 }
 

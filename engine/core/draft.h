@@ -1,6 +1,7 @@
 // Draft: a decision in the making. Internal to the engine.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -26,7 +27,10 @@ namespace entente::engine {
 // thrown away.
 class Draft {
  public:
-  Draft(const dsl::Plan& plan, const TxnState& state, Instant now, uint64_t entropy)
+  // Its expressions cost no more than `most` together: what was drafted when that is `overrun` says
+  // nothing.
+  Draft(const dsl::Plan& plan, const TxnState& state, Instant now, uint64_t entropy,
+        uint64_t most = UINT64_MAX)
       : plan_(plan),
         state_(&state),
         now_(now),
@@ -35,7 +39,9 @@ class Draft {
         paused_(state.paused),
         deadline_missed_(state.deadline_missed),
         closed_(state.closed),
-        payload_bytes_(state.payload_bytes) {}
+        payload_bytes_(state.payload_bytes),
+        most_(most),
+        budget_(std::min(most, limits::kMaxExpressionCost)) {}
   Draft(const Draft&) = delete;
   Draft& operator=(const Draft&) = delete;
 
@@ -64,6 +70,11 @@ class Draft {
 
   // What the expressions of this decision are paid from, and what they read.
   [[nodiscard]] dsl::cel::Budget& budget() const { return budget_; }
+  // Sees to it that so much is left to be spent, if that is within what the draft may cost.
+  void Allow(uint64_t units) const {
+    budget_.Allow(std::min(units, most_ - std::min(most_, budget_.spent())));
+  }
+  [[nodiscard]] bool overrun() const { return budget_.spent() > most_; }
   [[nodiscard]] Documents& documents() const { return documents_; }
   // So much was evaluated that no more is begun which another input can begin as well: a decision
   // holds the thread of many transactions.
@@ -145,6 +156,7 @@ class Draft {
   std::map<std::string, std::optional<size_t>> signals_;
   std::optional<size_t> aborted_;
 
+  const uint64_t most_;
   // Evaluating changes nothing of what the draft says.
   mutable dsl::cel::Budget budget_;
   mutable Documents documents_;

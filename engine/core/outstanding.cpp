@@ -1,3 +1,4 @@
+#include "engine/bounded.h"
 #include "engine/core/draft.h"
 #include "engine/core/render.h"
 #include "engine/core/table.h"
@@ -34,6 +35,22 @@ void AddBranch(const Draft& draft, BranchRef ref, std::vector<Effect>& effects) 
   }
 }
 
+std::vector<Effect> OutstandingIn(const Draft& draft, const TxnState& state) {
+  std::vector<Effect> effects;
+  if (state.revision == Sequence() || state.finished()) {
+    return effects;
+  }
+  if (state.deadline && state.status != TxnStatus::kAborting && !state.deadline_missed) {
+    effects.emplace_back(ArmTimer{std::nullopt, *state.deadline});
+  }
+  for (size_t step = 0; step < state.steps.size(); ++step) {
+    for (size_t i = 0; i < state.steps[step].size; ++i) {
+      AddBranch(draft, {step, i}, effects);
+    }
+  }
+  return effects;
+}
+
 }  // namespace
 
 Result<Effect> PreviewCall(const dsl::Plan& plan, const TxnState& state, const BranchId& branch) {
@@ -49,20 +66,14 @@ Result<Effect> PreviewCall(const dsl::Plan& plan, const TxnState& state, const B
 }
 
 std::vector<Effect> Outstanding(const dsl::Plan& plan, const TxnState& state) {
-  std::vector<Effect> effects;
-  if (state.revision == Sequence() || state.finished()) {
-    return effects;
-  }
-  const Draft draft(plan, state, state.updated_at, 0);
-  if (state.deadline && state.status != TxnStatus::kAborting && !state.deadline_missed) {
-    effects.emplace_back(ArmTimer{std::nullopt, *state.deadline});
-  }
-  for (size_t step = 0; step < state.steps.size(); ++step) {
-    for (size_t i = 0; i < state.steps[step].size; ++i) {
-      AddBranch(draft, {step, i}, effects);
-    }
-  }
-  return effects;
+  return OutstandingIn(Draft(plan, state, state.updated_at, 0), state);
+}
+
+std::optional<std::vector<Effect>> OutstandingWithin(uint64_t most, const dsl::Plan& plan,
+                                                     const TxnState& state) {
+  const Draft draft(plan, state, state.updated_at, 0, most);
+  std::vector<Effect> effects = OutstandingIn(draft, state);
+  return draft.overrun() ? std::nullopt : std::optional(std::move(effects));
 }
 
 }  // namespace entente::engine

@@ -71,7 +71,7 @@ class Scope final : public Resolver {
         step_(own ? std::optional(own->step) : std::nullopt),
         role_(role) {
     draft.documents().Trim();
-    draft.budget().Allow(AllowanceOf(purpose, draft.budget()));
+    draft.Allow(AllowanceOf(purpose, draft.budget()));
     activation_.Bind("env", draft.plan().env).SetResolver(this).SetBudget(&draft.budget());
     if (own && draft.step(own->step).for_each) {
       activation_.Bind("index", Value::Int(static_cast<int64_t>(own->index)));

@@ -20,6 +20,8 @@ namespace entente::runtime {
 namespace {
 
 constexpr size_t kBlockingThreads = 2;
+// What takes long to decide holds up what else does, and leaves the other processors to the rest.
+constexpr size_t kComputingThreads = 1;
 constexpr size_t kPurgeBatch = 500;
 constexpr size_t kIdDigits = 16;
 // A store that has not answered an append for this long gets no new transactions.
@@ -170,6 +172,7 @@ LocalCoordinator::LocalCoordinator(LocalCoordinatorOptions options, storage::Jou
       tokens_(secret),
       participant_stats_(std::move(participant_stats)),
       pool_(kBlockingThreads, options_.notices.defect),
+      computing_(kComputingThreads, options_.notices.defect),
       watchers_(std::nullopt, pool_, options_.notices.defect),
       ownership_(journal, WallNow, MakeOwnershipEvents(),
                  dynamic_cast<storage::Membership*>(&journal)),
@@ -234,7 +237,7 @@ Result<std::unique_ptr<LocalCoordinator>> LocalCoordinator::Start(
 void LocalCoordinator::MakeWorkers(const CallerFactory& make_caller) {
   const auto places = std::make_shared<OpenPlaces>(options_.max_open);
   for (size_t i = 0; i < options_.workers; ++i) {
-    workers_.push_back(std::make_unique<Worker>(i, pool_, options_.notices.defect));
+    workers_.push_back(std::make_unique<Worker>(i, pool_, options_.notices.defect, &computing_));
     callers_.push_back(make_caller(*workers_[i], tokens_));
     ShardOptions options;
     options.coordinator_id = id_;
@@ -408,6 +411,7 @@ void LocalCoordinator::Stop() {
   watchers_.Stop();
   // What it still does reads the journal, and ends at a worker: both may be destroyed before it.
   pool_.Join();
+  computing_.Join();
   ownership_.ReleaseAll();
 }
 

@@ -182,6 +182,7 @@ class LocalCoordinator final : public Coordinator {
   const CompletionTokens tokens_;
   ParticipantStatsSource participant_stats_;
   BlockingPool pool_;
+  BlockingPool computing_;
   std::vector<std::unique_ptr<Worker>> workers_;
   Worker watchers_;
   std::vector<std::unique_ptr<ParticipantCaller>> callers_;

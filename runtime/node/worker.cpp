@@ -44,9 +44,11 @@ struct Worker::Impl {
   std::thread thread;
 };
 
-Worker::Worker(std::optional<size_t> index, BlockingPool& pool, OnDefect on_defect)
+Worker::Worker(std::optional<size_t> index, BlockingPool& pool, OnDefect on_defect,
+               BlockingPool* computing)
     : index_(index),
       pool_(pool),
+      computing_(computing == nullptr ? pool : *computing),
       on_defect_(std::move(on_defect)),
       impl_(std::make_unique<Impl>()) {}
 
@@ -119,7 +121,15 @@ void Worker::SetWakeHandler(std::function<void()> handler) {
 }
 
 void Worker::Offload(std::function<void()> work, std::function<void()> done) {
-  pool_.Run([this, work = std::move(work), done = std::move(done)]() mutable {
+  RunIn(pool_, std::move(work), std::move(done));
+}
+
+void Worker::Compute(std::function<void()> work, std::function<void()> done) {
+  RunIn(computing_, std::move(work), std::move(done));
+}
+
+void Worker::RunIn(BlockingPool& pool, std::function<void()> work, std::function<void()> done) {
+  pool.Run([this, work = std::move(work), done = std::move(done)]() mutable {
     // Also after an exception: whoever waits finds what it had prepared for that.
     RunsToItsEnd(work, on_defect_);
     Post(std::move(done));

@@ -20,9 +20,11 @@ namespace entente::runtime {
 // thread.
 class Worker final : public Host {
  public:
-  // `pool` must outlive the worker. One without an index drives nothing: it serves those who only
-  // look on, and its thread is like any other to a Coordinator (Current).
-  Worker(std::optional<size_t> index, BlockingPool& pool, OnDefect on_defect = nullptr);
+  // `pool` must outlive the worker, and `computing`, which is for Compute; null: the same. One
+  // without an index drives nothing: it serves those who only look on, and its thread is like any
+  // other to a Coordinator (Current).
+  Worker(std::optional<size_t> index, BlockingPool& pool, OnDefect on_defect = nullptr,
+         BlockingPool* computing = nullptr);
   ~Worker() override;
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -43,13 +45,16 @@ class Worker final : public Host {
   void WakeAt(std::optional<Instant> at) override;
   void SetWakeHandler(std::function<void()> handler) override;
   void Offload(std::function<void()> work, std::function<void()> done) override;
+  void Compute(std::function<void()> work, std::function<void()> done) override;
 
  private:
   void RunLoop();
+  void RunIn(BlockingPool& pool, std::function<void()> work, std::function<void()> done);
 
   struct Impl;
   const std::optional<size_t> index_;
   BlockingPool& pool_;
+  BlockingPool& computing_;
   const OnDefect on_defect_;
   std::unique_ptr<Impl> impl_;
 };

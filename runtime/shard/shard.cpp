@@ -74,8 +74,13 @@ Shard::Turn::~Turn() {
 // `work` on a thread that may block, then `then` in a turn; `lost` if there is none any more.
 void Shard::Offload(std::function<void()> work, std::function<void()> then,
                     std::function<void(Status)> lost) {
-  host_.Offload(std::move(work), [weak = weak_from_this(), shard = lease_->shard(),
-                                  then = std::move(then), lost = std::move(lost)] {
+  host_.Offload(std::move(work), InTurnOr(std::move(then), std::move(lost)));
+}
+
+std::function<void()> Shard::InTurnOr(std::function<void()> then,
+                                      std::function<void(Status)> lost) {
+  return [weak = weak_from_this(), shard = lease_->shard(), then = std::move(then),
+          lost = std::move(lost)] {
     if (const auto self = weak.lock()) {
       if (const Turn turn(*self); turn) {
         then();
@@ -85,7 +90,7 @@ void Shard::Offload(std::function<void()> work, std::function<void()> then,
     if (lost) {
       lost(ShardLost(shard));
     }
-  });
+  };
 }
 
 // The keeper first: a client that asks again from within its answer must not find this shard.
@@ -111,6 +116,11 @@ std::vector<std::function<void()>> Shard::TakeClients() {
   for (const auto& [gid, txn] : open_) {
     const bool being_accepted = !txn->created && txn->handed_batch > durable_batch_;
     add_waiters(txn->waiters, being_accepted ? unknown : lost);
+    for (HeldInput& one : std::exchange(txn->held, {})) {
+      if (one.refuse) {
+        clients.emplace_back([refuse = std::move(one.refuse), lost] { refuse(lost); });
+      }
+    }
   }
   for (auto& [gid, absent] : reloading_) {
     add_waiters(absent.waiters, lost);
@@ -158,6 +168,8 @@ void Shard::Drop() {
   blemishes_.clear();
   quarantined_.clear();
   left_out_.clear();
+  opening_.clear();
+  pondering_ = 0;
   timers_ = {};
   due_ = {};
   next_due_.reset();

@@ -45,6 +45,15 @@
 // comes or somebody asks. That is a crash and a recovery of that one alone, of which nothing was in
 // hand: none of its calls is out, and all of its records are durable.
 //
+// Pondering. Expressions and schemas are bounded, but not by what a thread that drives thousands of
+// transactions may be held up for. A decision that takes more than most_at_once is begun again
+// elsewhere, on the state as it is, which then has to stay so: whatever comes in for that
+// transaction waits, in its order, and all others go on. Otherwise: a timer fires while the answer
+// of a call is being looked at; it is decided first, and aborts; what the answer led to is then
+// folded on top of that, which it does not follow, or goes on with what was undone. A transaction
+// that is forgotten meanwhile, because an append failed or the shard was lost, loses what was
+// pondered with all else that was staged; what waited is refused as if it had come then.
+//
 // The lease. Everything that runs later, be it a task, a durable append, the reply of a call, a
 // timer or what a blocking thread has read, begins a Turn, which looks at the lease: once it could
 // have ended, or the shard was dropped, nothing of it is done. That prevents: the process is
@@ -68,6 +77,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -106,6 +116,9 @@ struct ShardOptions {
   size_t kept_waiting = 512;
   Duration rest_before_parking = std::chrono::seconds(5);
   Duration shortest_parking = std::chrono::seconds(30);
+  // What may be decided at once, in steps of evaluation: some milliseconds. More than that is
+  // pondered.
+  uint64_t most_at_once = 25'000;
   std::string coordinator_id = {};
   // See Notices.
   std::function<void(const Status&, size_t transactions)> on_rolled_back = {};
@@ -188,6 +201,7 @@ class Shard final : public std::enable_shared_from_this<Shard> {
     engine::Submitted submitted;
     std::optional<Wait> wait;
     Status children = {};  // Why the child transactions it may run can not be, if they can not.
+    std::optional<engine::StartChild> parent_call = {};  // Of a child.
   };
   void Submit(SubmitCommand command, Callback<SubmitReply> done);
 
@@ -293,6 +307,21 @@ class Shard final : public std::enable_shared_from_this<Shard> {
     Instant since = {};  // When the first was touched.
   };
 
+  // What came in for a transaction about which something is pondered.
+  struct HeldInput {
+    std::function<void()> take;
+    std::function<void(Status)> refuse;  // May be empty.
+  };
+
+  // A transaction that is not accepted yet.
+  struct Opening {
+    Gid gid;
+    TxnPtr txn;
+    bool is_child = false;
+    std::optional<Wait> wait;
+    Callback<SubmitReply> done;
+  };
+
   // Open, and not in memory: an append of it failed, or a turn, or it was parked until a moment
   // ago.
   struct Absent {
@@ -318,12 +347,15 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   [[nodiscard]] auto InTurn(Work work);
   void Offload(std::function<void()> work, std::function<void()> then,
                std::function<void(Status)> lost = {});
+  [[nodiscard]] std::function<void()> InTurnOr(std::function<void()> then,
+                                               std::function<void(Status)> lost);
   void Lose(const Status& why);
   [[nodiscard]] bool HoldsNow() const;
   [[nodiscard]] std::vector<std::function<void()>> TakeClients();
 
   // shard_inputs.cpp: inputs.
   void Create(SubmitCommand command, Callback<SubmitReply> done);
+  void Open(const Opening& opening, engine::Decision decision);
   void AnswerResubmit(const TxnPtr& txn, const SubmitCommand& command, Callback<SubmitReply> done);
   void LookUpThenCreate(SubmitCommand command, Callback<SubmitReply> done);
   void OnLookedUp(const Gid& gid, SubmitCommand command, Callback<SubmitReply> done,
@@ -332,6 +364,7 @@ class Shard final : public std::enable_shared_from_this<Shard> {
                 std::function<void(Result<storage::StoredTxn>)> then);
   void DeliverToStored(const Gid& gid, engine::Event event, Callback<TxnView> done);
   void Take(const TxnPtr& txn, engine::Event event, std::function<void(Status)> reply);
+  void TakeNow(const TxnPtr& txn, engine::Event event, std::function<void(Status)> reply);
   void Conclude(const TxnPtr& txn, engine::Decision decision, std::function<void(Status)>&& reply);
   void Show(const TxnPtr& txn, std::optional<Wait> wait, Callback<TxnView> done);
   void AddWaiter(const TxnPtr& txn, Wait wait, Callback<TxnView> done);
@@ -343,6 +376,22 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   [[nodiscard]] Status RefuseSubmit() const;
   [[nodiscard]] engine::Input MakeInput(engine::Event event);
   [[nodiscard]] Result<TxnView> View(const Txn& txn) const;
+
+  // shard_pondering.cpp: what takes long is worked out elsewhere.
+  using Work = std::function<void(const dsl::Plan&, const engine::TxnState&)>;
+  using Conclusion = std::function<void(engine::Decision, std::function<void(Status)>&& reply)>;
+  [[nodiscard]] static bool HasToWait(Txn& txn);
+  void DecideElsewhere(const TxnPtr& txn, engine::Input input, std::function<void(Status)> reply,
+                       Conclusion then);
+  void Ponder(const TxnPtr& txn, Work work, std::function<void()> then,
+              std::function<void(Status)> refuse);
+  void OnPondered(const TxnPtr& txn, const Status& defect, const std::function<void()>& then,
+                  const std::function<void(Status)>& refuse);
+  void TakeHeld(const TxnPtr& txn);
+  static void RefuseHeld(Txn& txn, const Status& status);
+  void OpenElsewhere(Opening opening, engine::Input input);
+  void OnOpened(const Opening& opening, std::optional<engine::Decision> decision,
+                const Status& defect);
 
   // shard_batch.cpp: decisions, batches, durability.
   void Apply(const TxnPtr& txn, engine::Decision decision, std::function<void(Status)>&& reply,
@@ -384,6 +433,7 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   void OnTimer(const OwnTimer& timer);
   [[nodiscard]] Result<TxnPtr> Rebuild(const storage::StoredTxn& stored);
   void Resume(const TxnPtr& txn);
+  void GoOn(const TxnPtr& txn, engine::Decision decision);
   void Reload(const Gid& gid);
   void OnReloaded(const Gid& gid, Result<storage::StoredTxn> stored);
   void TakeBack(storage::StoredTxn stored);
@@ -462,6 +512,8 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   // them.
   std::unordered_map<Gid, std::vector<std::pair<SubmitCommand, Callback<SubmitReply>>>> looking_up_;
   std::unordered_map<Gid, Absent> reloading_;
+  std::unordered_set<Gid> opening_;  // Pondered before they are accepted.
+  size_t pondering_ = 0;             // Decisions that are worked out elsewhere.
   // How often driving an open transaction failed, and why it is to be quarantined once that is too
   // often.
   struct Blemish {

@@ -358,12 +358,14 @@ void Shard::Forget(const TxnPtr& txn, const Status& status, Duration delay) {
     }
     reloading_.emplace(gid, Absent{std::move(waiters), txn->handed_batch, false, {}});
     ReadBackLater(gid, delay);
+    RefuseHeld(*txn, status);
     return;
   }
   for (Waiter& waiter : waiters) {
     timers_.Remove(waiter.timeout);
     waiter.done(status);
   }
+  RefuseHeld(*txn, status);
 }
 
 Duration Shard::ReloadDelay() const {
@@ -374,7 +376,7 @@ Duration Shard::ReloadDelay() const {
 
 void Shard::CheckDrained() {
   if (!draining_ || !on_drained_ || in_flight_ || written_ || !gathering_.touched.empty() ||
-      calls_in_flight_.value() != 0) {
+      calls_in_flight_.value() != 0 || pondering_ != 0) {
     return;
   }
   std::exchange(on_drained_, nullptr)();

@@ -77,7 +77,7 @@ struct ShardCounters {
   // Only ever grow.
   std::atomic<uint64_t> accepted{0}, committed{0}, aborted{0}, mixed{0}, rejected{0}, incidents{0},
       inputs{0}, appends{0}, records{0}, calls_asked{0}, calls{0}, calls_failed{0}, held_back{0},
-      recovered{0};
+      recovered{0}, pondered{0};
   // Gauges, by GaugeShare.
   std::atomic<uint64_t> open{0}, looking_up{0}, calls_in_flight{0}, open_incidents{0},
       quarantined{0}, waiting_for_memory{0}, blocked{0}, parked{0};

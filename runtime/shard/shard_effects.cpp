@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "engine/bounded.h"
 #include "engine/state_lookup.h"
 #include "runtime/shard/shard.h"
 #include "runtime/shard/shard_txn.h"
@@ -348,22 +349,44 @@ void Shard::Resume(const TxnPtr& txn) {
   CountOpen();
   ParkLater();
   Guarded(txn->state->gid, txn, [&] {
-    engine::Decision decision =
-        engine::Decide(*txn->plan, *txn->state, MakeInput(engine::Recovered{}));
-    ENTENTE_CHECK(decision.status.ok());
-    // The same calls are among the outstanding ones below.
-    decision.effects.clear();
-    const bool ends = std::any_of(
-        decision.records.begin(), decision.records.end(),
-        [](const engine::Record& one) { return std::holds_alternative<engine::Ended>(one.body); });
-    if (ends) {
-      decision.effects.emplace_back(engine::NotifyEnded{});
+    engine::Input input = MakeInput(engine::Recovered{});
+    if (auto decision =
+            engine::DecideWithin(options_.most_at_once, *txn->plan, *txn->state, input)) {
+      GoOn(txn, std::move(*decision));
+    } else {
+      DecideElsewhere(txn, std::move(input), {},
+                      [this, txn](engine::Decision made, const auto& /*reply*/) {
+                        GoOn(txn, std::move(made));
+                      });
     }
-    Apply(txn, std::move(decision), {}, /*riding=*/!ends);
-    CountIncident(*txn);
-    // As of now: what comes in before this is durable has effects of its own.
-    CarryOutInTurn(txn, engine::Outstanding(*txn->plan, *txn->state));
   });
+}
+
+// `decision` is that of Recovered.
+void Shard::GoOn(const TxnPtr& txn, engine::Decision decision) {
+  ENTENTE_CHECK(decision.status.ok());
+  // The same calls are among the outstanding ones below.
+  decision.effects.clear();
+  const bool ends = std::any_of(
+      decision.records.begin(), decision.records.end(),
+      [](const engine::Record& one) { return std::holds_alternative<engine::Ended>(one.body); });
+  if (ends) {
+    decision.effects.emplace_back(engine::NotifyEnded{});
+  }
+  Apply(txn, std::move(decision), {}, /*riding=*/!ends);
+  CountIncident(*txn);
+  // As of now: what comes in before this is durable has effects of its own.
+  if (auto effects = engine::OutstandingWithin(options_.most_at_once, *txn->plan, *txn->state)) {
+    CarryOutInTurn(txn, std::move(*effects));
+    return;
+  }
+  const auto effects = std::make_shared<std::vector<engine::Effect>>();
+  Ponder(
+      txn,
+      [effects](const dsl::Plan& plan, const engine::TxnState& state) {
+        *effects = engine::Outstanding(plan, state);
+      },
+      [this, txn, effects] { CarryOutInTurn(txn, std::move(*effects)); }, {});
 }
 
 Status Shard::ReadOpen(const std::function<bool()>& go_on) {

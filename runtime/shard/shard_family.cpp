@@ -33,7 +33,8 @@ size_t ChildDepth(const Gid& gid) {
 }
 
 bool Shard::IsAway(const Gid& gid) const {
-  return reloading_.contains(gid) || quarantined_.contains(gid) || parked_.contains(gid);
+  return reloading_.contains(gid) || quarantined_.contains(gid) || parked_.contains(gid) ||
+         opening_.contains(gid);
 }
 
 ChildStanding Shard::StandingOfChild(const Gid& child) const {
@@ -157,14 +158,6 @@ void Shard::BeginChild(const Gid& parent, engine::StartChild start, Result<PlanP
              ToFailure(plan.status()));
     return;
   }
-  if (const auto& schema = (*plan)->input) {
-    if (const auto violations = schema->Validate(start.input.Read()); !violations.empty()) {
-      obstacle(Obstacle::kBadInput,
-               {"child.input_invalid",
-                "the child's input does not match its schema: " + violations.front().message});
-      return;
-    }
-  }
   const Status refused = RefuseNew();
   if (refused.code() == StatusCode::kUnavailable) {
     obstacle(Obstacle::kStopping, NotMadeWhileStopping());
@@ -181,17 +174,16 @@ void Shard::BeginChild(const Gid& parent, engine::StartChild start, Result<PlanP
   if (const auto found = open_.find(parent); found != open_.end()) {
     submitted.traceparent = found->second->state->traceparent;
   }
-  const Gid child = start.child;
-  Create(SubmitCommand{std::move(*plan), false, std::move(submitted), std::nullopt},
-         [this, parent, start](const Result<SubmitReply>& created) {
-           if (!created.ok() && !open_.contains(start.child)) {
-             ReplyToParent(parent, start,
-                           engine::WhyNotBegun(Obstacle::kFailed, ToFailure(created.status())));
-           }
-         });
-  if (const auto found = open_.find(child); found != open_.end()) {
-    found->second->parent_call = std::move(start);
-  }
+  SubmitCommand command{std::move(*plan), false, std::move(submitted), std::nullopt};
+  command.parent_call = start;
+  Create(std::move(command), [this, parent, start](const Result<SubmitReply>& created) {
+    if (!created.ok() && !open_.contains(start.child)) {
+      const bool bad_input = created.status().reason() == kChildInputInvalid;
+      ReplyToParent(parent, start,
+                    engine::WhyNotBegun(bad_input ? Obstacle::kBadInput : Obstacle::kFailed,
+                                        ToFailure(created.status())));
+    }
+  });
 }
 
 void Shard::ReplyToParent(const Gid& parent, const engine::StartChild& start, engine::Reply reply) {

@@ -4,21 +4,20 @@
 #include <algorithm>
 #include <utility>
 
+#include "dsl/cel/budget.h"
 #include "dsl/client_branches.h"
+#include "engine/bounded.h"
 #include "runtime/shard/shard_txn.h"
 #include "runtime/shard/stored_view.h"
 
 namespace entente::runtime {
 namespace {
 
-// A child's input was checked when its parent asked for it.
-Status CheckInput(const dsl::Plan& plan, const engine::Submitted& submitted) {
-  if (!plan.input || submitted.parent) {
-    return {};
-  }
-  const auto violations = plan.input->Validate(submitted.input.Read());
-  if (violations.empty()) {
-    return {};
+Status WhyInputIsRefused(const dsl::Plan& plan, const engine::Submitted& submitted,
+                         const std::vector<dsl::Violation>& violations) {
+  if (submitted.parent) {
+    return InvalidArgument(kChildInputInvalid, "the child's input does not match its schema: " +
+                                                   violations.front().message);
   }
   std::string message = "the input does not match the schema of definition '" + plan.name + "': ";
   for (size_t i = 0; i < violations.size(); ++i) {
@@ -41,6 +40,25 @@ Callback<TxnView> SubmitAnswer(bool created, Callback<SubmitReply> done) {
 }
 
 }  // namespace
+
+std::optional<engine::Decision> OpenWithin(uint64_t most, const dsl::Plan& plan,
+                                           const engine::Input& input) {
+  const auto& submitted = std::get<engine::Submitted>(input.event);
+  if (plan.input) {
+    // Read once, and looked at by one keyword after the other.
+    constexpr uint64_t kLooks = 4;
+    if (dsl::cel::Budget::CostOfJson(submitted.input.text()) * kLooks > most) {
+      return std::nullopt;
+    }
+    const auto violations = plan.input->Validate(submitted.input.Read());
+    if (!violations.empty()) {
+      engine::Decision refused;
+      refused.status = WhyInputIsRefused(plan, submitted, violations);
+      return refused;
+    }
+  }
+  return engine::DecideWithin(most, plan, {}, input);
+}
 
 engine::Input Shard::MakeInput(engine::Event event) {
   counters_.inputs.fetch_add(1, std::memory_order_relaxed);
@@ -165,28 +183,42 @@ void Shard::AnswerResubmit(const TxnPtr& txn, const SubmitCommand& command,
 }
 
 void Shard::Create(SubmitCommand command, Callback<SubmitReply> done) {
-  const Gid gid = command.submitted.gid;
-  const bool is_child = command.submitted.parent.has_value();
-  const auto txn = std::make_shared<Txn>();
-  txn->plan = std::move(command.plan);
+  Opening opening{command.submitted.gid, std::make_shared<Txn>(),
+                  command.submitted.parent.has_value(), std::move(command.wait), std::move(done)};
+  Txn& txn = *opening.txn;
+  txn.plan = std::move(command.plan);
+  txn.parent_call = std::move(command.parent_call);
   if (options_.memory != nullptr) {
-    txn->charge.TakeFrom(*options_.memory);
-    txn->charge.Set(MemoryCharge::kTransactionBytes);
+    txn.charge.TakeFrom(*options_.memory);
+    txn.charge.Set(MemoryCharge::kTransactionBytes);
   }
+  // Only of what is new: a definition may have changed since the same was submitted before.
+  if (!command.children.ok()) {
+    engine::Decision refused;
+    refused.status = std::move(command.children);
+    Open(opening, std::move(refused));
+    return;
+  }
+  engine::Input input = MakeInput(std::move(command.submitted));
+  std::optional<engine::Decision> decision;
+  const auto decide = [&] { decision = OpenWithin(options_.most_at_once, *txn.plan, input); };
+  if (!Guarded(opening.gid, opening.txn, decide)) {
+    counters_.rejected.fetch_add(1, std::memory_order_relaxed);
+    opening.done(HeldBack(opening.gid));
+  } else if (decision) {
+    Open(opening, std::move(*decision));
+  } else {
+    OpenElsewhere(std::move(opening), std::move(input));
+  }
+}
+
+// Accepts the transaction, or says why not.
+void Shard::Open(const Opening& opening, engine::Decision decision) {
+  const Gid& gid = opening.gid;
+  const TxnPtr& txn = opening.txn;
   Status refused = HeldBack(gid);  // Unless it is refused in words, or accepted.
   std::function<void(Status)> reply;
   Guarded(gid, txn, [&] {
-    // Only of what is new: a definition may have changed since the same was submitted before.
-    Status valid = command.children;
-    if (valid.ok()) {
-      valid = CheckInput(*txn->plan, command.submitted);
-    }
-    if (!valid.ok()) {
-      refused = std::move(valid);
-      return;
-    }
-    engine::Decision decision =
-        engine::Decide(*txn->plan, *txn->state, MakeInput(std::move(command.submitted)));
     if (!decision.status.ok()) {
       refused = std::move(decision.status);
       return;
@@ -194,7 +226,7 @@ void Shard::Create(SubmitCommand command, Callback<SubmitReply> done) {
     open_.emplace(gid, txn);
     CountOpen();
     // A child was counted with what was accepted, or refused, by its parent.
-    refused = is_child ? Status() : options_.places->HasTaken();
+    refused = opening.is_child ? Status() : options_.places->HasTaken();
     if (!refused.ok()) {
       open_.erase(gid);
       CountOpen();
@@ -202,10 +234,10 @@ void Shard::Create(SubmitCommand command, Callback<SubmitReply> done) {
     }
     counters_.accepted.fetch_add(1, std::memory_order_relaxed);
     ParkLater();
-    auto answer = SubmitAnswer(true, std::move(done));
-    if (command.wait) {
+    auto answer = SubmitAnswer(true, opening.done);
+    if (opening.wait) {
       // Told when the end is durable, or that the accept failed: either way through the waiter.
-      AddWaiter(txn, *command.wait, std::move(answer));
+      AddWaiter(txn, *opening.wait, std::move(answer));
     } else {
       reply = [this, txn, answer = std::move(answer)](const Status& status) {
         if (status.ok()) {
@@ -219,7 +251,7 @@ void Shard::Create(SubmitCommand command, Callback<SubmitReply> done) {
   });
   if (!refused.ok()) {
     counters_.rejected.fetch_add(1, std::memory_order_relaxed);
-    done(std::move(refused));
+    opening.done(std::move(refused));
   } else if (reply) {
     reply(HeldBack(gid));
   }
@@ -345,11 +377,19 @@ void Shard::Deliver(const Gid& gid, engine::Event event, std::optional<Sequence>
     return;
   }
   const TxnPtr txn = found->second;
+  if (HasToWait(*txn)) {
+    // Asked again then: the revision that is expected is the one it has when it is taken.
+    auto take = [this, gid, event = std::move(event), expected_revision, done] {
+      Deliver(gid, event, expected_revision, done);
+    };
+    txn->held.push_back({std::move(take), done});
+    return;
+  }
   if (expected_revision && *expected_revision != txn->state->revision) {
     done(MovedOn(gid, txn->state->revision, *expected_revision));
     return;
   }
-  Take(txn, std::move(event), [this, txn, done = std::move(done)](Status status) {
+  TakeNow(txn, std::move(event), [this, txn, done = std::move(done)](Status status) {
     if (!status.ok()) {
       done(std::move(status));
     } else {
@@ -397,11 +437,33 @@ void Shard::DeliverToStored(const Gid& gid, engine::Event event, Callback<TxnVie
            });
 }
 
+// At once, or behind what waits for the transaction already.
 void Shard::Take(const TxnPtr& txn, engine::Event event, std::function<void(Status)> reply) {
+  if (HasToWait(*txn)) {
+    auto take = [this, weak = std::weak_ptr(txn), event = std::move(event), reply] {
+      if (const TxnPtr waited = weak.lock()) {
+        Take(waited, event, reply);
+      }
+    };
+    txn->held.push_back({std::move(take), reply});
+  } else {
+    TakeNow(txn, std::move(event), std::move(reply));
+  }
+}
+
+void Shard::TakeNow(const TxnPtr& txn, engine::Event event, std::function<void(Status)> reply) {
   const Gid& gid = txn->state->gid;
   const bool taken = Guarded(gid, txn, [&] {
-    Conclude(txn, engine::Decide(*txn->plan, *txn->state, MakeInput(std::move(event))),
-             std::move(reply));
+    engine::Input input = MakeInput(std::move(event));
+    if (auto decision =
+            engine::DecideWithin(options_.most_at_once, *txn->plan, *txn->state, input)) {
+      Conclude(txn, std::move(*decision), std::move(reply));
+    } else {
+      DecideElsewhere(txn, std::move(input), std::exchange(reply, nullptr),
+                      [this, txn](engine::Decision made, std::function<void(Status)>&& asker) {
+                        Conclude(txn, std::move(made), std::move(asker));
+                      });
+    }
   });
   if (!taken && reply) {
     reply(HeldBack(gid));
@@ -431,7 +493,7 @@ void Shard::Enlist(const Gid& gid, const std::string& branch,
                 [this, gid, branch, problems, done] { Enlist(gid, branch, problems, done); });
     return;
   }
-  auto answer = [done = std::move(done)](Result<TxnView> view, bool created) {
+  auto answer = [done](Result<TxnView> view, bool created) {
     if (!view.ok()) {
       done(view.status());
     } else {
@@ -446,6 +508,11 @@ void Shard::Enlist(const Gid& gid, const std::string& branch,
     return;
   }
   const TxnPtr txn = found->second;
+  if (HasToWait(*txn)) {
+    txn->held.push_back(
+        {[this, gid, branch, problems, done] { Enlist(gid, branch, problems, done); }, done});
+    return;
+  }
   std::function<void(Status)> reply;
   const bool taken =
       Guarded(gid, txn, [&] { EnlistIn(txn, branch, *problems, std::move(answer), reply); });

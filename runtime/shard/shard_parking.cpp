@@ -56,9 +56,9 @@ bool Shard::IsWorthParking(const std::optional<Instant>& until) const {
 // A child's parent knows it as it is in memory; who waits for an end is told from there.
 bool Shard::MayPark(const Txn& txn) const {
   const engine::TxnState& state = *txn.state;
-  return txn.created && !txn.abandoned && !txn.touched && txn.unsaved.empty() &&
-         txn.last_batch <= durable_batch_ && txn.waiters.empty() && txn.blocked.empty() &&
-         !state.parent && !state.finished();
+  return txn.created && !txn.abandoned && !txn.pondered && txn.held.empty() && !txn.touched &&
+         txn.unsaved.empty() && txn.last_batch <= durable_batch_ && txn.waiters.empty() &&
+         txn.blocked.empty() && !state.parent && !state.finished();
 }
 
 // Looks at some of what is in memory, a slice at a time, until no more than kept_waiting is left or

@@ -1,6 +1,7 @@
 // What a shard keeps of one open transaction. Internal to the runtime.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +32,12 @@ struct Shard::Txn {
   bool incident = false;   // It is counted among those that wait for an operator.
   bool abandoned = false;  // A turn or an append of it failed: another object takes its place.
 
+  // Something is pondered: state and plan stay as they are until that is back, and what comes in
+  // waits behind `held`.
+  bool pondered = false;
+  bool admitted = false;  // The next one is the first of those that waited.
+  std::deque<HeldInput> held;
+
   MemoryCharge charge;
 
   std::vector<Waiter> waiters;
@@ -51,6 +58,14 @@ struct Shard::Txn {
 
 // Why a call is not made any more, for the records.
 [[nodiscard]] engine::Failure NotMadeWhileStopping();
+
+// What becomes of a submit, whose input must match the schema of its definition; nothing if working
+// it out takes more than `most`. Any thread.
+[[nodiscard]] std::optional<engine::Decision> OpenWithin(uint64_t most, const dsl::Plan& plan,
+                                                         const engine::Input& input);
+
+// The reason with which a child's input is refused.
+inline constexpr const char* kChildInputInvalid = "child.input_invalid";
 
 // What clients are told.
 [[nodiscard]] Status NoRoom(const MemoryBudget& memory);

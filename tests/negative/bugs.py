@@ -277,6 +277,12 @@ RUNTIME.append(unit(
         ("runtime/shard/shard_family.cpp",
          "    obstacle(Obstacle::kStopping, NotMadeWhileStopping());",
          "    obstacle(PLANTED ? Obstacle::kFull : Obstacle::kStopping, NotMadeWhileStopping());")))
+RUNTIME.append(unit(
+    "planted_runtime", "what comes in for a transaction waits for what is pondered about it, in its order")(
+        "overtakes-what-is-pondered", "an input is decided on a state that another decision rests on",
+        ("runtime/shard/shard_pondering.cpp",
+         "  return !std::exchange(txn.admitted, false) && (txn.pondered",
+         "  return !PLANTED && !std::exchange(txn.admitted, false) && (txn.pondered")))
 RUNTIME.append(unit("planted_engine", "every golden scenario unfolds as written")(
     "any-answer-ends-the-repeating", "a call is not made again until its answer is the one that is waited for",
     ("engine/actions/decide.cpp", "  if (over.ok() && *over) {", "  if (over.ok() && (*over || PLANTED)) {")))

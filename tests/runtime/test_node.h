@@ -46,7 +46,25 @@ class TestHost final : public Host {
       ReleaseOffloads();
     }
   }
+  // What is worked out lies there until then; its outcome comes back right after.
+  void Compute(std::function<void()> work, std::function<void()> done) override {
+    computed_.push_back([work = std::move(work), done = std::move(done)] {
+      work();
+      done();
+    });
+    if (!hold_computes_) {
+      ReleaseComputes();
+    }
+  }
 
+  void HoldComputes() { hold_computes_ = true; }
+  void ReleaseComputes() {
+    hold_computes_ = false;
+    for (auto& one : std::exchange(computed_, {})) {
+      Post(std::move(one));
+    }
+  }
+  [[nodiscard]] size_t computing() const { return computed_.size(); }
   void HoldOffloads() { hold_offloads_ = true; }
   void ReleaseOffloads() {
     hold_offloads_ = false;
@@ -73,7 +91,9 @@ class TestHost final : public Host {
   std::function<void()> on_wake_;
   uint64_t wish_ = 0;
   bool hold_offloads_ = false;
+  bool hold_computes_ = false;
   std::vector<std::function<void()>> offloaded_;
+  std::vector<std::function<void()>> computed_;
 };
 
 // Keeps every call until the test answers it.
@@ -167,6 +187,7 @@ class TestNode {
     options.places = std::make_shared<OpenPlaces>(max_open_);
     options.memory = memory.get();
     options.kept_waiting = kept_waiting_;
+    options.most_at_once = most_at_once_;
     shards = std::make_unique<WorkerShards>(
         std::move(options),
         WorkerShardsSurroundings{*host, *journal, caller, *definitions, events,
@@ -230,6 +251,9 @@ class TestNode {
 
   // From the next start on: whatever is at rest is parked above so many in a shard.
   void SetKeptWaiting(size_t count) { kept_waiting_ = count; }
+
+  // From the next start on: what takes more than so many steps is pondered.
+  void SetMostAtOnce(uint64_t steps) { most_at_once_ = steps; }
 
   // What there is from the next start on.
   void SetMemory(size_t bytes) { memory_bytes_ = bytes; }
@@ -299,6 +323,7 @@ class TestNode {
   const size_t max_open_;
   size_t memory_bytes_;
   size_t kept_waiting_ = ShardOptions().kept_waiting;
+  uint64_t most_at_once_ = ShardOptions().most_at_once;
   bool keeps_leases_ = true;
   uint64_t keeping_ = 0;  // The latest wish to keep leases.
 

@@ -170,6 +170,7 @@ const std::vector<const char*>& Probes() {
       "a cancel while a one-phase commit is in doubt",
       "a cancel while the pivot is in doubt",
       "a client died",
+      "a decision was worked out elsewhere",
       "a hand-over is cut short",
       "a late action is refused",
       "a lease ended",

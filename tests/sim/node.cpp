@@ -25,6 +25,16 @@ bool IsDecided(const storage::Batch& batch) {
   });
 }
 
+// Some decide everything at once, some only what hardly reads anything, some nothing that does.
+runtime::ShardOptions ShardOptionsFor(const Node::Options& options) {
+  runtime::ShardOptions shards;
+  shards.places = std::make_shared<runtime::OpenPlaces>(kMaxOpen);
+  constexpr uint64_t kHardlyAnything = 6;
+  const uint64_t kind = options.seed % 3;
+  shards.most_at_once = kind == 0 ? 0 : kind == 1 ? kHardlyAnything : shards.most_at_once;
+  return shards;
+}
+
 }  // namespace
 
 // ---- its thread and its clock -------------------------------------------------------------------
@@ -296,7 +306,7 @@ Node::Node(Options options, NodeSurroundings surroundings)
       definitions_(journal_, {}),
       ownership_(
           journal_, [this] { return host_.Now(); }, MakeEvents(), &journal_),
-      shards_({std::make_shared<runtime::OpenPlaces>(kMaxOpen)},
+      shards_(ShardOptionsFor(options_),
               {host_, journal_, caller_, definitions_, events_,
                [this](const std::function<void()>& work) { host_.Offload(work, [] {}); },
                [this](const runtime::Lease& lease) { ownership_.OnServing(lease); },

@@ -228,12 +228,19 @@ void World::Start(size_t node) {
   nodes_[node]->Beat();
 }
 
+void World::CountPondered(Node& node) {
+  if (node.shards().counters().pondered > 0) {
+    history_.Probe("a decision was worked out elsewhere");
+  }
+}
+
 void World::Crash(size_t node, const std::string& why) {
   if (nodes_[node] == nullptr) {
     return;
   }
   Trace("crash of node " + std::to_string(node) + ": " + why);
   ++history_.crashes;
+  CountPondered(*nodes_[node]);
   nodes_[node]->Die();
   dead_.push_back(std::move(nodes_[node]));
   for (Client& client : clients_) {
@@ -324,6 +331,11 @@ std::vector<std::string> World::Run() {
         Step();
       }
       break;
+    }
+  }
+  for (const auto& node : nodes_) {
+    if (node != nullptr) {
+      CountPondered(*node);
     }
   }
   std::vector<std::string> violations = history_.violations;

@@ -93,6 +93,7 @@ class World {
   void PlanFor(Client& client);
   void Make(size_t node);
   void Start(size_t node);
+  void CountPondered(Node& node);
   void Crash(size_t node, const std::string& why);
   void Heal();
   void Tend();
