@@ -6,15 +6,12 @@
 #include "runtime/shard/shard_txn.h"
 
 namespace entente::runtime {
-namespace {
 
 Status LeaseEnded(ShardId shard) {
   return Fenced("lease.ended", "the lease of shard " + std::to_string(shard.value()) +
                                    " could not be renewed in time: another coordinator may have "
                                    "taken it");
 }
-
-}  // namespace
 
 Status Recovering() {
   return Unavailable("coordinator.recovering",

@@ -65,12 +65,18 @@ CallContext Shard::ContextOf(const Txn& txn) const {
   return {txn.plan, txn.state->traceparent, lease_->epoch(), options_.coordinator_id, lease_};
 }
 
-// Whether a call may leave. A turn that takes long may outlast the lease it began under.
+// Whether a call may leave. A turn that takes long may outlast the lease it began under. Then the
+// shard is lost, also if the lease is renewed before the task that says so has its turn: otherwise
+// the transaction would wait for a call that nobody makes.
 bool Shard::MayCall() {
   if (HoldsNow()) {
     return true;
   }
-  host_.Post(InTurn([] {}));  // Which finds that the shard is lost.
+  host_.Post([weak = weak_from_this()] {
+    if (const auto self = weak.lock(); self && !self->dropped_) {
+      self->Lose(LeaseEnded(self->lease_->shard()));
+    }
+  });
   return false;
 }
 

@@ -85,6 +85,9 @@ bool Shard::Guarded(const Gid& gid, const TxnPtr& txn, const Work& work) {
   }
 }
 
+// Why a shard whose lease could not be renewed in time is lost.
+[[nodiscard]] Status LeaseEnded(ShardId shard);
+
 // The list row of a transaction.
 [[nodiscard]] storage::Summary MakeSummary(const dsl::Plan& plan, const engine::TxnState& state);
 

@@ -1,4 +1,5 @@
 // A shard that is lost takes nothing with it but itself, and nothing of it leaves any more.
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -214,6 +215,35 @@ TEST_CASE("nothing leaves a shard whose lease could have ended") {
   CHECK(watch.status.reason() == "shard.lost");
   REQUIRE(node.lost.size() == 1);
   CHECK(node.lost[0].second == "lease.ended");
+}
+
+// The turn that makes the first call takes so long that the second may not leave, and the lease is
+// renewed before the shard finds out.
+TEST_CASE("a call that waits for an ended lease is made under the next one") {
+  constexpr Duration kLeaseTime = std::chrono::seconds(5);
+  TestNode node(kLeaseTime);
+  node.Define(R"({"name": "pair", "mode": "saga", "participants": {"p": {"http": "http://p"}},
+    "steps": [{"id": "flight", "participant": "p", "action": {"post": "/f"},
+               "compensate": {"delete": "/f"}},
+              {"id": "hotel", "after": [], "participant": "p", "action": {"post": "/h"},
+               "compensate": {"delete": "/h"}}]})");
+  node.KeepLeases(false);
+  node.caller.fails_at = kOurs;
+  node.caller.fails = [&node, kLeaseTime] {
+    node.caller.fails_at = Gid();  // Once.
+    node.host->Sleep(kLeaseTime * 9 / 10);
+    node.host->Post([&node] { node.KeepLeases(true); });
+  };
+  node.Submit("pair", "t1");
+  node.Run(std::chrono::seconds(1));
+  REQUIRE(node.lost.size() == 1);
+  CHECK(node.lost[0].second == "lease.ended");
+  for (const char* branch : {"flight", "hotel"}) {
+    INFO(branch);
+    CHECK(std::any_of(node.caller.waiting.begin(), node.caller.waiting.end(), [&](const auto& one) {
+      return one.call.command.branch == BranchId(branch);
+    }));
+  }
 }
 
 TEST_CASE("a lease that is renewed goes on") {
