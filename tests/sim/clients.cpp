@@ -15,8 +15,8 @@ void World::Ask(Client& client, engine::Event event, std::function<void(const St
   }
   ++*node->asked();
   node->shards().Deliver(client.gid, std::move(event), std::nullopt,
-                         [this, &client, answered = std::move(answered),
-                          asked = node->asked()](const Result<runtime::TxnView>& view) {
+                         From(*node, [this, &client, answered = std::move(answered),
+                                      asked = node->asked()](const Result<TxnView>& view) {
                            --*asked;
                            if (view.ok()) {
                              Observe(client, *view);
@@ -24,7 +24,7 @@ void World::Ask(Client& client, engine::Event event, std::function<void(const St
                              CheckRefusal(client.gid.str(), view.status());
                            }
                            answered(view.status());
-                         });
+                         }));
 }
 
 void World::Submit(Client& client) {
@@ -39,8 +39,8 @@ void World::Submit(Client& client) {
     history_.Probe("submitted again");
   }
   ++*node->asked();
-  node->shards().Submit(CommandOf(client), [this, &client, known, asked = node->asked()](
-                                               const Result<runtime::SubmitReply>& reply) {
+  const auto told = [this, &client, known,
+                     asked = node->asked()](const Result<runtime::SubmitReply>& reply) {
     --*asked;
     if (!reply.ok()) {
       Nudge(client);
@@ -57,7 +57,8 @@ void World::Submit(Client& client) {
     if (first && client.drives) {
       DriveSoon(client);
     }
-  });
+  };
+  node->shards().Submit(CommandOf(client), From(*node, told));
 }
 
 runtime::Shard::SubmitCommand World::CommandOf(const Client& client) {
@@ -173,7 +174,7 @@ void World::CheckRefusal(const std::string& gid, const Status& status) {
   }
 }
 
-void World::Observe(Client& client, const runtime::TxnView& view) {
+void World::Observe(Client& client, const TxnView& view) {
   CheckDurable(client.gid.str(), view.state->status, "a client was told");
   if (const auto broken = engine::CheckInvariants(*view.plan, *view.state)) {
     history_.Violation(client.gid.str() + ": " + *broken);

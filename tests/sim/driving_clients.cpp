@@ -55,18 +55,19 @@ void World::DriveOn(Client& client) {
 
 void World::Enlist(Client& client, Node& node) {
   const size_t index = client.enlisted;
-  node.shards().Enlist(client.gid, BranchOf(*client.drives, client.branches[index]),
-                       std::make_shared<std::vector<dsl::Problem>>(),
-                       [this, &client, index](const Result<runtime::EnlistReply>& reply) {
-                         if (reply.ok() && client.enlisted == index) {
-                           ++client.enlisted;
-                           FactsOf(client).enlisted.push_back(client.branches[index].id);
-                           Observe(client, reply->view);
-                           WorkFor(client, client.branches[index]);
-                         } else if (reply.status().code() == StatusCode::kFailedPrecondition) {
-                           client.wants_abort = true;  // The time limit has passed.
-                         }
-                       });
+  node.shards().Enlist(
+      client.gid, BranchOf(*client.drives, client.branches[index]),
+      std::make_shared<std::vector<dsl::Problem>>(),
+      From(node, [this, &client, index](const Result<runtime::EnlistReply>& reply) {
+        if (reply.ok() && client.enlisted == index) {
+          ++client.enlisted;
+          FactsOf(client).enlisted.push_back(client.branches[index].id);
+          Observe(client, reply->view);
+          WorkFor(client, client.branches[index]);
+        } else if (reply.status().code() == StatusCode::kFailedPrecondition) {
+          client.wants_abort = true;  // The time limit has passed.
+        }
+      }));
 }
 
 // Nobody joins any more once the commit was taken.
@@ -78,13 +79,13 @@ void World::EnlistLate(Client& client, Node& node) {
   late.id = "late";
   node.shards().Enlist(
       client.gid, BranchOf(*client.drives, late), std::make_shared<std::vector<dsl::Problem>>(),
-      [this, &client](const Result<runtime::EnlistReply>& reply) {
+      From(node, [this, &client](const Result<runtime::EnlistReply>& reply) {
         if (reply.ok()) {
           history_.Violation("G3: " + client.gid.str() + " was joined after its commit was taken");
         } else {
           history_.Probe("a branch came too late to join");
         }
-      });
+      }));
 }
 
 // A name that is taken stands for what it was enlisted with.
@@ -101,14 +102,14 @@ void World::EnlistOtherwise(Client& client, Node& node) {
   }
   node.shards().Enlist(client.gid, BranchOf(*client.drives, other),
                        std::make_shared<std::vector<dsl::Problem>>(),
-                       [this, &client](const Result<runtime::EnlistReply>& reply) {
+                       From(node, [this, &client](const Result<runtime::EnlistReply>& reply) {
                          if (reply.ok()) {
                            history_.Violation("I2: a branch of " + client.gid.str() +
                                               " was enlisted twice, with other content");
                          } else if (reply.status().reason() == "branch.content_differs") {
                            history_.Probe("a branch's name is taken");
                          }
-                       });
+                       }));
 }
 
 void World::WorkFor(Client& client, const StepSpec& branch) {
@@ -127,7 +128,7 @@ void World::Decide(Client& client, Node& node) {
       client.gid,
       abort ? engine::Event(engine::AbortRequested{{"client", "changed my mind"}})
             : engine::Event(engine::CommitRequested{}),
-      std::nullopt, [this, &client, abort](const Result<runtime::TxnView>& view) {
+      std::nullopt, From(node, [this, &client, abort](const Result<TxnView>& view) {
         if (view.ok()) {
           Observe(client, *view);
           (abort ? FactsOf(client).cancel_taken : FactsOf(client).commit_taken) = true;
@@ -135,7 +136,7 @@ void World::Decide(Client& client, Node& node) {
           CheckRefusal(client.gid.str(), view.status());
           client.wants_abort = true;  // It is not what it wanted, but what it gets.
         }
-      });
+      }));
 }
 
 }  // namespace entente::sim

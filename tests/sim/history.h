@@ -95,12 +95,14 @@ struct History {
   std::map<std::pair<uint64_t, uint64_t>, Instant> acquired;
   uint64_t crashes = 0;
   uint64_t failed_appends = 0;
-  uint64_t disturbed = 0;  // A shard changed hands, or its owner was stopped for a while.
-  bool clock_jumped = false;
+  uint64_t disturbed = 0;     // A shard changed hands, or its owner was stopped for a while.
+  bool clock_jumped = false;  // Or nodes have clocks of different speed.
 
-  // No crash, no write that failed, one owner all the time: what is promised "unless" holds
+  // No crash, no write that failed, one owner and one time for all: what is promised "unless" holds
   // without it.
-  [[nodiscard]] bool calm() const { return crashes == 0 && failed_appends == 0 && disturbed == 0; }
+  [[nodiscard]] bool calm() const {
+    return crashes == 0 && failed_appends == 0 && disturbed == 0 && !clock_jumped;
+  }
   void Probe(const std::string& name) { ++probes[name]; }
   void Violation(std::string what) { violations.push_back(std::move(what)); }
 };

@@ -107,20 +107,31 @@ const std::vector<const char*>& Probes() {
   static const std::vector<const char*> all = {
       "a branch came too late to join",
       "a branch's name is taken",
+      "a call of an earlier owner is refused",
       "a cancel while a one-phase commit is in doubt",
       "a cancel while the pivot is in doubt",
       "a client died",
+      "a hand-over is cut short",
       "a late action is refused",
+      "a lease ended",
+      "a node is cut off from the store",
+      "a node is stopped in the middle of its turn",
+      "a node that stops has handed everything over",
       "a poll found out",
       "a repeat of what had worked is refused",
+      "a request could not be forwarded",
+      "a request was forwarded",
+      "a request was forwarded to who did not have it any more",
+      "a shard is handed over while calls are out",
+      "a shard was taken over",
       "a signal was repeated",
       "a start with a clock that is ahead",
-      "a stop that was in time",
       "a start with a clock that is behind",
-      "a lease ended",
-      "a shard was taken over",
+      "a stop that was in time",
+      "a stop while calls are out",
       "a write was fenced",
-      "an append that may have been written",
+      "an append that was late is fenced",
+      "an append that was late is written",
       "an end was forced",
       "an incident of action",
       "an incident of cancel",
@@ -133,6 +144,18 @@ const std::vector<const char*>& Probes() {
       "an undo of what never happened",
       "no answer in time",
       "submitted again",
+      "taken over: 2pc ABORTING",
+      "taken over: 2pc ACTIVE",
+      "taken over: 2pc COMMITTING",
+      "taken over: saga ABORTING",
+      "taken over: saga ACTIVE",
+      "taken over: saga COMMITTING",
+      "taken over: tcc ABORTING",
+      "taken over: tcc ACTIVE",
+      "taken over: tcc COMMITTING",
+      "the store's answer is lost",
+      "unknown outcome",
+      "unknown outcome of a decision",
       "who is busy is to be asked again",
   };
   return all;
@@ -143,7 +166,7 @@ size_t CountMissing(const Coverage& total) {
   for (const char* probe : Probes()) {
     const auto hit = total.probes.find(probe);
     const uint64_t hits = hit == total.probes.end() ? 0 : hit->second;
-    std::printf("  %-48s %llu%s\n", probe, N(hits), hits == 0 ? "  <-- never" : "");
+    std::printf("  %-56s %llu%s\n", probe, N(hits), hits == 0 ? "  <-- never" : "");
     missing += hits == 0 ? 1 : 0;
   }
   return missing;
@@ -186,7 +209,7 @@ int main(int argc, char** argv) {
   }
   std::printf("%llu seeds, trace hash %016llx\n", N(played), N(total.trace_hash));
   for (const auto& [what, count] : total.counts) {
-    std::printf("  %-48s %llu\n", what.c_str(), N(count));
+    std::printf("  %-56s %llu\n", what.c_str(), N(count));
   }
   std::printf("rare paths:\n");
   const size_t missing = CountMissing(total);

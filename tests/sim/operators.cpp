@@ -43,7 +43,7 @@ void World::Retry(const Gid& gid, const std::optional<BranchId>& branch) {
   history_.clients[gid.str()].retried = true;
   if (Node* node = NodeFor(gid)) {
     node->shards().Deliver(gid, engine::RetryRequested{branch, {"ops", "the cause is mended"}},
-                           std::nullopt, [](const Result<runtime::TxnView>&) {});
+                           std::nullopt, [](const Result<TxnView>&) {});
   }
 }
 
@@ -86,7 +86,7 @@ void World::Mend(const storage::SummaryRow& row, const storage::IncidentRow& inc
                          engine::SkipRequested{incident.branch,
                                                Json{{"id", gid + ":" + incident.branch.str()}},
                                                {"ops", "did it by hand"}},
-                         std::nullopt, [](const Result<runtime::TxnView>&) {});
+                         std::nullopt, [](const Result<TxnView>&) {});
 }
 
 // As it was asked for last. False if nobody can tell what that was.

@@ -49,6 +49,16 @@ bool Services::Refuses(const std::string& key) const {
   return std::hash<std::string>()(key + std::to_string(seed_)) % 1000 < refusals_;
 }
 
+bool Services::IsStale(const Request& request, const Target& target) {
+  if (std::hash<std::string>()(target.place() + std::to_string(seed_)) % 2 == 0) {
+    return false;
+  }
+  Entry& entry = EntryOf(request, target);
+  const bool stale = request.epoch < entry.epoch;
+  entry.epoch = std::max(entry.epoch, request.epoch);
+  return stale;
+}
+
 Services::Entry& Services::EntryOf(const Request& request, const Target& target) {
   Entry& entry = entries_[target.place() + "/" + target.key];
   entry.gid = request.gid;
@@ -85,6 +95,10 @@ engine::Reply Services::Handle(const Request& request, Instant now, const Faults
     return No("nowhere");
   }
   CheckName(request, *target);
+  if (IsStale(request, *target)) {
+    history_.Probe("a call of an earlier owner is refused");
+    return No("another owner has called since", "barrier.stale_epoch");
+  }
   const bool settles = target->verb != Verb::kDo;
   std::optional<Duration> retry_after;
   if (dice.Chance(faults.retry_after)) {

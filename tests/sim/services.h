@@ -1,7 +1,8 @@
 // Participants: idempotent by key, a tombstone for an undo that comes first, and an append-only
-// ledger as ground truth. They lie about nothing, but they forget what they answered, hold what was
-// tried only for a while, and change their minds about what they have not done. They know what is
-// on the wire and nothing else.
+// ledger as ground truth. Every other one refuses an epoch older than it has seen for the same
+// operation, as the SDK's barrier does; to the others keys are enough. They lie about nothing, but
+// they forget what they answered, hold what was tried only for a while, and change their minds
+// about what they have not done. They know what is on the wire and nothing else.
 #pragma once
 
 #include <cstdint>
@@ -103,6 +104,7 @@ class Services {
   struct Entry {
     std::string gid;
     State state = State::kNone;
+    uint64_t epoch = 0;                // The latest that called, if the service looks at epochs.
     std::pair<uint64_t, uint32_t> by;  // The epoch and the attempt which did it.
     uint32_t asked = 0;                // How often it was answered as done.
     uint32_t refused = 0;  // So many attempts were; each copy of them is, whenever it comes.
@@ -117,6 +119,7 @@ class Services {
                          const Faults& faults, Dice& dice);
   engine::Reply Done(const std::string& key, const Entry& entry) const;
   [[nodiscard]] bool Refuses(const std::string& key) const;
+  [[nodiscard]] bool IsStale(const Request& request, const Target& target);
   Entry& EntryOf(const Request& request, const Target& target);
   void Write(const Request& request, const Target& target, bool undo, Instant now);
   void CheckName(const Request& request, const Target& target);

@@ -18,8 +18,6 @@ const PlanSpec* FindPlan(const std::string& name) {
   return found == plans.end() ? nullptr : &*found;
 }
 
-constexpr Duration kLeaseTime = milliseconds(500);
-
 // FNV-1a.
 void Mix(uint64_t& hash, const std::string& text) {
   for (const char c : text) {
@@ -38,9 +36,10 @@ World::World(WorldOptions options)
       store_(std::make_shared<storage::MemoryStore>(
           storage::MemoryLeases{[this] { return scheduler_.now(); }, kLeaseTime})),
       reader_(store_, storage::MemoryDelivery::kManual),
-      definitions_(reader_, {}) {
+      definitions_(reader_, {}),
+      table_(kLeaseTime) {
   network_.OnSent([this](const Sent& sent) {
-    CheckOwned(ShardOf(Gid(sent.gid)), Epoch(sent.epoch), "a call was sent");
+    CheckCaller(ShardOf(Gid(sent.gid)), Epoch(sent.epoch));
     // What undoes or finishes rests on a decision, which no crash may take back any more.
     if (sent.verb == Verb::kUndo) {
       CheckDurable(sent.gid, TxnStatus::kAborting, "an undo was sent");
@@ -54,16 +53,16 @@ World::World(WorldOptions options)
     if (node == nullptr) {
       return;
     }
+    const auto told = [done = std::move(done)](const Result<TxnView>& view) {
+      // Unavailable: it is being read back, or another node's. Unknown outcome: the node
+      // stopped over it.
+      done(view.status().code() != StatusCode::kUnavailable &&
+           view.status().code() != StatusCode::kUnknownOutcome);
+    };
     node->shards().Deliver(command.gid,
                            engine::CompletionReceived{command.branch, command.role,
                                                       command.alternative, std::move(outcome), run},
-                           std::nullopt,
-                           [done = std::move(done)](const Result<runtime::TxnView>& view) {
-                             // Unavailable: it is being read back, or another node's. Unknown
-                             // outcome: the node stopped over it.
-                             done(view.status().code() != StatusCode::kUnavailable &&
-                                  view.status().code() != StatusCode::kUnknownOutcome);
-                           });
+                           std::nullopt, From(*node, told));
   });
 }
 
@@ -150,39 +149,17 @@ void World::PlanStorm() {
   const auto chance = [this](uint64_t at_most) {
     return dice_.Chance(400) ? 0 : static_cast<uint32_t>(dice_.Below(at_most + 1));
   };
-  network_.SetFaults({chance(80), chance(100), chance(100), chance(200), chance(120), chance(120),
-                      chance(120), chance(700), chance(500), chance(150), chance(150), chance(500),
-                      chance(200)});
-  const bool calm = dice_.Chance(250);
-  if (!calm) {
-    mood_.crashes = dice_.Below(7);
-    mood_.failed_append = chance(12);
-    mood_.crash_at_append = chance(12);
-    mood_.clock_jump = dice_.Chance(200) ? 400 : 0;
-    mood_.pauses = dice_.Chance(400) ? 0 : dice_.Below(7);
-    mood_.stumble = chance(80);
-    mood_.slow_store = chance(10);
-  }
+  Faults faults{chance(80),  chance(100), chance(100), chance(200), chance(120),
+                chance(120), chance(120), chance(700), chance(500), chance(150),
+                chance(150), chance(500), chance(200)};
+  DrawTrouble();
   mood_.operators = chance(500);
+  network_.SetFaults(faults);
   const Instant begin = scheduler_.now();
   for (Client& client : clients_) {
     PlanFor(client);
   }
-  for (uint64_t n = mood_.crashes; n > 0; --n) {
-    const bool gently = dice_.Chance(300);
-    const size_t node = dice_.Below(kNodes);
-    scheduler_.At(begin + dice_.Between(Duration(0), options_.storm), [this, gently, node] {
-      if (gently) {
-        Drain(node);
-      } else {
-        Crash(node, "at a random instant");
-      }
-    });
-  }
-  for (uint64_t n = mood_.pauses; n > 0; --n) {
-    scheduler_.At(begin + dice_.Between(Duration(0), options_.storm),
-                  [this] { PauseNode(dice_.Below(kNodes)); });
-  }
+  PlanTrouble();
   if (mood_.operators > 0) {
     for (Duration at = milliseconds(300); at < options_.storm; at += milliseconds(400)) {
       scheduler_.At(begin + at, [this] { LookAtIncidents(); });
@@ -226,70 +203,7 @@ void World::PlanFor(Client& client) {
 
 // ---- nodes --------------------------------------------------------------------------------------
 
-NodeSurroundings World::SurroundingsOf(size_t node) {
-  return {scheduler_,
-          network_,
-          store_,
-          [this] {
-            return !healed_ && dice_.Chance(mood_.stumble)
-                       ? Unavailable("store.unavailable", "injected: nothing was written")
-                       : Status();
-          },
-          [this, node](ShardId shard, Epoch epoch) {
-            const auto before = owners_.find(shard);
-            if (before != owners_.end() && before->second.node != node) {
-              history_.Probe("a shard was taken over");
-            }
-            owners_[shard] = Owner{epoch, node};
-            history_.acquired[{shard.value(), epoch.value()}] = scheduler_.now();
-          },
-          [this](ShardId shard, Epoch epoch, const Status& status) {
-            if (status.ok()) {
-              CheckOwned(shard, epoch, "a write was accepted");
-            } else if (status.code() == StatusCode::kFenced) {
-              history_.Probe("a write was fenced");
-            }
-          },
-          [this, node](ShardId shard, const Status& why) {
-            ++history_.disturbed;
-            if (why.reason() == "lease.ended") {
-              history_.Probe("a lease ended");
-            }
-            Trace("node " + std::to_string(node) + " lost shard " + std::to_string(shard.value()) +
-                  ": " + why.ToString());
-          }};
-}
-
-Node* World::NodeFor(const Gid& gid) {
-  std::vector<Node*> up;
-  for (const auto& node : nodes_) {
-    // Who asks one that is stopped waits for it; these ask another.
-    if (node != nullptr && !node->paused()) {
-      up.push_back(node.get());
-    }
-  }
-  if (up.empty()) {
-    return nullptr;
-  }
-  const auto serves = std::find_if(
-      up.begin(), up.end(), [&gid](Node* node) { return node->ownership().Serves(ShardOf(gid)); });
-  const bool knows = serves != up.end() && !dice_.Chance(100);
-  return knows ? *serves : up[dice_.Below(up.size())];
-}
-
-// Who acts on a shard must be the one who acquired it last: who did so before must have known by
-// now, by the clock or by its journal, that the shard may be another's.
-void World::CheckOwned(ShardId shard, Epoch epoch, const std::string& what) {
-  const Owner& owner = owners_.at(shard);
-  if (owner.epoch != epoch) {
-    history_.Violation("G6: " + what + " under epoch " + std::to_string(epoch.value()) +
-                       " of shard " + std::to_string(shard.value()) + ", which node " +
-                       std::to_string(owner.node) + " has under " +
-                       std::to_string(owner.epoch.value()));
-  }
-}
-
-void World::Start(size_t node) {
+void World::Make(size_t node) {
   ++processes_;
   if (processes_ > kNodes && dice_.Chance(mood_.clock_jump)) {
     history_.clock_jumped = true;
@@ -298,10 +212,19 @@ void World::Start(size_t node) {
     history_.Probe(clock_offsets_[node] < Duration(0) ? "a start with a clock that is behind"
                                                       : "a start with a clock that is ahead");
   }
-  nodes_[node] = std::make_unique<Node>(
-      Node::Options{node, processes_, dice_.Next(), clock_offsets_[node]}, SurroundingsOf(node));
-  Trace("node " + std::to_string(node) + " started");
-  nodes_[node]->KeepLeases();
+  Node::Options options{node, processes_, dice_.Next(), clock_offsets_[node], 0};
+  if (mood_.drift_ppm != 0) {
+    history_.clock_jumped = true;
+    options.clock_drift_ppm = static_cast<int64_t>(dice_.Below(2 * mood_.drift_ppm + 1)) -
+                              static_cast<int64_t>(mood_.drift_ppm);
+  }
+  nodes_[node] = std::make_unique<Node>(options, SurroundingsOf(node));
+  Trace("node " + std::to_string(node) + " started as " + nodes_[node]->id());
+}
+
+void World::Start(size_t node) {
+  Make(node);
+  nodes_[node]->Beat();
 }
 
 void World::Crash(size_t node, const std::string& why) {
@@ -310,8 +233,8 @@ void World::Crash(size_t node, const std::string& why) {
   }
   Trace("crash of node " + std::to_string(node) + ": " + why);
   ++history_.crashes;
-  nodes_[node]->journal().Crash();
-  nodes_[node].reset();
+  nodes_[node]->Die();
+  dead_.push_back(std::move(nodes_[node]));
   for (Client& client : clients_) {
     client.retry_armed = false;
   }
@@ -327,88 +250,12 @@ void World::Crash(size_t node, const std::string& why) {
   }
 }
 
-// As a stop by SIGTERM: when all is written the shards are given up and the process goes; or it is
-// killed because that took too long.
-void World::Drain(size_t index) {
-  if (nodes_[index] == nullptr) {
-    return;
-  }
-  Node& node = *nodes_[index];
-  Trace("node " + std::to_string(index) + " stops");
-  const auto go = [this, index, process = node.process()](const char* why) {
-    if (nodes_[index] != nullptr && nodes_[index]->process() == process) {
-      Crash(index, why);
-    }
-  };
-  node.shards().Drain([this, go, &node] {
-    history_.Probe("a stop that was in time");
-    node.ownership().ReleaseAll();
-    scheduler_.After(Duration(0), [go] { go("stopped"); });
-  });
-  scheduler_.After(dice_.Between(milliseconds(20), seconds(1)),
-                   [go] { go("stopping for too long"); });
-}
-
-// Stopped, as by a signal or a hypervisor: what it is due to do it does when it goes on.
-void World::PauseNode(size_t node) {
-  if (nodes_[node] == nullptr) {
-    return;
-  }
-  ++history_.disturbed;
-  const Duration span = dice_.Between(Duration(0), 3 * kLeaseTime);
-  Trace("node " + std::to_string(node) + " is stopped for " + FormatDuration(span));
-  nodes_[node]->PauseUntil(scheduler_.now() + span);
-}
-
-void World::ScheduleDeliveries() {
-  for (const auto& node : nodes_) {
-    if (node == nullptr || node->journal().pending() <= node->deliveries_scheduled) {
-      continue;
-    }
-    ++node->deliveries_scheduled;
-    // What was handed in is on its way, also while the node is stopped; a store may be slow.
-    const bool slow = !healed_ && dice_.Chance(mood_.slow_store);
-    scheduler_.After(dice_.Between(Duration(200), slow ? 3 * kLeaseTime : Duration(4000)),
-                     [this, raw = node.get(), alive = node->alive()] {
-                       if (*alive) {
-                         Deliver(*raw);
-                       }
-                     });
-  }
-}
-
-void World::Deliver(Node& node) {
-  using Fault = storage::MemoryFault;
-  const size_t index = node.index();
-  --node.deliveries_scheduled;
-  if (!healed_ && dice_.Chance(mood_.crash_at_append)) {
-    Crash(index, "before an append was durable");
-    return;
-  }
-  if (!healed_ && dice_.Chance(mood_.failed_append)) {
-    ++history_.failed_appends;
-    Trace("an append fails");
-    node.journal().Fail(Fault::kUnavailable);
-  } else if (!healed_ && dice_.Chance(mood_.failed_append / 3)) {
-    ++history_.failed_appends;
-    Trace("an append has an unknown outcome, and nothing follows it");
-    node.journal().Fail(dice_.Chance(500) ? Fault::kUnknownOutcome : Fault::kUnknownOutcomeWritten);
-  } else if (!healed_ && dice_.Chance(mood_.failed_append / 2)) {
-    ++history_.failed_appends;
-    history_.Probe("an append that may have been written");
-    Trace("an append may have been written");
-    node.journal().Fail(dice_.Chance(500) ? Fault::kUnknownOnce : Fault::kUnknownOnceWritten);
-  }
-  node.journal().Deliver();
-  if (!healed_ && dice_.Chance(mood_.crash_at_append)) {
-    Crash(index, "after an append was durable");
-  }
-}
-
 // From here on nothing fails, and an operator looks after what is stuck.
 void World::Heal() {
   Trace("healed");
   healed_ = true;
+  cut_off_until_ = {};
+  apart_until_.clear();
   network_.SetFaults({});
   services_.StopRefusing();
   Tend();
@@ -424,11 +271,11 @@ void World::Tend() {
     }
     if (Node* node = NodeFor(client.gid)) {
       node->shards().Get(client.gid, std::nullopt,
-                         [this, &client](const Result<runtime::TxnView>& view) {
+                         From(*node, [this, &client](const Result<TxnView>& view) {
                            if (view.ok()) {
                              Observe(client, *view);
                            }
-                         });
+                         }));
     }
   }
   if (!AllEnded()) {
@@ -441,29 +288,39 @@ bool World::AllEnded() {
                      [this](const Client& client) { return !FactsOf(client).ends.empty(); });
 }
 
+void World::Step() {
+  scheduler_.Step();
+  for (size_t node = 0; node < kNodes; ++node) {
+    if (nodes_[node] != nullptr && !nodes_[node]->failure().empty()) {
+      Crash(node, "it stopped itself: " + std::string(nodes_[node]->failure()));
+    }
+  }
+  ScheduleDeliveries();
+  if (depth_ == 0) {
+    dead_.clear();
+  }
+}
+
 std::vector<std::string> World::Run() {
   DrawPlans();
   MakeClients();
   PutDefinitions();
   PlanStorm();
   for (size_t node = 0; node < kNodes; ++node) {
-    Start(node);
+    Make(node);
+    nodes_[node]->Join();
+  }
+  for (size_t node = 0; node < kNodes; ++node) {
+    nodes_[node]->Beat();
   }
   const Instant limit = scheduler_.now() + options_.storm + options_.limit;
   while (!scheduler_.idle() && scheduler_.now() < limit && history_.violations.empty()) {
-    scheduler_.Step();
-    for (size_t node = 0; node < kNodes; ++node) {
-      if (nodes_[node] != nullptr && !nodes_[node]->failure().empty()) {
-        Crash(node, "it stopped itself: " + std::string(nodes_[node]->failure()));
-      }
-    }
-    ScheduleDeliveries();
+    Step();
     if (healed_ && AllEnded()) {
       // Zombies on the network may still arrive: they must change nothing.
       const Instant drained = scheduler_.now() + seconds(10);
       while (!scheduler_.idle() && scheduler_.next() < drained) {
-        scheduler_.Step();
-        ScheduleDeliveries();
+        Step();
       }
       break;
     }

@@ -1,7 +1,13 @@
-// Two nodes over one store, whose leases expire, with clients, operators, participants and a
+// Three nodes over one store, whose leases expire, with clients, operators, participants and a
 // network around them, under a seeded scheduler: a storm in which everything may fail, then all is
-// healed, and from there on everything has to end in bounded time. A node crashes or stops and
-// starts again, is paused for longer than its leases last and goes on, or fails to renew them.
+// healed, and from there on everything has to end in bounded time. A node crashes, or hands over
+// what it has and stops, and starts again; is stopped for longer than its leases last, between two
+// tasks, in the middle of one, or while it waits for the store, and goes on; is cut off from the
+// store or from other nodes; has a clock of its own speed.
+//
+// Shards go by shares, as in a cluster of real nodes. Clients ask any node, which has it done by
+// whoever had the shard when it looked last: the rule of the nodes' forwarding; what carries it
+// from node to node, with its threads, is not part of the simulation.
 #pragma once
 
 #include <array>
@@ -16,6 +22,7 @@
 #include "tests/sim/history.h"
 #include "tests/sim/network.h"
 #include "tests/sim/node.h"
+#include "tests/sim/node_table.h"
 #include "tests/sim/scheduler.h"
 #include "tests/sim/services.h"
 #include "tests/sim/spec.h"
@@ -71,6 +78,7 @@ class World {
     }
   };
   using TxnStatus = engine::TxnStatus;
+  using TxnView = runtime::TxnView;
 
   // world.cpp: the storm.
   void DrawPlans();
@@ -78,22 +86,53 @@ class World {
   void MakeClients();
   void PlanStorm();
   void PlanFor(Client& client);
+  void Make(size_t node);
   void Start(size_t node);
   void Crash(size_t node, const std::string& why);
-  void Drain(size_t node);
-  void PauseNode(size_t node);
-  [[nodiscard]] NodeSurroundings SurroundingsOf(size_t node);
-  // Whom a client asks: mostly the node that drives `gid`. Null: nobody is up.
-  [[nodiscard]] Node* NodeFor(const Gid& gid);
-  void CheckOwned(ShardId shard, Epoch epoch, const std::string& what);
   void Heal();
   void Tend();
-  void ScheduleDeliveries();
-  void Deliver(Node& node);
+  void Step();
   void Trace(const std::string& text);
   [[nodiscard]] bool AllEnded();
   [[nodiscard]] ClientFacts& FactsOf(const Client& client) {
     return history_.clients[client.gid.str()];
+  }
+
+  // cluster.cpp: what befalls nodes, and who drives what.
+  void PlanTrouble();
+  void DrawTrouble();
+  [[nodiscard]] NodeSurroundings SurroundingsOf(size_t node);
+  void Drain(size_t node);
+  void PauseNode(size_t node);
+  void CutOff(size_t node);
+  void SetApart();
+  [[nodiscard]] Status Reach(Node& node);
+  [[nodiscard]] Status Hear(Node& node);
+  [[nodiscard]] Status Read(const Node& node) const;
+  void MayStop(Node& node);
+  void LetPass(Node& node, Duration span);
+  void OnAcquired(const Node& node, ShardId shard, Epoch epoch);
+  void OnHandedIn(ShardId shard, Epoch epoch);
+  void OnWritten(const Written& written, const Status& status);
+  void OnReleased(const Node& node);
+  [[nodiscard]] bool IsCutOff(size_t node) const;
+  [[nodiscard]] bool IsApart(size_t one, size_t other) const;
+  void ScheduleDeliveries();
+  void Deliver(Node& node);
+  void FailAppend(Node& node);
+  void ArriveLater(storage::ShardBatch batch);
+  void CheckOwner(ShardId shard, Epoch epoch, const std::string& what);
+  void CheckCaller(ShardId shard, Epoch epoch);
+  // Who answers a client that asks any node about `gid`. Null: nobody does, just now.
+  [[nodiscard]] Node* NodeFor(const Gid& gid);
+  // What a client does with an answer of `node`: nothing, if the process ended in the middle of it.
+  template <class Done>
+  [[nodiscard]] static auto From(Node& node, Done done) {
+    return [alive = node.alive(), done = std::move(done)](const auto& answer) {
+      if (*alive) {
+        done(answer);
+      }
+    };
   }
 
   // clients.cpp: what clients do, and what they are told.
@@ -140,13 +179,15 @@ class World {
   std::shared_ptr<storage::MemoryStore> store_;
   storage::MemoryJournal reader_;  // Of what is durable.
   runtime::Definitions definitions_;
-  static constexpr size_t kNodes = 2;
-  // Who acquired each shard last.
-  struct Owner {
-    Epoch epoch;
-    size_t node = 0;
-  };
-  std::map<ShardId, Owner> owners_;
+  static constexpr size_t kNodes = 3;
+  static constexpr Duration kLeaseTime = std::chrono::milliseconds(500);
+  NodeTable table_;
+  std::map<ShardId, size_t> had_;                 // Which node acquired a shard last.
+  std::set<std::pair<ShardId, Epoch>> in_doubt_;  // An append under it has no known outcome.
+  Epoch doubtful_;                                // The latest of them.
+  std::array<Instant, kNodes> cut_off_until_{};   // From the store.
+  std::map<std::pair<size_t, size_t>, Instant> apart_until_;  // Two nodes, from each other.
+  int depth_ = 0;                                             // Of LetPass.
   std::vector<PlanSpec> drawn_;
   std::vector<Client> clients_;
   uint64_t processes_ = 0;
@@ -158,8 +199,14 @@ class World {
     uint32_t failed_append = 0;
     uint32_t crash_at_append = 0;
     uint32_t clock_jump = 0;
-    uint64_t pauses = 0;   // Of nodes.
-    uint32_t stumble = 0;  // A lease can not be had just now.
+    uint64_t pauses = 0;  // Of nodes.
+    uint32_t pause_in_turn = 0;
+    uint32_t drift_ppm = 0;    // By which clocks go faster or slower at most.
+    uint64_t cuts = 0;         // Of nodes from the store.
+    uint64_t partitions = 0;   // Of nodes from each other.
+    uint32_t stumble = 0;      // The store can not be asked just now.
+    uint32_t lost_answer = 0;  // Of the store, to what is waited for.
+    uint32_t waits = 0;        // Whoever asks the store waits for it.
     uint32_t slow_store = 0;
     uint32_t operators = 0;  // How busy.
   } mood_;
@@ -167,6 +214,7 @@ class World {
   // Null: it is down. Last, so that they go first: a journal that goes still writes what it has,
   // and is checked by what is above.
   std::array<std::unique_ptr<Node>, kNodes> nodes_;  // Null: it is down.
+  std::vector<std::unique_ptr<Node>> dead_;  // Until nothing of theirs is on the stack any more.
 };
 
 }  // namespace entente::sim
