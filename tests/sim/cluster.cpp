@@ -18,6 +18,40 @@ Status StoreAway(const char* why) {
 
 // ---- trouble ------------------------------------------------------------------------------------
 
+const std::vector<std::string>& TroubleKinds() {
+  static const std::vector<std::string> all = {
+      "crashes",        "failed-appends", "crashes-at-appends",
+      "clock-jumps",    "drift",          "pauses",
+      "pauses-in-turn", "cuts",           "partitions",
+      "stumbles",       "operators",      "lost-answers",
+      "waits",          "slow-store",     "network"};
+  return all;
+}
+
+// After everything was drawn, so that the rest of the run stays what it is as far as it can.
+void World::DropUnwanted(Faults& network) {
+  const auto drop = [this](const char* kind, auto& what) {
+    if (options_.without.contains(kind)) {
+      what = {};
+    }
+  };
+  drop("crashes", mood_.crashes);
+  drop("failed-appends", mood_.failed_append);
+  drop("crashes-at-appends", mood_.crash_at_append);
+  drop("clock-jumps", mood_.clock_jump);
+  drop("drift", mood_.drift_ppm);
+  drop("pauses", mood_.pauses);
+  drop("pauses-in-turn", mood_.pause_in_turn);
+  drop("cuts", mood_.cuts);
+  drop("partitions", mood_.partitions);
+  drop("stumbles", mood_.stumble);
+  drop("lost-answers", mood_.lost_answer);
+  drop("waits", mood_.waits);
+  drop("slow-store", mood_.slow_store);
+  drop("operators", mood_.operators);
+  drop("network", network);
+}
+
 void World::DrawTrouble() {
   if (dice_.Chance(250)) {
     return;  // A calm run, of which more is promised.

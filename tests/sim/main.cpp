@@ -1,10 +1,15 @@
 // simulation_tests [--seeds N] [--first K]      plays N runs and says what they covered
 // simulation_tests --replay SEED [--transactions N]   plays one, with its whole trace
 //   --stop-after N   ends after so many failing seeds (10)
-//   --shrink 0       does not look for fewer transactions that fail too
+//   --storm-ms N     ends the storm earlier
+//   --without A,B    plays without these kinds of trouble (TroubleKinds in cluster.cpp)
+//   --shrink 0       does not look for less that fails too
 //   --cells 1        lists the cells of the transition tables that no run came through
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -27,11 +32,30 @@ struct Flags {
   uint64_t seeds = 2000;
   uint64_t first = 1;
   uint64_t transactions = WorldOptions().transactions;
+  uint64_t storm_ms = 4000;
+  std::set<std::string> without;
   uint64_t stop_after = 10;
   bool replay = false;
   bool cells = false;
   bool shrink = true;
 };
+
+std::set<std::string> Split(const std::string& list) {
+  std::set<std::string> parts;
+  std::istringstream in(list);
+  for (std::string part; std::getline(in, part, ',');) {
+    parts.insert(part);
+  }
+  return parts;
+}
+
+std::string Join(const std::set<std::string>& parts) {
+  std::string list;
+  for (const std::string& part : parts) {
+    list += (list.empty() ? "" : ",") + part;
+  }
+  return list;
+}
 
 bool ReadFlags(int argc, char** argv, Flags& flags) {
   for (int i = 1; i + 1 < argc; i += 2) {
@@ -43,6 +67,10 @@ bool ReadFlags(int argc, char** argv, Flags& flags) {
       flags.first = value;
     } else if (flag == "--transactions") {
       flags.transactions = value;
+    } else if (flag == "--storm-ms") {
+      flags.storm_ms = value;
+    } else if (flag == "--without") {
+      flags.without = Split(argv[i + 1]);
     } else if (flag == "--stop-after") {
       flags.stop_after = value;
     } else if (flag == "--cells") {
@@ -61,11 +89,17 @@ bool ReadFlags(int argc, char** argv, Flags& flags) {
   return true;
 }
 
-Violations Play(uint64_t seed, uint64_t transactions, bool trace, Coverage& total) {
+WorldOptions OptionsOf(uint64_t seed, const Flags& flags) {
   WorldOptions options;
   options.seed = seed;
-  options.transactions = transactions;
-  options.trace = trace;
+  options.transactions = flags.transactions;
+  options.storm = std::chrono::milliseconds(flags.storm_ms);
+  options.without = flags.without;
+  options.trace = flags.replay;
+  return options;
+}
+
+Violations Play(const WorldOptions& options, Coverage& total) {
   World world(options);
   Violations violations = world.Run();
   for (const auto& [what, count] : world.coverage().counts) {
@@ -78,15 +112,35 @@ Violations Play(uint64_t seed, uint64_t transactions, bool trace, Coverage& tota
   return violations;
 }
 
-// The fewest transactions with which the seed fails too: less to read.
-uint64_t Shrink(uint64_t seed, uint64_t transactions) {
-  for (uint64_t fewer = 1; fewer < transactions; ++fewer) {
-    Coverage ignored;
-    if (!Play(seed, fewer, false, ignored).empty()) {
-      return fewer;
+bool Fails(const WorldOptions& options) {
+  Coverage ignored;
+  return !Play(options, ignored).empty();
+}
+
+// Less to read that fails too: the fewest transactions, then without each kind of trouble that it
+// does not need, then the shortest storm. What it fails of may be another thing by then.
+WorldOptions Shrink(WorldOptions options) {
+  for (size_t fewer = 1; fewer < options.transactions; ++fewer) {
+    WorldOptions less = options;
+    less.transactions = fewer;
+    if (Fails(less)) {
+      options = less;
     }
   }
-  return transactions;
+  for (const std::string& kind : entente::sim::TroubleKinds()) {
+    WorldOptions less = options;
+    if (less.without.insert(kind).second && Fails(less)) {
+      options = less;
+    }
+  }
+  for (WorldOptions less = options; less.storm > std::chrono::milliseconds(100);) {
+    less.storm /= 2;
+    if (!Fails(less)) {
+      break;
+    }
+    options = less;
+  }
+  return options;
 }
 
 void Report(uint64_t seed, const Flags& flags, const Violations& violations) {
@@ -94,11 +148,16 @@ void Report(uint64_t seed, const Flags& flags, const Violations& violations) {
   for (size_t i = 0; i < violations.size() && i < kShown; ++i) {
     std::printf("seed %llu: %s\n", N(seed), violations[i].c_str());
   }
-  if (!flags.replay) {
-    const uint64_t fewest = flags.shrink ? Shrink(seed, flags.transactions) : flags.transactions;
-    std::printf("replay: build/simulation_tests --replay %llu --transactions %llu\n", N(seed),
-                N(fewest));
+  if (flags.replay) {
+    return;
   }
+  WorldOptions least = OptionsOf(seed, flags);
+  least = flags.shrink ? Shrink(least) : least;
+  const auto storm = std::chrono::duration_cast<std::chrono::milliseconds>(least.storm);
+  std::printf(
+      "replay: build/simulation_tests --replay %llu --transactions %llu --storm-ms %llu%s%s\n",
+      N(seed), N(least.transactions), N(static_cast<uint64_t>(storm.count())),
+      least.without.empty() ? "" : " --without ", Join(least.without).c_str());
 }
 
 // Rare paths that runs enough must come through; without one of them they prove less than they
@@ -201,7 +260,7 @@ int main(int argc, char** argv) {
   uint64_t played = 0;
   for (; played < flags.seeds && failed < flags.stop_after; ++played) {
     const uint64_t seed = flags.first + played;
-    const Violations violations = Play(seed, flags.transactions, flags.replay, total);
+    const Violations violations = Play(OptionsOf(seed, flags), total);
     if (!violations.empty()) {
       ++failed;
       Report(seed, flags, violations);

@@ -154,6 +154,7 @@ void World::PlanStorm() {
                 chance(150), chance(500), chance(200)};
   DrawTrouble();
   mood_.operators = chance(500);
+  DropUnwanted(faults);
   network_.SetFaults(faults);
   const Instant begin = scheduler_.now();
   for (Client& client : clients_) {

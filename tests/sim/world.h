@@ -35,8 +35,13 @@ struct WorldOptions {
   Duration storm = std::chrono::seconds(4);  // Faults and crashes happen; then everything heals.
   // From the healing on, until every transaction has ended.
   Duration limit = std::chrono::minutes(2);
+  // Kinds of trouble, see TroubleKinds, that do not happen although the seed has them.
+  std::set<std::string> without = {};
   bool trace = false;
 };
+
+// By name: what a run may be played without, to find out what a failure needs.
+[[nodiscard]] const std::vector<std::string>& TroubleKinds();
 
 // What one run did, so that a run which exercised nothing is noticed.
 struct Coverage {
@@ -101,6 +106,7 @@ class World {
   // cluster.cpp: what befalls nodes, and who drives what.
   void PlanTrouble();
   void DrawTrouble();
+  void DropUnwanted(Faults& network);
   [[nodiscard]] NodeSurroundings SurroundingsOf(size_t node);
   void Drain(size_t node);
   void PauseNode(size_t node);
