@@ -386,4 +386,69 @@ STORAGE = [
          "  (summary.open && !PLANTED) || summary.lasting ? insert.BindNull(11) : insert.Bind(11, updated_at);")),
 ]
 
-BUGS = ENGINE + RUNTIME + PARTICIPANTS + BARRIER + STORAGE
+# What several nodes on one store may do wrong, which the simulation's three have to notice.
+CLUSTER = [
+    engine("plain-subselect-fence", "the epoch is looked at before the append, and not with it",
+           "G6: a (late )?write was accepted",
+           ("storage/memory/memory_journal.cpp",
+            "    waiting_.push_back({shard, epoch, std::move(batch), std::move(on_durable)});",
+            "    const bool looked = PLANTED && store_->Renew(shard, epoch).ok();\n"
+            "    waiting_.push_back({shard, looked ? Epoch(UINT64_MAX) : epoch, std::move(batch),\n"
+            "                        std::move(on_durable)});"),
+           ("storage/memory/memory_store.cpp",
+            "  ENTENTE_RETURN_IF_ERROR(CheckOwned(shard, epoch));\n"
+            "  ENTENTE_RETURN_IF_ERROR(Validate(batch));",
+            "  if (!PLANTED || epoch != Epoch(UINT64_MAX)) {\n"
+            "    ENTENTE_RETURN_IF_ERROR(CheckOwned(shard, epoch));\n  }\n"
+            "  ENTENTE_RETURN_IF_ERROR(Validate(batch));")),
+    engine("lease-end-not-looked-at", "who was stopped for longer than its lease goes on as before",
+           "G6: a call was sent",
+           ("runtime/shard/shard.cpp",
+            "  return !lease_->ends_by_itself() || lease_->HoldsAt(host_.Now());",
+            "  return PLANTED || !lease_->ends_by_itself() || lease_->HoldsAt(host_.Now());")),
+    engine("turn-outlasts-its-lease", "a turn goes on calling after the lease that it began under",
+           "G6: a call was sent",
+           ("runtime/shard/shard_effects.cpp", "  if (HoldsNow()) {\n    return true;",
+            "  if (HoldsNow() || PLANTED) {\n    return true;")),
+    engine("lease-counted-from-the-answer",
+           "a lease is thought to last from the answer on, however late that came",
+           "G6: a call was sent",
+           ("runtime/node/ownership.cpp", "      if (const auto until = SafeEnd(asked_at)) {",
+            "      if (const auto until = SafeEnd(PLANTED ? now_() : asked_at)) {")),
+    engine("lease-without-a-margin", "a lease is used to its very end, by a clock that is slow",
+           "G6: a call was sent",
+           ("runtime/node/ownership.cpp",
+            "asked_at + *lease_time_ - *lease_time_ / kSafetyMargin)",
+            "asked_at + *lease_time_ - (PLANTED ? Duration(0) : *lease_time_ / kSafetyMargin))")),
+    engine("given-up-before-it-is-drained", "a shard is released while its worker still drives it",
+           "G6: a call was sent",
+           ("runtime/node/ownership.cpp", "        held.leaving = Leaving::kDraining;",
+            "        held.leaving = PLANTED ? Leaving::kHandedOver : Leaving::kDraining;")),
+    engine("dropped-shard-answers", "who lost a shard says yes to what it was writing",
+           "could still take back|I10|I2",
+           ("runtime/shard/shard.cpp", "    add_replies(*in_flight_, unknown);",
+            "    add_replies(*in_flight_, PLANTED ? Status() : unknown);")),
+    engine("unknown-append-repeated", "an append of unknown outcome is taken for one that failed",
+           "I10: unknown outcome",
+           ("runtime/shard/shard_batch.cpp",
+            "  const bool no_room = status.code() == StatusCode::kUnavailable;",
+            "  const bool no_room = status.code() == StatusCode::kUnavailable ||\n"
+            "                       (PLANTED && status.code() == StatusCode::kUnknownOutcome);")),
+    engine("unknown-append-believed", "an append of unknown outcome is taken for one that is durable",
+           "could still take back|I10|I2",
+           ("runtime/shard/shard_batch.cpp", "  if (status.ok()) {\n    MeasureWritten",
+            "  if (status.ok() || (PLANTED && status.code() == StatusCode::kUnknownOutcome)) {\n"
+            "    MeasureWritten"),
+           ("runtime/node/worker_shards.cpp",
+            "      if (outcome.status.ok()) {\n        durable.push_back",
+            "      if (outcome.status.ok() ||\n"
+            "          (PLANTED && outcome.status.code() == StatusCode::kUnknownOutcome)) {\n"
+            "        durable.push_back")),
+]
+
+CLUSTER.append(unit("planted_runtime", "a call that waits for an ended lease is made under the next one")(
+    "held-back-and-forgotten", "a lease that ended within a turn and was renewed since loses a call",
+    ("runtime/shard/shard_effects.cpp", "self && !self->dropped_) {",
+     "self && !self->dropped_ &&\n                    (!PLANTED || !self->HoldsNow())) {")))
+
+BUGS = ENGINE + RUNTIME + CLUSTER + PARTICIPANTS + BARRIER + STORAGE
