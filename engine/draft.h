@@ -14,6 +14,7 @@
 #include "engine/documents.h"
 #include "engine/engine.h"
 #include "engine/fold.h"
+#include "engine/sensitive.h"
 #include "engine/state_lookup.h"
 
 namespace entente::engine {
@@ -144,6 +145,8 @@ class Draft {
   std::map<BranchRef, size_t> outputs_;
   std::map<std::string, std::optional<size_t>> signals_;
   std::optional<size_t> aborted_;
+
+  std::optional<Sensitive> sensitive_;  // Once it was asked for.
 
   // Evaluating changes nothing of what the draft says.
   mutable dsl::cel::Budget budget_;
