@@ -114,9 +114,8 @@ Outcome<bool> EventFeed::Open(Result<runtime::History> history) {
         {},
         {}};
   }
-  if (!filter_.by->payloads) {
-    *history = WithoutPayloads(std::move(history).value());
-  }
+  *history = filter_.by->payloads ? WithoutSensitive(std::move(history).value())
+                                  : WithoutPayloads(std::move(history).value());
   const size_t bytes = EstimateBytes(*history);
   // However large one history is, it can be watched once nothing else is held.
   if (held_by_all.load() > 0 && held_by_all.load() + bytes > limits::kMaxHeldEventBytes) {

@@ -74,11 +74,15 @@ Status NoSuchTransaction(const std::string& gid) {
 }
 
 SubmitResult SubmitResultOf(runtime::SubmitReply reply) {
-  return {std::move(reply.view), reply.created, false};
+  return {WithoutSensitive(std::move(reply.view)), reply.created, false};
 }
 
 runtime::TxnView ShownTo(const identity::Principal& by, runtime::TxnView view) {
-  return by.payloads ? std::move(view) : WithoutPayloads(view);
+  return by.payloads ? WithoutSensitive(std::move(view)) : WithoutPayloads(view);
+}
+
+runtime::History ShownTo(const identity::Principal& by, runtime::History history) {
+  return by.payloads ? WithoutSensitive(std::move(history)) : WithoutPayloads(std::move(history));
 }
 
 auto DetailFor(const identity::PrincipalPtr& by) {
@@ -379,7 +383,12 @@ void Service::GetBranchCall(BranchCallCommand command, Done<BranchCallResult> do
                      // Its expressions may take as long as those of a decision.
                      auto call = std::make_shared<Result<BranchCallResult>>(runtime::OutOfMemory());
                      coordinator.Offload(
-                         [call, view = *view, branch] { *call = BranchCallOf(view, branch); },
+                         [call, view = *view, branch] {
+                           *call = BranchCallOf(view, branch);
+                           if (call->ok()) {
+                             *call = WithoutSensitive(view, std::move(*call).value());
+                           }
+                         },
                          [call, done] {
                            if (call->ok()) {
                              done(std::move(*call).value());
@@ -401,7 +410,7 @@ void Service::GetHistory(HistoryCommand command, Done<runtime::History> done) co
   coordinator_.GetHistory(
       Gid(std::move(command.gid)),
       Translate<runtime::History>(std::move(done), [by = command.by](runtime::History history) {
-        return by->payloads ? std::move(history) : WithoutPayloads(std::move(history));
+        return ShownTo(*by, std::move(history));
       }));
 }
 

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "engine/sensitive.h"
+
 namespace entente::cluster {
 
 using runtime::History;
@@ -75,6 +77,9 @@ void Follower::TakeHistory(History history) {
       continue;
     }
     last_ = entry.revision;
+    if (history.plan != nullptr) {
+      engine::Sensitive::Of(*history.plan, state.input).Hide(entry.record);
+    }
     sink_(std::make_shared<const runtime::SharedEvent>(
         runtime::SharedEvent{{state.gid, state.definition, state.status, state.has_incident(),
                               std::move(entry), history.plan}}));

@@ -50,8 +50,8 @@ class Secrets {
   const std::string folder_;
 };
 
-// Replaces each of `values` in `text`, which somebody who was sent them may have sent back: as they
-// are, and however the text of a JSON string can spell them ("a\/b"). Not in any other encoding.
+// Replaces each of `values` in `text`, which somebody who was sent them may have sent back, as
+// base/redact.h does.
 void Redact(const std::vector<std::string>& values, std::string& text);
 // In every string of a document, names of members too.
 void Redact(const std::vector<std::string>& values, Json& document);

@@ -150,6 +150,7 @@ const std::vector<Compiler::KeywordRule>& Compiler::Rules() {
         {"unevaluatedItems", &Compiler::UnevaluatedRule},
         {"unevaluatedProperties", &Compiler::UnevaluatedRule},
         {"uniqueItems", &Compiler::UniqueItemsRule},
+        {"sensitive", &Compiler::SensitiveRule},
         {"writeOnly", &Compiler::FlagAnnotationRule},
     };
     std::sort(rules.begin(), rules.end(),

@@ -54,7 +54,7 @@ std::variant<Program, std::vector<SchemaProblem>> Compiler::Run() {
   if (!problems_.empty()) {
     return std::move(problems_);
   }
-  return Program{std::move(nodes_)};
+  return Program{std::move(nodes_), has_sensitive_};
 }
 
 NodeId Compiler::Subschema(const Json& schema, const std::string& pointer, size_t depth,
@@ -203,6 +203,14 @@ void Compiler::TextAnnotationRule(const Site& site) {
 void Compiler::FlagAnnotationRule(const Site& site) {
   if (!site.value.is_boolean()) {
     Problem(site.pointer(), "'" + std::string(site.keyword) + "' must be true or false");
+  }
+}
+
+void Compiler::SensitiveRule(const Site& site) {
+  FlagAnnotationRule(site);
+  if (site.value == true) {
+    has_sensitive_ = true;
+    site.out.emplace_back(SensitiveKeyword{});
   }
 }
 

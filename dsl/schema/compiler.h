@@ -120,6 +120,7 @@ class Compiler {
   void DialectRule(const Site& site);
   void TextAnnotationRule(const Site& site);
   void FlagAnnotationRule(const Site& site);
+  void SensitiveRule(const Site& site);
   void ExamplesRule(const Site& site);
   void DefaultRule(const Site& site);
 
@@ -150,6 +151,7 @@ class Compiler {
   std::vector<PendingReference> pending_;
   std::vector<SchemaProblem> problems_;
   size_t regex_instructions_ = 0;  // Of all patterns so far.
+  bool has_sensitive_ = false;
 };
 
 }  // namespace entente::dsl::schema_internal

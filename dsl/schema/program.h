@@ -154,12 +154,15 @@ struct DependentSchemasKeyword {
   std::map<std::string, NodeId, std::less<>> branches;
 };
 
+// `sensitive: true`: an annotation, which any value meets.
+struct SensitiveKeyword {};
+
 using Keyword =
     std::variant<NeverKeyword, TypeKeyword, EnumKeyword, BoundKeyword, MultipleOfKeyword,
                  CountKeyword, PatternKeyword, FormatKeyword, UniqueItemsKeyword, RequiredKeyword,
                  DependentRequiredKeyword, PropertiesKeyword, PropertyNamesKeyword, ItemsKeyword,
                  ContainsKeyword, AllOfKeyword, AnyOfKeyword, OneOfKeyword, NotKeyword, RefKeyword,
-                 IfKeyword, DependentSchemasKeyword, UnevaluatedKeyword>;
+                 IfKeyword, DependentSchemasKeyword, UnevaluatedKeyword, SensitiveKeyword>;
 
 struct Node {
   std::string pointer;  // Where the subschema stands in the document.
@@ -169,6 +172,7 @@ struct Node {
 
 struct Program {
   std::vector<Node> nodes;  // Never empty; the first is the root.
+  bool has_sensitive = false;
 
   [[nodiscard]] const Node& at(NodeId id) const { return nodes[id.value()]; }
 };

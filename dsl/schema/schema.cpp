@@ -1,11 +1,13 @@
 #include "dsl/schema/schema.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "base/limits.h"
 #include "dsl/schema/compiler.h"
 #include "dsl/schema/program.h"
+#include "dsl/schema/sensitive.h"
 #include "dsl/schema/validator.h"
 
 namespace entente::dsl {
@@ -24,6 +26,33 @@ Violation TooMuch(Validator::Exhausted bound) {
   return {"", "",
           "checking the value takes more than " + std::to_string(limits::kMaxSchemaWork) +
               " steps; make it smaller or its schema simpler"};
+}
+
+bool IsAtOrBelow(std::string_view pointer, std::string_view above) {
+  return pointer.starts_with(above) &&
+         (pointer.size() == above.size() || pointer[above.size()] == '/');
+}
+
+// Messages show the value, and those of a choice what its forms say of the parts of a value.
+bool ShowsPartOf(const Violation& violation, const SensitivePart& part) {
+  const bool chooses = violation.keyword_pointer.ends_with("/anyOf") ||
+                       violation.keyword_pointer.ends_with("/oneOf");
+  // A long pointer is cut, and may have stood anywhere.
+  return violation.pointer.ends_with("...") || IsAtOrBelow(violation.pointer, part.pointer) ||
+         (chooses && IsAtOrBelow(part.pointer, violation.pointer));
+}
+
+// Whoever may look at a refusal, in a log for example, is not to find what is sensitive in it.
+void HideSensitive(const Schema& schema, const Json& instance, std::vector<Violation>& violations) {
+  const std::vector<SensitivePart> parts = SensitiveParts(schema, instance);
+  for (Violation& violation : violations) {
+    const bool hidden = std::any_of(
+        parts.begin(), parts.end(),
+        [&violation](const SensitivePart& part) { return ShowsPartOf(violation, part); });
+    if (hidden) {
+      violation.message = "is not as the schema asks for; its value is sensitive and not shown";
+    }
+  }
 }
 
 }  // namespace
@@ -57,6 +86,9 @@ std::vector<Violation> Schema::Validate(const Json& instance, size_t max_violati
   thorough.Visit(schema_internal::kRootNode, instance, root);
   if (report.violations.empty()) {  // Looking for all of them took too long to find the first.
     report.violations.push_back(TooMuch(thorough.exhausted()));
+  }
+  if (program_->has_sensitive) {
+    HideSensitive(*this, instance, report.violations);
   }
   return std::move(report.violations);
 }

@@ -9,6 +9,7 @@
 //   objects     properties, patternProperties, additionalProperties, propertyNames, required,
 //               minProperties, maxProperties, dependentRequired, dependentSchemas,
 //               unevaluatedProperties
+//   sensitive   true: what the value is, nobody is shown (dsl/schema/sensitive.h); our own word
 //   annotations title, description, default, examples, deprecated, readOnly, writeOnly, $comment
 //               and, at the root, $schema
 //
@@ -58,6 +59,7 @@ enum class SchemaOrigin { kGiven, kStored };
 namespace schema_internal {
 struct Program;
 }
+struct SensitivePart;
 
 // A compiled schema. Immutable; a copy is a reference to the same program. Safe to use from many
 // threads at once. Never blocks, never throws, keeps no reference to the Json it was compiled from.
@@ -71,12 +73,16 @@ class Schema {
 
   // The violations of `instance`, at most `max_violations` of them; none means it is valid.
   // `instance` is at most kMaxJsonDepth deep, as ParseJson ensures. Work is bounded by
-  // kMaxSchemaWork and kMaxSchemaRecursion; what exceeds them is invalid and says so. With
+  // kMaxSchemaWork and kMaxSchemaRecursion; what exceeds them is invalid and says so. What is
+  // sensitive is in no message. With
   // `max_violations` zero the answer would be lost, so one is reported.
   [[nodiscard]] std::vector<Violation> Validate(const Json& instance,
                                                 size_t max_violations = 20) const;
 
  private:
+  friend bool HasSensitive(const Schema& schema);
+  friend std::vector<SensitivePart> SensitiveParts(const Schema& schema, const Json& instance);
+
   explicit Schema(std::shared_ptr<const schema_internal::Program> program);
 
   // Shared because every plan made from a definition, and every copy of one, uses the same program.

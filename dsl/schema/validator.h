@@ -77,6 +77,7 @@ class Validator {
   bool Check(const IfKeyword& keyword, const Site& site);
   bool Check(const DependentSchemasKeyword& keyword, const Site& site);
   bool Check(const UnevaluatedKeyword& keyword, const Site& site);
+  static bool Check(const SensitiveKeyword&, const Site&) { return true; }
 
   // Whether the member `name`, the `index`th of the object at `site`, meets `keyword`.
   bool CheckProperty(const PropertiesKeyword& keyword, const Site& site, const std::string& name,

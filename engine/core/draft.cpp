@@ -107,6 +107,12 @@ void Draft::Record(RecordBody body) {
   if (decision_.records.empty()) {
     decision_.records.reserve(kUsualRecords);
   }
+  if (HasSensitive(plan_) && TellsOfFailure(body)) {
+    if (!sensitive_) {
+      sensitive_ = Sensitive::Of(plan_, state_->input);
+    }
+    HideFailures(*sensitive_, body);
+  }
   decision_.records.push_back({now_, std::move(body)});
   // A record that can not follow the state is a defect in a table or an action; going on would
   // write a journal that nothing can read again.

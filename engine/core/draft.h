@@ -15,6 +15,7 @@
 #include "engine/core/documents.h"
 #include "engine/core/fold.h"
 #include "engine/engine.h"
+#include "engine/sensitive.h"
 #include "engine/state_lookup.h"
 
 namespace entente::engine {
@@ -156,6 +157,7 @@ class Draft {
   std::map<std::string, std::optional<size_t>> signals_;
   std::optional<size_t> aborted_;
 
+  std::optional<Sensitive> sensitive_;  // Once it was asked for.
   const uint64_t most_;
   // Evaluating changes nothing of what the draft says.
   mutable dsl::cel::Budget budget_;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "engine/sensitive.h"
 #include "runtime/record_codec.h"
 #include "runtime/shard/shard.h"
 #include "runtime/shard/shard_txn.h"
@@ -44,6 +45,9 @@ void Shard::Apply(const TxnPtr& txn, engine::Decision decision, std::function<vo
     release.withdraws = std::max(release.withdraws, WithdrawnBy(record));
     if (watched || events_.IsNoted(record, txn->plan->client_driven)) {
       const engine::TxnState& state = *txn->state;
+      if (engine::HasSensitive(*txn->plan)) {
+        engine::Sensitive::Of(*txn->plan, state.input).Hide(record);
+      }
       release.events.push_back({state.gid, state.definition, state.status, state.has_incident(),
                                 HistoryEntry{state.revision, std::move(record)}, txn->plan,
                                 state.traceparent});

@@ -5,6 +5,8 @@
 #include <utility>
 #include <variant>
 
+#include "engine/sensitive.h"
+
 namespace entente::api {
 namespace {
 
@@ -76,6 +78,44 @@ void Clear(engine::BranchState& branch) {
 }
 
 }  // namespace
+
+runtime::TxnView WithoutSensitive(runtime::TxnView view) {
+  if (view.plan == nullptr || !engine::HasSensitive(*view.plan)) {
+    return view;
+  }
+  auto state = std::make_shared<engine::TxnState>(*view.state);
+  engine::Sensitive::Of(*view.plan, state->input).Hide(*state);
+  view.state = std::move(state);
+  return view;
+}
+
+runtime::History WithoutSensitive(runtime::History history) {
+  const auto* accepted = history.entries.empty()
+                             ? nullptr
+                             : std::get_if<engine::Accepted>(&history.entries.front().record.body);
+  const bool known = history.plan != nullptr && accepted != nullptr;
+  if (known ? !engine::HasSensitive(*history.plan)
+            : accepted != nullptr && accepted->client_driven) {
+    return history;
+  }
+  if (!known) {  // Nobody can tell what of it is.
+    return WithoutPayloads(std::move(history));
+  }
+  const auto sensitive = engine::Sensitive::Of(*history.plan, accepted->input);
+  for (runtime::HistoryEntry& entry : history.entries) {
+    sensitive.Hide(entry.record);
+  }
+  return history;
+}
+
+BranchCallResult WithoutSensitive(const runtime::TxnView& view, BranchCallResult call) {
+  const auto sensitive = engine::Sensitive::Of(*view.plan, view.state->input);
+  sensitive.Hide(call.target);
+  if (call.body) {
+    sensitive.Hide(*call.body);
+  }
+  return call;
+}
 
 runtime::TxnView WithoutPayloads(const runtime::TxnView& view) {
   auto state = std::make_shared<engine::TxnState>(*view.state);

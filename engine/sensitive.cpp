@@ -1,0 +1,269 @@
+#include "engine/sensitive.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "base/json_number.h"
+#include "base/limits.h"
+#include "base/redact.h"
+#include "base/utf8.h"
+#include "dsl/schema/sensitive.h"
+
+namespace entente::engine {
+namespace {
+
+constexpr std::string_view kCut = "...";
+
+std::string PercentEncoded(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string encoded;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '.' || c == '_' || c == '~';
+    if (plain) {
+      encoded += c;
+    } else {
+      encoded += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
+    }
+  }
+  return encoded;
+}
+
+// A text, or a number as it is written.
+std::optional<std::string> WrittenScalar(const Json& value) {
+  if (value.is_string()) {
+    return value.get<std::string>();
+  }
+  return IsJsonNumber(value) ? std::optional(DumpJson(value)) : std::nullopt;
+}
+
+void Gather(const Json& value, std::vector<std::string>& scalars) {
+  if (value.is_structured()) {
+    for (const Json& part : value) {
+      Gather(part, scalars);
+    }
+  } else if (auto written = WrittenScalar(value)) {
+    scalars.push_back(std::move(*written));
+  }
+}
+
+// The longest beginning of `value` with which `text` ends, but for the whole of it.
+size_t EndsWithBeginning(std::string_view text, std::string_view value) {
+  for (size_t size = std::min(text.size(), value.size() - 1); size >= Sensitive::kMinText; --size) {
+    if (text.ends_with(value.substr(0, size))) {
+      return size;
+    }
+  }
+  return 0;
+}
+
+template <class Body, class Visit>
+void ForEachFailure(Body& body, const Visit& visit) {
+  if constexpr (requires { body.failure.message; }) {
+    visit(body.failure);
+  } else if constexpr (requires { body.failure->message; }) {
+    if (body.failure) {
+      visit(*body.failure);
+    }
+  }
+  if constexpr (requires { body.output_failure; }) {
+    if (body.output_failure) {
+      visit(*body.output_failure);
+    }
+  }
+}
+
+}  // namespace
+
+bool HasSensitive(const dsl::Plan& plan) {
+  return plan.input && dsl::HasSensitive(*plan.input);
+}
+
+Sensitive Sensitive::Of(const dsl::Plan& plan, const JsonText& input) {
+  Sensitive found;
+  if (!HasSensitive(plan)) {
+    return found;
+  }
+  const Json document = input.Read();
+  std::vector<std::string> scalars;
+  for (dsl::SensitivePart& part : dsl::SensitiveParts(*plan.input, document)) {
+    found.parts_.push_back(std::move(part.pointer));
+    Gather(*part.value, scalars);
+  }
+  std::sort(scalars.begin(), scalars.end());
+  scalars.erase(std::unique(scalars.begin(), scalars.end()), scalars.end());
+  for (std::string& text : scalars) {
+    if (text.size() >= kMinText) {
+      found.texts_.push_back(text);
+      if (std::string encoded = PercentEncoded(text); encoded != text) {
+        found.texts_.push_back(std::move(encoded));
+      }
+    }
+    if (text.size() >= kMinWhole) {
+      found.wholes_.push_back(std::move(text));
+    }
+  }
+  return found;
+}
+
+void Sensitive::Hide(std::string& text) const {
+  if (texts_.empty()) {
+    return;
+  }
+  Redact(texts_, kSensitiveShown, text);
+  HideCut(text);
+}
+
+void Sensitive::HideCut(std::string& text) const {
+  for (size_t end = text.find(kCut);; end = text.find(kCut, end)) {
+    const std::string_view before = std::string_view(text).substr(0, end);
+    size_t longest = 0;
+    for (const std::string& value : texts_) {
+      longest = std::max(longest, EndsWithBeginning(before, value));
+    }
+    const size_t begin = before.size() - longest;
+    if (longest > 0) {
+      text.replace(begin, longest, kSensitiveShown);
+    }
+    if (end == std::string::npos) {
+      return;
+    }
+    end = (longest > 0 ? begin + kSensitiveShown.size() : end) + kCut.size();
+  }
+}
+
+void Sensitive::HideValue(Json& value) const {
+  if (value.is_object()) {
+    Json shown = Json::object();
+    for (auto& [name, member] : value.items()) {
+      std::string key = name;
+      Hide(key);
+      HideValue(member);
+      shown[std::move(key)] = std::move(member);
+    }
+    value = std::move(shown);
+  } else if (value.is_array()) {
+    for (Json& item : value) {
+      HideValue(item);
+    }
+  } else if (const auto written = WrittenScalar(value)) {
+    if (std::binary_search(wholes_.begin(), wholes_.end(), *written)) {
+      value = kSensitiveShown;
+    } else if (value.is_string()) {
+      Hide(value.get_ref<std::string&>());
+    }
+  }
+}
+
+void Sensitive::Hide(JsonText& value) const {
+  if (wholes_.empty() || value.is_null()) {
+    return;
+  }
+  Json document = value.Read();
+  HideValue(document);
+  value = JsonText(document);
+}
+
+void Sensitive::HideInput(JsonText& input) const {
+  if (nothing()) {
+    return;
+  }
+  Json document = input.Read();
+  for (const std::string& part : parts_) {
+    // A part within another one is gone with it.
+    if (const Json::json_pointer pointer(part); document.contains(pointer)) {
+      document[pointer] = kSensitiveShown;
+    }
+  }
+  HideValue(document);
+  input = JsonText(document);
+}
+
+bool TellsOfFailure(const RecordBody& record) {
+  bool tells = false;
+  std::visit(
+      [&tells](auto& body) { ForEachFailure(body, [&tells](const Failure&) { tells = true; }); },
+      record);
+  return tells;
+}
+
+void HideFailures(const Sensitive& sensitive, RecordBody& record) {
+  const auto hide = [&sensitive](Failure& failure) {
+    sensitive.Hide(failure.message);
+    if (failure.message.size() > limits::kMaxErrorTextBytes) {
+      failure.message = ToUtf8(failure.message, limits::kMaxErrorTextBytes);
+    }
+  };
+  std::visit([&hide](auto& body) { ForEachFailure(body, hide); }, record);
+}
+
+namespace {
+
+struct HidePayloads {
+  const Sensitive& sensitive;
+
+  // What holds none that is shown.
+  template <class Body>
+  void operator()(Body&) const {}
+  void operator()(Accepted& record) const { sensitive.HideInput(record.input); }
+  void operator()(StepExpanded& record) const {
+    for (JsonText& item : record.items) {
+      sensitive.Hide(item);
+    }
+  }
+  void operator()(OperationSucceeded& record) const {
+    sensitive.Hide(record.output);
+    sensitive.Hide(record.answer);
+  }
+  void operator()(SignalReceived& record) const { sensitive.Hide(record.payload); }
+  void operator()(OperatorEdited& record) const {
+    sensitive.Hide(record.before);
+    if (record.body) {
+      sensitive.Hide(*record.body);
+    }
+  }
+  void operator()(OperatorSkipped& record) const { sensitive.Hide(record.output); }
+  void operator()(Ended& record) const { sensitive.Hide(record.output); }
+};
+
+void HideIn(const Sensitive& sensitive, BranchState& branch) {
+  sensitive.Hide(branch.item);
+  sensitive.Hide(branch.output);
+  sensitive.Hide(branch.answer);
+  if (branch.edit != nullptr && branch.edit->body) {
+    auto edit = std::make_shared<BranchEdit>(*branch.edit);
+    sensitive.Hide(*edit->body);
+    branch.edit = std::move(edit);
+  }
+}
+
+}  // namespace
+
+void Sensitive::Hide(Record& record) const {
+  if (!nothing()) {
+    std::visit(HidePayloads{*this}, record.body);
+  }
+}
+
+void Sensitive::Hide(TxnState& state) const {
+  if (nothing()) {
+    return;
+  }
+  HideInput(state.input);
+  Hide(state.output);
+  for (auto& [name, payload] : state.signals) {
+    Hide(payload);
+  }
+  for (StepState& step : state.steps) {
+    for (BranchState& branch : step.branches) {
+      HideIn(*this, branch);
+    }
+  }
+}
+
+}  // namespace entente::engine

@@ -1,0 +1,120 @@
+#include "engine/sensitive.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "tests/engine/world.h"
+
+namespace entente::engine::test {
+namespace {
+
+PlanPtr Plan() {
+  return CompilePlan(
+      R"({"name": "x", "mode": "saga", "participants": {"p": {"http": "http://p"}},
+          "input": {"properties": {"card": {"sensitive": true}, "city": {}}},
+          "steps": [{"id": "a", "participant": "p", "compensate": null,
+                     "action": {"post": "/x/${input.card}", "body": {"n": "${input.card}"}}},
+                    {"id": "b", "participant": "p", "compensate": null,
+                     "action": {"post": "/y", "body": "${steps.a.output}"}}],
+          "output": "${steps.a.output}"})");
+}
+
+Sensitive Of(const Json& card) {
+  return Sensitive::Of(*Plan(), JsonText(Json{{"card", card}, {"city", "Rome"}}));
+}
+
+std::string Hidden(const Sensitive& sensitive, std::string text) {
+  sensitive.Hide(text);
+  return text;
+}
+
+Json Hidden(const Sensitive& sensitive, const Json& value) {
+  JsonText text(value);
+  sensitive.Hide(text);
+  return text.Read();
+}
+
+const Json kShown = std::string(kSensitiveShown);
+
+}  // namespace
+
+TEST_CASE("what is sensitive is known by its value wherever it stands") {
+  const Sensitive sensitive = Of("4111 1111/x\n");
+  CHECK(Hidden(sensitive, std::string("no: 4111 1111/x\n, sorry")) == "no: [sensitive], sorry");
+  CHECK(Hidden(sensitive, std::string(R"({"a":"4111 1111\/x\n"})")) == R"({"a":"[sensitive]"})");
+  CHECK(Hidden(sensitive, std::string("/cards/4111%201111%2Fx%0A?")) == "/cards/[sensitive]?");
+  CHECK(Hidden(sensitive, Json{{"a", {"4111 1111/x\n", "Rome"}}}) == Json{{"a", {kShown, "Rome"}}});
+  CHECK(Hidden(sensitive, Json{{"4111 1111/x\n", 1}}) == Json{{"[sensitive]", 1}});
+}
+
+TEST_CASE("numbers are sensitive as they are written") {
+  const Sensitive sensitive = Of(41111111);
+  CHECK(Hidden(sensitive, Json{{"a", 41111111}, {"b", 7}}) == Json{{"a", kShown}, {"b", 7}});
+  CHECK(Hidden(sensitive, std::string("card 41111111 is blocked")) ==
+        "card [sensitive] is blocked");
+}
+
+TEST_CASE("all within a sensitive object is sensitive") {
+  const Sensitive sensitive = Of({{"no", "4111-1111"}, {"codes", {"abcd", "efgh"}}});
+  CHECK(Hidden(sensitive, std::string("4111-1111 abcd efgh")) ==
+        "[sensitive] [sensitive] [sensitive]");
+}
+
+TEST_CASE("what is short is taken out of the input alone") {
+  const Sensitive sensitive = Of("No");
+  CHECK(Hidden(sensitive, std::string("No room")) == "No room");
+  CHECK(Hidden(sensitive, Json{"No"}) == Json{"No"});
+  JsonText input(Json{{"card", "No"}, {"city", "Rome"}});
+  sensitive.HideInput(input);
+  CHECK(input.Read() == Json{{"card", kShown}, {"city", "Rome"}});
+  CHECK(Hidden(Of("123"), Json{{"cvc", "123"}, {"n", "1234"}}) ==
+        Json{{"cvc", kShown}, {"n", "1234"}});
+}
+
+TEST_CASE("the beginning that a cut left of a value is taken out too") {
+  const Sensitive sensitive = Of("4111-1111-1111");
+  CHECK(Hidden(sensitive, std::string("HTTP 500: card 4111-11...")) ==
+        "HTTP 500: card [sensitive]...");
+  CHECK(Hidden(sensitive, std::string("card 4111-1111-1")) == "card [sensitive]");
+  CHECK(Hidden(sensitive, std::string("a 4111...; b 4111-1111-1111...")) ==
+        "a [sensitive]...; b [sensitive]...");
+}
+
+TEST_CASE("failures are recorded without it, and calls are made with it") {
+  World world(Plan());
+  world.Submit({{"card", "4111-1111"}, {"city", "Rome"}});
+  const auto& first = std::get<RenderedHttp>(std::get<CallBranch>(world.effects().front()).request);
+  CHECK(first.target == "/x/4111-1111");
+  CHECK(first.body->find("4111-1111") != std::string::npos);
+  world.Answer("a", ReplyUnknown{{"http.500", "no card 4111-1111"}, std::nullopt});
+  CHECK(FindBranch(world.state(), BranchId("a"))->failure->message == "no card [sensitive]");
+}
+
+TEST_CASE("a state and its records are shown without it") {
+  const Sensitive sensitive = Of("4111-1111");
+  TxnState state;
+  state.input = JsonText(Json{{"card", "4111-1111"}});
+  state.output = JsonText(Json{{"paid", "4111-1111"}});
+  state.signals["s"] = JsonText(Json("4111-1111"));
+  state.steps.emplace_back().branches.emplace_back().output = JsonText(Json("4111-1111"));
+  sensitive.Hide(state);
+  CHECK(state.input.Read() == Json{{"card", kShown}});
+  CHECK(state.output.Read() == Json{{"paid", kShown}});
+  CHECK(state.signals["s"].Read() == kShown);
+  CHECK(state.steps[0].branches[0].output.Read() == kShown);
+
+  const auto shown = [&sensitive](RecordBody body) {
+    Record record{Instant(), std::move(body)};
+    sensitive.Hide(record);
+    return record;
+  };
+  const JsonText value(Json("4111-1111"));
+  CHECK(std::get<OperationSucceeded>(shown(OperationSucceeded{BranchId("a"), value}).body)
+            .output.Read() == kShown);
+  CHECK(std::get<SignalReceived>(shown(SignalReceived{"s", value}).body).payload.Read() == kShown);
+  CHECK(std::get<OperatorSkipped>(shown(OperatorSkipped{.output = value}).body).output.Read() ==
+        kShown);
+  CHECK(std::get<Ended>(shown(Ended{.output = value}).body).output.Read() == kShown);
+}
+
+}  // namespace entente::engine::test
