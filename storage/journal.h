@@ -114,14 +114,34 @@ struct Filter {
   // Of one and the same incident.
   std::optional<std::string> participant;
   std::optional<std::string> code;
+  std::optional<std::string> step;  // Any of its branches.
 };
 
-// Newest first, in the order of creation. `cursor` is opaque, from the previous page; empty for the
-// first. A page may have fewer rows than `limit`, even none, and still a next_cursor: a sparse
-// filter ends a page after a bounded amount of work.
+// The orders of a list; list_order.h says where a row stands in each.
+enum class ListOrder {
+  kNewest,     // By creation, as all others among rows that they do not tell apart.
+  kOldest,     // By creation.
+  kChanged,    // What changed last comes first.
+  kUnchanged,  // What has stood still longest comes first.
+  kAttempts,   // The most attempts come first.
+};
+
+// Of a list in another order than that of creation; some tenths of a second.
+inline constexpr size_t kMaxSortedRows = 250'000;
+
+// `cursor` is opaque, from the previous page of the same filter and order; empty for the first. A
+// page may have fewer rows than `limit`, even none, and still a next_cursor: a sparse filter ends a
+// page after a bounded amount of work.
+//
+// A row that changes between two pages of an order other than that of creation may move from one to
+// the other, and so be on both or on neither.
 struct Page {
   size_t limit = 50;
   std::string cursor;
+  ListOrder order = ListOrder::kNewest;
+  // Orders other than that of creation are not kept by an index, which every change would pay for:
+  // the rows are sorted when they are asked for, and a list of more than these is refused.
+  size_t most_sorted = kMaxSortedRows;
 };
 struct SummaryPage {
   std::vector<SummaryRow> rows;
@@ -236,7 +256,9 @@ class Journal {
   // Reads one transaction, open or finished. kNotFound, reason transaction.not_found. Blocks.
   [[nodiscard]] virtual Result<StoredTxn> Load(const Gid& gid) = 0;
 
-  // A page of summary rows, newest first. kInvalidArgument for a cursor that is not ours. Blocks.
+  // A page of summary rows. kInvalidArgument: query.bad_cursor for a cursor that is not ours;
+  // query.sort_too_wide for more rows to sort than page.most_sorted, of those that the filter lets
+  // through or of those that had to be looked at for it. Blocks.
   [[nodiscard]] virtual Result<SummaryPage> Query(const Filter& filter, const Page& page) = 0;
 
   // Stores a new version of a definition, or returns the newest one if its digest is the same.

@@ -1,17 +1,14 @@
 #include "storage/summary_filter.h"
 
 #include <algorithm>
-#include <charconv>
-#include <limits>
+#include <optional>
 #include <string_view>
+#include <vector>
 
 #include "base/limits.h"
-#include "storage/journal_errors.h"
 
 namespace entente::storage {
 namespace {
-
-constexpr char kCursorPrefix = 't';
 
 template <class T>
 bool Differs(const std::optional<T>& wanted, const T& actual) {
@@ -28,9 +25,16 @@ bool Contains(std::string_view text, std::string_view part) {
   return found != text.end() || part.empty();
 }
 
+// A branch of a forEach is named `step:index`.
+std::string_view StepOf(const BranchId& branch) {
+  const std::string_view name = branch.str();
+  return name.substr(0, name.find(':'));
+}
+
 bool HasIncident(const Filter& filter, const std::vector<IncidentRow>& incidents) {
   return std::ranges::any_of(incidents, [&filter](const IncidentRow& row) {
-    return !Differs(filter.participant, row.participant) && !Differs(filter.code, row.code);
+    return !Differs(filter.participant, row.participant) && !Differs(filter.code, row.code) &&
+           !(filter.step && *filter.step != StepOf(row.branch));
   });
 }
 
@@ -40,7 +44,8 @@ bool MatchesState(const Filter& filter, const Summary& summary) {
          !(filter.unchanged_since && summary.updated_at >= *filter.unchanged_since) &&
          !(filter.attempts && summary.attempts < *filter.attempts) &&
          !(filter.error && !Contains(summary.error, *filter.error)) &&
-         !((filter.participant || filter.code) && !HasIncident(filter, summary.incidents));
+         !((filter.participant || filter.code || filter.step) &&
+           !HasIncident(filter, summary.incidents));
 }
 
 }  // namespace
@@ -62,23 +67,6 @@ bool Matches(const Filter& filter, const Gid& gid, const Summary& summary) {
     return false;
   }
   return !filter.gid_prefix || gid.str().starts_with(*filter.gid_prefix);
-}
-
-std::string EncodeCursor(int64_t position) {
-  return kCursorPrefix + std::to_string(position);
-}
-
-Result<int64_t> DecodeCursor(const std::string& cursor) {
-  if (cursor.empty()) {
-    return std::numeric_limits<int64_t>::max();
-  }
-  int64_t position = 0;
-  const char* end = cursor.data() + cursor.size();
-  const auto [stopped, error] = std::from_chars(cursor.data() + 1, end, position);
-  if (cursor[0] != kCursorPrefix || error != std::errc() || stopped != end || position < 1) {
-    return BadCursor(cursor);
-  }
-  return position;
 }
 
 size_t ClampPageLimit(size_t limit) {

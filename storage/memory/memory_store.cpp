@@ -143,10 +143,15 @@ Result<StoredTxn> MemoryStore::Load(const Gid& gid) const {
 }
 
 Result<SummaryPage> MemoryStore::Query(const Filter& filter, const Page& page) const {
-  ENTENTE_ASSIGN_OR_RETURN(const int64_t below, DecodeCursor(page.cursor));
+  ENTENTE_ASSIGN_OR_RETURN(const Place after, DecodeCursor(page.order, page.cursor));
   const size_t limit = ClampPageLimit(page.limit);
-  SummaryPage result;
   const std::lock_guard lock(mutex_);
+  return page.order == ListOrder::kNewest ? Newest(filter, after.position, limit)
+                                          : Ranked(filter, page, after, limit);
+}
+
+SummaryPage MemoryStore::Newest(const Filter& filter, int64_t below, size_t limit) const {
+  SummaryPage result;
   int64_t last = 0;
   for (auto at = by_position_.lower_bound(below); at != by_position_.begin();) {
     --at;
@@ -155,13 +160,33 @@ Result<SummaryPage> MemoryStore::Query(const Filter& filter, const Page& page) c
       continue;
     }
     if (result.rows.size() == limit) {
-      result.next_cursor = EncodeCursor(last);
+      result.next_cursor = EncodeCursor(ListOrder::kNewest, {0, last});
       break;
     }
     result.rows.push_back({txn.gid, txn.summary});
     last = at->first;
   }
   return result;
+}
+
+Result<SummaryPage> MemoryStore::Ranked(const Filter& filter, const Page& page, const Place& after,
+                                        size_t limit) const {
+  Ranking ranking(page.order, after, limit);
+  size_t sorted = 0;
+  for (const auto& [position, gid] : by_position_) {
+    const StoredTxn& txn = txns_.at(gid).stored;
+    if (!Matches(filter, txn.gid, txn.summary)) {
+      continue;
+    }
+    if (++sorted > page.most_sorted && !IsByCreation(page.order)) {
+      return SortTooWide(page.most_sorted);
+    }
+    const Place place = PlaceOf(page.order, KeyOf(page.order, txn.summary), position);
+    if (ranking.Wants(place)) {
+      ranking.Add(place, {txn.gid, txn.summary});
+    }
+  }
+  return ranking.Take();
 }
 
 DefinitionRow MemoryStore::PutDefinition(DefinitionRow row) {

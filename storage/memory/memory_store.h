@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "storage/journal.h"
+#include "storage/list_order.h"
 #include "storage/note_log.h"
 
 namespace entente::storage {
@@ -65,6 +66,11 @@ class MemoryStore {
   [[nodiscard]] size_t Purge(Instant before, size_t limit);
 
  private:
+  // Under mutex_. Below that position; and in any order.
+  [[nodiscard]] SummaryPage Newest(const Filter& filter, int64_t below, size_t limit) const;
+  [[nodiscard]] Result<SummaryPage> Ranked(const Filter& filter, const Page& page,
+                                           const Place& after, size_t limit) const;
+
   struct Txn {
     int64_t position = 0;  // In the order of creation.
     StoredTxn stored;

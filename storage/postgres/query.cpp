@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "net/postgres/params.h"
+#include "storage/list_order.h"
 #include "storage/postgres/failure.h"
 #include "storage/postgres/reader.h"
 #include "storage/summary_filter.h"
@@ -20,6 +21,9 @@ constexpr int64_t kMaxRowsExamined = 20'000;
 
 // More names with a prefix than this are not worth sorting: the list is read through instead.
 constexpr int64_t kMaxNames = 2'000;
+
+// Of kSummaryColumns.
+constexpr int kPosColumn = 1;
 
 // A condition with its parameters, which count from the number that it is made with.
 class Conditions {
@@ -85,82 +89,167 @@ struct Access {
 
 class Query {
  public:
-  Query(pg::Connection& connection, const Filter& filter, size_t limit, int64_t below,
+  Query(pg::Connection& connection, const Filter& filter, const Page& page, const Place& after,
         const PostgresOptions& options)
-      : connection_(connection), filter_(filter), limit_(limit), below_(below), options_(options) {}
+      : connection_(connection),
+        filter_(filter),
+        page_(page),
+        limit_(ClampPageLimit(page.limit)),
+        after_(after),
+        oldest_(page.order == ListOrder::kOldest),
+        options_(options) {
+    if (page.cursor.empty()) {
+      return;
+    }
+    if (oldest_) {
+      floor_ = PositionOf(page.order, after);
+    } else if (page.order == ListOrder::kNewest) {
+      below_ = after.position;
+    }
+  }
 
   Result<SummaryPage> Run(const PeriodList& list) {
     for (const PeriodTables& tables : list.tables) {
-      ENTENTE_RETURN_IF_ERROR(Collect(tables));
+      ENTENTE_RETURN_IF_ERROR(IsByCreation(page_.order) ? Collect(tables) : CollectRanked(tables));
     }
     return Finish();
   }
 
  private:
   struct Row {
-    int64_t pos;
+    Place place;
     SummaryRow row;
   };
 
-  // Periods overlap a little: shards change to the next one one by one. So each adds its newest
-  // rows, but none that is older than what is shown anyway, or than where another one stopped.
+  // Periods overlap a little: shards change to the next one one by one. So each adds its first
+  // rows, but none that comes after what is shown anyway, or after where another one stopped.
   Status Collect(const PeriodTables& tables) {
     ENTENTE_ASSIGN_OR_RETURN(const Access access, AccessOf(tables));
-    const std::string inner = " FROM " + access.from + " WHERE " + access.where.sql() +
-                              " ORDER BY t.pos DESC LIMIT " + std::to_string(kMaxRowsExamined);
+    const std::string by_pos = oldest_ ? " ORDER BY t.pos LIMIT " : " ORDER BY t.pos DESC LIMIT ";
+    const std::string inner = " FROM " + access.from + " WHERE " + access.where.sql() + by_pos +
+                              std::to_string(kMaxRowsExamined);
     Conditions filter;
     filter.After(access.where);
     AddFilter(filter);
-    // What only the decoded row tells is looked for in all that may have it.
-    const int64_t most = IsReadOut() ? kMaxRowsExamined : static_cast<int64_t>(limit_) + 1;
     const std::string sql = "SELECT " + std::string(kSummaryColumns) + " FROM (SELECT t.*" + inner +
-                            ") AS t" + (filter.empty() ? "" : " WHERE " + filter.sql()) +
-                            " ORDER BY t.pos DESC LIMIT " + std::to_string(most);
+                            ") AS t" + (filter.empty() ? "" : " WHERE " + filter.sql()) + by_pos +
+                            std::to_string(MostRead());
     ENTENTE_ASSIGN_OR_RETURN(const pg::PgResult rows, Ask(tables.Of(sql.c_str()), filter.params()));
+    ENTENTE_ASSIGN_OR_RETURN(const size_t found, Keep(rows));
+    if (rows_.size() > limit_) {
+      LeaveOutAfter(rows_.back().place);
+    }
+    return found > limit_ ? Status() : NoteEnd(tables, inner, access.where.params());
+  }
+
+  // In an order that no index has: all that the filter lets through is sorted, for want of which
+  // the first row could be any.
+  Status CollectRanked(const PeriodTables& tables) {
+    ENTENTE_ASSIGN_OR_RETURN(const Access access, AccessOf(tables));
+    Conditions where = access.where;
+    AddFilter(where);
+    const std::string from = " FROM " + access.from + " WHERE " + where.sql();
+    ENTENTE_RETURN_IF_ERROR(CountSorted(tables, from, where.params()));
+    Conditions next;
+    next.After(where);
+    next.Add("(" + RankColumn() + ", t.pos) < ($::bigint, $::bigint)", after_.rank,
+             after_.position);
+    const std::string sql = "SELECT " + std::string(kSummaryColumns) + from + " AND " + next.sql() +
+                            " ORDER BY " + RankColumn() + " DESC, t.pos DESC LIMIT " +
+                            std::to_string(MostRead());
+    ENTENTE_ASSIGN_OR_RETURN(const pg::PgResult rows, Ask(tables.Of(sql.c_str()), next.params()));
+    ENTENTE_ASSIGN_OR_RETURN(const size_t found, Keep(rows));
+    if (found <= limit_ && rows.rows() == kMaxRowsExamined) {
+      ENTENTE_ASSIGN_OR_RETURN(const SummaryRow last, DecodeSummary(rows, rows.rows() - 1));
+      CutAt(PlaceOf(page_.order, KeyOf(page_.order, last.summary),
+                    rows.Number(rows.rows() - 1, kPosColumn)));
+    }
+    return {};
+  }
+
+  [[nodiscard]] std::string RankColumn() const {
+    switch (page_.order) {
+      case ListOrder::kAttempts: return "t.attempts::bigint";
+      case ListOrder::kUnchanged: return "(-t.updated_at)";
+      default: return "t.updated_at";
+    }
+  }
+
+  Status CountSorted(const PeriodTables& tables, const std::string& from,
+                     const pg::Params& params) {
+    const std::string sql = "SELECT count(*) FROM (SELECT 1" + from + " LIMIT " +
+                            std::to_string(page_.most_sorted + 1) + ") AS n";
+    ENTENTE_ASSIGN_OR_RETURN(const pg::PgResult count, Ask(tables.Of(sql.c_str()), params));
+    sorted_ += static_cast<size_t>(count.Number(0, 0));
+    return sorted_ > page_.most_sorted ? SortTooWide(page_.most_sorted) : Status();
+  }
+
+  // What only the decoded row tells is looked for in all that may have it.
+  [[nodiscard]] int64_t MostRead() const {
+    return IsReadOut() ? kMaxRowsExamined : static_cast<int64_t>(limit_) + 1;
+  }
+
+  // Keeps of these and those before the first ones. Returns how many of these match.
+  Result<size_t> Keep(const pg::PgResult& rows) {
     size_t found = 0;
     for (int i = 0; i < rows.rows() && found <= limit_; ++i) {
       ENTENTE_ASSIGN_OR_RETURN(SummaryRow row, DecodeSummary(rows, i));
       if (!IsReadOut() || Matches(filter_, row.gid, row.summary)) {
         ++found;
-        rows_.push_back({rows.Number(i, 1), std::move(row)});
+        const Place place =
+            PlaceOf(page_.order, KeyOf(page_.order, row.summary), rows.Number(i, kPosColumn));
+        rows_.push_back({place, std::move(row)});
       }
     }
-    std::ranges::sort(rows_, std::ranges::greater(), &Row::pos);
+    std::ranges::sort(rows_, std::ranges::greater(), &Row::place);
     if (rows_.size() > limit_) {
       rows_.resize(limit_ + 1);
-      floor_ = std::max(floor_, rows_.back().pos);
     }
-    return found > limit_ ? Status() : NoteEnd(tables, inner, access.where.params());
+    return found;
   }
 
   // Whether the filter asks for what the tables have only as bytes.
   [[nodiscard]] bool IsReadOut() const {
-    return filter_.error || filter_.participant || filter_.code;
+    return filter_.error || filter_.participant || filter_.code || filter_.step;
   }
+
+  // Of an order of creation: what comes after `place` need not be looked at in other periods.
+  void LeaveOutAfter(const Place& place) {
+    const int64_t pos = PositionOf(page_.order, place);
+    if (oldest_) {
+      below_ = std::min(below_, pos);
+    } else {
+      floor_ = std::max(floor_, pos);
+    }
+  }
+
+  void CutAt(const Place& place) { cut_ = cut_ ? std::max(*cut_, place) : place; }
 
   // Where the period's part of the page ended before the period did.
   Status NoteEnd(const PeriodTables& tables, const std::string& inner, const pg::Params& params) {
-    const std::string sql = "SELECT count(*), min(b.pos) FROM (SELECT t.pos" + inner + ") AS b";
+    const std::string sql = std::string("SELECT count(*), ") + (oldest_ ? "max" : "min") +
+                            "(b.pos) FROM (SELECT t.pos" + inner + ") AS b";
     ENTENTE_ASSIGN_OR_RETURN(const pg::PgResult bound, Ask(tables.Of(sql.c_str()), params));
     if (bound.Number(0, 0) == kMaxRowsExamined) {
-      cut_ = std::max(cut_, bound.Number(0, 1));
-      floor_ = std::max(floor_, cut_ - 1);
+      CutAt(PlaceOf(page_.order, 0, bound.Number(0, 1)));
+      const int64_t pos = PositionOf(page_.order, *cut_);
+      LeaveOutAfter(PlaceOf(page_.order, 0, oldest_ ? pos + 1 : pos - 1));
     }
     return {};
   }
 
   Result<SummaryPage> Finish() {
-    std::erase_if(rows_, [this](const Row& row) { return row.pos < cut_; });
+    std::erase_if(rows_, [this](const Row& row) { return cut_ && row.place < *cut_; });
     SummaryPage page;
     for (Row& row : rows_) {
       if (page.rows.size() == limit_) {
-        page.next_cursor = EncodeCursor(rows_[limit_ - 1].pos);
+        page.next_cursor = EncodeCursor(page_.order, rows_[limit_ - 1].place);
         return page;
       }
       page.rows.push_back(std::move(row.row));
     }
-    if (cut_ > 0) {
-      page.next_cursor = EncodeCursor(cut_);
+    if (cut_) {
+      page.next_cursor = EncodeCursor(page_.order, *cut_);
     }
     return page;
   }
@@ -233,7 +322,7 @@ class Query {
     if (filter_.error && !filter_.error->empty()) {
       where.Add("t.error IS NOT NULL");
     }
-    if (filter_.participant || filter_.code) {
+    if (filter_.participant || filter_.code || filter_.step) {
       where.Add("t.incidents IS NOT NULL");
     }
     if (filter_.gid_prefix && !filter_.gid_prefix->empty()) {
@@ -253,12 +342,17 @@ class Query {
 
   pg::Connection& connection_;
   const Filter& filter_;
+  const Page& page_;
   const size_t limit_;
-  const int64_t below_;
+  const Place after_;
+  const bool oldest_;
   const PostgresOptions& options_;
-  std::vector<Row> rows_;  // The newest found, descending; one more than are shown.
-  int64_t cut_ = 0;        // What is below was not looked at in every period.
-  int64_t floor_ = 0;      // What is not above need not be looked at.
+  std::vector<Row> rows_;     // The first ones found, in order; one more than are shown.
+  std::optional<Place> cut_;  // What comes after was not looked at in every period.
+  size_t sorted_ = 0;
+  // Only what is above and below need be looked at.
+  int64_t floor_ = 0;
+  int64_t below_ = std::numeric_limits<int64_t>::max();
 };
 
 }  // namespace
@@ -266,8 +360,8 @@ class Query {
 Result<SummaryPage> RunQuery(pg::Connection& connection, const PeriodList& list,
                              const Filter& filter, const Page& page,
                              const PostgresOptions& options) {
-  ENTENTE_ASSIGN_OR_RETURN(const int64_t below, DecodeCursor(page.cursor));
-  return Query(connection, filter, ClampPageLimit(page.limit), below, options).Run(list);
+  ENTENTE_ASSIGN_OR_RETURN(const Place after, DecodeCursor(page.order, page.cursor));
+  return Query(connection, filter, page, after, options).Run(list);
 }
 
 }  // namespace entente::storage::postgres

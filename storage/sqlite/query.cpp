@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "storage/list_order.h"
 #include "storage/sqlite/schema.h"
 #include "storage/summary_filter.h"
 
@@ -20,6 +21,10 @@ constexpr int64_t kMaxRowsExamined = 20'000;
 
 // How far candidates of an index are counted to find the narrowest one.
 constexpr int64_t kProbeRows = 2'000;
+
+// Of kSummaryColumns, what an order goes by.
+constexpr int kAttemptsColumn = 7;
+constexpr int kUpdatedColumn = 9;
 
 constexpr int64_t kMaxId = std::numeric_limits<int64_t>::max();
 
@@ -109,17 +114,22 @@ std::optional<std::vector<Access>> UsableIndexes(const Filter& filter, const Wor
 class Query {
  public:
   Query(Reader& reader, const Filter& filter, const Page& page)
-      : reader_(reader), filter_(filter), limit_(ClampPageLimit(page.limit)) {}
+      : reader_(reader), filter_(filter), page_(page), limit_(ClampPageLimit(page.limit)) {}
 
-  Result<SummaryPage> Run(int64_t below) {
+  Result<SummaryPage> Run(const Place& after) {
     const std::optional<std::vector<Access>> usable = UsableIndexes(filter_, reader_.words());
     if (!usable) {
       return SummaryPage{};
     }
-    range_.below = below;
+    if (page_.order == ListOrder::kNewest) {
+      range_.below = after.position;
+    }
     ENTENTE_RETURN_IF_ERROR(NarrowByTime());
+    if (page_.order == ListOrder::kOldest && !page_.cursor.empty()) {
+      range_.first = std::max(range_.first, PositionOf(page_.order, after) + 1);
+    }
     ENTENTE_ASSIGN_OR_RETURN(const Access access, Narrowest(*usable));
-    return Collect(access);
+    return IsByCreation(page_.order) ? Collect(access) : CollectRanked(access, after);
   }
 
  private:
@@ -200,16 +210,21 @@ class Query {
     return count.Integer(0);
   }
 
-  Result<SummaryPage> Collect(const Access& access) {
+  static std::string Select(const Access& access, bool oldest_first) {
     std::string sql;
     for (size_t i = 0; i < access.where.size(); ++i) {
       sql += (i == 0 ? "SELECT " : " UNION ALL SELECT ") + std::string(kSummaryColumns) +
              From(access, i);
     }
     // A compound SELECT is ordered by a column's position, and merges its ordered halves.
-    sql += " ORDER BY " + (access.where.size() > 1 ? "1" : access.id) + " DESC";
+    return sql + " ORDER BY " + (access.where.size() > 1 ? "1" : access.id) +
+           (oldest_first ? " ASC" : " DESC");
+  }
+
+  Result<SummaryPage> Collect(const Access& access) {
     Statement rows;
-    ENTENTE_RETURN_IF_ERROR(rows.Prepare(reader_.connection(), sql));
+    ENTENTE_RETURN_IF_ERROR(
+        rows.Prepare(reader_.connection(), Select(access, page_.order == ListOrder::kOldest)));
     BindAll(rows, access);
     return CollectRows(rows);
   }
@@ -222,7 +237,7 @@ class Query {
     int code = rows.Step();
     for (; code == SQLITE_ROW; code = rows.Step()) {
       if (++examined > kMaxRowsExamined) {
-        page.next_cursor = EncodeCursor(last_examined);
+        page.next_cursor = CursorAt(last_examined);
         return page;
       }
       last_examined = rows.Integer(0);
@@ -231,7 +246,7 @@ class Query {
         continue;
       }
       if (page.rows.size() == limit_) {
-        page.next_cursor = EncodeCursor(last_shown);
+        page.next_cursor = CursorAt(last_shown);
         return page;
       }
       page.rows.push_back(std::move(row));
@@ -241,6 +256,41 @@ class Query {
       return rows.Failure(code, "listing transactions");
     }
     return page;
+  }
+
+  [[nodiscard]] std::string CursorAt(int64_t id) const {
+    return EncodeCursor(page_.order, PlaceOf(page_.order, 0, id));
+  }
+
+  // Every candidate is looked at, and few are decoded: those that are no better than what is kept
+  // already can not be on the page, whatever the filter says. Hence those that are likely to be the
+  // best come first: what was created last has mostly changed last, too.
+  Result<SummaryPage> CollectRanked(const Access& access, const Place& after) {
+    Statement rows;
+    ENTENTE_RETURN_IF_ERROR(
+        rows.Prepare(reader_.connection(), Select(access, page_.order == ListOrder::kUnchanged)));
+    BindAll(rows, access);
+    const int key = page_.order == ListOrder::kAttempts ? kAttemptsColumn : kUpdatedColumn;
+    Ranking ranking(page_.order, after, limit_);
+    size_t examined = 0;
+    int code = rows.Step();
+    for (; code == SQLITE_ROW; code = rows.Step()) {
+      if (++examined > page_.most_sorted) {
+        return SortTooWide(page_.most_sorted);
+      }
+      const Place place = PlaceOf(page_.order, rows.Integer(key), rows.Integer(0));
+      if (!ranking.Wants(place)) {
+        continue;
+      }
+      ENTENTE_ASSIGN_OR_RETURN(SummaryRow row, reader_.DecodeSummary(rows));
+      if (Matches(filter_, row.gid, row.summary)) {
+        ranking.Add(place, std::move(row));
+      }
+    }
+    if (code != SQLITE_DONE) {
+      return rows.Failure(code, "sorting transactions");
+    }
+    return ranking.Take();
   }
 
   static std::string From(const Access& access, size_t condition) {
@@ -263,6 +313,7 @@ class Query {
 
   Reader& reader_;
   const Filter& filter_;
+  const Page& page_;
   const size_t limit_;
   IdRange range_;
 };
@@ -270,10 +321,10 @@ class Query {
 }  // namespace
 
 Result<SummaryPage> RunQuery(Reader& reader, const Filter& filter, const Page& page) {
-  ENTENTE_ASSIGN_OR_RETURN(const int64_t below, DecodeCursor(page.cursor));
+  ENTENTE_ASSIGN_OR_RETURN(const Place after, DecodeCursor(page.order, page.cursor));
   Snapshot snapshot(reader.connection());
   ENTENTE_RETURN_IF_ERROR(snapshot.Begin());
-  return Query(reader, filter, page).Run(below);
+  return Query(reader, filter, page).Run(after);
 }
 
 }  // namespace entente::storage::sqlite

@@ -7,8 +7,9 @@
 
 namespace entente::storage::sqlite {
 
-// As Journal::Query. Looks at rows in descending id, found through the index that the filter
-// narrows most, and stops after a bounded number of them.
+// As Journal::Query. Looks at rows in the order of their ids, found through the index that the
+// filter narrows most, and stops after a bounded number of them; for an order other than that of
+// creation, at all that the index leaves.
 [[nodiscard]] Result<SummaryPage> RunQuery(Reader& reader, const Filter& filter, const Page& page);
 
 }  // namespace entente::storage::sqlite

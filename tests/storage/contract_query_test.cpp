@@ -103,6 +103,134 @@ JOURNAL_TEST_CASE("what went wrong is found") {
         }).empty());
 }
 
+JOURNAL_TEST_CASE("a step that waits for an operator is found, by any of its branches") {
+  TestType factory;
+  const auto journal = factory.Open();
+  for (const char* branch : {"pay", "pay:12", "payout"}) {
+    Summary summary = OpenSummary();
+    summary.incidents = {MakeIncident(branch, "timeout")};
+    Create(*journal, std::string("at-") + branch, summary);
+  }
+  const auto at = [&](const std::string& step) {
+    return Filtered(*journal, [&](Filter& f) { f.step = step; });
+  };
+  CHECK(at("pay") == Gids{"at-pay:12", "at-pay"});
+  CHECK(at("payout") == Gids{"at-payout"});
+  CHECK(at("pay:12").empty());
+}
+
+// Changed and attempted in another order than created, two of them alike.
+void CreateUneven(OwnedJournal& journal) {
+  const auto create = [&journal](const std::string& gid, int64_t changed, uint32_t attempts) {
+    Summary summary = OpenSummary(100);
+    summary.updated_at = InstantFromMicros(changed);
+    summary.attempts = attempts;
+    summary.definition = attempts % 2 == 0 ? "even" : "odd";
+    summary.error = gid == "c" ? "nothing" : "HTTP 503";
+    Create(journal, gid, summary);
+  };
+  create("a", 500, 1);
+  create("b", 300, 4);
+  create("c", 900, 2);
+  create("d", 300, 4);
+  create("e", 700, 9);
+}
+
+Gids Sorted(Journal& journal, ListOrder order, const Filter& filter = {}, size_t limit = 1'000) {
+  Gids gids;
+  Page page;
+  page.limit = limit;
+  page.order = order;
+  do {
+    const Result<SummaryPage> found = journal.Query(filter, page);
+    INFO(found.status());
+    REQUIRE(found.ok());
+    CHECK(found->rows.size() <= limit);
+    for (const SummaryRow& row : found->rows) {
+      gids.push_back(row.gid.str());
+    }
+    page.cursor = found->next_cursor;
+  } while (!page.cursor.empty());
+  return gids;
+}
+
+JOURNAL_TEST_CASE("a list stands in the order that is asked for, in pages of any size") {
+  TestType factory;
+  const auto journal = factory.Open();
+  CreateUneven(*journal);
+  const size_t limit = GENERATE(1, 2, 4, 5, 1'000);
+  const auto sorted = [&](ListOrder order) { return Sorted(*journal, order, {}, limit); };
+  CHECK(sorted(ListOrder::kNewest) == Gids{"e", "d", "c", "b", "a"});
+  CHECK(sorted(ListOrder::kOldest) == Gids{"a", "b", "c", "d", "e"});
+  CHECK(sorted(ListOrder::kChanged) == Gids{"c", "e", "a", "d", "b"});
+  CHECK(sorted(ListOrder::kUnchanged) == Gids{"d", "b", "a", "e", "c"});
+  CHECK(sorted(ListOrder::kAttempts) == Gids{"e", "d", "b", "c", "a"});
+}
+
+JOURNAL_TEST_CASE("what is sorted is what the filter lets through") {
+  TestType factory;
+  const auto journal = factory.Open();
+  CreateUneven(*journal);
+  const size_t limit = GENERATE(1, 2, 1'000);
+  const auto sorted = [&](ListOrder order, auto change) {
+    Filter filter;
+    change(filter);
+    return Sorted(*journal, order, filter, limit);
+  };
+  const auto even = [](Filter& f) { f.definition = "even"; };
+  CHECK(sorted(ListOrder::kOldest, even) == Gids{"b", "c", "d"});
+  CHECK(sorted(ListOrder::kUnchanged, even) == Gids{"d", "b", "c"});
+  const auto failed = [](Filter& f) { f.error = "503"; };
+  CHECK(sorted(ListOrder::kOldest, failed) == Gids{"a", "b", "d", "e"});
+  CHECK(sorted(ListOrder::kChanged, failed) == Gids{"e", "a", "d", "b"});
+  CHECK(sorted(ListOrder::kAttempts, [](Filter& f) { f.status = "ACTIVE"; }).size() == 5);
+  CHECK(sorted(ListOrder::kAttempts, [](Filter& f) { f.since = InstantFromMicros(101); }).empty());
+}
+
+JOURNAL_TEST_CASE("more rows than may be sorted are refused, unless a filter leaves fewer") {
+  TestType factory;
+  const auto journal = factory.Open();
+  CreateUneven(*journal);
+  Page page;
+  page.most_sorted = 4;
+  for (const ListOrder order : {ListOrder::kNewest, ListOrder::kOldest}) {
+    page.order = order;
+    CHECK(journal->Query({}, page)->rows.size() == 5);
+  }
+  for (const ListOrder order : {ListOrder::kChanged, ListOrder::kUnchanged, ListOrder::kAttempts}) {
+    page.order = order;
+    const Result<SummaryPage> all = journal->Query({}, page);
+    CHECK(all.status().code() == StatusCode::kInvalidArgument);
+    CHECK(all.status().reason() == "query.sort_too_wide");
+    Filter filter;
+    filter.definition = "even";
+    CHECK(journal->Query(filter, page)->rows.size() == 3);
+  }
+}
+
+JOURNAL_TEST_CASE("a row that changes moves, and is where it belongs on the next page") {
+  TestType factory;
+  const auto journal = factory.Open();
+  CreateUneven(*journal);
+  Page page;
+  page.limit = 2;
+  page.order = ListOrder::kUnchanged;
+  const Result<SummaryPage> first = journal->Query({}, page);
+  REQUIRE(first.ok());
+  Summary changed = OpenSummary();
+  changed.updated_at = InstantFromMicros(950);
+  REQUIRE(AppendAndWait(*journal, MakeAppend("d", 2, 1, changed)).ok());
+  page.cursor = first->next_cursor;
+  page.limit = 10;
+  const Result<SummaryPage> second = journal->Query({}, page);
+  REQUIRE(second.ok());
+  Gids gids;
+  for (const SummaryRow& row : second->rows) {
+    gids.push_back(row.gid.str());
+  }
+  CHECK(gids == Gids{"a", "e", "c", "d"});
+}
+
 JOURNAL_TEST_CASE("since is inclusive and until is exclusive") {
   TestType factory;
   const auto journal = factory.Open();
@@ -235,6 +363,29 @@ JOURNAL_TEST_CASE("a cursor that is not ours is refused") {
   const Result<SummaryPage> page = journal->Query({}, {10, cursor});
   CHECK(page.status().code() == StatusCode::kInvalidArgument);
   CHECK(page.status().reason() == "query.bad_cursor");
+}
+
+JOURNAL_TEST_CASE("a cursor of another order is refused, and one that is cut short") {
+  TestType factory;
+  const auto journal = factory.Open();
+  CreateUneven(*journal);
+  Page page;
+  page.limit = 1;
+  page.order = GENERATE(ListOrder::kOldest, ListOrder::kChanged, ListOrder::kAttempts);
+  const Result<SummaryPage> first = journal->Query({}, page);
+  REQUIRE(first.ok());
+  const auto reason = [&](const std::string& cursor, ListOrder order) {
+    Page next = page;
+    next.cursor = cursor;
+    next.order = order;
+    return journal->Query({}, next).status().reason();
+  };
+  CHECK(reason(first->next_cursor, page.order).empty());
+  CHECK(reason(first->next_cursor, ListOrder::kNewest) == "query.bad_cursor");
+  CHECK(reason(first->next_cursor, ListOrder::kUnchanged) == "query.bad_cursor");
+  for (const char* cursor : {"c", "c5", "c5.", "c.5", "c5.0", "c5.x", "c5.5.5", "a", "o", "o0"}) {
+    CHECK(reason(cursor, page.order) == "query.bad_cursor");
+  }
 }
 
 JOURNAL_TEST_CASE("searching by time is exact across many transactions and clock jumps") {
