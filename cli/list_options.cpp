@@ -48,6 +48,7 @@ void AddListOptions(CLI::App& command, ListOptions& options) {
   command.add_option("--participant", request.participant, "Only incidents at this participant")
       ->type_name("NAME");
   command.add_option("--code", request.code, "Only incidents with this code")->type_name("CODE");
+  command.add_option("--step", request.step, "Only incidents at this step")->type_name("STEP");
   command.add_option("--gid-prefix", request.gid_prefix, "Only gids that begin so")
       ->type_name("TEXT");
   command.add_option("--parent", request.parent, "Only the children of this transaction")

@@ -131,6 +131,10 @@ void AddList(CLI::App& app, Context& context) {
   CLI::App* list = app.add_subcommand("list", "List transactions, the newest first");
   const auto options = std::make_shared<ListOptions>();
   AddListOptions(*list, *options);
+  list->add_option("--sort", options->request.sort,
+                   "newest, oldest, changed (last, first), unchanged (longest, first) or attempts "
+                   "(the most first)")
+      ->type_name("ORDER");
   AddPageOptions(*list, options->request);
   AddClientOptions(*list, context);
   list->callback([&context, options] { RunList(context, *options); });

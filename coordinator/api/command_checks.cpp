@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string_view>
 #include <utility>
 
 #include "base/limits.h"
@@ -249,11 +250,14 @@ storage::Filter ReadFilter(ListCommand& command, Checker& check) {
   if (!command.code.empty()) {
     filter.code = std::move(command.code);
   }
+  if (!command.step.empty()) {
+    filter.step = std::move(command.step);
+  }
   filter.paused = command.paused;
   filter.unchanged_since = command.unchanged_since;
   filter.attempts = command.attempts;
   filter.incident = command.incident;
-  if (filter.participant || filter.code) {
+  if (filter.participant || filter.code || filter.step) {
     filter.incident = filter.incident.value_or(true);  // Its index is a short one.
   }
   filter.since = command.since;
@@ -261,12 +265,35 @@ storage::Filter ReadFilter(ListCommand& command, Checker& check) {
   return filter;
 }
 
+storage::ListOrder ReadOrder(const std::string& sort, Checker& check) {
+  using storage::ListOrder;
+  constexpr std::array<std::pair<std::string_view, ListOrder>, 5> kOrders{{
+      {"newest", ListOrder::kNewest},
+      {"oldest", ListOrder::kOldest},
+      {"changed", ListOrder::kChanged},
+      {"unchanged", ListOrder::kUnchanged},
+      {"attempts", ListOrder::kAttempts},
+  }};
+  for (const auto& [name, order] : kOrders) {
+    if (name == sort) {
+      return order;
+    }
+  }
+  if (!sort.empty()) {
+    check.Fail("sort", "is none of newest, oldest, changed, unchanged and attempts");
+  }
+  return ListOrder::kNewest;
+}
+
 storage::Page ReadPage(uint32_t limit, std::string cursor, Checker& check) {
   if (limit > limits::kMaxPageSize) {
     check.Fail("limit", "is more than the limit of " + std::to_string(limits::kMaxPageSize),
                "page with the cursor");
   }
-  return {limit == 0 ? limits::kDefaultPageSize : limit, std::move(cursor)};
+  storage::Page page;
+  page.limit = limit == 0 ? limits::kDefaultPageSize : limit;
+  page.cursor = std::move(cursor);
+  return page;
 }
 
 runtime::SubmitRequest ReadSubmit(SubmitCommand& command, Checker& check) {

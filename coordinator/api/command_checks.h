@@ -46,6 +46,7 @@ class Checker {
     CompleteCommand& command, Checker& check);
 [[nodiscard]] BulkRequest ReadBulk(BulkCommand& command, Checker& check);
 [[nodiscard]] storage::Filter ReadFilter(ListCommand& command, Checker& check);
+[[nodiscard]] storage::ListOrder ReadOrder(const std::string& sort, Checker& check);
 [[nodiscard]] storage::Page ReadPage(uint32_t limit, std::string cursor, Checker& check);
 
 [[nodiscard]] std::optional<Error> CheckFilter(const EventFilter& filter);

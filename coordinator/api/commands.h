@@ -84,6 +84,8 @@ struct ListCommand {
   std::string error;
   std::string participant;
   std::string code;
+  std::string step;
+  std::string sort;    // Empty: the newest first.
   uint32_t limit = 0;  // 0: the default.
   std::string cursor;
   identity::PrincipalPtr by = identity::Anonymous();

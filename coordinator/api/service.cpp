@@ -403,6 +403,7 @@ void Service::List(ListCommand command, Done<storage::SummaryPage> done) const {
   Checker check;
   storage::Filter filter = ReadFilter(command, check);
   storage::Page page = ReadPage(command.limit, std::move(command.cursor), check);
+  page.order = ReadOrder(command.sort, check);
   if (!check.ok()) {
     done(check.TakeError());
     return;

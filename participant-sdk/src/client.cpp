@@ -68,6 +68,7 @@ Query FilterOf(const ListRequest& request) {
   query.Add("unchangedSince", InstantText(request.unchanged_since));
   query.Add("attempts", NumberText(request.attempts)).Add("error", request.error);
   query.Add("participant", request.participant).Add("code", request.code);
+  query.Add("step", request.step);
   query.Add("q", request.gid_prefix).Add("parent", request.parent);
   return query;
 }
@@ -205,6 +206,7 @@ Result<Transaction> Client::Get(std::string_view gid, std::optional<Duration> wa
 
 Result<Document> Client::List(const ListRequest& request) {
   Query query = FilterOf(request);
+  query.Add("sort", request.sort);
   query.Add("limit", NumberText(request.limit)).Add("cursor", request.cursor);
   return impl_->CallForDocument(GetFrom("/v1/transactions" + query.text()));
 }

@@ -166,10 +166,14 @@ TEST_CASE("the other gRPC methods answer what the coordinator says") {
     request.set_status("ABORTING");
     request.set_incident(true);
     request.mutable_since()->set_seconds(1'795'000'000);
+    request.set_step("pay");
+    request.set_sort("unchanged");
     REQUIRE(grpc.stub->ListTransactions(&context, request, &list).ok());
     CHECK(list.transactions_size() == 2);
     CHECK(grpc.coordinator.last_filter()->incident == true);
     CHECK(ToMicros(*grpc.coordinator.last_filter()->since) == 1'795'000'000'000'000);
+    CHECK(grpc.coordinator.last_filter()->step == "pay");
+    CHECK(grpc.coordinator.last_page().order == storage::ListOrder::kUnchanged);
   }
   {
     grpc::ClientContext context;

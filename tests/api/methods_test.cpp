@@ -323,17 +323,45 @@ TEST_CASE("what a branch sends is shown, and what sends nothing says so") {
 TEST_CASE("a list is filtered by what went wrong") {
   RestServer server;
   REQUIRE(server
-              .Get("/v1/transactions?error=no+room&code=http.409&participant=p&attempts=3&"
+              .Get("/v1/transactions?error=no+room&code=http.409&participant=p&step=pay&attempts=3&"
                    "paused=true&unchangedSince=2026-01-31T00:00:00Z")
               .status == 200);
   const auto filter = server.coordinator.last_filter();
   CHECK(filter->error == "no room");
   CHECK(filter->code == "http.409");
   CHECK(filter->participant == "p");
+  CHECK(filter->step == "pay");
   CHECK(filter->attempts == 3U);
   CHECK(filter->paused == true);
   CHECK(filter->incident == true);  // Which a participant and a code are of.
   CHECK(filter->unchanged_since.has_value());
+}
+
+TEST_CASE("a step alone is that of an incident") {
+  RestServer server;
+  REQUIRE(server.Get("/v1/transactions:count?step=pay").status == 200);
+  CHECK(server.coordinator.last_filter()->step == "pay");
+  REQUIRE(server.Get("/v1/transactions?step=pay").status == 200);
+  CHECK(server.coordinator.last_filter()->incident == true);
+}
+
+TEST_CASE("a list stands in the order that is asked for") {
+  using storage::ListOrder;
+  RestServer server;
+  const auto order = [&server](const std::string& query) {
+    REQUIRE(server.Get("/v1/transactions" + query).status == 200);
+    return server.coordinator.last_page().order;
+  };
+  CHECK(order("") == ListOrder::kNewest);
+  CHECK(order("?sort=newest") == ListOrder::kNewest);
+  CHECK(order("?sort=oldest") == ListOrder::kOldest);
+  CHECK(order("?sort=changed") == ListOrder::kChanged);
+  CHECK(order("?sort=unchanged") == ListOrder::kUnchanged);
+  CHECK(order("?sort=attempts") == ListOrder::kAttempts);
+  const Json refused = server.Get("/v1/transactions?sort=size").Document();
+  CHECK(refused["status"] == 400);
+  CHECK(refused["detail"].get<std::string>().find("sort") != std::string::npos);
+  CHECK(server.Get("/v1/transactions:count?sort=oldest").status == 400);
 }
 
 TEST_CASE("transactions are counted by state, under a filter") {

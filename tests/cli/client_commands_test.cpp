@@ -452,13 +452,13 @@ TEST_CASE("what a branch sends is shown with its body") {
 
 TEST_CASE("a list is filtered by whatever the options say") {
   CannedServer server({{.body = R"({"transactions":[]})"}});
-  CHECK(
-      Run({"list", "--server", server.url(), "--paused", "--attempts", "3", "--error", "no room",
-           "--participant", "p", "--code", "http.503", "--unchanged-since", "2026-01-31T00:00:00Z"})
-          .exit_code == 0);
+  CHECK(Run({"list", "--server", server.url(), "--paused", "--attempts", "3", "--error", "no room",
+             "--participant", "p", "--code", "http.503", "--step", "pay", "--sort", "attempts",
+             "--unchanged-since", "2026-01-31T00:00:00Z"})
+            .exit_code == 0);
   CHECK(server.seen().at(0).target ==
         "/v1/transactions?paused=true&unchangedSince=2026-01-31T00%3A00%3A00Z&attempts=3&"
-        "error=no%20room&participant=p&code=http.503");
+        "error=no%20room&participant=p&code=http.503&step=pay&sort=attempts");
 }
 
 // What a coordinator in good health answers to all that a doctor asks.

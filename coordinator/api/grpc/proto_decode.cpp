@@ -134,6 +134,7 @@ ListCommand ReadFilterOf(const Request& request) {
   command.error = request.error();
   command.participant = request.participant();
   command.code = request.code();
+  command.step = request.step();
   return command;
 }
 
@@ -146,6 +147,7 @@ ListCommand FromProto(const pb::CountTransactionsRequest& request) {
 ListCommand FromProto(const pb::ListTransactionsRequest& request) {
   ListCommand command = ReadFilterOf(request);
   command.status = request.status();
+  command.sort = request.sort();
   if (request.has_incident()) {
     command.incident = request.incident();
   }

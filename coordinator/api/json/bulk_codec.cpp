@@ -84,10 +84,11 @@ Result<storage::Filter> BulkFilterOf(const std::string& query) {
     return std::move(error->status);
   }
   auto& command = std::get<ListCommand>(decoded);
-  if (query.empty() || command.limit != 0 || !command.cursor.empty()) {
-    return InvalidArgument("bulk.bad_filter",
-                           "'filter' is the query of a list, without 'limit' and 'cursor', and "
-                           "says something: what is meant to be all is not said by nothing");
+  if (query.empty() || command.limit != 0 || !command.cursor.empty() || !command.sort.empty()) {
+    return InvalidArgument(
+        "bulk.bad_filter",
+        "'filter' is the query of a list, without 'limit', 'cursor' and 'sort', and "
+        "says something: what is meant to be all is not said by nothing");
   }
   Checker check;
   storage::Filter filter = ReadFilter(command, check);

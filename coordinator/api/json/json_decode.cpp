@@ -186,6 +186,7 @@ void TakeFilter(QueryReader& reader, ListCommand& command) {
   command.error = reader.TakeString("error");
   command.participant = reader.TakeString("participant");
   command.code = reader.TakeString("code");
+  command.step = reader.TakeString("step");
 }
 
 }  // namespace
@@ -204,6 +205,7 @@ Outcome<ListCommand> DecodeList(std::string_view query) {
   command.status = reader.TakeString("status");
   command.incident = reader.TakeBool("incident");
   command.paused = reader.TakeBool("paused");
+  command.sort = reader.TakeString("sort");
   command.limit = reader.TakeNumber("limit").value_or(0);
   command.cursor = reader.TakeString("cursor");
   return Finish(reader, std::move(command));

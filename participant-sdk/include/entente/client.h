@@ -141,8 +141,11 @@ struct ListRequest {
   std::optional<Instant> unchanged_since = {};  // Nothing happened to it since.
   uint32_t attempts = 0;         // Some branch is at this attempt or a later one; 0: any.
   std::string error = {};        // A part of its latest failure's text; A is a.
-  std::string participant = {};  // This and the next: of an incident that waits.
+  std::string participant = {};  // This, code and step: of one incident that waits.
   std::string code = {};
+  std::string step = {};  // Of a forEach, any of its branches.
+  // newest, oldest, changed, unchanged or attempts (List alone); empty: newest.
+  std::string sort = {};
   uint32_t limit = 0;       // 0: the coordinator's default.
   std::string cursor = {};  // The page before's nextCursor.
 };
