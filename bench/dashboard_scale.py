@@ -72,6 +72,12 @@ def lists(coordinator, count):
         "incidents at a participant": "incident=true&participant=payments&code=http.422&limit=100",
         "paused, none": "paused=true&limit=100",
         "unchanged for long": "unchangedSince=2020-01-01T00:00:00Z&limit=100",
+        "incidents at a step": "step=pay&limit=100",
+        "the oldest first": "sort=oldest&limit=100",
+        "changed last": "sort=changed&limit=100",
+        "active, longest unchanged": "sort=unchanged&status=ACTIVE&limit=100",
+        "most attempts": "sort=attempts&limit=100",
+        "most attempts, with an error": "sort=attempts&error=amount&limit=100",
     }
     http = coordinator.http
     cursor = ""

@@ -12,7 +12,7 @@ import { beside, documentOf, fieldsOf } from '../src/pages/schema_form';
 import { bulkCommands } from '../src/pages/bulk';
 import { readExported } from '../src/pages/imported';
 import { predecessors } from '../src/pages/transaction';
-import { asList } from '../src/pages/transactions';
+import { asList, orderOf } from '../src/pages/transactions';
 import { filterOf, groupIncidents } from '../src/pages/incidents';
 import { href, parseRoute } from '../src/route';
 import { applies, asCommand, asCurl, bodyOf, EMPTY_FORM } from '../src/ui/actions';
@@ -187,6 +187,11 @@ test('a bulk action is shown as the commands that begin it', () => {
 test('a list is shown as the command that gives it', () => {
   expect(asList({ status: 'ACTIVE', incident: true, q: "a'b", unchangedSince: '2026-01-31T00:00:00Z' })).toBe(
     `entente list --status 'ACTIVE' --incident --gid-prefix 'a'\\''b' --unchanged-since '2026-01-31T00:00:00Z'`);
+});
+
+test('a list stands in an order that the URL says, and nothing else', () => {
+  expect(['sort=attempts', 'sort=sideways', ''].map((query) => orderOf(parseRoute(`#/transactions?${query}`)))).toEqual(['attempts', 'newest', 'newest']);
+  expect(asList({ step: 'pay', sort: 'unchanged' })).toBe("entente list --step 'pay' --sort 'unchanged'");
 });
 
 test('a route survives being written and read', () => {

@@ -11,7 +11,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists transactions, newest first. */
+        /** Lists transactions, newest first unless sorted otherwise. */
         get: operations["listTransactions"];
         put?: never;
         /** Submits a transaction; durable when it answers. */
@@ -1646,10 +1646,14 @@ export interface operations {
                 participant?: string;
                 /** @description Of the same incident. */
                 code?: string;
+                /** @description Of the same incident; of a forEach, any of its branches. */
+                step?: string;
                 /** @description How many; default 50, at most 1000. */
                 limit?: number;
                 /** @description `nextCursor` of the page before. */
                 cursor?: string;
+                /** @description newest (default) and oldest: by creation. changed: what changed last comes first; unchanged: what has stood still longest does; attempts: the most first. These three sort up to 250 000 transactions (`query.sort_too_wide`): filters leave out the others. */
+                sort?: "newest" | "oldest" | "changed" | "unchanged" | "attempts";
             };
             header?: never;
             path?: never;
@@ -1790,6 +1794,8 @@ export interface operations {
                 participant?: string;
                 /** @description Of the same incident. */
                 code?: string;
+                /** @description Of the same incident; of a forEach, any of its branches. */
+                step?: string;
             };
             header?: never;
             path?: never;

@@ -13,6 +13,7 @@ import { useCommands } from '../ui/commands';
 import { useKeys } from '../ui/keys';
 import { Dialog } from '../ui/dialog';
 import { summarySentence } from '../words/sentence';
+import type { Key } from '../words/english';
 import { t, word } from '../words/words';
 
 const PAGE = 100;
@@ -23,10 +24,12 @@ const COUNT_SHARE = 200; // and of the time that passes, one part in so many whe
 const SOON = 60; // So many rows before the last one that is here the next ones are asked for.
 const STATUSES = ['ACTIVE', 'COMMITTING', 'COMMITTED', 'ABORTING', 'ABORTED', 'MIXED'] as const;
 const MODES = ['saga', 'tcc', '2pc'] as const;
-const COUNTED = ['mode', 'definition', 'label', 'q', 'since', 'until', 'unchangedSince', 'attempts', 'error', 'participant', 'code', 'parent'] as const;
+const COUNTED = ['mode', 'definition', 'label', 'q', 'since', 'until', 'unchangedSince', 'attempts', 'error', 'participant', 'code', 'step', 'parent'] as const;
 const FLAGS = ['incident', 'paused'] as const;
 const FILTERS = ['status', ...FLAGS, ...COUNTED] as const;
-const RARE: readonly string[] = ['mode', 'since', 'until', 'unchangedSince', 'attempts', 'participant', 'code', 'parent'];
+const RARE: readonly string[] = ['mode', 'since', 'until', 'unchangedSince', 'attempts', 'participant', 'code', 'step', 'parent'];
+const ORDERS = ['newest', 'oldest', 'changed', 'unchanged', 'attempts'] as const;
+type Order = (typeof ORDERS)[number];
 
 function queryOf(route: Route): ListQuery {
   const query: Record<string, string | boolean> = {};
@@ -39,12 +42,22 @@ function queryOf(route: Route): ListQuery {
   return query as ListQuery;
 }
 
+export function orderOf(route: Route): Order {
+  return ORDERS.find((order) => order === route.query.get('sort')) ?? 'newest';
+}
+
+// What is asked for, in its order; the newest first is what one gets without asking.
+function listQuery(route: Route): ListQuery {
+  const sort = orderOf(route);
+  return { ...queryOf(route), ...(sort === 'newest' ? {} : { sort }) };
+}
+
 interface List { rows: Summary[]; cursor: string | undefined; loading: boolean; error: ApiError | undefined; newer: number }
 
 const NOTHING: List = { rows: [], cursor: undefined, loading: true, error: undefined, newer: 0 };
 
 const page = (route: Route, limit: number, cursor?: string) =>
-  take(api.GET('/v1/transactions', { params: { query: { ...queryOf(route), limit, cursor } } }));
+  take(api.GET('/v1/transactions', { params: { query: { ...listQuery(route), limit, cursor } } }));
 
 // Pages by cursor; an empty page with a cursor is not the end of a list, so it is followed.
 function useList(route: Route): List & { more: () => void; reload: () => void } {
@@ -52,7 +65,7 @@ function useList(route: Route): List & { more: () => void; reload: () => void } 
   const turn = useRef(0);
   const rows = useRef<Summary[]>([]);
   rows.current = list.rows;
-  const key = FILTERS.map((name) => route.query.get(name) ?? '').join('\n');
+  const key = [...FILTERS.map((name) => route.query.get(name) ?? ''), orderOf(route)].join('\n');
 
   const fetchFrom = async (cursor: string | undefined, before: Summary[]) => {
     const mine = ++turn.current;
@@ -183,6 +196,10 @@ function Filters({ route, onAll }: { route: Route; onAll: () => void }) {
       {text('definition', t('list.definition'))}
       {text('error', t('list.error'))}
       {text('label', t('list.label'), 'name=value')}
+      <label>{t('list.sort')}
+        <select value={orderOf(route)} onChange={(e) => set('sort', e.currentTarget.value === 'newest' ? '' : e.currentTarget.value)}>
+          {ORDERS.map((order) => <option key={order} value={order}>{t(`list.sort.${order}`)}</option>)}
+        </select></label>
       <details open={RARE.some((name) => route.query.get(name))}>
         <summary>{t('list.rare')}</summary>
         <div class="filters">
@@ -193,6 +210,7 @@ function Filters({ route, onAll }: { route: Route; onAll: () => void }) {
             </select></label>
           {text('participant', t('participants.name'))}
           {text('code', t('list.code'), 'http.503')}
+          {text('step', t('list.step'))}
           {text('attempts', t('list.attempts.least'), '', 'number')}
           {text('since', t('list.since'), instant)}
           {text('until', t('list.until'), instant)}
@@ -323,6 +341,28 @@ export function asList(query: ListQuery): string {
   })].join(' ');
 }
 
+// The columns that a list can be sorted by, with the orders that pressing on one goes through.
+const SORTED: Partial<Record<string, [Order, Order]>> = {
+  'list.attempts': ['attempts', 'newest'], 'list.started': ['newest', 'oldest'], 'list.changed': ['changed', 'unchanged'],
+};
+
+function Head({ route, name }: { route: Route; name: Key }) {
+  const orders = SORTED[name];
+  const order = orderOf(route);
+  if (!orders) {
+    return <span role="columnheader">{t(name)}</span>;
+  }
+  const here = order === orders[0] ? 'descending' : order === orders[1] && name !== 'list.attempts' ? 'ascending' : undefined;
+  const next = here === 'descending' ? orders[1] : orders[0];
+  return (
+    <span role="columnheader" aria-sort={here ?? 'none'}>
+      <button type="button" class="quiet" title={t(`list.sort.${next}`)} onClick={() => go(withQuery(route, { sort: next === 'newest' ? undefined : next }), true)}>
+        {t(name)}{here && <span aria-hidden="true"> {here === 'descending' ? '↓' : '↑'}</span>}
+      </button>
+    </span>
+  );
+}
+
 const BULK: Verb[] = ['retry', 'pause', 'resume', 'cancel'];
 
 export function Transactions({ route }: { route: Route }) {
@@ -346,7 +386,9 @@ export function Transactions({ route }: { route: Route }) {
   const selected = list.rows.filter((row) => chosen.has(row.gid));
   const fit = verb ? selected.filter((row) => applies(verb, row)) : [];
   const all = list.rows.length > 0 && selected.length === list.rows.length;
-  const query = new URLSearchParams(Object.entries(queryOf(route)).map(([k, v]) => [k, String(v)])).toString();
+  const textOf = (asked: ListQuery) => new URLSearchParams(Object.entries(asked).map(([k, v]) => [k, String(v)])).toString();
+  const query = textOf(queryOf(route));
+  const sorted = textOf(listQuery(route));
   return (
     <>
       <h1>{t('app.transactions')}</h1>
@@ -371,7 +413,7 @@ export function Transactions({ route }: { route: Route }) {
             <span role="columnheader"><input type="checkbox" checked={all} aria-label={t('common.all')}
               onChange={() => setChosen(all ? new Set() : new Set(list.rows.map((row) => row.gid)))} /></span>
             {(['list.state', 'list.gid', 'list.definition', 'list.words', 'list.attempts', 'list.started', 'list.changed'] as const).map((key) => (
-              <span key={key} role="columnheader">{t(key)}</span>
+              <Head key={key} route={route} name={key} />
             ))}
           </div>
           <Body list={list} chosen={chosen} current={current} onToggle={toggle} onMore={list.more} />
@@ -380,8 +422,8 @@ export function Transactions({ route }: { route: Route }) {
       {list.rows.length > 0 && !list.cursor && <p class="dim foot">{t('list.end', { n: list.rows.length })}</p>}
       <p class="foot"><a href={href('bulk')}>{t('bulk.all')}</a> · <a href={href('imported')}>{t('txn.import')}</a></p>
       <details class="show"><summary>{t('common.show')} curl / CLI</summary>
-        <Command text={`curl -sS '${location.origin}/v1/transactions${query ? '?' + query : ''}'`} />
-        <Command text={asList(queryOf(route))} />
+        <Command text={`curl -sS '${location.origin}/v1/transactions${sorted ? '?' + sorted : ''}'`} />
+        <Command text={asList(listQuery(route))} />
       </details>
       {bulk && <BulkDialog filter={query} onClose={() => setBulk(false)} />}
       {verb && (

@@ -35,7 +35,7 @@ export const korean: Catalogue = {
 
   'list.clear': '모든 트랜잭션 보기', 'list.status': '상태', 'list.mode': '방식', 'list.definition': '정의', 'list.label': '레이블', 'list.q': '시작 글자', 'list.since': '부터',
   'list.until': '까지', 'list.incident': '사람이 필요함', 'list.error': '오류 글', 'list.rare': '다른 필터',
-  'list.code': '오류 코드', 'list.attempts.least': '최소 시도 횟수', 'list.unchanged': '이때부터 변화 없음', 'list.parent': '상위', 'list.gid': '트랜잭션', 'list.state': '상태',
+  'list.code': '오류 코드', 'list.step': '단계', 'list.sort': '순서', 'list.sort.newest': '최신순', 'list.sort.oldest': '오래된순', 'list.sort.changed': '최근 변경순', 'list.sort.unchanged': '오래 변화 없는 순', 'list.sort.attempts': '시도 많은 순', 'list.attempts.least': '최소 시도 횟수', 'list.unchanged': '이때부터 변화 없음', 'list.parent': '상위', 'list.gid': '트랜잭션', 'list.state': '상태',
   'list.words': '지금 하는 일', 'list.started': '시작', 'list.changed': '변경', 'list.attempts': '시도', 'list.newer': '새 항목 {n}개',
   'list.none': '맞는 트랜잭션이 없습니다.', 'list.none.hint': '필터를 줄이면 더 보입니다.', 'list.selected': '표시된 {m}개 중 {n}개 선택',
   'list.views': '저장한 보기', 'list.save': '이 보기 저장', 'list.save.name': '이름', 'list.end': '모두 {n}개입니다.',
