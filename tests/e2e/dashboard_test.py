@@ -424,6 +424,24 @@ class Dashboard(unittest.TestCase):
         self.browser.find("input[type=file]").send_keys(str(file))
         self.browser.sees("This is no history")
 
+    def test_a_list_is_sorted_by_pressing_on_a_column(self):
+        for gid in ("sorted-1", "sorted-2", "sorted-3"):
+            self.coordinator.submit("approval", {"who": gid}, gid=gid)
+        self.coordinator.http.call("POST", "/v1/transactions/sorted-2:pause", {})
+        rows = lambda: self.browser.run("return [...document.querySelectorAll('.tbody a.mono')].map(a => a.textContent)")
+        press = lambda column: self.browser.button(column, ".trow.head")
+        self.browser.open("transactions?q=sorted-")
+        self.browser.until(lambda: rows() == ["sorted-3", "sorted-2", "sorted-1"], "the newest are first")
+        press("Started ↓")
+        self.browser.until(lambda: rows() == ["sorted-1", "sorted-2", "sorted-3"], "the oldest are first")
+        press("Changed")
+        self.browser.until(lambda: rows()[0] == "sorted-2", "what changed last is first")
+        press("Changed ↓")
+        self.browser.settled("transactions?q=sorted-&sort=unchanged")
+        self.browser.until(lambda: rows() == ["sorted-1", "sorted-3", "sorted-2"], "what has stood still longest is first")
+        self.browser.run("document.querySelector('details.show').open = true")
+        self.browser.sees("entente list --gid-prefix 'sorted-' --sort 'unchanged'")
+
     def test_who_did_what_is_found_read_and_exported(self):
         self.coordinator.submit("approval", {"who": "audited"}, gid="audited")
         self.coordinator.http.call("POST", "/v1/transactions/audited:pause", {"reason": HTML})
