@@ -13,9 +13,8 @@ namespace {
 
 using engine::BranchPhase;
 using engine::BranchState;
-using engine::Role;
 
-Role RoleOf(BranchPhase phase) {
+engine::Role RoleOf(BranchPhase phase) {
   switch (phase) {
     case BranchPhase::kBlocked:
     case BranchPhase::kSkipped:
@@ -28,17 +27,17 @@ Role RoleOf(BranchPhase phase) {
     case BranchPhase::kGaveUp:
     case BranchPhase::kEnlisted:
     case BranchPhase::kReadOnly:
-    case BranchPhase::kForwardStuck: return Role::kForward;
+    case BranchPhase::kForwardStuck: return engine::Role::kForward;
     case BranchPhase::kUndo:
     case BranchPhase::kUndoBackoff:
     case BranchPhase::kUndoPending:
     case BranchPhase::kUndone:
-    case BranchPhase::kUndoStuck: return Role::kUndo;
+    case BranchPhase::kUndoStuck: return engine::Role::kUndo;
     case BranchPhase::kFinish:
     case BranchPhase::kFinishBackoff:
     case BranchPhase::kFinishPending:
     case BranchPhase::kFinished:
-    case BranchPhase::kFinishStuck: return Role::kFinish;
+    case BranchPhase::kFinishStuck: return engine::Role::kFinish;
   }
   CheckFailed("BranchPhase is a declared enumerator", __FILE__, __LINE__);
 }
@@ -61,21 +60,21 @@ bool IsStuck(BranchPhase phase) {
 }
 
 // The operation that a branch performs or performed last, or null.
-const dsl::OperationTemplate* OperationOf(const dsl::CallWork& work, Role role,
+const dsl::OperationTemplate* OperationOf(const dsl::CallWork& work, engine::Role role,
                                           const BranchState& branch) {
   if (branch.alternative > work.alternatives.size()) {
     return nullptr;
   }
   const dsl::CallWay& way = work.way(branch.alternative);
   switch (role) {
-    case Role::kForward: return way.forward ? &*way.forward : nullptr;
-    case Role::kUndo:
+    case engine::Role::kForward: return way.forward ? &*way.forward : nullptr;
+    case engine::Role::kUndo:
       if (!way.undo) {
         return nullptr;
       }
       return branch.undo_without_output && way.undo->other_call ? &*way.undo->other_call
                                                                 : &way.undo->call;
-    case Role::kFinish: return way.finish ? &*way.finish : nullptr;
+    case engine::Role::kFinish: return way.finish ? &*way.finish : nullptr;
   }
   CheckFailed("Role is a declared enumerator", __FILE__, __LINE__);
 }
@@ -92,13 +91,13 @@ const dsl::CallTemplate* AnyCallOf(const dsl::CallWork& work) {
 // How the participant of a two-phase commit voted; empty if it did not, or did not have to.
 std::string_view VoteOf(const BranchState& branch) {
   switch (RoleOf(branch.phase)) {
-    case Role::kForward:
+    case engine::Role::kForward:
       return branch.phase == BranchPhase::kReadOnly                       ? "read-only"
              : branch.phase == BranchPhase::kDone                         ? "yes"
              : branch.phase == BranchPhase::kRefused && !branch.one_phase ? "no"
                                                                           : "";
-    case Role::kUndo: return branch.undo_without_output ? "" : "yes";
-    case Role::kFinish: return branch.one_phase ? "" : "yes";
+    case engine::Role::kUndo: return branch.undo_without_output ? "" : "yes";
+    case engine::Role::kFinish: return branch.one_phase ? "" : "yes";
   }
   CheckFailed("Role is a declared enumerator", __FILE__, __LINE__);
 }
@@ -159,32 +158,33 @@ std::string_view WhyBlocked(const Context& at, const BranchState& branch,
 }
 
 // The transaction that the operation is, or else that the forward operation was.
-std::string ChildOf(const Context& at, const BranchState& branch, Role role,
+std::string ChildOf(const Context& at, const BranchState& branch, engine::Role role,
                     const dsl::OperationTemplate* operation) {
   const bool current =
       operation != nullptr && std::holds_alternative<dsl::ChildTemplate>(*operation);
-  const engine::CommandId command{at.state.gid, branch.id, current ? role : Role::kForward,
+  const engine::CommandId command{at.state.gid, branch.id, current ? role : engine::Role::kForward,
                                   branch.alternative};
-  const uint32_t run = command.role == Role::kForward ? branch.forward_run : branch.run;
+  const uint32_t run = command.role == engine::Role::kForward ? branch.forward_run : branch.run;
   return engine::ChildGidOf(command, at.plan.mode, run).str();
 }
 
 // What is not called has no operation, no attempts and nothing to wait for but the client.
 void DescribeEnlisted(const Context& at, const BranchState& branch, BranchFields& fields) {
-  fields.key = engine::StepKey({at.state.gid, branch.id, Role::kForward, 0});
+  fields.key = engine::StepKey({at.state.gid, branch.id, engine::Role::kForward, 0});
   fields.blocked_by = WhyBlocked(at, branch, nullptr, false);
 }
 
 // The number of the last attempt that the budget allows. An operator's retry renews the budget, but
 // attempts are counted on.
-uint32_t MaxAttempts(const dsl::Step& step, Role role, const BranchState& branch) {
-  const dsl::RetryPolicy& planned = role == Role::kForward ? step.retry : step.settle_retry;
+uint32_t MaxAttempts(const dsl::Step& step, engine::Role role, const BranchState& branch) {
+  const dsl::RetryPolicy& planned = role == engine::Role::kForward ? step.retry : step.settle_retry;
   const bool edited = branch.edit != nullptr && branch.edit->retry;
   const uint32_t budget = edited ? branch.edit->retry->attempts : planned.attempts;
   return budget + branch.attempt - std::min(branch.attempt, branch.budget_used);
 }
 
-void DescribeCall(const Context& at, const BranchState& branch, Role role, BranchFields& fields) {
+void DescribeCall(const Context& at, const BranchState& branch, engine::Role role,
+                  BranchFields& fields) {
   const auto& work = std::get<dsl::CallWork>(at.step.work);
   const dsl::OperationTemplate* operation = OperationOf(work, role, branch);
   const auto* call = operation == nullptr ? nullptr : std::get_if<dsl::CallTemplate>(operation);
@@ -256,10 +256,10 @@ BranchFields DescribeBranch(const Context& at, const BranchState& branch,
     fields.decide_by = branch.wake_at;
   }
   // A commit in one phase is the only call there was, also when it was refused.
-  const Role role = branch.one_phase ? Role::kFinish : RoleOf(branch.phase);
+  const engine::Role role = branch.one_phase ? engine::Role::kFinish : RoleOf(branch.phase);
   fields.deadline = branch.deadline;
   const bool settled = branch.ended_at.has_value();
-  if (!fields.deadline && role == Role::kForward && !settled) {
+  if (!fields.deadline && role == engine::Role::kForward && !settled) {
     fields.deadline = branch.forward_deadline;
   }
   if (std::holds_alternative<dsl::CallWork>(at.step.work)) {
@@ -279,7 +279,7 @@ BranchFields DescribeUnexpanded(const Context& at, bool skipped) {
   fields.step = at.step.id;
   fields.phase = engine::BranchPhaseName(skipped ? BranchPhase::kSkipped : BranchPhase::kBlocked);
   if (const auto* work = std::get_if<dsl::CallWork>(&at.step.work)) {
-    fields.operation = dsl::OperationName(at.plan.mode, Role::kForward);
+    fields.operation = dsl::OperationName(at.plan.mode, engine::Role::kForward);
     if (const dsl::CallTemplate* call = AnyCallOf(*work)) {
       fields.participant = at.plan.participants[call->participant].name;
     }

@@ -10,10 +10,8 @@
 #include "dsl/schema/program.h"
 
 namespace entente::dsl {
+namespace schema_internal {
 namespace {
-
-using namespace schema_internal;  // NOLINT(google-build-using-namespace): the keywords, all of
-                                  // them.
 
 // Visits each (subschema, value) that a validation could reach, once.
 class SensitiveFinder {

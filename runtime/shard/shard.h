@@ -378,12 +378,12 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   [[nodiscard]] Result<TxnView> View(const Txn& txn) const;
 
   // shard_pondering.cpp: what takes long is worked out elsewhere.
-  using Work = std::function<void(const dsl::Plan&, const engine::TxnState&)>;
+  using Deliberation = std::function<void(const dsl::Plan&, const engine::TxnState&)>;
   using Conclusion = std::function<void(engine::Decision, std::function<void(Status)>&& reply)>;
   [[nodiscard]] static bool HasToWait(Txn& txn);
   void DecideElsewhere(const TxnPtr& txn, engine::Input input, std::function<void(Status)> reply,
                        Conclusion then);
-  void Ponder(const TxnPtr& txn, Work work, std::function<void()> then,
+  void Ponder(const TxnPtr& txn, Deliberation work, std::function<void()> then,
               std::function<void(Status)> refuse);
   void OnPondered(const TxnPtr& txn, const Status& defect, const std::function<void()>& then,
                   const std::function<void(Status)>& refuse);

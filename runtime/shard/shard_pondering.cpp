@@ -48,7 +48,7 @@ void Shard::DecideElsewhere(const TxnPtr& txn, engine::Input input,
 }
 
 // `then` in a turn, or `refuse`, which may be empty, with why not.
-void Shard::Ponder(const TxnPtr& txn, Work work, std::function<void()> then,
+void Shard::Ponder(const TxnPtr& txn, Deliberation work, std::function<void()> then,
                    std::function<void(Status)> refuse) {
   txn->pondered = true;
   ++pondering_;

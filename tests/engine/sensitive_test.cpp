@@ -8,7 +8,7 @@
 namespace entente::engine::test {
 namespace {
 
-PlanPtr Plan() {
+PlanPtr SensitivePlan() {
   return CompilePlan(
       R"({"name": "x", "mode": "saga", "participants": {"p": {"http": "http://p"}},
           "input": {"properties": {"card": {"sensitive": true}, "city": {}}},
@@ -20,7 +20,7 @@ PlanPtr Plan() {
 }
 
 Sensitive Of(const Json& card) {
-  return Sensitive::Of(*Plan(), JsonText(Json{{"card", card}, {"city", "Rome"}}));
+  return Sensitive::Of(*SensitivePlan(), JsonText(Json{{"card", card}, {"city", "Rome"}}));
 }
 
 std::string Hidden(const Sensitive& sensitive, std::string text) {
@@ -81,7 +81,7 @@ TEST_CASE("the beginning that a cut left of a value is taken out too") {
 }
 
 TEST_CASE("failures are recorded without it, and calls are made with it") {
-  World world(Plan());
+  World world(SensitivePlan());
   world.Submit({{"card", "4111-1111"}, {"city", "Rome"}});
   const auto& first = std::get<RenderedHttp>(std::get<CallBranch>(world.effects().front()).request);
   CHECK(first.target == "/x/4111-1111");
