@@ -215,7 +215,7 @@ void Service::Submit(SubmitCommand command, Done<SubmitResult> done) const {
       std::move(request), [&coordinator = coordinator_, waited, source = std::move(source),
                            done = std::move(done)](Result<runtime::SubmitReply> result) {
         if (result.ok()) {
-          done(SubmitResult{std::move(result->view), result->created, waited});
+          done(SubmitResult{WithoutSensitive(std::move(result->view)), result->created, waited});
           return;
         }
         if (source == nullptr || result.status().reason() != "definition.invalid") {
@@ -255,15 +255,16 @@ void Service::Enlist(EnlistCommand command, Done<SubmitResult> done) const {
     Refuse(done, NoSuchTransaction(command.gid));
     return;
   }
-  coordinator_.Enlist(Gid(std::move(command.gid)), std::move(command.branch),
-                      [done = std::move(done)](Result<runtime::EnlistReply> reply,
-                                               std::vector<dsl::Problem> problems) {
-                        if (reply.ok()) {
-                          done(SubmitResult{std::move(reply->view), reply->created, false});
-                        } else {
-                          done(Error{reply.status(), std::move(problems), {}});
-                        }
-                      });
+  coordinator_.Enlist(
+      Gid(std::move(command.gid)), std::move(command.branch),
+      [done = std::move(done)](Result<runtime::EnlistReply> reply,
+                               std::vector<dsl::Problem> problems) {
+        if (reply.ok()) {
+          done(SubmitResult{WithoutSensitive(std::move(reply->view)), reply->created, false});
+        } else {
+          done(Error{reply.status(), std::move(problems), {}});
+        }
+      });
 }
 
 void Service::Decide(DecideCommand command, Done<TxnDetail> done) const {

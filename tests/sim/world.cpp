@@ -39,6 +39,8 @@ World::World(WorldOptions options)
       definitions_(reader_, {}),
       table_(kLeaseTime) {
   network_.OnSent([this](const Sent& sent) {
+    Trace(sent.gid + ": " + sent.target + " #" + std::to_string(sent.attempt) + " under epoch " +
+          std::to_string(sent.epoch));
     CheckCaller(ShardOf(Gid(sent.gid)), Epoch(sent.epoch));
     // What undoes or finishes rests on a decision, which no crash may take back any more.
     if (sent.verb == Verb::kUndo) {

@@ -123,11 +123,12 @@ class OrderJudge {
     }
   }
 
-  // Its participant has said what became of the call, though not by its answer.
+  // Its participant has said what became of it, though not by its answer; a completion may be on
+  // its way, or lie before a node that stands still, for longer than it takes to be called again.
   [[nodiscard]] bool IsCompleted(const Sent& call, Instant by) const {
     const std::vector<Work>& all = evidence_.history.completions;
     return std::any_of(all.begin(), all.end(), [&](const Work& one) {
-      return one.gid == call.gid && one.branch == call.branch && one.at >= call.at && one.at <= by;
+      return one.gid == call.gid && one.branch == call.branch && one.at <= by;
     });
   }
 
