@@ -447,11 +447,6 @@ CLUSTER = [
            "G6: a call was sent",
            ("runtime/shard/shard_effects.cpp", "  if (HoldsNow()) {\n    return true;",
             "  if (HoldsNow() || PLANTED) {\n    return true;")),
-    engine("lease-counted-from-the-answer",
-           "a lease is thought to last from the answer on, however late that came",
-           "G6: a call was sent",
-           ("runtime/node/ownership.cpp", "      if (const auto until = SafeEnd(asked_at)) {",
-            "      if (const auto until = SafeEnd(PLANTED ? now_() : asked_at)) {")),
     engine("lease-without-a-margin", "a lease is used to its very end, by a clock that is slow",
            "G6: a call was sent",
            ("runtime/node/ownership.cpp",
@@ -462,7 +457,7 @@ CLUSTER = [
            ("runtime/node/ownership.cpp", "        held.leaving = Leaving::kDraining;",
             "        held.leaving = PLANTED ? Leaving::kHandedOver : Leaving::kDraining;")),
     engine("dropped-shard-answers", "who lost a shard says yes to what it was writing",
-           "could still take back|I10|I2",
+           "could still take back|I10|I2|I12",
            ("runtime/shard/shard.cpp", "    add_replies(*in_flight_, unknown);",
             "    add_replies(*in_flight_, PLANTED ? Status() : unknown);")),
     engine("unknown-append-repeated", "an append of unknown outcome is taken for one that failed",
@@ -482,6 +477,11 @@ CLUSTER = [
             "          (PLANTED && outcome.status.code() == StatusCode::kUnknownOutcome)) {\n"
             "        durable.push_back")),
 ]
+
+CLUSTER.append(unit("planted_runtime", "a lease lasts from when it was asked for, however late the answer comes")(
+    "lease-counted-from-the-answer", "a lease is thought to last from the answer on, however late that came",
+    ("runtime/node/ownership.cpp", "      if (const auto until = SafeEnd(asked_at)) {",
+     "      if (const auto until = SafeEnd(PLANTED ? now_() : asked_at)) {")))
 
 CLUSTER.append(unit("planted_runtime", "a call that waits for an ended lease is made under the next one")(
     "held-back-and-forgotten", "a lease that ended within a turn and was renewed since loses a call",

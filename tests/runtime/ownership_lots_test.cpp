@@ -71,8 +71,13 @@ struct Node {
   }
 
   Instant now = InstantFromMicros(1'000'000'000);
+  Duration store_takes{};  // To look at its clock.
   const std::shared_ptr<storage::MemoryStore> store =
-      std::make_shared<storage::MemoryStore>(storage::MemoryLeases{[this] { return now; }, kLease});
+      std::make_shared<storage::MemoryStore>(storage::MemoryLeases{[this] {
+                                                                     now += store_takes;
+                                                                     return now;
+                                                                   },
+                                                                   kLease});
   storage::MemoryJournal journal{store, storage::MemoryDelivery::kManual};
   Table table{journal};
   std::unique_ptr<Ownership> ownership;
@@ -86,6 +91,22 @@ ShardSet Of(std::initializer_list<size_t> shards) {
     set[shard] = true;
   }
   return set;
+}
+
+TEST_CASE("a lease lasts from when it was asked for, however late the answer comes") {
+  Node node;
+  node.ownership->SetShare(Of({1}), ShardSet().set());
+  node.Keep();
+  REQUIRE(node.started.size() == 1);
+  node.now += kLease / 2;
+  const Instant asked_at = node.now;
+  node.store_takes = kLease / 2;
+  node.Keep();
+  REQUIRE(node.now >= asked_at + kLease / 2);
+  CHECK(node.started.size() == 1);
+  const Duration safe = kLease - kLease / 5;
+  CHECK(node.started[0]->HoldsAt(asked_at + safe - Duration(1)));
+  CHECK_FALSE(node.started[0]->HoldsAt(asked_at + safe));
 }
 
 TEST_CASE("what becomes this node's share is acquired together, and given up together") {
