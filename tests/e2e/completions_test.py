@@ -74,6 +74,12 @@ class Completions(unittest.TestCase):
             "name": "later", "participants": {"p": {"http": "${env.LATER_URL}"}},
             "steps": [{"id": "a", "participant": "p", "action": {"post": "/a"}, "compensate": {"post": "/undo"}}],
             "output": "${steps.a.output}"})
+        self.coordinator.put_definition({
+            "name": "foreign", "participants": {"p": {"http": "${env.LATER_URL}"}},
+            "steps": [{"id": "a", "participant": "p", "compensate": {"post": "/undo"},
+                       "action": {"post": "/a", "body": "${token}",
+                                  "completion": {"when": "${body.paid}", "output": "${body.seat}"}}}],
+            "output": "${steps.a.output}"})
 
     def start(self, *arguments):
         self.coordinator = Coordinator(BUILD, self.folder, self.env, arguments)
@@ -119,6 +125,7 @@ class Completions(unittest.TestCase):
         rows = {row[0]: row[1] for row in tables_below("## Answering later")[1]}
         proofs = {
             "200": self.taken,
+            "400 `completion.not_understood`": self.not_understood,
             "404 `completion.unknown_token`, `transaction.not_found`": self.unknown,
             "409 `completion.too_late`": self.too_late,
             "409 `completion.content_differs`": self.content_differs,
@@ -135,6 +142,24 @@ class Completions(unittest.TestCase):
         self.assertEqual((200, "taken"), (status, answer["gid"]))
         self.assertIn(answer["status"], ("ACTIVE", "COMMITTED"))
         self.assertGreater(int(answer["revision"]), 0)
+
+    def not_understood(self, words):
+        self.assertIn("can not be evaluated on what was sent", words)
+        self.coordinator.submit("foreign", {}, gid="foreign")
+        token = self.participant.tokens["action"].get()
+
+        def send(document):
+            return self.coordinator.http.request("POST", f"/v1/callbacks/{token}", json.dumps(document),
+                                                 {"Content-Type": "application/json"})
+        for document in ({"seat": 4}, {"paid": "yes"}, {"paid": True}):
+            status, problem = send(document)
+            self.assertEqual((400, "completion.not_understood"), (status, problem.get("code")), document)
+        # What it does not hold of is taken and ignored, and it may be sent again.
+        self.assertEqual(200, send({"paid": False})[0])
+        self.assertEqual("ACTIVE", self.coordinator.get("foreign")["status"])
+        self.assertEqual(200, send({"paid": True, "seat": 4})[0])
+        done = self.coordinator.get("foreign", wait="60s")
+        self.assertEqual(("COMMITTED", 4), (done["status"], done["output"]))
 
     def unknown(self, words):
         self.assertIn("not a token of this coordinator", words)
