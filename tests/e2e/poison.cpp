@@ -1,20 +1,29 @@
 // Defects planted in the engine of entente-poisoned, at which its transactions fail as their gid
 // says. The linker puts them before the real functions (CMakeLists.txt).
+#include <cstdint>
 #include <cstdlib>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <string_view>
 
-#include "engine/engine.h"
+#include "engine/bounded.h"
 
 namespace entente::engine {
 
-Decision RealDecide(const dsl::Plan& plan, const TxnState& state, const Input& input) asm(
-    "__real__ZN7entente6engine6DecideERKNS_3dsl4PlanERKNS0_8TxnStateERKNS0_5InputE");
-Decision PoisonedDecide(const dsl::Plan& plan, const TxnState& state, const Input& input) asm(
-    "__wrap__ZN7entente6engine6DecideERKNS_3dsl4PlanERKNS0_8TxnStateERKNS0_5InputE");
+using Decided = std::optional<Decision>;
 
-Decision PoisonedDecide(const dsl::Plan& plan, const TxnState& state, const Input& input) {
+Decided
+RealDecide(uint64_t most, const dsl::Plan& plan, const TxnState& state, const Input& input) asm(
+    "__real__ZN7entente6engine12DecideWithinEmRKNS_3dsl4PlanE"
+    "RKNS0_8TxnStateERKNS0_5InputE");
+Decided
+PoisonedDecide(uint64_t most, const dsl::Plan& plan, const TxnState& state, const Input& input) asm(
+    "__wrap__ZN7entente6engine12DecideWithinEmRKNS_3dsl"
+    "4PlanERKNS0_8TxnStateERKNS0_5InputE");
+
+Decided PoisonedDecide(uint64_t most, const dsl::Plan& plan, const TxnState& state,
+                       const Input& input) {
   const std::string_view gid = state.gid.str();
   const bool reply = std::holds_alternative<BranchReplied>(input.event);
   const bool recovery = std::holds_alternative<Recovered>(input.event);
@@ -31,7 +40,7 @@ Decision PoisonedDecide(const dsl::Plan& plan, const TxnState& state, const Inpu
   if (gid == "poison-memory" && reply && shortages++ < 2) {
     throw std::bad_alloc();
   }
-  return RealDecide(plan, state, input);
+  return RealDecide(most, plan, state, input);
 }
 
 }  // namespace entente::engine
