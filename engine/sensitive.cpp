@@ -34,6 +34,27 @@ std::string PercentEncoded(std::string_view text) {
   return encoded;
 }
 
+// Where `text` has characters that encodings spell otherwise, what is between them, if it is long
+// enough to be told from other text: so nothing long of it is shown, however often it was encoded.
+std::vector<std::string> PiecesOf(std::string_view text) {
+  constexpr size_t kMinPiece = 8;
+  const auto spelled_otherwise = [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return c == '"' || c == '\\' || c == '/' || byte < 0x20 || byte >= 0x7F;
+  };
+  std::vector<std::string> pieces;
+  for (size_t begin = 0; begin < text.size();) {
+    const auto* const from = text.data() + begin;
+    const auto* const to = std::find_if(from, text.data() + text.size(), spelled_otherwise);
+    const auto size = static_cast<size_t>(to - from);
+    if (size >= kMinPiece && size < text.size()) {
+      pieces.emplace_back(from, size);
+    }
+    begin += size + 1;
+  }
+  return pieces;
+}
+
 // A text, or a number as it is written.
 std::optional<std::string> WrittenScalar(const Json& value) {
   if (value.is_string()) {
@@ -102,6 +123,9 @@ Sensitive Sensitive::Of(const dsl::Plan& plan, const JsonText& input) {
       found.texts_.push_back(text);
       if (std::string encoded = PercentEncoded(text); encoded != text) {
         found.texts_.push_back(std::move(encoded));
+      }
+      for (std::string& piece : PiecesOf(text)) {
+        found.texts_.push_back(std::move(piece));
       }
     }
     if (text.size() >= kMinWhole) {

@@ -17,9 +17,10 @@ inline constexpr std::string_view kSensitiveShown = "[sensitive]";
 // The parts of one transaction's input that its definition's schema calls sensitive, which calls
 // carry and nobody is shown. Expressions take them into bodies, outputs and items, and participants
 // send them back in errors: so they are known by their value wherever they stand, as they are, in
-// parts of texts, and percent-encoded. What is too short to be told from other text (kMinText
-// bytes within a text, kMinWhole as a whole text or number; true, false and null always) is taken
-// out of the input alone.
+// parts of texts, percent-encoded, and by their longer pieces between characters that encodings
+// spell otherwise, however often they were encoded. What is too short to be told from other text
+// (kMinText bytes within a text, kMinWhole as a whole text or number; true, false and null always)
+// is taken out of the input alone.
 //
 // A value type; const members from any thread. Never blocks.
 class Sensitive {

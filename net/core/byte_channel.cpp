@@ -220,7 +220,8 @@ void ByteChannel::OnCipher(std::string_view received) {
   } else {
     StartRead();
   }
-  if (tls_->peer_closed()) {
+  // What came may have led to this channel being closed, or parted with.
+  if (!closed_ && tls_->peer_closed()) {
     End(error_code());
   }
 }

@@ -131,9 +131,10 @@ class Planted(unittest.TestCase):
         self.show(f"GET {path}", text.decode())
         return status
 
-    def submit(self, name, card=None, wait="20s", **more):
+    def submit(self, name, card=None, wait="20s", gid=None, **more):
         try:
-            done = self.coordinator.submit(name, {"card": card or self.card, "city": "Rome"}, gid=name, wait=wait, **more)
+            done = self.coordinator.submit(name, {"card": card or self.card, "city": "Rome"}, gid=gid or name, wait=wait,
+                                           **more)
             self.show(f"submit {name}", done)
             return done
         except ApiError as error:
@@ -156,11 +157,11 @@ class Planted(unittest.TestCase):
         for name, path, more in (
                 ("well", "well", {}), ("refused", "refuse", {}), ("broken", "break", {}), ("late", "hang", {}),
                 ("killed", "hang", {"timeout": "30s"}),
-                ("stuck", "break", {"compensate": {"post": "/undo/${input.card}", "body": "${input.card}", "retry": RETRY}}),
+                ("stuck", "break", {"compensate": {"post": "/undo/${input.card}", "body": "${input.card}"}, "compensateRetry": RETRY}),
                 ("wrong", "well", {"when": "${int(input.card) > 1}"}),
-                ("edited", "break", {"compensate": {"post": "/undo", "body": {"of": "${input.card}"}, "retry": RETRY}})):
+                ("edited", "break", {"compensate": {"post": "/undo", "body": {"of": "${input.card}"}}, "compensateRetry": RETRY})):
             self.coordinator.put_definition(definition(name, self.bank.url, path, **more))
-        live = threading.Thread(target=self.watch, args=("/v1/events", "committed"))
+        live = threading.Thread(target=self.watch, args=("/v1/events", "COMMITTED"))
         live.start()
         for name in ("refused", "broken", "late", "wrong"):
             self.submit(name)
@@ -170,7 +171,8 @@ class Planted(unittest.TestCase):
         ended = self.submit("well")
         self.assertEqual("COMMITTED", ended["status"], ended)
         live.join()
-        self.assertEqual("definition.input", self.submit("well", card="much too long: " + self.card * 3).get("code", "")[:16])
+        refused = self.submit("well", card="much too long: " + self.card * 3, gid="long")
+        self.assertEqual("input.invalid", refused.get("code"), refused)
         revision = self.coordinator.get("edited")["revision"]
         status, answer = self.coordinator.http.request(
             "POST", "/v1/transactions/edited:edit",

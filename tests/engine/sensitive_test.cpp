@@ -117,4 +117,14 @@ TEST_CASE("a state and its records are shown without it") {
   CHECK(std::get<Ended>(shown(Ended{.output = value}).body).output.Read() == kShown);
 }
 
+TEST_CASE("what is encoded more than once shows nothing long of what is sensitive") {
+  const Sensitive sensitive = Of("4111 222233334444/\"x");
+  const std::string once = Json("4111 222233334444/\"x").dump();
+  const std::string shown = Hidden(sensitive, "sent " + Json(once).dump());
+  CHECK(shown.find("4111") == std::string::npos);
+  CHECK(shown.find("222233334444") == std::string::npos);
+  const std::string another = "4111 2222 is another";
+  CHECK(Hidden(sensitive, another) == another);
+}
+
 }  // namespace entente::engine::test
