@@ -73,8 +73,13 @@ Status NoSuchTransaction(const std::string& gid) {
                   "there is no transaction '" + gid.substr(0, limits::kMaxGidBytes) + "'");
 }
 
+// The one way in which what was submitted, begun or enlisted is shown.
+SubmitResult ResultOf(runtime::TxnView view, bool created, bool waited) {
+  return {WithoutSensitive(std::move(view)), created, waited};
+}
+
 SubmitResult SubmitResultOf(runtime::SubmitReply reply) {
-  return {WithoutSensitive(std::move(reply.view)), reply.created, false};
+  return ResultOf(std::move(reply.view), reply.created, false);
 }
 
 runtime::TxnView ShownTo(const identity::Principal& by, runtime::TxnView view) {
@@ -215,7 +220,7 @@ void Service::Submit(SubmitCommand command, Done<SubmitResult> done) const {
       std::move(request), [&coordinator = coordinator_, waited, source = std::move(source),
                            done = std::move(done)](Result<runtime::SubmitReply> result) {
         if (result.ok()) {
-          done(SubmitResult{WithoutSensitive(std::move(result->view)), result->created, waited});
+          done(ResultOf(std::move(result->view), result->created, waited));
           return;
         }
         if (source == nullptr || result.status().reason() != "definition.invalid") {
@@ -255,16 +260,15 @@ void Service::Enlist(EnlistCommand command, Done<SubmitResult> done) const {
     Refuse(done, NoSuchTransaction(command.gid));
     return;
   }
-  coordinator_.Enlist(
-      Gid(std::move(command.gid)), std::move(command.branch),
-      [done = std::move(done)](Result<runtime::EnlistReply> reply,
-                               std::vector<dsl::Problem> problems) {
-        if (reply.ok()) {
-          done(SubmitResult{WithoutSensitive(std::move(reply->view)), reply->created, false});
-        } else {
-          done(Error{reply.status(), std::move(problems), {}});
-        }
-      });
+  coordinator_.Enlist(Gid(std::move(command.gid)), std::move(command.branch),
+                      [done = std::move(done)](Result<runtime::EnlistReply> reply,
+                                               std::vector<dsl::Problem> problems) {
+                        if (reply.ok()) {
+                          done(ResultOf(std::move(reply->view), reply->created, false));
+                        } else {
+                          done(Error{reply.status(), std::move(problems), {}});
+                        }
+                      });
 }
 
 void Service::Decide(DecideCommand command, Done<TxnDetail> done) const {
