@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iterator>
+#include <random>
 #include <utility>
 
 #include "base/check.h"
@@ -19,6 +20,7 @@ namespace {
 constexpr size_t kMaxGroupBatches = 4096;
 
 constexpr std::string_view kAppending = "appending to the journal";
+constexpr std::string_view kTrying = "trying to write";
 
 // READ COMMITTED, whatever the database's default: each statement sees what was committed when it
 // began, so that after the wait for a lock the row is looked at as it is then.
@@ -33,9 +35,12 @@ constexpr std::string_view kFence =
     " ON l.shard = w.shard AND l.epoch = w.epoch"
     " WHERE l.owner = $3::text ORDER BY l.shard FOR UPDATE OF l";
 
-constexpr std::string_view kProbe =
-    "INSERT INTO entente_setting(name, value) VALUES('probe', '')"
-    " ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+// A transaction of no shard, which is gone before it could be seen.
+constexpr ShardId kProbeShard(kShardCount);
+constexpr int64_t kProbePos = -1;
+constexpr const char* kProbeName = "probe";
+// An ordinary append, at least.
+constexpr size_t kLeastTried = size_t{64} << 10;
 
 // For each MiB that a commit writes, beside what any may take.
 constexpr Duration kPerMebibyte = std::chrono::seconds(1);
@@ -110,31 +115,30 @@ GroupWriter::Record GroupWriter::record() const {
   return record_;
 }
 
+GroupWriter::Record GroupWriter::TakeRecord() {
+  const std::lock_guard lock(mutex_);
+  Record record = record_;
+  record_.most_failed_in_row = 0;
+  return record;
+}
+
 void GroupWriter::Loop() {
   while (AwaitWork()) {
     CommitInGroups();
+    // Also while there is always work: what is written may be smaller than what failed.
+    Probe();
   }
 }
 
 bool GroupWriter::AwaitWork() {
-  bool probe = false;
-  {
-    std::unique_lock lock(mutex_);
-    while (!stopping_ && waiting_.empty() && !probe_) {
-      idle_ = true;
-      arrived_.wait(lock);
-    }
-    idle_ = false;
-    probe = std::exchange(probe_, false) && waiting_.empty();
-    group_.swap(waiting_);
-    if (group_.empty() && stopping_) {
-      return false;
-    }
+  std::unique_lock lock(mutex_);
+  while (!stopping_ && waiting_.empty() && !probe_) {
+    idle_ = true;
+    arrived_.wait(lock);
   }
-  if (probe) {
-    Probe();
-  }
-  return true;
+  idle_ = false;
+  group_.swap(waiting_);
+  return !group_.empty() || !stopping_;
 }
 
 void GroupWriter::CommitInGroups() {
@@ -169,14 +173,20 @@ void GroupWriter::CommitGroup(std::span<Request> group) {
     FailStop(failure);
   }
   size_t appends = 0;
+  size_t bytes = 0;
   for (Request& request : group) {
     if (request.fenced && failure.ok()) {
       // Outside of the transaction: whoever takes a shard waits for it, and is waited for here.
       request.status = leases_.Stale(request.shard, request.epoch);
     }
-    appends += request.status.ok() ? request.batch.appends.size() : 0;
+    if (request.status.ok()) {
+      appends += request.batch.appends.size();
+      bytes += RecordBytes(request.batch);
+    }
   }
-  Note(failure, appends);
+  if (wrote_ || !failure.ok()) {
+    Note(failure, appends, bytes);
+  }
   for (Request& request : group) {
     // Refused on its own account, or with all others: then what a refusal was based on counts for
     // nothing, except that an outcome is unknown.
@@ -208,6 +218,7 @@ void GroupWriter::DoubtGroup(std::span<const Request> group) {
 // `again` asks for another try, after a failure that may be due to what was known of the tables.
 Status GroupWriter::WriteGroup(std::span<Request> group, bool& again) {
   const bool first = !std::exchange(again, false);
+  wrote_ = false;
   owned_.clear();
   touched_.clear();
   ENTENTE_ASSIGN_OR_RETURN(pg::Connection * connection, session_.Get());
@@ -411,9 +422,9 @@ Status GroupWriter::Commit(pg::Connection& connection, GroupRows& rows, const Pe
     return Unavailable(kNoTableReason, "a period's tables are not known; nothing was written");
   }
   flight.push_back({"COMMIT", {}});
-  const Duration patience =
-      options_.commit_timeout + kPerMebibyte * static_cast<int64_t>(rows.bytes() >> 20);
-  const std::vector<pg::PgResult> results = connection.Run(flight, After(patience));
+  wrote_ = true;
+  const std::vector<pg::PgResult> results =
+      connection.Run(flight, After(PatienceFor(rows.bytes())));
   for (size_t i = 0; i + 1 < results.size(); ++i) {
     // The server said of a statement that it failed: it did not come to the COMMIT.
     if (!results[i].ok() && results[i].severity() == "ERROR") {
@@ -455,32 +466,85 @@ void GroupWriter::Settle(const Status& outcome) {
   }
 }
 
-void GroupWriter::Note(const Status& outcome, size_t appends) {
+void GroupWriter::Note(const Status& outcome, size_t appends, size_t bytes) {
   const std::lock_guard lock(mutex_);
   if (outcome.ok()) {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
-    record_.failed_in_row = 0;
+    if (bytes >= record_.failed_bytes) {
+      record_.failed_in_row = 0;
+      record_.failed_bytes = 0;
+    }
     record_.latest_success = InstantFromMicros(std::chrono::floor<Duration>(now).count());
     record_.appends += appends;
     ++record_.commits;
   } else {
     ++record_.failed;
     ++record_.failed_in_row;
+    record_.most_failed_in_row = std::max(record_.most_failed_in_row, record_.failed_in_row);
+    record_.failed_bytes = std::max(record_.failed_bytes, bytes);
     record_.latest_failure = outcome.message();
   }
 }
 
 void GroupWriter::Probe() {
+  size_t bytes = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!std::exchange(probe_, false) || record_.failed_in_row == 0) {
+      return;
+    }
+    bytes = std::clamp(record_.failed_bytes, kLeastTried, limits::kMaxGroupBytes);
+  }
   const Result<pg::Connection*> connection = session_.Get();
   if (!connection.ok()) {
-    return Note(connection.status(), 0);
+    return Note(connection.status(), 0, 0);
   }
-  const pg::PgResult written = (*connection)->RunOne(kProbe, {}, After(options_.commit_timeout));
-  const Status outcome = OutcomeOf(written, (*connection)->warning(), "trying to write");
+  const Status outcome = WriteProbe(**connection, bytes);
   if (!outcome.ok()) {
     session_.Drop();
   }
-  Note(outcome, 0);
+  Note(outcome, 0, outcome.ok() ? bytes : 0);  // What is to be tried stays what failed.
+}
+
+// By the statements of a commit, and taken away again by the same transaction.
+Status GroupWriter::WriteProbe(pg::Connection& connection, size_t bytes) {
+  // Nothing that the server could compress.
+  std::minstd_rand dice;
+  std::string text(bytes, '\0');
+  std::ranges::generate(text, [&dice] { return static_cast<char>(dice() >> 8); });
+  Summary summary;
+  summary.labels = {{kProbeName, ""}};
+  const auto list = periods_.Get();
+  Position position;
+  position.period = list->newest();
+  position.pos = kProbePos;
+  position.created = &summary;
+  position.latest = &summary;
+  GroupRows rows;
+  rows.AddTxn(kProbeShard, Gid(kProbeName), position);
+  rows.AddRecords(kProbeShard, position, {Gid(kProbeName), Sequence(1), {std::move(text)}, {}});
+  std::vector<pg::Statement> flight{{kBegin, {}}};
+  std::vector<size_t> changes;
+  if (!rows.Statements(*list, flight, changes)) {
+    return Unavailable(kNoTableReason, "no period's tables are known; nothing was written");
+  }
+  pg::Params gone;
+  gone.Int2(static_cast<int16_t>(kProbeShard.value())).Bytes(kProbeName).Int8(kProbePos);
+  gone.Bytes(kProbeName).Bytes("");
+  flight.push_back({list->Find(position.period)->forget, std::move(gone)});
+  flight.push_back({"COMMIT", {}});
+  const std::vector<pg::PgResult> results = connection.Run(flight, After(PatienceFor(bytes)));
+  for (const pg::PgResult& result : results) {
+    if (!result.ok() && !result.skipped()) {
+      return OutcomeOf(result, connection.warning(), kTrying);
+    }
+  }
+  return OutcomeOf(results.back(), connection.warning(), kTrying);
+}
+
+// For a commit that writes so much.
+Duration GroupWriter::PatienceFor(size_t bytes) const {
+  return options_.commit_timeout + kPerMebibyte * static_cast<int64_t>(bytes >> 20);
 }
 
 }  // namespace entente::storage::postgres

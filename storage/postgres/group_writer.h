@@ -46,7 +46,9 @@ class GroupWriter {
   // As Journal::AppendEach.
   void AppendEach(std::vector<ShardBatch> batches, AppendEachCallback on_durable);
 
-  // Writes a small value of its own, if the latest commit failed, to see whether one works again.
+  // Writes something of its own, if the latest commits failed, to see whether one works again: to
+  // all tables, and as much as what failed. There may be room for less, and one table may be well
+  // where another is not.
   void TryAgain();
 
   // Refuses everything from now on with `status`, unless something else already does.
@@ -57,11 +59,16 @@ class GroupWriter {
     uint64_t appends = 0;  // TxnAppends written.
     uint64_t commits = 0;
     uint64_t failed = 0;
+    // A success that wrote less than what failed ends no row, nor does one that wrote nothing.
     uint64_t failed_in_row = 0;
+    uint64_t most_failed_in_row = 0;  // As of any failure since the latest TakeRecord.
+    size_t failed_bytes = 0;          // Of records, the most that failed in the row.
     std::string latest_failure;
     std::optional<Instant> latest_success;
   };
   [[nodiscard]] Record record() const;
+  // The record; what it has of most_failed_in_row is not told again.
+  [[nodiscard]] Record TakeRecord();
 
  private:
   struct Request {
@@ -95,9 +102,11 @@ class GroupWriter {
   [[nodiscard]] Status Commit(pg::Connection& connection, GroupRows& rows, const PeriodList& list);
   void Settle(const Status& outcome);
   void DoubtGroup(std::span<const Request> group);
-  void Note(const Status& outcome, size_t appends);
+  void Note(const Status& outcome, size_t appends, size_t bytes);
   [[nodiscard]] int64_t NextPos(ShardId shard);
   void Probe();
+  [[nodiscard]] Duration PatienceFor(size_t bytes) const;
+  [[nodiscard]] Status WriteProbe(pg::Connection& connection, size_t bytes);
 
   const PostgresOptions options_;
   Leases& leases_;
@@ -109,6 +118,7 @@ class GroupWriter {
   std::vector<Request> group_;
   std::unordered_map<ShardId, Owned> owned_;  // Of the group's shards, locked.
   std::vector<std::pair<ShardId, Gid>> touched_;
+  bool wrote_ = false;           // The group's rows, or has tried to.
   int64_t database_micros_ = 0;  // The database's clock at the latest fence.
   int64_t latest_micros_ = 0;    // Given to the latest transaction created.
   // Shards with a commit of unknown outcome, and the epoch that it was under: nothing may follow it

@@ -33,6 +33,13 @@ constexpr const char* kInsertLabels =
     " SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bigint[])"
     " ON CONFLICT DO NOTHING";
 
+constexpr const char* kForget =
+    "WITH records AS (DELETE FROM entente_journal_# WHERE shard = $1::smallint AND pos = "
+    "$3::bigint),"
+    " labels AS (DELETE FROM entente_label_# WHERE name = $4::bytea AND value = $5::bytea AND pos ="
+    " $3::bigint)"
+    " DELETE FROM entente_txn_# WHERE shard = $1::smallint AND gid = $2::text";
+
 constexpr const char* kOpenPage =
     ", (SELECT sum(octet_length(j.records)) FROM entente_journal_# AS j"
     " WHERE j.shard = t.shard AND j.pos = t.pos)::bigint"
@@ -65,6 +72,7 @@ PeriodTables::PeriodTables(int32_t number)
       update_txns(Of(kUpdateTxns)),
       insert_records(Of(kInsertRecords)),
       insert_labels(Of(kInsertLabels)),
+      forget(Of(kForget)),
       open_page(std::string("SELECT ") + kSummaryColumns + Of(kOpenPage)),
       records_of(Of(kRecordsOf)) {}
 

@@ -26,6 +26,7 @@ struct PeriodTables {
   std::string update_txns;
   std::string insert_records;
   std::string insert_labels;
+  std::string forget;  // All of one transaction, by shard, name, key, and a label of it.
   std::string open_page;
   std::string records_of;
 };

@@ -219,10 +219,11 @@ class PostgresJournal final : public Journal, public Membership, public NoteLog 
       return true;
     });
     writer_.TryAgain();
-    const GroupWriter::Record writes = writer_.record();
+    const GroupWriter::Record writes = writer_.TakeRecord();
     StoreHealth health;
     health.fatal = writer_.health();
-    health.failed_writes_in_row = writes.failed_in_row;
+    // Small writes may work between large ones that do not.
+    health.failed_writes_in_row = std::max(writes.failed_in_row, writes.most_failed_in_row);
     health.failed_commits = writes.failed;
     health.last_commit = writes.latest_success;
     health.latest_failure = writes.latest_failure;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <functional>
 #include <future>
 #include <memory>
 #include <optional>
@@ -328,6 +329,101 @@ TEST_CASE("damage stops the journal") {
   CHECK(AppendAndWait(*journal, MakeAppend("b", 1, 1, OpenSummary())).code() ==
         StatusCode::kDataLoss);
   CHECK(journal->CheckHealth().fatal.code() == StatusCode::kDataLoss);
+}
+
+// While it lives, the tables take nothing that `condition` is not true of.
+class Refusal {
+ public:
+  Refusal(const PostgresPlace& place, std::string table, const std::string& condition)
+      : place_(place), table_(std::move(table)) {
+    place_.Query("ALTER TABLE " + table_ + " ADD CONSTRAINT refusal CHECK (" + condition +
+                 ") NOT VALID");
+  }
+  ~Refusal() { End(); }
+  void End() { place_.Query("ALTER TABLE " + table_ + " DROP CONSTRAINT IF EXISTS refusal"); }
+
+ private:
+  const PostgresPlace& place_;
+  const std::string table_;
+};
+
+// Of `bytes` bytes, with its label.
+TxnAppend LargeAppend(const std::string& gid, uint64_t first, size_t bytes) {
+  Summary summary = OpenSummary();
+  summary.labels = {{"team", "red"}};
+  TxnAppend append = MakeAppend(gid, first, 1, std::move(summary));
+  append.records[0].assign(bytes, 'x');
+  return append;
+}
+
+// The journal tries by itself, in its own time.
+uint64_t FailedInRowOnce(Journal& journal, const std::function<bool(uint64_t)>& condition) {
+  while (true) {
+    const uint64_t failed = journal.CheckHealth().failed_writes_in_row;
+    if (condition(failed)) {
+      return failed;
+    }
+    std::this_thread::yield();
+  }
+}
+
+TEST_CASE("failures of large writes are not forgotten for the small ones that work between them") {
+  PostgresPlace place;
+  OwnedJournal journal(OpenPostgres(place.options()));
+  Create(journal, "small");
+  Refusal full(place, "entente_journal_1", "octet_length(records) < 10000");
+  uint64_t next = 2;
+  const auto fail = [&] {
+    CHECK(AppendAndWait(journal, LargeAppend("large", 1, 100'000)).code() ==
+          StatusCode::kUnavailable);
+    CHECK(AppendAndWait(journal, MakeAppend("small", next++)).ok());
+  };
+  fail();
+  CHECK(journal.CheckHealth().failed_writes_in_row == 1);
+  fail();
+  // What the journal tries by itself fails as well, being as large.
+  CHECK(FailedInRowOnce(journal, [](uint64_t failed) { return failed >= 5; }) >= 5);
+  CHECK(AppendAndWait(journal, MakeAppend("small", next)).ok());
+  CHECK(journal.CheckHealth().failed_writes_in_row >= 5);
+  full.End();
+  CHECK(FailedInRowOnce(journal, [](uint64_t failed) { return failed == 0; }) == 0);
+  CHECK(place.Query("SELECT count(*) FROM entente_journal_1") == "4");
+  CHECK(place.Query("SELECT count(*) FROM entente_txn_1") == "1");
+}
+
+TEST_CASE("a table that can not be written to fails the journal, however well the others are") {
+  const auto [where, condition] =
+      GENERATE(table<std::string, std::string>({{"entente_txn_1", "gid = 'small'"},
+                                                {"entente_label_1", "false"},
+                                                {"entente_journal_1", "false"}}));
+  CAPTURE(where);
+  PostgresPlace place;
+  OwnedJournal journal(OpenPostgres(place.options()));
+  Refusal refusal(place, where, condition);
+  CHECK_FALSE(AppendAndWait(journal, LargeAppend("a", 1, 10)).ok());
+  CHECK(FailedInRowOnce(journal, [](uint64_t failed) { return failed >= 5; }) >= 5);
+  refusal.End();
+  CHECK(FailedInRowOnce(journal, [](uint64_t failed) { return failed == 0; }) == 0);
+  CHECK(AppendAndWait(journal, LargeAppend("a", 1, 10)).ok());
+}
+
+TEST_CASE("failures that a success of their size followed are told once") {
+  PostgresPlace place;
+  OwnedJournal journal(OpenPostgres(place.options()));
+  {
+    const Refusal refusal(place, "entente_journal_1", "false");
+    for (int i = 0; i < 3; ++i) {
+      CHECK_FALSE(AppendAndWait(journal, LargeAppend("a", 1, 10)).ok());
+    }
+    // A batch that is refused on its own account has shown nothing.
+    CHECK(AppendAndWait(journal, MakeAppend("a", 7)).code() == StatusCode::kConflict);
+  }
+  CHECK(AppendAndWait(journal, LargeAppend("a", 1, 10)).ok());
+  const StoreHealth health = journal.CheckHealth();
+  CHECK(health.failed_writes_in_row == 3);
+  CHECK(health.failed_commits == 3);
+  CHECK(health.last_commit.has_value());
+  CHECK(journal.CheckHealth().failed_writes_in_row == 0);
 }
 
 TEST_CASE("a list that takes too long is unavailable, and nothing else is held up by lists") {

@@ -19,6 +19,10 @@ namespace {
 
 constexpr const char* kFile = ENTENTE_SOURCE_DIR "/tests/storage/postgres_statements.txt";
 
+constexpr const char* kRefuse =
+    "ALTER TABLE entente_journal_1 ADD CONSTRAINT refusal CHECK (false) NOT VALID";
+constexpr const char* kTakeAgain = "ALTER TABLE entente_journal_1 DROP CONSTRAINT refusal";
+
 // While it lives, collects what all sessions send.
 class Statements {
  public:
@@ -108,6 +112,15 @@ void Keep(const PostgresPlace& place, OwnedJournal& journal) {
   REQUIRE(journal.Release(ShardId(0), epoch).ok());
 }
 
+// A write that fails, and what is tried then.
+void Fail(const PostgresPlace& place, OwnedJournal& journal) {
+  place.Query(kRefuse);
+  CHECK_FALSE(AppendAndWait(journal, MakeAppend("c", 1, 1, OpenSummary())).ok());
+  place.Query(kTakeAgain);
+  while (journal.CheckHealth().failed_writes_in_row != 0) {
+  }
+}
+
 bool Sent(const std::set<std::string>& statements, const std::string& begin) {
   return std::ranges::any_of(statements,
                              [&](const std::string& sql) { return sql.starts_with(begin); });
@@ -132,6 +145,7 @@ TEST_CASE("every statement that is sent is one of those listed, and asks nothing
       OwnedJournal journal(OpenPostgres(options));
       Write(journal);
       Read(journal);
+      Fail(place, journal);
       while (!Sent(statements.seen(), "WITH mine")) {
         REQUIRE(journal.Renew(ShardId(1), journal.EpochOf(ShardId(1))).ok());
       }
@@ -151,7 +165,8 @@ TEST_CASE("every statement that is sent is one of those listed, and asks nothing
   }
   // What the test itself asked.
   std::erase_if(seen, [](const std::string& sql) {
-    return sql == "UPDATE entente_lease SET period = 2" ||
+    return sql.find("refusal") != std::string::npos ||
+           sql == "UPDATE entente_lease SET period = 2" ||
            sql == "SELECT count(*) FROM entente_period";
   });
   const std::string text = Text(seen);
