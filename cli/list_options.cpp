@@ -1,6 +1,6 @@
 #include "cli/list_options.h"
 
-#include <utility>
+#include <tuple>
 
 #include <CLI/CLI.hpp>
 
@@ -18,6 +18,7 @@ void AddFilters(CLI::App& command, sdk::ListRequest& request) {
 
 void AddPageOptions(CLI::App& command, sdk::ListRequest& request) {
   command.add_option("--limit", request.limit, "At most so many (50, at most 1000)")
+      ->check(CLI::PositiveNumber)
       ->type_name("N");
   command.add_option("--cursor", request.cursor, "Go on after the page that ended with this")
       ->type_name("CURSOR");
@@ -42,6 +43,7 @@ void AddListOptions(CLI::App& command, ListOptions& options) {
       ->type_name("TIME");
   command
       .add_option("--attempts", request.attempts, "Some branch is at this attempt or a later one")
+      ->check(CLI::PositiveNumber)
       ->type_name("N");
   command.add_option("--error", request.error, "A part of the latest failure's text")
       ->type_name("TEXT");
@@ -64,11 +66,12 @@ Status ReadListOptions(ListOptions& options) {
     request.paused = true;
   }
   const Instant now = Now();
-  for (const auto& [text, bound] :
-       {std::pair(&options.since, &request.since), std::pair(&options.until, &request.until),
-        std::pair(&options.unchanged_since, &request.unchanged_since)}) {
+  for (const auto& [option, text, bound] :
+       {std::tuple("--since", &options.since, &request.since),
+        std::tuple("--until", &options.until, &request.until),
+        std::tuple("--unchanged-since", &options.unchanged_since, &request.unchanged_since)}) {
     if (!text->empty()) {
-      ENTENTE_ASSIGN_OR_RETURN(*bound, ReadInstant(*text, now));
+      ENTENTE_ASSIGN_OR_RETURN(*bound, ReadInstant(option, *text, now));
     }
   }
   return {};

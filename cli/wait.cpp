@@ -17,7 +17,7 @@ Result<WaitPlan> ReadWait(const WaitOption& option) {
     return plan;
   }
   plan.first = limits::kMaxWait;
-  if (!option.text.empty()) {
+  if (option.text != kToTheEnd) {
     ENTENTE_ASSIGN_OR_RETURN(const Duration wait, ReadDurationArgument("--wait", option.text));
     plan.first = std::min(wait, limits::kMaxWait);
     plan.until = Now() + wait;
@@ -41,7 +41,10 @@ Result<sdk::Transaction> WaitOn(sdk::Client& client, sdk::Transaction transactio
 }
 
 CLI::Option* AddWaitOption(CLI::App& command, WaitOption& option, const char* help) {
-  return command.add_option("--wait", option.text, help)->type_name("[DURATION]")->expected(0, 1);
+  return command.add_option("--wait", option.text, help)
+      ->type_name("[DURATION]")
+      ->expected(0, 1)
+      ->default_str(kToTheEnd);
 }
 
 }  // namespace entente::cli

@@ -15,9 +15,13 @@ class Option;
 
 namespace entente::cli {
 
-// `--wait` as it was given: with a duration, or without one for as long as it takes.
+// What `--wait` has where no duration follows it: for as long as it takes. Never empty, so that an
+// empty value, of a variable that a script failed to fill in, is told from none.
+inline constexpr const char* kToTheEnd = "the end";
+
+// `--wait` as it was given.
 struct WaitOption {
-  std::string text;
+  std::string text;  // A duration, or kToTheEnd.
   bool given = false;
 };
 

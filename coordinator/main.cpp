@@ -1,4 +1,5 @@
 // entente: `entente serve` is the coordinator; the other subcommands are its client and tools.
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <utility>
@@ -86,7 +87,10 @@ int main(int argc, char** argv) {
   entente::coordinator::AddProbeCommand(app, exit_code);
   entente::cli::AddCommands(app, exit_code);
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> arguments =
+        entente::cli::ReadArguments(std::vector<std::string>(argv + 1, argv + argc));
+    std::ranges::reverse(arguments);  // As it takes them.
+    app.parse(std::move(arguments));
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;  // Help and the like, or wrong use.
   }

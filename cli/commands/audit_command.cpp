@@ -25,10 +25,11 @@ struct AuditOptions {
 constexpr uint32_t kExportPage = 1'000;
 
 Status ReadTimes(AuditOptions& options) {
-  for (const auto& [text, to] : {std::pair(&options.since, &options.request.since),
-                                 std::pair(&options.until, &options.request.until)}) {
+  for (const auto& [option, text, to] :
+       {std::tuple("--since", &options.since, &options.request.since),
+        std::tuple("--until", &options.until, &options.request.until)}) {
     if (!text->empty()) {
-      ENTENTE_ASSIGN_OR_RETURN(*to, ReadInstant(*text, Now()));
+      ENTENTE_ASSIGN_OR_RETURN(*to, ReadInstant(option, *text, Now()));
     }
   }
   return {};
@@ -103,7 +104,9 @@ void AddAuditCommand(CLI::App& app, Context& context) {
       ->type_name("TIME");
   audit->add_option("--until", options->until, "Before: an instant, or how long ago")
       ->type_name("TIME");
-  audit->add_option("--limit", request.limit, "Entries of a page")->type_name("N");
+  audit->add_option("--limit", request.limit, "Entries of a page")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
   audit->add_option("--cursor", request.cursor, "Where the page before ended")->type_name("CURSOR");
   audit->add_flag("--export", options->all, "Every entry, one line of JSON each");
   AddClientOptions(*audit, context);

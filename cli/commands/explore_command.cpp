@@ -227,7 +227,7 @@ void AddExplore(CLI::App& app, Context& context) {
       ->type_name("N");
   command->add_option("--seconds", arguments->seconds, "Time taken at most [10]")
       ->check(CLI::PositiveNumber)
-      ->type_name("N");
+      ->type_name("SECONDS");
   command->add_flag("--json", context.json, "Print one JSON document, for scripts");
   command->callback([&context, arguments] { RunExplore(context, *arguments); });
 }

@@ -36,9 +36,9 @@ Status WrongUse(std::string message) {
 // `--wait` takes a duration or none, so the word after it may have been meant as the definition.
 void SortOutWait(SubmitOptions& options) {
   std::string& wait = options.wait.text;
-  if (options.definition.empty() && options.file.empty() && !wait.empty() &&
+  if (options.definition.empty() && options.file.empty() && !wait.empty() && wait != kToTheEnd &&
       !ParseDuration(wait).ok()) {
-    options.definition = std::exchange(wait, std::string());
+    options.definition = std::exchange(wait, kToTheEnd);
   }
 }
 

@@ -78,14 +78,14 @@ std::string ShowMoment(std::string_view rfc3339, Instant now) {
   return FormatSeconds(now).starts_with(date) ? time : date + " " + time;
 }
 
-Result<Instant> ReadInstant(std::string_view text, Instant now) {
+Result<Instant> ReadInstant(std::string_view option, std::string_view text, Instant now) {
   if (const Result<Instant> instant = ParseInstant(text); instant.ok()) {
     return *instant;
   }
   const Result<Duration> ago = ParseDuration(text);
   if (!ago.ok()) {
     return InvalidArgument("cli.bad_time",
-                           "'" + std::string(text) +
+                           std::string(option) + ": '" + std::string(text) +
                                "' is neither an instant nor a duration; write 2026-01-02T03:04:05Z "
                                "or how long ago, such as 2h");
   }

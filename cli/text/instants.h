@@ -30,7 +30,9 @@ namespace entente::cli {
 // unless that is `now`'s. As it is if it is no instant.
 [[nodiscard]] std::string ShowMoment(std::string_view rfc3339, Instant now);
 
-// What a user means by "--since": an RFC 3339 instant, or a duration ago ("2h").
-[[nodiscard]] Result<Instant> ReadInstant(std::string_view text, Instant now);
+// What a user means by `option`, "--since": an RFC 3339 instant, or a duration ago ("2h"). Fails
+// with cli.bad_time.
+[[nodiscard]] Result<Instant> ReadInstant(std::string_view option, std::string_view text,
+                                          Instant now);
 
 }  // namespace entente::cli

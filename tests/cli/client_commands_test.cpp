@@ -97,6 +97,67 @@ TEST_CASE("input may be JSON, a list too, or a file") {
   CHECK(Json::parse(server.seen()[1].body)["input"]["from"] == "file");
 }
 
+TEST_CASE("a number or a duration that is none is refused before anything is asked") {
+  struct Case {
+    std::vector<std::string> command;
+    std::string option;
+    bool number;
+  };
+  const std::vector<Case> cases{
+      {{"submit", "d"}, "--version", true},
+      {{"definitions", "get", "d"}, "--version", true},
+      {{"list"}, "--limit", true},
+      {{"list"}, "--attempts", true},
+      {{"incidents"}, "--limit", true},
+      {{"audit"}, "--limit", true},
+      {{"participants"}, "--limit", true},
+      {{"cancel", "g"}, "--revision", true},
+      {{"watch", "g"}, "--after", true},
+      {{"explore", "-"}, "--faults", true},
+      {{"explore", "-"}, "--max-paths", true},
+      {{"explore", "-"}, "--seconds", true},
+      {{"submit", "d"}, "--wait", false},
+      {{"submit", "d"}, "--deadline", false},
+      {{"begin", "--mode", "tcc"}, "--time-limit", false},
+      {{"commit", "g"}, "--wait", false},
+      {{"abort", "g"}, "--wait", false},
+      {{"get", "g"}, "--wait", false},
+      {{"list"}, "--since", false},
+      {{"list"}, "--until", false},
+      {{"list"}, "--unchanged-since", false},
+      {{"audit"}, "--since", false},
+      {{"audit"}, "--until", false},
+  };
+  const std::vector<std::string> no_numbers{"",    "many", "-1",  "+1",
+                                            " 1",  "1e3",  "010", "0x10",
+                                            "inf", "nan",  "1s",  "99999999999999999999"};
+  const std::vector<std::string> no_durations{"",    "soon", "5",    "-5s",
+                                              "5 s", "s",    "1e3s", "9999999d"};
+  CannedServer server({{.body = kCommitted}});
+  for (const Case& one : cases) {
+    for (const std::string& value : one.number ? no_numbers : no_durations) {
+      for (const bool assigned : {false, true}) {
+        std::vector<std::string> arguments = one.command;
+        if (assigned) {
+          arguments.push_back(one.option + "=" + value);
+        } else {
+          arguments.insert(arguments.end(), {one.option, value});
+        }
+        // What stands behind an empty value is not taken for it.
+        arguments.insert(arguments.end(), {"--server", server.url()});
+        if (one.command[0] == "explore") {
+          arguments.resize(arguments.size() - 2);
+        }
+        const Ran ran = Run(arguments, {.in = "{}"});
+        CAPTURE(arguments, ran.err);
+        CHECK(ran.exit_code == 2);
+        CHECK(ran.err.find(one.option) != std::string::npos);
+      }
+    }
+  }
+  CHECK(server.seen().empty());
+}
+
 TEST_CASE("submit --wait waits for the end and its exit code says how it ended") {
   CannedServer server({{.status = 202, .body = kActive},
                        {.status = 202, .body = kActive},

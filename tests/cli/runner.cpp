@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -9,6 +10,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/cli.h"
 #include "cli/commands/commands.h"
 #include "cli/context.h"
 
@@ -22,9 +24,10 @@ Ran Run(const std::vector<std::string>& arguments, const Setup& setup) {
   CLI::App app("Entente", "entente");
   app.require_subcommand(1);
   AddCommandsOn(Terminal{in, out, err, setup.color, setup.live}, app, ran.exit_code);
-  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+  std::vector<std::string> reversed = ReadArguments(arguments);
+  std::ranges::reverse(reversed);
   try {
-    app.parse(reversed);
+    app.parse(std::move(reversed));
   } catch (const CLI::ParseError& error) {
     const bool help = app.exit(error, out, err) == 0;
     ran.exit_code = help ? kExitDone : kExitWrongUse;

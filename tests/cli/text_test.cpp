@@ -55,8 +55,8 @@ TEST_CASE("times read as people say them") {
   const Instant now = ParseInstant("2026-01-02T03:04:05Z").value();
   CHECK(ShowInstant("2026-01-02T03:04:00.5Z", now) == "4s ago (2026-01-02T03:04:00Z)");
   CHECK(ShowAge("2026-01-02T03:05:05Z", now) == "in 1m");
-  CHECK(ReadInstant("2h", now).value() == now - std::chrono::hours(2));
-  CHECK(ReadInstant("yesterday", now).status().reason() == "cli.bad_time");
+  CHECK(ReadInstant("--since", "2h", now).value() == now - std::chrono::hours(2));
+  CHECK(ReadInstant("--since", "yesterday", now).status().reason() == "cli.bad_time");
 }
 
 TEST_CASE("a problem shows its line and a caret under the character meant") {
