@@ -156,9 +156,10 @@ ClusterCoordinator::WaitingPtr ClusterCoordinator::Begin(std::optional<runtime::
 
 void ClusterCoordinator::DoForView(const Gid& gid, Repeatable repeatable, Instant until,
                                    std::function<void(Callback<TxnView>)> here,
-                                   std::function<pb::Ask(Duration)> ask, Callback<TxnView> done) {
+                                   std::function<pb::Ask(Duration)> ask, Callback<TxnView> done,
+                                   std::function<void(const pb::Answer&)> heard) {
   OnDesk(gid, [this, gid, repeatable, until, here = std::move(here), ask = std::move(ask),
-               done = std::move(done)](Desk& desk) {
+               done = std::move(done), heard = std::move(heard)](Desk& desk) {
     const auto kept = std::make_shared<Outcome<TxnView>>();
     ErrandSteps steps;
     steps.here = [kept, here](const std::function<void(Status)>& ended) {
@@ -168,8 +169,11 @@ void ClusterCoordinator::DoForView(const Gid& gid, Repeatable repeatable, Instan
       });
     };
     steps.ask = ask;
-    steps.take = [this, gid, kept](const pb::Answer& answer,
-                                   const std::function<void(Status)>& ended) {
+    steps.take = [this, gid, kept, heard](const pb::Answer& answer,
+                                          const std::function<void(Status)>& ended) {
+      if (heard) {
+        heard(answer);
+      }
       local_.ReadStored(gid, Sequence(answer.revision()), answer.quarantined(),
                         [kept, ended](Result<TxnView> view) {
                           kept->result = std::move(view);
@@ -195,14 +199,16 @@ void ClusterCoordinator::DoForReply(const Gid& gid, Instant until,
             answer(reply.status());
             return;
           }
-          *created = reply->created;
+          *created = *created || reply->created;
           answer(std::move(reply->view));
         });
       },
       [ask = std::move(ask)](Duration) { return ask; },
       [created, done = std::move(done)](Result<TxnView> view) {
         view.ok() ? done(SubmitReply{std::move(view).value(), *created}) : done(view.status());
-      });
+      },
+      // What was created at a try whose view could not be read yet, the next one finds there.
+      [created](const pb::Answer& answer) { *created = *created || answer.created(); });
 }
 
 // A wait that was answered before its time, because the shard is on its way to another node, is
@@ -265,9 +271,8 @@ Gid ClusterCoordinator::NewGid() const {
 void ClusterCoordinator::Submit(runtime::SubmitRequest request, Callback<SubmitReply> done) {
   const WaitingPtr waiting = Begin(std::exchange(request.wait, std::nullopt));
   const auto kept = std::make_shared<runtime::SubmitRequest>(std::move(request));
-  const auto created = std::make_shared<bool>(false);
   // The end is waited for by whoever drives it, once it is accepted.
-  const auto accepted = [this, waiting, created, done](Result<SubmitReply> reply) {
+  const auto accepted = [this, waiting, done](Result<SubmitReply> reply) {
     if (!reply.ok()) {
       done(reply.status());
       return;
@@ -344,6 +349,7 @@ void ClusterCoordinator::Enlist(
     struct Kept {
       Result<runtime::EnlistReply> reply = Unavailable("shard.lost", "not tried");
       std::vector<dsl::Problem> problems;
+      bool created = false;  // At any try: the next one finds it there.
     };
     const auto kept = std::make_shared<Kept>();
     ErrandSteps steps;
@@ -351,7 +357,8 @@ void ClusterCoordinator::Enlist(
       local_.Enlist(
           gid, branch,
           [kept, ended](Result<runtime::EnlistReply> reply, std::vector<dsl::Problem> problems) {
-            *kept = {std::move(reply), std::move(problems)};
+            kept->reply = std::move(reply);
+            kept->problems = std::move(problems);
             ended(kept->reply.status());
           });
     };
@@ -363,13 +370,14 @@ void ClusterCoordinator::Enlist(
     };
     steps.take = [this, gid, kept](const pb::Answer& answer,
                                    const std::function<void(Status)>& ended) {
-      local_.ReadStored(gid, Sequence(answer.revision()), answer.quarantined(),
-                        [kept, ended, created = answer.created()](Result<TxnView> view) {
-                          kept->reply =
-                              view.ok() ? Result(runtime::EnlistReply{std::move(*view), created})
-                                        : view.status();
-                          ended(kept->reply.status());
-                        });
+      kept->created = kept->created || answer.created();
+      local_.ReadStored(
+          gid, Sequence(answer.revision()), answer.quarantined(),
+          [kept, ended](Result<TxnView> view) {
+            kept->reply = view.ok() ? Result(runtime::EnlistReply{std::move(*view), kept->created})
+                                    : view.status();
+            ended(kept->reply.status());
+          });
     };
     steps.refused = [kept](const pb::Answer& answer) { kept->problems = ProblemsOf(answer); };
     steps.done = [kept, done](const Status& status) {

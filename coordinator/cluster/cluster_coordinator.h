@@ -97,10 +97,12 @@ class ClusterCoordinator final : public runtime::Coordinator {
   void OnEachWorker(const std::function<void(size_t)>& work);
   void OnDesk(const Gid& gid, std::function<void(Desk&)> work);
   [[nodiscard]] static WaitingPtr Begin(std::optional<runtime::Wait> wait);
-  // Has `ask` done for a view: `here` by this node.
+  // Has `ask` done for a view: `here` by this node. `heard` gets what another node answered beside
+  // the view; it may be empty.
   void DoForView(const Gid& gid, Repeatable repeatable, Instant until,
                  std::function<void(runtime::Callback<runtime::TxnView>)> here,
-                 std::function<pb::Ask(Duration)> ask, runtime::Callback<runtime::TxnView> done);
+                 std::function<pb::Ask(Duration)> ask, runtime::Callback<runtime::TxnView> done,
+                 std::function<void(const pb::Answer&)> heard = {});
   void DoForReply(const Gid& gid, Instant until,
                   std::function<void(runtime::Callback<runtime::SubmitReply>)> here, pb::Ask ask,
                   runtime::Callback<runtime::SubmitReply> done);

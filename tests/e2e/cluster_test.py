@@ -8,6 +8,7 @@ import http.server
 import json
 import pathlib
 import random
+import re
 import sys
 import tempfile
 import threading
@@ -33,6 +34,67 @@ def until(condition, what):
         if time.monotonic() > deadline:
             raise AssertionError(f"it never came true that {what}")
         time.sleep(0.02)
+
+
+def shard_of(gid):
+    """As base/ids.cpp."""
+    value = 14695981039346656037
+    for byte in gid.encode():
+        value = ((value ^ byte) * 1099511628211) % 2**64
+    return value % 64
+
+
+def exchange(coordinator, method, path, body=None):
+    """Status, headers and text of an answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", coordinator.ports["http"], timeout=PATIENCE_SECONDS)
+    try:
+        connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        return response.status, sorted(response.getheaders()), response.read().decode()
+    finally:
+        connection.close()
+
+
+# What a client may ask about a transaction, in an order in which it makes sense, with `@` for its gid.
+DECLARED = [
+    ("POST", "/v1/transactions", {"definition": "waits", "gid": "@", "input": {"n": 1}, "labels": {"a": "b"}}),
+    ("POST", "/v1/transactions", {"definition": "waits", "gid": "@", "input": {"n": 1}, "labels": {"a": "b"}}),
+    ("POST", "/v1/transactions", {"definition": "waits", "gid": "@", "input": {"n": 2}}),
+    ("POST", "/v1/transactions", {"definition": "nothing", "gid": "@x"}),
+    ("POST", "/v1/transactions", {"inline": {"name": "odd", "mode": "saga", "steps": [{"id": ""}]}, "gid": "@x"}),
+    ("GET", "/v1/transactions/@", None),
+    ("GET", "/v1/transactions/@/history", None),
+    ("GET", "/v1/transactions/@/decision", None),
+    ("GET", "/v1/transactions/@?wait=10ms", None),
+    ("GET", "/v1/transactions/@x", None),
+    ("POST", "/v1/transactions/@:pause", {"reason": "test"}),
+    ("POST", "/v1/transactions/@:pause", {"reason": "test", "expectedRevision": 1}),
+    ("POST", "/v1/transactions/@:resume", {"reason": "test"}),
+    ("POST", "/v1/transactions/@:retry", {"reason": "test", "branch": "none"}),
+    ("POST", "/v1/transactions/@:skip", {"reason": "test", "branch": "none", "expectedRevision": 4}),
+    ("POST", "/v1/transactions/@:resolve", {"reason": "test", "outcome": "COMMITTED", "expectedRevision": 1}),
+    ("POST", "/v1/transactions/@:signal", {"name": "stop"}),
+    ("POST", "/v1/transactions/@:commit", {}),
+    ("POST", "/v1/transactions/@/branches", {"id": "one"}),
+    ("POST", "/v1/transactions/@:cancel", {"reason": "test"}),
+    ("GET", "/v1/transactions/@?wait=30s", None),
+    ("POST", "/v1/transactions/@:signal", {"name": "go", "id": "1"}),
+    ("POST", "/v1/transactions/@:pause", {"reason": "test"}),
+    ("POST", "/v1/transactions", {"definition": "naps", "gid": "@naps", "wait": "30s"}),
+]
+BRANCH = {"id": "one", "participant": {"http": "http://127.0.0.1:9"}, "confirm": {"post": "/c"}, "cancel": {"post": "/x"}}
+DRIVEN = [
+    ("POST", "/v1/transactions:begin", {"mode": "tcc", "gid": "@"}),
+    ("POST", "/v1/transactions:begin", {"mode": "tcc", "gid": "@"}),
+    ("POST", "/v1/transactions:begin", {"mode": "saga", "gid": "@"}),
+    ("POST", "/v1/transactions/@/branches", BRANCH),
+    ("POST", "/v1/transactions/@/branches", BRANCH),
+    ("POST", "/v1/transactions/@/branches", {**BRANCH, "confirm": {"post": "/d"}}),
+    ("POST", "/v1/transactions/@/branches", {"id": "", "what": 1}),
+    ("POST", "/v1/transactions/@:commit", {}),
+    ("POST", "/v1/transactions/@:abort", {"reason": "test"}),
+    ("GET", "/v1/transactions/@/decision", None),
+]
 
 
 class Events(threading.Thread):
@@ -91,6 +153,38 @@ class Cluster(unittest.TestCase):
             with self.assertRaises(ApiError) as unknown:
                 coordinator.get(f"nobody-{n}")
             self.assertEqual((404, "transaction.not_found"), (unknown.exception.status, unknown.exception.code))
+
+    def gid_of(self, node, name):
+        """One that `node` drives, as it would all that the stories make of it."""
+        owned = {int(shard) for shard in self.agency.sql(
+            f"SELECT shard FROM entente_lease WHERE owner = '{node.id()}'").splitlines()}
+        return next(gid for gid in (f"{name}{n:04}" for n in range(10_000))
+                    if {shard_of(gid), shard_of(gid + "naps")} <= owned)
+
+    def told(self, asked, owner, story, name):
+        """What the node `asked` answers to a story about a transaction that `owner` drives, without names and times."""
+        gid = self.gid_of(owner, name)
+        answers = []
+        for method, path, body in story:
+            body = json.loads(json.dumps(body).replace("@", gid))
+            status, headers, text = exchange(asked.coordinator, method, path.replace("@", gid), body)
+            headers = [header for header in headers if header[0].lower() not in ("date", "content-length")]
+            plain = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "(time)", json.dumps([status, headers, text]).replace(gid, "@"))
+            answers.append((method, path, body, plain))
+        return answers
+
+    def test_what_a_forwarded_request_is_answered_is_what_its_owner_answers(self):
+        self.maxDiff = None
+        first, second, third = self.nodes[:3]
+        for name, story in (("declared", DECLARED), ("driven", DRIVEN)):
+            own = self.told(first, first, story, f"own-{name}-")
+            for asked, owner in ((first, second), (third, first)):
+                forwarded = self.told(asked, owner, story, f"fwd-{name}-")
+                for (method, path, body, here), (*_, there) in zip(own, forwarded):
+                    with self.subTest(method=method, path=path, body=body):
+                        self.assertEqual(here, there)
+            made = [answer for method, path, _, answer in own if method == "POST" and "Entente-Created" in answer]
+            self.assertIn("[201, ", made[0])
 
     def test_a_client_may_wait_at_any_node(self):
         waits = []
