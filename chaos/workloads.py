@@ -1,6 +1,6 @@
 """What is run under trouble: definitions of every mode and their nestings, drawn orders, and clients that die.
 
-Each order says what has to stand at the participants if it commits: [[service, branch, amount, effect], ...].
+Each order says what has to be so afterwards; see order_of().
 """
 
 import http.client
@@ -17,6 +17,7 @@ REGISTERS = [f"r{n}" for n in range(5)]
 MODES = ("saga", "tcc", "2pc")
 WORDS = {"saga": ("action", "compensate"), "tcc": ("try", "confirm", "cancel"), "2pc": ("prepare", "commit", "rollback")}
 STANDS = {"bank-a": "debited", "bank-b": "credited", "flights": "booked", "hotels": "booked", "register": "appended"}
+DEADLINE_SECONDS, SIGNAL_SECONDS, LED_SECONDS = 60, 15, 10
 ANSWER_SECONDS = 8
 
 
@@ -28,7 +29,7 @@ def bank_step(mode, step, handler, participant, account, amount, after=None):
 
 
 def transfer(mode, name, sender, receiver):
-    return {"name": name, "mode": mode, "deadline": "60s", "steps": [
+    return {"name": name, "mode": mode, "deadline": f"{DEADLINE_SECONDS}s", "output": {"moved": "${input.amount}"}, "steps": [
         bank_step(mode, "debit", "debit", sender, "${input.from}", "${input.amount}"),
         bank_step(mode, "credit", "credit", receiver, "${input.to}", "${input.amount}")]}
 
@@ -43,7 +44,7 @@ def desk_step(mode, step, participant):
 
 
 def travel(mode):
-    return {"name": f"travel-{mode}", "mode": mode, "deadline": "60s", "steps": [
+    return {"name": f"travel-{mode}", "mode": mode, "deadline": f"{DEADLINE_SECONDS}s", "output": {"moved": "${input.amount}"}, "steps": [
         desk_step(mode, "flight", "flights"), desk_step(mode, "hotel", "hotels"),
         bank_step(mode, "debit", "debit", "bank-a", "${input.from}", "${input.amount}", ["flight", "hotel"]),
         bank_step(mode, "credit", "credit", "bank-b", "${input.to}", "${input.amount}", ["debit"])]}
@@ -55,11 +56,16 @@ def note(step):
             "compensate": {"delete": "/registers/${input.register}/${key}"}}
 
 
+def version_of(step):
+    return "${steps.%s.output.version}" % step
+
+
 def family(mode):
     """A saga whose middle step is a transaction of its own, undone by another one."""
     pay = {"from": "${input.from}", "to": "${input.to}", "amount": "${input.amount}"}
     back = {"from": "${input.to}", "to": "${input.from}", "amount": "${input.amount}"}
-    return {"name": f"family-{mode}", "mode": "saga", "deadline": "60s", "steps": [
+    return {"name": f"family-{mode}", "mode": "saga", "deadline": f"{DEADLINE_SECONDS}s",
+            "output": {"moved": "${input.amount}", "first": version_of("first"), "last": version_of("last")}, "steps": [
         note("first"),
         {"id": "pay", "action": {"transaction": {"definition": f"transfer-{mode}", "input": pay}},
          "compensate": {"transaction": {"definition": f"back-{mode}", "input": back}}},
@@ -70,10 +76,11 @@ def definitions(urls):
     """`urls`: participant -> address, as the coordinator is to call it."""
     participants = {name: {"http": urls[name], "timeout": "2s"} for name in ("bank-a", "bank-b", "flights", "register")}
     participants["hotels"] = {"grpc": urls["hotels"], "service": "entente.participant.v1.Participant", "timeout": "2s"}
-    note_only = {"name": "note", "mode": "saga", "deadline": "60s", "steps": [note("first")],
-                 "output": {"version": "${steps.first.output.version}"}}
-    signal = {"name": "signal", "mode": "saga", "deadline": "60s", "steps": [
-        note("first"), {"id": "go", "wait": {"signal": "go", "timeout": "15s"}}, note("last")]}
+    note_only = {"name": "note", "mode": "saga", "deadline": f"{DEADLINE_SECONDS}s", "steps": [note("first")],
+                 "output": {"first": version_of("first")}}
+    signal = {"name": "signal", "mode": "saga", "deadline": f"{DEADLINE_SECONDS}s",
+              "output": {"first": version_of("first"), "last": version_of("last")}, "steps": [
+        note("first"), {"id": "go", "wait": {"signal": "go", "timeout": f"{SIGNAL_SECONDS}s"}}, note("last")]}
     made = [note_only, signal, travel("tcc"), travel("2pc")]
     for mode in MODES:
         made += [transfer(mode, f"transfer-{mode}", "bank-a", "bank-b"), transfer(mode, f"back-{mode}", "bank-b", "bank-a"),
@@ -84,29 +91,45 @@ def definitions(urls):
     return made
 
 
+def order_of(definition, data, **more):
+    """An order, with what the judge has to know of it:
+
+    expect   what stands if it commits: [[service, branch, amount, effect, account, city or register], ...]
+    output   what it then answers; {"version": BRANCH} is the version that the register gave to that branch
+    chain    steps each of which builds upon those before it, where they are also undone backwards
+    seconds  before which no deadline of its own ends it
+    """
+    kind, _, mode = definition.partition("-")
+
+    def stands(service, branch, amount, place):
+        return [service, branch, amount, STANDS[service], place]
+
+    first, last = (stands("register", step, 1, data.get("register")) for step in ("first", "last"))
+    paid = [stands("bank-a", "debit", -data.get("amount", 0), data.get("from")),
+            stands("bank-b", "credit", data.get("amount", 0), data.get("to"))]
+    held = [stands("flights", "flight", 1, data.get("city")), stands("hotels", "hotel", 1, data.get("city"))]
+    expect = {"transfer": paid, "travel": held + paid, "note": [first], "signal": [first, last],
+              "family": [first, *paid, last]}[kind]
+    output = {step: {"version": step} for service, step, *_ in expect if service == "register"}
+    if "amount" in data:
+        output["moved"] = data["amount"]
+    chain = {"transfer": ["debit", "credit"] if mode == "saga" else [], "signal": ["first", "last"],
+             "family": ["first", "pay", "last"]}.get(kind, [])
+    return {"definition": definition, "input": data, "expect": expect, "output": output, "chain": chain,
+            "seconds": SIGNAL_SECONDS if kind == "signal" else DEADLINE_SECONDS, **more}
+
+
 def draw(dice):
-    """An order: {"definition", "input", "expect"}."""
-    amount = dice.randint(1, 9)
     money = {"from": dice.choice(ACCOUNTS["bank-a"] * 3 + ["nobody"]), "to": dice.choice(ACCOUNTS["bank-b"] * 3 + ["nobody"]),
-             "amount": amount}
-    paid = [["bank-a", "debit", -amount, "debited"], ["bank-b", "credit", amount, "credited"]]
-    register = dice.choice(REGISTERS)
-    refuse = dice.choice(["", "", "", "", "first", "last"])
-    first, last = (["register", step, 1, "appended"] for step in ("first", "last"))
+             "amount": dice.randint(1, 9)}
+    note = {"register": dice.choice(REGISTERS), "refuse": dice.choice(["", "", "", "", "first", "last"])}
     kind = dice.choice(["transfer", "transfer", "travel", "note", "signal", "family", "family"])
     mode = dice.choice(MODES)
-    if kind == "transfer":
-        return {"definition": f"transfer-{mode}", "input": money, "expect": paid}
     if kind == "travel":
-        held = [["flights", "flight", 1, "booked"], ["hotels", "hotel", 1, "booked"]]
-        return {"definition": f"travel-{dice.choice(('tcc', '2pc'))}", "input": {**money, "city": dice.choice(CITIES)},
-                "expect": held + paid}
-    if kind == "note":
-        return {"definition": "note", "input": {"register": register, "refuse": refuse}, "expect": [first]}
-    if kind == "signal":
-        return {"definition": "signal", "input": {"register": register, "refuse": refuse}, "expect": [first, last]}
-    return {"definition": f"family-{mode}", "input": {**money, "register": register, "refuse": refuse},
-            "expect": [first, *paid, last]}
+        return order_of(f"travel-{dice.choice(('tcc', '2pc'))}", {**money, "city": dice.choice(CITIES)})
+    if kind in ("note", "signal"):
+        return order_of(kind, note)
+    return order_of(f"{kind}-{mode}", money if kind == "transfer" else {**money, **note})
 
 
 class History:
@@ -159,7 +182,7 @@ class Api:
         except (OSError, ValueError, http.client.HTTPException) as error:
             self.history.write(type="info", n=number, op=op, gid=gid, error=type(error).__name__)
             return None
-        told = {"status": document.get("status"), "output": document.get("output")} if isinstance(document, dict) else {}
+        told = {word: document.get(word) for word in ("status", "output", "abort")} if isinstance(document, dict) else {}
         if isinstance(told["status"], int):  # A problem document has its HTTP status there.
             told = {"code": document.get("code")}
         kind = "ok" if status < 300 else "info" if status >= 500 or status in (408, 425, 429) else "fail"
@@ -202,8 +225,7 @@ class Client(threading.Thread):
         if self.dice.random() < 0.5:
             body["wait"] = "1s"
         path = f"/v1/transactions/{gid}"
-        status = self.until_known("submit", gid, "POST", "/v1/transactions", body, expect=order["expect"],
-                                  definition=order["definition"], register=order["input"].get("register"))
+        status = self.until_known("submit", gid, "POST", "/v1/transactions", body, order=order)
         if status is None or status >= 300:
             return status is not None
         fate = self.dice.random()
@@ -223,14 +245,15 @@ class Client(threading.Thread):
     def drive(self, gid):
         """A TCC that the client leads: it enlists, tries and commits by itself, or dies on the way."""
         amount = self.dice.randint(1, 9)
-        expect = [["bank-a", "debit", -amount, "debited"], ["bank-b", "credit", amount, "credited"]]
-        body = {"mode": "tcc", "gid": gid, "timeLimit": "10s"}
-        if self.until_known("begin", gid, "POST", "/v1/transactions:begin", body, expect=expect) != 201:
+        money = {"from": self.dice.choice(ACCOUNTS["bank-a"]), "to": self.dice.choice(ACCOUNTS["bank-b"]), "amount": amount}
+        led = order_of("transfer-tcc", money, output=None, seconds=LED_SECONDS)
+        body = {"mode": "tcc", "gid": gid, "timeLimit": f"{LED_SECONDS}s"}
+        if self.until_known("begin", gid, "POST", "/v1/transactions:begin", body, order=led) != 201:
             return False
         path = f"/v1/transactions/{gid}"
         tried = True
-        for bank, branch in (("bank-a", "debit"), ("bank-b", "credit")):
-            order = {"account": self.dice.choice(ACCOUNTS[bank]), "amount": amount}
+        for bank, branch, account in (("bank-a", "debit", money["from"]), ("bank-b", "credit", money["to"])):
+            order = {"account": account, "amount": amount}
             enlistment = {"id": branch, "participant": {"http": self.urls[bank], "timeout": "2s"},
                           "confirm": {"post": f"/{branch}/confirm", "body": order},
                           "cancel": {"post": f"/{branch}/cancel", "body": order}}

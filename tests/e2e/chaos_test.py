@@ -22,50 +22,101 @@ sys.path[:0] = [str(ROOT / "chaos")]
 import faults  # noqa: E402
 from judge import judge  # noqa: E402
 from links import HttpLink, Loop, TcpLink  # noqa: E402
+from workloads import order_of  # noqa: E402
 
 BUILD = None
-COLUMNS = ("gid", "branch", "operation", "key", "effect", "amount")
-PAID = [["bank-a", "debit", -5, "debited"], ["bank-b", "credit", 5, "credited"]]
+COLUMNS = ("gid", "branch", "operation", "key", "effect", "amount", "at", "epoch")
+
+
+def order(definition, **data):
+    return {"order": order_of(definition, data)}
 
 
 def story():
-    """A run in which everything is right: a transfer and a note that commit, a TCC that is cancelled."""
+    """A run in which everything is right.
+
+    Three transactions commit: a transfer, a note, and one that is led by its client; two more notes have no answer at
+    first, and one is refused at the door. Three are undone: a TCC by a cancel, a transfer whose second step is taken
+    back before its first one, and a wait for a signal that nobody sent.
+    """
     events = []
 
     def asked(op, gid, **told):
         number = len(events)
         events.append({"type": "invoke", "n": number, "op": op, "gid": gid, "at": number,
-                       **({"expect": told.pop("expect"), "register": told.pop("register", None)} if "expect" in told else {})})
+                       **({"order": told.pop("order")} if "order" in told else {})})
         events.append({"type": told.pop("type", "ok"), "n": number, "op": op, "gid": gid, "at": number + 1, **told})
 
-    asked("submit", "paid", expect=PAID, status="COMMITTED")
-    asked("submit", "held", expect=PAID, status="ACTIVE")
-    asked("cancel", "held", status="ABORTING")
-    asked("submit", "noted", expect=[["register", "first", 1, "appended"]], register="r", status="COMMITTED")
-    asked("submit", "later", expect=[["register", "first", 1, "appended"]], register="r", type="info")
-    for gid, status, output in (("paid", "COMMITTED", None), ("held", "ABORTED", None), ("noted", "COMMITTED", {"version": 1}),
-                                ("later", "COMMITTED", {"version": 2})):
-        asked("final", gid, status=status, output=output)
+    money = {"from": "a", "to": "b", "amount": 5}
+    asked("submit", "paid", **order("transfer-saga", **money), status="COMMITTED", output={"moved": 5})
+    asked("submit", "held", **order("transfer-tcc", **money), status="ACTIVE")
+    asked("cancel", "held", status="ABORTING", abort={"cause": "cancelled"})
+    asked("submit", "noted", **order("note", register="r"), status="COMMITTED", output={"first": 1})
+    asked("submit", "later", **order("note", register="r"), type="info")
+    asked("submit", "refused", **order("note", register="r"), type="fail")
+    asked("submit", "back", **order("transfer-saga", **money), status="ABORTING", abort={"cause": "gave-up"})
+    asked("begin", "led", order=order_of("transfer-tcc", {**money, "amount": 0}, output=None), status="ACTIVE")
+    asked("commit", "led", status="COMMITTING")
+    asked("submit", "waits", **order("signal", register="r"), status="ACTIVE")
+    for gid, status, told in (("paid", "COMMITTED", {"output": {"moved": 5}}), ("held", "ABORTED", {}),
+                              ("noted", "COMMITTED", {"output": {"first": 1}}), ("later", "COMMITTED", {"output": {"first": 2}}),
+                              ("back", "ABORTED", {}), ("led", "COMMITTED", {}),
+                              ("waits", "ABORTED", {"abort": {"cause": "gave-up", "code": "wait.timeout"}})):
+        asked("final", gid, status=status, **told)
+        events[-1]["at"] += 1000
+    listed = [[event["gid"], event["status"]] for event in events if event["op"] == "final" and event["type"] == "ok"]
     rows = {
-        "bank-a": [("paid", "debit", "action", "paid:debit", "debited", -5), ("held", "debit", "try", "held:debit", "frozen", 0),
-                   ("held", "debit", "cancel", "held:debit:cancel", "unfrozen", 0)],
-        "bank-b": [("paid", "credit", "action", "paid:credit", "credited", 5)],
+        "bank-a": [("paid", "debit", "action", "paid:debit", "debited", -5, 1, 1),
+                   ("held", "debit", "try", "held:debit", "frozen", 0, 2, 1),
+                   ("held", "debit", "cancel", "held:debit:cancel", "unfrozen", 0, 3, 2),
+                   ("back", "debit", "action", "back:debit", "debited", -5, 4, 1),
+                   ("back", "debit", "compensate", "back:debit:compensate", "returned", 5, 7, 1),
+                   ("led", "debit", "try", "led:debit", "frozen", 0, 8, 0),
+                   ("led", "debit", "confirm", "led:debit:confirm", "debited", 0, 9, 1)],
+        "bank-b": [("paid", "credit", "action", "paid:credit", "credited", 5, 2, 1),
+                   ("back", "credit", "action", "back:credit", "credited", 5, 5, 1),
+                   ("back", "credit", "compensate", "back:credit:compensate", "taken", -5, 6, 1),
+                   ("led", "credit", "confirm", "led:credit:confirm", "credited", 0, 9, 1)],
         "flights": [], "hotels": [],
-        "register": [("noted", "first", "action", "noted:first", "appended", 1),
-                     ("later", "first", "action", "later:first", "appended", 1)]}
+        "register": [("noted", "first", "action", "noted:first", "appended", 1, 1, 1),
+                     ("later", "first", "action", "later:first", "appended", 1, 2, 1)]}
     ledgers = {name: [dict(zip(COLUMNS, row)) for row in each] for name, each in rows.items()}
     for version, row in enumerate(ledgers["register"], 1):
         row.update(register="r", version=version)
-    quiet = {"balance": 95, "frozen": 0, "incoming": 0}
-    services = {"bank-a": {"total": 95, "prepared": 0, "accounts": {"a": quiet}},
-                "bank-b": {"total": 105, "prepared": 0, "accounts": {"b": dict(quiet)}},
+    services = {"bank-a": {"total": 95, "prepared": 0, "accounts": {"a": {"balance": 95, "frozen": 0, "incoming": 0}}},
+                "bank-b": {"total": 105, "prepared": 0, "accounts": {"b": {"balance": 105, "frozen": 0, "incoming": 0}}},
                 "flights": {"held": 0}, "hotels": {"held": 0},
                 "register": {"registers": {"r": {"version": 2, "standing": 2}}}}
-    return {"events": events, "ledgers": ledgers, "services": services}
+    return {"events": events, "listed": listed, "ledgers": ledgers, "services": services}
 
 
 def last(story_, op, gid):
     return [event for event in story_["events"] if (event["op"], event["gid"]) == (op, gid)][-1]
+
+
+def ends(story_, gid, status):
+    """The coordinator says so wherever it is asked."""
+    last(story_, "final", gid).update(status=status)
+    story_["listed"] = [[one, status if one == gid else its] for one, its in story_["listed"]]
+
+
+def forgets(story_, gid):
+    last(story_, "final", gid).update(type="fail")
+    story_["listed"] = [one for one in story_["listed"] if one[0] != gid]
+
+
+def without(story_, op, gid):
+    story_["events"] = [event for event in story_["events"] if (event["op"], event["gid"]) != (op, gid)]
+
+
+def asked_again(story_, op, gid, **told):
+    number = 10_000 + len(story_["events"])
+    story_["events"] += [{"type": "invoke", "n": number, "op": op, "gid": gid, "at": number},
+                         {"type": "ok", "n": number, "op": op, "gid": gid, "at": number, **told}]
+
+
+def rows_of(story_, service, gid):
+    return [row for row in story_["ledgers"][service] if row["gid"] == gid]
 
 
 LIES = {
@@ -76,21 +127,49 @@ LIES = {
     "I1: flights still holds": lambda s: s["services"]["flights"].update(held=1),
     "I1: register r went": lambda s: s["ledgers"]["register"][1].update(version=3),
     "I1: register r has": lambda s: s["services"]["register"]["registers"]["r"].update(standing=1),
-    "I1: noted says version": lambda s: last(s, "final", "noted").update(output={"version": 7}),
+    "I1: noted is COMMITTED with the output {'first': 7}": lambda s: last(s, "final", "noted").update(output={"first": 7}),
+    "I1: paid is COMMITTED with the output None": lambda s: last(s, "final", "paid").pop("output"),
+    "I1: led is COMMITTED with the output {}": lambda s: last(s, "final", "led").update(output={}),
     "I1: later was begun after": lambda s: (s["ledgers"]["register"].reverse(), s["ledgers"]["register"][0].update(version=1),
                                             s["ledgers"]["register"][1].update(version=2)),
-    "I1/I4: held is ABORTED": lambda s: s["ledgers"]["bank-a"].pop(),
-    "I1/I4: paid is ABORTED": lambda s: (last(s, "final", "paid").update(status="ABORTED"), s["ledgers"]["bank-b"].clear()),
-    "I2: noted was acknowledged": lambda s: last(s, "final", "noted").update(type="fail"),
-    "I2: paid was submitted with another": lambda s: s["events"].append({**last(s, "submit", "paid"), "op": "submit-another"}),
-    "I3: paid was seen": lambda s: last(s, "final", "paid").update(status="ABORTED"),
-    "I3: the cancel of held": lambda s: last(s, "final", "held").update(status="COMMITTED"),
-    "I3: the commit of held": lambda s: s["events"].append({**last(s, "cancel", "held"), "op": "commit"}),
+    "I1/I4: held is ABORTED": lambda s: s["ledgers"]["bank-a"].remove(rows_of(s, "bank-a", "held")[-1]),
+    "I1/I4: paid is ABORTED": lambda s: (ends(s, "paid", "ABORTED"), s["ledgers"]["bank-b"].clear()),
+    "I1/I4: back is ABORTED, but bank-a still has 5 of 'debit'": lambda s: (
+        s["ledgers"]["bank-a"].remove(rows_of(s, "bank-a", "back")[0]),
+        s["ledgers"]["bank-a"].append({**rows_of(s, "bank-a", "paid")[0], "gid": "back", "branch": "other", "key": "back:other"})),
+    "I2: noted was acknowledged": lambda s: forgets(s, "noted"),
+    "I2: ['register'] have effects of later": lambda s: forgets(s, "later"),
+    "I2: refused was refused, and is there": lambda s: asked_again(s, "final", "refused", status="ABORTED"),
+    "I2: paid was submitted with another": lambda s: asked_again(s, "submit-another", "paid"),
+    "I2: waits gave up": lambda s: asked_again(s, "signal", "waits"),
+    "I3: paid was seen": lambda s: ends(s, "paid", "ABORTED"),
+    "I3: held was seen": lambda s: last(s, "submit", "held").update(status="COMMITTING"),
+    "I3: paid was answered ACTIVE": lambda s: asked_again(s, "get", "paid", status="ACTIVE"),
+    "I3: paid was answered with several": lambda s: asked_again(s, "get", "paid", status="COMMITTED", output={"moved": 6}),
+    "I3: the cancel of held": lambda s: ends(s, "held", "COMMITTED"),
+    "I3: the commit of held": lambda s: asked_again(s, "commit", "held"),
+    "I3: held was cancelled": lambda s: last(s, "cancel", "held").update(type="fail") or last(s, "final", "held").update(
+        abort={"cause": "cancelled"}),
+    "I3: led is COMMITTED, and its client": lambda s: without(s, "commit", "led"),
+    "I3: waits is COMMITTED, and nobody": lambda s: ends(s, "waits", "COMMITTED"),
+    "I3: waits ran out of time": lambda s: last(s, "final", "waits").update(at=30),
     "I5: bank-a": lambda s: s["ledgers"]["bank-a"].append(dict(s["ledgers"]["bank-a"][0])),
     "I6: bank-a": lambda s: s["ledgers"]["bank-a"].append(dict(s["ledgers"]["bank-a"][1])),
-    "I9: held is ABORTING": lambda s: last(s, "final", "held").update(status="ABORTING"),
+    "I7: bank-a": lambda s: rows_of(s, "bank-a", "held")[0].update(epoch=3),
+    "I8: back: 'credit'": lambda s: rows_of(s, "bank-a", "back")[-1].update(at=5.5),
+    "I8: paid: 'credit'": lambda s: rows_of(s, "bank-b", "paid")[0].update(at=0.5),
+    "I9: held is ABORTING": lambda s: ends(s, "held", "ABORTING"),
+    "I9: what became of later": lambda s: last(s, "final", "later").update(type="info"),
+    "I9: paid~pay is ACTIVE": lambda s: s["listed"].append(["paid~pay", "ACTIVE"]),
     "I9: bank-b has 1 prepared": lambda s: s["services"]["bank-b"].update(prepared=1),
     "I11: ['register']": lambda s: s["ledgers"]["register"].append({**s["ledgers"]["register"][1], "gid": "nobody", "version": 3}),
+    "I11: nobody is listed": lambda s: s["listed"].append(["nobody", "ABORTED"]),
+    "I11: account a has 90": lambda s: s["services"]["bank-a"].update(
+        accounts={"a": {"balance": 90, "frozen": 0, "incoming": 0}, "z": {"balance": 5, "frozen": 0, "incoming": 0}}),
+    "I11: later is about register r": lambda s: s["ledgers"]["register"][1].update(register="q", version=1),
+    "I13: paid is COMMITTED, and listed as ['ABORTED']": lambda s: s["listed"][0].__setitem__(1, "ABORTED"),
+    "I13: paid is COMMITTED, and listed as nothing": lambda s: s["listed"].pop(0),
+    "I13: paid is COMMITTED, and listed as ['COMMITTED', 'COMMITTED']": lambda s: s["listed"].append(["paid", "COMMITTED"]),
     "vacuous": lambda s: [event.pop("status", None) for event in s["events"]],
 }
 
@@ -100,9 +179,10 @@ class JudgeNotices(unittest.TestCase):
         folder = pathlib.Path(tempfile.mkdtemp(prefix="entente-judge-"))
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
         (folder / "history.jsonl").write_text("".join(json.dumps(event) + "\n" for event in told["events"]))
+        (folder / "listed.json").write_text(json.dumps(told["listed"]))
         (folder / "ledgers.json").write_text(json.dumps(told["ledgers"]))
         (folder / "summaries.json").write_text(json.dumps({"services": told["services"],
-                                                           "opening": {"bank-a": 100, "bank-b": 100}}))
+                                                           "opening": {"bank-a": {"a": 100}, "bank-b": {"b": 100}}}))
         return judge(folder)[0]
 
     def test_a_run_in_which_everything_is_right_has_no_violation(self):
