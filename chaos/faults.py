@@ -5,9 +5,10 @@ import signal
 
 from links import HTTP_KINDS, TCP_KINDS
 
-GROUPS = {"network": tuple(TCP_KINDS), "http": tuple(HTTP_KINDS), "process": ("kill", "stop"), "disk": ("full",)}
+GROUPS = {"network": tuple(TCP_KINDS), "http": tuple(HTTP_KINDS), "process": ("kill", "stop", "drain"), "disk": ("full",)}
 SERVICES = ("bank-a", "bank-b", "flights", "hotels", "register")
 AMOUNTS = {"delay": (0.05, 1.5), "bandwidth": (300, 5000), "duplicate": (0, 3), "reorder": (0.1, 1.5), "overtaken": (0.1, 4)}
+ENDS = ("kill", "drain")  # Of a process, which is started again.
 HOLD_SECONDS = (0.3, 5)
 TWO_AT_ONCE = 0.3
 
@@ -29,9 +30,11 @@ def targets_of(kind, store, nodes):
         stores = tuple(f"store-of-{name}" for name in nodes) if store == "postgres" else ()
         return (*clients, *SERVICES, *stores, *(f"nodes-to-{name}" for name in nodes if len(nodes) > 1))
     if kind in HTTP_KINDS:
-        return (*clients, *(name for name in SERVICES if name != "hotels"))  # That one speaks gRPC.
+        return (*clients, *SERVICES)
     if kind == "full":
         return () if store == "postgres" else ("disk",)
+    if kind == "drain":
+        return nodes
     return (*nodes, *nodes, *SERVICES, "books", *(("store",) if store == "postgres" else ()))
 
 
@@ -58,11 +61,13 @@ def inject(stage, fault):
     if kind in TCP_KINDS:
         stage.links[target].inject(kind, fault["amount"])
     elif kind in HTTP_KINDS:
-        stage.links[f"{target}/http"].inject(kind, fault["amount"])
+        stage.links[f"{target}/calls"].inject(kind, fault["amount"])
     elif kind == "kill":
         stage.kill(target)
     elif kind == "stop":
         stage.signal(target, signal.SIGSTOP)
+    elif kind == "drain":
+        stage.drain(target)
     elif not stage.disk.mounted:
         return False
     else:
@@ -75,8 +80,8 @@ def heal(stage, fault):
     if kind in TCP_KINDS:
         stage.links[target].heal()
     elif kind in HTTP_KINDS:
-        stage.links[f"{target}/http"].heal()
-    elif kind == "kill":
+        stage.links[f"{target}/calls"].heal()
+    elif kind in ENDS:
         stage.start(target)
     elif kind == "stop":
         stage.signal(target, signal.SIGCONT)

@@ -10,6 +10,7 @@ import sys
 import time
 
 from agency import ROOT, Coordinator, Http, Process
+from grpc_link import GrpcLink
 from links import HttpLink, Loop, TcpLink
 from phases import Disk
 from postgres import Cluster
@@ -77,13 +78,13 @@ class Node:
         self.folder = stage.folder / name
         self.folder.mkdir(parents=True, exist_ok=True)
         self.store, self.arguments = stage.open_store(name), ["--lease", LEASE]
-        self.client_port = stage.link(f"clients-of-{name}", self.port, http=True)
+        self.client_port = stage.link(f"clients-of-{name}", self.port, HttpLink)
         self.coordinator = None
 
     def join(self):
         """Listens for the other nodes behind a link, so that they can lose each other."""
         port = quiet_port()
-        link = self.stage.link(f"nodes-to-{self.name}", port, http=False)
+        link = self.stage.link(f"nodes-to-{self.name}", port)
         self.arguments += ["--cluster", f"127.0.0.1:{port}", "--cluster-advertise", f"127.0.0.1:{link}"]
 
     def start(self):
@@ -138,7 +139,7 @@ class Stage:
         """The address of the store for a node, which has its own link to a database."""
         if self.disk:
             return f"sqlite:{self.disk.folder / 'entente.db'}"
-        port = self.link(f"store-of-{name}", self.clusters["store"].port, http=False)
+        port = self.link(f"store-of-{name}", self.clusters["store"].port)
         return f"postgres://entente@127.0.0.1:{port}/journal"
 
     def _open_services(self, coordinator_port, broken):
@@ -153,7 +154,7 @@ class Stage:
             self.services[desk] = Service(desk, self, "travel-desk", ["--db", self.folder / f"{desk}.db", "--hold-for", "1h"])
             self.services[desk].control(capacity=CAPACITY)
         self.services["register"] = Register(self.folder, broken)
-        self.urls = {name: f"http://127.0.0.1:{self.link(name, self._port_of(name), http=name != 'hotels')}"
+        self.urls = {name: f"http://127.0.0.1:{self.link(name, self._port_of(name), GrpcLink if name == 'hotels' else HttpLink)}"
                      for name in self.services}
         self.urls["hotels"] = self.urls["hotels"].removeprefix("http://")
 
@@ -162,11 +163,11 @@ class Stage:
             return self.services[name].port
         return int(self.services[name].ports["grpc" if name == "hotels" else "listen"].rsplit(":", 1)[1])
 
-    def link(self, name, port, http):
-        """The port to connect to: a link of bytes, before one of requests where HTTP is spoken."""
-        if http:
-            self.links[f"{name}/http"] = HttpLink(self.loop, name, ("127.0.0.1", port), self.seed)
-            port = self.links[f"{name}/http"].port
+    def link(self, name, port, calls=None):
+        """The port to connect to: a link of bytes, before one of the kind `calls` where calls are to be told apart."""
+        if calls:
+            self.links[f"{name}/calls"] = calls(self.loop, name, ("127.0.0.1", port), self.seed)
+            port = self.links[f"{name}/calls"].port
         self.links[name] = TcpLink(self.loop, name, ("127.0.0.1", port), self.seed)
         return self.links[name].port
 
@@ -191,6 +192,11 @@ class Stage:
 
     def kill(self, target):
         self.owner(target).kill()
+
+    def drain(self, name):
+        code = self.nodes[name].process.stop()
+        if code not in (0, FAIL_STOP):
+            self.violations.append(f"{name} was asked to stop and ended with code {code}")
 
     def start(self, target):
         deadline = time.monotonic() + START_SECONDS

@@ -20,6 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "chaos")]
 
 import faults  # noqa: E402
+from grpc_link import GrpcLink  # noqa: E402
 from judge import judge  # noqa: E402
 from links import HttpLink, Loop, TcpLink  # noqa: E402
 from workloads import order_of  # noqa: E402
@@ -334,6 +335,86 @@ class Links(unittest.TestCase):
             link.heal()
             self.assertEqual(ANSWER, self.ask(link), kind)
             self.assertEqual(before + arrivals + 1, self.upstream.requests, kind)
+
+
+def frame(kind, flags, stream, body=b""):
+    return len(body).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + body
+
+
+class GrpcUpstream(Upstream):
+    """Counts calls that are whole, in their order, and answers each with a header and an end."""
+
+    def __init__(self):
+        self.order = []
+        super().__init__()
+
+    def serve(self, connection):
+        stream = connection.makefile("rb")
+        try:
+            stream.read(24)
+            while len(head := stream.read(9)) == 9:
+                stream.read(int.from_bytes(head[:3], "big"))
+                if head[3] == 0 and head[4] & 1:
+                    number = int.from_bytes(head[5:9], "big")
+                    with self.arrived:
+                        self.requests += 1
+                        self.order.append(number)
+                        self.arrived.notify_all()
+                    connection.sendall(frame(1, 4, number, b"ok") + frame(0, 1, number))
+        except OSError:
+            pass
+        connection.close()
+
+
+class GrpcLinks(unittest.TestCase):
+    def setUp(self):
+        self.loop, self.upstream = Loop(), GrpcUpstream()
+        self.addCleanup(self.loop.close)
+        self.addCleanup(self.upstream.listener.close)
+        self.link = GrpcLink(self.loop, "test", self.upstream.listener.getsockname(), 1)
+        self.addCleanup(self.link.close)
+        self.link.dice.random = lambda: 0.0  # Every call is hit.
+
+    def call(self, connection, stream):
+        """In pieces: the header block is in two frames."""
+        connection.sendall(frame(1, 0, stream, b"he") + frame(9, 4, stream, b"ad") + frame(0, 0, stream, b"bo") + frame(0, 1, stream, b"dy"))
+
+    def connect(self):
+        connection = socket.create_connection(("127.0.0.1", self.link.port), timeout=30)
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        return connection
+
+    def answered(self, connection):
+        try:
+            return len(connection.makefile("rb").read(20)) == 20
+        except OSError:
+            return False
+
+    def test_calls_are_doubled_lost_before_and_after_held_back_and_overtaken(self):
+        for kind, answered, arrivals in (("", True, 1), ("duplicate", True, 2), ("lost-answer", False, 1), ("lost-request", False, 0),
+                                         ("overtaken", False, 1), ("reorder", True, 1)):
+            with self.subTest(kind), self.connect() as connection:
+                before = self.upstream.requests
+                if kind:
+                    self.link.inject(kind, 0.01)
+                self.call(connection, 1)
+                self.assertEqual(answered, self.answered(connection))
+                self.assertTrue(self.upstream.wait_for(before + arrivals))
+                self.link.heal()
+                with self.connect() as again:
+                    self.call(again, 1)
+                    self.assertTrue(self.answered(again))
+                self.assertEqual(before + arrivals + 1, self.upstream.requests)
+
+    def test_what_is_held_back_is_overtaken_by_a_later_call_of_the_same_connection(self):
+        with self.connect() as connection:
+            waits = iter((600, 0))
+            self.link.dice.uniform = lambda *_: next(waits)
+            self.link.inject("reorder", 1)
+            self.call(connection, 1)
+            self.call(connection, 3)
+            self.assertTrue(self.upstream.wait_for(1))
+            self.assertEqual([3], self.upstream.order)
 
 
 class WholeRuns(unittest.TestCase):
