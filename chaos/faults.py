@@ -5,9 +5,12 @@ import signal
 
 from links import HTTP_KINDS, TCP_KINDS
 
-GROUPS = {"network": tuple(TCP_KINDS), "http": tuple(HTTP_KINDS), "process": ("kill", "stop", "drain"), "disk": ("full",)}
+DISK_TROUBLES = {"failing-writes": 1, "failing-syncs": 2, "hung": 3}  # As trouble_shim.cpp numbers them.
+GROUPS = {"network": tuple(TCP_KINDS), "http": tuple(HTTP_KINDS), "process": ("kill", "stop", "drain"), "disk": ("full", *DISK_TROUBLES),
+          "clock": ("clock",)}
 SERVICES = ("bank-a", "bank-b", "flights", "hotels", "register")
-AMOUNTS = {"delay": (0.05, 1.5), "bandwidth": (300, 5000), "duplicate": (0, 3), "reorder": (0.1, 1.5), "overtaken": (0.1, 4)}
+AMOUNTS = {"delay": (0.05, 1.5), "bandwidth": (300, 5000), "duplicate": (0, 3), "reorder": (0.1, 1.5), "overtaken": (0.1, 4),
+           "clock": (-3600, 3600)}
 ENDS = ("kill", "drain")  # Of a process, which is started again.
 HOLD_SECONDS = (0.3, 5)
 TWO_AT_ONCE = 0.3
@@ -31,9 +34,9 @@ def targets_of(kind, store, nodes):
         return (*clients, *SERVICES, *stores, *(f"nodes-to-{name}" for name in nodes if len(nodes) > 1))
     if kind in HTTP_KINDS:
         return (*clients, *SERVICES)
-    if kind == "full":
+    if kind in GROUPS["disk"]:
         return () if store == "postgres" else ("disk",)
-    if kind == "drain":
+    if kind in ("drain", "clock"):
         return nodes
     return (*nodes, *nodes, *SERVICES, "books", *(("store",) if store == "postgres" else ()))
 
@@ -67,7 +70,11 @@ def inject(stage, fault):
     elif kind == "stop":
         stage.signal(target, signal.SIGSTOP)
     elif kind == "drain":
-        stage.drain(target)
+        stage.signal(target, signal.SIGTERM)
+    elif kind == "clock":
+        return stage.nodes[target].trouble(ahead_seconds=fault["amount"])
+    elif kind in DISK_TROUBLES:
+        return stage.nodes["coordinator"].trouble(disk=kind)
     elif not stage.disk.mounted:
         return False
     else:
@@ -82,8 +89,14 @@ def heal(stage, fault):
     elif kind in HTTP_KINDS:
         stage.links[f"{target}/calls"].heal()
     elif kind in ENDS:
+        if kind == "drain":
+            stage.wait_for_end(target)
         stage.start(target)
     elif kind == "stop":
         stage.signal(target, signal.SIGCONT)
+    elif kind == "clock":
+        stage.nodes[target].trouble(ahead_seconds=0)
+    elif kind in DISK_TROUBLES:
+        stage.nodes["coordinator"].trouble(disk="well")
     else:
         stage.disk.free()

@@ -5,11 +5,13 @@ import random
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
 
 from agency import ROOT, Coordinator, Http, Process
+from faults import DISK_TROUBLES
 from grpc_link import GrpcLink
 from links import HttpLink, Loop, TcpLink
 from phases import Disk
@@ -80,6 +82,19 @@ class Node:
         self.store, self.arguments = stage.open_store(name), ["--lease", LEASE]
         self.client_port = stage.link(f"clients-of-{name}", self.port, HttpLink)
         self.coordinator = None
+        self.ahead_seconds, self.disk, self.env = 0, "well", {}
+        shim = stage.build / "chaos" / "libtrouble_shim.so"
+        if shim.exists():  # Not in a build with a sanitizer.
+            self.env = {"LD_PRELOAD": str(shim), "ENTENTE_TROUBLE": str(self.folder / "trouble")}
+            (self.folder / "trouble").write_bytes(bytes(16))
+
+    def trouble(self, **what):
+        """`ahead_seconds` of its time of day, `disk`; they stay until they are set again. False where there are no means for it."""
+        vars(self).update(what)
+        if self.env:
+            with open(self.env["ENTENTE_TROUBLE"], "r+b") as file:  # In place: it is mapped.
+                file.write(struct.pack("=qq", int(self.ahead_seconds * 1e9), DISK_TROUBLES.get(self.disk, 0)))
+        return bool(self.env)
 
     def join(self):
         """Listens for the other nodes behind a link, so that they can lose each other."""
@@ -91,7 +106,7 @@ class Node:
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
-                self.coordinator = Coordinator(self.stage.build, self.folder, {}, self.arguments, grpc="off",
+                self.coordinator = Coordinator(self.stage.build, self.folder, self.env, self.arguments, grpc="off",
                                                http=f"127.0.0.1:{self.port}", store=self.store)
                 return
             except RuntimeError:  # Its store does not answer, or is its last owner's: as a supervisor, again.
@@ -193,8 +208,13 @@ class Stage:
     def kill(self, target):
         self.owner(target).kill()
 
-    def drain(self, name):
-        code = self.nodes[name].process.stop()
+    def wait_for_end(self, name):
+        """Of a coordinator that was asked to stop."""
+        try:
+            code = self.nodes[name].process.popen.wait(START_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill(name)
+            code = f"none in {START_SECONDS} s"
         if code not in (0, FAIL_STOP):
             self.violations.append(f"{name} was asked to stop and ended with code {code}")
 

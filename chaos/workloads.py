@@ -248,7 +248,7 @@ class Client(threading.Thread):
         money = {"from": self.dice.choice(ACCOUNTS["bank-a"]), "to": self.dice.choice(ACCOUNTS["bank-b"]), "amount": amount}
         led = order_of("transfer-tcc", money, output=None, seconds=LED_SECONDS)
         body = {"mode": "tcc", "gid": gid, "timeLimit": f"{LED_SECONDS}s"}
-        if self.until_known("begin", gid, "POST", "/v1/transactions:begin", body, order=led) != 201:
+        if self.until_known("begin", gid, "POST", "/v1/transactions:begin", body, order=led) not in (200, 201):
             return False
         path = f"/v1/transactions/{gid}"
         tried = True

@@ -7,8 +7,10 @@ import itertools
 import json
 import os
 import pathlib
+import select
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -206,7 +208,7 @@ class ScheduleRepeats(unittest.TestCase):
             self.assertEqual(first(7, store), first(7, store))
             self.assertNotEqual(first(7, store), first(8, store))
             drawn = {fault["kind"] for one in first(7, store) for fault in one["faults"]}
-            self.assertEqual(set(faults.kinds_of("all")) - ({"full"} if store == "postgres" else set()), drawn)
+            self.assertEqual(set(faults.kinds_of("all")) - (set(faults.GROUPS["disk"]) if store == "postgres" else set()), drawn)
 
     def test_a_fault_that_there_is_not_is_named(self):
         with self.assertRaisesRegex(ValueError, "'earthquake'"):
@@ -415,6 +417,69 @@ class GrpcLinks(unittest.TestCase):
             self.call(connection, 3)
             self.assertTrue(self.upstream.wait_for(1))
             self.assertEqual([3], self.upstream.order)
+
+
+ASKED = """
+import os, sys, tempfile, time
+file = tempfile.TemporaryFile()
+def tried(work):
+    try:
+        return work() and "done"
+    except OSError as error:
+        return error.errno
+for _ in sys.stdin:
+    print(time.time() - time.monotonic(), tried(lambda: os.pwrite(file.fileno(), b"x", 0)),
+          tried(lambda: os.fsync(file.fileno()) is None), tried(lambda: os.fdatasync(file.fileno()) is None), flush=True)
+"""
+
+
+class TroubleFromWithin(unittest.TestCase):
+    """Of a process that has the shim, and tells the time, and how a write, an fsync and an fdatasync went."""
+
+    def setUp(self):
+        shim = pathlib.Path(BUILD).resolve() / "chaos" / "libtrouble_shim.so"
+        if not shim.exists():
+            self.skipTest("a build with a sanitizer has none")
+        self.file = tempfile.NamedTemporaryFile()
+        self.addCleanup(self.file.close)
+        self.set(0)
+        self.process = subprocess.Popen([sys.executable, "-c", ASKED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        env={**os.environ, "LD_PRELOAD": str(shim), "ENTENTE_TROUBLE": self.file.name})
+        self.addCleanup(self.process.communicate)
+
+    def set(self, ahead, disk=0):
+        self.file.seek(0)
+        self.file.write(struct.pack("=qq", ahead * 10**9, disk))
+        self.file.flush()
+
+    def ask(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def told(self):
+        time_of_day, *disk = self.process.stdout.readline().split()
+        return float(time_of_day), disk
+
+    def test_the_time_of_day_is_set_while_it_runs_and_no_other_clock_is(self):
+        readings = []
+        for seconds in (0, 3600, -3600, 0):
+            self.set(seconds)
+            self.ask()
+            readings.append(self.told()[0])
+        self.assertEqual([0, 1, -1, 0], [round((one - readings[0]) / 3600) for one in readings])
+
+    def test_writes_and_syncs_fail_for_as_long_as_the_disk_is_said_to(self):
+        for disk, wanted in ((0, ["done"] * 3), (1, ["5", "done", "done"]), (2, ["done", "5", "5"]), (0, ["done"] * 3)):
+            self.set(0, disk)
+            self.ask()
+            self.assertEqual(wanted, self.told()[1])
+
+    def test_a_disk_that_hangs_goes_on_where_it_was(self):
+        self.set(0, 3)
+        self.ask()
+        self.assertEqual([], select.select([self.process.stdout], [], [], 0.2)[0])
+        self.set(0)
+        self.assertEqual(["done"] * 3, self.told()[1])
 
 
 class WholeRuns(unittest.TestCase):
