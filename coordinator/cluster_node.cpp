@@ -14,6 +14,8 @@ namespace {
 
 constexpr const char* kSecretSetting = "cluster-secret";
 constexpr size_t kMinSecretBytes = 16;
+// For other nodes to fetch what happened last.
+constexpr Duration kLastEvents = std::chrono::milliseconds(300);
 
 Result<std::string> SecretOf(const Config& config, storage::Journal& journal) {
   if (config.cluster_secret_file.empty()) {
@@ -87,6 +89,7 @@ Result<std::unique_ptr<ClusterNode>> ClusterNode::Open(const Config& config,
                              .Number("count", nodes.size())
                              .Number("share", raw->members_->view()->share.count())
                              .Word("self", raw->id_));
+    raw->coordinator_->OnNodesChanged();
   };
   node->members_ =
       std::make_unique<cluster::Members>(table,
@@ -106,6 +109,7 @@ api::BulkDesk& ClusterNode::OpenBulk(storage::Journal& journal, api::BulkOptions
 }
 
 Status ClusterNode::Join(const std::string& http_address) {
+  peers_->BeginEvents();
   return members_->Start(http_address);
 }
 
@@ -120,6 +124,7 @@ void ClusterNode::Close() {
     bulk_->End();
   }
   members_->Leave();
+  peers_->EndEvents(kLastEvents);
   coordinator_->Stop();
   servers_.reset();
 }

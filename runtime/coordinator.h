@@ -266,9 +266,19 @@ class Coordinator {
                                Callback<std::vector<storage::DefinitionRow>> done) = 0;
 
   // Calls `sink` (on a thread for that alone, quickly, never blocking) for each record made durable
-  // from now on, and for some just before; of one transaction, or of all.
+  // from now on, and for some just before; of one transaction, or of all that are driven here.
   [[nodiscard]] virtual std::unique_ptr<Subscription> Subscribe(std::optional<Gid> gid,
                                                                 EventSink sink) = 0;
+
+  // As Subscribe of all, whichever coordinator of the store drives them; of those of one
+  // transaction that changes hands, some may be told out of turn. `begun` is called once, as every
+  // callback or from within: what happens from then on is told, or that some was left out.
+  [[nodiscard]] virtual std::unique_ptr<Subscription> SubscribeEverywhere(
+      EventSink sink, std::function<void()> begun) {
+    auto subscription = Subscribe(std::nullopt, std::move(sink));
+    begun();
+    return subscription;
+  }
 
   // The transaction that a completion token is of; nothing for what is no token of this store.
   // Never blocks.

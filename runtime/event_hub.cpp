@@ -103,12 +103,20 @@ void EventHub::Publish(TxnEvent event) {
   shared_->filled.notify_one();
 }
 
+void EventHub::Lose() {
+  {
+    const std::lock_guard lock(shared_->queue_mutex);
+    shared_->overflowed = shared_->thread.joinable();  // Else nobody has watched yet.
+  }
+  shared_->filled.notify_one();
+}
+
 void EventHub::Shared::Run() {
   pthread_setname_np(pthread_self(), "events");
   std::vector<SharedEventPtr> taken;
   std::unique_lock lock(queue_mutex);
   while (true) {
-    filled.wait(lock, [this] { return ending || !queue.empty(); });
+    filled.wait(lock, [this] { return ending || overflowed || !queue.empty(); });
     if (ending) {
       return;
     }

@@ -39,6 +39,9 @@ class EventHub {
 
   void Publish(TxnEvent event);
 
+  // Tells all who watch, after what is published, that events were left out.
+  void Lose();
+
  private:
   struct Shared;
   class Registration;

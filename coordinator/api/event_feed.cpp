@@ -90,17 +90,19 @@ void EventFeed::WatchTransaction(runtime::Coordinator& coordinator,
   });
 }
 
-void EventFeed::WatchAll(runtime::Coordinator& coordinator, EventFilter filter) {
+void EventFeed::WatchAll(runtime::Coordinator& coordinator, EventFilter filter,
+                         std::function<void()> opened) {
   {
     const std::lock_guard lock(mutex_);
     filter_ = std::move(filter);
   }
-  subscription_ = coordinator.Subscribe(
-      std::nullopt, [weak = weak_from_this()](const runtime::SharedEventPtr& event) {
+  subscription_ = coordinator.SubscribeEverywhere(
+      [weak = weak_from_this()](const runtime::SharedEventPtr& event) {
         if (const std::shared_ptr<EventFeed> self = weak.lock()) {
           self->OnLive(event);
         }
-      });
+      },
+      std::move(opened));
 }
 
 Outcome<bool> EventFeed::Open(Result<runtime::History> history) {

@@ -69,9 +69,11 @@ class EventFeed : public std::enable_shared_from_this<EventFeed> {
                         const Gid& gid, Sequence after,
                         std::function<void(std::function<void()>)> here, Done<bool> opened);
 
-  // Begins with what happens from now on, of the definitions that the scope of `filter.by` covers;
-  // its labels are not looked at (CheckFilter).
-  void WatchAll(runtime::Coordinator& coordinator, EventFilter filter);
+  // Begins with what happens once `opened` was called, as by Coordinator::SubscribeEverywhere, of
+  // the definitions that the scope of `filter.by` covers; its labels are not looked at
+  // (CheckFilter).
+  void WatchAll(runtime::Coordinator& coordinator, EventFilter filter,
+                std::function<void()> opened);
 
   [[nodiscard]] Taken Take(Next* next);
 

@@ -89,6 +89,7 @@ ClusterCoordinator::ClusterCoordinator(runtime::LocalCoordinator& local, Members
     desks_[i].reset(new Desk{PeerClient(local_.workers()[i]->io(), seals), members_,
                              [this](ShardId shard) { return local_.Serves(shard); }});
   });
+  gatherer_ = NewGatherer();
 }
 
 ClusterCoordinator::~ClusterCoordinator() = default;
@@ -125,6 +126,10 @@ void ClusterCoordinator::OnReleased() {
   pb::Ask ask;
   ask.mutable_look();
   Tell(ask, kTellTime, [] {});
+}
+
+void ClusterCoordinator::OnNodesChanged() {
+  local_.workers()[0]->Post([gatherer = gatherer_] { gatherer->OnNodes(); });
 }
 
 void ClusterCoordinator::OnDesk(const Gid& gid, std::function<void(Desk&)> work) {
@@ -686,6 +691,60 @@ std::unique_ptr<runtime::Subscription> ClusterCoordinator::Subscribe(std::option
   }
   follower->Begin([this, gid = *gid] { OnFirstLook(gid); });
   return std::make_unique<Following>(follower, std::move(live));
+}
+
+std::shared_ptr<EventGatherer> ClusterCoordinator::NewGatherer() {
+  PeerClient& client = desks_[0]->client;
+  GathererSteps steps;
+  steps.self = members_.id();
+  steps.others = [this] { return members_.Others(); };
+  steps.ask = [&client](const Peer& peer, const pb::Ask& ask, Duration timeout,
+                        std::function<void(Result<pb::Answer>)> done) {
+    client.Ask(peer, ask, timeout, std::move(done));
+  };
+  steps.after = [&client](Duration pause, std::function<void()> task) {
+    client.After(pause, std::move(task));
+  };
+  steps.watched = [this] { return elsewhere_.has_subscribers(); };
+  steps.tell = [this](runtime::TxnEvent event) { elsewhere_.Publish(std::move(event)); };
+  steps.lose = [this] { elsewhere_.Lose(); };
+  return std::make_shared<EventGatherer>(std::move(steps));
+}
+
+namespace {
+
+// Of what happens here and elsewhere, which two threads tell: the sink is called by one at a time.
+class Everywhere final : public runtime::Subscription {
+ public:
+  Everywhere(std::unique_ptr<runtime::Subscription> here,
+             std::unique_ptr<runtime::Subscription> elsewhere)
+      : here_(std::move(here)), elsewhere_(std::move(elsewhere)) {}
+
+ private:
+  std::unique_ptr<runtime::Subscription> here_;
+  std::unique_ptr<runtime::Subscription> elsewhere_;
+};
+
+}  // namespace
+
+std::unique_ptr<runtime::Subscription> ClusterCoordinator::SubscribeEverywhere(
+    runtime::EventSink sink, std::function<void()> begun) {
+  const auto mutex = std::make_shared<std::mutex>();
+  const runtime::EventSink one_at_a_time =
+      [mutex, sink = std::move(sink)](const runtime::SharedEventPtr& event) {
+        const std::lock_guard lock(*mutex);
+        sink(event);
+      };
+  auto subscription =
+      std::make_unique<Everywhere>(local_.Subscribe(std::nullopt, one_at_a_time),
+                                   elsewhere_.Subscribe(std::nullopt, one_at_a_time));
+  runtime::Worker* origin = runtime::Worker::Current();
+  local_.workers()[0]->Post([gatherer = gatherer_, origin, begun = std::move(begun)] {
+    gatherer->Watch([origin, begun] {
+      origin == nullptr || origin == runtime::Worker::Current() ? begun() : origin->Post(begun);
+    });
+  });
+  return subscription;
 }
 
 std::vector<runtime::ParticipantStats> ClusterCoordinator::Participants() {

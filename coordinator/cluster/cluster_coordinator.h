@@ -17,9 +17,11 @@
 #include <vector>
 
 #include "coordinator/cluster/errand.h"
+#include "coordinator/cluster/event_gatherer.h"
 #include "coordinator/cluster/follower.h"
 #include "coordinator/cluster/members.h"
 #include "coordinator/cluster/peer_seal.h"
+#include "runtime/event_hub.h"
 #include "runtime/node/local_coordinator.h"
 
 namespace entente::cluster {
@@ -39,6 +41,8 @@ class ClusterCoordinator final : public runtime::Coordinator {
 
   // Shards were given up: has the other nodes look at the store. Any thread.
   void OnReleased();
+  // Others came or went. Any thread.
+  void OnNodesChanged();
 
   // Has something done by the node that has `shard`: `here` if that is this one. For what belongs
   // to a node rather than to a transaction.
@@ -78,6 +82,8 @@ class ClusterCoordinator final : public runtime::Coordinator {
                        runtime::Callback<std::vector<storage::DefinitionRow>> done) override;
   [[nodiscard]] std::unique_ptr<runtime::Subscription> Subscribe(std::optional<Gid> gid,
                                                                  runtime::EventSink sink) override;
+  [[nodiscard]] std::unique_ptr<runtime::Subscription> SubscribeEverywhere(
+      runtime::EventSink sink, std::function<void()> begun) override;
   [[nodiscard]] std::optional<Gid> TransactionOf(const std::string& token) override {
     return local_.TransactionOf(token);
   }
@@ -109,6 +115,7 @@ class ClusterCoordinator final : public runtime::Coordinator {
   void AwaitEnd(const Gid& gid, const WaitingPtr& waiting, Result<runtime::TxnView> view,
                 runtime::Callback<runtime::TxnView> done);
   void GetOnce(const Gid& gid, const WaitingPtr& waiting, runtime::Callback<runtime::TxnView> done);
+  [[nodiscard]] std::shared_ptr<EventGatherer> NewGatherer();
   [[nodiscard]] std::shared_ptr<Follower> NewFollower(const Gid& gid, runtime::EventSink sink);
   // Runs `work` once no follower of the transaction is at its first look.
   void AfterFirstLooks(const Gid& gid, std::function<void()> work);
@@ -120,6 +127,8 @@ class ClusterCoordinator final : public runtime::Coordinator {
   runtime::LocalCoordinator& local_;
   Members& members_;
   std::vector<std::unique_ptr<Desk>> desks_;  // By worker.
+  runtime::EventHub elsewhere_;               // What happens at other nodes.
+  std::shared_ptr<EventGatherer> gatherer_;   // The first worker's.
   std::atomic<bool> leaving_{false};
   std::mutex released_mutex_;
   std::condition_variable released_;

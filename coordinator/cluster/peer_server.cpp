@@ -3,7 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
 #include "coordinator/cluster/peer_client.h"
+#include "runtime/digest.h"
+#include "runtime/node/worker.h"
 
 namespace entente::cluster {
 namespace {
@@ -124,6 +129,29 @@ class NewsWaiter : public std::enable_shared_from_this<NewsWaiter> {
   std::unique_ptr<runtime::Subscription> subscription_;
 };
 
+std::shared_ptr<EventLog> NewEventLog(runtime::LocalCoordinator& coordinator) {
+  runtime::Worker& worker = *coordinator.workers().front();
+  EventLogSteps steps;
+  steps.subscribe = [&coordinator](runtime::EventSink sink) {
+    return coordinator.Subscribe(std::nullopt, std::move(sink));
+  };
+  steps.post = [&worker](std::function<void()> task) { worker.Post(std::move(task)); };
+  steps.after = [&worker](Duration pause, std::function<void()> task) {
+    auto timer = std::make_shared<boost::asio::steady_timer>(worker.io(), pause);
+    timer->async_wait([timer, task = std::move(task)](const boost::system::error_code& error) {
+      if (!error) {
+        task();
+      }
+    });
+  };
+  // Another number than an earlier process's, which cannot be mixed up with 0.
+  uint64_t first = 1;
+  for (const char c : runtime::RandomBytes(7)) {
+    first = (first << 8) | static_cast<unsigned char>(c);
+  }
+  return std::make_shared<EventLog>(std::move(steps), first);
+}
+
 }  // namespace
 
 class PeerServer::Handler final : public net::HttpHandler {
@@ -177,6 +205,9 @@ class PeerServer::Handler final : public net::HttpHandler {
       case pb::Ask::kDefinitionStored:
         server_.hooks_.definition_stored();
         return reply->Answer(Status());
+      case pb::Ask::kEvents:
+        return server_.events_->Ask(ask.events(), Duration(static_cast<int64_t>(ask.wait_micros())),
+                                    BackToWorker(reply));
       case pb::Ask::WHAT_NOT_SET: break;
     }
     reply->Answer(FailedPrecondition(
@@ -245,9 +276,21 @@ class PeerServer::Handler final : public net::HttpHandler {
 
 PeerServer::PeerServer(runtime::LocalCoordinator& coordinator, PeerSeals& seals,
                        PeerServerHooks hooks)
-    : coordinator_(coordinator), seals_(seals), hooks_(std::move(hooks)) {}
+    : coordinator_(coordinator),
+      seals_(seals),
+      hooks_(std::move(hooks)),
+      events_(NewEventLog(coordinator)) {}
 
 PeerServer::~PeerServer() = default;
+
+void PeerServer::BeginEvents() {
+  events_->Begin();
+}
+
+void PeerServer::EndEvents(Duration grace) {
+  events_->End(grace);
+  events_->Stop();
+}
 
 std::unique_ptr<net::HttpHandler> PeerServer::NewHandler() {
   return std::make_unique<Handler>(*this);

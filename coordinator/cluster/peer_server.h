@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/cluster/event_log.h"
 #include "coordinator/cluster/peer_codec.h"
 #include "coordinator/cluster/peer_seal.h"
 #include "net/http/http_server.h"
@@ -29,6 +30,12 @@ class PeerServer {
   PeerServer(const PeerServer&) = delete;
   PeerServer& operator=(const PeerServer&) = delete;
 
+  // Events are kept for other nodes from now on (EventLog).
+  void BeginEvents();
+  // Nothing happens here any more: those who ask for events are told what was last. Blocks, for at
+  // most `grace`; the workers still run, and what other nodes ask is still answered.
+  void EndEvents(Duration grace);
+
   // For the HttpServer of one worker, as RestApi::HandlerFor.
   [[nodiscard]] std::unique_ptr<net::HttpHandler> NewHandler();
 
@@ -37,6 +44,7 @@ class PeerServer {
   runtime::LocalCoordinator& coordinator_;
   PeerSeals& seals_;
   const PeerServerHooks hooks_;
+  const std::shared_ptr<EventLog> events_;  // The first worker's.
 };
 
 }  // namespace entente::cluster

@@ -114,6 +114,27 @@ class Events(threading.Thread):
                 self.ids.append(int(line[3:]))
 
 
+class Everything(threading.Thread):
+    """What a stream of all transactions says, from when it has begun."""
+
+    def __init__(self, coordinator):
+        super().__init__(daemon=True)
+        self.connection = http.client.HTTPConnection("127.0.0.1", coordinator.ports["http"], timeout=PATIENCE_SECONDS)
+        self.connection.request("GET", "/v1/events", headers={"Accept": "text/event-stream"})
+        self.response = self.connection.getresponse()
+        self.revisions = {}
+        self.lost = False
+        self.start()
+
+    def run(self):
+        for line in self.response:
+            if line.startswith(b"event: lost"):
+                self.lost = True
+            elif line.startswith(b"data:") and not self.lost:
+                event = json.loads(line[5:])
+                self.revisions.setdefault(event["gid"], []).append(event["entry"]["revision"])
+
+
 class Cluster(unittest.TestCase):
     """Three nodes for all cases, which leave them as they found them."""
 
@@ -258,6 +279,38 @@ class Cluster(unittest.TestCase):
             for stream in streams:
                 stream.join(PATIENCE_SECONDS)
                 self.assertEqual(list(range(1, last + 1)), stream.ids)
+
+    def test_what_happens_anywhere_is_told_by_every_node(self):
+        streams = [Everything(coordinator) for coordinator in self.coordinators]
+        nodes = list(self.coordinators)
+        for moment in ("alone", "joined", "left"):
+            if moment == "joined":
+                fourth = self.agency.add_node()
+                nodes.append(fourth.coordinator)
+                self.agency.wait_until_shared()
+            elif moment == "left":
+                self.assertEqual(0, fourth.stop())
+                nodes.pop()
+                self.nodes.remove(fourth)
+                self.agency.wait_until_shared()
+            gids = [f"everything-{moment}-{n}" for n in range(12)]
+            for n, gid in enumerate(gids):
+                nodes[n % len(nodes)].submit("waits", {}, gid=gid)
+                nodes[(n + 1) % len(nodes)].http.call("POST", f"/v1/transactions/{gid}:signal", {"name": "go"})
+            for gid in gids:
+                self.assertEqual("COMMITTED", nodes[0].get(gid, wait="30s")["status"])
+                expected = list(range(1, len(nodes[0].history(gid)) + 1))
+                for stream in streams:
+                    until(lambda s=stream, g=gid, e=expected: s.lost or len(s.revisions.get(g, [])) >= len(e), "it is told")
+                    self.assertEqual((False, expected), (stream.lost, stream.revisions.get(gid)))
+
+    def test_what_a_killed_node_may_not_have_told_is_said_to_be_lost(self):
+        stream = Everything(self.coordinators[0])
+        victim = self.nodes[2]
+        victim.kill()
+        until(lambda: stream.lost, "it is said")
+        victim.start()
+        self.agency.wait_until_shared()
 
     def test_bulk_actions_are_the_same_at_every_node(self):
         gids = [f"bulk-{n}" for n in range(20)]

@@ -164,6 +164,20 @@ void GrpcEventStreams::StreamReactor::OnCancel() {
   streams_.thread_.Post([stream = stream_] { stream->Finish(grpc::Status::CANCELLED); });
 }
 
+GrpcEventStreams::~GrpcEventStreams() {
+  const std::lock_guard lock(door_->mutex);
+  door_->thread = nullptr;
+}
+
+std::function<void(std::function<void()>)> GrpcEventStreams::Here() const {
+  return [door = door_](std::function<void()> work) {
+    const std::lock_guard lock(door->mutex);
+    if (door->thread != nullptr) {
+      door->thread->Post(std::move(work));
+    }
+  };
+}
+
 GrpcEventStreams::Reactor* GrpcEventStreams::Begin(std::function<void(const StreamPtr&)> open) {
   const auto stream = std::make_shared<Stream>(*this);
   stream->Prepare();
@@ -190,16 +204,14 @@ GrpcEventStreams::Reactor* GrpcEventStreams::Begin(std::function<void(const Stre
 GrpcEventStreams::Reactor* GrpcEventStreams::WatchTransaction(const identity::PrincipalPtr& by,
                                                               const Gid& gid, Sequence after) {
   return Begin([this, by, gid, after](const StreamPtr& stream) {
-    stream->feed()->WatchTransaction(
-        coordinator_, by, gid, after,
-        [this](std::function<void()> work) { thread_.Post(std::move(work)); },
-        [stream](const Outcome<bool>& opened) {
-          if (const Error* error = std::get_if<Error>(&opened)) {
-            stream->Finish(ToGrpcStatus(*error));
-          } else {
-            stream->SetOpen();
-          }
-        });
+    stream->feed()->WatchTransaction(coordinator_, by, gid, after, Here(),
+                                     [stream](const Outcome<bool>& opened) {
+                                       if (const Error* error = std::get_if<Error>(&opened)) {
+                                         stream->Finish(ToGrpcStatus(*error));
+                                       } else {
+                                         stream->SetOpen();
+                                       }
+                                     });
   });
 }
 
@@ -209,8 +221,8 @@ GrpcEventStreams::Reactor* GrpcEventStreams::WatchAll(EventFilter filter) {
       stream->Finish(ToGrpcStatus(*error));
       return;
     }
-    stream->feed()->WatchAll(coordinator_, filter);
-    stream->SetOpen();
+    stream->feed()->WatchAll(coordinator_, filter,
+                             [here = Here(), stream] { here([stream] { stream->SetOpen(); }); });
   });
 }
 

@@ -43,7 +43,10 @@ class SerialThread {
 class GrpcEventStreams {
  public:
   GrpcEventStreams(runtime::Coordinator& coordinator, size_t limit)
-      : coordinator_(coordinator), limit_(limit) {}
+      : coordinator_(coordinator), limit_(limit), door_(std::make_shared<Door>(&thread_)) {}
+  ~GrpcEventStreams();
+  GrpcEventStreams(const GrpcEventStreams&) = delete;
+  GrpcEventStreams& operator=(const GrpcEventStreams&) = delete;
 
   using Reactor = grpc::ServerWriteReactor<pb::TransactionEvent>;
 
@@ -58,12 +61,21 @@ class GrpcEventStreams {
  private:
   class Stream;
   class StreamReactor;
+  // What the coordinator calls back may come when the streams have gone: it leads nowhere then.
+  struct Door {
+    explicit Door(SerialThread* to) : thread(to) {}
+    std::mutex mutex;
+    SerialThread* thread;  // Null once they have.
+  };
   using StreamPtr = std::shared_ptr<Stream>;
 
+  // Runs what it is given on thread_.
+  [[nodiscard]] std::function<void(std::function<void()>)> Here() const;
   [[nodiscard]] Reactor* Begin(std::function<void(const StreamPtr&)> open);
 
   runtime::Coordinator& coordinator_;
   const size_t limit_;
+  const std::shared_ptr<Door> door_;
   // Used on thread_ only:
   std::set<StreamPtr> streams_;
   bool ended_ = false;

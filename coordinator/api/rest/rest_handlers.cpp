@@ -399,8 +399,12 @@ void WatchEvents(const ExchangePtr& exchange) {
     return;
   }
   if (const std::shared_ptr<SseStream> stream = NewStream(*exchange)) {
-    stream->feed()->WatchAll(exchange->service().coordinator(), std::move(*filter));
-    stream->Start(exchange->Stream(), /*with_ids=*/false);
+    stream->feed()->WatchAll(exchange->service().coordinator(), std::move(*filter),
+                             [exchange, stream] {
+                               if (exchange->streams() != nullptr) {  // Else it stopped serving.
+                                 stream->Start(exchange->Stream(), /*with_ids=*/false);
+                               }
+                             });
   }
 }
 
