@@ -110,7 +110,7 @@ void AddGid(CLI::App& command, std::string& gid) {
 
 void AddPage(CLI::App& command, uint32_t& limit, std::string& cursor) {
   command.add_option("--limit", limit, "At most so many (50, at most 1000)")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1U, ~0U))
       ->type_name("N");
   command.add_option("--cursor", cursor, "Go on after the page that ended with this")
       ->type_name("CURSOR");

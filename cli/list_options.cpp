@@ -18,7 +18,7 @@ void AddFilters(CLI::App& command, sdk::ListRequest& request) {
 
 void AddPageOptions(CLI::App& command, sdk::ListRequest& request) {
   command.add_option("--limit", request.limit, "At most so many (50, at most 1000)")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1U, ~0U))
       ->type_name("N");
   command.add_option("--cursor", request.cursor, "Go on after the page that ended with this")
       ->type_name("CURSOR");
@@ -43,7 +43,7 @@ void AddListOptions(CLI::App& command, ListOptions& options) {
       ->type_name("TIME");
   command
       .add_option("--attempts", request.attempts, "Some branch is at this attempt or a later one")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1U, ~0U))
       ->type_name("N");
   command.add_option("--error", request.error, "A part of the latest failure's text")
       ->type_name("TEXT");

@@ -105,7 +105,7 @@ void AddAuditCommand(CLI::App& app, Context& context) {
   audit->add_option("--until", options->until, "Before: an instant, or how long ago")
       ->type_name("TIME");
   audit->add_option("--limit", request.limit, "Entries of a page")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1U, ~0U))
       ->type_name("N");
   audit->add_option("--cursor", request.cursor, "Where the page before ended")->type_name("CURSOR");
   audit->add_flag("--export", options->all, "Every entry, one line of JSON each");

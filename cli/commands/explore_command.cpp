@@ -223,10 +223,10 @@ void AddExplore(CLI::App& app, Context& context) {
       ->check(CLI::Range(0, 10))
       ->type_name("N");
   command->add_option("--max-paths", arguments->max_paths, "Paths walked at most [1000000]")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1U, ~0U))
       ->type_name("N");
   command->add_option("--seconds", arguments->seconds, "Time taken at most [10]")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(0.001, 86'400.0))
       ->type_name("SECONDS");
   command->add_flag("--json", context.json, "Print one JSON document, for scripts");
   command->callback([&context, arguments] { RunExplore(context, *arguments); });
