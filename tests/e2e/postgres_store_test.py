@@ -150,6 +150,68 @@ class PostgresStore(unittest.TestCase):
         self.assertEqual({"before", "after"}, {row["gid"] for row in coordinator.list()})
 
 
+class SecuredStore(unittest.TestCase):
+    """A server that takes nobody without TLS and a password, which stands in a file."""
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="entente-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.server = Cluster.create()
+        self.addCleanup(self.server.destroy)
+        for name in ("ca", "stranger"):
+            self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                         f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem")
+        self.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=server",
+                     "-keyout", "server.key", "-out", "server.csr")
+        (self.folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+        self.openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
+                     "-extfile", "names", "-out", "server.pem")
+        self.sql("ALTER ROLE entente PASSWORD 'precious'", sslmode="disable")
+        self.server.stop()
+        owner = self.server.data.stat()
+        for name in ("server.key", "server.pem"):
+            copy = self.server.data / name
+            shutil.copy(self.folder / name, copy)
+            copy.chmod(0o600)
+            shutil.chown(copy, owner.st_uid, owner.st_gid)
+        (self.server.data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 scram-sha-256\n")
+        self.server.start({"ssl": "on", "ssl_cert_file": "server.pem", "ssl_key_file": "server.key"})
+
+    def openssl(self, *arguments):
+        subprocess.run(["openssl", *arguments], check=True, capture_output=True, cwd=self.folder, timeout=60)
+
+    def sql(self, text, sslmode="require"):
+        address = f"{self.server.conninfo()} password=precious sslmode={sslmode}"
+        return subprocess.run(["psql", "-d", address, "-Atc", text], check=True, capture_output=True, text=True,
+                              timeout=60).stdout.strip()
+
+    def store(self, root="ca", password="precious"):
+        passwords = self.folder / ("right" if password == "precious" else "wrong")
+        passwords.write_text(f"127.0.0.1:*:test:entente:{password}\n")
+        passwords.chmod(0o600)
+        return (f"postgres://entente@127.0.0.1:{self.server.port}/test?sslmode=verify-full"
+                f"&sslrootcert={self.folder / root}.pem&passfile={passwords}")
+
+    def test_a_store_is_reached_by_tls_and_a_password_file_and_nobody_else_is_believed(self):
+        coordinator = Coordinator(BUILD, self.folder, {}, (), store=self.store())
+        self.addCleanup(coordinator.process.stop)
+        coordinator.put_definition(WAITS)
+        self.assertEqual("ACTIVE", coordinator.submit("waits", {}, gid="a")["status"])
+        self.assertEqual("t", self.sql("SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
+                                       " WHERE application_name = 'entente'"))
+        for store, said in ((self.store(root="stranger"), "certificate verify failed"),
+                            (self.store(password="guessed"), "password authentication failed"),
+                            (self.store().replace("verify-full", "disable"), "no encryption")):
+            with self.subTest(said):
+                refused = subprocess.run([str(BUILD / "entente"), "migrate", "--store", store], capture_output=True,
+                                         text=True, timeout=120, env={})
+                self.assertEqual(1, refused.returncode)
+                self.assertIn(said, refused.stderr)
+                for secret in ("precious", "guessed"):
+                    self.assertNotIn(secret, refused.stderr + refused.stdout)
+        self.assertNotIn("precious", pathlib.Path(coordinator.process.log).read_text())
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True, type=lambda path: pathlib.Path(path).resolve())
