@@ -82,6 +82,9 @@ struct CompletionReceived {
   uint32_t alternative = 0;
   std::variant<ReplyDone, ReplyRefused> outcome;
   uint32_t run = 0;  // As CallBranch has it, of the call whose word it is.
+  // An operator's word instead of the participant's. It is about whatever the branch is pending on:
+  // role, alternative and run do not count, and an output is the step's own, as it is.
+  std::optional<Actor> actor = std::nullopt;
 };
 
 // A timer that ArmTimer asked for. Without a branch it is the transaction's deadline.

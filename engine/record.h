@@ -223,6 +223,13 @@ struct OperatorSkipped {
   Actor actor;
 };
 
+// An operator vouches for how the branch's pending operation ended; the records after it, in the
+// same append, say what that comes to.
+struct OperatorCompleted {
+  BranchId branch;
+  Actor actor;
+};
+
 // Always the last record.
 struct Ended {
   TxnStatus status = TxnStatus::kCommitted;  // kCommitted, kAborted or kMixed.
@@ -238,7 +245,8 @@ using RecordBody =
                  OperationSucceeded, OperationRefused, OperationGaveUp, IncidentRaised,
                  CommitDecided, AbortDecided, DeadlineMissed, SignalReceived, Paused, Resumed,
                  OperatorRetried, OperatorSkipped, Ended, BranchEnlisted, EnlistmentClosed,
-                 HeuristicReported, ReservationExpires, ClockSetBack, OperatorEdited>;
+                 HeuristicReported, ReservationExpires, ClockSetBack, OperatorEdited,
+                 OperatorCompleted>;
 
 struct Record {
   Instant at;  // As stamped by the shard that decided it.

@@ -79,16 +79,17 @@ struct EnlistReply {
 
 // What an operator asks; which fields count depends on the verb.
 struct OperatorRequest {
-  enum class Verb : uint8_t { kCancel, kPause, kResume, kRetry, kEdit, kSkip, kResolve };
+  enum class Verb : uint8_t { kCancel, kPause, kResume, kRetry, kEdit, kSkip, kResolve, kComplete };
   Gid gid;
   Verb verb = Verb::kCancel;
   engine::Actor actor;
   // The revision the operator saw. When present and another one is current: kConflict, reason
-  // transaction.revision_mismatch. Required for kEdit, kSkip and kResolve.
+  // transaction.revision_mismatch. Required for kEdit, kSkip, kResolve and kComplete.
   std::optional<Sequence> expected_revision;
-  std::optional<BranchId> branch;                   // kRetry (optional), kEdit, kSkip.
+  std::optional<BranchId> branch;                   // kRetry (optional), kEdit, kSkip, kComplete.
   engine::Edit edit;                                // kEdit: changed, and retried in one.
-  JsonText output;                                  // kSkip.
+  JsonText output;                                  // kSkip, kComplete.
+  std::optional<engine::Failure> refusal;           // kComplete: it was refused, without an effect.
   std::optional<engine::TxnStatus> forced_outcome;  // kResolve.
 };
 

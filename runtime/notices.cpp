@@ -17,6 +17,7 @@ bool IsNotable(const engine::Record& record, bool client_driven) {
          std::holds_alternative<engine::OperatorRetried>(record.body) ||
          std::holds_alternative<engine::OperatorEdited>(record.body) ||
          std::holds_alternative<engine::OperatorSkipped>(record.body) ||
+         std::holds_alternative<engine::OperatorCompleted>(record.body) ||
          std::holds_alternative<engine::Paused>(record.body) ||
          std::holds_alternative<engine::Resumed>(record.body);
 }

@@ -224,6 +224,12 @@ void Put(const eng::OperatorSkipped& from, pb::Record& record) {
   Put(from.actor, to->mutable_actor());
 }
 
+void Put(const eng::OperatorCompleted& from, pb::Record& record) {
+  auto* to = record.mutable_operator_completed();
+  to->set_branch(from.branch.str());
+  Put(from.actor, to->mutable_actor());
+}
+
 void Put(const eng::Ended& from, pb::Record& record) {
   auto* to = record.mutable_ended();
   to->set_status(static_cast<uint32_t>(from.status));
@@ -509,6 +515,9 @@ Result<eng::RecordBody> GetBody(const pb::Record& from) {
                                        Get(from.operator_retried().actor())});
     case pb::Record::kOperatorEdited: return Get(from.operator_edited());
     case pb::Record::kOperatorSkipped: return Get(from.operator_skipped());
+    case pb::Record::kOperatorCompleted:
+      return Body(eng::OperatorCompleted{BranchId(from.operator_completed().branch()),
+                                         Get(from.operator_completed().actor())});
     case pb::Record::kEnded: return Get(from.ended());
     case pb::Record::kBranchEnlisted:
       return Body(eng::BranchEnlisted{from.branch_enlisted().step(),

@@ -1,4 +1,4 @@
-// cancel, pause, resume, retry, skip, resolve, signal, complete.
+// cancel, pause, resume, retry, edit, skip, complete-branch, resolve, signal, complete.
 #include <cstdlib>
 #include <memory>
 
@@ -20,6 +20,7 @@ struct ActOptions {
   std::string output;
   std::string body;
   std::string retry;
+  bool refused = false;
 };
 
 void PrintOutcome(Context& context, const Result<sdk::Transaction>& transaction) {
@@ -47,7 +48,26 @@ bool ReadOption(Context& context, const char* name, const std::string& text,
   return true;
 }
 
+// False: what was said of an operation's end contradicts itself, and that was said.
+bool CheckWord(Context& context, bool refused, bool has_output, bool has_why) {
+  if (refused ? !has_output : !has_why) {
+    return true;
+  }
+  context.Fail(InvalidArgument(
+      "cli.contradiction",
+      "--code and --message belong to --refused, and --output to a success; give one or the "
+      "other"));
+  return false;
+}
+
 void RunAct(Context& context, Action action, ActOptions options) {
+  if (action == Action::kComplete) {
+    const bool has_why = !options.request.code.empty() || !options.request.message.empty();
+    if (!CheckWord(context, options.refused, !options.output.empty(), has_why)) {
+      return;
+    }
+    options.request.outcome = options.refused ? "refused" : "done";
+  }
   if (options.revision != 0) {
     options.request.expected_revision = options.revision;
   }
@@ -59,11 +79,18 @@ void RunAct(Context& context, Action action, ActOptions options) {
   PrintOutcome(context, Checked(context.client().Act(action, options.request)));
 }
 
+void AddRefusal(CLI::App& command, bool& refused, std::string& code, std::string& message) {
+  command.add_flag("--refused", refused, "It was refused, without an effect");
+  command.add_option("--code", code, "Why it was refused: a word")->type_name("WORD");
+  command.add_option("--message", message, "Why it was refused: a sentence")->type_name("TEXT");
+}
+
 void AddAct(CLI::App& app, Context& context, Action action, const char* name, const char* help) {
   CLI::App* command = app.add_subcommand(name, help);
   const auto options = std::make_shared<ActOptions>();
   AddGid(*command, options->request.gid);
-  const bool one_branch = action == Action::kEdit || action == Action::kSkip;
+  const bool one_branch =
+      action == Action::kEdit || action == Action::kSkip || action == Action::kComplete;
   const bool grave = one_branch || action == Action::kResolve;
   command->add_option("--reason", options->request.reason, "Why; kept in the history")
       ->required(grave)
@@ -78,7 +105,9 @@ void AddAct(CLI::App& app, Context& context, Action action, const char* name, co
   if (action == Action::kRetry || one_branch) {
     command
         ->add_option("--branch", options->request.branch,
-                     one_branch ? "The stuck branch" : "Only this branch [all that are stuck]")
+                     action == Action::kComplete ? "The branch whose operation is pending"
+                     : one_branch                ? "The stuck branch"
+                                                 : "Only this branch [all that are stuck]")
         ->required(one_branch)
         ->type_name("ID");
   }
@@ -90,9 +119,12 @@ void AddAct(CLI::App& app, Context& context, Action action, const char* name, co
                      "How it is retried: {\"attempts\": 3, \"initial\": \"1s\"} [as it was]")
         ->type_name("JSON|@FILE");
   }
-  if (action == Action::kSkip) {
+  if (action == Action::kSkip || action == Action::kComplete) {
     command->add_option("--output", options->output, "What later steps read as the branch's output")
         ->type_name("JSON|@FILE|-");
+  }
+  if (action == Action::kComplete) {
+    AddRefusal(*command, options->refused, options->request.code, options->request.message);
   }
   if (action == Action::kResolve) {
     command->add_option("--outcome", options->request.outcome, "COMMITTED or ABORTED")
@@ -148,11 +180,8 @@ struct CompleteOptions {
 
 void RunComplete(Context& context, CompleteOptions options) {
   const bool has_why = !options.request.code.empty() || !options.request.message.empty();
-  if (options.request.refused ? !options.output.empty() : has_why) {
-    return context.Fail(InvalidArgument(
-        "cli.contradiction",
-        "--code and --message belong to --refused, and --output to a success; give one or the "
-        "other"));
+  if (!CheckWord(context, options.request.refused, !options.output.empty(), has_why)) {
+    return;
   }
   if (!options.output.empty()) {
     Result<Json> output = ReadJsonArgument(context, "--output", options.output);
@@ -181,11 +210,7 @@ void AddComplete(CLI::App& app, Context& context) {
       ->type_name("");
   complete->add_option("--output", options->output, "The operation's output [null]")
       ->type_name("JSON|@FILE|-");
-  complete->add_flag("--refused", options->request.refused, "It was refused, without an effect");
-  complete->add_option("--code", options->request.code, "Why it was refused: a word")
-      ->type_name("WORD");
-  complete->add_option("--message", options->request.message, "Why it was refused: a sentence")
-      ->type_name("TEXT");
+  AddRefusal(*complete, options->request.refused, options->request.code, options->request.message);
   AddClientOptions(*complete, context);
   complete->callback([&context, options] { RunComplete(context, *options); });
 }
@@ -201,6 +226,8 @@ void AddOperatorCommands(CLI::App& app, Context& context) {
          "Change what a stuck branch sends or how often it is tried, and retry it");
   AddAct(app, context, Action::kSkip, "skip",
          "Vouch that a stuck branch's operation is settled, and go on");
+  AddAct(app, context, Action::kComplete, "complete-branch",
+         "Say how an operation ended that its participant left pending");
   AddAct(app, context, Action::kResolve, "resolve",
          "End a transaction as MIXED, without undoing or finishing anything");
   AddSignal(app, context);

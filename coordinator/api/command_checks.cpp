@@ -377,20 +377,46 @@ engine::Edit ReadEdit(OperateCommand& command, Checker& check) {
   return edit;
 }
 
+namespace {
+
+// How a pending operation ended, as an operator says; a refusal goes to `request`.
+void ReadOperatorsWord(OperateCommand& command, Checker& check, runtime::OperatorRequest& request) {
+  CompleteCommand completion;
+  completion.outcome = command.outcome;
+  completion.output = std::move(command.output);
+  completion.code = std::move(command.code);
+  completion.message = std::move(command.message);
+  auto outcome = ReadOutcome(completion, check);
+  if (auto* refused = std::get_if<engine::ReplyRefused>(&outcome)) {
+    request.refusal = std::move(refused->failure);
+  } else {
+    request.output = std::move(std::get<engine::ReplyDone>(outcome).output);
+  }
+}
+
+constexpr const char* WhichBranch(Verb verb) {
+  switch (verb) {
+    case Verb::kSkip: return "the branch whose operation is settled";
+    case Verb::kComplete: return "the branch whose operation has ended";
+    default: return "the branch to edit";
+  }
+}
+
+}  // namespace
+
 runtime::OperatorRequest ReadOperate(OperateCommand& command, Checker& check) {
   const bool edit = command.verb == Verb::kEdit;
-  const bool skip = command.verb == Verb::kSkip;
+  const bool complete = command.verb == Verb::kComplete;
   const bool resolve = command.verb == Verb::kResolve;
-  if (edit || skip || resolve) {
+  const bool one_branch = edit || complete || command.verb == Verb::kSkip;
+  if (one_branch || resolve) {
     check.Require("reason", !command.reason.empty(), "say why, it is kept in the history");
     check.Require("expectedRevision", command.expected_revision.has_value(),
                   "the transaction's revision as you saw it, so that nothing else is overridden");
   }
-  if (edit || skip) {
-    check.Require("branch", !command.branch.empty(),
-                  skip ? "the branch whose operation is settled" : "the branch to edit");
+  if (one_branch) {
+    check.Require("branch", !command.branch.empty(), WhichBranch(command.verb));
   }
-  check.CheckPayload("output", command.output);
 
   runtime::OperatorRequest request;
   request.actor = ReadActor(*command.by, command.actor, command.reason, check);
@@ -412,7 +438,12 @@ runtime::OperatorRequest ReadOperate(OperateCommand& command, Checker& check) {
   if (!command.branch.empty()) {
     request.branch = BranchId(std::move(command.branch));
   }
-  request.output = std::move(command.output);
+  if (complete) {
+    ReadOperatorsWord(command, check, request);
+  } else {
+    check.CheckPayload("output", command.output);
+    request.output = std::move(command.output);
+  }
   return request;
 }
 

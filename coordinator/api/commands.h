@@ -106,8 +106,10 @@ struct OperateCommand {
   std::string branch;
   std::optional<JsonText> body;   // Of an edit.
   std::optional<JsonText> retry;  // Of an edit, in the words of a definition.
-  JsonText output;
-  std::string outcome;
+  JsonText output;                // Of a skip or a completion.
+  std::string outcome;            // Of a resolve or a completion.
+  std::string code;               // Of a completion: why it was refused; as `message`.
+  std::string message;
   identity::PrincipalPtr by = identity::Anonymous();
 };
 

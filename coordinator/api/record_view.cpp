@@ -110,6 +110,7 @@ class Describer {
     out_.actor = &record.actor;
     out_.payload = ValueOrNothing(record.output);
   }
+  void operator()(const engine::OperatorCompleted& record) { out_.actor = &record.actor; }
   void operator()(const engine::Ended& record) {
     out_.status = engine::TxnStatusName(record.status);
     out_.payload = ValueOrNothing(record.output);

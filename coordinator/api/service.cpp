@@ -512,6 +512,7 @@ Action ActionOf(runtime::OperatorRequest::Verb verb) {
     case Verb::kRetry: return Action::kRetry;
     case Verb::kEdit: return Action::kEdit;
     case Verb::kSkip: return Action::kSkip;
+    case Verb::kComplete: return Action::kCompleteBranch;
     case Verb::kResolve: return Action::kResolve;
   }
   CheckFailed("Verb is a declared enumerator", __FILE__, __LINE__);

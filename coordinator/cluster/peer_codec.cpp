@@ -172,6 +172,10 @@ pb::Ask AskOf(const OperatorRequest& request) {
     *operate.mutable_retry() = RetryOf(*request.edit.retry);
   }
   operate.set_output(TextOf(request.output));
+  if (request.refusal) {
+    operate.mutable_refusal()->set_code(request.refusal->code);
+    operate.mutable_refusal()->set_message(request.refusal->message);
+  }
   if (request.forced_outcome) {
     operate.set_forced_outcome(static_cast<uint32_t>(*request.forced_outcome));
   }
@@ -182,7 +186,7 @@ Result<OperatorRequest> OperateOf(const pb::Ask& ask) {
   const pb::Operate& operate = ask.operate();
   OperatorRequest request;
   request.gid = Gid(ask.gid());
-  if (operate.verb() > static_cast<uint32_t>(OperatorRequest::Verb::kResolve)) {
+  if (operate.verb() > static_cast<uint32_t>(OperatorRequest::Verb::kComplete)) {
     return BadMessage("an operator's verb");
   }
   request.verb = static_cast<OperatorRequest::Verb>(operate.verb());
@@ -201,6 +205,9 @@ Result<OperatorRequest> OperateOf(const pb::Ask& ask) {
     request.edit.retry = RetryOf(operate.retry());
   }
   ENTENTE_ASSIGN_OR_RETURN(request.output, PayloadOf(operate.output()));
+  if (operate.has_refusal()) {
+    request.refusal = engine::Failure{operate.refusal().code(), operate.refusal().message()};
+  }
   if (operate.has_forced_outcome()) {
     const auto outcome = static_cast<engine::TxnStatus>(operate.forced_outcome());
     if (outcome != engine::TxnStatus::kCommitted && outcome != engine::TxnStatus::kAborted) {

@@ -60,6 +60,8 @@ void OperationsLog::OnTransaction(const runtime::TxnEvent& event) {
     OnOperator(event, "edit", edited->actor, edited->branch.str());
   } else if (const auto* skipped = std::get_if<engine::OperatorSkipped>(&body)) {
     OnOperator(event, "skip", skipped->actor, skipped->branch.str());
+  } else if (const auto* completed = std::get_if<engine::OperatorCompleted>(&body)) {
+    OnOperator(event, "complete-branch", completed->actor, completed->branch.str());
   } else if (const auto* paused = std::get_if<engine::Paused>(&body)) {
     OnOperator(event, "pause", paused->actor, "");
   } else if (const auto* resumed = std::get_if<engine::Resumed>(&body)) {

@@ -240,11 +240,35 @@ void TakeCompletionAgain(Turn& turn, BranchRef ref) {
   }
 }
 
+// What an operator vouches for counts as the participant's own word on the call that is pending.
+void TakeOperatorsWord(Turn& turn, BranchRef ref) {
+  Draft& draft = turn.draft;
+  const auto& received = std::get<CompletionReceived>(turn.event);
+  const BranchFacts& branch = draft.branch(ref);
+  const Role role = RoleOf(branch.phase);
+  if (!IsPending(branch.phase) || IsChildOperation(draft, ref, role)) {
+    draft.Reject(Refusal("branch.not_pending", draft.gid(), received.branch));
+    return;
+  }
+  const auto* done = std::get_if<ReplyDone>(&received.outcome);
+  if (done != nullptr && !draft.HasRoomFor(done->output.bytes())) {
+    draft.Reject(Refusal("transaction.too_large", draft.gid()));
+    return;
+  }
+  const Event event = CompletionReceived{received.branch, role, branch.alternative,
+                                         received.outcome, branch.refusals + branch.rounds};
+  draft.Record(OperatorCompleted{received.branch, *received.actor});
+  Turn completed{turn.table, draft, event};
+  Dispatch(completed, ref, Classify(draft.branch(ref), std::get<CompletionReceived>(event)));
+}
+
 void WithCompletion(Turn& turn, void (*take)(Turn& turn, BranchRef ref)) {
   const auto& received = std::get<CompletionReceived>(turn.event);
   const auto ref = turn.draft.Locate(received.branch);
   if (!ref) {
     turn.draft.Reject(Refusal("branch.not_found", turn.draft.gid(), received.branch));
+  } else if (received.actor) {
+    TakeOperatorsWord(turn, *ref);
   } else if (const auto event = Understood(turn, *ref)) {
     Turn understood{turn.table, turn.draft, *event};
     take(understood, *ref);
@@ -258,6 +282,10 @@ void DeliverCompletion(Turn& turn) {
 }
 
 void CompletionAgain(Turn& turn) {
+  if (std::get<CompletionReceived>(turn.event).actor) {
+    turn.draft.Reject(Refusal("transaction.finished", turn.draft.gid()));
+    return;
+  }
   WithCompletion(turn, &TakeCompletionAgain);
 }
 

@@ -41,6 +41,7 @@ struct MustBeForced {
   bool operator()(const OperatorRetried&) const { return true; }
   bool operator()(const OperatorEdited&) const { return true; }
   bool operator()(const OperatorSkipped&) const { return true; }
+  bool operator()(const OperatorCompleted&) const { return true; }
   bool operator()(const Ended&) const { return !from_reply || !lazy_settling; }
   bool operator()(const BranchEnlisted&) const { return true; }
   bool operator()(const EnlistmentClosed&) const { return true; }

@@ -277,6 +277,7 @@ class Folder {
         --branch.budget_used;
       }
       Rest(branch, Backoff(RoleOf(branch.phase)));
+      branch.by_operator = false;  // That it was refused settles nothing, whoever said so.
       branch.wake_at = record.retry_at;
       branch.failure = record.failure;
       return true;
@@ -400,6 +401,7 @@ class Folder {
         branch.may_have_happened = true;
       }
       Rest(branch, Stuck(role));
+      branch.by_operator = false;
       branch.stuck_since = at_;
       branch.failure = record.failure;
       return true;
@@ -487,6 +489,13 @@ class Folder {
         store_.KeepOutput(ref, record.output, JsonText());
       }
       return true;
+    });
+  }
+
+  Status Apply(const OperatorCompleted& record) {
+    return Alter("operator-completed", record.branch, [&](BranchFacts& branch, BranchRef) {
+      branch.by_operator = IsPending(branch.phase);
+      return branch.by_operator;
     });
   }
 

@@ -47,6 +47,10 @@ constexpr RefusalText kRefusals[] = {
      " is not known (yet): list the transaction's branches"},
     {"branch.not_stuck", StatusCode::kFailedPrecondition,
      " is not stuck and not between two attempts: there is nothing to retry or skip now"},
+    {"branch.not_pending", StatusCode::kFailedPrecondition,
+     " has no operation that its participant has yet to complete: what is stuck can be skipped, "
+     "and "
+     "what a child transaction does is completed there"},
     {"branch.not_editable", StatusCode::kFailedPrecondition,
      " sends nothing that could be edited now: it waits, runs a child transaction, or calls "
      "without "

@@ -112,6 +112,9 @@ class RecordWriter {
   std::string operator()(const OperatorSkipped& record) const {
     return record.branch.str() + OrNothing(record.output) + ' ' + Text(record.actor);
   }
+  std::string operator()(const OperatorCompleted& record) const {
+    return record.branch.str() + ' ' + Text(record.actor);
+  }
   std::string operator()(const Ended& record) const {
     return std::string(TxnStatusName(record.status)) + OrNothing(record.output) +
            (record.output_failure ? " output failed: " + Text(*record.output_failure) : "") +

@@ -21,6 +21,7 @@ std::string_view VerbOf(Action action) {
     case Action::kRetry: return ":retry";
     case Action::kEdit: return ":edit";
     case Action::kSkip: return ":skip";
+    case Action::kComplete: return ":complete";
     case Action::kResolve: return ":resolve";
   }
   CheckFailed("Action is a declared enumerator", __FILE__, __LINE__);
@@ -253,6 +254,8 @@ Result<Transaction> Client::Act(Action action, const ActionRequest& request) {
   AddText("actor", request.actor, body);
   AddText("branch", request.branch, body);
   AddText("outcome", request.outcome, body);
+  AddText("code", request.code, body);
+  AddText("message", request.message, body);
   if (request.expected_revision) {
     body["expectedRevision"] = *request.expected_revision;
   }

@@ -746,6 +746,17 @@ engine::Event ToEvent(OperatorRequest& request) {
     case Verb::kSkip:
       return engine::SkipRequested{request.branch.value_or(BranchId()), std::move(request.output),
                                    std::move(request.actor)};
+    case Verb::kComplete: {
+      engine::CompletionReceived completion;
+      completion.branch = request.branch.value_or(BranchId());
+      if (request.refusal) {
+        completion.outcome = engine::ReplyRefused{*std::move(request.refusal)};
+      } else {
+        completion.outcome = engine::ReplyDone{std::move(request.output)};
+      }
+      completion.actor = std::move(request.actor);
+      return completion;
+    }
     case Verb::kResolve:
       return engine::ResolveRequested{
           request.forced_outcome.value_or(engine::TxnStatus::kCommitted), std::move(request.actor)};
@@ -756,8 +767,9 @@ engine::Event ToEvent(OperatorRequest& request) {
 // What must be said before the engine is asked.
 Status CheckOperatorRequest(const OperatorRequest& request) {
   using Verb = OperatorRequest::Verb;
-  const bool decides =
-      request.verb == Verb::kEdit || request.verb == Verb::kSkip || request.verb == Verb::kResolve;
+  const bool one_branch =
+      request.verb == Verb::kEdit || request.verb == Verb::kSkip || request.verb == Verb::kComplete;
+  const bool decides = one_branch || request.verb == Verb::kResolve;
   if (request.actor.reason.empty() && decides) {
     return InvalidArgument("operator.reason_required",
                            "this action needs a reason, for the audit: say why");
@@ -767,7 +779,7 @@ Status CheckOperatorRequest(const OperatorRequest& request) {
                            "this action needs the revision you saw (expectedRevision), so that it "
                            "can not hit a transaction that has moved on");
   }
-  if ((request.verb == Verb::kEdit || request.verb == Verb::kSkip) && !request.branch) {
+  if (one_branch && !request.branch) {
     return InvalidArgument("operator.branch_required", "say which branch is meant");
   }
   if (request.verb == Verb::kResolve && !request.forced_outcome) {

@@ -127,6 +127,7 @@ bool ChangesSummary(const engine::Record& record) {
     bool operator()(const engine::OperatorRetried&) const { return true; }
     bool operator()(const engine::OperatorEdited&) const { return true; }
     bool operator()(const engine::OperatorSkipped&) const { return true; }
+    bool operator()(const engine::OperatorCompleted&) const { return false; }
     bool operator()(const engine::Ended&) const { return true; }
     bool operator()(const engine::BranchEnlisted&) const { return false; }
     bool operator()(const engine::EnlistmentClosed&) const { return false; }

@@ -189,6 +189,8 @@ void CheckOperate(runtime::OperatorRequest::Verb verb, const char* json) {
   CHECK(rest.retry == grpc.retry);
   CHECK(rest.output == grpc.output);
   CHECK(rest.outcome == grpc.outcome);
+  CHECK(rest.code == grpc.code);
+  CHECK(rest.message == grpc.message);
 }
 
 TEST_CASE("an operator's action means the same over REST and gRPC") {
@@ -200,6 +202,11 @@ TEST_CASE("an operator's action means the same over REST and gRPC") {
   CheckOperate<pb::RetryTransactionRequest>(Verb::kRetry, R"({"reason":"r","branch":"b"})");
   CheckOperate<pb::SkipBranchRequest>(Verb::kSkip,
                                       R"({"reason":"r","branch":"b","output":{"x":[1]}})");
+  CheckOperate<pb::CompleteBranchRequest>(
+      Verb::kComplete, R"({"reason":"r","branch":"b","outcome":"done","output":{"x":[1]}})");
+  CheckOperate<pb::CompleteBranchRequest>(
+      Verb::kComplete,
+      R"({"reason":"r","branch":"b","outcome":"refused","code":"full","message":"no room"})");
   CheckOperate<pb::EditBranchRequest>(
       Verb::kEdit,
       R"({"reason":"r","branch":"b","body":{"x":[1]},"retry":{"attempts":3,"factor":1.5}})");

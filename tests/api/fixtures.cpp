@@ -224,6 +224,8 @@ Story StuckStory() {
 Story ResolvedStory() {
   Story story = StuckStory();
   story.Then(engine::OperatorRetried{B("flight"), engine::Actor{"ann", "fixed it"}})
+      .Then(engine::OperationPending{B("flight"), "", At(80), At(90)})
+      .Then(engine::OperatorCompleted{B("flight"), engine::Actor{"bob", "rang them"}})
       .Then(engine::IncidentRaised{B("flight"), Failure{"http.500", "it broke again"}})
       .Then(engine::OperatorEdited{B("flight"), Json{{"n", 1}}, Json{{"n", 2}},
                                    dsl::RetryPolicy{.attempts = 3}, engine::Actor{"ann", "typo"}})

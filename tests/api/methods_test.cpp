@@ -275,6 +275,30 @@ TEST_CASE(
   CHECK(server.coordinator.last_operate()->forced_outcome == engine::TxnStatus::kAborted);
 }
 
+TEST_CASE("an operator says how a pending operation ended as its participant would have") {
+  RestServer server;
+  const std::string path = "/v1/transactions/t1:complete";
+  CHECK(server.Post(path, "{}").Document()["violations"].size() == 4);
+  const std::string head = R"({"reason":"rang them","expectedRevision":9,"branch":"ship",)";
+  for (const char* wrong : {R"("outcome":"COMMITTED"})", R"("outcome":"refused","output":1})",
+                            R"("outcome":"done","code":"full"})"}) {
+    CAPTURE(wrong);
+    CHECK(server.Post(path, head + wrong).status == 400);
+  }
+  CHECK(server.coordinator.mutations() == 0);
+
+  REQUIRE(server.Post(path, head + R"("outcome":"done","output":{"id":1}})").status == 200);
+  const auto done = server.coordinator.last_operate();
+  CHECK(done->verb == Verb::kComplete);
+  CHECK(done->branch == BranchId("ship"));
+  CHECK(done->output == Json{{"id", 1}});
+  CHECK_FALSE(done->refusal.has_value());
+  REQUIRE(server.Post(path, head + R"("outcome":"refused","code":"full","message":"no"})").status ==
+          200);
+  const auto refused = server.coordinator.last_operate();
+  CHECK(refused->refusal == engine::Failure{"full", "no"});
+}
+
 TEST_CASE("an edit says what changes, as a definition would") {
   RestServer server;
   const std::string path = "/v1/transactions/t1:edit";

@@ -65,7 +65,7 @@ const std::set<std::string> kInPath{
     "CommitTransactionRequest", "AbortTransactionRequest",   "CancelTransactionRequest",
     "PauseTransactionRequest",  "ResumeTransactionRequest",  "RetryTransactionRequest",
     "SkipBranchRequest",        "ResolveTransactionRequest", "EditBranchRequest",
-    "SignalTransactionRequest", "CompleteOperationRequest"};
+    "SignalTransactionRequest", "CompleteOperationRequest",  "CompleteBranchRequest"};
 
 std::set<std::string> FieldsOf(const Descriptor& message) {
   std::set<std::string> fields;
@@ -271,6 +271,8 @@ const std::map<std::string, std::string> kGoodBodies{
     {"/v1/transactions/{gid}:edit",
      R"({"reason":"r","expectedRevision":1,"branch":"b","body":{"n":1},"retry":{"attempts":3}})"},
     {"/v1/transactions/{gid}:skip", R"({"reason":"r","expectedRevision":1,"branch":"b"})"},
+    {"/v1/transactions/{gid}:complete",
+     R"({"reason":"r","expectedRevision":1,"branch":"b","outcome":"refused"})"},
     {"/v1/transactions/{gid}:resolve",
      R"({"reason":"r","expectedRevision":1,"outcome":"ABORTED"})"},
     {"/v1/transactions/{gid}:signal", R"({"name":"n"})"},

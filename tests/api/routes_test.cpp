@@ -128,7 +128,7 @@ TEST_CASE("a verb that there is not is 404 and says which there are") {
   CHECK(answer.Document()["code"] == "request.no_route");
   CHECK(answer.Document()["detail"] ==
         "there is no such verb at this path; there are :commit, :abort, :cancel, :pause, :resume, "
-        ":retry, :edit, :skip, :resolve, :signal");
+        ":retry, :edit, :skip, :complete, :resolve, :signal");
   CHECK(VerbsAt("/v1/transactions/a").empty());
   CHECK(VerbsAt("/v1/definitions/a:b").empty());
   // Without a verb it is the transaction itself that would be posted to.

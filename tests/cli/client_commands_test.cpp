@@ -31,6 +31,11 @@ TEST_CASE("no command, an unknown one and a wrong option are wrong use") {
   CHECK(Run({"resolve", "g", "--reason", "x", "--revision", "1", "--outcome", "MAYBE"}).exit_code ==
         2);
   CHECK(Run({"skip", "g", "--branch", "b", "--revision", "1"}).exit_code == 2);
+  CHECK(Run({"complete-branch", "g", "--branch", "b", "--revision", "1"}).exit_code == 2);
+  CHECK(Run({"complete-branch", "g", "--reason", "x", "--revision", "1"}).exit_code == 2);
+  CHECK(Run({"complete-branch", "g", "--reason", "x", "--revision", "1", "--branch", "b",
+             "--refused", "--output", "1"})
+            .err.find("--output to a success") != std::string::npos);
   CHECK(Run({"submit", "d", "--input", "{oops"}).exit_code == 2);
   CHECK(Run({"submit", "d", "--label", "novalue"}).exit_code == 2);
   CHECK(Run({"submit"}).exit_code == 2);
@@ -181,7 +186,11 @@ TEST_CASE("a refused submit shows the code and every mistake") {
 }
 
 TEST_CASE("an action carries who, why and what was seen") {
-  CannedServer server({{.body = kActive}, {.body = kActive}, {.body = kActive}});
+  CannedServer server({{.body = kActive},
+                       {.body = kActive},
+                       {.body = kActive},
+                       {.body = kActive},
+                       {.body = kActive}});
   CHECK(Run({"cancel", "g1", "--server", server.url(), "--reason", "changed", "--actor", "ann",
              "--revision", "2"})
             .exit_code == 0);
@@ -191,7 +200,21 @@ TEST_CASE("an action carries who, why and what was seen") {
   CHECK(Run({"skip", "g1", "--server", server.url(), "--reason", "seen", "--actor", "ann",
              "--revision", "2", "--branch", "b", "--output", "{\"x\":1}"})
             .exit_code == 0);
+  const std::vector<std::string> complete{"complete-branch", "g1",   "--server", server.url(),
+                                          "--reason",        "seen", "--actor",  "ann",
+                                          "--revision",      "2",    "--branch", "b"};
+  const auto with = [&complete](std::vector<std::string> more) {
+    more.insert(more.begin(), complete.begin(), complete.end());
+    return more;
+  };
+  CHECK(Run(with({"--output", "{\"x\":1}"})).exit_code == 0);
+  CHECK(Run(with({"--refused", "--code", "full", "--message", "no room"})).exit_code == 0);
   const auto seen = server.seen();
+  CHECK(seen[3].target == "/v1/transactions/g1:complete");
+  CHECK(seen[3].body == R"({"actor":"ann","branch":"b","expectedRevision":2,"outcome":"done",)"
+                        R"("output":{"x":1},"reason":"seen"})");
+  CHECK(seen[4].body == R"({"actor":"ann","branch":"b","code":"full","expectedRevision":2,)"
+                        R"("message":"no room","outcome":"refused","reason":"seen"})");
   CHECK(seen[0].target == "/v1/transactions/g1:cancel");
   CHECK(seen[0].body == R"({"actor":"ann","expectedRevision":2,"reason":"changed"})");
   CHECK(Json::parse(seen[1].body)["outcome"] == "ABORTED");

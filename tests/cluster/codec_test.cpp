@@ -68,6 +68,7 @@ TEST_CASE("an operator's action keeps all that it says") {
   request.edit.retry = dsl::RetryOverrides{Duration(5), 1.5, std::nullopt, 7, std::nullopt};
   request.output = Json("out");
   request.forced_outcome = engine::TxnStatus::kAborted;
+  request.refusal = engine::Failure{"full", "no room"};
   const auto read = OperateOf(Sent(AskOf(request))).value();
   CHECK(read.gid == request.gid);
   CHECK(read.verb == request.verb);
@@ -83,6 +84,7 @@ TEST_CASE("an operator's action keeps all that it says") {
   CHECK(read.edit.retry->attempts == 7U);
   CHECK(read.output == request.output);
   CHECK(read.forced_outcome == request.forced_outcome);
+  CHECK(read.refusal == request.refusal);
 
   OperatorRequest bare;
   const auto least = OperateOf(Sent(AskOf(bare))).value();
@@ -91,6 +93,7 @@ TEST_CASE("an operator's action keeps all that it says") {
   CHECK_FALSE(least.edit.body.has_value());
   CHECK_FALSE(least.edit.retry.has_value());
   CHECK_FALSE(least.forced_outcome.has_value());
+  CHECK_FALSE(least.refusal.has_value());
 }
 
 TEST_CASE("a completion keeps how it went") {

@@ -142,6 +142,12 @@ TEST_CASE("an operator's word counts for the operation that it was given for") {
   Apply(state, CommitDecided{});
   Apply(state, OperationStarted{a, Role::kFinish, 0, std::nullopt});
   CHECK_FALSE(FindBranch(state, a)->by_operator);
+  RefusedAfter(state, OperatorCompleted{a, {}});
+  Apply(state, OperationPending{a, "", {}, {}});
+  Apply(state, OperatorCompleted{a, {}});
+  CHECK(FindBranch(state, a)->by_operator);
+  Apply(state, AttemptFailed{a, AttemptOutcome::kRefused, {}, kOrigin});
+  CHECK_FALSE(FindBranch(state, a)->by_operator);
 }
 
 TEST_CASE("branches are found by the very names they are given") {

@@ -257,6 +257,9 @@ class Script {
     if (const auto alternative = line.Option("alt")) {
       received.alternative = static_cast<uint32_t>(std::stoul(*alternative));
     }
+    if (const auto by = line.Option("by")) {
+      received.actor = Actor{*by, "as agreed"};
+    }
     if (line.Word() == "refused") {
       Failure failure{line.Word(), ""};
       failure.message = line.Rest();

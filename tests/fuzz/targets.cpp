@@ -172,7 +172,8 @@ void ApiBody(std::string_view input) {
   }
   for (const auto verb :
        {runtime::OperatorRequest::Verb::kCancel, runtime::OperatorRequest::Verb::kRetry,
-        runtime::OperatorRequest::Verb::kSkip, runtime::OperatorRequest::Verb::kResolve}) {
+        runtime::OperatorRequest::Verb::kSkip, runtime::OperatorRequest::Verb::kComplete,
+        runtime::OperatorRequest::Verb::kResolve}) {
     auto operate = api::DecodeOperate(verb, "t1", *json);
     if (auto* command = std::get_if<api::OperateCommand>(&operate)) {
       static_cast<void>(api::ReadOperate(*command, check));

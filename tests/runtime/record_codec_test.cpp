@@ -84,6 +84,7 @@ std::vector<std::pair<std::string, Record>> Samples() {
       {"operator-edited-retry",
        With(OperatorEdited{branch, {}, std::nullopt, dsl::RetryPolicy{}, actor})},
       {"operator-skipped", With(OperatorSkipped{branch, output, actor})},
+      {"operator-completed", With(OperatorCompleted{branch, actor})},
       {"ended",
        With(Ended{TxnStatus::kCommitted, output, std::nullopt, std::nullopt, std::nullopt})},
       {"accepted-client-driven", With(begun)},

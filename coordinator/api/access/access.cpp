@@ -50,6 +50,8 @@ constexpr std::array kRules{
     AccessRule{Action::kRetry, "retry", "RetryTransaction", kScoped, kOperators, true},
     AccessRule{Action::kEdit, "edit", "EditBranch", kScoped, kOperators, true},
     AccessRule{Action::kSkip, "skip", "SkipBranch", kScoped, kOperators, true},
+    AccessRule{Action::kCompleteBranch, "complete-branch", "CompleteBranch", kScoped, kOperators,
+               true},
     AccessRule{Action::kResolve, "resolve", "ResolveTransaction", kScoped, kOperators, true},
     AccessRule{Action::kStartBulk, "bulk", "StartBulkAction", kScoped, kOperators, true},
     AccessRule{Action::kListBulk, "list-bulk", "ListBulkActions", kScoped, kReaders},

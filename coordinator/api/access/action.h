@@ -24,6 +24,7 @@ enum class Action : uint8_t {
   kRetry,
   kEdit,
   kSkip,
+  kCompleteBranch,
   kResolve,
   kStartBulk,
   kListBulk,

@@ -59,6 +59,7 @@ struct ClearRecord {
     }
   }
   void operator()(engine::OperatorSkipped& record) const { record.output = JsonText(); }
+  void operator()(engine::OperatorCompleted&) const {}
   void operator()(engine::Ended& record) const {
     record.output = JsonText();
     Clear(record.output_failure);

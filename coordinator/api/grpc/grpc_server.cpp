@@ -362,6 +362,11 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
                                  pb::Transaction* response) override {
     return Operate(*context, Action::kSkip, *request, response);
   }
+  ServerUnaryReactor* CompleteBranch(CallbackServerContext* context,
+                                     const pb::CompleteBranchRequest* request,
+                                     pb::Transaction* response) override {
+    return Operate(*context, Action::kCompleteBranch, *request, response);
+  }
   ServerUnaryReactor* ResolveTransaction(CallbackServerContext* context,
                                          const pb::ResolveTransactionRequest* request,
                                          pb::Transaction* response) override {

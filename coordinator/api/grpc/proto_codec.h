@@ -40,6 +40,7 @@ void ToValue(const Json& json, google::protobuf::Value* value);
 [[nodiscard]] OperateCommand FromProto(const pb::RetryTransactionRequest& request);
 [[nodiscard]] OperateCommand FromProto(const pb::EditBranchRequest& request);
 [[nodiscard]] OperateCommand FromProto(const pb::SkipBranchRequest& request);
+[[nodiscard]] OperateCommand FromProto(const pb::CompleteBranchRequest& request);
 [[nodiscard]] OperateCommand FromProto(const pb::ResolveTransactionRequest& request);
 [[nodiscard]] BulkCommand FromProto(const pb::StartBulkActionRequest& request);
 [[nodiscard]] SignalCommand FromProto(const pb::SignalTransactionRequest& request);

@@ -207,6 +207,16 @@ OperateCommand FromProto(const pb::SkipBranchRequest& request) {
   return command;
 }
 
+OperateCommand FromProto(const pb::CompleteBranchRequest& request) {
+  OperateCommand command = ReadAction(Verb::kComplete, request);
+  command.branch = request.branch();
+  command.outcome = request.outcome();
+  command.output = FromValue(request.output());
+  command.code = request.code();
+  command.message = request.message();
+  return command;
+}
+
 OperateCommand FromProto(const pb::ResolveTransactionRequest& request) {
   OperateCommand command = ReadAction(Verb::kResolve, request);
   command.outcome = request.outcome();

@@ -84,18 +84,23 @@ Outcome<OperateCommand> DecodeOperate(Verb verb, std::string gid, Json body) {
   command.reason = reader.TakeString("reason");
   command.actor = reader.TakeString("actor");
   command.expected_revision = reader.TakeNumber("expectedRevision");
-  if (verb == Verb::kRetry || verb == Verb::kEdit || verb == Verb::kSkip) {
+  if (verb == Verb::kRetry || verb == Verb::kEdit || verb == Verb::kSkip ||
+      verb == Verb::kComplete) {
     command.branch = reader.TakeString("branch");
   }
   if (verb == Verb::kEdit) {
     command.body = reader.TakeValue("body");
     command.retry = reader.TakeValue("retry");
   }
-  if (verb == Verb::kSkip) {
+  if (verb == Verb::kSkip || verb == Verb::kComplete) {
     command.output = reader.TakeValue("output").value_or(Json());
   }
-  if (verb == Verb::kResolve) {
+  if (verb == Verb::kResolve || verb == Verb::kComplete) {
     command.outcome = reader.TakeString("outcome");
+  }
+  if (verb == Verb::kComplete) {
+    command.code = reader.TakeString("code");
+    command.message = reader.TakeString("message");
   }
   return Finish(reader, std::move(command));
 }

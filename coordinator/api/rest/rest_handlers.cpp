@@ -431,6 +431,7 @@ void Perform(Action action, const ExchangePtr& exchange) {
     case Action::kRetry: return Operate(Verb::kRetry, exchange);
     case Action::kEdit: return Operate(Verb::kEdit, exchange);
     case Action::kSkip: return Operate(Verb::kSkip, exchange);
+    case Action::kCompleteBranch: return Operate(Verb::kComplete, exchange);
     case Action::kResolve: return Operate(Verb::kResolve, exchange);
     case Action::kStartBulk: return StartBulk(exchange);
     case Action::kListBulk: return ListBulk(exchange);

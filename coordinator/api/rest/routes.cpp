@@ -30,6 +30,8 @@ constexpr std::array kRoutes{
           Body::kNone},
     Route{Method::kPost, "/v1/transactions/{gid}:edit", Action::kEdit, Body::kRequired},
     Route{Method::kPost, "/v1/transactions/{gid}:skip", Action::kSkip, Body::kRequired},
+    Route{Method::kPost, "/v1/transactions/{gid}:complete", Action::kCompleteBranch,
+          Body::kRequired},
     Route{Method::kPost, "/v1/transactions/{gid}:resolve", Action::kResolve, Body::kRequired},
     Route{Method::kPost, "/v1/transactions/{gid}:signal", Action::kSignal, Body::kRequired},
     Route{Method::kPost, "/v1/bulk", Action::kStartBulk, Body::kRequired},

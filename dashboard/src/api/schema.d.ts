@@ -295,6 +295,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/transactions/{gid}:complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Vouches for how an operation ended that was answered with "pending". */
+        post: operations["completeBranch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/transactions/{gid}:resolve": {
         parameters: {
             query?: never;
@@ -1269,6 +1286,24 @@ export interface components {
             branch: string;
             /** @description What later steps read as the step's output. */
             output?: unknown;
+        };
+        /** @description `output` belongs to done, `code` and `message` to refused. */
+        CompleteBranchRequest: {
+            /** @description Why; kept in the history. */
+            reason: string;
+            /** @description Who acts, as the caller says. */
+            actor?: string;
+            /** @description The revision you saw; if another one is current, nothing is done (409). */
+            expectedRevision: number;
+            branch: string;
+            /** @enum {string} */
+            outcome: "done" | "refused";
+            /** @description Of done: what later steps read as the step's output. */
+            output?: unknown;
+            /** @description Of refused. */
+            code?: string;
+            /** @description Of refused. */
+            message?: string;
         };
         ResolveTransactionRequest: {
             /** @description Why; kept in the history. */
@@ -2294,6 +2329,34 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["SkipBranchRequest"];
+            };
+        };
+        responses: {
+            /** @description The transaction as it now is. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transaction"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    completeBranch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The transaction's name. */
+                gid: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CompleteBranchRequest"];
             };
         };
         responses: {

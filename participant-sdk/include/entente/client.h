@@ -150,23 +150,29 @@ struct ListRequest {
   std::string cursor = {};  // The page before's nextCursor.
 };
 
-enum class Action { kCancel, kPause, kResume, kRetry, kEdit, kSkip, kResolve };
+enum class Action { kCancel, kPause, kResume, kRetry, kEdit, kSkip, kResolve, kComplete };
 
 // An operator's action. Which fields an action takes is said beside them; others must be empty.
 struct ActionRequest {
   std::string gid = {};
-  std::string reason = {};  // Edit, skip and resolve need one.
+  std::string reason = {};  // Edit, skip, complete and resolve need one.
   std::string actor = {};   // Who acts.
-  // The revision the operator saw; the action is refused if another one is current. Edit, skip and
-  // resolve need one.
+  // The revision the operator saw; the action is refused if another one is current. Edit, skip,
+  // complete and resolve need one.
   std::optional<uint32_t> expected_revision = {};
-  std::string branch = {};  // Edit, skip: needed. Retry: empty for every branch that is stuck.
+  std::string branch =
+      {};  // Edit, skip, complete: needed. Retry: empty for every branch that is stuck.
   // Edit, one of them at least: what is sent instead of what the definition says, and the fields of
   // the retry policy that change, in the words of a definition.
   std::optional<Json> body = {};
   std::optional<Json> retry = {};
-  std::optional<Json> output = {};  // Skip: what later steps read as the branch's output.
-  std::string outcome = {};         // Resolve: "COMMITTED" or "ABORTED".
+  // Skip, and complete with "done": what later steps read as the branch's output.
+  std::optional<Json> output = {};
+  // Resolve: "COMMITTED" or "ABORTED". Complete, which says how a pending operation ended: "done"
+  // or "refused".
+  std::string outcome = {};
+  std::string code = {};  // Complete with "refused": why, a word; as `message`, a sentence.
+  std::string message = {};
 };
 
 // An action on every open transaction that matches.
