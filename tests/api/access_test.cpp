@@ -93,6 +93,7 @@ Verdict OutsideOf(const AccessRule& rule) {
     case Action::kListDefinitions:
     case Action::kListIncidents:
     case Action::kListBulk:
+    case Action::kGetSession:
     case Action::kValidateDefinition:
     case Action::kWatchEvents: return {true, ""};
     default: return {false, "transaction.not_found"};
@@ -331,6 +332,12 @@ TEST_CASE("lists, counts and definitions leave out what is outside") {
   }
 }
 
+// What a session says that its bearer may do; REST's and gRPC's are the same.
+std::set<std::string> MayOf(const Json& session) {
+  const auto names = session.value("may", std::vector<std::string>());
+  return {names.begin(), names.end()};
+}
+
 // A token over gRPC; the context is used once.
 void Show(const std::string& token, grpc::ClientContext& context) {
   if (!token.empty()) {
@@ -450,6 +457,7 @@ std::map<std::string, Caller> Callers() {
       {"ListDeadLetters", Unary(&Stub::ListDeadLetters)},
       {"SendDeadLetters", Unary(&Stub::SendDeadLetters)},
       {"GetHealth", Unary(&Stub::GetHealth)},
+      {"GetSession", Unary(&Stub::GetSession)},
       {"CreateToken", Unary(&Stub::CreateToken, R"({"name":"n","role":"viewer"})")},
       {"ListTokens", Unary(&Stub::ListTokens)},
       {"ListAudit", Unary(&Stub::ListAudit)},
@@ -457,6 +465,44 @@ std::map<std::string, Caller> Callers() {
       {"RotateKeys", Unary(&Stub::RotateKeys)},
       {"WatchTransaction", WatchOne},
   };
+}
+
+TEST_CASE("a session says whose it is, and offers just the methods that are not refused") {
+  TokenBox tokens;
+  RestServer server{Asking(tokens)};
+  Grpc grpc(AskingOverGrpc(tokens));
+  const auto documented = DocumentedRules();
+  for (int i = 0; i < identity::kRoleCount; ++i) {
+    const Role role = static_cast<Role>(i);
+    for (const Bearer bearer : {Bearer::kAll, Bearer::kInside}) {
+      CAPTURE(RoleName(role), static_cast<int>(bearer));
+      const std::string token = tokens.Make(role, bearer);
+      const Json session = server.Send("GET", "/v1/session", "", Bearing(token)).Document();
+      CHECK(session["role"] == RoleName(role));
+      CHECK(session["authenticated"] == true);
+      CHECK(session.contains("definitions") == (bearer == Bearer::kInside));
+      const std::set<std::string> may = MayOf(session);
+      for (const auto& [name, row] : documented) {
+        CAPTURE(name);
+        const bool offered =
+            row.roles.count(role) == 1 && (row.reach != "whole" || bearer == Bearer::kAll);
+        CHECK((may.count(name) == 1) == offered);
+      }
+      grpc::ClientContext context;
+      Show(token, context);
+      pb::Session told;
+      REQUIRE(grpc.stub->GetSession(&context, {}, &told).ok());
+      CHECK(told.role() == RoleName(role));
+      CHECK(std::set<std::string>(told.may().begin(), told.may().end()) == may);
+    }
+  }
+}
+
+TEST_CASE("where nobody is asked who he is a session may do everything") {
+  RestServer server;
+  const Json session = server.Send("GET", "/v1/session").Document();
+  CHECK_FALSE(session.contains("authenticated"));
+  CHECK(MayOf(session).size() == AccessRules().size());
 }
 
 TEST_CASE("over gRPC every method is for who may, and for nobody else") {

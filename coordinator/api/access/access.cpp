@@ -73,6 +73,7 @@ constexpr std::array kRules{
     AccessRule{Action::kSendDeadLetters, "send-dead-letters", "SendDeadLetters", kWhole, kOperators,
                true},
     AccessRule{Action::kWatchEvents, "events", "WatchEvents", kScoped, kReaders},
+    AccessRule{Action::kGetSession, "session", "GetSession", kScoped, kAll},
     AccessRule{Action::kCreateToken, "create-token", "CreateToken", kWhole, kAdmins, true},
     AccessRule{Action::kListTokens, "list-tokens", "ListTokens", kWhole, kAdmins},
     AccessRule{Action::kRevokeToken, "revoke-token", "RevokeToken", kWhole, kAdmins, true},
@@ -133,6 +134,16 @@ Status CheckAccess(const AccessRule& rule, const identity::Principal& principal)
           "'" + principal.name + "' is a " + std::string(identity::RoleName(principal.role)) +
               " and may not " + std::string(rule.name) +
               "; that takes one of these roles: " + NamesOf(rule.roles)};
+}
+
+std::vector<std::string_view> MethodsFor(const identity::Principal& principal) {
+  std::vector<std::string_view> names;
+  for (const AccessRule& rule : kRules) {
+    if (CheckAccess(rule, principal).ok()) {
+      names.push_back(rule.name);
+    }
+  }
+  return names;
 }
 
 Status CheckInline(const identity::Principal& principal) {

@@ -40,6 +40,10 @@ struct AccessRule {
 // scope where kWhole is needed.
 [[nodiscard]] Status CheckAccess(const AccessRule& rule, const identity::Principal& principal);
 
+// The names of all that CheckAccess lets the principal do; what is outside its scope it still does
+// not reach.
+[[nodiscard]] std::vector<std::string_view> MethodsFor(const identity::Principal& principal);
+
 // Whoever submits an inline definition chooses what is called, as one who registers it does.
 [[nodiscard]] Status CheckInline(const identity::Principal& principal);
 

@@ -45,6 +45,7 @@ enum class Action : uint8_t {
   kListDeadLetters,
   kSendDeadLetters,
   kWatchEvents,
+  kGetSession,
   kCreateToken,
   kListTokens,
   kRevokeToken,

@@ -490,6 +490,15 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
     });
   }
 
+  ServerUnaryReactor* GetSession(CallbackServerContext* context, const pb::GetSessionRequest*,
+                                 pb::Session* response) override {
+    return Unary(*context, Action::kGetSession,
+                 [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+                   ToProto(*by, response);
+                   call->gate()->Finish([] { return grpc::Status::OK; });
+                 });
+  }
+
   ServerUnaryReactor* CreateToken(CallbackServerContext* context,
                                   const pb::CreateTokenRequest* request,
                                   pb::Token* response) override {

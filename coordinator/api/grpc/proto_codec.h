@@ -50,6 +50,7 @@ void ToValue(const Json& json, google::protobuf::Value* value);
 [[nodiscard]] RotateKeysCommand FromProto(const pb::RotateKeysRequest& request);
 
 void ToProto(const KeyList& keys, pb::KeySet* out);
+void ToProto(const identity::Principal& principal, pb::Session* out);
 void ToProto(const identity::TokenInfo& info, pb::Token* out);
 void ToProto(const identity::CreatedToken& created, pb::Token* out);
 void ToProto(const std::vector<identity::TokenInfo>& infos, pb::ListTokensResponse* out);

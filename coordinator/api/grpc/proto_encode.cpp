@@ -1,3 +1,4 @@
+#include "coordinator/api/access/access.h"
 #include "coordinator/api/grpc/proto_codec.h"
 #include "coordinator/api/text.h"
 #include "coordinator/api/view.h"
@@ -496,6 +497,22 @@ void ToProto(const KeyList& keys, pb::KeySet* out) {
     entry->set_use("sig");
     SetTime(key.signs_from, entry->mutable_signs_from());
     entry->set_signing(key.signing);
+  }
+}
+
+void ToProto(const identity::Principal& principal, pb::Session* out) {
+  out->set_name(principal.name);
+  out->set_role(std::string(identity::RoleName(principal.role)));
+  out->set_authenticated(principal.authenticated);
+  out->set_payloads(principal.payloads);
+  for (const std::string& pattern : principal.scope.definitions) {
+    out->add_definitions(pattern);
+  }
+  for (const auto& [key, value] : principal.scope.labels) {
+    (*out->mutable_labels())[key] = value;
+  }
+  for (const std::string_view method : MethodsFor(principal)) {
+    out->add_may(std::string(method));
   }
 }
 

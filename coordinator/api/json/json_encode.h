@@ -42,6 +42,7 @@ class JsonWriter;
 
 // `text` is the token itself, or empty where it is not to be seen.
 [[nodiscard]] std::string TokenJson(const identity::TokenInfo& info, const std::string& text = {});
+[[nodiscard]] std::string SessionJson(const identity::Principal& principal);
 [[nodiscard]] std::string KeySetJson(const KeyList& keys);
 [[nodiscard]] std::string TokenListJson(const std::vector<identity::TokenInfo>& infos);
 [[nodiscard]] std::string AuditListJson(const audit::AuditPage& page);

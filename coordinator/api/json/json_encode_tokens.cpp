@@ -1,9 +1,22 @@
-// Tokens as JSON text.
+// Tokens, and what they are good for, as JSON text.
+#include "coordinator/api/access/access.h"
 #include "coordinator/api/json/json_encode.h"
 #include "coordinator/api/json_writer.h"
 
 namespace entente::api {
 namespace {
+
+void WriteScope(const identity::Scope& scope, JsonWriter& json) {
+  if (!scope.definitions.empty()) {
+    json.Key("definitions");
+    json.BeginArray();
+    for (const std::string& pattern : scope.definitions) {
+      json.String(pattern);
+    }
+    json.EndArray();
+  }
+  WriteLabels(scope.labels, json);
+}
 
 void WriteToken(const identity::TokenInfo& info, const std::string& text, JsonWriter& json) {
   json.BeginObject();
@@ -14,15 +27,7 @@ void WriteToken(const identity::TokenInfo& info, const std::string& text, JsonWr
   json.Key("role");
   json.String(identity::RoleName(info.role));
   json.OptionalBool("payloads", info.payloads);
-  if (!info.scope.definitions.empty()) {
-    json.Key("definitions");
-    json.BeginArray();
-    for (const std::string& pattern : info.scope.definitions) {
-      json.String(pattern);
-    }
-    json.EndArray();
-  }
-  WriteLabels(info.scope.labels, json);
+  WriteScope(info.scope, json);
   json.Key("createdAt");
   json.Time(info.created_at);
   json.OptionalString("createdBy", info.created_by);
@@ -50,6 +55,27 @@ std::string TokenListJson(const std::vector<identity::TokenInfo>& infos) {
   json.BeginArray();
   for (const identity::TokenInfo& info : infos) {
     WriteToken(info, {}, json);
+  }
+  json.EndArray();
+  json.EndObject();
+  return out;
+}
+
+std::string SessionJson(const identity::Principal& principal) {
+  std::string out;
+  JsonWriter json(out);
+  json.BeginObject();
+  json.Key("name");
+  json.String(principal.name);
+  json.Key("role");
+  json.String(identity::RoleName(principal.role));
+  json.OptionalBool("authenticated", principal.authenticated);
+  json.OptionalBool("payloads", principal.payloads);
+  WriteScope(principal.scope, json);
+  json.Key("may");
+  json.BeginArray();
+  for (const std::string_view method : MethodsFor(principal)) {
+    json.String(method);
   }
   json.EndArray();
   json.EndObject();

@@ -451,6 +451,7 @@ void Perform(Action action, const ExchangePtr& exchange) {
     case Action::kListDeadLetters: return ListDeadLetters(exchange);
     case Action::kSendDeadLetters: return SendDeadLetters(exchange);
     case Action::kWatchEvents: return WatchEvents(exchange);
+    case Action::kGetSession: return GetSession(exchange);
     case Action::kCreateToken: return CreateToken(exchange);
     case Action::kListTokens: return ListTokens(exchange);
     case Action::kRevokeToken: return RevokeToken(exchange);

@@ -56,6 +56,7 @@ std::optional<Command> CommandOf(Exchange& exchange, Outcome<Command> outcome) {
 void AnswerSubmit(Exchange& exchange, const SubmitResult& result);
 
 // The routes about tokens.
+void GetSession(const ExchangePtr& exchange);
 void CreateToken(const ExchangePtr& exchange);
 void ListTokens(const ExchangePtr& exchange);
 void RevokeToken(const ExchangePtr& exchange);

@@ -1,4 +1,4 @@
-// The routes about tokens.
+// The routes about tokens, and about whose request it is.
 #include <utility>
 
 #include "coordinator/api/json/json_decode.h"
@@ -6,6 +6,12 @@
 #include "coordinator/api/rest/rest_reply.h"
 
 namespace entente::api {
+
+void GetSession(const ExchangePtr& exchange) {
+  if (WithoutQuery(*exchange)) {
+    exchange->Answer(200, SessionJson(*exchange->by()));
+  }
+}
 
 void CreateToken(const ExchangePtr& exchange) {
   std::optional<Json> body = BodyOf(*exchange);

@@ -53,6 +53,7 @@ constexpr std::array kRoutes{
     Route{Method::kGet, "/v1/dead-letters", Action::kListDeadLetters, Body::kNone},
     Route{Method::kPost, "/v1/dead-letters:send", Action::kSendDeadLetters, Body::kOptional},
     Route{Method::kGet, "/v1/events", Action::kWatchEvents, Body::kNone},
+    Route{Method::kGet, "/v1/session", Action::kGetSession, Body::kNone},
     Route{Method::kGet, "/v1/tokens", Action::kListTokens, Body::kNone},
     Route{Method::kPost, "/v1/tokens", Action::kCreateToken, Body::kRequired},
     Route{Method::kPost, "/v1/tokens/{id}:revoke", Action::kRevokeToken, Body::kOptional},

@@ -654,6 +654,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whose request this is, and what he may do. */
+        get: operations["getSession"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tokens": {
         parameters: {
             query?: never;
@@ -1580,6 +1597,22 @@ export interface components {
             signsFrom: string;
             /** @description It is the one that signs. */
             signing: boolean;
+        };
+        Session: {
+            /** @description As histories show it. */
+            name: string;
+            /** @enum {string} */
+            role: "viewer" | "submitter" | "deployer" | "operator" | "admin" | "participant";
+            /** @description Absent: nobody is asked who he is, and all may do everything. */
+            authenticated?: boolean;
+            /** @description Whether inputs, outputs and what is sent are shown. */
+            payloads?: boolean;
+            definitions?: string[];
+            labels?: {
+                [key: string]: string;
+            };
+            /** @description The methods for this role and scope, as the audit names them. Each still reaches what is in the scope alone. */
+            may: string[];
         };
         TokenList: {
             tokens: components["schemas"]["Token"][];
@@ -2951,6 +2984,27 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["KeySet"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    getSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Of the token that was sent; where nobody is asked who he is, everything. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
                 };
             };
             default: components["responses"]["Refused"];
