@@ -36,15 +36,6 @@ Result<Json> ReadAnswers(Context& context, const std::string& path) {
   return json;
 }
 
-std::string_view KindName(DryRunLine::Kind kind) {
-  switch (kind) {
-    case DryRunLine::Kind::kInput: return "input";
-    case DryRunLine::Kind::kRecord: return "record";
-    case DryRunLine::Kind::kEffect: return "effect";
-  }
-  CheckFailed("Kind is a declared enumerator", __FILE__, __LINE__);
-}
-
 // What comes in, what is decided and what goes out, told apart at a glance.
 Cell TextCell(const DryRunLine& line) {
   switch (line.kind) {
@@ -75,8 +66,9 @@ void Show(Context& context, const DryRunReport& report) {
 Json ReportJson(const DryRunReport& report) {
   Json lines = Json::array();
   for (const DryRunLine& line : report.lines) {
-    lines.push_back(
-        {{"at", FormatDuration(line.at)}, {"kind", KindName(line.kind)}, {"text", line.text}});
+    lines.push_back({{"at", FormatDuration(line.at)},
+                     {"kind", engine::DryRunKindName(line.kind)},
+                     {"text", line.text}});
   }
   Json json{{"status", engine::TxnStatusName(report.status)},
             {"output", report.output.Read()},

@@ -168,6 +168,14 @@ struct DefineCommand {
   identity::PrincipalPtr by = identity::Anonymous();
 };
 
+struct DryRunCommand {
+  std::string definition;
+  std::optional<uint32_t> version;  // Absent: the newest.
+  Json input;
+  Json answers;
+  identity::PrincipalPtr by = identity::Anonymous();
+};
+
 struct GetDefinitionCommand {
   std::string name;
   std::optional<uint32_t> version;  // Absent: the newest.

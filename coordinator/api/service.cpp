@@ -832,6 +832,35 @@ void Service::ValidateDefinition(std::string source, Done<std::vector<dsl::Probl
       [done = std::move(done)](std::vector<dsl::Problem> problems) { done(std::move(problems)); });
 }
 
+void Service::DryRun(DryRunCommand command, Done<DryRunResult> done) const {
+  Checker check;
+  check.Require("definition", !command.definition.empty(), "the name of a stored definition");
+  if (!check.ok()) {
+    done(check.TakeError());
+    return;
+  }
+  GetDefinition({command.definition, command.version, command.by},
+                [&coordinator = coordinator_, input = std::move(command.input),
+                 answers = std::move(command.answers),
+                 done = std::move(done)](Outcome<storage::DefinitionRow> found) mutable {
+                  if (Error* error = std::get_if<Error>(&found)) {
+                    done(std::move(*error));
+                    return;
+                  }
+                  const auto played = std::make_shared<Result<DryRunResult>>(
+                      Internal("dry_run.failed", "the work was not carried out"));
+                  coordinator.Offload(
+                      [played, row = std::get<storage::DefinitionRow>(std::move(found)),
+                       input = std::move(input), answers = std::move(answers)] {
+                        *played = PlayDefinition(row, input, answers);
+                      },
+                      [played, done] {
+                        played->ok() ? done(std::move(*played).value())
+                                     : Refuse(done, played->status());
+                      });
+                });
+}
+
 void Service::GetDefinition(GetDefinitionCommand command, Done<storage::DefinitionRow> done) const {
   if (!command.by->scope.CoversDefinition(command.name)) {
     Refuse(done, storage::DefinitionNotFound(command.name, command.version));

@@ -11,6 +11,7 @@
 #include "coordinator/api/access/keys.h"
 #include "coordinator/api/bulk_actions.h"
 #include "coordinator/api/commands.h"
+#include "coordinator/api/dry_run.h"
 #include "coordinator/api/problem.h"
 #include "runtime/coordinator.h"
 
@@ -76,6 +77,8 @@ class Service {
 
   void PutDefinition(DefineCommand command, Done<StoredDefinition> done) const;
   void ValidateDefinition(std::string source, Done<std::vector<dsl::Problem>> done) const;
+  // What a transaction would do, given the participants' answers; nothing is called.
+  void DryRun(DryRunCommand command, Done<DryRunResult> done) const;
   void GetDefinition(GetDefinitionCommand command, Done<storage::DefinitionRow> done) const;
   void ListDefinitions(ListDefinitionsCommand command, Done<DefinitionPage> done) const;
 

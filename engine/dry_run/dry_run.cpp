@@ -3,6 +3,7 @@
 #include <map>
 #include <utility>
 
+#include "base/check.h"
 #include "engine/core/text.h"
 #include "engine/dry_run/dry_run_answers.h"
 #include "engine/engine.h"
@@ -200,6 +201,15 @@ class Player {
 };
 
 }  // namespace
+
+std::string_view DryRunKindName(DryRunLine::Kind kind) {
+  switch (kind) {
+    case DryRunLine::Kind::kInput: return "input";
+    case DryRunLine::Kind::kRecord: return "record";
+    case DryRunLine::Kind::kEffect: return "effect";
+  }
+  CheckFailed("Kind is a declared enumerator", __FILE__, __LINE__);
+}
 
 Result<DryRunReport> DryRun(const dsl::Plan& plan, const Json& input, const Json& answers) {
   if (plan.input) {

@@ -21,6 +21,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/json.h"
@@ -38,6 +39,9 @@ struct DryRunLine {
   Kind kind = Kind::kInput;
   std::string text;
 };
+
+// "input", "record", "effect".
+[[nodiscard]] std::string_view DryRunKindName(DryRunLine::Kind kind);
 
 struct DryRunReport {
   std::vector<DryRunLine> lines;

@@ -79,6 +79,7 @@ struct Verdict {
 Verdict OutsideOf(const AccessRule& rule) {
   switch (rule.action) {
     case Action::kSubmit:
+    case Action::kDryRun:
     case Action::kGetDefinition:
     case Action::kListVersions:
     case Action::kGetVersion: return {false, "definition.not_found"};
@@ -118,6 +119,9 @@ Verdict Expect(const AccessRule& rule, const Documented& documented, Role role, 
   if (rule.action == Action::kSendDeadLetters) {
     return {false, "webhooks.none"};  // Nor webhooks.
   }
+  if (rule.action == Action::kDryRun) {
+    return {false, "definition.invalid"};  // The fake's is no definition that could be played.
+  }
   const bool bulk = rule.action == Action::kStartBulk || rule.action == Action::kGetBulk ||
                     rule.action == Action::kStopBulk;
   return bulk ? Verdict{false, "bulk.unsupported"} : Verdict{true, ""};
@@ -138,6 +142,7 @@ void Check(const AccessRule& rule, const Verdict& right, const Outcome& outcome)
     const int status = right.code.starts_with("access.")          ? 403
                        : right.code.ends_with("not_found")        ? 404
                        : right.code == "completion.unknown_token" ? 404
+                       : right.code == "definition.invalid"       ? 422
                        : right.code == "bulk.unsupported"         ? 409
                        : right.code == "webhooks.none"            ? 409
                                                                   : 401;
@@ -160,6 +165,7 @@ const std::map<Action, std::string>& Bodies() {
       {Action::kStartBulk, R"({"verb":"retry","filter":"incident=true","reason":"r"})"},
       {Action::kComplete, R"({"outcome":"done"})"},
       {Action::kPutDefinition, R"({"name":"trip"})"},
+      {Action::kDryRun, R"({"definition":"trip"})"},
       {Action::kValidateDefinition, R"({"name":"trip"})"},
       {Action::kCreateToken, R"({"name":"n","role":"viewer"})"}};
   return kBodies;
@@ -418,6 +424,7 @@ std::map<std::string, Caller> Callers() {
   return {
       {"PutDefinition", Unary(&Stub::PutDefinition, R"({"name":"trip","source":"{}"})")},
       {"ValidateDefinition", Unary(&Stub::ValidateDefinition, R"({"source":"{}"})")},
+      {"DryRunDefinition", Unary(&Stub::DryRunDefinition, R"({"definition":"trip"})")},
       {"GetDefinition", Unary(&Stub::GetDefinition, R"({"name":"trip"})")},
       {"ListDefinitions", Unary(&Stub::ListDefinitions)},
       {"SubmitTransaction", Unary(&Stub::SubmitTransaction, R"({"definition":"trip"})")},

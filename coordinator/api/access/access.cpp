@@ -61,6 +61,7 @@ constexpr std::array kRules{
     AccessRule{Action::kComplete, "complete", "CompleteOperation", kScoped, kParticipants},
     AccessRule{Action::kPutDefinition, "define", "PutDefinition", kScoped, kDeployers, true},
     AccessRule{Action::kValidateDefinition, "validate", "ValidateDefinition", kScoped, kDeployers},
+    AccessRule{Action::kDryRun, "dry-run", "DryRunDefinition", kScoped, kInvolved},
     AccessRule{Action::kGetDefinition, "definition", "GetDefinition", kScoped, kReaders},
     AccessRule{Action::kListBranches, "branches", "ListBranches", kScoped, kReaders},
     AccessRule{Action::kListDefinitions, "definitions", "ListDefinitions", kScoped, kReaders},

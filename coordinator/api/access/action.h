@@ -34,6 +34,7 @@ enum class Action : uint8_t {
   kComplete,
   kPutDefinition,
   kValidateDefinition,
+  kDryRun,
   kGetDefinition,
   kListBranches,
   kListDefinitions,

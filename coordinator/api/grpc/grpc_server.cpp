@@ -159,6 +159,16 @@ class CoordinatorService final : public pb::Coordinator::CallbackService {
                  });
   }
 
+  ServerUnaryReactor* DryRunDefinition(CallbackServerContext* context,
+                                       const pb::DryRunDefinitionRequest* request,
+                                       pb::DryRunReport* response) override {
+    return Unary(*context, Action::kDryRun, [&](UnaryCall* call, const identity::PrincipalPtr& by) {
+      if (!RefuseNumbers(*call, *request)) {
+        service_.DryRun(As(by, FromProto(*request)), Reply<DryRunResult>(call, response));
+      }
+    });
+  }
+
   ServerUnaryReactor* GetDefinition(CallbackServerContext* context,
                                     const pb::GetDefinitionRequest* request,
                                     pb::Definition* response) override {

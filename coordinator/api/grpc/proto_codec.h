@@ -8,6 +8,7 @@
 #include "coordinator/api/access/tokens.h"
 #include "coordinator/api/bulk_actions.h"
 #include "coordinator/api/commands.h"
+#include "coordinator/api/dry_run.h"
 #include "coordinator/api/problem.h"
 #include "coordinator/audit/audit_book.h"
 #include "entente/v1/coordinator.pb.h"
@@ -43,6 +44,7 @@ void ToValue(const Json& json, google::protobuf::Value* value);
 [[nodiscard]] OperateCommand FromProto(const pb::CompleteBranchRequest& request);
 [[nodiscard]] OperateCommand FromProto(const pb::ResolveTransactionRequest& request);
 [[nodiscard]] BulkCommand FromProto(const pb::StartBulkActionRequest& request);
+[[nodiscard]] DryRunCommand FromProto(const pb::DryRunDefinitionRequest& request);
 [[nodiscard]] SignalCommand FromProto(const pb::SignalTransactionRequest& request);
 [[nodiscard]] CompleteCommand FromProto(const pb::CompleteOperationRequest& request);
 [[nodiscard]] CreateTokenCommand FromProto(const pb::CreateTokenRequest& request);
@@ -67,6 +69,7 @@ void ToProto(const BranchPage& page, pb::ListBranchesResponse* out);
 void ToProto(const StoredDefinition& stored, pb::Definition* out);
 void ToProto(const std::vector<dsl::Problem>& problems, pb::ValidateDefinitionResponse* out);
 void ToProto(const DecisionResult& result, pb::Decision* out);
+void ToProto(const DryRunResult& result, pb::DryRunReport* out);
 void ToProto(const std::vector<Count>& counts, pb::CountTransactionsResponse* out);
 void ToProto(const BulkAction& action, pb::BulkAction* out);
 void ToProto(const std::vector<BulkAction>& actions, pb::ListBulkActionsResponse* out);

@@ -227,6 +227,17 @@ BulkCommand FromProto(const pb::StartBulkActionRequest& request) {
   return {request.verb(), request.filter(), request.reason(), request.actor(), request.preview()};
 }
 
+DryRunCommand FromProto(const pb::DryRunDefinitionRequest& request) {
+  DryRunCommand command;
+  command.definition = request.definition();
+  if (request.has_version()) {
+    command.version = request.version();
+  }
+  command.input = request.has_input() ? FromValue(request.input()) : Json(Json::object());
+  command.answers = request.has_answers() ? FromValue(request.answers()) : Json(Json::object());
+  return command;
+}
+
 SignalCommand FromProto(const pb::SignalTransactionRequest& request) {
   SignalCommand command;
   command.gid = request.gid();

@@ -334,6 +334,21 @@ void ToProto(const DecisionResult& result, pb::Decision* out) {
   out->set_coordinator(Text(result.coordinator));
 }
 
+void ToProto(const DryRunResult& result, pb::DryRunReport* out) {
+  out->set_status(std::string(engine::TxnStatusName(result.report.status)));
+  if (!result.report.output.is_null()) {
+    ToValue(result.report.output, out->mutable_output());
+  }
+  out->set_stopped(result.report.stopped);
+  for (const engine::DryRunLine& line : result.report.lines) {
+    pb::DryRunLine* told = out->add_lines();
+    SetDuration(line.at, told->mutable_at());
+    told->set_kind(std::string(engine::DryRunKindName(line.kind)));
+    told->set_text(Text(line.text));
+  }
+  out->set_left_out_count(static_cast<uint32_t>(result.left_out));
+}
+
 void ToProto(const std::vector<Count>& counts, pb::CountTransactionsResponse* out) {
   for (const Count& each : counts) {
     pb::TransactionCount* count = out->add_counts();

@@ -126,6 +126,16 @@ Outcome<bool> DecodeNothing(Json body) {
   return Finish(reader, true);
 }
 
+Outcome<DryRunCommand> DecodeDryRun(Json body) {
+  BodyReader reader(std::move(body));
+  DryRunCommand command;
+  command.definition = reader.TakeString("definition");
+  command.version = reader.TakeNumber("version");
+  command.input = reader.TakeValue("input").value_or(Json::object());
+  command.answers = reader.TakeValue("answers").value_or(Json::object());
+  return Finish(reader, std::move(command));
+}
+
 Outcome<SignalCommand> DecodeSignal(std::string gid, Json body) {
   BodyReader reader(std::move(body));
   SignalCommand command;

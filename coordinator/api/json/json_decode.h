@@ -30,6 +30,7 @@ namespace entente::api {
 [[nodiscard]] Outcome<std::vector<std::string>> DecodeDeadLetterIds(Json body);
 // True: there is nothing in it, as there must not be.
 [[nodiscard]] Outcome<bool> DecodeNothing(Json body);
+[[nodiscard]] Outcome<DryRunCommand> DecodeDryRun(Json body);
 [[nodiscard]] Outcome<SignalCommand> DecodeSignal(std::string gid, Json body);
 [[nodiscard]] Outcome<CompleteCommand> DecodeComplete(std::string token, Json body);
 

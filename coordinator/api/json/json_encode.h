@@ -7,6 +7,7 @@
 #include "coordinator/api/access/keys.h"
 #include "coordinator/api/bulk_actions.h"
 #include "coordinator/api/commands.h"
+#include "coordinator/api/dry_run.h"
 #include "coordinator/audit/audit_book.h"
 #include "coordinator/identity/token_book.h"
 #include "runtime/coordinator.h"
@@ -27,6 +28,7 @@ class JsonWriter;
 [[nodiscard]] std::string StoredDefinitionJson(const StoredDefinition& stored);
 [[nodiscard]] std::string DefinitionListJson(const DefinitionPage& page);
 [[nodiscard]] std::string ValidationJson(const std::vector<dsl::Problem>& problems);
+[[nodiscard]] std::string DryRunJson(const DryRunResult& result);
 [[nodiscard]] std::string CountsJson(const std::vector<Count>& counts);
 [[nodiscard]] std::string BulkJson(const BulkAction& action);
 [[nodiscard]] std::string BulkListJson(const std::vector<BulkAction>& actions);

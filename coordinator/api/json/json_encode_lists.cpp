@@ -189,6 +189,35 @@ std::string ValidationJson(const std::vector<dsl::Problem>& problems) {
   return text;
 }
 
+std::string DryRunJson(const DryRunResult& result) {
+  std::string text;
+  JsonWriter json(text);
+  json.BeginObject();
+  json.Key("status");
+  json.String(engine::TxnStatusName(result.report.status));
+  if (!result.report.output.is_null()) {
+    json.Key("output");
+    json.Value(result.report.output);
+  }
+  json.OptionalString("stopped", result.report.stopped);
+  json.Key("lines");
+  json.BeginArray();
+  for (const engine::DryRunLine& line : result.report.lines) {
+    json.BeginObject();
+    json.Key("at");
+    json.Seconds(line.at);
+    json.Key("kind");
+    json.String(engine::DryRunKindName(line.kind));
+    json.Key("text");
+    json.String(line.text);
+    json.EndObject();
+  }
+  json.EndArray();
+  json.OptionalNumber("leftOutCount", result.left_out);
+  json.EndObject();
+  return text;
+}
+
 std::string CountsJson(const std::vector<Count>& counts) {
   std::string text;
   JsonWriter json(text);

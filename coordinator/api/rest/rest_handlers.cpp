@@ -209,6 +209,17 @@ void ValidateDefinition(const ExchangePtr& exchange) {
   }
 }
 
+void DryRun(const ExchangePtr& exchange) {
+  std::optional<Json> body = BodyOf(*exchange);
+  if (!body) {
+    return;
+  }
+  if (auto command = CommandOf(*exchange, DecodeDryRun(std::move(*body)))) {
+    command->by = exchange->by();
+    exchange->service().DryRun(std::move(*command), ReplyJson<DryRunResult>(exchange, DryRunJson));
+  }
+}
+
 void GetDefinition(const ExchangePtr& exchange) {
   if (WithoutQuery(*exchange)) {
     exchange->service().GetDefinition(
@@ -441,6 +452,7 @@ void Perform(Action action, const ExchangePtr& exchange) {
     case Action::kComplete: return Complete(exchange);
     case Action::kPutDefinition: return PutDefinition(exchange);
     case Action::kValidateDefinition: return ValidateDefinition(exchange);
+    case Action::kDryRun: return DryRun(exchange);
     case Action::kGetDefinition: return GetDefinition(exchange);
     case Action::kListDefinitions: return ListDefinitions(exchange, std::nullopt);
     case Action::kListVersions: return ListDefinitions(exchange, exchange->parameter(0));

@@ -41,6 +41,7 @@ constexpr std::array kRoutes{
     Route{Method::kPost, "/v1/completions/{token}", Action::kComplete, Body::kRequired},
     Route{Method::kPost, "/v1/callbacks/{token}", Action::kComplete, Body::kRequired},
     Route{Method::kPost, "/v1/definitions:validate", Action::kValidateDefinition, Body::kRequired},
+    Route{Method::kPost, "/v1/definitions:dry-run", Action::kDryRun, Body::kRequired},
     Route{Method::kGet, "/v1/definitions", Action::kListDefinitions, Body::kNone},
     Route{Method::kPut, "/v1/definitions/{name}", Action::kPutDefinition, Body::kRequired},
     Route{Method::kGet, "/v1/definitions/{name}", Action::kGetDefinition, Body::kNone},

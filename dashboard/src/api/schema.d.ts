@@ -466,6 +466,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/definitions:dry-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a transaction would do, given the participants' answers: nothing is called. */
+        post: operations["dryRunDefinition"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/definitions/{name}": {
         parameters: {
             query?: never;
@@ -853,6 +870,37 @@ export interface components {
             problems: components["schemas"]["DefinitionProblem"][];
             /** @description Not mistakes, but likely not what was meant. */
             warnings?: components["schemas"]["DefinitionProblem"][];
+        };
+        DryRunDefinitionRequest: {
+            /** @description The name of a stored definition. */
+            definition: string;
+            /** @description Default: the newest. */
+            version?: number;
+            /** @description Checked against the definition's schema. */
+            input?: unknown;
+            /** @description What the participants answer, as `entente dry-run` reads it; a call without a stated answer succeeds with {}. */
+            answers?: unknown;
+        };
+        DryRunReport: {
+            /** @enum {string} */
+            status: "ACTIVE" | "COMMITTING" | "COMMITTED" | "ABORTING" | "ABORTED" | "MIXED";
+            /** @description Absent: null. */
+            output?: unknown;
+            /** @description Why it went no further, if it did not end. */
+            stopped?: string;
+            lines: components["schemas"]["DryRunLine"][];
+            /** @description Further lines: at most 2000 are told, of 1 MiB together. */
+            leftOutCount?: number;
+        };
+        DryRunLine: {
+            /** @description Since the submit: "1.5s". */
+            at: string;
+            /**
+             * @description What came in, what was decided, what goes out.
+             * @enum {string}
+             */
+            kind: "input" | "record" | "effect";
+            text: string;
         };
         /** @description Exactly one of `definition` and `inline`; `version` only with `definition`. */
         SubmitTransactionRequest: {
@@ -2674,6 +2722,31 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Validation"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    dryRunDefinition: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DryRunDefinitionRequest"];
+            };
+        };
+        responses: {
+            /** @description How it would go, and how it would end. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DryRunReport"];
                 };
             };
             default: components["responses"]["Refused"];

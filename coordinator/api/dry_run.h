@@ -1,0 +1,29 @@
+// A dry run of a definition for those who ask over the API: nothing is called, and nothing is kept.
+#pragma once
+
+#include <cstddef>
+
+#include "base/json.h"
+#include "base/status.h"
+#include "engine/dry_run/dry_run.h"
+#include "storage/journal.h"
+
+namespace entente::api {
+
+struct DryRunResult {
+  engine::DryRunReport report;
+  size_t left_out = 0;  // Further lines, for which there was no room.
+};
+
+// How much of a run is told, so that it fits into an answer.
+inline constexpr size_t kMaxDryRunLines = 2'000;
+inline constexpr size_t kMaxDryRunBytes = size_t{1} << 20;  // Of the lines' texts together.
+
+// Plays `definition` as engine::DryRun does. What it reads of the environment stands for itself
+// ("${env.NAME}"), since that may be a secret of the services. Blocks for as long as the run takes,
+// which engine::kMaxDryRunInputs bounds; safe from any thread. kInvalidArgument: as DryRun, and
+// definition.invalid.
+[[nodiscard]] Result<DryRunResult> PlayDefinition(const storage::DefinitionRow& definition,
+                                                  const Json& input, const Json& answers);
+
+}  // namespace entente::api
