@@ -1,9 +1,10 @@
 // The frame around every page: where one can go, whether what is shown is live, theme, language and zone.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { api, take } from './api/client';
+import { useSession } from './api/session';
 import { useTokenWanted } from './api/token';
 import { useLost } from './live/link';
-import { useBusy, useLoad } from './live/load';
+import { useBusy, useLoad, useWaiting } from './live/load';
 import { Audit } from './pages/audit';
 import { Definitions } from './pages/definitions';
 import { BulkActions } from './pages/bulk';
@@ -75,6 +76,8 @@ export function App() {
   const lost = useLost();
   const busy = useBusy();
   const tokenWanted = useTokenWanted();
+  const { who, known } = useSession();
+  useWaiting(!known);
   const first = useRef(true);
   const [searching, setSearching] = useState(false);
   const [helping, setHelping] = useState(false);
@@ -121,6 +124,7 @@ export function App() {
         <span class="grow" />
         <button type="button" class="quiet" onClick={() => setSearching(true)} title={t('app.search')}>/ <span class="wide-only">Ctrl-K</span></button>
         <div class="settings wide-only"><Settings onChange={again} /></div>
+        {who?.authenticated && <span class="dim wide-only cut" title={t('app.who', { name: who.name, role: who.role })}>{t('app.who', { name: who.name, role: who.role })}</span>}
         <ForgetToken />
         <button type="button" class="quiet" aria-label={t('app.keys')} onClick={() => setHelping(true)}>? <span class="wide-only">{t('app.keys')}</span></button>
       </nav>

@@ -11,7 +11,7 @@ import { axisOf, barsOf } from '../src/pages/timeline';
 import { beside, documentOf, fieldsOf } from '../src/pages/schema_form';
 import { bulkCommands } from '../src/pages/bulk';
 import { readExported } from '../src/pages/imported';
-import { predecessors } from '../src/pages/transaction';
+import { branchVerbs, predecessors } from '../src/pages/transaction';
 import { asList, orderOf } from '../src/pages/transactions';
 import { filterOf, groupIncidents } from '../src/pages/incidents';
 import { href, parseRoute } from '../src/route';
@@ -19,6 +19,7 @@ import { applies, asCommand, asCurl, bodyOf, EMPTY_FORM } from '../src/ui/action
 import { parseExact, typedJson } from '../src/api/exact';
 import { EventParser, Source, type Ended } from '../src/live/source';
 import { Flood } from '../src/live/stream';
+import { mayOf } from '../src/api/session';
 import { authorize, keepToken, forgetToken } from '../src/api/token';
 
 describe('a definition as steps', () => {
@@ -217,6 +218,32 @@ describe('actions', () => {
     expect(bodyOf('edit', target, { ...EMPTY_FORM, reason: 'r', body: '{"a":1}' })).toEqual(
       { reason: 'r', expectedRevision: 4, branch: 'pay', body: { a: 1 } });
     expect(bodyOf('edit', target, { ...EMPTY_FORM, attempts: '5' })).toEqual({ expectedRevision: 4, branch: 'pay', retry: { attempts: 5 } });
+  });
+  test('complete with an output or with a reason, never both', () => {
+    const target = { gid: 'g', revision: 4, branch: 'ship' };
+    const form = { ...EMPTY_FORM, reason: 'rang them', payload: '{"id":7}', code: 'full', message: 'no room' };
+    const done = bodyOf('complete', target, form);
+    expect(done).toEqual({ reason: 'rang them', expectedRevision: 4, branch: 'ship', outcome: 'done', output: { id: 7 } });
+    expect(asCommand('complete', target, done)).toBe(
+      `entente complete-branch 'g' --branch 'ship' --reason 'rang them' --revision '4' --output '{"id":7}'`);
+    const refused = bodyOf('complete', target, { ...form, refused: true });
+    expect(refused).toEqual({ reason: 'rang them', expectedRevision: 4, branch: 'ship', outcome: 'refused', code: 'full', message: 'no room' });
+    expect(asCommand('complete', target, refused)).toBe(
+      `entente complete-branch 'g' --branch 'ship' --reason 'rang them' --revision '4' --code 'full' --message 'no room' --refused`);
+    expect(asCurl('complete', 'g', refused)).toContain('/v1/transactions/g:complete');
+  });
+  test('of a branch are those that it is in a state for', () => {
+    const one = (phase: string, more = {}) => branchVerbs({ id: 'b', step: 'b', phase, operation: 'action', participant: 'p', ...more });
+    expect(one('forward-stuck')).toEqual(['retry', 'edit', 'skip']);
+    expect(one('undo-pending')).toEqual(['complete', 'skip']);
+    expect(one('forward-pending', { participant: undefined, child: 'c' })).toEqual(['skip']);
+    expect(one('waiting', { blockedBy: 'signal' })).toEqual(['signal']);
+    expect(one('forward')).toEqual([]);
+  });
+  test('are offered to who may do them; where nobody says who may, to all', () => {
+    const viewer = mayOf({ name: 'v', role: 'viewer', may: ['get', 'list'] }, true);
+    expect([viewer('list'), viewer('retry')]).toEqual([true, false]);
+    expect([mayOf(undefined, true)('retry'), mayOf(undefined, false)('retry')]).toEqual([true, false]);
   });
   test('that stop something carry no revision', () => {
     expect(bodyOf('cancel', { gid: 'g', revision: 4 }, EMPTY_FORM)).toEqual({});

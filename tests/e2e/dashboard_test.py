@@ -34,8 +34,15 @@ def charge(name, **more):
                        "action": {"put": "/charges/${key}", "body": {"amount": 5}}}], **more}
 
 
+def owed(url):
+    """A step whose participant has to say later how it ended, and one that reads what it says."""
+    return {"name": "owed", "mode": "saga", "participants": {"depot": {"http": url}},
+            "steps": [{"id": "pack", "participant": "depot", "action": {"put": "/packs/${key}"}, "compensate": {"delete": "/packs/${key}"}}],
+            "output": {"parcel": "${steps.pack.output.parcel}"}}
+
+
 class Receiver(http.server.ThreadingHTTPServer):
-    """Takes webhooks, or answers what it is told to."""
+    """Takes webhooks, or answers what it is told to; accepts every call of a participant, and never says what became of it."""
 
     def __init__(self):
         outer = self
@@ -44,6 +51,13 @@ class Receiver(http.server.ThreadingHTTPServer):
             def do_POST(self):
                 self.rfile.read(int(self.headers["Content-Length"]))
                 self.send_response(outer.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def do_PUT(self):
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                self.send_response(202)
+                self.send_header("Entente-Pending", self.headers["Entente-Completion-Token"])
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
@@ -56,14 +70,14 @@ class Receiver(http.server.ThreadingHTTPServer):
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.server_address[1]}/hook"
+        return f"http://127.0.0.1:{self.server_address[1]}"
 
 
 class Dashboard(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.receiver = Receiver()
-        cls.agency = Agency(BUILD, arguments=("--webhook", cls.receiver.url))
+        cls.agency = Agency(BUILD, arguments=("--webhook", f"{cls.receiver.url}/hook"))
         cls.coordinator = cls.agency.coordinator
         cls.coordinator.put_definition(charge("charge"))
         cls.coordinator.put_definition({
@@ -90,6 +104,7 @@ class Dashboard(unittest.TestCase):
             "name": "narrow", "mode": "saga", "participants": {"till": {"http": "${env.FLIGHTS_URL}", "maxConcurrentCalls": 1}},
             "steps": [{"id": "go", "participant": "till", "pivot": True,
                        "action": {"put": "/bookings/${key}", "body": {"who": "Ann", "to": "Oslo"}}}]})
+        cls.coordinator.put_definition(owed(cls.receiver.url))
         cls.browser = Browser(cls.coordinator.url)
         cls.browser.load()
 
@@ -241,6 +256,31 @@ class Dashboard(unittest.TestCase):
         self.browser.type("Payload", '{"by": "Lee"}')
         self.browser.button("Send a signal", "dialog")
         self.browser.sees("Committed in")
+
+    def test_an_operation_that_its_participant_left_pending_is_completed(self):
+        for gid, press, status in (("packed", (), "COMMITTED"), ("unpacked", ("refused",), "ABORTED")):
+            self.coordinator.submit("owed", {}, gid=gid)
+            self.browser.open(f"transaction/{gid}?branch=pack")
+            self.browser.sees("Waits for depot to finish pack.")
+            self.browser.button("Complete", ".branch")
+            self.browser.sees("You say how this operation ended, as depot should have done.")
+            for outcome in press:
+                self.browser.run("const s = document.querySelector('dialog select'); s.value = arguments[0]; s.dispatchEvent(new Event('change', {bubbles: true}))", outcome)
+                self.browser.type("Why, in a word", "depot.full")
+            if not press:
+                self.browser.type("Output as JSON", '{"parcel": 12345678901234567890}')
+            self.assertFalse(self.browser.run("return [...document.querySelectorAll('dialog button')].pop().disabled === false"), "no reason was given")
+            self.browser.type("Reason", "rang the depot")
+            self.browser.button("Complete", "dialog")
+            self.browser.sees("Committed in" if not press else "Undone in", "operator-completed")
+            self.assertEqual(status, self.coordinator.get(gid)["status"])
+            history = [entry for entry in self.coordinator.history(gid) if entry["type"] == "operator-completed"]
+            self.assertEqual([("pack", "rang the depot")], [(entry["branch"], entry["actor"]["reason"]) for entry in history])
+        self.assertEqual({"parcel": 12345678901234567890}, self.coordinator.get("packed")["output"])
+        self.assertEqual("depot.full", self.coordinator.get("unpacked")["abort"]["code"])
+        entries = self.coordinator.http.call("GET", "/v1/audit?action=complete-branch&subject=transaction%2Fpacked")["entries"]
+        self.assertEqual([("done", "rang the depot", "ACTIVE", "COMMITTED")],
+                         [(one["outcome"], one["reason"], one["before"]["status"], one["after"]["status"]) for one in entries])
 
     def test_a_transaction_is_started_from_the_form_of_its_schema(self):
         self.browser.open("definitions/approval")
@@ -514,12 +554,16 @@ class Tokens(unittest.TestCase):
         for name in ("ours", "theirs"):
             cls.coordinator.put_definition({"name": name, "mode": "saga", "participants": {}, "steps": [{"id": "ask", "wait": {"signal": "go"}}]})
             cls.coordinator.submit(name, {"secret": "x"}, gid=f"{name}-1", labels={"team": name})
+        cls.receiver = Receiver()
+        cls.coordinator.put_definition(owed(cls.receiver.url))
+        cls.coordinator.submit("owed", {}, gid="owed-1")
         cls.browser = Browser(cls.coordinator.url)
 
     @classmethod
     def tearDownClass(cls):
         cls.browser.close()
         cls.coordinator.process.stop()
+        cls.receiver.shutdown()
         cls.folder.cleanup()
 
     def tearDown(self):
@@ -570,6 +614,38 @@ class Tokens(unittest.TestCase):
         self.assertEqual(1, self.asked("/v1/events"))
         self.assertNotIn("Reconnecting", self.browser.text())
         self.coordinator.http.call("POST", "/v1/transactions/ours-1:resume", {})
+
+    def buttons(self):
+        """What can be pressed on the page, of what acts."""
+        acts = {"Retry now", "Pause", "Resume", "Cancel", "Resolve", "Send a signal", "Complete", "Skip", "Edit and retry", "Start a transaction",
+                "All that match ...", "Validate a definition"}
+        return sorted(set(self.browser.run("return [...document.querySelectorAll('main button, main summary')].map(b => b.innerText.trim())")) & acts)
+
+    def test_what_a_token_may_not_do_is_not_offered_but_said(self):
+        standing = ["Pause", "Resolve", "Cancel"]
+        cases = {
+            "viewer": {"transaction/owed-1?branch=pack": [], "definitions/ours": [], "definitions": [], "transactions?q=owed": []},
+            "submitter": {"transaction/owed-1?branch=pack": ["Cancel"], "definitions/ours": ["Start a transaction"], "definitions": [], "transactions?q=owed": []},
+            "operator": {"transaction/owed-1?branch=pack": sorted([*standing, "Complete", "Skip"]), "definitions/ours": [], "definitions": [],
+                         "transactions?q=owed": ["All that match ..."]},
+            "deployer": {"definitions/ours": ["Start a transaction"], "definitions": ["Validate a definition"]}}
+        for role, pages in cases.items():
+            self.enter(f"some-{role}", role)
+            for page, offered in pages.items():
+                with self.subTest(f"{role} {page}"):
+                    self.browser.open(page)
+                    self.browser.until(lambda: self.buttons() == offered, f"just {offered} is offered")
+                    if page.startswith("transaction/"):
+                        self.assertEqual(role != "operator", f"Your token ({role}) does not allow: " in self.browser.text())
+            self.assertEqual(1, self.asked("/v1/session"), "who one is is asked for once")
+            self.browser.sees(f"some-{role}, {role}")
+        self.enter("some-viewer", "viewer")
+        self.browser.open("transactions")
+        self.assertEqual([], self.browser.driver.find_elements("css selector", "main input[type=checkbox]"))
+        ActionChains(self.browser.driver).send_keys("j", "x", "r").perform()
+        self.assertEqual([], self.browser.driver.find_elements("css selector", "dialog"))
+        refused = self.coordinator.http.call("GET", "/v1/audit?actor=some-viewer&outcome=refused")["entries"]
+        self.assertLessEqual({one["action"] for one in refused}, {"audit"}, refused)
 
     def test_every_page_of_a_viewer_says_what_it_leaves_out(self):
         self.enter("guest", "viewer")

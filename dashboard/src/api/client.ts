@@ -21,6 +21,7 @@ export type Definition = Schemas['Definition'];
 export type HistoryEntry = Schemas['HistoryEntry'];
 export type TransactionEvent = Schemas['TransactionEvent'];
 export type Health = Schemas['Health'];
+export type Session = Schemas['Session'];
 export type Problem = Schemas['Problem'];
 export type DefinitionProblem = Schemas['DefinitionProblem'];
 export type Status = Summary['status'];

@@ -1,6 +1,7 @@
 // Actions on all that match, carried out by the coordinator: begun in a dialog, followed here, also after a restart.
 import { useState } from 'preact/hooks';
 import { api, ApiError, take, type BulkAction } from '../api/client';
+import { useSession } from '../api/session';
 import { useLoad } from '../live/load';
 import { href } from '../route';
 import { Dialog } from '../ui/dialog';
@@ -99,6 +100,7 @@ export function BulkDialog({ filter, onClose }: { filter: string; onClose: () =>
 export function BulkActions() {
   const list = useLoad(() => take(api.GET('/v1/bulk')), [], 2_000);
   const actions = list.data?.actions ?? [];
+  const { may } = useSession();
   return (
     <>
       <h1>{t('bulk.all')}</h1>
@@ -108,7 +110,7 @@ export function BulkActions() {
         <section class="group" key={action.id}>
           <h2>{t(`action.${action.verb}`)} <a class="mono" href={`#/transactions?${action.filter}`}>{action.filter}</a></h2>
           <p class="dim"><Time at={action.createdAt} /> · {action.actor.name} · {action.actor.reason}</p>
-          <Progress action={action} onStop={() => void stop(action.id!).then(list.again, list.again)} />
+          <Progress action={action} onStop={may('stop-bulk') ? () => void stop(action.id!).then(list.again, list.again) : undefined} />
         </section>
       ))}
     </>

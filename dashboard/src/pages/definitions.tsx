@@ -2,11 +2,12 @@
 import { useState } from 'preact/hooks';
 import { api, ApiError, take, takeDefinitions, takeVersions, type Definition, type DefinitionProblem } from '../api/client';
 import { parseExact, typedJson } from '../api/exact';
+import { useSession } from '../api/session';
 import { Graph } from '../graph/graph';
 import { stepsOf } from '../graph/steps';
 import { useLoad } from '../live/load';
 import { go, href, withQuery, type Route } from '../route';
-import { Command, Empty, Json, ShowAs, State, Time, TxnLink } from '../ui/parts';
+import { Command, Empty, Json, NotOffered, ShowAs, State, Time, TxnLink } from '../ui/parts';
 import { t } from '../words/words';
 import { SchemaForm } from './schema_form';
 
@@ -51,6 +52,7 @@ export function Definitions({ route }: { route: Route }) {
 function List() {
   const list = useLoad(() => takeDefinitions(), []);
   const [inline, setInline] = useState(false);
+  const { may } = useSession();
   const shown = (list.data ?? []).filter((d) => inline || !d.name.startsWith('~'));
   const hidden = (list.data?.length ?? 0) > shown.length;
   return (
@@ -76,7 +78,7 @@ function List() {
         </div>
       )}
       {hidden && <button type="button" class="quiet" onClick={() => setInline(true)}>{t('definitions.inline')}</button>}
-      <Validate />
+      {may('validate') ? <Validate /> : <NotOffered what={[t('definitions.validate')]} />}
       <ShowAs path="/v1/definitions" commands={['entente definitions list']} />
     </>
   );
@@ -183,6 +185,7 @@ function OneDefinition({ route }: { route: Route }) {
       : take(api.GET('/v1/definitions/{name}', { params: { path: { name } } })), [name, wanted]);
   const list = versions.data ?? [];
   const compare = route.query.get('compare');
+  const { may } = useSession();
   return (
     <>
       <h1 class="cut">{name}</h1>
@@ -206,7 +209,8 @@ function OneDefinition({ route }: { route: Route }) {
           </div>
           <Graph steps={stepsOf(one.data.source)} branches={[]} onChoose={() => undefined} />
           {compare && <Diff name={name} before={Number(compare)} after={one.data} />}
-          {!name.startsWith('~') && <Start key={`${name}/${one.data.version}`} definition={one.data} like={route.query.get('like')} />}
+          {!name.startsWith('~') && !may('submit') && <NotOffered what={[t('definitions.start')]} />}
+          {!name.startsWith('~') && may('submit') && <Start key={`${name}/${one.data.version}`} definition={one.data} like={route.query.get('like')} />}
           <Json label={t('definitions.source')} value={parse(one.data.source)} />
           <ShowAs path={`/v1/definitions/${encodeURIComponent(name)}`} commands={[
             `entente definitions get ${quoted(name)} > definition.json`, 'entente graph definition.json', 'entente dry-run definition.json', 'entente explore definition.json']} />

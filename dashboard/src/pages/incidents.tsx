@@ -1,17 +1,18 @@
 // The inbox: what waits for a person, grouped by participant and error.
 import { useEffect, useState } from 'preact/hooks';
 import { api, take, takeParticipants, type Incident, type Participant } from '../api/client';
+import { useSession } from '../api/session';
 import { useLoad, useThrottled } from '../live/load';
 import { listen } from '../live/stream';
 import { href } from '../route';
 import { ActionDialog, type Target, type Verb } from '../ui/actions';
-import { Empty, ShowAs, State, StatusChip, Time, TxnLink } from '../ui/parts';
+import { Empty, NotOffered, ShowAs, State, StatusChip, Time, TxnLink } from '../ui/parts';
 import { relative } from '../words/time';
 import { t } from '../words/words';
 import { BulkDialog } from './bulk';
 
 const MOST = 1_000;
-const TELLING = new Set(['operator-retried', 'operator-skipped', 'ended']); // What may end an incident.
+const TELLING = new Set(['operator-retried', 'operator-skipped', 'operator-completed', 'ended']); // What may end an incident.
 
 export interface Group { key: string; participant: string; code: string; operation: string; incidents: Incident[]; oldest: string }
 
@@ -43,6 +44,7 @@ function GroupView({ group, participant, onAct, onBulk }: {
   group: Group; participant: Participant | undefined; onAct: (verb: Verb, targets: Target[]) => void; onBulk: (filter: string) => void;
 }) {
   const [open, setOpen] = useState(group.incidents.length <= 5);
+  const { may } = useSession();
   const targets = (list: Incident[]) => list.map((one) => ({ gid: one.gid, branch: one.branch, participant: one.participant }));
   const example = group.incidents[0]!;
   return (
@@ -54,11 +56,13 @@ function GroupView({ group, participant, onAct, onBulk }: {
           <span class="dim"> {group.operation} · <span class="mono">{group.code}</span> · {t('incidents.oldest', { t: relative(group.oldest) })}</span>
         </h2>
         <span class="row wrap">
-          {group.incidents.length > MANY && <button type="button" onClick={() => onBulk(filterOf(group))}>{t('incidents.background')}</button>}
-          {group.incidents.length > 1 && <button type="button" onClick={() => onAct('retry', targets(group.incidents.slice(0, 1)))}>{t('incidents.one')}</button>}
-          <button type="button" class="primary" onClick={() => onAct('retry', targets(group.incidents))}>
-            {group.incidents.length > 1 ? t('incidents.every', { n: group.incidents.length }) : t('action.retry')}
-          </button>
+          {may('bulk') && group.incidents.length > MANY && <button type="button" onClick={() => onBulk(filterOf(group))}>{t('incidents.background')}</button>}
+          {may('retry') && group.incidents.length > 1 && <button type="button" onClick={() => onAct('retry', targets(group.incidents.slice(0, 1)))}>{t('incidents.one')}</button>}
+          {may('retry') && (
+            <button type="button" class="primary" onClick={() => onAct('retry', targets(group.incidents))}>
+              {group.incidents.length > 1 ? t('incidents.every', { n: group.incidents.length }) : t('action.retry')}
+            </button>
+          )}
         </span>
       </div>
       <p class="lead">{example.message}</p>
@@ -79,7 +83,7 @@ function GroupView({ group, participant, onAct, onBulk }: {
                   <td class="wide-only">{one.definition}</td>
                   <td class="num"><Time at={one.since} /></td>
                   <td class="num">
-                    <button type="button" class="quiet" onClick={() => onAct('retry', targets([one]))}>{t('action.retry')}</button>{' '}
+                    {may('retry') && <button type="button" class="quiet" onClick={() => onAct('retry', targets([one]))}>{t('action.retry')}</button>}{' '}
                     <a class="wide-only" href={href('transaction', one.gid, { branch: one.branch })}>{t('keys.open')}</a>
                   </td>
                 </tr>
@@ -115,6 +119,7 @@ export function Incidents() {
   }, refresh), []);
   const [acting, setActing] = useState<{ verb: Verb; targets: Target[] } | undefined>();
   const [bulk, setBulk] = useState<string | undefined>();
+  const { may } = useSession();
   const groups = groupIncidents(incidents.data?.list ?? []);
   return (
     <>
@@ -124,6 +129,7 @@ export function Incidents() {
       {incidents.data?.more && (
         <p class="note warn" role="alert">{t('incidents.more', { n: incidents.data.list.length })} <a href={href('transactions', '', { incident: 'true' })}>{t('app.transactions')}</a></p>
       )}
+      {groups.length > 0 && !may('retry') && <NotOffered what={[t('action.retry')]} />}
       {groups.map((group) => (
         <GroupView key={group.key} group={group} participant={participants.data?.find((p) => p.name === group.participant)}
           onAct={(verb, targets) => setActing({ verb, targets })} onBulk={setBulk} />

@@ -1,14 +1,15 @@
 // One transaction: a sentence, its steps as a graph, the chosen branch, the timeline, the whole history.
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { api, isOpen, take, takeParticipants, takeTransaction, type Branch, type HistoryEntry, type Participant, type Transaction as Txn } from '../api/client';
+import { useSession } from '../api/session';
 import { Graph } from '../graph/graph';
 import { groupByStep, stepsOf, stepsOfBranches, toneOf, type Step } from '../graph/steps';
 import { sends, useBranchCall } from '../live/call';
 import { useHistory } from '../live/stream';
 import { useLoad, useThrottled } from '../live/load';
 import { go, href, withQuery, type Route } from '../route';
-import { ActionDialog, applies, targetOf, type Verb } from '../ui/actions';
-import { Copy, Json, Meter, State, StatusChip, Time, TxnLink, useTick } from '../ui/parts';
+import { ActionDialog, applies, methodOf, targetOf, type Verb } from '../ui/actions';
+import { Copy, Json, Meter, NotOffered, State, StatusChip, Time, TxnLink, useTick } from '../ui/parts';
 import { useCommands } from '../ui/commands';
 import { saveAs } from '../ui/file';
 import { useKeys } from '../ui/keys';
@@ -24,6 +25,22 @@ function offers(verb: Verb, txn: Txn): boolean {
   return applies(verb, txn) &&
     (verb !== 'signal' || any((branch) => branch.blockedBy === 'signal')) &&
     (verb !== 'retry' || any((branch) => branch.phase.endsWith('-stuck') || branch.phase.endsWith('-backoff')));
+}
+
+const words = (verbs: Verb[]) => verbs.map((verb) => t(`action.${verb}`));
+
+// What can be done to one branch as it stands.
+export function branchVerbs(branch: Branch): Verb[] {
+  const pending = branch.phase.endsWith('-pending');
+  const stuck = branch.phase.endsWith('-stuck') || branch.phase.endsWith('-backoff');
+  const calls = !!branch.participant;
+  return [
+    ...(stuck ? ['retry'] as const : []),
+    ...(stuck && calls ? ['edit'] as const : []),
+    ...(pending && calls && !branch.child ? ['complete'] as const : []),
+    ...(stuck || pending ? ['skip'] as const : []),
+    ...(branch.blockedBy === 'signal' ? ['signal'] as const : []),
+  ];
 }
 
 const MOST_BRANCHES = 200; // Of a forEach, listed at once.
@@ -64,7 +81,8 @@ function BranchView({ txn, branch, steps, gates, onAct }: {
   const first = branch.blockedBy === 'predecessors' ? predecessors(branch, steps, txn.branches) : [];
   const said = first.length ? t('say.predecessors', { steps: first.join(', ') }) : branchSentence(branch, gateOf(branch, gates, txn.definition));
   const open = isOpen(txn.status);
-  const stuck = branch.phase.endsWith('-stuck') || branch.phase.endsWith('-backoff') || branch.phase.endsWith('-pending');
+  const { may } = useSession();
+  const verbs = onAct && open ? branchVerbs(branch) : [];
   return (
     <section class="branch" aria-label={branch.id}>
       <div class="row spread">
@@ -84,14 +102,14 @@ function BranchView({ txn, branch, steps, gates, onAct }: {
         {branch.failure && <><dt>{t('txn.failure')}</dt><dd><span class="mono">{branch.failure.code}</span> {branch.failure.message}</dd></>}
       </dl>
       {branch.mayHaveHappened && <p class="note warn">{t('txn.maybe')}</p>}
-      {onAct && open && stuck && (
-        <div class="row">
-          <button type="button" onClick={() => onAct('retry', branch)}>{t('action.retry')}</button>
-          {branch.participant && !branch.phase.endsWith('-pending') && <button type="button" onClick={() => onAct('edit', branch)}>{t('action.edit')}</button>}
-          <button type="button" onClick={() => onAct('skip', branch)}>{t('action.skip')}</button>
+      {onAct && verbs.some((verb) => may(methodOf(verb))) && (
+        <div class="row wrap">
+          {verbs.filter((verb) => may(methodOf(verb))).map((verb) => (
+            <button type="button" key={verb} onClick={() => onAct(verb, branch)}>{t(`action.${verb}`)}</button>
+          ))}
         </div>
       )}
-      {onAct && open && branch.blockedBy === 'signal' && <button type="button" onClick={() => onAct('signal', branch)}>{t('action.signal')}</button>}
+      <NotOffered what={words(verbs.filter((verb) => !VERBS.includes(verb) && !may(methodOf(verb))))} />
       {onAct && branch.participant && branch.operation && <Sent gid={txn.gid} branch={branch} />}
       {branch.item !== undefined && <Json label={t('txn.item')} value={branch.item} />}
       {branch.output !== undefined && <Json label={t('txn.output')} value={branch.output} />}
@@ -185,11 +203,12 @@ function Live({ txn, entries, route, again }: { txn: Txn; entries: HistoryEntry[
       ? take(api.GET('/v1/definitions/{name}/versions/{version}', { params: { path: { name: txn.definition, version: txn.version ?? 1 } } }))
       : Promise.resolve(undefined),
     [txn.definition, txn.version]);
+  const { may } = useSession();
   const act = (verb: Verb, branch?: Branch) => setActing({ verb, txn, branch });
   const gated = txn.branches.some((branch) => GATED.has(branch.blockedBy ?? ''));
   const gates = useLoad(() => gated ? takeParticipants() : Promise.resolve([]), [gated], gated ? 2_000 : 0);
-  useKeys({ r: () => applies('retry', txn) && act('retry'), Escape: () => history.back() });
-  useCommands(VERBS.filter((verb) => offers(verb, txn)).map((verb) => ({ label: `${t(`action.${verb}`)}: ${txn.gid}`, run: () => act(verb) })));
+  useKeys({ r: () => may('retry') && applies('retry', txn) && act('retry'), Escape: () => history.back() });
+  useCommands(VERBS.filter((verb) => offers(verb, txn) && may(methodOf(verb))).map((verb) => ({ label: `${t(`action.${verb}`)}: ${txn.gid}`, run: () => act(verb) })));
   return (
     <>
       <TransactionView txn={txn} entries={entries} source={definition.data?.source} route={route} gates={gates.data} onAct={act} />
@@ -214,6 +233,8 @@ export function TransactionView({ txn, entries, source, route, gates = [], onAct
   const siblings = chosen ? groups.get(chosen.step) ?? [] : [];
   const choose = (id: string) => go(withQuery(route, { branch: id }), true);
 
+  const { may } = useSession();
+  const verbs = onAct ? VERBS.filter((verb) => offers(verb, txn)) : [];
   const done = txn.branches.filter((b) => ['done', 'read-only', 'finished', 'skipped'].includes(b.phase)).length;
   const undone = txn.branches.filter((b) => b.phase === 'undone').length;
   const undoing = txn.branches.filter((b) => b.phase.startsWith('undo')).length;
@@ -222,12 +243,13 @@ export function TransactionView({ txn, entries, source, route, gates = [], onAct
       <div class="row spread wrap">
         <h1 class="mono cut" title={txn.gid}>{txn.gid} <Copy text={txn.gid} /></h1>
         <div class="row wrap">
-          {onAct && VERBS.filter((verb) => offers(verb, txn)).map((verb) => (
+          {onAct && verbs.filter((verb) => may(methodOf(verb))).map((verb) => (
             <button type="button" key={verb} class={verb === 'resolve' ? 'danger' : ''} onClick={() => onAct(verb)}>{t(`action.${verb}`)}</button>
           ))}
         </div>
       </div>
       <p class="lead"><StatusChip status={txn.status} incident={txn.incident} paused={txn.paused} /> {sentence(txn, Date.now(), gates)}</p>
+      <NotOffered what={words(verbs.filter((verb) => !may(methodOf(verb))))} />
       {txn.paused && isOpen(txn.status) && <Paused entries={entries} />}
       <div class="meters">
         <Meter label={t('txn.forward')} done={done} all={Math.max(txn.branches.length, steps.length)} bad={txn.branches.filter((b) => b.phase.endsWith('-stuck')).length} />
@@ -257,8 +279,8 @@ export function TransactionView({ txn, entries, source, route, gates = [], onAct
           <h2>{t('txn.history')}</h2>
           <span class="row">
             <button type="button" class="quiet" onClick={() => saveAs(`${txn.gid}.json`, [JSON.stringify({ transaction: txn, entries, source }, null, 2)], 'application/json')}>{t('common.download')}</button>
-            {onAct && <a href={href('audit', '', { subject: `transaction/${txn.gid}` })}>{t('txn.audit')}</a>}
-            {onAct && txn.definition && <a href={href('definitions', txn.definition, { version: String(txn.version), like: txn.gid })}>{t('txn.alike')}</a>}
+            {onAct && may('audit') && <a href={href('audit', '', { subject: `transaction/${txn.gid}` })}>{t('txn.audit')}</a>}
+            {onAct && may('submit') && txn.definition && <a href={href('definitions', txn.definition, { version: String(txn.version), like: txn.gid })}>{t('txn.alike')}</a>}
           </span>
         </div>
         <HistoryList entries={entries} />

@@ -3,12 +3,13 @@ import { elementScroll, observeElementOffset, observeElementRect, Virtualizer } 
 import { Component } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks';
 import { api, ApiError, isOpen, take, type ListQuery, type Summary, type TransactionEvent } from '../api/client';
+import { useSession } from '../api/session';
 import { listen } from '../live/stream';
 import { useLoad, useThrottled, useWaiting } from '../live/load';
 import { go, href, withQuery, type Route } from '../route';
 import { BulkDialog } from './bulk';
-import { ActionDialog, applies, type Verb } from '../ui/actions';
-import { Command, Empty, State, StatusChip, Time, TxnLink } from '../ui/parts';
+import { ActionDialog, applies, methodOf, type Verb } from '../ui/actions';
+import { Command, Empty, NotOffered, State, StatusChip, Time, TxnLink } from '../ui/parts';
 import { useCommands } from '../ui/commands';
 import { useKeys } from '../ui/keys';
 import { Dialog } from '../ui/dialog';
@@ -182,7 +183,7 @@ function Chips({ route }: { route: Route }) {
   );
 }
 
-function Filters({ route, onAll }: { route: Route; onAll: () => void }) {
+function Filters({ route, onAll }: { route: Route; onAll?: () => void }) {
   const set = (name: string, value: string) => go(withQuery(route, { [name]: value || undefined }), true);
   const text = (name: (typeof FILTERS)[number], label: string, hint = '', type = 'search') => (
     <label>{label}
@@ -220,7 +221,7 @@ function Filters({ route, onAll }: { route: Route; onAll: () => void }) {
       </details>
       {FILTERS.some((name) => route.query.get(name)) && (
         <>
-          <button type="button" onClick={onAll}>{t('bulk.title')}</button>
+          {onAll && <button type="button" onClick={onAll}>{t('bulk.title')}</button>}
           <button type="button" class="quiet" onClick={() => go(href('transactions'))}>{t('common.clear')}</button>
         </>
       )}
@@ -276,19 +277,19 @@ function useVirtual(count: number, box: { current: HTMLDivElement | null }) {
   return virtual;
 }
 
-interface RowProps { row: Summary; top: number; chosen: boolean; current: boolean; onToggle: (gid: string) => void }
+interface RowProps { row: Summary; top: number; chosen: boolean; current: boolean; onToggle?: (gid: string) => void }
 
 // Drawn again only when something of it changed: while the list is scrolled most rows stay what they are.
 class Row extends Component<RowProps> {
   override shouldComponentUpdate(next: RowProps): boolean {
-    const { row, top, chosen, current } = this.props;
-    return next.row !== row || next.top !== top || next.chosen !== chosen || next.current !== current;
+    const { row, top, chosen, current, onToggle } = this.props;
+    return next.row !== row || next.top !== top || next.chosen !== chosen || next.current !== current || !next.onToggle !== !onToggle;
   }
   override render() {
     const { row, top, chosen, current, onToggle } = this.props;
     return (
       <div class={`trow${current ? ' current' : ''}`} role="row" style={{ top: `${top}px` }}>
-        <span role="cell"><input type="checkbox" checked={chosen} aria-label={row.gid} onChange={() => onToggle(row.gid)} /></span>
+        <span role="cell">{onToggle && <input type="checkbox" checked={chosen} aria-label={row.gid} onChange={() => onToggle(row.gid)} />}</span>
         <span role="cell"><StatusChip status={row.status} incident={row.incident} paused={row.paused} /></span>
         <span role="cell" class="cut"><TxnLink gid={row.gid} /></span>
         <span role="cell" class="cut">{row.definition ? <a href={href('transactions', '', { definition: row.definition })}>{row.definition}</a> : row.mode}</span>
@@ -301,7 +302,7 @@ class Row extends Component<RowProps> {
   }
 }
 
-interface BodyProps { list: List; chosen: Set<string>; current: number; onToggle: (gid: string) => void; onMore: () => void }
+interface BodyProps { list: List; chosen: Set<string>; current: number; onToggle?: (gid: string) => void; onMore: () => void }
 
 // What is scrolled, apart: each frame draws this anew, and nothing around it.
 function Body({ list, chosen, current, onToggle, onMore }: BodyProps) {
@@ -371,6 +372,9 @@ export function Transactions({ route }: { route: Route }) {
   const [current, setCurrent] = useState(-1);
   const [verb, setVerb] = useState<Verb | undefined>();
   const [bulk, setBulk] = useState(false);
+  const { may } = useSession();
+  const offered = BULK.filter((one) => may(methodOf(one)));
+  const selects = offered.length > 0; // Else there is nothing to select rows for.
 
   const toggle = (gid: string) => setChosen((old) => {
     const next = new Set(old);
@@ -378,10 +382,10 @@ export function Transactions({ route }: { route: Route }) {
   });
   const step = (by: number) => setCurrent((old) => Math.max(0, Math.min(list.rows.length - 1, old + by)));
   useKeys({ j: () => step(1), k: () => step(-1), Enter: () => list.rows[current] && go(href('transaction', list.rows[current]!.gid)),
-    x: () => list.rows[current] && toggle(list.rows[current]!.gid), r: () => chosen.size > 0 && setVerb('retry') });
+    x: () => selects && list.rows[current] && toggle(list.rows[current]!.gid), r: () => chosen.size > 0 && may('retry') && setVerb('retry') });
 
   const filtered = FILTERS.some((name) => route.query.get(name));
-  useCommands(filtered ? [{ label: t('bulk.title'), run: () => setBulk(true) }, { label: t('list.clear'), run: () => go(href('transactions')) }] : []);
+  useCommands(filtered ? [...(may('bulk') ? [{ label: t('bulk.title'), run: () => setBulk(true) }] : []), { label: t('list.clear'), run: () => go(href('transactions')) }] : []);
 
   const selected = list.rows.filter((row) => chosen.has(row.gid));
   const fit = verb ? selected.filter((row) => applies(verb, row)) : [];
@@ -394,29 +398,30 @@ export function Transactions({ route }: { route: Route }) {
       <h1>{t('app.transactions')}</h1>
       <Views route={route} />
       <Chips route={route} />
-      <Filters route={route} onAll={() => setBulk(true)} />
+      <Filters route={route} onAll={may('bulk') ? () => setBulk(true) : undefined} />
       <State error={list.error} loading={list.loading && list.rows.length === 0} again={list.reload} />
       {list.newer > 0 && <button type="button" class="pill" onClick={list.reload}>{t('list.newer', { n: list.newer })}</button>}
       {selected.length > 0 && (
         <div class="bulk row" role="toolbar">
           <span>{t('list.selected', { n: selected.length, m: list.rows.length })}</span>
-          {BULK.map((one) => (
+          {offered.map((one) => (
             <button key={one} type="button" disabled={!selected.some((row) => applies(one, row))} onClick={() => setVerb(one)}>{t(`action.${one}`)}</button>
           ))}
           <button type="button" class="quiet" onClick={() => setChosen(new Set())}>{t('common.clear')}</button>
+          <NotOffered what={BULK.filter((one) => !offered.includes(one)).map((one) => t(`action.${one}`))} />
         </div>
       )}
       {!list.loading && !list.error && list.rows.length === 0 && <Empty title={t('list.none')} hint={route.query.size ? t('list.none.hint') : undefined} />}
       {list.rows.length > 0 && (
         <div class="tlist" role="table" aria-rowcount={list.rows.length}>
           <div class="trow head" role="row">
-            <span role="columnheader"><input type="checkbox" checked={all} aria-label={t('common.all')}
-              onChange={() => setChosen(all ? new Set() : new Set(list.rows.map((row) => row.gid)))} /></span>
+            <span role="columnheader">{selects && <input type="checkbox" checked={all} aria-label={t('common.all')}
+              onChange={() => setChosen(all ? new Set() : new Set(list.rows.map((row) => row.gid)))} />}</span>
             {(['list.state', 'list.gid', 'list.definition', 'list.words', 'list.attempts', 'list.started', 'list.changed'] as const).map((key) => (
               <Head key={key} route={route} name={key} />
             ))}
           </div>
-          <Body list={list} chosen={chosen} current={current} onToggle={toggle} onMore={list.more} />
+          <Body list={list} chosen={chosen} current={current} onToggle={selects ? toggle : undefined} onMore={list.more} />
         </div>
       )}
       {list.rows.length > 0 && !list.cursor && <p class="dim foot">{t('list.end', { n: list.rows.length })}</p>}

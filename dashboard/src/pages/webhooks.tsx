@@ -2,9 +2,10 @@
 import { useState } from 'preact/hooks';
 import { api, ApiError, take, takeAll, type DeadLetter } from '../api/client';
 import { readMetrics } from '../api/metrics';
+import { useSession } from '../api/session';
 import { useLoad } from '../live/load';
 import { href } from '../route';
-import { Empty, ShowAs, State, Time, TxnLink } from '../ui/parts';
+import { Empty, NotOffered, ShowAs, State, Time, TxnLink } from '../ui/parts';
 import { t } from '../words/words';
 
 export function takeDeadLetters(): Promise<DeadLetter[]> {
@@ -36,6 +37,8 @@ export function Webhooks() {
   const metrics = useLoad(readMetrics, [], 5_000);
   const [error, setError] = useState<ApiError | undefined>();
   const [asked, setAsked] = useState<number | undefined>();
+  const { may } = useSession();
+  const sends = may('send-dead-letters');
   const list = letters.data ?? [];
   const send = (ids: string[]) => {
     setError(undefined);
@@ -50,14 +53,17 @@ export function Webhooks() {
       <State error={letters.error ?? error} loading={!letters.data} again={letters.again} />
       {letters.data && list.length === 0 && <Empty title={t('webhooks.none')} hint={t('webhooks.none.hint')} />}
       {list.length > 0 && <p>{t('webhooks.about')}</p>}
+      {list.length > 0 && !sends && <NotOffered what={[t('webhooks.send')]} />}
       {asked !== undefined && list.length > 0 && <p class="note" role="status">{t('webhooks.asked', { n: asked })}</p>}
       {byReason(list).map(([why, group]) => (
         <section class="group" key={why}>
           <div class="row spread wrap">
             <h2>{t('webhooks.group', { n: group.length })}</h2>
-            <button type="button" class="primary" onClick={() => send(group.length === list.length ? [] : group.map((one) => one.id))}>
-              {t('webhooks.send.all', { n: group.length })}
-            </button>
+            {sends && (
+              <button type="button" class="primary" onClick={() => send(group.length === list.length ? [] : group.map((one) => one.id))}>
+                {t('webhooks.send.all', { n: group.length })}
+              </button>
+            )}
           </div>
           <p class="lead">{why || t('webhooks.why.none')}</p>
           <div class="scroll">
@@ -78,7 +84,7 @@ export function Webhooks() {
                     <td class="num"><Time at={one.since} short /></td>
                     <td class="num">
                       {one.waiting ? <span class="dim">{t('webhooks.waiting')}</span>
-                        : <button type="button" class="quiet" aria-label={`${t('webhooks.send')}: ${one.id}`} onClick={() => send([one.id])}>{t('webhooks.send')}</button>}
+                        : sends && <button type="button" class="quiet" aria-label={`${t('webhooks.send')}: ${one.id}`} onClick={() => send([one.id])}>{t('webhooks.send')}</button>}
                     </td>
                   </tr>
                 ))}

@@ -9,7 +9,7 @@ import { Dialog } from './dialog';
 import { t } from '../words/words';
 import type { Key } from '../words/english';
 
-export type Verb = 'retry' | 'edit' | 'pause' | 'resume' | 'cancel' | 'skip' | 'resolve' | 'signal';
+export type Verb = 'retry' | 'edit' | 'pause' | 'resume' | 'cancel' | 'skip' | 'complete' | 'resolve' | 'signal';
 
 export interface Target {
   gid: string;
@@ -19,6 +19,11 @@ export interface Target {
   signal?: string;
 }
 
+// What it takes, as the coordinator's table of roles calls it (docs/security.md).
+export function methodOf(verb: Verb): string {
+  return verb === 'complete' ? 'complete-branch' : verb;
+}
+
 type Row = Pick<Summary, 'status' | 'incident' | 'paused'>;
 
 export function applies(verb: Verb, row: Row): boolean {
@@ -26,7 +31,7 @@ export function applies(verb: Verb, row: Row): boolean {
     case 'pause': return isOpen(row.status) && !row.paused;
     case 'resume': return isOpen(row.status) && row.paused;
     case 'cancel': return row.status === 'ACTIVE';
-    case 'retry': case 'edit': case 'skip': case 'resolve': case 'signal': return isOpen(row.status);
+    case 'retry': case 'edit': case 'skip': case 'complete': case 'resolve': case 'signal': return isOpen(row.status);
   }
 }
 
@@ -36,14 +41,15 @@ export function targetOf(txn: Transaction, branch?: { id: string; participant?: 
 
 // To stop something is never refused because it moves: what moves fast could not be stopped at all. Whatever else is done
 // is done to what was seen.
-const GUARDED: ReadonlySet<Verb> = new Set(['retry', 'edit', 'skip', 'resolve']);
+const GUARDED: ReadonlySet<Verb> = new Set(['retry', 'edit', 'skip', 'complete', 'resolve']);
 
 interface Form {
   reason: string; outcome: 'COMMITTED' | 'ABORTED'; name: string; payload: string; typed: string;
   body: string; attempts: string; // Of an edit; empty: as it was.
+  refused: boolean; code: string; message: string; // Of a completion.
 }
 
-export const EMPTY_FORM: Form = { reason: '', outcome: 'COMMITTED', name: '', payload: '', typed: '', body: '', attempts: '' };
+export const EMPTY_FORM: Form = { reason: '', outcome: 'COMMITTED', name: '', payload: '', typed: '', body: '', attempts: '', refused: false, code: '', message: '' };
 
 export function bodyOf(verb: Verb, target: Target, form: Form): Record<string, unknown> {
   const body: Record<string, unknown> = {};
@@ -57,11 +63,17 @@ export function bodyOf(verb: Verb, target: Target, form: Form): Record<string, u
       body.expectedRevision = target.revision;
     }
   }
-  if ((verb === 'retry' || verb === 'edit' || verb === 'skip') && target.branch) {
+  if ((verb === 'retry' || verb === 'edit' || verb === 'skip' || verb === 'complete') && target.branch) {
     body.branch = target.branch;
   }
   if (verb === 'resolve') {
     body.outcome = form.outcome;
+  }
+  if (verb === 'complete') {
+    body.outcome = form.refused ? 'refused' : 'done';
+    if (form.refused) {
+      Object.assign(body, form.code && { code: form.code }, form.message && { message: form.message });
+    }
   }
   if (verb === 'edit') {
     const edited = typedJson(form.body);
@@ -72,9 +84,10 @@ export function bodyOf(verb: Verb, target: Target, form: Form): Record<string, u
       body.retry = { attempts: Number(form.attempts) };
     }
   }
-  const payload = verb === 'skip' || verb === 'signal' ? typedJson(form.payload) : undefined;
+  const says = verb === 'skip' || verb === 'signal' || (verb === 'complete' && !form.refused);
+  const payload = says ? typedJson(form.payload) : undefined;
   if (payload !== undefined) {
-    body[verb === 'skip' ? 'output' : 'payload'] = payload;
+    body[verb === 'signal' ? 'payload' : 'output'] = payload;
   }
   return body;
 }
@@ -89,17 +102,21 @@ export function asCurl(verb: Verb, gid: string, body: unknown): string {
 const JSON_OPTIONS = new Set(['body', 'retry', 'output', 'payload']);
 
 export function asCommand(verb: Verb, target: Target, body: Record<string, unknown>): string {
-  const words = ['entente', verb, quoted(target.gid)];
+  const complete = verb === 'complete'; // Without its token, which `entente complete` takes.
+  const words = ['entente', complete ? 'complete-branch' : verb, quoted(target.gid)];
   if (verb === 'signal') {
     words.push(quoted(String(body.name)));
   }
-  const options: [string, unknown][] = [['branch', body.branch], ['outcome', body.outcome], ['reason', body.reason],
-    ['revision', body.expectedRevision],
+  const options: [string, unknown][] = [['branch', body.branch], ['outcome', complete ? undefined : body.outcome], ['reason', body.reason],
+    ['revision', body.expectedRevision], ['code', body.code], ['message', body.message],
     ['body', body.body], ['retry', body.retry], ['output', body.output], ['payload', body.payload]];
   for (const [name, value] of options) {
     if (value !== undefined) {
       words.push(`--${name} ${quoted(typeof value === 'string' && !JSON_OPTIONS.has(name) ? value : JSON.stringify(value))}`);
     }
+  }
+  if (complete && body.outcome === 'refused') {
+    words.push('--refused');
   }
   return words.join(' ');
 }
@@ -134,6 +151,24 @@ function EditFields({ target, form, change }: { target: Target; form: Form; chan
   );
 }
 
+// How the operation ended, as its participant should have said.
+function CompleteFields({ form, change }: { form: Form; change: (part: Partial<Form>) => void }) {
+  return (
+    <>
+      <label>{t('action.complete.outcome')}
+        <select value={form.refused ? 'refused' : 'done'} onChange={(e) => change({ refused: e.currentTarget.value === 'refused' })}>
+          <option value="done">{t('action.complete.done')}</option><option value="refused">{t('action.complete.refused')}</option>
+        </select></label>
+      {form.refused && (
+        <>
+          <label>{t('action.complete.code')}<input class="mono" value={form.code} maxLength={128} onInput={(e) => change({ code: e.currentTarget.value })} /></label>
+          <label>{t('action.complete.message')}<input value={form.message} maxLength={2048} onInput={(e) => change({ message: e.currentTarget.value })} /></label>
+        </>
+      )}
+    </>
+  );
+}
+
 interface Progress { done: number; failed: { gid: string; why: string }[]; running: boolean; stop: boolean }
 
 export function ActionDialog({ verb, targets, skipped = 0, latest, onClose, onDone }: {
@@ -150,7 +185,7 @@ export function ActionDialog({ verb, targets, skipped = 0, latest, onClose, onDo
   const [progress, setProgress] = useState<Progress | undefined>();
   const title = one ? `${t(`action.${verb}` as Key)}: ${one.gid}` : t('action.do', { action: t(`action.${verb}` as Key), n: targets.length });
   const moved = GUARDED.has(verb) && one?.revision !== undefined && latest !== undefined && latest !== one.revision;
-  const needsReason = verb === 'edit' || verb === 'skip' || verb === 'resolve';
+  const needsReason = verb === 'edit' || verb === 'skip' || verb === 'complete' || verb === 'resolve';
 
   let body: Record<string, unknown> | undefined;
   let wrong = '';
@@ -202,11 +237,12 @@ export function ActionDialog({ verb, targets, skipped = 0, latest, onClose, onDo
           </p>
         )}
         {verb === 'edit' && one && <EditFields target={one} form={form} change={change} />}
+        {verb === 'complete' && <CompleteFields form={form} change={change} />}
         {verb === 'signal' && (
           <label>{t('action.signal.name')}<input value={form.name} onInput={(e) => change({ name: e.currentTarget.value })} /></label>
         )}
-        {(verb === 'skip' || verb === 'signal') && (
-          <label>{t(verb === 'skip' ? 'action.skip.output' : 'action.signal.payload')}
+        {(verb === 'skip' || verb === 'signal' || (verb === 'complete' && !form.refused)) && (
+          <label>{t(verb === 'signal' ? 'action.signal.payload' : 'action.skip.output')}
             <textarea rows={4} value={form.payload} onInput={(e) => change({ payload: e.currentTarget.value })} /></label>
         )}
         {wrong && <p class="note bad">{wrong}</p>}
@@ -246,7 +282,7 @@ export function ActionDialog({ verb, targets, skipped = 0, latest, onClose, onDo
             <button type="button" onClick={() => setProgress((p) => p && { ...p, stop: true })}>{t('action.stop')}</button>
           )}
           <button type="button" onClick={onClose}>{t('common.cancel')}</button>
-          <button type="submit" class={verb === 'resolve' || verb === 'skip' ? 'danger' : 'primary'} disabled={!ready}>
+          <button type="submit" class={verb === 'resolve' || verb === 'skip' || verb === 'complete' ? 'danger' : 'primary'} disabled={!ready}>
             {one ? t(`action.${verb}` as Key) : t('action.do', { action: t(`action.${verb}` as Key), n: targets.length })}
           </button>
         </div>

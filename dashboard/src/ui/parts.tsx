@@ -2,6 +2,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { ApiError, Status } from '../api/client';
+import { useSession } from '../api/session';
 import { href } from '../route';
 import { exact, relative, shortSpan, span } from '../words/time';
 import { t, word } from '../words/words';
@@ -63,6 +64,12 @@ export function denial(error: ApiError): string {
     case 'access.payloads': return t('denied.payloads');
     default: return t('denied.role', { why: error.message });
   }
+}
+
+// What the token may not do of what could be done here: said once instead of a button that would be refused.
+export function NotOffered({ what }: { what: string[] }) {
+  const { who } = useSession();
+  return who && what.length > 0 ? <p class="dim" role="note">{t('denied.actions', { role: who.role, what: what.join(', ') })}</p> : null;
 }
 
 // What a view shows while it has nothing, and when reading failed. With data on the screen an error is a line above it.

@@ -21,6 +21,7 @@ export const english = {
   'app.zone.utc': 'UTC',
   'app.keys': 'Keys',
   'app.skip': 'Skip to the content',
+  'app.who': '{name}, {role}',
 
   'token.title': 'Who are you?',
   'token.why': 'This coordinator asks for a token. It is kept in this tab only, until you close it.',
@@ -32,6 +33,8 @@ export const english = {
   'denied.scope': 'Your token reaches some definitions or labels only, and this tells of all transactions together. It takes a token without --definition and --label.',
   'denied.payloads': 'Your token shows no payloads. It takes one that was made with --payloads.',
   'denied.role': 'Your token may not see this: {why}.',
+
+  'denied.actions': 'Your token ({role}) does not allow: {what}.',
 
   'common.loading': 'Loading ...',
   'common.none': 'Nothing here.',
@@ -241,6 +244,13 @@ export const english = {
   'action.skip': 'Skip',
   'action.skip.does': 'You vouch that this operation is settled at {participant}. Nothing is called; what you write below is what later steps read.',
   'action.skip.output': 'Output as JSON (may be empty)',
+  'action.complete': 'Complete',
+  'action.complete.does': 'You say how this operation ended, as {participant} should have done. Nothing is called. Done: what you write below is what later steps read. Refused: it had no effect; an alternative is tried, or all is undone.',
+  'action.complete.outcome': 'How it ended',
+  'action.complete.done': 'done',
+  'action.complete.refused': 'refused, without an effect',
+  'action.complete.code': 'Why, in a word (may be empty)',
+  'action.complete.message': 'Why, in a sentence (may be empty)',
   'action.resolve': 'Resolve',
   'action.resolve.does': 'Stops without undoing or finishing anything; the outcome is MIXED. What participants hold stays held. To undo it, cancel instead.',
   'action.resolve.type': 'Type the name of the transaction to go on',

@@ -4,7 +4,7 @@ export const korean: Catalogue = {
   'app.overview': '개요', 'app.transactions': '트랜잭션', 'app.incidents': '사고', 'app.participants': '참여자',
   'app.definitions': '정의', 'app.nodes': '노드', 'app.webhooks': '웹훅', 'app.audit': '감사', 'app.action': '작업', 'app.theme.auto': '시스템과 같이', 'app.theme.light': '밝게', 'app.theme.dark': '어둡게', 'app.zone': '시각', 'app.lost': '다시 연결하는 중입니다. 화면은 {at} 기준입니다.',
   'app.search': '트랜잭션, 페이지, 작업으로 이동', 'app.theme': '테마', 'app.language': '언어', 'app.zone.local': '현지 시각',
-  'app.zone.utc': 'UTC', 'app.keys': '단축키', 'app.skip': '본문으로 건너뛰기',
+  'app.zone.utc': 'UTC', 'app.keys': '단축키', 'app.skip': '본문으로 건너뛰기', 'app.who': '{name}, {role}',
 
   'token.title': '누구십니까?', 'token.why': '이 코디네이터는 토큰을 요구합니다. 토큰은 이 탭에만, 닫을 때까지 보관됩니다.',
   'token.refused': '토큰이 유효하지 않습니다: 알 수 없거나 취소되었거나 만료되었습니다. 다른 토큰을 입력하세요.',
@@ -12,6 +12,8 @@ export const korean: Catalogue = {
 
   'denied.scope': '이 토큰은 일부 정의나 레이블만 볼 수 있고, 이것은 모든 트랜잭션에 대한 내용입니다. --definition과 --label 없는 토큰이 필요합니다.',
   'denied.payloads': '이 토큰은 내용을 보여 주지 않습니다. --payloads로 만든 토큰이 필요합니다.', 'denied.role': '이 토큰으로는 볼 수 없습니다: {why}.',
+
+  'denied.actions': '이 토큰({role})으로는 할 수 없습니다: {what}.',
 
   'common.loading': '불러오는 중 ...', 'common.none': '없습니다.', 'common.error': '읽지 못했습니다: {why}',
   'common.again': '다시 시도', 'common.copy': '복사', 'common.copied': '복사됨', 'common.cancel': '닫기', 'common.reason': '이유',
@@ -86,6 +88,10 @@ export const korean: Catalogue = {
   'action.pause.does': '더 보내지 않습니다. 나간 호출은 기다리며 기한은 계속 흐릅니다.', 'action.resume': '재개', 'action.resume.does': '해야 할 것을 곧바로 보냅니다.',
   'action.cancel': '취소', 'action.cancel.does': '제대로 되돌립니다. 실행되었을 수 있는 모든 단계를 역순으로 보상합니다.', 'action.skip': '건너뛰기',
   'action.skip.does': '{participant}에서 이 작업이 처리되었음을 보증합니다. 호출하지 않으며, 아래 내용을 뒤 단계가 읽습니다.', 'action.skip.output': '출력 JSON (비워도 됨)',
+  'action.complete': '완료 처리',
+  'action.complete.does': '{participant}이(가) 알려야 했던 이 작업의 결과를 대신 정합니다. 호출하지 않습니다. 완료: 아래 내용을 뒤 단계가 읽습니다. 거절: 실행되지 않았으므로 대안을 시도하거나 모두 되돌립니다.',
+  'action.complete.outcome': '결과', 'action.complete.done': '완료', 'action.complete.refused': '실행 없이 거절됨',
+  'action.complete.code': '이유, 한 낱말 (비워도 됨)', 'action.complete.message': '이유, 한 문장 (비워도 됨)',
   'action.resolve': '강제 종료', 'action.resolve.does': '되돌리거나 마치지 않고 끝냅니다. 결과는 MIXED이며 참여자가 잡은 것은 그대로 남습니다. 되돌리려면 취소하세요.',
   'action.resolve.type': '계속하려면 트랜잭션 이름을 입력하세요', 'action.resolve.outcome': '기록할 결과', 'action.signal': '신호 보내기', 'action.signal.name': '이름',
   'action.signal.payload': '내용 JSON (비워도 됨)', 'action.signal.does': '이 신호를 기다리는 단계가 계속됩니다.', 'action.do': '{action}: {n}개',
