@@ -97,6 +97,8 @@ export function App() {
       document.getElementById('main')?.focus({ preventScroll: true });
     }
     first.current = false;
+    // Where the rail is a strip that can be scrolled, one sees in it where one is.
+    document.querySelector('.rail a[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
   }, [route.page, route.id]);
   useEffect(() => {
     const pressed = (event: KeyboardEvent) => {

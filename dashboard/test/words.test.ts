@@ -22,7 +22,7 @@ describe('a transaction as a sentence', () => {
   test('names who is waited for, and since when, when a person is needed', () => {
     const stuck = branch({ phase: 'undo-stuck', stuckSince: '2026-01-01T00:00:00Z', failure: { message: 'HTTP 500' } });
     expect(sentence(txn({ status: 'ABORTING', incident: true, branches: [branch({ id: 'a' }), stuck] }), Date.parse('2026-01-01T00:03:00Z')))
-      .toBe('Needs a person since 3 min: pay at payments does not succeed: HTTP 500');
+      .toBe('For 3 min pay at payments has not succeeded: HTTP 500');
   });
   test('speaks of the branch that holds everything up', () => {
     const branches = [branch({ id: 'a' }), branch({ id: 'b', phase: 'forward-backoff' }), branch({ id: 'c', phase: 'done' })];

@@ -372,7 +372,7 @@ class Dashboard(unittest.TestCase):
         self.browser.button("Cancel: 30", "dialog")
         self.browser.sees("Finished: 30 of 30 done, 0 refused.")
         self.browser.open("bulk")
-        self.browser.sees("label=batch%3Dmass", "wrong batch", "Finished")
+        self.browser.sees("label=batch=mass", "wrong batch", "Finished")
         self.assertEqual("ABORTED", self.coordinator.get("mass-00", wait="10s")["status"])
 
     def chips(self):

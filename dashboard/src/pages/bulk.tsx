@@ -24,6 +24,9 @@ export function bulkCommands(verb: string, filter: string, reason: string): [str
   ];
 }
 
+// A filter as a person would write it: what stands encoded in it is read.
+export const filterText = (filter: string) => [...new URLSearchParams(filter)].map(([name, value]) => `${name}=${value}`).join(' & ');
+
 const matched = (action: BulkAction) => `${action.matched}${action.more ? '+' : ''}`;
 
 export function Progress({ action, onStop }: { action: BulkAction; onStop?: () => void }) {
@@ -68,7 +71,7 @@ export function BulkDialog({ filter, onClose }: { filter: string; onClose: () =>
   return (
     <Dialog title={t('bulk.title')} onClose={onClose}>
       <form onSubmit={(e) => { e.preventDefault(); void begin(); }}>
-        <p class="mono dim">{filter}</p>
+        <p class="mono dim">{filterText(filter)}</p>
         <label>{t('bulk.verb')}
           <select value={verb} disabled={!!id} onChange={(e) => setVerb(e.currentTarget.value as BulkVerb)}>
             {VERBS.map((one) => <option key={one} value={one}>{t(`action.${one}`)}</option>)}
@@ -108,7 +111,7 @@ export function BulkActions() {
       {list.data && actions.length === 0 && <Empty title={t('bulk.none')} hint={t('bulk.none.hint')} />}
       {actions.map((action) => (
         <section class="group" key={action.id}>
-          <h2>{t(`action.${action.verb}`)} <a class="mono" href={`#/transactions?${action.filter}`}>{action.filter}</a></h2>
+          <h2>{t(`action.${action.verb}`)} <a class="mono" href={`#/transactions?${action.filter}`}>{filterText(action.filter)}</a></h2>
           <p class="dim"><Time at={action.createdAt} /> · {action.actor.name} · {action.actor.reason}</p>
           <Progress action={action} onStop={may('stop-bulk') ? () => void stop(action.id!).then(list.again, list.again) : undefined} />
         </section>

@@ -77,7 +77,7 @@ function GroupView({ group, participant, onAct, onBulk }: {
             <tbody>
               {group.incidents.slice(0, 200).map((one) => (
                 <tr key={one.gid + one.branch}>
-                  <td><StatusChip status={one.status} incident /></td>
+                  <td class="wide-only"><StatusChip status={one.status} incident /></td>
                   <td class="cut"><TxnLink gid={one.gid} /></td>
                   <td><a class="mono" href={href('transaction', one.gid, { branch: one.branch })}>{one.branch}</a></td>
                   <td class="wide-only">{one.definition}</td>

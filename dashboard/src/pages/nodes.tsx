@@ -33,7 +33,7 @@ function Row({ node }: { node: Node }) {
       <td><span class={`chip ${tone}`}>{t(`nodes.state.${node.state}`)}</span></td>
       <td class="num">{node.shards}</td>
       <td class="wide-only"><Share shards={node.shards} /></td>
-      <td class="mono">{node.httpAddress}</td>
+      <td class="mono wide-only">{node.httpAddress}</td>
       <td class="mono wide-only">{node.peerAddress || '-'}</td>
       <td class="num wide-only"><Time at={node.startedAt} short /></td>
       <td class="num">{node.self ? t('common.now') : spanOfSeconds(node.heardAgo)}</td>
@@ -85,7 +85,7 @@ export function Nodes() {
             <thead>
               <tr>
                 <th>{t('nodes.id')}</th><th>{t('list.state')}</th><th class="num">{t('nodes.shards')}</th><th class="wide-only">{t('nodes.share', { n: SHARDS })}</th>
-                <th>{t('nodes.http')}</th><th class="wide-only">{t('nodes.peer')}</th><th class="num wide-only">{t('list.started')}</th><th class="num">{t('nodes.heard')}</th>
+                <th class="wide-only">{t('nodes.http')}</th><th class="wide-only">{t('nodes.peer')}</th><th class="num wide-only">{t('list.started')}</th><th class="num">{t('nodes.heard')}</th>
               </tr>
             </thead>
             <tbody>{nodes.map((node) => <Row key={node.id} node={node} />)}</tbody>

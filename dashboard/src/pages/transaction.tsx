@@ -235,7 +235,8 @@ export function TransactionView({ txn, entries, source, route, gates = [], onAct
 
   const { may } = useSession();
   const verbs = onAct ? VERBS.filter((verb) => offers(verb, txn)) : [];
-  const done = txn.branches.filter((b) => ['done', 'read-only', 'finished', 'skipped'].includes(b.phase)).length;
+  // What was given back had been done before, or may have been.
+  const done = txn.branches.filter((b) => SETTLED.has(b.phase) || b.phase.startsWith('undo')).length;
   const undone = txn.branches.filter((b) => b.phase === 'undone').length;
   const undoing = txn.branches.filter((b) => b.phase.startsWith('undo')).length;
   return (

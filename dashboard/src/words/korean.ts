@@ -55,7 +55,7 @@ export const korean: Catalogue = {
 
   'say.committed': '{t} 만에 확정되었습니다.', 'say.aborted': '{t} 만에 되돌렸습니다: {why}', 'say.aborted.short': '되돌렸습니다.',
   'say.mixed': '운영자가 {outcome}(으)로 정했습니다. 되돌리거나 마친 것은 없습니다.', 'say.paused': '운영자가 멈췄습니다. 재개할 때까지 움직이지 않습니다.',
-  'say.incident': '{t} 전부터 사람이 필요합니다: {participant}의 {branch}이(가) 성공하지 못합니다: {error}', 'say.incident.short': '사람이 필요합니다: {error}',
+  'say.incident': '{t} 전부터 {participant}의 {branch}이(가) 성공하지 못합니다: {error}', 'say.incident.short': '성공하지 못합니다: {error}',
   'say.undoing': '{t} 전부터 되돌리는 중입니다. 이유: {why} {rest}', 'say.active': '{rest}', 'say.committing': '확정하기로 했고 앞으로만 갑니다. {rest}',
   'say.driven': '클라이언트가 작업합니다. {at}까지 확정하지 않으면 되돌립니다.', 'say.working': '작업 중: {what}.',
   'say.calling': '{branch}을(를) 위해 {participant}을(를) 호출합니다.', 'say.backoff': '{branch}: {in} {participant}을(를) 다시 시도합니다 ({attempt}): {error}',

@@ -7,7 +7,7 @@ function failureText(failure: { code?: string; message?: string } | undefined): 
   if (!failure) {
     return '';
   }
-  return failure.message || failure.code || '';
+  return failure.message?.trim() || failure.code || '';
 }
 
 function attemptText(branch: Branch): string {
@@ -108,7 +108,7 @@ function whyAborted(txn: Transaction): string {
     return '';
   }
   const said = word('cause', txn.abort.cause, { branch: txn.abort.branch ?? '' });
-  const detail = txn.abort.message || txn.abort.actor?.reason;
+  const detail = (txn.abort.message || txn.abort.actor?.reason)?.trim();
   return detail ? `${said} (${detail})` : said;
 }
 
