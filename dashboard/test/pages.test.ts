@@ -8,6 +8,7 @@ import { bytes } from '../src/words/time';
 import { layOut, ranksOf } from '../src/graph/layout';
 import { stateOf, stepsOf, groupByStep, type Step } from '../src/graph/steps';
 import { axisOf, barsOf } from '../src/pages/timeline';
+import { dryRunCommands, exampleAnswers } from '../src/pages/dry_run';
 import { beside, documentOf, fieldsOf } from '../src/pages/schema_form';
 import { bulkCommands } from '../src/pages/bulk';
 import { readExported } from '../src/pages/imported';
@@ -258,6 +259,19 @@ describe('actions', () => {
     expect(asCommand('skip', { gid: 'g-1' }, body)).toBe(
       `entente skip 'g-1' --branch 'pay' --reason 'it'\\''s $paid' --revision '7' --output '{"a":"x'\\''y"}'`);
     expect(asCurl('retry', 'g-1', {})).toContain("'http://127.0.0.1:8080/v1/transactions/g-1:retry'");
+  });
+});
+
+describe('a dry run', () => {
+  test('offers an answer of the last step that calls somebody, to be changed', () => {
+    expect(exampleAnswers({ steps: [{ id: 'a', participant: 'p', action: {} }, { id: 'b', participant: 'p', try: {} }, { id: 'c', wait: {} }] }))
+      .toContain('"b.try"');
+    expect(exampleAnswers({})).toBe('{}');
+  });
+  test('is shown as commands that do the same', () => {
+    const [curl, , play] = dryRunCommands("it's", 2, { n: 1 }, { 'a.action': [] });
+    expect(curl).toContain(`{"definition":"it'\\''s","version":2,"input":{"n":1},"answers":{"a.action":[]}}`);
+    expect(play).toBe(`entente dry-run definition.json --input '{"n":1}' --answers answers.json`);
   });
 });
 

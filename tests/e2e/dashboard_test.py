@@ -291,6 +291,30 @@ class Dashboard(unittest.TestCase):
         self.browser.sees("Waits for the signal approve.")
         self.assertEqual({"who": "Max", "amount": 12}, self.coordinator.get("from-a-form")["input"])
 
+    def test_a_definition_is_played_without_calling_anybody(self):
+        calls = lambda: sum(value for name, value in self.metrics().items() if name.startswith("entente_participant_calls_total"))
+        before = calls()
+        self.browser.open("definitions/travel-booking")
+        self.browser.find("details.dry > summary").click()
+        for label, text in (("traveller", "Ann"), ("city", "Oslo")):
+            self.browser.run("""const field = [...document.querySelectorAll('details.dry label')].find(l => l.innerText.startsWith(arguments[0])).querySelector('input');
+                field.value = arguments[1]; field.dispatchEvent(new Event('input', {bubbles: true}))""", label, text)
+        prices = {f"{step}.action": [{"done": {"price": 5}}] for step in ("flight", "hotel")}
+        self.browser.type("Answers, by step", json.dumps(prices))
+        self.browser.button("Play", "details.dry")
+        self.browser.sees("committed", "operation-succeeded pay", "call flight action #1 PUT")
+        self.browser.type("Answers, by step", json.dumps({**prices, "pay.action": [{"refused": "http.409"}]}))
+        self.browser.button("Play", "details.dry")
+        self.browser.sees("undone", "operation-refused pay http.409", "call flight compensate #1")
+        self.browser.type("Answers, by step", '{"pai.action": []}')
+        self.browser.button("Play", "details.dry")
+        self.browser.sees("pai.action")
+        self.assertEqual(before, calls(), "a participant was called")
+
+    def metrics(self):
+        _, text = self.coordinator.http.request("GET", "/metrics", raw=True)
+        return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in text.decode().splitlines() if not line.startswith("#")}
+
     def test_what_differs_between_two_versions_is_shown_by_step(self):
         self.browser.open("definitions/approval?version=2&compare=1")
         self.browser.sees("Compared with version 1", "deadline", '"2h"')
@@ -329,6 +353,9 @@ class Dashboard(unittest.TestCase):
         self.assertIn(b"assets/app.js", page)
         self.assertNotIn(b"<style", page)
         self.assertNotIn(b"style=", page)
+        status, script = http.request("GET", "/assets/app.js", headers={"Accept-Encoding": "gzip"}, raw=True)
+        self.assertEqual(b"\x1f\x8b", script[:2], "it goes out packed")
+        self.assertLessEqual(len(script), 150 * 1024)
         status, _ = http.request("GET", "/assets/none.js")
         self.assertEqual(404, status)
         status, _ = http.request("POST", "/", {})

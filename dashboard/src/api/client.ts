@@ -18,6 +18,7 @@ export type Node = Schemas['Node'];
 export type DeadLetter = Schemas['DeadLetter'];
 export type AuditEntry = Schemas['AuditEntry'];
 export type Definition = Schemas['Definition'];
+export type DryRunReport = Schemas['DryRunReport'];
 export type HistoryEntry = Schemas['HistoryEntry'];
 export type TransactionEvent = Schemas['TransactionEvent'];
 export type Health = Schemas['Health'];

@@ -9,6 +9,7 @@ import { useLoad } from '../live/load';
 import { go, href, withQuery, type Route } from '../route';
 import { Command, Empty, Json, NotOffered, ShowAs, State, Time, TxnLink } from '../ui/parts';
 import { t } from '../words/words';
+import { DryRun } from './dry_run';
 import { SchemaForm } from './schema_form';
 
 const FIRST = () => `curl -sS -X PUT ${location.origin}/v1/definitions/hello -H 'Content-Type: application/json' -d '{
@@ -211,9 +212,10 @@ function OneDefinition({ route }: { route: Route }) {
           {compare && <Diff name={name} before={Number(compare)} after={one.data} />}
           {!name.startsWith('~') && !may('submit') && <NotOffered what={[t('definitions.start')]} />}
           {!name.startsWith('~') && may('submit') && <Start key={`${name}/${one.data.version}`} definition={one.data} like={route.query.get('like')} />}
+          {may('dry-run') && <DryRun key={`dry ${name}/${one.data.version}`} definition={one.data} source={parse(one.data.source)} />}
           <Json label={t('definitions.source')} value={parse(one.data.source)} />
           <ShowAs path={`/v1/definitions/${encodeURIComponent(name)}`} commands={[
-            `entente definitions get ${quoted(name)} > definition.json`, 'entente graph definition.json', 'entente dry-run definition.json', 'entente explore definition.json']} />
+            `entente definitions get ${quoted(name)} > definition.json`, 'entente graph definition.json']} />
         </>
       )}
     </>

@@ -418,6 +418,15 @@ export const english = {
   'definitions.inline': 'show those that came with a submit',
   'definitions.runs': 'who runs it',
 
+  'dry.title': 'Try it without calling anybody',
+  'dry.about': 'Plays it in virtual time and shows what would happen: every call, retry and undo. Each call succeeds with {} unless an answer is stated.',
+  'dry.answers': 'Answers, by step and operation, as JSON (may be empty)',
+  'dry.play': 'Play',
+  'dry.input': 'comes in',
+  'dry.record': 'is decided',
+  'dry.effect': 'goes out',
+  'dry.more': '{n} further lines are left out.',
+
   'keys.search': 'search, go to anything',
   'keys.rows': 'next and previous row',
   'keys.open': 'open',

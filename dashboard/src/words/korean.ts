@@ -141,5 +141,7 @@ export const korean: Catalogue = {
   'definitions.input.json': '입력 JSON', 'definitions.gid': '이름 (gid, 비워도 됨)', 'definitions.started': '시작됨: {gid}', 'definitions.validate': '정의 검사',
   'definitions.valid': '올바릅니다.', 'definitions.invalid': '잘못 {n}개', 'definitions.inline': '제출과 함께 온 것도 보기', 'definitions.runs': '실행 중인 것',
 
+  'dry.title': '호출 없이 시험하기', 'dry.about': '가상 시간으로 실행해 모든 호출과 재시도, 되돌림을 보여 줍니다. 답을 적지 않은 호출은 {}로 성공합니다.',
+  'dry.answers': '단계와 작업별 답, JSON (비워도 됨)', 'dry.play': '실행', 'dry.input': '들어옴', 'dry.record': '결정', 'dry.effect': '나감', 'dry.more': '{n}줄은 생략했습니다.',
   'keys.search': '검색, 이동', 'keys.rows': '다음, 이전 줄', 'keys.open': '열기', 'keys.back': '뒤로, 닫기', 'keys.retry': '보이는 것 재시도', 'keys.help': '이 목록',
 };
