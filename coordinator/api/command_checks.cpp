@@ -402,6 +402,13 @@ constexpr const char* WhichBranch(Verb verb) {
   }
 }
 
+// Whoever looks after others' transactions says why. A submitter or a deployer who has changed its
+// mind about its own is a program, whose reason would be the same each time.
+bool ActsForOthers(const identity::Principal& by) {
+  return by.authenticated &&
+         (by.role == identity::Role::kOperator || by.role == identity::Role::kAdmin);
+}
+
 }  // namespace
 
 runtime::OperatorRequest ReadOperate(OperateCommand& command, Checker& check) {
@@ -409,8 +416,11 @@ runtime::OperatorRequest ReadOperate(OperateCommand& command, Checker& check) {
   const bool complete = command.verb == Verb::kComplete;
   const bool resolve = command.verb == Verb::kResolve;
   const bool one_branch = edit || complete || command.verb == Verb::kSkip;
-  if (one_branch || resolve) {
+  const bool overrides = one_branch || resolve;
+  if (overrides || ActsForOthers(*command.by)) {
     check.Require("reason", !command.reason.empty(), "say why, it is kept in the history");
+  }
+  if (overrides) {
     check.Require("expectedRevision", command.expected_revision.has_value(),
                   "the transaction's revision as you saw it, so that nothing else is overridden");
   }

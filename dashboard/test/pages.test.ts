@@ -16,7 +16,7 @@ import { branchVerbs, predecessors } from '../src/pages/transaction';
 import { asList, orderOf } from '../src/pages/transactions';
 import { filterOf, groupIncidents } from '../src/pages/incidents';
 import { href, parseRoute } from '../src/route';
-import { applies, asCommand, asCurl, bodyOf, EMPTY_FORM } from '../src/ui/actions';
+import { applies, asCommand, asCurl, bodyOf, EMPTY_FORM, wantsReason } from '../src/ui/actions';
 import { parseExact, typedJson } from '../src/api/exact';
 import { EventParser, Source, type Ended } from '../src/live/source';
 import { Flood } from '../src/live/stream';
@@ -248,6 +248,10 @@ describe('actions', () => {
   });
   test('that stop something carry no revision', () => {
     expect(bodyOf('cancel', { gid: 'g', revision: 4 }, EMPTY_FORM)).toEqual({});
+  });
+  test('say why where a token says who acts, and always where they override', () => {
+    expect([wantsReason('pause', true), wantsReason('cancel', true), wantsReason('signal', true)]).toEqual([true, true, false]);
+    expect([wantsReason('pause', false), wantsReason('skip', false)]).toEqual([false, true]);
   });
   test('are offered only where they apply', () => {
     expect(applies('pause', { status: 'ACTIVE', incident: false, paused: true })).toBe(false);

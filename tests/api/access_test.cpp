@@ -156,6 +156,10 @@ const std::map<Action, std::string>& Bodies() {
       {Action::kSubmit, R"({"definition":"trip"})"},
       {Action::kBegin, R"({"mode":"tcc"})"},
       {Action::kEnlist, R"({"id":"flight"})"},
+      {Action::kCancel, R"({"reason":"r"})"},
+      {Action::kPause, R"({"reason":"r"})"},
+      {Action::kResume, R"({"reason":"r"})"},
+      {Action::kRetry, R"({"reason":"r"})"},
       {Action::kSkip, R"({"reason":"r","expectedRevision":1,"branch":"b"})"},
       {Action::kCompleteBranch,
        R"({"reason":"r","expectedRevision":1,"branch":"b","outcome":"done"})"},
@@ -421,6 +425,7 @@ grpc::Status WatchAll(FakeCoordinator& coordinator, Stub& stub, grpc::ClientCont
 std::map<std::string, Caller> Callers() {
   const std::string gid = R"({"gid":"committed-1"})";
   const std::string act = R"({"gid":"committed-1","reason":"r","expectedRevision":1,"branch":"b")";
+  const std::string why = R"({"gid":"committed-1","reason":"r"})";
   return {
       {"PutDefinition", Unary(&Stub::PutDefinition, R"({"name":"trip","source":"{}"})")},
       {"ValidateDefinition", Unary(&Stub::ValidateDefinition, R"({"source":"{}"})")},
@@ -440,10 +445,10 @@ std::map<std::string, Caller> Callers() {
       {"GetHistory", Unary(&Stub::GetHistory, gid)},
       {"GetBranchCall", Unary(&Stub::GetBranchCall, R"({"gid":"committed-1","branch":"flight"})")},
       {"ListBranches", Unary(&Stub::ListBranches, gid)},
-      {"CancelTransaction", Unary(&Stub::CancelTransaction, gid)},
-      {"PauseTransaction", Unary(&Stub::PauseTransaction, gid)},
-      {"ResumeTransaction", Unary(&Stub::ResumeTransaction, gid)},
-      {"RetryTransaction", Unary(&Stub::RetryTransaction, gid)},
+      {"CancelTransaction", Unary(&Stub::CancelTransaction, why)},
+      {"PauseTransaction", Unary(&Stub::PauseTransaction, why)},
+      {"ResumeTransaction", Unary(&Stub::ResumeTransaction, why)},
+      {"RetryTransaction", Unary(&Stub::RetryTransaction, why)},
       {"EditBranch", Unary(&Stub::EditBranch, act + R"(,"body":{"n":1}})")},
       {"SkipBranch", Unary(&Stub::SkipBranch, act + "}")},
       {"CompleteBranch", Unary(&Stub::CompleteBranch, act + R"(,"outcome":"done"})")},

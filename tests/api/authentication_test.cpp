@@ -77,9 +77,46 @@ TEST_CASE("whoever acts is named by the token, whatever the body says") {
   pb::CancelTransactionRequest request;
   request.set_gid("t");
   request.set_actor("ceo");
+  request.set_reason("r");
   pb::Transaction transaction;
   REQUIRE(grpc.stub->CancelTransaction(&context, request, &transaction).ok());
   CHECK(grpc.coordinator.last_operate()->actor.name == "admin");
+}
+
+TEST_CASE("whoever acts for others says why, over both protocols") {
+  Asked asked;
+  Grpc grpc(AskingOverGrpc(asked.tokens));
+  const auto cancel = [&grpc](const std::string& token, const std::string& reason) {
+    grpc::ClientContext context;
+    context.AddMetadata("authorization", "Bearer " + token);
+    pb::CancelTransactionRequest request;
+    request.set_gid("t");
+    request.set_reason(reason);
+    pb::Transaction transaction;
+    return grpc.stub->CancelTransaction(&context, request, &transaction).error_code();
+  };
+  for (const Role role : {Role::kOperator, Role::kAdmin}) {
+    const std::string token = asked.tokens.Make(role);
+    for (const std::string verb : {":cancel", ":pause", ":resume", ":retry"}) {
+      CAPTURE(verb);
+      const Answer answer = asked.Post(kOne + verb, "{}", token);
+      CHECK(answer.status == 400);
+      CHECK(answer.body.find(R"("field":"reason")") != std::string::npos);
+      CHECK(asked.Post(kOne + verb, R"({"reason":""})", token).status == 400);
+    }
+    CHECK(cancel(token, "") == grpc::StatusCode::INVALID_ARGUMENT);
+  }
+  CHECK(asked.server.coordinator.mutations() == 0);
+  CHECK(grpc.coordinator.mutations() == 0);
+  CHECK(asked.Post(kOne + ":pause", R"({"reason":"r","expectedRevision":7})",
+                   asked.tokens.Make(Role::kOperator))
+            .status == 200);
+  CHECK(asked.server.coordinator.last_operate()->expected_revision == Sequence(7));
+  // Programs that change their mind about what is their own.
+  for (const Role role : {Role::kSubmitter, Role::kDeployer}) {
+    CHECK(asked.Post(kOne + ":cancel", "{}", asked.tokens.Make(role)).status == 200);
+    CHECK(cancel(asked.tokens.Make(role), "") == grpc::StatusCode::OK);
+  }
 }
 
 TEST_CASE("a viewer sees no payload and nothing that a participant said, unless it may") {

@@ -121,6 +121,7 @@ grpc::StatusCode Pause(const Grpc& server, const Certificates& trusted, const Ce
   pb::PauseTransactionRequest request;
   request.set_gid("t");
   request.set_actor("ceo");
+  request.set_reason("r");
   pb::Transaction transaction;
   return stub->PauseTransaction(&context, request, &transaction).error_code();
 }

@@ -636,11 +636,11 @@ class Tokens(unittest.TestCase):
         self.enter("label", "operator", labels={"team": "ours"})
         self.browser.open("transactions?q=ours-1")
         self.browser.sees("active")
-        self.coordinator.http.call("POST", "/v1/transactions/ours-1:pause", {})
+        self.coordinator.http.call("POST", "/v1/transactions/ours-1:pause", {"reason": "a test"})
         self.browser.until(lambda: "paused" in self.browser.run("return document.querySelector('.tbody').innerText"), "it is seen to be paused")
         self.assertEqual(1, self.asked("/v1/events"))
         self.assertNotIn("Reconnecting", self.browser.text())
-        self.coordinator.http.call("POST", "/v1/transactions/ours-1:resume", {})
+        self.coordinator.http.call("POST", "/v1/transactions/ours-1:resume", {"reason": "a test"})
 
     def buttons(self):
         """What can be pressed on the page, of what acts."""

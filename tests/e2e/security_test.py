@@ -237,7 +237,8 @@ class Security(unittest.TestCase):
         self.assertEqual(["mine"], [one["gid"] for one in listed])
         self.assertIn("access.denied", self.cli(submitter, "pause", "mine", expect=1))
         self.assertIn("event=refused code=access.denied method=pause peer=127.0.0.1", self.coordinator.log())
-        self.cli(operator, "pause", "mine", "--actor", "ceo")
+        self.assertIn("reason: is required", self.cli(operator, "pause", "mine", expect=1))
+        self.cli(operator, "pause", "mine", "--actor", "ceo", "--reason", "lunch")
         history = json.loads(self.cli(operator, "history", "mine", "--json"))["entries"]
         self.assertEqual(["ann"], [one["actor"]["name"] for one in history if one["type"] == "paused"])
 

@@ -3,6 +3,7 @@
 import { useState } from 'preact/hooks';
 import { api, ApiError, isOpen, take, type Summary, type Transaction } from '../api/client';
 import { typedJson } from '../api/exact';
+import { token } from '../api/token';
 import { sends, useBranchCall } from '../live/call';
 import { Command, State } from './parts';
 import { Dialog } from './dialog';
@@ -42,6 +43,11 @@ export function targetOf(txn: Transaction, branch?: { id: string; participant?: 
 // To stop something is never refused because it moves: what moves fast could not be stopped at all. Whatever else is done
 // is done to what was seen.
 const GUARDED: ReadonlySet<Verb> = new Set(['retry', 'edit', 'skip', 'complete', 'resolve']);
+
+// What overrides the machine says why, always; so does all that operators do where a token says who they are.
+export function wantsReason(verb: Verb, named: boolean): boolean {
+  return verb === 'edit' || verb === 'skip' || verb === 'complete' || verb === 'resolve' || (named && verb !== 'signal');
+}
 
 interface Form {
   reason: string; outcome: 'COMMITTED' | 'ABORTED'; name: string; payload: string; typed: string;
@@ -185,7 +191,7 @@ export function ActionDialog({ verb, targets, skipped = 0, latest, onClose, onDo
   const [progress, setProgress] = useState<Progress | undefined>();
   const title = one ? `${t(`action.${verb}` as Key)}: ${one.gid}` : t('action.do', { action: t(`action.${verb}` as Key), n: targets.length });
   const moved = GUARDED.has(verb) && one?.revision !== undefined && latest !== undefined && latest !== one.revision;
-  const needsReason = verb === 'edit' || verb === 'skip' || verb === 'complete' || verb === 'resolve';
+  const needsReason = wantsReason(verb, token() !== '');
 
   let body: Record<string, unknown> | undefined;
   let wrong = '';
