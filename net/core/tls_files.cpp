@@ -7,7 +7,20 @@
 namespace entente::net {
 
 Result<std::shared_ptr<TlsFiles>> TlsFiles::ForServers(TlsServerOptions options) {
-  std::shared_ptr<TlsFiles> files(new TlsFiles(std::move(options)));
+  std::vector<std::string> paths{options.certificate_file, options.key_file,
+                                 options.client_ca_file};
+  return Make(std::move(paths),
+              [options = std::move(options)] { return TlsContext::ForServers(options); });
+}
+
+Result<std::shared_ptr<TlsFiles>> TlsFiles::ForClients(TlsClientOptions options) {
+  std::vector<std::string> paths{options.ca_file, options.certificate_file, options.key_file};
+  return Make(std::move(paths),
+              [options = std::move(options)] { return TlsContext::ForClients(options); });
+}
+
+Result<std::shared_ptr<TlsFiles>> TlsFiles::Make(std::vector<std::string> paths, Load load) {
+  std::shared_ptr<TlsFiles> files(new TlsFiles(std::move(paths), std::move(load)));
   ENTENTE_ASSIGN_OR_RETURN(const bool taken, files->Refresh());
   static_cast<void>(taken);
   return files;
@@ -24,8 +37,7 @@ Result<bool> TlsFiles::Refresh() {
   if (signature == taken_) {
     return false;
   }
-  ENTENTE_ASSIGN_OR_RETURN(std::shared_ptr<const TlsContext> context,
-                           TlsContext::ForServers(options_));
+  ENTENTE_ASSIGN_OR_RETURN(std::shared_ptr<const TlsContext> context, load_());
   taken_ = std::move(signature);
   const std::lock_guard lock(mutex_);
   current_ = std::move(context);
@@ -35,10 +47,9 @@ Result<bool> TlsFiles::Refresh() {
 // Through symbolic links, as orchestrators swap mounted secrets by one.
 std::string TlsFiles::Signature() const {
   std::string signature;
-  for (const std::string* file :
-       {&options_.certificate_file, &options_.key_file, &options_.client_ca_file}) {
+  for (const std::string& path : paths_) {
     struct stat found {};
-    if (!file->empty() && stat(file->c_str(), &found) == 0) {
+    if (!path.empty() && stat(path.c_str(), &found) == 0) {
       signature += std::to_string(found.st_dev) + ":" + std::to_string(found.st_ino) + ":" +
                    std::to_string(found.st_size) + ":" + std::to_string(found.st_mtim.tv_sec) +
                    "." + std::to_string(found.st_mtim.tv_nsec);

@@ -1,9 +1,11 @@
-// A listener's certificate, taken from its files again whenever they change.
+// Certificates and trust, taken from their files again whenever these change.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "net/core/tls.h"
@@ -13,8 +15,9 @@ namespace entente::net {
 // Thread-safe. Connections that were made with an earlier certificate keep it until they end.
 class TlsFiles {
  public:
-  // Reads the files, blocking. Fails as TlsContext::ForServers does.
+  // Read the files, blocking. Fail as TlsContext::ForServers and ForClients do.
   [[nodiscard]] static Result<std::shared_ptr<TlsFiles>> ForServers(TlsServerOptions options);
+  [[nodiscard]] static Result<std::shared_ptr<TlsFiles>> ForClients(TlsClientOptions options);
   TlsFiles(const TlsFiles&) = delete;
   TlsFiles& operator=(const TlsFiles&) = delete;
 
@@ -28,11 +31,16 @@ class TlsFiles {
   [[nodiscard]] Result<bool> Refresh();
 
  private:
-  explicit TlsFiles(TlsServerOptions options) : options_(std::move(options)) {}
+  using Load = std::function<Result<std::shared_ptr<const TlsContext>>()>;
 
+  TlsFiles(std::vector<std::string> paths, Load load)
+      : paths_(std::move(paths)), load_(std::move(load)) {}
+  [[nodiscard]] static Result<std::shared_ptr<TlsFiles>> Make(std::vector<std::string> paths,
+                                                              Load load);
   [[nodiscard]] std::string Signature() const;
 
-  const TlsServerOptions options_;
+  const std::vector<std::string> paths_;
+  const Load load_;
   std::string taken_;  // The signature of what is in use.
   mutable std::mutex mutex_;
   std::shared_ptr<const TlsContext> current_;  // Under mutex_.

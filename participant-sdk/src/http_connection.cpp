@@ -7,6 +7,7 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include "net/core/tls_files.h"
 #include "net/http/http_client.h"
 
 namespace entente::sdk {
@@ -57,15 +58,17 @@ Duration HttpAnswer::retry_after() const {
 
 class HttpConnection::Impl {
  public:
-  Impl(net::Origin origin, ConnectionOptions options, std::shared_ptr<const net::TlsContext> tls)
-      : origin_(std::move(origin)),
-        options_(std::move(options)),
-        client_(io_, ClientOptions(options_, std::move(tls))) {}
+  // `tls` is null for plain text.
+  Impl(net::Origin origin, ConnectionOptions options, std::shared_ptr<net::TlsFiles> tls)
+      : origin_(std::move(origin)), options_(std::move(options)), tls_(std::move(tls)) {
+    client_.emplace(io_, ClientOptions());
+  }
 
   [[nodiscard]] const net::Origin& origin() const { return origin_; }
 
   Result<HttpAnswer> Call(const OutgoingRequest& request, Duration timeout) {
-    const bool kept = client_.stats().idle_connections > 0;
+    TakeReplacedFiles();
+    const bool kept = client_->stats().idle_connections > 0;
     Begin(request, timeout, /*stream=*/false);
     Run([this] { return ended_.has_value(); });
     Result<HttpAnswer> answer = Ended(request);
@@ -79,7 +82,8 @@ class HttpConnection::Impl {
   }
 
   Result<HttpAnswer> Open(const OutgoingRequest& request, Duration timeout) {
-    client_.CancelAll();
+    client_->CancelAll();
+    TakeReplacedFiles();
     Begin(request, timeout, /*stream=*/true);
     Run([this] { return head_ || ended_; });
     if (!head_) {
@@ -97,7 +101,7 @@ class HttpConnection::Impl {
     io_.restart();
     while (pieces_.empty() && !ended_) {
       if (io_.run_one_until(until) == 0) {
-        client_.CancelAll();
+        client_->CancelAll();
         return UnknownOutcome("client.timeout",
                               "nothing came in time while reading " + origin_.ToString());
       }
@@ -110,14 +114,24 @@ class HttpConnection::Impl {
   }
 
  private:
-  static net::HttpClientOptions ClientOptions(const ConnectionOptions& options,
-                                              std::shared_ptr<const net::TlsContext> tls) {
+  [[nodiscard]] net::HttpClientOptions ClientOptions() const {
     net::HttpClientOptions client;
-    client.connect_timeout = options.connect_timeout;
-    client.max_body_bytes = options.max_answer_bytes;
-    client.tls = std::move(tls);
+    client.connect_timeout = options_.connect_timeout;
+    client.max_body_bytes = options_.max_answer_bytes;
+    client.tls = tls_ == nullptr ? nullptr : tls_->current();
     client.policy = net::AddressPolicy::Everything();
     return client;
+  }
+
+  // A certificate that was replaced may be so because the one before is over: what is connected by
+  // that is not used again. No call is under way.
+  void TakeReplacedFiles() {
+    if (tls_ == nullptr) {
+      return;
+    }
+    if (const Result<bool> taken = tls_->Refresh(); taken.ok() && *taken) {
+      client_.emplace(io_, ClientOptions());
+    }
   }
 
   [[nodiscard]] net::HttpRequest ToNet(const OutgoingRequest& request) const {
@@ -148,9 +162,9 @@ class HttpConnection::Impl {
     const auto done = [this](net::HttpOutcome outcome) { ended_ = std::move(outcome); };
     const Duration whole = options_.connect_timeout + timeout;
     if (!stream) {
-      return client_.Call(ToNet(request), whole, done);
+      return client_->Call(ToNet(request), whole, done);
     }
-    client_.Stream(
+    client_->Stream(
         ToNet(request), whole,
         [this](const net::HttpResponse& head, std::string_view piece) {
           if (!head_) {
@@ -201,8 +215,9 @@ class HttpConnection::Impl {
 
   const net::Origin origin_;
   const ConnectionOptions options_;
+  const std::shared_ptr<net::TlsFiles> tls_;  // Null: plain text.
   asio::io_context io_{1};
-  net::HttpClient client_;
+  std::optional<net::HttpClient> client_;  // Always there, from the constructor on.
   std::optional<net::HttpOutcome> ended_;  // Of the latest call.
   std::optional<net::HttpResponse> head_;  // Of the answer that streams.
   std::string pieces_;                     // Of it, not read yet.
@@ -213,9 +228,9 @@ HttpConnection::~HttpConnection() = default;
 
 Result<std::unique_ptr<HttpConnection>> HttpConnection::Make(net::Origin origin,
                                                              ConnectionOptions options) {
-  std::shared_ptr<const net::TlsContext> tls;
+  std::shared_ptr<net::TlsFiles> tls;
   if (origin.tls) {
-    auto loaded = net::TlsContext::ForClients(
+    auto loaded = net::TlsFiles::ForClients(
         {options.tls.ca_file, options.tls.certificate_file, options.tls.key_file});
     if (!loaded.ok()) {
       return InvalidArgument("client.bad_tls", loaded.status().message());

@@ -49,7 +49,7 @@ struct ConnectionOptions {
 class HttpConnection {
  public:
   // Reads the files of `options.tls` if `origin` needs TLS. Fails with kInvalidArgument
-  // (client.bad_tls).
+  // (client.bad_tls). Later calls take what was replaced, on a connection of their own.
   [[nodiscard]] static Result<std::unique_ptr<HttpConnection>> Make(net::Origin origin,
                                                                     ConnectionOptions options);
   ~HttpConnection();

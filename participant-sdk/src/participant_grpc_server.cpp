@@ -2,6 +2,9 @@
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/resource_quota.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
@@ -11,6 +14,7 @@
 #include <utility>
 
 #include "entente/participant_grpc.h"
+#include "net/core/tls.h"
 
 namespace entente::sdk {
 namespace {
@@ -25,6 +29,28 @@ size_t MaxForward(const GrpcServerOptions& options) {
   return static_cast<size_t>(std::max(1, threads - std::max(0, options.reserved_threads)));
 }
 
+Result<std::shared_ptr<grpc::ServerCredentials>> Credentials(const ServerTlsOptions& tls) {
+  if (tls.certificate_file.empty() && tls.key_file.empty() && tls.client_ca_file.empty()) {
+    return grpc::InsecureServerCredentials();
+  }
+  // gRPC would only note on its log what it can not use, and serve nobody.
+  const auto usable = net::TlsContext::ForServers(
+      {tls.certificate_file, tls.key_file, tls.client_ca_file, net::TlsProtocol::kHttp2});
+  if (!usable.ok()) {
+    return InvalidArgument("server.bad_tls", usable.status().message());
+  }
+  constexpr unsigned kLookAgainSeconds = 1;
+  grpc::experimental::TlsServerCredentialsOptions options(
+      std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
+          tls.key_file, tls.certificate_file, tls.client_ca_file, kLookAgainSeconds));
+  options.watch_identity_key_cert_pairs();
+  if (!tls.client_ca_file.empty()) {
+    options.watch_root_certs();
+    options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  }
+  return grpc::experimental::TlsServerCredentials(options);
+}
+
 }  // namespace
 
 class GrpcServer::Impl {
@@ -36,10 +62,11 @@ class GrpcServer::Impl {
   Status Listen() {
     static std::once_flag reflection;
     std::call_once(reflection, [] { grpc::reflection::InitProtoReflectionServerBuilderPlugin(); });
+    ENTENTE_ASSIGN_OR_RETURN(const auto credentials, Credentials(options_.tls));
     grpc::ServerBuilder builder;
     int port = 0;
     const std::string wanted = options_.address + ":" + std::to_string(options_.port);
-    builder.AddListeningPort(wanted, grpc::InsecureServerCredentials(), &port);
+    builder.AddListeningPort(wanted, credentials, &port);
     builder.RegisterService(service_.get());
     builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
     grpc::ResourceQuota quota("entente-participant");

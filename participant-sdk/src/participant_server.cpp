@@ -18,6 +18,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 
+#include "net/core/tls_files.h"
 #include "net/http/http_server.h"
 #include "net/http/server_load.h"
 #include "participant-sdk/src/await.h"
@@ -94,6 +95,7 @@ class HttpServer::Impl final : private net::HttpHandler {
       return InvalidArgument("server.bad_address",
                              "'" + options_.address + "' is not an IP address to listen on");
     }
+    ENTENTE_RETURN_IF_ERROR(OpenTls());
     server_.emplace(io_, static_cast<net::HttpHandler&>(*this), NetOptions());
     const Result<uint16_t> port = server_->Listen(options_.address, options_.port, false);
     if (!port.ok()) {
@@ -109,7 +111,12 @@ class HttpServer::Impl final : private net::HttpHandler {
   std::string url() const {
     const bool v6 = options_.address.find(':') != std::string::npos;
     const std::string host = v6 ? "[" + options_.address + "]" : options_.address;
-    return "http://" + host + ":" + std::to_string(port_);
+    return (tls_ == nullptr ? "http://" : "https://") + host + ":" + std::to_string(port_);
+  }
+
+  Status tls_status() const {
+    const std::lock_guard lock(tls_mutex_);
+    return tls_status_;
   }
 
   void Stop(Duration grace) {
@@ -172,8 +179,36 @@ class HttpServer::Impl final : private net::HttpHandler {
     Impl* impl = nullptr;
   };
 
-  net::HttpServerOptions NetOptions() const {
+  Status OpenTls() {
+    const ServerTlsOptions& tls = options_.tls;
+    if (tls.certificate_file.empty() && tls.key_file.empty() && tls.client_ca_file.empty()) {
+      return Status();
+    }
+    auto files = net::TlsFiles::ForServers({tls.certificate_file, tls.key_file, tls.client_ca_file,
+                                            net::TlsProtocol::kHttp11});
+    if (!files.ok()) {
+      return InvalidArgument("server.bad_tls", files.status().message());
+    }
+    tls_ = std::move(files).value();
+    return Status();
+  }
+
+  // For a connection that has come, on the io thread. A handshake costs far more than looking at
+  // three local files.
+  std::shared_ptr<const net::TlsContext> CurrentTls() {
+    const Status looked = tls_->Refresh().status();
+    {
+      const std::lock_guard lock(tls_mutex_);
+      tls_status_ = looked.ok() ? Status() : InvalidArgument("server.bad_tls", looked.message());
+    }
+    return tls_->current();
+  }
+
+  net::HttpServerOptions NetOptions() {
     net::HttpServerOptions options;
+    if (tls_ != nullptr) {
+      options.tls = [this] { return CurrentTls(); };
+    }
     options.max_body_bytes = options_.max_body_bytes;
     options.idle_timeout = options_.idle_timeout;
     options.read_timeout = options_.read_timeout;
@@ -326,6 +361,9 @@ class HttpServer::Impl final : private net::HttpHandler {
   const size_t threads_;
   const size_t max_forward_;  // Forward calls that are handled at once.
   uint16_t port_ = 0;
+  std::shared_ptr<net::TlsFiles> tls_;  // Null: plain text.
+  mutable std::mutex tls_mutex_;
+  Status tls_status_;  // Under tls_mutex_.
   const std::shared_ptr<Link> link_ = std::make_shared<Link>();
 
   asio::io_context io_;
@@ -363,6 +401,9 @@ uint16_t HttpServer::port() const {
 }
 std::string HttpServer::url() const {
   return impl_->url();
+}
+Status HttpServer::tls_status() const {
+  return impl_->tls_status();
 }
 void HttpServer::Stop(Duration grace) {
   impl_->Stop(grace);

@@ -1,5 +1,6 @@
 #include "entente/client.h"
 
+#include <filesystem>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -216,6 +217,37 @@ TEST_CASE("https is spoken with whoever the client trusts") {
   }
   Client mistaken({.server = url, .tls = {.ca_file = "/nowhere"}});
   CHECK(mistaken.Participants().status().reason() == "client.bad_tls");
+  io.stop();
+  thread.join();
+}
+
+TEST_CASE("a client that replaces its certificate shows the other one from the next call on") {
+  const net::testing::Certificates server_side("127.0.0.1");
+  const net::testing::Certificates before("client");
+  const net::testing::Certificates after("client");
+  boost::asio::io_context io{1};
+  class Answering final : public net::HttpHandler {
+    void Handle(net::HttpServerRequest, net::Responder responder) override {
+      std::move(responder).Respond({200, {{"Content-Type", "application/json"}}, R"({"a":1})"});
+    }
+  } handler;
+  net::HttpServerOptions options;
+  options.tls = [tls = net::TlsContext::ForServers({server_side.certificate_file(),
+                                                    server_side.key_file(), after.ca_file()})
+                           .value()] { return tls; };
+  net::HttpServer server(io, handler, options);
+  const std::string url =
+      "https://127.0.0.1:" + std::to_string(server.Listen("127.0.0.1", 0, false).value());
+  std::thread thread([&io] { io.run(); });
+  Client client({.server = url,
+                 .tls = {server_side.ca_file(), before.certificate_file(), before.key_file()}});
+  CHECK_FALSE(client.Participants().ok());
+  const auto copy = std::filesystem::copy_options::overwrite_existing;
+  std::filesystem::copy_file(after.certificate_file(), before.certificate_file(), copy);
+  CHECK_FALSE(client.Participants().ok());  // Half of the two files is there.
+  std::filesystem::copy_file(after.key_file(), before.key_file(), copy);
+  CHECK(client.Participants().ok());
+  CHECK(client.Participants().ok());
   io.stop();
   thread.join();
 }

@@ -3,6 +3,8 @@
 #include "entente/participant_grpc.h"
 
 #include <atomic>
+#include <chrono>
+#include <filesystem>
 #include <future>
 #include <latch>
 #include <mutex>
@@ -14,6 +16,7 @@
 #include "net/signing/call_signature.h"
 #include "net/signing/json_web_keys.h"
 #include "tests/net/loopback.h"
+#include "tests/net/test_certificates.h"
 
 namespace entente::sdk {
 namespace {
@@ -302,6 +305,75 @@ TEST_CASE("a port that is taken is reported") {
   options.port = fixture.server->port();
   CHECK(GrpcServer::Start(fixture.participant, options).status().reason() ==
         "server.cannot_listen");
+}
+
+using net::testing::Certificates;
+
+// Whether a client with these files is served.
+bool Serves(const GrpcServer& server, const net::TlsClientOptions& tls) {
+  net::GrpcClientOptions options;
+  options.tls = tls;
+  net::testing::Loop loop;
+  auto client = std::make_unique<net::GrpcClient>(loop.io(), options);
+  net::GrpcRequest request;
+  request.target = *net::ParseAuthority(server.target(), true, 0);
+  request.method = "/entente.participant.v1.Participant/Action";
+  request.body = BodyOf(7);
+  request.metadata.Add("entente-gid", "g1");
+  request.metadata.Add("entente-branch", "b1");
+  std::promise<GrpcOutcome> promise;
+  loop.Run([&] {
+    client->Call(std::move(request), std::chrono::minutes(5),
+                 [&](GrpcOutcome outcome) { promise.set_value(std::move(outcome)); });
+  });
+  const GrpcOutcome outcome = promise.get_future().get();
+  loop.Run([&] { client.reset(); });
+  const auto* response = std::get_if<GrpcResponse>(&outcome);
+  return response != nullptr && response->code == 0;
+}
+
+// Until a server that looks at its files now and then has.
+bool ServesSoon(const GrpcServer& server, const net::TlsClientOptions& tls) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  bool serves = false;
+  while (!serves && std::chrono::steady_clock::now() < until) {
+    serves = Serves(server, tls);
+  }
+  return serves;
+}
+
+TEST_CASE("over gRPC too TLS serves whom its authorities know, and takes what is replaced") {
+  const Certificates first("127.0.0.1");
+  const Certificates second("127.0.0.1");
+  const Certificates shown("127.0.0.1");  // Whose files the server has.
+  const Certificates clients("client");
+  const Certificates strangers("client");
+  const auto replace = [&shown](const Certificates& from) {
+    const auto copy = std::filesystem::copy_options::overwrite_existing;
+    std::filesystem::copy_file(from.key_file(), shown.key_file(), copy);
+    std::filesystem::copy_file(from.certificate_file(), shown.certificate_file(), copy);
+  };
+  replace(first);
+  Participant participant;
+  const Handler done = [](const Call&) -> Result<Answer> { return Done(); };
+  REQUIRE(participant.Register("x", SagaHandlers{done, done}).ok());
+  GrpcServerOptions options;
+  options.tls = {shown.certificate_file(), shown.key_file(), clients.ca_file()};
+  const auto server = GrpcServer::Start(participant, options);
+  REQUIRE(server.ok());
+  const auto trusting = [](const Certificates& authority, const Certificates& own) {
+    return net::TlsClientOptions{authority.ca_file(), own.certificate_file(), own.key_file()};
+  };
+  CHECK(Serves(**server, trusting(first, clients)));
+  CHECK_FALSE(Serves(**server, trusting(first, strangers)));
+  CHECK_FALSE(Serves(**server, {first.ca_file(), {}, {}}));
+  CHECK_FALSE(Serves(**server, trusting(second, clients)));
+  replace(second);
+  CHECK(ServesSoon(**server, trusting(second, clients)));
+  CHECK_FALSE(Serves(**server, trusting(second, strangers)));
+
+  options.tls.key_file = "/nowhere";
+  CHECK(GrpcServer::Start(participant, options).status().reason() == "server.bad_tls");
 }
 
 }  // namespace

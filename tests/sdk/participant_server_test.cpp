@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <filesystem>
 #include <future>
 #include <latch>
 #include <memory>
@@ -12,8 +13,10 @@
 
 #include <catch2/catch.hpp>
 
+#include "entente/participant_client.h"
 #include "tests/net/http_cases.h"
 #include "tests/net/loopback.h"
+#include "tests/net/test_certificates.h"
 
 namespace entente::sdk {
 namespace {
@@ -547,6 +550,91 @@ TEST_CASE("an address that can not be listened on is reported") {
   options.port = server->port();
   CHECK(HttpServer::Start(desk.participant, options).status().reason() == "server.cannot_listen");
   CHECK(server->url() == "http://127.0.0.1:" + std::to_string(server->port()));
+}
+
+using net::testing::Certificates;
+
+// Puts the certificate and key of `from` where those of `to` are.
+void Replace(const Certificates& from, const Certificates& to) {
+  const auto copy = std::filesystem::copy_options::overwrite_existing;
+  std::filesystem::copy_file(from.certificate_file(), to.certificate_file(), copy);
+  std::filesystem::copy_file(from.key_file(), to.key_file(), copy);
+}
+
+// A service that drives a transaction, and calls one of its participants.
+struct Driver {
+  explicit Driver(TlsOptions tls)
+      : participants({.retry_for = Duration::zero(), .tls = std::move(tls)}) {}
+  Status Call(const HttpServer& server) {
+    return participants
+        .Call(GlobalTransaction(coordinator, "g"), "b", Operation::kAction,
+              server.url() + "/quick/action", 7)
+        .status();
+  }
+  Client coordinator;
+  ParticipantClient participants;
+};
+
+TEST_CASE("by TLS it serves those whose certificates are by its authorities, and no others") {
+  const Certificates own("127.0.0.1");
+  const Certificates clients("client");
+  const Certificates strangers("client");
+  Desk desk;
+  ServerOptions options;
+  options.tls = {own.certificate_file(), own.key_file(), clients.ca_file()};
+  const auto server = desk.Start(options);
+  CHECK(server->url() == "https://127.0.0.1:" + std::to_string(server->port()));
+  CHECK(Driver({own.ca_file(), clients.certificate_file(), clients.key_file()}).Call(*server).ok());
+  CHECK_FALSE(
+      Driver({own.ca_file(), strangers.certificate_file(), strangers.key_file()}).Call(*server).ok());
+  CHECK_FALSE(Driver({own.ca_file(), {}, {}}).Call(*server).ok());
+  CHECK(Driver({strangers.ca_file(), clients.certificate_file(), clients.key_file()})
+            .Call(*server)
+            .reason() == "client.unreachable");
+  Peer plain(server->port());
+  plain.Write(Request("/quick/action"));
+  CHECK(plain.ReadToEnd().find("200") == std::string::npos);
+  CHECK(server->tls_status().ok());
+}
+
+TEST_CASE("a certificate that is replaced is shown from the next connection on, and cuts off none") {
+  const Certificates first("127.0.0.1");
+  const Certificates second("127.0.0.1");
+  const Certificates shown("127.0.0.1");  // Whose files the server has.
+  Replace(first, shown);
+  Desk desk;
+  ServerOptions options;
+  options.tls = {shown.certificate_file(), shown.key_file(), {}};
+  const auto server = desk.Start(options);
+  Driver before({first.ca_file(), {}, {}});
+  CHECK(before.Call(*server).ok());
+
+  // Half of the two files is there.
+  std::filesystem::copy_file(second.certificate_file(), shown.certificate_file(),
+                             std::filesystem::copy_options::overwrite_existing);
+  CHECK(Driver({first.ca_file(), {}, {}}).Call(*server).ok());
+  CHECK(server->tls_status().reason() == "server.bad_tls");
+  Replace(second, shown);
+  CHECK(Driver({second.ca_file(), {}, {}}).Call(*server).ok());
+  CHECK(server->tls_status().ok());
+  CHECK_FALSE(Driver({first.ca_file(), {}, {}}).Call(*server).ok());
+  CHECK(before.Call(*server).ok());  // On the connection that it has.
+}
+
+TEST_CASE("a server that can not use its TLS files does not start, rather than in plain text") {
+  const Certificates own("127.0.0.1");
+  const Certificates other("127.0.0.1");
+  Desk desk;
+  for (const ServerTlsOptions& tls : std::vector<ServerTlsOptions>{
+           {"/nowhere", own.key_file(), {}},
+           {own.certificate_file(), {}, {}},
+           {own.certificate_file(), other.key_file(), {}},
+           {{}, {}, own.ca_file()},
+           {own.certificate_file(), own.key_file(), "/nowhere"}}) {
+    ServerOptions options;
+    options.tls = tls;
+    CHECK(HttpServer::Start(desk.participant, options).status().reason() == "server.bad_tls");
+  }
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "entente/base/status.h"
 #include "entente/base/time.h"
 #include "entente/participant.h"
+#include "entente/tls.h"
 
 namespace entente::sdk {
 
@@ -25,12 +26,15 @@ struct GrpcServerOptions {
   // ServerOptions::reserved_threads. One that finds no thread is told to come again.
   int reserved_threads = 4;
   size_t max_message_bytes = limits::kMaxUndoBytes;
+  // gRPC looks at the files each second, and says on its own log what is wrong with them.
+  ServerTlsOptions tls = {};
 };
 
 // Thread-safe. `participant` must outlive it.
 class GrpcServer {
  public:
-  // Listens and serves. Fails with kUnavailable (server.cannot_listen).
+  // Listens and serves. Fails with kInvalidArgument (server.bad_tls: a file can not be used) or
+  // kUnavailable (server.cannot_listen).
   [[nodiscard]] static Result<std::unique_ptr<GrpcServer>> Start(
       const Participant& participant, const GrpcServerOptions& options = {});
   // As Stop, with five seconds.

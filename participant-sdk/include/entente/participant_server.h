@@ -1,5 +1,4 @@
-// A small HTTP/1.1 server for a participant that has none. Plain HTTP: put what is reachable from
-// elsewhere behind a proxy that speaks TLS, or use a server of your own and Participant::Handle.
+// A small HTTP/1.1 server for a participant that has none, in plain text or by TLS.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +10,7 @@
 #include "entente/base/status.h"
 #include "entente/base/time.h"
 #include "entente/participant.h"
+#include "entente/tls.h"
 
 namespace entente::sdk {
 
@@ -32,6 +32,7 @@ struct ServerOptions {
   std::string health_path = "/healthz";
   Duration idle_timeout = limits::kIdleConnectionTimeout;  // Between two requests.
   Duration read_timeout = limits::kRequestReadTimeout;     // Of one request, once it has begun.
+  ServerTlsOptions tls = {};
 };
 
 // A request that waits for a thread is dropped when its caller closes the connection, and when its
@@ -42,8 +43,8 @@ struct ServerOptions {
 // ServerOptions for the handlers.
 class HttpServer {
  public:
-  // Listens and serves. Fails with kInvalidArgument (server.bad_address) or kUnavailable
-  // (server.cannot_listen).
+  // Listens and serves. Fails with kInvalidArgument (server.bad_address; server.bad_tls: a file
+  // can not be used) or kUnavailable (server.cannot_listen).
   [[nodiscard]] static Result<std::unique_ptr<HttpServer>> Start(const Participant& participant,
                                                                  const ServerOptions& options = {});
   // As Stop, with five seconds.
@@ -52,7 +53,11 @@ class HttpServer {
   HttpServer& operator=(const HttpServer&) = delete;
 
   [[nodiscard]] uint16_t port() const;
-  [[nodiscard]] std::string url() const;  // "http://127.0.0.1:8081"
+  [[nodiscard]] std::string url() const;  // "http://127.0.0.1:8081", or https.
+
+  // What was wrong with the files of ServerOptions::tls when they were last looked at, for the
+  // latest connection; server.bad_tls. Those of before are in use then.
+  [[nodiscard]] Status tls_status() const;
 
   // Accepts nothing more, lets requests under way end and their answers leave, at most for `grace`,
   // then closes. A handler that still runs is waited for: it can not be interrupted. May be called
