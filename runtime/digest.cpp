@@ -48,12 +48,16 @@ Hash Sha256(std::string_view text) {
 
 std::string Sha256Hex(std::string_view text) {
   const Hash hash = Sha256(text);
+  return ToHex({reinterpret_cast<const char*>(hash.data()), hash.size()});
+}
+
+std::string ToHex(std::string_view bytes) {
   static constexpr std::string_view kDigits = "0123456789abcdef";
   std::string hex;
-  hex.reserve(2 * hash.size());
-  for (const unsigned char byte : hash) {
-    hex.push_back(kDigits[byte >> 4]);
-    hex.push_back(kDigits[byte & 0xF]);
+  hex.reserve(2 * bytes.size());
+  for (const char byte : bytes) {
+    hex.push_back(kDigits[static_cast<unsigned char>(byte) >> 4]);
+    hex.push_back(kDigits[static_cast<unsigned char>(byte) & 0xF]);
   }
   return hex;
 }

@@ -26,6 +26,9 @@ class Hmac {
   std::unique_ptr<const Keyed> keyed_;
 };
 
+// Lower-case hexadecimal digits.
+[[nodiscard]] std::string ToHex(std::string_view bytes);
+
 // Compares in time that depends on the lengths only.
 [[nodiscard]] bool EqualInConstantTime(std::string_view a, std::string_view b);
 

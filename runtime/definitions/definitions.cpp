@@ -28,6 +28,7 @@ std::string DefinitionDigest(const std::string& source, const Json& env) {
 Definitions::Definitions(storage::Journal& journal, DefinitionOptions options)
     : journal_(journal),
       options_(std::move(options)),
+      shown_digests_(options_.digest_key),
       plans_(options_.max_cached_bytes, options_.max_inline_bytes) {}
 
 std::string Definitions::MarkOf(const std::string& name, uint32_t version) {
@@ -192,6 +193,7 @@ Definitions::PutResult Definitions::Put(const std::string& name, const std::stri
   result.row = Store(plan, plan.name, source);
   result.problems = std::move(compiled.problems);
   if (result.row.ok()) {
+    result.row = Shown(std::move(result.row).value());
     {
       const std::lock_guard lock(mutex_);
       uint32_t& newest = newest_[plan.name];
@@ -240,7 +242,7 @@ Result<PlanPtr> Definitions::Inline(const std::string& source) {
   ENTENTE_RETURN_IF_ERROR(place.status());
   ENTENTE_ASSIGN_OR_RETURN(
       const storage::DefinitionRow row,
-      Store(*compiled.plan, std::string(kInlinePrefix) + digest.substr(0, 16), source));
+      Store(*compiled.plan, std::string(kInlinePrefix) + ShownDigest(digest).substr(0, 16), source));
   PlanPtr plan = Remember(row, *compiled.plan, std::move(place).value());
   NoteInline(source_digest, plan);
   return plan;
@@ -253,6 +255,15 @@ size_t Definitions::inline_bytes() {
 
 std::vector<dsl::Problem> Definitions::Validate(std::string_view source) {
   return Compile("", source).problems;
+}
+
+std::string Definitions::ShownDigest(const std::string& stored) const {
+  return ToHex(shown_digests_.Of(stored));
+}
+
+storage::DefinitionRow Definitions::Shown(storage::DefinitionRow row) const {
+  row.digest = ShownDigest(row.digest);
+  return row;
 }
 
 bool Definitions::ChildrenChecked(const dsl::Plan& plan) {

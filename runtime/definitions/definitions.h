@@ -19,6 +19,7 @@
 #include "dsl/plan.h"
 #include "marks/crash_marks.h"
 #include "runtime/definitions/plan_cache.h"
+#include "runtime/digest.h"
 #include "storage/journal.h"
 
 namespace entente::runtime {
@@ -30,6 +31,8 @@ struct DefinitionOptions {
   const marks::CrashMarks* marks = nullptr;
   size_t max_cached_bytes = limits::kMaxCachedDefinitionBytes;
   size_t max_inline_bytes = limits::kMaxInlineDefinitionBytes;
+  // What ShownDigest is made with: secret, and the same for all nodes of a store.
+  std::string digest_key = {};
 };
 
 // Thread-safe. The journal must outlive it.
@@ -60,6 +63,7 @@ class Definitions {
   void ForgetNewest();
 
   struct PutResult {
+    // As it is Shown.
     Result<storage::DefinitionRow> row = Internal("definition.not_put", "not put");
     // Every mistake, when the row is kInvalidArgument; else what was warned of.
     std::vector<dsl::Problem> problems;
@@ -78,6 +82,14 @@ class Definitions {
 
   // Every mistake, or what was warned of if there is none. Blocks.
   [[nodiscard]] std::vector<dsl::Problem> Validate(std::string_view source);
+
+  // What is shown for the digest that a version is stored with. That one tells the store whether a
+  // definition that is put is the newest one again; but whoever has the source could try values of
+  // `env` until they fit it. This one tells versions apart as well, and fits nothing that can be
+  // made outside.
+  [[nodiscard]] std::string ShownDigest(const std::string& stored) const;
+  // The same of a whole row, which goes to whoever asked.
+  [[nodiscard]] storage::DefinitionRow Shown(storage::DefinitionRow row) const;
 
  private:
   // Compiled with warnings of what it may run, and is not there (yet).
@@ -101,6 +113,7 @@ class Definitions {
 
   storage::Journal& journal_;
   const DefinitionOptions options_;
+  const Hmac shown_digests_;
 
   std::mutex mutex_;
   // Guarded by mutex_:

@@ -167,7 +167,8 @@ LocalCoordinator::LocalCoordinator(LocalCoordinatorOptions options, storage::Jou
       id_(std::move(id)),
       journal_(journal),
       definitions_(journal, {options_.compile, options_.crash_marks,
-                             limits::kMaxCachedDefinitionBytes, inline_bytes_limit()}),
+                             limits::kMaxCachedDefinitionBytes, inline_bytes_limit(),
+                             Hmac(secret).Of("digests of definitions")}),
       memory_(options_.payload_memory),
       tokens_(secret),
       participant_stats_(std::move(participant_stats)),
@@ -876,14 +877,26 @@ void LocalCoordinator::ValidateDefinition(std::string source,
 void LocalCoordinator::GetDefinition(std::string name, std::optional<uint32_t> version,
                                      Callback<storage::DefinitionRow> done) {
   OffloadTo<storage::DefinitionRow>(
-      [this, name = std::move(name), version] { return journal_.GetDefinition(name, version); },
+      [this, name = std::move(name), version] {
+        Result<storage::DefinitionRow> row = journal_.GetDefinition(name, version);
+        return row.ok() ? definitions_.Shown(std::move(row).value()) : row;
+      },
       std::move(done));
 }
 
 void LocalCoordinator::ListDefinitions(std::optional<std::string> name,
                                        Callback<std::vector<storage::DefinitionRow>> done) {
   OffloadTo<std::vector<storage::DefinitionRow>>(
-      [this, name = std::move(name)] { return journal_.ListDefinitions(name); }, std::move(done));
+      [this, name = std::move(name)] {
+        Result<std::vector<storage::DefinitionRow>> rows = journal_.ListDefinitions(name);
+        if (rows.ok()) {
+          for (storage::DefinitionRow& row : *rows) {
+            row = definitions_.Shown(std::move(row));
+          }
+        }
+        return rows;
+      },
+      std::move(done));
 }
 
 std::optional<Gid> LocalCoordinator::GidOf(std::string_view token) const {

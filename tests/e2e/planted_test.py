@@ -4,6 +4,7 @@ for in all that a coordinator writes, tells and shows, after successes, refusals
 
 import argparse
 import base64
+import hashlib
 import http.client
 import http.server
 import json
@@ -231,6 +232,9 @@ class Planted(unittest.TestCase):
             for path in self.store.iterdir():
                 self.assertNotIn(value[:len(value) // 2], path.read_bytes(), f"{name} is in {path.name}")
         self.search_shown("card", self.card[5:15].encode())
+        # Whoever has a definition could try what it read of the environment until it fits this one.
+        source = self.coordinator.http.call("GET", "/v1/definitions/well")["source"]
+        self.search_shown("unkeyed digest", hashlib.sha256((source + "\n{}").encode()).hexdigest()[:12].encode())
 
     def search_shown(self, name, value):
         for where, texts in self.shown.items():

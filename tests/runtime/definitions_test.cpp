@@ -165,5 +165,38 @@ TEST_CASE("the newest version is known although it was let go of") {
   CHECK(definitions.Get("trip", std::nullopt).value()->version == 2);
 }
 
+TEST_CASE("a digest that is shown says what is the same, and can not be made of guesses") {
+  CountingJournal journal(std::make_shared<storage::MemoryStore>());
+  DefinitionOptions options;
+  options.compile.allowed_env = {"*"};
+  options.compile.lookup_env = [](const std::string& name) {
+    return name == "PORT" ? std::optional<std::string>("8471") : std::nullopt;
+  };
+  options.digest_key = "one store's";
+  Definitions definitions(journal, options);
+  const std::string source = R"({"name": "trip", "mode": "saga", "steps": [
+    {"id": "s", "participant": "p", "compensate": null, "action": {"post": "/s"}}],
+    "participants": {"p": {"http": "http://p:${env.PORT}"}}})";
+  const std::string guessed = Sha256Hex(source + '\n' + R"({"PORT":"8471"})");
+  // What the store compares by is as it was ever: what is put again is no other version.
+  const auto first = definitions.Put("", source).row;
+  REQUIRE(first.ok());
+  CHECK(journal.GetDefinition("trip", 1)->digest == guessed);
+  CHECK(definitions.Put("", source).row->version == 1);
+  CHECK(first->digest == definitions.ShownDigest(guessed));
+  CHECK(first->digest.size() == 32);
+  CHECK(first->digest.find(guessed.substr(0, 8)) == std::string::npos);
+  CHECK(first->digest == definitions.Put("", source).row->digest);
+  CHECK(first->digest != definitions.Put("", source + " ").row->digest);
+  CHECK(definitions.Shown(*journal.GetDefinition("trip", 1)).digest == first->digest);
+  const PlanPtr plan = definitions.Inline(source).value();
+  CHECK(plan->name == "~inline-" + first->digest.substr(0, 16));
+
+  Definitions same_store(journal, options);
+  CHECK(same_store.Inline(source).value()->name == plan->name);
+  options.digest_key = "another one's";
+  CHECK(Definitions(journal, options).ShownDigest(guessed) != first->digest);
+}
+
 }  // namespace
 }  // namespace entente::runtime

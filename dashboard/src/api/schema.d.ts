@@ -852,6 +852,7 @@ export interface components {
             name: string;
             /** @description From 1. */
             version: number;
+            /** @description The same for versions whose source and environment are, at coordinators of one store. Keyed: it can not be made of guesses. */
             digest: string;
             /** Format: date-time */
             createdAt: string;
@@ -1287,7 +1288,7 @@ export interface components {
             entry: components["schemas"]["HistoryEntry"];
         };
         CancelTransactionRequest: {
-            /** @description Why; kept in the history. */
+            /** @description Why; kept in the history and the audit. Required of operators and administrators where tokens are asked for. */
             reason?: string;
             /** @description Who acts, as the caller says. */
             actor?: string;
@@ -1295,7 +1296,7 @@ export interface components {
             expectedRevision?: number;
         };
         PauseTransactionRequest: {
-            /** @description Why; kept in the history. */
+            /** @description Why; kept in the history and the audit. Required of operators and administrators where tokens are asked for. */
             reason?: string;
             /** @description Who acts, as the caller says. */
             actor?: string;
@@ -1303,7 +1304,7 @@ export interface components {
             expectedRevision?: number;
         };
         ResumeTransactionRequest: {
-            /** @description Why; kept in the history. */
+            /** @description Why; kept in the history and the audit. Required of operators and administrators where tokens are asked for. */
             reason?: string;
             /** @description Who acts, as the caller says. */
             actor?: string;
@@ -1311,7 +1312,7 @@ export interface components {
             expectedRevision?: number;
         };
         RetryTransactionRequest: {
-            /** @description Why; kept in the history. */
+            /** @description Why; kept in the history and the audit. Required of operators and administrators where tokens are asked for. */
             reason?: string;
             /** @description Who acts, as the caller says. */
             actor?: string;
