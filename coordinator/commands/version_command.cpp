@@ -8,6 +8,7 @@
 #include <grpcpp/grpcpp.h>
 #include <libpq-fe.h>
 #include <openssl/crypto.h>
+#include <sodium/version.h>
 #include <spdlog/version.h>
 #include <sqlite3.h>
 #include <zlib.h>
@@ -31,6 +32,7 @@ std::map<std::string, std::string> Libraries() {
       {"grpc", grpc::Version()},
       {"libpq",
        std::to_string(PQlibVersion() / 10'000) + "." + std::to_string(PQlibVersion() % 10'000)},
+      {"libsodium", sodium_version_string()},
       {"nlohmann-json", Dotted(NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR,
                                NLOHMANN_JSON_VERSION_PATCH)},
       {"openssl", OpenSSL_version(OPENSSL_VERSION_STRING)},

@@ -1,11 +1,13 @@
 #include "net/signing/ed25519.h"
 
+#include <array>
 #include <utility>
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <sodium.h>
 
 #include "base/base64.h"
 #include "base/check.h"
@@ -18,10 +20,9 @@ using KeyPtr = std::shared_ptr<EVP_PKEY>;
 struct FreeBio {
   void operator()(BIO* bio) const { BIO_free(bio); }
 };
-struct FreeContext {
-  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-};
-using ContextPtr = std::unique_ptr<EVP_MD_CTX, FreeContext>;
+static_assert(crypto_sign_SEEDBYTES == kEd25519KeyBytes);
+static_assert(crypto_sign_PUBLICKEYBYTES == kEd25519KeyBytes);
+static_assert(crypto_sign_BYTES == kEd25519SignatureBytes);
 
 const unsigned char* Octets(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
@@ -31,6 +32,12 @@ const unsigned char* Octets(std::string_view text) {
 Status Invalid(const std::string& what) {
   ERR_clear_error();
   return InvalidArgument("key.invalid", what);
+}
+
+// Before anything else of it is used; a second time does nothing. From any thread.
+void BeginSodium() {
+  static const bool begun = sodium_init() >= 0;
+  ENTENTE_CHECK(begun);
 }
 
 KeyPtr Own(EVP_PKEY* key) {
@@ -87,19 +94,14 @@ std::string Sha256(std::string_view octets) {
   return digest;
 }
 
-VerifyingKey::VerifyingKey(std::shared_ptr<evp_pkey_st> key, std::string bytes)
-    : key_(std::move(key)), bytes_(std::move(bytes)), id_(Thumbprint(bytes_)) {}
+VerifyingKey::VerifyingKey(std::string bytes)
+    : bytes_(std::move(bytes)), id_(Thumbprint(bytes_)) {}
 
 Result<VerifyingKey> VerifyingKey::FromBytes(std::string_view bytes) {
   if (bytes.size() != kEd25519KeyBytes) {
     return Invalid("a public key of Ed25519 has 32 bytes, not " + std::to_string(bytes.size()));
   }
-  KeyPtr key =
-      Own(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, Octets(bytes), kEd25519KeyBytes));
-  if (key == nullptr) {
-    return Invalid("these 32 bytes are no public key of Ed25519");
-  }
-  return VerifyingKey(std::move(key), std::string(bytes));
+  return VerifyingKey(std::string(bytes));
 }
 
 Result<VerifyingKey> VerifyingKey::Read(std::string_view text) {
@@ -117,64 +119,66 @@ Result<VerifyingKey> VerifyingKey::Read(std::string_view text) {
 }
 
 bool VerifyingKey::Verifies(std::string_view message, std::string_view signature) const {
-  const ContextPtr context(EVP_MD_CTX_new());
-  ENTENTE_CHECK(context != nullptr);
-  ENTENTE_CHECK(EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key_.get()) == 1);
-  const bool good = EVP_DigestVerify(context.get(), Octets(signature), signature.size(),
-                                     Octets(message), message.size()) == 1;
-  if (!good) {
-    ERR_clear_error();
-  }
-  return good;
+  BeginSodium();
+  return signature.size() == kEd25519SignatureBytes &&
+         crypto_sign_verify_detached(Octets(signature), Octets(message), message.size(),
+                                     Octets(bytes_)) == 0;
 }
 
-SigningKey::SigningKey(std::shared_ptr<evp_pkey_st> key, VerifyingKey public_key)
-    : key_(std::move(key)), public_key_(std::move(public_key)) {}
+// As libsodium has it: the seed, then the public key.
+struct SigningKey::Secret {
+  std::array<unsigned char, crypto_sign_SECRETKEYBYTES> bytes{};
 
-Result<SigningKey> SigningKey::Make(std::shared_ptr<evp_pkey_st> key) {
-  ENTENTE_ASSIGN_OR_RETURN(VerifyingKey public_key,
-                           VerifyingKey::FromBytes(RawBytes<&EVP_PKEY_get_raw_public_key>(*key)));
-  return SigningKey(std::move(key), std::move(public_key));
-}
+  Secret() = default;
+  ~Secret() { sodium_memzero(bytes.data(), bytes.size()); }
+  Secret(const Secret&) = delete;
+  Secret& operator=(const Secret&) = delete;
+};
+
+SigningKey::SigningKey(std::shared_ptr<const Secret> secret, VerifyingKey public_key)
+    : secret_(std::move(secret)), public_key_(std::move(public_key)) {}
 
 SigningKey SigningKey::Generate() {
-  KeyPtr key = Own(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
-  ENTENTE_CHECK(key != nullptr);
-  return std::move(Make(std::move(key))).value();
+  BeginSodium();
+  std::string seed(kEd25519KeyBytes, '\0');
+  randombytes_buf(seed.data(), seed.size());
+  Result<SigningKey> key = FromSeed(seed);
+  sodium_memzero(seed.data(), seed.size());
+  return std::move(key).value();
 }
 
 Result<SigningKey> SigningKey::FromSeed(std::string_view seed) {
   if (seed.size() != kEd25519KeyBytes) {
     return Invalid("a private key of Ed25519 has 32 bytes, not " + std::to_string(seed.size()));
   }
-  KeyPtr key =
-      Own(EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, Octets(seed), kEd25519KeyBytes));
-  return key != nullptr ? Make(std::move(key))
-                        : Invalid("these 32 bytes are no private key of Ed25519");
+  BeginSodium();
+  auto secret = std::make_shared<Secret>();
+  std::array<unsigned char, kEd25519KeyBytes> bytes{};
+  ENTENTE_CHECK(crypto_sign_seed_keypair(bytes.data(), secret->bytes.data(), Octets(seed)) == 0);
+  ENTENTE_ASSIGN_OR_RETURN(
+      VerifyingKey public_key,
+      VerifyingKey::FromBytes({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
+  return SigningKey(std::move(secret), std::move(public_key));
 }
 
 Result<SigningKey> SigningKey::ReadPem(std::string_view text) {
-  KeyPtr key = ReadPemKey<&PEM_read_bio_PrivateKey>(Trimmed(text));
+  const KeyPtr key = ReadPemKey<&PEM_read_bio_PrivateKey>(Trimmed(text));
   return key != nullptr
-             ? Make(std::move(key))
+             ? FromSeed(RawBytes<&EVP_PKEY_get_raw_private_key>(*key))
              : Invalid(
                    "the text holds no private key of Ed25519 in PEM without a pass phrase, as "
                    "`openssl genpkey -algorithm ed25519` writes it");
 }
 
 std::string SigningKey::seed() const {
-  return RawBytes<&EVP_PKEY_get_raw_private_key>(*key_);
+  return {reinterpret_cast<const char*>(secret_->bytes.data()), kEd25519KeyBytes};
 }
 
 std::string SigningKey::Sign(std::string_view message) const {
-  const ContextPtr context(EVP_MD_CTX_new());
-  ENTENTE_CHECK(context != nullptr);
-  ENTENTE_CHECK(EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key_.get()) == 1);
   std::string signature(kEd25519SignatureBytes, '\0');
-  size_t size = signature.size();
-  ENTENTE_CHECK(EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.data()),
-                               &size, Octets(message), message.size()) == 1);
-  ENTENTE_CHECK(size == kEd25519SignatureBytes);
+  ENTENTE_CHECK(crypto_sign_detached(reinterpret_cast<unsigned char*>(signature.data()), nullptr,
+                                     Octets(message), message.size(),
+                                     secret_->bytes.data()) == 0);
   return signature;
 }
 

@@ -1,4 +1,5 @@
-// Keys and signatures of Ed25519 (RFC 8032), by OpenSSL.
+// Keys and signatures of Ed25519 (RFC 8032). What is done for each call is libsodium's, which takes
+// half of OpenSSL's time for it; PEM texts are read by OpenSSL.
 #pragma once
 
 #include <memory>
@@ -7,14 +8,12 @@
 
 #include "base/status.h"
 
-struct evp_pkey_st;
-
 namespace entente::net {
 
 inline constexpr size_t kEd25519KeyBytes = 32;  // Of a seed and of a public key.
 inline constexpr size_t kEd25519SignatureBytes = 64;
 
-// A public key. A value type that is cheap to copy; thread-safe.
+// A public key. A value type; thread-safe.
 class VerifyingKey {
  public:
   // 32 raw bytes. Fails with kInvalidArgument, reason key.invalid.
@@ -28,19 +27,19 @@ class VerifyingKey {
   [[nodiscard]] const std::string& id() const { return id_; }
   [[nodiscard]] const std::string& bytes() const { return bytes_; }
 
-  // Whether `signature` is one of `message` by this key. Any bytes may come.
+  // Whether `signature` is one of `message` by this key. Any bytes may come. Never of a key that is
+  // no point of the curve, or one of those few whose signatures fit any message.
   [[nodiscard]] bool Verifies(std::string_view message, std::string_view signature) const;
 
  private:
-  VerifyingKey(std::shared_ptr<evp_pkey_st> key, std::string bytes);
+  explicit VerifyingKey(std::string bytes);
 
-  std::shared_ptr<evp_pkey_st> key_;  // Shared by the copies; never changed.
   std::string bytes_;
   std::string id_;
 };
 
-// A private key. Immutable; thread-safe. Its seed is wiped from memory with the last copy of what
-// OpenSSL holds, not from the text it was made of.
+// A private key. Immutable; thread-safe. Its seed is wiped from memory with the last copy, not from
+// the text it was made of.
 class SigningKey {
  public:
   // By the operating system's generator.
@@ -61,10 +60,11 @@ class SigningKey {
   [[nodiscard]] std::string Sign(std::string_view message) const;
 
  private:
-  SigningKey(std::shared_ptr<evp_pkey_st> key, VerifyingKey public_key);
-  [[nodiscard]] static Result<SigningKey> Make(std::shared_ptr<evp_pkey_st> key);
+  struct Secret;
 
-  std::shared_ptr<evp_pkey_st> key_;  // Shared by the copies; never changed.
+  SigningKey(std::shared_ptr<const Secret> secret, VerifyingKey public_key);
+
+  std::shared_ptr<const Secret> secret_;  // Shared by the copies, so that it lies in one place.
   VerifyingKey public_key_;
 };
 
