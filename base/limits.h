@@ -26,6 +26,7 @@ inline constexpr size_t kMaxSteps = 256;
 inline constexpr size_t kMaxAlternatives = 16;
 inline constexpr size_t kMaxLets = 64;  // Named values of a definition, and of each step.
 inline constexpr size_t kMaxParticipants = 64;
+inline constexpr size_t kMaxSensitiveHeaders = 64;  // Named by one participant.
 inline constexpr size_t kMaxForEachBranches = 10'000;
 inline constexpr size_t kMaxLabels = 16;
 inline constexpr size_t kMaxLabelBytes = 256;  // Key and value each.

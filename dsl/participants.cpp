@@ -48,6 +48,9 @@ class ParticipantCompiler {
   // Whether the value names a secret, and so is not resolved here.
   bool TakeSecret(const std::string& name, const Json& value, const std::string& pointer,
                   SecretPairs& secrets);
+  // The names in the array `field`, in lower case.
+  std::vector<std::string> Names(const ObjectReader& reader, std::string_view field,
+                                 std::optional<BadName> (*check)(std::string_view));
 
   const CompileOptions& options_;
   Environment& environment_;
@@ -102,8 +105,10 @@ std::optional<Participant> ParticipantCompiler::Compile(const std::string& name,
   participant.name = name;
   if (http) {
     participant.address = Http(reader);
+    participant.sensitive_headers = Names(reader, "sensitiveHeaders", CheckHeaderName);
   } else {
     participant.address = Grpc(reader);
+    participant.sensitive_headers = Names(reader, "sensitiveMetadata", CheckMetadataKey);
   }
   participant.timeout =
       reader.DurationIn("timeout", std::chrono::milliseconds(1), limits::kMaxCallTimeout);
@@ -277,6 +282,37 @@ Pairs ParticipantCompiler::ResolvedPairs(const ObjectReader& reader, std::string
     pairs.emplace_back(name, text.value_or(""));
   }
   return pairs;
+}
+
+std::vector<std::string> ParticipantCompiler::Names(
+    const ObjectReader& reader, std::string_view field,
+    std::optional<BadName> (*check)(std::string_view)) {
+  std::vector<std::string> names;
+  const Json* array = reader.Array(field);
+  if (array == nullptr) {
+    return names;
+  }
+  if (array->size() > limits::kMaxSensitiveHeaders) {
+    problems_.AtValue(reader.PointerTo(field), "too_many",
+                      Quote(field) + " has more names than the limit of " +
+                          std::to_string(limits::kMaxSensitiveHeaders));
+  }
+  for (size_t i = 0; i < array->size(); ++i) {
+    const std::string pointer = reader.PointerTo(field) + "/" + std::to_string(i);
+    const auto* name = (*array)[i].get_ptr<const std::string*>();
+    if (name == nullptr) {
+      problems_.AtValue(pointer, "wrong_type",
+                        "a header is named by a string, not " + std::string(TypeName((*array)[i])));
+    } else if (const auto bad = check(*name)) {
+      problems_.AtValue(pointer, "bad_header", bad->message, bad->suggestion);
+    } else {
+      std::string& lower = names.emplace_back(*name);
+      for (char& c : lower) {
+        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+      }
+    }
+  }
+  return names;
 }
 
 std::string ContentTypeOf(const Participant& participant) {

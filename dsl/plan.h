@@ -89,6 +89,8 @@ struct Participant {
   std::optional<Duration> timeout;             // Default for the calls to it.
   std::optional<size_t> max_concurrent_calls;  // Default: limits::kDefaultMaxConcurrentCalls.
   std::optional<double> max_calls_per_second;  // Default: no rate limit.
+  // Headers or metadata, of calls and of answers, whose values nobody is shown. In lower case.
+  std::vector<std::string> sensitive_headers;
 };
 
 // How the body of a success is read: as it says, or as text whatever it says, or not at all.

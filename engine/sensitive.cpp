@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/redact.h"
 #include "base/utf8.h"
+#include "dsl/cel/activation.h"
 #include "dsl/schema/sensitive.h"
 
 namespace entente::engine {
@@ -73,6 +74,97 @@ void Gather(const Json& value, std::vector<std::string>& scalars) {
   }
 }
 
+bool Names(const dsl::Participant& participant, std::string_view header) {
+  std::string lower(header);
+  std::ranges::transform(lower, lower.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return std::ranges::find(participant.sensitive_headers, lower) !=
+         participant.sensitive_headers.end();
+}
+
+// A header's value, and what in it may be used alone: the token behind its scheme, a cookie's
+// value.
+void GatherHeader(std::string_view value, std::vector<std::string>& scalars) {
+  constexpr size_t kMinPart = 8;
+  constexpr std::string_view kBetween = " ;,=\"";
+  scalars.emplace_back(value);
+  for (size_t begin = 0; begin < value.size();) {
+    const size_t end = std::min(value.find_first_of(kBetween, begin), value.size());
+    if (end - begin >= kMinPart && end - begin < value.size()) {
+      scalars.emplace_back(value.substr(begin, end - begin));
+    }
+    begin = end + 1;
+  }
+}
+
+// What is sent with each call to it.
+void GatherOwn(const dsl::Participant& participant, std::vector<std::string>& scalars) {
+  const auto gather = [&](const auto& pairs) {
+    for (const auto& [name, value] : pairs) {
+      if (Names(participant, name)) {
+        GatherHeader(value, scalars);
+      }
+    }
+  };
+  if (const auto* http = std::get_if<dsl::HttpAddress>(&participant.address)) {
+    gather(http->headers);
+  } else {
+    gather(std::get<dsl::GrpcAddress>(participant.address).metadata);
+  }
+}
+
+// What a step sends, if that is known before any other step has answered.
+void GatherSent(const dsl::Plan& plan, const dsl::OperationTemplate& operation,
+                const dsl::cel::Activation& activation, std::vector<std::string>& scalars) {
+  const auto* call = std::get_if<dsl::CallTemplate>(&operation);
+  const auto* http =
+      call == nullptr ? nullptr : std::get_if<dsl::HttpRequestTemplate>(&call->request);
+  if (http == nullptr) {
+    return;
+  }
+  for (const auto& [name, value] : http->headers) {
+    if (!Names(plan.participants[call->participant], name)) {
+      continue;
+    }
+    const auto text = value.RenderText(
+        activation,
+        [](const dsl::cel::Value&, std::string_view spliced) { return std::string(spliced); });
+    if (text.ok()) {
+      GatherHeader(*text, scalars);
+    }
+  }
+}
+
+void GatherSent(const dsl::Plan& plan, const Json& input, std::vector<std::string>& scalars) {
+  dsl::cel::Activation activation;
+  activation.Bind("input", input);
+  activation.Bind("env", plan.env);
+  for (const dsl::Step& step : plan.steps) {
+    const auto* work = std::get_if<dsl::CallWork>(&step.work);
+    for (size_t number = 0; work != nullptr && number <= work->alternatives.size(); ++number) {
+      const dsl::CallWay& way = work->way(number);
+      for (const auto* operation : {&way.forward, &way.finish}) {
+        if (*operation) {
+          GatherSent(plan, **operation, activation, scalars);
+        }
+      }
+      if (way.undo) {
+        GatherSent(plan, way.undo->call, activation, scalars);
+        if (way.undo->other_call) {
+          GatherSent(plan, *way.undo->other_call, activation, scalars);
+        }
+      }
+    }
+  }
+}
+
+bool NamesHeaders(const dsl::Plan& plan) {
+  return std::ranges::any_of(plan.participants, [](const dsl::Participant& participant) {
+    return !participant.sensitive_headers.empty();
+  });
+}
+
 // The longest beginning of `value` with which `text` ends, but for the whole of it.
 size_t EndsWithBeginning(std::string_view text, std::string_view value) {
   for (size_t size = std::min(text.size(), value.size() - 1); size >= Sensitive::kMinText; --size) {
@@ -102,7 +194,7 @@ void ForEachFailure(Body& body, const Visit& visit) {
 }  // namespace
 
 bool HasSensitive(const dsl::Plan& plan) {
-  return plan.input && dsl::HasSensitive(*plan.input);
+  return (plan.input && dsl::HasSensitive(*plan.input)) || NamesHeaders(plan);
 }
 
 Sensitive Sensitive::Of(const dsl::Plan& plan, const JsonText& input) {
@@ -112,27 +204,79 @@ Sensitive Sensitive::Of(const dsl::Plan& plan, const JsonText& input) {
   }
   const Json document = input.Read();
   std::vector<std::string> scalars;
-  for (dsl::SensitivePart& part : dsl::SensitiveParts(*plan.input, document)) {
-    found.parts_.push_back(std::move(part.pointer));
-    Gather(*part.value, scalars);
+  if (plan.input) {
+    for (dsl::SensitivePart& part : dsl::SensitiveParts(*plan.input, document)) {
+      found.parts_.push_back(std::move(part.pointer));
+      Gather(*part.value, scalars);
+    }
   }
+  if (NamesHeaders(plan)) {
+    for (const dsl::Participant& participant : plan.participants) {
+      GatherOwn(participant, scalars);
+    }
+    GatherSent(plan, document, scalars);
+  }
+  found.Know(std::move(scalars));
+  return found;
+}
+
+Sensitive Sensitive::OfHeaders(const std::vector<std::string>& values) {
+  std::vector<std::string> scalars;
+  for (const std::string& value : values) {
+    GatherHeader(value, scalars);
+  }
+  Sensitive found;
+  found.Know(std::move(scalars));
+  return found;
+}
+
+void Sensitive::Learn(const dsl::Plan& plan, const JsonText& answer) {
+  if (answer.is_null() || !NamesHeaders(plan)) {
+    return;
+  }
+  const Json kept = answer.Read();
+  const auto headers = kept.is_object() ? kept.find("headers") : kept.end();
+  if (!kept.is_object() || headers == kept.end() || !headers->is_object()) {
+    return;
+  }
+  std::vector<std::string> scalars;
+  for (const auto& [name, value] : headers->items()) {
+    const bool named = std::ranges::any_of(
+        plan.participants,
+        [&name](const dsl::Participant& participant) { return Names(participant, name); });
+    if (named && value.is_string()) {
+      GatherHeader(value.get_ref<const std::string&>(), scalars);
+    }
+  }
+  Know(std::move(scalars));
+}
+
+void Sensitive::Learn(const dsl::Plan& plan, const TxnState& state) {
+  for (const StepState& step : state.steps) {
+    for (const BranchState& branch : step.branches) {
+      Learn(plan, branch.answer);
+    }
+  }
+}
+
+void Sensitive::Know(std::vector<std::string> scalars) {
   std::sort(scalars.begin(), scalars.end());
   scalars.erase(std::unique(scalars.begin(), scalars.end()), scalars.end());
   for (std::string& text : scalars) {
     if (text.size() >= kMinText) {
-      found.texts_.push_back(text);
+      texts_.push_back(text);
       if (std::string encoded = PercentEncoded(text); encoded != text) {
-        found.texts_.push_back(std::move(encoded));
+        texts_.push_back(std::move(encoded));
       }
       for (std::string& piece : PiecesOf(text)) {
-        found.texts_.push_back(std::move(piece));
+        texts_.push_back(std::move(piece));
       }
     }
     if (text.size() >= kMinWhole) {
-      found.wholes_.push_back(std::move(text));
+      wholes_.push_back(std::move(text));
     }
   }
-  return found;
+  std::sort(wholes_.begin(), wholes_.end());
 }
 
 void Sensitive::Hide(std::string& text) const {

@@ -14,13 +14,14 @@ namespace entente::engine {
 
 inline constexpr std::string_view kSensitiveShown = "[sensitive]";
 
-// The parts of one transaction's input that its definition's schema calls sensitive, which calls
-// carry and nobody is shown. Expressions take them into bodies, outputs and items, and participants
-// send them back in errors: so they are known by their value wherever they stand, as they are, in
-// parts of texts, percent-encoded, and by their longer pieces between characters that encodings
-// spell otherwise, however often they were encoded. What is too short to be told from other text
-// (kMinText bytes within a text, kMinWhole as a whole text or number; true, false and null always)
-// is taken out of the input alone.
+// What of one transaction its definition calls sensitive, which calls carry and nobody is shown:
+// parts of its input, by the schema, and values of headers that a participant's `sensitiveHeaders`
+// name, as far as they follow from the definition and the input or came with answers. Expressions
+// take them into bodies, outputs and items, and participants send them back in errors: so they are
+// known by their value wherever they stand, as they are, in parts of texts, percent-encoded, and by
+// their longer pieces between characters that encodings spell otherwise, however often they were
+// encoded. What is too short to be told from other text (kMinText bytes within a text, kMinWhole as
+// a whole text or number; true, false and null always) is taken out of the input alone.
 //
 // A value type; const members from any thread. Never blocks.
 class Sensitive {
@@ -32,7 +33,16 @@ class Sensitive {
   Sensitive() = default;
   [[nodiscard]] static Sensitive Of(const dsl::Plan& plan, const JsonText& input);
 
-  [[nodiscard]] bool nothing() const { return parts_.empty(); }
+  // Of values that are known otherwise, as of headers that were sent.
+  [[nodiscard]] static Sensitive OfHeaders(const std::vector<std::string>& values);
+
+  // Adds what the headers hold that were kept of an answer (engine::ReplyDone::answer) and that a
+  // participant of the plan names.
+  void Learn(const dsl::Plan& plan, const JsonText& answer);
+  // Of all the answers that a state has.
+  void Learn(const dsl::Plan& plan, const TxnState& state);
+
+  [[nodiscard]] bool nothing() const { return parts_.empty() && wholes_.empty(); }
 
   // Takes it out of a text for people. Where one was cut ("..."), also the beginning of a value
   // that is all that is left of it.
@@ -45,6 +55,7 @@ class Sensitive {
   void Hide(TxnState& state) const;
 
  private:
+  void Know(std::vector<std::string> scalars);
   void HideCut(std::string& text) const;
   void HideValue(Json& value) const;
 

@@ -78,7 +78,9 @@ void Follower::TakeHistory(History history) {
     }
     last_ = entry.revision;
     if (history.plan != nullptr) {
-      engine::Sensitive::Of(*history.plan, state.input).Hide(entry.record);
+      auto sensitive = engine::Sensitive::Of(*history.plan, state.input);
+      sensitive.Learn(*history.plan, state);
+      sensitive.Hide(entry.record);
     }
     sink_(std::make_shared<const runtime::SharedEvent>(
         runtime::SharedEvent{{state.gid, state.definition, state.status, state.has_incident(),

@@ -19,6 +19,7 @@
 #include "coordinator/participants/call_end.h"
 #include "coordinator/participants/classify.h"
 #include "coordinator/participants/completion_places.h"
+#include "engine/sensitive.h"
 #include "marks/crash_marks.h"
 #include "net/signing/call_signature.h"
 #include "observe/trace_ids.h"
@@ -68,8 +69,12 @@ Status ReadAddress(const dsl::GrpcAddress& grpc, Target& target) {
 }
 
 dsl::Participant WithoutDescriptors(const dsl::Participant& participant) {
-  dsl::Participant copy{participant.name, dsl::HttpAddress{}, participant.timeout,
-                        participant.max_concurrent_calls, participant.max_calls_per_second};
+  dsl::Participant copy{participant.name,
+                        dsl::HttpAddress{},
+                        participant.timeout,
+                        participant.max_concurrent_calls,
+                        participant.max_calls_per_second,
+                        participant.sensitive_headers};
   if (const auto* grpc = std::get_if<dsl::GrpcAddress>(&participant.address)) {
     copy.address = dsl::GrpcAddress{grpc->target, grpc->service,  grpc->tls,
                                     {},           grpc->metadata, grpc->secret_metadata};
@@ -89,6 +94,51 @@ Target MakeTarget(const dsl::Participant& participant, const std::string& defini
   target.unusable = std::visit(
       [&target](const auto& address) { return ReadAddress(address, target); }, participant.address);
   return target;
+}
+
+// What of these headers nobody is shown, which is nothing unless the participant names some.
+std::vector<std::string> NamedIn(const net::HttpHeaders& headers,
+                                 const dsl::Participant& participant) {
+  std::vector<std::string> values;
+  for (const std::string& name : participant.sensitive_headers) {
+    for (size_t i = 0; i < headers.size(); ++i) {
+      if (net::EqualsIgnoringCase(headers.name(i), name)) {
+        values.emplace_back(headers.value(i));
+      }
+    }
+  }
+  return values;
+}
+
+// What of a call nobody is shown: of the headers that were sent, `values`, and of the answer's.
+template <class Outcome>
+engine::Sensitive SensitiveOf(std::vector<std::string> values, const Outcome& outcome,
+                              const dsl::Participant& participant) {
+  if (participant.sensitive_headers.empty()) {
+    return {};
+  }
+  std::vector<std::string> came;
+  if constexpr (std::is_same_v<Outcome, net::HttpOutcome>) {
+    if (const auto* response = std::get_if<net::HttpResponse>(&outcome)) {
+      came = NamedIn(response->headers, participant);
+    }
+  } else if (const auto* response = std::get_if<net::GrpcResponse>(&outcome)) {
+    came = NamedIn(response->metadata, participant);
+  }
+  std::move(came.begin(), came.end(), std::back_inserter(values));
+  return engine::Sensitive::OfHeaders(values);
+}
+
+// Takes it out of what went wrong. What came of what went well is data that later calls need.
+engine::Reply Hiding(const engine::Sensitive& sensitive, engine::Reply reply) {
+  std::visit(
+      [&sensitive](auto& body) {
+        if constexpr (requires { body.failure.message; }) {
+          sensitive.Hide(body.failure.message);
+        }
+      },
+      reply);
+  return reply;
 }
 
 // Those used last, by the participants of plans.
@@ -616,16 +666,18 @@ class Caller::Impl {
                request.headers.Add(name, value);
              });
     Sign(request);
+    auto named = NamedIn(request.headers, target->participant);
     http_.Call(
         std::move(request), poll.timeout,
         [this, poll_url = std::move(poll.poll_url), target, permit, gid = poll.command.gid,
          plan = context.plan, rules = poll.answers, role = poll.command.role,
-         allowed = poll.timeout, secrets = std::move(*secrets),
+         allowed = poll.timeout, secrets = std::move(*secrets), named = std::move(named),
          done = std::move(done)](net::HttpOutcome outcome) mutable {
           if (closing_) {
             return;
           }
           const marks::WorkScope scope(gid.str());
+          const auto sensitive = SensitiveOf(std::move(named), outcome, target->participant);
           Redact(secrets, outcome);
           Finish(*target, permit, EndOf(outcome, {allowed, nullptr, host_.Now()}));
           if (const auto* error = LocalFault(outcome)) {
@@ -634,16 +686,17 @@ class Caller::Impl {
           }
           auto* response = std::get_if<net::HttpResponse>(&outcome);
           if (response != nullptr) {
-            NoteUnverified(*target, response->headers, response->body);
+            NoteUnverified(*target, response->headers, response->body, sensitive);
           }
-          done(
-              response == nullptr
-                  ? ClassifyPollError(std::get<net::CallError>(outcome))
-                  : Understood([&] {
-                      return ClassifyPoll(
-                          std::move(*response), poll_url,
-                          AnswerContext{plan->mode, role, rules, {}, &target->origin, host_.Now()});
-                    }));
+          done(Hiding(sensitive,
+                      response == nullptr
+                          ? ClassifyPollError(std::get<net::CallError>(outcome))
+                          : Understood([&] {
+                              return ClassifyPoll(
+                                  std::move(*response), poll_url,
+                                  AnswerContext{
+                                      plan->mode, role, rules, {}, &target->origin, host_.Now()});
+                            })));
         });
   }
 
@@ -681,26 +734,29 @@ class Caller::Impl {
     AddDefault("Accept", "application/json", request.headers);
     Sign(request);
     std::string asked = request.url.target;
-    http_.Call(std::move(request), call.timeout,
-               [this, target, sent = SentOf(context, call, permit), plan = context.plan,
-                token = std::move(token), asked = std::move(asked), secrets = std::move(*secrets),
-                done = std::move(done)](net::HttpOutcome outcome) mutable {
-                 const marks::WorkScope scope(sent.gid.str());
-                 Redact(secrets, outcome);
-                 if (closing_ || !Ended(*target, sent, outcome, done)) {
-                   return;
-                 }
-                 if (auto* response = std::get_if<net::HttpResponse>(&outcome)) {
-                   NoteUnverified(*target, response->headers, response->body);
-                   done(Understood([&] {
-                     return ClassifyHttp(std::move(*response),
-                                         AnswerContext{sent.mode, sent.role, sent.rules, token,
-                                                       &target->origin, host_.Now(), asked});
-                   }));
-                 } else {
-                   done(ClassifyError(std::get<net::CallError>(outcome)));
-                 }
-               });
+    auto named = NamedIn(request.headers, target->participant);
+    http_.Call(
+        std::move(request), call.timeout,
+        [this, target, sent = SentOf(context, call, permit), plan = context.plan,
+         token = std::move(token), asked = std::move(asked), secrets = std::move(*secrets),
+         named = std::move(named), done = std::move(done)](net::HttpOutcome outcome) mutable {
+          const marks::WorkScope scope(sent.gid.str());
+          const auto sensitive = SensitiveOf(std::move(named), outcome, target->participant);
+          Redact(secrets, outcome);
+          if (closing_ || !Ended(*target, sent, outcome, done)) {
+            return;
+          }
+          if (auto* response = std::get_if<net::HttpResponse>(&outcome)) {
+            NoteUnverified(*target, response->headers, response->body, sensitive);
+            done(Hiding(sensitive, Understood([&] {
+                          return ClassifyHttp(std::move(*response),
+                                              AnswerContext{sent.mode, sent.role, sent.rules, token,
+                                                            &target->origin, host_.Now(), asked});
+                        })));
+          } else {
+            done(Hiding(sensitive, ClassifyError(std::get<net::CallError>(outcome))));
+          }
+        });
   }
 
   void SendGrpc(const TargetPtr& target, const runtime::CallContext& context,
@@ -732,24 +788,26 @@ class Caller::Impl {
     AddFacts(context, call, token, host_.Now(), true, add);
     AddTrace(context, call.command, call.attempt, trace_, add);
     Sign(request);
+    auto named = NamedIn(request.metadata, target->participant);
     grpc_.Call(std::move(request), call.timeout,
                [this, target, sent = SentOf(context, call, permit), plan = context.plan,
-                token = std::move(token), secrets = std::move(*secrets),
+                token = std::move(token), secrets = std::move(*secrets), named = std::move(named),
                 done = std::move(done)](net::GrpcOutcome outcome) mutable {
                  const marks::WorkScope scope(sent.gid.str());
+                 const auto sensitive = SensitiveOf(std::move(named), outcome, target->participant);
                  Redact(secrets, outcome);
                  if (closing_ || !Ended(*target, sent, outcome, done)) {
                    return;
                  }
                  if (auto* response = std::get_if<net::GrpcResponse>(&outcome)) {
-                   NoteUnverified(*target, response->metadata, response->message);
-                   done(Understood([&] {
-                     return ClassifyGrpc(std::move(*response),
-                                         AnswerContext{sent.mode, sent.role, sent.rules, token,
-                                                       nullptr, host_.Now()});
-                   }));
+                   NoteUnverified(*target, response->metadata, response->message, sensitive);
+                   done(Hiding(sensitive, Understood([&] {
+                                 return ClassifyGrpc(std::move(*response),
+                                                     AnswerContext{sent.mode, sent.role, sent.rules,
+                                                                   token, nullptr, host_.Now()});
+                               })));
                  } else {
-                   done(ClassifyError(std::get<net::CallError>(outcome)));
+                   done(Hiding(sensitive, ClassifyError(std::get<net::CallError>(outcome))));
                  }
                });
   }
@@ -766,9 +824,10 @@ class Caller::Impl {
         net::GivenDescriptors{target.descriptors_digest, {context.plan, &address.descriptor_set}});
   }
 
-  void NoteUnverified(const Target& target, const net::HttpHeaders& headers,
-                      const std::string& detail) {
+  void NoteUnverified(const Target& target, const net::HttpHeaders& headers, std::string detail,
+                      const engine::Sensitive& sensitive) {
     if (IsUnverified(headers)) {
+      sensitive.Hide(detail);
       gates_.OnUnverified(target.participant.name, target.origin.HostField(), detail);
     }
   }

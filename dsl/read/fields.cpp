@@ -21,7 +21,10 @@ constexpr std::array kDecidedDefinitionFields = {
     Name("timeout"), Name("retry"),  Name("settleRetry"), Name("input"), Name("participants"),
     Name("steps"),   Name("output"), Name("labels"),      Name("let")};
 
-constexpr std::array kHttpParticipantFields = {Name("http"), Name("headers"), Name("timeout"),
+constexpr std::array kHttpParticipantFields = {Name("http"),
+                                               Name("headers"),
+                                               Name("sensitiveHeaders"),
+                                               Name("timeout"),
                                                Name("maxConcurrentCalls"),
                                                Name("maxCallsPerSecond")};
 constexpr std::array kGrpcParticipantFields = {Name("grpc"),
@@ -29,6 +32,7 @@ constexpr std::array kGrpcParticipantFields = {Name("grpc"),
                                                Name("tls"),
                                                Name("descriptorSet"),
                                                Name("metadata"),
+                                               Name("sensitiveMetadata"),
                                                Name("timeout"),
                                                Name("maxConcurrentCalls"),
                                                Name("maxCallsPerSecond")};

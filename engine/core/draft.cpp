@@ -110,6 +110,7 @@ void Draft::Record(RecordBody body) {
   if (HasSensitive(plan_) && TellsOfFailure(body)) {
     if (!sensitive_) {
       sensitive_ = Sensitive::Of(plan_, state_->input);
+      sensitive_->Learn(plan_, *state_);
     }
     HideFailures(*sensitive_, body);
   }

@@ -94,8 +94,7 @@ std::string Sha256(std::string_view octets) {
   return digest;
 }
 
-VerifyingKey::VerifyingKey(std::string bytes)
-    : bytes_(std::move(bytes)), id_(Thumbprint(bytes_)) {}
+VerifyingKey::VerifyingKey(std::string bytes) : bytes_(std::move(bytes)), id_(Thumbprint(bytes_)) {}
 
 Result<VerifyingKey> VerifyingKey::FromBytes(std::string_view bytes) {
   if (bytes.size() != kEd25519KeyBytes) {
@@ -177,8 +176,7 @@ std::string SigningKey::seed() const {
 std::string SigningKey::Sign(std::string_view message) const {
   std::string signature(kEd25519SignatureBytes, '\0');
   ENTENTE_CHECK(crypto_sign_detached(reinterpret_cast<unsigned char*>(signature.data()), nullptr,
-                                     Octets(message), message.size(),
-                                     secret_->bytes.data()) == 0);
+                                     Octets(message), message.size(), secret_->bytes.data()) == 0);
   return signature;
 }
 

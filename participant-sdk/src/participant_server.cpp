@@ -184,8 +184,8 @@ class HttpServer::Impl final : private net::HttpHandler {
     if (tls.certificate_file.empty() && tls.key_file.empty() && tls.client_ca_file.empty()) {
       return Status();
     }
-    auto files = net::TlsFiles::ForServers({tls.certificate_file, tls.key_file, tls.client_ca_file,
-                                            net::TlsProtocol::kHttp11});
+    auto files = net::TlsFiles::ForServers(
+        {tls.certificate_file, tls.key_file, tls.client_ca_file, net::TlsProtocol::kHttp11});
     if (!files.ok()) {
       return InvalidArgument("server.bad_tls", files.status().message());
     }

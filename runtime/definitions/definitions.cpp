@@ -242,7 +242,8 @@ Result<PlanPtr> Definitions::Inline(const std::string& source) {
   ENTENTE_RETURN_IF_ERROR(place.status());
   ENTENTE_ASSIGN_OR_RETURN(
       const storage::DefinitionRow row,
-      Store(*compiled.plan, std::string(kInlinePrefix) + ShownDigest(digest).substr(0, 16), source));
+      Store(*compiled.plan, std::string(kInlinePrefix) + ShownDigest(digest).substr(0, 16),
+            source));
   PlanPtr plan = Remember(row, *compiled.plan, std::move(place).value());
   NoteInline(source_digest, plan);
   return plan;

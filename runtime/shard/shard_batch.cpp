@@ -46,7 +46,9 @@ void Shard::Apply(const TxnPtr& txn, engine::Decision decision, std::function<vo
     if (watched || events_.IsNoted(record, txn->plan->client_driven)) {
       const engine::TxnState& state = *txn->state;
       if (engine::HasSensitive(*txn->plan)) {
-        engine::Sensitive::Of(*txn->plan, state.input).Hide(record);
+        auto sensitive = engine::Sensitive::Of(*txn->plan, state.input);
+        sensitive.Learn(*txn->plan, state);
+        sensitive.Hide(record);
       }
       release.events.push_back({state.gid, state.definition, state.status, state.has_incident(),
                                 HistoryEntry{state.revision, std::move(record)}, txn->plan,

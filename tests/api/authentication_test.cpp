@@ -108,8 +108,9 @@ TEST_CASE("whoever acts for others says why, over both protocols") {
   }
   CHECK(asked.server.coordinator.mutations() == 0);
   CHECK(grpc.coordinator.mutations() == 0);
-  CHECK(asked.Post(kOne + ":pause", R"({"reason":"r","expectedRevision":7})",
-                   asked.tokens.Make(Role::kOperator))
+  CHECK(asked
+            .Post(kOne + ":pause", R"({"reason":"r","expectedRevision":7})",
+                  asked.tokens.Make(Role::kOperator))
             .status == 200);
   CHECK(asked.server.coordinator.last_operate()->expected_revision == Sequence(7));
   // Programs that change their mind about what is their own.

@@ -38,6 +38,7 @@ class Listener(http.server.ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.bodies, self.heads, self.release = [], [], threading.Event()
+        self.session = secrets.token_hex(16)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -52,7 +53,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         self.server.bodies.append(body)
         self.server.heads.append(str(self.headers) + self.path)
-        echo = {"sent": body, "with": self.headers.get("Authorization"), "at": urllib.parse.unquote(self.path)}
+        echo = {"sent": body, "with": self.headers.get("Authorization"), "at": urllib.parse.unquote(self.path),
+                "key": self.headers.get("X-Key"), "pin": self.headers.get("X-Pin"), "session": self.server.session}
         way = self.path.split("/")[1]
         if way == "hang":
             self.server.release.wait(60)
@@ -66,6 +68,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json" if status == 200 else "text/plain")
         self.send_header("Content-Length", str(len(text.encode())))
         self.send_header("X-Echo", echoed or "")
+        self.send_header("X-Session", self.server.session)
         self.end_headers()
         self.wfile.write(text.encode())
 
@@ -77,12 +80,13 @@ def definition(name, url, path, **more):
     """One step that sends the secret and the sensitive value on every way, and gives back what it was answered."""
     step = {"id": "s", "participant": "bank", "compensate": None, "timeout": "400ms", "retry": RETRY,
             "action": {"post": f"/{path}/${{input.card}}", "body": {"card": "${input.card}", "note": "of ${input.card}"},
-                       "headers": {"X-Card": "${input.card}"}}, **more}
+                       "headers": {"X-Card": "${input.card}", "X-Pin": "${input.pin}"}}, **more}
     return {"name": name, "mode": "saga",
             "input": {"required": ["city"], "properties": {"card": {"type": "string", "sensitive": True, "maxLength": 60}}},
-            "participants": {"bank": {"http": url, "headers": {"Authorization": "Bearer ${secret.BANK}"}}},
+            "participants": {"bank": {"http": url, "sensitiveHeaders": ["x-key", "X-Pin", "X-Session"],
+                                      "headers": {"Authorization": "Bearer ${secret.BANK}", "X-Key": "Basic ${env.BANK_KEY}"}}},
             "steps": [step, {"id": "after", "participant": "bank", "compensate": None, "retry": RETRY,
-                             "action": {"post": "/well", "body": "${steps.s.output}"}}],
+                             "action": {"post": "/well", "body": {"is": "${steps.s.output}", "by": "${steps.s.headers['x-session']}"}}}],
             "output": {"said": "${steps.s.output}", "card": "${input.card}"}}
 
 
@@ -100,20 +104,21 @@ class Planted(unittest.TestCase):
             self.addCleanup(listener.shutdown)
         self.addCleanup(self.bank.release.set)
         self.planted = {name: secrets.token_hex(16) for name in ("bank", "webhook", "collector", "environment")}
+        self.named = {"key": secrets.token_hex(16), "pin": secrets.token_hex(16), "session": self.bank.session}
         self.card = f"4111 {secrets.token_hex(8)}/\"é"
         (self.held / "BANK").write_text(self.planted["bank"] + "\n")
         (self.held / "BANK.hosts").write_text(self.bank.url + "\n")
         (self.root / "webhook").write_text(self.planted["webhook"])
         subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", self.root / "signing.pem"], check=True)
         self.secured = Secured(self.root, ("tokens", "signatures", "tls"))
-        self.shown = {}
+        self.shown, self.source = {}, None
         self.coordinator = None
         self.start()
 
     def start(self):
         self.coordinator = Coordinator(
-            BUILD, self.store, {"UNREAD": self.planted["environment"]},
-            ["--secrets-dir", self.held, "--otlp-endpoint", self.collector.url + "/v1/traces",
+            BUILD, self.store, {"UNREAD": self.planted["environment"], "BANK_KEY": self.named["key"]},
+            ["--allow-env", "BANK_KEY", "--secrets-dir", self.held, "--otlp-endpoint", self.collector.url + "/v1/traces",
              "--otlp-header", f"Authorization: {self.planted['collector']}", "--webhook", self.receiver.url + "/hook",
              "--webhook-secret-file", self.root / "webhook", "--signing-key", self.root / "signing.pem",
              "--log-level", "debug"], secured=self.secured)
@@ -134,7 +139,7 @@ class Planted(unittest.TestCase):
 
     def submit(self, name, card=None, wait="20s", gid=None, **more):
         try:
-            done = self.coordinator.submit(name, {"card": card or self.card, "city": "Rome"}, gid=gid or name, wait=wait,
+            done = self.coordinator.submit(name, {"card": card or self.card, "city": "Rome", "pin": self.named["pin"]}, gid=gid or name, wait=wait,
                                            **more)
             self.show(f"submit {name}", done)
             return done
@@ -192,6 +197,7 @@ class Planted(unittest.TestCase):
 
     def look(self):
         """At everything there is to look at."""
+        self.source = self.coordinator.http.call("GET", "/v1/definitions/well")["source"]
         gids = ("well", "refused", "broken", "late", "stuck", "wrong", "edited", "killed")
         for gid in gids:
             for what in ("", "/history", "/branches", "/branches/s/call"):
@@ -232,9 +238,12 @@ class Planted(unittest.TestCase):
             for path in self.store.iterdir():
                 self.assertNotIn(value[:len(value) // 2], path.read_bytes(), f"{name} is in {path.name}")
         self.search_shown("card", self.card[5:15].encode())
+        for name, value in self.named.items():
+            self.assertIn(value, "".join(self.bank.bodies + self.bank.heads))
+            self.search_shown(name, value[:len(value) // 2].encode())
         # Whoever has a definition could try what it read of the environment until it fits this one.
-        source = self.coordinator.http.call("GET", "/v1/definitions/well")["source"]
-        self.search_shown("unkeyed digest", hashlib.sha256((source + "\n{}").encode()).hexdigest()[:12].encode())
+        read = json.dumps({"BANK_KEY": self.named["key"]}, separators=(",", ":"))
+        self.search_shown("unkeyed digest", hashlib.sha256(f"{self.source}\n{read}".encode()).hexdigest()[:12].encode())
 
     def search_shown(self, name, value):
         for where, texts in self.shown.items():

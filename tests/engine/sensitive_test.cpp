@@ -90,6 +90,62 @@ TEST_CASE("failures are recorded without it, and calls are made with it") {
   CHECK(FindBranch(world.state(), BranchId("a"))->failure->message == "no card [sensitive]");
 }
 
+namespace {
+
+PlanPtr HeaderPlan() {
+  return CompilePlan(
+      R"({"name": "x", "mode": "saga",
+          "participants": {
+            "p": {"http": "http://p", "headers": {"X-Key": "key of partner 1", "X-Plain": "plain 123"},
+                  "sensitiveHeaders": ["x-key", "Authorization", "X-Session"]},
+            "q": {"http": "http://q", "headers": {"Authorization": "not named"}}},
+          "steps": [{"id": "a", "participant": "p", "compensate": null,
+                     "action": {"post": "/a", "headers": {"Authorization": "Bearer ${input.token}"}}},
+                    {"id": "b", "participant": "q", "compensate": null,
+                     "action": {"post": "/b", "body": "${steps.a.headers['x-session']}"}}],
+          "output": "${steps.a.headers['x-session']}"})");
+}
+
+}  // namespace
+
+TEST_CASE("the values of headers that a participant names are sensitive, sent or answered") {
+  const PlanPtr plan = HeaderPlan();
+  CHECK(HasSensitive(*plan));
+  const JsonText input(Json{{"token", "tok-12345678"}});
+  Sensitive sensitive = Sensitive::Of(*plan, input);
+  CHECK(Hidden(sensitive, std::string("key of partner 1, plain 123, not named")) ==
+        "[sensitive], plain 123, not named");
+  CHECK(Hidden(sensitive, std::string("no Bearer tok-12345678, no tok-12345678")) ==
+        "no [sensitive], no [sensitive]");
+  JsonText shown = input;
+  sensitive.HideInput(shown);
+  CHECK(shown.Read() == Json{{"token", kShown}});
+
+  CHECK(Hidden(sensitive, std::string("sid=session-778899; id=1")) == "sid=session-778899; id=1");
+  sensitive.Learn(
+      *plan,
+      JsonText(
+          Json{{"headers", {{"x-session", "sid=session-778899; id=1"}, {"etag", "etag-123456"}}}}));
+  CHECK(Hidden(sensitive, std::string("sid=session-778899; id=1")) == "[sensitive]");
+  CHECK(Hidden(sensitive, std::string("who is session-778899, etag-123456?")) ==
+        "who is [sensitive], etag-123456?");
+  const Sensitive sent = Sensitive::OfHeaders({"Basic dXNlcjpwYXNz"});
+  CHECK(Hidden(sent, std::string("bad credentials dXNlcjpwYXNz")) == "bad credentials [sensitive]");
+}
+
+TEST_CASE("what an answer's sensitive header held is sent on, and in no failure or view") {
+  World world(HeaderPlan());
+  world.Submit({{"token", "tok-12345678"}});
+  ReplyDone done;
+  done.answer = JsonText(Json{{"headers", {{"x-session", "session-778899"}}}});
+  world.Answer("a", done);
+  const auto& call = std::get<CallBranch>(world.effects().back());
+  CHECK(std::get<RenderedHttp>(call.request).body->find("session-778899") != std::string::npos);
+  world.Answer("b", ReplyUnknown{{"http.500", "no session-778899 of tok-12345678"}, std::nullopt});
+  CHECK(FindBranch(world.state(), BranchId("b"))->failure->message ==
+        "no [sensitive] of [sensitive]");
+}
+
 TEST_CASE("a state and its records are shown without it") {
   const Sensitive sensitive = Of("4111-1111");
   TxnState state;

@@ -193,5 +193,38 @@ TEST_CASE("whatever a participant does with a secret, nothing that is kept of it
   }
 }
 
+TEST_CASE("what a participant says of a header that it names is in nothing that went wrong") {
+  testing::Service service;
+  net::testing::Peer peer(service.Script());
+  dsl::Participant participant = testing::At(peer);
+  std::get<dsl::HttpAddress>(participant.address).headers.emplace_back("X-Key", "Basic key-123456");
+  participant.sensitive_headers = {"x-key", "x-session"};
+  testing::Bench bench(std::move(participant), dsl::Mode::kTcc, CallerOptions());
+  const auto with = [](const std::string& head, const std::string& body) {
+    return "HTTP/1.1 " + head +
+           "\r\nX-Session: session-778899\r\nContent-Length: " + std::to_string(body.size()) +
+           "\r\n\r\n" + body;
+  };
+  const std::string echo = "key-123456 session-778899";
+  size_t call = 0;
+  for (const std::string& answer :
+       {with("422 No", echo), with("500 Oh", echo), with("500 Oh", std::string(400, 'x') + echo),
+        with("425 Who\r\nEntente-Unverified: no", echo),
+        std::string("HTTP/1.1 key-123456\r\n\r\n")}) {
+    service.answer = answer;
+    CAPTURE(answer);
+    bench.Call("t" + std::to_string(call));
+    const std::string kept = TextOf(bench.Reply(call));
+    CHECK(kept.find("key-1") == std::string::npos);
+    CHECK(kept.find("session-7") == std::string::npos);
+    CHECK(service.Received(call).find("X-Key: Basic key-123456") != std::string::npos);
+    ++call;
+  }
+  // What went well is data: later steps send it on, and whoever looks at it is shown it without.
+  service.answer = with("200 OK", R"({"key":"key-123456"})");
+  bench.Call("well");
+  CHECK(TextOf(bench.Reply(call)) == R"({"key":"key-123456"})");
+}
+
 }  // namespace
 }  // namespace entente::participants

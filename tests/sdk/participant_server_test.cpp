@@ -585,8 +585,9 @@ TEST_CASE("by TLS it serves those whose certificates are by its authorities, and
   const auto server = desk.Start(options);
   CHECK(server->url() == "https://127.0.0.1:" + std::to_string(server->port()));
   CHECK(Driver({own.ca_file(), clients.certificate_file(), clients.key_file()}).Call(*server).ok());
-  CHECK_FALSE(
-      Driver({own.ca_file(), strangers.certificate_file(), strangers.key_file()}).Call(*server).ok());
+  CHECK_FALSE(Driver({own.ca_file(), strangers.certificate_file(), strangers.key_file()})
+                  .Call(*server)
+                  .ok());
   CHECK_FALSE(Driver({own.ca_file(), {}, {}}).Call(*server).ok());
   CHECK(Driver({strangers.ca_file(), clients.certificate_file(), clients.key_file()})
             .Call(*server)
@@ -597,7 +598,8 @@ TEST_CASE("by TLS it serves those whose certificates are by its authorities, and
   CHECK(server->tls_status().ok());
 }
 
-TEST_CASE("a certificate that is replaced is shown from the next connection on, and cuts off none") {
+TEST_CASE(
+    "a certificate that is replaced is shown from the next connection on, and cuts off none") {
   const Certificates first("127.0.0.1");
   const Certificates second("127.0.0.1");
   const Certificates shown("127.0.0.1");  // Whose files the server has.
@@ -625,12 +627,12 @@ TEST_CASE("a server that can not use its TLS files does not start, rather than i
   const Certificates own("127.0.0.1");
   const Certificates other("127.0.0.1");
   Desk desk;
-  for (const ServerTlsOptions& tls : std::vector<ServerTlsOptions>{
-           {"/nowhere", own.key_file(), {}},
-           {own.certificate_file(), {}, {}},
-           {own.certificate_file(), other.key_file(), {}},
-           {{}, {}, own.ca_file()},
-           {own.certificate_file(), own.key_file(), "/nowhere"}}) {
+  for (const ServerTlsOptions& tls :
+       std::vector<ServerTlsOptions>{{"/nowhere", own.key_file(), {}},
+                                     {own.certificate_file(), {}, {}},
+                                     {own.certificate_file(), other.key_file(), {}},
+                                     {{}, {}, own.ca_file()},
+                                     {own.certificate_file(), own.key_file(), "/nowhere"}}) {
     ServerOptions options;
     options.tls = tls;
     CHECK(HttpServer::Start(desk.participant, options).status().reason() == "server.bad_tls");

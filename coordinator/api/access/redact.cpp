@@ -78,6 +78,12 @@ void Clear(engine::BranchState& branch) {
   Clear(branch.failure);
 }
 
+engine::Sensitive SensitiveOf(const dsl::Plan& plan, const engine::TxnState& state) {
+  auto sensitive = engine::Sensitive::Of(plan, state.input);
+  sensitive.Learn(plan, state);
+  return sensitive;
+}
+
 }  // namespace
 
 runtime::TxnView WithoutSensitive(runtime::TxnView view) {
@@ -85,7 +91,7 @@ runtime::TxnView WithoutSensitive(runtime::TxnView view) {
     return view;
   }
   auto state = std::make_shared<engine::TxnState>(*view.state);
-  engine::Sensitive::Of(*view.plan, state->input).Hide(*state);
+  SensitiveOf(*view.plan, *state).Hide(*state);
   view.state = std::move(state);
   return view;
 }
@@ -102,7 +108,12 @@ runtime::History WithoutSensitive(runtime::History history) {
   if (!known) {  // Nobody can tell what of it is.
     return WithoutPayloads(std::move(history));
   }
-  const auto sensitive = engine::Sensitive::Of(*history.plan, accepted->input);
+  auto sensitive = engine::Sensitive::Of(*history.plan, accepted->input);
+  for (const runtime::HistoryEntry& entry : history.entries) {
+    if (const auto* done = std::get_if<engine::OperationSucceeded>(&entry.record.body)) {
+      sensitive.Learn(*history.plan, done->answer);
+    }
+  }
   for (runtime::HistoryEntry& entry : history.entries) {
     sensitive.Hide(entry.record);
   }
@@ -110,7 +121,7 @@ runtime::History WithoutSensitive(runtime::History history) {
 }
 
 BranchCallResult WithoutSensitive(const runtime::TxnView& view, BranchCallResult call) {
-  const auto sensitive = engine::Sensitive::Of(*view.plan, view.state->input);
+  const auto sensitive = SensitiveOf(*view.plan, *view.state);
   sensitive.Hide(call.target);
   if (call.body) {
     sensitive.Hide(*call.body);

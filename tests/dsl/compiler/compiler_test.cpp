@@ -72,6 +72,30 @@ TEST_CASE("participants are resolved from the environment") {
   CHECK(grpc.metadata.size() == 1);
 }
 
+TEST_CASE("sensitive headers and metadata are named without case, at most so many") {
+  const auto plan = PlanOf(R"({"name": "d", "participants": {
+      "p": {"http": "http://p.test", "sensitiveHeaders": ["X-Key", "authorization"]},
+      "q": {"grpc": "q.test:1", "service": "s.S", "sensitiveMetadata": ["x-key"]},
+      "r": {"http": "http://r.test"}}, "steps": [{"id": "s",
+      "participant": "p", "action": {"post": "/x"}, "compensate": null}]})");
+  CHECK(plan->participants[0].sensitive_headers ==
+        std::vector<std::string>{"x-key", "authorization"});
+  CHECK(plan->participants[1].sensitive_headers == std::vector<std::string>{"x-key"});
+  CHECK(plan->participants[2].sensitive_headers.empty());
+  std::string names;
+  for (size_t i = 0; i <= limits::kMaxSensitiveHeaders; ++i) {
+    names += (names.empty() ? "\"x" : ", \"x") + std::to_string(i) + '"';
+  }
+  const auto compiled = Compile(R"({"name": "d", "participants": {
+      "p": {"http": "http://p.test", "sensitiveHeaders": [)" +
+                                    names + R"(]}}, "steps": [{"id": "s",
+      "participant": "p", "action": {"post": "/x"}, "compensate": null}]})",
+                                CompileOptions());
+  const auto* problems = std::get_if<Problems>(&compiled);
+  REQUIRE(problems != nullptr);
+  CHECK(problems->front().code == "definition.too_many");
+}
+
 TEST_CASE("a header's secret stays a name") {
   const auto plan = PlanOf(R"({"name": "d", "participants": {"p": {"http": "http://p.test",
       "headers": {"Authorization": "Bearer ${secret.PAY}", "X": "y"}}}, "steps": [{"id": "s",
