@@ -68,7 +68,9 @@ std::vector<std::string> CallLines(const Plan& plan, const CallWork& work) {
   }
   const std::vector<std::string> settling = SettlingLines(plan, work);
   for (const CallWay& alternative : work.alternatives) {
-    std::string line = "or " + Describe(plan, *alternative.forward);
+    std::string line = alternative.after_undo ? "once that is given up and undone, " : "or ";
+    line += alternative.after_undo && alternative.after_refusal ? "or refused, " : "";
+    line += Describe(plan, *alternative.forward);
     if (const auto own = SettlingLines(plan, alternative); own != settling) {
       for (const std::string& part : own) {
         line += ", " + part;

@@ -49,6 +49,9 @@ std::string_view OperationName(Mode mode, Role role) {
 }
 
 bool CallWay::IsFor(std::string_view code) const {
+  if (!after_refusal) {
+    return false;
+  }
   return on.empty() || std::any_of(on.begin(), on.end(), [code](std::string_view wanted) {
            // "NOT_FOUND" is meant by "grpc.NOT_FOUND", and "409" by "http.409".
            return code == wanted || (code.size() == wanted.size() + 5 && code.ends_with(wanted) &&
@@ -56,9 +59,20 @@ bool CallWay::IsFor(std::string_view code) const {
          });
 }
 
-std::optional<size_t> CallWork::NextAfter(size_t number, std::string_view code) const {
+std::optional<size_t> CallWork::NextAfter(size_t number, std::string_view code,
+                                          bool given_up) const {
   for (size_t next = number + 1; next <= alternatives.size(); ++next) {
-    if (alternatives[next - 1].IsFor(code)) {
+    const CallWay& way = alternatives[next - 1];
+    if (way.IsFor(code) || (given_up && way.after_undo)) {
+      return next;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<size_t> CallWork::NextOnceUndone(size_t number) const {
+  for (size_t next = number + 1; next <= alternatives.size(); ++next) {
+    if (alternatives[next - 1].after_undo) {
       return next;
     }
   }

@@ -191,16 +191,21 @@ struct CallWay {
   std::optional<OperationTemplate> forward;  // Absent: a client does it by itself.
   std::optional<UndoTemplate> undo;          // Absent: there is nothing to undo.
   std::optional<OperationTemplate> finish;   // TCC's confirm, 2PC's commit.
-  // Of an alternative: the codes of the refusals that it is there for; empty: of any.
+  // Of an alternative: the codes of the refusals that it is there for; empty: of any, if it is
+  // there for refusals.
   std::vector<std::string> on = {};
+  bool after_refusal = true;
+  // Of an alternative: it is there when the way before was given up, once that is undone.
+  bool after_undo = false;
 
+  // Whether it is there for a refusal with that code.
   [[nodiscard]] bool IsFor(std::string_view code) const;
 };
 
 // A step that calls somebody: a participant or a child transaction.
 struct CallWork : CallWay {
-  // Tried in order, each only after a refusal. One that does not say how it is settled has a copy
-  // of the step's own undo and finish.
+  // Tried in order, each only after a refusal, or after the way before was undone. One that does
+  // not say how it is settled has a copy of the step's own undo and finish.
   std::vector<CallWay> alternatives;
 
   // The way that is taken by the n-th alternative; 0 is the step's own. `number` is in range.
@@ -208,8 +213,13 @@ struct CallWork : CallWay {
     return number == 0 ? *this : alternatives[number - 1];
   }
   // The number of the alternative that follows after way `number` was refused with `code`; nothing
-  // if none does.
-  [[nodiscard]] std::optional<size_t> NextAfter(size_t number, std::string_view code) const;
+  // if none does. `given_up`: no attempt was answered otherwise than that, so that one which is
+  // there for what was given up fits as well.
+  [[nodiscard]] std::optional<size_t> NextAfter(size_t number, std::string_view code,
+                                                bool given_up = false) const;
+  // The number of the alternative that follows after way `number` was given up, its outcome
+  // unknown, and undone; nothing if none does.
+  [[nodiscard]] std::optional<size_t> NextOnceUndone(size_t number) const;
   // Whether any way has something to undo.
   [[nodiscard]] bool CanBeUndone() const;
 };

@@ -149,6 +149,8 @@ struct OperationRefused {
   Failure failure;
   // The step is optional: no alternative follows, and the transaction goes on without it.
   bool tolerated = false;
+  // Its attempts were used up: none had an effect.
+  bool given_up = false;
 };
 
 // No more attempts at a forward operation (or a commit in one phase), which may have had an effect.

@@ -35,6 +35,9 @@ struct BranchFacts {
   bool may_have_happened = false;
   // The undo runs for a forward call that never answered: there is no output to read.
   bool undo_without_output = false;
+  bool given_up = false;  // Its refusal was that its attempts were used up.
+  // That undo was begun while nothing was decided: another way to do the step follows it.
+  bool undone_for_another = false;
   bool enlisted = false;     // By a client, which works with the participant itself.
   bool one_phase = false;    // Its finish is the participant's own decision.
   bool by_operator = false;  // An operator said that it is settled; the participant did not.

@@ -123,7 +123,12 @@ void Inspector::CheckStanding(size_t number, const Node& node, const Held& held)
   const dsl::CallWork* work = CallsOf(step);
   const bool has_undo = work != nullptr && work->way(held.alternative).undo.has_value();
   std::string advice;
-  if (!has_undo) {
+  const bool led_on = work != nullptr && work->NextOnceUndone(held.alternative).has_value();
+  if (!has_undo && led_on && node.state.status == TxnStatus::kCommitted) {
+    advice =
+        "it was given up and another way followed, with nothing undone before: write what undoes "
+        "it";
+  } else if (!has_undo) {
     advice = node.state.status == TxnStatus::kCommitted
                  ? "what is answered so may have happened: leave that status unknown"
                  : "write what undoes it, do it after what can still be refused, or mark the step "

@@ -39,7 +39,8 @@ void AddBranch(const engine::BranchState& branch, Hasher& hasher) {
   hasher.Number(branch.rounds);
   hasher.Number((branch.may_have_happened ? 1 : 0) | (branch.undo_without_output ? 2 : 0) |
                 (branch.one_phase ? 4 : 0) | (branch.expires_at ? 8 : 0) |
-                (branch.tolerated ? 16 : 0));
+                (branch.tolerated ? 16 : 0) | (branch.undone_for_another ? 32 : 0) |
+                (branch.given_up ? 64 : 0));
   hasher.Add(branch.item.text());
   hasher.Add(branch.output.text());
   hasher.Add(branch.answer.text());

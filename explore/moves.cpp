@@ -84,6 +84,7 @@ size_t FaultsOf(const Move& move) {
     case Move::Kind::kLostBefore:
     case Move::Kind::kSilent:
     case Move::Kind::kSilentBefore:
+    case Move::Kind::kUnreached:
     case Move::Kind::kLate:
     case Move::Kind::kNever:
     case Move::Kind::kStopped:
@@ -281,6 +282,9 @@ void Rules::AddForwardMoves(const Node& node, const CallBranch& call, const Move
     AddRefusals(base, moves);
     add(Move::Kind::kLostBefore);
     add(Move::Kind::kSilentBefore);
+    if (work.NextOnceUndone(base.alternative)) {
+      add(Move::Kind::kUnreached);  // Else it goes on as a refusal does.
+    }
     if (!HasBarrier(call.participant)) {
       add(Move::Kind::kLate);
     }
@@ -521,6 +525,11 @@ class Rules::Maker {
         StaySilent();
         break;
       case Move::Kind::kSilentBefore: StaySilent(); break;
+      case Move::Kind::kUnreached:
+        KeepAnswering([this] {
+          Reply(engine::ReplyNotSent{{"connect.refused", "explored"}, std::nullopt});
+        });
+        break;
       case Move::Kind::kNever:
         turn_.excused = true;
         RefuseForGood(call, rules_.CodeOf(move_));

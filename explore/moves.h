@@ -51,6 +51,7 @@ struct Move {
     kLostBefore,         // It is lost with nothing done.
     kSilent,             // Done, and no attempt is ever answered.
     kSilentBefore,       // Not done, and no attempt is ever answered.
+    kUnreached,          // No attempt reaches it.
     kLate,               // The same, and it is done after its undo.
     kNever,              // Refused for good although there is no way back.
     kNotFound,           // The undo of what is not there is answered so.

@@ -35,6 +35,7 @@ class Teller {
       case Kind::kLostBefore: return call + ": lost on the way, nothing is done";
       case Kind::kSilent: return call + ": done, but no attempt is ever answered";
       case Kind::kSilentBefore: return call + ": nothing is done, and no attempt is answered";
+      case Kind::kUnreached: return call + ": no attempt reaches the service";
       case Kind::kLate: return call + ": no attempt is answered; the call is still on its way";
       case Kind::kNever: return call + ": refused at every attempt, or never answered";
       case Kind::kNotFound: return call + ": answered 404 at every attempt";

@@ -146,6 +146,7 @@ void PutBranchFailure(const From& from, pb::BranchFailure* to) {
 void Put(const eng::OperationRefused& from, pb::Record& record) {
   PutBranchFailure(from, record.mutable_operation_refused());
   record.mutable_operation_refused()->set_tolerated(from.tolerated);
+  record.mutable_operation_refused()->set_given_up(from.given_up);
 }
 
 void Put(const eng::OperationGaveUp& from, pb::Record& record) {
@@ -494,9 +495,9 @@ Result<eng::RecordBody> GetBody(const pb::Record& from) {
     case pb::Record::kPollScheduled: return Get(from.poll_scheduled());
     case pb::Record::kOperationSucceeded: return Get(from.operation_succeeded());
     case pb::Record::kOperationRefused:
-      return Body(eng::OperationRefused{BranchId(from.operation_refused().branch()),
-                                        Get(from.operation_refused().failure()),
-                                        from.operation_refused().tolerated()});
+      return Body(eng::OperationRefused{
+          BranchId(from.operation_refused().branch()), Get(from.operation_refused().failure()),
+          from.operation_refused().tolerated(), from.operation_refused().given_up()});
     case pb::Record::kOperationGaveUp:
       return Body(eng::OperationGaveUp{BranchId(from.operation_gave_up().branch()),
                                        Get(from.operation_gave_up().failure()),

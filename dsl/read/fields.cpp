@@ -126,7 +126,7 @@ constexpr std::array<Name, size + more> Both(const std::array<Name, size>& field
   std::copy(others.begin(), others.end(), all.end() - more);
   return all;
 }
-constexpr std::array kSagaSettling = {Name("compensate"), Name("on")};
+constexpr std::array kSagaSettling = {Name("compensate"), Name("on"), Name("after")};
 constexpr std::array kTccSettling = {Name("confirm"), Name("cancel"), Name("on")};
 constexpr std::array kTwoPhaseCommitSettling = {Name("commit"), Name("rollback"), Name("on")};
 constexpr std::array kHttpSagaAlternativeFields = Both(kHttpForwardFields, kSagaSettling);

@@ -1,5 +1,7 @@
-// Alternatives: further ways to do a step, each tried after a refusal. The half of StepCompiler
-// that sees to it that whatever such a call did is settled where it was done.
+// Alternatives: further ways to do a step, each tried after a refusal, or once what was given up is
+// undone. The half of StepCompiler that sees to it that whatever such a call did is settled where
+// it was done.
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -18,6 +20,9 @@ bool GoElsewhere(const OperationTemplate& a, const OperationTemplate& b) {
   }
   return call->participant != other->participant;
 }
+
+// What 'on' calls a call of which nobody knows what became of it.
+constexpr std::string_view kGivenUp = "given-up";
 
 // A status in quotes is most likely meant as a number.
 bool IsCode(std::string_view text) {
@@ -49,51 +54,136 @@ void StepCompiler::Alternatives(size_t index, const ObjectReader& reader, Operat
     if (!json.is_object()) {
       continue;
     }
-    CallWay way{std::move(forward), work->undo, work->finish, ReadOn(json, site.pointer)};
+    CallWay way{std::move(forward), work->undo, work->finish};
+    ReadOccasion(json, site.pointer, &way);
     SettleAlternative(index, reader, json, site, *work, &way);
     if (way.forward) {
       work->alternatives.push_back(std::move(way));
     }
   }
   LookForCodes(work);
-}
-
-std::vector<std::string> StepCompiler::ReadOn(const Json& json, const std::string& pointer) {
-  std::vector<std::string> on;
-  const auto found = json.find("on");
-  if (found == json.end()) {
-    return on;
-  }
-  const std::string at = pointer + "/on";
-  if (!found->is_array() || found->empty()) {
-    problems_.AtValue(at, "wrong_type",
-                      "'on' must be an array of what the alternative is there for, not " +
-                          std::string(found->is_array() ? "an empty one" : TypeName(*found)),
-                      R"(write [409, "SOLD_OUT"])");
-    return on;
-  }
-  for (size_t i = 0; i < found->size(); ++i) {
-    const Json& entry = (*found)[i];
-    const std::string here = at + "/" + std::to_string(i);
-    const bool status = entry.is_number_integer() && entry >= 200 && entry <= 599;
-    if (entry == "given-up" || entry == "timeout") {
-      problems_.AtValue(
-          here, "bad_value",
-          "an alternative follows a refusal only: after a call without an answer both "
-          "could have worked",
-          "let the step be 'optional', or raise 'retry'");
-    } else if (status) {
-      on.push_back(DumpJson(entry));
-    } else if (entry.is_string() && IsCode(entry.get<std::string>())) {
-      on.push_back(entry.get<std::string>());
-    } else {
-      problems_.AtValue(here, "bad_status",
-                        Quote(DumpJson(entry)) +
-                            " names no refusal: it is a status of HTTP or gRPC, a code that stands "
-                            "in the body, or that of a 'refuseWhen'");
+  if (work->alternatives.size() == alternatives->size()) {
+    for (size_t number = 1; number <= alternatives->size(); ++number) {
+      CheckUndoneBefore(index, *work, number, pointer + "/" + std::to_string(number - 1));
     }
   }
-  return on;
+}
+
+void StepCompiler::ReadOccasion(const Json& json, const std::string& pointer, CallWay* way) {
+  std::optional<std::string> given_up;  // Where that is said.
+  if (const auto found = json.find("on"); found != json.end()) {
+    const std::string at = pointer + "/on";
+    if (*found == kGivenUp) {
+      given_up = at;
+    } else if (!found->is_array() || found->empty()) {
+      problems_.AtValue(at, "wrong_type",
+                        "'on' must be an array of what the alternative is there for, not " +
+                            std::string(found->is_array() ? "an empty one" : TypeName(*found)),
+                        R"(write [409, "SOLD_OUT"], or "given-up")");
+    } else {
+      for (size_t i = 0; i < found->size(); ++i) {
+        const std::string here = at + "/" + std::to_string(i);
+        if ((*found)[i] == kGivenUp) {
+          given_up = here;
+        } else if (const auto code = ReadRefusal((*found)[i], here)) {
+          way->on.push_back(*code);
+        }
+      }
+    }
+    way->after_refusal = !given_up || !way->on.empty();
+  }
+  way->after_undo = given_up.has_value();
+  CheckAfterUndo(json, pointer, given_up);
+}
+
+std::optional<std::string> StepCompiler::ReadRefusal(const Json& entry,
+                                                     const std::string& pointer) {
+  if (entry.is_number_integer() && entry >= 200 && entry <= 599) {
+    return DumpJson(entry);
+  }
+  if (entry == "timeout") {
+    problems_.AtValue(pointer, "bad_value",
+                      "a call without an answer is no refusal: it is made again, by the step's "
+                      "'retry', until it is given up",
+                      R"(write "on": "given-up", "after": "undo")");
+  } else if (entry.is_string() && IsCode(entry.get<std::string>())) {
+    return entry.get<std::string>();
+  } else {
+    problems_.AtValue(pointer, "bad_status",
+                      Quote(DumpJson(entry)) +
+                          " names no refusal: it is a status of HTTP or gRPC, a code that stands "
+                          "in the body, or that of a 'refuseWhen'");
+  }
+  return std::nullopt;
+}
+
+void StepCompiler::CheckAfterUndo(const Json& json, const std::string& pointer,
+                                  const std::optional<std::string>& given_up) {
+  const auto after = json.find("after");
+  const bool undo = after != json.end() && *after == "undo";
+  if (given_up && mode_ != Mode::kSaga) {
+    problems_.AtValue(*given_up, "wrong_mode",
+                      "only in a saga an alternative follows what was given up: in a " +
+                          std::string(ModeName(mode_)) + " that ends in an abort",
+                      "remove it");
+  } else if (given_up && after == json.end()) {
+    problems_.AtValue(*given_up, "needs_undo",
+                      "it is not known what became of a call that is given up: were another one to "
+                      "follow, both could have worked and an effect stand twice",
+                      R"(add "after": "undo": what was given up is undone before)");
+  } else if (after != json.end() && mode_ == Mode::kSaga && !undo) {
+    problems_.AtValue(
+        pointer + "/after", "bad_value",
+        "'after' of an alternative says what is done before it: \"undo\", not " + DumpJson(*after),
+        R"(write "after": "undo")");
+  } else if (undo && mode_ == Mode::kSaga && !given_up) {
+    problems_.AtKey(pointer + "/after", "contradiction",
+                    "after a refusal there is nothing to undo: \"after\": \"undo\" is of an "
+                    "alternative that follows what was given up",
+                    R"(add "on": "given-up", or remove it)");
+  }
+}
+
+// Whatever it follows has to be undone first; or there is nothing to undo, where the definition
+// says so.
+void StepCompiler::CheckUndoneBefore(size_t index, const CallWork& work, size_t number,
+                                     const std::string& pointer) {
+  const CallWay& way = work.way(number);
+  const std::string id = Quote(list_.table.ids[index]);
+  if (!way.after_undo || mode_ != Mode::kSaga) {
+    return;
+  }
+  std::vector<const CallWay*> before;
+  for (size_t earlier = 0; earlier < number; ++earlier) {
+    if (work.NextOnceUndone(earlier) == number) {
+      before.push_back(&work.way(earlier));
+    }
+  }
+  const auto is_child = [](const CallWay* one) {
+    return one->forward && std::holds_alternative<ChildTemplate>(*one->forward);
+  };
+  const bool no_way_back = list_.IsPivot(index) &&
+                           std::any_of(before.begin(), before.end(),
+                                       [](const CallWay* one) { return !one->undo.has_value(); });
+  if (list_.IsAfterPivot(index)) {
+    problems_.AtKey(
+        pointer + "/after", "never_undone",
+        list_.IsAfterwards(index)
+            ? "step " + id + " has its time when the outcome is decided, and is never undone"
+            : "step " + id + " comes after the pivot and is never undone",
+        "raise the 'attempts' of its 'retry' instead");
+  } else if (no_way_back) {
+    problems_.AtKey(pointer + "/after", "never_undone",
+                    "the pivot " + id +
+                        " has no 'compensate': once it may have happened there is "
+                        "no way back",
+                    "add 'compensate', or raise the 'attempts' of its 'retry' instead");
+  } else if (std::all_of(before.begin(), before.end(), is_child)) {
+    problems_.AtKey(pointer + "/on", "never_given_up",
+                    "what is tried before is a transaction, which is asked after until it has "
+                    "ended and never given up",
+                    "remove 'on' and 'after': an alternative follows when it was aborted");
+  }
 }
 
 // Whatever code an alternative is there for has to be found in the answers before it.

@@ -63,7 +63,14 @@ class StepCompiler {
                                                            OperationSite site, CallWay* way);
   void CheckOnePhase(const ObjectReader& reader, const ExpressionCompiler::Place& reads_output);
   void Alternatives(size_t index, const ObjectReader& reader, OperationSite site, CallWork* work);
-  std::vector<std::string> ReadOn(const Json& json, const std::string& pointer);
+  // What an alternative is there for: `on` and `after`.
+  void ReadOccasion(const Json& json, const std::string& pointer, CallWay* way);
+  std::optional<std::string> ReadRefusal(const Json& entry, const std::string& pointer);
+  // `given_up` is where it says that it follows what was given up, if it does.
+  void CheckAfterUndo(const Json& json, const std::string& pointer,
+                      const std::optional<std::string>& given_up);
+  void CheckUndoneBefore(size_t index, const CallWork& work, size_t number,
+                         const std::string& pointer);
   static void LookForCodes(CallWork* work);
   // What an alternative says of how it is settled, in place of what `way` has from the step.
   void SettleAlternative(size_t index, const ObjectReader& step, const Json& json,

@@ -15,8 +15,14 @@ namespace entente::engine {
 
 // ---- forward.cpp: a forward operation is called and answered ----
 void StartForward(Turn& turn, BranchRef ref, uint32_t alternative);
-// The next alternative of a refused branch, or the end of the step if it came too late for one.
+// The next alternative of a branch of which nothing stands, or the end of the step if it came too
+// late for one.
 void StartAlternative(Turn& turn, BranchRef ref);
+// What follows for a branch that failed while there was an alternative: that, or before it the undo
+// of what was given up.
+void GoOnAfterFailure(Turn& turn, BranchRef ref);
+// An operator took it for settled although its participant had said that it did otherwise.
+[[nodiscard]] bool IsContrary(const BranchFacts& branch);
 // A branch's operation ended well, whichever it is.
 void Succeed(Turn& turn, BranchRef ref);
 // The same of an operation that may vote "read only". False: its answer is a refusal by its
@@ -180,7 +186,9 @@ struct ForwardEnd {
   Failure failure;
   bool may_have_happened = false;
   AbortCause cause = AbortCause::kRefused;
-  bool alternatives = false;  // One may be tried, if there is one.
+  // One may be tried, if there is one: after a refusal, or once what may have happened is undone.
+  bool alternatives = false;
+  bool given_up = false;  // Because the attempts are used up.
 };
 // Its step has its time once the outcome is decided.
 [[nodiscard]] bool IsAfterwards(const Draft& draft, BranchRef ref);

@@ -90,7 +90,7 @@ bool RefusedByAnswer(Turn& turn, BranchRef ref) {
     // After an unknown attempt it may be the echo of a call that worked, as any refusal.
     const bool may = MayStand(branch) || IsOfEarlierCall(turn, ref);
     EndForward(turn, ref,
-               {**std::move(refused), may, may ? AbortCause::kGaveUp : AbortCause::kRefused, !may});
+               {**std::move(refused), may, may ? AbortCause::kGaveUp : AbortCause::kRefused, true});
   }
   return true;
 }
@@ -124,7 +124,7 @@ bool AskAgain(Turn& turn, BranchRef ref) {
                                    " answers none was what 'until' waits for"},
               true,
               AbortCause::kGaveUp,
-              false});
+              true});
   return true;
 }
 

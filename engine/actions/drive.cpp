@@ -156,11 +156,18 @@ void StartAlternatives(Turn& turn, size_t step) {
   if (work == nullptr || work->alternatives.empty()) {
     return;
   }
+  // What was passed over is in these phases too, and in no other while the step goes on.
+  const auto waiting = [&] {
+    const StepFacts& facts = turn.draft.step(step);
+    return facts.phases.of(P::kRefused, P::kGaveUp, P::kUndone) > facts.tolerated;
+  };
   const size_t size = turn.draft.step(step).size;
-  for (size_t i = 0; i < size && turn.draft.step(step).phases.of(P::kRefused) > 0; ++i) {
+  for (size_t i = 0; i < size && waiting(); ++i) {
     const BranchFacts& branch = turn.draft.branch({step, i});
-    if (branch.phase == P::kRefused && !branch.tolerated) {
-      StartAlternative(turn, {step, i});
+    const bool failed =
+        branch.phase == P::kRefused || branch.phase == P::kGaveUp || branch.phase == P::kUndone;
+    if (failed && !branch.tolerated) {
+      GoOnAfterFailure(turn, {step, i});
       if (!GoesOn(turn, step)) {
         return;
       }
@@ -201,7 +208,8 @@ void StartBranches(Turn& turn, size_t step, const DriveRules& rules) {
   while (GoesOn(turn, step)) {
     const StepFacts& facts = draft.step(step);
     const size_t driven =
-        facts.phases.of(P::kForward, P::kForwardBackoff, P::kForwardPending, P::kWaiting);
+        facts.phases.of(P::kForward, P::kForwardBackoff, P::kForwardPending, P::kWaiting) +
+        facts.phases.of(P::kUndo, P::kUndoBackoff, P::kUndoPending);  // For another to follow.
     const size_t blocked = facts.phases.of(P::kBlocked);
     if (blocked == 0 || driven >= limit || (draft.crowded() && facts.phases.of(P::kForward) > 0)) {
       return;  // The answer to a call under way begins the rest.
@@ -240,13 +248,6 @@ bool AreMainStepsDone(const Draft& draft) {
     }
   }
   return true;
-}
-
-// An operator took it for settled although its participant had said that it did otherwise.
-bool IsContrary(const BranchFacts& branch) {
-  const HeuristicOutcome wanted =
-      branch.phase == P::kUndone ? HeuristicOutcome::kRolledBack : HeuristicOutcome::kCommitted;
-  return branch.by_operator && branch.heuristic && *branch.heuristic != wanted;
 }
 
 // What was decided was carried out, unless an operator accepted that somewhere it was not.
@@ -324,6 +325,12 @@ void StartFinishes(Turn& turn, size_t step) {
 
 bool IsDriving(const Turn& turn) {
   return !IsFinished(turn.draft.status()) && turn.course() == Course::kDriving;
+}
+
+bool IsContrary(const BranchFacts& branch) {
+  const HeuristicOutcome wanted =
+      branch.phase == P::kUndone ? HeuristicOutcome::kRolledBack : HeuristicOutcome::kCommitted;
+  return branch.by_operator && branch.heuristic && *branch.heuristic != wanted;
 }
 
 bool IsDone(const StepFacts& step) {

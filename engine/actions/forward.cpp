@@ -60,9 +60,23 @@ const ReplyNotSent* NotMadeBy(const Event& event) {
   return not_sent != nullptr && not_sent->blocked ? not_sent : nullptr;
 }
 
-bool HasAlternative(const Draft& draft, BranchRef ref, const Failure& refusal) {
+// The alternative that follows what ended so: one that is there for the refusal, or of what may
+// have happened one that comes once it is undone.
+std::optional<size_t> NextWay(const Draft& draft, BranchRef ref, const ForwardEnd& end) {
   const auto* work = std::get_if<dsl::CallWork>(&draft.plan_step(ref).work);
-  return work != nullptr && work->NextAfter(draft.branch(ref).alternative, refusal.code);
+  if (work == nullptr || work->alternatives.empty()) {
+    return std::nullopt;
+  }
+  const uint32_t number = draft.branch(ref).alternative;
+  return end.may_have_happened ? work->NextOnceUndone(number)
+                               : work->NextAfter(number, end.failure.code, end.given_up);
+}
+
+// Whether the step, and the transaction, have time for another way.
+bool HasTimeForAnother(const Draft& draft, BranchRef ref) {
+  const uint32_t next = draft.branch(ref).alternative + 1;
+  return !IsPast(StepDeadline(draft, ref, next), draft.now()) &&
+         !(draft.status() == TxnStatus::kActive && draft.deadline_missed());
 }
 
 // The call was refused for a while: it had no effect, and is to be made again.
@@ -126,8 +140,9 @@ void FailAttempt(Turn& turn, BranchRef ref, AttemptOutcome outcome) {
   }
   // Even if this very attempt was not sent, an earlier one may have been.
   const bool may = MayStand(branch) || outcome == AttemptOutcome::kUnknown;
-  EndForward(turn, ref,
-             {std::move(failure), may, may ? AbortCause::kGaveUp : AbortCause::kRefused, !may});
+  EndForward(
+      turn, ref,
+      {std::move(failure), may, may ? AbortCause::kGaveUp : AbortCause::kRefused, true, true});
 }
 
 // Past the point of no return what happened is kept although its answer is not: that the rest goes
@@ -292,12 +307,16 @@ void EndForward(Turn& turn, BranchRef ref, ForwardEnd end) {
   const bool active = draft.status() == TxnStatus::kActive;
   const bool driving = IsGoingOn(draft, ref);
   const bool tolerant = IsTolerant(draft, ref);
-  const bool another = end.alternatives && driving && HasAlternative(draft, ref, end.failure) &&
-                       !IsPast(draft.branch(ref).forward_deadline, draft.now()) &&
-                       !(active && draft.deadline_missed());
+  const bool another =
+      end.alternatives && driving && NextWay(draft, ref, end) && HasTimeForAnother(draft, ref);
+  // Advance begins it, now or when the transaction is resumed; of what may have happened it first
+  // begins the undo. Were both ways to be called, both could have worked.
+  if (another && end.may_have_happened) {
+    draft.Record(OperationGaveUp{id, std::move(end.failure)});
+    return;
+  }
   if (another) {
-    // Advance begins it, now or when the transaction is resumed.
-    draft.Record(OperationRefused{id, std::move(end.failure)});
+    draft.Record(OperationRefused{id, std::move(end.failure), false, end.given_up});
     return;
   }
   const bool no_way_back = IsNoWayBack(draft, ref) && end.may_have_happened;
@@ -364,25 +383,43 @@ void StartForward(Turn& turn, BranchRef ref, uint32_t alternative) {
 void StartAlternative(Turn& turn, BranchRef ref) {
   Draft& draft = turn.draft;
   const BranchFacts& branch = draft.branch(ref);
-  const bool deadline_missed = draft.status() == TxnStatus::kActive && draft.deadline_missed();
-  if (!deadline_missed && !IsPast(branch.forward_deadline, draft.now())) {
-    const auto& work = std::get<dsl::CallWork>(draft.plan_step(ref).work);
-    const auto next = work.NextAfter(branch.alternative, branch.failure.value_or(Failure{}).code);
+  const Failure failure = branch.failure.value_or(Failure{});
+  const bool may = branch.phase != BranchPhase::kRefused;
+  if (IsContrary(branch)) {
+    // What an operator took for undone may stand, and another way would come beside it.
+    DecideAbort(turn, {AbortCause::kGaveUp, branch.id, failure, std::nullopt});
+    return;
+  }
+  if (HasTimeForAnother(draft, ref)) {
+    const auto next = NextWay(
+        draft, ref, {.failure = failure, .may_have_happened = may, .given_up = branch.given_up});
     ENTENTE_CHECK(next.has_value());  // Else its refusal would have been its end.
     StartForward(turn, ref, static_cast<uint32_t>(*next));
     return;
   }
-  // It was refused in time, but the transaction was paused until it was too late for another.
-  const Failure failure = branch.failure.value_or(Failure{});
-  if (IsTolerant(draft, ref)) {
+  // It ended in time, but the undo took, or the transaction was paused, until it was too late for
+  // another.
+  const bool deadline_missed = draft.status() == TxnStatus::kActive && draft.deadline_missed();
+  if (IsTolerant(draft, ref) && branch.phase == BranchPhase::kGaveUp) {
+    draft.Record(OperationGaveUp{branch.id, failure, true});
+  } else if (IsTolerant(draft, ref)) {
     draft.Record(OperationRefused{branch.id, failure, true});
   } else if (draft.status() == TxnStatus::kActive &&
-             (deadline_missed || !draft.plan_step(ref).asks_operator)) {
-    DecideAbort(turn, {deadline_missed ? AbortCause::kDeadline : AbortCause::kRefused, branch.id,
-                       failure, std::nullopt});
+             (deadline_missed || may || !draft.plan_step(ref).asks_operator)) {
+    // Nobody is asked about what is undone: it can not be called again under its key.
+    const AbortCause cause = may ? AbortCause::kGaveUp : AbortCause::kRefused;
+    DecideAbort(
+        turn, {deadline_missed ? AbortCause::kDeadline : cause, branch.id, failure, std::nullopt});
   } else {
     RaiseIncident(turn, ref, failure);
   }
+}
+
+void GoOnAfterFailure(Turn& turn, BranchRef ref) {
+  const BranchFacts& branch = turn.draft.branch(ref);
+  const bool undo =
+      branch.phase == BranchPhase::kGaveUp && HasUndo(turn.draft.plan_step(ref), branch);
+  undo ? StartUndo(turn, ref) : StartAlternative(turn, ref);
 }
 
 const ReplyNotSent* HeldBackBy(const Event& event) {
@@ -518,7 +555,7 @@ void ForwardRefused(Turn& turn, BranchRef ref) {
   const bool may = (turn.draft.branch(ref).may_have_happened || IsOfEarlierCall(turn, ref)) &&
                    !IsChildOperation(turn.draft, ref, Role::kForward);
   EndForward(turn, ref,
-             {std::move(failure), may, may ? AbortCause::kGaveUp : AbortCause::kRefused, !may});
+             {std::move(failure), may, may ? AbortCause::kGaveUp : AbortCause::kRefused, true});
 }
 
 void ForwardUnknown(Turn& turn, BranchRef ref) {
@@ -542,7 +579,7 @@ void ForwardPending(Turn& turn, BranchRef ref) {
 void ForwardPendingRefused(Turn& turn, BranchRef ref) {
   // The participant had accepted the call. That it now refuses to tell how it stands (the address
   // is gone, the right to ask has expired) proves nothing about the effect.
-  EndForward(turn, ref, {FailureOf(turn.event), true, AbortCause::kGaveUp, false});
+  EndForward(turn, ref, {FailureOf(turn.event), true, AbortCause::kGaveUp, true});
 }
 
 void ForwardRetryDue(Turn& turn, BranchRef ref) {
@@ -555,7 +592,7 @@ void ForwardRetryDue(Turn& turn, BranchRef ref) {
   const bool may = MayStand(branch);
   EndForward(turn, ref,
              {PastDeadline(branch.failure.value_or(Failure{})), may,
-              may ? AbortCause::kGaveUp : AbortCause::kRefused, false});
+              may ? AbortCause::kGaveUp : AbortCause::kRefused, may});
 }
 
 void ForwardPollDue(Turn& turn, BranchRef ref) {
@@ -567,7 +604,7 @@ void ForwardPollDue(Turn& turn, BranchRef ref) {
              {Failure{"step.deadline",
                       "the participant accepted the call but did not complete it within the "
                       "step's deadline"},
-              true, AbortCause::kGaveUp, false});
+              true, AbortCause::kGaveUp, true});
 }
 
 void ForwardPollAgain(Turn& turn, BranchRef ref) {
@@ -579,7 +616,7 @@ void ForwardPollAgain(Turn& turn, BranchRef ref) {
                {Failure{"step.too_many_polls",
                         "the participant accepted the call but had not completed it after " +
                             std::to_string(limits::kMaxPolls) + " polls"},
-                true, AbortCause::kGaveUp, false});
+                true, AbortCause::kGaveUp, true});
   } else {
     PollAgain(turn, ref);
   }

@@ -195,7 +195,7 @@ class Folder {
           if (!In(branch, P::kDone, P::kGaveUp, P::kEnlisted)) {
             return false;
           }
-          branch.undo_without_output = branch.phase != P::kDone;
+          SetUndoing(branch);
           break;
         case Role::kFinish:
           if (!In(branch, P::kDone, P::kEnlisted) &&
@@ -218,10 +218,23 @@ class Folder {
     });
   }
 
+  // What is undone while nothing is decided makes room for another way to do the step. Whatever is
+  // decided meanwhile, the undo stays the one that was begun.
+  void SetUndoing(BranchFacts& branch) {
+    branch.undo_without_output = branch.phase != P::kDone;
+    branch.undone_for_another = store_.status() == TxnStatus::kActive;
+  }
+
+  // Nothing of the ways that were taken so far stands, and another one may follow.
+  [[nodiscard]] bool IsOpenForAnother(const BranchFacts& branch) const {
+    const bool given_up =
+        store_.status() == TxnStatus::kActive && In(branch, P::kGaveUp, P::kUndone);
+    return !branch.tolerated && (branch.phase == P::kRefused || given_up);
+  }
+
   bool StartForward(BranchFacts& branch, const OperationStarted& record) {
     const bool first = In(branch, P::kBlocked, P::kEnlisted) && record.alternative == 0;
-    const bool next =
-        branch.phase == P::kRefused && !branch.tolerated && record.alternative > branch.alternative;
+    const bool next = IsOpenForAnother(branch) && record.alternative > branch.alternative;
     if (!first && !next) {
       return false;
     }
@@ -229,6 +242,9 @@ class Folder {
     branch.attempt = branch.budget_used = branch.refusals = 0;
     branch.rounds = branch.rounds_used = 0;
     branch.may_have_happened = false;
+    branch.undo_without_output = branch.undone_for_another = branch.given_up = false;
+    branch.by_operator = false;
+    branch.heuristic.reset();
     branch.forward_deadline = record.deadline;
     branch.forward_at = at_;
     if (first) {
@@ -354,7 +370,7 @@ class Folder {
   Status Apply(const OperationRefused& record) {
     return Alter("operation-refused", record.branch, [&](BranchFacts& branch, BranchRef ref) {
       // An alternative was to follow, and then it was too late for one.
-      const bool no_more = branch.phase == P::kRefused && !branch.tolerated && record.tolerated;
+      const bool no_more = IsOpenForAnother(branch) && record.tolerated;
       if (!In(branch, P::kBlocked, P::kForward, P::kForwardBackoff, P::kForwardPending,
               P::kWaiting) &&
           !IsUnfinishedOnePhase(branch) && !no_more) {
@@ -362,6 +378,7 @@ class Folder {
       }
       Settle(branch, P::kRefused);
       branch.failure = record.failure;
+      branch.given_up = record.given_up;
       Tolerate(branch, ref, record.tolerated);
       return true;
     });
@@ -369,8 +386,9 @@ class Folder {
 
   Status Apply(const OperationGaveUp& record) {
     return Alter("operation-gave-up", record.branch, [&](BranchFacts& branch, BranchRef ref) {
+      const bool no_more = IsOpenForAnother(branch) && record.tolerated;
       if (!In(branch, P::kForward, P::kForwardBackoff, P::kForwardPending, P::kForwardStuck) &&
-          !IsUnfinishedOnePhase(branch)) {
+          !IsUnfinishedOnePhase(branch) && !no_more) {
         return false;
       }
       Settle(branch, P::kGaveUp);
@@ -390,8 +408,9 @@ class Folder {
       Role role = RoleOf(branch.phase);
       if (In(branch, P::kDone, P::kGaveUp, P::kEnlisted)) {
         // The operation that settles it could not even be begun.
-        role = store_.status() == TxnStatus::kAborting ? Role::kUndo : Role::kFinish;
-        branch.undo_without_output = branch.phase != P::kDone;
+        const bool undoes = branch.phase == P::kGaveUp || store_.status() == TxnStatus::kAborting;
+        role = undoes ? Role::kUndo : Role::kFinish;
+        SetUndoing(branch);
         branch.attempt = branch.budget_used = branch.refusals = branch.run = 0;
         branch.ended_at.reset();
         SetEdit(branch, nullptr);

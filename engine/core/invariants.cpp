@@ -35,6 +35,12 @@ Violation CheckFinish(const dsl::Step& plan, const TxnState& state, const Branch
   return std::nullopt;
 }
 
+// Another way to do the step follows once what was given up is undone.
+bool LeadsOn(const dsl::Step& plan, const BranchState& branch) {
+  const auto* work = std::get_if<dsl::CallWork>(&plan.work);
+  return work != nullptr && work->NextOnceUndone(branch.alternative).has_value();
+}
+
 // What must hold of one branch by itself.
 Violation CheckBranch(const dsl::Step& plan, const TxnState& state, const BranchState& branch) {
   const std::string name = "branch '" + branch.id.str() + "' in phase " +
@@ -61,13 +67,15 @@ Violation CheckBranch(const dsl::Step& plan, const TxnState& state, const Branch
   const bool undoing_status = state.status == TxnStatus::kAborting ||
                               state.status == TxnStatus::kAborted ||
                               state.status == TxnStatus::kMixed;
-  if (IsUndoing(branch.phase) && !undoing_status) {
+  if (IsUndoing(branch.phase) && !undoing_status &&
+      !(branch.undone_for_another && LeadsOn(plan, branch))) {
     return name + "it is undone though no abort was decided";
   }
   if (branch.tolerated && !plan.optional) {
     return name + "it failed and was passed over, but the step is not optional";
   }
-  if (branch.phase == P::kGaveUp && !branch.tolerated && !undoing_status) {
+  if (branch.phase == P::kGaveUp && !branch.tolerated && !undoing_status &&
+      !LeadsOn(plan, branch)) {
     return name + "given up without an abort: its effect could be lost";
   }
   if (branch.phase == P::kEnlisted && !state.client_driven) {

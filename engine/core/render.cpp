@@ -61,6 +61,15 @@ Value WhyAborted(const AbortState& abort) {
                      {Value::String("message"), Value::String(abort.failure.message)}});
 }
 
+// Why a call is undone that was given up and that another one follows. Always the same, so that
+// each attempt at the undo asks for the same, whatever happens meanwhile.
+Value WhyGivenUp(const std::string& step) {
+  return Value::Map(
+      {{Value::String("code"), Value::String("given-up")},
+       {Value::String("step"), Value::String(step)},
+       {Value::String("message"), Value::String("it is not known what became of the call")}});
+}
+
 // The names an expression may read, answered from the draft in place; one at a time for a draft.
 class Scope final : public Resolver {
  public:
@@ -129,6 +138,9 @@ class Scope final : public Resolver {
     if (path[0] == "completionUrl" && own_) {
       return Resolved{Value::String(std::string(kCompletionUrlPlace)), 1};
     }
+    if (path[0] == "failure" && IsUndoneForAnother()) {
+      return Resolved{WhyGivenUp(draft_.plan_step(*own_).id), 1};
+    }
     if (path[0] == "failure" && draft_.abort()) {
       return Resolved{WhyAborted(*draft_.abort()), 1};
     }
@@ -139,6 +151,10 @@ class Scope final : public Resolver {
   }
 
  private:
+  [[nodiscard]] bool IsUndoneForAnother() const {
+    return own_ && role_ == Role::kUndo && draft_.branch(*own_).undone_for_another;
+  }
+
   [[nodiscard]] const dsl::Let* FindLet(const std::string& name) const {
     const auto find = [&name](const std::vector<dsl::Let>& lets) -> const dsl::Let* {
       const auto found = std::find_if(lets.begin(), lets.end(),

@@ -40,12 +40,12 @@ constexpr BranchTable kDriving = {{
     /* forward-stuck */   {kSucceed, o, o, o, o, o,
                            o, o, kSucceed, L, L,
                            o, kRetryForward, kSkipIt, o, o, o, o},
-    // Nothing is undone before the abort is decided.
-    /* undo */            kIdle,
-    /* undo-backoff */    kIdle,
-    /* undo-pending */    kIdle,
-    /* undone */          kIdle,
-    /* undo-stuck */      kIdle,
+    // Before the abort is decided only a call that was given up is undone, for an alternative.
+    /* undo */            kSettling,
+    /* undo-backoff */    kSettlingBackoff,
+    /* undo-pending */    kSettlingPending,
+    /* undone */          kSettledRow,
+    /* undo-stuck */      kSettlingStuck,
     /* finish */          kNever,
     /* finish-backoff */  kNever,
     /* finish-pending */  kNever,

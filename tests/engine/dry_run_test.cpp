@@ -61,6 +61,22 @@ TEST_CASE("a dry run takes its time: a timeout lasts as long as the step allows"
   CHECK(report.lines.back().at == std::chrono::seconds(5));  // 2s, 1s of back-off, 2s.
 }
 
+TEST_CASE("a dry run undoes what was given up before it tries another way") {
+  const PlanPtr plan = CompilePlan(R"({
+    "name": "trip", "participants": {"p": {"http": "http://p", "timeout": "2s"}},
+    "retry": {"attempts": 1},
+    "steps": [{"id": "room", "participant": "p", "action": {"post": "/rooms"},
+               "compensate": {"delete": "/rooms/${key}"},
+               "alternatives": [{"on": "given-up", "after": "undo", "post": "/hostels"}]}]})");
+  const auto report = DryRun(*plan, Json::object(), Json::parse(R"({
+    "room.action": ["unknown", {"done": {"beds": 6}}], "room.compensate": [{"done": {}, "takes": "1s"}]})"));
+  REQUIRE(report.ok());
+  CHECK(report->status == TxnStatus::kCommitted);
+  CHECK(Says(*report, DryRunLine::Kind::kEffect, "DELETE p/rooms/dry-run:room"));
+  CHECK(Says(*report, DryRunLine::Kind::kEffect, "POST p/hostels"));
+  CHECK(report->lines.back().at == std::chrono::seconds(3));
+}
+
 TEST_CASE("a dry run says what it waits for when the answers end") {
   CHECK(Play("{}").stopped == "waits for the signal 'approved'");
   const DryRunReport report = Play(R"({

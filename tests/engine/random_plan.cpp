@@ -124,6 +124,12 @@ Json RandomStep(Dice& dice, Mode mode, const std::string& id, bool past_pivot, b
     step["alternatives"][0]["on"] = Json::array({409, "SOLD_OUT"});
   }
   Json& forward = step[Name(mode, Role::kForward)];
+  if (mode == Mode::kSaga && step.contains("alternatives") && step.contains("compensate") &&
+      !forward.contains("transaction") && dice.Chance(50)) {
+    Json& alternative = step["alternatives"][0];
+    alternative["after"] = "undo";
+    alternative["on"] = dice.Chance(50) ? Json("given-up") : Json::array({409, "given-up"});
+  }
   if (!past_pivot && !forward.contains("transaction") && !step.value("onePhase", false) &&
       !step.contains("optional") && dice.Chance(10)) {
     // The participants did what they were asked for, so what is refused has to be undone.

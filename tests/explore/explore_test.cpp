@@ -232,6 +232,25 @@ TEST_CASE("a call is refused with each code that leads to an alternative") {
   CHECK(Ends(report, "ABORTED", {}));
 }
 
+TEST_CASE("what follows a call that was given up is walked, also where the call was never made") {
+  const ExploreReport report = Walk(Compile(WithSteps(R"(
+      {"id": "room", "participant": "a", "action": {"put": "/rooms/${key}"},
+       "compensate": {"delete": "/rooms/${key}"},
+       "alternatives": [{"on": "given-up", "after": "undo", "participant": "b",
+                         "put": "/rooms/${key}", "compensate": {"delete": "/rooms/${key}"}}]})")));
+  CHECK(report.complete);
+  CHECK(Codes(report).empty());
+  const auto ends = [&](const std::string& outcome, const std::vector<std::string>& effects) {
+    return std::any_of(report.ends.begin(), report.ends.end(), [&](const PathEnd& end) {
+      return end.outcome == outcome && end.effects == effects;
+    });
+  };
+  CHECK(ends("COMMITTED", {"room"}));
+  CHECK(ends("COMMITTED", {"room (alternative 1)"}));
+  CHECK(ends("ABORTED", {}));
+  CHECK_FALSE(ends("COMMITTED", {"room", "room (alternative 1)"}));
+}
+
 TEST_CASE("where a person is to be asked it is no finding, and what he cancels is undone") {
   const std::string room =
       R"({"id": "room", "participant": "a", "onGiveUp": "incident", "action": {"put": "/rooms/${key}"},

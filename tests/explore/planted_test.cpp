@@ -127,6 +127,26 @@ TEST_CASE("planted: an undo is tried once") {
               kPay) == List{"person.needed seat"});
 }
 
+// A room, and elsewhere another one for when nothing is heard.
+List FoundElsewhere(const std::string& undo, ExploreOptions options = {}) {
+  return Found(R"({"id": "room", "participant": "a", "action": {"put": "/rooms/${key}"},
+                   "compensate": )" +
+                   undo + R"(, "alternatives": [
+                     {"on": "given-up", "after": "undo", "participant": "b",
+                      "put": "/rooms/${key}", "compensate": {"delete": "/rooms/${key}"}}]},)" +
+                   kPay,
+               "", std::move(options));
+}
+
+TEST_CASE("planted: what was given up is not undone before something else is done instead") {
+  const std::string undo = R"({"delete": "/rooms/${key}", "succeedOn": [404]})";
+  CHECK(FoundElsewhere(undo).empty());
+  CHECK(FoundElsewhere("null") == List{"effect.stands room"});
+  ExploreOptions options;
+  options.without_barrier = {"a"};
+  CHECK(FoundElsewhere(undo, options) == List{"undo.overtaken room"});
+}
+
 TEST_CASE("planted: a signal is waited for without an end while something is held") {
   const std::string approval = R"({"id": "approval", "wait": {"signal": "approved"}})";
   CHECK(Found(std::string(kFlight) + "," + approval + "," + kPay) ==

@@ -105,6 +105,7 @@ std::vector<std::pair<std::string, Record>> Samples() {
       {"operation-succeeded-answer",
        With(OperationSucceeded{branch, output, false, Json{{"headers", {{"etag", "7"}}}}})},
       {"operation-refused-tolerated", With(OperationRefused{branch, failure, true})},
+      {"operation-refused-given-up", With(OperationRefused{branch, failure, false, true})},
       {"operation-gave-up-tolerated", With(OperationGaveUp{branch, failure, true})},
       {"not-utf-8", With(OperationRefused{branch, Failure{"http.409", "caf\xE9"}})},
       {"ended-mixed", With(Ended{TxnStatus::kMixed, Json(), failure, TxnStatus::kAborted, actor})},

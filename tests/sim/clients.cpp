@@ -121,6 +121,27 @@ void World::Signal(Client& client, int number) {
       });
 }
 
+// An undo follows the decision to abort; or that its own call was given up, for an alternative.
+void World::CheckUndo(const Sent& undo) {
+  bool given_up = false;
+  bool begun = false;
+  if (const auto stored = reader_.Load(Gid(undo.gid)); stored.ok()) {
+    for (const std::string& bytes : stored->records) {
+      const auto record = runtime::DecodeRecord(bytes);
+      ENTENTE_CHECK(record.ok());
+      const auto* ended = std::get_if<engine::OperationGaveUp>(&record->body);
+      const auto* started = std::get_if<engine::OperationStarted>(&record->body);
+      given_up = given_up || (ended != nullptr && ended->branch.str() == undo.branch);
+      begun =
+          begun || (given_up && started != nullptr && started->branch.str() == undo.branch &&
+                    started->role == dsl::Role::kUndo && started->alternative == undo.alternative);
+    }
+  }
+  if (!begun) {
+    CheckDurable(undo.gid, TxnStatus::kAborting, "an undo was sent");
+  }
+}
+
 // Who acts upon a decision must find it in the journal, where no crash takes it back.
 void World::CheckDurable(const std::string& gid, TxnStatus decided, const std::string& what) {
   const auto direction = [](TxnStatus status) {

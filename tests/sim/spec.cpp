@@ -88,6 +88,10 @@ Json Alternatives(Protocol protocol, const StepSpec& step) {
     if (step.by_code) {
       one["on"] = {CodeFor(n)};
     }
+    if (step.after_undo && n == step.alternatives) {
+      one["on"] = "given-up";
+      one["after"] = "undo";
+    }
     if (elsewhere) {
       AddSettling(one, protocol, step, way);
     }
@@ -256,6 +260,13 @@ StepSpec Alternatives(StepSpec step, size_t count, bool elsewhere) {
   return step;
 }
 
+// Given up soon, so that the last of its alternatives has its turn.
+StepSpec OnceUndone(StepSpec step) {
+  step.after_undo = true;
+  step.attempts = 2;
+  return step;
+}
+
 StepSpec Held(StepSpec step, Duration lasts, std::optional<Duration> margin = std::nullopt) {
   step.hold = HoldSpec{lasts, margin};
   return step;
@@ -360,6 +371,13 @@ std::vector<PlanSpec> Sagas() {
        {Busy(Call("a", {})), ByCode(Alternatives(Call("b", {0}), 2, true)),
         ByCode(Alternatives(Busy(Each("f", {1}, 2)), 1, false)), Tagged(Call("c", {1}), "a"),
         ByCode(Alternatives(Tagged(Pivot("p", {2, 3}), "c"), 1, false))}},
+      {"given-up",
+       Protocol::kSaga,
+       {Call("a", {}), OnceUndone(Alternatives(Call("b", {0}), 1, true)),
+        OnceUndone(Alternatives(Undone(Each("f", {1}, 2), Undo::kByOutput), 2, false)),
+        OnceUndone(Alternatives(Optional(Undone(Call("c", {1}), Undo::kAsk)), 1, false)),
+        OnceUndone(Alternatives(Undone(Pivot("p", {2, 3}), Undo::kByKey), 1, true)),
+        Later("z", {4})}},
       {"told",
        Protocol::kSaga,
        {Call("a", {}), Call("b", {0}), Optional(Once(StepSpec::Stage::kCommitted, Call("c", {}))),
@@ -445,6 +463,7 @@ void MarkPivot(PlanSpec& plan) {
       if (before[step][pivot]) {
         plan.steps[step].after_pivot = true;
         plan.steps[step].undo = Undo::kNone;
+        plan.steps[step].after_undo = false;
       }
     }
   }
@@ -487,6 +506,8 @@ StepSpec DrawStep(Protocol protocol, const std::string& id, Dice& dice) {
   step.optional = protocol == Protocol::kSaga && dice.Chance(200);
   step.rounds = protocol == Protocol::kSaga && dice.Chance(120) ? 2 : 0;
   step.by_code = step.alternatives > 0 && dice.Chance(300);
+  step.after_undo =
+      protocol == Protocol::kSaga && step.alternatives > 0 && !step.by_code && dice.Chance(400);
   step.busy = dice.Chance(200);
   if (protocol == Protocol::kTcc && dice.Chance(400)) {
     step = Held(step, milliseconds(600 + dice.Below(600)), milliseconds(50 + dice.Below(300)));

@@ -46,6 +46,7 @@ struct StepSpec {
   bool in_block = false;                 // Of the plan's block: the steps for each item.
   size_t alternatives = 0;               // Other calls of the same participant.
   bool elsewhere = false;                // The last alternative is another participant's.
+  bool after_undo = false;               // The last one comes once what was given up is undone.
   bool by_code = false;                  // Each alternative is there for one code: CodeFor.
   bool busy = false;                     // Who is busy (423) is asked again.
   std::string tag_of = {};               // Sends the ETag that this step was answered with.

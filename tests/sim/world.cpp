@@ -44,7 +44,7 @@ World::World(WorldOptions options)
     CheckCaller(ShardOf(Gid(sent.gid)), Epoch(sent.epoch));
     // What undoes or finishes rests on a decision, which no crash may take back any more.
     if (sent.verb == Verb::kUndo) {
-      CheckDurable(sent.gid, TxnStatus::kAborting, "an undo was sent");
+      CheckUndo(sent);
     } else if (sent.verb == Verb::kFinish && !sent.one_phase) {
       CheckDurable(sent.gid, TxnStatus::kCommitting, "a finish was sent");
     }

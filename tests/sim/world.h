@@ -151,6 +151,7 @@ class World {
   void Signal(Client& client, int number);
   void Observe(Client& client, const runtime::TxnView& view);
   void CheckDurable(const std::string& gid, TxnStatus decided, const std::string& what);
+  void CheckUndo(const Sent& undo);
   void CheckRefusal(const std::string& gid, const Status& status);
 
   // driving_clients.cpp

@@ -77,6 +77,14 @@ TEST_CASE("what comes after a choice comes after the last steps of its ways") {
   CHECK(before == std::vector<std::string>{"receipt", "invoice", "unpaid"});
 }
 
+TEST_CASE("an alternative says what it comes after") {
+  const auto plan = PlanOf(ReadFile(CaseFolder() / "good/given-up.json"));
+  const std::string mermaid = ToMermaid(*plan);
+  CHECK_THAT(mermaid, Catch::Contains("once that is given up and undone, brokers: PUT"));
+  CHECK_THAT(mermaid, Catch::Contains("once that is given up and undone, or refused, hotels: PUT"));
+  CHECK_THAT(mermaid, Catch::Contains("or hotels: PUT"));
+}
+
 TEST_CASE("a step that may fail says so") {
   const auto plan = PlanOf(ReadFile(CaseFolder() / "good/optional.json"));
   CHECK_THAT(ToMermaid(*plan),

@@ -46,6 +46,9 @@ class OrderJudge {
     const Sent* final = nullptr;
     for (const Sent* sent : calls_) {
       CheckStage(*sent);
+      if (sent->verb == Verb::kUndo && MayLeadOn(*sent)) {
+        continue;
+      }
       if (sent->verb == Verb::kUndo) {
         undone = undone == nullptr ? sent : undone;
         if (final != nullptr) {
@@ -58,6 +61,19 @@ class OrderJudge {
         final = sent;
       }
     }
+  }
+
+  // What was given up is undone so that an alternative can follow: before anything was decided.
+  [[nodiscard]] bool MayLeadOn(const Sent& undo) const {
+    const StepSpec* step = txn_.plan == nullptr ? nullptr : StepOf(*txn_.plan, undo.branch);
+    return step != nullptr && step->after_undo && undo.alternative < step->alternatives &&
+           !IsAborting(undo.at);
+  }
+
+  // As far as the clocks tell.
+  [[nodiscard]] bool IsAborting(Instant at) const {
+    const auto aborted = txn_.When<engine::AbortDecided>();
+    return aborted && *aborted < at && !evidence_.history.clock_jumped;
   }
 
   [[nodiscard]] StepSpec::Stage StageOf(const Sent& sent) const {
@@ -244,7 +260,9 @@ class OrderJudge {
     }
     std::map<std::string, std::pair<Instant, Instant>> undone;  // By branch: first and last.
     for (const Effect& effect : evidence_.history.ledger) {
-      if (effect.gid == txn_.gid && effect.undo) {
+      const StepSpec* step = StepOf(*txn_.plan, effect.branch);
+      const bool led_on = step != nullptr && step->after_undo && !IsAborting(effect.at);
+      if (effect.gid == txn_.gid && effect.undo && !led_on) {
         undone.try_emplace(effect.branch, effect.at, effect.at).first->second.second = effect.at;
       }
     }

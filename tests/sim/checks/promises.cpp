@@ -82,6 +82,9 @@ void CheckMixed(const TxnEvidence& txn, Violations& violations) {
   for (const engine::Record& record : txn.journal) {
     if (const auto* began = std::get_if<engine::OperationStarted>(&record.body)) {
       role[began->branch.str()] = began->role;
+      if (began->role == dsl::Role::kForward) {
+        said.erase(began->branch.str());  // Another way to do it, of another participant.
+      }
     } else if (const auto* heuristic = std::get_if<engine::HeuristicReported>(&record.body)) {
       said[heuristic->branch.str()] = heuristic->outcome;
     } else if (const auto* skipped = std::get_if<engine::OperatorSkipped>(&record.body)) {
