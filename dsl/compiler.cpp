@@ -11,6 +11,7 @@
 #include "dsl/read/json_problem.h"
 #include "dsl/read/names.h"
 #include "dsl/read/object_reader.h"
+#include "dsl/read/schema_field.h"
 #include "dsl/schema/closest.h"
 #include "dsl/steps/step_list.h"
 #include "dsl/steps/step_sources.h"
@@ -129,16 +130,9 @@ void DefinitionCompiler::ReadInput() {
   if (input == nullptr) {
     return;
   }
-  auto compiled =
-      Schema::Compile(*input, options_.stored ? SchemaOrigin::kStored : SchemaOrigin::kGiven);
-  if (const auto* schema_problems = std::get_if<std::vector<SchemaProblem>>(&compiled)) {
-    for (const SchemaProblem& problem : *schema_problems) {
-      problems_.AtKey("/input" + problem.pointer, "bad_schema", problem.message,
-                      problem.suggestion);
-    }
-    return;
-  }
-  plan_.input = std::get<Schema>(std::move(compiled));
+  plan_.input =
+      ReadSchema(*input, "/input",
+                 options_.stored ? SchemaOrigin::kStored : SchemaOrigin::kGiven, problems_);
 }
 
 Participants DefinitionCompiler::ReadParticipants() {

@@ -234,6 +234,8 @@ struct WaitSignal {
   std::string name;
   std::optional<Duration> timeout;
   bool fail_on_timeout = true;  // Else the step succeeds with null as its output.
+  // Of the payload; of the steps that wait for one name, those that have one have the same.
+  std::optional<Schema> payload;
 };
 using WaitWork = std::variant<WaitFor, WaitUntil, WaitSignal>;
 

@@ -424,8 +424,10 @@ void Sensitive::Hide(TxnState& state) const {
   }
   HideInput(state.input);
   Hide(state.output);
-  for (auto& [name, payload] : state.signals) {
-    Hide(payload);
+  for (auto& [name, payloads] : state.signals) {
+    for (JsonText& payload : payloads) {
+      Hide(payload);
+    }
   }
   for (StepState& step : state.steps) {
     for (BranchState& branch : step.branches) {

@@ -138,7 +138,8 @@ struct TxnState {
   std::string request_digest;
   std::string traceparent;
   std::optional<AbortState> abort;
-  std::map<std::string, JsonText> signals;  // Received and not yet taken, by name.
+  // Received and not yet taken, by name, in the order in which they came; none is empty.
+  std::map<std::string, std::vector<JsonText>> signals;
   // The digest of each signal that came with an id, taken or not, by that id. No more than the plan
   // has steps that wait: only what one of them can still take is received.
   std::map<std::string, std::string> signal_ids;

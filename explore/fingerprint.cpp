@@ -57,9 +57,11 @@ Fingerprint FingerprintOf(const Node& node) {
                 (node.abandoned ? 4 : 0) | (state.revision == Sequence() ? 8 : 0));
   hasher.Add(state.input.text());
   hasher.Number(state.abort ? static_cast<uint64_t>(state.abort->cause) : 0);
-  for (const auto& [name, payload] : state.signals) {
-    hasher.Add(name);
-    hasher.Add(payload.text());
+  for (const auto& [name, payloads] : state.signals) {
+    for (const JsonText& payload : payloads) {
+      hasher.Add(name);
+      hasher.Add(payload.text());
+    }
   }
   for (const engine::StepState& step : state.steps) {
     hasher.Number((step.expanded ? 1 : 0) | (step.skipped ? 2 : 0));

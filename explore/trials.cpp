@@ -167,7 +167,7 @@ class Collector {
           (place.name == "steps" || place.name == "onCommitted" || place.name == "onAborted") &&
           json.contains("id") && json["id"].is_string();
       for (const auto& [name, value] : json.items()) {
-        if (name == "completion" && !place.data) {
+        if ((name == "completion" || (name == "payload" && place.name == "wait")) && !place.data) {
           continue;  // Its output is made up as any other; what it is made of is not.
         }
         Place inner = place;

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <set>
 #include <utility>
 
 #include "base/time.h"
 #include "dsl/cel/activation.h"
+#include "dsl/steps/step_sources.h"
 #include "explore/requests.h"
 #include "explore/schema_shape.h"
 #include "explore/shape.h"
@@ -60,6 +62,17 @@ bool Fits(Wanted wanted, const Json& value) {
       return Fits(Wanted::kDuration, value) || Fits(Wanted::kInstant, value);
   }
   return false;
+}
+
+const dsl::WaitSignal* WaitSignalOf(const dsl::Step& step) {
+  const auto* wait = std::get_if<dsl::WaitWork>(&step.work);
+  return wait != nullptr ? std::get_if<dsl::WaitSignal>(wait) : nullptr;
+}
+
+// The name of the signals that it waits for; null: it waits for none.
+const std::string* SignalOf(const dsl::Step& step) {
+  const dsl::WaitSignal* signal = WaitSignalOf(step);
+  return signal != nullptr ? &signal->name : nullptr;
 }
 
 // The values with a name that the expressions of a step may read.
@@ -137,6 +150,7 @@ class Maker {
                              "no input was found that the definition's schema takes (" +
                                  why_no_input_ + "): give one with --input");
     }
+    SayWhatIsNotSent();
     return std::move(values_);
   }
 
@@ -180,6 +194,8 @@ class Maker {
       if (found != given_.outputs.end()) {
         output.values = found->second;
         output.open = false;
+      } else if (const Json* payload = PayloadSchemaOf(step)) {
+        output = ShapeOfSchema(*payload);
       } else {
         output = UnknownShape();
         output.values.insert(output.values.begin(), Json::object());
@@ -195,6 +211,30 @@ class Maker {
         Grow(read);
       }
     }
+  }
+
+  // What the definition says of the signals that the step waits for; null: nothing.
+  [[nodiscard]] const Json* PayloadSchemaOf(const dsl::Step& step) const {
+    const std::string* name = SignalOf(step);
+    for (const dsl::StepSource& source : dsl::ListSteps(definition_)) {
+      const auto wait = source.json->find("wait");
+      if (name != nullptr && wait != source.json->end() && wait->value("signal", Json()) == *name &&
+          wait->contains("payload")) {
+        return &wait->at("payload");
+      }
+    }
+    return nullptr;
+  }
+
+  // Whether the engine takes it for what the step waits for.
+  [[nodiscard]] bool MayBring(const std::string& step, const Json& payload) const {
+    const std::string* name = SignalOf(*steps_.at(step));
+    return name == nullptr ||
+           std::all_of(plan_.steps.begin(), plan_.steps.end(), [&](const dsl::Step& other) {
+             const dsl::WaitSignal* signal = WaitSignalOf(other);
+             return signal == nullptr || signal->name != *name || !signal->payload ||
+                    signal->payload->Validate(payload, 1).empty();
+           });
   }
 
   // What reads a value with a name reads what that is made of.
@@ -598,7 +638,11 @@ class Maker {
     for (const auto& [step, output] : outputs_) {
       std::vector<Json>& list = values_.outputs[step];
       if (const auto given = given_.outputs.find(step); given != given_.outputs.end()) {
-        list = given->second;
+        list.clear();
+        std::copy_if(given->second.begin(), given->second.end(), std::back_inserter(list),
+                     [&, &id = step](const Json& value) { return MayBring(id, value); });
+      } else if (!MayBring(step, Instance(output))) {
+        continue;
       } else if (!AddTo(list, Instance(output), kMaxOutputs)) {
         LeaveOut("answers of '" + step + "' beyond " + std::to_string(kMaxOutputs));
       }
@@ -608,6 +652,16 @@ class Maker {
   void KeepOnlyRequired() {
     if (!given_.input && input_.is_map()) {
       KeepInput(Instance(input_, /*only_required=*/true));
+    }
+  }
+
+  void SayWhatIsNotSent() {
+    for (const auto& [step, list] : values_.outputs) {
+      if (list.empty()) {
+        LeaveOut("the signal that '" + step +
+                 "' waits for: no payload was found that its schema takes; give one with "
+                 "--answers, as an event");
+      }
     }
   }
 
@@ -638,6 +692,27 @@ class Maker {
 
 }  // namespace
 
+namespace {
+
+// What signals bring, to each step that waits for them.
+void AddSignals(const dsl::Plan& plan, const Json& answers,
+                std::map<std::string, std::vector<Json>>& outputs) {
+  const auto events = answers.find("events");
+  if (events == answers.end() || !events->is_array()) {
+    return;
+  }
+  for (const Json& event : *events) {
+    for (const dsl::Step& step : plan.steps) {
+      const std::string* name = SignalOf(step);
+      if (name != nullptr && event.is_object() && event.value("signal", Json()) == *name) {
+        outputs[step.id].push_back(event.value("payload", Json()));
+      }
+    }
+  }
+}
+
+}  // namespace
+
 std::map<std::string, std::vector<Json>> OutputsOf(const dsl::Plan& plan, const Json& answers) {
   std::map<std::string, std::vector<Json>> outputs;
   const std::string forward = '.' + std::string(dsl::OperationName(plan.mode, dsl::Role::kForward));
@@ -651,6 +726,7 @@ std::map<std::string, std::vector<Json>> OutputsOf(const dsl::Plan& plan, const 
       }
     }
   }
+  AddSignals(plan, answers, outputs);
   return outputs;
 }
 

@@ -18,7 +18,8 @@ inline constexpr size_t kMaxOutputs = 8;
 
 struct Values {
   std::vector<Json> inputs;  // At least one; each fits the schema.
-  // What the step may answer (a signal: bring); at least one for each step that calls or waits.
+  // What the step may answer (a signal: bring); at least one for each step that calls or waits, but
+  // for a signal whose schema nothing was found to fit.
   std::map<std::string, std::vector<Json>> outputs;
   std::vector<std::string> left_out;  // Sentences.
 };
@@ -30,7 +31,7 @@ struct GivenValues {
 };
 
 // What the answers of a dry run (engine/dry_run/dry_run.h, an object) say of steps whose call is
-// done.
+// done, and of those whose signal is among its events.
 [[nodiscard]] std::map<std::string, std::vector<Json>> OutputsOf(const dsl::Plan& plan,
                                                                  const Json& answers);
 

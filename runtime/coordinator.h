@@ -244,8 +244,9 @@ class Coordinator {
   // kFailedPrecondition transaction.finished, transaction.past_pivot, ...; kConflict.
   virtual void Operate(OperatorRequest request, Callback<TxnView> done) = 0;
   // With an id, the same signal sent again changes nothing, whatever became of it since.
-  // kNotFound signal.not_found; kFailedPrecondition signal.too_late, .not_taken_yet,
-  // .content_differs, transaction.aborting, .finished.
+  // kNotFound signal.not_found; kInvalidArgument signal.payload_invalid: nothing was stored;
+  // kFailedPrecondition signal.too_late, .not_taken_yet, .content_differs, transaction.aborting,
+  // .finished.
   virtual void Signal(const Gid& gid, SignalRequest request, Callback<TxnView> done) = 0;
 
   // The outcome of a pending operation. kNotFound completion.unknown_token for a token that is not

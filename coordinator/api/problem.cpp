@@ -44,6 +44,7 @@ constexpr std::array kReasons{
     ReasonRow{"definition.too_large", StatusCode::kInvalidArgument, {413, kGrpcResourceExhausted}},
     ReasonRow{"definition.", StatusCode::kInvalidArgument, {422, kGrpcInvalidArgument}},
     ReasonRow{"input.", StatusCode::kInvalidArgument, {422, kGrpcInvalidArgument}},
+    ReasonRow{"signal.payload_invalid", StatusCode::kInvalidArgument, {422, kGrpcInvalidArgument}},
     ReasonRow{"request.media_type", StatusCode::kInvalidArgument, {415, kGrpcInvalidArgument}},
     ReasonRow{"request.method", StatusCode::kInvalidArgument, {405, kGrpcInvalidArgument}},
     ReasonRow{"request.host", StatusCode::kInvalidArgument, {421, kGrpcInvalidArgument}},

@@ -87,7 +87,8 @@ constexpr std::array kRepeatFields = {Name("until"), Name("every"), Name("backof
 constexpr std::array kCompletionFields = {Name("when"), Name("output")};
 constexpr std::array kWaitForFields = {Name("for")};
 constexpr std::array kWaitUntilFields = {Name("until")};
-constexpr std::array kWaitSignalFields = {Name("signal"), Name("timeout"), Name("onTimeout")};
+constexpr std::array kWaitSignalFields = {Name("signal"), Name("timeout"), Name("onTimeout"),
+                                          Name("payload")};
 
 constexpr std::array kHttpMethods = {Name("get"), Name("put"), Name("post"), Name("patch"),
                                      Name("delete")};

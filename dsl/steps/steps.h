@@ -34,6 +34,7 @@ class StepCompiler {
         list_(list),
         participants_(participants),
         defaults_(defaults),
+        options_(options),
         expressions_(expressions),
         operations_(participants.known, options, expressions, problems),
         problems_(problems) {}
@@ -100,6 +101,7 @@ class StepCompiler {
   std::optional<WaitWork> WaitForDuration(size_t index, const ObjectReader& wait);
   std::optional<WaitWork> WaitUntilInstant(size_t index, const ObjectReader& wait);
   std::optional<WaitWork> WaitForSignal(size_t index, const ObjectReader& wait);
+  std::optional<Schema> Payload(const ObjectReader& wait, const std::string& signal);
   std::optional<DecideWork> Choose(size_t index, const ObjectReader& reader);
   std::optional<DecideWork> Refuse(size_t index, const ObjectReader& reader);
   // The names for its own expressions.
@@ -110,11 +112,19 @@ class StepCompiler {
   std::optional<Expiry> Expires(size_t index, const ObjectReader& reader, Duration timeout);
   bool OnePhase(const ObjectReader& reader);
 
+  // Where a schema is stated for the payload of a signal.
+  struct StatedPayload {
+    const Json* schema;  // Of the definition, which outlives the compiler.
+    std::string pointer;
+  };
+
   Mode mode_;
+  std::map<std::string, StatedPayload> payloads_;  // By the signal's name.
   std::map<size_t, ForEach> blocks_;  // By the step that stands for one.
   const StepList& list_;
   const Participants& participants_;
   const StepDefaults& defaults_;
+  const CompileOptions& options_;
   ExpressionCompiler& expressions_;
   OperationCompiler operations_;
   ProblemList& problems_;

@@ -6,6 +6,8 @@
 #include "base/limits.h"
 #include "base/time.h"
 #include "dsl/read/names.h"
+#include "dsl/read/schema_field.h"
+#include "dsl/schema/sensitive.h"
 #include "dsl/steps/steps.h"
 
 namespace entente::dsl {
@@ -123,7 +125,35 @@ std::optional<WaitWork> StepCompiler::WaitForSignal(size_t index, const ObjectRe
                     "after the pivot there is no way back, so a timeout can not abort",
                     "add \"onTimeout\": \"continue\", or remove the timeout");
   }
+  signal.payload = Payload(wait, signal.name);
   return signal;
+}
+
+std::optional<Schema> StepCompiler::Payload(const ObjectReader& wait, const std::string& signal) {
+  const Json* json = wait.Find("payload");
+  if (json == nullptr) {
+    return std::nullopt;
+  }
+  const std::string pointer = wait.PointerTo("payload");
+  std::optional<Schema> schema =
+      ReadSchema(*json, pointer,
+                 options_.stored ? SchemaOrigin::kStored : SchemaOrigin::kGiven, problems_);
+  if (schema && HasSensitive(*schema)) {
+    problems_.AtValue(pointer, "sensitive_not_here",
+                      "only what the 'input' holds can be sensitive, not what a signal brings",
+                      "remove \"sensitive\" from this schema, and send what nobody is to see with "
+                      "the submit");
+  }
+  // Whoever sends one can not know which of the steps is going to take it.
+  const auto [stated, first] = payloads_.try_emplace(signal, StatedPayload{json, pointer});
+  if (!first && *stated->second.schema != *json) {
+    problems_.AtValue(pointer, "signal_schema_differs",
+                      "the signal " + Quote(signal) + " has another schema at " +
+                          stated->second.pointer +
+                          ", and any of the steps that wait for it may be the one that takes it",
+                      "state the same schema, state it once, or give the signals different names");
+  }
+  return schema;
 }
 
 }  // namespace entente::dsl

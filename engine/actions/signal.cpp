@@ -1,6 +1,9 @@
 // Signals: each is taken by one step that waits, at most once, and none is accepted that no step
-// could take any more.
+// could take any more: of one name no more are kept than there are steps that may still take one.
+#include <algorithm>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "engine/actions/actions.h"
 
@@ -36,19 +39,42 @@ Status NotAwaited(const dsl::Plan& plan, const std::string& name,
                                           (others.empty() ? "; none waits for any" : others + "'"));
 }
 
-// A step waits for it, or may yet begin to.
-bool CanBeTaken(const Draft& draft, const std::string& name) {
+// The steps that wait for it, or may yet begin to.
+size_t CountTakers(const Draft& draft, const std::string& name) {
+  size_t takers = 0;
   for (size_t step = 0; step < draft.plan().steps.size(); ++step) {
     const dsl::WaitSignal* signal = SignalOf(draft.plan().steps[step]);
     const StepFacts& facts = draft.step(step);
     if (signal == nullptr || signal->name != name || facts.skipped) {
       continue;
     }
-    if (!facts.expanded || facts.phases.of(P::kBlocked, P::kWaiting, P::kForwardStuck) > 0) {
-      return true;
+    takers +=
+        facts.expanded ? facts.phases.of(P::kBlocked, P::kWaiting, P::kForwardStuck) : size_t{1};
+  }
+  return takers;
+}
+
+// What is wrong with the payload, by the schema of the signals of that name.
+Status CheckPayload(const dsl::Plan& plan, const SignalSent& sent) {
+  for (const dsl::Step& step : plan.steps) {
+    const dsl::WaitSignal* signal = SignalOf(step);
+    if (signal == nullptr || signal->name != sent.name || !signal->payload) {
+      continue;
+    }
+    std::string wrong;
+    for (const dsl::Violation& violation : signal->payload->Validate(sent.payload.Read())) {
+      wrong += (wrong.empty() ? "" : "; ") +
+               (violation.pointer.empty() ? std::string("the payload") : violation.pointer) + ": " +
+               violation.message;
+    }
+    if (!wrong.empty()) {
+      return InvalidArgument("signal.payload_invalid",
+                             "the payload of signal '" + sent.name +
+                                 "' does not match the schema that step '" + step.id +
+                                 "' of definition '" + plan.name + "' has for it: " + wrong);
     }
   }
-  return false;
+  return {};
 }
 
 // It came before, by its id: whatever became of it since, the answer is the same.
@@ -73,7 +99,7 @@ void RefuseUnlessRepeat(Turn& turn, std::string_view code) {
   }
 }
 
-// One signal wakes one branch.
+// One signal wakes one branch: of those that wait the first in the order of the plan.
 void WakeWaiting(Turn& turn, const std::string& name) {
   Draft& draft = turn.draft;
   for (size_t step = 0; step < draft.plan().steps.size(); ++step) {
@@ -100,14 +126,20 @@ void StoreSignal(Turn& turn) {
     draft.Reject(NotAwaited(draft.plan(), sent.name, awaited));
     return;
   }
-  const JsonText* stored = draft.signal(sent.name);
-  if (stored != nullptr && sent.id.empty() && *stored == sent.payload) {
+  const std::vector<const JsonText*> kept = draft.signals(sent.name);
+  const bool same_is_kept =
+      std::any_of(kept.begin(), kept.end(),
+                  [&sent](const JsonText* payload) { return *payload == sent.payload; });
+  const size_t takers = CountTakers(draft, sent.name);
+  if (sent.id.empty() && same_is_kept) {
     // The same again is the same signal, sent by somebody who was not told that it arrived.
     draft.Force();
-  } else if (!CanBeTaken(draft, sent.name)) {
+  } else if (takers == 0) {
     draft.Reject(Refusal("signal.too_late", draft.gid()));
-  } else if (stored != nullptr) {
+  } else if (takers <= kept.size()) {
     draft.Reject(Refusal("signal.not_taken_yet", draft.gid()));
+  } else if (Status fits = CheckPayload(draft.plan(), sent); !fits.ok()) {
+    draft.Reject(std::move(fits));
   } else if (!draft.HasRoomFor(sent.payload.bytes())) {
     draft.Reject(Refusal("transaction.too_large", draft.gid()));
   } else {

@@ -19,8 +19,10 @@ void BeginWait(Turn& turn, BranchRef ref) {
   const dsl::WaitSignal* wanted = SignalOf(draft, ref);
   const BranchId id = draft.branch(ref).id;
   draft.Record(WaitStarted{id, *until, wanted != nullptr ? wanted->name : std::string()});
-  if (const JsonText* payload = wanted != nullptr ? draft.signal(wanted->name) : nullptr) {
-    draft.Record(OperationSucceeded{id, *payload});
+  const auto kept =
+      wanted != nullptr ? draft.signals(wanted->name) : std::vector<const JsonText*>();
+  if (!kept.empty()) {
+    draft.Record(OperationSucceeded{id, *kept.front()});
   } else if (*until) {
     draft.Arm(ref, **until);
   }

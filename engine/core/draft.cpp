@@ -77,12 +77,20 @@ const JsonText& Draft::answer(BranchRef ref) const {
                                         : state_->steps[ref.step].branches[ref.index].answer;
 }
 
-const JsonText* Draft::signal(const std::string& name) const {
-  if (const auto found = signals_.find(name); found != signals_.end()) {
-    return found->second ? &BodyAt<SignalReceived>(*found->second)->payload : nullptr;
+std::vector<const JsonText*> Draft::signals(const std::string& name) const {
+  std::vector<const JsonText*> kept;
+  if (const auto stored = state_->signals.find(name); stored != state_->signals.end()) {
+    for (const JsonText& payload : stored->second) {
+      kept.push_back(&payload);
+    }
   }
-  const auto stored = state_->signals.find(name);
-  return stored == state_->signals.end() ? nullptr : &stored->second;
+  if (const auto since = signals_.find(name); since != signals_.end()) {
+    for (const size_t record : since->second.added) {
+      kept.push_back(&BodyAt<SignalReceived>(record)->payload);
+    }
+    kept.erase(kept.begin(), kept.begin() + static_cast<std::ptrdiff_t>(since->second.taken));
+  }
+  return kept;
 }
 
 std::optional<AbortState> Draft::abort() const {
@@ -167,9 +175,8 @@ void Draft::KeepOutput(BranchRef ref, const JsonText& kept, const JsonText& kept
 }
 
 void Draft::KeepSignal(const SignalReceived& record) {
-  DropSignal(record.name);
   payload_bytes_ += record.payload.bytes();
-  signals_[record.name] = LastRecord();
+  signals_[record.name].added.push_back(LastRecord());
 }
 
 // Nothing asks a draft for the transaction's own deadline: its timer is armed by the state.
@@ -182,10 +189,10 @@ void Draft::SetBack(Duration by) {
 }
 
 void Draft::DropSignal(const std::string& name) {
-  if (const JsonText* held = signal(name)) {
-    payload_bytes_ -= held->bytes();
+  if (const auto kept = signals(name); !kept.empty()) {
+    payload_bytes_ -= kept.front()->bytes();
+    ++signals_[name].taken;
   }
-  signals_[name] = std::nullopt;
 }
 
 uint64_t Draft::NextEntropy() {

@@ -65,7 +65,8 @@ class Draft {
   [[nodiscard]] const JsonText& item(BranchRef ref) const;    // Of a forEach, else null.
   [[nodiscard]] const JsonText& output(BranchRef ref) const;  // Null until the branch is done.
   [[nodiscard]] const JsonText& answer(BranchRef ref) const;  // Null: nothing of it is kept.
-  [[nodiscard]] const JsonText* signal(const std::string& name) const;  // Null: none is stored.
+  // The signals of that name that are kept, in the order in which they will be taken.
+  [[nodiscard]] std::vector<const JsonText*> signals(const std::string& name) const;
   [[nodiscard]] std::optional<BranchRef> Locate(const BranchId& id) const;
   [[nodiscard]] const dsl::Step& plan_step(BranchRef ref) const { return plan_.steps[ref.step]; }
 
@@ -154,7 +155,11 @@ class Draft {
   // Documents are not copied: these are indices into the records.
   std::map<size_t, size_t> expansions_;
   std::map<BranchRef, size_t> outputs_;
-  std::map<std::string, std::optional<size_t>> signals_;
+  struct SignalsSince {
+    size_t taken = 0;           // Of all that are kept, from the front.
+    std::vector<size_t> added;  // Behind those of the state.
+  };
+  std::map<std::string, SignalsSince> signals_;
   std::optional<size_t> aborted_;
 
   std::optional<Sensitive> sensitive_;  // Once it was asked for.

@@ -49,15 +49,19 @@ class StateStore {
     Replace(branch.answer, answer);
   }
   void KeepSignal(const SignalReceived& record) {
-    Replace(state_.signals[record.name], record.payload);
+    state_.signals[record.name].push_back(record.payload);
+    state_.payload_bytes += record.payload.bytes();
     if (!record.id.empty()) {
       state_.signal_ids[record.id] = record.digest;
     }
   }
   void DropSignal(const std::string& name) {
-    if (const auto signal = state_.signals.find(name); signal != state_.signals.end()) {
-      Replace(signal->second, JsonText());
-      state_.signals.erase(signal);
+    if (const auto kept = state_.signals.find(name); kept != state_.signals.end()) {
+      state_.payload_bytes -= kept->second.front().bytes();
+      kept->second.erase(kept->second.begin());
+      if (kept->second.empty()) {
+        state_.signals.erase(kept);
+      }
     }
   }
   void SetBack(Duration by) {

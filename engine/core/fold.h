@@ -26,6 +26,7 @@ namespace entente::engine {
 //   void Expand(const StepExpanded&);      makes the branches, all blocked
 //   void KeepOutput(BranchRef, const JsonText& output, const JsonText& answer);
 //   void KeepSignal(const SignalReceived&); void DropSignal(const std::string& name);
+//       keeps one behind those of its name, drops the first of them
 //   void KeepSource(size_t step, const std::string&);   of an enlisted branch
 //   void SetBack(Duration);                every instant that was counted from one of the clock's
 //   void Weigh(size_t more, size_t less);  of the payloads, in bytes

@@ -342,8 +342,10 @@ Violation CheckProgress(const dsl::Plan& plan, const TxnState& state) {
 // What is counted as it comes and goes is what is there.
 Violation CheckSize(const TxnState& state) {
   size_t bytes = state.input.bytes() + state.output.bytes();
-  for (const auto& [name, payload] : state.signals) {
-    bytes += payload.bytes();
+  for (const auto& [name, payloads] : state.signals) {
+    for (const JsonText& payload : payloads) {
+      bytes += payload.bytes();
+    }
   }
   for (const StepState& step : state.steps) {
     bytes += step.source.size();

@@ -151,12 +151,12 @@ TEST_CASE("a state and its records are shown without it") {
   TxnState state;
   state.input = JsonText(Json{{"card", "4111-1111"}});
   state.output = JsonText(Json{{"paid", "4111-1111"}});
-  state.signals["s"] = JsonText(Json("4111-1111"));
+  state.signals["s"] = {JsonText(Json("4111-1111"))};
   state.steps.emplace_back().branches.emplace_back().output = JsonText(Json("4111-1111"));
   sensitive.Hide(state);
   CHECK(state.input.Read() == Json{{"card", kShown}});
   CHECK(state.output.Read() == Json{{"paid", kShown}});
-  CHECK(state.signals["s"].Read() == kShown);
+  CHECK(state.signals["s"].front().Read() == kShown);
   CHECK(state.steps[0].branches[0].output.Read() == kShown);
 
   const auto shown = [&sensitive](RecordBody body) {

@@ -59,8 +59,10 @@ std::string Dump(const TxnState& state) {
       Text(state.deadline) + ' ' + Text(state.ended_at) + ' ' + state.output.text() + ' ' +
       Text(state.output_failure) + ' ' +
       (state.forced ? std::string(TxnStatusName(*state.forced)) : "-") + '\n';
-  for (const auto& [name, payload] : state.signals) {
-    text += "signal " + name + ' ' + payload.text() + '\n';
+  for (const auto& [name, payloads] : state.signals) {
+    for (const JsonText& payload : payloads) {
+      text += "signal " + name + ' ' + payload.text() + '\n';
+    }
   }
   for (const auto& [id, digest] : state.signal_ids) {
     text += "signal id " + id + ' ' + digest + '\n';

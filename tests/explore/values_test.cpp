@@ -77,6 +77,42 @@ TEST_CASE("a schema that asks for what is not made up says how to go on") {
         "input.invalid");
 }
 
+TEST_CASE("what a signal brings fits its schema") {
+  const std::string steps =
+      R"({"id": "ok", "wait": {"signal": "approved", "payload": {"type": "object", "required": ["by", "level"],
+            "additionalProperties": false,
+            "properties": {"by": {"type": "string"}, "level": {"type": "integer", "minimum": 5}}}}},
+         {"id": "again", "wait": {"signal": "approved"}},
+         {"id": "boss", "when": "${steps.ok.output.level > 7}", "refuse": {"code": "too-high"}},
+         {"id": "pay", "participant": "a", "pivot": true, "action": {"post": "/x", "body": "${steps.again.output.by}"}})";
+  const Values values = Made(steps);
+  for (const char* step : {"ok", "again"}) {
+    REQUIRE(!values.outputs.at(step).empty());
+    for (const Json& payload : values.outputs.at(step)) {
+      CHECK(payload["by"].is_string());
+      CHECK(payload["level"].get<int>() >= 5);
+    }
+  }
+  CHECK(values.left_out.empty());
+}
+
+TEST_CASE("a signal that nothing fits is not sent, and that is said") {
+  const std::string steps =
+      R"({"id": "ok", "wait": {"signal": "approved", "payload": {"type": "string", "pattern": "^[A-Z]{3}-[0-9]{4}$"}}},
+         {"id": "pay", "participant": "a", "pivot": true, "action": {"post": "/x"}})";
+  const Values none = Made(steps);
+  CHECK(none.outputs.at("ok").empty());
+  REQUIRE(none.left_out.size() == 1);
+  CHECK(none.left_out.front().find("'ok'") != std::string::npos);
+
+  const test::Definition definition = Compile(WithSteps(steps));
+  const Json answers = {{"events", {{{"at", "1s"}, {"signal", "approved"}, {"payload", "ABC-1234"}},
+                                    {{"at", "2s"}, {"signal", "approved"}, {"payload", 7}}}}};
+  const GivenValues given{std::nullopt, OutputsOf(*definition.plan, answers)};
+  const Values found = MakeValues(*definition.plan, definition.source, given).value();
+  CHECK(found.outputs.at("ok") == std::vector<Json>{"ABC-1234"});
+}
+
 TEST_CASE("a condition is made to go both ways, also one within a way of a choice") {
   const Values values = Made(
       R"({"id": "how", "choose": [

@@ -133,8 +133,8 @@ runtime::TxnView WithoutPayloads(const runtime::TxnView& view) {
   auto state = std::make_shared<engine::TxnState>(*view.state);
   state->input = JsonText();
   state->output = JsonText();
-  for (auto& [name, payload] : state->signals) {
-    payload = JsonText();
+  for (auto& [name, payloads] : state->signals) {
+    payloads.assign(payloads.size(), JsonText());
   }
   for (engine::StepState& step : state->steps) {
     step.source.clear();
