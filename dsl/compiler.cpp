@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "dsl/durations.h"
 #include "dsl/environment.h"
 #include "dsl/expressions.h"
 #include "dsl/participants.h"
@@ -44,6 +45,7 @@ class DefinitionCompiler {
   void ReadSteps(const Participants& participants);
   void CompileSteps(const std::vector<StepSource>& steps, const StepList& list,
                     const Participants& participants, ExpressionCompiler& expressions);
+  void ReadDeadline(ExpressionCompiler& expressions);
   void ReadOutput(ExpressionCompiler& expressions);
   void ReadLabels(ExpressionCompiler& expressions);
   // Lets the calls of steps keep what is read of their answers.
@@ -114,11 +116,6 @@ void DefinitionCompiler::ReadHeader() {
       problems_.AtValue("/name", "bad_name", bad->message, bad->suggestion);
     }
   }
-  plan_.deadline = reader_.DurationIn("deadline", kMinDeadline, kMaxDuration);
-  if (mode_ == Mode::kTwoPhaseCommit && !plan_.deadline) {
-    // What is prepared holds its locks until the decision, and everybody who needs them waits.
-    plan_.deadline = limits::kDefaultTwoPhaseDeadline;
-  }
   defaults_.timeout = reader_.DurationIn("timeout", kMinDeadline, limits::kMaxCallTimeout);
   defaults_.retry = ReadRetry(reader_, "retry", problems_);
   defaults_.settle_retry =
@@ -130,9 +127,8 @@ void DefinitionCompiler::ReadInput() {
   if (input == nullptr) {
     return;
   }
-  plan_.input =
-      ReadSchema(*input, "/input",
-                 options_.stored ? SchemaOrigin::kStored : SchemaOrigin::kGiven, problems_);
+  plan_.input = ReadSchema(
+      *input, "/input", options_.stored ? SchemaOrigin::kStored : SchemaOrigin::kGiven, problems_);
 }
 
 Participants DefinitionCompiler::ReadParticipants() {
@@ -169,6 +165,7 @@ void DefinitionCompiler::ReadSteps(const Participants& participants) {
     plan_.lets = expressions.Declare(*lets, "/let", Scope{.place = "'let'"},
                                      ExpressionCompiler::LetLevel::kDefinition);
   }
+  ReadDeadline(expressions);
   CompileSteps(sources, list, participants, expressions);
   ReadOutput(expressions);
   ReadLabels(expressions);
@@ -214,6 +211,18 @@ void DefinitionCompiler::CompileSteps(const std::vector<StepSource>& steps, cons
     if (step) {
       plan_.steps.push_back(*std::move(step));
     }
+  }
+}
+
+void DefinitionCompiler::ReadDeadline(ExpressionCompiler& expressions) {
+  const Scope scope{.place = "'deadline'", .steps = false};
+  DurationField deadline =
+      ReadDuration(reader_, "deadline", kMinDeadline, kMaxDuration, scope, expressions, problems_);
+  plan_.deadline = deadline.stated;
+  plan_.computed_deadline = std::move(deadline.computed);
+  if (mode_ == Mode::kTwoPhaseCommit && !reader_.Has("deadline")) {
+    // What is prepared holds its locks until the decision, and everybody who needs them waits.
+    plan_.deadline = limits::kDefaultTwoPhaseDeadline;
   }
 }
 

@@ -84,8 +84,9 @@ std::vector<std::string> CallLines(const Plan& plan, const CallWork& work) {
 
 std::string WaitLine(const WaitWork& work) {
   if (const auto* signal = std::get_if<WaitSignal>(&work)) {
-    const std::string timeout =
-        signal->timeout ? ", at most " + FormatDuration(*signal->timeout) : "";
+    const std::string timeout = signal->timeout ? ", at most " + FormatDuration(*signal->timeout)
+                                : signal->computed_timeout ? ", at most for a computed time"
+                                                           : "";
     return "wait for the signal " + signal->name + timeout;
   }
   return std::holds_alternative<WaitFor>(work) ? "wait for a time" : "wait until an instant";

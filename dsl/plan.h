@@ -233,7 +233,8 @@ struct WaitUntil {
 struct WaitSignal {
   std::string name;
   std::optional<Duration> timeout;
-  bool fail_on_timeout = true;  // Else the step succeeds with null as its output.
+  std::optional<cel::Template> computed_timeout;  // Instead, renders to one.
+  bool fail_on_timeout = true;                    // Else the step succeeds with null as its output.
   // Of the payload; of the steps that wait for one name, those that have one have the same.
   std::optional<Schema> payload;
 };
@@ -302,10 +303,15 @@ struct Step {
   bool after_pivot = false;    // Follows a pivot: only goes forward.
   RetryPolicy retry;           // Of the forward operation.
   RetryPolicy settle_retry;    // Of undo and finish: a larger budget.
-  Duration timeout;            // Of one attempt; the longest, if its calls differ.
+  // Of one attempt; the longest, if its calls differ, and the longest there can be, if it is
+  // computed.
+  Duration timeout;
   std::optional<Duration> deadline;  // Of the forward operation, all attempts and pending included.
-  std::optional<Expiry> expires;     // TCC only.
-  bool one_phase = false;            // 2PC only: alone, its participant may decide by itself.
+  // Instead of those: they render to durations, which are checked when they are needed.
+  std::optional<cel::Template> computed_timeout = std::nullopt;
+  std::optional<cel::Template> computed_deadline = std::nullopt;
+  std::optional<Expiry> expires;  // TCC only.
+  bool one_phase = false;         // 2PC only: alone, its participant may decide by itself.
 };
 
 struct Plan {
@@ -316,6 +322,7 @@ struct Plan {
   // far (dsl/client_branches.h), and it says when to commit.
   bool client_driven = false;
   std::optional<Duration> deadline;
+  std::optional<cel::Template> computed_deadline;  // Instead, renders to one.
   std::optional<Schema> input;
   std::vector<Participant> participants;
   std::vector<Step> steps;  // Every step comes after its predecessors.

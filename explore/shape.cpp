@@ -12,7 +12,7 @@ Shape UnknownShape() {
                   true,
                   false,
                   1.5,
-                  "1h",
+                  "5m",
                   "7",
                   "2030-01-01T00:00:00Z",
                   Json::array({"x", "y"}),

@@ -54,12 +54,21 @@ std::optional<Expiry> ReadExpiry(const ObjectReader& reader, const Scope& scope,
 }
 
 std::optional<Expiry> StepCompiler::Expires(size_t index, const ObjectReader& reader,
-                                            Duration timeout) {
+                                            const Policies& policies) {
+  const Json* expires = reader.Find("expires");
+  if (expires != nullptr && policies.computed_timeout &&
+      !(expires->is_object() && expires->contains("margin"))) {
+    problems_.AtValue(reader.PointerTo("expires"), "missing_field",
+                      "the margin before it expires is twice the step's 'timeout' unless stated, "
+                      "and that is computed",
+                      R"(state it: {"at": ..., "margin": "20s"})");
+    return std::nullopt;
+  }
   Scope scope = ScopeOf(index, "'expires'");
   scope.key = true;
   scope.element = reader.Has("forEach");
   scope.own_output = true;
-  return ReadExpiry(reader, scope, timeout, expressions_, problems_);
+  return ReadExpiry(reader, scope, policies.timeout, expressions_, problems_);
 }
 
 bool StepCompiler::OnePhase(const ObjectReader& reader) {

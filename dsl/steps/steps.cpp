@@ -137,7 +137,7 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
     policies.timeout = LongestTimeout(*calls, policies.timeout);
     CheckChildPolicies(reader, *calls);
   }
-  auto expires = Expires(index, reader, policies.timeout);
+  auto expires = Expires(index, reader, policies);
   const bool one_phase = OnePhase(reader);
   expressions_.ForgetStepLets();
   if (!work) {
@@ -160,7 +160,9 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
               .retry = policies.retry,
               .settle_retry = policies.settle_retry,
               .timeout = policies.timeout,
-              .deadline = policies.deadline,
+              .deadline = policies.deadline.stated,
+              .computed_timeout = std::move(policies.computed_timeout),
+              .computed_deadline = std::move(policies.deadline.computed),
               .expires = std::move(expires),
               .one_phase = one_phase};
 }
@@ -452,13 +454,27 @@ StepCompiler::Policies StepCompiler::ReadPolicies(size_t index, const ObjectRead
       }
     }
   }
-  return Policies{
+  Policies policies{
       .retry = ReadRetry(reader, "retry", problems_).ApplyTo(defaults_.retry.ApplyTo(forward_base)),
       .settle_retry = ReadRetry(reader, settle, problems_)
                           .ApplyTo(defaults_.settle_retry.ApplyTo(DefaultSettleRetry())),
-      .timeout =
-          reader.DurationIn("timeout", kMinTimeout, limits::kMaxCallTimeout).value_or(timeout),
-      .deadline = reader.DurationIn("deadline", kMinTimeout, kMaxDuration)};
+      .timeout = timeout,
+      .computed_timeout = std::nullopt,
+      .deadline = ReadDuration(reader, "deadline", kMinTimeout, kMaxDuration,
+                               PolicyScope(index, reader, "'deadline'"), expressions_, problems_)};
+  DurationField own =
+      ReadDuration(reader, "timeout", kMinTimeout, limits::kMaxCallTimeout,
+                   PolicyScope(index, reader, "'timeout'"), expressions_, problems_);
+  policies.timeout = own.computed ? limits::kMaxCallTimeout : own.stated.value_or(timeout);
+  policies.computed_timeout = std::move(own.computed);
+  return policies;
+}
+
+Scope StepCompiler::PolicyScope(size_t index, const ObjectReader& reader,
+                                std::string_view place) const {
+  Scope scope = ScopeOf(index, place);
+  scope.element = scope.element || reader.Has("forEach");
+  return scope;
 }
 
 }  // namespace entente::dsl

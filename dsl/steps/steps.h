@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "dsl/durations.h"
 #include "dsl/expressions.h"
 #include "dsl/participants.h"
 #include "dsl/plan.h"
@@ -49,7 +50,8 @@ class StepCompiler {
     RetryPolicy retry;
     RetryPolicy settle_retry;
     Duration timeout;
-    std::optional<Duration> deadline;
+    std::optional<cel::Template> computed_timeout;
+    DurationField deadline;
   };
 
   [[nodiscard]] Scope ScopeOf(size_t index, std::string_view place) const;
@@ -109,7 +111,10 @@ class StepCompiler {
   // What kind of step it is; reports one that is several.
   std::optional<std::string_view> KindOf(const Json& json, const std::string& pointer);
   Policies ReadPolicies(size_t index, const ObjectReader& reader);
-  std::optional<Expiry> Expires(size_t index, const ObjectReader& reader, Duration timeout);
+  // Of what bounds a step: it is asked for each of its branches, whatever operation that is at.
+  [[nodiscard]] Scope PolicyScope(size_t index, const ObjectReader& reader,
+                                  std::string_view place) const;
+  std::optional<Expiry> Expires(size_t index, const ObjectReader& reader, const Policies& policies);
   bool OnePhase(const ObjectReader& reader);
 
   // Where a schema is stated for the payload of a signal.
@@ -120,7 +125,7 @@ class StepCompiler {
 
   Mode mode_;
   std::map<std::string, StatedPayload> payloads_;  // By the signal's name.
-  std::map<size_t, ForEach> blocks_;  // By the step that stands for one.
+  std::map<size_t, ForEach> blocks_;               // By the step that stands for one.
   const StepList& list_;
   const Participants& participants_;
   const StepDefaults& defaults_;

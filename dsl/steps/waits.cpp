@@ -108,7 +108,10 @@ std::optional<WaitWork> StepCompiler::WaitForSignal(size_t index, const ObjectRe
       problems_.AtValue(wait.PointerTo("signal"), "bad_name", bad->message, bad->suggestion);
     }
   }
-  signal.timeout = wait.DurationIn("timeout", kMinWait, kMaxDuration);
+  DurationField timeout = ReadDuration(wait, "timeout", kMinWait, kMaxDuration,
+                                       ScopeOf(index, "'timeout'"), expressions_, problems_);
+  signal.timeout = timeout.stated;
+  signal.computed_timeout = std::move(timeout.computed);
   const auto on_timeout = wait.String("onTimeout");
   if (on_timeout && *on_timeout != "abort" && *on_timeout != "continue") {
     problems_.AtValue(wait.PointerTo("onTimeout"), "bad_value",
@@ -135,9 +138,8 @@ std::optional<Schema> StepCompiler::Payload(const ObjectReader& wait, const std:
     return std::nullopt;
   }
   const std::string pointer = wait.PointerTo("payload");
-  std::optional<Schema> schema =
-      ReadSchema(*json, pointer,
-                 options_.stored ? SchemaOrigin::kStored : SchemaOrigin::kGiven, problems_);
+  std::optional<Schema> schema = ReadSchema(
+      *json, pointer, options_.stored ? SchemaOrigin::kStored : SchemaOrigin::kGiven, problems_);
   if (schema && HasSensitive(*schema)) {
     problems_.AtValue(pointer, "sensitive_not_here",
                       "only what the 'input' holds can be sensitive, not what a signal brings",

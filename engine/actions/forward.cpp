@@ -19,17 +19,18 @@ std::optional<Duration> TimeOf(const dsl::Step& step, uint32_t way) {
 
 // Until when the step as a whole has time, which bounds its alternatives too. How long the calls of
 // the way before could be repeated was its own affair.
-std::optional<Instant> StepDeadline(const Draft& draft, BranchRef ref, uint32_t alternative) {
+Result<std::optional<Instant>> StepDeadline(const Draft& draft, BranchRef ref,
+                                            uint32_t alternative) {
   const BranchFacts& branch = draft.branch(ref);
-  const dsl::Step& step = draft.plan_step(ref);
-  if (alternative == 0) {
-    return step.deadline ? std::optional(draft.now() + *step.deadline) : branch.forward_deadline;
-  }
-  if (!branch.forward_deadline || !TimeOf(step, branch.alternative)) {
+  const bool of_way = branch.forward_deadline && TimeOf(draft.plan_step(ref), branch.alternative);
+  if (alternative > 0 && !of_way) {
     return branch.forward_deadline;
   }
-  return step.deadline && branch.started_at ? std::optional(*branch.started_at + *step.deadline)
-                                            : std::nullopt;
+  ENTENTE_ASSIGN_OR_RETURN(const auto time, EvaluateStepDeadline(draft, ref));
+  if (alternative == 0) {
+    return time ? std::optional(draft.now() + *time) : branch.forward_deadline;
+  }
+  return time && branch.started_at ? std::optional(*branch.started_at + *time) : std::nullopt;
 }
 
 // What a participant asks for is honoured, but not without a bound.
@@ -371,12 +372,17 @@ void EmitCall(Turn& turn, BranchRef ref) {
 void StartForward(Turn& turn, BranchRef ref, uint32_t alternative) {
   const BranchFacts& branch = turn.draft.branch(ref);
   const dsl::Step& step = turn.draft.plan_step(ref);
-  std::optional<Instant> deadline = StepDeadline(turn.draft, ref, alternative);
+  const auto of_step = StepDeadline(turn.draft, ref, alternative);
+  std::optional<Instant> deadline = of_step.ok() ? *of_step : std::nullopt;
   if (const auto within = TimeOf(step, alternative)) {
     const Instant last = turn.draft.now() + *within;
     deadline = deadline ? std::min(*deadline, last) : last;
   }
   turn.draft.Record(OperationStarted{branch.id, Role::kForward, alternative, deadline, false});
+  if (!of_step.ok()) {
+    EndByExpression(turn, ref, of_step.status());
+    return;
+  }
   EmitCall(turn, ref);
 }
 

@@ -21,12 +21,26 @@ void SetLabel(Labels& labels, const std::string& key, std::string value) {
 }
 
 // The definition's labels, rendered with the input, then the submitter's.
+// What expressions may read of a transaction that is not there yet.
+TxnState PreviewOf(const Submitted& submitted) {
+  TxnState preview;
+  preview.gid = submitted.gid;
+  preview.input = submitted.input;
+  return preview;
+}
+
+Result<std::optional<Duration>> DeadlineOf(const Draft& draft, const Submitted& submitted) {
+  if (submitted.deadline || !draft.plan().computed_deadline) {
+    return submitted.deadline ? submitted.deadline : draft.plan().deadline;
+  }
+  const TxnState preview = PreviewOf(submitted);
+  return EvaluateDeadline(Draft(draft.plan(), preview, draft.now(), 0));
+}
+
 Result<Labels> LabelsOf(const Draft& draft, const Submitted& submitted) {
   Labels labels;
   if (!draft.plan().labels.empty()) {
-    TxnState preview;
-    preview.gid = submitted.gid;
-    preview.input = submitted.input;
+    const TxnState preview = PreviewOf(submitted);
     const Draft scope(draft.plan(), preview, draft.now(), 0);
     for (const auto& [key, value] : draft.plan().labels) {
       auto text = RenderLabel(scope, value);
@@ -173,6 +187,11 @@ void Accept(Turn& turn) {
     draft.Reject(labels.status());
     return;
   }
+  const auto deadline = DeadlineOf(draft, submitted);
+  if (!deadline.ok()) {
+    draft.Reject(deadline.status());
+    return;
+  }
   Accepted accepted;
   accepted.gid = submitted.gid;
   accepted.definition = draft.plan().name;
@@ -180,8 +199,8 @@ void Accept(Turn& turn) {
   accepted.mode = draft.plan().mode;
   accepted.input = submitted.input;
   accepted.labels = std::move(labels).value();
-  if (const auto span = submitted.deadline ? submitted.deadline : draft.plan().deadline) {
-    accepted.deadline = draft.now() + *span;
+  if (*deadline) {
+    accepted.deadline = draft.now() + **deadline;
     draft.Emit(ArmTimer{std::nullopt, *accepted.deadline});
   }
   accepted.parent = submitted.parent;

@@ -127,9 +127,9 @@ void StoreSignal(Turn& turn) {
     return;
   }
   const std::vector<const JsonText*> kept = draft.signals(sent.name);
-  const bool same_is_kept =
-      std::any_of(kept.begin(), kept.end(),
-                  [&sent](const JsonText* payload) { return *payload == sent.payload; });
+  const bool same_is_kept = std::any_of(kept.begin(), kept.end(), [&sent](const JsonText* payload) {
+    return *payload == sent.payload;
+  });
   const size_t takers = CountTakers(draft, sent.name);
   if (sent.id.empty() && same_is_kept) {
     // The same again is the same signal, sent by somebody who was not told that it arrived.

@@ -35,8 +35,10 @@ void WaitOver(Turn& turn, BranchRef ref) {
     return;
   }
   EndForward(turn, ref,
-             {Failure{"wait.timeout", "the signal '" + wanted->name + "' did not come within " +
-                                          FormatDuration(wanted->timeout.value_or(Duration()))},
+             {Failure{"wait.timeout",
+                      "the signal '" + wanted->name + "' did not come " +
+                          (wanted->timeout ? "within " + FormatDuration(*wanted->timeout)
+                                           : std::string("in the time that was computed for it"))},
               false, AbortCause::kRefused, false});
 }
 

@@ -30,6 +30,9 @@ Status ExpressionError(std::string message) {
   return InvalidArgument("expression.error", std::move(message));
 }
 
+// Of what bounds a step or a transaction: as far as ParseDuration reads.
+constexpr Duration kLongestTime = std::chrono::days(3660);
+
 // What is evaluated for: a call (or the output, on which others may wait), the call of an undo,
 // which may repeat several payloads, or anything else.
 enum class Purpose : uint8_t { kCall, kUndo, kOther };
@@ -420,15 +423,66 @@ const JsonText* EditedBodyOf(const Draft& draft, BranchRef ref, Role role) {
   return edited ? &*branch.edit->body : nullptr;
 }
 
+// How long to wait. What an expression computed may be negative, then the wait is over, or finer
+// than a microsecond, then it is rounded up.
+Result<Duration> ParseWait(const std::string& text) {
+  auto span = ParseDuration(text);
+  const auto computed = dsl::cel::ParseCelDuration(text);
+  if (span.ok() || !computed.ok()) {
+    return span;
+  }
+  const auto rounded = std::chrono::ceil<Duration>(std::chrono::nanoseconds(computed->nanos));
+  return ParseDuration(FormatDuration(std::max(rounded, Duration::zero())));
+}
+
+// What a bound comes to: the same whenever it is asked for, since it reads only what stays.
+Result<Duration> RenderBound(const Draft& draft, std::optional<BranchRef> ref,
+                             const Template& source, Duration max) {
+  const Scope scope(draft, ref);
+  const auto rendered = source.Render(scope.activation());
+  if (!rendered.ok()) {
+    return scope.Explain(rendered.status());
+  }
+  if (!rendered->is_string()) {
+    return ExpressionError("it is a " + std::string(TypeName(*rendered)) +
+                           ", not a duration such as '30s'");
+  }
+  ENTENTE_ASSIGN_OR_RETURN(const Duration span, ParseWait(rendered->get_ref<const std::string&>()));
+  if (span <= Duration::zero() || span > max) {
+    return ExpressionError("it comes to '" + FormatDuration(span) +
+                           "'; it must be more than nothing and at most " + FormatDuration(max));
+  }
+  return span;
+}
+
+const dsl::CallTemplate* CallOf(const Draft& draft, BranchRef ref, Role role) {
+  const dsl::OperationTemplate* operation = OperationOf(draft, ref, role);
+  return operation == nullptr ? nullptr : std::get_if<dsl::CallTemplate>(operation);
+}
+
+Result<Duration> EvaluateTimeout(const Draft& draft, BranchRef ref, Role role) {
+  const dsl::CallTemplate* call = CallOf(draft, ref, role);
+  const dsl::Step& step = draft.plan_step(ref);
+  if (call != nullptr && call->timeout) {
+    return *call->timeout;
+  }
+  if (!step.computed_timeout) {
+    return step.timeout;
+  }
+  auto timeout = RenderBound(draft, ref, *step.computed_timeout, limits::kMaxCallTimeout);
+  return timeout.ok() ? timeout : ExpressionError("'timeout': " + timeout.status().message());
+}
+
 Result<Effect> RenderCallTemplate(const Draft& draft, BranchRef ref, Role role,
                                   const dsl::CallTemplate& call) {
+  ENTENTE_ASSIGN_OR_RETURN(const Duration timeout, EvaluateTimeout(draft, ref, role));
   const Scope scope(draft, ref, role, PurposeOf(role));
   CallBranch effect;
   effect.command = CommandOf(draft, ref, role);
   effect.attempt = draft.branch(ref).attempt;
   effect.participant = call.participant;
   effect.answers = &call.answers;
-  effect.timeout = CallTimeout(draft, ref, role);
+  effect.timeout = timeout;
   effect.one_phase = draft.branch(ref).one_phase;
   effect.round = role == Role::kForward && call.repeat ? draft.branch(ref).rounds : 0;
   effect.run = role == Role::kForward ? draft.branch(ref).refusals + draft.branch(ref).rounds : 0;
@@ -468,18 +522,6 @@ Result<Effect> RenderChild(const Draft& draft, BranchRef ref, Role role,
   }
   effect.input = std::move(input).value();
   return Effect(std::move(effect));
-}
-
-// How long to wait. What an expression computed may be negative, then the wait is over, or finer
-// than a microsecond, then it is rounded up.
-Result<Duration> ParseWait(const std::string& text) {
-  auto span = ParseDuration(text);
-  const auto computed = dsl::cel::ParseCelDuration(text);
-  if (span.ok() || !computed.ok()) {
-    return span;
-  }
-  const auto rounded = std::chrono::ceil<Duration>(std::chrono::nanoseconds(computed->nanos));
-  return ParseDuration(FormatDuration(std::max(rounded, Duration::zero())));
 }
 
 // "step 'x': <what>: <message>"
@@ -578,9 +620,30 @@ bool IsChildOperation(const Draft& draft, BranchRef ref, Role role) {
 }
 
 Duration CallTimeout(const Draft& draft, BranchRef ref, Role role) {
-  const dsl::OperationTemplate* operation = OperationOf(draft, ref, role);
-  const auto* call = operation == nullptr ? nullptr : std::get_if<dsl::CallTemplate>(operation);
-  return call != nullptr && call->timeout ? *call->timeout : draft.plan_step(ref).timeout;
+  const auto timeout = EvaluateTimeout(draft, ref, role);
+  return timeout.ok() ? *timeout : draft.plan_step(ref).timeout;
+}
+
+Result<std::optional<Duration>> EvaluateStepDeadline(const Draft& draft, BranchRef ref) {
+  const dsl::Step& step = draft.plan_step(ref);
+  if (!step.computed_deadline) {
+    return step.deadline;
+  }
+  const auto deadline = RenderBound(draft, ref, *step.computed_deadline, kLongestTime);
+  return deadline.ok() ? Result<std::optional<Duration>>(*deadline)
+                       : InStep(step, "deadline", deadline.status());
+}
+
+Result<std::optional<Duration>> EvaluateDeadline(const Draft& draft) {
+  const dsl::Plan& plan = draft.plan();
+  if (!plan.computed_deadline) {
+    return plan.deadline;
+  }
+  const auto deadline = RenderBound(draft, std::nullopt, *plan.computed_deadline, kLongestTime);
+  return deadline.ok() ? Result<std::optional<Duration>>(*deadline)
+                       : InvalidArgument("input.deadline_invalid",
+                                         "the deadline of definition '" + plan.name +
+                                             "': " + deadline.status().message());
 }
 
 const dsl::RetryPolicy& RetryOf(const Draft& draft, BranchRef ref) {
@@ -780,7 +843,12 @@ Result<std::optional<Instant>> EvaluateWait(const Draft& draft, BranchRef ref) {
   const dsl::Step& plan = draft.plan_step(ref);
   const auto& work = std::get<dsl::WaitWork>(plan.work);
   if (const auto* signal = std::get_if<dsl::WaitSignal>(&work)) {
-    return signal->timeout ? Until(draft.now() + *signal->timeout) : Until();
+    if (!signal->computed_timeout) {
+      return signal->timeout ? Until(draft.now() + *signal->timeout) : Until();
+    }
+    const auto timeout = RenderBound(draft, ref, *signal->computed_timeout, kLongestTime);
+    return timeout.ok() ? Result<Until>(Until(draft.now() + *timeout))
+                        : InStep(plan, "timeout", timeout.status());
   }
   const auto* duration = std::get_if<dsl::WaitFor>(&work);
   const Template& text =

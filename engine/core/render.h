@@ -42,10 +42,17 @@ namespace entente::engine {
 [[nodiscard]] bool HasUndo(const dsl::Step& step, const BranchFacts& branch);
 [[nodiscard]] bool HasFinish(const dsl::Step& step, const BranchFacts& branch);
 
-// How long one attempt of the operation may take.
 // By which the current operation is retried: an operator's, else its step's.
 [[nodiscard]] const dsl::RetryPolicy& RetryOf(const Draft& draft, BranchRef ref);
+// How long one attempt of the operation may take. Of one whose computed time fails, and which so
+// was never called, the longest there can be.
 [[nodiscard]] Duration CallTimeout(const Draft& draft, BranchRef ref, Role role);
+// How long the step as a whole may take from its start; absent: that is not bounded.
+[[nodiscard]] Result<std::optional<Duration>> EvaluateStepDeadline(const Draft& draft,
+                                                                   BranchRef ref);
+// The same of the whole transaction, whose input the draft has. Fails with reason
+// input.deadline_invalid.
+[[nodiscard]] Result<std::optional<Duration>> EvaluateDeadline(const Draft& draft);
 
 [[nodiscard]] CommandId CommandOf(const Draft& draft, BranchRef ref, Role role);
 

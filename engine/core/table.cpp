@@ -59,7 +59,8 @@ constexpr RefusalText kRefusals[] = {
      " is not called again because the transaction is being undone: skip the branch once its "
      "outcome is known, or resolve the transaction"},
     {"signal.not_taken_yet", StatusCode::kFailedPrecondition,
-     " already keeps a signal of that name for each step that can still take one: nobody would take "
+     " already keeps a signal of that name for each step that can still take one: nobody would "
+     "take "
      "this one as well"},
     {"signal.too_late", StatusCode::kFailedPrecondition,
      " takes no signal of that name any more: each step that waited for it has got one, was "

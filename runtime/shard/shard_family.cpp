@@ -178,7 +178,8 @@ void Shard::BeginChild(const Gid& parent, engine::StartChild start, Result<PlanP
   command.parent_call = start;
   Create(std::move(command), [this, parent, start](const Result<SubmitReply>& created) {
     if (!created.ok() && !open_.contains(start.child)) {
-      const bool bad_input = created.status().reason() == kChildInputInvalid;
+      const std::string_view why = created.status().reason();
+      const bool bad_input = why == kChildInputInvalid || why == "input.deadline_invalid";
       ReplyToParent(parent, start,
                     engine::WhyNotBegun(bad_input ? Obstacle::kBadInput : Obstacle::kFailed,
                                         ToFailure(created.status())));

@@ -64,6 +64,7 @@ std::map<int, std::vector<Answer>> SubmitAnswers() {
   answers[404] = {Failing(NotFound("definition.not_found", "none")),
                   Failing(NotFound("definition.child_not_found", "none"))};
   answers[422] = {Failing(InvalidArgument("input.invalid", "wrong")),
+                  Failing(InvalidArgument("input.deadline_invalid", "wrong")),
                   Failing(InvalidArgument("definition.recursive", "for ever")),
                   Failing(InvalidArgument("definition.too_deep", "too deep")),
                   Failing(InvalidArgument("definition.invalid", "wrong"))};

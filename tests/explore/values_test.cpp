@@ -106,8 +106,9 @@ TEST_CASE("a signal that nothing fits is not sent, and that is said") {
   CHECK(none.left_out.front().find("'ok'") != std::string::npos);
 
   const test::Definition definition = Compile(WithSteps(steps));
-  const Json answers = {{"events", {{{"at", "1s"}, {"signal", "approved"}, {"payload", "ABC-1234"}},
-                                    {{"at", "2s"}, {"signal", "approved"}, {"payload", 7}}}}};
+  const Json answers = {{"events",
+                         {{{"at", "1s"}, {"signal", "approved"}, {"payload", "ABC-1234"}},
+                          {{"at", "2s"}, {"signal", "approved"}, {"payload", 7}}}}};
   const GivenValues given{std::nullopt, OutputsOf(*definition.plan, answers)};
   const Values found = MakeValues(*definition.plan, definition.source, given).value();
   CHECK(found.outputs.at("ok") == std::vector<Json>{"ABC-1234"});
