@@ -37,7 +37,11 @@ std::string EscapeDot(std::string_view text) {
 
 std::string Describe(const Plan& plan, const OperationTemplate& operation) {
   if (const auto* child = std::get_if<ChildTemplate>(&operation)) {
-    return "transaction " + child->definition +
+    std::string names;
+    for (const std::string& name : child->definitions) {
+      names += (names.empty() ? "" : " or ") + name;
+    }
+    return "transaction " + names +
            (child->version ? " version " + std::to_string(*child->version) : "");
   }
   const auto& call = std::get<CallTemplate>(operation);

@@ -170,9 +170,14 @@ struct CallTemplate {
 
 // A whole transaction run as one operation.
 struct ChildTemplate {
-  std::string definition;
-  std::optional<uint32_t> version;  // Default: the newest when the child starts.
+  // One, or those of which `chosen` names one; never empty.
+  std::vector<std::string> definitions;
+  std::optional<cel::Template> chosen;
+  std::optional<uint32_t> version;  // Of the one; default: the newest when the child starts.
   cel::Template input;
+  // From its start on, instead of its definition's; at most one of the two.
+  std::optional<Duration> deadline = std::nullopt;
+  std::optional<cel::Template> computed_deadline = std::nullopt;
 };
 
 using OperationTemplate = std::variant<CallTemplate, ChildTemplate>;

@@ -66,6 +66,7 @@ struct StartChild {
   std::string definition;
   std::optional<uint32_t> version;
   JsonText input;
+  std::optional<Duration> deadline;  // From its start on; absent: its definition's.
 };
 
 // The parent aborts while the child is under way: request the child's abort. Its end still answers

@@ -143,11 +143,12 @@ class Collector {
     std::string step;
     bool in_choose = false;
     size_t way = 0;
-    bool refuses = false;  // The object that the member belongs to is a step that refuses.
-    bool data = false;     // Part of what is sent or shown.
-    bool repeats = false;  // Part of how a call is repeated.
-    bool names = false;    // The object whose members are values with a name.
-    std::string let = "";  // Part of the value of this name.
+    bool refuses = false;          // The object that the member belongs to is a step that refuses.
+    bool data = false;             // Part of what is sent or shown.
+    bool repeats = false;          // Part of how a call is repeated.
+    bool names = false;            // The object whose members are values with a name.
+    std::string let = "";          // Part of the value of this name.
+    const Json* one_of = nullptr;  // What it may come to: a list of texts, or null.
   };
 
   void Collect(const Json& json, const Place& place) {
@@ -179,6 +180,9 @@ class Collector {
         inner.repeats = !inner.data && (place.repeats || name == "repeat");
         inner.let = place.names ? name : place.let;
         inner.names = is_step && name == "let";
+        inner.one_of = !place.data && name == "definition" && json.contains("among")
+                           ? &json["among"]
+                           : nullptr;
         Collect(value, inner);
       }
     }
@@ -206,6 +210,10 @@ class Collector {
     trial.condition = trial.wanted == Wanted::kBool;
     if (trial.condition || !trial.let.empty()) {
       trial.constants = ConstantsOf(text);
+    }
+    if (place.one_of != nullptr) {
+      trial.one_of.assign(place.one_of->begin(), place.one_of->end());
+      trial.constants = trial.one_of;
     }
     if (trial.condition) {
       trial.usual = until || (place.name == "when" && !place.refuses);

@@ -25,6 +25,7 @@ struct Trial {
   dsl::cel::Template source;
   std::vector<DataPath> reads = {};
   std::vector<Json> constants = {};  // That stand in the text.
+  std::vector<Json> one_of = {};     // If not empty: what it may come to.
   // A condition that decides where a transaction goes, and which way is the usual one.
   bool condition = false;
   bool usual = true;

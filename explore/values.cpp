@@ -75,6 +75,12 @@ const std::string* SignalOf(const dsl::Step& step) {
   return signal != nullptr ? &signal->name : nullptr;
 }
 
+bool IsAsWanted(const Trial& trial, const Json& value) {
+  const auto& one_of = trial.one_of;
+  return Fits(trial.wanted, value) &&
+         (one_of.empty() || std::find(one_of.begin(), one_of.end(), value) != one_of.end());
+}
+
 // The values with a name that the expressions of a step may read.
 class Lets final : public dsl::cel::Resolver {
  public:
@@ -454,7 +460,7 @@ class Maker {
     Outcome outcome;
     for (const Trial& trial : trials_) {
       const Result<Json> value = Evaluate(trial, data, ItemOf(trial, data));
-      const bool works = value.ok() && Fits(trial.wanted, *value);
+      const bool works = value.ok() && IsAsWanted(trial, *value);
       outcome.works.push_back(works);
       outcome.held.push_back(works && trial.condition ? std::optional(value->get<bool>())
                                                       : std::nullopt);

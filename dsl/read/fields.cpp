@@ -141,7 +141,8 @@ constexpr std::array kHttpTwoPhaseCommitAlternativeFields =
 constexpr std::array kGrpcTwoPhaseCommitAlternativeFields =
     Both(kGrpcForwardFields, kTwoPhaseCommitSettling);
 
-constexpr std::array kTransactionFields = {Name("definition"), Name("version"), Name("input")};
+constexpr std::array kTransactionFields = {Name("definition"), Name("version"), Name("input"),
+                                           Name("among"), Name("deadline")};
 
 template <size_t size>
 constexpr std::span<const Name> AllButLast(const std::array<Name, size>& fields) {

@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "base/limits.h"
+#include "dsl/durations.h"
 #include "dsl/read/names.h"
 #include "dsl/read/object_reader.h"
 
@@ -191,17 +193,71 @@ void OperationCompiler::CheckMethod(const ObjectReader& reader, const std::strin
       std::move(suggestion));
 }
 
-void OperationCompiler::CheckChild(const ObjectReader& reader, const ChildTemplate& child) {
-  if (child.definition.empty() || !options_.has_definition ||
-      options_.has_definition(child.definition, child.version)) {
+void OperationCompiler::CheckChild(const std::string& pointer, const std::string& definition,
+                                   std::optional<uint32_t> version) {
+  if (const auto bad = CheckName(definition, "a definition's name")) {
+    problems_.AtValue(pointer, "bad_name", bad->message, bad->suggestion);
+    return;
+  }
+  if (!options_.has_definition || options_.has_definition(definition, version)) {
     return;
   }
   problems_.WarnAtValue(
-      reader.PointerTo("definition"), "child_not_found",
-      "there is no definition " + Quote(child.definition) +
-          (child.version ? " of version " + std::to_string(*child.version) : std::string()) +
+      pointer, "child_not_found",
+      "there is no definition " + Quote(definition) +
+          (version ? " of version " + std::to_string(*version) : std::string()) +
           " (yet): until it is registered, no transaction of this one can be submitted",
       "register it");
+}
+
+bool OperationCompiler::ChildDefinitions(const ObjectReader& reader, const Scope& scope,
+                                         ChildTemplate* child) {
+  const Json* json = reader.Require("definition", "name the definition to run");
+  const auto name = reader.String("definition");
+  const std::string pointer = reader.PointerTo("definition");
+  const bool computed = name && name->find("${") != std::string::npos;
+  if (!computed) {
+    if (reader.Has("among")) {
+      problems_.AtKey(reader.PointerTo("among"), "contradiction",
+                      "'among' lists what an expression may choose, and 'definition' names one",
+                      "remove 'among', or write \"definition\": \"${...}\"");
+    }
+    if (name) {
+      CheckChild(pointer, *name, child->version);
+      child->definitions = {*name};
+    }
+    return name.has_value();
+  }
+  // Whoever submits must not be able to run whatever is registered, and what a transaction may run
+  // is looked at before it is accepted.
+  const Json* among = reader.Array("among");
+  if (among == nullptr || among->empty() || among->size() > limits::kMaxSteps) {
+    problems_.AtValue(reader.Has("among") ? reader.PointerTo("among") : pointer, "missing_field",
+                      "a definition that an expression chooses is one of a list, of at most " +
+                          std::to_string(limits::kMaxSteps),
+                      R"(add "among": ["pay-card", "pay-invoice"])");
+    return false;
+  }
+  if (child->version) {
+    problems_.AtKey(reader.PointerTo("version"), "contradiction",
+                    "'version' is of one definition, and 'among' lists several", "remove it");
+  }
+  for (size_t i = 0; i < among->size(); ++i) {
+    const std::string place = reader.PointerTo("among") + "/" + std::to_string(i);
+    if (const auto* one = (*among)[i].get_ptr<const std::string*>()) {
+      CheckChild(place, *one, std::nullopt);
+      child->definitions.push_back(*one);
+    } else {
+      problems_.AtValue(
+          place, "wrong_type",
+          "'among' lists names of definitions, not " + std::string(TypeName((*among)[i])));
+    }
+  }
+  Scope chooses = scope;
+  chooses.place = "'definition'";
+  chooses.token = false;
+  child->chosen = expressions_.Text(*json, pointer, chooses);
+  return child->chosen.has_value();
 }
 
 std::optional<OperationTemplate> OperationCompiler::Transaction(const ObjectReader& outer,
@@ -224,18 +280,20 @@ std::optional<OperationTemplate> OperationCompiler::Transaction(const ObjectRead
   }
   const ObjectReader reader(*json, pointer, fields::kTransaction, problems_);
   reader.RefuseUnknownFields();
-  ChildTemplate child{"", std::nullopt, LiteralTemplate(Json::object())};
-  reader.Require("definition", "name the definition to run");
-  if (const auto name = reader.String("definition")) {
-    child.definition = *name;
-    if (const auto bad = CheckName(*name, "a definition's name")) {
-      problems_.AtValue(reader.PointerTo("definition"), "bad_name", bad->message, bad->suggestion);
-    }
-  }
+  ChildTemplate child{{}, std::nullopt, std::nullopt, LiteralTemplate(Json::object())};
   if (const auto version = reader.Integer("version", 1, UINT32_MAX)) {
     child.version = static_cast<uint32_t>(*version);
   }
-  CheckChild(reader, child);
+  if (!ChildDefinitions(reader, site.scope, &child)) {
+    return std::nullopt;
+  }
+  Scope bounds = site.scope;
+  bounds.place = "'deadline'";
+  bounds.token = false;
+  DurationField deadline = ReadDuration(reader, "deadline", std::chrono::milliseconds(1),
+                                        kMaxDuration, bounds, expressions_, problems_);
+  child.deadline = deadline.stated;
+  child.computed_deadline = std::move(deadline.computed);
   if (const Json* input = reader.Find("input")) {
     auto compiled = expressions_.Document(*input, reader.PointerTo("input"), site.scope);
     if (!compiled) {

@@ -77,8 +77,11 @@ class OperationCompiler {
                                         std::string_view verb, const ObjectSpec& spec);
   std::optional<OperationTemplate> Transaction(const ObjectReader& reader,
                                                const OperationSite& site);
-  // Warns of a definition that is not registered (yet).
-  void CheckChild(const ObjectReader& reader, const ChildTemplate& child);
+  // What it runs, or may; false if that could not be compiled.
+  bool ChildDefinitions(const ObjectReader& reader, const Scope& scope, ChildTemplate* child);
+  // Reports a name that is none; warns of a definition that is not registered (yet).
+  void CheckChild(const std::string& pointer, const std::string& definition,
+                  std::optional<uint32_t> version);
   std::optional<size_t> FindParticipant(const ObjectReader& reader, const OperationSite& site,
                                         std::string_view verb);
   std::optional<HttpRequestTemplate> HttpRequest(const ObjectReader& reader,

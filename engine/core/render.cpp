@@ -437,8 +437,8 @@ Result<Duration> ParseWait(const std::string& text) {
 
 // What a bound comes to: the same whenever it is asked for, since it reads only what stays.
 Result<Duration> RenderBound(const Draft& draft, std::optional<BranchRef> ref,
-                             const Template& source, Duration max) {
-  const Scope scope(draft, ref);
+                             const Template& source, Duration max, Role role = Role::kForward) {
+  const Scope scope(draft, ref, role);
   const auto rendered = source.Render(scope.activation());
   if (!rendered.ok()) {
     return scope.Explain(rendered.status());
@@ -507,14 +507,43 @@ Result<Effect> RenderCallTemplate(const Draft& draft, BranchRef ref, Role role,
   return Effect(std::move(effect));
 }
 
+Result<std::string> RenderDefinition(const Scope& scope, const dsl::ChildTemplate& child) {
+  if (!child.chosen) {
+    return child.definitions.front();
+  }
+  const auto chosen = child.chosen->Render(scope.activation());
+  if (!chosen.ok()) {
+    return scope.Explain(chosen.status());
+  }
+  std::string among;
+  for (const std::string& definition : child.definitions) {
+    if (*chosen == definition) {
+      return definition;
+    }
+    among += (among.empty() ? "'" : ", '") + definition + "'";
+  }
+  return ExpressionError("'definition' comes to " +
+                         ToUtf8(DumpJson(*chosen), limits::kMaxNameBytes) +
+                         ", which is none of those in 'among': " + among);
+}
+
 Result<Effect> RenderChild(const Draft& draft, BranchRef ref, Role role,
                            const dsl::ChildTemplate& child) {
+  std::optional<Duration> deadline = child.deadline;
+  if (child.computed_deadline) {
+    const auto computed = RenderBound(draft, ref, *child.computed_deadline, kLongestTime, role);
+    if (!computed.ok()) {
+      return ExpressionError("'deadline': " + computed.status().message());
+    }
+    deadline = *computed;
+  }
   const Scope scope(draft, ref, role, PurposeOf(role));
   StartChild effect;
   effect.command = CommandOf(draft, ref, role);
   effect.attempt = draft.branch(ref).attempt;
   effect.child = ChildOf(draft, ref, role);
-  effect.definition = child.definition;
+  effect.deadline = deadline;
+  ENTENTE_ASSIGN_OR_RETURN(effect.definition, RenderDefinition(scope, child));
   effect.version = child.version;
   auto input = child.input.Render(scope.activation());
   if (!input.ok()) {

@@ -160,7 +160,9 @@ class EffectWriter {
   std::string operator()(const StartChild& effect) const {
     return "start-child " + Command(effect.command, effect.attempt) + ' ' + effect.child.str() +
            ' ' + effect.definition +
-           (effect.version ? " v" + std::to_string(*effect.version) : "") + OrNothing(effect.input);
+           (effect.version ? " v" + std::to_string(*effect.version) : "") +
+           (effect.deadline ? " deadline " + FormatDuration(*effect.deadline) : "") +
+           OrNothing(effect.input);
   }
   std::string operator()(const CancelChild& effect) const {
     return "cancel-child " + effect.child.str();

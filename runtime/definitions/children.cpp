@@ -13,14 +13,17 @@ namespace {
 using PlanPtr = std::shared_ptr<const dsl::Plan>;
 
 struct Child {
-  const dsl::ChildTemplate* run;
+  const std::string* definition;
+  std::optional<uint32_t> version;
   const dsl::Step* step;
 };
 
 void AddChild(const dsl::OperationTemplate& operation, const dsl::Step& step,
               std::vector<Child>& children) {
   if (const auto* run = std::get_if<dsl::ChildTemplate>(&operation)) {
-    children.push_back({run, &step});
+    for (const std::string& definition : run->definitions) {
+      children.push_back({&definition, run->version, &step});
+    }
   }
 }
 
@@ -47,9 +50,9 @@ std::vector<Child> ChildrenOf(const dsl::Plan& plan) {
   return children;
 }
 
-std::string Naming(const dsl::ChildTemplate& run) {
-  return "'" + run.definition + "'" +
-         (run.version ? " (version " + std::to_string(*run.version) + ")" : "");
+std::string Naming(const Child& child) {
+  return "'" + *child.definition + "'" +
+         (child.version ? " (version " + std::to_string(*child.version) + ")" : "");
 }
 
 // Depth first; no deeper than children may nest, so recursion is bounded.
@@ -79,10 +82,10 @@ class Walk {
 
   Result<size_t> Below(const dsl::Plan& plan, const Child& child) {
     const std::string place = "step '" + child.step->id + "' of definition '" + plan.name + "'";
-    Result<PlanPtr> found = find_(child.run->definition, child.run->version);
+    Result<PlanPtr> found = find_(*child.definition, child.version);
     if (found.status().code() == StatusCode::kNotFound) {
       return NotFound("definition.child_not_found",
-                      place + " runs " + Naming(*child.run) +
+                      place + " runs " + Naming(child) +
                           " as a child transaction, which is not registered: register it first");
     }
     if (!found.ok()) {
@@ -91,7 +94,7 @@ class Walk {
     if (std::find(path_.begin(), path_.end(), Key((*found)->name, (*found)->version)) !=
         path_.end()) {
       return InvalidArgument("definition.recursive",
-                             place + " runs " + Naming(*child.run) +
+                             place + " runs " + Naming(child) +
                                  " as a child transaction, by which it is itself run: children "
                                  "can not loop; to ask again until something is so, let the "
                                  "participant answer 'pending' or retry the call");

@@ -170,6 +170,7 @@ void Shard::BeginChild(const Gid& parent, engine::StartChild start, Result<PlanP
   engine::Submitted submitted;
   submitted.gid = start.child;
   submitted.input = start.input;
+  submitted.deadline = start.deadline;
   submitted.parent = engine::ParentLink{parent, start.command.branch};
   if (const auto found = open_.find(parent); found != open_.end()) {
     submitted.traceparent = found->second->state->traceparent;
