@@ -1,5 +1,6 @@
 #include "dsl/participants.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <utility>
@@ -34,8 +35,14 @@ class ParticipantCompiler {
                                      const std::string& pointer, KnownParticipant::Kind kind);
 
  private:
+  // Addresses with where they stand.
+  using Addresses = std::vector<std::pair<std::string, std::string>>;
+
   HttpAddress Http(const ObjectReader& reader);
   GrpcAddress Grpc(const ObjectReader& reader);
+  // The field as it is resolved, one address or a list of them.
+  Addresses ReadAddresses(const ObjectReader& reader, std::string_view field);
+  void Take(const Addresses& addresses, std::string* first, std::vector<std::string>* others);
   // Reports what `bad` says, or that the coordinator does not call there.
   void CheckAddress(const std::string& address, bool grpc, const std::optional<BadName>& bad,
                     const std::string& pointer);
@@ -119,28 +126,73 @@ std::optional<Participant> ParticipantCompiler::Compile(const std::string& name,
   return participant;
 }
 
-HttpAddress ParticipantCompiler::Http(const ObjectReader& reader) {
-  HttpAddress address;
-  const std::string pointer = reader.PointerTo("http");
-  if (const auto url = Resolved(reader.Find("http"), pointer, "'http'")) {
-    const auto bad = CheckHttpUrl(*url);
-    address.base_url = bad ? *url : NormalizedHttpUrl(*url);
-    CheckAddress(*url, /*grpc=*/false, bad, pointer);
-    while (address.base_url.ends_with('/')) {
-      address.base_url.pop_back();
+ParticipantCompiler::Addresses ParticipantCompiler::ReadAddresses(const ObjectReader& reader,
+                                                                  std::string_view field) {
+  const Json& json = *reader.Find(field);
+  const std::string place = Quote(field);
+  Addresses addresses;
+  if (!json.is_array()) {
+    if (auto one = Resolved(&json, reader.PointerTo(field), place)) {
+      addresses.emplace_back(*std::move(one), reader.PointerTo(field));
+    }
+    return addresses;
+  }
+  if (json.empty() || json.size() > kMaxEndpoints) {
+    problems_.AtValue(reader.PointerTo(field), json.empty() ? "missing_field" : "too_many",
+                      place + " lists " + std::to_string(json.size()) +
+                          " addresses; it must be between 1 and the limit of " +
+                          std::to_string(kMaxEndpoints));
+    return addresses;
+  }
+  for (size_t i = 0; i < json.size(); ++i) {
+    const std::string pointer = reader.PointerTo(field) + "/" + std::to_string(i);
+    if (auto one = Resolved(&json[i], pointer, place)) {
+      addresses.emplace_back(*std::move(one), pointer);
     }
   }
+  return addresses;
+}
+
+// Two that are written differently may be one: that is told once all are in their one form.
+void ParticipantCompiler::Take(const Addresses& addresses, std::string* first,
+                               std::vector<std::string>* others) {
+  for (const auto& [address, pointer] : addresses) {
+    const bool known =
+        address == *first || std::find(others->begin(), others->end(), address) != others->end();
+    if (first->empty()) {
+      *first = address;
+    } else if (known && IsKnown(address)) {
+      problems_.AtValue(pointer, "contradiction",
+                        "the address " + Quote(address) + " is listed twice", "remove one of them");
+    } else {
+      others->push_back(address);
+    }
+  }
+}
+
+HttpAddress ParticipantCompiler::Http(const ObjectReader& reader) {
+  HttpAddress address;
+  Addresses urls = ReadAddresses(reader, "http");
+  for (auto& [url, pointer] : urls) {
+    const auto bad = CheckHttpUrl(url);
+    CheckAddress(url, /*grpc=*/false, bad, pointer);
+    url = bad ? url : NormalizedHttpUrl(url);
+    while (url.ends_with('/')) {
+      url.pop_back();
+    }
+  }
+  Take(urls, &address.base_url, &address.others);
   address.headers = ResolvedPairs(reader, "headers", CheckHeaderName, address.secret_headers);
   return address;
 }
 
 GrpcAddress ParticipantCompiler::Grpc(const ObjectReader& reader) {
   GrpcAddress address;
-  const std::string pointer = reader.PointerTo("grpc");
-  if (const auto target = Resolved(reader.Find("grpc"), pointer, "'grpc'")) {
-    address.target = *target;
-    CheckAddress(*target, /*grpc=*/true, CheckGrpcTarget(*target), pointer);
+  const Addresses targets = ReadAddresses(reader, "grpc");
+  for (const auto& [target, pointer] : targets) {
+    CheckAddress(target, /*grpc=*/true, CheckGrpcTarget(target), pointer);
   }
+  Take(targets, &address.target, &address.others);
   reader.Require("service", "write its full name, such as \"travel.v1.Hotels\"");
   if (const auto service = reader.String("service")) {
     address.service = *service;

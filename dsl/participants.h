@@ -1,6 +1,7 @@
 // The `participants` of a definition: who is called, and where.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,9 @@
 #include "dsl/read/problem_list.h"
 
 namespace entente::dsl {
+
+// Of one service, that calls are spread over.
+inline constexpr size_t kMaxEndpoints = 16;
 
 // What the rest of the compiler needs to know of a participant, also of one with mistakes in it.
 struct KnownParticipant {

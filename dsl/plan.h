@@ -72,6 +72,8 @@ struct HttpAddress {
   std::string base_url;  // "https://host:port/prefix", no trailing slash.
   std::vector<std::pair<std::string, std::string>> headers;
   std::vector<std::pair<std::string, SecretText>> secret_headers;  // Beside those.
+  // Where the same service is reached as well, written as `base_url`.
+  std::vector<std::string> others = {};
 };
 
 struct GrpcAddress {
@@ -81,6 +83,7 @@ struct GrpcAddress {
   std::string descriptor_set;  // A serialized FileDescriptorSet, or empty: ask server reflection.
   std::vector<std::pair<std::string, std::string>> metadata;
   std::vector<std::pair<std::string, SecretText>> secret_metadata;  // Beside those.
+  std::vector<std::string> others = {};  // Where the same service is reached as well.
 };
 
 struct Participant {

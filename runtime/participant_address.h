@@ -1,6 +1,7 @@
-// How a participant's address is shown, and told from others.
+// The addresses of a participant: how they are shown, and told from others.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <variant>
 
@@ -8,13 +9,22 @@
 
 namespace entente::runtime {
 
-// What ParticipantStats::address says: "http://host", "grpc://host:port/package.Service".
-[[nodiscard]] inline std::string AddressOf(const dsl::Participant& participant) {
+// How many addresses the service is reached at; at least one.
+[[nodiscard]] inline size_t EndpointCount(const dsl::Participant& participant) {
+  return std::visit([](const auto& address) { return 1 + address.others.size(); },
+                    participant.address);
+}
+
+// What ParticipantStats::address says of one of them: "http://host",
+// "grpc://host:port/package.Service".
+[[nodiscard]] inline std::string AddressOf(const dsl::Participant& participant,
+                                           size_t endpoint = 0) {
   if (const auto* http = std::get_if<dsl::HttpAddress>(&participant.address)) {
-    return http->base_url;
+    return endpoint == 0 ? http->base_url : http->others[endpoint - 1];
   }
   const auto& grpc = std::get<dsl::GrpcAddress>(participant.address);
-  return (grpc.tls ? "grpcs://" : "grpc://") + grpc.target + "/" + grpc.service;
+  return (grpc.tls ? "grpcs://" : "grpc://") +
+         (endpoint == 0 ? grpc.target : grpc.others[endpoint - 1]) + "/" + grpc.service;
 }
 
 }  // namespace entente::runtime

@@ -137,16 +137,32 @@ Status CheckReach(const SubmitCommand& command) {
   return CheckNewLabels(by, command.labels);
 }
 
-// Whether calls to `participant` may pass the gate of `stats`: one that several definitions call
-// under different limits has a gate for each.
-bool IsGateOf(const dsl::Participant& participant, const runtime::ParticipantStats& stats) {
-  return stats.address == runtime::AddressOf(participant) &&
+// Whether calls to that endpoint of `participant` may pass the gate of `stats`: one that several
+// definitions call under different limits has a gate for each.
+bool IsGateOf(const dsl::Participant& participant, size_t endpoint,
+              const runtime::ParticipantStats& stats) {
+  return stats.address == runtime::AddressOf(participant, endpoint) &&
          stats.calls_per_second == participant.max_calls_per_second.value_or(0) &&
          stats.max_in_flight <=
              participant.max_concurrent_calls.value_or(limits::kDefaultMaxConcurrentCalls);
 }
 
-// For each participant of the plan, why calls to it do not go out.
+// Why calls do not go out to that endpoint; empty if they do.
+std::string WhyBlocked(const dsl::Participant& participant, size_t endpoint,
+                       const std::vector<runtime::ParticipantStats>& all) {
+  // This node's connections may be fewer than what is allowed: its gate is then the widest of
+  // those.
+  const runtime::ParticipantStats* gate = nullptr;
+  for (const runtime::ParticipantStats& stats : all) {
+    if (IsGateOf(participant, endpoint, stats) &&
+        (gate == nullptr || stats.max_in_flight > gate->max_in_flight)) {
+      gate = &stats;
+    }
+  }
+  return gate != nullptr ? gate->blocked_by : std::string();
+}
+
+// For each participant of the plan, why calls to it do not go out: to any of its endpoints.
 std::vector<std::string> BlockedBy(runtime::Coordinator& coordinator,
                                    const runtime::TxnView& view) {
   if (view.state->finished() || view.plan == nullptr) {
@@ -155,17 +171,12 @@ std::vector<std::string> BlockedBy(runtime::Coordinator& coordinator,
   std::vector<std::string> blocked_by(view.plan->participants.size());
   const std::vector<runtime::ParticipantStats> all = coordinator.Participants();
   for (size_t i = 0; i < blocked_by.size(); ++i) {
-    // This node's connections may be fewer than what is allowed: its gate is then the widest of
-    // those.
-    const runtime::ParticipantStats* gate = nullptr;
-    for (const runtime::ParticipantStats& stats : all) {
-      if (IsGateOf(view.plan->participants[i], stats) &&
-          (gate == nullptr || stats.max_in_flight > gate->max_in_flight)) {
-        gate = &stats;
+    const dsl::Participant& participant = view.plan->participants[i];
+    for (size_t endpoint = 0; endpoint < runtime::EndpointCount(participant); ++endpoint) {
+      blocked_by[i] = WhyBlocked(participant, endpoint, all);
+      if (blocked_by[i].empty()) {
+        break;
       }
-    }
-    if (gate != nullptr) {
-      blocked_by[i] = gate->blocked_by;
     }
   }
   return blocked_by;

@@ -62,8 +62,11 @@ void MoveTo(const std::string& at, const std::string& name, dsl::Plan& plan) {
     }
     if (auto* http = std::get_if<dsl::HttpAddress>(&participant.address)) {
       http->base_url = at.ends_with('/') ? at.substr(0, at.size() - 1) : at;
+      http->others.clear();
     } else {
-      std::get<dsl::GrpcAddress>(participant.address).target = at;
+      auto& grpc = std::get<dsl::GrpcAddress>(participant.address);
+      grpc.target = at;
+      grpc.others.clear();
     }
   }
 }

@@ -79,11 +79,15 @@ Way WayOf(const dsl::Plan* plan, size_t step, dsl::Role role, uint32_t alternati
 void AddParticipant(const dsl::Participant& participant, Span& span) {
   span.attributes.emplace_back("peer.service", participant.name);
   if (const auto* http = std::get_if<dsl::HttpAddress>(&participant.address)) {
-    span.attributes.emplace_back("server.address", http->base_url);
+    if (http->others.empty()) {  // Else it is not known which it was.
+      span.attributes.emplace_back("server.address", http->base_url);
+    }
   } else if (const auto* grpc = std::get_if<dsl::GrpcAddress>(&participant.address)) {
     span.attributes.emplace_back("rpc.system", "grpc");
     span.attributes.emplace_back("rpc.service", grpc->service);
-    span.attributes.emplace_back("server.address", grpc->target);
+    if (grpc->others.empty()) {
+      span.attributes.emplace_back("server.address", grpc->target);
+    }
   }
 }
 

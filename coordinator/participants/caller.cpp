@@ -25,6 +25,7 @@
 #include "observe/trace_ids.h"
 #include "runtime/digest.h"
 #include "runtime/exceptions.h"
+#include "runtime/participant_address.h"
 
 namespace entente::participants {
 namespace {
@@ -41,7 +42,7 @@ constexpr Duration kExhaustionPause = std::chrono::milliseconds(250);
 // A participant, with what each call needs worked out once. It keeps no plan: those are let go of
 // when no transaction has them any more.
 struct Target {
-  dsl::Participant participant;      // But for its descriptor set.
+  dsl::Participant participant;      // At this address alone; but for its descriptor set.
   std::string definition;            // Where it is named.
   std::shared_ptr<SharedGate> gate;  // Shared with Gates, which may retire it.
   Status unusable;  // The address can not be read: every call is refused with this.
@@ -53,6 +54,13 @@ struct Target {
 };
 using TargetPtr = std::shared_ptr<Target>;
 
+// Where one participant is reached: a target for each of its addresses, at least one.
+struct Endpoints {
+  std::vector<TargetPtr> targets;
+  size_t turn = 0;  // Whose turn it is among those that are equally busy.
+};
+using EndpointsPtr = std::shared_ptr<Endpoints>;
+
 Status ReadAddress(const dsl::HttpAddress& http, Target& target) {
   ENTENTE_ASSIGN_OR_RETURN(const net::Url url, net::ParseUrl(http.base_url));
   target.origin = url.origin;
@@ -62,13 +70,11 @@ Status ReadAddress(const dsl::HttpAddress& http, Target& target) {
 
 Status ReadAddress(const dsl::GrpcAddress& grpc, Target& target) {
   ENTENTE_ASSIGN_OR_RETURN(target.origin, net::ParseAuthority(grpc.target, grpc.tls, 0));
-  if (!grpc.descriptor_set.empty()) {
-    target.descriptors_digest = runtime::Sha256Hex(grpc.descriptor_set);
-  }
   return Status();
 }
 
-dsl::Participant WithoutDescriptors(const dsl::Participant& participant) {
+// As if it had the one address alone.
+dsl::Participant AtEndpoint(const dsl::Participant& participant, size_t endpoint) {
   dsl::Participant copy{participant.name,
                         dsl::HttpAddress{},
                         participant.timeout,
@@ -76,23 +82,35 @@ dsl::Participant WithoutDescriptors(const dsl::Participant& participant) {
                         participant.max_calls_per_second,
                         participant.sensitive_headers};
   if (const auto* grpc = std::get_if<dsl::GrpcAddress>(&participant.address)) {
-    copy.address = dsl::GrpcAddress{grpc->target, grpc->service,  grpc->tls,
-                                    {},           grpc->metadata, grpc->secret_metadata};
+    copy.address = dsl::GrpcAddress{endpoint == 0 ? grpc->target : grpc->others[endpoint - 1],
+                                    grpc->service,
+                                    grpc->tls,
+                                    {},
+                                    grpc->metadata,
+                                    grpc->secret_metadata};
   } else {
-    copy.address = participant.address;
+    const auto& http = std::get<dsl::HttpAddress>(participant.address);
+    copy.address = dsl::HttpAddress{endpoint == 0 ? http.base_url : http.others[endpoint - 1],
+                                    http.headers, http.secret_headers};
   }
   return copy;
 }
 
-// `definition` is where the participant is named.
-Target MakeTarget(const dsl::Participant& participant, const std::string& definition, Gates& gates,
+std::string DigestOfDescriptors(const dsl::Participant& participant) {
+  const auto* grpc = std::get_if<dsl::GrpcAddress>(&participant.address);
+  return grpc == nullptr || grpc->descriptor_set.empty() ? std::string()
+                                                         : runtime::Sha256Hex(grpc->descriptor_set);
+}
+
+// `participant` has one address; `definition` is where it is named.
+Target MakeTarget(dsl::Participant participant, const std::string& definition, Gates& gates,
                   Instant now) {
   Target target;
-  target.participant = WithoutDescriptors(participant);
   target.definition = definition;
   target.gate = gates.Find(participant, definition, now);
   target.unusable = std::visit(
       [&target](const auto& address) { return ReadAddress(address, target); }, participant.address);
+  target.participant = std::move(participant);
   return target;
 }
 
@@ -141,11 +159,23 @@ engine::Reply Hiding(const engine::Sensitive& sensitive, engine::Reply reply) {
   return reply;
 }
 
+EndpointsPtr MakeEndpoints(const dsl::Participant& participant, const std::string& definition,
+                           Gates& gates, Instant now) {
+  auto endpoints = std::make_shared<Endpoints>();
+  const std::string digest = DigestOfDescriptors(participant);
+  for (size_t i = 0; i < runtime::EndpointCount(participant); ++i) {
+    endpoints->targets.push_back(
+        std::make_shared<Target>(MakeTarget(AtEndpoint(participant, i), definition, gates, now)));
+    endpoints->targets.back()->descriptors_digest = digest;
+  }
+  return endpoints;
+}
+
 // Those used last, by the participants of plans.
 class Targets {
  public:
   // Null if it is not there.
-  TargetPtr Find(const dsl::Participant& participant) {
+  EndpointsPtr Find(const dsl::Participant& participant) {
     const auto found = places_.find(&participant);
     if (found == places_.end()) {
       return nullptr;
@@ -156,22 +186,22 @@ class Targets {
       return nullptr;
     }
     kept_.splice(kept_.end(), kept_, place);
-    return place->target;
+    return place->endpoints;
   }
 
   void Add(const std::shared_ptr<const dsl::Plan>& plan, const dsl::Participant& participant,
-           TargetPtr target) {
+           EndpointsPtr endpoints) {
     if (kept_.size() >= kMaxTargets) {
       Erase(kept_.begin());
     }
-    places_[&participant] = kept_.insert(kept_.end(), {&participant, plan, std::move(target)});
+    places_[&participant] = kept_.insert(kept_.end(), {&participant, plan, std::move(endpoints)});
   }
 
  private:
   struct Kept {
     const dsl::Participant* participant;
     std::weak_ptr<const dsl::Plan> plan;
-    TargetPtr target;  // Shared with the calls under way.
+    EndpointsPtr endpoints;  // Shared with the calls under way.
   };
   using Place = std::list<Kept>::iterator;
 
@@ -335,16 +365,25 @@ class Caller::Impl {
 
   void Call(const runtime::CallContext& context, engine::CallBranch call,
             runtime::ReplyCallback done) {
-    const TargetPtr target = TargetOf(context, call.participant);
-    if (!target->unusable.ok()) {
-      engine::ReplyRefused refused{{target->unusable.reason(), target->unusable.message()}};
-      host_.Post([done = std::move(done), refused = std::move(refused)] { done(refused); });
+    const EndpointsPtr endpoints = EndpointsOf(context, call.participant);
+    if (endpoints->targets.size() == 1) {
+      GoTo(endpoints->targets.front(), context, std::move(call), std::move(done));
       return;
     }
-    Go(target, context, std::move(call), std::move(done));
+    const Instant until = host_.Now() + call.timeout;
+    const auto journey = std::make_shared<Journey>(
+        Journey{endpoints, context, std::move(call), std::move(done), until, Unusable(*endpoints)});
+    journey->place = journeys_.emplace(journey->call.command.gid, journey);
+    GoAnywhere(journey);
   }
 
   void WithdrawWaiting(const Gid& gid, runtime::Withdrawal which) {
+    const auto [first, last] = journeys_.equal_range(gid);
+    for (auto next = first; next != last; ++next) {
+      Journey& journey = *next->second;
+      journey.ends_here |= which != runtime::Withdrawal::kForwardCalls ||
+                           journey.call.command.role == dsl::Role::kForward;
+    }
     const auto [begin, end] = waiting_.equal_range(gid);
     for (auto next = begin; next != end;) {
       const std::shared_ptr<Waiting> waiting = (next++)->second;
@@ -366,17 +405,107 @@ class Caller::Impl {
 
   void Poll(const runtime::CallContext& context, engine::PollBranch poll,
             runtime::ReplyCallback done) {
-    const TargetPtr target = TargetOf(context, poll.participant);
     auto url = net::ParseUrl(poll.poll_url);
-    if (!url.ok() || url->origin != target->origin) {
+    const EndpointsPtr endpoints = EndpointsOf(context, poll.participant);
+    const auto target = std::find_if(
+        endpoints->targets.begin(), endpoints->targets.end(),
+        [&url](const TargetPtr& one) { return url.ok() && one->origin == url->origin; });
+    if (target == endpoints->targets.end()) {
       engine::ReplyPending pending{poll.poll_url, std::nullopt};
       host_.Post([done = std::move(done), pending = std::move(pending)] { done(pending); });
       return;
     }
-    Go(target, context, std::move(poll), std::move(done));
+    Go(*target, context, std::move(poll), std::move(done));
   }
 
  private:
+  // A call to a participant with several endpoints: on its way to one after the other, as long as
+  // none of them can have heard of it.
+  struct Journey;
+  using Journeys = std::multimap<Gid, std::shared_ptr<Journey>>;
+  struct Journey {  // Shared with the calls that it makes.
+    EndpointsPtr endpoints;
+    runtime::CallContext context;
+    engine::CallBranch call;
+    runtime::ReplyCallback done;
+    Instant until;            // The call's time is over then, wherever it is.
+    std::vector<bool> tried;  // By endpoint.
+    bool ends_here = false;   // Its transaction was paused, aborted or ended meanwhile.
+    Journeys::iterator place = {};
+  };
+
+  // Those that no call can be made to are not tried, unless there is no other.
+  static std::vector<bool> Unusable(const Endpoints& endpoints) {
+    std::vector<bool> tried;
+    for (const TargetPtr& target : endpoints.targets) {
+      tried.push_back(!target->unusable.ok());
+    }
+    if (std::find(tried.begin(), tried.end(), false) == tried.end()) {
+      tried.front() = false;
+    }
+    return tried;
+  }
+
+  // As before every call: nobody has decided for this one since the last endpoint was tried.
+  bool MayGoOn(const Journey& journey) {
+    const auto& lease = journey.context.lease;
+    const Instant now = host_.Now();
+    return !journey.ends_here && now < journey.until && (lease == nullptr || lease->HoldsAt(now)) &&
+           std::find(journey.tried.begin(), journey.tried.end(), false) != journey.tried.end();
+  }
+
+  void GoTo(const TargetPtr& target, const runtime::CallContext& context, engine::CallBranch call,
+            runtime::ReplyCallback done) {
+    if (!target->unusable.ok()) {
+      engine::ReplyRefused refused{{target->unusable.reason(), target->unusable.message()}};
+      host_.Post([done = std::move(done), refused = std::move(refused)] { done(refused); });
+      return;
+    }
+    Go(target, context, std::move(call), std::move(done));
+  }
+
+  // Of the endpoints that were not tried, the one with the fewest calls; those that fail last.
+  size_t Choose(Endpoints& endpoints, const std::vector<bool>& tried) {
+    const Instant now = host_.Now();
+    std::optional<size_t> best;
+    SharedGate::Load least;
+    endpoints.turn = (endpoints.turn + 1) % endpoints.targets.size();
+    for (size_t n = 0; n < endpoints.targets.size(); ++n) {
+      const size_t i = (endpoints.turn + n) % endpoints.targets.size();
+      if (tried[i]) {
+        continue;
+      }
+      const SharedGate::Load load = endpoints.targets[i]->gate->LoadAt(now);
+      if (!best || std::pair(load.away, load.calls) < std::pair(least.away, least.calls)) {
+        best = i;
+        least = load;
+      }
+    }
+    return best.value();
+  }
+
+  // A call that was held back at a gate has used up its time there.
+  void GoAnywhere(const std::shared_ptr<Journey>& journey) {
+    const size_t chosen = Choose(*journey->endpoints, journey->tried);
+    journey->tried[chosen] = true;
+    engine::CallBranch call = journey->call;
+    call.timeout = journey->until - host_.Now();
+    GoTo(journey->endpoints->targets[chosen], journey->context, std::move(call),
+         [this, journey, alive = std::weak_ptr<bool>(alive_)](engine::Reply reply) {
+           if (alive.expired()) {
+             journey->done(std::move(reply));
+             return;
+           }
+           const auto* not_sent = std::get_if<engine::ReplyNotSent>(&reply);
+           if (not_sent != nullptr && !not_sent->blocked && MayGoOn(*journey)) {
+             GoAnywhere(journey);
+             return;
+           }
+           journeys_.erase(journey->place);
+           journey->done(std::move(reply));
+         });
+  }
+
   struct Waiting;
   using WaitingCalls = std::multimap<Gid, std::shared_ptr<Waiting>>;
   struct Waiting {  // Shared with its gate and its timer.
@@ -390,15 +519,15 @@ class Caller::Impl {
     Instant since = {};
   };
 
-  TargetPtr TargetOf(const runtime::CallContext& context, size_t index) {
+  EndpointsPtr EndpointsOf(const runtime::CallContext& context, size_t index) {
     const dsl::Participant& participant = context.plan->participants.at(index);
-    TargetPtr target = targets_.Find(participant);
-    if (target == nullptr) {
+    EndpointsPtr endpoints = targets_.Find(participant);
+    if (endpoints == nullptr) {
       const std::string definition = context.plan->client_driven ? "" : context.plan->name;
-      target = std::make_shared<Target>(MakeTarget(participant, definition, gates_, host_.Now()));
-      targets_.Add(context.plan, participant, target);
+      endpoints = MakeEndpoints(participant, definition, gates_, host_.Now());
+      targets_.Add(context.plan, participant, endpoints);
     }
-    return target;
+    return endpoints;
   }
 
   // Through the gate: at once, or when it lets it.
@@ -864,8 +993,11 @@ class Caller::Impl {
   const std::function<std::shared_ptr<const net::SigningKey>()> signing_key_;  // May be null.
   const std::string public_url_;
   bool closing_ = false;
+  // Gone with this object: tasks that were posted may outlive it.
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   Targets targets_;
   WaitingCalls waiting_;                          // Of this worker, at any gate.
+  Journeys journeys_;                             // Under way to one of several endpoints.
   std::list<boost::asio::steady_timer> resting_;  // Calls that could not be made.
   // Of the gates where somebody waits for an instant.
   std::unordered_map<std::shared_ptr<SharedGate>, std::unique_ptr<boost::asio::steady_timer>>

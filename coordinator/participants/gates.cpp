@@ -112,6 +112,14 @@ std::string_view SharedGate::blocked_by(Instant now) {
   return BlockedByName(gate_.blocked_by(now));
 }
 
+SharedGate::Load SharedGate::LoadAt(Instant now) {
+  const std::lock_guard lock(mutex_);
+  const auto stats = gate_.stats();
+  const BlockedBy blocked = gate_.blocked_by(now);
+  return {stats.in_flight + stats.queued,
+          blocked == BlockedBy::kBreaker || blocked == BlockedBy::kBackOff};
+}
+
 Instant SharedGate::last_used() {
   const std::lock_guard lock(mutex_);
   return last_used_;

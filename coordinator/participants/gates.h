@@ -71,6 +71,13 @@ class SharedGate {
   }
 
   [[nodiscard]] std::string_view blocked_by(Instant now);
+
+  // For who may as well go through another gate.
+  struct Load {
+    size_t calls = 0;   // Out, or waiting here.
+    bool away = false;  // The participant fails, or asked for a pause.
+  };
+  [[nodiscard]] Load LoadAt(Instant now);
   [[nodiscard]] runtime::ParticipantStats Stats(Instant now);
 
   [[nodiscard]] Instant last_used();

@@ -172,6 +172,13 @@ void StepCompiler::CheckUndoneBefore(size_t index, const CallWork& work, size_t 
             ? "step " + id + " has its time when the outcome is decided, and is never undone"
             : "step " + id + " comes after the pivot and is never undone",
         "raise the 'attempts' of its 'retry' instead");
+  } else if (!list_.EndsBeforePivots(index)) {
+    problems_.AtKey(pointer + "/after", "beside_pivot",
+                    "step " + id +
+                        " may still be under way when what follows the pivot of another way "
+                        "commits the transaction: nothing is undone then",
+                    "let the pivot follow the choice, or raise the 'attempts' of its 'retry' "
+                    "instead");
   } else if (no_way_back) {
     problems_.AtKey(pointer + "/after", "never_undone",
                     "the pivot " + id +

@@ -311,6 +311,12 @@ bool StepList::IsAfterPivot(size_t step) const {
          });
 }
 
+bool StepList::EndsBeforePivots(size_t step) const {
+  return std::all_of(pivots.begin(), pivots.end(), [&](size_t pivot) {
+    return pivot == step || table.order.Precedes(step, pivot);
+  });
+}
+
 StepList ReadStepList(const std::vector<StepSource>& steps, Mode mode, ProblemList& problems) {
   return StepListReader(steps, problems).Read(mode);
 }

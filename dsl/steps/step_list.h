@@ -21,6 +21,9 @@ struct StepList {
   // Whether the step only goes forward, past a pivot or once the outcome is decided; false as well
   // where its place is uncertain.
   [[nodiscard]] bool IsAfterPivot(size_t step) const;
+  // Whether no pivot can be crossed while it is under way. Of a step that a choice excludes from a
+  // pivot that may be false: what follows the pivot alone does not wait for it.
+  [[nodiscard]] bool EndsBeforePivots(size_t step) const;
   // Whether it has its time once the outcome is decided.
   [[nodiscard]] bool IsAfterwards(size_t step) const { return table.stages[step] != Stage::kMain; }
 };

@@ -68,6 +68,9 @@ std::optional<size_t> NextWay(const Draft& draft, BranchRef ref, const ForwardEn
   if (work == nullptr || work->alternatives.empty()) {
     return std::nullopt;
   }
+  if (end.may_have_happened && draft.status() != TxnStatus::kActive) {
+    return std::nullopt;  // Nothing is undone any more for another to follow.
+  }
   const uint32_t number = draft.branch(ref).alternative;
   return end.may_have_happened ? work->NextOnceUndone(number)
                                : work->NextAfter(number, end.failure.code, end.given_up);

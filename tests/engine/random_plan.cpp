@@ -182,6 +182,16 @@ Json RandomEach(Dice& dice, const std::string& id, bool past_pivot) {
            {{"items", "${all}"}, {"maxParallel", 1 + dice.Below(3)}, {"steps", std::move(steps)}}}};
 }
 
+// Where another way has a pivot, nothing waits for an undo: what follows that pivot may commit.
+void FollowRefusalsAlone(Json& steps) {
+  for (Json& step : steps) {
+    if (step.contains("alternatives")) {
+      step["alternatives"][0].erase("after");
+      step["alternatives"][0].erase("on");
+    }
+  }
+}
+
 // A step, or a choice between several, one of which may be the pivot.
 Json RandomBlock(Dice& dice, Mode mode, size_t index, bool past_pivot, bool pivot) {
   const std::string id = "s" + std::to_string(index);
@@ -196,6 +206,9 @@ Json RandomBlock(Dice& dice, Mode mode, size_t index, bool past_pivot, bool pivo
     Json steps = Json::array({RandomStep(dice, mode, id + name, past_pivot, false)});
     if (pivot && dice.Chance(60)) {
       steps.push_back(RandomStep(dice, mode, id + name + "p", past_pivot, true));
+    }
+    if (pivot) {
+      FollowRefusalsAlone(steps);
     }
     ways.push_back({{"steps", std::move(steps)}});
   }

@@ -21,8 +21,7 @@ std::string UrlOf(const Peer& peer) {
 
 dsl::Participant AtAll(const std::vector<std::string>& urls) {
   dsl::Participant participant;
-  participant.address =
-      dsl::HttpAddress{urls.front(), {}, {}, {urls.begin() + 1, urls.end()}};
+  participant.address = dsl::HttpAddress{urls.front(), {}, {}, {urls.begin() + 1, urls.end()}};
   return participant;
 }
 
@@ -112,6 +111,16 @@ TEST_CASE("a call that no endpoint can be sent is tried at each of them once") {
   CHECK_FALSE(not_sent->blocked);
   CHECK(StatsAt(bench, one).calls == 1);
   CHECK(StatsAt(bench, two).calls == 1);
+}
+
+TEST_CASE("a call whose transaction is paused or ends meanwhile goes on to no other endpoint") {
+  const std::string one = DeadUrl();
+  const std::string two = DeadUrl();
+  Bench bench(AtAll({one, two}));
+  bench.Call("t1");
+  bench.caller.WithdrawWaiting(Gid("t1"), runtime::Withdrawal::kForwardCalls);
+  CHECK(std::holds_alternative<engine::ReplyNotSent>(bench.Reply(0)));
+  CHECK(StatsAt(bench, one).calls + StatsAt(bench, two).calls == 1);
 }
 
 TEST_CASE("over gRPC each endpoint is tried, too") {
