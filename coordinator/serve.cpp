@@ -144,9 +144,12 @@ std::shared_ptr<net::OwnListeners> ListenersOf(const Config& config) {
 
 Result<net::AddressPolicy> MakeAddressPolicy(const Config& config,
                                              const std::shared_ptr<net::OwnListeners>& own) {
-  ENTENTE_ASSIGN_OR_RETURN(net::AddressPolicy policy,
-                           net::AddressPolicy::Parse(config.allow_participants));
-  policy.RefuseOwn(own);
+  auto policy = net::AddressPolicy::Parse(config.allow_participants);
+  if (!policy.ok()) {
+    return InvalidArgument(policy.status().reason(),
+                           "--allow-participants: " + policy.status().message());
+  }
+  policy->RefuseOwn(own);
   return policy;
 }
 
@@ -210,6 +213,9 @@ Result<runtime::LocalCoordinatorOptions> MakeOptions(const Config& config,
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
   };
   options.compile.read_descriptors = net::UnaryMethods;
+  options.compile.check_pattern = [](const std::string& pattern) {
+    return net::AddressPolicy::Parse({pattern}).status();
+  };
   options.compile.check_address = [policy](std::string_view address, bool grpc) {
     return CheckParticipant(policy, address, grpc);
   };

@@ -60,6 +60,9 @@ struct CompileOptions {
   // May be empty: then any address is taken, and only the call is checked. Called during Compile
   // only, for addresses that are well-formed.
   AddressCheck check_address;
+  // What is wrong with a pattern of addresses that calls may compute; may be empty: then any text
+  // is taken. Called during Compile only.
+  std::function<Status(const std::string& pattern)> check_pattern;
   // The document was accepted before, by this version or an earlier one: rules that came later do
   // not hold for it, since transactions run by it.
   bool stored = false;

@@ -8,6 +8,7 @@
 #include "base/base64.h"
 #include "base/limits.h"
 #include "dsl/addresses.h"
+#include "dsl/cel/template.h"
 #include "dsl/expressions.h"
 #include "dsl/read/names.h"
 #include "dsl/read/object_reader.h"
@@ -40,6 +41,9 @@ class ParticipantCompiler {
 
   HttpAddress Http(const ObjectReader& reader);
   GrpcAddress Grpc(const ObjectReader& reader);
+  // Whether the address is computed by each call; reports what does not belong together.
+  bool IsComputed(const ObjectReader& reader);
+  std::vector<std::string> Allowed(const ObjectReader& reader);
   // The field as it is resolved, one address or a list of them.
   Addresses ReadAddresses(const ObjectReader& reader, std::string_view field);
   void Take(const Addresses& addresses, std::string* first, std::vector<std::string>* others);
@@ -69,6 +73,18 @@ class ParticipantCompiler {
 // Offline a value may be unknown, and stand for itself: then it can not be checked.
 bool IsKnown(const std::string& text) {
   return text.find("${env.") == std::string::npos;
+}
+
+// Whether a text reads anything but the environment. What is no template is reported elsewhere.
+bool ReadsData(const Json& value) {
+  if (!value.is_string() || value.get_ref<const std::string&>().find("${") == std::string::npos) {
+    return false;
+  }
+  const auto compiled = cel::Template::Compile(value);
+  const auto* source = std::get_if<cel::Template>(&compiled);
+  return source != nullptr &&
+         std::any_of(source->references().begin(), source->references().end(),
+                     [](const auto& reference) { return reference.path.names.front() != "env"; });
 }
 
 KnownParticipant::Kind ParticipantCompiler::KindOf(const Json& json, const std::string& pointer) {
@@ -126,6 +142,52 @@ std::optional<Participant> ParticipantCompiler::Compile(const std::string& name,
   return participant;
 }
 
+bool ParticipantCompiler::IsComputed(const ObjectReader& reader) {
+  const bool computed = ReadsData(*reader.Find("http"));
+  if (computed && !reader.Has("allow")) {
+    problems_.AtValue(
+        reader.PointerTo("http"), "missing_field",
+        "an address that is computed needs a list of those that it may be, or whoever "
+        "submits could have anything called from here",
+        R"(add "allow": ["https://*.example.org"])");
+  } else if (!computed && reader.Has("allow")) {
+    problems_.AtKey(reader.PointerTo("allow"), "contradiction",
+                    "'allow' is of an address that is computed, and this one is fixed",
+                    "remove it");
+  }
+  return computed;
+}
+
+std::vector<std::string> ParticipantCompiler::Allowed(const ObjectReader& reader) {
+  std::vector<std::string> allowed;
+  const Json* list = reader.Array("allow");
+  if (list != nullptr && (list->empty() || list->size() > kMaxAllowed)) {
+    problems_.AtValue(reader.PointerTo("allow"), "out_of_range",
+                      "'allow' lists " + std::to_string(list->size()) +
+                          " addresses; it must be between 1 and the limit of " +
+                          std::to_string(kMaxAllowed));
+    return allowed;
+  }
+  for (size_t i = 0; list != nullptr && i < list->size(); ++i) {
+    const std::string pointer = reader.PointerTo("allow") + "/" + std::to_string(i);
+    auto pattern = Resolved(&(*list)[i], pointer, "'allow'");
+    if (!pattern) {
+      continue;
+    }
+    if (const Status known = options_.check_pattern && IsKnown(*pattern)
+                                 ? options_.check_pattern(*pattern)
+                                 : Status();
+        !known.ok()) {
+      problems_.AtValue(
+          pointer, "bad_address", known.message(),
+          "write \"[scheme://]host[:port]\", where the host is a name, '*.suffix', an "
+          "address or a network such as 10.0.0.0/8");
+    }
+    allowed.push_back(*std::move(pattern));
+  }
+  return allowed;
+}
+
 ParticipantCompiler::Addresses ParticipantCompiler::ReadAddresses(const ObjectReader& reader,
                                                                   std::string_view field) {
   const Json& json = *reader.Find(field);
@@ -172,6 +234,11 @@ void ParticipantCompiler::Take(const Addresses& addresses, std::string* first,
 
 HttpAddress ParticipantCompiler::Http(const ObjectReader& reader) {
   HttpAddress address;
+  if (IsComputed(reader)) {
+    address.allowed = Allowed(reader);
+    address.headers = ResolvedPairs(reader, "headers", CheckHeaderName, address.secret_headers);
+    return address;
+  }
   Addresses urls = ReadAddresses(reader, "http");
   for (auto& [url, pointer] : urls) {
     const auto bad = CheckHttpUrl(url);
@@ -412,6 +479,11 @@ Participants CompileParticipants(const Json& participants, const std::string& po
     if (auto participant = compiler.Compile(name, json, own_pointer, kind)) {
       result.known.back().timeout = participant->timeout;
       result.known.back().content_type = ContentTypeOf(*participant);
+      if (const auto* http = std::get_if<HttpAddress>(&participant->address);
+          http != nullptr && !http->allowed.empty()) {
+        result.known.back().computed_url = json["http"].get<std::string>();
+        result.known.back().pointer = own_pointer + "/http";
+      }
       result.known.back().methods = compiler.MethodsOf(*participant, own_pointer);
       result.compiled.push_back(*std::move(participant));
     }
@@ -426,6 +498,12 @@ Participants CompileParticipant(const Json& participant, const std::string& poin
   ParticipantCompiler compiler(none, environment, problems);
   const KnownParticipant::Kind kind = compiler.KindOf(participant, pointer);
   result.known.push_back({"", kind});
+  if (kind == KnownParticipant::Kind::kHttp && ReadsData(participant["http"])) {
+    problems.AtValue(pointer + "/http", "computed_not_here",
+                     "a branch that is enlisted has no data that its address could be computed of",
+                     "write the address");
+    return result;
+  }
   if (auto compiled = compiler.Compile("", participant, pointer, kind)) {
     const auto* http = std::get_if<HttpAddress>(&compiled->address);
     compiled->name =

@@ -17,6 +17,9 @@ namespace entente::dsl {
 // Of one service, that calls are spread over.
 inline constexpr size_t kMaxEndpoints = 16;
 
+// Patterns of addresses that one participant's calls may compute.
+inline constexpr size_t kMaxAllowed = 64;
+
 // What the rest of the compiler needs to know of a participant, also of one with mistakes in it.
 struct KnownParticipant {
   enum class Kind { kUnknown, kHttp, kGrpc };  // kUnknown: neither is said, or both are.
@@ -25,6 +28,9 @@ struct KnownParticipant {
   Kind kind = Kind::kUnknown;
   std::optional<Duration> timeout = std::nullopt;  // Its own.
   std::string content_type = {};                   // Of its bodies, if it says so.
+  // Its address, as it is written, if each call computes it.
+  std::optional<std::string> computed_url = std::nullopt;
+  std::string pointer = {};  // Where that stands.
   // The methods of its service that can be called; nothing: only the service itself knows.
   std::optional<std::vector<std::string>> methods = std::nullopt;
 };

@@ -69,11 +69,15 @@ struct RetryOverrides {
                                   uint64_t entropy);
 
 struct HttpAddress {
-  std::string base_url;  // "https://host:port/prefix", no trailing slash.
+  // "https://host:port/prefix", no trailing slash. Empty: each call computes its own.
+  std::string base_url;
   std::vector<std::pair<std::string, std::string>> headers;
   std::vector<std::pair<std::string, SecretText>> secret_headers;  // Beside those.
   // Where the same service is reached as well, written as `base_url`.
   std::vector<std::string> others = {};
+  // Which addresses calls may compute, as patterns of net::AddressPolicy; empty exactly if
+  // `base_url` is not.
+  std::vector<std::string> allowed = {};
 };
 
 struct GrpcAddress {
@@ -169,6 +173,8 @@ struct CallTemplate {
   std::optional<RepeatRule> repeat = std::nullopt;
   std::optional<CompletionRule> completion = std::nullopt;
   bool sends_token = false;  // Its request names `token` or `completionUrl`.
+  // Where it goes, if its participant's address is computed: the same for whatever settles it.
+  std::optional<cel::Template> base_url = std::nullopt;
 };
 
 // A whole transaction run as one operation.

@@ -24,6 +24,9 @@ struct RenderedHttp {
   std::string target;  // Path and query below the participant's base URL, percent-encoded.
   std::vector<std::pair<std::string, std::string>> headers;
   std::optional<std::string> body;  // JSON text, unless a header says otherwise.
+  // Of a participant whose address is computed: that, with no slash at its end unless it has no
+  // path. It may have a query where `target` is "/", which then adds nothing to it.
+  std::string base_url = {};
 };
 struct RenderedGrpc {
   std::string method;

@@ -28,9 +28,9 @@ RequestFacts Read(const engine::CallBranch& call) {
   if (const auto* http = std::get_if<engine::RenderedHttp>(&call.request)) {
     facts.rest = true;
     facts.method = http->method;
-    facts.target = http->target;
+    facts.target = http->base_url + http->target;
     facts.acts = http->method != "GET";
-    facts.names_key = http->target.find(key) != std::string::npos ||
+    facts.names_key = facts.target.find(key) != std::string::npos ||
                       (http->body && http->body->find(key) != std::string::npos) ||
                       std::any_of(http->headers.begin(), http->headers.end(), [&](const auto& one) {
                         return one.second.find(key) != std::string::npos;

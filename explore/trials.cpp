@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "base/limits.h"
+#include "dsl/steps/step_sources.h"
 
 namespace entente::explore {
 namespace {
@@ -103,15 +104,11 @@ std::vector<Json> ConstantsOf(std::string_view text) {
 
 Wanted WantedAt(std::string_view name) {
   static const std::map<std::string_view, Wanted> kPlaces = {
-      {"when", Wanted::kBool},
-      {"refuseWhen", Wanted::kBool},
-      {"items", Wanted::kList},
-      {"for", Wanted::kDuration},
-      {"forEach", Wanted::kList},
-      {"timeout", Wanted::kDuration},
-      {"deadline", Wanted::kDuration},
-      {"until", Wanted::kInstant},
-      {"expires", Wanted::kDurationOrInstant},
+      {"when", Wanted::kBool},         {"refuseWhen", Wanted::kBool},
+      {"items", Wanted::kList},        {"for", Wanted::kDuration},
+      {"forEach", Wanted::kList},      {"timeout", Wanted::kDuration},
+      {"deadline", Wanted::kDuration}, {"http", Wanted::kUrl},
+      {"until", Wanted::kInstant},     {"expires", Wanted::kDurationOrInstant},
   };
   const auto found = kPlaces.find(name);
   return found == kPlaces.end() ? Wanted::kAny : found->second;
@@ -211,6 +208,9 @@ class Collector {
     if (trial.condition || !trial.let.empty()) {
       trial.constants = ConstantsOf(text);
     }
+    if (trial.wanted == Wanted::kUrl) {
+      trial.constants = {"http://explored.example"};
+    }
     if (place.one_of != nullptr) {
       trial.one_of.assign(place.one_of->begin(), place.one_of->end());
       trial.constants = trial.one_of;
@@ -230,6 +230,33 @@ class Collector {
   std::vector<Trial>& trials_;
 };
 
+bool Calls(const Json& json, const std::string& participant) {
+  if (json.is_object() && json.value("participant", Json()) == participant) {
+    return true;
+  }
+  return json.is_structured() && std::any_of(json.begin(), json.end(), [&](const Json& part) {
+           return Calls(part, participant);
+         });
+}
+
+// The addresses that the calls of steps compute.
+void CollectAddresses(const Json& definition, Collector& collector) {
+  const auto participants = definition.find("participants");
+  if (participants == definition.end()) {
+    return;
+  }
+  for (const auto& [name, participant] : participants->items()) {
+    for (const dsl::StepSource& step : dsl::ListSteps(definition)) {
+      const bool has_steps = step.json->contains("choose") || (step.json->contains("forEach") &&
+                                                               !step.json->contains("participant"));
+      if (participant.contains("allow") && !has_steps && Calls(*step.json, name)) {
+        collector.Collect(participant["http"], {"/participants/" + name + "/http", "http",
+                                                (*step.json)["id"].get<std::string>()});
+      }
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<Trial> TrialsOf(const Json& definition) {
@@ -243,6 +270,7 @@ std::vector<Trial> TrialsOf(const Json& definition) {
       collector.Collect(value, place);
     }
   }
+  CollectAddresses(definition, collector);
   return trials;
 }
 

@@ -12,7 +12,7 @@
 namespace entente::explore {
 
 // What an expression has to come to where it stands.
-enum class Wanted : uint8_t { kAny, kBool, kList, kDuration, kInstant, kDurationOrInstant };
+enum class Wanted : uint8_t { kAny, kBool, kList, kDuration, kInstant, kDurationOrInstant, kUrl };
 
 // A place of the data that an expression reads: "input", "lines", "*", "price", or "steps", "pay",
 // "output", "state". "*" stands for every element of a list.
@@ -38,8 +38,9 @@ struct Trial {
   bool is_alias = false;
 };
 
-// Of every string of `definition` in which an expression stands, but for the participants and the
-// input's schema. `definition` is one that compiles.
+// Of every string of `definition` in which an expression stands, but for the input's schema; of the
+// participants those of a computed address, for each step that calls there. `definition` is one
+// that compiles.
 [[nodiscard]] std::vector<Trial> TrialsOf(const Json& definition);
 
 }  // namespace entente::explore

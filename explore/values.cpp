@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/time.h"
+#include "dsl/addresses.h"
 #include "dsl/cel/activation.h"
 #include "dsl/steps/step_sources.h"
 #include "explore/requests.h"
@@ -58,6 +59,7 @@ bool Fits(Wanted wanted, const Json& value) {
     case Wanted::kDuration:
       return value.is_string() && ParseDuration(value.get<std::string>()).ok();
     case Wanted::kInstant: return value.is_string() && ParseInstant(value.get<std::string>()).ok();
+    case Wanted::kUrl: return value.is_string() && !dsl::CheckHttpUrl(value.get<std::string>());
     case Wanted::kDurationOrInstant:
       return Fits(Wanted::kDuration, value) || Fits(Wanted::kInstant, value);
   }

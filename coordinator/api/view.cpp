@@ -395,7 +395,8 @@ Result<BranchCallResult> BranchCallOf(const runtime::TxnView& view, const Branch
   }
   const auto& http = std::get<engine::RenderedHttp>(call.request);
   result.method = http.method;
-  result.target = http.target;
+  // Whole where the participant has no address of its own.
+  result.target = http.base_url + http.target;
   if (http.body) {
     result.body = JsonOrText(*http.body);
   }

@@ -54,15 +54,53 @@ Result<Json> ReadArgument(const std::string& option, const std::string& text) {
   return json;
 }
 
+// Calls to it do not compute where it is.
+void FixAddress(size_t participant, dsl::CallWay& way) {
+  const auto fix = [participant](dsl::OperationTemplate& operation) {
+    auto* call = std::get_if<dsl::CallTemplate>(&operation);
+    if (call != nullptr && call->participant == participant) {
+      call->base_url.reset();
+    }
+  };
+  if (way.forward) {
+    fix(*way.forward);
+  }
+  if (way.undo) {
+    fix(way.undo->call);
+  }
+  if (way.undo && way.undo->other_call) {
+    fix(*way.undo->other_call);
+  }
+  if (way.finish) {
+    fix(*way.finish);
+  }
+}
+
+void FixAddress(size_t participant, dsl::Plan& plan) {
+  for (dsl::Step& step : plan.steps) {
+    auto* work = std::get_if<dsl::CallWork>(&step.work);
+    if (work == nullptr) {
+      continue;
+    }
+    FixAddress(participant, *work);
+    for (dsl::CallWay& alternative : work->alternatives) {
+      FixAddress(participant, alternative);
+    }
+  }
+}
+
 // Where the participant is, if not where the definition says.
 void MoveTo(const std::string& at, const std::string& name, dsl::Plan& plan) {
-  for (dsl::Participant& participant : plan.participants) {
+  for (size_t i = 0; i < plan.participants.size(); ++i) {
+    dsl::Participant& participant = plan.participants[i];
     if (participant.name != name || at.empty()) {
       continue;
     }
+    FixAddress(i, plan);
     if (auto* http = std::get_if<dsl::HttpAddress>(&participant.address)) {
       http->base_url = at.ends_with('/') ? at.substr(0, at.size() - 1) : at;
       http->others.clear();
+      http->allowed.clear();
     } else {
       auto& grpc = std::get<dsl::GrpcAddress>(participant.address);
       grpc.target = at;
@@ -90,6 +128,14 @@ Result<std::shared_ptr<const dsl::Plan>> CompileFor(const Arguments& arguments,
   }
   auto plan = std::make_shared<dsl::Plan>(*std::get<std::shared_ptr<const dsl::Plan>>(compiled));
   MoveTo(arguments.at, arguments.participant, *plan);
+  for (const dsl::Participant& participant : plan->participants) {
+    const auto* http = std::get_if<dsl::HttpAddress>(&participant.address);
+    if (participant.name == arguments.participant && http != nullptr && http->base_url.empty()) {
+      return InvalidArgument("probe.address_needed",
+                             "the address of participant '" + participant.name +
+                                 "' is computed by each call: say where it is, with --at URL");
+    }
+  }
   return std::shared_ptr<const dsl::Plan>(std::move(plan));
 }
 

@@ -79,7 +79,8 @@ Way WayOf(const dsl::Plan* plan, size_t step, dsl::Role role, uint32_t alternati
 void AddParticipant(const dsl::Participant& participant, Span& span) {
   span.attributes.emplace_back("peer.service", participant.name);
   if (const auto* http = std::get_if<dsl::HttpAddress>(&participant.address)) {
-    if (http->others.empty()) {  // Else it is not known which it was.
+    // Else it is not known which it was.
+    if (http->others.empty() && !http->base_url.empty()) {
       span.attributes.emplace_back("server.address", http->base_url);
     }
   } else if (const auto* grpc = std::get_if<dsl::GrpcAddress>(&participant.address)) {

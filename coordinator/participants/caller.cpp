@@ -47,7 +47,9 @@ struct Target {
   std::shared_ptr<SharedGate> gate;  // Shared with Gates, which may retire it.
   Status unusable;  // The address can not be read: every call is refused with this.
   net::Origin origin;
-  std::string base_path;           // Of an HTTP address: no slash at the end.
+  std::string base_path;  // Of an HTTP address: no slash at the end.
+  // Of an address that was computed: those that it may be. Null of any other.
+  std::shared_ptr<const net::AddressPolicy> allowed;
   std::string descriptors_digest;  // Of a gRPC address; empty: reflection.
   // By mode and role, once met: they are looked up by names.
   std::array<std::array<observe::Histogram*, 4>, 4> durations{};
@@ -159,6 +161,31 @@ engine::Reply Hiding(const engine::Sensitive& sensitive, engine::Reply reply) {
   return reply;
 }
 
+// Of the address that a call computed; `participant` has none of its own.
+TargetPtr MakeComputed(const dsl::Participant& participant, const std::string& url,
+                       const std::string& definition, Gates& gates, Instant now) {
+  auto target = std::make_shared<Target>();
+  target->participant = AtEndpoint(participant, 0);
+  auto& http = std::get<dsl::HttpAddress>(target->participant.address);
+  http.allowed = std::get<dsl::HttpAddress>(participant.address).allowed;
+  http.base_url = url;
+  target->definition = definition;
+  target->unusable = ReadAddress(http, *target);
+  auto allowed = net::AddressPolicy::Parse(http.allowed);
+  if (target->unusable.ok()) {
+    target->unusable = allowed.status();
+  }
+  if (target->unusable.ok()) {
+    target->unusable = allowed->CheckOrigin(target->origin, net::AddressPolicy::Protocol::kHttp);
+    target->allowed = std::make_shared<const net::AddressPolicy>(*std::move(allowed));
+  }
+  if (target->unusable.ok()) {
+    target->gate =
+        gates.FindComputed(target->participant, target->origin.ToString(), definition, now);
+  }
+  return target;
+}
+
 EndpointsPtr MakeEndpoints(const dsl::Participant& participant, const std::string& definition,
                            Gates& gates, Instant now) {
   auto endpoints = std::make_shared<Endpoints>();
@@ -171,12 +198,12 @@ EndpointsPtr MakeEndpoints(const dsl::Participant& participant, const std::strin
   return endpoints;
 }
 
-// Those used last, by the participants of plans.
+// Those used last, by the participants of plans, and the addresses that calls to them computed.
 class Targets {
  public:
   // Null if it is not there.
-  EndpointsPtr Find(const dsl::Participant& participant) {
-    const auto found = places_.find(&participant);
+  EndpointsPtr Find(const dsl::Participant& participant, const std::string& url) {
+    const auto found = places_.find({&participant, url});
     if (found == places_.end()) {
       return nullptr;
     }
@@ -190,28 +217,40 @@ class Targets {
   }
 
   void Add(const std::shared_ptr<const dsl::Plan>& plan, const dsl::Participant& participant,
-           EndpointsPtr endpoints) {
+           const std::string& url, EndpointsPtr endpoints) {
     if (kept_.size() >= kMaxTargets) {
       Erase(kept_.begin());
     }
-    places_[&participant] = kept_.insert(kept_.end(), {&participant, plan, std::move(endpoints)});
+    places_[{&participant, url}] =
+        kept_.insert(kept_.end(), {{&participant, url}, plan, std::move(endpoints)});
   }
 
  private:
-  struct Kept {
+  struct Key {
     const dsl::Participant* participant;
+    std::string url;  // Empty: its own address.
+    friend bool operator==(const Key&, const Key&) = default;
+  };
+  struct KeyHash {
+    size_t operator()(const Key& key) const noexcept {
+      const size_t own = std::hash<const dsl::Participant*>()(key.participant);
+      return key.url.empty() ? own : own ^ std::hash<std::string>()(key.url);
+    }
+  };
+  struct Kept {
+    Key key;
     std::weak_ptr<const dsl::Plan> plan;
     EndpointsPtr endpoints;  // Shared with the calls under way.
   };
   using Place = std::list<Kept>::iterator;
 
   void Erase(Place place) {
-    places_.erase(place->participant);
+    places_.erase(place->key);
     kept_.erase(place);
   }
 
   std::list<Kept> kept_;  // The one used longest ago first.
-  std::unordered_map<const dsl::Participant*, Place> places_;
+  std::unordered_map<Key, Place, KeyHash> places_;
 };
 
 // The facts that travel with every call and every poll; gRPC metadata has the same names in lower
@@ -365,7 +404,10 @@ class Caller::Impl {
 
   void Call(const runtime::CallContext& context, engine::CallBranch call,
             runtime::ReplyCallback done) {
-    const EndpointsPtr endpoints = EndpointsOf(context, call.participant);
+    const auto* http = std::get_if<engine::RenderedHttp>(&call.request);
+    static const std::string kItsOwn;
+    const EndpointsPtr endpoints =
+        EndpointsOf(context, call.participant, http != nullptr ? http->base_url : kItsOwn);
     if (endpoints->targets.size() == 1) {
       GoTo(endpoints->targets.front(), context, std::move(call), std::move(done));
       return;
@@ -405,17 +447,14 @@ class Caller::Impl {
 
   void Poll(const runtime::CallContext& context, engine::PollBranch poll,
             runtime::ReplyCallback done) {
-    auto url = net::ParseUrl(poll.poll_url);
-    const EndpointsPtr endpoints = EndpointsOf(context, poll.participant);
-    const auto target = std::find_if(
-        endpoints->targets.begin(), endpoints->targets.end(),
-        [&url](const TargetPtr& one) { return url.ok() && one->origin == url->origin; });
-    if (target == endpoints->targets.end()) {
+    const auto url = net::ParseUrl(poll.poll_url);
+    const TargetPtr target = url.ok() ? TargetAt(url->origin, context, poll.participant) : nullptr;
+    if (target == nullptr) {
       engine::ReplyPending pending{poll.poll_url, std::nullopt};
       host_.Post([done = std::move(done), pending = std::move(pending)] { done(pending); });
       return;
     }
-    Go(*target, context, std::move(poll), std::move(done));
+    Go(target, context, std::move(poll), std::move(done));
   }
 
  private:
@@ -519,15 +558,34 @@ class Caller::Impl {
     Instant since = {};
   };
 
-  EndpointsPtr EndpointsOf(const runtime::CallContext& context, size_t index) {
+  // `url` is the address that the call computed; empty: the participant has its own.
+  EndpointsPtr EndpointsOf(const runtime::CallContext& context, size_t index,
+                           const std::string& url) {
     const dsl::Participant& participant = context.plan->participants.at(index);
-    EndpointsPtr endpoints = targets_.Find(participant);
+    EndpointsPtr endpoints = targets_.Find(participant, url);
     if (endpoints == nullptr) {
       const std::string definition = context.plan->client_driven ? "" : context.plan->name;
-      endpoints = MakeEndpoints(participant, definition, gates_, host_.Now());
-      targets_.Add(context.plan, participant, endpoints);
+      endpoints = url.empty() ? MakeEndpoints(participant, definition, gates_, host_.Now())
+                              : std::make_shared<Endpoints>(Endpoints{{MakeComputed(
+                                    participant, url, definition, gates_, host_.Now())}});
+      targets_.Add(context.plan, participant, url, endpoints);
     }
     return endpoints;
+  }
+
+  // Where something of that participant is asked after; null: it is nowhere there. Of one whose
+  // address is computed that was the origin of the call when it was answered.
+  TargetPtr TargetAt(const net::Origin& origin, const runtime::CallContext& context, size_t index) {
+    const auto* http = std::get_if<dsl::HttpAddress>(&context.plan->participants.at(index).address);
+    const bool computed = http != nullptr && http->base_url.empty();
+    const EndpointsPtr endpoints =
+        EndpointsOf(context, index, computed ? origin.ToString() : std::string());
+    for (const TargetPtr& target : endpoints->targets) {
+      if (target->unusable.ok() && target->origin == origin) {
+        return target;
+      }
+    }
+    return nullptr;
   }
 
   // Through the gate: at once, or when it lets it.
@@ -570,7 +628,10 @@ class Caller::Impl {
       if (const auto entry = target.gate->Acquire(lane, now, make_parked, this)) {
         return *entry;
       }
-      target.gate = gates_.Find(target.participant, target.definition, now);
+      target.gate = target.allowed == nullptr
+                        ? gates_.Find(target.participant, target.definition, now)
+                        : gates_.FindComputed(target.participant, target.origin.ToString(),
+                                              target.definition, now);
     }
   }
 
@@ -779,6 +840,7 @@ class Caller::Impl {
     request.method = "GET";
     request.url = net::ParseUrl(poll.poll_url).value();
     request.quota = target->gate->connections();
+    request.allowed = target->allowed;
     AddOwnHeaders(*target, request.headers);
     auto secrets = AddSecrets(*target, request.headers);
     if (!secrets.ok()) {  // It is asked again later.
@@ -839,8 +901,13 @@ class Caller::Impl {
     net::HttpRequest request;
     request.method = std::move(rendered.method);
     request.url.origin = target->origin;
-    request.url.target = target->base_path + rendered.target;
+    // What was computed may be all there is of it.
+    const bool whole = target->allowed != nullptr && rendered.target == "/";
+    request.url.target = !whole                      ? target->base_path + rendered.target
+                         : target->base_path.empty() ? "/"
+                                                     : target->base_path;
     request.quota = target->gate->connections();
+    request.allowed = target->allowed;
     for (const auto& [name, value] : rendered.headers) {
       request.headers.Add(name, value);
     }

@@ -171,14 +171,29 @@ runtime::ParticipantStats SharedGate::Stats(Instant now) {
 
 std::shared_ptr<SharedGate> Gates::Find(const dsl::Participant& participant,
                                         const std::string& definition, Instant now) {
+  return FindAt(participant, runtime::AddressOf(participant), {}, definition, now);
+}
+
+std::shared_ptr<SharedGate> Gates::FindComputed(const dsl::Participant& participant,
+                                                const std::string& origin,
+                                                const std::string& definition, Instant now) {
+  std::string rules = "computed";
+  for (const std::string& pattern : std::get<dsl::HttpAddress>(participant.address).allowed) {
+    rules += ' ' + pattern;
+  }
+  return FindAt(participant, origin, rules, definition, now);
+}
+
+std::shared_ptr<SharedGate> Gates::FindAt(const dsl::Participant& participant, std::string address,
+                                          const std::string& rules, const std::string& definition,
+                                          Instant now) {
   GateOptions options;
   options.max_concurrent =
       participant.max_concurrent_calls.value_or(limits::kDefaultMaxConcurrentCalls);
   options.max_concurrent = std::min(options.max_concurrent, options_.max_connections);
   options.rate_per_second = participant.max_calls_per_second.value_or(0);
-  std::string address = runtime::AddressOf(participant);
   const std::string key = address + ' ' + std::to_string(options.max_concurrent) + ' ' +
-                          std::to_string(options.rate_per_second);
+                          std::to_string(options.rate_per_second) + ' ' + rules;
   const std::lock_guard lock(mutex_);
   if (const auto found = gates_.find(key); found != gates_.end()) {
     return found->second;

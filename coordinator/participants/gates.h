@@ -134,6 +134,13 @@ class Gates {
   // Shared with those who go through it: one that is retired meanwhile says so to them.
   [[nodiscard]] std::shared_ptr<SharedGate> Find(const dsl::Participant& participant,
                                                  const std::string& definition, Instant now);
+  // Of one whose address is computed. By its origin alone, whatever the path; apart from those that
+  // call there otherwise or may compute other addresses, since what they connect to was looked at
+  // by other rules.
+  [[nodiscard]] std::shared_ptr<SharedGate> FindComputed(const dsl::Participant& participant,
+                                                         const std::string& origin,
+                                                         const std::string& definition,
+                                                         Instant now);
   [[nodiscard]] std::vector<runtime::ParticipantStats> Stats(Instant now);
 
   // A call was not made because this machine lacks something.
@@ -148,6 +155,9 @@ class Gates {
   }
 
  private:
+  std::shared_ptr<SharedGate> FindAt(const dsl::Participant& participant, std::string address,
+                                     const std::string& rules, const std::string& definition,
+                                     Instant now);
   void Sweep(Instant now);
   const GatesOptions options_;
   std::mutex mutex_;

@@ -26,7 +26,8 @@ constexpr std::array kHttpParticipantFields = {Name("http"),
                                                Name("sensitiveHeaders"),
                                                Name("timeout"),
                                                Name("maxConcurrentCalls"),
-                                               Name("maxCallsPerSecond")};
+                                               Name("maxCallsPerSecond"),
+                                               Name("allow")};
 constexpr std::array kGrpcParticipantFields = {Name("grpc"),
                                                Name("service"),
                                                Name("tls"),

@@ -136,10 +136,27 @@ std::optional<OperationTemplate> OperationCompiler::Call(const Json& json,
   call.repeat = std::move(repeats);
   call.completion = std::move(completes);
   call.sends_token = expressions_.TakeTokenRead();
+  if (participants_[*participant].computed_url) {
+    call.base_url = BaseUrl(participants_[*participant], site);
+  }
   if (site.default_timeout) {
     call.timeout = participants_[*participant].timeout.value_or(*site.default_timeout);
   }
   return call;
+}
+
+// What undoes or finishes a call must reach whom that called: so the address reads nothing that is
+// known only afterwards.
+std::optional<cel::Template> OperationCompiler::BaseUrl(const KnownParticipant& called,
+                                                        const OperationSite& site) {
+  Scope scope = site.scope;
+  scope.place = "'http'";
+  scope.key = false;
+  scope.token = false;
+  scope.failure = false;
+  scope.own_output = false;
+  scope.when_unknown = false;
+  return expressions_.Text(*called.computed_url, called.pointer, scope);
 }
 
 std::optional<size_t> OperationCompiler::FindParticipant(const ObjectReader& reader,

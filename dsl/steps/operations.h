@@ -84,6 +84,8 @@ class OperationCompiler {
                   std::optional<uint32_t> version);
   std::optional<size_t> FindParticipant(const ObjectReader& reader, const OperationSite& site,
                                         std::string_view verb);
+  // The address of a participant that has none of its own, for the call at `site`.
+  std::optional<cel::Template> BaseUrl(const KnownParticipant& called, const OperationSite& site);
   std::optional<HttpRequestTemplate> HttpRequest(const ObjectReader& reader,
                                                  const OperationSite& site, std::string_view verb,
                                                  const std::string& content_type);

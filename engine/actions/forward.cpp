@@ -78,8 +78,9 @@ std::optional<size_t> NextWay(const Draft& draft, BranchRef ref, const ForwardEn
 
 // Whether the step, and the transaction, have time for another way.
 bool HasTimeForAnother(const Draft& draft, BranchRef ref) {
-  const uint32_t next = draft.branch(ref).alternative + 1;
-  return !IsPast(StepDeadline(draft, ref, next), draft.now()) &&
+  const auto until = StepDeadline(draft, ref, draft.branch(ref).alternative + 1);
+  // A deadline that can not be computed is what the other call ends with.
+  return !(until.ok() && IsPast(*until, draft.now())) &&
          !(draft.status() == TxnStatus::kActive && draft.deadline_missed());
 }
 

@@ -447,9 +447,12 @@ Result<Duration> RenderBound(const Draft& draft, std::optional<BranchRef> ref,
     return ExpressionError("it is a " + std::string(TypeName(*rendered)) +
                            ", not a duration such as '30s'");
   }
-  ENTENTE_ASSIGN_OR_RETURN(const Duration span, ParseWait(rendered->get_ref<const std::string&>()));
-  if (span <= Duration::zero() || span > max) {
-    return ExpressionError("it comes to '" + FormatDuration(span) +
+  const auto span = ParseWait(rendered->get_ref<const std::string&>());
+  if (!span.ok()) {
+    return ExpressionError(span.status().message());
+  }
+  if (*span <= Duration::zero() || *span > max) {
+    return ExpressionError("it comes to '" + FormatDuration(*span) +
                            "'; it must be more than nothing and at most " + FormatDuration(max));
   }
   return span;
@@ -501,6 +504,12 @@ Result<Effect> RenderCallTemplate(const Draft& draft, BranchRef ref, Role role,
         }
       },
       call.request);
+  if (failed.ok() && call.base_url) {
+    auto& http = std::get<RenderedHttp>(effect.request);
+    auto url = RenderBaseUrl(*call.base_url, scope.activation(), http.target);
+    failed = url.status();
+    http.base_url = url.ok() ? std::move(url).value() : std::string();
+  }
   if (!failed.ok()) {
     return scope.Explain(failed);
   }

@@ -6,6 +6,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/limits.h"
+#include "base/utf8.h"
+#include "dsl/addresses.h"
 #include "dsl/read/body_kind.h"
 
 namespace entente::engine {
@@ -287,6 +290,38 @@ Result<std::string> EditedBody(const JsonText& body,
                                const dsl::Participant& participant) {
   const dsl::BodyKind kind = KindOf(rendered, participant);
   return kind == dsl::BodyKind::kJson ? body.text() : BodyOf(body.Read(), kind);
+}
+
+Result<std::string> RenderBaseUrl(const Template& url, const Activation& activation,
+                                  std::string_view target) {
+  ENTENTE_ASSIGN_OR_RETURN(const Json value, url.Render(activation));
+  const auto* text = value.get_ptr<const std::string*>();
+  if (text == nullptr) {
+    return InvalidArgument("expression.error", "the address of its participant is " +
+                                                   ToUtf8(DumpJson(value), limits::kMaxNameBytes) +
+                                                   ", not a text");
+  }
+  const size_t query = std::min(text->find('?'), text->size());
+  if (const auto bad = dsl::CheckHttpUrl(std::string_view(*text).substr(0, query))) {
+    return InvalidArgument("expression.error", bad->message);
+  }
+  if (dsl::FindBadPathByte(std::string_view(*text).substr(query))) {
+    return InvalidArgument(
+        "expression.error",
+        "the address of its participant has a query with a character that has to be "
+        "percent-encoded, or with a fragment");
+  }
+  if (query < text->size() && target != "/") {
+    return InvalidArgument("expression.error",
+                           "the address of its participant has a query, so that no path can be "
+                           "added to it: the call's own would have to be '/'");
+  }
+  std::string normalized = dsl::NormalizedHttpUrl(std::string_view(*text).substr(0, query));
+  while (target != "/" && normalized.ends_with('/')) {
+    normalized.pop_back();
+  }
+  const bool has_path = normalized.find('/', normalized.find("://") + 3) != std::string::npos;
+  return normalized + (query < text->size() && !has_path ? "/" : "") + text->substr(query);
 }
 
 }  // namespace entente::engine

@@ -31,4 +31,9 @@ namespace entente::engine {
     const JsonText& body, const std::vector<std::pair<std::string, std::string>>& rendered,
     const dsl::Participant& participant);
 
+// The computed address of a call whose path and query are `target`.
+[[nodiscard]] Result<std::string> RenderBaseUrl(const dsl::cel::Template& url,
+                                                const dsl::cel::Activation& activation,
+                                                std::string_view target);
+
 }  // namespace entente::engine

@@ -184,7 +184,8 @@ class EffectWriter {
                : "?";
   }
   [[nodiscard]] std::string Request(const CallBranch& effect, const RenderedHttp& request) const {
-    std::string text = request.method + ' ' + Participant(effect) + request.target;
+    std::string text = request.method + ' ' + Participant(effect) +
+                       (request.base_url.empty() ? "" : " at " + request.base_url) + request.target;
     for (const auto& [name, value] : request.headers) {
       text += ' ' + name + ": " + value;
     }

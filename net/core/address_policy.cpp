@@ -95,13 +95,32 @@ std::optional<Bytes> EmbeddedVersion4(const Bytes& address) {
   return std::nullopt;
 }
 
+// This machine's, and those that are not routed in the Internet.
+constexpr std::array<Network, 9> kPrivate = {{
+    {"127.0.0.0", 8},
+    {"10.0.0.0", 8},
+    {"172.16.0.0", 12},
+    {"192.168.0.0", 16},
+    {"100.64.0.0", 10},  // Shared address space (RFC 6598).
+    {"198.18.0.0", 15},  // Benchmarks (RFC 2544).
+    {"::1", 128},
+    {"fc00::", 7},
+    {"fec0::", 10},  // Site-local, long out of use.
+}};
+
+bool IsPrivate(const Bytes& address) {
+  return std::any_of(kPrivate.begin(), kPrivate.end(), [&](const Network& network) {
+    return InNetwork(address, *ParseAddress(network.address), network.prefix_bits);
+  });
+}
+
 bool IsLoopback6(const Bytes& address) {
   return InNetwork(address, *ParseAddress("::1"), 128);
 }
 
 Status InvalidPattern(const std::string& text, std::string_view why) {
-  return InvalidArgument("address_policy.invalid", "allowed address (--allow-participants) '" +
-                                                       text + "': " + std::string(why));
+  return InvalidArgument("address_policy.invalid",
+                         "allowed address '" + text + "': " + std::string(why));
 }
 
 std::string_view SchemeOf(const Origin& origin, AddressPolicy::Protocol protocol) {
@@ -203,6 +222,30 @@ Status AddressPolicy::CheckOrigin(const Origin& origin, Protocol protocol) const
                          "the address " + std::string(SchemeOf(origin, protocol)) + "://" +
                              origin.HostField() +
                              " is not among the allowed participants; add it to the allow-list");
+}
+
+Status AddressPolicy::CheckResolved(const Origin& origin, std::string_view text) const {
+  auto address = ParseAddress(text);
+  if (address && address->size() == 16 && !IsLoopback6(*address)) {
+    if (auto embedded = EmbeddedVersion4(*address)) {
+      address = std::move(embedded);
+    }
+  }
+  if (address && !IsPrivate(*address)) {
+    return Status();
+  }
+  const bool named =
+      address && std::any_of(patterns_.begin(), patterns_.end(), [&](const Pattern& p) {
+        return p.network.empty() ? !p.host.starts_with('*') && Matches(p, origin, Protocol::kHttp)
+                                 : InNetwork(*address, p.network, p.prefix_bits);
+      });
+  if (named) {
+    return Status();
+  }
+  return InvalidArgument("address.blocked",
+                         "'" + origin.host + "' has the private address " + std::string(text) +
+                             ", which what is computed may only be where the host, or a network "
+                             "that the address is in, is allowed by name");
 }
 
 AddressPolicy AddressPolicy::Everything() {

@@ -51,6 +51,11 @@ class AddressPolicy {
   // Fails with kInvalidArgument, reason address.blocked, saying what to add to the list.
   [[nodiscard]] Status CheckOrigin(const Origin& origin, Protocol protocol) const;
 
+  // Whether the host of an origin that the list allows may have that address. One that only a "*"
+  // lets through may not be on this machine or in a private network, unless the list has a network
+  // that the address is in: who chooses names chooses what they resolve to. Fails as CheckOrigin.
+  [[nodiscard]] Status CheckResolved(const Origin& origin, std::string_view address) const;
+
   // Whether `address` (textual IPv4 or IPv6), to which an allowed origin's host resolved, may be
   // connected to at `port`. Fails as CheckOrigin does; for a listener of our own with reason
   // address.own.

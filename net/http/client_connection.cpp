@@ -133,8 +133,7 @@ void ClientConnection::OnUnresolved(const error_code& error) {
 void ClientConnection::UseEndpoints(std::vector<tcp::endpoint> endpoints) {
   Status blocked;
   for (const tcp::endpoint& endpoint : endpoints) {
-    Status allowed =
-        context_.options.policy.CheckAddress(endpoint.address().to_string(), endpoint.port());
+    Status allowed = pool_->CheckAddress(context_.options.policy, endpoint.address().to_string());
     if (allowed.ok()) {
       endpoints_.push_back(endpoint);
     } else {

@@ -25,15 +25,28 @@ using OpenHook =
 
 // The connections of one origin and quota: those without a call, the latest used first.
 struct ConnectionPool {
+  // `its_own` is a policy beside the client's, or null.
   ConnectionPool(Origin its_origin, std::shared_ptr<ConnectionQuota> its_quota,
-                 const AddressPolicy& policy)
+                 const AddressPolicy& policy, std::shared_ptr<const AddressPolicy> its_own)
       : origin(std::move(its_origin)),
         quota(std::move(its_quota)),
+        own(std::move(its_own)),
         host_field(origin.HostField()),
-        allowed(policy.CheckOrigin(origin, AddressPolicy::Protocol::kHttp)) {}
+        allowed(policy.CheckOrigin(origin, AddressPolicy::Protocol::kHttp)) {
+    if (allowed.ok() && own != nullptr) {
+      allowed = own->CheckOrigin(origin, AddressPolicy::Protocol::kHttp);
+    }
+  }
+
+  // Whether it may be connected to.
+  [[nodiscard]] Status CheckAddress(const AddressPolicy& policy, const std::string& address) const {
+    Status checked = policy.CheckAddress(address, origin.port);
+    return checked.ok() && own != nullptr ? own->CheckResolved(origin, address) : checked;
+  }
 
   Origin origin;
   std::shared_ptr<ConnectionQuota> quota;  // Null: none.
+  std::shared_ptr<const AddressPolicy> own;
   std::string host_field;
   Status allowed;          // By the policy, which does not change.
   size_t connections = 0;  // Open ones, idle or not.

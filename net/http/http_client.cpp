@@ -117,7 +117,7 @@ class HttpClient::Impl final : public PlaceSeeker, public ConnectionQuota::Membe
   Impl& operator=(const Impl&) = delete;
 
   void Call(HttpRequest request, Duration timeout, Done done, Piece piece = nullptr) {
-    ConnectionPool& pool = PoolOf(request.url.origin, request.quota);
+    ConnectionPool& pool = PoolOf(request);
     if (auto error = Refusal(request, pool)) {
       boost::asio::post(context_.io, [done = std::move(done), error = std::move(*error)]() mutable {
         done(std::move(error));
@@ -245,7 +245,9 @@ class HttpClient::Impl final : public PlaceSeeker, public ConnectionQuota::Membe
   }
 
   // Pools outlive their connections only until there are many: origins may come from payloads.
-  ConnectionPool& PoolOf(const Origin& origin, const std::shared_ptr<ConnectionQuota>& quota) {
+  ConnectionPool& PoolOf(const HttpRequest& request) {
+    const Origin& origin = request.url.origin;
+    const std::shared_ptr<ConnectionQuota>& quota = request.quota;
     const PoolKey key{origin, quota.get()};
     const auto found = pools_.find(key);
     if (found != pools_.end()) {
@@ -257,7 +259,7 @@ class HttpClient::Impl final : public PlaceSeeker, public ConnectionQuota::Membe
     if (quota != nullptr) {
       quota->Join(*this);
     }
-    return pools_.try_emplace(key, origin, quota, options_.policy).first->second;
+    return pools_.try_emplace(key, origin, quota, options_.policy, request.allowed).first->second;
   }
 
   // Where most are in use, the next sweep waits until there are twice as many.

@@ -32,6 +32,9 @@ struct HttpRequest {
   // Of the participant that is called: only calls with the same quota share connections. Null: no
   // limit of its own.
   std::shared_ptr<ConnectionQuota> quota = nullptr;
+  // Beside the client's own policy, of an address that was computed; calls with the same quota have
+  // the same one. Null: none. Shared with the connections.
+  std::shared_ptr<const AddressPolicy> allowed = nullptr;
 };
 
 struct HttpResponse {

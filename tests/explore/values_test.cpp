@@ -114,6 +114,29 @@ TEST_CASE("a signal that nothing fits is not sent, and that is said") {
   CHECK(found.outputs.at("ok") == std::vector<Json>{"ABC-1234"});
 }
 
+TEST_CASE("which child runs is one of those that may be chosen") {
+  const Values values = Made(
+      R"({"id": "pay", "action": {"transaction": {"definition": "${'pay-' + input.by}", "among": ["pay-card", "pay-invoice"]}},
+          "compensate": null},
+         {"id": "tell", "action": {"transaction": {"definition": "${input.teller}", "among": ["mail", "letter"]}},
+          "compensate": null})");
+  const std::string teller = values.inputs.front()["teller"].get<std::string>();
+  CHECK((teller == "mail" || teller == "letter"));
+}
+
+TEST_CASE("an address that is computed is one that could be called") {
+  const test::Definition definition = Compile(
+      R"({"name": "d", "participants": {"a": {"http": "http://a"}, "hook": {"http": "${item.url}", "allow": ["*"]}},
+          "steps": [
+            {"id": "find", "participant": "a", "action": {"get": "/hooks"}, "compensate": null},
+            {"id": "tell", "participant": "hook", "forEach": "${steps.find.output.hooks}", "compensate": null,
+             "action": {"post": "/"}}]})");
+  const Values values = MakeValues(*definition.plan, definition.source, {}).value();
+  const Json& hooks = values.outputs.at("find").front()["hooks"];
+  REQUIRE(hooks.is_array());
+  CHECK(hooks.front()["url"].get<std::string>().starts_with("http://"));
+}
+
 TEST_CASE("a condition is made to go both ways, also one within a way of a choice") {
   const Values values = Made(
       R"({"id": "how", "choose": [

@@ -39,7 +39,7 @@ runtime::ParticipantStats StatsAt(Bench& bench, const std::string& address) {
   return *found;
 }
 
-bool IsDone(const engine::Reply& reply) {
+bool WasDone(const engine::Reply& reply) {
   return std::holds_alternative<engine::ReplyDone>(reply);
 }
 
@@ -61,11 +61,11 @@ TEST_CASE("calls go to the endpoint with the fewest of them") {
   bench.Call("first");
   for (size_t i = 1; i <= 6; ++i) {
     bench.Call("t" + std::to_string(i));
-    CHECK(IsDone(bench.Reply(i)));
+    CHECK(WasDone(bench.Reply(i)));
   }
   CHECK(service.Count() == 6);
   let_go.set_value();
-  CHECK(IsDone(bench.Reply(0)));
+  CHECK(WasDone(bench.Reply(0)));
   CHECK(held == 1);
 }
 
@@ -76,7 +76,7 @@ TEST_CASE("a call that an endpoint can not have heard of is made elsewhere withi
   Bench bench(AtAll({UrlOf(peer), dead}));
   for (size_t i = 0; i < 12; ++i) {
     bench.Call("t" + std::to_string(i));
-    CHECK(IsDone(bench.Reply(i)));
+    CHECK(WasDone(bench.Reply(i)));
   }
   CHECK(service.Count() == 12);
   // One that fails is left out, by its own breaker.
@@ -145,7 +145,7 @@ TEST_CASE("what is pending is asked after where it was accepted") {
   Bench bench(AtAll({UrlOf(first), UrlOf(second)}));
   for (size_t i = 0; i < 4; ++i) {
     bench.Poll("t", UrlOf(second) + "/jobs/7");
-    CHECK(IsDone(bench.Reply(i)));
+    CHECK(WasDone(bench.Reply(i)));
   }
   CHECK(one.Count() == 0);
   CHECK(two.Count() == 4);

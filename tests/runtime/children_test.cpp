@@ -164,6 +164,7 @@ TEST_CASE("wherever a child may be run, it has to be there") {
       R"({"id": "a", "participant": "p", "action": {"post": "/a"}, "compensate": null, "alternatives": [{"transaction": {"definition": "none"}}]})",
       R"({"id": "a", "participant": "p", "action": {"post": "/a"}, "compensate": {"delete": "/a/${steps.a.output.id}", "whenUnknown": {"transaction": {"definition": "none"}}}})",
       R"({"id": "a", "compensate": null, "action": {"transaction": {"definition": "old", "version": 7}}})",
+      R"({"id": "a", "compensate": null, "action": {"transaction": {"definition": "${input.kind}", "among": ["old", "none"]}}})",
       R"({"id": "a", "compensate": null, "action": {"transaction": {"definition": "parent-of-none"}}})");
   CAPTURE(step);
   Process process;

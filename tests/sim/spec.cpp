@@ -100,13 +100,18 @@ Json Alternatives(Protocol protocol, const StepSpec& step) {
   return all;
 }
 
+// The same duration, which is known only when it is asked for.
+std::string Computed(Duration duration) {
+  return "${gid == '' ? '1ms' : '" + Text(duration) + "'}";
+}
+
 Json WaitOf(const StepSpec& step) {
   if (step.kind == Kind::kSleep) {
     return {{"for", Text(step.wait.value())}};
   }
-  Json wait = {{"signal", "go"}};
+  Json wait = {{"signal", "go"}, {"payload", {{"type", "integer"}}}};
   if (step.wait) {
-    wait["timeout"] = Text(*step.wait);
+    wait["timeout"] = Computed(*step.wait);
     wait["onTimeout"] = step.fails_late ? "fail" : "continue";
     if (step.fails_late) {
       wait.erase("onTimeout");
@@ -140,7 +145,7 @@ void AddCall(Json& to, Protocol protocol, const StepSpec& step) {
     to["forEach"] = {{"items", "${all}"}, {"maxParallel", step.each_parallel}};
   }
   if (step.deadline) {
-    to["deadline"] = Text(*step.deadline);
+    to["deadline"] = Computed(*step.deadline);
   }
   if (step.hold) {
     to["expires"] = {{"at", Text(step.hold->lasts)}};

@@ -406,7 +406,7 @@ TEST_CASE("a child transaction is an operation") {
   const auto plan = Everything();
   const auto& work = std::get<CallWork>(StepOf(*plan, "insurance").work);
   const auto& child = std::get<ChildTemplate>(*work.forward);
-  CHECK(child.definition == "insure");
+  CHECK(child.definitions == std::vector<std::string>{"insure"});
   CHECK(child.version == 3u);
   CHECK_FALSE(child.input.is_literal());
   CHECK(std::get<ChildTemplate>(work.undo->call).version == std::nullopt);
