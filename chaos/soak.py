@@ -8,6 +8,7 @@ import http.client
 import json
 import pathlib
 import random
+import shutil
 import statistics
 import sys
 import tempfile
@@ -167,6 +168,7 @@ def main():
     if arguments.report:
         arguments.report.write_text(json.dumps(figures, indent=1))
     if not violations:
+        shutil.rmtree(folder, ignore_errors=True)
         print("everything held, nothing grew")
     sys.exit(1 if violations else 0)
 

@@ -167,6 +167,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=150, help="of the simulation, for each mutant")
     parser.add_argument("--check", action="append", help="a program of the build, with its arguments")
+    parser.add_argument("--at-least", type=float, default=0, metavar="PERCENT", help="fail when fewer are noticed")
     parser.add_argument("files", nargs="*", default=DEFAULT)
     arguments = parser.parse_args()
     build = arguments.build.resolve()
@@ -184,8 +185,9 @@ def main() -> int:
         noticed += bool(by)
         print(f"{'noticed ' if by else 'SURVIVED'} {path}:{line + 1}: {what}: {expression.strip()[:70]}"
               f"{'  by ' + by if by else ''}", flush=True)
-    print(f"{noticed} of {len(mutants)} mutants noticed ({100 * noticed / max(len(mutants), 1):.0f} %)")
-    return 0
+    score = 100 * noticed / max(len(mutants), 1)
+    print(f"{noticed} of {len(mutants)} mutants noticed ({score:.0f} %)")
+    return 0 if score >= arguments.at_least else 1
 
 
 if __name__ == "__main__":
