@@ -66,9 +66,11 @@ GroupWriter::~GroupWriter() {
 void GroupWriter::AppendEach(std::vector<ShardBatch> batches, AppendEachCallback on_durable) {
   const auto answers = std::make_shared<AppendAnswers>(batches.size(), std::move(on_durable));
   std::vector<Request> requests;
+  size_t appends = 0;
   requests.reserve(batches.size());
   for (ShardBatch& one : batches) {
     CheckWellFormed(one.shard, one.batch);
+    appends += one.batch.appends.size();
     const bool fits = RecordBytes(one.batch) <= limits::kMaxAppendBytes;
     requests.push_back({one.shard, one.epoch, std::move(one.batch), answers, requests.size(),
                         fits ? Status() : AppendTooLarge()});
@@ -79,7 +81,9 @@ void GroupWriter::AppendEach(std::vector<ShardBatch> batches, AppendEachCallback
     ENTENTE_CHECK(!stopping_);
     waiting_.insert(waiting_.end(), std::make_move_iterator(requests.begin()),
                     std::make_move_iterator(requests.end()));
-    notify = std::exchange(idle_, false);
+    waiting_appends_ += appends;
+    const bool enough = gathers_ > 0 && waiting_appends_ >= gathers_;
+    notify = std::exchange(idle_, false) || enough;
   }
   if (notify) {
     arrived_.notify_one();
@@ -137,8 +141,25 @@ bool GroupWriter::AwaitWork() {
     arrived_.wait(lock);
   }
   idle_ = false;
+  if (!waiting_.empty()) {
+    Gather(lock);
+  }
+  waiting_appends_ = 0;
   group_.swap(waiting_);
   return !group_.empty() || !stopping_;
+}
+
+// With `lock` held, but for while it waits.
+void GroupWriter::Gather(std::unique_lock<std::mutex>& lock) {
+  const Gathering::Wait wait = gathering_.Next();
+  if (waiting_appends_ >= wait.appends || wait.at_most == Duration(0)) {
+    return;  // At once.
+  }
+  const size_t first = waiting_appends_;
+  gathers_ = wait.appends;
+  arrived_.wait_for(lock, wait.at_most, [&] { return stopping_ || waiting_appends_ >= gathers_; });
+  gathers_ = 0;
+  gathering_.Waited(first, waiting_appends_);
 }
 
 void GroupWriter::CommitInGroups() {
@@ -157,6 +178,7 @@ void GroupWriter::CommitInGroups() {
 }
 
 void GroupWriter::CommitGroup(std::span<Request> group) {
+  const auto began = std::chrono::steady_clock::now();
   Status failure = health();
   if (failure.ok()) {
     RefuseDoubtful(group);
@@ -183,6 +205,10 @@ void GroupWriter::CommitGroup(std::span<Request> group) {
       appends += request.batch.appends.size();
       bytes += RecordBytes(request.batch);
     }
+  }
+  if (wrote_ && failure.ok()) {
+    gathering_.Committed(
+        appends, std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - began));
   }
   if (wrote_ || !failure.ok()) {
     Note(failure, appends, bytes);

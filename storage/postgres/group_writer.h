@@ -19,6 +19,7 @@
 #include "net/postgres/session.h"
 #include "storage/append_answers.h"
 #include "storage/journal.h"
+#include "storage/postgres/gathering.h"
 #include "storage/postgres/group_rows.h"
 #include "storage/postgres/leases.h"
 #include "storage/postgres/options.h"
@@ -87,6 +88,7 @@ class GroupWriter {
 
   void Loop();
   [[nodiscard]] bool AwaitWork();
+  void Gather(std::unique_lock<std::mutex>& lock);
   void CommitInGroups();
   void CommitGroup(std::span<Request> group);
   [[nodiscard]] Status WriteGroup(std::span<Request> group, bool& again);
@@ -114,6 +116,7 @@ class GroupWriter {
 
   // The writer thread's own.
   pg::Session session_;
+  Gathering gathering_;
   Positions positions_;
   std::vector<Request> group_;
   std::unordered_map<ShardId, Owned> owned_;  // Of the group's shards, locked.
@@ -128,6 +131,8 @@ class GroupWriter {
   mutable std::mutex mutex_;
   std::condition_variable arrived_;
   std::vector<Request> waiting_;
+  size_t waiting_appends_ = 0;
+  size_t gathers_ = 0;  // The writer is to be told when there are so many; 0: it does not wait.
   bool probe_ = false;
   bool idle_ = false;
   bool stopping_ = false;
