@@ -65,11 +65,11 @@ std::shared_ptr<const dsl::Plan> TripPlan() {
   plan->steps.push_back(StepOf("rooms", Bookable(1)));
   auto items = dsl::cel::Expression::Parse("input.rooms");
   plan->steps[1].for_each = dsl::ForEach{std::get<dsl::cel::Expression>(std::move(items)), 2};
-  plan->steps.push_back(
-      StepOf("approval", dsl::WaitWork(dsl::WaitSignal{"approved", std::nullopt, true})));
+  plan->steps.push_back(StepOf("approval", dsl::WaitWork(dsl::WaitSignal{.name = "approved"})));
   plan->steps.push_back(StepOf("pause", dsl::WaitWork(dsl::WaitFor{TemplateOf("1h")})));
   plan->steps.push_back(
-      StepOf("insurance", OneWay(dsl::ChildTemplate{"insure", std::nullopt, TemplateOf({})})));
+      StepOf("insurance",
+             OneWay(dsl::ChildTemplate{{"insure"}, std::nullopt, std::nullopt, TemplateOf({})})));
   plan->steps.push_back(StepOf("pay", OneWay(Call(0, "POST", "/charges"))));
   plan->steps[5].pivot = true;
   return plan;
