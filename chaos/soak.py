@@ -88,13 +88,13 @@ class KeptBookings(Bookings):
 
 
 def open_count(town):
-    """From the metrics; None while there is no answer."""
+    """From the metrics, without those that wait for an operator, who never comes; None while there is no answer."""
     try:
         text = town.coordinator.http.request("GET", "/metrics", raw=True)[1].decode()
     except (OSError, http.client.HTTPException):
         return None
-    values = [float(line.split()[1]) for line in text.splitlines() if line.startswith("entente_transactions_open ")]
-    return values[0] if values else None
+    values = dict(line.split()[:2] for line in text.splitlines() if line.startswith(("entente_transactions_open ", "entente_incidents_open ")))
+    return float(values["entente_transactions_open"]) - float(values["entente_incidents_open"]) if len(values) == 2 else None
 
 
 def disk_bytes(folder):

@@ -9,6 +9,7 @@ import xml.etree.ElementTree
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "chaos"))
 
 from growth import SERIES, grown, picture  # noqa: E402
+from soak import open_count  # noqa: E402
 
 STEADY = {"resident memory": 200 << 20, "descriptors": 90, "store on disk": 300 << 20, "open transactions": 12, "time to accept": 0.004}
 
@@ -18,6 +19,29 @@ def run(count=60, **changed):
     functions = {name.replace("_", " "): at for name, at in changed.items()}
     return [(n, {name: functions[name](n / count) if name in functions else value for name, value in STEADY.items()})
             for n in range(count)]
+
+
+class Metrics:
+    """A town whose coordinator answers with these metrics."""
+
+    def __init__(self, text):
+        self.coordinator = self.http = self
+        self.text = text
+
+    def request(self, *_, **__):
+        if self.text is None:
+            raise ConnectionResetError
+        return 200, self.text.encode()
+
+
+class Open(unittest.TestCase):
+    def test_what_waits_for_an_operator_is_not_counted(self):
+        text = "# HELP entente_transactions_open x\nentente_transactions_open 79\nentente_incidents_open 72\n"
+        self.assertEqual(7, open_count(Metrics(text)))
+
+    def test_without_an_answer_or_a_figure_nothing_is_known(self):
+        self.assertIsNone(open_count(Metrics(None)))
+        self.assertIsNone(open_count(Metrics("entente_transactions_open 79\n")))
 
 
 class Growth(unittest.TestCase):
