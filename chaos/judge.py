@@ -16,6 +16,7 @@ import sys
 
 ENDED = ("COMMITTED", "ABORTED")
 UNDO = ("compensate", "cancel", "rollback")
+ENOUGH = 30  # Of one kind of transaction, for that some of them have to commit.
 HELD = ("frozen", "announced", "held")  # Effects after which something has to follow.
 
 
@@ -139,6 +140,15 @@ class Judge:
             if passed < txn.order["seconds"]:
                 self.wrong("I3", f"{gid} ran out of time {passed:.1f} s after it was asked for, and had {txn.order['seconds']} s")
 
+    def check_both_ends(self):
+        """Kinds of transactions that never commit would show nothing but that they are undone."""
+        ends = collections.defaultdict(collections.Counter)
+        for txn in self.transactions.values():
+            ends[txn.order.get("definition"), "begin" in txn.may][txn.final] += 1
+        for (definition, led), counted in ends.items():
+            if sum(counted.values()) >= ENOUGH and not counted["COMMITTED"]:
+                self.wrong("vacuous", f"none of {definition}{', led by its client,' if led else ''} is COMMITTED: {dict(counted)}")
+
     def check_list(self, listed):
         statuses = collections.defaultdict(list)
         for gid, status in listed:
@@ -259,11 +269,12 @@ class Judge:
     def check_registers(self, rows):
         version, appended = collections.Counter(), {}
         for row in rows:
+            expect = self.transactions[row["gid"]].order.get("expect", ())
+            wanted = [place for service, branch, _, _, place in expect if (service, branch) == ("register", row["branch"])]
+            if row["register"] not in wanted:
+                self.wrong("I11", f"{row['gid']} is about {wanted}, and has {row['effect']} in {row['register']}")
             if row["effect"] != "appended":
                 continue
-            wanted = self.transactions[row["gid"]].order.get("input", {}).get("register")
-            if row["register"] != wanted:
-                self.wrong("I11", f"{row['gid']} is about register {wanted}, and was appended to {row['register']}")
             version[row["register"]] += 1
             if row["version"] != version[row["register"]]:
                 self.wrong("I1", f"register {row['register']} went to version {row['version']} from {version[row['register']] - 1}")
@@ -350,6 +361,7 @@ def judge(folder):
     summaries = json.loads((folder / "summaries.json").read_text())
     one.clocks_set_at = summaries.get("clocks_set_at") or math.inf
     one.check_answers()
+    one.check_both_ends()
     one.check_list(json.loads((folder / "listed.json").read_text()))
     one.check_ledgers(ledgers)
     one.check_registers(ledgers["register"])

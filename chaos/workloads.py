@@ -56,6 +56,14 @@ def note(step):
             "compensate": {"delete": "/registers/${input.register}/${key}"}}
 
 
+def other_note():
+    """Appends to another register where the first one refuses, and only then."""
+    one = note("first")
+    one["alternatives"] = [{"put": "/registers/${input.other}/${key}", "body": {"refuse": False},
+                            "compensate": {"delete": "/registers/${input.other}/${key}"}}]
+    return one
+
+
 def version_of(step):
     return "${steps.%s.output.version}" % step
 
@@ -81,7 +89,8 @@ def definitions(urls):
     signal = {"name": "signal", "mode": "saga", "deadline": f"{DEADLINE_SECONDS}s",
               "output": {"first": version_of("first"), "last": version_of("last")}, "steps": [
         note("first"), {"id": "go", "wait": {"signal": "go", "timeout": f"{SIGNAL_SECONDS}s"}}, note("last")]}
-    made = [note_only, signal, travel("tcc"), travel("2pc")]
+    either = {**note_only, "name": "either", "steps": [other_note()]}
+    made = [note_only, either, signal, travel("tcc"), travel("2pc")]
     for mode in MODES:
         made += [transfer(mode, f"transfer-{mode}", "bank-a", "bank-b"), transfer(mode, f"back-{mode}", "bank-b", "bank-a"),
                  family(mode)]
@@ -105,10 +114,11 @@ def order_of(definition, data, **more):
         return [service, branch, amount, STANDS[service], place]
 
     first, last = (stands("register", step, 1, data.get("register")) for step in ("first", "last"))
+    either = stands("register", "first", 1, data.get("other" if data.get("refuse") == "first" else "register"))
     paid = [stands("bank-a", "debit", -data.get("amount", 0), data.get("from")),
             stands("bank-b", "credit", data.get("amount", 0), data.get("to"))]
     held = [stands("flights", "flight", 1, data.get("city")), stands("hotels", "hotel", 1, data.get("city"))]
-    expect = {"transfer": paid, "travel": held + paid, "note": [first], "signal": [first, last],
+    expect = {"transfer": paid, "travel": held + paid, "note": [first], "either": [either], "signal": [first, last],
               "family": [first, *paid, last]}[kind]
     output = {step: {"version": step} for service, step, *_ in expect if service == "register"}
     if "amount" in data:
@@ -123,10 +133,12 @@ def draw(dice):
     money = {"from": dice.choice(ACCOUNTS["bank-a"] * 3 + ["nobody"]), "to": dice.choice(ACCOUNTS["bank-b"] * 3 + ["nobody"]),
              "amount": dice.randint(1, 9)}
     note = {"register": dice.choice(REGISTERS), "refuse": dice.choice(["", "", "", "", "first", "last"])}
-    kind = dice.choice(["transfer", "transfer", "travel", "note", "signal", "family", "family"])
+    kind = dice.choice(["transfer", "transfer", "travel", "note", "either", "signal", "family", "family"])
     mode = dice.choice(MODES)
     if kind == "travel":
         return order_of(f"travel-{dice.choice(('tcc', '2pc'))}", {**money, "city": dice.choice(CITIES)})
+    if kind == "either":
+        return order_of(kind, {**note, "other": dice.choice(REGISTERS)})
     if kind in ("note", "signal"):
         return order_of(kind, note)
     return order_of(f"{kind}-{mode}", money if kind == "transfer" else {**money, **note})
@@ -243,11 +255,12 @@ class Client(threading.Thread):
         return True
 
     def drive(self, gid):
-        """A TCC that the client leads: it enlists, tries and commits by itself, or dies on the way."""
+        """A TCC or 2PC that the client leads: it enlists, tries where that is a TCC's, and commits, or dies on the way."""
+        mode = self.dice.choice(("tcc", "2pc"))
         amount = self.dice.randint(1, 9)
         money = {"from": self.dice.choice(ACCOUNTS["bank-a"]), "to": self.dice.choice(ACCOUNTS["bank-b"]), "amount": amount}
-        led = order_of("transfer-tcc", money, output=None, seconds=LED_SECONDS)
-        body = {"mode": "tcc", "gid": gid, "timeLimit": f"{LED_SECONDS}s"}
+        led = order_of(f"transfer-{mode}", money, output=None, seconds=LED_SECONDS)
+        body = {"mode": mode, "gid": gid, "timeLimit": f"{LED_SECONDS}s"}
         if self.until_known("begin", gid, "POST", "/v1/transactions:begin", body, order=led) not in (200, 201):
             return False
         path = f"/v1/transactions/{gid}"
@@ -255,11 +268,11 @@ class Client(threading.Thread):
         for bank, branch, account in (("bank-a", "debit", money["from"]), ("bank-b", "credit", money["to"])):
             order = {"account": account, "amount": amount}
             enlistment = {"id": branch, "participant": {"http": self.urls[bank], "timeout": "2s"},
-                          "confirm": {"post": f"/{branch}/confirm", "body": order},
-                          "cancel": {"post": f"/{branch}/cancel", "body": order}}
+                          **{word: {"post": f"/{branch}/{word}", "body": order} for word in WORDS[mode] if word != "try"}}
             if self.until_known("enlist", gid, "POST", f"{path}/branches", enlistment) not in (200, 201):
                 return False
-            tried = tried and self.reserve(gid, bank, branch, order)
+            if mode == "tcc":
+                tried = tried and self.reserve(gid, bank, branch, order)
             if self.dice.random() < 0.06:
                 return False
         verb = "commit" if tried else "abort"
