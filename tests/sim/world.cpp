@@ -321,7 +321,9 @@ std::vector<std::string> World::Run() {
     nodes_[node]->Join();
   }
   for (size_t node = 0; node < kNodes; ++node) {
-    nodes_[node]->Beat();
+    if (nodes_[node] != nullptr) {  // Else its first append was the one to end it.
+      nodes_[node]->Beat();
+    }
   }
   const Instant limit = scheduler_.now() + options_.storm + options_.limit;
   while (!scheduler_.idle() && scheduler_.now() < limit && history_.violations.empty()) {
