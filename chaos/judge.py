@@ -105,7 +105,8 @@ class Judge:
                 self.wrong("I3", f"{gid} was seen as {sorted(txn.decisions)}")
             if txn.did & {"cancel", "abort"} and txn.final == "COMMITTED":
                 self.wrong("I3", f"the cancel of {gid} was taken, and it is COMMITTED")
-            if "commit" in txn.did and txn.final == "ABORTED":
+            votes = txn.order.get("definition", "").endswith("-2pc")  # There a commit only begins to prepare.
+            if "commit" in txn.did and not votes and txn.final == "ABORTED":
                 self.wrong("I3", f"the commit of {gid} was taken, and it is ABORTED")
             if txn.final == "COMMITTED":
                 self.check_permission(gid, txn)

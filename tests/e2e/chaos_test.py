@@ -38,9 +38,9 @@ def order(definition, **data):
 def story():
     """A run in which everything is right.
 
-    Three transactions commit: a transfer, a note, and one that is led by its client; two more notes have no answer at
-    first, and one is refused at the door. Three are undone: a TCC by a cancel, a transfer whose second step is taken
-    back before its first one, and a wait for a signal that nobody sent.
+    Four transactions commit: a transfer, two notes, one of which had no answer at first, and a TCC that its client leads. One
+    is refused at the door. Four are undone: a TCC by a cancel, a transfer whose second step is taken back before its first
+    one, a two-phase commit that its client leads and a participant votes down, and a wait for a signal that nobody sent.
     """
     events = []
 
@@ -60,10 +60,12 @@ def story():
     asked("submit", "back", **order("transfer-saga", **money), status="ABORTING", abort={"cause": "gave-up"})
     asked("begin", "led", order=order_of("transfer-tcc", {**money, "amount": 0}, output=None), status="ACTIVE")
     asked("commit", "led", status="COMMITTING")
+    asked("begin", "voted", order=order_of("transfer-2pc", money, output=None), status="ACTIVE")
+    asked("commit", "voted", status="ACTIVE")
     asked("submit", "waits", **order("signal", register="r"), status="ACTIVE")
     for gid, status, told in (("paid", "COMMITTED", {"output": {"moved": 5}}), ("held", "ABORTED", {}),
                               ("noted", "COMMITTED", {"output": {"first": 1}}), ("later", "COMMITTED", {"output": {"first": 2}}),
-                              ("back", "ABORTED", {}), ("led", "COMMITTED", {}),
+                              ("back", "ABORTED", {}), ("led", "COMMITTED", {}), ("voted", "ABORTED", {}),
                               ("waits", "ABORTED", {"abort": {"cause": "gave-up", "code": "wait.timeout"}})):
         asked("final", gid, status=status, **told)
         events[-1]["at"] += 1000
