@@ -11,12 +11,15 @@ namespace {
 using engine::HeuristicOutcome;
 
 // The end of a TCC or 2PC is recorded when there is occasion to: once decided, nothing can make
-// another of it, and whoever waits is told at once. But an operator who sees it open, because that
-// record went with a crash, may force it; it is MIXED then.
+// another of it, and whoever waits is told at once. But that record may go with a crash. An
+// operator who then sees it open may force it, or vouch for a branch whose participant, asked once
+// more, says that it has done otherwise; it is MIXED then.
 bool IsForcedAfterItsEnd(const TxnEvidence& txn, const ClientFacts& client) {
   const std::string decided = txn.When<engine::CommitDecided>() ? "COMMITTED" : "ABORTED";
-  return client.resolved && txn.protocol != Protocol::kSaga && txn.status == "MIXED" &&
-         client.ends == std::set<std::string>{decided, "MIXED"};
+  const bool told_otherwise =
+      txn.When<engine::HeuristicReported>() && txn.When<engine::OperatorSkipped>();
+  return (client.resolved || told_otherwise) && txn.protocol != Protocol::kSaga &&
+         txn.status == "MIXED" && client.ends == std::set<std::string>{decided, "MIXED"};
 }
 
 void CheckEnds(const Evidence& evidence, Violations& violations) {
