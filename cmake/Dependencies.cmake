@@ -14,9 +14,9 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-cpp)
 pkg_check_modules(MARIADB REQUIRED IMPORTED_TARGET libmariadb)
-pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(GRPC REQUIRED IMPORTED_TARGET grpc++)
 find_library(JEMALLOC_LIBRARY jemalloc REQUIRED)
+find_library(SODIUM_LIBRARY sodium REQUIRED)  # Linked by its name, which the SDK's users can find, too.
 find_library(GRPC_REFLECTION_LIBRARY grpc++_reflection REQUIRED)
 find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
 

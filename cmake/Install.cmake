@@ -72,7 +72,7 @@ set(http "-lentente_net_http -lentente_net_core ${core} -lssl -lcrypto")
 entente_pkg_config(client "The client of an Entente coordinator" "nlohmann_json"
   "-lentente_sdk_client ${http}")
 entente_pkg_config(participant "A participant of Entente's transactions, over REST" "nlohmann_json"
-  "-lentente_sdk_participant -lentente_sdk_client -lentente_net_signing ${http}")
+  "-lentente_sdk_participant -lentente_sdk_client -lentente_net_signing ${http} -lsodium")
 entente_pkg_config(participant-grpc "A participant of Entente's transactions, over gRPC"
   "entente-participant protobuf grpc++"
   "-lentente_sdk_grpc_server -lentente_sdk_grpc -lentente_participant_proto -lgrpc++_reflection")
