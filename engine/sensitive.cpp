@@ -240,12 +240,13 @@ void Sensitive::Learn(const dsl::Plan& plan, const JsonText& answer) {
     return;
   }
   std::vector<std::string> scalars;
-  for (const auto& [name, value] : headers->items()) {
+  for (const auto& header : headers->items()) {
+    const std::string& name = header.key();
     const bool named = std::ranges::any_of(
         plan.participants,
         [&name](const dsl::Participant& participant) { return Names(participant, name); });
-    if (named && value.is_string()) {
-      GatherHeader(value.get_ref<const std::string&>(), scalars);
+    if (named && header.value().is_string()) {
+      GatherHeader(header.value().get_ref<const std::string&>(), scalars);
     }
   }
   Know(std::move(scalars));
