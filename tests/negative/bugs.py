@@ -49,7 +49,8 @@ ENGINE = [
     engine("undo-overtakes-a-call", "a step is undone while a later one is under way", "I8|ABORTED though",
            ("engine/actions/drive.cpp", "  return under_way == 0 && !NeedsUndo(draft, step);",
             "  return (under_way == 0 || PLANTED) && !NeedsUndo(draft, step);")),
-    engine("fan-undone-from-the-front", "branches that ran in turn are undone in that order", "I8",
+    engine("fan-undone-from-the-front", "branches that ran in turn are undone in that order",
+           "I8|waits for nothing",
            ("engine/actions/drive.cpp",
             "  for (size_t i = draft.step(step).size; i-- > 0;) {\n",
             "  for (size_t n = draft.step(step).size; n-- > 0;) {\n"
@@ -348,8 +349,10 @@ PARTICIPANTS = [
     unit("planted_participants", "calls and polls over REST verify as they arrive")(
         "poll-not-signed", "a participant that trusts signed calls alone tells no poll how it stands",
         ("coordinator/participants/caller.cpp",
-         "    Sign(request);\n    http_.Call(\n        std::move(request), poll.timeout,",
+         "    Sign(request);\n    auto named = NamedIn(request.headers, target->participant);\n"
+         "    http_.Call(\n        std::move(request), poll.timeout,",
          "    if (!PLANTED) {\n      Sign(request);\n    }\n"
+         "    auto named = NamedIn(request.headers, target->participant);\n"
          "    http_.Call(\n        std::move(request), poll.timeout,")),
     unit("planted_participants", "whatever a participant does with a secret, nothing that is kept of its answer has it")(
         "secret-left-in-headers", "a Location that holds a secret is kept with the transaction",
@@ -462,7 +465,7 @@ CLUSTER = [
            ("runtime/node/ownership.cpp", "        held.leaving = Leaving::kDraining;",
             "        held.leaving = PLANTED ? Leaving::kHandedOver : Leaving::kDraining;")),
     engine("dropped-shard-answers", "who lost a shard says yes to what it was writing",
-           "could still take back|I10|I2|I12",
+           "could still take back|I10|I2|I12|bad optional access",
            ("runtime/shard/shard.cpp", "    add_replies(*in_flight_, unknown);",
             "    add_replies(*in_flight_, PLANTED ? Status() : unknown);")),
     engine("unknown-append-repeated", "an append of unknown outcome is taken for one that failed",
