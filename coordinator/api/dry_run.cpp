@@ -1,5 +1,6 @@
 #include "coordinator/api/dry_run.h"
 
+#include <atomic>
 #include <memory>
 #include <utility>
 #include <variant>
@@ -22,10 +23,33 @@ size_t LeaveOut(std::vector<engine::DryRunLine>& lines) {
   return left_out;
 }
 
+// Of the process; whoever has it plays.
+std::atomic_flag playing = ATOMIC_FLAG_INIT;
+
+class Turn {
+ public:
+  Turn() : has_(!playing.test_and_set(std::memory_order_acquire)) {}
+  ~Turn() {
+    if (has_) {
+      playing.clear(std::memory_order_release);
+    }
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  explicit operator bool() const { return has_; }
+
+ private:
+  const bool has_;
+};
+
 }  // namespace
 
 Result<DryRunResult> PlayDefinition(const storage::DefinitionRow& definition, const Json& input,
                                     const Json& answers) {
+  const Turn turn;
+  if (!turn) {
+    return ResourceExhausted("dry_run.busy", "another dry run is being played: try again");
+  }
   dsl::CompileOptions options;
   options.offline = true;
   options.stored = true;
@@ -38,7 +62,9 @@ Result<DryRunResult> PlayDefinition(const storage::DefinitionRow& definition, co
                                " can not be played: it is not valid any more; validate it");
   }
   DryRunResult result;
-  ENTENTE_ASSIGN_OR_RETURN(result.report, engine::DryRun(**plan, input, answers));
+  ENTENTE_ASSIGN_OR_RETURN(
+      result.report,
+      engine::DryRun(**plan, input, answers, {kMaxDryRunLines, kMaxDryRunBytes, kMaxDryRunSteps}));
   result.left_out = LeaveOut(result.report.lines);
   return result;
 }

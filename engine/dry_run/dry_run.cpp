@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "engine/bounded.h"
 #include "engine/core/text.h"
 #include "engine/dry_run/dry_run_answers.h"
 #include "engine/engine.h"
@@ -41,8 +42,8 @@ std::string Describe(const dsl::Plan& plan, const BranchReplied& replied) {
 
 class Player {
  public:
-  Player(const dsl::Plan& plan, StatedAnswers answers)
-      : plan_(plan), answers_(std::move(answers)) {}
+  Player(const dsl::Plan& plan, StatedAnswers answers, const DryRunBounds& bounds)
+      : plan_(plan), answers_(std::move(answers)), bounds_(bounds) {}
 
   Result<DryRunReport> Play(const JsonText& input) {
     for (const StatedEvent& stated : answers_.events()) {
@@ -52,9 +53,13 @@ class Player {
     submitted.gid = Gid("dry-run");
     submitted.input = input;
     ENTENTE_RETURN_IF_ERROR(Take(kStart, "submit " + input.text(), std::move(submitted)));
-    for (size_t inputs = 0; !state_.finished(); ++inputs) {
+    for (size_t inputs = 0; !state_.finished() && report_.stopped.empty(); ++inputs) {
       if (queue_.empty() || inputs == kMaxDryRunInputs) {
         report_.stopped = queue_.empty() ? WhyItWaits() : "it went on for too long";
+        break;
+      }
+      if (IsFull()) {
+        report_.stopped = "it says more than is told of it here: play it with the command line";
         break;
       }
       auto next = queue_.extract(queue_.begin());
@@ -73,7 +78,12 @@ class Player {
     queue_.emplace(std::pair(at, sequence_++), std::move(event));
   }
 
+  [[nodiscard]] bool IsFull() const {
+    return report_.lines.size() > bounds_.lines || bytes_ > bounds_.bytes;
+  }
+
   void Say(Instant at, DryRunLine::Kind kind, std::string text) {
+    bytes_ += text.size();
     report_.lines.push_back({at - kStart, kind, std::move(text)});
   }
 
@@ -92,10 +102,15 @@ class Player {
 
   Status Take(Instant at, std::string text, Event event) {
     const Input input{at, 0, std::move(event)};
-    const Decision decision = Decide(plan_, state_, input);
+    const std::optional<Decision> decided = DecideWithin(bounds_.steps, plan_, state_, input);
     if (!text.empty()) {
       Say(at, DryRunLine::Kind::kInput, std::move(text));
     }
+    if (!decided) {
+      report_.stopped = "it evaluates more than is played here: play it with the command line";
+      return {};
+    }
+    const Decision& decision = *decided;
     if (!decision.status.ok()) {
       if (state_.revision == Sequence()) {
         return decision.status;
@@ -105,10 +120,14 @@ class Player {
     }
     for (const Record& record : decision.records) {
       ENTENTE_RETURN_IF_ERROR(Evolve(state_, record));
-      Say(at, DryRunLine::Kind::kRecord, Describe(record, plan_, kStart));
+      if (!IsFull()) {
+        Say(at, DryRunLine::Kind::kRecord, Describe(record, plan_, kStart));
+      }
     }
     for (const Effect& effect : decision.effects) {
-      Say(at, DryRunLine::Kind::kEffect, Describe(effect, plan_, kStart));
+      if (!IsFull()) {
+        Say(at, DryRunLine::Kind::kEffect, Describe(effect, plan_, kStart));
+      }
       CarryOut(at, effect);
     }
     return {};
@@ -197,6 +216,8 @@ class Player {
   TxnState state_;
   std::map<std::pair<Instant, uint64_t>, Event> queue_;  // By time, then in order of arrival.
   uint64_t sequence_ = 0;
+  const DryRunBounds bounds_;
+  size_t bytes_ = 0;  // Of the lines.
   DryRunReport report_;
 };
 
@@ -211,7 +232,8 @@ std::string_view DryRunKindName(DryRunLine::Kind kind) {
   CheckFailed("Kind is a declared enumerator", __FILE__, __LINE__);
 }
 
-Result<DryRunReport> DryRun(const dsl::Plan& plan, const Json& input, const Json& answers) {
+Result<DryRunReport> DryRun(const dsl::Plan& plan, const Json& input, const Json& answers,
+                            const DryRunBounds& bounds) {
   if (plan.input) {
     if (const auto violations = plan.input->Validate(input, 1); !violations.empty()) {
       const std::string& pointer = violations.front().pointer;
@@ -221,7 +243,7 @@ Result<DryRunReport> DryRun(const dsl::Plan& plan, const Json& input, const Json
     }
   }
   ENTENTE_ASSIGN_OR_RETURN(StatedAnswers stated, StatedAnswers::Read(plan, answers));
-  return Player(plan, std::move(stated)).Play(input);
+  return Player(plan, std::move(stated), bounds).Play(input);
 }
 
 }  // namespace entente::engine

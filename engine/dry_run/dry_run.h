@@ -19,6 +19,8 @@
 // {"at": "5s", "signal": "approved", "payload": <any>}.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -55,9 +57,18 @@ struct DryRunReport {
 // A run stops after this many inputs.
 inline constexpr size_t kMaxDryRunInputs = 100'000;
 
+// For whoever plays what others wrote. A run that would say more stops once it has, with `stopped`
+// saying so; as one does whose decision takes more than that many steps of evaluation, as those of
+// limits::kMaxExpressionCost.
+struct DryRunBounds {
+  size_t lines = SIZE_MAX;
+  size_t bytes = SIZE_MAX;  // Of the lines' texts together; the one that exceeds them is there.
+  uint64_t steps = UINT64_MAX;
+};
+
 // Pure; safe from any thread. `input` must fit the plan's schema (checked here). Fails with
 // kInvalidArgument, reasons dry_run.bad_answers, input.invalid and those of a submit.
 [[nodiscard]] Result<DryRunReport> DryRun(const dsl::Plan& plan, const Json& input,
-                                          const Json& answers);
+                                          const Json& answers, const DryRunBounds& bounds = {});
 
 }  // namespace entente::engine

@@ -64,7 +64,7 @@ TEST_CASE("what can not be played says why") {
             .reason() == "definition.invalid");
 }
 
-TEST_CASE("a run that is long is told up to a bound, and says so") {
+TEST_CASE("a run that is long is played up to a bound, and says so") {
   const auto wide = PlayDefinition(Definition(R"({
     "name": "wide", "mode": "saga", "participants": {"p": {"http": "http://p"}},
     "steps": [{"id": "one", "participant": "p", "forEach": {"items": "${input}", "maxParallel": 64},
@@ -72,8 +72,32 @@ TEST_CASE("a run that is long is told up to a bound, and says so") {
                                    Json(std::vector<int>(2'000, 1)), Json::object());
   REQUIRE(wide.ok());
   CHECK(wide->report.lines.size() == kMaxDryRunLines);
-  CHECK(wide->left_out > 1'000);
+  CHECK(wide->left_out == 1);
+  CHECK_THAT(wide->report.stopped, Catch::Contains("more than is told"));
   CHECK(Json::parse(DryRunJson(*wide))["leftOutCount"] == wide->left_out);
+}
+
+TEST_CASE("a run whose calls are large stops after a MiB of them") {
+  const auto large = PlayDefinition(
+      Definition(R"({
+    "name": "large", "mode": "saga", "participants": {"p": {"http": "http://p"}},
+    "steps": [{"id": "one", "participant": "p", "forEach": {"items": "${input.of}"},
+               "action": {"put": "/x/${key}", "body": "${input}"}, "compensate": null}]})"),
+      Json{{"of", std::vector<int>(5'000, 1)}, {"pad", std::string(100'000, 'x')}}, Json::object());
+  REQUIRE(large.ok());
+  CHECK(large->report.lines.size() < 40);
+  CHECK(large->report.status == engine::TxnStatus::kActive);
+  CHECK_THAT(large->report.stopped, Catch::Contains("more than is told"));
+}
+
+TEST_CASE("a run whose decision is dear stops before it") {
+  const auto dear = PlayDefinition(Definition(R"({
+    "name": "dear", "mode": "saga", "participants": {"p": {"http": "http://p"}},
+    "steps": [{"id": "one", "participant": "p", "compensate": null,
+               "action": {"put": "/x", "body": "${input.map(a, input.map(b, a + b))}"}}]})"),
+                                   Json(std::vector<int>(1'000, 1)), Json::object());
+  REQUIRE(dear.ok());
+  CHECK_THAT(dear->report.stopped, Catch::Contains("evaluates more"));
 }
 
 TEST_CASE("over REST a dry run names a definition") {

@@ -890,7 +890,7 @@ export interface components {
             /** @description Why it went no further, if it did not end. */
             stopped?: string;
             lines: components["schemas"]["DryRunLine"][];
-            /** @description Further lines: at most 2000 are told, of 1 MiB together. */
+            /** @description Lines that were not told: at most 2000 are, of 1 MiB together. The run stopped with them, as stopped says. */
             leftOutCount?: number;
         };
         DryRunLine: {
