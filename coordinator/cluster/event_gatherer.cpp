@@ -14,10 +14,12 @@ constexpr Duration kPageTime = std::chrono::seconds(1);
 constexpr Duration kBeginPatience = std::chrono::seconds(1);
 constexpr Duration kFirstRetryPause = std::chrono::milliseconds(25);
 constexpr Duration kLongestRetryPause = std::chrono::milliseconds(500);
+constexpr size_t kMaxGone = 64;  // Processes of which it is kept how far they told.
 
 }  // namespace
 
 void EventGatherer::Watch(std::function<void()> begun) {
+  watching_ = true;
   AddSources(/*from_start=*/false);
   const auto beginning = std::make_shared<Beginning>();
   beginning->begun = std::move(begun);
@@ -38,7 +40,11 @@ void EventGatherer::Watch(std::function<void()> begun) {
 
 void EventGatherer::OnNodes() {
   if (!steps_.watched()) {
+    ForgetAll();
     return;
+  }
+  if (!watching_) {
+    return;  // Whoever begins to watch asks for them in a moment.
   }
   AddSources(/*from_start=*/true);
   std::erase_if(sources_,
@@ -53,6 +59,11 @@ void EventGatherer::AddSources(bool from_start) {
     const auto source = std::make_shared<Source>();
     source->peer = peer;
     source->from_start = from_start;
+    if (const auto gone = gone_.extract(peer.id); !gone.empty()) {
+      source->log = gone.mapped().log;
+      source->after = gone.mapped().after;
+      source->from_start = false;  // What it told is not told again.
+    }
     sources_.emplace(peer.id, source);
     AskFor(source);
   }
@@ -62,6 +73,7 @@ void EventGatherer::AddSources(bool from_start) {
 void EventGatherer::AskFor(SourcePtr source) {
   if (!steps_.watched()) {
     Forget(source);
+    ForgetAll();
     return;
   }
   pb::Ask ask;
@@ -84,8 +96,13 @@ void EventGatherer::OnAnswer(const SourcePtr& source, const Result<pb::Answer>& 
     OnFailure(source);
     return;
   }
+  const Status status = StatusOf(*answer);
+  if (!status.ok() && status.reason() != "cluster.unknown_message") {
+    OnFailure(source);
+    return;
+  }
   source->pause = Duration(0);
-  if (!StatusOf(*answer).ok() || !answer->has_events()) {
+  if (!status.ok() || !answer->has_events()) {
     source->ended = true;  // Of a release that tells nothing. Its place shows that it is known.
   } else {
     TakePage(source, answer->events());
@@ -119,6 +136,10 @@ void EventGatherer::OnFailure(const SourcePtr& source) {
     if (source->log != 0 || source->from_start) {
       steps_.lose();
     }
+    if (gone_.size() == kMaxGone) {
+      gone_.erase(gone_.begin());
+    }
+    gone_[source->peer.id] = {source->log, source->after};
     Forget(source);
     CheckBeginnings();
     return;
@@ -129,6 +150,12 @@ void EventGatherer::OnFailure(const SourcePtr& source) {
       self->AskFor(source);
     }
   });
+}
+
+// Nobody watches: what is told to the next one begins with it.
+void EventGatherer::ForgetAll() {
+  watching_ = false;
+  gone_.clear();
 }
 
 // What nobody watches, or has gone.

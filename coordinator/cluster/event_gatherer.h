@@ -47,6 +47,11 @@ class EventGatherer : public std::enable_shared_from_this<EventGatherer> {
   void OnNodes();
 
  private:
+  // Where it stands with a process that was not taken for alive any more, and may go on.
+  struct Position {
+    uint64_t log = 0;
+    uint64_t after = 0;
+  };
   struct Source {
     Peer peer;
     uint64_t log = 0;  // 0: it has not answered.
@@ -68,11 +73,15 @@ class EventGatherer : public std::enable_shared_from_this<EventGatherer> {
   void TakePage(const SourcePtr& source, const pb::EventPage& page);
   void OnFailure(const SourcePtr& source);
   void Forget(const SourcePtr& source);
+  void ForgetAll();
   void CheckBeginnings();
   [[nodiscard]] bool IsAlive(const SourcePtr& source) const;
 
   const GathererSteps steps_;
   std::map<std::string, SourcePtr> sources_;  // By process.
+  std::map<std::string, Position> gone_;      // While it watches: those that were not alive.
+  // Since somebody began to watch; what joins later joins under its eyes.
+  bool watching_ = false;
   std::vector<std::shared_ptr<Beginning>> beginnings_;
 };
 

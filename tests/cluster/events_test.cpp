@@ -382,5 +382,45 @@ TEST_CASE("nobody is asked when nobody watches, and again when somebody does") {
   CHECK(watcher.begun == 2);
 }
 
+TEST_CASE("a node that stood still past its lease and goes on tells nothing twice") {
+  Watcher watcher;
+  Node b(watcher.clock);
+  b.log->Begin();
+  b.Happen(1);
+  b.Happen(2);
+  watcher.others = {{"b", "b:1"}};
+  watcher.Watch();
+  const auto page = [&] {
+    auto [asked, done] = std::move(watcher.asks.extract("b").mapped());
+    std::optional<pb::Answer> answer;
+    b.log->Ask(asked, 5s, [&](pb::Answer one) { answer = std::move(one); });
+    watcher.clock.Pass(6s);
+    REQUIRE(answer);
+    done(*answer);
+  };
+  page();
+  b.Happen(3);
+  page();
+  CHECK(watcher.told == std::vector<uint64_t>{3});
+
+  watcher.others.clear();
+  watcher.gatherer->OnNodes();
+  watcher.Answer("b", UnknownOutcome("cluster.no_answer", "it stands still"));
+  b.Happen(4);
+  watcher.others = {{"b", "b:1"}};
+  watcher.gatherer->OnNodes();
+  page();
+  CHECK(watcher.told == std::vector<uint64_t>{3, 4});
+}
+
+TEST_CASE("whoever has only said that he watches is told nothing of before") {
+  Watcher watcher;
+  watcher.others = {{"b", "b:1"}};
+  watcher.gatherer->OnNodes();
+  CHECK_FALSE(watcher.IsAsked("b"));
+  watcher.Watch();
+  CHECK(watcher.IsAsked("b"));
+}
+
 }  // namespace
 }  // namespace entente::cluster::events
