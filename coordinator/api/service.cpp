@@ -301,9 +301,24 @@ void Service::Decide(DecideCommand command, Done<TxnDetail> done) const {
   auto answer = Translate<runtime::TxnView>(std::move(done), DetailFor(command.by));
   if (command.verb == DecideCommand::Verb::kCommit) {
     coordinator_.Commit(gid, wait, std::move(answer));
-  } else {
-    coordinator_.Abort(gid, std::move(actor), wait, std::move(answer));
+    return;
   }
+  // Only what its client drives ends by its client's word. Who drives it never changes.
+  coordinator_.Get(gid, std::nullopt,
+                   [&coordinator = coordinator_, gid, wait, actor = std::move(actor),
+                    answer = std::move(answer)](const Result<runtime::TxnView>& view) mutable {
+                     if (view.ok() && view->quarantine.empty() && !view->state->finished() &&
+                         !view->state->client_driven) {
+                       answer(FailedPrecondition(
+                           "transaction.not_client_driven",
+                           "transaction '" + gid.str() +
+                               "' follows a definition, which says when it ends: cancel it"));
+                     } else if (view.ok()) {
+                       coordinator.Abort(gid, std::move(actor), wait, std::move(answer));
+                     } else {
+                       answer(view.status());
+                     }
+                   });
 }
 
 void Service::GetDecision(DecisionCommand command, Done<DecisionResult> done) const {

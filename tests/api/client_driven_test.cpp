@@ -145,6 +145,15 @@ TEST_CASE("the answer to a commit or an abort says whether it is over") {
   CHECK(late.Document()["code"] == "transaction.aborted");
 }
 
+TEST_CASE("what follows a definition is not aborted by its client's word but cancelled") {
+  RestServer server;
+  server.coordinator.AnswerWithView(StuckStory().View());
+  const Answer refused = server.Send("POST", "/v1/transactions/t1:abort");
+  CHECK(refused.status == 409);
+  CHECK(refused.Document()["code"] == "transaction.not_client_driven");
+  CHECK(server.coordinator.mutations() == 0);
+}
+
 TEST_CASE("a wrong commit or abort decides nothing") {
   RestServer server;
   CHECK(server.Post("/v1/transactions/t:commit", R"({"reason":"x"})").status == 400);

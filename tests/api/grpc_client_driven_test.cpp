@@ -77,6 +77,7 @@ TEST_CASE("gRPC commits, aborts and asks for the decision") {
     CHECK(grpc.coordinator.last_wait() == std::chrono::seconds(2));
   }
   {
+    grpc.coordinator.AnswerWithView(EnlistedStory().View());
     grpc::ClientContext context;
     pb::AbortTransactionRequest request;
     request.set_gid("t1");
@@ -91,6 +92,7 @@ TEST_CASE("gRPC commits, aborts and asks for the decision") {
     request.set_gid(gid);
     return grpc.stub->GetDecision(&context, request, decision);
   };
+  grpc.coordinator.AnswerWithView(HeuristicStory().View());
   pb::Decision decision;
   REQUIRE(ask("t1", &decision).ok());
   CHECK(decision.decision() == "committed");
