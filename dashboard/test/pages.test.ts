@@ -16,7 +16,7 @@ import { branchVerbs, predecessors } from '../src/pages/transaction';
 import { asList, orderOf } from '../src/pages/transactions';
 import { filterOf, groupIncidents } from '../src/pages/incidents';
 import { href, parseRoute } from '../src/route';
-import { applies, asCommand, asCurl, bodyOf, EMPTY_FORM, wantsReason } from '../src/ui/actions';
+import { actsForOthers, applies, asCommand, asCurl, bodyOf, EMPTY_FORM, wantsReason } from '../src/ui/actions';
 import { parseExact, typedJson } from '../src/api/exact';
 import { EventParser, Source, type Ended } from '../src/live/source';
 import { Flood } from '../src/live/stream';
@@ -252,6 +252,8 @@ describe('actions', () => {
   test('say why where a token says who acts, and always where they override', () => {
     expect([wantsReason('pause', true), wantsReason('cancel', true), wantsReason('signal', true)]).toEqual([true, true, false]);
     expect([wantsReason('pause', false), wantsReason('skip', false)]).toEqual([false, true]);
+    const as = (role: 'operator' | 'submitter', authenticated?: true) => actsForOthers({ name: 'x', role, authenticated, may: [] });
+    expect([as('operator', true), as('operator'), as('submitter', true), actsForOthers(undefined)]).toEqual([true, false, false, false]);
   });
   test('are offered only where they apply', () => {
     expect(applies('pause', { status: 'ACTIVE', incident: false, paused: true })).toBe(false);

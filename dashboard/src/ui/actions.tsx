@@ -1,9 +1,9 @@
 // What an operator can do to transactions: what it will do is said before, what it did afterwards, and the curl and the
 // command line that do the same stand beside it.
 import { useState } from 'preact/hooks';
-import { api, ApiError, isOpen, take, type Summary, type Transaction } from '../api/client';
+import { api, ApiError, isOpen, take, type Session, type Summary, type Transaction } from '../api/client';
 import { typedJson } from '../api/exact';
-import { token } from '../api/token';
+import { useSession } from '../api/session';
 import { sends, useBranchCall } from '../live/call';
 import { Command, State } from './parts';
 import { Dialog } from './dialog';
@@ -44,7 +44,12 @@ export function targetOf(txn: Transaction, branch?: { id: string; participant?: 
 // is done to what was seen.
 const GUARDED: ReadonlySet<Verb> = new Set(['retry', 'edit', 'skip', 'complete', 'resolve']);
 
-// What overrides the machine says why, always; so does all that operators do where a token says who they are.
+// Whoever is known, and looks after what others began.
+export function actsForOthers(who: Session | undefined): boolean {
+  return who?.authenticated === true && (who.role === 'operator' || who.role === 'admin');
+}
+
+// What overrides the machine says why, always; so does all that operators do where they are known.
 export function wantsReason(verb: Verb, named: boolean): boolean {
   return verb === 'edit' || verb === 'skip' || verb === 'complete' || verb === 'resolve' || (named && verb !== 'signal');
 }
@@ -191,7 +196,8 @@ export function ActionDialog({ verb, targets, skipped = 0, latest, onClose, onDo
   const [progress, setProgress] = useState<Progress | undefined>();
   const title = one ? `${t(`action.${verb}` as Key)}: ${one.gid}` : t('action.do', { action: t(`action.${verb}` as Key), n: targets.length });
   const moved = GUARDED.has(verb) && one?.revision !== undefined && latest !== undefined && latest !== one.revision;
-  const needsReason = wantsReason(verb, token() !== '');
+  const { who } = useSession();
+  const needsReason = wantsReason(verb, actsForOthers(who));
 
   let body: Record<string, unknown> | undefined;
   let wrong = '';
