@@ -1,7 +1,7 @@
-# All from Debian 12; docs/dependencies.md gives the reason for each.
+# All from Debian 12 or 13; docs/dependencies.md gives the reason for each.
 find_package(Threads REQUIRED)
 find_package(nlohmann_json REQUIRED)
-find_package(Catch2 2 REQUIRED)
+find_package(Catch2 REQUIRED)  # 2 or 3
 find_package(Boost 1.74 REQUIRED COMPONENTS system)
 find_package(CLI11 REQUIRED)
 find_package(spdlog REQUIRED)

@@ -94,7 +94,7 @@ function(entente_test name)
   endif()
 endfunction()
 
-# entente_false_array_bounds(a.cpp ...): GCC 12 sees writes past a std::string's buffer where there are
+# entente_false_array_bounds(a.cpp ...): GCC 12 or 14 sees writes past a std::string's buffer where there are
 # none, in these files, at -O2 (GCC bug 105651).
 function(entente_false_array_bounds)
   set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS "-Wno-array-bounds;-Wno-stringop-overflow")

@@ -617,7 +617,7 @@ class Maker {
   }
 
   template <class List>
-  static bool AddTo(List& list, const Json& value, size_t most) {
+  static bool AddTo(List& list, const typename List::value_type& value, size_t most) {
     if (std::find(list.begin(), list.end(), value) != list.end()) {
       return true;
     }

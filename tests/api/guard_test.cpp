@@ -134,8 +134,7 @@ TEST_CASE("on loopback only loopback names are answered to") {
     const Answer answer = server.Send("GET", "/v1/transactions", "", {{"Host", host}});
     CHECK(answer.status == 421);
     CHECK(answer.Document()["code"] == "request.host");
-    CHECK_THAT(answer.Document()["detail"].get<std::string>(),
-               Catch::Matchers::Contains("--allow-host"));
+    CHECK_THAT(answer.Document()["detail"].get<std::string>(), Catch::Contains("--allow-host"));
   }
 }
 

@@ -66,7 +66,7 @@ TEST_CASE("a file sets what a flag sets, numbers and lists as JSON has them") {
 }
 
 TEST_CASE("a mistake in a file names the file's setting and what is allowed") {
-  using Catch::Matchers::Contains;
+  using Catch::Contains;
   CHECK_THAT(MistakeIn(R"({"htp": "x"})"), Contains("unknown setting 'htp'"));
   CHECK_THAT(MistakeIn(R"({"workers": 17})"), Contains("workers") && Contains("from 0 to 16"));
   CHECK_THAT(MistakeIn(R"({"workers": "-1"})"), Contains("from 0 to 16"));
@@ -91,7 +91,7 @@ TEST_CASE("the environment sets what is not empty, and names itself in a mistake
   CHECK(config.store == Config().store);
   CHECK(config.allow_env == std::vector<std::string>{"A", "B"});
   const Variable workers("ENTENTE_WORKERS", "many");
-  CHECK_THAT(ApplyEnvironment(config).message(), Catch::Matchers::Contains("ENTENTE_WORKERS"));
+  CHECK_THAT(ApplyEnvironment(config).message(), Catch::Contains("ENTENTE_WORKERS"));
 }
 
 const Setting& SettingNamed(const std::string& name) {

@@ -420,7 +420,7 @@ PlanPtr PlanOf(const std::string& definition) {
     return CompilePlan(definition);
   }
   for (const auto mode : {dsl::Mode::kSaga, dsl::Mode::kTcc, dsl::Mode::kTwoPhaseCommit}) {
-    if (dsl::ModeName(mode) == (*json)["clientDriven"]) {
+    if ((*json)["clientDriven"] == Json(dsl::ModeName(mode))) {
       return dsl::BeginClientDriven(mode);
     }
   }

@@ -16,7 +16,7 @@
 namespace entente::storage {
 namespace {
 
-using Catch::Matchers::Contains;
+using Catch::Contains;
 
 void Await(const PostgresPlace& place, const std::string& sql, const std::string& value) {
   while (place.Query(sql) != value) {
