@@ -189,15 +189,17 @@ TEST_CASE("headers of one's own go with every request, and none that would break
   CHECK(server.seen().size() == 2);
 }
 
+class Answering final : public net::HttpHandler {
+  void Handle(net::HttpServerRequest, net::Responder responder) override {
+    std::move(responder).Respond({200, {{"Content-Type", "application/json"}}, R"({"a":1})"});
+  }
+};
+
 TEST_CASE("https is spoken with whoever the client trusts") {
   const net::testing::Certificates certificates("127.0.0.1");
   const net::testing::Certificates strangers("127.0.0.1");
   boost::asio::io_context io{1};
-  class Answering final : public net::HttpHandler {
-    void Handle(net::HttpServerRequest, net::Responder responder) override {
-      std::move(responder).Respond({200, {{"Content-Type", "application/json"}}, R"({"a":1})"});
-    }
-  } handler;
+  Answering handler;
   net::HttpServerOptions options;
   options.tls = [tls = net::TlsContext::ForServers(
                            {certificates.certificate_file(), certificates.key_file(), {}})
@@ -226,11 +228,7 @@ TEST_CASE("a client that replaces its certificate shows the other one from the n
   const net::testing::Certificates before("client");
   const net::testing::Certificates after("client");
   boost::asio::io_context io{1};
-  class Answering final : public net::HttpHandler {
-    void Handle(net::HttpServerRequest, net::Responder responder) override {
-      std::move(responder).Respond({200, {{"Content-Type", "application/json"}}, R"({"a":1})"});
-    }
-  } handler;
+  Answering handler;
   net::HttpServerOptions options;
   options.tls = [tls = net::TlsContext::ForServers({server_side.certificate_file(),
                                                     server_side.key_file(), after.ca_file()})
