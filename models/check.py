@@ -48,7 +48,7 @@ def main():
     wrong, caught, planted = [], 0, 0
     for model, mutants in MUTANTS.items():
         begin = time.monotonic()
-        errors, states = run(model, "all_or_nothing", [f"EPOCHS={arguments.epochs}"])
+        errors, states = run(model, "all_or_nothing", [f"EPOCHS={arguments.epochs}", "PROVES_CELLS"])
         if errors:
             wrong.append(f"{model}: an invariant does not hold")
         stuck, live = run(model, "ends", ["EPOCHS=2"], fair=True)

@@ -6,6 +6,7 @@
 #define BRANCHES 2
 #include "journal.inc"
 #include "participant.inc"
+#include "cells.inc"
 
 #define BLOCKED 0
 #define FORWARD 1
@@ -14,6 +15,11 @@
 #define MAYBE   4   /* Given up. */
 #define UNDO    5
 #define UNDONE  6
+
+#define AT_forward(b) (P(b) == FORWARD)
+#define AT_undo(b)    (P(b) == UNDO)
+#define ON_done(b)    (P(b) == UNDO -> said_undone[b] : said_done[b])
+#define ON_refused(b) said_refused[b]
 
 #define SETTLED(b)  (P(b) == UNDONE || P(b) == NOT || P(b) == BLOCKED)
 #define HAPPENED(b) (P(b) == DONE || P(b) == MAYBE)
@@ -36,11 +42,11 @@
 
 inline step_forward(b) {
   if
-  :: said_done[b] -> write_phase(b, DONE)
+  :: said_done[b] -> TAKES(b, driving, forward, done, succeed); write_phase(b, DONE)
   /* The barrier answers a repeat as it answered the first call, so a refusal proves that nothing happened. */
-  :: said_refused[b] && D == 0 -> write_both(b, NOT, ABORT)
-  :: said_refused[b] && D == ABORT -> write_phase(b, NOT)
-  :: D == 0 -> write_both(b, GIVEN_UP, ABORT)
+  :: said_refused[b] && D == 0 -> TAKES(b, driving, forward, refused, forward_refused); write_both(b, NOT, ABORT)
+  :: said_refused[b] && D == ABORT -> TAKES(b, undoing, forward, refused, forward_refused); write_phase(b, NOT)
+  :: D == 0 -> TAKES(b, driving, forward, unknown, forward_unknown); write_both(b, GIVEN_UP, ABORT)
   fi
 }
 
@@ -54,25 +60,26 @@ end:
 #ifdef SEND_BEFORE_WRITE
   :: atomic { DRIVES && P(1) == BLOCKED && P(0) == FORWARD && D == 0 && !forward_sent[1] -> forward_sent[1] = true }
 #endif
-  :: atomic { DRIVES && P(0) == BLOCKED && D == 0 -> write_phase(0, FORWARD) }
-  :: atomic { DRIVES && P(1) == BLOCKED && P(0) == DONE && D == 0 -> write_phase(1, FORWARD) }
+  :: atomic { DRIVES && P(0) == BLOCKED && D == 0 -> ADVANCES write_phase(0, FORWARD) }
+  :: atomic { DRIVES && P(1) == BLOCKED && P(0) == DONE && D == 0 -> ADVANCES write_phase(1, FORWARD) }
   :: atomic { DRIVES && P(0) == FORWARD && !forward_sent[0] -> forward_sent[0] = true }
   :: atomic { DRIVES && P(1) == FORWARD && !forward_sent[1] -> forward_sent[1] = true }
   :: atomic { DRIVES && P(0) == FORWARD -> step_forward(0) }
   :: atomic { DRIVES && P(1) == FORWARD -> step_forward(1) }
 
-  /* A cancel between two steps. */
-  :: atomic { DRIVES && P(0) == DONE && P(1) == BLOCKED && D == 0 -> write_decision(ABORT) }
-  :: atomic { DRIVES && P(0) == DONE && P(1) == DONE && D == 0 -> write_decision(COMMIT) }
-  :: atomic { DRIVES && D == COMMIT -> write_end(COMMIT) }
+  /* A cancel or a deadline between two steps. */
+  :: atomic { DRIVES && P(0) == DONE && P(1) == BLOCKED && D == 0 ->
+       TAKES_TXN(active, abort, cancel); TAKES_TXN(active, deadline_due, deadline_due); write_decision(ABORT) }
+  :: atomic { DRIVES && P(0) == DONE && P(1) == DONE && D == 0 -> ADVANCES write_decision(COMMIT) }
+  :: atomic { DRIVES && D == COMMIT -> ADVANCES write_end(COMMIT) }
 
-  :: atomic { DRIVES && D == ABORT && HAPPENED(1) -> write_phase(1, UNDO) }
-  :: atomic { DRIVES && D == ABORT && HAPPENED(0) && MAY_UNDO_FIRST -> write_phase(0, UNDO) }
+  :: atomic { DRIVES && D == ABORT && HAPPENED(1) -> ADVANCES write_phase(1, UNDO) }
+  :: atomic { DRIVES && D == ABORT && HAPPENED(0) && MAY_UNDO_FIRST -> ADVANCES write_phase(0, UNDO) }
   :: atomic { DRIVES && P(1) == UNDO && !undo_sent[1] -> undo_sent[1] = true }
   :: atomic { DRIVES && P(0) == UNDO && !undo_sent[0] -> assert(SETTLED(1)); undo_sent[0] = true }   /* I8 */
-  :: atomic { DRIVES && P(1) == UNDO && said_undone[1] -> write_phase(1, UNDONE) }
-  :: atomic { DRIVES && P(0) == UNDO && said_undone[0] -> write_phase(0, UNDONE) }
-  :: atomic { DRIVES && D == ABORT && ALL_SETTLED -> write_end(ABORT) }
+  :: atomic { DRIVES && P(1) == UNDO && said_undone[1] -> TAKES(1, undoing, undo, done, succeed); write_phase(1, UNDONE) }
+  :: atomic { DRIVES && P(0) == UNDO && said_undone[0] -> TAKES(0, undoing, undo, done, succeed); write_phase(0, UNDONE) }
+  :: atomic { DRIVES && D == ABORT && ALL_SETTLED -> ADVANCES write_end(ABORT) }
   od
 }
 

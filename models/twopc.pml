@@ -7,6 +7,7 @@
 #define BRANCHES 2
 #include "journal.inc"
 #include "participant.inc"
+#include "cells.inc"
 
 #define ENLISTED 0
 #define YES      1
@@ -15,6 +16,13 @@
 
 byte votes[COORDINATORS * BRANCHES];   /* In memory alone: lost by a crash. */
 #define V(b) votes[me * BRANCHES + b]
+/* Of a phase after the vote nothing is written: every branch is where the decision says. */
+#define AT_forward(b) (V(b) == ENLISTED)
+#define AT_finish(b)  (D == COMMIT)
+#define AT_undo(b)    (D == ABORT)
+#define ON_done(b)    (D == 0 -> said_done[b] : (D == COMMIT -> said_finished[b] : said_undone[b]))
+#define ON_refused(b) said_refused[b]
+
 bool asked = false;                    /* Somebody took over after prepares had gone out. */
 
 inline tell(b) {
@@ -32,21 +40,23 @@ end:
 
   :: atomic { DRIVES && D == 0 && !forward_sent[0] -> forward_sent[0] = true }
   :: atomic { DRIVES && D == 0 && !forward_sent[1] -> forward_sent[1] = true }
-  :: atomic { DRIVES && D == 0 && said_done[0] && V(0) == ENLISTED -> V(0) = YES }
-  :: atomic { DRIVES && D == 0 && said_done[1] && V(1) == ENLISTED -> V(1) = YES }
-  :: atomic { DRIVES && D == 0 && said_refused[0] && V(0) == ENLISTED -> V(0) = NO }
-  :: atomic { DRIVES && D == 0 && said_refused[1] && V(1) == ENLISTED -> V(1) = NO }
+  :: atomic { DRIVES && D == 0 && said_done[0] && V(0) == ENLISTED -> TAKES(0, driving, forward, done, voted_yes); V(0) = YES }
+  :: atomic { DRIVES && D == 0 && said_done[1] && V(1) == ENLISTED -> TAKES(1, driving, forward, done, voted_yes); V(1) = YES }
+  :: atomic { DRIVES && D == 0 && said_refused[0] && V(0) == ENLISTED -> TAKES(0, driving, forward, refused, forward_refused); V(0) = NO }
+  :: atomic { DRIVES && D == 0 && said_refused[1] && V(1) == ENLISTED -> TAKES(1, driving, forward, refused, forward_refused); V(1) = NO }
 
 #ifdef PRESUMED_COMMIT
-  :: atomic { DRIVES && D == 0 && asked -> write_decision(COMMIT) }
+  :: atomic { DRIVES && D == 0 && asked -> ADVANCES write_decision(COMMIT) }
 #endif
 #ifdef COMMITS_ON_ONE_VOTE
-  :: atomic { DRIVES && D == 0 && V(0) == YES -> write_decision(COMMIT) }
+  :: atomic { DRIVES && D == 0 && V(0) == YES -> ADVANCES write_decision(COMMIT) }
 #else
-  :: atomic { DRIVES && D == 0 && V(0) == YES && V(1) == YES -> write_decision(COMMIT) }
+  :: atomic { DRIVES && D == 0 && V(0) == YES && V(1) == YES -> ADVANCES write_decision(COMMIT) }
 #endif
   /* A no, a time-out, a cancel, a crash before the decision. */
-  :: atomic { DRIVES && D == 0 -> write_decision(ABORT) }
+  :: atomic { DRIVES && D == 0 ->
+       TAKES_TXN(active, abort, cancel); TAKES_TXN(active, deadline_due, deadline_due); TAKES_TXN(active, recovered, recover);
+       write_decision(ABORT) }
 
 #ifdef COMMIT_BEFORE_DECISION
   :: atomic { DRIVES && D == 0 && V(0) == YES && V(1) == YES && !finish_sent[0] -> finish_sent[0] = true }
@@ -55,11 +65,13 @@ end:
   :: atomic { DRIVES && D != 0 && !(D == COMMIT && finish_sent[1]) && !(D == ABORT && undo_sent[1]) -> tell(1) }
 
 #ifdef FORGETS_BEFORE_ACKS
-  :: atomic { DRIVES && D == COMMIT -> write_end(COMMIT) }
+  :: atomic { DRIVES && D == COMMIT -> ADVANCES write_end(COMMIT) }
 #else
-  :: atomic { DRIVES && D == COMMIT && said_finished[0] && said_finished[1] -> write_end(COMMIT) }
+  :: atomic { DRIVES && D == COMMIT && said_finished[0] && said_finished[1] ->
+       TAKES(0, finishing, finish, done, succeed); TAKES(1, finishing, finish, done, succeed); write_end(COMMIT) }
 #endif
-  :: atomic { DRIVES && D == ABORT && said_undone[0] && said_undone[1] -> write_end(ABORT) }
+  :: atomic { DRIVES && D == ABORT && said_undone[0] && said_undone[1] ->
+       TAKES(0, undoing, undo, done, succeed); TAKES(1, undoing, undo, done, succeed); write_end(ABORT) }
   od
 }
 
