@@ -229,7 +229,7 @@ class Judge:
         versions = {row["branch"]: row["version"] for row in services.get("register", ()) if row["effect"] == "appended"}
         wanted = txn.order.get("output")
         if wanted:
-            wanted = {name: versions.get(one["version"]) if isinstance(one, dict) else one for name, one in wanted.items()}
+            wanted = {name: filled(one, versions) for name, one in wanted.items()}
         for output in map(json.loads, txn.outputs):
             if output != wanted:
                 self.wrong("I1", f"{gid} is COMMITTED with the output {output} instead of {wanted}")
@@ -241,11 +241,12 @@ class Judge:
         for rows in services.values():
             for row in rows:
                 step, at, undo = step_of(gid, row), instant(row["at"]), is_undo(gid, row)
-                moments[step].append(at)
-                if undo:
-                    closed[step] = min(closed[step], at)
-                else:
-                    opened[step] = max(opened[step], at)
+                for name in {step, step.partition(":")[0]}:  # An element of a forEach, and all of them.
+                    moments[name].append(at)
+                    if undo:
+                        closed[name] = min(closed[name], at)
+                    else:
+                        opened[name] = max(opened[name], at)
         for before, after in zip(chain, chain[1:]):
             for at in moments[after]:
                 if not opened[before] <= at <= closed[before]:
@@ -330,6 +331,13 @@ class Judge:
                 for service, _, amount, _, place in txn.order.get("expect", ()):
                     moved[service, place] += amount
         return moved
+
+
+def filled(one, versions):
+    """What is to be answered, with the versions that the register gave."""
+    if isinstance(one, list):
+        return [filled(each, versions) for each in one]
+    return versions.get(one["version"]) if isinstance(one, dict) else one
 
 
 def step_of(gid, row):

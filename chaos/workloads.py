@@ -64,6 +64,13 @@ def other_note():
     return one
 
 
+def each_note(at_a_time):
+    """Appends to each register of a list, which may refuse the second of them; undone in the reverse of its order."""
+    return {"id": "each", "participant": "register", "forEach": {"items": "${input.registers}", "maxParallel": at_a_time},
+            "action": {"put": "/registers/${item}/${key}", "body": {"refuse": "${input.refuse == 'each' && index == 1}"}},
+            "compensate": {"delete": "/registers/${item}/${key}"}}
+
+
 def version_of(step):
     return "${steps.%s.output.version}" % step
 
@@ -90,7 +97,11 @@ def definitions(urls):
               "output": {"first": version_of("first"), "last": version_of("last")}, "steps": [
         note("first"), {"id": "go", "wait": {"signal": "go", "timeout": f"{SIGNAL_SECONDS}s"}}, note("last")]}
     either = {**note_only, "name": "either", "steps": [other_note()]}
-    made = [note_only, either, signal, travel("tcc"), travel("2pc")]
+    each = {"mode": "saga", "deadline": f"{DEADLINE_SECONDS}s", "output": {
+        "first": version_of("first"), "each": "${steps.each.output.map(one, one.version)}", "last": version_of("last")}}
+    several = [{**each, "name": name, "steps": [note("first"), each_note(at_a_time), note("last")]}
+               for name, at_a_time in (("each", 3), ("each-ordered", 1))]
+    made = [note_only, either, *several, signal, travel("tcc"), travel("2pc")]
     for mode in MODES:
         made += [transfer(mode, f"transfer-{mode}", "bank-a", "bank-b"), transfer(mode, f"back-{mode}", "bank-b", "bank-a"),
                  family(mode)]
@@ -105,7 +116,7 @@ def order_of(definition, data, **more):
 
     expect   what stands if it commits: [[service, branch, amount, effect, account, city or register], ...]
     output   what it then answers; {"version": BRANCH} is the version that the register gave to that branch
-    chain    steps each of which builds upon those before it, where they are also undone backwards
+    chain    steps, or branches of a forEach, each of which builds upon those before it, where they are also undone backwards
     seconds  before which no deadline of its own ends it
     """
     kind, _, mode = definition.partition("-")
@@ -117,14 +128,18 @@ def order_of(definition, data, **more):
     either = stands("register", "first", 1, data.get("other" if data.get("refuse") == "first" else "register"))
     paid = [stands("bank-a", "debit", -data.get("amount", 0), data.get("from")),
             stands("bank-b", "credit", data.get("amount", 0), data.get("to"))]
+    each = [stands("register", f"each:{n}", 1, register) for n, register in enumerate(data.get("registers", ()))]
     held = [stands("flights", "flight", 1, data.get("city")), stands("hotels", "hotel", 1, data.get("city"))]
     expect = {"transfer": paid, "travel": held + paid, "note": [first], "either": [either], "signal": [first, last],
-              "family": [first, *paid, last]}[kind]
-    output = {step: {"version": step} for service, step, *_ in expect if service == "register"}
+              "family": [first, *paid, last], "each": [first, *each, last]}[kind]
+    output = {step: {"version": step} for service, step, *_ in expect if service == "register" and ":" not in step}
+    if kind == "each":
+        output["each"] = [{"version": branch} for _, branch, *_ in each]
     if "amount" in data:
         output["moved"] = data["amount"]
     chain = {"transfer": ["debit", "credit"] if mode == "saga" else [], "signal": ["first", "last"],
-             "family": ["first", "pay", "last"]}.get(kind, [])
+             "family": ["first", "pay", "last"],
+             "each": ["first", *([branch for _, branch, *_ in each] if mode == "ordered" else ["each"]), "last"]}.get(kind, [])
     return {"definition": definition, "input": data, "expect": expect, "output": output, "chain": chain,
             "seconds": SIGNAL_SECONDS if kind == "signal" else DEADLINE_SECONDS, **more}
 
@@ -133,12 +148,16 @@ def draw(dice):
     money = {"from": dice.choice(ACCOUNTS["bank-a"] * 3 + ["nobody"]), "to": dice.choice(ACCOUNTS["bank-b"] * 3 + ["nobody"]),
              "amount": dice.randint(1, 9)}
     note = {"register": dice.choice(REGISTERS), "refuse": dice.choice(["", "", "", "", "first", "last"])}
-    kind = dice.choice(["transfer", "transfer", "travel", "note", "either", "signal", "family", "family"])
+    kind = dice.choice(["transfer", "transfer", "travel", "note", "either", "each", "signal", "family", "family"])
     mode = dice.choice(MODES)
     if kind == "travel":
         return order_of(f"travel-{dice.choice(('tcc', '2pc'))}", {**money, "city": dice.choice(CITIES)})
     if kind == "either":
         return order_of(kind, {**note, "other": dice.choice(REGISTERS)})
+    if kind == "each":
+        several = {**note, "registers": [dice.choice(REGISTERS) for _ in range(dice.randint(0, 5))],
+                   "refuse": dice.choice(["", "", "", "each", "last"])}
+        return order_of(dice.choice(("each", "each-ordered")), several)
     if kind in ("note", "signal"):
         return order_of(kind, note)
     return order_of(f"{kind}-{mode}", money if kind == "transfer" else {**money, **note})
@@ -255,8 +274,8 @@ class Client(threading.Thread):
         return True
 
     def drive(self, gid):
-        """A TCC or 2PC that the client leads: it enlists, tries where that is a TCC's, and commits, or dies on the way."""
-        mode = self.dice.choice(("tcc", "2pc"))
+        """What the client leads: it enlists, acts or tries by itself but in a 2PC, and commits, or dies on the way."""
+        mode = self.dice.choice(MODES)
         amount = self.dice.randint(1, 9)
         money = {"from": self.dice.choice(ACCOUNTS["bank-a"]), "to": self.dice.choice(ACCOUNTS["bank-b"]), "amount": amount}
         led = order_of(f"transfer-{mode}", money, output=None, seconds=LED_SECONDS)
@@ -268,21 +287,24 @@ class Client(threading.Thread):
         for bank, branch, account in (("bank-a", "debit", money["from"]), ("bank-b", "credit", money["to"])):
             order = {"account": account, "amount": amount}
             enlistment = {"id": branch, "participant": {"http": self.urls[bank], "timeout": "2s"},
-                          **{word: {"post": f"/{branch}/{word}", "body": order} for word in WORDS[mode] if word != "try"}}
+                          **{word: {"post": f"/{branch}/{word}", "body": order} for word in WORDS[mode] if word not in ("action", "try")}}
             if self.until_known("enlist", gid, "POST", f"{path}/branches", enlistment) not in (200, 201):
                 return False
-            if mode == "tcc":
-                tried = tried and self.reserve(gid, bank, branch, order)
+            if mode != "2pc":
+                tried = self.act(gid, bank, branch, WORDS[mode][0], order)
+            if not tried:
+                break
             if self.dice.random() < 0.06:
                 return False
         verb = "commit" if tried else "abort"
         return self.until_known(verb, gid, "POST", f"{path}:{verb}", {"wait": "2s"}) is not None
 
-    def reserve(self, gid, bank, branch, order):
-        headers = {"Entente-Gid": gid, "Entente-Branch": branch, "Entente-Operation": "try",
+    def act(self, gid, bank, branch, operation, order):
+        """False: it was refused, or it is unknown whether it happened."""
+        headers = {"Entente-Gid": gid, "Entente-Branch": branch, "Entente-Operation": operation,
                    "Idempotency-Key": f"{gid}:{branch}"}
         try:
             port = int(self.urls[bank].rsplit(":", 1)[1])
-            return self.api.ask("POST", f"/{branch}/try", order, headers, port=port)[0] == 200
+            return self.api.ask("POST", f"/{branch}/{operation}", order, headers, port=port)[0] == 200
         except (OSError, ValueError, http.client.HTTPException):
             return False

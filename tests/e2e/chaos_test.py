@@ -38,8 +38,8 @@ def order(definition, **data):
 def story():
     """A run in which everything is right.
 
-    Four transactions commit: a transfer, two notes, one of which had no answer at first, and a TCC that its client leads. One
-    is refused at the door. Four are undone: a TCC by a cancel, a transfer whose second step is taken back before its first
+    Seven transactions commit: a transfer, two notes, one of which had no answer at first, a TCC and a saga that their clients
+    lead, and notes in each of two registers, one after the other and at a time. One is refused at the door. Four are undone: a TCC by a cancel, a transfer whose second step is taken back before its first
     one, a two-phase commit that its client leads and a participant votes down, and a wait for a signal that nobody sent.
     """
     events = []
@@ -63,9 +63,17 @@ def story():
     asked("begin", "voted", order=order_of("transfer-2pc", money, output=None), status="ACTIVE")
     asked("commit", "voted", status="ACTIVE")
     asked("submit", "waits", **order("signal", register="r"), status="ACTIVE")
+    asked("begin", "acted", order=order_of("transfer-saga", {**money, "amount": 0}, output=None), status="ACTIVE")
+    asked("commit", "acted", status="COMMITTED")
+    several = {"first": 1, "each": [1, 1], "last": 2}
+    for gid, definition in (("many", "each-ordered"), ("wide", "each")):
+        asked("submit", gid, **order(definition, register=f"{gid}-x", registers=[f"{gid}-y", f"{gid}-z"]), status="COMMITTED",
+              output=several)
     for gid, status, told in (("paid", "COMMITTED", {"output": {"moved": 5}}), ("held", "ABORTED", {}),
                               ("noted", "COMMITTED", {"output": {"first": 1}}), ("later", "COMMITTED", {"output": {"first": 2}}),
                               ("back", "ABORTED", {}), ("led", "COMMITTED", {}), ("voted", "ABORTED", {}),
+                              ("acted", "COMMITTED", {}), ("many", "COMMITTED", {"output": several}),
+                              ("wide", "COMMITTED", {"output": several}),
                               ("waits", "ABORTED", {"abort": {"cause": "gave-up", "code": "wait.timeout"}})):
         asked("final", gid, status=status, **told)
         events[-1]["at"] += 1000
@@ -77,21 +85,29 @@ def story():
                    ("back", "debit", "action", "back:debit", "debited", -5, 4, 1),
                    ("back", "debit", "compensate", "back:debit:compensate", "returned", 5, 7, 1),
                    ("led", "debit", "try", "led:debit", "frozen", 0, 8, 0),
-                   ("led", "debit", "confirm", "led:debit:confirm", "debited", 0, 9, 1)],
+                   ("led", "debit", "confirm", "led:debit:confirm", "debited", 0, 9, 1),
+                   ("acted", "debit", "action", "acted:debit", "debited", 0, 10, 0)],
         "bank-b": [("paid", "credit", "action", "paid:credit", "credited", 5, 2, 1),
                    ("back", "credit", "action", "back:credit", "credited", 5, 5, 1),
                    ("back", "credit", "compensate", "back:credit:compensate", "taken", -5, 6, 1),
-                   ("led", "credit", "confirm", "led:credit:confirm", "credited", 0, 9, 1)],
+                   ("led", "credit", "confirm", "led:credit:confirm", "credited", 0, 9, 1),
+                   ("acted", "credit", "action", "acted:credit", "credited", 0, 11, 0)],
         "flights": [], "hotels": [],
         "register": [("noted", "first", "action", "noted:first", "appended", 1, 1, 1),
                      ("later", "first", "action", "later:first", "appended", 1, 2, 1)]}
     ledgers = {name: [dict(zip(COLUMNS, row)) for row in each] for name, each in rows.items()}
     for version, row in enumerate(ledgers["register"], 1):
         row.update(register="r", version=version)
+    registers = {"r": {"version": 2, "standing": 2}}
+    for gid, moments in (("many", (1, 2, 3, 4)), ("wide", (1, 3, 2, 4))):
+        for branch, at, place, version in zip(("first", "each:0", "each:1", "last"), moments, "xyzx", (1, 1, 1, 2)):
+            row = (gid, branch, "action", f"{gid}:{branch}", "appended", 1, at, 1)
+            ledgers["register"].append({**dict(zip(COLUMNS, row)), "register": f"{gid}-{place}", "version": version})
+            registers[f"{gid}-{place}"] = {"version": version, "standing": version}
     services = {"bank-a": {"total": 95, "prepared": 0, "accounts": {"a": {"balance": 95, "frozen": 0, "incoming": 0}}},
                 "bank-b": {"total": 105, "prepared": 0, "accounts": {"b": {"balance": 105, "frozen": 0, "incoming": 0}}},
                 "flights": {"held": 0}, "hotels": {"held": 0},
-                "register": {"registers": {"r": {"version": 2, "standing": 2}}}}
+                "register": {"registers": registers}}
     return {"events": events, "listed": listed, "ledgers": ledgers, "services": services}
 
 
@@ -135,8 +151,13 @@ LIES = {
     "I1: noted is COMMITTED with the output {'first': 7}": lambda s: last(s, "final", "noted").update(output={"first": 7}),
     "I1: paid is COMMITTED with the output None": lambda s: last(s, "final", "paid").pop("output"),
     "I1: led is COMMITTED with the output {}": lambda s: last(s, "final", "led").update(output={}),
-    "I1: later was begun after": lambda s: (s["ledgers"]["register"].reverse(), s["ledgers"]["register"][0].update(version=1),
+    "I1: later was begun after": lambda s: (s["ledgers"]["register"].insert(0, s["ledgers"]["register"].pop(1)),
+                                            s["ledgers"]["register"][0].update(version=1),
                                             s["ledgers"]["register"][1].update(version=2)),
+    "I1: many is COMMITTED with the output {'each': [1, 9], 'first': 1": lambda s: last(s, "final", "many").update(
+        output={"first": 1, "each": [1, 9], "last": 2}),
+    "I1: wide is COMMITTED, with 1 by 'each:0' at register, 1 by 'first'": lambda s: s["ledgers"]["register"].remove(
+        rows_of(s, "register", "wide")[2]),
     "I1/I4: held is ABORTED": lambda s: s["ledgers"]["bank-a"].remove(rows_of(s, "bank-a", "held")[-1]),
     "I1/I4: paid is ABORTED": lambda s: (ends(s, "paid", "ABORTED"), s["ledgers"]["bank-b"].clear()),
     "I1/I4: back is ABORTED, but bank-a still has 5 of 'debit'": lambda s: (
@@ -156,6 +177,8 @@ LIES = {
     "I3: held was cancelled": lambda s: last(s, "cancel", "held").update(type="fail") or last(s, "final", "held").update(
         abort={"cause": "cancelled"}),
     "I3: led is COMMITTED, and its client": lambda s: without(s, "commit", "led"),
+    "I3: acted is COMMITTED, and its client": lambda s: without(s, "commit", "acted"),
+    "I3: the commit of acted": lambda s: ends(s, "acted", "ABORTED"),
     "I3: waits is COMMITTED, and nobody": lambda s: ends(s, "waits", "COMMITTED"),
     "I3: waits ran out of time": lambda s: last(s, "final", "waits").update(at=30),
     "I5: bank-a": lambda s: s["ledgers"]["bank-a"].append(dict(s["ledgers"]["bank-a"][0])),
@@ -163,6 +186,10 @@ LIES = {
     "I7: bank-a": lambda s: rows_of(s, "bank-a", "held")[0].update(epoch=3),
     "I8: back: 'credit'": lambda s: rows_of(s, "bank-a", "back")[-1].update(at=5.5),
     "I8: paid: 'credit'": lambda s: rows_of(s, "bank-b", "paid")[0].update(at=0.5),
+    "I8: acted: 'credit'": lambda s: rows_of(s, "bank-b", "acted")[0].update(at=9.5),
+    "I8: many: 'each:1'": lambda s: rows_of(s, "register", "many")[2].update(at=1.5),
+    "I8: wide: 'each'": lambda s: rows_of(s, "register", "wide")[2].update(at=0.5),
+    "I8: wide: 'last'": lambda s: rows_of(s, "register", "wide")[3].update(at=2.5),
     "I9: held is ABORTING": lambda s: ends(s, "held", "ABORTING"),
     "I9: what became of later": lambda s: last(s, "final", "later").update(type="info"),
     "I9: paid~pay is ACTIVE": lambda s: s["listed"].append(["paid~pay", "ACTIVE"]),
@@ -174,6 +201,7 @@ LIES = {
     "I11: later is about ['r']": lambda s: s["ledgers"]["register"][1].update(register="q", version=1),
     "I11: later is about ['r'], and has removed in q": lambda s: s["ledgers"]["register"].append(
         {**s["ledgers"]["register"][1], "operation": "compensate", "effect": "removed", "register": "q"}),
+    "I11: many is about ['many-z']": lambda s: rows_of(s, "register", "many")[2].update(register="many-w"),
     "I13: paid is COMMITTED, and listed as ['ABORTED']": lambda s: s["listed"][0].__setitem__(1, "ABORTED"),
     "I13: paid is COMMITTED, and listed as nothing": lambda s: s["listed"].pop(0),
     "I13: paid is COMMITTED, and listed as ['COMMITTED', 'COMMITTED']": lambda s: s["listed"].append(["paid", "COMMITTED"]),
