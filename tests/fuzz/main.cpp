@@ -1,10 +1,11 @@
 // entente-fuzz --target NAME --corpus DIR [--seconds N] [--seed S] [--runs N]
 // entente-fuzz --corpus DIR ...     every target, each with DIR/<target>
 // entente-fuzz --target NAME --input FILE      one input, to look at it
+// entente-fuzz --list yes           the targets' names
 //
 // Mutates what is in the corpus: bytes flipped, words put in, pieces cut out, repeated and spliced.
 // The same seed and number of runs try the same inputs. If the process dies, the input that it died
-// of is in fuzz-crash in the working directory.
+// of is in fuzz-crash-<target> in the working directory.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -39,6 +40,7 @@ struct Flags {
   uint64_t seconds = 5;
   uint64_t seed = 1;
   uint64_t runs = UINT64_MAX;
+  bool list = false;
 };
 
 std::string ReadAll(const std::filesystem::path& path) {
@@ -93,11 +95,12 @@ void Mutate(std::string& text, const Target& target, const std::vector<std::stri
   }
 }
 
-// What is being tried, for whoever handles the process's death.
+// What is being tried, and where it is kept, for whoever handles the process's death.
 std::string_view trying;
+std::string keep_in;
 
 void KeepWhatItDiedOf(int signal) {
-  const int file = open("fuzz-crash", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  const int file = open(keep_in.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
   if (file >= 0) {
     static_cast<void>(write(file, trying.data(), trying.size()) == 0);
     close(file);
@@ -113,6 +116,7 @@ void Try(const Target& target, const std::string& input) {
 
 void Fuzz(const Target& target, const Flags& flags, const std::string& folder) {
   const std::vector<std::string> corpus = ReadCorpus(folder);
+  keep_in = std::string("fuzz-crash-") + target.name;
   Dice dice(flags.seed);
   for (const std::string& input : corpus) {
     Try(target, input);
@@ -145,6 +149,8 @@ bool ReadFlags(int argc, char** argv, Flags& flags) {
       flags.seconds = std::strtoull(value.c_str(), nullptr, 10);
     } else if (flag == "--seed") {
       flags.seed = std::strtoull(value.c_str(), nullptr, 10);
+    } else if (flag == "--list") {
+      flags.list = true;
     } else if (flag == "--runs") {
       flags.runs = std::strtoull(value.c_str(), nullptr, 10);
     } else {
@@ -172,7 +178,9 @@ int main(int argc, char** argv) {
       continue;
     }
     ++ran;
-    if (!flags.input.empty()) {
+    if (flags.list) {
+      std::puts(target.name);
+    } else if (!flags.input.empty()) {
       target.run(ReadAll(flags.input));
     } else {
       Fuzz(target, flags, flags.corpus + "/" + target.name);
