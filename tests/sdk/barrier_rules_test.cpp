@@ -86,6 +86,15 @@ TEST_CASE("only a later attempt than the refused one is carried out") {
   CHECK(Describe(*Judge(row, call)) == "run 1");
 }
 
+TEST_CASE("a pending answer that says no attempt is the first one's") {
+  const Row row{RowState::kDone, std::nullopt, R"({"pending":"/poll"})", {}};
+  Call call = CallOf(Operation::kTry);
+  call.attempt = 1;
+  CHECK(Describe(*Judge(row, call)) == "?");  // Told once more.
+  call.attempt = 2;
+  CHECK(Describe(*Judge(row, call)) == "run 1");
+}
+
 TEST_CASE(
     "an epoch that another branch has seen makes a call stale, also where there is no row yet") {
   Call call = CallOf(Operation::kTry);
@@ -113,6 +122,7 @@ TEST_CASE("epochs are compared between calls of one coordinator only") {
   };
   CHECK(judged("", "", 4) == "barrier.stale_epoch");
   CHECK(judged(a, a, 4) == "barrier.stale_epoch");
+  CHECK(judged(a, a, 5) == "answer \"f\"");  // A repeat writes nothing.
   CHECK(judged(a, a, 6) == "answer \"f\", noted");
   CHECK(judged(a, b, 4) == "barrier.other_coordinator");
   CHECK(judged(a, b, 6) == "barrier.other_coordinator");

@@ -159,6 +159,35 @@ Call CallOf(Operation operation, const std::string& gid) {
   return call;
 }
 
+TEST_CASE("a lock that another connection holds is said to be one, and is to be waited for") {
+  SqliteWorld world;
+  const auto holder = world.Connect();
+  const auto connection = world.Connect();
+  connection->Execute("PRAGMA busy_timeout = 0");
+  const auto write = [](Business& business) -> Result<Answer> {
+    business.Write("x");
+    return Done();
+  };
+  holder->Execute("BEGIN IMMEDIATE");
+  const Status busy = connection->Run(CallOf(Operation::kTry, "g"), write).status();
+  CHECK(busy.code() == StatusCode::kUnavailable);
+  CHECK(busy.reason() == "barrier.busy");
+  CHECK_FALSE(connection->InTransaction());
+  holder->Execute("ROLLBACK");
+  CHECK(connection->Run(CallOf(Operation::kTry, "g"), write).ok());
+  CHECK(connection->Ledger() == std::vector<std::string>{"x"});
+}
+
+TEST_CASE("a purge within a transaction of the caller's fails and leaves that open") {
+  SqliteWorld world;
+  const auto connection = world.Connect();
+  connection->Execute("BEGIN; INSERT INTO ledger VALUES ('mine')");
+  CHECK_FALSE(connection->Purge({}).ok());
+  REQUIRE(connection->InTransaction());
+  connection->Execute("COMMIT");
+  CHECK(connection->Ledger() == std::vector<std::string>{"mine"});
+}
+
 Work Executing(const std::string& sql) {
   return [sql](Business& business) -> Result<Answer> {
     business.Execute(sql);
