@@ -21,8 +21,11 @@ OUTPUTS = {
                "found\n", ["saga: safe in 1200 states, comes to an end in 900, 1.2 s", "23 of 23 planted mistakes found"]),
     "crash-points": ("fsync: killed at 7 points\n120 kills, 55 more on the way back, 1100 transactions, 300 s\n",
                      ["120 kills, 55 more on the way back, 1100 transactions, 300 s"]),
-    "mutants": ("noticed  engine/a.cpp:3: < -> <=: a < b  by test_engine\nSURVIVED engine/a.cpp:9: 1 -> 2: x\n1 of 2 mutants noticed "
-                "(50 %)\n", ["SURVIVED engine/a.cpp:9: 1 -> 2: x", "1 of 2 mutants noticed (50 %)"]),
+    "mutants": ("noticed    engine/a.cpp:3: < -> <=: a < b  by test_engine\nSURVIVED   engine/a.cpp:9: 1 -> 2: x\n"
+                "| folder | mutants | noticed |\n|---|---|---|\n| engine | 2 | 1 |\nFITS NOTHING engine/b.cpp: left out: F();\n"
+                "1 of 2 mutants noticed (50.0 %), 0 more mean the same\n",
+                ["SURVIVED engine/a.cpp:9: 1 -> 2: x", "/ engine / 2 / 1 /", "FITS NOTHING engine/b.cpp: left out: F();",
+                 "1 of 2 mutants noticed (50.0 %), 0 more mean the same"]),
     "fuzzing": ("json           31 of the corpus, 1234 mutations\n", ["json 31 of the corpus, 1234 mutations"]),
     "chaos-sqlite": ("seed 1, 3 minutes\ninjected: 23 faults\n  kill         flights      2\nchecked: 37 operations (36 ok)\nrecovery: p50 "
                      "0.14 s\n  the slowest was after kill of bank-a\nverdict: everything held\n",

@@ -1,193 +1,232 @@
 #!/usr/bin/env python3
 """Mutation testing: changes the product in small ways, one at a time, and counts who notices.
 
-mutate.py --build BUILD [--sample N] [--seed S] [--seeds N] [FILE ...]
+mutate.py --build BUILD [--sample N] [--seed S] [--folder NAME ...] [FILE ...]
 
-All mutants of all files are compiled at once, each behind a switch that ENTENTE_MUTANT chooses, and linked in
-front of the libraries into the checks: test_engine and the simulation, or those that --check names. So a
-sample costs one compilation of its files, however large it is. Prints the score and every survivor, which
-somebody has to judge: a change that means the same can not be noticed.
+The sample is spread over the folders below, each with the programs that have to notice. All mutants of a folder are compiled at once,
+each behind a switch that ENTENTE_MUTANT chooses, and linked in front of the libraries into those programs. So a sample costs one
+compilation of its files, however large it is. Each test case is run once to see which mutants it comes through; then each mutant lives in
+the cases that come through it, the shortest first, until one fails or does not end.
+
+Prints every survivor, which somebody has to judge, and a table. A change that means the same can not be noticed: those are in
+equivalent.json, each with its reason, and do not count. An entry that fits no mutant, or one that was noticed, is a failure.
 
 What is changed: a comparison into its neighbour, `&&` into `||`, a negation dropped, a small number by one, a
 condition inverted, a call whose result nobody uses left out.
 """
 import argparse
+import dataclasses
 import json
 import os
 import pathlib
 import random
 import re
-import shlex
 import subprocess
 import sys
+import tempfile
+import time
+
+import changes
+from programs import Programs
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-DEFAULT = ["engine/actions/*.cpp", "engine/saga/advance.cpp", "engine/tcc/advance.cpp", "engine/twopc/advance.cpp",
-           "engine/core/outstanding.cpp", "engine/core/durability.cpp"]
-CHECKS = ["test_engine --abort", "simulation_tests --seeds {seeds} --stop-after 1 --shrink 0"]
-SWITCH = """#include <cstdlib>
-namespace entente {
-inline bool IsMutant(int n) {
-  static const int chosen = [] {
-    const char* text = std::getenv("ENTENTE_MUTANT");
-    return text == nullptr ? -1 : std::atoi(text);
-  }();
-  return chosen == n;
-}
-}  // namespace entente
-#define MUTANT(n) ::entente::IsMutant(n)
-"""
-
-CONDITION = re.compile(r"^(\s*(?:\} else )?if \()(.*)(\) \{)$")
-VALUE = re.compile(r"^(\s*(?:return|const bool \w+ =) )(.*)(;)$")
-CALL = re.compile(r"^(\s+)((?!return|throw|delete|using|else|case|static_assert)[A-Za-z_][\w.:>\-\[\]]*\([^;]*\);)$")
-OPERATORS = {" < ": " <= ", " <= ": " < ", " > ": " >= ", " >= ": " > ", " == ": " != ", " != ": " == ",
-             " && ": " || ", " || ": " && "}
+EQUIVALENT = pathlib.Path(__file__).resolve().parent / "equivalent.json"
+SIMULATION = "simulation_tests"
+NOT_THE_PRODUCT = {"engine/core/invariants.cpp"}  # What only tests ask: a check that is weaker fails nowhere.
+SEEDS = ((1, 50), (51, 250))  # The simulation's, as cases: the first of them and how many.
 
 
-def changes(text: str, invert: bool):
-    """Every small change of an expression, with its description."""
-    for old, new in OPERATORS.items():
-        for found in re.finditer(re.escape(old), text):
-            yield f"{old.strip()} -> {new.strip()}", text[:found.start()] + new + text[found.end():]
-    for found in re.finditer(r"(?<![\w!])!(?=[\w(])", text):
-        yield "! dropped", text[:found.start()] + text[found.end():]
-    for found in re.finditer(r"(?<![\w.])(\d+)(?![\w.])", text):
-        yield f"{found[1]} -> {int(found[1]) + 1}", text[:found.start()] + str(int(found[1]) + 1) + text[found.end():]
-    if invert:
-        yield "inverted", f"!({text})"
+@dataclasses.dataclass
+class Folder:
+    name: str
+    share: int  # Of the sample, per cent.
+    files: list
+    programs: list
 
 
-def is_whole(text: str) -> bool:
-    return text.count("(") == text.count(")") and text.count('"') % 2 == 0
+FOLDERS = [
+    Folder("engine", 30, ["engine/*.cpp", "engine/*/*.cpp"], ["test_engine", SIMULATION]),
+    Folder("runtime", 25, ["runtime/*.cpp", "runtime/*/*.cpp"], ["test_runtime", SIMULATION]),
+    Folder("storage", 20, ["storage/codec.cpp", "storage/journal*.cpp", "storage/list_order.cpp", "storage/summary_filter.cpp",
+                           "storage/open.cpp", "storage/memory/*.cpp", "storage/sqlite/*.cpp", "storage/sqlite/files/*.cpp"],
+           ["test_storage"]),
+    Folder("participants", 15, ["coordinator/participants/*.cpp"], ["test_participants"]),
+    Folder("barrier", 10, ["participant-sdk/src/barrier_rules.cpp", "participant-sdk/src/call.cpp",
+                           "participant-sdk/src/sqlite_barrier.cpp", "participant-sdk/src/sqlite_support.cpp"],
+           ["test_sdk_rules", "test_sdk_sqlite"]),
+]
 
 
-def sites(path: str, lines: list[str]):
-    """(line, kind, head, expression, tail) of every place that may be changed."""
-    for number, line in enumerate(lines):
-        if "constexpr" in line or "static_assert" in line or "ENTENTE_" in line:
-            continue
-        for pattern, invert in ((CONDITION, True), (VALUE, False)):
-            found = pattern.match(line)
-            if found and is_whole(found[2]) and ";" not in found[2] and not re.search(r"[^=!<>]=[^=]|\bauto\b|\[|\{", found[2]):
-                yield number, found[1], found[2], found[3], list(changes(found[2], invert))
-        call = CALL.match(line)
-        if call and is_whole(call[2]):
-            yield number, call[1], call[2], None, [("left out", "")]
+@dataclasses.dataclass
+class Case:
+    name: str
+    command: list
+    seconds: float = 0
+    reached: frozenset = frozenset()
+
+    def run(self, build: pathlib.Path, timeout: float, **environment) -> bool:
+        """False: it failed, did not end, or was no case at all."""
+        with tempfile.TemporaryFile() as output:  # Not a pipe, which a process that it left behind would hold open.
+            try:
+                done = subprocess.run(self.command, env=dict(os.environ, **environment), cwd=build, stdout=output,
+                                      stderr=subprocess.DEVNULL, timeout=timeout, check=False)
+            except subprocess.TimeoutExpired:
+                return False
+            output.seek(0)
+            return done.returncode == 0 and b"No tests ran" not in output.read()
+
+    def fails_with(self, build: pathlib.Path, number: int) -> bool:
+        return not self.run(build, max(20, 10 * self.seconds), ENTENTE_MUTANT=str(number))
 
 
-def expand(patterns: list[str]) -> list[str]:
+def cases_of(program: str, out: pathlib.Path) -> list:
+    path = str(out / program)
+    if program == SIMULATION:
+        return [Case(f"{program} from {first}", [path, "--first", str(first), "--seeds", str(count), "--stop-after", "1", "--shrink", "0"])
+                for first, count in SEEDS]
+    # Catch2 2 and 3: names alone, one a line.
+    listed = subprocess.run([path, "--list-test-names-only"], capture_output=True, text=True, check=False)
+    if listed.returncode == 0 and not listed.stdout:
+        listed = subprocess.run([path, "--list-tests", "--verbosity", "quiet"], capture_output=True, text=True, check=True)
+    names = [line.strip() for line in listed.stdout.split("\n") if line.strip()]
+    return [Case(f"{program} '{name}'", [path, re.sub(r"([\\,\[\]*])", r"\\\1", name), "--abort"]) for name in names]
+
+
+def see_what_they_reach(cases: list, build: pathlib.Path, out: pathlib.Path, count: int) -> None:
+    """Runs each case without any mutant."""
+    marks = out / "reached"
+    for case in cases:
+        marks.write_bytes(bytes(count))
+        begin = time.monotonic()
+        if not case.run(build, 600, ENTENTE_MUTANT="-1", ENTENTE_MUTANTS_REACHED=str(marks)):
+            sys.exit(f"mutate.py: {case.name} fails without any mutant")
+        case.seconds = time.monotonic() - begin
+        case.reached = frozenset(n for n, mark in enumerate(marks.read_bytes()) if mark)
+    cases.sort(key=lambda case: case.seconds)
+
+
+def expand(patterns: list) -> list:
     return sorted({str(file.relative_to(ROOT)) for pattern in patterns for file in ROOT.glob(pattern)})
 
 
-def choose(files: list[str], sample: int, seed: int):
-    """The mutants: (file, line, what, head, expression, tail, changed)."""
-    everything = []
-    for path in files:
-        lines = (ROOT / path).read_text().split("\n")
-        for number, head, expression, tail, several in sites(path, lines):
-            everything += [(path, number, what, head, expression, tail, changed) for what, changed in several]
+def all_mutants(files: list) -> list:
+    return [mutant for path in files for mutant in changes.mutants_of(path, changes.read(ROOT, path))]
+
+
+def choose(folder, only: list, sample: int, seed: int) -> dict:
+    """The folder's part of the sample, numbered."""
+    wanted = set(expand(only))
+    everything = all_mutants([path for path in expand(folder.files)
+                              if path not in NOT_THE_PRODUCT and (not only or path in wanted)])
     random.Random(seed).shuffle(everything)
-    return everything[:sample]
+    return dict(enumerate(everything[:round(sample * folder.share / 100)]))
 
 
-def mutated(path: str, mutants) -> str:
-    lines = (ROOT / path).read_text().split("\n")
-    at: dict[int, list] = {}
-    for number, mutant in enumerate(mutants):
-        if mutant[0] == path:
-            at.setdefault(mutant[1], []).append((number, mutant))
-    for line, several in at.items():
-        _, (_, _, _, head, expression, tail, _) = several[0]
-        if tail is None:
-            lines[line] = f"{head}if (!MUTANT({several[0][0]})) {{ {expression} }}"
+class Equivalents:
+    """What means the same, by its file, code and change."""
+
+    def __init__(self):
+        self.entries = json.loads(EQUIVALENT.read_text())
+
+    @staticmethod
+    def key(mutant) -> tuple:
+        return mutant.path, mutant.expression.strip(), mutant.what
+
+    def reason(self, mutant) -> str:
+        return next((one["reason"] for one in self.entries if (one["file"], one["code"], one["change"]) == self.key(mutant)), "")
+
+    def lost(self) -> list:
+        """The entries that fit no mutant of the tree any more."""
+        there = {self.key(mutant) for mutant in all_mutants(sorted({one["file"] for one in self.entries if (ROOT / one["file"]).exists()}))}
+        return [one for one in self.entries if (one["file"], one["code"], one["change"]) not in there]
+
+
+def described(mutant) -> str:
+    return f"{mutant.path}:{mutant.line + 1}: {mutant.what}: {mutant.expression.strip()}"
+
+
+class Tally:
+    """What became of the mutants."""
+
+    def __init__(self, seed: int):
+        self.seed = seed
+        self.of: dict = {}
+        self.wrong: list = []
+
+    def add(self, folder, mutant, noticed_by: str, reached: bool, reason: str) -> None:
+        counts = self.of.setdefault(folder.name, {"noticed": 0, "equivalent": 0, "survived": 0})
+        if noticed_by and reason:
+            self.wrong.append(f"NOT THE SAME {described(mutant)}  by {noticed_by}; see {EQUIVALENT.name}")
+        if noticed_by:
+            counts["noticed"] += 1
+            print(f"noticed    {described(mutant)}  by {noticed_by}", flush=True)
+        elif reason:
+            counts["equivalent"] += 1
+            print(f"equivalent {described(mutant)}  since {reason}", flush=True)
         else:
-            text = f"({expression})"
-            for number, mutant in several:
-                text = f"(MUTANT({number}) ? ({mutant[6]}) : {text})"
-            lines[line] = f"{head}{text}{tail}"
-    return SWITCH + f'#line 1 "{path}"\n' + "\n".join(lines)
+            counts["survived"] += 1
+            print(f"SURVIVED   {described(mutant)}{'' if reached else '  and no test comes there'}", flush=True)
+
+    def finish(self) -> float:
+        """Prints the table; the score of all in per cent."""
+        print("\n| folder | mutants | noticed | equivalent | survived | score | seed |\n|---|---|---|---|---|---|---|")
+        for name, counts in self.of.items():
+            self.row(name, counts)
+        total = {key: sum(counts[key] for counts in self.of.values()) for key in ("noticed", "equivalent", "survived")}
+        score = self.row("all", total)
+        for line in self.wrong:
+            print(line)
+        print(f"{total['noticed']} of {total['noticed'] + total['survived']} mutants noticed ({score:.1f} %), "
+              f"{total['equivalent']} more mean the same")
+        return score
+
+    def row(self, name: str, counts: dict) -> float:
+        score = 100 * counts["noticed"] / max(counts["noticed"] + counts["survived"], 1)
+        print(f"| {name} | {sum(counts.values())} | {counts['noticed']} | {counts['equivalent']} | {counts['survived']} | {score:.1f} % "
+              f"| {self.seed} |")
+        return score
 
 
-def compile_all(build: pathlib.Path, out: pathlib.Path, mutants) -> list[pathlib.Path]:
-    commands = {entry["file"]: entry for entry in json.loads((build / "compile_commands.json").read_text())}
-    objects = []
-    for path in sorted({mutant[0] for mutant in mutants}):
-        source = out / path
-        source.parent.mkdir(parents=True, exist_ok=True)
-        source.write_text(mutated(path, mutants))
-        entry = commands[str(ROOT / path)]
-        command = shlex.split(entry["command"])
-        command[command.index("-o") + 1] = str(source) + ".o"
-        command = [str(source) if word.endswith(path) else word for word in command]
-        for flag in ("-MD", "-Werror"):
-            command = [word for word in command if word != flag]
-        for flag in ("-MT", "-MF"):
-            if flag in command:
-                at = command.index(flag)
-                del command[at:at + 2]
-        done = subprocess.run(command, cwd=entry["directory"], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            sys.exit(f"mutate.py: a mutant of {path} does not compile:\n{done.stderr[:3000]}")
-        objects.append(pathlib.Path(str(source) + ".o"))
-    return objects
+def judge(folder, mutant, number: int, cases: list, build: pathlib.Path, equivalents, tally) -> None:
+    through = [case for case in cases if number in case.reached]
+    noticed_by = next((case.name for case in through if case.fails_with(build, number)), "")
+    tally.add(folder, mutant, noticed_by, bool(through), equivalents.reason(mutant))
 
 
-def link(build: pathlib.Path, out: pathlib.Path, program: str, objects) -> None:
-    """The program's own link command, with the mutants before everything else."""
-    listed = subprocess.run(["ninja", "-C", str(build), "-t", "commands", "-s", program], capture_output=True,
-                            text=True, check=True).stdout.strip().split("\n")[-1]
-    command = next(part for part in listed.split("&&") if f"-o {program}" in part)
-    words = shlex.split(command)
-    at = words.index("-o")
-    words[at + 1] = str(out / program)
-    first = next(i for i, word in enumerate(words) if word.endswith(".o"))
-    words[first:first] = ["-Wl,--allow-multiple-definition", *map(str, objects)]
-    subprocess.run(words, cwd=build, check=True)
-
-
-def is_noticed(out: pathlib.Path, build: pathlib.Path, checks: list[str], number: int) -> str:
-    environment = dict(os.environ, ENTENTE_MUTANT=str(number))
-    for check in checks:
-        program, *arguments = shlex.split(check)
-        try:
-            done = subprocess.run([str(out / program), *arguments], env=environment, cwd=build, capture_output=True,
-                                  timeout=300, check=False)
-        except subprocess.TimeoutExpired:
-            return f"{program} (does not end)"
-        if done.returncode != 0:
-            return program
-    return ""
+def judge_folder(folder, mutants: dict, build: pathlib.Path, equivalents, tally) -> None:
+    out = build / "mutate" / folder.name
+    out.mkdir(parents=True, exist_ok=True)
+    programs = Programs(ROOT, build, out)
+    left_out = programs.compile(mutants)
+    print(f"{folder.name}: {len(mutants)} mutants, {len(left_out)} of them do not compile and are left out", flush=True)
+    cases = []
+    for program in folder.programs:
+        programs.link(program)
+        cases += cases_of(program, out)
+    see_what_they_reach(cases, build, out, len(mutants))
+    for number, mutant in mutants.items():
+        if number not in left_out:
+            judge(folder, mutant, number, cases, build, equivalents, tally)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", required=True, type=pathlib.Path)
-    parser.add_argument("--sample", type=int, default=200)
+    parser.add_argument("--build", required=True, type=pathlib.Path, help="where the tests' programs have been built")
+    parser.add_argument("--sample", type=int, default=250, help="mutants, over all folders; with --folder those of it")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seeds", type=int, default=150, help="of the simulation, for each mutant")
-    parser.add_argument("--check", action="append", help="a program of the build, with its arguments")
+    parser.add_argument("--folder", action="append", choices=[folder.name for folder in FOLDERS], help="only this one")
     parser.add_argument("--at-least", type=float, default=0, metavar="PERCENT", help="fail when fewer are noticed")
-    parser.add_argument("files", nargs="*", default=DEFAULT)
+    parser.add_argument("files", nargs="*", help="patterns: only these files")
     arguments = parser.parse_args()
     build = arguments.build.resolve()
-    out = build / "mutate"
-    checks = [check.format(seeds=arguments.seeds) for check in arguments.check or CHECKS]
-    mutants = choose(expand(arguments.files), arguments.sample, arguments.seed)
-    objects = compile_all(build, out, mutants)
-    for program in {shlex.split(check)[0] for check in checks}:
-        link(build, out, program, objects)
-    if failed := is_noticed(out, build, checks, -1):
-        sys.exit(f"mutate.py: {failed} fails without any mutant")
-    noticed = 0
-    for number, (path, line, what, _, expression, _, _) in enumerate(mutants):
-        by = is_noticed(out, build, checks, number)
-        noticed += bool(by)
-        print(f"{'noticed ' if by else 'SURVIVED'} {path}:{line + 1}: {what}: {expression.strip()[:70]}"
-              f"{'  by ' + by if by else ''}", flush=True)
-    score = 100 * noticed / max(len(mutants), 1)
-    print(f"{noticed} of {len(mutants)} mutants noticed ({score:.0f} %)")
-    return 0 if score >= arguments.at_least else 1
+    equivalents, tally = Equivalents(), Tally(arguments.seed)
+    tally.wrong += [f"FITS NOTHING {one['file']}: {one['change']}: {one['code']}; see {EQUIVALENT.name}" for one in equivalents.lost()]
+    for folder in FOLDERS:
+        mutants = choose(folder, arguments.files, arguments.sample, arguments.seed)
+        if mutants and (not arguments.folder or folder.name in arguments.folder):
+            judge_folder(folder, mutants, build, equivalents, tally)
+    score = tally.finish()
+    return 0 if score >= arguments.at_least and not tally.wrong else 1
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def parts_of(arguments):
              r"^(\d+ kills, .*|VIOLATION.*)$", 90),
         Part("mutants", "how many small changes to the product are noticed",
              [python, str(ROOT / "tools/mutate/mutate.py"), "--build", build, "--sample", str(arguments.mutants),
-              "--at-least", str(MUTANTS_NOTICED)], r"^(SURVIVED.*|\d+ of \d+ mutants noticed.*)$", 90),
+              "--at-least", str(MUTANTS_NOTICED)], r"^(SURVIVED.*|NOT THE SAME.*|FITS NOTHING.*|\| \w+ \| \d+ .*|\d+ of \d+ mutants noticed.*)$", 120),
         Part("fuzzing", "what bytes of strangers reach", [str(arguments.build / "entente-fuzz"), "--corpus",
              str(ROOT / "tests/fuzz/corpus"), "--seconds", str(arguments.fuzz_seconds)], r"^(\w+ +\d+ of the corpus, \d+ mutations)$", 90),
         Part("chaos-sqlite", "real processes and faults, one coordinator on SQLite",
@@ -158,7 +158,7 @@ def main():
     parser.add_argument("--chaos-minutes", type=float, default=60, help="over the three kinds of store")
     parser.add_argument("--soak-minutes", type=float, default=90)
     parser.add_argument("--fuzz-seconds", type=int, default=60, help="for each target")
-    parser.add_argument("--mutants", type=int, default=200)
+    parser.add_argument("--mutants", type=int, default=250, help="over all folders that tools/mutate knows")
     parser.add_argument("--stride", type=int, default=1, help="between crash points of a call that comes often")
     parser.add_argument("--only", default="", help="parts, separated by commas: simulation, planted, models, crash-points, "
                                                    "mutants, fuzzing, chaos-sqlite, chaos-postgres, chaos-cluster, soak")
