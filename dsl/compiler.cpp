@@ -286,6 +286,9 @@ void DefinitionCompiler::PutInOrder(const StepOrder& order) {
     if (steps[i].block) {
       steps[i].block = place[*steps[i].block];
     }
+    if (steps[i].race) {
+      steps[i].race = place[*steps[i].race];
+    }
   }
   plan_.steps = std::move(steps);
 }

@@ -46,6 +46,7 @@ struct StepTable {
   std::vector<std::optional<WayOfChoice>> ways;
   std::vector<std::optional<size_t>> blocks;  // As StepSource's.
   std::vector<bool> optional;                 // The transaction goes on when the step fails.
+  std::vector<std::optional<size_t>> races;   // As Step::race.
   std::vector<Stage> stages;
   StepOrder order{{}};
   // Steps whose place is not known because an `after` above them is wrong: what they may read is

@@ -126,7 +126,12 @@ std::vector<std::string> Lines(const Plan& plan, const Step& step) {
   if (step.when) {
     lines.emplace_back("only when its condition holds");
   }
-  if (step.optional && step.stage == Stage::kMain) {
+  if (step.after_any) {
+    lines.emplace_back("as soon as one before it is done");
+  }
+  if (step.race) {
+    lines.push_back("undone when another is done first, for " + plan.steps[*step.race].id);
+  } else if (step.optional && step.stage == Stage::kMain) {
     lines.emplace_back("optional: when it fails the rest goes on");
   }
   if (step.block) {

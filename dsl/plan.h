@@ -302,6 +302,11 @@ struct Step {
   Stage stage = Stage::kMain;
   std::vector<size_t> after;   // Direct predecessors of its stage, as indices into Plan::steps.
   std::vector<size_t> before;  // Direct successors of its stage.
+  // It begins as soon as one of its predecessors is done, which are in a race for that.
+  bool after_any = false;
+  // The step that it races with others for, an index into Plan::steps: it is the only one that
+  // comes after it. Once another is done first, whatever it did is undone.
+  std::optional<size_t> race = std::nullopt;
   std::optional<WayOfChoice> way = std::nullopt;  // Skipped unless that one is taken.
   // The choice whose block it belongs to, an index into Plan::steps. The steps of a block have a
   // branch for each element of one list, and of a predecessor in the block a branch follows only
@@ -311,8 +316,9 @@ struct Step {
   std::optional<cel::Expression> when;
   std::optional<ForEach> for_each;
   std::variant<CallWork, WaitWork, DecideWork> work;
-  bool pivot = false;          // A point of no return; of several, a transaction takes one at most.
-  bool optional = false;       // When it fails the transaction goes on without it.
+  bool pivot = false;  // A point of no return; of several, a transaction takes one at most.
+  // When it fails the transaction goes on without it; in a race, if another can still be done.
+  bool optional = false;
   bool asks_operator = false;  // When it fails an operator decides before anything is undone.
   bool after_pivot = false;    // Follows a pivot: only goes forward.
   RetryPolicy retry;           // Of the forward operation.

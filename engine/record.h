@@ -65,6 +65,8 @@ struct StepExpanded {
   std::vector<JsonText> items;  // Of a forEach; each branch keeps its own.
 };
 
+// No more of the step is done. If it was begun, another was first in its race, and what it did is
+// undone.
 struct StepSkipped {
   size_t step = 0;
   std::optional<BranchId> branch = std::nullopt;  // Of a block: for this element only.

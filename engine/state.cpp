@@ -59,6 +59,11 @@ const BranchState* FindBranch(const TxnState& state, const BranchId& branch) {
   return ref ? &state.steps[ref->step].branches[ref->index] : nullptr;
 }
 
+bool IsCalledOff(const TxnState& state, const BranchId& branch) {
+  const auto ref = LocateBranch(state, branch);
+  return state.status == TxnStatus::kAborting || (ref && state.steps[ref->step].lost());
+}
+
 BranchId MakeBranchId(const std::string& step, std::optional<size_t> index) {
   if (!index) {
     return BranchId(step);

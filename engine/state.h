@@ -102,6 +102,9 @@ struct StepFacts {
   size_t size = 0;     // Number of branches.
   PhaseCounts phases;  // Of its branches; so that a step of 10 000 is not walked for each reply.
   uint32_t tolerated = 0;  // Branches that are so.
+
+  // Another was first in its race: no more of it is done, and what was is undone.
+  [[nodiscard]] bool lost() const { return skipped && expanded; }
 };
 
 struct StepState : StepFacts {
@@ -163,6 +166,10 @@ struct TxnState {
 // The branch of that name, or null if it is not known (yet). The pointer is valid until the next
 // Evolve of this state.
 [[nodiscard]] const BranchState* FindBranch(const TxnState& state, const BranchId& branch);
+
+// No forward call of the branch is begun any more: all is undone, or another step was first in its
+// race.
+[[nodiscard]] bool IsCalledOff(const TxnState& state, const BranchId& branch);
 
 // "<step>" or "<step>:<index>".
 [[nodiscard]] BranchId MakeBranchId(const dsl::Plan& plan, size_t step,

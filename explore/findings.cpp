@@ -129,7 +129,10 @@ void Inspector::CheckStanding(size_t number, const Node& node, const Held& held)
         "it was given up and another way followed, with nothing undone before: write what undoes "
         "it";
   } else if (!has_undo) {
-    advice = node.state.status == TxnStatus::kCommitted
+    advice = step.race && node.state.status == TxnStatus::kCommitted
+                 ? "another step was first in its race: write what undoes it (--may-stay " +
+                       step.id + " if it is meant to stay)"
+             : node.state.status == TxnStatus::kCommitted
                  ? "what is answered so may have happened: leave that status unknown"
                  : "write what undoes it, do it after what can still be refused, or mark the step "
                    "'pivot' if nothing can be refused after it (--may-stay " +
@@ -159,12 +162,14 @@ void Inspector::CheckCommitted(size_t number, const Node& node) {
   for (const Held& held : node.world) {
     const BranchState* branch = engine::FindBranch(node.state, held.branch);
     const dsl::Step& step = rules_.StepOf(held.branch);
-    // What follows the outcome is no part of it, and what failed and is optional may stand.
-    if (branch == nullptr || !Acts(held) || step.stage != dsl::Stage::kMain || branch->tolerated) {
+    // What follows the outcome is no part of it, and what failed and is optional may stand; but not
+    // what another was faster than.
+    if (branch == nullptr || !Acts(held) || step.stage != dsl::Stage::kMain ||
+        (branch->tolerated && !step.race)) {
       continue;
     }
     const bool counts =
-        branch->alternative == held.alternative &&
+        !engine::IsCalledOff(node.state, held.branch) && branch->alternative == held.alternative &&
         (branch->phase == BranchPhase::kDone || branch->phase == BranchPhase::kFinished);
     const std::string name = "'" + NameOf(held.branch, held.alternative) + "'";
     if (!counts && held.effect == Effect::kStands && !MayStay(held.branch)) {

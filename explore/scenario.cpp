@@ -114,7 +114,10 @@ struct RecordTeller {
     return given_up.tolerated ? GoesOnWithout(given_up.branch) : "";
   }
   std::string operator()(const engine::StepSkipped& skipped) const {
-    return (skipped.branch ? skipped.branch->str() : plan.steps[skipped.step].id) + " is skipped";
+    const bool lost = skipped.step < before.state.steps.size() &&
+                      before.state.steps[skipped.step].expanded && !skipped.branch;
+    return (skipped.branch ? skipped.branch->str() : plan.steps[skipped.step].id) +
+           (lost ? " has lost its race" : " is skipped");
   }
   std::string operator()(const engine::WaitStarted& waiting) const {
     const bool again =

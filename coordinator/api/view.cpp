@@ -319,7 +319,10 @@ void ForEachBranch(const TxnDetail& detail, BranchPosition first, size_t count,
     const Context at{detail, plan, state, plan.steps[i]};
     const size_t size = ShownOf(state, i);
     for (size_t j = i == first.step ? first.index : 0; j < size && count > 0; ++j, --count) {
-      if (!IsExpanded(state, i)) {
+      // One that lost its race before it was called is never begun.
+      const bool passed = IsExpanded(state, i) && state.steps[i].lost() &&
+                          state.steps[i].branches[j].phase == BranchPhase::kBlocked;
+      if (!IsExpanded(state, i) || passed) {
         visit(DescribeUnexpanded(at, i < state.steps.size() && state.steps[i].skipped));
         continue;
       }

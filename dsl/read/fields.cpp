@@ -78,6 +78,7 @@ constexpr std::array kRefuseStepFields = {Name("id"),   Name("description"), Nam
 constexpr std::array kChoiceFields = {Name("when"), Name("steps")};
 constexpr std::array kRefusalFields = {Name("code"), Name("message")};
 
+constexpr std::array kAfterAnyFields = {Name("any")};
 constexpr std::array kExpiresFields = {Name("at"), Name("margin")};
 constexpr std::array kForEachFields = {Name("items"), Name("maxParallel"), Name("atLeast")};
 constexpr std::array kBlockFields = {Name("items"), Name("maxParallel"), Name("steps")};
@@ -182,6 +183,7 @@ constexpr ObjectSpec kSagaBranch = {"sagaBranch", "a branch of a saga", kSagaBra
 constexpr ObjectSpec kTccBranch = {"tccBranch", "a branch of mode tcc", kTccBranchFields};
 constexpr ObjectSpec kTwoPhaseCommitBranch = {"twoPhaseCommitBranch", "a branch of mode 2pc",
                                               kTwoPhaseCommitBranchFields};
+constexpr ObjectSpec kAfterAny = {"afterAny", "'after'", kAfterAnyFields};
 constexpr ObjectSpec kExpires = {"expires", "expires", kExpiresFields};
 constexpr ObjectSpec kForEach = {"forEach", "forEach", kForEachFields};
 constexpr ObjectSpec kBlock = {"block", "a 'forEach' with steps", kBlockFields};
@@ -240,6 +242,7 @@ std::span<const ObjectSpec* const> All() {
                                       &kSagaBranch,
                                       &kTccBranch,
                                       &kTwoPhaseCommitBranch,
+                                      &kAfterAny,
                                       &kExpires,
                                       &kForEach,
                                       &kBlock,

@@ -36,6 +36,7 @@ extern const ObjectSpec kRefusal;
 extern const ObjectSpec kSagaBranch;
 extern const ObjectSpec kTccBranch;
 extern const ObjectSpec kTwoPhaseCommitBranch;
+extern const ObjectSpec kAfterAny;
 extern const ObjectSpec kExpires;
 extern const ObjectSpec kForEach;
 extern const ObjectSpec kBlock;

@@ -186,6 +186,15 @@ bool ExpressionCompiler::CheckStepMember(const cel::ReferencePath& path, size_t 
                                          const std::string& pointer) {
   const std::string& id = path.names[1];
   const std::string& member = path.names[2];
+  if (member == "failure" && steps_.races[read]) {
+    // Of one that is undone it would be why the undo failed.
+    problems_.InString(pointer, path.offset, "never_failed",
+                       "step " + Quote(id) +
+                           " is in a race, and only its status tells whether it "
+                           "was done first, 'skipped' or 'failed'",
+                       "write 'steps." + id + ".status'");
+    return false;
+  }
   if (member == "failure" && !steps_.optional[read]) {
     problems_.InString(pointer, path.offset, "never_failed",
                        "when step " + Quote(id) +
@@ -378,8 +387,9 @@ void ExpressionCompiler::CheckOptional(const std::vector<cel::ReferencePath>& pa
       problems_.InString(
           pointer, path.offset, "may_have_failed",
           "step " + Quote(id) +
-              (steps_.optional[*read] ? " is optional; "
-                                      : " may not have been done when the transaction aborts; ") +
+              (steps_.races[*read]      ? " may be slower than another; "
+               : steps_.optional[*read] ? " is optional; "
+                                        : " may not have been done when the transaction aborts; ") +
               (output ? "then its output" : "unless it failed its failure") +
               " is null and has no member " + Quote(path.names[3]),
           std::string("write \"steps.") + id + ".status " + (output ? "== 'done'" : "== 'failed'") +

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dsl/read/fields.h"
 #include "dsl/read/names.h"
 #include "dsl/read/object_reader.h"
 
@@ -29,6 +30,9 @@ class StepListReader {
     if (mode == Mode::kSaga) {
       ReadPivot();
     }
+    for (size_t step = 0; step < steps_.size(); ++step) {
+      ReadRace(step, mode);
+    }
     return std::move(list_);
   }
 
@@ -45,6 +49,16 @@ class StepListReader {
 
   void ReadIds();
   std::vector<size_t> ReadAfter(size_t step);
+  // The steps that a list names; those that are wrong are reported and left out.
+  std::vector<size_t> ReadPredecessors(size_t step, const Json& list, const std::string& pointer);
+  // Who races for the step, if any do.
+  void ReadRace(size_t step, Mode mode);
+  // Why the step can not race for `goal`; nothing: it can. And what to do about it.
+  struct Obstacle {
+    std::string why;
+    std::string suggestion;
+  };
+  [[nodiscard]] std::optional<Obstacle> WhyNotInRace(size_t step, size_t goal) const;
   std::optional<size_t> ReadPredecessor(size_t step, const Json& json, const std::string& pointer);
   // What the step comes after, a choice that it does not belong to with all its ways.
   [[nodiscard]] std::vector<size_t> WithEnds(size_t step) const;
@@ -75,6 +89,8 @@ void StepListReader::ReadIds() {
     list_.table.ways.push_back(steps_[step].way);
     list_.table.blocks.push_back(steps_[step].block);
     list_.table.stages.push_back(steps_[step].stage);
+    list_.table.races.emplace_back();
+    list_.after_any.push_back(false);
     const Json* optional = Find(step, "optional");
     // What comes when all is decided is best effort unless it says otherwise.
     list_.table.optional.push_back(optional == nullptr ? list_.IsAfterwards(step)
@@ -105,7 +121,18 @@ std::vector<size_t> StepListReader::ReadAfter(size_t step) {
     const auto& previous = steps_[step].previous;
     return previous ? std::vector<size_t>{*previous} : std::vector<size_t>();
   }
-  const std::string pointer = PointerTo(step) + "/after";
+  std::string pointer = PointerTo(step) + "/after";
+  if (json->is_object()) {
+    const ObjectReader reader(*json, pointer, fields::kAfterAny, problems_);
+    reader.RefuseUnknownFields({});
+    json = reader.Require("any", "name the steps of which one is to be done first");
+    pointer += "/any";
+    if (json == nullptr) {
+      faulty_[step] = true;
+      return {};
+    }
+    list_.after_any[step] = true;
+  }
   if (!json->is_array()) {
     faulty_[step] = true;
     problems_.AtValue(pointer, "wrong_type",
@@ -113,9 +140,14 @@ std::vector<size_t> StepListReader::ReadAfter(size_t step) {
                       json->is_string() ? "write [" + DumpJson(*json) + "]" : "");
     return {};
   }
+  return ReadPredecessors(step, *json, pointer);
+}
+
+std::vector<size_t> StepListReader::ReadPredecessors(size_t step, const Json& list,
+                                                     const std::string& pointer) {
   std::vector<size_t> after;
-  for (size_t i = 0; i < json->size(); ++i) {
-    const auto predecessor = ReadPredecessor(step, (*json)[i], pointer + "/" + std::to_string(i));
+  for (size_t i = 0; i < list.size(); ++i) {
+    const auto predecessor = ReadPredecessor(step, list[i], pointer + "/" + std::to_string(i));
     if (!predecessor) {
       faulty_[step] = true;
     } else if (std::find(after.begin(), after.end(), *predecessor) == after.end()) {
@@ -124,6 +156,91 @@ std::vector<size_t> StepListReader::ReadAfter(size_t step) {
   }
   std::sort(after.begin(), after.end());
   return after;
+}
+
+std::optional<StepListReader::Obstacle> StepListReader::WhyNotInRace(size_t step,
+                                                                     size_t goal) const {
+  const auto says = [&](std::string_view field) { return Find(step, field) != nullptr; };
+  const auto& way = steps_[step].way;
+  const auto& other = steps_[goal].way;
+  const bool same_way = way.has_value() == other.has_value() &&
+                        (!way || (way->choice == other->choice && way->way == other->way));
+  if (!says("action")) {
+    return Obstacle{
+        "only a step that calls somebody, or runs a transaction, can be undone when "
+        "another is faster",
+        "let what should be waited for be a transaction of its own"};
+  }
+  if (!same_way || steps_[step].block) {
+    return Obstacle{"it belongs to another way or block than " + NameOf(goal),
+                    "let the steps of a race, and what comes after it, stand in one list"};
+  }
+  for (const std::string_view field : {"forEach", "when", "optional", "onGiveUp", "pivot"}) {
+    if (says(field)) {
+      return Obstacle{
+          "a step in a race is passed over when it fails and undone when another is "
+          "faster: it has no " +
+              Quote(field),
+          "remove " + Quote(field)};
+    }
+  }
+  if (list_.IsAfterPivot(step)) {
+    return Obstacle{"past the pivot nothing is undone, so both would stand",
+                    "let the race come before the pivot"};
+  }
+  for (size_t next = 0; next < steps_.size(); ++next) {
+    const std::vector<size_t>& after = stated_[next];
+    if (next != goal && std::find(after.begin(), after.end(), step) != after.end()) {
+      return Obstacle{"step " + NameOf(next) +
+                          " comes after it, but it may be undone when another "
+                          "is faster",
+                      Find(next, "after") == nullptr
+                          ? "say what " + NameOf(next) + " comes after: \"after\": [] if nothing"
+                          : "let " + NameOf(next) + " come after " + NameOf(goal)};
+    }
+  }
+  const size_t first = stated_[goal].front();
+  for (size_t before = 0; before < steps_.size(); ++before) {
+    const StepOrder& order = list_.table.order;
+    const bool races =
+        std::find(stated_[goal].begin(), stated_[goal].end(), before) != stated_[goal].end();
+    if (!races && order.Precedes(before, step) != order.Precedes(before, first)) {
+      const size_t behind = order.Precedes(before, step) ? step : first;
+      return Obstacle{"only " + NameOf(behind) + " of " + NameOf(first) + " and " + NameOf(step) +
+                          " comes after " + NameOf(before) +
+                          ", so that the rest would go on without that when the other is faster",
+                      "let the steps of a race come after the same ones"};
+    }
+  }
+  return std::nullopt;
+}
+
+void StepListReader::ReadRace(size_t step, Mode mode) {
+  if (!list_.after_any[step] || faulty_[step]) {
+    return;
+  }
+  const std::string pointer = PointerTo(step) + "/after/any";
+  if (mode != Mode::kSaga || list_.IsAfterwards(step)) {
+    problems_.AtValue(pointer, "wrong_mode",
+                      "a race is of a saga's 'steps': whoever is not first is undone",
+                      "name all of them in an array");
+    return;
+  }
+  if (stated_[step].size() < 2) {
+    problems_.AtValue(pointer, "too_few", "a race needs at least two steps",
+                      "write \"after\": [...] for one");
+    return;
+  }
+  for (const size_t racer : stated_[step]) {
+    if (const auto obstacle = WhyNotInRace(racer, step)) {
+      problems_.AtValue(pointer, "not_in_a_race",
+                        "step " + NameOf(racer) + " can not be in a race: " + obstacle->why,
+                        obstacle->suggestion);
+    } else {
+      list_.table.races[racer] = step;
+      list_.table.optional[racer] = true;
+    }
+  }
 }
 
 std::vector<size_t> StepListReader::WithEnds(size_t step) const {

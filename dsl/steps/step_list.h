@@ -15,6 +15,7 @@ namespace entente::dsl {
 struct StepList {
   StepTable table;
   std::vector<std::vector<size_t>> after;  // Direct predecessors, by index in the definition.
+  std::vector<bool> after_any;             // As Step's.
   std::vector<size_t> pivots;              // Several only in different ways of one choice.
 
   [[nodiscard]] bool IsPivot(size_t step) const;
@@ -29,8 +30,9 @@ struct StepList {
 };
 
 // Reads `id`, `after` and `pivot` of every step, of which there are at most limits::kMaxSteps.
-// Reports bad and repeated ids, unknown predecessors, cycles, a second pivot, and steps beside the
-// pivot. What comes after a choice from outside of it comes after the steps of all its ways.
+// Reports bad and repeated ids, unknown predecessors, cycles, races that can not be, a second
+// pivot, and steps beside the pivot. What comes after a choice from outside of it comes after the
+// steps of all its ways.
 [[nodiscard]] StepList ReadStepList(const std::vector<StepSource>& steps, Mode mode,
                                     ProblemList& problems);
 

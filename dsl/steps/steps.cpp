@@ -147,6 +147,8 @@ std::optional<Step> StepCompiler::Compile(size_t index, const Json& json,
               .stage = list_.table.stages[index],
               .after = list_.after[index],
               .before = {},
+              .after_any = list_.after_any[index],
+              .race = list_.table.races[index],
               .way = list_.table.ways[index],
               .block = list_.table.blocks[index],
               .lets = std::move(lets),
@@ -407,7 +409,14 @@ void StepCompiler::CheckOptional(size_t index, const ObjectReader& reader) {
   const auto keeps = [](const Json* call) {
     return call != nullptr && call->is_object() && call->value("effect", Json()) == "kept";
   };
-  if (std::any_of(calls.begin(), calls.end(), keeps)) {
+  const bool kept = std::any_of(calls.begin(), calls.end(), keeps);
+  if (kept && list_.table.races[index]) {
+    problems_.AtValue(reader.pointer(), "optional_keeps_effect",
+                      "when step " + Quote(list_.table.ids[index]) +
+                          " is refused the others in its race go on, so that what \"effect\": "
+                          "\"kept\" says is left of it would not be undone at once",
+                      "remove 'effect'");
+  } else if (kept) {
     problems_.AtKey(reader.Has("optional") ? pointer : reader.pointer(), "optional_keeps_effect",
                     "when step " + Quote(list_.table.ids[index]) +
                         " is refused the transaction goes on, so that nothing would undo what "

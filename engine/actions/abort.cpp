@@ -9,8 +9,12 @@ void EndStopped(Turn& turn, BranchRef ref, Failure failure, bool may_have_happen
   EndForward(turn, ref, {std::move(failure), may_have_happened, AbortCause::kGaveUp, false});
 }
 
-const Failure kStopped{"transaction.aborting",
-                       "the transaction was aborted before the participant had answered"};
+Failure WhyStopped(const Draft& draft, BranchRef ref) {
+  return IsLost(draft, ref) ? Failure{"race.lost", "another step was done first"}
+                            : Failure{"transaction.aborting",
+                                      "the transaction was aborted before the participant had "
+                                      "answered"};
+}
 
 }  // namespace
 
@@ -20,8 +24,9 @@ void DecideAbort(Turn& turn, AbortDecided decided) {
   for (size_t step = 0; step < draft.plan().steps.size(); ++step) {
     using P = BranchPhase;
     const StepFacts& facts = draft.step(step);
-    if (facts.phases.of(P::kForward, P::kForwardBackoff, P::kForwardPending, P::kForwardStuck,
-                        P::kFinishBackoff) == 0) {
+    // What lost its race was stopped then.
+    if (facts.lost() || facts.phases.of(P::kForward, P::kForwardBackoff, P::kForwardPending,
+                                        P::kForwardStuck, P::kFinishBackoff) == 0) {
       continue;
     }
     const size_t size = facts.size;
@@ -71,7 +76,7 @@ void StopForward(Turn& turn, BranchRef ref) {
   Draft& draft = turn.draft;
   if (draft.RetractCall(ref)) {
     // Another branch failed in the very decision that was about to make this call.
-    EndStopped(turn, ref, kStopped, MayStand(draft.branch(ref)));
+    EndStopped(turn, ref, WhyStopped(draft, ref), MayStand(draft.branch(ref)));
   } else if (IsChildOperation(draft, ref, Role::kForward)) {
     draft.Emit(CancelChild{ChildOf(draft, ref, Role::kForward)});
   }
@@ -105,19 +110,19 @@ void StopBackoff(Turn& turn, BranchRef ref) {
     return;  // It may exist. When its timer is due it is asked for, and to stop.
   }
   const BranchFacts& branch = turn.draft.branch(ref);
-  EndStopped(turn, ref, branch.failure.value_or(kStopped), MayStand(branch));
+  EndStopped(turn, ref, branch.failure.value_or(WhyStopped(turn.draft, ref)), MayStand(branch));
 }
 
 // The participant has the call and its key, so it can tell the undo which work to stop or reverse;
 // waiting for an answer that may take days would only keep everybody else from being undone.
 void StopPending(Turn& turn, BranchRef ref) {
-  EndStopped(turn, ref, kStopped, true);
+  EndStopped(turn, ref, WhyStopped(turn.draft, ref), true);
 }
 
 // What was left to an operator is now decided: it is undone like what was given up.
 // What somebody forced elsewhere stays for him to look at.
 void StopStuck(Turn& turn, BranchRef ref) {
-  const Failure failure = turn.draft.branch(ref).failure.value_or(kStopped);
+  const Failure failure = turn.draft.branch(ref).failure.value_or(WhyStopped(turn.draft, ref));
   if (turn.draft.plan_step(ref).asks_operator && !IsChildMixed(failure)) {
     EndStopped(turn, ref, failure, true);
   }
@@ -132,7 +137,7 @@ void StoppedInterrupted(Turn& turn, BranchRef ref) {
     return;
   }
   const Instant over = turn.draft.now() + CallTimeout(turn.draft, ref, Role::kForward);
-  RetryLater(turn, ref, AttemptOutcome::kUnknown, kStopped, over);
+  RetryLater(turn, ref, AttemptOutcome::kUnknown, WhyStopped(turn.draft, ref), over);
 }
 
 void StoppedOver(Turn& turn, BranchRef ref) {
@@ -141,7 +146,7 @@ void StoppedOver(Turn& turn, BranchRef ref) {
     return;
   }
   const BranchFacts& branch = turn.draft.branch(ref);
-  EndStopped(turn, ref, branch.failure.value_or(kStopped), MayStand(branch));
+  EndStopped(turn, ref, branch.failure.value_or(WhyStopped(turn.draft, ref)), MayStand(branch));
 }
 
 }  // namespace entente::engine

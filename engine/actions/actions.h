@@ -78,6 +78,17 @@ void CancelAgain(Turn& turn);
 void DeadlineDue(Turn& turn);
 void MissDeadline(Turn& turn);
 
+// ---- race.cpp: steps of which only the first that is done counts ----
+// The step was looked at: if it is done and races with others, those have lost.
+void DecideRace(Turn& turn, size_t step);
+// Whether one that the step races with may still be done.
+[[nodiscard]] bool CanAnotherWin(const Draft& draft, size_t step);
+// Whether the race for the step is over: one is done, or none is to be.
+[[nodiscard]] bool IsRaceOver(const Draft& draft, size_t goal);
+// Undoes what those did that lost, each as soon as its call is out of the way. True: nothing of
+// them is left.
+[[nodiscard]] bool UndoLosers(Turn& turn);
+
 // ---- signal.cpp ----
 void StoreSignal(Turn& turn);
 // No step takes one any more; one that came before, by its id, is still answered as then.
@@ -192,6 +203,8 @@ struct ForwardEnd {
 };
 // Its step has its time once the outcome is decided.
 [[nodiscard]] bool IsAfterwards(const Draft& draft, BranchRef ref);
+// Another was first in its race.
+[[nodiscard]] bool IsLost(const Draft& draft, BranchRef ref);
 // Its forward operation may still be called: nothing has stopped it.
 [[nodiscard]] bool IsGoingOn(const Draft& draft, BranchRef ref);
 // The branch may fail without further consequence.

@@ -34,12 +34,13 @@ void Refuse(Turn& turn, BranchRef ref) {
 // is still there.
 void RefuseKept(Turn& turn, BranchRef ref, AbortCause cause, Failure failure) {
   Draft& draft = turn.draft;
-  const bool active = draft.status() == TxnStatus::kActive;
+  const bool active = draft.status() == TxnStatus::kActive && !IsLost(draft, ref);
   if (IsTolerant(draft, ref)) {
     EndForward(turn, ref, {std::move(failure), true, cause, false});
     return;
   }
-  if (draft.status() == TxnStatus::kCommitting || (active && IsNoWayBack(draft, ref))) {
+  const bool committing = draft.status() == TxnStatus::kCommitting && !IsLost(draft, ref);
+  if (committing || (active && IsNoWayBack(draft, ref))) {
     RaiseIncident(turn, ref, std::move(failure));
     return;
   }

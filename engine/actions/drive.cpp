@@ -25,6 +25,9 @@ bool IsReady(const Draft& draft, size_t step) {
     return IsDone(draft.step(before)) ||
            (draft.step(before).expanded && InOneBlock(plan, before, step));
   };
+  if (plan.steps[step].after_any) {
+    return IsRaceOver(draft, step);
+  }
   const size_t keeper = KeeperOf(plan, step);
   // Where there could be no branches for the elements, an operator has to act first.
   const StepFacts& kept = draft.step(keeper);

@@ -157,6 +157,9 @@ bool CanStillBeUndone(const Draft& draft, BranchRef ref) {
   const BranchPhase phase = draft.branch(ref).phase;
   const bool called = phase == BranchPhase::kForward || phase == BranchPhase::kForwardBackoff ||
                       phase == BranchPhase::kForwardPending;
+  if (IsLost(draft, ref)) {
+    return called;
+  }
   return called && draft.status() != TxnStatus::kCommitting && !IsNoWayBack(draft, ref) &&
          !IsAfterwards(draft, ref);
 }
@@ -289,7 +292,14 @@ bool IsAfterwards(const Draft& draft, BranchRef ref) {
   return draft.plan_step(ref).stage != dsl::Stage::kMain;
 }
 
+bool IsLost(const Draft& draft, BranchRef ref) {
+  return draft.step(ref.step).lost();
+}
+
 bool IsGoingOn(const Draft& draft, BranchRef ref) {
+  if (IsLost(draft, ref)) {
+    return false;
+  }
   const TxnStatus status = draft.status();
   return status == TxnStatus::kActive || status == TxnStatus::kCommitting ||
          IsAfterwards(draft, ref);
@@ -300,6 +310,9 @@ bool IsTolerant(const Draft& draft, BranchRef ref) {
   if (!plan.optional || !IsGoingOn(draft, ref)) {
     return false;
   }
+  if (plan.race) {
+    return CanAnotherWin(draft, ref.step);
+  }
   // Where so many must succeed, one more may fail only if enough others are left.
   const size_t needed = plan.for_each ? plan.for_each->at_least.value_or(0) : 0;
   const StepFacts& step = draft.step(ref.step);
@@ -309,7 +322,7 @@ bool IsTolerant(const Draft& draft, BranchRef ref) {
 void EndForward(Turn& turn, BranchRef ref, ForwardEnd end) {
   Draft& draft = turn.draft;
   const BranchId id = draft.branch(ref).id;
-  const bool active = draft.status() == TxnStatus::kActive;
+  const bool active = draft.status() == TxnStatus::kActive && !IsLost(draft, ref);
   const bool driving = IsGoingOn(draft, ref);
   const bool tolerant = IsTolerant(draft, ref);
   const bool another =

@@ -181,22 +181,23 @@ class Folder {
       });
     }
     StepFacts& step = store_.Step(record.step);
-    if (step.expanded || step.skipped) {
-      return Impossible("step-skipped of a step that is begun or skipped");
+    // One that was begun has lost its race, and is not done therefore.
+    if (step.skipped || step.for_each || step.phases.of(P::kDone) > 0) {
+      return Impossible("step-skipped of a step that is done or skipped");
     }
     step.skipped = true;
     return {};
   }
 
   Status Apply(const OperationStarted& record) {
-    return Alter("operation-started", record.branch, [&](BranchFacts& branch, BranchRef) {
+    return Alter("operation-started", record.branch, [&](BranchFacts& branch, BranchRef ref) {
       switch (record.role) {
         case Role::kForward: return StartForward(branch, record);
         case Role::kUndo:
           if (!In(branch, P::kDone, P::kGaveUp, P::kEnlisted)) {
             return false;
           }
-          SetUndoing(branch);
+          SetUndoing(branch, ref);
           break;
         case Role::kFinish:
           if (!In(branch, P::kDone, P::kEnlisted) &&
@@ -221,9 +222,10 @@ class Folder {
 
   // What is undone while nothing is decided makes room for another way to do the step. Whatever is
   // decided meanwhile, the undo stays the one that was begun.
-  void SetUndoing(BranchFacts& branch) {
+  void SetUndoing(BranchFacts& branch, BranchRef ref) {
     branch.undo_without_output = branch.phase != P::kDone;
-    branch.undone_for_another = store_.status() == TxnStatus::kActive;
+    branch.undone_for_another =
+        store_.status() == TxnStatus::kActive && !store_.Step(ref.step).lost();
   }
 
   // Nothing of the ways that were taken so far stands, and another one may follow.
@@ -401,7 +403,7 @@ class Folder {
   }
 
   Status Apply(const IncidentRaised& record) {
-    return Alter("incident-raised", record.branch, [&](BranchFacts& branch, BranchRef) {
+    return Alter("incident-raised", record.branch, [&](BranchFacts& branch, BranchRef ref) {
       if (In(branch, P::kSkipped, P::kUndone, P::kFinished, P::kReadOnly) ||
           IsStuck(branch.phase)) {
         return false;
@@ -409,9 +411,10 @@ class Folder {
       Role role = RoleOf(branch.phase);
       if (In(branch, P::kDone, P::kGaveUp, P::kEnlisted)) {
         // The operation that settles it could not even be begun.
-        const bool undoes = branch.phase == P::kGaveUp || store_.status() == TxnStatus::kAborting;
+        const bool undoes = branch.phase == P::kGaveUp || store_.Step(ref.step).lost() ||
+                            store_.status() == TxnStatus::kAborting;
         role = undoes ? Role::kUndo : Role::kFinish;
-        SetUndoing(branch);
+        SetUndoing(branch, ref);
         branch.attempt = branch.budget_used = branch.refusals = branch.run = 0;
         branch.ended_at.reset();
         SetEdit(branch, nullptr);

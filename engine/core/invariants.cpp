@@ -41,8 +41,9 @@ bool LeadsOn(const dsl::Step& plan, const BranchState& branch) {
   return work != nullptr && work->NextOnceUndone(branch.alternative).has_value();
 }
 
-// What must hold of one branch by itself.
-Violation CheckBranch(const dsl::Step& plan, const TxnState& state, const BranchState& branch) {
+// What must hold of one branch by itself. `lost`: as its step's.
+Violation CheckBranch(const dsl::Step& plan, const TxnState& state, const BranchState& branch,
+                      bool lost) {
   const std::string name = "branch '" + branch.id.str() + "' in phase " +
                            std::string(BranchPhaseName(branch.phase)) + ": ";
   if (branch.stuck_since.has_value() != IsStuck(branch.phase)) {
@@ -67,14 +68,14 @@ Violation CheckBranch(const dsl::Step& plan, const TxnState& state, const Branch
   const bool undoing_status = state.status == TxnStatus::kAborting ||
                               state.status == TxnStatus::kAborted ||
                               state.status == TxnStatus::kMixed;
-  if (IsUndoing(branch.phase) && !undoing_status &&
+  if (IsUndoing(branch.phase) && !undoing_status && !lost &&
       !(branch.undone_for_another && LeadsOn(plan, branch))) {
     return name + "it is undone though no abort was decided";
   }
   if (branch.tolerated && !plan.optional) {
     return name + "it failed and was passed over, but the step is not optional";
   }
-  if (branch.phase == P::kGaveUp && !branch.tolerated && !undoing_status &&
+  if (branch.phase == P::kGaveUp && !branch.tolerated && !undoing_status && !lost &&
       !LeadsOn(plan, branch)) {
     return name + "given up without an abort: its effect could be lost";
   }
@@ -100,10 +101,22 @@ bool AreLanesSettled(const StepState& before, const StepState& step) {
   return true;
 }
 
+// Of those that race for the step one is done, and the others have lost; or all were skipped.
+bool HasOneWinner(const dsl::Plan& plan, const TxnState& state, size_t goal) {
+  size_t done = 0;
+  size_t skipped = 0;
+  for (const size_t racer : plan.steps[goal].after) {
+    const StepState& step = state.steps[racer];
+    done += !step.skipped && step.phases.of(P::kDone) > 0 ? 1 : 0;
+    skipped += step.skipped ? 1 : 0;
+  }
+  return skipped + done == plan.steps[goal].after.size() && done <= 1;
+}
+
 Violation CheckStep(const dsl::Plan& plan, const TxnState& state, size_t index) {
   const StepState& step = state.steps[index];
   const std::string name = "step '" + plan.steps[index].id + "': ";
-  if (step.branches.size() != step.size || (step.skipped && step.expanded)) {
+  if (step.branches.size() != step.size || (step.lost() && !plan.steps[index].race)) {
     return name + "its branches do not fit its state";
   }
   PhaseCounts counted;
@@ -111,7 +124,7 @@ Violation CheckStep(const dsl::Plan& plan, const TxnState& state, size_t index) 
   for (const BranchState& branch : step.branches) {
     counted.Add(branch.phase, 1);
     tolerated += branch.tolerated ? 1 : 0;
-    if (Violation violation = CheckBranch(plan.steps[index], state, branch)) {
+    if (Violation violation = CheckBranch(plan.steps[index], state, branch, step.lost())) {
       return violation;
     }
   }
@@ -128,6 +141,11 @@ Violation CheckStep(const dsl::Plan& plan, const TxnState& state, size_t index) 
   if ((stage == dsl::Stage::kCommitted && !state.commit_decided) ||
       (stage == dsl::Stage::kAborted && !state.abort)) {
     return name + "begun before the outcome that it follows was decided";
+  }
+  if (plan.steps[index].after_any) {
+    return forward_only && !HasOneWinner(plan, state, index)
+               ? Violation(name + "begun before its race was over")
+               : std::nullopt;
   }
   for (const size_t before : plan.steps[index].after) {
     const bool settled = InOneBlock(plan, before, index)
@@ -184,9 +202,11 @@ uint32_t Standing(const dsl::Plan& plan, const TxnState& state, size_t step) {
 // I1, I4: nothing that may have happened is left behind.
 Violation CheckNothingStands(const dsl::Plan& plan, const TxnState& state) {
   for (size_t step = 0; step < state.steps.size(); ++step) {
-    if (state.status == TxnStatus::kAborted && Standing(plan, state, step) > 0) {
-      return "the transaction is ABORTED though an effect of step '" + plan.steps[step].id +
-             "' may stand";
+    const bool to_be_undone = state.status == TxnStatus::kAborted ||
+                              (state.status == TxnStatus::kCommitted && state.steps[step].lost());
+    if (to_be_undone && Standing(plan, state, step) > 0) {
+      return "the transaction has ended without step '" + plan.steps[step].id +
+             "', though an effect of it may stand";
     }
   }
   return std::nullopt;
@@ -204,9 +224,10 @@ Violation CheckUndoOrder(const dsl::Plan& plan, const TxnState& state) {
     const std::vector<size_t>& before = plan.steps[step].before;
     const bool successors_clear =
         std::all_of(before.begin(), before.end(), [&clear](size_t next) { return clear[next]; });
-    unlocked[step] = std::all_of(before.begin(), before.end(), [&](size_t next) {
-      return clear[next] || (unlocked[next] && InOneBlock(plan, next, step));
-    });
+    const bool lost = step < state.steps.size() && state.steps[step].lost();
+    unlocked[step] = lost || std::all_of(before.begin(), before.end(), [&](size_t next) {
+                       return clear[next] || (unlocked[next] && InOneBlock(plan, next, step));
+                     });
     if (step >= state.steps.size()) {
       clear[step] = successors_clear;
       continue;
@@ -264,6 +285,20 @@ Violation CheckCommitting(const dsl::Plan& plan, const TxnState& state) {
   return std::nullopt;
 }
 
+// All that was wanted is done, and what lost its race is undone.
+bool OnlyLosersAreLeft(const dsl::Plan& plan, const TxnState& state) {
+  bool raced = false;
+  for (size_t step = 0; step < plan.steps.size(); ++step) {
+    const bool known = step < state.steps.size();
+    if (plan.steps[step].stage == dsl::Stage::kMain &&
+        !(known && IsSettledForward(state.steps[step]))) {
+      return false;
+    }
+    raced = raced || (known && state.steps[step].lost());
+  }
+  return raced;
+}
+
 // Of several pivots, each on another way of a choice, those that are not taken are skipped.
 Violation CheckPivots(const dsl::Plan& plan, const TxnState& state) {
   const bool aborts = state.status == TxnStatus::kAborting || state.status == TxnStatus::kAborted;
@@ -289,7 +324,8 @@ Violation CheckPivots(const dsl::Plan& plan, const TxnState& state) {
   const bool forward_only = std::any_of(plan.steps.begin(), plan.steps.end(), [](const auto& step) {
     return step.pivot || step.after_pivot;
   });
-  if (state.status == TxnStatus::kCommitting && !(forward_only && (passed || all_settled))) {
+  if (state.status == TxnStatus::kCommitting && !(forward_only && (passed || all_settled)) &&
+      !OnlyLosersAreLeft(plan, state)) {
     return "COMMITTING though no pivot is done";
   }
   return std::nullopt;

@@ -11,7 +11,8 @@ void AddBranch(const Draft& draft, BranchRef ref, std::vector<Effect>& effects) 
   const BranchFacts& branch = draft.branch(ref);
   // What has its time once the abort is carried out is not part of what that stops.
   const bool aborting =
-      draft.status() == TxnStatus::kAborting && draft.plan_step(ref).stage == dsl::Stage::kMain;
+      draft.step(ref.step).lost() ||
+      (draft.status() == TxnStatus::kAborting && draft.plan_step(ref).stage == dsl::Stage::kMain);
   if (IsCalling(branch.phase)) {
     auto call = RenderCall(draft, ref);
     if (!call.ok()) {

@@ -73,6 +73,13 @@ Value WhyGivenUp(const std::string& step) {
        {Value::String("message"), Value::String("it is not known what became of the call")}});
 }
 
+// Why a step is undone that was not the first in its race; as stable.
+Value WhyLost(const std::string& step) {
+  return Value::Map({{Value::String("code"), Value::String("race.lost")},
+                     {Value::String("step"), Value::String(step)},
+                     {Value::String("message"), Value::String("another step was done first")}});
+}
+
 // The names an expression may read, answered from the draft in place; one at a time for a draft.
 class Scope final : public Resolver {
  public:
@@ -143,6 +150,9 @@ class Scope final : public Resolver {
     }
     if (path[0] == "failure" && IsUndoneForAnother()) {
       return Resolved{WhyGivenUp(draft_.plan_step(*own_).id), 1};
+    }
+    if (path[0] == "failure" && own_ && draft_.step(own_->step).lost()) {
+      return Resolved{WhyLost(draft_.plan_step(*own_).id), 1};
     }
     if (path[0] == "failure" && draft_.abort()) {
       return Resolved{WhyAborted(*draft_.abort()), 1};
@@ -226,7 +236,7 @@ class Scope final : public Resolver {
   // What is kept of the answer of a step without forEach, or null. It is short.
   [[nodiscard]] Value Answer(size_t step, std::span<const std::string> path) const {
     const StepFacts& facts = draft_.step(step);
-    if (facts.size != 1 || facts.for_each) {
+    if (facts.size != 1 || facts.for_each || (facts.lost() && !(own_ && own_->step == step))) {
       return {};
     }
     Json part = draft_.answer({step, 0}).Read();
@@ -249,10 +259,15 @@ class Scope final : public Resolver {
     }
     if (facts.skipped || facts.tolerated > 0) {
       skipped_read_ = draft_.plan().steps[step].id;
-      why_no_output_ = facts.skipped ? "was skipped" : "failed";
+      why_no_output_ = facts.tolerated > 0 ? "failed"
+                       : facts.lost()      ? "was not the first in its race"
+                                           : "was skipped";
     }
     if (own_ && own_->step == step) {
       return Document(draft_.output(*own_), path, kKnown);
+    }
+    if (facts.lost()) {
+      return {Value(), kKnown};
     }
     if (!facts.for_each) {
       return facts.size == 0 ? Resolved{Value(), kKnown}
@@ -327,7 +342,8 @@ class Scope final : public Resolver {
 
   [[nodiscard]] std::string_view StatusOf(size_t step) const {
     const StepFacts& facts = draft_.step(step);
-    if (facts.skipped) {
+    // That a step failed does not change when another one is first in its race.
+    if (facts.skipped && facts.tolerated == 0 && !(facts.lost() && own_ && own_->step == step)) {
       return "skipped";
     }
     if (const auto ref = InOwnLane(step)) {

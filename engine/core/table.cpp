@@ -56,8 +56,8 @@ constexpr RefusalText kRefusals[] = {
      "without "
      "a body"},
     {"branch.aborting", StatusCode::kFailedPrecondition,
-     " is not called again because the transaction is being undone: skip the branch once its "
-     "outcome is known, or resolve the transaction"},
+     " is not called again because the transaction is being undone, or another step was first in "
+     "its race: skip the branch once its outcome is known, or resolve the transaction"},
     {"signal.not_taken_yet", StatusCode::kFailedPrecondition,
      " already keeps a signal of that name for each step that can still take one: nobody would "
      "take "

@@ -101,7 +101,8 @@ struct Turn {
 
   // Of the steps that lead to the outcome.
   [[nodiscard]] Course course() const;
-  // Of a branch: what has its time once the outcome is decided is driven forward either way.
+  // Of a branch: what has its time once the outcome is decided is driven forward either way, and
+  // what lost its race is undone either way.
   [[nodiscard]] Course course(BranchRef ref) const;
 };
 
@@ -153,6 +154,9 @@ inline Course Turn::course() const {
   return table.CourseOf(draft.status());
 }
 inline Course Turn::course(BranchRef ref) const {
+  if (draft.plan_step(ref).race && draft.step(ref.step).lost()) {
+    return Course::kUndoing;
+  }
   return draft.plan_step(ref).stage == dsl::Stage::kMain ? course() : Course::kDriving;
 }
 

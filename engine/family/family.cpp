@@ -40,15 +40,15 @@ std::string_view FamilyActionName(FamilyAction action) {
   return kNames.at(static_cast<size_t>(action));
 }
 
-ParentStanding StandingOf(const TxnState& parent, Role role, bool family_must_go_on) {
+ParentStanding StandingOf(const TxnState& parent, const CommandId& call, bool family_must_go_on) {
   if (parent.finished()) {
     return ParentStanding::kEnded;
   }
-  if (parent.status == TxnStatus::kAborting && role == Role::kForward) {
+  const bool forward = call.role == Role::kForward;
+  if (forward && IsCalledOff(parent, call.branch)) {
     return ParentStanding::kStops;
   }
-  const bool must_have =
-      role != Role::kForward || parent.status == TxnStatus::kCommitting || family_must_go_on;
+  const bool must_have = !forward || parent.status == TxnStatus::kCommitting || family_must_go_on;
   return must_have ? ParentStanding::kMustHave : ParentStanding::kAsks;
 }
 
@@ -94,7 +94,8 @@ Reply AnswerOf(const TxnState& child) {
 }
 
 Reply Unwanted() {
-  return ReplyRefused{{"child.cancelled", "the parent aborted before the child had begun"}};
+  return ReplyRefused{
+      {"child.cancelled", "its parent had no use for the child any more when it was to begin"}};
 }
 
 Reply WhyNotBegun(Obstacle obstacle, Failure why) {

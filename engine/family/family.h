@@ -7,8 +7,8 @@
 // whenever the host has found out something about the child it asks Meet, with what is so *now*,
 // and does what that says:
 //
-//  - The parent aborts while its child is looked for: there was nothing to stop by then. What is
-//    not there is not begun, and what is there is stopped.
+//  - The parent aborts while its child is looked for, or another step is first in its race: there
+//    was nothing to stop by then. What is not there is not begun, and what is there is stopped.
 //  - The child ended while its parent was away, or before a crash: its end answers the call that
 //    the parent makes when it is back. No call of a child is ever in doubt.
 //  - The child is away: the parent waits. When the child is back, whoever brings it back asks
@@ -48,15 +48,17 @@ inline constexpr size_t kChildStandings = 5;
 enum class ParentStanding : uint8_t {
   kAsks,      // A refusal is an answer to it.
   kMustHave,  // It has no way back that a refusal could take.
-  kStops,     // It aborts, and the call is of a step that it undoes.
+  kStops,     // The call is of a step that it undoes: it aborts, or another was first in a race.
   kEnded,     // An operator ended it.
   kAway,      // Open, and not in memory.
 };
 inline constexpr size_t kParentStandings = 5;
 [[nodiscard]] std::string_view ParentStandingName(ParentStanding standing);
 
-// Of a parent in memory. `family_must_go_on`: it is itself a child which its own parent must have.
-[[nodiscard]] ParentStanding StandingOf(const TxnState& parent, Role role, bool family_must_go_on);
+// Of a parent in memory, to one of its calls. `family_must_go_on`: it is itself a child which its
+// own parent must have.
+[[nodiscard]] ParentStanding StandingOf(const TxnState& parent, const CommandId& call,
+                                        bool family_must_go_on);
 // Of one that is not in memory, `away`, or not open any more.
 [[nodiscard]] ParentStanding StandingOfAbsent(bool away, Role role);
 

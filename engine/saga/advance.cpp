@@ -26,6 +26,7 @@ bool IsOffTheWay(const Draft& draft, size_t step) {
 // on a way that is not taken decides nothing: what runs instead of it may still be refused.
 void CrossPivot(Turn& turn, size_t step) {
   const Draft& draft = turn.draft;
+  DecideRace(turn, step);
   if (draft.plan().steps[step].pivot && draft.status() == TxnStatus::kActive &&
       IsDone(draft.step(step)) && !(draft.step(step).skipped && IsOffTheWay(draft, step))) {
     turn.draft.Record(CommitDecided{});
@@ -80,9 +81,10 @@ void UndoInOrder(Turn& turn) {
     // a block each lane goes by itself.
     const std::vector<size_t>& before = plan.steps[step].before;
     const auto is_clear = [&clear](size_t next) { return clear[next]; };
-    unlocked[step] = std::all_of(before.begin(), before.end(), [&](size_t next) {
-      return clear[next] || (unlocked[next] && InOneBlock(plan, next, step));
-    });
+    unlocked[step] =
+        draft.step(step).lost() || std::all_of(before.begin(), before.end(), [&](size_t next) {
+          return clear[next] || (unlocked[next] && InOneBlock(plan, next, step));
+        });
     if (unlocked[step] && !draft.paused() && NeedsUndo(draft, step)) {
       StartUndos(turn, step);
     }
@@ -111,8 +113,14 @@ void Commit(Turn& turn) {
 }  // namespace
 
 void Advance(Turn& turn) {
-  if (DriveSteps(turn, kRules)) {
+  const bool all_done = DriveSteps(turn, kRules);
+  const bool clear = !IsDriving(turn) || UndoLosers(turn);
+  if (all_done && clear) {
     Commit(turn);
+  } else if (all_done && turn.draft.status() == TxnStatus::kActive) {
+    // All that was wanted is done. What lost its race takes its time to be undone, in which no
+    // deadline or cancel may undo the rest.
+    turn.draft.Record(CommitDecided{});
   }
   if (turn.draft.status() == TxnStatus::kAborting) {
     UndoInOrder(turn);

@@ -467,7 +467,8 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   };
   [[nodiscard]] bool IsAway(const Gid& gid) const;
   [[nodiscard]] engine::ChildStanding StandingOfChild(const Gid& child) const;
-  [[nodiscard]] engine::ParentStanding StandingOfParent(const Gid& parent, engine::Role role) const;
+  [[nodiscard]] engine::ParentStanding StandingOfParent(const Gid& parent,
+                                                        const engine::CommandId& call) const;
   void MeetChild(const Gid& parent, engine::StartChild start, FoundChild found);
   void LookForChild(const Gid& parent, engine::StartChild start);
   void BeginChild(const Gid& parent, engine::StartChild start, Result<PlanPtr> plan, bool anyhow);

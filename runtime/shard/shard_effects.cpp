@@ -34,9 +34,8 @@ bool IsWanted(const engine::TxnState& state, const BranchId& branch, engine::Rol
   if (found == nullptr || state.paused || engine::RoleOf(found->phase) != role) {
     return false;
   }
-  // What aborts, or has ended, begins nothing any more.
-  if (state.finished() ||
-      (role == engine::Role::kForward && state.status == engine::TxnStatus::kAborting)) {
+  // What aborts, has lost its race or has ended begins nothing any more.
+  if (state.finished() || (role == engine::Role::kForward && engine::IsCalledOff(state, branch))) {
     return false;
   }
   switch (found->phase) {

@@ -44,17 +44,17 @@ ChildStanding Shard::StandingOfChild(const Gid& child) const {
   return IsAway(child) ? ChildStanding::kAway : ChildStanding::kUnknown;
 }
 
-ParentStanding Shard::StandingOfParent(const Gid& parent, engine::Role role) const {
+ParentStanding Shard::StandingOfParent(const Gid& parent, const engine::CommandId& call) const {
   const auto found = open_.find(parent);
   if (found == open_.end()) {
-    return engine::StandingOfAbsent(IsAway(parent), role);
+    return engine::StandingOfAbsent(IsAway(parent), call.role);
   }
   const Txn& txn = *found->second;
   const bool family_must_go_on =
       txn.state->parent && txn.parent_call &&
-      StandingOfParent(txn.state->parent->gid, txn.parent_call->command.role) ==
+      StandingOfParent(txn.state->parent->gid, txn.parent_call->command) ==
           ParentStanding::kMustHave;
-  return engine::StandingOf(*txn.state, role, family_must_go_on);
+  return engine::StandingOf(*txn.state, call, family_must_go_on);
 }
 
 void Shard::CarryOut(const TxnPtr& txn, engine::StartChild& start) {
@@ -81,7 +81,7 @@ void Shard::MeetChild(const Gid& parent, engine::StartChild start, FoundChild fo
   } else if (standing == ChildStanding::kEnded) {
     found.txn = open_.at(start.child);
   }
-  const FamilyAction action = engine::Meet(standing, StandingOfParent(parent, start.command.role));
+  const FamilyAction action = engine::Meet(standing, StandingOfParent(parent, start.command));
   switch (action) {
     case FamilyAction::kLookFor: LookForChild(parent, std::move(start)); break;
     case FamilyAction::kBegin:

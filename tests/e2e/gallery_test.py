@@ -314,6 +314,19 @@ class Gallery(unittest.TestCase):
         self.setUp()
         self.abort("loan-quotes", {"amount": 1000, "banks": ["east"]}, "too-dear")
 
+    def test_couriers(self):
+        end = self.commit("first-courier", {"order": "o1"})
+        self.assertEqual(self.kinds(), sorted(["shop/labels", "shop/parcels", f"{end['output']['courier']}/pickups"]))
+        self.setUp()
+        self.services.refuse = {"swift/pickups"}
+        self.assertEqual(self.commit("first-courier", {"order": "o1"})["output"]["courier"], "thrift")
+        self.setUp()
+        self.services.refuse = {"shop/labels"}
+        self.abort("first-courier", {"order": "o1"})
+        self.setUp()
+        self.services.refuse = {"swift/pickups", "thrift/pickups"}
+        self.abort("first-courier", {"order": "o1"})
+
     def test_signatures(self):
         self.begin("two-signatures", {"deed": "house"})
         self.send("seller", {"name": "Ada"})

@@ -44,7 +44,6 @@ TEST_CASE("a journal that can not be is refused, not guessed at") {
   TxnState state = Accept();
   Apply(state, StepExpanded{0, "a", false, {}});
   RefusedAfter(state, StepExpanded{0, "a", false, {}});
-  RefusedAfter(state, StepSkipped{0});
   RefusedAfter(state, OperationSucceeded{a, {}});
   RefusedAfter(state, AttemptStarted{a});
   RefusedAfter(state, OperationStarted{a, Role::kUndo, 0, std::nullopt});
@@ -53,7 +52,11 @@ TEST_CASE("a journal that can not be is refused, not guessed at") {
   RefusedAfter(state, PollScheduled{a, kOrigin});
   RefusedAfter(state, OperatorRetried{a, {}});
   RefusedAfter(state, OperatorSkipped{a, {}, {}});
+  TxnState lost = state;
+  Apply(lost, StepSkipped{0});
+  RefusedAfter(lost, StepSkipped{0});
   Apply(state, OperationSucceeded{a, {}});
+  RefusedAfter(state, StepSkipped{0});
   RefusedAfter(state, CallInterrupted{a});
   RefusedAfter(state, OperationGaveUp{a, {}});
   Apply(state, AbortDecided{});

@@ -148,6 +148,30 @@ Json RandomStep(Dice& dice, Mode mode, const std::string& id, bool past_pivot, b
   return step;
 }
 
+// Two that race for a third.
+Json RandomRace(Dice& dice) {
+  Json steps = Json::array();
+  for (const char* id : {"ra", "rb"}) {
+    Json step = RandomStep(dice, Mode::kSaga, id, false, false);
+    if (!step.contains("action")) {
+      step = {{"id", id}, {"participant", "p"}, {"action", {{"post", "/r"}}}};
+      AddSettling(dice, Mode::kSaga, id, step);
+    }
+    for (const char* field : {"forEach", "when", "optional", "onGiveUp"}) {
+      step.erase(field);
+    }
+    for (const char* field : {"refuseWhen", "effect"}) {
+      step["action"].erase(field);
+    }
+    step["after"] = Json::array();
+    steps.push_back(std::move(step));
+  }
+  Json goal = RandomStep(dice, Mode::kSaga, "goal", false, false);
+  goal["after"] = {{"any", {"ra", "rb"}}};
+  steps.push_back(std::move(goal));
+  return steps;
+}
+
 bool HasPivot(const Json& block) {
   return block.dump().find("\"pivot\"") != std::string::npos;
 }
@@ -256,6 +280,7 @@ std::string RandomDefinition(Dice& dice, Mode mode) {
   const std::optional<size_t> pivot = mode == Mode::kSaga && !graph && dice.Chance(50)
                                           ? std::optional(dice.Below(count))
                                           : std::nullopt;
+  Json race = mode == Mode::kSaga && dice.Chance(20) ? RandomRace(dice) : Json::array();
   Json steps = Json::array();
   for (size_t i = 0; i < count; ++i) {
     Json step =
@@ -268,8 +293,12 @@ std::string RandomDefinition(Dice& dice, Mode mode) {
         }
       }
     }
+    if (!race.empty() && !graph && i == 0) {
+      step["after"] = {"goal"};
+    }
     steps.push_back(std::move(step));
   }
+  race.insert(race.end(), steps.begin(), steps.end());
   Json definition = {
       {"name", "walk"},
       {"mode", std::string(dsl::ModeName(mode))},
@@ -277,7 +306,7 @@ std::string RandomDefinition(Dice& dice, Mode mode) {
       {"let", {{"all", "${input.list}"}, {"sure", "${input.yes && size(all) >= 0}"}}},
       {"retry", RandomRetry(dice)},
       {SettleRetryName(mode), RandomRetry(dice)},
-      {"steps", std::move(steps)}};
+      {"steps", std::move(race)}};
   if (dice.Chance(30)) {
     definition["deadline"] = "40s";
   }

@@ -277,9 +277,9 @@ class Script {
     const BranchId branch(line.Word());
     const StartChild call = LatestChildOf(branch);
     const ChildStanding child = Named(line.Word(), ChildStandingName, kChildStandings, "child");
-    ParentStanding parent = StandingOf(world_.state(), call.command.role, false);
+    ParentStanding parent = StandingOf(world_.state(), call.command, false);
     if (const auto stated = line.Option("parent")) {
-      parent = *stated == "must-have" ? StandingOf(world_.state(), call.command.role, true)
+      parent = *stated == "must-have" ? StandingOf(world_.state(), call.command, true)
                                       : StandingOfAbsent(*stated == "away", call.command.role);
     }
     const FamilyAction action = Meet(child, parent);

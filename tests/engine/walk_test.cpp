@@ -238,6 +238,9 @@ class Walk {
       const bool of_this_end = plan.stage == dsl::Stage::kAborted
                                    ? state.status == TxnStatus::kAborted
                                    : state.status == TxnStatus::kCommitted;
+      if (state.steps[step].lost()) {
+        continue;
+      }
       for (const BranchState& branch : state.steps[step].branches) {
         const Participants::Name name{branch.id.str(), branch.alternative};
         if (of_this_end && branch.phase == BranchPhase::kGaveUp) {

@@ -251,6 +251,23 @@ TEST_CASE("what follows a call that was given up is walked, also where the call 
   CHECK_FALSE(ends("COMMITTED", {"room", "room (alternative 1)"}));
 }
 
+TEST_CASE("of a race every order is walked, and one of them stands in the end") {
+  const ExploreReport report = Walk(Compile(WithSteps(R"(
+      {"id": "swift", "after": [], "participant": "a", "action": {"put": "/swift/${key}"},
+       "compensate": {"delete": "/swift/${key}"}},
+      {"id": "thrift", "after": [], "participant": "b", "action": {"put": "/thrift/${key}"},
+       "compensate": {"delete": "/thrift/${key}"}},
+      {"id": "pay", "after": {"any": ["swift", "thrift"]}, "participant": "b", "pivot": true,
+       "action": {"post": "/charges/${key}"}})")));
+  CHECK(report.complete);
+  CHECK(Codes(report).empty());
+  for (const PathEnd& end : report.ends) {
+    if (end.outcome == "COMMITTED") {
+      CHECK(end.effects.size() == 2);
+    }
+  }
+}
+
 TEST_CASE("where a person is to be asked it is no finding, and what he cancels is undone") {
   const std::string room =
       R"({"id": "room", "participant": "a", "onGiveUp": "incident", "action": {"put": "/rooms/${key}"},

@@ -127,6 +127,16 @@ TEST_CASE("planted: an undo is tried once") {
               kPay) == List{"person.needed seat"});
 }
 
+TEST_CASE("planted: who is not first in a race keeps what he has") {
+  CHECK(Found(std::string(R"({"id": "swift", "after": [], "participant": "a",
+                  "action": {"put": "/swift/${key}"}, "compensate": {"delete": "/swift/${key}"}},
+                 {"id": "thrift", "after": [], "participant": "b",
+                  "action": {"put": "/thrift/${key}"}, "compensate": null},
+                 {"id": "pay", "after": {"any": ["swift", "thrift"]}, "participant": "b",
+                  "pivot": true, "action": {"post": "/charges"}})")) ==
+        List{"effect.stands thrift"});
+}
+
 // A room, and elsewhere another one for when nothing is heard.
 List FoundElsewhere(const std::string& undo, ExploreOptions options = {}) {
   return Found(R"({"id": "room", "participant": "a", "action": {"put": "/rooms/${key}"},

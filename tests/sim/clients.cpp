@@ -121,9 +121,11 @@ void World::Signal(Client& client, int number) {
       });
 }
 
-// An undo follows the decision to abort; or that its own call was given up, for an alternative.
+// An undo follows the decision to abort; or that its own call was given up, for an alternative, or
+// that another step was first in its race.
 void World::CheckUndo(const Sent& undo) {
-  bool given_up = false;
+  std::optional<size_t> step;
+  bool given_up = false;  // Or lost.
   bool begun = false;
   if (const auto stored = reader_.Load(Gid(undo.gid)); stored.ok()) {
     for (const std::string& bytes : stored->records) {
@@ -131,7 +133,13 @@ void World::CheckUndo(const Sent& undo) {
       ENTENTE_CHECK(record.ok());
       const auto* ended = std::get_if<engine::OperationGaveUp>(&record->body);
       const auto* started = std::get_if<engine::OperationStarted>(&record->body);
-      given_up = given_up || (ended != nullptr && ended->branch.str() == undo.branch);
+      const auto* expanded = std::get_if<engine::StepExpanded>(&record->body);
+      const auto* lost = std::get_if<engine::StepSkipped>(&record->body);
+      if (expanded != nullptr && expanded->id == StepName(undo.branch)) {
+        step = expanded->step;
+      }
+      given_up = given_up || (ended != nullptr && ended->branch.str() == undo.branch) ||
+                 (lost != nullptr && !lost->branch && step == lost->step);
       begun =
           begun || (given_up && started != nullptr && started->branch.str() == undo.branch &&
                     started->role == dsl::Role::kUndo && started->alternative == undo.alternative);

@@ -166,6 +166,9 @@ Json StepJson(const PlanSpec& plan, const StepSpec& step) {
   for (const size_t before : step.after) {
     json["after"].push_back(plan.steps[before].id);
   }
+  if (step.after_any) {
+    json["after"] = {{"any", json["after"]}};
+  }
   if (step.when_over) {
     json["when"] = "${size(all) > " + std::to_string(*step.when_over) + "}";
   }
@@ -310,6 +313,11 @@ StepSpec Tagged(StepSpec step, std::string of) {
   return step;
 }
 
+StepSpec First(StepSpec step) {
+  step.after_any = true;
+  return step;
+}
+
 StepSpec Optional(StepSpec step) {
   step.optional = true;
   return step;
@@ -383,6 +391,20 @@ std::vector<PlanSpec> Sagas() {
         OnceUndone(Alternatives(Optional(Undone(Call("c", {1}), Undo::kAsk)), 1, false)),
         OnceUndone(Alternatives(Undone(Pivot("p", {2, 3}), Undo::kByKey), 1, true)),
         Later("z", {4})}},
+      {"race",
+       Protocol::kSaga,
+       {Call("a", {}), Alternatives(Call("b", {0}), 1, true),
+        Undone(Call("c", {0}), Undo::kByOutput), Call("d", {}), First(Call("e", {1, 2})),
+        Pivot("p", {3, 4}), Later("z", {5})}},
+      {"race-for-the-pivot",
+       Protocol::kSaga,
+       {Undone(Call("a", {}), Undo::kByOutput), Call("b", {}), Undone(Call("c", {}), Undo::kAsk),
+        First(Pivot("p", {0, 1, 2})), Later("z", {3}),
+        Once(StepSpec::Stage::kCommitted, Call("t", {}))}},
+      {"race-of-a-child",
+       Protocol::kSaga,
+       {OnceUndone(Alternatives(Call("a", {}), 1, false)), Child("kid", {}, "line", Undo::kByChild),
+        First(Call("b", {0, 1})), Call("c", {2})}},
       {"told",
        Protocol::kSaga,
        {Call("a", {}), Call("b", {0}), Optional(Once(StepSpec::Stage::kCommitted, Call("c", {}))),
@@ -551,6 +573,25 @@ void DrawBlock(PlanSpec& plan, Dice& dice) {
   }
 }
 
+// Some that race, each in its own way, and what comes after the first of them.
+void DrawRace(PlanSpec& plan, Dice& dice) {
+  const std::vector<size_t> after = DrawAfter(0, plan.steps.size(), dice);
+  std::vector<size_t> racers;
+  for (size_t n = 2 + dice.Below(2); n > 0; --n) {
+    StepSpec racer = DrawStep(Protocol::kSaga, "r" + std::to_string(n), dice);
+    if (racer.kind != Kind::kCall) {
+      racer = Child(racer.id, {}, "line", Undo::kByChild);
+    }
+    racer.after = after;
+    racer.each_parallel = 0;
+    racer.when_over.reset();
+    racer.optional = false;
+    racers.push_back(plan.steps.size());
+    plan.steps.push_back(std::move(racer));
+  }
+  plan.steps.push_back(First(Call("goal", std::move(racers))));
+}
+
 // The point of no return: whatever is before it leads there, whatever is after it comes from there.
 void DrawPivot(PlanSpec& plan, Dice& dice) {
   const size_t pivot = dice.Below(plan.steps.size());
@@ -661,6 +702,11 @@ PlanSpec DrawPlan(const std::string& name, Dice& dice) {
   if (plan.protocol == Protocol::kSaga && dice.Chance(200)) {
     DrawBlock(plan, dice);
   }
+  const bool has_pivot = std::any_of(plan.steps.begin(), plan.steps.end(),
+                                     [](const StepSpec& step) { return step.pivot; });
+  if (plan.protocol == Protocol::kSaga && !has_pivot && dice.Chance(200)) {
+    DrawRace(plan, dice);
+  }
   for (const auto stage : {StepSpec::Stage::kCommitted, StepSpec::Stage::kAborted}) {
     if (plan.protocol == Protocol::kSaga && dice.Chance(200)) {
       StepSpec told = Once(stage, Call(stage == StepSpec::Stage::kAborted ? "x" : "c", {}));
@@ -716,6 +762,15 @@ std::string StepName(const std::string& branch) {
 size_t ItemOf(const std::string& branch) {
   const size_t colon = branch.find(':');
   return colon == std::string::npos ? 0 : std::stoul(branch.substr(colon + 1));
+}
+
+const StepSpec* GoalOf(const PlanSpec& plan, const StepSpec& step) {
+  const size_t index = IndexOf(plan, step);
+  const auto found = std::find_if(plan.steps.begin(), plan.steps.end(), [&](const StepSpec& goal) {
+    return goal.after_any &&
+           std::find(goal.after.begin(), goal.after.end(), index) != goal.after.end();
+  });
+  return found == plan.steps.end() ? nullptr : &*found;
 }
 
 const StepSpec* StepOf(const PlanSpec& plan, const std::string& branch) {

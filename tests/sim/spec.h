@@ -40,6 +40,7 @@ struct StepSpec {
   std::string id;
   Kind kind = Kind::kCall;
   std::vector<size_t> after = {};  // Direct predecessors; all of them come earlier.
+  bool after_any = false;  // They race: the first that is done counts, the others are undone.
   Undo undo = Undo::kByKey;
   std::optional<size_t> when_over = {};  // Runs if the input has more items than so many.
   size_t each_parallel = 0;              // Not 0: a branch for each item, so many at a time.
@@ -98,6 +99,8 @@ inline constexpr Duration kClientLimit = std::chrono::seconds(3);  // Of one tha
 [[nodiscard]] bool Calls(const StepSpec& step);
 // By step: which steps come before it, however many others lie between.
 [[nodiscard]] std::vector<std::vector<bool>> Closure(const PlanSpec& plan);
+// The step that it races with others for; null: none.
+[[nodiscard]] const StepSpec* GoalOf(const PlanSpec& plan, const StepSpec& step);
 // The step that a branch ("f:3", "a") belongs to; null if none does.
 [[nodiscard]] const StepSpec* StepOf(const PlanSpec& plan, const std::string& branch);
 [[nodiscard]] size_t IndexOf(const PlanSpec& plan, const StepSpec& step);

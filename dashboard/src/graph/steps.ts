@@ -19,6 +19,12 @@ function isDoc(value: unknown): value is Doc {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+// What a step follows, or those of which it follows the first; nothing if it does not say.
+function statedAfter(after: unknown): string[] | undefined {
+  const named = isDoc(after) ? after.any : after;
+  return Array.isArray(named) ? named.map(String) : typeof named === 'string' ? [named] : undefined;
+}
+
 // Steps run in order unless `after` says otherwise. A source that can not be read has none.
 export function stepsOf(source: string | undefined): Step[] {
   let document: unknown;
@@ -32,7 +38,7 @@ export function stepsOf(source: string | undefined): Step[] {
     const previous = at > 0 ? [String(list[at - 1]!.id)] : [];
     return {
       id: String(step.id),
-      after: Array.isArray(step.after) ? step.after.map(String) : typeof step.after === 'string' ? [step.after] : previous,
+      after: statedAfter(step.after) ?? previous,
       participant: String(step.participant ?? ''),
       kind: step.wait !== undefined ? 'wait' : step.transaction !== undefined ? 'child' : 'call',
       forEach: step.forEach !== undefined,

@@ -85,6 +85,13 @@ TEST_CASE("an alternative says what it comes after") {
   CHECK_THAT(mermaid, Catch::Contains("or hotels: PUT"));
 }
 
+TEST_CASE("a race says so") {
+  const auto plan = PlanOf(ReadFile(CaseFolder() / "good/race.json"));
+  const std::string mermaid = ToMermaid(*plan);
+  CHECK_THAT(mermaid, Catch::Contains("as soon as one before it is done"));
+  CHECK_THAT(mermaid, Catch::Contains("undone when another is done first, for pay"));
+}
+
 TEST_CASE("a step that may fail says so") {
   const auto plan = PlanOf(ReadFile(CaseFolder() / "good/optional.json"));
   CHECK_THAT(ToMermaid(*plan),

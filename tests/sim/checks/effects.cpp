@@ -36,7 +36,7 @@ std::set<std::string> Wanted(const TxnEvidence& txn, const History& history) {
         continue;
       }
       for (const std::string& branch : BranchesOf(step, txn.items)) {
-        if (Calls(step) && txn.PassedOver(branch) == Passed::kNot) {
+        if (Calls(step) && txn.PassedOver(branch) == Passed::kNot && !txn.HasLost(branch)) {
           add(branch);
         }
       }
@@ -82,7 +82,7 @@ void CheckEffects(const Evidence& evidence, Violations& violations) {
     }
     const TxnEvidence& txn = evidence.txns.at(branch.first);
     const StepSpec* step = txn.plan == nullptr ? nullptr : StepOf(*txn.plan, branch.second);
-    const bool unknown = step != nullptr && IsOfTheEnd(txn, *step) &&
+    const bool unknown = step != nullptr && IsOfTheEnd(txn, *step) && !txn.HasLost(branch.second) &&
                          txn.PassedOver(branch.second) == Passed::kGivenUp && sum == 1;
     const bool wanted = Wanted(txn, evidence.history).contains(branch.second);
     if (!unknown && sum != (wanted ? 1 : 0)) {

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,48 @@ struct TxnEvidence {
       }
     }
     return Passed::kNot;
+  }
+  // It raced with others, and is not the one that was done first.
+  [[nodiscard]] bool HasLost(const std::string& branch) const {
+    const StepSpec* step = plan == nullptr ? nullptr : StepOf(*plan, branch);
+    const StepSpec* goal = step == nullptr ? nullptr : GoalOf(*plan, *step);
+    return goal != nullptr && WinnerFor(*goal).branch != branch;
+  }
+  // When another one was first; nothing: it was itself, or nobody was.
+  [[nodiscard]] std::optional<Instant> LostAt(const std::string& branch) const {
+    const StepSpec* step = plan == nullptr ? nullptr : StepOf(*plan, branch);
+    const StepSpec* goal = step == nullptr ? nullptr : GoalOf(*plan, *step);
+    const Winner winner = goal == nullptr ? Winner{} : WinnerFor(*goal);
+    return winner.branch == branch ? std::nullopt : winner.at;
+  }
+  struct Winner {
+    std::string branch;  // Empty: none.
+    std::optional<Instant> at = {};
+  };
+  // The first step of those that race for it which was done, or vouched for.
+  [[nodiscard]] Winner WinnerFor(const StepSpec& goal) const {
+    std::set<std::string> undoing;
+    for (const engine::Record& record : journal) {
+      std::string done;
+      if (const auto* began = std::get_if<engine::OperationStarted>(&record.body)) {
+        undoing.erase(began->branch.str());
+        if (began->role != dsl::Role::kForward) {
+          undoing.insert(began->branch.str());
+        }
+      } else if (const auto* raised = std::get_if<engine::IncidentRaised>(&record.body);
+                 raised != nullptr && raised->failure.code == "undo.outcome_unknown") {
+        undoing.insert(raised->branch.str());
+      } else if (const auto* succeeded = std::get_if<engine::OperationSucceeded>(&record.body)) {
+        done = succeeded->branch.str();
+      } else if (const auto* skipped = std::get_if<engine::OperatorSkipped>(&record.body)) {
+        done = skipped->branch.str();
+      }
+      const StepSpec* step = done.empty() ? nullptr : StepOf(*plan, done);
+      if (step != nullptr && GoalOf(*plan, *step) == &goal && !undoing.contains(done)) {
+        return {done, record.at};
+      }
+    }
+    return {};
   }
   [[nodiscard]] bool IsSkipped(const std::string& branch) const {
     return client->skipped.contains(branch);

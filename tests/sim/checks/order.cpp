@@ -63,11 +63,13 @@ class OrderJudge {
     }
   }
 
-  // What was given up is undone so that an alternative can follow: before anything was decided.
+  // What was given up is undone so that an alternative can follow, and what lost its race, before
+  // anything was decided.
   [[nodiscard]] bool MayLeadOn(const Sent& undo) const {
     const StepSpec* step = txn_.plan == nullptr ? nullptr : StepOf(*txn_.plan, undo.branch);
-    return step != nullptr && step->after_undo && undo.alternative < step->alternatives &&
-           !IsAborting(undo.at);
+    const bool for_another =
+        step != nullptr && step->after_undo && undo.alternative < step->alternatives;
+    return (for_another || txn_.HasLost(undo.branch)) && !IsAborting(undo.at);
   }
 
   // As far as the clocks tell.
@@ -230,7 +232,8 @@ class OrderJudge {
           (ItemOf(branch) > ItemOf(name) || (own_item_only && ItemOf(branch) != ItemOf(name)))) {
         continue;
       }
-      if (txn_.IsSkipped(branch) || txn_.PassedOver(branch) != TxnEvidence::Passed::kNot) {
+      if (txn_.IsSkipped(branch) || txn_.PassedOver(branch) != TxnEvidence::Passed::kNot ||
+          txn_.HasLost(branch)) {
         continue;
       }
       if (before.kind == StepSpec::Kind::kSleep) {
@@ -261,7 +264,8 @@ class OrderJudge {
     std::map<std::string, std::pair<Instant, Instant>> undone;  // By branch: first and last.
     for (const Effect& effect : evidence_.history.ledger) {
       const StepSpec* step = StepOf(*txn_.plan, effect.branch);
-      const bool led_on = step != nullptr && step->after_undo && !IsAborting(effect.at);
+      const bool led_on = step != nullptr && (step->after_undo || txn_.HasLost(effect.branch)) &&
+                          !IsAborting(effect.at);
       if (effect.gid == txn_.gid && effect.undo && !led_on) {
         undone.try_emplace(effect.branch, effect.at, effect.at).first->second.second = effect.at;
       }
@@ -279,7 +283,8 @@ class OrderJudge {
   [[nodiscard]] bool ComesBefore(const std::string& earlier, const std::string& later) const {
     const StepSpec* step = StepOf(*txn_.plan, later);
     const StepSpec* base = StepOf(*txn_.plan, earlier);
-    if (step == nullptr || base == nullptr) {
+    // Nothing was built upon what lost.
+    if (step == nullptr || base == nullptr || (step != base && txn_.HasLost(earlier))) {
       return false;
     }
     const bool same = step == base || (step->in_block && base->in_block);

@@ -230,7 +230,8 @@ Children ChildrenOf(const Evidence& evidence, const TxnEvidence& txn, const Step
   return children;
 }
 
-// A child stops when its parent aborts, unless it is past stopping.
+// A child stops when its parent aborts or another step is first in its race, unless it is past
+// stopping.
 void CheckStopped(const Evidence& evidence, const TxnEvidence& txn, Violations& violations) {
   constexpr Duration kSlack = std::chrono::milliseconds(100);
   const auto parent = evidence.txns.find(txn.gid.substr(0, txn.gid.rfind('~')));
@@ -239,11 +240,13 @@ void CheckStopped(const Evidence& evidence, const TxnEvidence& txn, Violations& 
       parent->first == txn.gid) {
     return;
   }
-  const auto aborted = parent->second.When<engine::AbortDecided>();
+  const std::string call = txn.gid.substr(parent->first.size() + 1);
+  const auto lost = parent->second.LostAt(call.substr(0, call.find('.')));
+  const auto aborted = lost ? lost : parent->second.When<engine::AbortDecided>();
   const auto decided = txn.When<engine::CommitDecided>();
   const auto ended = txn.When<engine::Ended>();
   if (txn.committed() && aborted && decided.value_or(*ended) > *aborted + kSlack) {
-    violations.push_back("I9: " + txn.gid + " went on after its parent had aborted");
+    violations.push_back("I9: " + txn.gid + " went on though its parent had no use for it");
   }
 }
 
@@ -258,9 +261,10 @@ void CheckChildren(const Evidence& evidence, const TxnEvidence& txn, Violations&
     }
     const Children children = ChildrenOf(evidence, txn, step);
     const int wanted = BranchesOf(step, txn.items).empty() ? 0 : 1;
-    const bool wrong = txn.committed() ? children.done != wanted || children.paid_back != 0
-                                       : step.undo == StepSpec::Undo::kByChild &&
-                                             children.done != children.paid_back;
+    const bool lost = txn.HasLost(step.id) || txn.PassedOver(step.id) != TxnEvidence::Passed::kNot;
+    const bool wrong = txn.committed() && !lost ? children.done != wanted || children.paid_back != 0
+                                                : step.undo == StepSpec::Undo::kByChild &&
+                                                      children.done != children.paid_back;
     if (children.judged && wrong) {
       violations.push_back("I1: " + txn.gid + " is " + txn.status + " with " +
                            std::to_string(children.done) + " children of " + step.id +
