@@ -1,8 +1,10 @@
 #include "engine/sensitive.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -12,7 +14,9 @@
 #include "base/redact.h"
 #include "base/utf8.h"
 #include "dsl/cel/activation.h"
+#include "dsl/cel/budget.h"
 #include "dsl/schema/sensitive.h"
+#include "engine/block.h"
 
 namespace entente::engine {
 namespace {
@@ -114,47 +118,140 @@ void GatherOwn(const dsl::Participant& participant, std::vector<std::string>& sc
   }
 }
 
-// What a step sends, if that is known before any other step has answered.
-void GatherSent(const dsl::Plan& plan, const dsl::OperationTemplate& operation,
-                const dsl::cel::Activation& activation, std::vector<std::string>& scalars) {
-  const auto* call = std::get_if<dsl::CallTemplate>(&operation);
-  const auto* http =
-      call == nullptr ? nullptr : std::get_if<dsl::HttpRequestTemplate>(&call->request);
-  if (http == nullptr) {
-    return;
-  }
-  for (const auto& [name, value] : http->headers) {
-    if (!Names(plan.participants[call->participant], name)) {
-      continue;
+// What a step's expressions may read before any other step has answered: the input, the
+// environment, an element of its forEach, and what `let` makes of those.
+class KnownNames final : public dsl::cel::Resolver {
+ public:
+  // All are borrowed; `item` may be null.
+  KnownNames(const dsl::Plan& plan, const dsl::Step& step, const Json& input, const Json* item,
+             size_t index, dsl::cel::Budget& budget)
+      : plan_(plan), step_(step) {
+    activation_.Bind("input", input).Bind("env", plan.env).SetResolver(this).SetBudget(&budget);
+    if (item != nullptr) {
+      activation_.Bind("item", *item);
+      activation_.Bind("index", dsl::cel::Value::Int(static_cast<int64_t>(index)));
     }
-    const auto text = value.RenderText(
-        activation,
+  }
+  KnownNames(const KnownNames&) = delete;
+  KnownNames& operator=(const KnownNames&) = delete;
+
+  [[nodiscard]] const dsl::cel::Activation& activation() const { return activation_; }
+
+  // The compiler saw to it that they do not read each other in circles.
+  [[nodiscard]] std::optional<Resolved> Resolve(std::span<const std::string> path) const override {
+    const std::string& name = path[0];
+    if (const auto made = made_.find(name); made != made_.end()) {
+      return Resolved{made->second, 1};
+    }
+    const dsl::Let* let = Find(step_.lets, name);
+    let = let != nullptr ? let : Find(plan_.lets, name);
+    auto value =
+        let == nullptr ? Result<Json>(NotFound("let", name)) : let->value.Render(activation_);
+    if (!value.ok()) {
+      return std::nullopt;
+    }
+    return Resolved{
+        made_.emplace(name, dsl::cel::Value::FromJson(std::move(value).value())).first->second, 1};
+  }
+
+ private:
+  static const dsl::Let* Find(const std::vector<dsl::Let>& lets, const std::string& name) {
+    const auto found = std::ranges::find(lets, name, &dsl::Let::name);
+    return found == lets.end() ? nullptr : &*found;
+  }
+
+  const dsl::Plan& plan_;
+  const dsl::Step& step_;
+  dsl::cel::Activation activation_;
+  mutable std::map<std::string, dsl::cel::Value> made_;
+};
+
+// The templates of the headers that a step sends and its participants name.
+std::vector<const dsl::cel::Template*> NamedHeadersOf(const dsl::Plan& plan,
+                                                      const dsl::Step& step) {
+  std::vector<const dsl::cel::Template*> named;
+  const auto add = [&](const dsl::OperationTemplate& operation) {
+    const auto* call = std::get_if<dsl::CallTemplate>(&operation);
+    const auto* http =
+        call == nullptr ? nullptr : std::get_if<dsl::HttpRequestTemplate>(&call->request);
+    for (size_t i = 0; http != nullptr && i < http->headers.size(); ++i) {
+      const auto& [name, value] = http->headers[i];
+      if (Names(plan.participants[call->participant], name)) {
+        named.push_back(&value);
+      }
+    }
+  };
+  const auto* work = std::get_if<dsl::CallWork>(&step.work);
+  for (size_t number = 0; work != nullptr && number <= work->alternatives.size(); ++number) {
+    const dsl::CallWay& way = work->way(number);
+    for (const auto* operation : {&way.forward, &way.finish}) {
+      if (*operation) {
+        add(**operation);
+      }
+    }
+    if (way.undo) {
+      add(way.undo->call);
+      if (way.undo->other_call) {
+        add(*way.undo->other_call);
+      }
+    }
+  }
+  return named;
+}
+
+// Adds those that can be told, and returns the others. Each may cost what it may when it is sent,
+// if the budget is given.
+std::vector<const dsl::cel::Template*> GatherSent(
+    const std::vector<const dsl::cel::Template*>& headers, const KnownNames& names,
+    std::vector<std::string>& scalars, dsl::cel::Budget* each = nullptr) {
+  std::vector<const dsl::cel::Template*> others;
+  for (const dsl::cel::Template* header : headers) {
+    if (each != nullptr) {
+      each->Allow(limits::kMaxExpressionCost);
+    }
+    const auto text = header->RenderText(
+        names.activation(),
         [](const dsl::cel::Value&, std::string_view spliced) { return std::string(spliced); });
     if (text.ok()) {
       GatherHeader(*text, scalars);
+    } else {
+      others.push_back(header);
     }
+  }
+  return others;
+}
+
+// Of each step what does not depend on an element.
+void GatherSent(const dsl::Plan& plan, const Json& input, std::vector<std::string>& scalars) {
+  dsl::cel::Budget budget;
+  for (const dsl::Step& step : plan.steps) {
+    const KnownNames names(plan, step, input, nullptr, 0, budget);
+    static_cast<void>(GatherSent(NamedHeadersOf(plan, step), names, scalars, &budget));
   }
 }
 
-void GatherSent(const dsl::Plan& plan, const Json& input, std::vector<std::string>& scalars) {
-  dsl::cel::Activation activation;
-  activation.Bind("input", input);
-  activation.Bind("env", plan.env);
-  for (const dsl::Step& step : plan.steps) {
-    const auto* work = std::get_if<dsl::CallWork>(&step.work);
-    for (size_t number = 0; work != nullptr && number <= work->alternatives.size(); ++number) {
-      const dsl::CallWay& way = work->way(number);
-      for (const auto* operation : {&way.forward, &way.finish}) {
-        if (*operation) {
-          GatherSent(plan, **operation, activation, scalars);
-        }
-      }
-      if (way.undo) {
-        GatherSent(plan, way.undo->call, activation, scalars);
-        if (way.undo->other_call) {
-          GatherSent(plan, *way.undo->other_call, activation, scalars);
-        }
-      }
+// Of a step with forEach what depends on its elements. Where that takes more work than a decision
+// may, all that the others are made of counts as sensitive.
+void GatherSentOfItems(const dsl::Plan& plan, const dsl::Step& step, const Json& input,
+                       const std::vector<const JsonText*>& items,
+                       std::vector<std::string>& scalars) {
+  const auto headers = NamedHeadersOf(plan, step);
+  if (headers.empty()) {
+    return;
+  }
+  dsl::cel::Budget others;
+  std::vector<std::string> known;
+  const auto depending =
+      GatherSent(headers, KnownNames(plan, step, input, nullptr, 0, others), known, &others);
+  dsl::cel::Budget budget(limits::kMaxDecisionCost);
+  for (size_t index = 0; !depending.empty() && index < items.size(); ++index) {
+    const Json item = items[index]->Read();
+    if (budget.spent() <= limits::kMaxDecisionCost) {
+      const KnownNames names(plan, step, input, &item, index, budget);
+      static_cast<void>(GatherSent(depending, names, scalars));
+    }
+    if (budget.spent() > limits::kMaxDecisionCost) {
+      Gather(item, scalars);
     }
   }
 }
@@ -252,11 +349,47 @@ void Sensitive::Learn(const dsl::Plan& plan, const JsonText& answer) {
   Know(std::move(scalars));
 }
 
-void Sensitive::Learn(const dsl::Plan& plan, const TxnState& state) {
-  for (const StepState& step : state.steps) {
-    for (const BranchState& branch : step.branches) {
-      Learn(plan, branch.answer);
+void Sensitive::LearnItems(const dsl::Plan& plan, const JsonText& input, size_t keeper,
+                           const std::vector<const JsonText*>& items) {
+  std::vector<std::string> scalars;
+  std::optional<Json> document;
+  for (size_t step = keeper; step < plan.steps.size(); ++step) {
+    if (KeeperOf(plan, step) == keeper) {
+      document = document ? std::move(document) : std::optional(input.Read());
+      GatherSentOfItems(plan, plan.steps[step], *document, items, scalars);
     }
+  }
+  Know(std::move(scalars));
+}
+
+void Sensitive::Learn(const dsl::Plan& plan, const TxnState& state) {
+  if (!NamesHeaders(plan)) {
+    return;
+  }
+  for (size_t step = 0; step < state.steps.size(); ++step) {
+    std::vector<const JsonText*> items;
+    for (const BranchState& branch : state.steps[step].branches) {
+      Learn(plan, branch.answer);
+      if (state.steps[step].for_each) {
+        items.push_back(&branch.item);
+      }
+    }
+    if (!items.empty()) {
+      LearnItems(plan, state.input, step, items);
+    }
+  }
+}
+
+void Sensitive::Learn(const dsl::Plan& plan, const JsonText& input, const Record& record) {
+  if (const auto* done = std::get_if<OperationSucceeded>(&record.body)) {
+    Learn(plan, done->answer);
+  } else if (const auto* expanded = std::get_if<StepExpanded>(&record.body);
+             expanded != nullptr && expanded->for_each && NamesHeaders(plan)) {
+    std::vector<const JsonText*> items;
+    for (const JsonText& item : expanded->items) {
+      items.push_back(&item);
+    }
+    LearnItems(plan, input, expanded->step, items);
   }
 }
 
@@ -274,10 +407,9 @@ void Sensitive::Know(std::vector<std::string> scalars) {
       }
     }
     if (text.size() >= kMinWhole) {
-      wholes_.push_back(std::move(text));
+      wholes_.insert(std::lower_bound(wholes_.begin(), wholes_.end(), text), text);
     }
   }
-  std::sort(wholes_.begin(), wholes_.end());
 }
 
 void Sensitive::Hide(std::string& text) const {

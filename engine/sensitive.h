@@ -16,7 +16,8 @@ inline constexpr std::string_view kSensitiveShown = "[sensitive]";
 
 // What of one transaction its definition calls sensitive, which calls carry and nobody is shown:
 // parts of its input, by the schema, and values of headers that a participant's `sensitiveHeaders`
-// name, as far as they follow from the definition and the input or came with answers. Expressions
+// name, as far as they follow from the definition, the input and the elements of a forEach, also by
+// way of `let`, or came with answers. Expressions
 // take them into bodies, outputs and items, and participants send them back in errors: so they are
 // known by their value wherever they stand, as they are, in parts of texts, percent-encoded, and by
 // their longer pieces between characters that encodings spell otherwise, however often they were
@@ -36,11 +37,13 @@ class Sensitive {
   // Of values that are known otherwise, as of headers that were sent.
   [[nodiscard]] static Sensitive OfHeaders(const std::vector<std::string>& values);
 
-  // Adds what the headers hold that were kept of an answer (engine::ReplyDone::answer) and that a
-  // participant of the plan names.
-  void Learn(const dsl::Plan& plan, const JsonText& answer);
-  // Of all the answers that a state has.
+  // Adds what a state knows beyond that: what the headers hold that were kept of its answers
+  // (engine::ReplyDone::answer) and that a participant of the plan names, and what steps with
+  // forEach send in such headers of their elements.
   void Learn(const dsl::Plan& plan, const TxnState& state);
+  // The same of one record of a transaction with that input; what the records before it brought has
+  // to be known already.
+  void Learn(const dsl::Plan& plan, const JsonText& input, const Record& record);
 
   [[nodiscard]] bool nothing() const { return parts_.empty() && wholes_.empty(); }
 
@@ -55,6 +58,10 @@ class Sensitive {
   void Hide(TxnState& state) const;
 
  private:
+  void Learn(const dsl::Plan& plan, const JsonText& answer);
+  // `keeper` is the step whose branches keep the elements.
+  void LearnItems(const dsl::Plan& plan, const JsonText& input, size_t keeper,
+                  const std::vector<const JsonText*>& items);
   void Know(std::vector<std::string> scalars);
   void HideCut(std::string& text) const;
   void HideValue(Json& value) const;

@@ -1,5 +1,6 @@
 #include "coordinator/cluster/follower.h"
 
+#include <optional>
 #include <utility>
 
 #include "engine/sensitive.h"
@@ -68,19 +69,24 @@ void Follower::Read(Sequence revision, std::function<void(bool read)> then) {
 
 void Follower::TakeHistory(History history) {
   engine::TxnState state;
+  std::optional<engine::Sensitive> sensitive;
   const std::lock_guard lock(mutex_);
   for (runtime::HistoryEntry& entry : history.entries) {
     if (sink_ == nullptr || !engine::Evolve(state, entry.record).ok()) {
       return;
     }
+    if (history.plan != nullptr) {
+      if (!sensitive) {
+        sensitive = engine::Sensitive::Of(*history.plan, state.input);
+      }
+      sensitive->Learn(*history.plan, state.input, entry.record);
+    }
     if (entry.revision <= *last_) {
       continue;
     }
     last_ = entry.revision;
-    if (history.plan != nullptr) {
-      auto sensitive = engine::Sensitive::Of(*history.plan, state.input);
-      sensitive.Learn(*history.plan, state);
-      sensitive.Hide(entry.record);
+    if (sensitive) {
+      sensitive->Hide(entry.record);
     }
     sink_(std::make_shared<const runtime::SharedEvent>(
         runtime::SharedEvent{{state.gid, state.definition, state.status, state.has_incident(),

@@ -120,6 +120,10 @@ void Draft::Record(RecordBody body) {
       sensitive_ = Sensitive::Of(plan_, state_->input);
       sensitive_->Learn(plan_, *state_);
     }
+    // The state is the one before this decision, which may have brought what its failure tells of.
+    for (; learned_ < decision_.records.size(); ++learned_) {
+      sensitive_->Learn(plan_, state_->input, decision_.records[learned_]);
+    }
     HideFailures(*sensitive_, body);
   }
   decision_.records.push_back({now_, std::move(body)});

@@ -163,6 +163,7 @@ class Draft {
   std::optional<size_t> aborted_;
 
   std::optional<Sensitive> sensitive_;  // Once it was asked for.
+  size_t learned_ = 0;                  // Of the decision's records, what `sensitive_` knows.
   const uint64_t most_;
   // Evaluating changes nothing of what the draft says.
   mutable dsl::cel::Budget budget_;

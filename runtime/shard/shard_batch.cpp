@@ -43,17 +43,21 @@ void Shard::Apply(const TxnPtr& txn, engine::Decision decision, std::function<vo
       counters_.incidents.fetch_add(1, std::memory_order_relaxed);
     }
     release.withdraws = std::max(release.withdraws, WithdrawnBy(record));
+    const engine::TxnState& state = *txn->state;
+    if (txn->sensitive != nullptr) {
+      txn->sensitive->Learn(*txn->plan, state.input, record);
+    }
     if (watched || events_.IsNoted(record, txn->plan->client_driven)) {
-      const engine::TxnState& state = *txn->state;
       if (engine::HasSensitive(*txn->plan)) {
-        auto sensitive = engine::Sensitive::Of(*txn->plan, state.input);
-        sensitive.Learn(*txn->plan, state);
-        sensitive.Hide(record);
+        txn->HideSensitive(record);
       }
       release.events.push_back({state.gid, state.definition, state.status, state.has_incident(),
                                 HistoryEntry{state.revision, std::move(record)}, txn->plan,
                                 state.traceparent});
     }
+  }
+  if (!watched) {
+    txn->sensitive.reset();
   }
   txn->charge.Set(MemoryCharge::kTransactionBytes + txn->state->payload_bytes);
   CountIncident(*txn);

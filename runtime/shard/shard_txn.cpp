@@ -138,6 +138,14 @@ bool ChangesSummary(const engine::Record& record) {
   return std::visit(Visitor{}, record.body);
 }
 
+void Shard::Txn::HideSensitive(engine::Record& record) {
+  if (sensitive == nullptr) {
+    sensitive = std::make_unique<engine::Sensitive>(engine::Sensitive::Of(*plan, state->input));
+    sensitive->Learn(*plan, *state);
+  }
+  sensitive->Hide(record);
+}
+
 Result<PlanPtr> ClientDrivenPlanOf(const engine::TxnState& state) {
   std::vector<std::string> sources;
   sources.reserve(state.steps.size());

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/sensitive.h"
 #include "runtime/exceptions.h"
 #include "runtime/shard/shard.h"
 
@@ -39,6 +40,12 @@ struct Shard::Txn {
   std::deque<HeldInput> held;
 
   MemoryCharge charge;
+
+  // What its events do not show, as far as `state` tells: gathered once while somebody watches, and
+  // not for each of many records. Null: nobody asked.
+  std::unique_ptr<engine::Sensitive> sensitive;
+  // In a record that is folded into `state` already.
+  void HideSensitive(engine::Record& record);
 
   std::vector<Waiter> waiters;
   std::vector<std::pair<std::optional<BranchId>, DueTimers::Handle>> timers;

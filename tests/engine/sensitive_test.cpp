@@ -1,7 +1,11 @@
 #include "engine/sensitive.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <numeric>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "tests/engine/world.h"
 
@@ -122,10 +126,10 @@ TEST_CASE("the values of headers that a participant names are sensitive, sent or
   CHECK(shown.Read() == Json{{"token", kShown}});
 
   CHECK(Hidden(sensitive, std::string("sid=session-778899; id=1")) == "sid=session-778899; id=1");
-  sensitive.Learn(
-      *plan,
-      JsonText(
-          Json{{"headers", {{"x-session", "sid=session-778899; id=1"}, {"etag", "etag-123456"}}}}));
+  OperationSucceeded done;
+  done.answer = JsonText(
+      Json{{"headers", {{"x-session", "sid=session-778899; id=1"}, {"etag", "etag-123456"}}}});
+  sensitive.Learn(*plan, input, Record{Instant(), done});
   CHECK(Hidden(sensitive, std::string("sid=session-778899; id=1")) == "[sensitive]");
   CHECK(Hidden(sensitive, std::string("who is session-778899, etag-123456?")) ==
         "who is [sensitive], etag-123456?");
@@ -144,6 +148,98 @@ TEST_CASE("what an answer's sensitive header held is sent on, and in no failure 
   world.Answer("b", ReplyUnknown{{"http.500", "no session-778899 of tok-12345678"}, std::nullopt});
   CHECK(FindBranch(world.state(), BranchId("b"))->failure->message ==
         "no [sensitive] of [sensitive]");
+}
+
+namespace {
+
+// Headers that are made of an element, of a name, and of both.
+PlanPtr PartnersPlan() {
+  return CompilePlan(
+      R"({"name": "x", "mode": "saga",
+          "let": {"scheme": "Token", "shared": "${input.key}"},
+          "participants": {"p": {"http": "http://p", "sensitiveHeaders": ["X-Key", "X-Partner", "X-Both"]}},
+          "steps": [{"id": "a", "participant": "p", "compensate": null, "forEach": "${input.partners}",
+                     "let": {"own": "${scheme + ' ' + item.token}"},
+                     "action": {"post": "/a", "headers": {"X-Key": "${shared}", "X-Partner": "${item.token}",
+                                                          "X-Both": "${own}-${index}"}}}],
+          "output": "${steps.a.output}"})");
+}
+
+Json PartnersInput() {
+  return {
+      {"key", "key-of-all"},
+      {"partners",
+       {{{"token", "tok-red-1"}, {"name", "red"}}, {{"token", "tok-blue-2"}, {"name", "blue"}}}}};
+}
+
+}  // namespace
+
+TEST_CASE("values of named headers are sensitive that a name or an element gives") {
+  const PlanPtr plan = PartnersPlan();
+  World world(plan);
+  world.Submit(PartnersInput());
+  const auto& sent = std::get<RenderedHttp>(std::get<CallBranch>(world.effects().front()).request);
+  CHECK(std::ranges::find(sent.headers, std::pair<std::string, std::string>(
+                                            "X-Both", "Token tok-red-1-0")) != sent.headers.end());
+
+  auto sensitive = Sensitive::Of(*plan, world.state().input);
+  CHECK(Hidden(sensitive, std::string("key-of-all, tok-red-1")) == "[sensitive], tok-red-1");
+  sensitive.Learn(*plan, world.state());
+  const std::string said = "key-of-all, tok-red-1, Token tok-blue-2-1, red";
+  CHECK(Hidden(sensitive, said) == "[sensitive], [sensitive], [sensitive], red");
+  auto recorded = Sensitive::Of(*plan, world.state().input);
+  for (const Record& record : world.journal()) {
+    recorded.Learn(*plan, world.state().input, record);
+  }
+  CHECK(Hidden(recorded, said) == "[sensitive], [sensitive], [sensitive], red");
+
+  TxnState state = world.state();
+  sensitive.Hide(state);
+  CHECK(state.input.Read()["partners"][1] == Json{{"token", kShown}, {"name", "blue"}});
+  CHECK(state.steps[0].branches[0].item.Read() == Json{{"token", kShown}, {"name", "red"}});
+  world.Answer("a:0", ReplyUnknown{{"http.500", "no tok-red-1 nor tok-blue-2"}, std::nullopt});
+  CHECK(FindBranch(world.state(), BranchId("a:0"))->failure->message ==
+        "no [sensitive] nor [sensitive]");
+}
+
+TEST_CASE("elements whose headers take too much work to make are sensitive as a whole") {
+  const PlanPtr plan = CompilePlan(
+      R"({"name": "x", "mode": "saga",
+          "participants": {"p": {"http": "http://p", "sensitiveHeaders": ["X-Key"]}},
+          "steps": [{"id": "a", "participant": "p", "compensate": null, "forEach": "${input.all}",
+                     "action": {"post": "/a", "headers": {
+                       "X-Key": "${item.token + string(input.many.filter(x, input.many.exists(y, y == x + 1)).size())}"}}}]})");
+  std::vector<int> many(600);
+  std::iota(many.begin(), many.end(), 0);
+  Json all = Json::array();
+  for (int i = 0; i < 40; ++i) {
+    all.push_back(
+        {{"token", "token-" + std::to_string(1'000 + i)}, {"name", "name-" + std::to_string(i)}});
+  }
+  StepExpanded expanded{.step = 0, .id = "a", .for_each = true};
+  for (const Json& item : all) {
+    expanded.items.emplace_back(item);
+  }
+  const JsonText input(Json{{"many", many}, {"all", all}});
+  auto sensitive = Sensitive::Of(*plan, input);
+  sensitive.Learn(*plan, input, Record{Instant(), expanded});
+  CHECK(Hidden(sensitive, std::string("name-0")) == "name-0");
+  CHECK(Hidden(sensitive, std::string("token-1039 of name-39")) == "[sensitive] of [sensitive]");
+}
+
+TEST_CASE("a failure in the decision that brought a named header is recorded without it") {
+  World world(CompilePlan(
+      R"({"name": "x", "mode": "saga",
+          "participants": {"p": {"http": "http://p", "sensitiveHeaders": ["X-Session"]}},
+          "steps": [{"id": "a", "participant": "p", "compensate": null, "action": {"post": "/a"}}],
+          "output": "${ {'known': 1}[steps.a.headers['x-session']] }"})"));
+  world.Submit(Json::object());
+  ReplyDone done;
+  done.answer = JsonText(Json{{"headers", {{"x-session", "session-778899"}}}});
+  world.Answer("a", done);
+  REQUIRE(world.state().output_failure);
+  CHECK(world.state().output_failure->message.find("session-778899") == std::string::npos);
+  CHECK(world.state().output_failure->message.find("[sensitive]") != std::string::npos);
 }
 
 TEST_CASE("a state and its records are shown without it") {

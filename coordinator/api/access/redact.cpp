@@ -110,9 +110,7 @@ runtime::History WithoutSensitive(runtime::History history) {
   }
   auto sensitive = engine::Sensitive::Of(*history.plan, accepted->input);
   for (const runtime::HistoryEntry& entry : history.entries) {
-    if (const auto* done = std::get_if<engine::OperationSucceeded>(&entry.record.body)) {
-      sensitive.Learn(*history.plan, done->answer);
-    }
+    sensitive.Learn(*history.plan, accepted->input, entry.record);
   }
   for (runtime::HistoryEntry& entry : history.entries) {
     sensitive.Hide(entry.record);
