@@ -216,7 +216,7 @@ int RunHttp(const Options& options) {
       std::fprintf(stderr, "bench-load: %s\n", tls.status().message().c_str());
       return 2;
     }
-    client_options.tls = *tls;
+    client_options.tls = entente::net::Always(*tls);
   }
   entente::net::HttpClient client(io, std::move(client_options));
   Loop loop(options, io);

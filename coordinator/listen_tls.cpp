@@ -8,7 +8,7 @@
 namespace entente::coordinator {
 namespace {
 
-constexpr auto kLookAgainEvery = std::chrono::seconds(2);
+constexpr auto kCertificateLookEvery = std::chrono::seconds(2);
 
 }  // namespace
 
@@ -33,7 +33,7 @@ Result<std::unique_ptr<ListenTls>> ListenTls::Open(const Config& config) {
 
 ListenTls::ListenTls(Files http, Files grpc) : http_(std::move(http)), grpc_(std::move(grpc)) {
   if (http_ != nullptr) {
-    refresh_.emplace(kLookAgainEvery, [this] { Refresh(); });
+    refresh_.emplace(kCertificateLookEvery, [this] { Refresh(); });
   }
 }
 

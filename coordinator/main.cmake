@@ -1,7 +1,7 @@
 # The one program: `entente serve` and the command line client.
 find_package(ZLIB REQUIRED)
 entente_library(entente_serve
-  SOURCES auditing.cpp authentication.cpp cluster_bulk.cpp cluster_node.cpp config.cpp dead_letters.cpp process/descriptors.cpp listen_tls.cpp log/log_line.cpp
+  SOURCES auditing.cpp authentication.cpp call_tls.cpp cluster_bulk.cpp cluster_node.cpp config.cpp dead_letters.cpp process/descriptors.cpp listen_tls.cpp log/log_line.cpp
     process/machine_memory.cpp log/operations_log.cpp process/private_file.cpp commands/probe_command.cpp log/process_log.cpp provider_keys.cpp serve.cpp servers.cpp signing_keys.cpp
     commands/store_commands.cpp commands/version_command.cpp
   PUBLIC entente_base

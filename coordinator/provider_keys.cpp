@@ -41,7 +41,8 @@ Result<std::string> Fetch(const net::Url& url, const std::string& ca_file) {
   options.max_body_bytes = identity::kMaxWebKeysBytes;
   options.policy = net::AddressPolicy::Everything();
   if (url.origin.tls) {
-    ENTENTE_ASSIGN_OR_RETURN(options.tls, net::TlsContext::ForClients({ca_file, {}, {}}));
+    ENTENTE_ASSIGN_OR_RETURN(auto tls, net::TlsContext::ForClients({ca_file, {}, {}}));
+    options.tls = net::Always(std::move(tls));
   }
   boost::asio::io_context io(1);
   net::HttpClient client(io, std::move(options));

@@ -28,6 +28,7 @@
 #include "coordinator/api/rest/rest.h"
 #include "coordinator/auditing.h"
 #include "coordinator/authentication.h"
+#include "coordinator/call_tls.h"
 #include "coordinator/cluster_node.h"
 #include "coordinator/dead_letters.h"
 #include "coordinator/listen_tls.h"
@@ -174,9 +175,9 @@ std::string PublicUrlOf(const Config& config) {
   return (config.listen_tls_certificate_file.empty() ? "http://" : "https://") + at;
 }
 
-Result<participants::CallerOptions> MakeCallerOptions(const Config& config,
-                                                      const net::AddressPolicy& policy,
-                                                      const DescriptorShares& shares) {
+participants::CallerOptions MakeCallerOptions(const Config& config,
+                                              const net::AddressPolicy& policy,
+                                              const DescriptorShares& shares, const CallTls& tls) {
   participants::CallerOptions options;
   options.http.quota = std::make_shared<net::ConnectionQuota>(shares.participants);
   options.http.policy = policy;
@@ -184,8 +185,9 @@ Result<participants::CallerOptions> MakeCallerOptions(const Config& config,
   // Each worker has types of its own.
   options.grpc.max_type_bytes = limits::kMaxMessageTypeBytes / WorkerCount(config);
   options.grpc.type_bytes = std::make_shared<std::atomic<size_t>>(0);
-  options.grpc.tls = {config.tls_ca_file, config.tls_certificate_file, config.tls_key_file};
-  ENTENTE_ASSIGN_OR_RETURN(options.http.tls, net::TlsContext::ForClients(options.grpc.tls));
+  options.grpc.tls = CallTls::FilesOf(config);
+  options.grpc.tls_changes = tls.source();
+  options.http.tls = tls.source();
   options.secrets = std::make_shared<const participants::Secrets>(config.secrets_dir);
   return options;
 }
@@ -236,8 +238,7 @@ storage::OpenOptions MakeOpenOptions(const Config& config) {
 }
 
 // At the collector's base, unless the address says more.
-outlets::TraceExporterOptions MakeTraceOptions(const Config& config,
-                                               std::shared_ptr<const net::TlsContext> tls) {
+outlets::TraceExporterOptions MakeTraceOptions(const Config& config, net::TlsSource tls) {
   constexpr std::string_view kTraces = "/v1/traces";
   outlets::TraceExporterOptions options;
   options.url = net::ParseUrl(config.otlp_endpoint).value();
@@ -273,8 +274,7 @@ Result<std::string> ReadWebhookSecret(const std::string& path) {
   return *secret;
 }
 
-Result<outlets::WebhooksOptions> MakeWebhooksOptions(const Config& config,
-                                                     std::shared_ptr<const net::TlsContext> tls) {
+Result<outlets::WebhooksOptions> MakeWebhooksOptions(const Config& config, net::TlsSource tls) {
   outlets::WebhooksOptions options;
   ENTENTE_ASSIGN_OR_RETURN(options.url, net::ParseUrl(config.webhook));
   ENTENTE_ASSIGN_OR_RETURN(options.secret, ReadWebhookSecret(config.webhook_secret_file));
@@ -571,10 +571,12 @@ int Serve(const Config& config) {
   if (!policy.ok()) {
     return CannotStart(policy.status());
   }
-  const auto caller_options = MakeCallerOptions(config, *policy, shares);
-  if (!caller_options.ok()) {
-    return CannotStart(caller_options.status());
+  const auto call_tls = CallTls::Open(config);
+  if (!call_tls.ok()) {
+    return CannotStart(call_tls.status());
   }
+  const participants::CallerOptions caller_options =
+      MakeCallerOptions(config, *policy, shares, **call_tls);
   auto journal = storage::OpenJournal(config.store, MakeOpenOptions(config));
   if (!journal.ok()) {
     return CannotStart(journal.status());
@@ -611,7 +613,7 @@ int Serve(const Config& config) {
   participants::Gates gates(std::move(gates_options));
   observe::Registry registry;
   const auto make_caller = [&](runtime::Worker& worker, const runtime::CompletionTokens& tokens) {
-    participants::CallerOptions one = *caller_options;
+    participants::CallerOptions one = caller_options;
     one.recorder = &registry.RecorderOf(worker.index());
     one.trace = !config.otlp_endpoint.empty();
     one.public_url = PublicUrlOf(config);
@@ -628,7 +630,7 @@ int Serve(const Config& config) {
   options->notices = log.Notices();
   options->local_exhaustion = [&gates] { return gates.local_exhaustion(); };
   options->message_type_bytes = [&caller_options] {
-    return caller_options->grpc.type_bytes->load();
+    return caller_options.grpc.type_bytes->load();
   };
   options->crash_marks = marks.get();
   options->registry = &registry;
@@ -644,7 +646,7 @@ int Serve(const Config& config) {
   options->on_released = [&released] { released.Tell(); };
   Outlets told;
   if (!config.webhook.empty()) {
-    auto webhooks = MakeWebhooksOptions(config, caller_options->http.tls);
+    auto webhooks = MakeWebhooksOptions(config, caller_options.http.tls);
     if (!webhooks.ok()) {
       return CannotStart(webhooks.status());
     }
@@ -659,7 +661,7 @@ int Serve(const Config& config) {
   options->on_made = [&](runtime::LocalCoordinator& made) {
     if (!config.otlp_endpoint.empty()) {
       told.traces = std::make_unique<outlets::TraceExporter>(
-          made, MakeTraceOptions(config, caller_options->http.tls));
+          made, MakeTraceOptions(config, caller_options.http.tls));
     }
     if (told.webhooks != nullptr) {
       told.webhooks->Follow(made, [&made] { return made.ServedEpochs(); });

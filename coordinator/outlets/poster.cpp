@@ -52,7 +52,7 @@ PostResult ResultOf(net::HttpOutcome outcome) {
   return result;
 }
 
-net::HttpClientOptions OptionsWith(std::shared_ptr<const net::TlsContext> tls) {
+net::HttpClientOptions OptionsWith(net::TlsSource tls) {
   net::HttpClientOptions options;
   options.max_body_bytes = kMaxAnswerBytes;
   options.tls = std::move(tls);
@@ -62,16 +62,14 @@ net::HttpClientOptions OptionsWith(std::shared_ptr<const net::TlsContext> tls) {
 }  // namespace
 
 struct Poster::Impl {
-  explicit Impl(std::shared_ptr<const net::TlsContext> tls)
-      : client(io, OptionsWith(std::move(tls))) {}
+  explicit Impl(net::TlsSource tls) : client(io, OptionsWith(std::move(tls))) {}
 
   boost::asio::io_context io{1};
   net::HttpClient client;
   std::atomic<bool> stopped{false};
 };
 
-Poster::Poster(std::shared_ptr<const net::TlsContext> tls)
-    : impl_(std::make_unique<Impl>(std::move(tls))) {}
+Poster::Poster(net::TlsSource tls) : impl_(std::make_unique<Impl>(std::move(tls))) {}
 
 Poster::~Poster() = default;
 

@@ -34,8 +34,8 @@ using PostHeaders = std::vector<std::pair<std::string, std::string>>;
 // Everything on one thread, which Post blocks, but for Stop.
 class Poster {
  public:
-  // `tls` may be null: then https fails.
-  explicit Poster(std::shared_ptr<const net::TlsContext> tls);
+  // `tls` may be empty: then https fails.
+  explicit Poster(net::TlsSource tls);
   ~Poster();
   Poster(const Poster&) = delete;
   Poster& operator=(const Poster&) = delete;

@@ -31,9 +31,9 @@
 namespace entente::outlets {
 
 struct TraceExporterOptions {
-  net::Url url;                                // Of the collector's traces, ".../v1/traces".
-  PostHeaders headers;                         // Beside the content type.
-  std::shared_ptr<const net::TlsContext> tls;  // May be null.
+  net::Url url;         // Of the collector's traces, ".../v1/traces".
+  PostHeaders headers;  // Beside the content type.
+  net::TlsSource tls;   // May be empty.
   // Told when traces begin to be dropped, and when they get through again; on the exporter's
   // thread. May be empty.
   std::function<void(bool failing, const std::string& why)> on_failing;

@@ -82,7 +82,7 @@ struct DeadLetter {
 struct WebhooksOptions {
   net::Url url;
   std::string secret;                                                 // Empty: not signed.
-  std::shared_ptr<const net::TlsContext> tls;                         // May be null.
+  net::TlsSource tls;                                                 // May be empty.
   std::array<bool, kAllWebhookKinds.size()> kinds{true, true, true};  // By WebhookKind.
   // Told of each dead letter, and of what keeps the receiver or the journal from being reached when
   // that begins. On the thread of webhooks. May be empty.

@@ -179,7 +179,8 @@ Result<std::unique_ptr<Line>> ConnectLine(std::shared_ptr<const dsl::Plan> plan,
                                           const std::string& observe) {
   participants::CallerOptions options;
   options.public_url = "http://127.0.0.1:9";  // Nobody is there to be told of what a probe does.
-  ENTENTE_ASSIGN_OR_RETURN(options.http.tls, net::TlsContext::ForClients({}));
+  ENTENTE_ASSIGN_OR_RETURN(auto tls, net::TlsContext::ForClients({}));
+  options.http.tls = net::Always(std::move(tls));
   auto wire = std::make_unique<Wire>(std::move(plan), coordinator, std::move(options));
   if (!observe.empty()) {
     ENTENTE_ASSIGN_OR_RETURN(const net::Url url, net::ParseUrl(observe));

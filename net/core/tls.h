@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/status.h"
 
@@ -53,5 +55,14 @@ class TlsContext {
 
   ssl_ctx_st* context_;
 };
+
+// What the next connection is made with; asked for each, on the thread that makes it. It never
+// blocks, and never gives null.
+using TlsSource = std::function<std::shared_ptr<const TlsContext>()>;
+
+// Always the same one.
+[[nodiscard]] inline TlsSource Always(std::shared_ptr<const TlsContext> context) {
+  return [context = std::move(context)] { return context; };
+}
 
 }  // namespace entente::net

@@ -41,7 +41,8 @@ struct GrpcChannel {
   bool resolve_again = false;    // Before the next call; those that wait use the stub there is.
   bool prefer_version6 = false;  // Changes sides after a failure to connect.
   Deadline::Clock::time_point resolved_at;
-  WaitingCalls waiting;  // For the address.
+  std::shared_ptr<const TlsContext> tls;  // What GrpcClientOptions::tls_changes gave for the stub.
+  WaitingCalls waiting;                   // For the address.
   std::unordered_map<std::string, GrpcService> services;
 };
 

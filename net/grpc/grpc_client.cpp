@@ -72,7 +72,7 @@ class GrpcClient::Impl {
       static_cast<Impl*>(client)->OnStatus(ended, status);
     };
     call->channel = ChannelOf(call->request.target);
-    if (call->channel->stub != nullptr && !call->channel->resolve_again) {
+    if (IsUsable(*call->channel)) {
       WithChannel(call);
     } else {
       Wait(call, call->channel->waiting);
@@ -167,6 +167,11 @@ class GrpcClient::Impl {
     });
   }
 
+  [[nodiscard]] bool IsUsable(const GrpcChannel& channel) const {
+    return channel.stub != nullptr && !channel.resolve_again &&
+           (channel.tls == nullptr || channel.tls == options_.tls_changes());
+  }
+
   void Resolve(const ChannelPtr& channel) {
     if (std::exchange(channel->resolving, true)) {
       return;
@@ -240,6 +245,8 @@ class GrpcClient::Impl {
       }
       return;
     }
+    // Before the files are read: what is written to them meanwhile makes another one.
+    const auto tls = channel->target.tls && options_.tls_changes ? options_.tls_changes() : nullptr;
     auto stub = ConnectGrpc(channel->target, addresses, channel->prefer_version6, options_);
     if (!stub.ok()) {
       if (NoDescriptorLeft()) {  // So a TLS file could not be read.
@@ -253,6 +260,7 @@ class GrpcClient::Impl {
     channel->resolving = false;
     channel->resolve_again = false;
     channel->stub = std::move(stub).value();
+    channel->tls = tls;
     channel->resolved_at = Clock::now();
     for (const CallPtr& call : TakeWaiting(channel->waiting)) {
       if (!call->finished()) {

@@ -98,6 +98,9 @@ struct GrpcClientOptions {
   // What they take, added up over all clients that have the same counter. May be null.
   std::shared_ptr<std::atomic<size_t>> type_bytes = nullptr;
   TlsClientOptions tls;
+  // Changes with those files: when it gives another context, what is called from then on goes over
+  // connections that are made by the files as they are then. Empty: they are taken to stay.
+  TlsSource tls_changes;
   AddressPolicy policy;
   // For tests: what a host name leads to, in place of the system's resolver. Null: that one.
   std::function<std::vector<std::string>(const std::string& host)> addresses_of;

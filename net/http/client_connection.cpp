@@ -87,7 +87,10 @@ void ClientConnection::Reuse(OutgoingCall call) {
   SendRequest();
 }
 
-bool ClientConnection::StillOpen() {
+bool ClientConnection::IsReusable() {
+  if (tls_ != nullptr && tls_ != context_.options.tls()) {
+    return false;
+  }
   char byte = 0;
   const ssize_t count = recv(socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
@@ -188,7 +191,8 @@ void ClientConnection::OnConnected(const error_code& error) {
   context_.deadlines.Set(*this, connect_deadline_);
   if (pool_->origin.tls) {
     phase_ = Phase::kSecuring;
-    StartTls(std::make_unique<TlsSession>(*context_.options.tls, pool_->origin.host), true);
+    tls_ = context_.options.tls();
+    StartTls(std::make_unique<TlsSession>(*tls_, pool_->origin.host), true);
   } else {
     SendRequest();
   }

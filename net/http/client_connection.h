@@ -1,6 +1,7 @@
 // One connection of the HTTP client and the call it carries. Internal to net.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -106,11 +107,13 @@ class ClientConnection final : public ByteChannel,
   [[nodiscard]] bool OnPlace();
   // Closes it if it is idle.
   void CloseIfIdle();
-  // Sends the call at once. Only on an idle connection for which StillOpen.
+  // Sends the call at once. Only on an idle connection that IsReusable.
   void Reuse(OutgoingCall call);
-  // Whether an idle connection looks usable: the peer has neither closed it nor sent anything. The
-  // reactor may have news that this thread has not come to yet, so the kernel is asked.
-  [[nodiscard]] bool StillOpen();
+  // Whether an idle connection may carry another call. It looks usable: the peer has neither closed
+  // it nor sent anything; the reactor may have news that this thread has not come to yet, so the
+  // kernel is asked. And it was made with the certificate that is in use: one that was replaced may
+  // be over, or be taken for stolen.
+  [[nodiscard]] bool IsReusable();
 
   // Ends the call in flight, if any, with `error`, and closes.
   void Abort(CallError error);
@@ -159,7 +162,8 @@ class ClientConnection final : public ByteChannel,
   ClientContext& context_;
   ConnectionPool* pool_;
   Phase phase_ = Phase::kWaiting;
-  size_t places_ = 0;  // Taken: of its pool's quota, then of the process's.
+  size_t places_ = 0;                      // Taken: of its pool's quota, then of the process's.
+  std::shared_ptr<const TlsContext> tls_;  // Shared with who loads it. Null: plain text.
 
   OutgoingCall call_;
   std::optional<ResponseParser> parser_;

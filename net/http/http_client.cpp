@@ -128,7 +128,7 @@ class HttpClient::Impl final : public PlaceSeeker, public ConnectionQuota::Membe
                       Deadline::Clock::now() + timeout, std::move(done), std::move(piece)};
     while (!pool.idle.empty()) {
       const boost::intrusive_ptr<ClientConnection> connection(&pool.idle.front());
-      if (connection->StillOpen()) {
+      if (connection->IsReusable()) {
         connection->Reuse(std::move(call));
         return;
       }
@@ -238,7 +238,7 @@ class HttpClient::Impl final : public PlaceSeeker, public ConnectionQuota::Membe
     if (!pool.allowed.ok()) {
       return Invalid(pool.allowed.reason(), request.url, pool.allowed.message());
     }
-    if (pool.origin.tls && options_.tls == nullptr) {
+    if (pool.origin.tls && !options_.tls) {
       return Invalid("request.tls", request.url, "TLS is not configured for outgoing calls");
     }
     return std::nullopt;

@@ -51,7 +51,9 @@ struct HttpClientOptions {
   size_t max_body_bytes = limits::kMaxPayloadBytes;
   size_t max_header_bytes = limits::kMaxHeaderBytes;
   size_t max_idle_per_origin = limits::kMaxIdleConnectionsPerParticipant;
-  std::shared_ptr<const TlsContext> tls;   // Null: https calls fail as kInvalidRequest.
+  // Empty: https calls fail as kInvalidRequest. When it gives another one, connections made with
+  // the one before end with the call that they carry.
+  TlsSource tls;
   std::shared_ptr<ConnectionQuota> quota;  // Of the process, shared by its clients. Null: none.
   AddressPolicy policy;
 };

@@ -118,7 +118,7 @@ class HttpConnection::Impl {
     net::HttpClientOptions client;
     client.connect_timeout = options_.connect_timeout;
     client.max_body_bytes = options_.max_answer_bytes;
-    client.tls = tls_ == nullptr ? nullptr : tls_->current();
+    client.tls = tls_ == nullptr ? net::TlsSource() : net::Always(tls_->current());
     client.policy = net::AddressPolicy::Everything();
     return client;
   }

@@ -420,6 +420,65 @@ class Security(unittest.TestCase):
         self.assertEqual(200, kept.getresponse().status)
         kept.close()
 
+    def test_calls_show_a_certificate_that_is_replaced(self):
+        own, first = (certificates(self.folder / name) for name in ("own", "first"))
+        second = self.folder / "second"
+        shutil.copytree(first, second)
+        subprocess.run(["openssl", "x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca-key.pem",
+                        "-CAcreateserial", "-days", "2", "-out", "cert.pem", "-extfile", "extensions"], cwd=second,
+                       check=True, capture_output=True)
+        shown = self.folder / "shown"
+        shutil.copytree(first, shown)
+        serials = {}
+        for folder in (first, second):
+            said = subprocess.run(["openssl", "x509", "-noout", "-serial", "-in", str(folder / "cert.pem")], check=True,
+                                  capture_output=True, text=True).stdout
+            serials[said.strip().removeprefix("serial=")] = folder.name
+        seen = []
+
+        class Participant(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                seen.append(serials[self.connection.getpeercert()["serialNumber"]])
+                self.send_response(200)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Participant)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(own / "cert.pem", own / "key.pem")
+        context.load_verify_locations(first / "ca.pem")
+        context.verify_mode = ssl.CERT_REQUIRED
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        self.start("--tls-ca", str(own / "ca.pem"), "--tls-certificate", str(shown / "cert.pem"), "--tls-key",
+                   str(shown / "key.pem"))
+
+        def run():
+            body = self.coordinator.call("POST", "/v1/transactions", None, {
+                "wait": "60s", "input": {}, "inline": {
+                    "name": "call", "mode": "saga",
+                    "participants": {"p": {"http": f"https://localhost:{server.server_address[1]}"}},
+                    "steps": [{"id": "a", "participant": "p", "compensate": None, "action": {"post": "/a", "body": {}}}]}})[1]
+            self.assertEqual("COMMITTED", body.get("status"), body)
+
+        run()
+        for name in ("cert.pem", "key.pem"):
+            shutil.copy(second / name, shown / name)
+        deadline = time.monotonic() + 60
+        while "event=call_certificate_taken" not in self.coordinator.log() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        run()
+        self.assertEqual(["first", "second"], seen)
+
     def test_over_tls_with_certificates_of_clients(self):
         own, clients = (certificates(self.folder / name) for name in ("own", "clients"))
         self.start_asking("--listen-tls-certificate", str(own / "cert.pem"), "--listen-tls-key",

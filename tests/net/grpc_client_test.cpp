@@ -2,6 +2,7 @@
 #include "net/grpc/grpc_client.h"
 
 #include <atomic>
+#include <filesystem>
 #include <fstream>
 #include <mutex>
 #include <optional>
@@ -13,6 +14,7 @@
 
 #include "inventory.grpc.pb.h"
 #include "net/core/local_exhaustion.h"
+#include "net/core/tls_files.h"
 #include "net/grpc/type_cache.h"
 #include "tests/net/loopback.h"
 #include "tests/net/test_certificates.h"
@@ -32,6 +34,11 @@ class Inventory final : public inventory::v1::Inventory::Service {
     for (const auto& [name, value] : context->client_metadata()) {
       const std::lock_guard lock(mutex_);
       metadata_[std::string(name.data(), name.size())] = std::string(value.data(), value.size());
+    }
+    for (const auto& name :
+         context->auth_context()->FindPropertyValues("x509_subject_alternative_name")) {
+      const std::lock_guard lock(mutex_);
+      metadata_["shown-name"] = std::string(name.data(), name.size());
     }
     context->AddInitialMetadata("entente-pending", "token-1");
     context->AddTrailingMetadata("retry-after", "7");
@@ -636,6 +643,49 @@ TEST_CASE("gRPC over TLS verifies the server's name and authority") {
   const testing::Certificates wrong("localhost");
   Error(call(wrong.ca_file(), "localhost"), CallFailure::kNotSent, "connect.failed");
   Error(call("/nonexistent.pem", "localhost"), CallFailure::kInvalidRequest, "tls.invalid");
+}
+
+TEST_CASE("gRPC shows a replaced certificate from the next call on, and goes on with what runs") {
+  namespace fs = std::filesystem;
+  const testing::Certificates server_side("localhost");
+  const testing::Certificates first("first");
+  const testing::Certificates second("second");
+  const testing::Certificates shown("shown");  // Whose files the client has.
+  const auto put = [&shown](const testing::Certificates& from) {
+    const auto copy = fs::copy_options::overwrite_existing;
+    fs::copy_file(from.certificate_file(), shown.certificate_file(), copy);
+    fs::copy_file(from.key_file(), shown.key_file(), copy);
+  };
+  // Which one is shown is what matters here.
+  grpc::SslServerCredentialsOptions options(GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_BUT_DONT_VERIFY);
+  options.pem_key_cert_pairs.push_back({server_side.ReadKey(), server_side.ReadCertificate()});
+  Server server(true, grpc::SslServerCredentials(options));
+
+  put(first);
+  GrpcClientOptions client_options;
+  client_options.tls = {server_side.ca_file(), shown.certificate_file(), shown.key_file()};
+  const auto files = TlsFiles::ForClients(client_options.tls).value();
+  client_options.tls_changes = [files] { return files->current(); };
+  Caller caller(client_options);
+  const auto start = [&](const std::string& method) {
+    GrpcRequest request = Caller::Request(server.port(), method, {{"itemName", "bed"}});
+    request.target.tls = true;
+    request.target.host = "localhost";
+    return caller.Start(std::move(request));
+  };
+  Response(start("Reserve").get());
+  CHECK(server.service.metadata("shown-name") == "first");
+  auto running = start("Hang");
+  server.service.WaitUntilHanging();
+
+  put(second);
+  Response(start("Reserve").get());
+  CHECK(server.service.metadata("shown-name") == "first");
+  CHECK(files->Refresh().value());
+  Response(start("Reserve").get());
+  CHECK(server.service.metadata("shown-name") == "second");
+  caller.Run([](GrpcClient& client) { client.CancelAll(); });
+  Error(running.get(), CallFailure::kUnknown, "call.cancelled");
 }
 
 }  // namespace entente::net

@@ -2,7 +2,10 @@
 #include "net/core/tls_files.h"
 
 #include <filesystem>
+#include <fstream>
 #include <functional>
+#include <future>
+#include <optional>
 
 #include <catch2/catch.hpp>
 
@@ -19,14 +22,29 @@ using testing::Connection;
 using testing::Loop;
 using testing::Peer;
 
+// Answers "hold" when another request says "go on".
 class Echo final : public HttpHandler {
  public:
   void Handle(HttpServerRequest request, Responder responder) override {
+    if (request.body == "hold") {
+      held_.emplace(std::move(responder));
+      return;
+    }
+    if (request.body == "go on") {
+      std::move(*held_).Respond({});
+      held_.reset();
+    }
     HttpServerResponse response;
+    response.headers.Add("x-names", request.client_names == nullptr || request.client_names->empty()
+                                        ? ""
+                                        : request.client_names->front());
     response.headers.Add("x-tls", request.tls ? "yes" : "no");
     response.body = std::move(request.body);
     std::move(responder).Respond(std::move(response));
   }
+
+ private:
+  std::optional<Responder> held_;
 };
 
 class Fixture {
@@ -48,21 +66,27 @@ class Fixture {
     });
   }
 
-  void UseClient(TlsClientOptions options) {
+  void UseClient(const TlsClientOptions& options) {
+    UseClient(Always(TlsContext::ForClients(options).value()));
+  }
+  void UseClient(TlsSource tls) {
     HttpClientOptions client_options;
-    client_options.tls = TlsContext::ForClients(options).value();
+    client_options.tls = std::move(tls);
     loop_.Run([&] { client_ = std::make_unique<HttpClient>(loop_.io(), client_options); });
   }
   HttpOutcome Call(const std::string& host, std::string body = "{}") {
-    std::promise<HttpOutcome> promise;
+    return Start(host, std::move(body)).get();
+  }
+  std::future<HttpOutcome> Start(const std::string& host, std::string body) {
+    auto promise = std::make_shared<std::promise<HttpOutcome>>();
     loop_.Run([&] {
       HttpRequest request;
       request.url = ParseUrl("https://" + host + ":" + std::to_string(port_) + "/").value();
       request.body = std::move(body);
       client_->Call(std::move(request), std::chrono::minutes(5),
-                    [&](HttpOutcome outcome) { promise.set_value(std::move(outcome)); });
+                    [promise](HttpOutcome outcome) { promise->set_value(std::move(outcome)); });
     });
-    return promise.get_future().get();
+    return promise->get_future();
   }
   HttpClient::Stats Stats() {
     return loop_.Run([&] { return client_->stats(); });
@@ -177,7 +201,7 @@ TEST_CASE("plain text to a TLS server and TLS to a plain server fail cleanly") {
   std::promise<HttpOutcome> promise;
   loop.Run([&] {
     HttpClientOptions options;
-    options.tls = TlsContext::ForClients(Trusting(certificates)).value();
+    options.tls = Always(TlsContext::ForClients(Trusting(certificates)).value());
     client = std::make_unique<HttpClient>(loop.io(), options);
     HttpRequest request;
     request.url = ParseUrl("https://localhost:" + std::to_string(peer.port())).value();
@@ -242,6 +266,56 @@ TEST_CASE("a certificate that is replaced is shown to new connections, and cuts 
   CHECK(Response(fixture.Call("localhost")).status == 200);
   CHECK(TlsFiles::ForServers({"/nonexistent.pem", "/nonexistent.pem", ""}).status().reason() ==
         "tls.invalid");
+}
+
+TEST_CASE("a client's certificate that is replaced is shown from the next call on, and ends none") {
+  namespace fs = std::filesystem;
+  const Certificates server_side("localhost");
+  const Certificates first("first");
+  const Certificates second("second");
+  const Certificates shown("shown");  // Whose files the client has.
+  const auto put = [&shown](const std::string& certificate, const std::string& key) {
+    const auto copy = fs::copy_options::overwrite_existing;
+    fs::copy_file(certificate, shown.certificate_file(), copy);
+    fs::copy_file(key, shown.key_file(), copy);
+  };
+  const auto trust = [&shown](const Certificates& client) {
+    fs::copy_file(client.ca_file(), shown.ca_file(), fs::copy_options::overwrite_existing);
+  };
+  trust(first);
+  TlsServerOptions options = ServerOptions(server_side);
+  options.client_ca_file = shown.ca_file();
+  const auto server_files = TlsFiles::ForServers(options).value();
+  Fixture fixture([server_files] { return server_files->current(); });
+  put(first.certificate_file(), first.key_file());
+  TlsClientOptions with = Trusting(server_side);
+  with.certificate_file = shown.certificate_file();
+  with.key_file = shown.key_file();
+  const auto files = TlsFiles::ForClients(with).value();
+  fixture.UseClient([files] { return files->current(); });
+  const auto shown_name = [&fixture] {
+    return Response(fixture.Call("localhost")).headers.Find("x-names").value_or("none");
+  };
+  CHECK(shown_name() == "DNS:first");
+  auto held = fixture.Start("localhost", "hold");
+  CHECK(shown_name() == "DNS:first");
+
+  // Half of it is there: nothing changes.
+  put(second.certificate_file(), first.key_file());
+  CHECK(files->Refresh().status().reason() == "tls.invalid");
+  CHECK(shown_name() == "DNS:first");
+  CHECK(fixture.Stats().connections_opened == 2);
+  put(second.certificate_file(), second.key_file());
+  trust(second);
+  CHECK(server_files->Refresh().value());
+  CHECK(shown_name() == "DNS:first");  // On the connection that it has.
+  CHECK(files->Refresh().value());
+  CHECK(shown_name() == "DNS:second");
+  CHECK(fixture.Stats().connections_opened == 3);
+  CHECK(Response(fixture.Call("localhost", "go on")).status == 200);
+  CHECK(Response(held.get()).status == 200);
+  CHECK(shown_name() == "DNS:second");
+  CHECK(fixture.Stats().connections_opened == 3);
 }
 
 }  // namespace entente::net
