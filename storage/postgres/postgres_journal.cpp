@@ -22,6 +22,7 @@
 #include "storage/postgres/periods.h"
 #include "storage/postgres/query.h"
 #include "storage/postgres/reader.h"
+#include "storage/postgres/rewriting.h"
 #include "storage/postgres/schema.h"
 
 namespace entente::storage::postgres {
@@ -54,7 +55,7 @@ bool CanMatch(const Filter& filter) {
       std::array{filter.status, filter.mode, filter.definition, filter.gid_prefix, parent}, CanBe);
 }
 
-class PostgresJournal final : public Journal, public Membership, public NoteLog {
+class PostgresJournal final : public Journal, public Membership, public NoteLog, public Rewriting {
  public:
   PostgresJournal(const PostgresOptions& options, std::unique_ptr<Periods> periods)
       : options_(options),
@@ -197,6 +198,13 @@ class PostgresJournal final : public Journal, public Membership, public NoteLog 
     ENTENTE_RETURN_IF_ERROR(writer_.health());
     return Borrowing<size_t>([&](pg::Connection& connection) {
       return postgres::RemoveNotes(connection, range, options_.statement_timeout);
+    });
+  }
+
+  Result<std::string> RewriteSome(const std::string& cursor, const ChangeText& change) override {
+    ENTENTE_RETURN_IF_ERROR(writer_.health());
+    return Borrowing<std::string>([&](pg::Connection& connection) {
+      return postgres::RewriteSome(connection, *periods_, cursor, change, options_);
     });
   }
 

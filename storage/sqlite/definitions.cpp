@@ -9,8 +9,6 @@
 namespace entente::storage::sqlite {
 namespace {
 
-constexpr const char* kNotePrefix = "note:";
-
 constexpr std::string_view kSelect =
     "SELECT name, version, source, env, digest, created_at FROM definition ";
 

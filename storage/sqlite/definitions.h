@@ -23,6 +23,7 @@ namespace entente::storage::sqlite {
 [[nodiscard]] Result<std::vector<DefinitionRow>> ListDefinitions(
     Connection& reader, const std::optional<std::string>& name);
 // Kept among the settings, under a name that none of those has.
+inline constexpr const char* kNotePrefix = "note:";
 [[nodiscard]] Status PutNote(Connection& writer, const std::string& name,
                              const std::optional<std::string>& text);
 [[nodiscard]] Result<std::vector<std::pair<std::string, std::string>>> ListNotes(

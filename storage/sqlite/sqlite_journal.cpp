@@ -19,6 +19,7 @@
 #include "storage/sqlite/query.h"
 #include "storage/sqlite/reader.h"
 #include "storage/sqlite/reader_pool.h"
+#include "storage/sqlite/rewriting.h"
 #include "storage/sqlite/schema.h"
 #include "storage/sqlite/words.h"
 
@@ -30,7 +31,7 @@ constexpr size_t kPurgeChunk = 128;
 
 constexpr size_t kLeastTried = size_t{64} << 10;
 
-class SqliteJournal : public Journal, public NoteLog {
+class SqliteJournal : public Journal, public NoteLog, public Rewriting {
  public:
   SqliteJournal(std::unique_ptr<FileGuard> guard, std::unique_ptr<Words> words,
                 std::unique_ptr<GroupWriter> writer, const SqliteOptions& options)
@@ -135,6 +136,14 @@ class SqliteJournal : public Journal, public NoteLog {
   Result<size_t> RemoveNotes(const NoteRange& range) override {
     return Write<size_t>(
         [&](Connection& connection, TxnWriter&) { return sqlite::RemoveNotes(connection, range); });
+  }
+
+  Result<std::string> RewriteSome(const std::string& cursor, const ChangeText& change) override {
+    return Write<std::string>(
+        [&](Connection& connection, TxnWriter&) {
+          return sqlite::RewriteSome(connection, cursor, change);
+        },
+        true);
   }
 
   Result<size_t> Purge(Instant before, size_t limit) override {

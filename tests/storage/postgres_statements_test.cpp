@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "storage/membership.h"
+#include "storage/rewriting.h"
 #include "tests/storage/postgres_fixtures.h"
 
 namespace entente::storage {
@@ -69,6 +70,17 @@ void Write(OwnedJournal& journal) {
   CHECK(AppendUnder(journal, Epoch(1'000'000), MakeAppend("a", 3)).code() == StatusCode::kFenced);
   REQUIRE(journal.PutDefinition({"d", 0, "{}", "{}", "1", InstantFromMicros(1)}).ok());
   REQUIRE(journal.GetOrPutSetting("name", "value").ok());
+}
+
+// Every text, once.
+void Rewrite(Journal& journal) {
+  const auto change = [](const TextPlace&, std::string_view text) {
+    return std::optional(std::string(text));
+  };
+  std::string cursor;
+  do {
+    cursor = RewritingOf(journal)->RewriteSome(cursor, change).value();
+  } while (!cursor.empty());
 }
 
 void Read(Journal& journal) {
@@ -144,6 +156,8 @@ TEST_CASE("every statement that is sent is one of those listed, and asks nothing
     {
       OwnedJournal journal(OpenPostgres(options));
       Write(journal);
+      REQUIRE(journal.PutNote("note", "text").ok());
+      Rewrite(journal.inner());
       Read(journal);
       Fail(place, journal);
       while (!Sent(statements.seen(), "WITH mine")) {

@@ -13,7 +13,6 @@
 namespace entente::storage::sqlite {
 namespace {
 
-constexpr const char* kHomeSetting = "store-home";
 constexpr std::string_view kBackupHome = "backup";
 
 // More starts than an original makes after a copy was taken.

@@ -9,6 +9,9 @@
 
 namespace entente::storage::sqlite {
 
+// The setting that says which file a store is.
+inline constexpr const char* kHomeSetting = "store-home";
+
 // What stays the same for as long as a file is the same file, and is another in each copy: its
 // inode and, where the file system has it, the moment it was made. Not its device, whose number
 // changes with a restart of the machine or of a container. `file` is an open descriptor.
