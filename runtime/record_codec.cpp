@@ -282,6 +282,11 @@ Status BadRecord(const std::string& why) {
                                             "): it is damaged, or was written by a newer release");
 }
 
+// No message begins with a field 0; what storage encrypted does.
+bool IsEncrypted(std::string_view bytes) {
+  return bytes.starts_with('\0');
+}
+
 Status GetJson(const std::string& text, JsonText& to) {
   auto stored = JsonText::FromStored(text);
   if (!stored.ok()) {
@@ -548,6 +553,11 @@ std::string EncodeRecord(const engine::Record& record) {
 }
 
 Result<engine::Record> DecodeRecord(std::string_view bytes) {
+  if (IsEncrypted(bytes)) {
+    return DataLoss("journal.encrypted_record",
+                    "a journal record can not be decrypted: it was changed, or the key that it is "
+                    "encrypted with is not in the --encryption-key-file of this coordinator");
+  }
   pb::Record from;
   if (!from.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return BadRecord("no protobuf message");

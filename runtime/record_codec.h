@@ -13,7 +13,7 @@ namespace entente::runtime {
 [[nodiscard]] std::string EncodeRecord(const engine::Record& record);
 
 // kDataLoss, reason journal.bad_record, for bytes that are no record of a release this one knows:
-// damaged, or written by a newer one.
+// damaged, or written by a newer one; journal.encrypted_record for what is still encrypted.
 [[nodiscard]] Result<engine::Record> DecodeRecord(std::string_view bytes);
 
 }  // namespace entente::runtime

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "storage/encryption.h"
 
 namespace entente::storage {
 namespace {
@@ -55,6 +56,7 @@ class Import {
 
   Result<ImportReport> Run() {
     ENTENTE_RETURN_IF_ERROR(ListAll());
+    ENTENTE_RETURN_IF_ERROR(CopyKeyNotes());
     ENTENTE_RETURN_IF_ERROR(CopyIdentity());
     ENTENTE_RETURN_IF_ERROR(AcquireAll());
     Status status = CopyDefinitions();
@@ -67,6 +69,15 @@ class Import {
   }
 
  private:
+  // What is encrypted is copied as it is. Before any of it, what says that keys are needed.
+  Status CopyKeyNotes() {
+    ENTENTE_ASSIGN_OR_RETURN(const auto notes, from_.ListNotes(kKeyNotes));
+    for (const auto& [name, text] : notes) {
+      ENTENTE_RETURN_IF_ERROR(to_.PutNote(name, text));
+    }
+    return {};
+  }
+
   // Participants know the coordinator by it: what was begun can only be ended under the same name.
   Status CopyIdentity() {
     if (gids_.empty()) {

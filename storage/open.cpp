@@ -7,6 +7,7 @@
 #include "storage/maintain.h"
 #include "storage/memory/memory_journal.h"
 #include "storage/postgres/postgres_journal.h"
+#include "storage/sealed/sealed_journal.h"
 #include "storage/sqlite/files/maintenance.h"
 #include "storage/sqlite/sqlite_journal.h"
 
@@ -87,8 +88,9 @@ std::string ShownUrl(std::string_view url) {
   return shown;
 }
 
-Result<std::unique_ptr<Journal>> OpenJournal(std::string_view url, const OpenOptions& options) {
-  ENTENTE_ASSIGN_OR_RETURN(const StoreUrl store, Parse(url));
+namespace {
+
+Result<std::unique_ptr<Journal>> OpenAsItIs(const StoreUrl& store, const OpenOptions& options) {
   if (store.kind == Kind::kMemory) {
     return std::unique_ptr<Journal>(std::make_unique<MemoryJournal>());
   }
@@ -100,6 +102,14 @@ Result<std::unique_ptr<Journal>> OpenJournal(std::string_view url, const OpenOpt
   sqlite_options.copied = options.copied;
   sqlite_options.on_copy = options.on_copy;
   return sqlite::OpenSqliteJournal(store.path, sqlite_options);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Journal>> OpenJournal(std::string_view url, const OpenOptions& options) {
+  ENTENTE_ASSIGN_OR_RETURN(const StoreUrl store, Parse(url));
+  ENTENTE_ASSIGN_OR_RETURN(std::unique_ptr<Journal> journal, OpenAsItIs(store, options));
+  return SealJournal(std::move(journal), options.keys);
 }
 
 Result<BackupReport> BackUpStore(std::string_view url, const std::string& target) {

@@ -12,6 +12,8 @@
 
 namespace entente::storage {
 
+class KeyRing;  // storage/sealed/key_ring.h
+
 struct OpenOptions {
   CopiedStore copied = CopiedStore::kAsk;
   // Told, before OpenJournal returns, that the store is a copy and what that led to.
@@ -21,13 +23,18 @@ struct OpenOptions {
   // whether tables that are missing, or an earlier release's, are created or changed.
   Duration lease = std::chrono::seconds(5);
   bool migrate = true;
+
+  // What the store is encrypted with; null: it is not, unless it says that it was. Shared with all
+  // who read and write.
+  std::shared_ptr<const KeyRing> keys = nullptr;
 };
 
 // "sqlite:<path>" opens or creates that file (one coordinator at a time; see
 // storage/sqlite/sqlite_journal.h for what can fail); "memory:" keeps everything in memory and
 // loses it at the end; "postgres://..." is a database that any number of coordinators may share
 // (storage/postgres/postgres_journal.h). kInvalidArgument, store.unknown_scheme or store.bad_url,
-// for anything else. Blocks on the disk or the network.
+// for anything else; kFailedPrecondition, encryption.key_missing, for a key that the store needs
+// and `keys` does not have. Blocks on the disk or the network.
 [[nodiscard]] Result<std::unique_ptr<Journal>> OpenJournal(std::string_view url,
                                                            const OpenOptions& options = {});
 

@@ -11,6 +11,12 @@
 namespace entente::runtime {
 namespace {
 
+// What says something of the transaction that could not be read, and nothing of the store: its
+// definition does not compile, or a record of it was encrypted and can not be opened.
+bool IsOfOneAlone(const Status& status) {
+  return status.reason() == "store.bad_definition" || status.reason() == "journal.encrypted_record";
+}
+
 engine::BranchReplied ReplyTo(const engine::CommandId& command, uint32_t attempt,
                               engine::Reply reply) {
   return {command.branch, command.role, command.alternative, attempt, std::move(reply)};
@@ -423,7 +429,7 @@ Status Shard::TakeRead(storage::StoredTxn stored) {
     }
   } else if (txn.status().reason() == kOutOfMemory) {
     recovery_.left_out.push_back(std::move(stored.gid));
-  } else if (IsOurDefect(txn.status()) || txn.status().reason() == "store.bad_definition") {
+  } else if (IsOurDefect(txn.status()) || IsOfOneAlone(txn.status())) {
     recovery_.held.push_back(std::move(stored));
   } else {
     return txn.status();
@@ -550,7 +556,7 @@ void Shard::TakeBack(storage::StoredTxn stored) {
       for (const auto& asker : askers) {
         asker(HeldBack(gid));
       }
-    } else if (status.reason() == "store.bad_definition") {
+    } else if (IsOfOneAlone(status)) {
       Quarantine(std::move(stored), {status.reason(), status.message()});
     } else {
       Lose(status);

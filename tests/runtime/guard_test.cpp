@@ -132,6 +132,34 @@ TEST_CASE("a transaction that fails again and again is quarantined until it is r
   CHECK(node.View("bad").quarantine.empty());
 }
 
+TEST_CASE("a transaction with a record that can not be decrypted is held back, and no other is") {
+  TestNode node;
+  node.Define(kDouble);
+  node.Submit("double", "good");
+  node.Submit("double", "bad");
+  const Gid bad("bad");
+  const Epoch epoch = node.journal->Acquire(ShardOf(bad)).value();
+  storage::Batch batch;
+  batch.appends.push_back({bad,
+                           Sequence(node.journal->Load(bad).value().records.size() + 1),
+                           {std::string("\0\1sealed", 8)},
+                           std::nullopt});
+  Status appended = Unavailable("test", "not yet");
+  node.journal->Append(ShardOf(bad), epoch, std::move(batch),
+                       [&appended](Status status) { appended = std::move(status); });
+  node.Run();
+  REQUIRE(appended.ok());
+
+  node.Restart();
+  CHECK(node.View("bad").quarantine.find("decrypted") != std::string::npos);
+  CHECK(node.shards->counters().quarantined == 1);
+  node.caller.Answer("a", engine::ReplyDone{});
+  node.Run();
+  node.caller.Answer("b", engine::ReplyDone{});
+  node.Run();
+  CHECK(node.Look("good").status == TxnStatus::kCommitted);
+}
+
 TEST_CASE("a quarantined transaction can be resolved without being driven") {
   TestNode node;
   node.Define(kDouble);
