@@ -19,9 +19,9 @@ FIGURES = (("per_second", "transactions/s", True), ("p50_ms", "p50 ms", False), 
 class Side:
     """One of the two: its process, and what it has used so far."""
 
-    def __init__(self, program, folder, env, definitions, secured=None):
+    def __init__(self, program, folder, env, definitions, secured=None, flags=()):
         folder.mkdir()
-        self.coordinator = Coordinator(pathlib.Path("/"), folder, env, ["--log-level", "warn"],
+        self.coordinator = Coordinator(pathlib.Path("/"), folder, env, ["--log-level", "warn", *flags],
                                        program=str(program.resolve())[1:], secured=secured)
         self.options = ["--token-file", secured.token_file] if secured else []
         self.options += ["--ca", secured.ca_file] if secured and secured.context else []

@@ -1,16 +1,19 @@
-"""What security costs: coordinators with nothing on, with tokens and signed calls, and with these and TLS, by turns.
+"""What security costs: coordinators with nothing on, with tokens and signed calls, with these and TLS, and with a store
+that is encrypted, by turns.
 
 Each has a store and a process of its own, and what one round measures of one is followed at once by the others: a
 noisy machine is noisy for all. What is shown is the median of the rounds' ratios to the one with nothing on.
 """
 
+import base64
+import os
 import statistics
 
 from against import Side, measure
 from secured import Secured
 
 KINDS = {"nothing": None, "tokens and signatures": ("tokens", "signatures"),
-         "tokens, signatures and TLS": ("tokens", "signatures", "tls")}
+         "tokens, signatures and TLS": ("tokens", "signatures", "tls"), "encryption at rest": None}
 
 
 def cost(bench, documents, in_flight, rounds, cpu_seconds):
@@ -22,7 +25,8 @@ def cost(bench, documents, in_flight, rounds, cpu_seconds):
     try:
         for name, what in KINDS.items():
             secured = Secured(bench.folder / name.replace(" ", "-").replace(",", ""), what) if what else None
-            sides[name] = Side(bench.build / "entente", bench.folder / f"of {name}", bench.env, documents, secured)
+            flags = encryption(bench.folder) if name == "encryption at rest" else []
+            sides[name] = Side(bench.build / "entente", bench.folder / f"of {name}", bench.env, documents, secured, flags)
         for document in documents:
             rows += by_turns(bench, sides, document, in_flight, rounds, cpu_seconds)
     finally:
@@ -30,6 +34,13 @@ def cost(bench, documents, in_flight, rounds, cpu_seconds):
             side.close()
     print()
     return rows
+
+
+def encryption(folder):
+    keys = folder / "keys"
+    keys.write_text(base64.b64encode(os.urandom(32)).decode() + "\n")
+    keys.chmod(0o600)
+    return ["--encryption-key-file", keys]
 
 
 def by_turns(bench, sides, document, in_flight, rounds, cpu_seconds):

@@ -282,6 +282,10 @@ const std::vector<Setting>& Settings() {
          return Status();
        },
        [](const Config& config) { return config.store_migrate; }},
+      StringSetting<&Config::encryption_key_file>(
+          "encryption-key-file", "ENTENTE_ENCRYPTION_KEY_FILE",
+          "File with the keys that the store is encrypted with, the one that writes first; empty: "
+          "it is not"),
       DurationSetting<&Config::lease>(
           "lease", "ENTENTE_LEASE",
           "How long a node keeps what it drives after it was last heard of, where several share a "

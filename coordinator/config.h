@@ -21,6 +21,7 @@ struct Config {
   std::string store = "sqlite:entente.db";
   std::string store_identity = "ask";  // "ask", "new" or "keep": see storage::CopiedStore.
   std::string store_migrate = "yes";   // "yes" or "no"
+  std::string encryption_key_file;     // See storage::KeyRing; empty: the store is not encrypted.
   Duration lease = std::chrono::seconds(5);
   // Of nodes that share a store: where the others reach this one; what they are told instead, if
   // that is another address; the file with the secret that they know each other by, if it is not to

@@ -1,6 +1,7 @@
 #include "coordinator/serve.h"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -43,6 +44,7 @@
 #include "coordinator/process/private_file.h"
 #include "coordinator/servers.h"
 #include "coordinator/signing_keys.h"
+#include "coordinator/store_rewriter.h"
 #include "marks/crash_marks.h"
 #include "net/core/address_policy.h"
 #include "net/core/own_listeners.h"
@@ -53,8 +55,10 @@
 #include "runtime/node/local_coordinator.h"
 #include "runtime/node/worker.h"
 #include "runtime/wall_clock.h"
+#include "storage/encryption.h"
 #include "storage/membership.h"
 #include "storage/open.h"
+#include "storage/sealed/key_ring.h"
 
 namespace entente::coordinator {
 namespace {
@@ -224,8 +228,13 @@ Result<runtime::LocalCoordinatorOptions> MakeOptions(const Config& config,
   return options;
 }
 
-storage::OpenOptions MakeOpenOptions(const Config& config) {
+Result<storage::OpenOptions> MakeOpenOptions(const Config& config) {
   storage::OpenOptions options;
+  if (!config.encryption_key_file.empty()) {
+    // What the keys are for is not to lie in a core file either.
+    prctl(PR_SET_DUMPABLE, 0);
+    ENTENTE_ASSIGN_OR_RETURN(options.keys, storage::KeyRing::Read(config.encryption_key_file));
+  }
   options.copied = config.store_identity == "keep"  ? storage::CopiedStore::kKeepIdentity
                    : config.store_identity == "new" ? storage::CopiedStore::kNewIdentity
                                                     : storage::CopiedStore::kAsk;
@@ -577,9 +586,17 @@ int Serve(const Config& config) {
   }
   const participants::CallerOptions caller_options =
       MakeCallerOptions(config, *policy, shares, **call_tls);
-  auto journal = storage::OpenJournal(config.store, MakeOpenOptions(config));
+  const auto open_options = MakeOpenOptions(config);
+  if (!open_options.ok()) {
+    return CannotStart(open_options.status());
+  }
+  auto journal = storage::OpenJournal(config.store, *open_options);
   if (!journal.ok()) {
     return CannotStart(journal.status());
+  }
+  std::optional<StoreRewriter> rewriter;
+  if (storage::Encryption* const encryption = storage::EncryptionOf(**journal)) {
+    rewriter.emplace(*encryption);
   }
   auto auditing = std::make_unique<Auditing>(config, **journal);
   auto authentication = Authentication::Open(config, **journal, auditing->book());
@@ -697,6 +714,9 @@ int Serve(const Config& config) {
                       told.webhooks.get(), [&](observe::Exposition& out) {
                         registry.Write(out);
                         told.Write(out);
+                        if (rewriter) {
+                          rewriter->Write(out);
+                        }
                       });
   if (node != nullptr) {
     released.Set({});
@@ -709,6 +729,7 @@ int Serve(const Config& config) {
   // reads it goes before it.
   authentication->reset();
   auditing.reset();
+  rewriter.reset();
   journal->reset();
   return code;
 }
