@@ -30,6 +30,8 @@ describe('a definition as steps', () => {
   test('follows the order unless it says otherwise', () => {
     expect(steps.map((s) => s.after)).toEqual([[], [], ['a', 'b'], ['c'], ['d']]);
   });
+  test('comes after all that race for it', () =>
+    expect(stepsOf(JSON.stringify({ steps: [{ id: 'a' }, { id: 'b', after: [] }, { id: 'c', after: { any: ['a', 'b'] } }] }))[2]!.after).toEqual(['a', 'b']));
   test('knows what kind of step it is', () => expect(steps.map((s) => s.kind)).toEqual(['call', 'call', 'call', 'wait', 'child']));
   test('that can not be read has none', () => expect(stepsOf('{"steps": [')).toEqual([]));
   test('shows the worst of the branches of a forEach', () => {

@@ -19,6 +19,9 @@ constexpr std::string_view kNext =
     R"(steps follow one another as they are listed; write "after": ["id", ...] for another order)";
 constexpr std::string_view kParallel =
     R"(steps run at the same time when they come after the same ones: write "after": [])";
+constexpr std::string_view kRace =
+    R"(write "after": {"any": ["id", ...]} at the step that goes on with the first one; the others )"
+    R"(are undone)";
 constexpr std::string_view kWait = R"(write a step of its own: "wait": {"for": "10s"})";
 constexpr std::string_view kSignal =
     R"(write a step of its own: "wait": {"signal": "approved", "timeout": "1h"})";
@@ -58,7 +61,7 @@ constexpr std::string_view kAfterwards =
     "'onAborted'";
 
 // In lower case.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 87> kWords = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 91> kWords = {{
     {"catch", kCatch},
     {"catcher", kCatch},
     {"fallback", kCatch},
@@ -86,6 +89,10 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 87> kWords =
     {"forktasks", kParallel},
     {"join", kParallel},
     {"joinon", kParallel},
+    {"race", kRace},
+    {"anyof", kRace},
+    {"firstof", kRace},
+    {"afterany", kRace},
     {"sleep", kWait},
     {"delay", kWait},
     {"timer", kWait},
