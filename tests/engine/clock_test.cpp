@@ -147,6 +147,28 @@ TEST_CASE("a back-off of a second takes no longer than that after a start with a
   CHECK_FALSE(world.NextTimer(world.now() + seconds(9)).has_value());
 }
 
+TEST_CASE("a timer for a deadline that there is not, or that was missed, arms none") {
+  World endless(Saga(kCall));
+  endless.Submit();
+  const size_t before = endless.effects().size();
+  endless.Feed(TimerFired{});
+  CHECK(endless.effects().size() == before);
+
+  World late(CompilePlan(
+      R"({"name": "x", "mode": "saga", "participants": {"p": {"http": "http://p"}}, "deadline": "10m",
+          "steps": [{"id": "a", "participant": "p", "action": {"post": "/a"}, "pivot": true},
+                    {"id": "b", "participant": "p", "action": {"post": "/b"}}]})"));
+  late.Submit();
+  late.Answer("a", ReplyDone{});
+  late.set_now(kOrigin + std::chrono::minutes(10));
+  late.Feed(TimerFired{});
+  REQUIRE(late.state().deadline_missed);
+  late.set_now(kOrigin + std::chrono::minutes(1));
+  const size_t missed = late.effects().size();
+  late.Feed(TimerFired{});
+  CHECK(late.effects().size() == missed);
+}
+
 TEST_CASE("a start whose clock is ahead, or the same, records nothing of it") {
   World world(Saga(R"("wait": {"for": "10m"})"));
   world.Submit();

@@ -51,6 +51,11 @@ TEST_CASE("what is sensitive is known by its value wherever it stands") {
   CHECK(Hidden(sensitive, Json{{"4111 1111/x\n", 1}}) == Json{{"[sensitive]", 1}});
 }
 
+TEST_CASE("what stands in an address as it is hides with what does not") {
+  CHECK(Hidden(Of("aZ09-._~ b"), std::string("/c/aZ09-._~%20b?")) == "/c/[sensitive]?");
+  CHECK(Hidden(Of("k@yz:w[q]"), std::string("/c/k%40yz%3Aw%5Bq%5D")) == "/c/[sensitive]");
+}
+
 TEST_CASE("numbers are sensitive as they are written") {
   const Sensitive sensitive = Of(41111111);
   CHECK(Hidden(sensitive, Json{{"a", 41111111}, {"b", 7}}) == Json{{"a", kShown}, {"b", 7}});

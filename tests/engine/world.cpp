@@ -289,6 +289,8 @@ void World::CheckReservations(Instant decided_at) const {
 void World::CheckOutstanding() const {
   std::set<std::optional<BranchId>> expected_timers;
   std::set<CallKey> expected_calls;
+  std::set<Gid> children;
+  std::set<Gid> cancelled;
   for (const Effect& effect : Outstanding(*plan_, state_)) {
     const std::string text = Describe(effect, *plan_, kOrigin);
     if (const auto* arm = std::get_if<ArmTimer>(&effect)) {
@@ -302,16 +304,25 @@ void World::CheckOutstanding() const {
       if (!cancelled_children_.contains(cancel->child)) {
         Fail("recovery would re-issue what was never emitted: " + text);
       }
+      cancelled.insert(cancel->child);
     } else {
       const auto* call = std::get_if<CallBranch>(&effect);
       const auto* child = std::get_if<StartChild>(&effect);
       const CallKey key = call != nullptr ? KeyOf(call->command, call->attempt)
                                           : KeyOf(child->command, child->attempt);
       expected_calls.insert(key);
+      if (child != nullptr) {
+        children.insert(child->child);
+      }
       const auto out = calls_.find(key);
       if (out == calls_.end() || Describe(out->second, *plan_, kOrigin) != text) {
         Fail("recovery would re-issue what was never emitted: " + text);
       }
+    }
+  }
+  for (const Gid& child : children) {
+    if (cancelled_children_.contains(child) && !cancelled.contains(child)) {
+      Fail("recovery would forget to cancel " + child.str());
     }
   }
   for (const auto& [key, effect] : calls_) {
