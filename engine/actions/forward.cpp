@@ -562,8 +562,8 @@ void ForwardRefused(Turn& turn, BranchRef ref) {
     FailAttempt(turn, ref, AttemptOutcome::kRefused);
     return;
   }
-  if (IsChildMixed(failure) && IsTolerant(turn.draft, ref)) {
-    // Some of it may stand.
+  if (IsChildMixed(failure) && !turn.draft.plan_step(ref).race && IsTolerant(turn.draft, ref)) {
+    // Some of it may stand. What races is undone once it has lost, and nobody could undo this.
     EndForward(turn, ref, {std::move(failure), true, AbortCause::kGaveUp, false});
     return;
   }
