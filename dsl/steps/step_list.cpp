@@ -188,6 +188,13 @@ std::optional<StepListReader::Obstacle> StepListReader::WhyNotInRace(size_t step
     return Obstacle{"past the pivot nothing is undone, so both would stand",
                     "let the race come before the pivot"};
   }
+  const auto excluded = [&](size_t pivot) { return list_.table.Exclude(pivot, step); };
+  if (std::any_of(list_.pivots.begin(), list_.pivots.end(), excluded)) {
+    return Obstacle{
+        "it may still be under way when what follows the pivot of another way commits the "
+        "transaction: too late to abort if none of the race can be done",
+        "let the pivot follow the choice"};
+  }
   for (size_t next = 0; next < steps_.size(); ++next) {
     const std::vector<size_t>& after = stated_[next];
     if (next != goal && std::find(after.begin(), after.end(), step) != after.end()) {
