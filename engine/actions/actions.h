@@ -79,8 +79,9 @@ void DeadlineDue(Turn& turn);
 void MissDeadline(Turn& turn);
 
 // ---- race.cpp: steps of which only the first that is done counts ----
-// The step was looked at: if it is done and races with others, those have lost.
-void DecideRace(Turn& turn, size_t step);
+// Those that race with a step that is done have lost. Before anything is begun, or one could begin
+// that has lost; also while paused.
+void DecideRaces(Turn& turn);
 // Whether one that the step races with may still be done.
 [[nodiscard]] bool CanAnotherWin(const Draft& draft, size_t step);
 // Whether the race for the step is over: one is done, or none is to be.

@@ -22,17 +22,22 @@ void Lose(Turn& turn, size_t step) {
   }
 }
 
+void BeatOthers(Turn& turn, size_t step) {
+  const std::vector<dsl::Step>& steps = turn.draft.plan().steps;
+  for (const size_t other : steps[*steps[step].race].after) {
+    if (other != step && !turn.draft.step(other).skipped) {
+      Lose(turn, other);
+    }
+  }
+}
+
 }  // namespace
 
-void DecideRace(Turn& turn, size_t step) {
-  const Draft& draft = turn.draft;
-  const std::vector<dsl::Step>& steps = draft.plan().steps;
-  if (!steps[step].race || !IsWinner(draft.step(step))) {
-    return;
-  }
-  for (const size_t other : steps[*steps[step].race].after) {
-    if (other != step && !draft.step(other).skipped) {
-      Lose(turn, other);
+void DecideRaces(Turn& turn) {
+  const std::vector<dsl::Step>& steps = turn.draft.plan().steps;
+  for (size_t step = 0; step < steps.size() && IsDriving(turn); ++step) {
+    if (steps[step].race && IsWinner(turn.draft.step(step))) {
+      BeatOthers(turn, step);
     }
   }
 }

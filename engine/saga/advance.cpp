@@ -26,7 +26,6 @@ bool IsOffTheWay(const Draft& draft, size_t step) {
 // on a way that is not taken decides nothing: what runs instead of it may still be refused.
 void CrossPivot(Turn& turn, size_t step) {
   const Draft& draft = turn.draft;
-  DecideRace(turn, step);
   if (draft.plan().steps[step].pivot && draft.status() == TxnStatus::kActive &&
       IsDone(draft.step(step)) && !(draft.step(step).skipped && IsOffTheWay(draft, step))) {
     turn.draft.Record(CommitDecided{});
@@ -113,6 +112,7 @@ void Commit(Turn& turn) {
 }  // namespace
 
 void Advance(Turn& turn) {
+  DecideRaces(turn);
   const bool all_done = DriveSteps(turn, kRules);
   const bool clear = !IsDriving(turn) || UndoLosers(turn);
   if (all_done && clear) {
