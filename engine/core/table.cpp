@@ -23,7 +23,7 @@ constexpr RefusalText kRefusals[] = {
     {"transaction.finished", StatusCode::kFailedPrecondition,
      " has ended: what is done can not be changed"},
     {"transaction.past_pivot", StatusCode::kFailedPrecondition,
-     " is past its point of no return and only goes forward: to stop it nevertheless, resolve it"},
+     " has decided to commit and only goes forward: to stop it nevertheless, resolve it"},
     {"transaction.pivot_in_doubt", StatusCode::kFailedPrecondition,
      " is at its point of no return: the pivot may already have happened and has no compensation; "
      "wait for its outcome, or resolve the transaction"},

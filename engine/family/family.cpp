@@ -113,7 +113,7 @@ Reply WhyNotBegun(Obstacle obstacle, Failure why) {
 }
 
 AbortRequested StopChild() {
-  return {{kParentActor, "the parent transaction aborts"}};
+  return {{kParentActor, "its parent has no use for it any more"}};
 }
 
 std::optional<StartChild> CallFor(const dsl::Plan& plan, const TxnState& parent, const Gid& child) {
