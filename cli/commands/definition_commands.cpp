@@ -104,6 +104,15 @@ std::string JoinedNames(const Json& value) {
   return text;
 }
 
+std::string AfterText(const Json& step) {
+  const auto after = step.find("after");
+  if (after == step.end()) {
+    return "";
+  }
+  const bool races = after->is_object() && after->contains("any");
+  return races ? "first of " + JoinedNames((*after)["any"]) : JoinedNames(*after);
+}
+
 // The steps as their author wrote them.
 Table StepsOf(const Json& definition) {
   Table table({"STEP", "AFTER", "CALLS", "UNDONE BY", ""});
@@ -124,9 +133,7 @@ Table StepsOf(const Json& definition) {
     for (const char* member : {"pivot", "when", "forEach", "alternatives", "expires", "onePhase"}) {
       notes += step.contains(member) ? (notes.empty() ? "" : ", ") + std::string(member) : "";
     }
-    const auto after = step.find("after");
-    table.Add(
-        {Text(step, "id"), after == step.end() ? "" : JoinedNames(*after), calls, undo, notes});
+    table.Add({Text(step, "id"), AfterText(step), calls, undo, notes});
   }
   return table;
 }

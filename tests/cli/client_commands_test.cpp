@@ -409,6 +409,22 @@ TEST_CASE("definitions show lists the steps") {
         "b     p\n");
 }
 
+TEST_CASE("definitions show says what races") {
+  CannedServer server({{.body = R"({"name":"d","version":1,"source":"{\"steps\":[{\"id\":\"a\"},)"
+                                R"({\"id\":\"b\",\"after\":[]},)"
+                                R"({\"id\":\"c\",\"after\":{\"any\":[\"a\",\"b\"]}},)"
+                                R"({\"id\":\"d\",\"after\":[\"b\",\"c\"]}]}"})"}});
+  CHECK(Run({"definitions", "show", "d", "--server", server.url()}).out ==
+        "name     d\n"
+        "version  1\n"
+        "\n"
+        "STEP  AFTER\n"
+        "a\n"
+        "b\n"
+        "c     first of a, b\n"
+        "d     b, c\n");
+}
+
 TEST_CASE("complete reports an outcome, and refuses a contradiction") {
   CannedServer server({{.body = kActive}});
   CHECK(Run({"complete", "tok", "--server", server.url(), "--output", "7"}).exit_code == 0);
