@@ -129,6 +129,18 @@ ENGINE = [
     engine("race-ends-too-soon", "the transaction ends while what lost its race is undone",
            "I1|ended without",
            ("engine/saga/advance.cpp", "  if (all_done && clear) {", "  if (all_done && (clear || PLANTED)) {")),
+    engine("beaten-step-called-again", "a step that was not the first in its race is called again",
+           "is called after another was first",
+           ("engine/actions/abort.cpp", "  EndStopped(turn, ref, FailureOf(turn.event), true);\n",
+            "  if (PLANTED && IsLost(turn.draft, ref)) {\n"
+            "    RetryLater(turn, ref, AttemptOutcome::kUnknown, FailureOf(turn.event), turn.draft.now());\n"
+            "    return StartAttempt(turn, ref);\n  }\n"
+            "  EndStopped(turn, ref, FailureOf(turn.event), true);\n")),
+    engine("race-without-a-winner", "what steps race for begins before one of them is done", "I8: .* is begun before",
+           ("engine/actions/race.cpp", "  return std::any_of(racers.begin(), racers.end(), wins) ||\n",
+            "  const auto runs = [&](size_t racer) { return PLANTED && draft.step(racer).expanded; };\n"
+            "  return std::any_of(racers.begin(), racers.end(), wins) ||\n"
+            "         std::all_of(racers.begin(), racers.end(), runs) ||\n")),
     engine("alternative-before-the-undo", "another way is tried while what was given up may stand", "I1",
            ("engine/actions/forward.cpp", "  undo ? StartUndo(turn, ref) : StartAlternative(turn, ref);",
             "  undo && !PLANTED ? StartUndo(turn, ref) : StartAlternative(turn, ref);")),
@@ -196,8 +208,8 @@ ENGINE = [
             "  EndStopped(turn, ref, FailureOf(turn.event), true);",
             "  EndStopped(turn, ref, FailureOf(turn.event), !PLANTED);")),
     engine("abort-forgets-what-is-pending", "what a participant works on is not undone", "I1",
-           ("engine/actions/abort.cpp", "  EndStopped(turn, ref, kStopped, true);",
-            "  EndStopped(turn, ref, kStopped, !PLANTED);")),
+           ("engine/actions/abort.cpp", "  EndStopped(turn, ref, WhyStopped(turn.draft, ref), true);",
+            "  EndStopped(turn, ref, WhyStopped(turn.draft, ref), !PLANTED);")),
     engine("given-up-undo-counts-as-done", "an undo that does not succeed is dropped", "I1|held",
            ("engine/actions/settle.cpp",
             "  if (branch.budget_used >= policy.attempts || IsChildMixed(failure)) {\n",

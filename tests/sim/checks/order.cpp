@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <optional>
 #include <utility>
@@ -29,6 +30,7 @@ class OrderJudge {
     CheckDirection();
     CheckAlone();
     CheckOvertaking();
+    CheckBeaten();
     if (txn_.plan != nullptr) {
       CheckParallel();
       CheckPrecedence();
@@ -69,7 +71,13 @@ class OrderJudge {
     const StepSpec* step = txn_.plan == nullptr ? nullptr : StepOf(*txn_.plan, undo.branch);
     const bool for_another =
         step != nullptr && step->after_undo && undo.alternative < step->alternatives;
-    return (for_another || txn_.HasLost(undo.branch)) && !IsAborting(undo.at);
+    return (for_another || HadLost(undo.branch, undo.at)) && !IsAborting(undo.at);
+  }
+
+  // Another one was first in its race by then.
+  [[nodiscard]] bool HadLost(const std::string& branch, Instant by) const {
+    const auto lost = txn_.LostAt(branch);
+    return lost && (*lost <= by || evidence_.history.clock_jumped);
   }
 
   // As far as the clocks tell.
@@ -151,16 +159,29 @@ class OrderJudge {
   }
 
   // Whether the owner who sends the undo knows of the call: it made it, or found it under way when
-  // it took over an abort. Otherwise the record of the attempt may be lost, and the barrier has to
-  // see to it.
+  // it took over an abort, or a race that was over. Otherwise the record of the attempt may be
+  // lost, and the barrier has to see to it.
   [[nodiscard]] bool IsKnownOut(const Sent& call, const Sent& undo) const {
     if (call.epoch == undo.epoch) {
       return evidence_.history.failed_appends == 0;
     }
-    const auto aborted = txn_.When<engine::AbortDecided>();
     const std::pair owner(ShardOf(Gid(undo.gid)).value(), undo.epoch);
-    return !evidence_.history.clock_jumped && evidence_.history.failed_appends == 0 && aborted &&
-           *aborted < evidence_.history.acquired.at(owner);
+    const Instant acquired = evidence_.history.acquired.at(owner);
+    const auto before = [acquired](std::optional<Instant> at) { return at && *at < acquired; };
+    return !evidence_.history.clock_jumped && evidence_.history.failed_appends == 0 &&
+           (before(txn_.When<engine::AbortDecided>()) || before(txn_.LostAt(call.branch)));
+  }
+
+  // What has lost its race begins nothing more. What was decided before may be under way for a
+  // while to where it is sent from, and calls of an owner that stood still go out when it goes on.
+  void CheckBeaten() {
+    constexpr Duration kSlack = std::chrono::milliseconds(100);
+    for (const Sent* sent : calls_) {
+      const auto lost = sent->verb == Verb::kDo ? txn_.LostAt(sent->branch) : std::nullopt;
+      if (lost && evidence_.history.calm() && sent->at > *lost + kSlack) {
+        Add("I8: " + sent->branch + " is called after another was first in its race");
+      }
+    }
   }
 
   // `branch` is `base`, or was built upon it.
@@ -233,7 +254,7 @@ class OrderJudge {
         continue;
       }
       if (txn_.IsSkipped(branch) || txn_.PassedOver(branch) != TxnEvidence::Passed::kNot ||
-          txn_.HasLost(branch)) {
+          txn_.LostAt(branch)) {
         continue;
       }
       if (before.kind == StepSpec::Kind::kSleep) {
@@ -264,7 +285,8 @@ class OrderJudge {
     std::map<std::string, std::pair<Instant, Instant>> undone;  // By branch: first and last.
     for (const Effect& effect : evidence_.history.ledger) {
       const StepSpec* step = StepOf(*txn_.plan, effect.branch);
-      const bool led_on = step != nullptr && (step->after_undo || txn_.HasLost(effect.branch)) &&
+      const bool led_on = step != nullptr &&
+                          (step->after_undo || HadLost(effect.branch, effect.at)) &&
                           !IsAborting(effect.at);
       if (effect.gid == txn_.gid && effect.undo && !led_on) {
         undone.try_emplace(effect.branch, effect.at, effect.at).first->second.second = effect.at;
