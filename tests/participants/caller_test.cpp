@@ -137,8 +137,12 @@ TEST_CASE("a call that waits can be withdrawn, one that was sent can not") {
     dsl::Participant narrow = At(peer);
     narrow.max_concurrent_calls = 1;
     Bench bench(narrow);
+    const auto lease =
+        std::make_shared<runtime::Lease>(ShardId(1), Epoch(1), bench.Now() + std::chrono::hours(1));
     bench.Call("sent");
+    bench.context.lease = lease;
     bench.Call("waiting");
+    bench.context.lease = nullptr;
     bench.Call("other");
     bench.caller.WithdrawWaiting(Gid("sent"), runtime::Withdrawal::kForwardCalls);
     bench.caller.WithdrawWaiting(Gid("waiting"), runtime::Withdrawal::kForwardCalls);
@@ -151,6 +155,7 @@ TEST_CASE("a call that waits can be withdrawn, one that was sent can not") {
     CHECK(IsBlocked(bench.Reply(2)));
     let_go.set_value();
     CHECK(std::holds_alternative<engine::ReplyDone>(bench.Reply(0)));
+    CHECK(lease.use_count() == 1);  // Nothing is kept of what was withdrawn.
   }
   CHECK_FALSE(sent_more);
 }
@@ -173,6 +178,7 @@ TEST_CASE("a call that waits until its shard's lease has ended is not made, and 
   CHECK(IsBlocked(bench.Reply(1)));
   CHECK(std::holds_alternative<engine::ReplyDone>(bench.Reply(2)));
   CHECK(service.Count() == 2);
+  CHECK(lease.use_count() == 1);  // Nothing is kept of what went, not even until its time is over.
 }
 
 TEST_CASE("an undo that waits is only withdrawn with all calls") {

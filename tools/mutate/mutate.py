@@ -119,7 +119,8 @@ def choose(folder, only: list, sample: int, seed: int) -> dict:
     everything = all_mutants([path for path in expand(folder.files)
                               if path not in NOT_THE_PRODUCT and (not only or path in wanted)])
     random.Random(seed).shuffle(everything)
-    return dict(enumerate(everything[:round(sample * folder.share / 100)]))
+    chosen = enumerate(everything[:round(sample * folder.share / 100)])
+    return {number: mutant for number, mutant in chosen if mutant.expression != "true"}  # After a loop without an end there is nothing.
 
 
 class Equivalents:
@@ -203,7 +204,7 @@ def judge_folder(folder, mutants: dict, build: pathlib.Path, equivalents, tally)
     for program in folder.programs:
         programs.link(program)
         cases += cases_of(program, out)
-    see_what_they_reach(cases, build, out, len(mutants))
+    see_what_they_reach(cases, build, out, max(mutants) + 1)
     for number, mutant in mutants.items():
         if number not in left_out:
             judge(folder, mutant, number, cases, build, equivalents, tally)
