@@ -37,6 +37,9 @@ std::string EscapeDot(std::string_view text) {
 
 std::string Describe(const Plan& plan, const OperationTemplate& operation) {
   if (const auto* child = std::get_if<ChildTemplate>(&operation)) {
+    if (child->aborts_forward) {
+      return "by the transaction's own compensations";
+    }
     std::string names;
     for (const std::string& name : child->definitions) {
       names += (names.empty() ? "" : " or ") + name;

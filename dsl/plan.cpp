@@ -48,6 +48,11 @@ std::string_view OperationName(Mode mode, Role role) {
   ENTENTE_CHECK(false);
 }
 
+bool CallWay::HoldsChild() const {
+  const auto* child = undo ? std::get_if<ChildTemplate>(&undo->call) : nullptr;
+  return child != nullptr && child->aborts_forward;
+}
+
 bool CallWay::IsFor(std::string_view code) const {
   if (!after_refusal) {
     return false;

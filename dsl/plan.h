@@ -187,6 +187,9 @@ struct ChildTemplate {
   // From its start on, instead of its definition's; at most one of the two.
   std::optional<Duration> deadline = std::nullopt;
   std::optional<cel::Template> computed_deadline = std::nullopt;
+  // Only of an undo: no other transaction, but the abort of the very one that the forward operation
+  // of its way ran, which is the same template but for this. That one is held until then.
+  bool aborts_forward = false;
 };
 
 using OperationTemplate = std::variant<CallTemplate, ChildTemplate>;
@@ -212,6 +215,9 @@ struct CallWay {
   // Of an alternative: it is there when the way before was given up, once that is undone.
   bool after_undo = false;
 
+  // Whether the transaction that it runs is undone by its own compensations, and so ends only when
+  // the one that runs it has ended.
+  [[nodiscard]] bool HoldsChild() const;
   // Whether it is there for a refusal with that code.
   [[nodiscard]] bool IsFor(std::string_view code) const;
 };

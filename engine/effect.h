@@ -62,6 +62,9 @@ struct PollBranch {
 // Submit a child transaction; answer with BranchReplied when it has ended: Done with its output if
 // COMMITTED, Refused if ABORTED, Unknown never (a child that is MIXED answers Refused with the code
 // "child.mixed", which the engine turns into an incident).
+//
+// One that its parent `holds` answers as soon as it is held. `undoes`: nothing is submitted; the
+// child that the forward operation ran, of that name, is aborted, and its end ABORTED is Done.
 struct StartChild {
   CommandId command;
   uint32_t attempt = 1;
@@ -70,6 +73,8 @@ struct StartChild {
   std::optional<uint32_t> version;
   JsonText input;
   std::optional<Duration> deadline;  // From its start on; absent: its definition's.
+  bool holds = false;
+  bool undoes = false;
 };
 
 // The parent aborts while the child is under way: request the child's abort. Its end still answers
@@ -89,6 +94,10 @@ struct ArmTimer {
 // The transaction ended: tell whoever waits, and its parent.
 struct NotifyEnded {};
 
-using Effect = std::variant<CallBranch, PollBranch, StartChild, CancelChild, ArmTimer, NotifyEnded>;
+// The transaction is held: answer the call of its parent that runs it.
+struct NotifyHeld {};
+
+using Effect = std::variant<CallBranch, PollBranch, StartChild, CancelChild, ArmTimer, NotifyEnded,
+                            NotifyHeld>;
 
 }  // namespace entente::engine

@@ -94,7 +94,12 @@ struct TimerFired {
 
 struct AbortRequested {
   Actor actor;
+  bool by_parent =
+      false;  // Of a child: whose end is its parent's, so that it is no other's affair.
 };
+
+// The parent of a child that it holds has ended, and what the child did stays.
+struct LetGo {};
 
 // A client announces a branch of the transaction it drives. Decide is given the plan *with* the
 // branch as its last step, unless the transaction has a branch of that name; if the input is taken,
@@ -148,7 +153,7 @@ struct Recovered {};
 using Event =
     std::variant<Submitted, BranchReplied, CompletionReceived, TimerFired, AbortRequested,
                  SignalSent, PauseRequested, ResumeRequested, RetryRequested, SkipRequested,
-                 ResolveRequested, Recovered, EnlistRequested, CommitRequested>;
+                 ResolveRequested, Recovered, EnlistRequested, CommitRequested, LetGo>;
 
 struct Input {
   Instant now;

@@ -28,6 +28,7 @@ struct Namer {
   std::string_view operator()(const OperatorEdited&) const { return "operator-edited"; }
   std::string_view operator()(const OperatorSkipped&) const { return "operator-skipped"; }
   std::string_view operator()(const OperatorCompleted&) const { return "operator-completed"; }
+  std::string_view operator()(const Held&) const { return "held"; }
   std::string_view operator()(const Ended&) const { return "ended"; }
   std::string_view operator()(const BranchEnlisted&) const { return "branch-enlisted"; }
   std::string_view operator()(const EnlistmentClosed&) const { return "enlistment-closed"; }

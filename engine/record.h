@@ -19,6 +19,9 @@ namespace entente::engine {
 struct ParentLink {
   Gid gid;
   BranchId branch;
+  // Its step undoes the child by the child's own compensations: when all is done the child is held,
+  // and it ends as its parent does.
+  bool holds = false;
   friend bool operator==(const ParentLink&, const ParentLink&) = default;
 };
 
@@ -168,8 +171,15 @@ struct IncidentRaised {
   Failure failure;
 };
 
-// The point of no return: a saga's pivot happened; or every branch of a TCC or two-phase commit is
-// reserved or prepared, and from here on is only confirmed or committed.
+// All that a child has to do is done, and can still be undone: what becomes of it is its parent's
+// affair. Only CommitDecided, AbortDecided or an operator's end follow.
+struct Held {
+  JsonText output;                        // As Ended's, which its parent is answered with.
+  std::optional<Failure> output_failure;  // The same.
+};
+
+// The point of no return: a saga's pivot happened, or what was held stays; or every branch of a TCC
+// or two-phase commit is reserved or prepared, and from here on is only confirmed or committed.
 struct CommitDecided {};
 
 struct AbortDecided {
@@ -250,7 +260,7 @@ using RecordBody =
                  CommitDecided, AbortDecided, DeadlineMissed, SignalReceived, Paused, Resumed,
                  OperatorRetried, OperatorSkipped, Ended, BranchEnlisted, EnlistmentClosed,
                  HeuristicReported, ReservationExpires, ClockSetBack, OperatorEdited,
-                 OperatorCompleted>;
+                 OperatorCompleted, Held>;
 
 struct Record {
   Instant at;  // As stamped by the shard that decided it.

@@ -529,6 +529,7 @@ struct HidePayloads {
     }
   }
   void operator()(OperatorSkipped& record) const { sensitive.Hide(record.output); }
+  void operator()(Held& record) const { sensitive.Hide(record.output); }
   void operator()(Ended& record) const { sensitive.Hide(record.output); }
 };
 

@@ -131,6 +131,7 @@ struct TxnState {
   bool client_driven = false;
   bool closed = false;  // The client wants to commit: nobody joins any more.
   bool commit_decided = false;
+  bool held = false;  // All of a child was done, and what becomes of it was left to its parent.
   JsonText input;
   std::vector<std::pair<std::string, std::string>> labels;
   Instant accepted_at;
@@ -147,7 +148,7 @@ struct TxnState {
   // has steps that wait: only what one of them can still take is received.
   std::map<std::string, std::string> signal_ids;
   std::vector<StepState> steps;  // By step index; grows as steps expand or are skipped.
-  JsonText output;
+  JsonText output;               // Once it was held, or has ended.
   std::optional<Failure> output_failure;
   // Of the input, the items, outputs, answers, sources and edits of the branches, the signals and
   // the output.
@@ -155,6 +156,8 @@ struct TxnState {
   std::optional<TxnStatus> forced;
 
   [[nodiscard]] bool finished() const { return IsFinished(status); }
+  // A child that waits for nothing but its parent's end.
+  [[nodiscard]] bool awaits_parent() const { return held && status == TxnStatus::kActive; }
   // True while a branch is stuck: an operator has to act.
   [[nodiscard]] bool has_incident() const;
 };

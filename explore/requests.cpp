@@ -53,7 +53,8 @@ class IdentityReader {
   [[nodiscard]] bool Reads(const dsl::OperationTemplate& operation) const {
     const auto* call = std::get_if<dsl::CallTemplate>(&operation);
     if (call == nullptr) {
-      return Reads(std::get<dsl::ChildTemplate>(operation).input);
+      const auto& child = std::get<dsl::ChildTemplate>(operation);
+      return child.aborts_forward || Reads(child.input);
     }
     if (const auto* grpc = std::get_if<dsl::GrpcRequestTemplate>(&call->request)) {
       return Reads(grpc->body);

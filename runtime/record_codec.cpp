@@ -46,6 +46,7 @@ void Put(const eng::Accepted& from, pb::Record& record) {
   if (from.parent) {
     to->set_parent_gid(from.parent->gid.str());
     to->set_parent_branch(from.parent->branch.str());
+    to->set_parent_holds(from.parent->holds);
   }
   to->set_request_digest(from.request_digest);
   to->set_traceparent(from.traceparent);
@@ -231,6 +232,14 @@ void Put(const eng::OperatorCompleted& from, pb::Record& record) {
   Put(from.actor, to->mutable_actor());
 }
 
+void Put(const eng::Held& from, pb::Record& record) {
+  auto* to = record.mutable_held();
+  to->set_output(EncodeJson(from.output));
+  if (from.output_failure) {
+    Put(*from.output_failure, to->mutable_output_failure());
+  }
+}
+
 void Put(const eng::Ended& from, pb::Record& record) {
   auto* to = record.mutable_ended();
   to->set_status(static_cast<uint32_t>(from.status));
@@ -327,7 +336,8 @@ Result<eng::RecordBody> Get(const pb::Accepted& from) {
     to.deadline = InstantFromMicros(from.deadline());
   }
   if (from.has_parent_gid()) {
-    to.parent = eng::ParentLink{Gid(from.parent_gid()), BranchId(from.parent_branch())};
+    to.parent = eng::ParentLink{Gid(from.parent_gid()), BranchId(from.parent_branch()),
+                                from.parent_holds()};
   }
   to.request_digest = from.request_digest();
   to.traceparent = from.traceparent();
@@ -452,6 +462,15 @@ Result<eng::RecordBody> Get(const pb::OperatorSkipped& from) {
   return eng::RecordBody(std::move(to));
 }
 
+Result<eng::RecordBody> Get(const pb::Held& from) {
+  eng::Held to;
+  ENTENTE_RETURN_IF_ERROR(GetJson(from.output(), to.output));
+  if (from.has_output_failure()) {
+    to.output_failure = Get(from.output_failure());
+  }
+  return eng::RecordBody(std::move(to));
+}
+
 Result<eng::RecordBody> Get(const pb::Ended& from) {
   eng::Ended to;
   ENTENTE_RETURN_IF_ERROR(GetEnum(from.status(), eng::TxnStatus::kMixed, to.status));
@@ -524,6 +543,7 @@ Result<eng::RecordBody> GetBody(const pb::Record& from) {
     case pb::Record::kOperatorCompleted:
       return Body(eng::OperatorCompleted{BranchId(from.operator_completed().branch()),
                                          Get(from.operator_completed().actor())});
+    case pb::Record::kHeld: return Get(from.held());
     case pb::Record::kEnded: return Get(from.ended());
     case pb::Record::kBranchEnlisted:
       return Body(eng::BranchEnlisted{from.branch_enlisted().step(),

@@ -179,6 +179,10 @@ const std::map<std::string, Describe>& Descriptions() {
       {"operator-edited",
        [](const Json& entry, Instant) { return "edited" + ByWhom(entry) + After(Payload(entry)); }},
       {"operator-skipped", [](const Json& entry, Instant) { return "skipped" + ByWhom(entry); }},
+      {"held",
+       [](const Json& entry, Instant) {
+         return "done, and held: it ends as its parent does" + After(Payload(entry));
+       }},
       {"ended", timeless(Ended)},
       {"branch-enlisted", timeless(Enlisted)},
       {"enlistment-closed", fixed("its client wants to commit: nobody joins any more")},

@@ -254,7 +254,10 @@ std::string ShowTransaction(const Json& transaction, const Terminal& terminal, I
            missed ? deadline + ", missed" : (ended ? "" : deadline), table,
            missed ? Style::kWarning : Style::kPlain);
   if (const auto parent = transaction.find("parent"); parent != transaction.end()) {
-    AddIfAny("parent", Text(*parent, "gid") + ", branch " + Text(*parent, "branch"), table);
+    AddIfAny("parent",
+             Text(*parent, "gid") + ", branch " + Text(*parent, "branch") +
+                 (IsTrue(transaction, "held") ? "; done, and ends as that one does" : ""),
+             table);
   }
   AddIfAny("labels", LabelsText(transaction), table);
   if (const auto abort = transaction.find("abort"); abort != transaction.end()) {

@@ -19,6 +19,7 @@ struct PayloadSize {
   }
   size_t operator()(const engine::OperatorSkipped& record) const { return record.output.bytes(); }
   size_t operator()(const engine::SignalReceived& record) const { return record.payload.bytes(); }
+  size_t operator()(const engine::Held& record) const { return record.output.bytes(); }
   size_t operator()(const engine::Ended& record) const { return record.output.bytes(); }
   size_t operator()(const engine::StepExpanded& record) const {
     size_t bytes = 0;

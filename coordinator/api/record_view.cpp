@@ -81,6 +81,10 @@ class Describer {
     out_.failure = &record.failure;
     out_.actor = record.actor ? &*record.actor : nullptr;
   }
+  void operator()(const engine::Held& record) {
+    out_.payload = ValueOrNothing(record.output);
+    out_.failure = record.output_failure ? &*record.output_failure : nullptr;
+  }
   void operator()(const engine::DeadlineMissed&) {}
   void operator()(const engine::SignalReceived& record) {
     out_.name = record.name;

@@ -160,8 +160,8 @@ std::string_view WhyBlocked(const Context& at, const BranchState& branch,
 // The transaction that the operation is, or else that the forward operation was.
 std::string ChildOf(const Context& at, const BranchState& branch, engine::Role role,
                     const dsl::OperationTemplate* operation) {
-  const bool current =
-      operation != nullptr && std::holds_alternative<dsl::ChildTemplate>(*operation);
+  const auto* child = operation == nullptr ? nullptr : std::get_if<dsl::ChildTemplate>(operation);
+  const bool current = child != nullptr && !child->aborts_forward;
   const engine::CommandId command{at.state.gid, branch.id, current ? role : engine::Role::kForward,
                                   branch.alternative};
   const uint32_t run = command.role == engine::Role::kForward ? branch.forward_run : branch.run;

@@ -53,6 +53,7 @@ void Fail(Span& span, const engine::Failure& failure) {
 struct Way {
   const dsl::Participant* participant = nullptr;  // Null: nobody is called.
   bool child = false;
+  bool undoes = false;  // That which the forward operation ran.
 };
 
 Way WayOf(const dsl::Plan* plan, size_t step, dsl::Role role, uint32_t alternative) {
@@ -72,8 +73,8 @@ Way WayOf(const dsl::Plan* plan, size_t step, dsl::Role role, uint32_t alternati
     return {};
   }
   const auto* call = std::get_if<dsl::CallTemplate>(operation);
-  return call == nullptr ? Way{nullptr, true}
-                         : Way{&plan->participants.at(call->participant), false};
+  return call == nullptr ? Way{nullptr, true, role == dsl::Role::kUndo && way.HoldsChild()}
+                         : Way{&plan->participants.at(call->participant)};
 }
 
 void AddParticipant(const dsl::Participant& participant, Span& span) {
@@ -255,8 +256,10 @@ class Tracer {
       AddParticipant(*way.participant, span);
     } else if (way.child) {
       span.kind = Span::Kind::kInternal;
-      span.links.push_back(observe::TransactionSpanId(engine::ChildGidOf(
-          {state_.gid, state.id, role, state.alternative}, state_.mode, state.run)));
+      const dsl::Role ran = way.undoes ? dsl::Role::kForward : role;
+      span.links.push_back(observe::TransactionSpanId(
+          engine::ChildGidOf({state_.gid, state.id, ran, state.alternative}, state_.mode,
+                             way.undoes ? state.forward_run : state.run)));
     }
     spans_.push_back(std::move(span));
   }
@@ -322,6 +325,9 @@ struct Stripper {
   }
   engine::RecordBody operator()(const engine::OperatorSkipped& body) const {
     return engine::OperatorSkipped{body.branch, {}, body.actor};
+  }
+  engine::RecordBody operator()(const engine::Held& body) const {
+    return engine::Held{{}, body.output_failure};
   }
   engine::RecordBody operator()(const engine::Ended& body) const {
     return engine::Ended{body.status, {}, body.output_failure, body.forced, body.actor};

@@ -19,6 +19,9 @@ describe('a transaction as a sentence', () => {
     expect(sentence(txn({ status: 'ABORTED', endedAt: '2026-01-01T00:00:02Z', abort: { cause: 'refused', branch: 'hotel', message: 'full' } })))
       .toBe('Undone in 2.0 s: hotel was refused. (full)');
   });
+  test('says whose end a child that is held waits for', () => {
+    expect(sentence(txn({ gid: 'trip~hotel', held: true, parent: { gid: 'trip', branch: 'hotel' } }))).toBe('Done, and ends as its parent trip does.');
+  });
   test('names who is waited for, and since when, when a person is needed', () => {
     const stuck = branch({ phase: 'undo-stuck', stuckSince: '2026-01-01T00:00:00Z', failure: { message: 'HTTP 500' } });
     expect(sentence(txn({ status: 'ABORTING', incident: true, branches: [branch({ id: 'a' }), stuck] }), Date.parse('2026-01-01T00:03:00Z')))

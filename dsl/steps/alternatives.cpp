@@ -221,6 +221,8 @@ void StepCompiler::SettleAlternative(size_t index, const ObjectReader& step, con
       const std::string at = site.pointer + "/" + std::string(name);
       CheckOwnSettling(index, role, *own, at, settles);
       static_cast<void>(CompileSettling(role, *own, at, site, way));
+    } else if (role == Role::kUndo && !elsewhere && way->HoldsChild()) {
+      UndoChild(*of_step, site.pointer, way);  // Of the transaction that this one runs.
     } else if (settles && elsewhere) {
       problems_.AtValueIfNew(
           site.pointer, "alternative_not_settled",

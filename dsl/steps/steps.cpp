@@ -296,6 +296,10 @@ std::optional<ExpressionCompiler::Place> StepCompiler::CompileSettling(Role role
   site.scope.failure = role == Role::kUndo;
   site.scope.place = PlaceOf(mode_, role);
   site.pointer = pointer;
+  if (role == Role::kUndo && mode_ == Mode::kSaga && json.is_string() && !site.of_branch) {
+    UndoChild(json, pointer, way);
+    return std::nullopt;
+  }
   if (role == Role::kUndo) {
     way->undo = json.is_null() ? std::nullopt : operations_.CompileUndo(json, site);
     return std::nullopt;
@@ -303,6 +307,26 @@ std::optional<ExpressionCompiler::Place> StepCompiler::CompileSettling(Role role
   static_cast<void>(expressions_.TakeOwnOutputRead());
   way->finish = json.is_null() ? std::nullopt : operations_.Compile(json, site);
   return expressions_.TakeOwnOutputRead();
+}
+
+void StepCompiler::UndoChild(const Json& json, const std::string& pointer, CallWay* way) {
+  if (json != "child") {
+    problems_.AtValue(pointer, "wrong_type",
+                      "'compensate' must be an operation, null or \"child\", not " + DumpJson(json),
+                      DidYouMean(json.get<std::string>(), {"child"}));
+    return;
+  }
+  const auto* child = way->forward ? std::get_if<ChildTemplate>(&*way->forward) : nullptr;
+  if (child != nullptr) {
+    ChildTemplate aborts = *child;
+    aborts.aborts_forward = true;
+    way->undo = UndoTemplate{std::move(aborts), UndoTemplate::WhenUnknown::kSameCall, std::nullopt};
+  } else if (way->forward) {
+    problems_.AtValue(pointer, "child_not_here",
+                      "\"child\" undoes the transaction that a step runs by that one's own "
+                      "compensations; this one calls a participant",
+                      "name the call that undoes it, or write null if there is nothing to undo");
+  }
 }
 
 void StepCompiler::CheckOnePhase(const ObjectReader& reader,

@@ -86,6 +86,8 @@ class StepCompiler {
   void CheckOnGiveUp(size_t index, const ObjectReader& reader);
   // What an optional step can not be.
   void CheckOptional(size_t index, const ObjectReader& reader);
+  // "compensate": "child". Reports any other text.
+  void UndoChild(const Json& json, const std::string& pointer, CallWay* way);
   // What bounds calls does not bound a child transaction.
   void CheckChildPolicies(const ObjectReader& reader, const CallWork& work);
   std::optional<OperationSite> SiteOf(size_t index, const ObjectReader& reader);

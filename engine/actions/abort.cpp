@@ -42,7 +42,13 @@ void Cancel(Turn& turn) {
     draft.Reject(Refusal(doubt, draft.gid()));
     return;
   }
-  const Actor& actor = std::get<AbortRequested>(turn.event).actor;
+  const auto& request = std::get<AbortRequested>(turn.event);
+  if (draft.held() && !request.by_parent) {
+    // Its parent goes on with what it did.
+    draft.Reject(Refusal("transaction.held", draft.gid()));
+    return;
+  }
+  const Actor& actor = request.actor;
   const std::string by = actor.name.empty() ? "" : " by " + actor.name;
   const std::string why = actor.reason.empty() ? "" : ": " + actor.reason;
   DecideAbort(turn, {AbortCause::kCancelled, std::nullopt,
@@ -54,7 +60,16 @@ void CancelAgain(Turn& turn) {
   turn.draft.Force();
 }
 
+void LetGoOfHeld(Turn& turn) {
+  if (turn.draft.held()) {
+    turn.draft.Record(CommitDecided{});
+  }
+}
+
 void DeadlineDue(Turn& turn) {
+  if (turn.draft.held()) {
+    return;
+  }
   // Once a call that decides may have happened, only its outcome tells whether there is a way back;
   // a refusal of it then aborts.
   if (!turn.table.in_doubt(turn.draft).empty()) {
@@ -67,7 +82,8 @@ void DeadlineDue(Turn& turn) {
 }
 
 void MissDeadline(Turn& turn) {
-  if (!turn.draft.deadline_missed()) {
+  // What is held, or was, was done in time.
+  if (!turn.draft.deadline_missed() && !turn.draft.held()) {
     turn.draft.Record(DeadlineMissed{});
   }
 }

@@ -75,6 +75,8 @@ void StopChildAgain(Turn& turn, BranchRef ref);
 void StoppedOver(Turn& turn, BranchRef ref);
 void Cancel(Turn& turn);
 void CancelAgain(Turn& turn);
+// What was held till its parent's end stays.
+void LetGoOfHeld(Turn& turn);
 void DeadlineDue(Turn& turn);
 void MissDeadline(Turn& turn);
 
@@ -190,6 +192,8 @@ void RequireFinish(Turn& turn, BranchRef ref);
 // Finishes every branch, and ends the transaction.
 void FinishAll(Turn& turn);
 void EndCommitted(Turn& turn);
+// All is done and could be committed, but for the parent that holds it.
+void Hold(Turn& turn);
 void EndAborted(Turn& turn);
 
 // ---- shared (forward.cpp, settle.cpp) ----
@@ -250,5 +254,7 @@ void CallAgain(Turn& turn, BranchRef ref);
 // Of a reply or completion that says done; else nothing is in it.
 [[nodiscard]] const ReplyDone& DoneOf(const Event& event);
 [[nodiscard]] bool IsChildMixed(const Failure& failure);
+// Whether a child answered that it can not be undone, which it will say again.
+[[nodiscard]] bool IsChildLost(const Failure& failure);
 
 }  // namespace entente::engine

@@ -53,6 +53,7 @@ inline constexpr TxnCell kEnlist = Act(&Enlist, "enlist");
 inline constexpr TxnCell kClose = Act(&Close, "close");
 inline constexpr TxnCell kCloseAgain = Act(&CloseAgain, "close-again");
 inline constexpr TxnCell kCloseAborted = Act(&CloseAborted, "close-aborted");
+inline constexpr TxnCell kLetGo = Act(&LetGoOfHeld, "let-go");
 inline constexpr TxnCell kExists = RejectTxn("transaction.exists");
 inline constexpr TxnCell kNotFound = RejectTxn("transaction.not_found");
 inline constexpr TxnCell kFinished = RejectTxn("transaction.finished");
@@ -63,33 +64,33 @@ inline constexpr TxnCell kAborted = RejectTxn("transaction.aborted");
 using TxnRowCells = std::array<TxnCell, kTxnEvents>;
 
 // submitted, reply, completion, branch-timer, deadline-due, deadline-early,
-// abort, signal, pause, resume, retry, skip, resolve, recovered, enlist, commit
+// abort, signal, pause, resume, retry, skip, resolve, recovered, enlist, commit, let-go
 // clang-format off
 inline constexpr TxnRowCells kNoneRow = {
     kAccept, kNothing, kNotFound, kNothing, kNothing, kNothing,
     kNotFound, kNotFound, kNotFound, kNotFound, kNotFound, kNotFound, kNotFound, kNothing,
-    kNotFound, kNotFound};
+    kNotFound, kNotFound, kNothing};
 inline constexpr TxnRowCells kActiveRow = {
     kExists, kReply, kCompletion, kTimer, kDeadlineDue, kRearmDeadline,
     kCancel, kSignal, kPause, kResume, kRetry, kSkip, kResolve, kRecover,
-    kEnlist, kClose};
+    kEnlist, kClose, kNothing};
 inline constexpr TxnRowCells kAbortingRow = {
     kExists, kReply, kCompletion, kTimer, kNothing, kNothing,
     kCancelAgain, kSignalAborting, kPause, kResume, kRetry, kSkip, kResolve, kRecover,
-    kAborted, kCloseAborted};
+    kAborted, kCloseAborted, kNothing};
 inline constexpr TxnRowCells kCommittedRow = {
     kExists, kNothing, kCompletionAgain, kNothing, kNothing, kNothing,
     kFinished, kSignalEnded, kFinished, kFinished, kFinished, kFinished, kFinished, kNothing,
-    kFinished, kCloseAgain};
+    kFinished, kCloseAgain, kNothing};
 // An abort that is asked for once more finds what it wants.
 inline constexpr TxnRowCells kAbortedRow = {
     kExists, kNothing, kCompletionAgain, kNothing, kNothing, kNothing,
     kCancelAgain, kSignalEnded, kFinished, kFinished, kFinished, kFinished, kFinished, kNothing,
-    kFinished, kCloseAborted};
+    kFinished, kCloseAborted, kNothing};
 inline constexpr TxnRowCells kMixedRow = {
     kExists, kNothing, kCompletionAgain, kNothing, kNothing, kNothing,
     kFinished, kSignalEnded, kFinished, kFinished, kFinished, kFinished, kFinished, kNothing,
-    kFinished, kFinished};
+    kFinished, kFinished, kNothing};
 // clang-format on
 
 // ---- the branch ----

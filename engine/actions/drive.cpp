@@ -500,6 +500,18 @@ void EndCommitted(Turn& turn) {
   turn.draft.Emit(NotifyEnded{});
 }
 
+void Hold(Turn& turn) {
+  Held held;
+  auto output = RenderOutput(turn.draft);
+  if (output.ok()) {
+    held.output = std::move(output).value();
+  } else {
+    held.output_failure = FailureFrom(output.status());
+  }
+  turn.draft.Record(std::move(held));
+  turn.draft.Emit(NotifyHeld{});
+}
+
 void EndAborted(Turn& turn) {
   turn.draft.Record(EndAs(turn.draft, TxnStatus::kAborted));
   turn.draft.Emit(NotifyEnded{});

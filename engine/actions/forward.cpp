@@ -235,6 +235,10 @@ bool IsChildMixed(const Failure& failure) {
   return failure.code == "child.mixed";
 }
 
+bool IsChildLost(const Failure& failure) {
+  return failure.code == "child.committed" || failure.code == "child.not_found";
+}
+
 Failure FailureOf(const Event& event) {
   struct Finder {
     Failure operator()(const ReplyDone&) const { return {}; }

@@ -212,7 +212,7 @@ void Accept(Turn& turn) {
 
 void RearmDeadline(Turn& turn) {
   const auto& deadline = turn.draft.base().deadline;
-  if (deadline && !turn.draft.deadline_missed()) {
+  if (deadline && !turn.draft.deadline_missed() && !turn.draft.held()) {
     turn.draft.Emit(ArmTimer{std::nullopt, *deadline});
   }
 }

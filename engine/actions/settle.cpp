@@ -14,7 +14,7 @@ void FailSettling(Turn& turn, BranchRef ref, AttemptOutcome outcome) {
   if (WaitAtGate(turn, ref)) {
     return;
   }
-  if (branch.budget_used >= policy.attempts || IsChildMixed(failure)) {
+  if (branch.budget_used >= policy.attempts || IsChildMixed(failure) || IsChildLost(failure)) {
     if (outcome == AttemptOutcome::kRefused) {
       RaiseIncidentOfRefusal(turn, ref, std::move(failure));
     } else {

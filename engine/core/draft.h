@@ -40,6 +40,7 @@ class Draft {
         paused_(state.paused),
         deadline_missed_(state.deadline_missed),
         closed_(state.closed),
+        held_(state.held),
         payload_bytes_(state.payload_bytes),
         most_(most),
         budget_(std::min(most, limits::kMaxExpressionCost)) {}
@@ -55,6 +56,7 @@ class Draft {
   [[nodiscard]] bool paused() const { return paused_; }
   [[nodiscard]] bool deadline_missed() const { return deadline_missed_; }
   [[nodiscard]] bool closed() const { return closed_; }  // As TxnState's.
+  [[nodiscard]] bool held() const { return held_; }      // The same.
   [[nodiscard]] std::optional<AbortState> abort() const;
   // Whether the transaction may hold so many bytes of payloads beside those that it has.
   [[nodiscard]] bool HasRoomFor(size_t bytes) const {
@@ -127,6 +129,10 @@ class Draft {
   void Weigh(size_t more, size_t less) { payload_bytes_ += more - less; }
   void KeepCommit() {}
   void KeepAbort(const AbortDecided&) { aborted_ = LastRecord(); }
+  void KeepHeld(const Held& record) {
+    held_ = true;
+    payload_bytes_ += record.output.bytes();
+  }
   void KeepEnd(const Ended&, Instant) {}
 
   // The record that is being folded is the last one.
@@ -147,6 +153,7 @@ class Draft {
   bool paused_;
   bool deadline_missed_;
   bool closed_;
+  bool held_;
   size_t payload_bytes_;  // As TxnState's, but for an output at the end.
   // Ordered maps: their elements stay where they are. Lazily filled, hence mutable: a branch of a
   // step that was expanded in this very draft exists nowhere else.

@@ -33,6 +33,8 @@ struct MustBeForced {
   bool operator()(const IncidentRaised&) const { return true; }
   bool operator()(const CommitDecided&) const { return true; }
   bool operator()(const AbortDecided&) const { return true; }
+  // Its parent goes on with what it is told of it.
+  bool operator()(const Held&) const { return true; }
   bool operator()(const DeadlineMissed&) const { return false; }
   // Acknowledged to whoever asked.
   bool operator()(const SignalReceived&) const { return true; }

@@ -15,6 +15,7 @@ class StateStore {
   void SetPaused(bool paused) { state_.paused = paused; }
   void SetDeadlineMissed() { state_.deadline_missed = true; }
   void SetClosed() { state_.closed = true; }
+  [[nodiscard]] bool held() const { return state_.held; }
 
   std::optional<BranchRef> Locate(const BranchId& id) { return LocateBranch(state_, id); }
   BranchFacts& Branch(BranchRef ref) { return state_.steps[ref.step].branches[ref.index]; }
@@ -82,6 +83,11 @@ class StateStore {
   void KeepCommit() { state_.commit_decided = true; }
   void KeepAbort(const AbortDecided& record) {
     state_.abort = AbortState{record.cause, record.branch, record.failure, record.actor};
+  }
+  void KeepHeld(const Held& record) {
+    state_.held = true;
+    Replace(state_.output, record.output);
+    state_.output_failure = record.output_failure;
   }
   void KeepEnd(const Ended& record, Instant at) {
     state_.ended_at = at;

@@ -19,7 +19,7 @@ namespace entente::engine {
 
 // Store has:
 //   TxnStatus status() const; void SetStatus(TxnStatus); void SetPaused(bool);
-//   void SetDeadlineMissed(); void SetClosed();
+//   void SetDeadlineMissed(); void SetClosed(); bool held() const;
 //   std::optional<BranchRef> Locate(const BranchId&);
 //   BranchFacts& Branch(BranchRef);        to be changed
 //   StepFacts& Step(size_t);               to be changed; created if the state does not reach there
@@ -30,7 +30,8 @@ namespace entente::engine {
 //   void KeepSource(size_t step, const std::string&);   of an enlisted branch
 //   void SetBack(Duration);                every instant that was counted from one of the clock's
 //   void Weigh(size_t more, size_t less);  of the payloads, in bytes
-//   void KeepCommit(); void KeepAbort(const AbortDecided&); void KeepEnd(const Ended&, Instant);
+//   void KeepCommit(); void KeepAbort(const AbortDecided&); void KeepHeld(const Held&);
+//   void KeepEnd(const Ended&, Instant);
 
 // The instants of a branch that were counted from one of the clock's.
 inline void SetBack(BranchFacts& branch, Duration by) {
@@ -446,6 +447,14 @@ class Folder {
     }
     store_.SetStatus(TxnStatus::kAborting);
     store_.KeepAbort(record);
+    return {};
+  }
+
+  Status Apply(const Held& record) {
+    if (store_.status() != TxnStatus::kActive || store_.held()) {
+      return Impossible("held in status " + std::string(TxnStatusName(store_.status())));
+    }
+    store_.KeepHeld(record);
     return {};
   }
 

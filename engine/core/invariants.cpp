@@ -324,8 +324,8 @@ Violation CheckPivots(const dsl::Plan& plan, const TxnState& state) {
   const bool forward_only = std::any_of(plan.steps.begin(), plan.steps.end(), [](const auto& step) {
     return step.pivot || step.after_pivot;
   });
-  if (state.status == TxnStatus::kCommitting && !(forward_only && (passed || all_settled)) &&
-      !OnlyLosersAreLeft(plan, state)) {
+  if (state.status == TxnStatus::kCommitting && !state.held &&
+      !(forward_only && (passed || all_settled)) && !OnlyLosersAreLeft(plan, state)) {
     return "COMMITTING though no pivot is done";
   }
   return std::nullopt;
@@ -341,6 +341,13 @@ Violation CheckDecision(const dsl::Plan& plan, const TxnState& state) {
   }
   if (state.forced.has_value() != (state.status == TxnStatus::kMixed)) {
     return "only MIXED is forced";
+  }
+  if (state.held && !(state.parent && state.parent->holds)) {
+    return "held though no parent holds it";
+  }
+  const bool may_commit = !state.parent || !state.parent->holds || state.commit_decided;
+  if (state.status == TxnStatus::kCommitted && !may_commit) {
+    return "COMMITTED before its parent let go of it";
   }
   if (state.commit_decided && state.abort) {
     return "both a commit and an abort were decided";
@@ -360,7 +367,8 @@ Violation CheckDecision(const dsl::Plan& plan, const TxnState& state) {
 
 // I9: somebody will do something about it: a reply, a timer, a completion, a signal or an operator.
 Violation CheckProgress(const dsl::Plan& plan, const TxnState& state) {
-  if (state.finished() || state.paused || state.has_incident() ||
+  // What is held waits for its parent.
+  if (state.finished() || state.paused || state.has_incident() || state.awaits_parent() ||
       !Outstanding(plan, state).empty()) {
     return std::nullopt;
   }

@@ -41,7 +41,8 @@ std::vector<Effect> OutstandingIn(const Draft& draft, const TxnState& state) {
   if (state.revision == Sequence() || state.finished()) {
     return effects;
   }
-  if (state.deadline && state.status != TxnStatus::kAborting && !state.deadline_missed) {
+  if (state.deadline && state.status != TxnStatus::kAborting && !state.deadline_missed &&
+      !state.held) {
     effects.emplace_back(ArmTimer{std::nullopt, *state.deadline});
   }
   for (size_t step = 0; step < state.steps.size(); ++step) {

@@ -564,12 +564,21 @@ Result<Effect> RenderChild(const Draft& draft, BranchRef ref, Role role,
   }
   const Scope scope(draft, ref, role, PurposeOf(role));
   StartChild effect;
+  if (child.aborts_forward) {
+    effect.command = CommandOf(draft, ref, role);
+    effect.attempt = draft.branch(ref).attempt;
+    effect.child = ChildOf(draft, ref, role);
+    effect.definition = child.definitions.front();  // Or another one: it is known by its name.
+    effect.undoes = true;
+    return Effect(std::move(effect));
+  }
   effect.command = CommandOf(draft, ref, role);
   effect.attempt = draft.branch(ref).attempt;
   effect.child = ChildOf(draft, ref, role);
   effect.deadline = deadline;
   ENTENTE_ASSIGN_OR_RETURN(effect.definition, RenderDefinition(scope, child));
   effect.version = child.version;
+  effect.holds = role == Role::kForward && HoldsChild(draft.plan_step(ref), draft.branch(ref));
   auto input = child.input.Render(scope.activation());
   if (!input.ok()) {
     return scope.Explain(input.status());
@@ -668,6 +677,11 @@ const dsl::CompletionRule* CompletionRuleOf(const Draft& draft, BranchRef ref) {
   return call != nullptr && call->completion ? &*call->completion : nullptr;
 }
 
+bool HoldsChild(const dsl::Step& step, const BranchFacts& branch) {
+  const dsl::CallWay* way = WayOf(step, branch);
+  return way != nullptr && way->HoldsChild();
+}
+
 bool IsChildOperation(const Draft& draft, BranchRef ref, Role role) {
   const dsl::OperationTemplate* operation = OperationOf(draft, ref, role);
   return operation != nullptr && std::holds_alternative<dsl::ChildTemplate>(*operation);
@@ -715,7 +729,16 @@ CommandId CommandOf(const Draft& draft, BranchRef ref, Role role) {
 }
 
 Gid ChildOf(const Draft& draft, BranchRef ref, Role role) {
+  const BranchFacts& branch = draft.branch(ref);
+  if (role == Role::kUndo && HoldsChild(draft.plan_step(ref), branch)) {
+    return ForwardChildOf(draft.gid(), draft.plan().mode, branch);
+  }
   return ChildGidOf(CommandOf(draft, ref, role), draft.plan().mode, draft.branch(ref).refusals);
+}
+
+Gid ForwardChildOf(const Gid& parent, Mode mode, const BranchFacts& branch) {
+  return ChildGidOf({parent, branch.id, Role::kForward, branch.alternative}, mode,
+                    branch.forward_run);
 }
 
 Gid ChildGidOf(const CommandId& command, Mode mode, uint32_t refusals) {

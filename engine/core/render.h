@@ -41,6 +41,8 @@ namespace entente::engine {
 [[nodiscard]] const dsl::CallWay* WayOf(const dsl::Step& step, const BranchFacts& branch);
 [[nodiscard]] bool HasUndo(const dsl::Step& step, const BranchFacts& branch);
 [[nodiscard]] bool HasFinish(const dsl::Step& step, const BranchFacts& branch);
+// Whether the branch runs a child that is held, to be undone by the child's own compensations.
+[[nodiscard]] bool HoldsChild(const dsl::Step& step, const BranchFacts& branch);
 
 // By which the current operation is retried: an operator's, else its step's.
 [[nodiscard]] const dsl::RetryPolicy& RetryOf(const Draft& draft, BranchRef ref);
@@ -56,9 +58,12 @@ namespace entente::engine {
 
 [[nodiscard]] CommandId CommandOf(const Draft& draft, BranchRef ref, Role role);
 
-// The gid of the child transaction that the branch's current attempt runs. After a child that ended
-// without effect the next attempt has another one; until then every attempt has the same, so that
-// asking again can never start it twice.
+// The gid of the child transaction that was run last by the branch's forward operation, also once
+// that is settled.
+[[nodiscard]] Gid ForwardChildOf(const Gid& parent, Mode mode, const BranchFacts& branch);
+// The gid of the child transaction that the branch's current attempt runs, or undoes. After a child
+// that ended without effect the next attempt has another one; until then every attempt has the
+// same, so that asking again can never start it twice.
 [[nodiscard]] Gid ChildOf(const Draft& draft, BranchRef ref, Role role);
 
 // The CallBranch or StartChild of the attempt that the branch is in.

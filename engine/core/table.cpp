@@ -27,6 +27,9 @@ constexpr RefusalText kRefusals[] = {
     {"transaction.pivot_in_doubt", StatusCode::kFailedPrecondition,
      " is at its point of no return: the pivot may already have happened and has no compensation; "
      "wait for its outcome, or resolve the transaction"},
+    {"transaction.held", StatusCode::kFailedPrecondition,
+     " did all it had to do and ends as its parent does, by whose step it is undone: abort the "
+     "parent, or resolve this one"},
     {"transaction.commit_in_doubt", StatusCode::kFailedPrecondition,
      " is being committed in one phase: its only participant decides, and may have done so; wait "
      "for its answer, or resolve the transaction"},
@@ -123,6 +126,7 @@ std::string_view TxnEventName(TxnEvent event) {
     case TxnEvent::kRecovered: return "recovered";
     case TxnEvent::kEnlist: return "enlist";
     case TxnEvent::kCommit: return "commit";
+    case TxnEvent::kLetGo: return "let-go";
   }
   return "unknown";
 }
@@ -151,6 +155,7 @@ TxnEvent Classify(const TxnState& state, const Input& input) {
     TxnEvent operator()(const Recovered&) const { return TxnEvent::kRecovered; }
     TxnEvent operator()(const EnlistRequested&) const { return TxnEvent::kEnlist; }
     TxnEvent operator()(const CommitRequested&) const { return TxnEvent::kCommit; }
+    TxnEvent operator()(const LetGo&) const { return TxnEvent::kLetGo; }
   };
   return std::visit(Classifier{state, input.now}, input.event);
 }

@@ -49,8 +49,9 @@ enum class TxnEvent : uint8_t {
   kRecovered,
   kEnlist,
   kCommit,
+  kLetGo,
 };
-inline constexpr size_t kTxnEvents = 16;
+inline constexpr size_t kTxnEvents = 17;
 std::string_view TxnEventName(TxnEvent event);
 [[nodiscard]] TxnEvent Classify(const TxnState& state, const Input& input);
 

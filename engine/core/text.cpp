@@ -39,6 +39,7 @@ class RecordWriter {
     }
     if (record.parent) {
       text += " child of " + record.parent->gid.str() + ' ' + record.parent->branch.str();
+      text += record.parent->holds ? " which holds it" : "";
     }
     return text;
   }
@@ -121,6 +122,10 @@ class RecordWriter {
            (record.forced ? " forced to " + std::string(TxnStatusName(*record.forced)) : "") +
            (record.actor ? ' ' + Text(*record.actor) : "");
   }
+  std::string operator()(const Held& record) const {
+    return (record.output.is_null() ? "" : record.output.text()) +
+           (record.output_failure ? " output failed: " + Text(*record.output_failure) : "");
+  }
   std::string operator()(const BranchEnlisted& record) const {
     return record.branch.str() + ' ' + record.source;
   }
@@ -158,8 +163,11 @@ class EffectWriter {
     return "poll " + Command(effect.command, effect.attempt) + ' ' + effect.poll_url;
   }
   std::string operator()(const StartChild& effect) const {
+    if (effect.undoes) {
+      return "undo-child " + Command(effect.command, effect.attempt) + ' ' + effect.child.str();
+    }
     return "start-child " + Command(effect.command, effect.attempt) + ' ' + effect.child.str() +
-           ' ' + effect.definition +
+           (effect.holds ? " held" : "") + ' ' + effect.definition +
            (effect.version ? " v" + std::to_string(*effect.version) : "") +
            (effect.deadline ? " deadline " + FormatDuration(*effect.deadline) : "") +
            OrNothing(effect.input);
@@ -172,6 +180,7 @@ class EffectWriter {
            DescribeInstant(effect.at, origin_);
   }
   std::string operator()(const NotifyEnded&) const { return "notify-ended"; }
+  std::string operator()(const NotifyHeld&) const { return "notify-held"; }
 
  private:
   [[nodiscard]] std::string Command(const CommandId& command, uint32_t attempt) const {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "engine/core/render.h"
 #include "engine/core/table.h"
 
 namespace entente::engine {
@@ -12,51 +13,68 @@ using enum FamilyAction;
 
 // By what is known of the child, and how its parent stands.
 constexpr FamilyTable kFamilies = {{
-    // kAsks, kMustHave, kStops, kEnded, kAway
-    {kLookFor, kLookFor, kLookFor, kLookFor, kLookFor},  // kUnknown
-    {kBegin, kBeginAnyhow, kRefuse, kRefuse, kBegin},    // kAbsent
-    {kAdopt, kAdopt, kAdoptAndStop, kAdopt, kAdopt},     // kOpen
-    {kAwait, kAwait, kAwait, kAwait, kAwait},            // kAway
-    {kAnswer, kAnswer, kAnswer, kAnswer, kAnswer},       // kEnded
+    // kAsks, kMustHave, kStops, kEnded, kAway, kUndoes
+    {kLookFor, kLookFor, kLookFor, kLookFor, kLookFor, kLookFor},      // kUnknown
+    {kBegin, kBeginAnyhow, kRefuse, kRefuse, kBegin, kMiss},           // kAbsent
+    {kAdopt, kAdopt, kAdoptAndStop, kAdopt, kAdopt, kAdoptAndStop},    // kOpen
+    {kAnswer, kAnswer, kAdoptAndStop, kAdopt, kAdopt, kAdoptAndStop},  // kHeld
+    {kAwait, kAwait, kAwait, kAwait, kAwait, kAwait},                  // kAway
+    {kAnswer, kAnswer, kAnswer, kAnswer, kAnswer, kAnswer},            // kEnded
 }};
+
+bool MayHold(const dsl::Step& step) {
+  const auto* work = std::get_if<dsl::CallWork>(&step.work);
+  bool holds = false;
+  for (size_t i = 0; work != nullptr && i <= work->alternatives.size() && !holds; ++i) {
+    holds = work->way(i).HoldsChild();
+  }
+  return holds;
+}
 
 }  // namespace
 
 std::string_view ChildStandingName(ChildStanding standing) {
-  static constexpr std::array<std::string_view, kChildStandings> kNames = {"unknown", "absent",
-                                                                           "open", "away", "ended"};
+  static constexpr std::array<std::string_view, kChildStandings> kNames = {
+      "unknown", "absent", "open", "held", "away", "ended"};
   return kNames.at(static_cast<size_t>(standing));
 }
 
 std::string_view ParentStandingName(ParentStanding standing) {
   static constexpr std::array<std::string_view, kParentStandings> kNames = {
-      "asks", "must-have", "stops", "ended", "away"};
+      "asks", "must-have", "stops", "ended", "away", "undoes"};
   return kNames.at(static_cast<size_t>(standing));
 }
 
 std::string_view FamilyActionName(FamilyAction action) {
-  static constexpr std::array<std::string_view, 8> kNames = {
-      "look-for", "begin", "begin-anyhow", "refuse", "adopt", "adopt-and-stop", "answer", "await"};
+  static constexpr std::array<std::string_view, 9> kNames = {"look-for", "begin", "begin-anyhow",
+                                                             "refuse",   "adopt", "adopt-and-stop",
+                                                             "answer",   "await", "miss"};
   return kNames.at(static_cast<size_t>(action));
 }
 
-ParentStanding StandingOf(const TxnState& parent, const CommandId& call, bool family_must_go_on) {
+ParentStanding StandingOf(const TxnState& parent, const StartChild& call, bool family_must_go_on) {
   if (parent.finished()) {
     return ParentStanding::kEnded;
   }
-  const bool forward = call.role == Role::kForward;
-  if (forward && IsCalledOff(parent, call.branch)) {
+  if (call.undoes) {
+    return ParentStanding::kUndoes;
+  }
+  const bool forward = call.command.role == Role::kForward;
+  if (forward && IsCalledOff(parent, call.command.branch)) {
     return ParentStanding::kStops;
   }
   const bool must_have = !forward || parent.status == TxnStatus::kCommitting || family_must_go_on;
   return must_have ? ParentStanding::kMustHave : ParentStanding::kAsks;
 }
 
-ParentStanding StandingOfAbsent(bool away, Role role) {
+ParentStanding StandingOfAbsent(bool away, const StartChild& call) {
   if (!away) {
     return ParentStanding::kEnded;
   }
-  return role == Role::kForward ? ParentStanding::kAway : ParentStanding::kMustHave;
+  if (call.undoes) {
+    return ParentStanding::kUndoes;
+  }
+  return call.command.role == Role::kForward ? ParentStanding::kAway : ParentStanding::kMustHave;
 }
 
 const FamilyTable& TableOfFamilies() {
@@ -68,7 +86,27 @@ FamilyAction Meet(ChildStanding child, ParentStanding parent) {
   return kFamilies.at(static_cast<size_t>(child)).at(static_cast<size_t>(parent));
 }
 
-Reply AnswerOf(const TxnState& child) {
+namespace {
+
+Reply EndToUndo(const TxnState& child) {
+  if (child.status == TxnStatus::kAborted) {
+    return ReplyDone{};
+  }
+  return ReplyRefused{{"child.committed",
+                       "the child transaction '" + child.gid.str() +
+                           "' has committed, so that its compensations do not run any more: undo "
+                           "by hand what it did, then skip the branch"}};
+}
+
+}  // namespace
+
+Reply AnswerOf(const TxnState& child, const StartChild& call) {
+  if (call.undoes && child.status != TxnStatus::kMixed) {
+    return EndToUndo(child);
+  }
+  if (child.awaits_parent()) {
+    return ReplyDone{child.output};
+  }
   switch (child.status) {
     case TxnStatus::kCommitted: return ReplyDone{child.output};
     case TxnStatus::kAborted: {
@@ -98,8 +136,16 @@ Reply Unwanted() {
       {"child.cancelled", "its parent had no use for the child any more when it was to begin"}};
 }
 
+Reply Missed(const Gid& child) {
+  return ReplyRefused{
+      {"child.not_found", "there is no child transaction '" + child.str() +
+                              "' that could be undone: if somebody else did the work of the step, "
+                              "undo it by hand, then skip the branch"}};
+}
+
 Reply WhyNotBegun(Obstacle obstacle, Failure why) {
   switch (obstacle) {
+    case Obstacle::kNotUndoable:
     case Obstacle::kTooDeep:
     case Obstacle::kNoDefinition:
     case Obstacle::kBadInput:
@@ -113,7 +159,31 @@ Reply WhyNotBegun(Obstacle obstacle, Failure why) {
 }
 
 AbortRequested StopChild() {
-  return {{kParentActor, "its parent has no use for it any more"}};
+  return {{kParentActor, "its parent has no use for it any more"}, /*by_parent=*/true};
+}
+
+std::vector<Gid> HeldChildren(const dsl::Plan& plan, const TxnState& parent) {
+  std::vector<Gid> children;
+  for (size_t step = 0; step < parent.steps.size() && step < plan.steps.size(); ++step) {
+    if (!MayHold(plan.steps[step])) {
+      continue;
+    }
+    for (const BranchState& branch : parent.steps[step].branches) {
+      if (branch.started_at && HoldsChild(plan.steps[step], branch)) {
+        children.push_back(ForwardChildOf(parent.gid, plan.mode, branch));
+      }
+    }
+  }
+  return children;
+}
+
+Event FateOfHeld(const TxnState& parent, const BranchId& branch) {
+  ENTENTE_CHECK(parent.finished());
+  const TxnStatus end = parent.forced.value_or(parent.status);
+  // Of a branch that lost its race an operator may have said that it is undone.
+  const BranchState* ran = FindBranch(parent, branch);
+  const bool undone = ran != nullptr && RoleOf(ran->phase) == Role::kUndo;
+  return end == TxnStatus::kAborted || undone ? Event(StopChild()) : Event(LetGo{});
 }
 
 std::optional<StartChild> CallFor(const dsl::Plan& plan, const TxnState& parent, const Gid& child) {

@@ -13,6 +13,12 @@
 //    the parent makes when it is back. No call of a child is ever in doubt.
 //  - The child is away: the parent waits. When the child is back, whoever brings it back asks
 //    CallFor what the parent wants of it, and they meet again.
+//  - A child that its parent holds (to undo it by the child's own compensations) answers when all
+//    is done, and commits or aborts only when its parent has: whoever looks at a child that has
+//    ended sees what stays so. It is told by its parent's end; one that was away then, or whose
+//    parent's end was the last thing before a crash, asks for it when it is back. Its parent undoes
+//    it as it stops one that is under way, so that there is one way for a child to be undone, and
+//    asking twice is asking once.
 //  - The coordinator is full: a child is refused as anybody is, which its parent can answer by an
 //    alternative or an abort. Were it to wait, a coordinator full of parents would wait for their
 //    children for ever. But where the parent has no way back the child is let in.
@@ -25,6 +31,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "engine/engine.h"
 
@@ -38,10 +45,11 @@ enum class ChildStanding : uint8_t {
   kUnknown,  // Nobody has looked in the journal.
   kAbsent,   // There is none of that name.
   kOpen,     // In memory.
+  kHeld,     // The same: done, and its parent's affair.
   kAway,     // Open, and not in memory: it is being read back, or is quarantined.
   kEnded,    // Durably.
 };
-inline constexpr size_t kChildStandings = 5;
+inline constexpr size_t kChildStandings = 6;
 [[nodiscard]] std::string_view ChildStandingName(ChildStanding standing);
 
 // How the parent stands to the call.
@@ -51,16 +59,17 @@ enum class ParentStanding : uint8_t {
   kStops,     // The call is of a step that it undoes: it aborts, or another was first in a race.
   kEnded,     // An operator ended it.
   kAway,      // Open, and not in memory.
+  kUndoes,    // The call undoes what an earlier one ran.
 };
-inline constexpr size_t kParentStandings = 5;
+inline constexpr size_t kParentStandings = 6;
 [[nodiscard]] std::string_view ParentStandingName(ParentStanding standing);
 
 // Of a parent in memory, to one of its calls. `family_must_go_on`: it is itself a child which its
 // own parent must have.
-[[nodiscard]] ParentStanding StandingOf(const TxnState& parent, const CommandId& call,
+[[nodiscard]] ParentStanding StandingOf(const TxnState& parent, const StartChild& call,
                                         bool family_must_go_on);
 // Of one that is not in memory, `away`, or not open any more.
-[[nodiscard]] ParentStanding StandingOfAbsent(bool away, Role role);
+[[nodiscard]] ParentStanding StandingOfAbsent(bool away, const StartChild& call);
 
 enum class FamilyAction : uint8_t {
   kLookFor,       // Load it from the journal, and its definition if it is not there; meet again.
@@ -71,6 +80,7 @@ enum class FamilyAction : uint8_t {
   kAdoptAndStop,  // Adopt it and hand it StopChild.
   kAnswer,        // Answer the call with AnswerOf.
   kAwait,         // Nothing: they meet again when the child is back.
+  kMiss,          // Answer the call with Missed.
 };
 [[nodiscard]] std::string_view FamilyActionName(FamilyAction action);
 
@@ -78,8 +88,11 @@ using FamilyTable = std::array<std::array<FamilyAction, kParentStandings>, kChil
 [[nodiscard]] const FamilyTable& TableOfFamilies();
 [[nodiscard]] FamilyAction Meet(ChildStanding child, ParentStanding parent);
 
-// What an ended child means for its parent's call.
-[[nodiscard]] Reply AnswerOf(const TxnState& child);
+// What a child that has ended, or is held, means for its parent's call.
+[[nodiscard]] Reply AnswerOf(const TxnState& child, const StartChild& call);
+
+// The answer where a child is to be undone that never was, or is no more.
+[[nodiscard]] Reply Missed(const Gid& child);
 
 // The answer for a child that was not begun because its parent does not want it any more.
 [[nodiscard]] Reply Unwanted();
@@ -90,6 +103,7 @@ enum class Obstacle : uint8_t {
   kNoDefinition,  // There is none of that name and version.
   kNotReadable,   // The definition, or whether there is a child, can not be read now.
   kBadInput,      // Its input does not match its definition's schema.
+  kNotUndoable,   // It is to be undone by its own compensations, which can not undo all of it.
   kFull,          // As many transactions are open as may be, or there is no memory for it.
   kStopping,      // The coordinator stops.
   kFailed,        // It could not be written.
@@ -100,6 +114,13 @@ enum class Obstacle : uint8_t {
 // What the parent's abort is to the child. Where it is refused the child is past its pivot or has
 // ended: its end answers the parent either way.
 [[nodiscard]] AbortRequested StopChild();
+
+// The children that `parent` holds, or may: some of them may have ended or never been.
+[[nodiscard]] std::vector<Gid> HeldChildren(const dsl::Plan& plan, const TxnState& parent);
+
+// What the one of `branch` is told when `parent` has ended: it ends the same way, also where an
+// operator said which, unless the branch was undone on the way there.
+[[nodiscard]] Event FateOfHeld(const TxnState& parent, const BranchId& branch);
 
 // The call by which `parent` waits for `child` at the moment, if it does.
 [[nodiscard]] std::optional<StartChild> CallFor(const dsl::Plan& plan, const TxnState& parent,

@@ -95,8 +95,19 @@ void UndoInOrder(Turn& turn) {
   }
 }
 
+// A child whose parent undoes it by its own compensations must not commit before that parent does.
+bool AwaitsParent(const Draft& draft) {
+  return draft.status() == TxnStatus::kActive && draft.base().parent && draft.base().parent->holds;
+}
+
 // All is done; what comes now must not come before it is certain that it stays so.
 void Commit(Turn& turn) {
+  if (AwaitsParent(turn.draft)) {
+    if (!turn.draft.held()) {
+      Hold(turn);
+    }
+    return;
+  }
   const std::vector<dsl::Step>& steps = turn.draft.plan().steps;
   const bool more = std::any_of(steps.begin(), steps.end(), [](const dsl::Step& step) {
     return step.stage == dsl::Stage::kCommitted;
@@ -117,7 +128,7 @@ void Advance(Turn& turn) {
   const bool clear = !IsDriving(turn) || UndoLosers(turn);
   if (all_done && clear) {
     Commit(turn);
-  } else if (all_done && turn.draft.status() == TxnStatus::kActive) {
+  } else if (all_done && turn.draft.status() == TxnStatus::kActive && !AwaitsParent(turn.draft)) {
     // All that was wanted is done. What lost its race takes its time to be undone, in which no
     // deadline or cancel may undo the rest.
     turn.draft.Record(CommitDecided{});

@@ -9,14 +9,21 @@ namespace {
 
 using namespace cells;  // NOLINT(google-build-using-namespace): a table reads better without.
 
+// Only a saga can be a child that its parent holds.
+constexpr TxnRowCells kHoldableRow = [] {
+  TxnRowCells row = kActiveRow;
+  row[static_cast<size_t>(TxnEvent::kLetGo)] = kLetGo;
+  return row;
+}();
+
 // clang-format off
 constexpr TxnTable kTransaction = {{
     kNoneRow,
-    kActiveRow,
+    kHoldableRow,
     // COMMITTING: past the pivot.
     {kExists, kReply, kCompletion, kTimer, kMissDeadline, kRearmDeadline,
      kPastPivot, kSignal, kPause, kResume, kRetry, kSkip, kResolve, kRecover,
-     kPastPivot, kPastPivot},
+     kPastPivot, kPastPivot, kNothing},
     kCommittedRow,
     kAbortingRow,
     kAbortedRow,

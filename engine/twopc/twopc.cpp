@@ -21,7 +21,7 @@ constexpr TxnTable kTransaction = {{
     // COMMITTING: every branch is committed until done.
     {kExists, kReply, kCompletion, kTimer, kMissDeadline, kRearmDeadline,
      kCommitting, kSignalCommitting, kPause, kResume, kRetry, kSkip, kResolve, kRecover,
-     kCommitting, kCloseAgain},
+     kCommitting, kCloseAgain, kNothing},
     kCommittedRow,
     kAbortingRow,
     kAbortedRow,

@@ -16,14 +16,17 @@ struct Child {
   const std::string* definition;
   std::optional<uint32_t> version;
   const dsl::Step* step;
+  bool held;
 };
 
-void AddChild(const dsl::OperationTemplate& operation, const dsl::Step& step,
+void AddChild(const dsl::OperationTemplate& operation, const dsl::Step& step, bool held,
               std::vector<Child>& children) {
-  if (const auto* run = std::get_if<dsl::ChildTemplate>(&operation)) {
-    for (const std::string& definition : run->definitions) {
-      children.push_back({&definition, run->version, &step});
-    }
+  const auto* run = std::get_if<dsl::ChildTemplate>(&operation);
+  if (run == nullptr || run->aborts_forward) {
+    return;
+  }
+  for (const std::string& definition : run->definitions) {
+    children.push_back({&definition, run->version, &step, held});
   }
 }
 
@@ -34,16 +37,16 @@ std::vector<Child> ChildrenOf(const dsl::Plan& plan) {
     for (size_t i = 0; work != nullptr && i <= work->alternatives.size(); ++i) {
       const dsl::CallWay& way = work->way(i);
       if (way.forward) {
-        AddChild(*way.forward, step, children);
+        AddChild(*way.forward, step, way.HoldsChild(), children);
       }
       if (way.finish) {
-        AddChild(*way.finish, step, children);
+        AddChild(*way.finish, step, false, children);
       }
       if (way.undo) {
-        AddChild(way.undo->call, step, children);
+        AddChild(way.undo->call, step, false, children);
       }
       if (way.undo && way.undo->other_call) {
-        AddChild(*way.undo->other_call, step, children);
+        AddChild(*way.undo->other_call, step, false, children);
       }
     }
   }
@@ -91,6 +94,12 @@ class Walk {
     if (!found.ok()) {
       return found.status();
     }
+    if (child.held) {
+      if (const Status undoable = CheckUndoable(**found); !undoable.ok()) {
+        return InvalidArgument(undoable.reason(),
+                               place + " says \"compensate\": \"child\": " + undoable.message());
+      }
+    }
     if (std::find(path_.begin(), path_.end(), Key((*found)->name, (*found)->version)) !=
         path_.end()) {
       return InvalidArgument("definition.recursive",
@@ -118,7 +127,34 @@ class Walk {
   std::map<Key, size_t> levels_;
 };
 
+bool IsUndone(const dsl::Step& step) {
+  const auto* work = std::get_if<dsl::CallWork>(&step.work);
+  return work != nullptr && work->CanBeUndone();
+}
+
 }  // namespace
+
+Status CheckUndoable(const dsl::Plan& plan) {
+  const auto refuse = [&plan](const std::string& why) {
+    return InvalidArgument(
+        "definition.child_not_undoable",
+        "'" + plan.name + "' can not be undone by its own compensations: " + why);
+  };
+  if (plan.mode != dsl::Mode::kSaga) {
+    return refuse("it is a " + std::string(dsl::ModeName(plan.mode)) +
+                  ", which is final once it has committed; say what undoes it instead");
+  }
+  for (const dsl::Step& step : plan.steps) {
+    if (step.pivot) {
+      return refuse("its step '" + step.id +
+                    "' is a pivot, from which there is no way back; say what undoes it instead");
+    }
+  }
+  if (std::none_of(plan.steps.begin(), plan.steps.end(), IsUndone)) {
+    return refuse("none of its steps has a 'compensate'; add them, or write \"compensate\": null");
+  }
+  return {};
+}
 
 bool RunsChildren(const dsl::Plan& plan) {
   return !ChildrenOf(plan).empty();

@@ -17,11 +17,17 @@ using FindPlan = std::function<Result<std::shared_ptr<const dsl::Plan>>(
 
 [[nodiscard]] bool RunsChildren(const dsl::Plan& plan);
 
+// Whether the compensations of `plan` can undo all that a transaction of it did, so that a parent
+// can hold it ("compensate": "child"). kInvalidArgument definition.child_not_undoable: it has a
+// pivot, it is no saga, or nothing of it is ever undone.
+[[nodiscard]] Status CheckUndoable(const dsl::Plan& plan);
+
 // Looks at the children of `plan`, at theirs, and so on, as their definitions are now. kNotFound
 // definition.child_not_found: one is not registered; kInvalidArgument definition.recursive: one
 // runs a definition that it is itself run by; definition.too_deep: they nest deeper than
-// limits::kMaxChildDepth; otherwise what `find` fails with. Found out here rather than when a step
-// is reached, which may be after the pivot. Whether a step's `when` would spare it is not known.
+// limits::kMaxChildDepth; definition.child_not_undoable as CheckUndoable, of one that is to be
+// undone so; otherwise what `find` fails with. Found out here rather than when a step is reached,
+// which may be after the pivot. Whether a step's `when` would spare it is not known.
 [[nodiscard]] Status CheckChildren(const dsl::Plan& plan, const FindPlan& find);
 
 }  // namespace entente::runtime

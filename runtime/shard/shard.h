@@ -278,8 +278,13 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   };
   struct FlushTimer {};
   struct RoomTimer {};
+  // What became of its parent could not be read.
+  struct FollowTimer {
+    Gid child;
+  };
   struct ParkTimer {};
-  using OwnTimer = std::variant<WaiterTimer, ReloadTimer, FlushTimer, RoomTimer, ParkTimer>;
+  using OwnTimer =
+      std::variant<WaiterTimer, ReloadTimer, FlushTimer, RoomTimer, ParkTimer, FollowTimer>;
   using Timers = TimerQueue<OwnTimer>;
   using DueTimers = TimerQueue<TxnTimer>;
   using ParkedTimers = TimerQueue<const Gid*>;  // Keys of parked_.
@@ -422,6 +427,7 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   void CarryOut(const TxnPtr& txn, engine::CancelChild& cancel);
   void CarryOut(const TxnPtr& txn, engine::ArmTimer& arm);
   void CarryOut(const TxnPtr& txn, engine::NotifyEnded& ended);
+  void CarryOut(const TxnPtr& txn, engine::NotifyHeld& held);
   void WhenWritten(const TxnPtr& txn, std::function<void(Status)> run);
   void OnReply(const Gid& gid, engine::BranchReplied replied);
   void RemoveTimers(Txn& txn);
@@ -462,18 +468,20 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   // shard_family.cpp: parents and children.
   struct FoundChild {
     engine::ChildStanding standing = engine::ChildStanding::kUnknown;
-    TxnPtr txn = nullptr;                  // Of kEnded.
+    TxnPtr txn = nullptr;                  // Of kEnded and kHeld.
     Result<PlanPtr> plan = OutOfMemory();  // Of kAbsent.
   };
   [[nodiscard]] bool IsAway(const Gid& gid) const;
   [[nodiscard]] engine::ChildStanding StandingOfChild(const Gid& child) const;
   [[nodiscard]] engine::ParentStanding StandingOfParent(const Gid& parent,
-                                                        const engine::CommandId& call) const;
+                                                        const engine::StartChild& call) const;
   void MeetChild(const Gid& parent, engine::StartChild start, FoundChild found);
   void LookForChild(const Gid& parent, engine::StartChild start);
   void BeginChild(const Gid& parent, engine::StartChild start, Result<PlanPtr> plan, bool anyhow);
   void ReplyToParent(const Gid& parent, const engine::StartChild& start, engine::Reply reply);
   void TellParentOf(const Gid& child);
+  void TellHeldChildren(const Txn& parent);
+  void FollowParent(const TxnPtr& child);
 
   // shard_guard.cpp: what goes wrong with one transaction stays with it.
   template <class Work>
@@ -494,7 +502,8 @@ class Shard final : public std::enable_shared_from_this<Shard> {
     std::vector<TxnPtr> rebuilt;
     std::vector<Gid> left_out;
     std::vector<Resting> resting;
-    size_t next = 0;  // Of `rebuilt`.
+    std::vector<TxnPtr> held_children;  // Whose parents may still come.
+    size_t next = 0;                    // Of `rebuilt`.
     std::function<void()> resumed;
   };
 

@@ -192,8 +192,9 @@ void Shard::CarryOut(const TxnPtr& txn, engine::NotifyEnded& /*ended*/) {
     waiter.done(View(*txn));
   }
   if (state.parent && txn->parent_call) {
-    ReplyToParent(state.parent->gid, *txn->parent_call, engine::AnswerOf(state));
+    ReplyToParent(state.parent->gid, *txn->parent_call, engine::AnswerOf(state, *txn->parent_call));
   }
+  TellHeldChildren(*txn);
 }
 
 // `heard_at`: when those who wait for the end were told.
@@ -313,6 +314,11 @@ void Shard::OnTimer(const OwnTimer& timer) {
     ShowWhenDurable(waiting->txn, std::move(waiter->done));
   } else if (const auto* reload = std::get_if<ReloadTimer>(&timer)) {
     Reload(reload->gid);
+  } else if (const auto* follow = std::get_if<FollowTimer>(&timer)) {
+    if (const auto found = open_.find(follow->child); found != open_.end()) {
+      const TxnPtr child = found->second;
+      FollowParent(child);
+    }
   } else if (std::holds_alternative<RoomTimer>(timer)) {
     LookForRoom();
   } else if (std::holds_alternative<ParkTimer>(timer)) {
@@ -372,14 +378,22 @@ void Shard::GoOn(const TxnPtr& txn, engine::Decision decision) {
   ENTENTE_CHECK(decision.status.ok());
   // The same calls are among the outstanding ones below.
   decision.effects.clear();
-  const bool ends = std::any_of(
-      decision.records.begin(), decision.records.end(),
-      [](const engine::Record& one) { return std::holds_alternative<engine::Ended>(one.body); });
-  if (ends) {
-    decision.effects.emplace_back(engine::NotifyEnded{});
+  bool tells = false;
+  for (const engine::Record& one : decision.records) {
+    if (std::holds_alternative<engine::Ended>(one.body)) {
+      decision.effects.emplace_back(engine::NotifyEnded{});
+      tells = true;
+    } else if (std::holds_alternative<engine::Held>(one.body)) {
+      decision.effects.emplace_back(engine::NotifyHeld{});
+      tells = true;
+    }
   }
-  Apply(txn, std::move(decision), {}, /*riding=*/!ends);
+  const bool was_held = txn->state->awaits_parent();
+  Apply(txn, std::move(decision), {}, /*riding=*/!tells);
   CountIncident(*txn);
+  if (was_held) {
+    FollowParent(txn);
+  }
   // As of now: what comes in before this is durable has effects of its own.
   if (auto effects = engine::OutstandingWithin(options_.most_at_once, *txn->plan, *txn->state)) {
     CarryOutInTurn(txn, std::move(*effects));
@@ -468,7 +482,11 @@ void Shard::ResumeSlice() {
   }
   recovering_ = false;
   const auto resumed = std::move(recovery_.resumed);
+  const std::vector<TxnPtr> held = std::move(recovery_.held_children);
   recovery_ = {};
+  for (const TxnPtr& child : held) {
+    FollowParent(child);
+  }
   resumed();
 }
 

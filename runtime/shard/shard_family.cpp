@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "engine/family/family.h"
+#include "runtime/definitions/children.h"
 #include "runtime/shard/shard.h"
 #include "runtime/shard/shard_txn.h"
 
@@ -26,6 +27,25 @@ engine::Failure ToFailure(const Status& status) {
   return {status.reason(), status.message()};
 }
 
+// What becomes of a child that `parent` holds; nothing: that is open. Any thread.
+Result<std::optional<engine::Event>> LookForFate(storage::Journal& journal,
+                                                 const engine::ParentLink& parent) {
+  const Result<storage::StoredTxn> stored = journal.Load(parent.gid);
+  if (stored.status().code() == StatusCode::kNotFound) {
+    // It ended so long ago that it is not kept. What it had undone would have ended with it.
+    return std::optional<engine::Event>(engine::LetGo{});
+  }
+  if (!stored.ok()) {
+    return stored.status();
+  }
+  const Result<engine::TxnState> state = FoldRecords(*stored);
+  if (!state.ok()) {
+    return state.status();
+  }
+  return state->finished() ? std::optional(engine::FateOfHeld(*state, parent.branch))
+                           : std::nullopt;
+}
+
 }  // namespace
 
 size_t ChildDepth(const Gid& gid) {
@@ -39,21 +59,23 @@ bool Shard::IsAway(const Gid& gid) const {
 
 ChildStanding Shard::StandingOfChild(const Gid& child) const {
   if (const auto found = open_.find(child); found != open_.end()) {
-    return found->second->state->finished() ? ChildStanding::kEnded : ChildStanding::kOpen;
+    const engine::TxnState& state = *found->second->state;
+    return state.finished()        ? ChildStanding::kEnded
+           : state.awaits_parent() ? ChildStanding::kHeld
+                                   : ChildStanding::kOpen;
   }
   return IsAway(child) ? ChildStanding::kAway : ChildStanding::kUnknown;
 }
 
-ParentStanding Shard::StandingOfParent(const Gid& parent, const engine::CommandId& call) const {
+ParentStanding Shard::StandingOfParent(const Gid& parent, const engine::StartChild& call) const {
   const auto found = open_.find(parent);
   if (found == open_.end()) {
-    return engine::StandingOfAbsent(IsAway(parent), call.role);
+    return engine::StandingOfAbsent(IsAway(parent), call);
   }
   const Txn& txn = *found->second;
   const bool family_must_go_on =
       txn.state->parent && txn.parent_call &&
-      StandingOfParent(txn.state->parent->gid, txn.parent_call->command) ==
-          ParentStanding::kMustHave;
+      StandingOfParent(txn.state->parent->gid, *txn.parent_call) == ParentStanding::kMustHave;
   return engine::StandingOf(*txn.state, call, family_must_go_on);
 }
 
@@ -78,10 +100,11 @@ void Shard::MeetChild(const Gid& parent, engine::StartChild start, FoundChild fo
   ChildStanding standing = StandingOfChild(start.child);
   if (standing == ChildStanding::kUnknown) {
     standing = found.standing;
-  } else if (standing == ChildStanding::kEnded) {
+  } else if (standing == ChildStanding::kEnded || standing == ChildStanding::kHeld) {
     found.txn = open_.at(start.child);
+    found.txn->parent_call = start;  // Should it be stopped before it could answer, its end does.
   }
-  const FamilyAction action = engine::Meet(standing, StandingOfParent(parent, start.command));
+  const FamilyAction action = engine::Meet(standing, StandingOfParent(parent, start));
   switch (action) {
     case FamilyAction::kLookFor: LookForChild(parent, std::move(start)); break;
     case FamilyAction::kBegin:
@@ -90,6 +113,7 @@ void Shard::MeetChild(const Gid& parent, engine::StartChild start, FoundChild fo
                  action == FamilyAction::kBeginAnyhow);
       break;
     case FamilyAction::kRefuse: ReplyToParent(parent, start, engine::Unwanted()); break;
+    case FamilyAction::kMiss: ReplyToParent(parent, start, engine::Missed(start.child)); break;
     case FamilyAction::kAdopt:
     case FamilyAction::kAdoptAndStop: {
       const TxnPtr child = open_.at(start.child);
@@ -100,11 +124,11 @@ void Shard::MeetChild(const Gid& parent, engine::StartChild start, FoundChild fo
       break;
     }
     case FamilyAction::kAnswer:
-      // One that is still in memory has ended, and its last records may be on their way.
+      // One that is still in memory has ended or is held, and its last records may be on their way.
       WhenDurable(found.txn, [this, child = found.txn, parent,
                               start = std::move(start)](const Status& status) {
-        if (status.ok()) {
-          ReplyToParent(parent, start, engine::AnswerOf(*child->state));
+        if (status.ok() && (child->state->finished() || child->state->awaits_parent())) {
+          ReplyToParent(parent, start, engine::AnswerOf(*child->state, start));
         }
       });
       break;
@@ -158,6 +182,12 @@ void Shard::BeginChild(const Gid& parent, engine::StartChild start, Result<PlanP
              ToFailure(plan.status()));
     return;
   }
+  if (start.holds) {
+    if (const Status undoable = CheckUndoable(**plan); !undoable.ok()) {
+      obstacle(Obstacle::kNotUndoable, ToFailure(undoable));
+      return;
+    }
+  }
   const Status refused = RefuseNew();
   if (refused.code() == StatusCode::kUnavailable) {
     obstacle(Obstacle::kStopping, NotMadeWhileStopping());
@@ -171,7 +201,7 @@ void Shard::BeginChild(const Gid& parent, engine::StartChild start, Result<PlanP
   submitted.gid = start.child;
   submitted.input = start.input;
   submitted.deadline = start.deadline;
-  submitted.parent = engine::ParentLink{parent, start.command.branch};
+  submitted.parent = engine::ParentLink{parent, start.command.branch, start.holds};
   if (const auto found = open_.find(parent); found != open_.end()) {
     submitted.traceparent = found->second->state->traceparent;
   }
@@ -204,6 +234,66 @@ void Shard::CarryOut(const TxnPtr& /*txn*/, engine::CancelChild& cancel) {
     Take(child, engine::StopChild(), {});
   }
   // Otherwise it is being looked for or read back: when they meet, its parent does not want it.
+}
+
+// What it did can still be undone, so it has not ended; but its parent's step has.
+void Shard::CarryOut(const TxnPtr& txn, engine::NotifyHeld& /*held*/) {
+  if (!txn->state->awaits_parent()) {
+    return;  // Stopped before this was durable: its end is the answer.
+  }
+  RemoveTimers(*txn);
+  // A call that undoes it is answered by its end, which is on its way.
+  if (txn->parent_call && !txn->parent_call->undoes) {
+    ReplyToParent(txn->state->parent->gid, *txn->parent_call,
+                  engine::AnswerOf(*txn->state, *txn->parent_call));
+  }
+  FollowParent(txn);
+}
+
+// `parent` has ended, durably: so do the children that it holds.
+void Shard::TellHeldChildren(const Txn& parent) {
+  for (const Gid& gid : engine::HeldChildren(*parent.plan, *parent.state)) {
+    if (const auto found = open_.find(gid); found != open_.end()) {
+      const TxnPtr child = found->second;
+      Take(child, engine::FateOfHeld(*parent.state, child->state->parent->branch), {});
+    }
+    // Otherwise it has ended, or asks when it is back.
+  }
+}
+
+// A held child whose parent is not in memory asks what became of that: it may have ended while the
+// child was away, or just before the process that drove both did. One that is open tells its
+// children when it ends, and from here on finds this one in memory.
+void Shard::FollowParent(const TxnPtr& child) {
+  const engine::TxnState& state = *child->state;
+  if (!state.awaits_parent() || draining_) {
+    return;
+  }
+  if (recovering_) {
+    recovery_.held_children.push_back(child);  // Its parent may be among those yet to come.
+    return;
+  }
+  const Gid parent = state.parent->gid;
+  const auto known = open_.find(parent);
+  const bool open = known != open_.end() && !known->second->state->finished();
+  if (open || parked_.contains(parent) || quarantined_.contains(parent)) {
+    return;
+  }
+  const auto fate = std::make_shared<Result<std::optional<engine::Event>>>(OutOfMemory());
+  Offload([&journal = journal_, link = *state.parent, fate] { *fate = LookForFate(journal, link); },
+          [this, gid = state.gid, fate] {
+            const auto found = open_.find(gid);
+            if (found == open_.end()) {
+              return;
+            }
+            if (!fate->ok()) {
+              timers_.Insert(host_.Now() + options_.reload_delay, FollowTimer{gid});
+              UpdateWake();
+            } else if (fate->value()) {
+              const TxnPtr still_open = found->second;
+              Take(still_open, *std::move(fate->value()), {});
+            }
+          });
 }
 
 // The child is back, or turned out not to be: its parent, if there is one, may have asked before

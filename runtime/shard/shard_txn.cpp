@@ -120,6 +120,7 @@ bool ChangesSummary(const engine::Record& record) {
     bool operator()(const engine::IncidentRaised&) const { return true; }
     bool operator()(const engine::CommitDecided&) const { return true; }
     bool operator()(const engine::AbortDecided&) const { return true; }
+    bool operator()(const engine::Held&) const { return false; }
     bool operator()(const engine::DeadlineMissed&) const { return true; }
     bool operator()(const engine::SignalReceived&) const { return false; }
     bool operator()(const engine::Paused&) const { return true; }

@@ -239,10 +239,20 @@ Story ResolvedStory() {
   return story;
 }
 
+// A child that is done, and whose end is its parent's.
+Story HeldStory() {
+  Story story("held-1");
+  for (size_t step = 0; step < 6; ++step) {
+    story.Then(engine::StepSkipped{step});
+  }
+  story.Then(engine::Held{Json{{"total", 7}}, std::nullopt});
+  return story;
+}
+
 std::vector<Story> AllStories() {
-  return {Story(),         CommittedStory(), AbortedStory(),   StuckStory(),
-          ResolvedStory(), ReservedStory(),  HeuristicStory(), VotedStory(),
-          OnePhaseStory(), EnlistedStory(),  ForcedStory()};
+  return {HeldStory(),  Story(),         CommittedStory(), AbortedStory(),
+          StuckStory(), ResolvedStory(), ReservedStory(),  HeuristicStory(),
+          VotedStory(), OnePhaseStory(), EnlistedStory(),  ForcedStory()};
 }
 
 storage::SummaryPage SomeSummaries() {

@@ -207,6 +207,7 @@ Input InputFor(TxnEvent event) {
     case TxnEvent::kRecovered: return {late, 0, Recovered{}};
     case TxnEvent::kEnlist: return {late, 0, EnlistRequested{a, "{}"}};
     case TxnEvent::kCommit: return {late, 0, CommitRequested{}};
+    case TxnEvent::kLetGo: return {late, 0, LetGo{}};
   }
   return {late, 0, Recovered{}};
 }

@@ -111,6 +111,10 @@ Reply Participants::CarryChild(const Task& task, const StartChild& child, bool h
   if (!healthy && dice_.Chance(20)) {
     return ReplyUnknown{{"store.unavailable", ""}, std::nullopt};
   }
+  if (child.undoes) {
+    Apply(task);
+    return ReplyDone{};
+  }
   const auto outcome = children_.emplace(child.child, healthy || dice_.Chance(70)).first;
   if (!outcome->second) {
     return ReplyRefused{{"child.aborted", ""}};

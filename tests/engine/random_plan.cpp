@@ -112,6 +112,9 @@ Json RandomStep(Dice& dice, Mode mode, const std::string& id, bool past_pivot, b
   }
   if (!past_pivot && !(pivot && (MixesWays(mode, step) || dice.Chance(60)))) {
     AddSettling(dice, mode, id, step);
+    if (step[Name(mode, Role::kForward)].contains("transaction") && dice.Chance(50)) {
+      step["compensate"] = "child";
+    }
   }
   if (pivot) {
     step["pivot"] = true;

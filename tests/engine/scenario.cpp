@@ -91,6 +91,9 @@ class Script {
       if (const auto deadline = line.Option("deadline")) {
         submitted.deadline = DurationOf(*deadline);
       }
+      if (const auto parent = line.Option("held-by")) {
+        submitted.parent = ParentLink{Gid(*parent), BranchId("kid"), /*holds=*/true};
+      }
       submitted.input = line.RestAsJson();
       return submitted;
     }
@@ -109,6 +112,12 @@ class Script {
     }
     if (command == "cancel") {
       return AbortRequested{{"ann", line.Rest()}};
+    }
+    if (command == "stop") {
+      return StopChild();
+    }
+    if (command == "let-go") {
+      return LetGo{};
     }
     if (command == "signal") {
       SignalSent sent;
@@ -272,15 +281,15 @@ class Script {
 
   // "meet BRANCH CHILD-STANDING [parent=away|ended|must-have] [obstacle=NAME]": what the host has
   // found out about the child that the branch's latest call asks for; an ended one is followed by
-  // its status, and its output or why it was aborted.
+  // its status, and its output or why it was aborted, one that is held by its output.
   void MeetChild(Line& line) {
     const BranchId branch(line.Word());
     const StartChild call = LatestChildOf(branch);
     const ChildStanding child = Named(line.Word(), ChildStandingName, kChildStandings, "child");
-    ParentStanding parent = StandingOf(world_.state(), call.command, false);
+    ParentStanding parent = StandingOf(world_.state(), call, false);
     if (const auto stated = line.Option("parent")) {
-      parent = *stated == "must-have" ? StandingOf(world_.state(), call.command, true)
-                                      : StandingOfAbsent(*stated == "away", call.command.role);
+      parent = *stated == "must-have" ? StandingOf(world_.state(), call, true)
+                                      : StandingOfAbsent(*stated == "away", call);
     }
     const FamilyAction action = Meet(child, parent);
     output_ += "  ~ " + std::string(ChildStandingName(child)) + ", parent " +
@@ -289,8 +298,12 @@ class Script {
     std::optional<Reply> reply;
     if (action == FamilyAction::kRefuse) {
       reply = Unwanted();
+    } else if (action == FamilyAction::kAnswer && child == ChildStanding::kHeld) {
+      reply = AnswerOf(HeldChild(call.child, line), call);
     } else if (action == FamilyAction::kAnswer) {
-      reply = AnswerOf(EndedChild(call.child, line));
+      reply = AnswerOf(EndedChild(call.child, line), call);
+    } else if (action == FamilyAction::kMiss) {
+      reply = Missed(call.child);
     } else if (const auto obstacle = line.Option("obstacle")) {
       reply = WhyNotBegun(ObstacleNamed(*obstacle), {"child." + *obstacle, ""});
     }
@@ -310,6 +323,14 @@ class Script {
       throw std::runtime_error("branch '" + branch.str() + "' has not asked for a child");
     }
     return std::get<StartChild>(*found);
+  }
+
+  static TxnState HeldChild(const Gid& gid, Line& line) {
+    TxnState child;
+    child.gid = gid;
+    child.held = true;
+    child.output = line.RestAsJson();
+    return child;
   }
 
   static TxnState EndedChild(const Gid& gid, Line& line) {
@@ -343,13 +364,10 @@ class Script {
 
   static Obstacle ObstacleNamed(const std::string& name) {
     static const std::map<std::string, Obstacle> kObstacles = {
-        {"too-deep", Obstacle::kTooDeep},
-        {"no-definition", Obstacle::kNoDefinition},
-        {"not-readable", Obstacle::kNotReadable},
-        {"bad-input", Obstacle::kBadInput},
-        {"full", Obstacle::kFull},
-        {"stopping", Obstacle::kStopping},
-        {"failed", Obstacle::kFailed}};
+        {"too-deep", Obstacle::kTooDeep},         {"no-definition", Obstacle::kNoDefinition},
+        {"not-readable", Obstacle::kNotReadable}, {"bad-input", Obstacle::kBadInput},
+        {"not-undoable", Obstacle::kNotUndoable}, {"full", Obstacle::kFull},
+        {"stopping", Obstacle::kStopping},        {"failed", Obstacle::kFailed}};
     const auto found = kObstacles.find(name);
     if (found == kObstacles.end()) {
       throw std::runtime_error("unknown obstacle '" + name + "'");
@@ -393,6 +411,7 @@ class Script {
     output_ += state.paused ? " paused" : "";
     output_ += state.deadline_missed ? " deadline-missed" : "";
     output_ += state.closed && state.status == TxnStatus::kActive ? " closed" : "";
+    output_ += state.awaits_parent() ? " held" : "";
     output_ += state.has_incident() ? " incident" : "";
     for (size_t step = 0; step < state.steps.size(); ++step) {
       if (state.steps[step].skipped) {

@@ -8,6 +8,8 @@
 #include <catch2/catch.hpp>
 
 #include "base/limits.h"
+#include "dsl/compiler.h"
+#include "runtime/definitions/children.h"
 #include "runtime/node/local_coordinator.h"
 #include "storage/memory/memory_journal.h"
 #include "tests/runtime/ask.h"
@@ -209,6 +211,56 @@ TEST_CASE("children nest as deep as the limit, and no deeper") {
   CHECK(process.Submit("level_" + deepest, "t1").ok());
   CHECK(process.Submit("level_" + std::to_string(limits::kMaxChildDepth + 1), "t2").reason() ==
         "definition.too_deep");
+}
+
+TEST_CASE("what its own compensations can not undo is refused before it runs") {
+  struct Case {
+    std::string child;
+    std::string why;
+  };
+  const std::string undone =
+      R"({"id": "a", "participant": "p", "compensate": {"delete": "/a"}, "action": {"post": "/a"}})";
+  const std::string pivot =
+      R"({"id": "z", "participant": "p", "pivot": true, "action": {"post": "/z"}})";
+  const std::string held = R"({"id": "kid", "compensate": "child",
+                               "action": {"transaction": {"definition": "kid"}}})";
+  const auto [child, why] =
+      GENERATE_COPY(Case{undone + "," + pivot, "'z' is a pivot"}, Case{kCall, "none of its steps"},
+                    Case{Runs("kid-2"), "none of its steps"});
+  CAPTURE(child);
+  Process process;
+  process.Put("kid-2", undone);
+  process.Put("kid", child);
+  const auto warnings = process.Put("order", held);
+  REQUIRE(warnings.size() == 1);
+  CHECK(warnings[0].code == "definition.child_not_undoable");
+  const Status refused = process.Submit("order", "t1");
+  CHECK(refused.code() == StatusCode::kInvalidArgument);
+  CHECK(refused.reason() == "definition.child_not_undoable");
+  CHECK_THAT(refused.message(), Catch::Contains("step 'kid' of definition 'order'") &&
+                                    Catch::Contains("'kid' can not be undone") &&
+                                    Catch::Contains(why));
+  // Each that may be chosen, and those of children.
+  process.Put("choosing", R"({"id": "kid", "compensate": "child", "action": {"transaction":
+      {"definition": "${input.kind}", "among": ["kid-2", "kid"]}}})");
+  CHECK(process.Submit("choosing", "t2").reason() == "definition.child_not_undoable");
+  process.Put("outer", Runs("order"));
+  CHECK(process.Submit("outer", "t3").reason() == "definition.child_not_undoable");
+  CHECK(process.SubmitInline("inline", held).reason() == "definition.child_not_undoable");
+
+  process.Put("kid", undone + "," + Runs("kid-2"));
+  CHECK(process.Submit("order", "t4").ok());
+}
+
+TEST_CASE("a child of another mode is final, so that nothing of its own undoes it") {
+  const std::string tcc =
+      R"({"name": "hold", "mode": "tcc", "participants": {"p": {"http": "http://p"}},
+    "steps": [{"id": "a", "participant": "p", "try": {"post": "/a"}, "confirm": {"put": "/a"},
+               "cancel": {"delete": "/a"}}]})";
+  const auto compiled = dsl::Compile(tcc, {});
+  const Status refused = CheckUndoable(*std::get<std::shared_ptr<const dsl::Plan>>(compiled));
+  CHECK(refused.reason() == "definition.child_not_undoable");
+  CHECK_THAT(refused.message(), Catch::Contains("it is a tcc"));
 }
 
 TEST_CASE("why a child's child was aborted is told once, however deep it is") {

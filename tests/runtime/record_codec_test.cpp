@@ -42,6 +42,8 @@ std::vector<std::pair<std::string, Record>> Samples() {
   Accepted child = accepted;
   child.deadline = At(60);
   child.parent = ParentLink{Gid("trip"), BranchId("booking")};
+  Accepted held = child;
+  held.parent->holds = true;
   child.request_digest = "0123456789abcdef";
   child.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   Accepted begun = accepted;
@@ -51,6 +53,8 @@ std::vector<std::pair<std::string, Record>> Samples() {
   return {
       {"accepted", With(accepted)},
       {"accepted-child", With(child)},
+      {"accepted-held", With(held)},
+      {"held", With(Held{output, failure})},
       {"step-expanded", With(StepExpanded{1, "hotel", false, {}})},
       {"step-expanded-for-each", With(StepExpanded{2, "car", true, {Json(1), Json("two")}})},
       {"step-skipped", With(StepSkipped{2})},

@@ -261,6 +261,9 @@ class TestNode {
 
   void Define(const std::string& source) {
     const auto put = definitions->Put("", source);
+    for (const dsl::Problem& problem : put.problems) {
+      UNSCOPED_INFO(dsl::FormatProblem(problem));
+    }
     REQUIRE(put.problems.empty());
     REQUIRE(put.row.ok());
   }

@@ -46,6 +46,12 @@ struct ClearRecord {
   void operator()(engine::IncidentRaised& record) const { Clear(record.failure); }
   void operator()(engine::CommitDecided&) const {}
   void operator()(engine::AbortDecided& record) const { Clear(record.failure); }
+  void operator()(engine::Held& record) const {
+    record.output = JsonText();
+    if (record.output_failure) {
+      Clear(*record.output_failure);
+    }
+  }
   void operator()(engine::DeadlineMissed&) const {}
   void operator()(engine::ClockSetBack&) const {}
   void operator()(engine::SignalReceived& record) const { record.payload = JsonText(); }

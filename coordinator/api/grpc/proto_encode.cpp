@@ -246,6 +246,7 @@ void ToProto(const TxnDetail& detail, pb::Transaction* out) {
   out->set_decision(Text(engine::OutcomeOf(state)));
   out->set_client_driven(state.client_driven);
   out->set_closed(state.closed);
+  out->set_held(state.awaits_parent());
 }
 
 void ToProto(const SubmitResult& result, pb::Transaction* out) {

@@ -122,6 +122,7 @@ void WriteTransactionHead(const engine::TxnState& state, JsonWriter& json,
   json.String(engine::OutcomeOf(state));
   json.OptionalBool("clientDriven", state.client_driven);
   json.OptionalBool("closed", state.closed);
+  json.OptionalBool("held", state.awaits_parent());
 }
 
 void WriteEntry(const runtime::HistoryEntry& entry, engine::Mode mode, const dsl::Plan* plan,

@@ -1006,7 +1006,7 @@ export interface components {
             revision: number;
             /** @description As submitted. */
             input?: unknown;
-            /** @description Once COMMITTED. */
+            /** @description Once COMMITTED, or held. */
             output?: unknown;
             labels?: {
                 [key: string]: string;
@@ -1039,6 +1039,8 @@ export interface components {
             clientDriven?: boolean;
             /** @description That client wants to commit: nobody joins any more. */
             closed?: boolean;
+            /** @description A child that is done and can still be undone: it ends as its parent does. */
+            held?: boolean;
             branchCount: number;
         };
         Parent: {

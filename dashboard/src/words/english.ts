@@ -197,6 +197,7 @@ export const english = {
   'say.pending.deadline': 'At {at} it is given up.',
   'say.predecessors': 'Waits for {steps}.',
   'say.client': 'Waits for its client.',
+  'say.held': 'Done, and ends as its parent {gid} does.',
   'say.error': 'Last failure: {error}',
 
   'cause.refused': '{branch} was refused.',

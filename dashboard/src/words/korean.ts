@@ -62,7 +62,7 @@ export const korean: Catalogue = {
   'say.pending': '{participant}이(가) {branch}을(를) 끝내기를 기다립니다.', 'say.signal': '신호 {signal}을(를) 기다립니다.',
   'say.signal.until': '{at}까지 신호 {signal}을(를) 기다립니다.', 'say.timer': '{at}까지 기다립니다.', 'say.child': '하위 트랜잭션 {gid}을(를) 기다립니다.',
   'say.breaker': '{participant}을(를) 기다립니다. 차단기가 열려 있어 {branch}을(를) 보내지 않습니다.', 'say.concurrency': '{branch}: {participant}의 빈 호출을 기다립니다.',
-  'say.resting': '{branch}: 쉬어 달라고 한 {participant}을(를) 기다립니다.', 'say.rate': '{branch}: {participant}의 속도 제한을 기다립니다.', 'say.client': '클라이언트를 기다립니다.', 'say.error': '마지막 실패: {error}',
+  'say.resting': '{branch}: 쉬어 달라고 한 {participant}을(를) 기다립니다.', 'say.rate': '{branch}: {participant}의 속도 제한을 기다립니다.', 'say.client': '클라이언트를 기다립니다.', 'say.held': '모두 마쳤고, 상위 트랜잭션 {gid}와(과) 같이 끝납니다.', 'say.error': '마지막 실패: {error}',
 
   'say.gate.until': '{in} 다시 호출합니다.', 'say.gate.full': '호출 {m}개 중 {n}개가 나가 있습니다.', 'say.gate.rate': '초당 최대 {n}번 호출합니다.',
   'say.gate.queue': '호출 {n}개가 기다립니다.', 'say.pending.next': '{in} 다시 묻습니다.', 'say.pending.deadline': '{at}에 포기합니다.', 'say.predecessors': '{steps}을(를) 기다립니다.',

@@ -131,6 +131,9 @@ export function sentence(txn: Transaction, now = Date.now(), gates: Participant[
   if (txn.paused) {
     return t('say.paused');
   }
+  if (txn.held) {
+    return t('say.held', { gid: txn.parent?.gid ?? '' });
+  }
   const rest = telling ? branchSentence(telling, gateOf(telling, gates, txn.definition)) : '';
   if (txn.status === 'ABORTING') {
     return t('say.undoing', { t: span(now - Date.parse(txn.updatedAt)), why: whyAborted(txn), rest });

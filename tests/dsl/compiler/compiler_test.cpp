@@ -412,6 +412,21 @@ TEST_CASE("a child transaction is an operation") {
   CHECK(std::get<ChildTemplate>(work.undo->call).version == std::nullopt);
 }
 
+TEST_CASE("what is undone by its own compensations is the transaction of that very way") {
+  const auto plan = PlanOf(ReadFile(CaseFolder() / "good/held.json"));
+  const auto undone = [&](std::string_view id, size_t way) {
+    const auto& work = std::get<CallWork>(StepOf(*plan, id).work).way(way);
+    CHECK(work.HoldsChild());
+    return std::get<ChildTemplate>(work.undo->call).definitions;
+  };
+  CHECK(undone("room", 0) == std::vector<std::string>{"book-room"});
+  CHECK(undone("room", 1) == std::vector<std::string>{"book-tent"});
+  CHECK_FALSE(std::get<CallWork>(StepOf(*plan, "room").work).way(2).HoldsChild());
+  CHECK_FALSE(std::get<CallWork>(StepOf(*plan, "meal").work).HoldsChild());
+  CHECK(undone("meal", 1) == std::vector<std::string>{"cook"});
+  CHECK(undone("car", 0) == std::vector<std::string>{"car-small", "car-large"});
+}
+
 TEST_CASE("waits are steps of their own kind") {
   const auto plan = Everything();
   const auto wait = [&](std::string_view id) { return std::get<WaitWork>(StepOf(*plan, id).work); };

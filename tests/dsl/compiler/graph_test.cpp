@@ -40,6 +40,13 @@ TEST_CASE("a flowchart shows the steps, their order and the way back") {
         "  classDef pivot stroke-width:4px\n");
 }
 
+TEST_CASE("a flowchart shows what a child's own compensations undo") {
+  const std::string chart = ToMermaid(*PlanOf(ReadFile(CaseFolder() / "good/held.json")));
+  CHECK_THAT(chart, Catch::Contains("room<br/>action transaction book-room<br/>or transaction "
+                                    "book-tent<br/>or p: PUT, compensate p: DELETE<br/>compensate "
+                                    "by the transaction's own compensations"));
+}
+
 TEST_CASE("a digraph shows the same") {
   CHECK(ToDot(*PlanOf(kDefinition)) ==
         "digraph \"trip\" {\n"
