@@ -156,6 +156,17 @@ ENGINE = [
             "    draft.Emit(CancelChild{ChildOf(draft, ref, Role::kForward)});\n",
             "  } else if (!PLANTED && IsChildOperation(draft, ref, Role::kForward)) {\n"
             "    draft.Emit(CancelChild{ChildOf(draft, ref, Role::kForward)});\n")),
+    engine("held-child-commits-at-once",
+           "a child that its parent can still undo says that it has committed", "I1|COMMITTED before",
+           ("engine/saga/advance.cpp", "  return awaits;\n", "  return awaits && !PLANTED;\n")),
+    engine("held-child-not-stopped", "a parent waits for the undo of a child that nobody tells", "I9",
+           ("runtime/shard/shard_family.cpp", "      if (action == FamilyAction::kAdoptAndStop) {\n",
+            "      if (action == FamilyAction::kAdoptAndStop && !(PLANTED && child->parent_call->undoes)) {\n")),
+    engine("held-child-forgotten-by-its-parent", "a parent ends and does not tell the child that it held", "I9",
+           ("runtime/shard/shard_effects.cpp", "  TellHeldChildren(*txn);\n", "  if (!PLANTED) {\n    TellHeldChildren(*txn);\n  }\n")),
+    engine("held-child-forgotten-by-a-crash",
+           "a held child that is read back does not ask whether its parent has ended meanwhile", "I9",
+           ("runtime/shard/shard_effects.cpp", "  if (was_held) {\n", "  if (was_held && !PLANTED) {\n")),
     engine("one-phase-beside-others", "one of several participants decides by itself", "I1|I3|G2",
            ("engine/twopc/advance.cpp", "  if (draft.step(ref.step).size != 1) {\n    return false;\n  }\n",
             "  if (PLANTED) {\n    return true;\n  }\n"

@@ -64,6 +64,7 @@ Json UndoOf(const std::string& root, const StepSpec& step, size_t way) {
       return {{"delete", Path(root, step.id, way, "undo", output)}, {"whenUnknown", "incident"}};
     case Undo::kByChild:
       return {{"transaction", {{"definition", "payback"}, {"input", {{"items", Json::array()}}}}}};
+    case Undo::kChild: return "child";
     case Undo::kNone: break;
   }
   return nullptr;
@@ -405,6 +406,10 @@ std::vector<PlanSpec> Sagas() {
        Protocol::kSaga,
        {OnceUndone(Alternatives(Call("a", {}), 1, false)), Child("kid", {}, "line", Undo::kByChild),
         First(Call("b", {0, 1})), Call("c", {2})}},
+      {"race-of-holders",
+       Protocol::kSaga,
+       {Child("kid", {}, "line", Undo::kChild), Child("other", {}, "fan", Undo::kChild),
+        First(Call("b", {0, 1})), Call("c", {2})}},
       {"told",
        Protocol::kSaga,
        {Call("a", {}), Call("b", {0}), Optional(Once(StepSpec::Stage::kCommitted, Call("c", {}))),
@@ -449,6 +454,16 @@ std::vector<PlanSpec> Sagas() {
       {"parent-of-2pc",
        Protocol::kSaga,
        {Call("a", {}), Child("kid", {0}, "vote", Undo::kByChild), Call("c", {1})}},
+      {"holder",
+       Protocol::kSaga,
+       {Call("a", {}), Child("kid", {0}, "line", Undo::kChild), Call("c", {1})}},
+      {"holder-of-two",
+       Protocol::kSaga,
+       {Child("kid", {}, "told", Undo::kChild), Child("other", {}, "fan", Undo::kChild),
+        Signal("s", {0}, milliseconds(500)), Pivot("p", {1, 2}), Later("z", {3})}},
+      {"holder-of-holders",
+       Protocol::kSaga,
+       {Child("kid", {}, "holder", Undo::kChild), Call("b", {}), Call("c", {0, 1})}},
       {"grandparent",
        Protocol::kSaga,
        {Child("kid", {}, "parent", Undo::kNone), Call("b", {}), Call("c", {0, 1})}},
@@ -580,7 +595,7 @@ void DrawRace(PlanSpec& plan, Dice& dice) {
   for (size_t n = 2 + dice.Below(2); n > 0; --n) {
     StepSpec racer = DrawStep(Protocol::kSaga, "r" + std::to_string(n), dice);
     if (racer.kind != Kind::kCall) {
-      racer = Child(racer.id, {}, "line", Undo::kByChild);
+      racer = Child(racer.id, {}, "line", dice.Chance(500) ? Undo::kChild : Undo::kByChild);
     }
     racer.after = after;
     racer.each_parallel = 0;

@@ -34,6 +34,7 @@ struct StepSpec {
     kByOutput,  // By what the action answered, or by the key if it never did.
     kAsk,       // By what it answered; somebody has to look if it never did.
     kByChild,   // Another transaction.
+    kChild,     // The compensations of the transaction that it ran.
     kNone,
   };
 

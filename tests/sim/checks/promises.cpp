@@ -250,6 +250,23 @@ void CheckStopped(const Evidence& evidence, const TxnEvidence& txn, Violations& 
   }
 }
 
+// Whoever looks at a child that has committed sees what stays: where its parent could still undo
+// it, that had ended before.
+void CheckHeld(const Evidence& evidence, const TxnEvidence& txn, Violations& violations) {
+  const size_t last = txn.gid.rfind('~');
+  const auto parent = evidence.txns.find(txn.gid.substr(0, last));
+  if (last == std::string::npos || parent == evidence.txns.end() || !txn.committed() ||
+      parent->second.plan == nullptr) {
+    return;
+  }
+  const StepSpec* step = StepOf(*parent->second.plan, txn.gid.substr(last + 1));
+  const auto ended = parent->second.When<engine::Ended>();
+  if (step != nullptr && step->undo == StepSpec::Undo::kChild &&
+      (!ended || !txn.When<engine::CommitDecided>())) {
+    violations.push_back("I1: " + txn.gid + " committed before " + parent->first + " had ended");
+  }
+}
+
 // G2 in families: a parent's outcome is its children's.
 void CheckChildren(const Evidence& evidence, const TxnEvidence& txn, Violations& violations) {
   if (txn.plan == nullptr || !(txn.committed() || txn.aborted())) {
@@ -262,9 +279,11 @@ void CheckChildren(const Evidence& evidence, const TxnEvidence& txn, Violations&
     const Children children = ChildrenOf(evidence, txn, step);
     const int wanted = BranchesOf(step, txn.items).empty() ? 0 : 1;
     const bool lost = txn.HasLost(step.id) || txn.PassedOver(step.id) != TxnEvidence::Passed::kNot;
-    const bool wrong = txn.committed() && !lost ? children.done != wanted || children.paid_back != 0
-                                                : step.undo == StepSpec::Undo::kByChild &&
-                                                      children.done != children.paid_back;
+    const bool undone = step.undo == StepSpec::Undo::kByChild
+                            ? children.done == children.paid_back
+                            : step.undo != StepSpec::Undo::kChild || children.done == 0;
+    const bool wrong =
+        txn.committed() && !lost ? children.done != wanted || children.paid_back != 0 : !undone;
     if (children.judged && wrong) {
       violations.push_back("I1: " + txn.gid + " is " + txn.status + " with " +
                            std::to_string(children.done) + " children of " + step.id +
@@ -284,6 +303,7 @@ void CheckPromises(const Evidence& evidence, Violations& violations) {
     CheckDeadline(evidence, txn, violations);
     CheckSignals(txn, violations);
     CheckChildren(evidence, txn, violations);
+    CheckHeld(evidence, txn, violations);
     CheckStopped(evidence, txn, violations);
   }
 }
