@@ -70,9 +70,14 @@ def definitions(url):
     child = {"transaction": {"definition": "tcc", "input": {"refuse": False}}}
     yield {"name": "family", "mode": "saga", "participants": participants, "steps": [
         {"id": "kid", "action": child, "compensate": None}, {"id": "b", "participant": "r", "action": put, "compensate": undo}]}
+    child = {"transaction": {"definition": "saga", "input": {"refuse": False}}}
+    yield {"name": "held", "mode": "saga", "participants": participants, "steps": [
+        {"id": "kid", "action": child, "compensate": "child"},
+        {"id": "b", "participant": "r", "action": refused, "compensate": undo}]}
 
 
-ORDERS = [("saga", False), ("saga", True), ("tcc", False), ("tcc", True), ("2pc", False), ("family", False)]
+ORDERS = [("saga", False), ("saga", True), ("tcc", False), ("tcc", True), ("2pc", False), ("family", False),
+          ("held", False), ("held", True)]
 
 
 class Story:
@@ -185,7 +190,7 @@ class Runner:
             if count > 1:
                 self.wrong(f"I5: {command} was carried out {count} times")
         for gid, (mode, refuse) in self.orders.items():
-            wanted = 0 if refuse else 3 if mode == "family" else 2
+            wanted = 0 if refuse else 3 if mode in ("family", "held") else 2
             if amounts[gid] != wanted:
                 self.wrong(f"I1: {gid} left {amounts[gid]} entries, not {wanted}")
 

@@ -228,6 +228,42 @@ class Lifecycle(unittest.TestCase):
         self.assertEqual(("COMMITTED", {"cars": 3, "by": "Grace"}), (txn["status"], txn["output"]))
         self.assertEqual("COMMITTED", self.coordinator.get("a~leg")["status"])
 
+    def test_a_child_that_is_held_ends_as_its_parent_does_whenever_all_is_killed(self):
+        payments = self.agency.services["payments"]
+        self.coordinator.put_definition(fast("leg"))
+        self.coordinator.put_definition({
+            "name": "tour", "mode": "saga",
+            "participants": {"cars": {"http": "${env.CARS_URL}"}},
+            "steps": [
+                {"id": "leg", "action": {"transaction": {"definition": "leg", "input": {}}}, "compensate": "child"},
+                {"id": "sure", "wait": {"signal": "sure"}},
+                {"id": "go", "when": "${!steps.sure.output}", "refuse": {"code": "no", "message": "not after all"}},
+            ]})
+        for gid, sure, end in (("a", True, "COMMITTED"), ("b", False, "ABORTED")):
+            child = f"{gid}~leg"
+            self.coordinator.submit("tour", {}, gid=gid)
+            held = self.wait_for(lambda: self.coordinator.list(parent=gid) and self.coordinator.get(child),
+                                 lambda t: t and t.get("held"))
+            self.assertEqual("ACTIVE", held["status"])
+            with self.assertRaises(ApiError) as refused:
+                self.coordinator.http.call("POST", f"/v1/transactions/{child}:cancel", {"reason": "a mistake"})
+            self.assertEqual((409, "transaction.held"), (refused.exception.status, refused.exception.code))
+            self.agency.kill_coordinator()
+            self.agency.start_coordinator()
+            self.coordinator = self.agency.coordinator
+            self.assertTrue(self.coordinator.get(child)["held"])
+            payments.control(delay="200ms")  # So that its undo is under way when all is killed again.
+            self.coordinator.http.call("POST", f"/v1/transactions/{gid}:signal", {"name": "sure", "payload": sure})
+            self.wait_for(lambda: self.coordinator.get(gid), lambda t: t["status"] != "ACTIVE")
+            self.agency.kill_coordinator()
+            self.agency.start_coordinator()
+            self.coordinator = self.agency.coordinator
+            payments.control(delay="0ms")
+            self.assertEqual(end, self.coordinator.get(gid, wait="30s")["status"])
+            self.assertEqual(end, self.coordinator.get(child, wait="30s")["status"])
+        self.assertEqual(100, payments.summary()["net"])
+        self.assert_clean({"a~leg": "COMMITTED", "b~leg": "ABORTED"})
+
     def wait_for(self, ask, good, seconds=30):
         deadline = time.monotonic() + seconds
         while True:
