@@ -94,15 +94,20 @@ class SealedJournal : public Journal, public NoteLog, public Encryption {
   }
 
   Status LoadOpen(ShardId shard, const std::function<Status(StoredTxn)>& sink) override {
-    return inner_->LoadOpen(shard, [this, &sink](StoredTxn txn) {
-      OpenTxn(txn);
+    return inner_->LoadOpen(shard, [this, &sink](StoredTxn txn) -> Status {
+      if (const auto missing = OpenTxn(txn)) {
+        return Unavailable("encryption.key_missing",
+                           "transaction '" + txn.gid.str() + "' is encrypted by key " +
+                               KeyName(*missing) + ", which another node writes with and this " +
+                               "one's --encryption-key-file does not have: add it, and restart");
+      }
       return sink(std::move(txn));
     });
   }
 
   Result<StoredTxn> Load(const Gid& gid) override {
     ENTENTE_ASSIGN_OR_RETURN(StoredTxn txn, inner_->Load(gid));
-    OpenTxn(txn);
+    static_cast<void>(OpenTxn(txn));
     return txn;
   }
 
@@ -269,12 +274,20 @@ class SealedJournal : public Journal, public NoteLog, public Encryption {
     }
   }
 
-  void OpenTxn(StoredTxn& txn) const {
+  // Returns a key that a record needs and that is not here.
+  std::optional<KeyId> OpenTxn(StoredTxn& txn) const {
     OpenSummary(txn.gid, txn.summary);
+    std::optional<KeyId> missing;
     uint64_t sequence = 1;
     for (std::string& record : txn.records) {
-      Open({TextKind::kRecord, txn.gid.str(), sequence++}, record);
+      const TextPlace place{TextKind::kRecord, txn.gid.str(), sequence++};
+      OpenedText opened = OpenText(keys_.get(), place, std::move(record));
+      record = std::move(opened.text);
+      if (opened.outcome == OpenedText::Outcome::kNoKey) {
+        missing = opened.key;
+      }
     }
+    return missing;
   }
 
   void OpenDefinition(DefinitionRow& row) const {

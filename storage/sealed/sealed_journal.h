@@ -24,6 +24,9 @@ namespace entente::storage {
 // would be: whoever reads it refuses it by name, and all others go on. Of a setting it is
 // kDataLoss, encryption.unreadable, since nobody could tell it from another value.
 //
+// A shard with an open transaction whose key is not here, because another node has put it to use
+// since, is not read (kUnavailable, encryption.key_missing): it is well where the key is.
+//
 // The result is a NoteLog, an Encryption, and a Membership if `inner` is. kFailedPrecondition,
 // encryption.key_missing. Blocks.
 [[nodiscard]] Result<std::unique_ptr<Journal>> SealJournal(std::unique_ptr<Journal> inner,

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <sstream>
 #include <string>
 
@@ -298,6 +299,25 @@ TEST_CASE("a record that was moved or changed is not opened, and no other one su
   const EncryptionReport report = Rewrite(*journal);
   CHECK(report.unreadable == 2);
   CHECK(report.needed.size() == 2);
+}
+
+TEST_CASE("a shard is not read by a node that has not the key that another one writes with") {
+  const auto store = std::make_shared<MemoryStore>();
+  const auto open = [&store](const std::string& keys) {
+    return SealJournal(std::make_unique<MemoryJournal>(store), KeyRing::Parse(keys).value())
+        .value();
+  };
+  const auto without = open(Line('a'));
+  {
+    OwnedJournal with(open(Line('b') + Line('a')));
+    Create(with, "t");
+  }
+  const auto sink = [](StoredTxn) { return Status(); };
+  const Status read = without->LoadOpen(ShardOf(Gid("t")), sink);
+  CHECK(read.code() == StatusCode::kUnavailable);
+  CHECK(read.reason() == "encryption.key_missing");
+  CHECK(read.message().find(Name('b')) != std::string::npos);
+  CHECK(without->LoadOpen(ShardId((ShardOf(Gid("t")).value() + 1) % kShardCount), sink).ok());
 }
 
 TEST_CASE("a setting that can not be decrypted is refused, not taken for another value") {
