@@ -158,7 +158,8 @@ ENGINE = [
             "    draft.Emit(CancelChild{ChildOf(draft, ref, Role::kForward)});\n")),
     engine("held-child-commits-at-once",
            "a child that its parent can still undo says that it has committed", "I1|COMMITTED before",
-           ("engine/saga/advance.cpp", "  return awaits;\n", "  return awaits && !PLANTED;\n")),
+           ("engine/saga/advance.cpp", "draft.base().parent->holds;\n",
+            "draft.base().parent->holds && !PLANTED;\n")),
     engine("held-child-not-stopped", "a parent waits for the undo of a child that nobody tells", "I9",
            ("runtime/shard/shard_family.cpp", "      if (action == FamilyAction::kAdoptAndStop) {\n",
             "      if (action == FamilyAction::kAdoptAndStop && !(PLANTED && child->parent_call->undoes)) {\n")),
@@ -223,10 +224,10 @@ ENGINE = [
             "  EndStopped(turn, ref, WhyStopped(turn.draft, ref), !PLANTED);")),
     engine("given-up-undo-counts-as-done", "an undo that does not succeed is dropped", "I1|held",
            ("engine/actions/settle.cpp",
-            "  if (branch.budget_used >= policy.attempts || IsChildMixed(failure)) {\n",
+            "  if (branch.budget_used >= policy.attempts ||",
             "  if (PLANTED && branch.budget_used >= policy.attempts) {\n"
             "    turn.draft.Record(OperationSucceeded{branch.id, {}, false});\n    return;\n  }\n"
-            "  if (branch.budget_used >= policy.attempts || IsChildMixed(failure)) {\n")),
+            "  if (branch.budget_used >= policy.attempts ||")),
     engine("retry-after-not-heard", "a participant is called again sooner than it asked",
            "Retry-After",
            ("engine/actions/forward.cpp",
