@@ -311,7 +311,7 @@ void World::CheckOutstanding() const {
       const CallKey key = call != nullptr ? KeyOf(call->command, call->attempt)
                                           : KeyOf(child->command, child->attempt);
       expected_calls.insert(key);
-      if (child != nullptr) {
+      if (child != nullptr && !child->undoes) {  // That call stops it by itself.
         children.insert(child->child);
       }
       const auto out = calls_.find(key);
