@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "engine/actions/actions.h"
+#include "engine/family/family.h"
 
 namespace entente::engine {
 namespace {
@@ -130,8 +131,10 @@ void RetrySettling(Turn& turn, BranchRef ref) {
   const bool needs_outcome = RoleOf(branch.phase) == Role::kUndo && branch.undo_without_output &&
                              undo->when_unknown == dsl::UndoTemplate::WhenUnknown::kIncident;
   const Failure failure = branch.failure.value_or(Failure{});
+  const bool by_hand = failure.code == kUndoneByHand && RoleOf(branch.phase) == Role::kUndo &&
+                       HoldsChild(turn.draft.plan_step(ref), branch);
   RetryBranch(turn, ref);
-  if (needs_outcome) {
+  if (needs_outcome || by_hand) {
     RaiseIncident(turn, ref, failure);
   } else {
     EmitCall(turn, ref);
@@ -222,6 +225,12 @@ void Resolve(Turn& turn) {
     turn.draft.Reject(InvalidArgument(
         "resolve.bad_outcome", "a transaction can be resolved as COMMITTED or ABORTED, not as " +
                                    std::string(TxnStatusName(request.outcome))));
+    return;
+  }
+  const Draft& draft = turn.draft;
+  if (draft.held() && draft.status() == TxnStatus::kActive && !draft.paused()) {
+    // Its parent takes it for done, and would not hear of it.
+    turn.draft.Reject(Refusal("transaction.held", draft.gid()));
     return;
   }
   turn.draft.Record(

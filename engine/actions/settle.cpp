@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "engine/actions/actions.h"
+#include "engine/family/family.h"
 
 namespace entente::engine {
 namespace {
@@ -14,7 +15,10 @@ void FailSettling(Turn& turn, BranchRef ref, AttemptOutcome outcome) {
   if (WaitAtGate(turn, ref)) {
     return;
   }
-  if (branch.budget_used >= policy.attempts || IsChildMixed(failure) || IsChildLost(failure)) {
+  // What a participant calls its own failures says nothing of a child.
+  const bool of_child = IsChildOperation(turn.draft, ref, RoleOf(branch.phase));
+  if (branch.budget_used >= policy.attempts ||
+      (of_child && (IsChildMixed(failure) || IsChildLost(failure)))) {
     if (outcome == AttemptOutcome::kRefused) {
       RaiseIncidentOfRefusal(turn, ref, std::move(failure));
     } else {
@@ -47,6 +51,11 @@ void StartUndo(Turn& turn, BranchRef ref) {
                    "it is not known whether '" + branch.id.str() +
                        "' happened, and its compensation needs to know: find out, undo it by hand "
                        "if it did, then skip the branch"});
+    return;
+  }
+  if (branch.by_operator && HoldsChild(turn.draft.plan_step(ref), branch)) {
+    // A child that was aborted has nothing to undo, and would say so of work that stands.
+    RaiseIncident(turn, ref, DoneByOperator(branch.id));
     return;
   }
   turn.draft.Record(

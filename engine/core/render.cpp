@@ -554,6 +554,16 @@ Result<std::string> RenderDefinition(const Scope& scope, const dsl::ChildTemplat
 
 Result<Effect> RenderChild(const Draft& draft, BranchRef ref, Role role,
                            const dsl::ChildTemplate& child) {
+  StartChild effect;
+  effect.command = CommandOf(draft, ref, role);
+  effect.attempt = draft.branch(ref).attempt;
+  effect.child = ChildOf(draft, ref, role);
+  if (child.aborts_forward) {
+    // Nothing of the action's is rendered, which need not go well a second time.
+    effect.definition = child.definitions.front();  // Or another one: it is known by its name.
+    effect.undoes = true;
+    return Effect(std::move(effect));
+  }
   std::optional<Duration> deadline = child.deadline;
   if (child.computed_deadline) {
     const auto computed = RenderBound(draft, ref, *child.computed_deadline, kLongestTime, role);
@@ -563,18 +573,6 @@ Result<Effect> RenderChild(const Draft& draft, BranchRef ref, Role role,
     deadline = *computed;
   }
   const Scope scope(draft, ref, role, PurposeOf(role));
-  StartChild effect;
-  if (child.aborts_forward) {
-    effect.command = CommandOf(draft, ref, role);
-    effect.attempt = draft.branch(ref).attempt;
-    effect.child = ChildOf(draft, ref, role);
-    effect.definition = child.definitions.front();  // Or another one: it is known by its name.
-    effect.undoes = true;
-    return Effect(std::move(effect));
-  }
-  effect.command = CommandOf(draft, ref, role);
-  effect.attempt = draft.branch(ref).attempt;
-  effect.child = ChildOf(draft, ref, role);
   effect.deadline = deadline;
   ENTENTE_ASSIGN_OR_RETURN(effect.definition, RenderDefinition(scope, child));
   effect.version = child.version;

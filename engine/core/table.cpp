@@ -28,8 +28,8 @@ constexpr RefusalText kRefusals[] = {
      " is at its point of no return: the pivot may already have happened and has no compensation; "
      "wait for its outcome, or resolve the transaction"},
     {"transaction.held", StatusCode::kFailedPrecondition,
-     " did all it had to do and ends as its parent does, by whose step it is undone: abort the "
-     "parent, or resolve this one"},
+     " did all it had to do and ends as its parent does, by whose step it is undone: abort or "
+     "resolve the parent"},
     {"transaction.commit_in_doubt", StatusCode::kFailedPrecondition,
      " is being committed in one phase: its only participant decides, and may have done so; wait "
      "for its answer, or resolve the transaction"},

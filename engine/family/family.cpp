@@ -136,11 +136,22 @@ Reply Unwanted() {
       {"child.cancelled", "its parent had no use for the child any more when it was to begin"}};
 }
 
-Reply Missed(const Gid& child) {
+Reply Missed(const TxnState& parent, const StartChild& call) {
+  const BranchState* branch = FindBranch(parent, call.command.branch);
+  if (branch != nullptr && branch->undo_without_output) {
+    return ReplyDone{};  // It gave up before there was one, or what there was ended long ago.
+  }
   return ReplyRefused{
-      {"child.not_found", "there is no child transaction '" + child.str() +
+      {"child.not_found", "there is no child transaction '" + call.child.str() +
                               "' that could be undone: if somebody else did the work of the step, "
                               "undo it by hand, then skip the branch"}};
+}
+
+Failure DoneByOperator(const BranchId& branch) {
+  return {std::string(kUndoneByHand),
+          "an operator said that '" + branch.str() +
+              "' was done, which no child transaction can undo: undo by hand what "
+              "was done, then skip the branch"};
 }
 
 Reply WhyNotBegun(Obstacle obstacle, Failure why) {

@@ -91,11 +91,16 @@ using FamilyTable = std::array<std::array<FamilyAction, kParentStandings>, kChil
 // What a child that has ended, or is held, means for its parent's call.
 [[nodiscard]] Reply AnswerOf(const TxnState& child, const StartChild& call);
 
-// The answer where a child is to be undone that never was, or is no more.
-[[nodiscard]] Reply Missed(const Gid& child);
+// The answer to a call of `parent` that undoes a child which never was, or is no more: there is
+// nothing to undo where the branch had given up, and an incident where it was done.
+[[nodiscard]] Reply Missed(const TxnState& parent, const StartChild& call);
 
 // The answer for a child that was not begun because its parent does not want it any more.
 [[nodiscard]] Reply Unwanted();
+
+// The incident of a step whose child is to be undone, and that an operator did instead.
+inline constexpr std::string_view kUndoneByHand = "undo.done_by_operator";
+[[nodiscard]] Failure DoneByOperator(const BranchId& branch);
 
 // What stands in the way of a child that should begin.
 enum class Obstacle : uint8_t {

@@ -113,7 +113,11 @@ void Shard::MeetChild(const Gid& parent, engine::StartChild start, FoundChild fo
                  action == FamilyAction::kBeginAnyhow);
       break;
     case FamilyAction::kRefuse: ReplyToParent(parent, start, engine::Unwanted()); break;
-    case FamilyAction::kMiss: ReplyToParent(parent, start, engine::Missed(start.child)); break;
+    case FamilyAction::kMiss:
+      if (const auto asker = open_.find(parent); asker != open_.end()) {
+        ReplyToParent(parent, start, engine::Missed(*asker->second->state, start));
+      }
+      break;
     case FamilyAction::kAdopt:
     case FamilyAction::kAdoptAndStop: {
       const TxnPtr child = open_.at(start.child);
@@ -147,7 +151,7 @@ void Shard::LookForChild(const Gid& parent, engine::StartChild start) {
   Offload(
       [&journal = journal_, &definitions = definitions_, job] {
         job->stored = journal.Load(job->start.child);
-        if (job->stored.status().code() == StatusCode::kNotFound) {
+        if (job->stored.status().code() == StatusCode::kNotFound && !job->start.undoes) {
           job->plan = definitions.Get(job->start.definition, job->start.version);
         }
       },

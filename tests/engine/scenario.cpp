@@ -303,7 +303,7 @@ class Script {
     } else if (action == FamilyAction::kAnswer) {
       reply = AnswerOf(EndedChild(call.child, line), call);
     } else if (action == FamilyAction::kMiss) {
-      reply = Missed(call.child);
+      reply = Missed(world_.state(), call);
     } else if (const auto obstacle = line.Option("obstacle")) {
       reply = WhyNotBegun(ObstacleNamed(*obstacle), {"child." + *obstacle, ""});
     }

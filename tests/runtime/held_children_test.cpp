@@ -218,9 +218,13 @@ TEST_CASE("a parent that an operator ends takes the children that it holds with 
 TEST_CASE("a held child that an operator ended is an incident where it should be undone") {
   Family family;
   family.SubmitAndHold();
-  CHECK(family.Deliver("h~kid", engine::ResolveRequested{TxnStatus::kCommitted, {"ann", "by hand"}})
-            .ok());
+  const engine::ResolveRequested resolve{TxnStatus::kCommitted, {"ann", "by hand"}};
+  // Its parent would commit upon what it was told.
+  CHECK(family.Deliver("h~kid", resolve).reason() == "transaction.held");
   family.Answer("pay", No());
+  CHECK(family.Asked() == Strings{"compensate hotel"});
+  CHECK(family.Deliver("h~kid", resolve).ok());
+  family.caller.waiting.clear();
   REQUIRE(family.Look("h").has_incident());
   CHECK(family.Look("h").steps[0].branches[0].failure->code == "child.mixed");
   CHECK(family.caller.waiting.empty());

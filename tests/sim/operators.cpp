@@ -64,7 +64,8 @@ void World::LookAtIncidents() {
 
 // Retried, or carried out by hand and vouched for.
 void World::Mend(const storage::SummaryRow& row, const storage::IncidentRow& incident) {
-  const bool must_know = incident.code == "undo.outcome_unknown";
+  const bool must_know =
+      incident.code == "undo.outcome_unknown" || incident.code == "undo.done_by_operator";
   const bool child = incident.participant.empty();
   // Once all is well a child that aborted has to come through when it is run anew. One whose end
   // was forced is what it is.

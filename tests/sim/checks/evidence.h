@@ -82,7 +82,8 @@ struct TxnEvidence {
           undoing.insert(began->branch.str());
         }
       } else if (const auto* raised = std::get_if<engine::IncidentRaised>(&record.body);
-                 raised != nullptr && raised->failure.code == "undo.outcome_unknown") {
+                 raised != nullptr && (raised->failure.code == "undo.outcome_unknown" ||
+                                       raised->failure.code == "undo.done_by_operator")) {
         undoing.insert(raised->branch.str());
       } else if (const auto* succeeded = std::get_if<engine::OperationSucceeded>(&record.body)) {
         done = succeeded->branch.str();
