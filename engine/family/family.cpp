@@ -188,12 +188,14 @@ std::vector<Gid> HeldChildren(const dsl::Plan& plan, const TxnState& parent) {
   return children;
 }
 
-Event FateOfHeld(const TxnState& parent, const BranchId& branch) {
+Event FateOfHeld(Mode mode, const TxnState& parent, const Gid& child, const BranchId& branch) {
   ENTENTE_CHECK(parent.finished());
   const TxnStatus end = parent.forced.value_or(parent.status);
-  // Of a branch that lost its race an operator may have said that it is undone.
+  // Of a branch that lost its race an operator may have said that it is undone; and one that went
+  // on to another way did what it did by that.
   const BranchState* ran = FindBranch(parent, branch);
-  const bool undone = ran != nullptr && RoleOf(ran->phase) == Role::kUndo;
+  const bool undone = ran != nullptr && (RoleOf(ran->phase) == Role::kUndo ||
+                                         ForwardChildOf(parent.gid, mode, *ran) != child);
   return end == TxnStatus::kAborted || undone ? Event(StopChild()) : Event(LetGo{});
 }
 

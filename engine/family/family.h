@@ -123,9 +123,11 @@ enum class Obstacle : uint8_t {
 // The children that `parent` holds, or may: some of them may have ended or never been.
 [[nodiscard]] std::vector<Gid> HeldChildren(const dsl::Plan& plan, const TxnState& parent);
 
-// What the one of `branch` is told when `parent` has ended: it ends the same way, also where an
-// operator said which, unless the branch was undone on the way there.
-[[nodiscard]] Event FateOfHeld(const TxnState& parent, const BranchId& branch);
+// What the one of `branch` is told when `parent`, of that mode, has ended: it ends the same way,
+// also where an operator said which, unless the branch was undone on the way there, or was done in
+// another way.
+[[nodiscard]] Event FateOfHeld(Mode mode, const TxnState& parent, const Gid& child,
+                               const BranchId& branch);
 
 // The call by which `parent` waits for `child` at the moment, if it does.
 [[nodiscard]] std::optional<StartChild> CallFor(const dsl::Plan& plan, const TxnState& parent,

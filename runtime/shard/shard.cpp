@@ -166,6 +166,7 @@ void Shard::Drop() {
   parked_due_ = {};
   park_timer_.reset();
   blemishes_.clear();
+  followers_.clear();
   quarantined_.clear();
   left_out_.clear();
   opening_.clear();

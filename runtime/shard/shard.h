@@ -278,9 +278,10 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   };
   struct FlushTimer {};
   struct RoomTimer {};
-  // What became of its parent could not be read.
+  // A held child looks again at what became of its parent.
   struct FollowTimer {
     Gid child;
+    Instant at;  // A later one of the same child counts instead.
   };
   struct ParkTimer {};
   using OwnTimer =
@@ -482,6 +483,10 @@ class Shard final : public std::enable_shared_from_this<Shard> {
   void TellParentOf(const Gid& child);
   void TellHeldChildren(const Txn& parent);
   void FollowParent(const TxnPtr& child);
+  void FollowAgain(const TxnPtr& child, Duration delay);
+  void LookForFate(const Gid& parent);
+  void EndAsParent(const TxnPtr& child, const Result<TxnPtr>& parent);
+  void LoseParent(const TxnPtr& child);
 
   // shard_guard.cpp: what goes wrong with one transaction stays with it.
   template <class Work>
@@ -532,6 +537,8 @@ class Shard final : public std::enable_shared_from_this<Shard> {
     std::optional<engine::Failure> sentence;
   };
   std::unordered_map<Gid, Blemish> blemishes_;
+  // Parents that are being read, and the held children that wait for what became of them.
+  std::unordered_map<Gid, std::vector<Gid>> followers_;
   // Open transactions that are held back until an operator releases them, as far as they can be
   // shown without looking into them.
   struct Quarantined {

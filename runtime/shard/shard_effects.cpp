@@ -315,9 +315,10 @@ void Shard::OnTimer(const OwnTimer& timer) {
   } else if (const auto* reload = std::get_if<ReloadTimer>(&timer)) {
     Reload(reload->gid);
   } else if (const auto* follow = std::get_if<FollowTimer>(&timer)) {
-    if (const auto found = open_.find(follow->child); found != open_.end()) {
+    const auto found = open_.find(follow->child);
+    if (found != open_.end() && found->second->follow_at == follow->at) {
       const TxnPtr child = found->second;
-      FollowParent(child);
+      Guarded(child->state->gid, child, [&] { FollowParent(child); });
     }
   } else if (std::holds_alternative<RoomTimer>(timer)) {
     LookForRoom();
@@ -360,6 +361,12 @@ void Shard::Resume(const TxnPtr& txn) {
   CountOpen();
   ParkLater();
   Guarded(txn->state->gid, txn, [&] {
+    if (txn->state->finished()) {
+      // It was held back while its last records were written. Nobody was told.
+      engine::NotifyEnded ended;
+      CarryOut(txn, ended);
+      return;
+    }
     engine::Input input = MakeInput(engine::Recovered{});
     if (auto decision =
             engine::DecideWithin(options_.most_at_once, *txn->plan, *txn->state, input)) {
@@ -485,7 +492,7 @@ void Shard::ResumeSlice() {
   const std::vector<TxnPtr> held = std::move(recovery_.held_children);
   recovery_ = {};
   for (const TxnPtr& child : held) {
-    FollowParent(child);
+    Guarded(child->state->gid, child, [&] { FollowParent(child); });
   }
   resumed();
 }
@@ -585,6 +592,10 @@ void Shard::TakeBack(storage::StoredTxn stored) {
   const TxnPtr back = std::move(txn).value();
   Resume(back);
   for (Waiter& waiter : absent.waiters) {
+    if (back->state->finished()) {
+      waiter.done(View(*back));
+      continue;
+    }
     AddWaiter(back, {std::max(waiter.until - host_.Now(), Duration(0)), std::move(waiter.hangup)},
               std::move(waiter.done));
   }

@@ -27,24 +27,8 @@ engine::Failure ToFailure(const Status& status) {
   return {status.reason(), status.message()};
 }
 
-// What becomes of a child that `parent` holds; nothing: that is open. Any thread.
-Result<std::optional<engine::Event>> LookForFate(storage::Journal& journal,
-                                                 const engine::ParentLink& parent) {
-  const Result<storage::StoredTxn> stored = journal.Load(parent.gid);
-  if (stored.status().code() == StatusCode::kNotFound) {
-    // It ended so long ago that it is not kept. What it had undone would have ended with it.
-    return std::optional<engine::Event>(engine::LetGo{});
-  }
-  if (!stored.ok()) {
-    return stored.status();
-  }
-  const Result<engine::TxnState> state = FoldRecords(*stored);
-  if (!state.ok()) {
-    return state.status();
-  }
-  return state->finished() ? std::optional(engine::FateOfHeld(*state, parent.branch))
-                           : std::nullopt;
-}
+// How long a held child waits until it looks whether its parent has ended without a word.
+constexpr Duration kFollowPause = std::chrono::minutes(5);
 
 }  // namespace
 
@@ -259,7 +243,9 @@ void Shard::TellHeldChildren(const Txn& parent) {
   for (const Gid& gid : engine::HeldChildren(*parent.plan, *parent.state)) {
     if (const auto found = open_.find(gid); found != open_.end()) {
       const TxnPtr child = found->second;
-      Take(child, engine::FateOfHeld(*parent.state, child->state->parent->branch), {});
+      Take(child,
+           engine::FateOfHeld(parent.plan->mode, *parent.state, gid, child->state->parent->branch),
+           {});
     }
     // Otherwise it has ended, or asks when it is back.
   }
@@ -267,7 +253,8 @@ void Shard::TellHeldChildren(const Txn& parent) {
 
 // A held child whose parent is not in memory asks what became of that: it may have ended while the
 // child was away, or just before the process that drove both did. One that is open tells its
-// children when it ends, and from here on finds this one in memory.
+// children when it ends, and from here on finds this one in memory; should it fail half way, the
+// child looks again.
 void Shard::FollowParent(const TxnPtr& child) {
   const engine::TxnState& state = *child->state;
   if (!state.awaits_parent() || draining_) {
@@ -277,27 +264,75 @@ void Shard::FollowParent(const TxnPtr& child) {
     recovery_.held_children.push_back(child);  // Its parent may be among those yet to come.
     return;
   }
+  FollowAgain(child, kFollowPause);
   const Gid parent = state.parent->gid;
   const auto known = open_.find(parent);
   const bool open = known != open_.end() && !known->second->state->finished();
   if (open || parked_.contains(parent) || quarantined_.contains(parent)) {
     return;
   }
-  const auto fate = std::make_shared<Result<std::optional<engine::Event>>>(OutOfMemory());
-  Offload([&journal = journal_, link = *state.parent, fate] { *fate = LookForFate(journal, link); },
-          [this, gid = state.gid, fate] {
-            const auto found = open_.find(gid);
-            if (found == open_.end()) {
-              return;
-            }
-            if (!fate->ok()) {
-              timers_.Insert(host_.Now() + options_.reload_delay, FollowTimer{gid});
-              UpdateWake();
-            } else if (fate->value()) {
-              const TxnPtr still_open = found->second;
-              Take(still_open, *std::move(fate->value()), {});
+  // Thousands of elements may have one parent: it is read once for all of them.
+  std::vector<Gid>& followers = followers_[parent];
+  followers.push_back(state.gid);
+  if (followers.size() > 1) {
+    return;
+  }
+  try {
+    LookForFate(parent);
+  } catch (...) {
+    followers_.erase(parent);  // Nobody reads it.
+    throw;
+  }
+}
+
+void Shard::FollowAgain(const TxnPtr& child, Duration delay) {
+  child->follow_at = host_.Now() + delay;
+  timers_.Insert(*child->follow_at, FollowTimer{child->state->gid, *child->follow_at});
+  UpdateWake();
+}
+
+void Shard::LookForFate(const Gid& parent) {
+  const auto stored = std::make_shared<Result<storage::StoredTxn>>(OutOfMemory());
+  Offload([&journal = journal_, parent, stored] { *stored = journal.Load(parent); },
+          [this, parent, stored] {
+            const std::vector<Gid> followers = std::move(followers_.extract(parent).mapped());
+            const auto found = stored->ok() ? Rebuild(**stored) : Result<TxnPtr>(stored->status());
+            for (const Gid& gid : followers) {
+              if (const auto open = open_.find(gid); open != open_.end()) {
+                const TxnPtr child = open->second;
+                Guarded(gid, child, [&] { EndAsParent(child, found); });
+              }
             }
           });
+}
+
+// `parent` is what was read of it.
+void Shard::EndAsParent(const TxnPtr& child, const Result<TxnPtr>& parent) {
+  if (!child->state->awaits_parent()) {
+    return;
+  }
+  if (parent.status().code() == StatusCode::kNotFound) {
+    LoseParent(child);
+  } else if (!parent.ok()) {
+    FollowAgain(child, options_.reload_delay);
+  } else if ((*parent)->state->finished()) {
+    const engine::TxnState& ended = *(*parent)->state;
+    Take(child,
+         engine::FateOfHeld(ended.mode, ended, child->state->gid, child->state->parent->branch),
+         {});
+  }
+}
+
+// The parent ended so long ago that it is not kept, or the journal lacks it. How it ended is not
+// for us to guess: what it undid would stand.
+void Shard::LoseParent(const TxnPtr& child) {
+  const Gid gid = child->state->gid;
+  const engine::Failure why{
+      std::string(kParentNotFound),
+      "the parent by which it is held is not in the journal, so that nobody knows how that ended: "
+      "find out whether it committed or aborted, then resolve this one by hand"};
+  blemishes_[gid].sentence = why;
+  HoldBack(gid, child, FailedPrecondition(why.code, why.message));
 }
 
 // The child is back, or turned out not to be: its parent, if there is one, may have asked before

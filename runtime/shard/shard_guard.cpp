@@ -160,7 +160,9 @@ void Shard::Quarantine(storage::StoredTxn stored, engine::Failure why) {
   if (!known) {
     const Instant now = host_.Now();
     const std::string message =
-        "held back, because driving it failed again and again: " + why.message;
+        why.code == kParentNotFound
+            ? why.message
+            : "held back, because driving it failed again and again: " + why.message;
     stored.summary.paused = true;
     stored.summary.updated_at = now;
     stored.summary.incidents.push_back({BranchId(), "", "", kQuarantined, message, now});

@@ -58,6 +58,7 @@ struct Shard::Txn {
   std::vector<Blocked> blocked;
   // The parent's call that this transaction answers when it ends.
   std::optional<engine::StartChild> parent_call;
+  std::optional<Instant> follow_at;  // Held: when it looks again whether its parent has ended.
 };
 
 // Of a transaction in its family: 0 for one that a caller submitted.
@@ -73,6 +74,9 @@ struct Shard::Txn {
 
 // The reason with which a child's input is refused.
 inline constexpr const char* kChildInputInvalid = "child.input_invalid";
+
+// Why a held child is quarantined whose parent is not in the journal.
+inline constexpr std::string_view kParentNotFound = "child.parent_not_found";
 
 // What clients are told.
 [[nodiscard]] Status NoRoom(const MemoryBudget& memory);

@@ -1,11 +1,14 @@
 // Children that their parent undoes by the children's own compensations: they end as it does.
+#include <algorithm>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <catch2/catch.hpp>
 
+#include "engine/family/family.h"
 #include "tests/runtime/test_node.h"
 
 namespace entente::runtime::held_children {
@@ -228,6 +231,92 @@ TEST_CASE("a held child that an operator ended is an incident where it should be
   REQUIRE(family.Look("h").has_incident());
   CHECK(family.Look("h").steps[0].branches[0].failure->code == "child.mixed");
   CHECK(family.caller.waiting.empty());
+}
+
+TEST_CASE("a held child whose parent is not in the journal waits for an operator") {
+  Family family;
+  family.SubmitAndHold();
+  family.shards->Deliver(Gid("h"), engine::ResolveRequested{TxnStatus::kAborted, {"ann", ""}},
+                         std::nullopt, [](const Result<TxnView>& /*view*/) {});
+  family.WriteOnly();  // The child was not told.
+  const auto purged = family.journal->Purge(family.host->Now() + std::chrono::hours(1), 10);
+  REQUIRE(purged.ok());
+  REQUIRE(*purged == 1);
+  family.Restart();
+  family.Run(std::chrono::seconds(2));
+  REQUIRE_FALSE(family.IsKnown("h"));
+  CHECK(family.caller.waiting.empty());
+  const auto quarantine = [&] { return family.View("h~kid").quarantine; };
+  CHECK_THAT(quarantine(), Catch::StartsWith("the parent by which it is held is not in the jo"));
+  if (GENERATE(true, false)) {
+    // It is looked for once more, which is held back before the answer.
+    CHECK(family.Deliver("h~kid", engine::ResumeRequested{{"ann", ""}}).reason() ==
+          "transaction.held_back");
+    family.Run(std::chrono::seconds(2));
+    CHECK_FALSE(quarantine().empty());
+  }
+  CHECK(family.Deliver("h~kid", engine::ResolveRequested{TxnStatus::kAborted, {"ann", ""}}).ok());
+  CHECK(family.StatusOf("h~kid") == TxnStatus::kMixed);
+}
+
+TEST_CASE("a parent that was held back while its end was written tells its children of it") {
+  Family family;
+  family.Submit("holder", "h");
+  family.Answer("flight", Done());
+  family.caller.fails_at = Gid("h");
+  family.caller.fails = [&family] {
+    family.caller.fails_at = Gid();
+    throw std::runtime_error("once");
+  };
+  family.caller.Answer("hotel", Done());
+  const auto run = [&family] {
+    Duration none(0);
+    while (family.host->RunOne(none)) {
+    }
+  };
+  run();
+  REQUIRE(family.journal->Deliver());  // The child is held.
+  run();                               // The parent wants to pay, which is being written.
+  family.shards->Deliver(Gid("h"), engine::ResolveRequested{TxnStatus::kCommitted, {"ann", ""}},
+                         std::nullopt, [](const Result<TxnView>& /*view*/) {});
+  family.Run(std::chrono::seconds(10));
+  REQUIRE(family.caller.fails_at.empty());
+  CHECK(family.StatusOf("h") == TxnStatus::kMixed);
+  CHECK(family.StatusOf("h~kid") == TxnStatus::kCommitted);
+}
+
+TEST_CASE("all elements that one parent holds end as it did, also after a crash") {
+  Family family;
+  family.Define(R"({"name": "quick", "mode": "saga", "participants": {"p": {"http": "http://p"}},
+    "steps": [{"id": "one", "participant": "p", "action": {"post": "/1"},
+               "compensate": {"delete": "/1"}}]})");
+  family.Define(R"({"name": "each", "mode": "saga", "participants": {"p": {"http": "http://p"}},
+    "steps": [{"id": "kid", "forEach": "${[1, 2, 3]}",
+               "action": {"transaction": {"definition": "quick", "input": {}}},
+               "compensate": "child"},
+              {"id": "pay", "participant": "p", "action": {"post": "/pay"}, "compensate": null}]})");
+  family.Submit("each", "h");
+  for (const auto& one : std::exchange(family.caller.waiting, {})) {
+    one.done(Done());
+  }
+  family.Run();
+  family.caller.Answer("pay", Done());
+  family.WriteAndCrash();
+  for (const std::string gid : {"h", "h~kid.0", "h~kid.1", "h~kid.2"}) {
+    CHECK(family.StatusOf(gid) == TxnStatus::kCommitted);
+  }
+}
+
+TEST_CASE("a child of a way that its parent went on from is undone though that commits") {
+  Family family;
+  family.SubmitAndHold();
+  family.Answer("pay", Done());
+  const engine::TxnState parent = family.Look("h");
+  const auto fate = [&parent](const char* child) {
+    return engine::FateOfHeld(engine::Mode::kSaga, parent, Gid(child), BranchId("kid"));
+  };
+  CHECK(std::holds_alternative<engine::LetGo>(fate("h~kid")));
+  CHECK(std::holds_alternative<engine::AbortRequested>(fate("h~kid.alt1")));
 }
 
 TEST_CASE("a child of a held child is held until the outermost has ended") {
