@@ -22,7 +22,7 @@ inline constexpr JsonLimits kUndoJson{kMaxUndoBytes, 2 * kMaxJsonDepth};
 // Definitions.
 inline constexpr size_t kMaxDefinitionBytes = size_t{1} << 20;
 inline constexpr JsonLimits kDefinitionJson{kMaxDefinitionBytes, kMaxJsonDepth};
-inline constexpr size_t kMaxSteps = 256;
+inline constexpr size_t kMaxSteps = 512;
 inline constexpr size_t kMaxAlternatives = 16;
 inline constexpr size_t kMaxLets = 64;  // Named values of a definition, and of each step.
 inline constexpr size_t kMaxParticipants = 64;

@@ -24,7 +24,7 @@ from bench import cpu_seconds, definition  # noqa: E402
 THREADS = 16
 ROUNDS = 20
 # The most steps that a definition may have, and the most branches that one of them may have.
-STEPS, ITEMS = 256, 10_000
+STEPS, ITEMS = 512, 10_000
 
 NAP = {"name": "nap", "mode": "saga", "participants": {}, "steps": [{"id": "nap", "wait": {"for": "1us"}}]}
 ASK = {"name": "ask", "mode": "saga", "participants": {}, "steps": [{"id": "ask", "wait": {"signal": "go"}}]}

@@ -46,10 +46,10 @@ describe('a graph', () => {
     pivot: false, when: '', alternatives: 0, undo: false });
   const dense = (count: number) => [...Array(count).keys()].map((n) => step(n, [n - 1, n - 3, n - 7].filter((b) => b >= 0)));
   test('of the most steps that a definition has is laid out at once, with every line and no step on another', () => {
-    const layout = layOut(dense(256));
-    expect(layout.nodes.length).toBe(256);
-    expect(layout.edges.length).toBe(255 + 253 + 249);
-    expect(new Set(layout.nodes.map((n) => `${n.x} ${n.y}`)).size).toBe(256);
+    const layout = layOut(dense(512));
+    expect(layout.nodes.length).toBe(512);
+    expect(layout.edges.length).toBe(511 + 509 + 505);
+    expect(new Set(layout.nodes.map((n) => `${n.x} ${n.y}`)).size).toBe(512);
     expect(layout.width).toBeLessThan(4_000); // It goes on below, rather than for ever to the right.
     for (const node of layout.nodes) {
       expect(node.y).toBeLessThan(layout.height);
