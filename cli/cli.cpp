@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/utf8.h"
+#include "cli/command_help.h"
 #include "cli/commands/commands.h"
 #include "cli/context.h"
 
@@ -20,14 +21,9 @@ constexpr const char* kDefaultServer = "http://127.0.0.1:8080";
 constexpr std::string_view kNumberType = "N";
 constexpr std::string_view kSecondsType = "SECONDS";
 
-// What is wrong with the command line, and where to look.
+// A command line that was refused, as text or as JSON.
 std::string UsageError(const CLI::App* app, const CLI::Error& error, bool json) {
-  std::string text = error.what();
-  const std::vector<std::string> unread = app->remaining();
-  if (app->get_subcommands().empty() && !unread.empty()) {
-    text = "there is no command '" + ShowText(unread.front()) + "'";
-  }
-  text += "; --help shows what there is";
+  const std::string text = ExplainUsage(*app, error);
   return (json ? DumpJson({{"code", "cli.usage"}, {"detail", text}}) : "entente: " + text) + "\n";
 }
 
@@ -159,6 +155,7 @@ void AddCommandsOn(const Terminal& terminal, CLI::App& app, int& exit_code) {
       CheckValues(*command);
     }
   }
+  GroupCommands(app);
 }
 
 std::vector<std::string> ReadArguments(const std::vector<std::string>& given) {

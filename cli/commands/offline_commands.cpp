@@ -32,7 +32,8 @@ void RunValidate(Context& context, const std::vector<std::string>& files) {
       context.terminal.out << file << ": " << context.terminal.Paint(Style::kGood, "ok") << " ("
                            << ShowText(compiled.plan->name) << ", "
                            << dsl::ModeName(compiled.plan->mode) << ", "
-                           << compiled.plan->steps.size() << " steps)\n";
+                           << compiled.plan->steps.size()
+                           << (compiled.plan->steps.size() == 1 ? " step)\n" : " steps)\n");
       PrintProblems(context, file, compiled);
     } else {
       PrintProblems(context, file, compiled);

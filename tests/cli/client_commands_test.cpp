@@ -20,13 +20,44 @@ constexpr const char* kActive = R"({"gid":"g1","status":"ACTIVE","revision":2})"
 constexpr const char* kCommitted = R"({"gid":"g1","status":"COMMITTED","revision":8})";
 constexpr const char* kAborted = R"({"gid":"g1","status":"ABORTED","revision":8})";
 
+TEST_CASE("a word that is no command is answered with the one that was meant") {
+  struct Row {
+    std::vector<std::string> given;
+    std::string says;
+  };
+  const std::vector<Row> rows = {
+      {{"show", "g1"}, "there is no command 'show'; did you mean 'get'?; 'entente --help'"},
+      {{"histroy", "g1"}, "there is no command 'histroy'; did you mean 'history'?;"},
+      {{"deploy"}, "did you mean 'definitions put'?"},
+      {{"tokens", "lst"},
+       "there is no command 'tokens lst'; did you mean 'list'?; 'entente tokens --help'"},
+      {{"get", "g1", "--jsn"},
+       "'entente get' has no option '--jsn'; did you mean '--json'?; 'entente get --help'"},
+      {{"list", "--lable=a=b"}, "'entente list' has no option '--lable'; did you mean '--label'?"},
+      {{"get", "g1", "--nothing-like-it"},
+       "'entente get' has no option '--nothing-like-it'; 'entente get --help'"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.says);
+    const Ran ran = Run(row.given);
+    CHECK(ran.exit_code == 2);
+    CHECK(ran.err.find(row.says) != std::string::npos);
+  }
+}
+
+TEST_CASE("every command is listed under what one comes for") {
+  const std::string help = Run({"--help"}).out;
+  CHECK(help.find("\nSubcommands:\n") == std::string::npos);
+  CHECK(help.find("\nWhen something is stuck:\n") != std::string::npos);
+}
+
 TEST_CASE("no command, an unknown one and a wrong option are wrong use") {
   CHECK(Run({}).exit_code == 2);
   CHECK(Run({"frobnicate"}).exit_code == 2);
   CHECK(Run({"frobnicate"}).err ==
-        "entente: there is no command 'frobnicate'; --help shows what there is\n");
+        "entente: there is no command 'frobnicate'; 'entente --help' shows what there is\n");
   CHECK(Run({"get"}).exit_code == 2);
-  CHECK(Run({"get"}).err == "entente: GID is required; --help shows what there is\n");
+  CHECK(Run({"get"}).err == "entente: GID is required; 'entente get --help' shows what there is\n");
   CHECK(Run({"get", "g", "--nonsense"}).exit_code == 2);
   CHECK(Run({"resolve", "g", "--reason", "x", "--revision", "1", "--outcome", "MAYBE"}).exit_code ==
         2);
@@ -41,7 +72,8 @@ TEST_CASE("no command, an unknown one and a wrong option are wrong use") {
   CHECK(Run({"submit"}).exit_code == 2);
   CHECK(Run({"submit", "d", "--label", "a=b", "--label", "a=c"}).err ==
         "entente: --label: 'a' is given twice\n");
-  CHECK(Run({"get", ""}).err == "entente: GID: it is empty; --help shows what there is\n");
+  CHECK(Run({"get", ""}).err ==
+        "entente: GID: it is empty; 'entente get --help' shows what there is\n");
   // A variable that a script failed to fill in is not an option that was left away.
   for (const std::vector<std::string>& empty :
        {std::vector<std::string>{"submit", "d", "--gid", ""},

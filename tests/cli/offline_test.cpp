@@ -34,7 +34,7 @@ TEST_CASE("validate says what is right") {
   const ScratchFile file(kGood);
   const Ran ran = Run({"validate", file.path()});
   CHECK(ran.exit_code == 0);
-  CHECK(ran.out == file.path() + ": ok (trip, saga, 1 steps)\n");
+  CHECK(ran.out == file.path() + ": ok (trip, saga, 1 step)\n");
   CHECK(ran.err.empty());
 }
 
