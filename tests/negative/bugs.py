@@ -406,29 +406,29 @@ RULES = unit("planted_sdk_rules", "every state of a row meets every kind of call
 EPOCHS = unit("planted_sdk_rules", "epochs are compared between calls of one coordinator only")
 BARRIER = [
     RULES("late-action-runs", "what was undone before it came is done all the same",
-          ("participant-sdk/src/barrier_rules.cpp",
+          ("participant-sdk/src/core/barrier_rules.cpp",
            "    case RowState::kUndone:\n    case RowState::kSuspended:\n    case RowState::kRefused: break;\n  }\n  return Suspend(call);",
            "    case RowState::kUndone:\n    case RowState::kSuspended:\n    case RowState::kRefused: break;\n  }\n  return PLANTED ? RunForward() : Suspend(call);")),
     RULES("undo-of-nothing-leaves-nothing", "an undo that comes first is not remembered",
-          ("participant-sdk/src/barrier_rules.cpp",
+          ("participant-sdk/src/core/barrier_rules.cpp",
            "    case Purpose::kUndo: break;\n  }\n  return RecordSuspended();\n}",
            "    case Purpose::kUndo: break;\n  }\n  return PLANTED ? AnswerWith(Done()) : RecordSuspended();\n}")),
     RULES("cancel-after-confirm", "what was made final is undone",
-          ("participant-sdk/src/barrier_rules.cpp",
+          ("participant-sdk/src/core/barrier_rules.cpp",
            '    case RowState::kFinished: break;\n  }\n  return Refuse("barrier.finished"',
            '    case RowState::kFinished: break;\n  }\n  if (PLANTED) {\n    return Run(RowState::kUndone);\n  }\n'
            '  return Refuse("barrier.finished"')),
     RULES("confirm-after-cancel", "what was undone is made final",
-          ("participant-sdk/src/barrier_rules.cpp",
+          ("participant-sdk/src/core/barrier_rules.cpp",
            '    case RowState::kSuspended: break;\n  }\n  return Refuse("barrier.undone"',
            '    case RowState::kSuspended: break;\n  }\n  if (PLANTED) {\n    return Run(RowState::kFinished);\n  }\n'
            '  return Refuse("barrier.undone"')),
     EPOCHS("stale-epoch-accepted", "a coordinator that lost its shard still has effects",
-           ("participant-sdk/src/barrier_rules.cpp", "  if (IsStale(*row, call)) {",
+           ("participant-sdk/src/core/barrier_rules.cpp", "  if (IsStale(*row, call)) {",
             "  if (IsStale(*row, call) && !PLANTED) {")),
     unit("planted_sdk_sqlite", "an operation runs once and each repeat is given its answer")(
         "no-barrier", "a repeat is carried out again",
-        ("participant-sdk/src/barrier_rules.cpp",
+        ("participant-sdk/src/core/barrier_rules.cpp",
          "  return again ? Result<Verdict>(Run(RowState::kDone, RowState::kDone))",
          "  return again || PLANTED ? Result<Verdict>(Run(RowState::kDone, RowState::kDone))")),
 ]

@@ -1,4 +1,4 @@
-#include "participant-sdk/src/barrier_rules.h"
+#include "participant-sdk/src/core/barrier_rules.h"
 
 #include <catch2/catch.hpp>
 

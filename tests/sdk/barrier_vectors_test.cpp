@@ -4,7 +4,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "participant-sdk/src/barrier_rules.h"
+#include "participant-sdk/src/core/barrier_rules.h"
 #include "tests/sdk/barrier_world.h"
 
 namespace entente::sdk {

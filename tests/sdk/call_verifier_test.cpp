@@ -13,7 +13,7 @@
 #include "entente/participant.h"
 #include "net/signing/call_signature.h"
 #include "net/signing/json_web_keys.h"
-#include "participant-sdk/src/coordinator_keys.h"
+#include "participant-sdk/src/participant/coordinator_keys.h"
 #include "tests/sdk/canned_server.h"
 
 namespace entente::sdk {

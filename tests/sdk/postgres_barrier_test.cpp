@@ -6,7 +6,7 @@
 
 #include "entente/outbox.h"
 #include "entente/postgres_resource.h"
-#include "participant-sdk/src/postgres_support.h"
+#include "participant-sdk/src/postgres/postgres_support.h"
 #include "tests/sdk/postgres_connection.h"
 
 namespace entente::sdk {

@@ -1,4 +1,4 @@
-#include "participant-sdk/src/server_url.h"
+#include "participant-sdk/src/client/server_url.h"
 
 #include <catch2/catch.hpp>
 

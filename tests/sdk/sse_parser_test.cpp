@@ -1,4 +1,4 @@
-#include "participant-sdk/src/sse_parser.h"
+#include "participant-sdk/src/client/sse_parser.h"
 
 #include <vector>
 

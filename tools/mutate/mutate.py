@@ -51,8 +51,8 @@ FOLDERS = [
                            "storage/open.cpp", "storage/memory/*.cpp", "storage/sqlite/*.cpp", "storage/sqlite/files/*.cpp"],
            ["test_storage"]),
     Folder("participants", 15, ["coordinator/participants/*.cpp"], ["test_participants"]),
-    Folder("barrier", 10, ["participant-sdk/src/barrier_rules.cpp", "participant-sdk/src/call.cpp",
-                           "participant-sdk/src/sqlite_barrier.cpp", "participant-sdk/src/sqlite_support.cpp"],
+    Folder("barrier", 10, ["participant-sdk/src/core/barrier_rules.cpp", "participant-sdk/src/core/call.cpp",
+                           "participant-sdk/src/sqlite/sqlite_barrier.cpp", "participant-sdk/src/sqlite/sqlite_support.cpp"],
            ["test_sdk_rules", "test_sdk_sqlite"]),
 ]
 
