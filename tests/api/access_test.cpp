@@ -46,11 +46,15 @@ std::map<std::string, Documented> DocumentedRules() {
   std::vector<std::string> heads;
   for (std::string line; std::getline(page, line);) {
     if (!line.starts_with("|")) {
+      heads.clear();
       continue;
     }
     const std::vector<std::string> cells = CellsOf(line);
     if (heads.empty()) {
       heads = cells;
+      continue;
+    }
+    if (heads.front() != "method") {
       continue;
     }
     if (cells[0].starts_with("-")) {
