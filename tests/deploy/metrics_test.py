@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 NAME = re.compile(r"\bentente_[a-z_]+\b")
 
 WRITERS = ("coordinator/api/rest/metrics_text.cpp", "observe/registry.cpp", "coordinator/outlets/trace_exporter.cpp",
-           "coordinator/outlets/webhooks.cpp")
+           "coordinator/outlets/webhooks.cpp", "coordinator/store_rewriter.cpp")
 SOURCE = "".join((ROOT / path).read_text() for path in WRITERS)
 WRITTEN = set(re.findall(r'"(entente_[a-z_]+)"', SOURCE))
 # What a histogram's samples are called after its name.
