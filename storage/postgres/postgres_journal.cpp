@@ -55,7 +55,11 @@ bool CanMatch(const Filter& filter) {
       std::array{filter.status, filter.mode, filter.definition, filter.gid_prefix, parent}, CanBe);
 }
 
-class PostgresJournal final : public Journal, public Membership, public NoteLog, public Rewriting {
+class PostgresJournal final : public Journal,
+                              public Membership,
+                              public NoteLog,
+                              public Rewriting,
+                              public OpenedQuery {
  public:
   PostgresJournal(const PostgresOptions& options, std::unique_ptr<Periods> periods)
       : options_(options),
@@ -123,6 +127,11 @@ class PostgresJournal final : public Journal, public Membership, public NoteLog,
   }
 
   Result<SummaryPage> Query(const Filter& filter, const Page& page) override {
+    return QueryOpened(filter, page, {});
+  }
+
+  Result<SummaryPage> QueryOpened(const Filter& filter, const Page& page,
+                                  const OpenRow& open) override {
     if (!CanMatch(filter)) {
       return SummaryPage{};
     }
@@ -130,7 +139,7 @@ class PostgresJournal final : public Journal, public Membership, public NoteLog,
       ENTENTE_ASSIGN_OR_RETURN(const pg::Pool::Loan connection, lists_.Borrow());
       // Another node may have begun a period, or dropped one.
       ENTENTE_RETURN_IF_ERROR(periods_->Refresh(*connection, options_.list_timeout));
-      return RunQuery(*connection, *periods_->Get(), filter, page, options_);
+      return RunQuery(*connection, *periods_->Get(), filter, page, options_, open);
     });
   }
 

@@ -90,14 +90,15 @@ struct Access {
 class Query {
  public:
   Query(pg::Connection& connection, const Filter& filter, const Page& page, const Place& after,
-        const PostgresOptions& options)
+        const PostgresOptions& options, const OpenRow& open)
       : connection_(connection),
         filter_(filter),
         page_(page),
         limit_(ClampPageLimit(page.limit)),
         after_(after),
         oldest_(page.order == ListOrder::kOldest),
-        options_(options) {
+        options_(options),
+        open_(open) {
     if (page.cursor.empty()) {
       return;
     }
@@ -194,6 +195,9 @@ class Query {
     size_t found = 0;
     for (int i = 0; i < rows.rows() && found <= limit_; ++i) {
       ENTENTE_ASSIGN_OR_RETURN(SummaryRow row, DecodeSummary(rows, i));
+      if (open_) {
+        open_(row.gid, row.summary);
+      }
       if (!IsReadOut() || Matches(filter_, row.gid, row.summary)) {
         ++found;
         const Place place =
@@ -347,6 +351,7 @@ class Query {
   const Place after_;
   const bool oldest_;
   const PostgresOptions& options_;
+  const OpenRow& open_;
   std::vector<Row> rows_;     // The first ones found, in order; one more than are shown.
   std::optional<Place> cut_;  // What comes after was not looked at in every period.
   size_t sorted_ = 0;
@@ -358,10 +363,10 @@ class Query {
 }  // namespace
 
 Result<SummaryPage> RunQuery(pg::Connection& connection, const PeriodList& list,
-                             const Filter& filter, const Page& page,
-                             const PostgresOptions& options) {
+                             const Filter& filter, const Page& page, const PostgresOptions& options,
+                             const OpenRow& open) {
   ENTENTE_ASSIGN_OR_RETURN(const Place after, DecodeCursor(page.order, page.cursor));
-  return Query(connection, filter, page, after, options).Run(list);
+  return Query(connection, filter, page, after, options, open).Run(list);
 }
 
 }  // namespace entente::storage::postgres

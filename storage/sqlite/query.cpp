@@ -113,8 +113,12 @@ std::optional<std::vector<Access>> UsableIndexes(const Filter& filter, const Wor
 
 class Query {
  public:
-  Query(Reader& reader, const Filter& filter, const Page& page)
-      : reader_(reader), filter_(filter), page_(page), limit_(ClampPageLimit(page.limit)) {}
+  Query(Reader& reader, const Filter& filter, const Page& page, const OpenRow& open)
+      : reader_(reader),
+        filter_(filter),
+        page_(page),
+        open_(open),
+        limit_(ClampPageLimit(page.limit)) {}
 
   Result<SummaryPage> Run(const Place& after) {
     const std::optional<std::vector<Access>> usable = UsableIndexes(filter_, reader_.words());
@@ -241,7 +245,7 @@ class Query {
         return page;
       }
       last_examined = rows.Integer(0);
-      ENTENTE_ASSIGN_OR_RETURN(SummaryRow row, reader_.DecodeSummary(rows));
+      ENTENTE_ASSIGN_OR_RETURN(SummaryRow row, Decoded(rows));
       if (!Matches(filter_, row.gid, row.summary)) {
         continue;
       }
@@ -282,7 +286,7 @@ class Query {
       if (!ranking.Wants(place)) {
         continue;
       }
-      ENTENTE_ASSIGN_OR_RETURN(SummaryRow row, reader_.DecodeSummary(rows));
+      ENTENTE_ASSIGN_OR_RETURN(SummaryRow row, Decoded(rows));
       if (Matches(filter_, row.gid, row.summary)) {
         ranking.Add(place, std::move(row));
       }
@@ -291,6 +295,14 @@ class Query {
       return rows.Failure(code, "sorting transactions");
     }
     return ranking.Take();
+  }
+
+  Result<SummaryRow> Decoded(Statement& rows) const {
+    ENTENTE_ASSIGN_OR_RETURN(SummaryRow row, reader_.DecodeSummary(rows));
+    if (open_) {
+      open_(row.gid, row.summary);
+    }
+    return row;
   }
 
   static std::string From(const Access& access, size_t condition) {
@@ -314,17 +326,19 @@ class Query {
   Reader& reader_;
   const Filter& filter_;
   const Page& page_;
+  const OpenRow& open_;
   const size_t limit_;
   IdRange range_;
 };
 
 }  // namespace
 
-Result<SummaryPage> RunQuery(Reader& reader, const Filter& filter, const Page& page) {
+Result<SummaryPage> RunQuery(Reader& reader, const Filter& filter, const Page& page,
+                             const OpenRow& open) {
   ENTENTE_ASSIGN_OR_RETURN(const Place after, DecodeCursor(page.order, page.cursor));
   Snapshot snapshot(reader.connection());
   ENTENTE_RETURN_IF_ERROR(snapshot.Begin());
-  return Query(reader, filter, page).Run(after);
+  return Query(reader, filter, page, open).Run(after);
 }
 
 }  // namespace entente::storage::sqlite

@@ -31,7 +31,7 @@ constexpr size_t kPurgeChunk = 128;
 
 constexpr size_t kLeastTried = size_t{64} << 10;
 
-class SqliteJournal : public Journal, public NoteLog, public Rewriting {
+class SqliteJournal : public Journal, public NoteLog, public Rewriting, public OpenedQuery {
  public:
   SqliteJournal(std::unique_ptr<FileGuard> guard, std::unique_ptr<Words> words,
                 std::unique_ptr<GroupWriter> writer, const SqliteOptions& options)
@@ -81,12 +81,17 @@ class SqliteJournal : public Journal, public NoteLog, public Rewriting {
   }
 
   Result<SummaryPage> Query(const Filter& filter, const Page& page) override {
+    return QueryOpened(filter, page, {});
+  }
+
+  Result<SummaryPage> QueryOpened(const Filter& filter, const Page& page,
+                                  const OpenRow& open) override {
     const Status settled = writer_->Settle();
     // While a full disk keeps the tables from following, they are shown as they are.
     if (!settled.ok() && settled.code() != StatusCode::kUnavailable) {
       return settled;
     }
-    return Read<SummaryPage>([&](Reader& reader) { return RunQuery(reader, filter, page); });
+    return Read<SummaryPage>([&](Reader& reader) { return RunQuery(reader, filter, page, open); });
   }
 
   Result<DefinitionRow> PutDefinition(DefinitionRow row) override {
