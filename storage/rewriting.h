@@ -15,6 +15,7 @@ namespace entente::storage {
 
 // The values are authenticated with what is encrypted: they never change.
 enum class TextKind : uint8_t {
+  kDamagedRow = 0,  // No text, but a whole row in which nobody can tell them: it is counted.
   kRecord = 1,
   kError = 2,     // Of a summary.
   kIncident = 3,  // The message of one.
@@ -32,8 +33,8 @@ struct TextPlace {
   std::string_view part = {};  // Of an incident: its branch. Of a definition: its digest.
 };
 
-// What takes the text's place; nothing: it stays. Called by a thread of the journal's own or the
-// caller's, one call at a time; must not call the journal.
+// What takes the text's place; nothing: it stays, as a kDamagedRow always does. Called by a thread
+// of the journal's own or the caller's, one call at a time; must not call the journal.
 using ChangeText = std::function<std::optional<std::string>(const TextPlace&, std::string_view)>;
 
 // What a journal also is whose store keeps texts for longer than the process. Thread-safe; blocks.

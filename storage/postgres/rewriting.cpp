@@ -30,17 +30,32 @@ constexpr std::string_view kSetNote =
     "UPDATE entente_note SET value = $2::bytea WHERE name = $1::text AND value = $3::bytea";
 
 constexpr const char* kLastPos = "SELECT coalesce(max(pos), 0) FROM entente_txn_#";
+// Few transactions have texts of their own: so many are looked at, and few of them read. By number,
+// not by position: positions are instants, and far apart.
+constexpr const char* kEndOfSome =
+    "SELECT coalesce(max(w.pos), 0) FROM (SELECT pos FROM entente_txn_# WHERE pos > $1::bigint"
+    " AND pos <= $2::bigint ORDER BY pos LIMIT 4096) AS w";
+// Of those that are read, no more than about kBytesAtOnce, and one at least.
 constexpr const char* kNextTxns =
-    "SELECT pos, gid, error, incidents FROM entente_txn_#"
-    " WHERE pos > $1::bigint AND pos <= $2::bigint ORDER BY pos LIMIT 4096";
+    "SELECT r.pos, r.gid, r.error, r.incidents FROM (SELECT b.*, sum(b.bytes) OVER (ORDER BY b.pos)"
+    " - b.bytes AS ahead FROM (SELECT pos, gid, error, incidents,"
+    " coalesce(octet_length(error), 0) + coalesce(octet_length(incidents), 0) AS bytes"
+    " FROM entente_txn_# WHERE pos > $1::bigint AND pos <= $2::bigint"
+    " AND (error IS NOT NULL OR incidents IS NOT NULL) ORDER BY pos LIMIT 64) AS b) AS r"
+    " WHERE r.ahead < $3::bigint ORDER BY r.pos";
 constexpr const char* kSetTxn =
     "UPDATE entente_txn_# SET error = $2::bytea, incidents = $3::bytea WHERE pos = $1::bigint"
     " AND error IS NOT DISTINCT FROM $4::bytea AND incidents IS NOT DISTINCT FROM $5::bytea";
+constexpr int64_t kBytesAtOnce = int64_t{2} << 20;
 constexpr const char* kNextRecords =
-    "SELECT j.shard, j.pos, j.first, j.records, t.gid FROM entente_journal_# AS j"
+    "SELECT r.shard, r.pos, r.first, r.records, r.gid FROM (SELECT b.*, "
+    "sum(octet_length(b.records))"
+    " OVER (ORDER BY b.shard, b.pos, b.first) - octet_length(b.records) AS ahead"
+    " FROM (SELECT j.shard, j.pos, j.first, j.records, t.gid FROM entente_journal_# AS j"
     " JOIN entente_txn_# AS t ON t.pos = j.pos"
     " WHERE (j.shard, j.pos, j.first) > ($1::smallint, $2::bigint, $3::bigint)"
-    " AND j.pos <= $4::bigint ORDER BY j.shard, j.pos, j.first LIMIT 16";
+    " AND j.pos <= $4::bigint ORDER BY j.shard, j.pos, j.first LIMIT 16) AS b) AS r"
+    " WHERE r.ahead < $5::bigint ORDER BY r.shard, r.pos, r.first";
 constexpr const char* kSetRecords =
     "UPDATE entente_journal_# SET records = $4::bytea"
     " WHERE shard = $1::smallint AND pos = $2::bigint AND first = $3::bigint";
@@ -51,8 +66,8 @@ constexpr char kNoteRows = 'n';
 constexpr char kTxnRows = 't';
 constexpr char kRecordRows = 'j';
 
-// Rows are read in one statement and changed in a flight of their own, which is a transaction: a
-// crash in between leaves them as they were.
+// Rows are read in one statement and changed in flights of their own, each of which is a
+// transaction: a crash in between leaves them as they were.
 class RewritePiece {
  public:
   RewritePiece(pg::Connection& connection, const PeriodList& periods, RewriteCursor cursor,
@@ -171,9 +186,16 @@ class RewritePiece {
     if (tables == nullptr) {
       return BeginAfter(period);
     }
+    const auto some =
+        Read(tables->Of(kEndOfSome),
+             std::move(pg::Params().Int8(cursor_.numbers.at(2)).Int8(cursor_.numbers.at(1))));
+    if (!some.ok()) {
+      return Skipped(some.status(), period);
+    }
+    const int64_t end = some->Number(0, 0);  // 0: there are no more.
     const auto rows =
         Read(tables->Of(kNextTxns),
-             std::move(pg::Params().Int8(cursor_.numbers.at(2)).Int8(cursor_.numbers.at(1))));
+             std::move(pg::Params().Int8(cursor_.numbers.at(2)).Int8(end).Int8(kBytesAtOnce)));
     if (!rows.ok()) {
       return Skipped(rows.status(), period);
     }
@@ -181,12 +203,17 @@ class RewritePiece {
       cursor_.numbers[2] = rows->Number(row, 0);
       Txn(*tables, *rows, row);
     }
-    if (const Status written = Write(); !written.ok()) {
+    if (const Status written = WriteEach(); !written.ok()) {
       return Skipped(written, period);
     }
-    return rows->rows() == 0
-               ? RewriteCursor{kRecordRows, {period, cursor_.numbers[1], -1, 0, 0}}.Text()
-               : cursor_.Text();
+    if (rows->rows() != 0) {
+      return cursor_.Text();
+    }
+    if (end == 0) {
+      return RewriteCursor{kRecordRows, {period, cursor_.numbers[1], -1, 0, 0}}.Text();
+    }
+    cursor_.numbers[2] = end;
+    return cursor_.Text();
   }
 
   void Txn(const PeriodTables& tables, const pg::PgResult& rows, int row) {
@@ -215,6 +242,7 @@ class RewritePiece {
   std::optional<std::string> Incidents(const std::string& gid, std::string_view blob) {
     std::vector<IncidentRow> incidents;
     if (!DecodeIncidents(blob, incidents)) {
+      static_cast<void>(change_({TextKind::kDamagedRow, gid}, blob));
       return std::nullopt;  // Whoever reads it says so.
     }
     bool any = false;
@@ -240,7 +268,8 @@ class RewritePiece {
                                          .Int2(static_cast<int16_t>(cursor_.numbers.at(2)))
                                          .Int8(cursor_.numbers.at(3))
                                          .Int8(cursor_.numbers.at(4))
-                                         .Int8(cursor_.numbers.at(1))));
+                                         .Int8(cursor_.numbers.at(1))
+                                         .Int8(kBytesAtOnce)));
     if (!rows.ok()) {
       return Skipped(rows.status(), period);
     }
@@ -260,10 +289,11 @@ class RewritePiece {
     const int64_t pos = rows.Number(row, 1);
     const Sequence first(static_cast<uint64_t>(rows.Number(row, 2)));
     std::vector<std::string> records;
+    const std::string gid(rows.Bytes(row, 4));
     if (!DecodeRecords(pos, first, rows.Bytes(row, 3), records)) {
+      static_cast<void>(change_({TextKind::kDamagedRow, gid}, rows.Bytes(row, 3)));
       return;  // Whoever reads it says so.
     }
-    const std::string gid(rows.Bytes(row, 4));
     bool any = false;
     uint64_t sequence = first.value();
     for (std::string& record : records) {
@@ -297,14 +327,26 @@ class RewritePiece {
     changes_.emplace_back(sql, std::move(params));
   }
 
+  // All in one transaction: of rows that nobody else updates but whoever goes the same way.
   Status Write() {
     std::vector<pg::Statement> statements;
     for (const auto& [sql, params] : changes_) {
       statements.push_back({sql, params});
     }
-    if (statements.empty()) {
-      return {};
+    return statements.empty() ? Status() : WriteAtOnce(statements);
+  }
+
+  // One transaction for each: appends lock the same rows, many at once and in another order. Who
+  // holds one of them while he waits for another would end in a deadlock with them, and their
+  // clients would see it.
+  Status WriteEach() {
+    for (const auto& [sql, params] : changes_) {
+      ENTENTE_RETURN_IF_ERROR(WriteAtOnce({{sql, params}}));
     }
+    return {};
+  }
+
+  Status WriteAtOnce(const std::vector<pg::Statement>& statements) {
     const auto results = connection_.Run(statements, After(options_.statement_timeout));
     for (const pg::PgResult& result : results) {
       const Status outcome = OutcomeOf(result, connection_.warning(), kRewriting);

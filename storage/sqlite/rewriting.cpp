@@ -172,6 +172,7 @@ class Piece {
   Status Incidents(int64_t id, const std::string& gid, std::string_view blob) {
     std::vector<IncidentRow> incidents;
     if (!DecodeIncidents(blob, incidents)) {
+      static_cast<void>(Changed({TextKind::kDamagedRow, gid}, blob));
       return {};  // Whoever reads it says so.
     }
     bool any = false;
@@ -213,6 +214,7 @@ class Piece {
              const std::string& gid) {
     std::vector<std::string> records;
     if (!DecodeRecords(txn, first, blob, records)) {
+      static_cast<void>(Changed({TextKind::kDamagedRow, gid}, blob));
       return {};  // Whoever reads it says so.
     }
     bool any = false;
