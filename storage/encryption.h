@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -15,6 +16,18 @@ inline constexpr const char* kPlainTexts = "plain";
 
 // The notes that say which keys a store needs, by the keys' names.
 inline constexpr const char* kKeyNotes = "encryption-key/";
+
+// The notes that say which key each of the nodes that share a store writes with, by node.
+inline constexpr const char* kWriterNotes = "encryption-writer/";
+
+// The reason of what fails because a key is not there that others have.
+inline constexpr const char* kKeyMissing = "encryption.key_missing";
+
+// Whether the note says that the store needs a key, other than that it has plain text.
+[[nodiscard]] inline bool IsNoteOfKey(std::string_view name) {
+  const std::string_view prefix = kKeyNotes;
+  return name.starts_with(prefix) && name.substr(prefix.size()) != kPlainTexts;
+}
 
 // How much a look through the whole store found under one key.
 struct KeyUse {
@@ -40,7 +53,8 @@ class Encryption {
 
   // Goes on with what brings every text under the key that writes, for one bounded piece of it.
   // False: there is nothing to do for the time being. For one thread at a time. Blocks; fails as
-  // Rewriting::RewriteSome, and can be called again.
+  // Rewriting::RewriteSome, and can be called again. kFailedPrecondition: encryption.members_differ
+  // while another node that shares the store writes with another key, kKeyMissing.
   [[nodiscard]] virtual Result<bool> RewriteSome() = 0;
 
   // Never blocks on I/O.

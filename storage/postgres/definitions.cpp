@@ -2,9 +2,11 @@
 
 #include <utility>
 
+#include "storage/encryption.h"
 #include "storage/journal_errors.h"
 #include "storage/postgres/failure.h"
 #include "storage/postgres/options.h"
+#include "storage/postgres/schema.h"
 
 namespace entente::storage::postgres {
 namespace {
@@ -31,6 +33,8 @@ constexpr std::string_view kGetSetting = "SELECT value FROM entente_setting WHER
 constexpr std::string_view kPutNote =
     "INSERT INTO entente_note(name, value) VALUES($1::text, $2::bytea)"
     " ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+constexpr std::string_view kRaiseVersion =
+    "UPDATE entente_schema SET version = $1::integer WHERE only_row = 1 AND version < $1::integer";
 constexpr std::string_view kRemoveNote = "DELETE FROM entente_note WHERE name = $1::text";
 constexpr std::string_view kListNotes =
     "SELECT name, value FROM entente_note WHERE name >= $1::text"
@@ -167,9 +171,16 @@ Status PutNote(pg::Connection& connection, const std::string& name,
   if (text) {
     params.Bytes(*text);
   }
-  const pg::PgResult changed =
-      connection.RunOne(text ? kPutNote : kRemoveNote, params, After(timeout));
-  return OutcomeOf(changed, connection.warning(), "keeping a note");
+  std::vector<pg::Statement> statements;
+  const pg::Params raise = std::move(pg::Params().Int4(kEncryptedSchemaVersion));
+  if (text && IsNoteOfKey(name)) {
+    statements.push_back({kRaiseVersion, raise});
+  }
+  statements.push_back({text ? kPutNote : kRemoveNote, params});
+  for (const pg::PgResult& changed : connection.Run(statements, After(timeout))) {
+    ENTENTE_RETURN_IF_ERROR(OutcomeOf(changed, connection.warning(), "keeping a note"));
+  }
+  return {};
 }
 
 Result<std::vector<std::pair<std::string, std::string>>> ListNotes(pg::Connection& connection,

@@ -165,10 +165,10 @@ Status CheckEncoding(pg::Connection& connection, Duration timeout) {
 Status EnsureSchema(pg::Connection& connection, const PostgresOptions& options) {
   ENTENTE_RETURN_IF_ERROR(CheckEncoding(connection, options.statement_timeout));
   ENTENTE_ASSIGN_OR_RETURN(const int version, StoredVersion(connection, options.statement_timeout));
-  if (version == kSchemaVersion) {
+  if (version == kSchemaVersion || version == kEncryptedSchemaVersion) {
     return {};
   }
-  if (version > kSchemaVersion) {
+  if (version > kEncryptedSchemaVersion) {
     return FailedPrecondition("store.wrong_version",
                               "the database has tables of version " + std::to_string(version) +
                                   ", this program needs " + std::to_string(kSchemaVersion) +

@@ -15,6 +15,10 @@ namespace entente::storage::postgres {
 // The version of the tables; another one is refused, a newer one for good.
 inline constexpr int kSchemaVersion = 2;
 
+// The same tables, with texts that are encrypted, or were: a release that knows nothing of that
+// would take ciphertexts for values, and must refuse them.
+inline constexpr int kEncryptedSchemaVersion = 3;
+
 // Creates what is missing. Several processes may do so at the same time. kFailedPrecondition:
 // store.wrong_version, a newer release's tables; store.not_migrated, none while `options.migrate`
 // is off; store.encoding, a database that is not in UTF-8. kUnavailable. Blocks.

@@ -4,7 +4,9 @@
 #include <utility>
 #include <vector>
 
+#include "storage/encryption.h"
 #include "storage/journal_errors.h"
+#include "storage/sqlite/schema.h"
 
 namespace entente::storage::sqlite {
 namespace {
@@ -145,7 +147,8 @@ Status PutNote(Connection& writer, const std::string& name,
   if (text) {
     change.BindBlob(2, *text);
   }
-  return change.Run("storing a note");
+  ENTENTE_RETURN_IF_ERROR(change.Run("storing a note"));
+  return text && IsNoteOfKey(name) ? NoteEncrypted(writer) : Status();
 }
 
 Result<std::vector<std::pair<std::string, std::string>>> ListNotes(Connection& reader,

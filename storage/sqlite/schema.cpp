@@ -134,7 +134,7 @@ Status CheckSchema(Connection& connection, const std::string& path) {
                                   " is a SQLite database, but not a store of Entente; name another "
                                   "file");
   }
-  if (version != kSchemaVersion) {
+  if (version != kSchemaVersion && version != kEncryptedSchemaVersion) {
     return FailedPrecondition("store.wrong_version",
                               path + " has schema version " + std::to_string(version) +
                                   ", this program needs " + std::to_string(kSchemaVersion) +
@@ -156,6 +156,11 @@ Status EnsureSchema(Connection& connection, const std::string& path) {
     return InOneCommit(connection, [&] { return BringUp(connection, version); });
   }
   return CheckSchema(connection, path);
+}
+
+Status NoteEncrypted(Connection& writer) {
+  const std::string raise = "PRAGMA user_version=" + std::to_string(kEncryptedSchemaVersion);
+  return writer.Execute(raise.c_str());
 }
 
 }  // namespace entente::storage::sqlite
