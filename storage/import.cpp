@@ -56,12 +56,12 @@ class Import {
 
   Result<ImportReport> Run() {
     ENTENTE_RETURN_IF_ERROR(ListAll());
-    ENTENTE_RETURN_IF_ERROR(CopyKeyNotes());
-    ENTENTE_RETURN_IF_ERROR(CopyIdentity());
     ENTENTE_RETURN_IF_ERROR(AcquireAll());
-    Status status = CopyDefinitions();
-    status = status.ok() ? CopyTransactions() : status;
-    status = status.ok() ? Compare() : status;
+    Status status = CopyAll();
+    if (!status.ok() && !put_any_) {
+      const Status undone = TakeBackKeyNotes();
+      status = undone.ok() ? status : undone;
+    }
     const Status released = ReleaseAll();
     ENTENTE_RETURN_IF_ERROR(status);
     ENTENTE_RETURN_IF_ERROR(released);
@@ -69,11 +69,36 @@ class Import {
   }
 
  private:
-  // What is encrypted is copied as it is. Before any of it, what says that keys are needed.
+  Status CopyAll() {
+    ENTENTE_RETURN_IF_ERROR(CopyKeyNotes());
+    ENTENTE_RETURN_IF_ERROR(CopyIdentity());
+    ENTENTE_RETURN_IF_ERROR(CopyDefinitions());
+    ENTENTE_RETURN_IF_ERROR(CopyTransactions());
+    return Compare();
+  }
+
+  // What is encrypted is copied as it is. Before any of it, what says that keys are needed; of a
+  // source that says nothing, that there is plain text, where the database says what it has.
   Status CopyKeyNotes() {
-    ENTENTE_ASSIGN_OR_RETURN(const auto notes, from_.ListNotes(kKeyNotes));
+    ENTENTE_ASSIGN_OR_RETURN(auto notes, from_.ListNotes(kKeyNotes));
+    ENTENTE_ASSIGN_OR_RETURN(const auto there, to_.ListNotes(kKeyNotes));
+    if (notes.empty() && !there.empty()) {
+      notes.emplace_back(std::string(kKeyNotes) + kPlainTexts, "");
+    }
     for (const auto& [name, text] : notes) {
-      ENTENTE_RETURN_IF_ERROR(to_.PutNote(name, text));
+      if (std::ranges::find(there, name, [](const auto& note) { return note.first; }) ==
+          there.end()) {
+        key_notes_.push_back(name);
+        ENTENTE_RETURN_IF_ERROR(to_.PutNote(name, text));
+      }
+    }
+    return {};
+  }
+
+  // Of an import that was refused: nodes would ask for keys of what is not there.
+  Status TakeBackKeyNotes() {
+    for (const std::string& name : key_notes_) {
+      ENTENTE_RETURN_IF_ERROR(to_.PutNote(name, std::nullopt));
     }
     return {};
   }
@@ -89,6 +114,7 @@ class Import {
       if (kept != value) {
         return AnotherStore("the database is another coordinator's store");
       }
+      put_any_ = true;
     }
     return {};
   }
@@ -138,6 +164,7 @@ class Import {
   Status CopyDefinition(const DefinitionRow& version) {
     Result<DefinitionRow> there = to_.GetDefinition(version.name, version.version);
     if (there.status().code() == StatusCode::kNotFound) {
+      put_any_ = true;
       there = to_.PutDefinition(version);
     }
     ENTENTE_RETURN_IF_ERROR(there.status());
@@ -206,6 +233,7 @@ class Import {
       bytes += record.size();
     }
     ENTENTE_RETURN_IF_ERROR(Settle(kMaxUnderWay, kMaxBytesUnderWay));
+    put_any_ = true;
     const ShardId shard = ShardOf(txn.gid);
     Batch batch;
     batch.appends.push_back({txn.gid, Sequence(1), std::move(txn.records), std::move(txn.summary)});
@@ -253,6 +281,8 @@ class Import {
   std::array<Epoch, kShardCount> epochs_;
   std::vector<Gid> gids_;  // Oldest first.
   ImportReport report_;
+  std::vector<std::string> key_notes_;  // Put by this import.
+  bool put_any_ = false;                // Beside them.
 
   std::mutex mutex_;
   std::condition_variable settled_;

@@ -1,5 +1,6 @@
 // From a file into PostgreSQL.
 #include <catch2/catch.hpp>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -137,6 +138,47 @@ TEST_CASE("an import says when the database is not the file's, or no longer") {
   const Status refused = moving.Run().status();
   CHECK(refused.code() == StatusCode::kFailedPrecondition);
   CHECK(refused.reason() == "import.another_store");
+}
+
+std::string KeyNotesOf(Moving& moving) {
+  return moving.place().Query(
+      "SELECT coalesce(string_agg(name, ' '), '') FROM entente_note WHERE name LIKE "
+      "'encryption-key/%'");
+}
+
+TEST_CASE("an import that is refused leaves no key to be asked for") {
+  Moving moving;
+  REQUIRE(moving.file().OpenOther()->PutNote("encryption-key/00112233", "").ok());
+  SECTION("another coordinator") {
+    const auto there = OpenPostgres(moving.place().options());
+    REQUIRE(there->GetOrPutSetting(kIdentitySetting, "another").ok());
+  }
+  SECTION("a transaction of its own") {
+    OwnedJournal journal(OpenPostgres(moving.place().options()));
+    Create(journal, "its own");
+  }
+  std::unique_ptr<OwnedJournal> running;
+  SECTION("in use") {
+    running = std::make_unique<OwnedJournal>(OpenPostgres(moving.place().options()));
+  }
+  CHECK_FALSE(moving.Run().ok());
+  CHECK(KeyNotesOf(moving).empty());
+}
+
+TEST_CASE("an import says which keys it brings, and plain text beside the others' keys") {
+  Moving moving;
+  static_cast<void>(OpenPostgres(moving.place().options()));
+  SECTION("keys") {
+    REQUIRE(moving.file().OpenOther()->PutNote("encryption-key/00112233", "").ok());
+    REQUIRE(moving.Run().ok());
+    CHECK(KeyNotesOf(moving) == "encryption-key/00112233");
+  }
+  SECTION("plain text") {
+    moving.place().Query(
+        "INSERT INTO entente_note(name, value) VALUES('encryption-key/00112233', '')");
+    REQUIRE(moving.Run().ok());
+    CHECK(KeyNotesOf(moving) == "encryption-key/00112233 encryption-key/plain");
+  }
 }
 
 TEST_CASE("nothing is imported beside a running coordinator, or the wrong way") {
