@@ -6,13 +6,16 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/check.h"
 #include "storage/membership.h"
 #include "storage/note_log.h"
+#include "storage/opened_query.h"
 #include "storage/rewriting.h"
+#include "storage/sealed/key_notes.h"
 #include "storage/sealed/sealed_text.h"
 #include "storage/summary_filter.h"
 
@@ -21,65 +24,74 @@ namespace {
 
 using Notes = std::vector<std::pair<std::string, std::string>>;
 
-// Of rows of a page that is filtered by an error: each look asks for as many as are missing.
-constexpr size_t kMostLooks = 256;
-
-bool IsKeyNote(std::string_view name) {
-  return name.starts_with(kKeyNotes);
-}
-
-Result<std::set<std::string>> KeysNeeded(Journal& journal) {
-  ENTENTE_ASSIGN_OR_RETURN(const Notes notes, journal.ListNotes(kKeyNotes));
-  std::set<std::string> needed;
-  for (const auto& [name, text] : notes) {
-    needed.insert(name.substr(std::string_view(kKeyNotes).size()));
-  }
-  return needed;
-}
-
-Status CheckKeys(const std::set<std::string>& needed, const KeyRing* keys) {
-  std::string missing;
-  for (const std::string& name : needed) {
-    if (name != kPlainTexts && (keys == nullptr || keys->Find(name) == nullptr)) {
-      missing += (missing.empty() ? "" : ", ") + name;
-    }
-  }
-  if (missing.empty()) {
-    return {};
-  }
-  return FailedPrecondition(
-      "encryption.key_missing",
-      keys == nullptr
-          ? "the store is encrypted, by key " + missing +
-                ": give the file that has it as --encryption-key-file; to have it decrypted, put "
-                "a first line 'plain' there and wait until event=store_rewritten says so"
-          : "the store has what is encrypted by key " + missing +
-                ", which is not in the --encryption-key-file: add it there, behind the first");
-}
-
 std::string NameOf(const std::optional<KeyId>& key) {
   return key ? KeyName(*key) : std::string(kPlainTexts);
 }
 
-class SealedJournal : public Journal, public NoteLog, public Encryption {
+// In place of an error or a message that can not be read.
+constexpr const char* kUnreadableText = "(encrypted, and can not be decrypted)";
+
+// How often the keys are looked at that others may have put to use.
+constexpr auto kCheckEvery = std::chrono::seconds(10);
+
+// `what` of that name.
+Status KeyMissing(std::string_view what, std::string_view name, const std::optional<KeyId>& key) {
+  return FailedPrecondition(
+      kKeyMissing, std::string(what) + " '" + std::string(name) + "' is encrypted by key " +
+                       NameOf(key) +
+                       ", which is not in the --encryption-key-file of this coordinator: add it "
+                       "there, behind the first");
+}
+
+class SealedJournal : public Journal, public NoteLog {
  public:
+  // `node`: as of KeyNotes.
   SealedJournal(std::unique_ptr<Journal> inner, std::shared_ptr<const KeyRing> keys,
-                std::set<std::string> needed)
+                std::string node, const SealOptions& options)
       : inner_(std::move(inner)),
         keys_(std::move(keys)),
         notes_(NoteLogOf(*inner_)),
-        needed_(std::move(needed)) {
+        shared_(!node.empty()),
+        options_(options),
+        key_notes_(*inner_, keys_, std::move(node), options),
+        checked_at_(options.now()) {
     ENTENTE_CHECK(notes_ != nullptr);
   }
 
-  Result<Epoch> Acquire(ShardId shard) override { return inner_->Acquire(shard); }
+  // Before anything else is called.
+  Status Begin() {
+    ENTENTE_ASSIGN_OR_RETURN(needed_, key_notes_.Say());
+    return {};
+  }
+
+  Result<Epoch> Acquire(ShardId shard) override {
+    ENTENTE_RETURN_IF_ERROR(CheckShared());
+    return inner_->Acquire(shard);
+  }
   Status Renew(ShardId shard, Epoch epoch) override { return inner_->Renew(shard, epoch); }
   std::optional<Duration> lease_time() const override { return inner_->lease_time(); }
   Status Release(ShardId shard, Epoch epoch) override { return inner_->Release(shard, epoch); }
   Result<size_t> Purge(Instant before, size_t limit) override {
     return inner_->Purge(before, limit);
   }
-  StoreHealth CheckHealth() override { return inner_->CheckHealth(); }
+
+  StoreHealth CheckHealth() override {
+    StoreHealth health = inner_->CheckHealth();
+    bool due = false;
+    {
+      const std::lock_guard lock(mutex_);
+      due = shared_ && options_.now() - checked_at_ >= kCheckEvery;
+    }
+    // What fails for another reason is found out by everything else.
+    if (due) {
+      static_cast<void>(CheckShared().ok());
+    }
+    const std::lock_guard lock(mutex_);
+    if (health.fatal.ok()) {
+      health.fatal = missing_;
+    }
+    return health;
+  }
 
   void Append(ShardId shard, Epoch epoch, Batch batch, AppendCallback on_durable) override {
     SealBatch(batch);
@@ -95,11 +107,8 @@ class SealedJournal : public Journal, public NoteLog, public Encryption {
 
   Status LoadOpen(ShardId shard, const std::function<Status(StoredTxn)>& sink) override {
     return inner_->LoadOpen(shard, [this, &sink](StoredTxn txn) -> Status {
-      if (const auto missing = OpenTxn(txn)) {
-        return Unavailable("encryption.key_missing",
-                           "transaction '" + txn.gid.str() + "' is encrypted by key " +
-                               KeyName(*missing) + ", which another node writes with and this " +
-                               "one's --encryption-key-file does not have: add it, and restart");
+      if (const Status opened = OpenTxn(txn); !opened.ok()) {
+        return Unavailable(kKeyMissing, opened.message());  // The shard is well where the key is.
       }
       return sink(std::move(txn));
     });
@@ -107,32 +116,23 @@ class SealedJournal : public Journal, public NoteLog, public Encryption {
 
   Result<StoredTxn> Load(const Gid& gid) override {
     ENTENTE_ASSIGN_OR_RETURN(StoredTxn txn, inner_->Load(gid));
-    static_cast<void>(OpenTxn(txn));
+    ENTENTE_RETURN_IF_ERROR(OpenTxn(txn));
     return txn;
   }
 
   Result<SummaryPage> Query(const Filter& filter, const Page& page) override {
+    const OpenRow open = [this](const Gid& gid, Summary& summary) { OpenSummary(gid, summary); };
+    if (auto* const opened = dynamic_cast<OpenedQuery*>(inner_.get())) {
+      return opened->QueryOpened(filter, page, open);
+    }
     Filter inner = filter;
     Filter by_error;
     by_error.error = std::exchange(inner.error, std::nullopt);
-    const size_t limit = ClampPageLimit(page.limit);
-    SummaryPage found;
-    Page next = page;
-    for (size_t look = 0; look < kMostLooks; ++look) {
-      next.limit = limit - found.rows.size();
-      ENTENTE_ASSIGN_OR_RETURN(SummaryPage rows, inner_->Query(inner, next));
-      for (SummaryRow& row : rows.rows) {
-        OpenSummary(row.gid, row.summary);
-        if (Matches(by_error, row.gid, row.summary)) {
-          found.rows.push_back(std::move(row));
-        }
-      }
-      found.next_cursor = std::move(rows.next_cursor);
-      next.cursor = found.next_cursor;
-      if (next.cursor.empty() || found.rows.size() == limit || !by_error.error) {
-        break;
-      }
-    }
+    ENTENTE_ASSIGN_OR_RETURN(SummaryPage found, inner_->Query(inner, page));
+    std::erase_if(found.rows, [&](SummaryRow& row) {
+      open(row.gid, row.summary);
+      return !Matches(by_error, row.gid, row.summary);
+    });
     return found;
   }
 
@@ -151,7 +151,7 @@ class SealedJournal : public Journal, public NoteLog, public Encryption {
       const std::optional<std::string>& name) override {
     ENTENTE_ASSIGN_OR_RETURN(std::vector<DefinitionRow> rows, inner_->ListDefinitions(name));
     for (DefinitionRow& row : rows) {
-      OpenDefinition(row);
+      ENTENTE_RETURN_IF_ERROR(OpenDefinition(row));
     }
     return rows;
   }
@@ -161,6 +161,9 @@ class SealedJournal : public Journal, public NoteLog, public Encryption {
     ENTENTE_ASSIGN_OR_RETURN(std::string stored,
                              inner_->GetOrPutSetting(name, Sealed(place, value)));
     OpenedText opened = OpenText(keys_.get(), place, std::move(stored));
+    if (opened.outcome == OpenedText::Outcome::kNoKey) {
+      return KeyMissing("the store's setting", name, opened.key);
+    }
     if (!opened.is_readable()) {
       return DataLoss("encryption.unreadable", "the store's setting '" + name +
                                                    "' can not be decrypted by key " +
@@ -185,7 +188,25 @@ class SealedJournal : public Journal, public NoteLog, public Encryption {
 
   Result<size_t> RemoveNotes(const NoteRange& range) override { return notes_->RemoveNotes(range); }
 
-  Result<bool> RewriteSome() override {
+ protected:
+  [[nodiscard]] Journal& inner() { return *inner_; }
+
+  // Whether nobody who shares the store has put a key to use that is missing here; if somebody has,
+  // nothing goes on.
+  Status CheckShared() { return shared_ ? SayAndCheck().status() : Status(); }
+
+  void Heard(const ClusterView& view) {
+    MemberIds members;
+    for (const NodeRow& node : view.nodes) {
+      members.insert(node.id);
+    }
+    const std::lock_guard lock(mutex_);
+    members_ = std::move(members);
+  }
+
+  Status SayLeft() { return key_notes_.Leave(); }
+
+  Result<bool> GoOnRewriting() {
     Rewriting* const store = RewritingOf(*inner_);
     if (store == nullptr) {
       return false;
@@ -208,35 +229,29 @@ class SealedJournal : public Journal, public NoteLog, public Encryption {
     return look_.has_value();
   }
 
-  EncryptionReport report() const override {
+  [[nodiscard]] EncryptionReport ReportNow() const {
     const std::lock_guard lock(mutex_);
     EncryptionReport report = report_;
-    report.writing = WritingName();
+    report.writing = key_notes_.writing();
     report.needed.assign(needed_.begin(), needed_.end());
     return report;
   }
 
- protected:
-  [[nodiscard]] Journal& inner() { return *inner_; }
-
  private:
   // A way through the whole store.
   struct Look {
+    SealClock::time_point begun;
     std::string cursor;
-    std::set<std::string> to_forget;  // Keys that nothing may need after it, if it can read all.
+    KeyNames to_forget;  // Keys that nothing may need after it, if it can read all.
     std::map<std::string, KeyUse> found;
-    std::set<std::string> unreadable_keys;
+    KeyNames unreadable_keys;
+    bool is_any_key_unreadable = false;  // There are rows of which nobody can tell their keys.
     uint64_t unreadable = 0;
     uint64_t rewritten = 0;
   };
 
-  [[nodiscard]] std::string WritingName() const {
-    const EncryptionKey* const key = keys_->writing();
-    return key == nullptr ? std::string(kPlainTexts) : KeyName(key->id());
-  }
-
   [[nodiscard]] std::string Sealed(const TextPlace& place, std::string text) const {
-    const EncryptionKey* const key = keys_->writing();
+    const EncryptionKey* const key = keys_ == nullptr ? nullptr : keys_->writing();
     return key == nullptr ? std::move(text) : SealText(*key, place, text);
   }
 
@@ -267,37 +282,48 @@ class SealedJournal : public Journal, public NoteLog, public Encryption {
     }
   }
 
+  void OpenShown(const TextPlace& place, std::string& text) const {
+    OpenedText opened = OpenText(keys_.get(), place, std::move(text));
+    text = opened.is_readable() ? std::move(opened.text) : std::string(kUnreadableText);
+  }
+
   void OpenSummary(const Gid& gid, Summary& summary) const {
-    Open({TextKind::kError, gid.str()}, summary.error);
+    OpenShown({TextKind::kError, gid.str()}, summary.error);
     for (IncidentRow& incident : summary.incidents) {
-      Open({TextKind::kIncident, gid.str(), 0, incident.branch.str()}, incident.message);
+      OpenShown({TextKind::kIncident, gid.str(), 0, incident.branch.str()}, incident.message);
     }
   }
 
-  // Returns a key that a record needs and that is not here.
-  std::optional<KeyId> OpenTxn(StoredTxn& txn) const {
+  // Fails if the key is missing: of what can not be read for that reason nothing may be concluded,
+  // let alone written.
+  Status OpenOrFail(const TextPlace& place, std::string& text, std::string_view what) const {
+    OpenedText opened = OpenText(keys_.get(), place, std::move(text));
+    if (opened.outcome == OpenedText::Outcome::kNoKey) {
+      return KeyMissing(what, place.name, opened.key);
+    }
+    text = std::move(opened.text);
+    return {};
+  }
+
+  Status OpenTxn(StoredTxn& txn) const {
     OpenSummary(txn.gid, txn.summary);
-    std::optional<KeyId> missing;
     uint64_t sequence = 1;
     for (std::string& record : txn.records) {
-      const TextPlace place{TextKind::kRecord, txn.gid.str(), sequence++};
-      OpenedText opened = OpenText(keys_.get(), place, std::move(record));
-      record = std::move(opened.text);
-      if (opened.outcome == OpenedText::Outcome::kNoKey) {
-        missing = opened.key;
-      }
+      ENTENTE_RETURN_IF_ERROR(OpenOrFail({TextKind::kRecord, txn.gid.str(), sequence++}, record,
+                                         "a record of transaction"));
     }
-    return missing;
+    return {};
   }
 
-  void OpenDefinition(DefinitionRow& row) const {
-    Open({TextKind::kSource, row.name, 0, row.digest}, row.source);
-    Open({TextKind::kEnv, row.name, 0, row.digest}, row.env);
+  Status OpenDefinition(DefinitionRow& row) const {
+    ENTENTE_RETURN_IF_ERROR(
+        OpenOrFail({TextKind::kSource, row.name, 0, row.digest}, row.source, "definition"));
+    return OpenOrFail({TextKind::kEnv, row.name, 0, row.digest}, row.env, "definition");
   }
 
   Result<DefinitionRow> Opened(Result<DefinitionRow> row) const {
     if (row.ok()) {
-      OpenDefinition(*row);
+      ENTENTE_RETURN_IF_ERROR(OpenDefinition(*row));
     }
     return row;
   }
@@ -313,18 +339,59 @@ class SealedJournal : public Journal, public NoteLog, public Encryption {
     return notes;
   }
 
+  [[nodiscard]] std::optional<MemberIds> Members() const {
+    const std::lock_guard lock(mutex_);
+    return shared_ ? members_ : MemberIds();
+  }
+
+  Result<KeyNames> SayAndCheck() {
+    Result<KeyNames> needed = key_notes_.Say();
+    const std::lock_guard lock(mutex_);
+    if (needed.status().reason() == kKeyMissing) {
+      missing_ = needed.status();
+    }
+    if (needed.ok()) {
+      checked_at_ = options_.now();
+    }
+    return needed;
+  }
+
+  // A look that goes on while others write with another key would take back what theirs does, and
+  // each of them what this one's does.
+  Status CheckOthers(const MemberIds& members) {
+    ENTENTE_ASSIGN_OR_RETURN(KeyNames others, key_notes_.OthersWrite(members));
+    others.erase(key_notes_.writing());
+    if (others.empty()) {
+      return {};
+    }
+    clean_since_.clear();
+    std::string named;
+    for (const std::string& key : others) {
+      named += (named.empty() ? "" : ", ") + key;
+    }
+    return FailedPrecondition("encryption.members_differ",
+                              "another node writes with " + named + ", or did minutes ago");
+  }
+
   // Another node may have put a key to use, or found that nothing needs ours: what this one writes
   // does.
   Result<bool> BeginLook() {
-    ENTENTE_ASSIGN_OR_RETURN(std::set<std::string> needed, KeysNeeded(*inner_));
-    const std::string writing = WritingName();
-    if (needed.insert(writing).second) {
-      ENTENTE_RETURN_IF_ERROR(inner_->PutNote(kKeyNotes + writing, ""));
+    ENTENTE_ASSIGN_OR_RETURN(KeyNames needed, SayAndCheck());
+    const std::optional<MemberIds> members = Members();
+    if (!members) {
+      return false;
     }
+    ENTENTE_RETURN_IF_ERROR(CheckOthers(*members));
     Look look;
+    look.begun = options_.now();
     look.to_forget = needed;
-    look.to_forget.erase(writing);
-    const bool due = !look.to_forget.empty();
+    look.to_forget.erase(key_notes_.writing());
+    if (std::exchange(looked_for_, needed) != needed) {
+      given_up_.clear();
+    }
+    // Another node may have forgotten it, and then a text under it have been found again.
+    std::erase_if(clean_since_, [&](const auto& one) { return !needed.contains(one.first); });
+    const bool due = IsDue(look);
     const std::lock_guard lock(mutex_);
     needed_ = std::move(needed);
     report_.rewriting = due;
@@ -334,9 +401,26 @@ class SealedJournal : public Journal, public NoteLog, public Encryption {
     return due;
   }
 
+  // At the start, what others did beside the notes is looked for too.
+  [[nodiscard]] bool IsDue(const Look& look) const {
+    if (shared_ && !looked_) {
+      return true;
+    }
+    return std::ranges::any_of(look.to_forget, [&](const std::string& key) {
+      const auto clean = clean_since_.find(key);
+      return !given_up_.contains(key) &&
+             (clean == clean_since_.end() || look.begun - clean->second >= options_.settle);
+    });
+  }
+
   std::optional<std::string> Rewritten(Look& look, const TextPlace& place,
                                        std::string_view stored) const {
     if (place.kind == TextKind::kNote && IsKeyNote(place.name)) {
+      return std::nullopt;
+    }
+    if (place.kind == TextKind::kDamagedRow) {
+      ++look.unreadable;
+      look.is_any_key_unreadable = true;
       return std::nullopt;
     }
     if (place.kind == TextKind::kError && stored.empty()) {
@@ -363,20 +447,34 @@ class SealedJournal : public Journal, public NoteLog, public Encryption {
   // What could not be read may be readable by its key in another copy of the store: that is said to
   // be needed for as long as it stands there.
   Status EndLook() {
+    const std::optional<MemberIds> members = Members();
+    ENTENTE_CHECK(members.has_value());
+    const Status agreed = CheckOthers(*members);
+    KeyNames forgotten;
     for (const std::string& key : look_->to_forget) {
-      if (!look_->unreadable_keys.contains(key)) {
-        ENTENTE_RETURN_IF_ERROR(inner_->PutNote(kKeyNotes + key, std::nullopt));
+      if (look_->is_any_key_unreadable || look_->unreadable_keys.contains(key)) {
+        given_up_.insert(key);
+      } else if (agreed.ok() && IsClean(key)) {
+        ENTENTE_ASSIGN_OR_RETURN(const bool gone, key_notes_.Forget(key, *members));
+        if (gone) {
+          forgotten.insert(key);
+        }
       }
     }
+    ENTENTE_ASSIGN_OR_RETURN(const KeyNames added, SayFound());
+    looked_ = true;
     const std::lock_guard lock(mutex_);
+    needed_.insert(added.begin(), added.end());
     report_.found.clear();
     for (auto& [name, use] : look_->found) {
       use.key = name;
       report_.found.push_back(use);
     }
-    std::erase_if(needed_, [this](const std::string& key) {
-      return look_->to_forget.contains(key) && !look_->unreadable_keys.contains(key);
-    });
+    for (const std::string& key : forgotten) {
+      needed_.erase(key);
+      looked_for_.erase(key);
+      clean_since_.erase(key);
+    }
     report_.rewriting = false;
     report_.rewritten += look_->rewritten;
     report_.unreadable = look_->unreadable;
@@ -384,71 +482,136 @@ class SealedJournal : public Journal, public NoteLog, public Encryption {
     return {};
   }
 
+  // What others wrote under a key that nobody says is needed: the next looks find whether it still
+  // is.
+  Result<KeyNames> SayFound() {
+    KeyNames added;
+    for (const auto& [key, use] : look_->found) {
+      const bool noted = key == key_notes_.writing() || look_->to_forget.contains(key);
+      if (shared_ && !noted && !look_->unreadable_keys.contains(key)) {
+        ENTENTE_RETURN_IF_ERROR(inner_->PutNote(kKeyNotes + key, ""));
+        added.insert(key);
+      }
+    }
+    return added;
+  }
+
+  // Whether the look that ended is the second one that found nothing under the key.
+  bool IsClean(const std::string& key) {
+    if (!shared_) {
+      return true;
+    }
+    if (look_->found.contains(key)) {
+      clean_since_.erase(key);
+      return false;
+    }
+    const auto [since, first] = clean_since_.try_emplace(key, look_->begun);
+    return !first && look_->begun - since->second >= options_.settle;
+  }
+
   const std::unique_ptr<Journal> inner_;
-  const std::shared_ptr<const KeyRing> keys_;
-  NoteLog* const notes_;      // Of inner_.
-  std::optional<Look> look_;  // Of whoever calls RewriteSome.
+  const std::shared_ptr<const KeyRing> keys_;  // Null: none.
+  NoteLog* const notes_;                       // Of inner_.
+  const bool shared_;
+  const SealOptions options_;
+  KeyNotes key_notes_;
+
+  // Of whoever calls RewriteSome.
+  std::optional<Look> look_;
+  bool looked_ = false;  // Once at least, to the end.
+  KeyNames looked_for_;  // What was needed when the latest look began.
+  KeyNames given_up_;    // Of them, those of which some texts can not be read.
+  // When the first look began that found nothing under the key; since then all write with another.
+  std::map<std::string, SealClock::time_point> clean_since_;
 
   mutable std::mutex mutex_;
-  std::set<std::string> needed_;  // Guarded by mutex_, as the next.
+  KeyNames needed_;  // Guarded by mutex_, as the next.
   EncryptionReport report_;
+  std::optional<MemberIds> members_;  // Of a shared store; absent before the first Beat.
+  SealClock::time_point checked_at_;
+  Status missing_;  // Not ok: of a key that others have put to use.
+};
+
+class KeyedJournal final : public SealedJournal, public Encryption {
+ public:
+  using SealedJournal::SealedJournal;
+
+  Result<bool> RewriteSome() override { return GoOnRewriting(); }
+  EncryptionReport report() const override { return ReportNow(); }
 };
 
 // Of a store that many share.
-class SealedSharedJournal final : public SealedJournal, public Membership {
+class SharedJournal : public SealedJournal, public Membership {
  public:
-  SealedSharedJournal(std::unique_ptr<Journal> inner, std::shared_ptr<const KeyRing> keys,
-                      std::set<std::string> needed)
-      : SealedJournal(std::move(inner), std::move(keys), std::move(needed)),
+  SharedJournal(std::unique_ptr<Journal> inner, std::shared_ptr<const KeyRing> keys,
+                const std::string& node, const SealOptions& options)
+      : SealedJournal(std::move(inner), std::move(keys), node, options),
         members_(dynamic_cast<Membership&>(this->inner())) {}
 
   const std::string& node_id() const override { return members_.node_id(); }
-  Result<ClusterView> Beat(const NodeFacts& facts) override { return members_.Beat(facts); }
+  Result<ClusterView> Beat(const NodeFacts& facts) override {
+    Result<ClusterView> view = members_.Beat(facts);
+    if (view.ok()) {
+      Heard(*view);
+    }
+    return view;
+  }
   std::vector<Result<Epoch>> AcquireShards(const std::vector<ShardId>& shards) override {
-    return members_.AcquireShards(shards);
+    const Status checked = shards.empty() ? Status() : CheckShared();
+    return checked.ok() ? members_.AcquireShards(shards)
+                        : std::vector<Result<Epoch>>(shards.size(), Result<Epoch>(checked));
   }
   std::vector<Status> ReleaseShards(const std::vector<OwnedShard>& shards) override {
     return members_.ReleaseShards(shards);
   }
-  Status Leave() override { return members_.Leave(); }
+  Status Leave() override {
+    const Status said = SayLeft();
+    const Status left = members_.Leave();
+    return left.ok() ? said : left;
+  }
 
  private:
   Membership& members_;
 };
 
+class KeyedSharedJournal final : public SharedJournal, public Encryption {
+ public:
+  using SharedJournal::SharedJournal;
+
+  Result<bool> RewriteSome() override { return GoOnRewriting(); }
+  EncryptionReport report() const override { return ReportNow(); }
+};
+
+template <class Kind>
+Result<std::unique_ptr<Journal>> Made(std::unique_ptr<Journal> inner,
+                                      std::shared_ptr<const KeyRing> keys, const std::string& node,
+                                      const SealOptions& options) {
+  auto made = std::make_unique<Kind>(std::move(inner), std::move(keys), node, options);
+  ENTENTE_RETURN_IF_ERROR(made->Begin());
+  return std::unique_ptr<Journal>(std::move(made));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Journal>> SealJournal(std::unique_ptr<Journal> inner,
-                                             std::shared_ptr<const KeyRing> keys) {
-  Result<std::set<std::string>> needed = KeysNeeded(*inner);
-  if (!needed.ok() && (needed.status().reason() != kNoNotes || keys != nullptr)) {
+                                             std::shared_ptr<const KeyRing> keys,
+                                             SealOptions options) {
+  if (const auto* const members = dynamic_cast<Membership*>(inner.get())) {
+    const std::string node = members->node_id();
+    return keys == nullptr ? Made<SharedJournal>(std::move(inner), nullptr, node, options)
+                           : Made<KeyedSharedJournal>(std::move(inner), keys, node, options);
+  }
+  if (keys != nullptr) {
+    return Made<KeyedJournal>(std::move(inner), keys, "", options);
+  }
+  const Result<KeyNames> needed = KeysNeeded(*inner);
+  if (!needed.ok() && needed.status().reason() != kNoNotes) {
     return needed.status();
   }
   if (needed.ok()) {
-    ENTENTE_RETURN_IF_ERROR(CheckKeys(*needed, keys.get()));
+    ENTENTE_RETURN_IF_ERROR(CheckKeys(*needed, nullptr));
   }
-  if (keys == nullptr) {
-    return inner;
-  }
-  // Of a store that was never encrypted, nobody knows what is in it.
-  std::vector<std::string> added;
-  if (needed->empty()) {
-    added.emplace_back(kPlainTexts);
-  }
-  added.push_back(keys->writing() == nullptr ? std::string(kPlainTexts)
-                                             : KeyName(keys->writing()->id()));
-  for (const std::string& name : added) {
-    if (needed->insert(name).second) {
-      ENTENTE_RETURN_IF_ERROR(inner->PutNote(kKeyNotes + name, ""));
-    }
-  }
-  const bool shared = dynamic_cast<Membership*>(inner.get()) != nullptr;
-  if (shared) {
-    return std::unique_ptr<Journal>(std::make_unique<SealedSharedJournal>(
-        std::move(inner), std::move(keys), std::move(*needed)));
-  }
-  return std::unique_ptr<Journal>(
-      std::make_unique<SealedJournal>(std::move(inner), std::move(keys), std::move(*needed)));
+  return inner;
 }
 
 }  // namespace entente::storage

@@ -299,6 +299,74 @@ TEST_CASE("a record that was moved or changed is not opened, and no other one su
   const EncryptionReport report = Rewrite(*journal);
   CHECK(report.unreadable == 2);
   CHECK(report.needed.size() == 2);
+  // Another look would find no more, unless the process or what is needed is another one.
+  CHECK_FALSE(EncryptionOf(journal->inner())->RewriteSome().value());
+}
+
+TEST_CASE("what is under a key that is missing fails what reads it, and is not taken for damaged") {
+  Store store;
+  Plant(*store.Open(Line('a')));
+  // As in a store whose notes were lost.
+  store.Execute("DELETE FROM setting WHERE name LIKE '%encryption-key%'");
+  const auto journal = store.Open(Line('b'));
+  CHECK(journal->Load(Gid("a")).status().reason() == kKeyMissing);
+  CHECK(journal->Load(Gid("a")).status().message().find(Name('a')) != std::string::npos);
+  CHECK(journal->GetDefinition("d", 1).status().reason() == kKeyMissing);
+  CHECK(journal->GetOrPutSetting("key", "other").status().reason() == kKeyMissing);
+  bool any = false;
+  Status failed;
+  for (uint64_t i = 0; i < kShardCount; ++i) {
+    const Status read = journal->LoadOpen(ShardId(i), [&any](const StoredTxn&) {
+      any = true;
+      return Status();
+    });
+    failed = read.ok() ? failed : read;
+  }
+  CHECK_FALSE(any);
+  CHECK(failed.reason() == kKeyMissing);
+  // A list says that it can not be read, and shows no ciphertext.
+  const SummaryPage page = journal->Query({}, {}).value();
+  for (const SummaryRow& row : page.rows) {
+    CHECK(row.summary.error == "(encrypted, and can not be decrypted)");
+    CHECK(row.summary.incidents.at(0).message == "(encrypted, and can not be decrypted)");
+  }
+}
+
+TEST_CASE("a row in which nobody can tell the texts keeps every key") {
+  Store store;
+  {
+    const auto journal = store.Open(Line('a'));
+    Plant(*journal);
+    CHECK(QueryAll(*journal, {}).size() == 2);  // So that each has a row of its own.
+  }
+  SECTION("records") {
+    store.Execute("UPDATE journal SET records = x'00' WHERE id = (SELECT min(id) FROM journal)");
+  }
+  SECTION("incidents") {
+    store.Execute("UPDATE incident SET branches = x'ff'");
+  }
+  const auto journal = store.Open(Line('b') + Line('a'));
+  const EncryptionReport report = Rewrite(*journal);
+  CHECK(report.unreadable > 0);
+  CHECK(report.needed.size() == 3);
+  CHECK_FALSE(EncryptionOf(journal->inner())->RewriteSome().value());
+}
+
+TEST_CASE("a release that knows nothing of encryption does not open a store that was encrypted") {
+  Store store;
+  const auto version = [&store] {
+    return sqlite::Connection::Open(store.path, sqlite::Connection::Access::kReadWrite, "", 0)
+        .value()
+        ->QueryInteger("PRAGMA user_version")
+        .value();
+  };
+  store.Open("");
+  CHECK(version() == 3);
+  store.Open("plain\n" + Line('a'));
+  CHECK(version() == 3);
+  store.Open(Line('a'));
+  CHECK(version() == 4);
+  store.Open(Line('a'));
 }
 
 TEST_CASE("a shard is not read by a node that has not the key that another one writes with") {
@@ -347,6 +415,12 @@ TEST_CASE("an error is looked for in as many rows as a page may take") {
   CHECK(first.rows[0].gid == Gid("t157"));
   CHECK(first.rows[0].summary.error == "no room");
   CHECK(QueryAll(*journal, filter, 3) == std::vector<std::string>{"t157", "t107", "t57", "t7"});
+  // In one pass: a page in an order of its own has them all, and no empty ones come before it.
+  page.limit = 4;
+  page.order = ListOrder::kUnchanged;
+  const SummaryPage ranked = journal->Query(filter, page).value();
+  CHECK(ranked.rows.size() == 4);
+  CHECK(ranked.next_cursor.empty());
 }
 
 }  // namespace
