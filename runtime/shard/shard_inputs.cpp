@@ -550,6 +550,7 @@ void Shard::EnlistIn(const TxnPtr& txn, const std::string& branch,
   engine::Decision decision = engine::Decide(*plan, *txn->state, MakeInput(std::move(request)));
   if (decision.status.ok()) {
     txn->plan = std::move(plan);
+    txn->sensitive.reset();  // The branch may have a participant with headers of its own.
   }
   reply = [this, txn, known, answer = std::move(answer)](Status status) {
     if (!status.ok()) {
