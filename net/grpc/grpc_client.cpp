@@ -252,7 +252,8 @@ class GrpcClient::Impl {
       if (NoDescriptorLeft()) {  // So a TLS file could not be read.
         FailWaitingLocally(*channel, stub.status().message());
       } else {
-        FailWaiting(*channel, CallFailure::kInvalidRequest, stub.status().reason(),
+        // A file that is being replaced: the next call may find it whole.
+        FailWaiting(*channel, CallFailure::kNotSent, stub.status().reason(),
                     stub.status().message());
       }
       return;

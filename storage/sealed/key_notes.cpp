@@ -72,6 +72,8 @@ Result<KeyNames> KeyNotes::Say() {
     ENTENTE_ASSIGN_OR_RETURN(const Notes said, journal_.ListNotes(own));
     if (said.empty()) {
       ENTENTE_RETURN_IF_ERROR(journal_.PutNote(own, writing()));
+      // Again, behind it: a key that was forgotten in between nobody else would note anew.
+      ENTENTE_ASSIGN_OR_RETURN(needed, KeysNeeded(journal_));
     }
   }
   std::vector<std::string> added;
