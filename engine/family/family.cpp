@@ -136,9 +136,16 @@ Reply Unwanted() {
       {"child.cancelled", "its parent had no use for the child any more when it was to begin"}};
 }
 
+// Of a child that is not there: that its end was forced, or that it was missed before, is more than
+// that it is gone.
+bool IsInDoubt(const BranchState& branch) {
+  const std::string code = branch.failure ? branch.failure->code : "";
+  return code == "child.mixed" || code == "child.committed" || code == "child.not_found";
+}
+
 Reply Missed(const TxnState& parent, const StartChild& call) {
   const BranchState* branch = FindBranch(parent, call.command.branch);
-  if (branch != nullptr && branch->undo_without_output) {
+  if (branch != nullptr && branch->undo_without_output && !IsInDoubt(*branch)) {
     return ReplyDone{};  // It gave up before there was one, or what there was ended long ago.
   }
   return ReplyRefused{

@@ -314,7 +314,11 @@ void Shard::EndAsParent(const TxnPtr& child, const Result<TxnPtr>& parent) {
   if (parent.status().code() == StatusCode::kNotFound) {
     LoseParent(child);
   } else if (!parent.ok()) {
-    FollowAgain(child, options_.reload_delay);
+    // Want of memory, or of the store, passes. All else is looked at again by the timer that is
+    // set.
+    if (parent.status().code() == StatusCode::kUnavailable) {
+      FollowAgain(child, options_.reload_delay);
+    }
   } else if ((*parent)->state->finished()) {
     const engine::TxnState& ended = *(*parent)->state;
     Take(child,

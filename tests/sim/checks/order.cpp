@@ -71,7 +71,24 @@ class OrderJudge {
     const StepSpec* step = txn_.plan == nullptr ? nullptr : StepOf(*txn_.plan, undo.branch);
     const bool for_another =
         step != nullptr && step->after_undo && undo.alternative < step->alternatives;
-    return (for_another || HadLost(undo.branch, undo.at)) && !IsAborting(undo.at);
+    return (for_another || HadLost(undo.branch, undo.at)) &&
+           (!IsAborting(undo.at) || BeganBeforeAbort(undo));
+  }
+
+  // A call leaves once the decision that made it is written: by then an abort may have been
+  // decided.
+  [[nodiscard]] bool BeganBeforeAbort(const Sent& undo) const {
+    for (const engine::Record& record : txn_.journal) {
+      if (std::holds_alternative<engine::AbortDecided>(record.body)) {
+        return false;
+      }
+      const auto* began = std::get_if<engine::OperationStarted>(&record.body);
+      if (began != nullptr && began->role == dsl::Role::kUndo &&
+          began->branch.str() == undo.branch && began->alternative == undo.alternative) {
+        return true;
+      }
+    }
+    return false;
   }
 
   // Another one was first in its race by then.
