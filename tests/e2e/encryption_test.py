@@ -111,6 +111,12 @@ class Encryption(unittest.TestCase):
         metrics = self.coordinator.http.request("GET", "/metrics", raw=True)[1].decode()
         return {line.split('key="')[1].split('"')[0] for line in metrics.splitlines() if line.startswith("entente_store_key_needed{")}
 
+    def is_rewritten(self):
+        """By the process that runs."""
+        lines = self.log().splitlines()
+        started = max(at for at, line in enumerate(lines) if "event=store_encrypted" in line)
+        return any("event=store_rewritten " in line for line in lines[started:])
+
     def places(self):
         """Where of the store what was planted can be read. The log has what participants answer."""
         text = self.planted.encode()
@@ -145,8 +151,19 @@ class Encryption(unittest.TestCase):
     def waits(self, gid):
         return any(entry["type"] == "wait-started" for entry in self.coordinator.history(gid))
 
+    def is_served(self):
+        """False while one of their shards is that of a process that was killed."""
+        try:
+            for gid in ("open", "done", "refused", "stuck"):
+                self.coordinator.history(gid)
+        except ApiError as error:
+            self.assertEqual(503, error.status, error)
+            return False
+        return True
+
     def check(self):
         """All of it is read."""
+        self.until(self.is_served, "they are not served")
         for gid in ("open", "done", "refused", "stuck"):
             self.assertIn(self.planted, str(self.coordinator.history(gid)))
         self.assertIn(self.planted, self.coordinator.http.call("GET", "/v1/definitions/well")["source"])
@@ -213,7 +230,9 @@ class Encryption(unittest.TestCase):
         self.assertNotIn(second, self.log())
 
     def rotate_while_transactions_run(self):
-        """From plain, by way of two keys, to plain, with kill -9 in the midst of each."""
+        """From plain, by way of two keys, to plain, with kill -9 in the midst of each. In a store that several may share a
+        key stays needed until two looks, ten minutes apart, found nothing under it: there it stays in the file. And who was
+        killed holds up those that write with another key for some twenty minutes: there only the last is killed."""
         first, second = new_key(), new_key()
         self.start(encrypted=False)
         self.plant()
@@ -233,29 +252,35 @@ class Encryption(unittest.TestCase):
         for each in loads:
             each.start()
         try:
-            for lines in ((first,), (second, first), ("plain", second)):
+            rotations = [(first,), (second, first), ("plain", second)][:2 if self.schema else 3]
+            for lines in rotations:
                 self.coordinator.process.stop()
                 self.write_keys(*lines)
                 self.start()
-                # Somewhere in the midst, or before or behind it.
-                time.sleep(0.3)
-                self.coordinator.process.stop(signal.SIGKILL)
-                self.start()
+                if not self.schema or lines == rotations[-1]:
+                    # Somewhere in the midst, or before or behind it.
+                    time.sleep(0.3)
+                    self.coordinator.process.stop(signal.SIGKILL)
+                    self.start()
                 writing = self.key_name()
                 before = len(done)
-                self.until(lambda: self.needed() == {writing}, f"{lines[0][:5]}: {self.needed()}")
+                if self.schema:
+                    self.until(self.is_rewritten, f"{lines[0][:5]}: {self.needed()}")
+                    self.assertIn(writing, self.needed())
+                else:
+                    self.until(lambda: self.needed() == {writing}, f"{lines[0][:5]}: {self.needed()}")
                 self.until(lambda: len(done) > before, "no load")
                 self.check()
                 if lines[0] != "plain" and self.schema:
                     self.assertEqual([], self.places())
-                # The keys behind the first are of no use any more.
-                self.write_keys(lines[0] if lines[0] != "plain" else second)
+                if not self.schema:  # The keys behind the first are of no use any more.
+                    self.write_keys(lines[0] if lines[0] != "plain" else second)
         finally:
             ended.set()
             for each in loads:
                 each.join()
         self.coordinator.process.stop()
-        self.start(encrypted=False)
+        self.start(encrypted=self.schema is not None)
         self.check()
         for gid in ("load-0", f"load-{len(done) - 1}"):
             self.assertIn(self.planted, str(self.coordinator.history(gid)))
