@@ -103,7 +103,7 @@ class PostgresStore(unittest.TestCase):
         self.assertEqual(0, migrated.returncode, migrated.stderr)
         self.assertNotIn("precious", migrated.stdout)
         self.start("--store-migrate", "no").process.stop()
-        self.sql(f"UPDATE {self.schema}.entente_schema SET version = version + 1")
+        self.sql(f"UPDATE {self.schema}.entente_schema SET version = version + 2")
         self.assertIn("[store.wrong_version]", self.entente("migrate").stderr)
 
     def test_a_store_in_a_file_moves_into_the_database_and_is_driven_on(self):
