@@ -1,7 +1,6 @@
 #include "coordinator/participants/caller.h"
 
 #include <algorithm>
-#include <array>
 #include <iterator>
 #include <list>
 #include <map>
@@ -19,13 +18,12 @@
 #include "coordinator/participants/call_end.h"
 #include "coordinator/participants/classify.h"
 #include "coordinator/participants/completion_places.h"
+#include "coordinator/participants/endpoints.h"
 #include "engine/sensitive.h"
 #include "marks/crash_marks.h"
 #include "net/signing/call_signature.h"
 #include "observe/trace_ids.h"
-#include "runtime/digest.h"
 #include "runtime/exceptions.h"
-#include "runtime/participant_address.h"
 
 namespace entente::participants {
 namespace {
@@ -33,88 +31,8 @@ namespace {
 using Admission = ParticipantGate::Admission;
 using Permit = ParticipantGate::Permit;
 
-// Targets that are kept beyond the calls that use them, those that were used last. Definitions are
-// few; what clients describe, and definitions sent along with a transaction, come without end.
-constexpr size_t kMaxTargets = 10'000;
 // How long a call rests that this machine could not make.
 constexpr Duration kExhaustionPause = std::chrono::milliseconds(250);
-
-// A participant, with what each call needs worked out once. It keeps no plan: those are let go of
-// when no transaction has them any more.
-struct Target {
-  dsl::Participant participant;      // At this address alone; but for its descriptor set.
-  std::string definition;            // Where it is named.
-  std::shared_ptr<SharedGate> gate;  // Shared with Gates, which may retire it.
-  Status unusable;  // The address can not be read: every call is refused with this.
-  net::Origin origin;
-  std::string base_path;  // Of an HTTP address: no slash at the end.
-  // Of an address that was computed: those that it may be. Null of any other.
-  std::shared_ptr<const net::AddressPolicy> allowed;
-  std::string descriptors_digest;  // Of a gRPC address; empty: reflection.
-  // By mode and role, once met: they are looked up by names.
-  std::array<std::array<observe::Histogram*, 4>, 4> durations{};
-};
-using TargetPtr = std::shared_ptr<Target>;
-
-// Where one participant is reached: a target for each of its addresses, at least one.
-struct Endpoints {
-  std::vector<TargetPtr> targets;
-  size_t turn = 0;  // Whose turn it is among those that are equally busy.
-};
-using EndpointsPtr = std::shared_ptr<Endpoints>;
-
-Status ReadAddress(const dsl::HttpAddress& http, Target& target) {
-  ENTENTE_ASSIGN_OR_RETURN(const net::Url url, net::ParseUrl(http.base_url));
-  target.origin = url.origin;
-  target.base_path = url.target == "/" ? std::string() : url.target;
-  return Status();
-}
-
-Status ReadAddress(const dsl::GrpcAddress& grpc, Target& target) {
-  ENTENTE_ASSIGN_OR_RETURN(target.origin, net::ParseAuthority(grpc.target, grpc.tls, 0));
-  return Status();
-}
-
-// As if it had the one address alone.
-dsl::Participant AtEndpoint(const dsl::Participant& participant, size_t endpoint) {
-  dsl::Participant copy{participant.name,
-                        dsl::HttpAddress{},
-                        participant.timeout,
-                        participant.max_concurrent_calls,
-                        participant.max_calls_per_second,
-                        participant.sensitive_headers};
-  if (const auto* grpc = std::get_if<dsl::GrpcAddress>(&participant.address)) {
-    copy.address = dsl::GrpcAddress{endpoint == 0 ? grpc->target : grpc->others[endpoint - 1],
-                                    grpc->service,
-                                    grpc->tls,
-                                    {},
-                                    grpc->metadata,
-                                    grpc->secret_metadata};
-  } else {
-    const auto& http = std::get<dsl::HttpAddress>(participant.address);
-    copy.address = dsl::HttpAddress{endpoint == 0 ? http.base_url : http.others[endpoint - 1],
-                                    http.headers, http.secret_headers};
-  }
-  return copy;
-}
-
-std::string DigestOfDescriptors(const dsl::Participant& participant) {
-  const auto* grpc = std::get_if<dsl::GrpcAddress>(&participant.address);
-  return grpc == nullptr || grpc->descriptor_set.empty() ? std::string()
-                                                         : runtime::Sha256Hex(grpc->descriptor_set);
-}
-
-// `participant` has one address; `definition` is where it is named.
-Target MakeTarget(dsl::Participant participant, const std::string& definition, Gates& gates,
-                  Instant now) {
-  Target target;
-  target.definition = definition;
-  target.gate = gates.Find(participant, definition, now);
-  target.unusable = std::visit(
-      [&target](const auto& address) { return ReadAddress(address, target); }, participant.address);
-  target.participant = std::move(participant);
-  return target;
-}
 
 // What of these headers nobody is shown, which is nothing unless the participant names some.
 std::vector<std::string> NamedIn(const net::HttpHeaders& headers,
@@ -160,98 +78,6 @@ engine::Reply Hiding(const engine::Sensitive& sensitive, engine::Reply reply) {
       reply);
   return reply;
 }
-
-// Of the address that a call computed; `participant` has none of its own.
-TargetPtr MakeComputed(const dsl::Participant& participant, const std::string& url,
-                       const std::string& definition, Gates& gates, Instant now) {
-  auto target = std::make_shared<Target>();
-  target->participant = AtEndpoint(participant, 0);
-  auto& http = std::get<dsl::HttpAddress>(target->participant.address);
-  http.allowed = std::get<dsl::HttpAddress>(participant.address).allowed;
-  http.base_url = url;
-  target->definition = definition;
-  target->unusable = ReadAddress(http, *target);
-  auto allowed = net::AddressPolicy::Parse(http.allowed);
-  if (target->unusable.ok()) {
-    target->unusable = allowed.status();
-  }
-  if (target->unusable.ok()) {
-    target->unusable = allowed->CheckOrigin(target->origin, net::AddressPolicy::Protocol::kHttp);
-    target->allowed = std::make_shared<const net::AddressPolicy>(*std::move(allowed));
-  }
-  if (target->unusable.ok()) {
-    target->gate =
-        gates.FindComputed(target->participant, target->origin.ToString(), definition, now);
-  }
-  return target;
-}
-
-EndpointsPtr MakeEndpoints(const dsl::Participant& participant, const std::string& definition,
-                           Gates& gates, Instant now) {
-  auto endpoints = std::make_shared<Endpoints>();
-  const std::string digest = DigestOfDescriptors(participant);
-  for (size_t i = 0; i < runtime::EndpointCount(participant); ++i) {
-    endpoints->targets.push_back(
-        std::make_shared<Target>(MakeTarget(AtEndpoint(participant, i), definition, gates, now)));
-    endpoints->targets.back()->descriptors_digest = digest;
-  }
-  return endpoints;
-}
-
-// Those used last, by the participants of plans, and the addresses that calls to them computed.
-class Targets {
- public:
-  // Null if it is not there.
-  EndpointsPtr Find(const dsl::Participant& participant, const std::string& url) {
-    const auto found = places_.find({&participant, url});
-    if (found == places_.end()) {
-      return nullptr;
-    }
-    const Place place = found->second;
-    if (place->plan.expired()) {  // Of a plan that had its memory before.
-      Erase(place);
-      return nullptr;
-    }
-    kept_.splice(kept_.end(), kept_, place);
-    return place->endpoints;
-  }
-
-  void Add(const std::shared_ptr<const dsl::Plan>& plan, const dsl::Participant& participant,
-           const std::string& url, EndpointsPtr endpoints) {
-    if (kept_.size() >= kMaxTargets) {
-      Erase(kept_.begin());
-    }
-    places_[{&participant, url}] =
-        kept_.insert(kept_.end(), {{&participant, url}, plan, std::move(endpoints)});
-  }
-
- private:
-  struct Key {
-    const dsl::Participant* participant;
-    std::string url;  // Empty: its own address.
-    friend bool operator==(const Key&, const Key&) = default;
-  };
-  struct KeyHash {
-    size_t operator()(const Key& key) const noexcept {
-      const size_t own = std::hash<const dsl::Participant*>()(key.participant);
-      return key.url.empty() ? own : own ^ std::hash<std::string>()(key.url);
-    }
-  };
-  struct Kept {
-    Key key;
-    std::weak_ptr<const dsl::Plan> plan;
-    EndpointsPtr endpoints;  // Shared with the calls under way.
-  };
-  using Place = std::list<Kept>::iterator;
-
-  void Erase(Place place) {
-    places_.erase(place->key);
-    kept_.erase(place);
-  }
-
-  std::list<Kept> kept_;  // The one used longest ago first.
-  std::unordered_map<Key, Place, KeyHash> places_;
-};
 
 // The facts that travel with every call and every poll; gRPC metadata has the same names in lower
 // case. `deadline` is when nobody waits for the answer any more.
@@ -406,15 +232,15 @@ class Caller::Impl {
             runtime::ReplyCallback done) {
     const auto* http = std::get_if<engine::RenderedHttp>(&call.request);
     static const std::string kItsOwn;
-    const EndpointsPtr endpoints =
-        EndpointsOf(context, call.participant, http != nullptr ? http->base_url : kItsOwn);
-    if (endpoints->targets.size() == 1) {
-      GoTo(endpoints->targets.front(), context, std::move(call), std::move(done));
+    const EndpointsPtr endpoints = endpoints_.Find(
+        context.plan, call.participant, http != nullptr ? http->base_url : kItsOwn, host_.Now());
+    if (endpoints->size() == 1) {
+      GoTo(endpoints->at(0), context, std::move(call), std::move(done));
       return;
     }
     const Instant until = host_.Now() + call.timeout;
-    const auto journey = std::make_shared<Journey>(
-        Journey{endpoints, context, std::move(call), std::move(done), until, Unusable(*endpoints)});
+    const auto journey = std::make_shared<Journey>(Journey{
+        endpoints, context, std::move(call), std::move(done), until, endpoints->TriedAtFirst()});
     journey->place = journeys_.emplace(journey->call.command.gid, journey);
     GoAnywhere(journey);
   }
@@ -473,18 +299,6 @@ class Caller::Impl {
     Journeys::iterator place = {};
   };
 
-  // Those that no call can be made to are not tried, unless there is no other.
-  static std::vector<bool> Unusable(const Endpoints& endpoints) {
-    std::vector<bool> tried;
-    for (const TargetPtr& target : endpoints.targets) {
-      tried.push_back(!target->unusable.ok());
-    }
-    if (std::find(tried.begin(), tried.end(), false) == tried.end()) {
-      tried.front() = false;
-    }
-    return tried;
-  }
-
   // As before every call: nobody has decided for this one since the last endpoint was tried.
   bool MayGoOn(const Journey& journey) {
     const auto& lease = journey.context.lease;
@@ -503,33 +317,13 @@ class Caller::Impl {
     Go(target, context, std::move(call), std::move(done));
   }
 
-  // Of the endpoints that were not tried, the one with the fewest calls; those that fail last.
-  size_t Choose(Endpoints& endpoints, const std::vector<bool>& tried) {
-    const Instant now = host_.Now();
-    std::optional<size_t> best;
-    SharedGate::Load least;
-    endpoints.turn = (endpoints.turn + 1) % endpoints.targets.size();
-    for (size_t n = 0; n < endpoints.targets.size(); ++n) {
-      const size_t i = (endpoints.turn + n) % endpoints.targets.size();
-      if (tried[i]) {
-        continue;
-      }
-      const SharedGate::Load load = endpoints.targets[i]->gate->LoadAt(now);
-      if (!best || std::pair(load.away, load.calls) < std::pair(least.away, least.calls)) {
-        best = i;
-        least = load;
-      }
-    }
-    return best.value();
-  }
-
   // A call that was held back at a gate has used up its time there.
   void GoAnywhere(const std::shared_ptr<Journey>& journey) {
-    const size_t chosen = Choose(*journey->endpoints, journey->tried);
+    const size_t chosen = journey->endpoints->Choose(journey->tried, host_.Now());
     journey->tried[chosen] = true;
     engine::CallBranch call = journey->call;
     call.timeout = journey->until - host_.Now();
-    GoTo(journey->endpoints->targets[chosen], journey->context, std::move(call),
+    GoTo(journey->endpoints->at(chosen), journey->context, std::move(call),
          [this, journey, alive = std::weak_ptr<bool>(alive_)](engine::Reply reply) {
            if (alive.expired()) {
              journey->done(std::move(reply));
@@ -558,34 +352,14 @@ class Caller::Impl {
     Instant since = {};
   };
 
-  // `url` is the address that the call computed; empty: the participant has its own.
-  EndpointsPtr EndpointsOf(const runtime::CallContext& context, size_t index,
-                           const std::string& url) {
-    const dsl::Participant& participant = context.plan->participants.at(index);
-    EndpointsPtr endpoints = targets_.Find(participant, url);
-    if (endpoints == nullptr) {
-      const std::string definition = context.plan->client_driven ? "" : context.plan->name;
-      endpoints = url.empty() ? MakeEndpoints(participant, definition, gates_, host_.Now())
-                              : std::make_shared<Endpoints>(Endpoints{{MakeComputed(
-                                    participant, url, definition, gates_, host_.Now())}});
-      targets_.Add(context.plan, participant, url, endpoints);
-    }
-    return endpoints;
-  }
-
   // Where something of that participant is asked after; null: it is nowhere there. Of one whose
   // address is computed that was the origin of the call when it was answered.
   TargetPtr TargetAt(const net::Origin& origin, const runtime::CallContext& context, size_t index) {
     const auto* http = std::get_if<dsl::HttpAddress>(&context.plan->participants.at(index).address);
     const bool computed = http != nullptr && http->base_url.empty();
-    const EndpointsPtr endpoints =
-        EndpointsOf(context, index, computed ? origin.ToString() : std::string());
-    for (const TargetPtr& target : endpoints->targets) {
-      if (target->unusable.ok() && target->origin == origin) {
-        return target;
-      }
-    }
-    return nullptr;
+    return endpoints_
+        .Find(context.plan, index, computed ? origin.ToString() : std::string(), host_.Now())
+        ->At(origin);
   }
 
   // Through the gate: at once, or when it lets it.
@@ -628,10 +402,7 @@ class Caller::Impl {
       if (const auto entry = target.gate->Acquire(lane, now, make_parked, this)) {
         return *entry;
       }
-      target.gate = target.allowed == nullptr
-                        ? gates_.Find(target.participant, target.definition, now)
-                        : gates_.FindComputed(target.participant, target.origin.ToString(),
-                                              target.definition, now);
+      endpoints_.RenewGate(target, now);
     }
   }
 
@@ -1062,7 +833,7 @@ class Caller::Impl {
   bool closing_ = false;
   // Gone with this object: tasks that were posted may outlive it.
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
-  Targets targets_;
+  EndpointBook endpoints_{gates_};
   WaitingCalls waiting_;                          // Of this worker, at any gate.
   Journeys journeys_;                             // Under way to one of several endpoints.
   std::list<boost::asio::steady_timer> resting_;  // Calls that could not be made.
