@@ -55,7 +55,7 @@ class GrpcCall final : public GrpcEvent,
 
   // How an error names what was called.
   [[nodiscard]] std::string Name() const {
-    return "grpc://" + request.target.HostField() + request.method;
+    return "grpc://" + request.connect_to.value_or(request.target).HostField() + request.method;
   }
   [[nodiscard]] CallError Error(CallFailure failure, std::string reason, const std::string& why,
                                 CallFault fault = CallFault::kPeer) const {

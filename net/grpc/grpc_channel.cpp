@@ -92,12 +92,12 @@ grpc::ChannelArguments Arguments(const Origin& target, const GrpcClientOptions& 
 }  // namespace
 
 Result<std::unique_ptr<grpc::GenericStub>> ConnectGrpc(
-    const Origin& target, const std::vector<boost::asio::ip::address>& addresses,
+    const Origin& target, const std::vector<boost::asio::ip::address>& addresses, uint16_t port,
     bool prefer_version6, const GrpcClientOptions& options) {
   ENTENTE_ASSIGN_OR_RETURN(const auto credentials, Credentials(target, options.tls));
-  std::string list = AddressList(addresses, target.port, prefer_version6);
+  std::string list = AddressList(addresses, port, prefer_version6);
   if (list.empty()) {
-    list = AddressList(addresses, target.port, !prefer_version6);
+    list = AddressList(addresses, port, !prefer_version6);
   }
   return std::make_unique<grpc::GenericStub>(
       grpc::CreateCustomChannel(list, credentials, Arguments(target, options)));

@@ -33,9 +33,11 @@ struct GrpcService {
 };
 
 struct GrpcChannel {
-  explicit GrpcChannel(Origin its_target) : target(std::move(its_target)) {}
+  GrpcChannel(Origin its_target, Origin its_place)
+      : target(std::move(its_target)), place(std::move(its_place)) {}
 
-  Origin target;
+  Origin target;                            // As the authority and the certificate say.
+  Origin place;                             // Where its connection goes: mostly the same.
   std::unique_ptr<grpc::GenericStub> stub;  // Null: not resolved yet.
   bool resolving = false;
   bool resolve_again = false;    // Before the next call; those that wait use the stub there is.
@@ -46,10 +48,11 @@ struct GrpcChannel {
   std::unordered_map<std::string, GrpcService> services;
 };
 
-// A channel to these addresses of `target` and no others: gRPC resolves nothing itself, so no later
-// resolution can lead elsewhere. Fails with kInvalidArgument if the TLS files can not be read.
+// A channel to `target` at these addresses and `port`, and no others: gRPC resolves nothing itself,
+// so no later resolution can lead elsewhere. Fails with kInvalidArgument if the TLS files can not
+// be read.
 [[nodiscard]] Result<std::unique_ptr<grpc::GenericStub>> ConnectGrpc(
-    const Origin& target, const std::vector<boost::asio::ip::address>& addresses,
+    const Origin& target, const std::vector<boost::asio::ip::address>& addresses, uint16_t port,
     bool prefer_version6, const GrpcClientOptions& options);
 
 }  // namespace entente::net

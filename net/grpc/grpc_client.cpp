@@ -24,6 +24,18 @@ constexpr Duration kMaxReflectionPause = std::chrono::seconds(30);
 constexpr Duration kResolveAgainAfter = std::chrono::seconds(1);
 constexpr size_t kChannelsBeforeSweep = 1024;
 
+struct ChannelKey {
+  Origin target;
+  Origin place;
+  friend bool operator==(const ChannelKey&, const ChannelKey&) = default;
+};
+
+struct ChannelKeyHash {
+  size_t operator()(const ChannelKey& key) const {
+    return std::hash<Origin>()(key.target) * 31 + std::hash<Origin>()(key.place);
+  }
+};
+
 // gRPC ends the process on metadata that it may not send, so nothing but this may reach it.
 bool MayBeMetadata(std::string_view name, std::string_view value) {
   const bool name_ok =
@@ -52,7 +64,7 @@ class GrpcClient::Impl {
     ending_ = true;
     resolver_.cancel();
     CancelAll();
-    for (const auto& [target, channel] : channels_) {
+    for (const auto& [key, channel] : channels_) {
       AbandonQueries(*channel);
     }
     *alive_ = false;
@@ -71,7 +83,7 @@ class GrpcClient::Impl {
     call->on_status = [](void* client, GrpcCall& ended, const grpc::Status& status) {
       static_cast<Impl*>(client)->OnStatus(ended, status);
     };
-    call->channel = ChannelOf(call->request.target);
+    call->channel = ChannelOf(call->request);
     if (IsUsable(*call->channel)) {
       WithChannel(call);
     } else {
@@ -144,13 +156,14 @@ class GrpcClient::Impl {
     return calls;
   }
 
-  ChannelPtr ChannelOf(const Origin& target) {
-    ChannelPtr& channel = channels_[target];
+  ChannelPtr ChannelOf(const GrpcRequest& request) {
+    const ChannelKey key{request.target, request.connect_to.value_or(request.target)};
+    ChannelPtr& channel = channels_[key];
     if (channel == nullptr) {
       if (channels_.size() > kChannelsBeforeSweep) {
         SweepChannels();
       }
-      return channels_[target] = std::make_shared<GrpcChannel>(target);
+      return channels_[key] = std::make_shared<GrpcChannel>(key.target, key.place);
     }
     return channel;
   }
@@ -177,7 +190,7 @@ class GrpcClient::Impl {
       return;
     }
     const Status allowed =
-        options_.policy.CheckOrigin(channel->target, AddressPolicy::Protocol::kGrpc);
+        options_.policy.CheckOrigin(channel->place, AddressPolicy::Protocol::kGrpc);
     if (!allowed.ok()) {
       boost::asio::post(io_, [this, alive = alive_, channel, allowed] {
         if (*alive) {
@@ -189,14 +202,14 @@ class GrpcClient::Impl {
     if (options_.addresses_of) {
       boost::asio::post(io_, [this, alive = alive_, channel] {
         if (*alive) {
-          OnResolved(channel, {}, GivenAddresses(channel->target));
+          OnResolved(channel, {}, GivenAddresses(channel->place));
         }
       });
       return;
     }
     try {
       resolver_.async_resolve(
-          channel->target.host, std::to_string(channel->target.port),
+          channel->place.host, std::to_string(channel->place.port),
           [this, alive = alive_, channel](const boost::system::error_code& error,
                                           const tcp::resolver::results_type& found) {
             if (*alive) {
@@ -213,12 +226,12 @@ class GrpcClient::Impl {
     }
   }
 
-  tcp::resolver::results_type GivenAddresses(const Origin& target) const {
+  tcp::resolver::results_type GivenAddresses(const Origin& place) const {
     std::vector<tcp::endpoint> found;
-    for (const std::string& address : options_.addresses_of(target.host)) {
-      found.emplace_back(boost::asio::ip::make_address(address), target.port);
+    for (const std::string& address : options_.addresses_of(place.host)) {
+      found.emplace_back(boost::asio::ip::make_address(address), place.port);
     }
-    return tcp::resolver::results_type::create(found.begin(), found.end(), target.host, "");
+    return tcp::resolver::results_type::create(found.begin(), found.end(), place.host, "");
   }
 
   void OnResolved(const ChannelPtr& channel, const boost::system::error_code& error,
@@ -247,7 +260,8 @@ class GrpcClient::Impl {
     }
     // Before the files are read: what is written to them meanwhile makes another one.
     const auto tls = channel->target.tls && options_.tls_changes ? options_.tls_changes() : nullptr;
-    auto stub = ConnectGrpc(channel->target, addresses, channel->prefer_version6, options_);
+    auto stub = ConnectGrpc(channel->target, addresses, channel->place.port,
+                            channel->prefer_version6, options_);
     if (!stub.ok()) {
       if (NoDescriptorLeft()) {  // So a TLS file could not be read.
         FailWaitingLocally(*channel, stub.status().message());
@@ -491,7 +505,7 @@ class GrpcClient::Impl {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   Deadlines deadlines_;
   boost::asio::ip::basic_resolver<tcp, boost::asio::io_context::executor_type> resolver_;
-  std::unordered_map<Origin, ChannelPtr> channels_;
+  std::unordered_map<ChannelKey, ChannelPtr, ChannelKeyHash> channels_;
   CallList calls_;
   GrpcEvents events_;  // Last, hence ended first: its events use the rest.
 };

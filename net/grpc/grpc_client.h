@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -62,6 +63,9 @@ struct GrpcRequest {
   // when it is about to be sent. Nobody checks what it adds: lower-case names and printable ASCII.
   // Null: nothing depends on them.
   std::function<void(std::string_view message, HttpHeaders& metadata)> seal = nullptr;
+  // Whose host and port are connected to, in place of those of `target`, which stay the authority
+  // and what the certificate says; nothing: the same.
+  std::optional<Origin> connect_to = std::nullopt;
 };
 
 // The codes of google.rpc.Code, which gRPC fixes for ever.

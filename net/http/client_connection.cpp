@@ -97,15 +97,15 @@ bool ClientConnection::IsReusable() {
 }
 
 void ClientConnection::Resolve() {
-  const Origin& origin = pool_->origin;
+  const Origin& place = pool_->place;
   error_code not_an_address;
-  const auto address = boost::asio::ip::make_address(origin.host, not_an_address);
+  const auto address = boost::asio::ip::make_address(place.host, not_an_address);
   if (!not_an_address) {
-    UseEndpoints({tcp::endpoint(address, origin.port)});
+    UseEndpoints({tcp::endpoint(address, place.port)});
     return;
   }
   context_.resolver.async_resolve(
-      origin.host, std::to_string(origin.port),
+      place.host, std::to_string(place.port),
       [self = boost::intrusive_ptr<ClientConnection>(this)](
           const error_code& error, const tcp::resolver::results_type& found) {
         if (self->phase_ != Phase::kConnecting) {
@@ -398,7 +398,7 @@ void ClientConnection::Abort(CallError error) {
 
 void ClientConnection::Finish(CallFailure failure, std::string reason, const std::string& why,
                               CallFault fault) {
-  Abort(CallError{failure, std::move(reason), pool_->origin.ToString() + ": " + why, fault});
+  Abort(CallError{failure, std::move(reason), pool_->place.ToString() + ": " + why, fault});
 }
 
 // The last thing its callers do: the callback may start the next call, or end the client.

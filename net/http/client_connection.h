@@ -24,28 +24,30 @@ using OpenHook =
     boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>,
                                      boost::intrusive::tag<struct OpenTag>>;
 
-// The connections of one origin and quota: those without a call, the latest used first.
+// The connections of one origin, place and quota: those without a call, the latest used first.
 struct ConnectionPool {
   // `its_own` is a policy beside the client's, or null.
-  ConnectionPool(Origin its_origin, std::shared_ptr<ConnectionQuota> its_quota,
+  ConnectionPool(Origin its_origin, Origin its_place, std::shared_ptr<ConnectionQuota> its_quota,
                  const AddressPolicy& policy, std::shared_ptr<const AddressPolicy> its_own)
       : origin(std::move(its_origin)),
+        place(std::move(its_place)),
         quota(std::move(its_quota)),
         own(std::move(its_own)),
         host_field(origin.HostField()),
-        allowed(policy.CheckOrigin(origin, AddressPolicy::Protocol::kHttp)) {
+        allowed(policy.CheckOrigin(place, AddressPolicy::Protocol::kHttp)) {
     if (allowed.ok() && own != nullptr) {
-      allowed = own->CheckOrigin(origin, AddressPolicy::Protocol::kHttp);
+      allowed = own->CheckOrigin(place, AddressPolicy::Protocol::kHttp);
     }
   }
 
   // Whether it may be connected to.
   [[nodiscard]] Status CheckAddress(const AddressPolicy& policy, const std::string& address) const {
-    Status checked = policy.CheckAddress(address, origin.port);
-    return checked.ok() && own != nullptr ? own->CheckResolved(origin, address) : checked;
+    Status checked = policy.CheckAddress(address, place.port);
+    return checked.ok() && own != nullptr ? own->CheckResolved(place, address) : checked;
   }
 
-  Origin origin;
+  Origin origin;                           // As the Host field and the certificate say.
+  Origin place;                            // Where connections go: mostly the same.
   std::shared_ptr<ConnectionQuota> quota;  // Null: none.
   std::shared_ptr<const AddressPolicy> own;
   std::string host_field;
@@ -119,7 +121,7 @@ class ClientConnection final : public ByteChannel,
   void Abort(CallError error);
   // Whether bytes of the request have left.
   [[nodiscard]] bool request_sent() const { return request_sent_; }
-  [[nodiscard]] const Origin& origin() const { return pool_->origin; }
+  [[nodiscard]] const Origin& place() const { return pool_->place; }
   [[nodiscard]] bool has_quota(const ConnectionQuota& quota) const {
     return pool_->quota.get() == &quota;
   }

@@ -79,13 +79,15 @@ std::string Serialize(const HttpRequest& request, const std::string& host_field)
 
 struct PoolKey {
   Origin origin;
+  Origin place;
   const ConnectionQuota* quota;
   friend bool operator==(const PoolKey&, const PoolKey&) = default;
 };
 
 struct PoolKeyHash {
   size_t operator()(const PoolKey& key) const {
-    return std::hash<Origin>()(key.origin) * 31 + std::hash<const void*>()(key.quota);
+    return (std::hash<Origin>()(key.origin) * 31 + std::hash<Origin>()(key.place)) * 31 +
+           std::hash<const void*>()(key.quota);
   }
 };
 
@@ -150,7 +152,7 @@ class HttpClient::Impl final : public PlaceSeeker, public ConnectionQuota::Membe
       const boost::intrusive_ptr<ClientConnection> connection(&aborted.front());
       connection->Abort(
           CallError{connection->request_sent() ? CallFailure::kUnknown : CallFailure::kNotSent,
-                    "call.cancelled", connection->origin().ToString() + ": the call was given up"});
+                    "call.cancelled", connection->place().ToString() + ": the call was given up"});
     }
   }
 
@@ -248,7 +250,7 @@ class HttpClient::Impl final : public PlaceSeeker, public ConnectionQuota::Membe
   ConnectionPool& PoolOf(const HttpRequest& request) {
     const Origin& origin = request.url.origin;
     const std::shared_ptr<ConnectionQuota>& quota = request.quota;
-    const PoolKey key{origin, quota.get()};
+    const PoolKey key{origin, request.connect_to.value_or(origin), quota.get()};
     const auto found = pools_.find(key);
     if (found != pools_.end()) {
       return found->second;
@@ -259,7 +261,8 @@ class HttpClient::Impl final : public PlaceSeeker, public ConnectionQuota::Membe
     if (quota != nullptr) {
       quota->Join(*this);
     }
-    return pools_.try_emplace(key, origin, quota, options_.policy, request.allowed).first->second;
+    return pools_.try_emplace(key, origin, key.place, quota, options_.policy, request.allowed)
+        .first->second;
   }
 
   // Where most are in use, the next sweep waits until there are twice as many.

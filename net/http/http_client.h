@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -35,6 +36,9 @@ struct HttpRequest {
   // Beside the client's own policy, of an address that was computed; calls with the same quota have
   // the same one. Null: none. Shared with the connections.
   std::shared_ptr<const AddressPolicy> allowed = nullptr;
+  // Whose host and port are connected to, in place of those of `url`, which stay what the Host
+  // field and the certificate say; nothing: the same.
+  std::optional<Origin> connect_to = std::nullopt;
 };
 
 struct HttpResponse {

@@ -77,11 +77,17 @@ class Fixture {
   HttpOutcome Call(const std::string& host, std::string body = "{}") {
     return Start(host, std::move(body)).get();
   }
-  std::future<HttpOutcome> Start(const std::string& host, std::string body) {
+  // Of `host`, at 127.0.0.1.
+  HttpOutcome CallHere(const std::string& host) {
+    return Start(host, "{}", Origin{true, "127.0.0.1", port_}).get();
+  }
+  std::future<HttpOutcome> Start(const std::string& host, std::string body,
+                                 std::optional<Origin> connect_to = std::nullopt) {
     auto promise = std::make_shared<std::promise<HttpOutcome>>();
     loop_.Run([&] {
       HttpRequest request;
       request.url = ParseUrl("https://" + host + ":" + std::to_string(port_) + "/").value();
+      request.connect_to = std::move(connect_to);
       request.body = std::move(body);
       client_->Call(std::move(request), std::chrono::minutes(5),
                     [promise](HttpOutcome outcome) { promise->set_value(std::move(outcome)); });
@@ -143,6 +149,17 @@ TEST_CASE("calls over TLS are answered and share a connection") {
     CHECK((Response(outcome).body == body));
   }
   CHECK(fixture.Stats().connections_opened == 1);
+}
+
+TEST_CASE("a certificate is held to whom the call is of, not to where it is sent") {
+  const Certificates service("example.test");
+  Fixture fixture(ServerOptions(service));
+  fixture.UseClient(Trusting(service));
+  CHECK(Response(fixture.CallHere("example.test")).status == 200);
+  CheckNotSent(fixture.CallHere("other.test"));
+  // Each has connections of its own.
+  CHECK(Response(fixture.CallHere("example.test")).status == 200);
+  CHECK(fixture.Stats().connections_opened == 2);
 }
 
 TEST_CASE(
