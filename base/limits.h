@@ -166,6 +166,16 @@ inline constexpr Duration kMinGateWait = std::chrono::seconds(1);
 // Remembered without a call in flight: limits and statistics of addresses that clients name.
 inline constexpr size_t kMaxIdleParticipants = 256;
 
+// Participants whose endpoints DNS names.
+inline constexpr size_t kMaxSrvTargets = 64;                      // Of one service.
+inline constexpr size_t kMaxSrvNames = 1'000;                     // Remembered by a worker.
+inline constexpr Duration kDnsTimeout = std::chrono::seconds(5);  // Of a lookup, all its tries.
+inline constexpr Duration kMinSrvTtl = std::chrono::seconds(1);
+inline constexpr Duration kMaxSrvTtl = std::chrono::minutes(5);
+// What was known goes on being used so long while lookups fail.
+inline constexpr Duration kSrvStale = std::chrono::minutes(10);
+inline constexpr Duration kSrvPause = std::chrono::seconds(1);  // After a lookup that failed.
+
 // Participants over gRPC.
 // A message as objects in memory: a repeated element of two bytes can stand for an object of
 // hundreds.

@@ -14,6 +14,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-cpp)
 pkg_check_modules(MARIADB REQUIRED IMPORTED_TARGET libmariadb)
+pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
 pkg_check_modules(GRPC REQUIRED IMPORTED_TARGET grpc++)
 find_library(JEMALLOC_LIBRARY jemalloc REQUIRED)
 find_library(SODIUM_LIBRARY sodium REQUIRED)  # Linked by its name, which the SDK's users can find, too.
