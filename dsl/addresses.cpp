@@ -59,7 +59,47 @@ bool HasScheme(std::string_view url, std::string_view scheme) {
                     [](char lower, char c) { return lower == Lower(c); });
 }
 
+constexpr std::string_view kServiceExample = "_service._tcp.example.com";
+constexpr size_t kMaxNameBytes = 253;
+
+// Why `name` names no service: "_service._protocol.domain" (RFC 2782), or any name without a port.
+std::optional<BadName> CheckServiceName(std::string_view name) {
+  if (name.find(':') != std::string_view::npos) {
+    return BadName{"a service has no port of its own: its SRV records say them", "remove the port"};
+  }
+  while (name.ends_with('.')) {
+    name.remove_suffix(1);
+  }
+  if (!IsHost(name) || name.size() > kMaxNameBytes || name.front() == '.' ||
+      name.find("..") != std::string_view::npos) {
+    return BadName{name.empty() ? "it names no service" : "the name of its service is malformed",
+                   "write it as " + Quote(kServiceExample)};
+  }
+  if (!name.starts_with('_')) {
+    return std::nullopt;
+  }
+  const size_t protocol = name.find('.') + 1;
+  const size_t domain = protocol == 0 ? 0 : name.find('.', protocol) + 1;
+  return domain != 0 && name[protocol] == '_' && name[domain] != '_'
+             ? std::nullopt
+             : std::optional(
+                   BadName{"a service is named by its own name, its protocol and a domain",
+                           "write it as " + Quote(kServiceExample)});
+}
+
+// What somebody who wants SRV records may have written.
+bool SeemsService(std::string_view address) {
+  const std::string_view scheme = address.substr(0, address.find("://"));
+  return scheme.size() < address.size() && (scheme.find("srv") != std::string_view::npos ||
+                                            scheme.find("SRV") != std::string_view::npos);
+}
+
 }  // namespace
+
+bool NamesService(std::string_view address) {
+  return HasScheme(address, "http+srv://") || HasScheme(address, "https+srv://") ||
+         HasScheme(address, "grpc+srv://");
+}
 
 bool HasDotSegment(std::string_view path) {
   std::string plain = "/";
@@ -77,14 +117,14 @@ std::optional<BadName> CheckHttpUrl(std::string_view url) {
     return BadName{Quote(url) + " is not the URL of a participant: " + why, std::move(suggestion)};
   };
   std::string_view rest = url;
-  if (HasScheme(rest, "http://")) {
-    rest.remove_prefix(7);
-  } else if (HasScheme(rest, "https://")) {
-    rest.remove_prefix(8);
-  } else {
+  const bool service = NamesService(url) && !HasScheme(url, "grpc");
+  if (!service && !HasScheme(url, "http://") && !HasScheme(url, "https://")) {
     return bad("it does not start with 'http://' or 'https://'",
-               rest.find("://") == std::string_view::npos ? "write \"http://host:port\"" : "");
+               SeemsService(url) ? "write \"http+srv://" + std::string(kServiceExample) + "\""
+               : rest.find("://") == std::string_view::npos ? "write \"http://host:port\""
+                                                            : "");
   }
+  rest.remove_prefix(rest.find("://") + 3);
   const size_t slash = std::min(rest.find_first_of("/?#"), rest.size());
   const std::string_view authority = rest.substr(0, slash);
   const std::string_view path = rest.substr(slash);
@@ -92,6 +132,9 @@ std::optional<BadName> CheckHttpUrl(std::string_view url) {
     return bad("it holds a user or password", "send credentials in 'headers', from 'env'");
   }
   const auto [host, port] = Split(authority);
+  if (const auto unnamed = service ? CheckServiceName(authority) : std::nullopt) {
+    return bad(unnamed->message, unnamed->suggestion);
+  }
   if (!IsHost(host)) {
     return bad(host.empty() ? "it has no host" : "its host is malformed", "");
   }
@@ -124,8 +167,14 @@ std::optional<BadName> CheckGrpcTarget(std::string_view target) {
     return BadName{Quote(target) + " is not the address of a gRPC participant: " + why,
                    std::move(suggestion)};
   };
+  if (HasScheme(target, "grpc+srv://")) {
+    const auto unnamed = CheckServiceName(target.substr(target.find("://") + 3));
+    return unnamed ? std::optional(bad(unnamed->message, unnamed->suggestion)) : std::nullopt;
+  }
   if (target.find("://") != std::string_view::npos) {
-    return bad("it has a scheme", "write \"host:port\"; with TLS also \"tls\": true");
+    return bad("it has a scheme", SeemsService(target)
+                                      ? "write \"grpc+srv://" + std::string(kServiceExample) + "\""
+                                      : "write \"host:port\"; with TLS also \"tls\": true");
   }
   const auto [host, port] = Split(target);
   if (!IsHost(host)) {

@@ -9,14 +9,19 @@
 
 namespace entente::dsl {
 
-// "http://host[:port][/prefix]", or https. IPv6 hosts stand in brackets.
+// Whether an address names a service, whose hosts and ports DNS knows (net/dns/service_url.h):
+// "http+srv://...", "https+srv://..." or "grpc+srv://...".
+[[nodiscard]] bool NamesService(std::string_view address);
+
+// "http://host[:port][/prefix]", or https. IPv6 hosts stand in brackets. Or a service's:
+// "http+srv://name[/prefix]", or https+srv.
 [[nodiscard]] std::optional<BadName> CheckHttpUrl(std::string_view url);
 
-// A URL that CheckHttpUrl took, with scheme and host in lower case: two spellings of one address
-// are one participant.
+// A URL that CheckHttpUrl or, with a scheme, CheckGrpcTarget took, with scheme and host in lower
+// case: two spellings of one address are one participant.
 [[nodiscard]] std::string NormalizedHttpUrl(std::string_view url);
 
-// "host:port". IPv6 hosts stand in brackets.
+// "host:port", where IPv6 hosts stand in brackets, or "grpc+srv://name".
 [[nodiscard]] std::optional<BadName> CheckGrpcTarget(std::string_view target);
 
 // The path of a request, literal parts only: what RFC 3986 lets stand in a path and a query.

@@ -47,6 +47,8 @@ class ParticipantCompiler {
   // The field as it is resolved, one address or a list of them.
   Addresses ReadAddresses(const ObjectReader& reader, std::string_view field);
   void Take(const Addresses& addresses, std::string* first, std::vector<std::string>* others);
+  // Reports a service that is one of several addresses.
+  void CheckAlone(const Addresses& addresses);
   // Reports what `bad` says, or that the coordinator does not call there.
   void CheckAddress(const std::string& address, bool grpc, const std::optional<BadName>& bad,
                     const std::string& pointer);
@@ -232,6 +234,18 @@ void ParticipantCompiler::Take(const Addresses& addresses, std::string* first,
   }
 }
 
+void ParticipantCompiler::CheckAlone(const Addresses& addresses) {
+  for (const auto& [address, pointer] : addresses) {
+    if (addresses.size() > 1 && NamesService(address)) {
+      problems_.AtValue(pointer, "contradiction",
+                        Quote(address) +
+                            " stands for all endpoints that its SRV records name, and "
+                            "so can not be one of a list",
+                        "write it alone, in place of the list");
+    }
+  }
+}
+
 HttpAddress ParticipantCompiler::Http(const ObjectReader& reader) {
   HttpAddress address;
   if (IsComputed(reader)) {
@@ -248,6 +262,7 @@ HttpAddress ParticipantCompiler::Http(const ObjectReader& reader) {
       url.pop_back();
     }
   }
+  CheckAlone(urls);
   Take(urls, &address.base_url, &address.others);
   address.headers = ResolvedPairs(reader, "headers", CheckHeaderName, address.secret_headers);
   return address;
@@ -255,10 +270,13 @@ HttpAddress ParticipantCompiler::Http(const ObjectReader& reader) {
 
 GrpcAddress ParticipantCompiler::Grpc(const ObjectReader& reader) {
   GrpcAddress address;
-  const Addresses targets = ReadAddresses(reader, "grpc");
-  for (const auto& [target, pointer] : targets) {
-    CheckAddress(target, /*grpc=*/true, CheckGrpcTarget(target), pointer);
+  Addresses targets = ReadAddresses(reader, "grpc");
+  for (auto& [target, pointer] : targets) {
+    const auto bad = CheckGrpcTarget(target);
+    CheckAddress(target, /*grpc=*/true, bad, pointer);
+    target = !bad && NamesService(target) ? NormalizedHttpUrl(target) : target;
   }
+  CheckAlone(targets);
   Take(targets, &address.target, &address.others);
   reader.Require("service", "write its full name, such as \"travel.v1.Hotels\"");
   if (const auto service = reader.String("service")) {
