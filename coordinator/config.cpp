@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "net/core/url.h"
+#include "net/dns/srv_client.h"
 
 namespace entente::coordinator {
 
@@ -342,6 +343,19 @@ const std::vector<Setting>& Settings() {
           "allow-participants", "ENTENTE_ALLOW_PARTICIPANTS",
           "Address that participants may have, as [scheme://]host[:port]; none given: any but "
           "link-local ones"),
+      {"dns-server", "ENTENTE_DNS_SERVER",
+       "Server, ADDRESS:PORT, that is asked for the SRV records of participants that are written "
+       "with +srv://; empty: the system's",
+       false,
+       [](Config& config, const std::string& value) {
+         if (!value.empty() && !net::IsDnsServer(value)) {
+           return Invalid("'" + value +
+                          "' is not ADDRESS:PORT of a DNS server, such as 127.0.0.1:8600");
+         }
+         config.dns_server = value;
+         return Status();
+       },
+       [](const Config& config) { return config.dns_server; }},
       StringSetting<&Config::tls_ca_file>("tls-ca", "ENTENTE_TLS_CA",
                                           "PEM file of authorities to trust in participants"),
       StringSetting<&Config::tls_certificate_file>("tls-certificate", "ENTENTE_TLS_CERTIFICATE",

@@ -37,6 +37,7 @@ struct Config {
   uint64_t payload_memory = 0;                  // Bytes; 0: half of what the process may use.
   std::vector<std::string> allow_env;           // What definitions may read as `env`.
   std::vector<std::string> allow_participants;  // See net::AddressPolicy.
+  std::string dns_server;                       // See net::DnsOptions; empty: the system's.
   std::string secrets_dir;                      // See participants::Secrets; empty: none.
   std::vector<std::string> allow_hosts;         // See api::GuardOptions.
   std::vector<std::string> allow_origins;

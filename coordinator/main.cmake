@@ -6,8 +6,8 @@ entente_library(entente_serve
     commands/store_commands.cpp commands/version_command.cpp
   PUBLIC entente_base
   PRIVATE entente_api entente_audit entente_cluster entente_identity entente_engine entente_marks entente_observe entente_outlets entente_participants entente_probe entente_runtime entente_storage
-    entente_storage_open entente_storage_sealed entente_net_core entente_net_http entente_net_grpc entente_net_signing entente_boost spdlog::spdlog CLI11::CLI11
-    OpenSSL::Crypto PkgConfig::GRPC sodium PostgreSQL::PostgreSQL SQLite::SQLite3 ZLIB::ZLIB protobuf::libprotobuf)
+    entente_storage_open entente_storage_sealed entente_net_core entente_net_dns entente_net_http entente_net_grpc entente_net_signing entente_boost spdlog::spdlog CLI11::CLI11
+    OpenSSL::Crypto PkgConfig::CARES PkgConfig::GRPC sodium PostgreSQL::PostgreSQL SQLite::SQLite3 ZLIB::ZLIB protobuf::libprotobuf)
 entente_program(entente
   SOURCES main.cpp
   LIBS entente_serve entente_cli CLI11::CLI11)

@@ -49,6 +49,7 @@
 #include "net/core/address_policy.h"
 #include "net/core/own_listeners.h"
 #include "net/core/url.h"
+#include "net/dns/service_url.h"
 #include "net/grpc/grpc_client.h"
 #include "net/http/http_server.h"
 #include "observe/registry.h"
@@ -159,7 +160,15 @@ Result<net::AddressPolicy> MakeAddressPolicy(const Config& config,
 }
 
 // For definitions that are registered: a literal address tells at once, a name when it is called.
+// Of a service that is looked up its own name tells; each host that a record names, when it is
+// called.
 Status CheckParticipant(const net::AddressPolicy& policy, std::string_view address, bool grpc) {
+  if (net::IsServiceUrl(address)) {
+    ENTENTE_ASSIGN_OR_RETURN(const net::ServiceUrl service,
+                             net::ParseServiceUrl(address, /*tls=*/false));
+    return policy.CheckOrigin(service.origin, grpc ? net::AddressPolicy::Protocol::kGrpc
+                                                   : net::AddressPolicy::Protocol::kHttp);
+  }
   if (grpc) {
     ENTENTE_ASSIGN_OR_RETURN(const net::Origin origin, net::ParseAuthority(address, false, 0));
     return policy.CheckOrigin(origin, net::AddressPolicy::Protocol::kGrpc);
@@ -192,6 +201,7 @@ participants::CallerOptions MakeCallerOptions(const Config& config,
   options.grpc.tls = CallTls::FilesOf(config);
   options.grpc.tls_changes = tls.source();
   options.http.tls = tls.source();
+  options.dns.server = config.dns_server;
   options.secrets = std::make_shared<const participants::Secrets>(config.secrets_dir);
   return options;
 }

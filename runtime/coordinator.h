@@ -138,6 +138,7 @@ struct ParticipantStats {
   std::string name;        // As the definition names it.
   std::string definition;  // One of the definitions that names it.
   std::string address;
+  std::string service;     // As the definition names it, if its SRV records name the address.
   std::string breaker;     // "closed", "open", "half-open"
   std::string blocked_by;  // Empty, "breaker", "backoff", "concurrency" or "rate".
   // When the gate lets the next call go; nothing where that is now, or up to a call's end.

@@ -15,16 +15,20 @@ namespace entente::runtime {
                     participant.address);
 }
 
-// What ParticipantStats::address says of one of them: "http://host",
-// "grpc://host:port/package.Service".
+// What ParticipantStats::address says of one of them, or ParticipantStats::service of one that is
+// looked up: "http://host", "grpc://host:port/package.Service",
+// "grpcs+srv://name/package.Service".
 [[nodiscard]] inline std::string AddressOf(const dsl::Participant& participant,
                                            size_t endpoint = 0) {
   if (const auto* http = std::get_if<dsl::HttpAddress>(&participant.address)) {
     return endpoint == 0 ? http->base_url : http->others[endpoint - 1];
   }
   const auto& grpc = std::get<dsl::GrpcAddress>(participant.address);
-  return (grpc.tls ? "grpcs://" : "grpc://") +
-         (endpoint == 0 ? grpc.target : grpc.others[endpoint - 1]) + "/" + grpc.service;
+  const std::string& target = endpoint == 0 ? grpc.target : grpc.others[endpoint - 1];
+  const std::string scheme = grpc.tls ? "grpcs" : "grpc";
+  const size_t looked_up = target.find("+srv://");
+  return scheme + (looked_up == std::string::npos ? "://" + target : target.substr(looked_up)) +
+         "/" + grpc.service;
 }
 
 }  // namespace entente::runtime

@@ -138,10 +138,12 @@ Status CheckReach(const SubmitCommand& command) {
 }
 
 // Whether calls to that endpoint of `participant` may pass the gate of `stats`: one that several
-// definitions call under different limits has a gate for each.
+// definitions call under different limits has a gate for each, and each that a service's records
+// name has one.
 bool IsGateOf(const dsl::Participant& participant, size_t endpoint,
               const runtime::ParticipantStats& stats) {
-  return stats.address == runtime::AddressOf(participant, endpoint) &&
+  const std::string& named = stats.service.empty() ? stats.address : stats.service;
+  return named == runtime::AddressOf(participant, endpoint) &&
          stats.calls_per_second == participant.max_calls_per_second.value_or(0) &&
          stats.max_in_flight <=
              participant.max_concurrent_calls.value_or(limits::kDefaultMaxConcurrentCalls);
@@ -150,16 +152,23 @@ bool IsGateOf(const dsl::Participant& participant, size_t endpoint,
 // Why calls do not go out to that endpoint; empty if they do.
 std::string WhyBlocked(const dsl::Participant& participant, size_t endpoint,
                        const std::vector<runtime::ParticipantStats>& all) {
-  // This node's connections may be fewer than what is allowed: its gate is then the widest of
-  // those.
-  const runtime::ParticipantStats* gate = nullptr;
+  // This node's connections may be fewer than what is allowed: the gate of an address is then the
+  // widest of its.
+  std::map<std::string_view, const runtime::ParticipantStats*> gates;
   for (const runtime::ParticipantStats& stats : all) {
-    if (IsGateOf(participant, endpoint, stats) &&
-        (gate == nullptr || stats.max_in_flight > gate->max_in_flight)) {
-      gate = &stats;
+    if (IsGateOf(participant, endpoint, stats)) {
+      const runtime::ParticipantStats*& gate = gates[stats.address];
+      gate = gate == nullptr || stats.max_in_flight > gate->max_in_flight ? &stats : gate;
     }
   }
-  return gate != nullptr ? gate->blocked_by : std::string();
+  std::string why;
+  for (const auto& [address, gate] : gates) {
+    if (gate->blocked_by.empty()) {
+      return {};
+    }
+    why = gate->blocked_by;
+  }
+  return why;
 }
 
 // For each participant of the plan, why calls to it do not go out: to any of its endpoints.

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 
+#include <ares.h>
 #include <google/protobuf/stubs/common.h>
 #include <grpcpp/grpcpp.h>
 #include <libpq-fe.h>
@@ -28,6 +29,7 @@ std::string Dotted(int major, int minor, int patch) {
 std::map<std::string, std::string> Libraries() {
   return {
       {"boost", Dotted(BOOST_VERSION / 100'000, BOOST_VERSION / 100 % 1'000, BOOST_VERSION % 100)},
+      {"c-ares", ares_version(nullptr)},
       {"cli11", CLI11_VERSION},
       {"grpc", grpc::Version()},
       {"libpq",

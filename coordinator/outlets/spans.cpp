@@ -4,6 +4,7 @@
 #include <optional>
 #include <type_traits>
 
+#include "dsl/addresses.h"
 #include "engine/child_gid.h"
 #include "engine/engine.h"
 #include "engine/state_lookup.h"
@@ -81,13 +82,13 @@ void AddParticipant(const dsl::Participant& participant, Span& span) {
   span.attributes.emplace_back("peer.service", participant.name);
   if (const auto* http = std::get_if<dsl::HttpAddress>(&participant.address)) {
     // Else it is not known which it was.
-    if (http->others.empty() && !http->base_url.empty()) {
+    if (http->others.empty() && !http->base_url.empty() && !dsl::NamesService(http->base_url)) {
       span.attributes.emplace_back("server.address", http->base_url);
     }
   } else if (const auto* grpc = std::get_if<dsl::GrpcAddress>(&participant.address)) {
     span.attributes.emplace_back("rpc.system", "grpc");
     span.attributes.emplace_back("rpc.service", grpc->service);
-    if (grpc->others.empty()) {
+    if (grpc->others.empty() && !dsl::NamesService(grpc->target)) {
       span.attributes.emplace_back("server.address", grpc->target);
     }
   }

@@ -194,6 +194,16 @@ engine::Reply Understood(const Classify& classify) {
   }
 }
 
+// Of a call of `target`. An address that is not called, if records named it, may be put right
+// there: nothing is wrong with the call.
+engine::Reply ErrorOf(const Target& target, net::CallError error) {
+  if (target.place && error.failure == net::CallFailure::kInvalidRequest &&
+      error.reason.starts_with("address.")) {
+    error.failure = net::CallFailure::kNotSent;
+  }
+  return ClassifyError(error);
+}
+
 // For what the request does not say already.
 void AddDefault(std::string_view name, std::string_view value, net::HttpHeaders& headers) {
   if (!headers.Has(name)) {
@@ -217,6 +227,8 @@ class Caller::Impl {
                                             : std::make_shared<const Secrets>("")),
         signing_key_(std::move(options.signing_key)),
         public_url_(std::move(options.public_url)),
+        dns_(io, std::move(options.dns)),
+        endpoints_(gates, services_, options.http.policy),
         http_(io, std::move(options.http)),
         grpc_(io, std::move(options.grpc)) {}
 
@@ -232,17 +244,17 @@ class Caller::Impl {
             runtime::ReplyCallback done) {
     const auto* http = std::get_if<engine::RenderedHttp>(&call.request);
     static const std::string kItsOwn;
-    const EndpointsPtr endpoints = endpoints_.Find(
-        context.plan, call.participant, http != nullptr ? http->base_url : kItsOwn, host_.Now());
-    if (endpoints->size() == 1) {
-      GoTo(endpoints->at(0), context, std::move(call), std::move(done));
+    const auto found = endpoints_.Find(context.plan, call.participant,
+                                       http != nullptr ? http->base_url : kItsOwn, host_.Now());
+    if (found && found->ok() && (**found)->size() == 1) {
+      GoTo((**found)->at(0), context, std::move(call), std::move(done));
       return;
     }
     const Instant until = host_.Now() + call.timeout;
-    const auto journey = std::make_shared<Journey>(Journey{
-        endpoints, context, std::move(call), std::move(done), until, endpoints->TriedAtFirst()});
+    const auto journey = std::make_shared<Journey>(
+        Journey{context, std::move(call), std::move(done), until, nullptr, {}});
     journey->place = journeys_.emplace(journey->call.command.gid, journey);
-    GoAnywhere(journey);
+    Depart(journey, found);
   }
 
   void WithdrawWaiting(const Gid& gid, runtime::Withdrawal which) {
@@ -284,34 +296,85 @@ class Caller::Impl {
   }
 
  private:
-  // A call to a participant with several endpoints: on its way to one after the other, as long as
-  // none of them can have heard of it.
+  // A call to a participant with several endpoints, or whose endpoints are looked up first: on its
+  // way to one after the other, as long as none of them can have heard of it.
   struct Journey;
   using Journeys = std::multimap<Gid, std::shared_ptr<Journey>>;
   struct Journey {  // Shared with the calls that it makes.
-    EndpointsPtr endpoints;
     runtime::CallContext context;
     engine::CallBranch call;
     runtime::ReplyCallback done;
     Instant until;            // The call's time is over then, wherever it is.
+    EndpointsPtr endpoints;   // Null until they are known.
     std::vector<bool> tried;  // By endpoint.
     bool ends_here = false;   // Its transaction was paused, aborted or ended meanwhile.
     Journeys::iterator place = {};
   };
 
-  // As before every call: nobody has decided for this one since the last endpoint was tried.
-  bool MayGoOn(const Journey& journey) {
+  // As before every call: nobody has decided for this one since its last endpoint was tried, or
+  // they were looked up.
+  [[nodiscard]] bool MayGoOn(const Journey& journey) const {
     const auto& lease = journey.context.lease;
-    const Instant now = host_.Now();
-    return !journey.ends_here && now < journey.until && (lease == nullptr || lease->HoldsAt(now)) &&
+    return !journey.ends_here && (lease == nullptr || lease->HoldsAt(host_.Now()));
+  }
+
+  [[nodiscard]] bool MayTryAnother(const Journey& journey) const {
+    return MayGoOn(journey) && host_.Now() < journey.until &&
            std::find(journey.tried.begin(), journey.tried.end(), false) != journey.tried.end();
+  }
+
+  // To the first endpoint, once it is known which there are.
+  void Depart(const std::shared_ptr<Journey>& journey,
+              const std::optional<Result<EndpointsPtr>>& found) {
+    const engine::CallBranch& call = journey->call;
+    if (!found) {
+      endpoints_.WhenKnown(journey->context.plan, call.participant, [this, journey] {
+        const marks::WorkScope scope(journey->call.command.gid.str());
+        Depart(journey,
+               endpoints_.Find(journey->context.plan, journey->call.participant, {}, host_.Now()));
+      });
+      return;
+    }
+    if (!MayGoOn(*journey)) {
+      End(journey, Blocked("the call still waited for the address of its participant when its "
+                           "transaction was paused, aborted or ended"));
+    } else if (!found->ok()) {
+      EndUnknown(journey, found->status());
+    } else if (host_.Now() >= journey->until) {
+      End(journey, NotSent("call.timeout", "its participant's address was not known in time"));
+    } else {
+      journey->endpoints = **found;
+      journey->tried = journey->endpoints->TriedAtFirst();
+      GoAnywhere(journey);
+    }
+  }
+
+  // Of one whose endpoints can not be known.
+  void EndUnknown(const std::shared_ptr<Journey>& journey, const Status& why) {
+    if (why.code() != StatusCode::kResourceExhausted) {
+      End(journey, NotSent(why.reason(), why.message()));
+      return;
+    }
+    journeys_.erase(journey->place);
+    Rest({net::CallFailure::kNotSent, why.reason(), why.message(), net::CallFault::kLocal},
+         Blocked(why.message()), std::move(journey->done));
+  }
+
+  // Before it was sent anywhere; may be inside Call.
+  void End(const std::shared_ptr<Journey>& journey, engine::Reply reply) {
+    journeys_.erase(journey->place);
+    host_.Post([journey, reply = std::move(reply)] { journey->done(reply); });
   }
 
   void GoTo(const TargetPtr& target, const runtime::CallContext& context, engine::CallBranch call,
             runtime::ReplyCallback done) {
     if (!target->unusable.ok()) {
-      engine::ReplyRefused refused{{target->unusable.reason(), target->unusable.message()}};
-      host_.Post([done = std::move(done), refused = std::move(refused)] { done(refused); });
+      const Status& why = target->unusable;
+      engine::Reply reply = NotSent(why.reason(), why.message());
+      if (!target->place) {
+        reply = engine::ReplyRefused{{why.reason(), why.message()}};
+      }
+      host_.Post([done = std::move(done), reply = std::move(reply)] { done(reply); });
       return;
     }
     Go(target, context, std::move(call), std::move(done));
@@ -330,7 +393,7 @@ class Caller::Impl {
              return;
            }
            const auto* not_sent = std::get_if<engine::ReplyNotSent>(&reply);
-           if (not_sent != nullptr && !not_sent->blocked && MayGoOn(*journey)) {
+           if (not_sent != nullptr && !not_sent->blocked && MayTryAnother(*journey)) {
              GoAnywhere(journey);
              return;
            }
@@ -352,14 +415,23 @@ class Caller::Impl {
     Instant since = {};
   };
 
-  // Where something of that participant is asked after; null: it is nowhere there. Of one whose
-  // address is computed that was the origin of the call when it was answered.
+  // Where something of that participant is asked after; null: it is nowhere there, or not known
+  // yet. Of one whose address is computed that was the origin of the call when it was answered.
+  // Which endpoints records name changes: any of them knows what one that is gone has accepted.
   TargetPtr TargetAt(const net::Origin& origin, const runtime::CallContext& context, size_t index) {
     const auto* http = std::get_if<dsl::HttpAddress>(&context.plan->participants.at(index).address);
     const bool computed = http != nullptr && http->base_url.empty();
-    return endpoints_
-        .Find(context.plan, index, computed ? origin.ToString() : std::string(), host_.Now())
-        ->At(origin);
+    const auto found = endpoints_.Find(context.plan, index,
+                                       computed ? origin.ToString() : std::string(), host_.Now());
+    if (!found || !found->ok()) {
+      return nullptr;
+    }
+    Endpoints& endpoints = ***found;
+    TargetPtr target = endpoints.At(origin);
+    if (target == nullptr && endpoints.at(0)->place) {
+      target = endpoints.at(endpoints.Choose(endpoints.TriedAtFirst(), host_.Now()));
+    }
+    return target;
   }
 
   // Through the gate: at once, or when it lets it.
@@ -610,6 +682,10 @@ class Caller::Impl {
     net::HttpRequest request;
     request.method = "GET";
     request.url = net::ParseUrl(poll.poll_url).value();
+    if (target->place) {
+      request.url.origin = target->origin;
+      request.connect_to = target->place;
+    }
     request.quota = target->gate->connections();
     request.allowed = target->allowed;
     AddOwnHeaders(*target, request.headers);
@@ -650,15 +726,13 @@ class Caller::Impl {
           if (response != nullptr) {
             NoteUnverified(*target, response->headers, response->body, sensitive);
           }
-          done(Hiding(sensitive,
-                      response == nullptr
-                          ? ClassifyPollError(std::get<net::CallError>(outcome))
-                          : Understood([&] {
-                              return ClassifyPoll(
-                                  std::move(*response), poll_url,
-                                  AnswerContext{
-                                      plan->mode, role, rules, {}, &target->origin, host_.Now()});
-                            })));
+          AnswerContext asked{plan->mode, role, rules, {}, &target->address(), host_.Now()};
+          asked.called = target->called();
+          done(Hiding(sensitive, response == nullptr
+                                     ? ClassifyPollError(std::get<net::CallError>(outcome))
+                                     : Understood([&] {
+                                         return ClassifyPoll(std::move(*response), poll_url, asked);
+                                       })));
         });
   }
 
@@ -672,6 +746,7 @@ class Caller::Impl {
     net::HttpRequest request;
     request.method = std::move(rendered.method);
     request.url.origin = target->origin;
+    request.connect_to = target->place;
     // What was computed may be all there is of it.
     const bool whole = target->allowed != nullptr && rendered.target == "/";
     request.url.target = !whole                      ? target->base_path + rendered.target
@@ -718,10 +793,11 @@ class Caller::Impl {
             done(Hiding(sensitive, Understood([&] {
                           return ClassifyHttp(std::move(*response),
                                               AnswerContext{sent.mode, sent.role, sent.rules, token,
-                                                            &target->origin, host_.Now(), asked});
+                                                            &target->address(), host_.Now(), asked,
+                                                            target->called()});
                         })));
           } else {
-            done(Hiding(sensitive, ClassifyError(std::get<net::CallError>(outcome))));
+            done(Hiding(sensitive, ErrorOf(*target, std::get<net::CallError>(outcome))));
           }
         });
   }
@@ -733,6 +809,7 @@ class Caller::Impl {
     const auto& address = std::get<dsl::GrpcAddress>(target->participant.address);
     net::GrpcRequest request;
     request.target = target->origin;
+    request.connect_to = target->place;
     request.method = "/" + address.service + "/" + rendered.method;
     request.body = rendered.body.Read();
     if (call.sends_token) {
@@ -774,7 +851,7 @@ class Caller::Impl {
                                                                    token, nullptr, host_.Now()});
                                })));
                  } else {
-                   done(Hiding(sensitive, ClassifyError(std::get<net::CallError>(outcome))));
+                   done(Hiding(sensitive, ErrorOf(*target, std::get<net::CallError>(outcome))));
                  }
                });
   }
@@ -795,7 +872,7 @@ class Caller::Impl {
                       const engine::Sensitive& sensitive) {
     if (IsUnverified(headers)) {
       sensitive.Hide(detail);
-      gates_.OnUnverified(target.participant.name, target.origin.HostField(), detail);
+      gates_.OnUnverified(target.participant.name, target.address().HostField(), detail);
     }
   }
 
@@ -833,7 +910,11 @@ class Caller::Impl {
   bool closing_ = false;
   // Gone with this object: tasks that were posted may outlive it.
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
-  EndpointBook endpoints_{gates_};
+  net::SrvClient dns_;
+  net::SrvBook services_{
+      [this](const std::string& name, auto done) { dns_.Lookup(name, std::move(done)); },
+      [this] { return host_.Now(); }};
+  EndpointBook endpoints_;
   WaitingCalls waiting_;                          // Of this worker, at any gate.
   Journeys journeys_;                             // Under way to one of several endpoints.
   std::list<boost::asio::steady_timer> resting_;  // Calls that could not be made.

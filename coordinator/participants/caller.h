@@ -6,6 +6,7 @@
 
 #include "coordinator/participants/gates.h"
 #include "coordinator/participants/secrets.h"
+#include "net/dns/srv_client.h"
 #include "net/grpc/grpc_client.h"
 #include "net/http/http_client.h"
 #include "net/signing/ed25519.h"
@@ -23,6 +24,7 @@ namespace entente::participants {
 struct CallerOptions {
   net::HttpClientOptions http;
   net::GrpcClientOptions grpc;
+  net::DnsOptions dns = {};               // Of participants whose SRV records name their endpoints.
   observe::Recorder* recorder = nullptr;  // The thread's own; outlives the caller. May be null.
   // What headers and metadata name as secrets. Null: there are none, as with a folder that is
   // empty.

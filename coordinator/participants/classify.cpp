@@ -353,6 +353,9 @@ std::string ResolvePollUrl(std::string_view location, const AnswerContext& conte
   const net::Url asked{*context.origin, std::string(context.asked)};
   std::string absolute = net::ResolveReference(asked, location);
   const auto url = net::ParseUrl(absolute);
+  if (url.ok() && context.called != nullptr && url->origin == *context.called) {
+    return asked.origin.ToString() + url->target;  // Where it was accepted.
+  }
   return url.ok() && url->origin == asked.origin ? absolute : std::string();
 }
 

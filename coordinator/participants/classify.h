@@ -22,6 +22,9 @@ struct AnswerContext {
   const net::Origin* origin = nullptr;  // Null for gRPC.
   Instant now;                          // To read a Retry-After date.
   std::string_view asked = "/";         // The path of the request, to read a Location by.
+  // What the service is called, if its SRV records led to `origin`: a poll address may name that,
+  // too, and stands for `origin` then. Null: there is no other name.
+  const net::Origin* called = nullptr;
 };
 
 // The table of docs/participants.md, and what an answer may say in headers (or metadata) beside it:

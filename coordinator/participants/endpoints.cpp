@@ -93,35 +93,63 @@ TargetPtr MakeComputed(const dsl::Participant& participant, const std::string& u
   return target;
 }
 
-std::vector<TargetPtr> MakeListed(const dsl::Participant& participant,
-                                  const std::string& definition, Gates& gates, Instant now) {
-  std::vector<TargetPtr> targets;
+std::vector<Endpoint> MakeListed(const dsl::Participant& participant, const std::string& definition,
+                                 Gates& gates, Instant now) {
+  std::vector<Endpoint> endpoints;
   const std::string digest = DigestOfDescriptors(participant);
   for (size_t i = 0; i < runtime::EndpointCount(participant); ++i) {
-    targets.push_back(
-        std::make_shared<Target>(MakeTarget(AtEndpoint(participant, i), definition, gates, now)));
-    targets.back()->descriptors_digest = digest;
+    endpoints.push_back(
+        {std::make_shared<Target>(MakeTarget(AtEndpoint(participant, i), definition, gates, now))});
+    endpoints.back().target->descriptors_digest = digest;
   }
-  return targets;
+  return endpoints;
+}
+
+net::AddressPolicy::Protocol ProtocolOf(const dsl::Participant& participant) {
+  return std::holds_alternative<dsl::HttpAddress>(participant.address)
+             ? net::AddressPolicy::Protocol::kHttp
+             : net::AddressPolicy::Protocol::kGrpc;
+}
+
+// The service whose records name the participant's endpoints; nothing if it names them itself.
+std::optional<net::ServiceUrl> ServiceOf(const dsl::Participant& participant) {
+  const auto* grpc = std::get_if<dsl::GrpcAddress>(&participant.address);
+  const std::string& address =
+      grpc != nullptr ? grpc->target : std::get<dsl::HttpAddress>(participant.address).base_url;
+  if (!net::IsServiceUrl(address)) {
+    return std::nullopt;
+  }
+  auto service = net::ParseServiceUrl(address, grpc != nullptr && grpc->tls);
+  return service.ok() ? std::optional(*std::move(service)) : std::nullopt;
+}
+
+// As if it had that address.
+void MoveTo(const net::Origin& place, const std::string& path, dsl::Participant& participant) {
+  if (auto* grpc = std::get_if<dsl::GrpcAddress>(&participant.address)) {
+    grpc->target = place.host + ":" + std::to_string(place.port);
+  } else {
+    std::get<dsl::HttpAddress>(participant.address).base_url = place.ToString() + path;
+  }
 }
 
 }  // namespace
 
-Endpoints::Endpoints(std::vector<TargetPtr> targets) : targets_(std::move(targets)) {
-  ENTENTE_CHECK(!targets_.empty());
+Endpoints::Endpoints(std::vector<Endpoint> endpoints)
+    : endpoints_(std::move(endpoints)), calls_(endpoints_.size()), credits_(endpoints_.size()) {
+  ENTENTE_CHECK(!endpoints_.empty());
 }
 
-TargetPtr Endpoints::At(const net::Origin& origin) const {
-  const auto found = std::ranges::find_if(targets_, [&origin](const TargetPtr& target) {
-    return target->unusable.ok() && target->origin == origin;
+TargetPtr Endpoints::At(const net::Origin& address) const {
+  const auto found = std::ranges::find_if(endpoints_, [&address](const Endpoint& endpoint) {
+    return endpoint.target->unusable.ok() && endpoint.target->address() == address;
   });
-  return found == targets_.end() ? nullptr : *found;
+  return found == endpoints_.end() ? nullptr : found->target;
 }
 
 std::vector<bool> Endpoints::TriedAtFirst() const {
   std::vector<bool> tried;
-  for (const TargetPtr& target : targets_) {
-    tried.push_back(!target->unusable.ok());
+  for (const Endpoint& endpoint : endpoints_) {
+    tried.push_back(!endpoint.target->unusable.ok());
   }
   if (std::find(tried.begin(), tried.end(), false) == tried.end()) {
     tried.front() = false;
@@ -129,22 +157,58 @@ std::vector<bool> Endpoints::TriedAtFirst() const {
   return tried;
 }
 
+// By smooth weighted round robin: each that has a share is credited with it, and whoever's turn it
+// is pays for all. With equal shares they take turns.
 size_t Endpoints::Choose(const std::vector<bool>& tried, Instant now) {
-  std::optional<size_t> best;
-  SharedGate::Load least;
-  turn_ = (turn_ + 1) % targets_.size();
-  for (size_t n = 0; n < targets_.size(); ++n) {
-    const size_t i = (turn_ + n) % targets_.size();
+  const std::vector<size_t> candidates = Candidates(tried, now);
+  const bool weighted = WeightsDiffer(candidates);
+  size_t best = candidates.front();
+  double all = 0;
+  for (const size_t i : candidates) {
+    // RFC 2782: the weight 0 is for a very small chance.
+    const double weight = endpoints_[i].weight == 0 ? 0.01 : endpoints_[i].weight;
+    const double share = weighted ? weight / static_cast<double>(calls_[i] + 1) : 1;
+    credits_[i] += share;
+    all += share;
+    best = credits_[i] >= credits_[best] ? i : best;
+  }
+  credits_[best] -= all;
+  return best;
+}
+
+std::vector<size_t> Endpoints::Candidates(const std::vector<bool>& tried, Instant now) {
+  std::vector<size_t> candidates;
+  std::pair<bool, uint16_t> least;
+  for (size_t i = 0; i < endpoints_.size(); ++i) {
     if (tried[i]) {
       continue;
     }
-    const SharedGate::Load load = targets_[i]->gate->LoadAt(now);
-    if (!best || std::pair(load.away, load.calls) < std::pair(least.away, least.calls)) {
-      best = i;
-      least = load;
+    const SharedGate::Load load = endpoints_[i].target->gate->LoadAt(now);
+    calls_[i] = load.calls;
+    const std::pair rank(load.away, endpoints_[i].priority);
+    if (candidates.empty() || rank < least) {
+      candidates.clear();
+      least = rank;
+    }
+    if (rank == least) {
+      candidates.push_back(i);
     }
   }
-  return best.value();
+  ENTENTE_CHECK(!candidates.empty());
+  if (!WeightsDiffer(candidates)) {
+    size_t fewest = calls_[candidates.front()];
+    for (const size_t i : candidates) {
+      fewest = std::min(fewest, calls_[i]);
+    }
+    std::erase_if(candidates, [this, fewest](size_t i) { return calls_[i] > fewest; });
+  }
+  return candidates;
+}
+
+bool Endpoints::WeightsDiffer(const std::vector<size_t>& candidates) const {
+  return std::ranges::any_of(candidates, [&](size_t i) {
+    return endpoints_[i].weight != endpoints_[candidates.front()].weight;
+  });
 }
 
 size_t EndpointBook::KeyHash::operator()(const Key& key) const noexcept {
@@ -152,33 +216,52 @@ size_t EndpointBook::KeyHash::operator()(const Key& key) const noexcept {
   return key.url.empty() ? own : own ^ std::hash<std::string>()(key.url);
 }
 
-EndpointsPtr EndpointBook::Find(const std::shared_ptr<const dsl::Plan>& plan, size_t index,
-                                const std::string& url, Instant now) {
-  const dsl::Participant& participant = plan->participants.at(index);
-  Key key{&participant, url};
-  if (EndpointsPtr known = Known(key)) {
-    return known;
+std::optional<Result<EndpointsPtr>> EndpointBook::Find(const std::shared_ptr<const dsl::Plan>& plan,
+                                                       size_t index, const std::string& url,
+                                                       Instant now) {
+  const Key key{&plan->participants.at(index), url};
+  Kept* kept = Known(key);
+  if (kept == nullptr) {
+    if (kept_.size() >= kMaxKept) {
+      Erase(kept_.begin());
+    }
+    places_[key] = kept_.insert(kept_.end(), Make(key, plan, now));
+    kept = &kept_.back();
   }
-  const std::string definition = plan->client_driven ? "" : plan->name;
-  auto endpoints = std::make_shared<Endpoints>(
-      url.empty()
-          ? MakeListed(participant, definition, gates_, now)
-          : std::vector<TargetPtr>{MakeComputed(participant, url, definition, gates_, now)});
-  if (kept_.size() >= kMaxKept) {
-    Erase(kept_.begin());
+  if (kept->service) {
+    auto answer = services_.Find(kept->service->name);
+    if (!answer) {
+      return std::nullopt;
+    }
+    if (!answer->ok()) {
+      return answer->status();
+    }
+    if (kept->answer != **answer) {
+      Renew(*kept, plan->client_driven ? "" : plan->name, **std::move(answer), now);
+    }
   }
-  places_[key] = kept_.insert(kept_.end(), {key, plan, endpoints});
-  return endpoints;
+  return kept->endpoints;
+}
+
+void EndpointBook::WhenKnown(const std::shared_ptr<const dsl::Plan>& plan, size_t index,
+                             UniqueFunction<void()> done) {
+  const Kept* kept = Known({&plan->participants.at(index), {}});
+  ENTENTE_CHECK(kept != nullptr && kept->service.has_value());
+  services_.WhenKnown(kept->service->name, std::move(done));
 }
 
 void EndpointBook::RenewGate(Target& target, Instant now) {
-  target.gate = target.allowed == nullptr
-                    ? gates_.Find(target.participant, target.definition, now)
-                    : gates_.FindComputed(target.participant, target.origin.ToString(),
-                                          target.definition, now);
+  if (target.allowed != nullptr) {
+    target.gate =
+        gates_.FindComputed(target.participant, target.origin.ToString(), target.definition, now);
+  } else if (target.place) {
+    target.gate = gates_.FindNamed(target.participant, target.service, target.definition, now);
+  } else {
+    target.gate = gates_.Find(target.participant, target.definition, now);
+  }
 }
 
-EndpointsPtr EndpointBook::Known(const Key& key) {
+EndpointBook::Kept* EndpointBook::Known(const Key& key) {
   const auto found = places_.find(key);
   if (found == places_.end()) {
     return nullptr;
@@ -189,7 +272,66 @@ EndpointsPtr EndpointBook::Known(const Key& key) {
     return nullptr;
   }
   kept_.splice(kept_.end(), kept_, place);
-  return place->endpoints;
+  return &*place;
+}
+
+EndpointBook::Kept EndpointBook::Make(const Key& key, const std::shared_ptr<const dsl::Plan>& plan,
+                                      Instant now) {
+  const dsl::Participant& participant = *key.participant;
+  const std::string definition = plan->client_driven ? "" : plan->name;
+  Kept kept{key, plan, nullptr, std::nullopt, nullptr};
+  if (!key.url.empty()) {
+    kept.endpoints = std::make_shared<Endpoints>(
+        std::vector<Endpoint>{{MakeComputed(participant, key.url, definition, gates_, now)}});
+    return kept;
+  }
+  kept.service = ServiceOf(participant);
+  if (!kept.service) {
+    kept.endpoints = std::make_shared<Endpoints>(MakeListed(participant, definition, gates_, now));
+    return kept;
+  }
+  // DNS is not even asked for a service that may not be called.
+  if (Status allowed = policy_.CheckOrigin(kept.service->origin, ProtocolOf(participant));
+      !allowed.ok()) {
+    auto target = std::make_shared<Target>();
+    target->unusable = std::move(allowed);
+    kept.endpoints = std::make_shared<Endpoints>(std::vector<Endpoint>{{std::move(target)}});
+    kept.service.reset();
+  }
+  return kept;
+}
+
+void EndpointBook::Renew(Kept& kept, const std::string& definition, net::SrvBook::AnswerPtr answer,
+                         Instant now) {
+  const EndpointsPtr before = kept.endpoints;
+  std::vector<Endpoint> endpoints;
+  for (const net::SrvTarget& named : answer->targets) {
+    const net::Origin place{kept.service->origin.tls, named.host, named.port};
+    TargetPtr target = before != nullptr ? before->At(place) : nullptr;
+    if (target == nullptr) {
+      target = MakeNamed(kept, definition, place, now);
+    }
+    endpoints.push_back({std::move(target), named.priority, named.weight});
+  }
+  kept.endpoints = std::make_shared<Endpoints>(std::move(endpoints));
+  kept.answer = std::move(answer);
+}
+
+TargetPtr EndpointBook::MakeNamed(const Kept& kept, const std::string& definition,
+                                  const net::Origin& place, Instant now) {
+  const dsl::Participant& named = *kept.key.participant;
+  auto target = std::make_shared<Target>();
+  target->participant = AtEndpoint(named, 0);
+  MoveTo(place, kept.service->path, target->participant);
+  target->definition = definition;
+  target->service = runtime::AddressOf(named);
+  target->origin = kept.service->origin;
+  target->place = place;
+  target->base_path = kept.service->path;
+  target->descriptors_digest = DigestOfDescriptors(named);
+  target->unusable = policy_.CheckOrigin(place, ProtocolOf(named));
+  target->gate = gates_.FindNamed(target->participant, target->service, definition, now);
+  return target;
 }
 
 void EndpointBook::Erase(Place place) {

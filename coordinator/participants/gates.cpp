@@ -8,13 +8,15 @@
 namespace entente::participants {
 
 SharedGate::SharedGate(GateOptions options, std::string participant, std::string definition,
-                       std::string address, Instant now, BreakerListener on_breaker)
+                       std::string address, std::string service, Instant now,
+                       BreakerListener on_breaker)
     : connections_(std::make_shared<net::ConnectionQuota>(options.max_concurrent)),
       gate_(options),
       last_used_(now),
       participant_(std::move(participant)),
       definition_(std::move(definition)),
       address_(std::move(address)),
+      service_(std::move(service)),
       on_breaker_(std::move(on_breaker)) {}
 
 std::optional<SharedGate::Entry> SharedGate::Acquire(Lane lane, Instant now,
@@ -152,6 +154,7 @@ runtime::ParticipantStats SharedGate::Stats(Instant now) {
   out.name = participant_;
   out.definition = definition_;
   out.address = address_;
+  out.service = service_;
   out.breaker = std::string(BreakerStateName(stats.breaker));
   if (const auto blocked = gate_.blocked_by(now); blocked != BlockedBy::kNothing) {
     out.blocked_by = std::string(BlockedByName(blocked));
@@ -171,7 +174,13 @@ runtime::ParticipantStats SharedGate::Stats(Instant now) {
 
 std::shared_ptr<SharedGate> Gates::Find(const dsl::Participant& participant,
                                         const std::string& definition, Instant now) {
-  return FindAt(participant, runtime::AddressOf(participant), {}, definition, now);
+  return FindAt(participant, runtime::AddressOf(participant), {}, {}, definition, now);
+}
+
+std::shared_ptr<SharedGate> Gates::FindNamed(const dsl::Participant& participant,
+                                             const std::string& service,
+                                             const std::string& definition, Instant now) {
+  return FindAt(participant, runtime::AddressOf(participant), service, {}, definition, now);
 }
 
 std::shared_ptr<SharedGate> Gates::FindComputed(const dsl::Participant& participant,
@@ -181,19 +190,19 @@ std::shared_ptr<SharedGate> Gates::FindComputed(const dsl::Participant& particip
   for (const std::string& pattern : std::get<dsl::HttpAddress>(participant.address).allowed) {
     rules += ' ' + pattern;
   }
-  return FindAt(participant, origin, rules, definition, now);
+  return FindAt(participant, origin, {}, rules, definition, now);
 }
 
 std::shared_ptr<SharedGate> Gates::FindAt(const dsl::Participant& participant, std::string address,
-                                          const std::string& rules, const std::string& definition,
-                                          Instant now) {
+                                          const std::string& service, const std::string& rules,
+                                          const std::string& definition, Instant now) {
   GateOptions options;
   options.max_concurrent =
       participant.max_concurrent_calls.value_or(limits::kDefaultMaxConcurrentCalls);
   options.max_concurrent = std::min(options.max_concurrent, options_.max_connections);
   options.rate_per_second = participant.max_calls_per_second.value_or(0);
   const std::string key = address + ' ' + std::to_string(options.max_concurrent) + ' ' +
-                          std::to_string(options.rate_per_second) + ' ' + rules;
+                          std::to_string(options.rate_per_second) + ' ' + service + ' ' + rules;
   const std::lock_guard lock(mutex_);
   if (const auto found = gates_.find(key); found != gates_.end()) {
     return found->second;
@@ -202,7 +211,7 @@ std::shared_ptr<SharedGate> Gates::FindAt(const dsl::Participant& participant, s
     Sweep(now);
   }
   auto gate = std::make_shared<SharedGate>(options, participant.name, definition,
-                                           std::move(address), now, options_.on_breaker);
+                                           std::move(address), service, now, options_.on_breaker);
   gates_.emplace(key, gate);
   return gate;
 }

@@ -42,7 +42,8 @@ class SharedGate {
   using Ticket = ParticipantGate::Ticket;
 
   SharedGate(GateOptions options, std::string participant, std::string definition,
-             std::string address, Instant now, BreakerListener on_breaker = {});
+             std::string address, std::string service, Instant now,
+             BreakerListener on_breaker = {});
 
   struct Entry {
     ParticipantGate::Admission admission;
@@ -104,6 +105,7 @@ class SharedGate {
   const std::string participant_;
   const std::string definition_;
   const std::string address_;
+  const std::string service_;
   const BreakerListener on_breaker_;
   bool open_ = false;  // As was told.
 };
@@ -134,6 +136,11 @@ class Gates {
   // Shared with those who go through it: one that is retired meanwhile says so to them.
   [[nodiscard]] std::shared_ptr<SharedGate> Find(const dsl::Participant& participant,
                                                  const std::string& definition, Instant now);
+  // Of one whose address SRV records name, those of `service`; apart from those whom definitions
+  // call by that address.
+  [[nodiscard]] std::shared_ptr<SharedGate> FindNamed(const dsl::Participant& participant,
+                                                      const std::string& service,
+                                                      const std::string& definition, Instant now);
   // Of one whose address is computed. By its origin alone, whatever the path; apart from those that
   // call there otherwise or may compute other addresses, since what they connect to was looked at
   // by other rules.
@@ -156,8 +163,8 @@ class Gates {
 
  private:
   std::shared_ptr<SharedGate> FindAt(const dsl::Participant& participant, std::string address,
-                                     const std::string& rules, const std::string& definition,
-                                     Instant now);
+                                     const std::string& service, const std::string& rules,
+                                     const std::string& definition, Instant now);
   void Sweep(Instant now);
   const GatesOptions options_;
   std::mutex mutex_;

@@ -10,6 +10,7 @@
 
 #include "inventory.grpc.pb.h"
 #include "net/signing/call_signature.h"
+#include "tests/net/dns_server.h"
 #include "tests/participants/bench.h"
 
 namespace entente::participants {
@@ -97,6 +98,7 @@ class MessageRecorder final : public inventory::v1::Inventory::Service {
     return participant;
   }
   [[nodiscard]] std::string audience() const { return "127.0.0.1:" + std::to_string(port_); }
+  [[nodiscard]] uint16_t port() const { return static_cast<uint16_t>(port_); }
   [[nodiscard]] net::HttpHeaders metadata() {
     const std::lock_guard lock(mutex_);
     return metadata_;
@@ -157,6 +159,20 @@ TEST_CASE("calls over gRPC verify as they arrive, message included") {
   CHECK(verify("/inventory.v1.Inventory/Reserve", message) == "ok");
   CHECK(verify("/inventory.v1.Inventory/Release", message) != "ok");
   CHECK(verify("/inventory.v1.Inventory/Reserve", message + " ") != "ok");
+}
+
+TEST_CASE("calls over gRPC are for the service that is named, wherever its records lead") {
+  MessageRecorder recorder;
+  const net::testing::DnsServer server({{"localhost", recorder.port(), 0, 0}});
+  dsl::Participant participant = recorder.Participant();
+  std::get<dsl::GrpcAddress>(participant.address).target =
+      "grpc+srv://_inventory._tcp.example.test";
+  CallerOptions options = SignedBy(NewKey());
+  options.dns.server = server.address();
+  Bench bench(std::move(participant), dsl::Mode::kSaga, std::move(options));
+  bench.Call("t1", engine::RenderedGrpc{"Reserve", Json{{"itemName", "apple"}}});
+  CHECK(std::holds_alternative<engine::ReplyDone>(bench.Reply(0)));
+  CHECK(recorder.metadata().Find("entente-audience") == "example.test");
 }
 
 TEST_CASE("a key that takes over is used from the next call on") {

@@ -415,6 +415,7 @@ void ToProto(const ParticipantPage& page, pb::ListParticipantsResponse* out) {
     entry->set_name(Text(participant.name));
     entry->set_definition(Text(participant.definition));
     entry->set_address(Text(participant.address));
+    entry->set_service(Text(participant.service));
     entry->set_breaker(Text(participant.breaker));
     entry->set_blocked_by(Text(participant.blocked_by));
     entry->set_in_flight(participant.in_flight);

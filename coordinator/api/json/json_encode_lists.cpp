@@ -90,6 +90,7 @@ void WriteParticipant(const runtime::ParticipantStats& stats, JsonWriter& json) 
   json.OptionalString("definition", stats.definition);
   json.Key("address");
   json.String(stats.address);
+  json.OptionalString("service", stats.service);
   json.Key("breaker");
   json.String(stats.breaker);
   json.OptionalString("blockedBy", stats.blocked_by);

@@ -1547,6 +1547,8 @@ export interface components {
             /** @description One of the definitions that names it. */
             definition?: string;
             address: string;
+            /** @description As the definition names it, if its SRV records name the address: one of several of that service. Absent: the definition names the address. */
+            service?: string;
             /** @enum {string} */
             breaker: "closed" | "open" | "half-open";
             /** @enum {string} */

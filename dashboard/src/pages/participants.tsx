@@ -71,6 +71,7 @@ function Detail({ participant: p, samples }: { participant: Participant; samples
       <h2>{p.name} <span class="mono dim">{p.address}</span></h2>
       <p class="lead">{t(`participants.breaker.${p.breaker}`)}{p.blockedBy ? `; ${held(p)}` : ''}.</p>
       <dl class="facts">
+        {p.service && <><dt>{t('participants.service')}</dt><dd class="mono">{p.service}</dd></>}
         <dt>{t('participants.out')}</dt><dd>{t('common.of', { n: p.inFlight, m: p.maxConcurrentCalls })}</dd>
         <dt>{t('participants.rate')}</dt><dd>{p.maxCallsPerSecond ?? t('participants.rate.none')}</dd>
         <dt>{t('participants.calls')}</dt><dd>{p.calls}</dd>

@@ -295,6 +295,7 @@ export const english = {
 
   'participants.address': 'Address',
   'participants.name': 'Participant',
+  'participants.service': 'Endpoint of',
   'participants.breaker': 'Breaker',
   'participants.breaker.closed': 'answers',
   'participants.breaker.open': 'does not answer; held back',

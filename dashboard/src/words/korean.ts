@@ -109,7 +109,7 @@ export const korean: Catalogue = {
   'incidents.background': '백그라운드에서 ...', 'incidents.more': '여기에 보이는 최신 {n}개보다 더 있습니다. 목록에서 일치하는 모두에 작업하세요:',
   'incidents.breaker': '차단기 {state}: 닫힐 때까지 호출이 기다립니다.',
 
-  'participants.address': '주소', 'participants.name': '참여자', 'participants.breaker': '차단기', 'participants.breaker.closed': '응답함',
+  'participants.address': '주소', 'participants.name': '참여자', 'participants.service': '소속 서비스', 'participants.breaker': '차단기', 'participants.breaker.closed': '응답함',
   'participants.breaker.open': '응답 없음, 보류', 'participants.breaker.half-open': '시험 중', 'participants.out': '나간 호출', 'participants.waiting': '대기', 'participants.latency': '지연', 'participants.most': '95 % 이내', 'participants.most.about': '코디네이터 시작 이후 모든 호출, 실패 포함',
   'participants.errors': '실패', 'participants.calls': '호출', 'participants.blocked': '보류 이유', 'participants.none': '아직 호출한 참여자가 없습니다.',
   'participants.until': '다음 호출 {in}', 'participants.by.breaker': '차단기', 'participants.by.backoff': '쉬어 달라고 함', 'participants.by.concurrency': '호출 한도', 'participants.by.rate': '속도 제한', 'participants.choose': '하나를 고르면 호출 시간, 한도, 보류된 트랜잭션을 볼 수 있습니다.', 'participants.rate': '초당 호출, 최대', 'participants.rate.none': '제한 없음',
