@@ -645,6 +645,25 @@ TEST_CASE("gRPC over TLS verifies the server's name and authority") {
   Error(call("/nonexistent.pem", "localhost"), CallFailure::kNotSent, "tls.invalid");
 }
 
+TEST_CASE("gRPC over TLS holds a certificate to whom the call is of, not to where it is sent") {
+  const testing::Certificates service("example.test");
+  grpc::SslServerCredentialsOptions options;
+  options.pem_key_cert_pairs.push_back({service.ReadKey(), service.ReadCertificate()});
+  Server server(true, grpc::SslServerCredentials(options));
+  GrpcClientOptions client_options;
+  client_options.tls.ca_file = service.ca_file();
+  Caller caller(client_options);
+  const auto call = [&](const std::string& host) {
+    GrpcRequest request = Caller::Request(server.port(), "Reserve", {{"itemName", "bed"}});
+    request.connect_to = request.target;
+    request.target = {true, host, 443};
+    return caller.Start(std::move(request)).get();
+  };
+  CHECK(Response(call("example.test")).body["reservationId"] == "r-bed");
+  Error(call("other.test"), CallFailure::kNotSent, "connect.failed");
+  CHECK(Response(call("example.test")).body["reservationId"] == "r-bed");
+}
+
 TEST_CASE("gRPC shows a replaced certificate from the next call on, and goes on with what runs") {
   namespace fs = std::filesystem;
   const testing::Certificates server_side("localhost");
