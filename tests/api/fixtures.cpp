@@ -301,7 +301,6 @@ std::vector<runtime::ParticipantStats> SomeParticipants() {
   runtime::ParticipantStats limited;
   limited.name = "hotels";
   limited.address = "grpc://127.0.0.1:7002/travel.v1.Hotels";
-  limited.service = "grpc+srv://_hotels._tcp.example.com/travel.v1.Hotels";
   limited.breaker = "closed";
   limited.blocked_by = "concurrency";
   return {open, limited};
