@@ -139,7 +139,7 @@ void StopPending(Turn& turn, BranchRef ref) {
 // What somebody forced elsewhere stays for him to look at.
 void StopStuck(Turn& turn, BranchRef ref) {
   const Failure failure = turn.draft.branch(ref).failure.value_or(WhyStopped(turn.draft, ref));
-  if (turn.draft.plan_step(ref).asks_operator && !IsChildMixed(failure)) {
+  if (turn.draft.plan_step(ref).asks_operator && !IsChildMixed(turn.draft, ref, failure)) {
     EndStopped(turn, ref, failure, true);
   }
 }

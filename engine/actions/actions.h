@@ -253,8 +253,10 @@ void CallAgain(Turn& turn, BranchRef ref);
 [[nodiscard]] Failure FailureOf(const Event& event);
 // Of a reply or completion that says done; else nothing is in it.
 [[nodiscard]] const ReplyDone& DoneOf(const Event& event);
-[[nodiscard]] bool IsChildMixed(const Failure& failure);
+// Whether the child that `ref` was of is neither done nor undone. What a participant calls its own
+// failures says nothing of a child.
+[[nodiscard]] bool IsChildMixed(const Draft& draft, BranchRef ref, const Failure& failure);
 // Whether a child answered that it can not be undone, which it will say again.
-[[nodiscard]] bool IsChildLost(const Failure& failure);
+[[nodiscard]] bool IsChildLost(const Draft& draft, BranchRef ref, const Failure& failure);
 
 }  // namespace entente::engine

@@ -231,12 +231,14 @@ const ReplyDone& DoneOf(const Event& event) {
   return done != nullptr ? *done : kNothing;
 }
 
-bool IsChildMixed(const Failure& failure) {
-  return failure.code == "child.mixed";
+bool IsChildMixed(const Draft& draft, BranchRef ref, const Failure& failure) {
+  return failure.code == "child.mixed" &&
+         IsChildOperation(draft, ref, RoleOf(draft.branch(ref).phase));
 }
 
-bool IsChildLost(const Failure& failure) {
-  return failure.code == "child.committed" || failure.code == "child.not_found";
+bool IsChildLost(const Draft& draft, BranchRef ref, const Failure& failure) {
+  return (failure.code == "child.committed" || failure.code == "child.not_found") &&
+         IsChildOperation(draft, ref, RoleOf(draft.branch(ref).phase));
 }
 
 Failure FailureOf(const Event& event) {
@@ -566,12 +568,13 @@ void ForwardRefused(Turn& turn, BranchRef ref) {
     FailAttempt(turn, ref, AttemptOutcome::kRefused);
     return;
   }
-  if (IsChildMixed(failure) && !turn.draft.plan_step(ref).race && IsTolerant(turn.draft, ref)) {
+  const bool mixed = IsChildMixed(turn.draft, ref, failure);
+  if (mixed && !turn.draft.plan_step(ref).race && IsTolerant(turn.draft, ref)) {
     // Some of it may stand. What races is undone once it has lost, and nobody could undo this.
     EndForward(turn, ref, {std::move(failure), true, AbortCause::kGaveUp, false});
     return;
   }
-  if (IsChildMixed(failure)) {
+  if (mixed) {
     RaiseIncidentOfRefusal(turn, ref, std::move(failure));
     return;
   }

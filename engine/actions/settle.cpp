@@ -15,10 +15,8 @@ void FailSettling(Turn& turn, BranchRef ref, AttemptOutcome outcome) {
   if (WaitAtGate(turn, ref)) {
     return;
   }
-  // What a participant calls its own failures says nothing of a child.
-  const bool of_child = IsChildOperation(turn.draft, ref, RoleOf(branch.phase));
-  if (branch.budget_used >= policy.attempts ||
-      (of_child && (IsChildMixed(failure) || IsChildLost(failure)))) {
+  if (branch.budget_used >= policy.attempts || IsChildMixed(turn.draft, ref, failure) ||
+      IsChildLost(turn.draft, ref, failure)) {
     if (outcome == AttemptOutcome::kRefused) {
       RaiseIncidentOfRefusal(turn, ref, std::move(failure));
     } else {
