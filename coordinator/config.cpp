@@ -345,7 +345,7 @@ const std::vector<Setting>& Settings() {
           "link-local ones"),
       {"dns-server", "ENTENTE_DNS_SERVER",
        "Server, ADDRESS:PORT, that is asked for the SRV records of participants that are written "
-       "with +srv://; empty: the system's",
+       "with +srv://, or several with commas between them; empty: the system's",
        false,
        [](Config& config, const std::string& value) {
          if (!value.empty() && !net::IsDnsServer(value)) {

@@ -53,12 +53,14 @@ Status Failed(int status) {
 }  // namespace
 
 bool IsDnsServer(const std::string& server) {
-  const auto origin = ParseAuthority(server, false, 0);
+  const size_t comma = std::min(server.find(','), server.size());
+  const auto origin = ParseAuthority(server.substr(0, comma), false, 0);
   boost::system::error_code not_an_address;
   if (origin.ok()) {
     boost::asio::ip::make_address(origin->host, not_an_address);
   }
-  return origin.ok() && !not_an_address;
+  return origin.ok() && !not_an_address &&
+         (comma == server.size() || IsDnsServer(server.substr(comma + 1)));
 }
 
 // One lookup with a channel of its own, so that each reads the system's settings as they are then.
@@ -110,7 +112,11 @@ class SrvClient::Query : public std::enable_shared_from_this<SrvClient::Query> {
   // A socket of c-ares', which closes it after it has said that it wants nothing more of it.
   struct Watch {
     explicit Watch(boost::asio::io_context& io, int socket) : descriptor(io, socket) {}
-    ~Watch() { descriptor.release(); }
+    ~Watch() {
+      if (descriptor.is_open()) {
+        descriptor.release();
+      }
+    }
     Watch(const Watch&) = delete;
     Watch& operator=(const Watch&) = delete;
     stream_descriptor descriptor;
@@ -140,7 +146,7 @@ class SrvClient::Query : public std::enable_shared_from_this<SrvClient::Query> {
 
   void OnSocket(ares_socket_t socket, bool readable, bool writable) {
     if (ended_ || (!readable && !writable)) {
-      watches_.erase(socket);
+      Unwatch(socket);
       return;
     }
     WatchPtr& watch = watches_[socket];
@@ -150,6 +156,15 @@ class SrvClient::Query : public std::enable_shared_from_this<SrvClient::Query> {
     watch->wants_read = readable;
     watch->wants_write = writable;
     Await(watch);
+  }
+
+  // At once, whoever still holds the watch: c-ares closes the socket now, and the next one that it
+  // opens has the same number.
+  void Unwatch(ares_socket_t socket) {
+    if (const auto found = watches_.find(socket); found != watches_.end()) {
+      found->second->descriptor.release();
+      watches_.erase(found);
+    }
   }
 
   void Await(const WatchPtr& watch) {

@@ -16,8 +16,8 @@ class io_context;
 namespace entente::net {
 
 struct DnsOptions {
-  // "ADDRESS:PORT" or "[ADDRESS]:PORT"; empty: the system's, as /etc/resolv.conf says at each
-  // lookup.
+  // "ADDRESS:PORT" or "[ADDRESS]:PORT", or several with commas between them, of which each is asked
+  // when those before it fail; empty: the system's, as /etc/resolv.conf says at each lookup.
   std::string server;
 };
 

@@ -223,10 +223,10 @@ TEST_CASE("of many names those asked for longest ago are forgotten") {
   CHECK(bench.asked.empty());
 }
 
-// Looks `name` up at that server.
-Result<SrvAnswer> LookUp(const DnsServer& server, const std::string& name = kName) {
+// Looks `name` up at those servers.
+Result<SrvAnswer> LookUpAt(const std::string& servers, const std::string& name = kName) {
   boost::asio::io_context io;
-  SrvClient client(io, {server.address()});
+  SrvClient client(io, {servers});
   std::optional<Result<SrvAnswer>> answer;
   client.Lookup(name, [&answer](Result<SrvAnswer> got) { answer = std::move(got); });
   CHECK_FALSE(answer);
@@ -234,6 +234,10 @@ Result<SrvAnswer> LookUp(const DnsServer& server, const std::string& name = kNam
     REQUIRE(io.run_one() == 1);
   }
   return *answer;
+}
+
+Result<SrvAnswer> LookUp(const DnsServer& server, const std::string& name = kName) {
+  return LookUpAt(server.address(), name);
 }
 
 TEST_CASE("a DNS server is asked") {
@@ -267,6 +271,20 @@ TEST_CASE("what a DNS server fails at is said in words") {
       [](const std::string& query, bool) { return dns::Answer(query, dns::kServerFailure, {}); });
   CHECK(LookUp(server).status().message().find("SERVFAIL") != std::string::npos);
   CHECK_FALSE(LookUp(server, std::string(300, 'x')).ok());
+}
+
+// The socket to each that refuses is closed, and its number is that of the next one's.
+TEST_CASE("where no DNS server listens the next one is asked") {
+  std::string servers;
+  for (int i = 0; i < 3; ++i) {
+    const DnsServer gone({}, 0);
+    servers += gone.address() + ",";
+  }
+  DnsServer server({{"a.test", 8080, 10, 1}}, 17);
+  const auto answer = LookUpAt(servers + server.address());
+  REQUIRE(answer.ok());
+  CHECK(answer->targets.front().host == "a.test");
+  CHECK(server.queries() == 1);
 }
 
 TEST_CASE("a DNS server that says nothing is given up") {
@@ -309,9 +327,10 @@ TEST_CASE("a client that ends while it asks answers nobody") {
   io.run();  // Ends at once: nothing is waited for any more.
 }
 
-TEST_CASE("a DNS server is written as an address and a port") {
+TEST_CASE("DNS servers are written as addresses and ports") {
   CHECK(IsDnsServer("127.0.0.1:53"));
   CHECK(IsDnsServer("[::1]:8600"));
+  CHECK(IsDnsServer("127.0.0.1:53,[::1]:8600"));
   for (const auto* const wrong : {"", "127.0.0.1", "dns.example.test:53", ":53", "127.0.0.1:0"}) {
     CHECK_FALSE(IsDnsServer(wrong));
   }
