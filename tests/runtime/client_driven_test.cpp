@@ -1,4 +1,6 @@
 // Transactions that a client drives, through the coordinator and over a restart.
+#include <future>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -6,6 +8,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "engine/sensitive.h"
 #include "runtime/node/local_coordinator.h"
 #include "storage/memory/memory_journal.h"
 #include "tests/runtime/ask.h"
@@ -16,13 +19,18 @@ namespace {
 using engine::Mode;
 using engine::TxnStatus;
 
-// Participants that do whatever they are asked.
+// Participants that do whatever they are asked, and answer with the headers that they got.
 class Obliging final : public ParticipantCaller {
  public:
   explicit Obliging(Worker& worker) : worker_(worker) {}
-  void Call(const CallContext& /*context*/, engine::CallBranch /*call*/,
-            ReplyCallback done) override {
-    worker_.Post([done = std::move(done)] { done(engine::ReplyDone{}); });
+  void Call(const CallContext& /*context*/, engine::CallBranch call, ReplyCallback done) override {
+    Json headers = Json::object();
+    for (const auto& [name, value] : std::get<engine::RenderedHttp>(call.request).headers) {
+      headers[name] = value;
+    }
+    worker_.Post([done = std::move(done), headers = JsonText(headers)] {
+      done(engine::ReplyDone{.output = headers});
+    });
   }
   void Poll(const CallContext& /*context*/, engine::PollBranch /*poll*/,
             ReplyCallback done) override {
@@ -80,6 +88,9 @@ class Process {
     return Ask<TxnView>([&](Callback<TxnView> done) {
       coordinator_->Get(Gid(gid), std::nullopt, std::move(done));
     });
+  }
+  [[nodiscard]] std::unique_ptr<Subscription> Subscribe(EventSink sink) {
+    return coordinator_->Subscribe(std::nullopt, std::move(sink));
   }
   [[nodiscard]] const std::vector<dsl::Problem>& problems() const { return problems_; }
 
@@ -158,6 +169,35 @@ TEST_CASE("what can not be is refused with its reason") {
   REQUIRE(process.Begin("t1", Mode::kTwoPhaseCommit).ok());
   CHECK(process.Enlist("t1", kTccBranch).status().reason() == "branch.invalid");
   CHECK(process.problems().size() == 5);
+}
+
+TEST_CASE("a watcher is not shown the headers of a branch that was enlisted while it watched") {
+  // What the branches' participants were sent, as it is shown.
+  std::map<std::string, Json> shown;
+  std::promise<void> ended;
+  Process process(std::make_shared<storage::MemoryStore>());
+  const auto watching = process.Subscribe([&](const SharedEventPtr& event) {
+    const engine::RecordBody& body = event->event.entry.record.body;
+    if (const auto* done = std::get_if<engine::OperationSucceeded>(&body)) {
+      shown.emplace(done->branch.str(), done->output.Read());
+    } else if (std::holds_alternative<engine::Ended>(body)) {
+      ended.set_value();
+    }
+  });
+  REQUIRE(process.Begin("t1", Mode::kTwoPhaseCommit).ok());
+  for (const std::string branch : {"first", "second"}) {
+    CHECK(process
+              .Enlist("t1", R"({"id": ")" + branch + R"(", "participant": {
+                  "http": "http://127.0.0.1:1", "sensitiveHeaders": ["x-key"]},
+                "prepare": {"post": "/", "headers": {"x-key": "key-of-)" +
+                                branch + R"("}},
+                "commit": {"post": "/"}, "rollback": {"post": "/"}})")
+              .ok());
+  }
+  REQUIRE(process.Commit("t1")->state->status == TxnStatus::kCommitted);
+  ended.get_future().wait();
+  CHECK(shown.at("first") == Json{{"x-key", engine::kSensitiveShown}});
+  CHECK(shown.at("second") == Json{{"x-key", engine::kSensitiveShown}});
 }
 
 TEST_CASE("a time limit ends what its client forgot") {
