@@ -193,6 +193,19 @@ TEST_CASE("a held child whose own end could not be written asks for its parent's
   CHECK(family.StatusOf("h~kid") == TxnStatus::kCommitted);
 }
 
+TEST_CASE("a held child whose parent can not be read looks again until it can") {
+  Family family;
+  family.SubmitAndHold();
+  family.caller.Answer("pay", Done());
+  family.unreadable["h"] = DataLoss("store.corrupt", "damaged");
+  family.WriteAndCrash();  // The parent has ended; the child was not told.
+  family.Run(std::chrono::minutes(20));
+  REQUIRE(family.Look("h~kid").awaits_parent());
+  family.unreadable.clear();
+  family.Run(std::chrono::minutes(6));
+  CHECK(family.StatusOf("h~kid") == TxnStatus::kCommitted);
+}
+
 TEST_CASE("a parent that an operator ends takes the children that it holds with it") {
   Family family;
   const bool held = GENERATE(true, false);

@@ -151,6 +151,24 @@ class Participants final : public ParticipantCaller {
   std::function<void(ReplyCallback)> on_poll;  // Answers later; without it no poll is answered.
 };
 
+// A journal in memory in which one transaction after another may be hard to read.
+class TestJournal final : public storage::MemoryJournal {
+ public:
+  // `unreadable`: why, by gid. It outlives the journal.
+  TestJournal(std::shared_ptr<storage::MemoryStore> store,
+              const std::map<std::string, Status>& unreadable)
+      : MemoryJournal(std::move(store), storage::MemoryDelivery::kManual),
+        unreadable_(unreadable) {}
+
+  Result<storage::StoredTxn> Load(const Gid& gid) override {
+    const auto found = unreadable_.find(gid.str());
+    return found == unreadable_.end() ? MemoryJournal::Load(gid) : found->second;
+  }
+
+ private:
+  const std::map<std::string, Status>& unreadable_;
+};
+
 // Two calls after each other, each of which can be undone.
 inline constexpr const char* kTrip = R"({"name": "trip", "mode": "saga",
   "participants": {"p": {"http": "http://p"}},
@@ -181,7 +199,7 @@ class TestNode {
     memory.reset();
     caller.waiting.clear();
     host = std::make_unique<TestHost>();
-    journal = std::make_unique<storage::MemoryJournal>(store, storage::MemoryDelivery::kManual);
+    journal = std::make_unique<TestJournal>(store, unreadable);
     definitions = std::make_unique<Definitions>(*journal);
     memory = std::make_unique<MemoryBudget>(memory_bytes_);
     ShardOptions options;
@@ -312,6 +330,7 @@ class TestNode {
   }
 
   std::shared_ptr<storage::MemoryStore> store = std::make_shared<storage::MemoryStore>();
+  std::map<std::string, Status> unreadable;  // What can not be read for now, and why.
 
  private:
   void Keep() {
@@ -341,7 +360,7 @@ class TestNode {
   std::unique_ptr<MemoryBudget> memory;
   Participants caller;
   std::unique_ptr<TestHost> host;
-  std::unique_ptr<storage::MemoryJournal> journal;
+  std::unique_ptr<TestJournal> journal;
   std::unique_ptr<Definitions> definitions;
   std::unique_ptr<Ownership> ownership;
   std::unique_ptr<WorkerShards> shards;
