@@ -288,6 +288,7 @@ void DefinitionCompiler::PutInOrder(const StepOrder& order) {
     }
     if (steps[i].race) {
       steps[i].race = place[*steps[i].race];
+      plan_.racers.push_back(i);
     }
   }
   plan_.steps = std::move(steps);

@@ -351,7 +351,8 @@ struct Plan {
   std::optional<cel::Template> computed_deadline;  // Instead, renders to one.
   std::optional<Schema> input;
   std::vector<Participant> participants;
-  std::vector<Step> steps;  // Every step comes after its predecessors.
+  std::vector<Step> steps;     // Every step comes after its predecessors.
+  std::vector<size_t> racers;  // Those of them that race, in their order.
   std::vector<Let> lets;
   std::optional<cel::Template> output;
   std::map<std::string, cel::Template> labels;

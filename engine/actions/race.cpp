@@ -34,9 +34,8 @@ void BeatOthers(Turn& turn, size_t step) {
 }  // namespace
 
 void DecideRaces(Turn& turn) {
-  const std::vector<dsl::Step>& steps = turn.draft.plan().steps;
-  for (size_t step = 0; step < steps.size() && IsDriving(turn); ++step) {
-    if (steps[step].race && IsWinner(turn.draft.step(step))) {
+  for (const size_t step : turn.draft.plan().racers) {
+    if (IsDriving(turn) && IsWinner(turn.draft.step(step))) {
       BeatOthers(turn, step);
     }
   }
@@ -60,8 +59,8 @@ bool IsRaceOver(const Draft& draft, size_t goal) {
 bool UndoLosers(Turn& turn) {
   const Draft& draft = turn.draft;
   bool clear = true;
-  for (size_t step = 0; step < draft.plan().steps.size(); ++step) {
-    if (!draft.plan().steps[step].race || !draft.step(step).lost()) {
+  for (const size_t step : draft.plan().racers) {
+    if (!draft.step(step).lost()) {
       continue;
     }
     if (!draft.paused() && NeedsUndo(draft, step)) {
