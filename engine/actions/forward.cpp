@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "engine/actions/actions.h"
+#include "engine/family/family.h"
 
 namespace entente::engine {
 namespace {
@@ -232,13 +233,11 @@ const ReplyDone& DoneOf(const Event& event) {
 }
 
 bool IsChildMixed(const Draft& draft, BranchRef ref, const Failure& failure) {
-  return failure.code == "child.mixed" &&
-         IsChildOperation(draft, ref, RoleOf(draft.branch(ref).phase));
+  return SaysMixed(failure) && IsChildOperation(draft, ref, RoleOf(draft.branch(ref).phase));
 }
 
 bool IsChildLost(const Draft& draft, BranchRef ref, const Failure& failure) {
-  return (failure.code == "child.committed" || failure.code == "child.not_found") &&
-         IsChildOperation(draft, ref, RoleOf(draft.branch(ref).phase));
+  return SaysNotUndoable(failure) && IsChildOperation(draft, ref, RoleOf(draft.branch(ref).phase));
 }
 
 Failure FailureOf(const Event& event) {

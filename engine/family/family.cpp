@@ -136,11 +136,18 @@ Reply Unwanted() {
       {"child.cancelled", "its parent had no use for the child any more when it was to begin"}};
 }
 
+bool SaysMixed(const Failure& failure) {
+  return failure.code == "child.mixed";
+}
+
+bool SaysNotUndoable(const Failure& failure) {
+  return failure.code == "child.committed" || failure.code == "child.not_found";
+}
+
 // Of a child that is not there: that its end was forced, or that it was missed before, is more than
 // that it is gone.
 bool IsInDoubt(const BranchState& branch) {
-  const std::string code = branch.failure ? branch.failure->code : "";
-  return code == "child.mixed" || code == "child.committed" || code == "child.not_found";
+  return branch.failure && (SaysMixed(*branch.failure) || SaysNotUndoable(*branch.failure));
 }
 
 Reply Missed(const TxnState& parent, const StartChild& call) {

@@ -95,6 +95,12 @@ using FamilyTable = std::array<std::array<FamilyAction, kParentStandings>, kChil
 // nothing to undo where the branch had given up, and an incident where it was done.
 [[nodiscard]] Reply Missed(const TxnState& parent, const StartChild& call);
 
+// What an answer of the two says of the child by its code: that an operator forced its outcome;
+// that it can not be undone, which it will say again. A participant may call its own failures the
+// same.
+[[nodiscard]] bool SaysMixed(const Failure& failure);
+[[nodiscard]] bool SaysNotUndoable(const Failure& failure);
+
 // The answer for a child that was not begun because its parent does not want it any more.
 [[nodiscard]] Reply Unwanted();
 
