@@ -279,7 +279,7 @@ EndpointBook::Kept EndpointBook::Make(const Key& key, const std::shared_ptr<cons
                                       Instant now) {
   const dsl::Participant& participant = *key.participant;
   const std::string definition = plan->client_driven ? "" : plan->name;
-  Kept kept{key, plan, nullptr, std::nullopt, nullptr};
+  Kept kept{key, plan, nullptr, std::nullopt, {}, nullptr};
   if (!key.url.empty()) {
     kept.endpoints = std::make_shared<Endpoints>(
         std::vector<Endpoint>{{MakeComputed(participant, key.url, definition, gates_, now)}});
@@ -297,12 +297,18 @@ EndpointBook::Kept EndpointBook::Make(const Key& key, const std::shared_ptr<cons
     target->unusable = std::move(allowed);
     kept.endpoints = std::make_shared<Endpoints>(std::vector<Endpoint>{{std::move(target)}});
     kept.service.reset();
+    return kept;
   }
+  kept.descriptors_digest = DigestOfDescriptors(participant);
   return kept;
 }
 
 void EndpointBook::Renew(Kept& kept, const std::string& definition, net::SrvBook::AnswerPtr answer,
                          Instant now) {
+  if (kept.answer != nullptr && kept.answer->targets == answer->targets) {
+    kept.answer = std::move(answer);
+    return;
+  }
   const EndpointsPtr before = kept.endpoints;
   std::vector<Endpoint> endpoints;
   for (const net::SrvTarget& named : answer->targets) {
@@ -328,7 +334,7 @@ TargetPtr EndpointBook::MakeNamed(const Kept& kept, const std::string& definitio
   target->origin = kept.service->origin;
   target->place = place;
   target->base_path = kept.service->path;
-  target->descriptors_digest = DigestOfDescriptors(named);
+  target->descriptors_digest = kept.descriptors_digest;
   target->unusable = policy_.CheckOrigin(place, ProtocolOf(named));
   target->gate = gates_.FindNamed(target->participant, target->service, definition, now);
   return target;

@@ -134,14 +134,16 @@ class EndpointBook {
     std::weak_ptr<const dsl::Plan> plan;
     EndpointsPtr endpoints;                  // Null: never looked up.
     std::optional<net::ServiceUrl> service;  // Whose records name them.
-    net::SrvBook::AnswerPtr answer;          // Which they were made of.
+    std::string descriptors_digest;          // Target's, if there is a service.
+    net::SrvBook::AnswerPtr answer;          // Which they were made of, or the same again.
   };
   using Place = std::list<Kept>::iterator;
 
   // Null if it is not there.
   Kept* Known(const Key& key);
   Kept Make(const Key& key, const std::shared_ptr<const dsl::Plan>& plan, Instant now);
-  // Of what its records say now. Those that they said before stay the same targets.
+  // Of what its records say now. Those that they said before stay the same targets; where they say
+  // the same again, whose turn it is stays as well.
   void Renew(Kept& kept, const std::string& definition, net::SrvBook::AnswerPtr answer,
              Instant now);
   TargetPtr MakeNamed(const Kept& kept, const std::string& definition, const net::Origin& place,

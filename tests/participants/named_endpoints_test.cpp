@@ -331,5 +331,34 @@ TEST_CASE("endpoints of one priority have calls by their weight") {
   CHECK(Group({{0, 1}, {1, 100}}).Spread(80, false) == std::vector<int>{80, 0});
 }
 
+TEST_CASE("records that say the same again leave it whose turn it is") {
+  Instant now = InstantFromMicros(1'000'000'000);
+  UniqueFunction<void(Result<net::SrvAnswer>)> asked;
+  net::SrvBook services([&asked](const std::string&, auto done) { asked = std::move(done); },
+                        [&now] { return now; });
+  Gates gates;
+  EndpointBook book(gates, services, {});
+  auto plan = std::make_shared<dsl::Plan>();
+  plan->participants.push_back(Booking());
+  const auto turn = [&] {
+    const auto found = book.Find(plan, 0, "", now);
+    REQUIRE(found);
+    return (**found)->at((**found)->Choose({false, false}, now))->place->port;
+  };
+  const net::SrvAnswer answer{{Target(1), Target(2)}, 1s};
+
+  CHECK_FALSE(book.Find(plan, 0, "", now));
+  asked(answer);
+  const uint16_t first = turn();
+  now += 2s;
+  CHECK(book.Find(plan, 0, "", now));  // As it was, while it is looked up again.
+  asked(answer);
+  CHECK(turn() != first);
+  now += 2s;
+  CHECK(book.Find(plan, 0, "", now));
+  asked(net::SrvAnswer{{Target(3), Target(4)}, 1s});
+  CHECK(turn() > 2);
+}
+
 }  // namespace
 }  // namespace entente::participants
