@@ -308,7 +308,7 @@ Node::Node(Options options, NodeSurroundings surroundings)
           journal_, [this] { return host_.Now(); }, MakeEvents(), &journal_),
       shards_(ShardOptionsFor(options_),
               {host_, journal_, caller_, definitions_, events_,
-               [this](const std::function<void()>& work) { host_.Offload(work, [] {}); },
+               [this](std::function<void()> work) { Load(std::move(work)); },
                [this](const runtime::Lease& lease) { ownership_.OnServing(lease); },
                [this](const runtime::Lease& lease, const Status& why) {
                  surroundings_.on_lost(lease.shard(), why);
@@ -316,6 +316,19 @@ Node::Node(Options options, NodeSurroundings surroundings)
                }}) {}
 
 Node::~Node() = default;
+
+// A process that ends has no loader left before its shards go: what was not done goes with the
+// node, not when its time comes.
+void Node::Load(std::function<void()> work) {
+  const auto load = loads_.insert(loads_.end(), std::move(work));
+  host_.Offload(
+      [this, load] {
+        const std::function<void()> due = std::move(*load);
+        loads_.erase(load);
+        due();
+      },
+      [] {});
+}
 
 void Node::Die() {
   journal_.Crash();

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -229,6 +230,8 @@ class Node {
   void KeepLeasesAt(Instant at);
   void KeepLeasesSoon();
   void BeatAfter(Duration delay);
+  // Reads a shard's transactions, as a loader of a process does.
+  void Load(std::function<void()> work);
   void TakeIn(storage::ClusterView&& view);
   void CheckLeft();
 
@@ -255,6 +258,7 @@ class Node {
   runtime::EventHub events_;
   runtime::Ownership ownership_;
   runtime::WorkerShards shards_;
+  std::list<std::function<void()>> loads_;  // Last: what they are of uses the members above.
 };
 
 }  // namespace entente::sim
